@@ -1,0 +1,162 @@
+"""Every rule of the mission: from facts and policy to a plan with reasons.
+
+Pure: knows no clock, files, processes, network or logging. The package resolver, which is libapt, sits
+between the two halves: `admit` says which updates may be tried, `settle` says what the plan is once the
+resolver has answered.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from agent.core.model import Facts, Held, Plan, Repair, Resolution, Scope, Step, Update, Why
+from agent.core.policy import RUNTIME_PACKAGES, Policy
+
+Refusal = tuple[Why, str]
+"""A reason and its detail in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Which updates the resolver may try, and which are held before it is asked."""
+
+    admitted: tuple[Update, ...]
+    held: tuple[Held, ...]
+
+
+def admit(policy: Policy, facts: Facts, scope: Scope, dropped: Mapping[str, Refusal] | None = None) -> Admission:
+    """Sort the updates on offer into admitted and held.
+
+    `dropped` names packages (`name:architecture`) that this run has given up on already, with the reason.
+    """
+    admitted: list[Update] = []
+    held: list[Held] = []
+    for update in wanted(facts, scope):
+        refusal = (dropped or {}).get(f"{update.package}:{update.architecture}") or gate(policy, update)
+        if refusal is None:
+            admitted.append(update)
+        else:
+            held.append(_held(update, refusal))
+    return Admission(admitted=tuple(admitted), held=tuple(held))
+
+
+def wanted(facts: Facts, scope: Scope) -> tuple[Update, ...]:
+    """Return one update for each package: the security update, or for every package the highest version."""
+    if scope is Scope.SECURITY:
+        return tuple(update for update in facts.updates if update.security)
+    by_package: dict[tuple[str, str], Update] = {}
+    for update in sorted(facts.updates, key=lambda update: not update.security):
+        by_package[update.package, update.architecture] = update
+    return tuple(by_package.values())
+
+
+def gate(policy: Policy, update: Update) -> Refusal | None:
+    """Return the first gate that holds this update back, or None where all are open."""
+    refusals = (refuses(policy, update) for refuses in GATES.values())
+    return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+def _hold(_policy: Policy, update: Update) -> Refusal | None:
+    return (Why.HELD_BY_ADMIN, "marked hold (`apt-mark unhold` opens it)") if update.on_hold else None
+
+
+def _named(policy: Policy, update: Update) -> Refusal | None:
+    return veto(policy, update.package)
+
+
+def _allowlist(policy: Policy, update: Update) -> Refusal | None:
+    patterns = policy.security.allowlist
+    if not patterns or _matches(update.package, patterns):
+        return None
+    return Why.NOT_ALLOWLISTED, f"not in security.allowlist ({', '.join(patterns)})"
+
+
+def _signature(_policy: Policy, update: Update) -> Refusal | None:
+    if update.trusted:
+        return None
+    return Why.UNTRUSTED, f"{update.origin} {update.archive} is not authenticated: its signature is missing or bad"
+
+
+def _rollout(_policy: Policy, update: Update) -> Refusal | None:
+    if update.phased is None:
+        return None
+    return Why.PHASED, f"rolled out to {update.phased} % of machines so far, not yet to this one"
+
+
+def _preferences(_policy: Policy, update: Update) -> Refusal | None:
+    return None if update.pin is None else (Why.PINNED, update.pin)
+
+
+GATES: Mapping[str, Callable[[Policy, Update], Refusal | None]] = {
+    "hold": _hold,
+    "blocklist": _named,
+    "allowlist": _allowlist,
+    "signature": _signature,
+    "rollout": _rollout,
+    "apt-preferences": _preferences,
+}
+"""Every gate that an update passes before the resolver is asked, in order; `explain` shows them all."""
+
+
+def veto(policy: Policy, package: str) -> Refusal | None:
+    """Return why this package may not be touched by any step, not even as a dependency; None where it may."""
+    for pattern in policy.security.blocklist:
+        if fnmatchcase(package, pattern):
+            return Why.BLOCKLISTED, f"matches {pattern!r} in security.blocklist"
+    if package in RUNTIME_PACKAGES and not policy.security.include_runtime:
+        return (
+            Why.RUNTIME_MANAGED,
+            "belongs to the container runtime: upgrading it means downtime (security.include_runtime = true opens it)",
+        )
+    return None
+
+
+def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolution) -> Plan:
+    """Put the plan together from what was admitted and what the resolver answered."""
+    install = tuple(sorted(resolution.steps, key=lambda step: (step.package, step.architecture)))
+    held = sorted((*admission.held, *resolution.refused), key=lambda item: (item.package, item.architecture))
+    return Plan(
+        id=plan_id(scope, install, facts.repair),
+        scope=scope,
+        seen_at=facts.seen_at,
+        lists=facts.lists,
+        install=install,
+        held=tuple(held),
+        repair=facts.repair,
+        reboot=facts.reboot,
+        other_updates=len(_others(facts, install)),
+    )
+
+
+def plan_id(scope: Scope, install: Iterable[Step], repair: Iterable[Repair]) -> str:
+    """Return a short digest that is the same exactly when the work is the same (12 hex digits)."""
+    lines = [scope.value]
+    lines += [f"{s.package}:{s.architecture} {s.installed} {s.candidate}" for s in install]
+    lines += [f"{r.package}:{r.architecture} {r.state}" for r in repair]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def _matches(package: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(package, pattern) for pattern in patterns)
+
+
+def _others(facts: Facts, install: Iterable[Step]) -> list[Update]:
+    planned = {(step.package, step.architecture, step.candidate) for step in install}
+    return [
+        update
+        for update in facts.updates
+        if not update.security and (update.package, update.architecture, update.candidate) not in planned
+    ]
+
+
+def _held(update: Update, refusal: Refusal) -> Held:
+    why, detail = refusal
+    return Held(
+        package=update.package,
+        architecture=update.architecture,
+        installed=update.installed,
+        candidate=update.candidate,
+        why=why,
+        detail=detail,
+    )

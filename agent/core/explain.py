@@ -1,0 +1,167 @@
+"""Why a package is or is not upgraded: every gate with its verdict, not only the first that is shut. Pure."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from agent.core.decide import GATES
+from agent.core.model import Facts, Held, ListsState, Plan, Update, Why
+from agent.core.policy import Policy
+from agent.core.ports import Known
+
+
+class Verdict(Enum):
+    """How one gate stands."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    UNKNOWN = "unknown"
+
+
+class Conclusion(Enum):
+    """What all gates together come to."""
+
+    WOULD_INSTALL = "would-install"
+    HELD = "held"
+    NO_SECURITY_UPDATE = "no-security-update"
+    NOT_INSTALLED = "not-installed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One gate: its verdict, the reason in words, and what would open it where it is shut."""
+
+    name: str
+    verdict: Verdict
+    reason: str
+    opens: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All that decides about one package."""
+
+    package: str
+    architecture: str
+    installed: str | None
+    candidate: str | None
+    conclusion: Conclusion
+    gates: tuple[Gate, ...]
+
+
+_OPENS = {
+    Why.HELD_BY_ADMIN: "apt-mark unhold {package}",
+    Why.BLOCKLISTED: "remove the pattern from security.blocklist",
+    Why.NOT_ALLOWLISTED: "add it to security.allowlist, or empty that list",
+    Why.PINNED: "change the pin in /etc/apt/preferences.d (`apt-cache policy {package}` shows it)",
+    Why.NEEDS_OTHER_ORIGIN: "allow that origin in security.origins, or install by hand: apt-get install {package}",
+    Why.WOULD_REMOVE: "decide by hand: apt-get install {package} shows what would be removed",
+    Why.UNTRUSTED: "mend the repository's signature or its key in /etc/apt",
+    Why.PHASED: "wait: the rollout reaches this machine in a few days",
+    Why.RUNTIME_MANAGED: "security.include_runtime = true; plan the downtime first",
+    Why.BROKEN_DEPENDENCY: "apt-get install {package} shows the relation that fails",
+    Why.DOWNLOAD_FAILED: "the repository must offer the file again; the next run tries it",
+    Why.NO_SPACE: "make room on the file system",
+}
+_GATE_OF_WHY = {
+    Why.HELD_BY_ADMIN: "hold",
+    Why.BLOCKLISTED: "blocklist",
+    Why.RUNTIME_MANAGED: "blocklist",
+    Why.NOT_ALLOWLISTED: "allowlist",
+    Why.UNTRUSTED: "signature",
+    Why.PHASED: "rollout",
+    Why.PINNED: "apt-preferences",
+}
+
+
+def explain(policy: Policy, facts: Facts, plan: Plan, known: Known) -> Explanation:
+    """Walk through every gate of one package as this plan found them."""
+    update = _update_of(facts, known)
+    gates = [_lists_gate(facts), _installed_gate(known), _offer_gate(facts, known, update)]
+    if known.installed is not None:
+        gates += _policy_gates(policy, known, update)
+    held = next((item for item in plan.held if _is(item, known)), None)
+    if update is not None:
+        gates.append(_dependency_gate(held, known.package))
+    return Explanation(
+        package=known.package,
+        architecture=known.architecture,
+        installed=known.installed,
+        candidate=update.candidate if update else None,
+        conclusion=_conclude(facts, plan, known, update),
+        gates=tuple(gates),
+    )
+
+
+def _is(item: Held | Update, known: Known) -> bool:
+    return (item.package, item.architecture) == (known.package, known.architecture)
+
+
+def _update_of(facts: Facts, known: Known) -> Update | None:
+    return next((update for update in facts.updates if update.security and _is(update, known)), None)
+
+
+def _conclude(facts: Facts, plan: Plan, known: Known, update: Update | None) -> Conclusion:
+    if known.installed is None:
+        return Conclusion.NOT_INSTALLED
+    if any((step.package, step.architecture) == (known.package, known.architecture) for step in plan.install):
+        return Conclusion.WOULD_INSTALL
+    if update is not None:
+        return Conclusion.HELD
+    current = facts.lists.state in {ListsState.FRESH, ListsState.PARTIAL}
+    return Conclusion.NO_SECURITY_UPDATE if current else Conclusion.UNKNOWN
+
+
+def _lists_gate(facts: Facts) -> Gate:
+    state = facts.lists.state
+    updated = f", last verified {facts.lists.updated_at:%Y-%m-%d %H:%M} UTC" if facts.lists.updated_at else ""
+    if state in {ListsState.FRESH, ListsState.PARTIAL}:
+        return Gate(name="lists", verdict=Verdict.OPEN, reason=f"package lists are {state.value}{updated}")
+    reason = f"package lists are {state.value}{updated}: there may be updates that they do not show"
+    return Gate(name="lists", verdict=Verdict.UNKNOWN, reason=reason, opens="maestro-agent check")
+
+
+def _installed_gate(known: Known) -> Gate:
+    if known.installed is None:
+        return Gate(name="installed", verdict=Verdict.SHUT, reason="not installed, so there is nothing to upgrade")
+    return Gate(name="installed", verdict=Verdict.OPEN, reason=f"version {known.installed} is installed")
+
+
+def _offer_gate(facts: Facts, known: Known, update: Update | None) -> Gate:
+    if update is not None:
+        reason = f"{update.origin} {update.archive} offers {update.candidate}"
+        return Gate(name="offer", verdict=Verdict.OPEN, reason=reason)
+    other = next((one for one in facts.updates if _is(one, known)), None)
+    reason = "no allowed origin offers a newer version"
+    if other is not None:
+        reason += f"; {other.origin} {other.archive} offers {other.candidate}, which is not a security update"
+    opens = "maestro-agent upgrade --all installs other updates too" if other else None
+    return Gate(name="offer", verdict=Verdict.SHUT, reason=reason, opens=opens)
+
+
+def _policy_gates(policy: Policy, known: Known, update: Update | None) -> list[Gate]:
+    subject = update or Update(
+        package=known.package, architecture=known.architecture, installed=known.installed or "", candidate="",
+        origin="", archive="", security=True, download_bytes=0, on_hold=known.on_hold,
+    )  # fmt: skip
+    gates = []
+    for name, refuses in GATES.items():
+        refusal = refuses(policy, subject)
+        if refusal is None:
+            gates.append(Gate(name=name, verdict=Verdict.OPEN, reason="nothing in the way"))
+        else:
+            why, detail = refusal
+            opens = _OPENS[why].format(package=known.package)
+            gates.append(Gate(name=name, verdict=Verdict.SHUT, reason=f"{why.value}: {detail}", opens=opens))
+    return gates
+
+
+def _dependency_gate(held: Held | None, package: str) -> Gate:
+    if held is None:
+        return Gate(name="dependencies", verdict=Verdict.OPEN, reason="all it needs can be had without a removal")
+    # Where a gate of its own is shut the resolver was never asked; a dependency's gate it does report here.
+    if held.why in _GATE_OF_WHY and not held.detail.startswith("needs "):
+        reason = f"not tried, because the gate {_GATE_OF_WHY[held.why]!r} is shut"
+        return Gate(name="dependencies", verdict=Verdict.UNKNOWN, reason=reason)
+    opens = _OPENS[held.why].format(package=package)
+    return Gate(name="dependencies", verdict=Verdict.SHUT, reason=f"{held.why.value}: {held.detail}", opens=opens)

@@ -1,0 +1,54 @@
+"""What came of a run, judged from dpkg's state after it. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from agent.core.model import Failure, ListsState, Outcome, PackageState, Plan, Result, Stage, Step
+
+HEALTHY = frozenset({"installed", "triggers-awaited", "triggers-pending"})
+"""dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""
+
+
+def arrived(step: Step, states: Mapping[str, PackageState]) -> bool:
+    """Whether dpkg says that the step's package is installed at the version wanted."""
+    state = states.get(f"{step.package}:{step.architecture}")
+    return state is not None and state.version == step.candidate and state.state in HEALTHY
+
+
+def failures(
+    steps: Iterable[Step], states: Mapping[str, PackageState], errors: Mapping[str, str]
+) -> tuple[Failure, ...]:
+    """Name each step that did not arrive, where it stopped, and the error dpkg gave for it.
+
+    `errors` maps package names, with or without architecture, to dpkg's words.
+    """
+    found = []
+    for step in steps:
+        if arrived(step, states):
+            continue
+        name = f"{step.package}:{step.architecture}"
+        state = states.get(name)
+        at_target = state is not None and state.version == step.candidate
+        stage = Stage.CONFIGURE if at_target else Stage.UNPACK
+        word = state.state if state is not None else "not-installed"
+        error = errors.get(name) or errors.get(step.package) or f"not upgraded: dpkg says {word}"
+        found.append(Failure(package=name, stage=stage, error=error, detail=f"dpkg state: {word}"))
+    return tuple(found)
+
+
+def result(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
+    """Return the one word for the run.
+
+    "up-to-date" is said only of fresh, verified lists with nothing waiting or held; see `Result`.
+    """
+    if outcome.failed or plan_after.repair:
+        return Result.FAILED
+    if stopped and plan_after.install:
+        return Result.INTERRUPTED
+    fresh = plan_after.lists.state is ListsState.FRESH
+    if plan_after.held or plan_after.install:
+        return Result.DEGRADED
+    if fresh:
+        return Result.UPDATED if outcome.upgraded or outcome.repaired else Result.UP_TO_DATE
+    if outcome.upgraded or plan_after.lists.state is ListsState.PARTIAL:
+        return Result.DEGRADED
+    return Result.STALE

@@ -1,0 +1,51 @@
+"""The frozen policy that the configuration is parsed into. Holds no defaults: those are in agent.config."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agent.core.origins import Pattern
+
+RUNTIME_PACKAGES = frozenset(
+    {
+        "containerd",
+        "containerd.io",
+        "docker-ce",
+        "docker-ce-cli",
+        "docker-ce-rootless-extras",
+        "docker-cli",
+        "docker.io",
+        "runc",
+        "weave-net",
+    }
+)
+"""Packages of the container runtime: upgrading them means downtime, so the manifest alone moves them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityPolicy:
+    """Which updates count as security updates, and which packages are left alone."""
+
+    origins: tuple[Pattern, ...]
+    blocklist: tuple[str, ...]
+    """Shell patterns for whole package names never to be touched."""
+    allowlist: tuple[str, ...]
+    """Shell patterns; where any is given, only matching packages and what they need are touched."""
+    include_runtime: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptPolicy:
+    """How long to wait for what while working with apt."""
+
+    lock_timeout: timedelta
+    refresh_timeout: timedelta
+    max_list_age: timedelta
+    stall_timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All that decides what may be done on this machine."""
+
+    security: SecurityPolicy
+    apt: AptPolicy

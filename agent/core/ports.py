@@ -1,0 +1,116 @@
+"""What the verbs need of a machine, as protocols: the real adapters fit them, and so does the tests' simulator."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agent.core.decide import Refusal
+from agent.core.model import (
+    Lists,
+    LockWait,
+    PackageState,
+    Reboot,
+    Repair,
+    Resolution,
+    Scope,
+    SourceError,
+    Step,
+    Unseen,
+    Update,
+)
+
+Tell = Callable[[str], None]
+"""Takes a progress line for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What is remembered of fetching the lists."""
+
+    verified_at: datetime | None
+    """When the lists of every security source were last fetched or confirmed, and authenticated."""
+    errors: tuple[SourceError, ...] = ()
+    """What failed the last time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagesSeen:
+    """One look at the packages."""
+
+    lists: Lists
+    updates: tuple[Update, ...]
+    repair: tuple[Repair, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One package that the package manager knows by name."""
+
+    package: str
+    architecture: str
+    installed: str | None
+    on_hold: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """What came of downloading a plan's packages."""
+
+    failed: Mapping[str, str]
+    """Error by package name."""
+    downloaded_bytes: int
+
+
+class PackageEngine(Protocol):
+    """The package manager: what it offers, what it would do, and doing it.
+
+    Every method may raise HostError; those that change anything, BusyError and ChangedError too.
+    """
+
+    @property
+    def lock(self) -> LockWait:
+        """How the locks were come by so far."""
+
+    def refresh(self) -> tuple[SourceError, ...]:
+        """Fetch the lists; return what failed."""
+
+    def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
+        """Look at the packages as they are."""
+
+    def find(self, name: str) -> Known | None:
+        """Return a package by name, with or without `:architecture`, in the last look; None where there is none."""
+
+    def similar(self, name: str) -> tuple[str, ...]:
+        """Return names of installed packages that look like this one."""
+
+    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
+        """Turn admitted updates, found by the last look, into steps."""
+
+    def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
+        """Download and verify what the steps need."""
+
+    def install(self, steps: Sequence[Step], scope: Scope) -> Mapping[str, str]:
+        """Carry out the steps in one transaction; return dpkg's errors by package name."""
+
+    def repair(self) -> Mapping[str, str]:
+        """Finish what dpkg left unfinished; return dpkg's errors by package name."""
+
+    def states(self) -> Mapping[str, PackageState]:
+        """Read dpkg's state of every package, by `name:architecture`."""
+
+    def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
+        """Return local configuration files of these packages that were kept since then."""
+
+    def tidy(self) -> None:
+        """Remove the archives that `fetch` put on the machine."""
+
+
+class Machine(Protocol):
+    """The rest of the machine that a look takes in."""
+
+    def now(self) -> datetime:
+        """Return the time, aware and in UTC."""
+
+    def reboot(self) -> Reboot | Unseen:
+        """Return whether a reboot is required."""
