@@ -1,0 +1,47 @@
+"""Reads the configuration file and its drop-ins as they lie on disk: TOML text to raw tables."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # Ubuntu 22.04
+    import tomli as tomllib
+
+DEFAULT_PATH = Path("/etc/maestro-agent/config.toml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """One file's parsed but not yet validated content."""
+
+    path: Path
+    tables: dict[str, object]
+
+
+def read_fragments(path: Path | None) -> tuple[Fragment, ...]:
+    """Read the main file, then `config.d/*.toml` beside it in name order; later fragments win.
+
+    Without `path` the default file may be missing: the defaults then hold. A file named on purpose must exist.
+
+    Raises:
+        ConfigError: a file cannot be read or is no TOML; the message names file, line and column.
+    """
+    main = path or DEFAULT_PATH
+    drop_ins = sorted((main.parent / "config.d").glob("*.toml"))
+    files = [main, *drop_ins] if path is not None or main.exists() else drop_ins
+    return tuple(Fragment(path=file, tables=_read(file)) for file in files)
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error

@@ -1,0 +1,127 @@
+"""Fragments to merged inputs to the frozen `Policy`.
+
+Three stages: a *fragment* is one file as read; *inputs* are the merged values with where each came from;
+the *policy* is what the rest of the program sees. Once a `Policy` exists, every field is what its type says.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import cast
+
+from agent.config.fragments import Fragment, read_fragments
+from agent.config.schema import KEYS, Key, Value
+from agent.core.distro import Distro, default_origins
+from agent.core.origins import Pattern, parse_pattern
+from agent.core.policy import AptPolicy, Policy, SecurityPolicy
+from agent.errors import ConfigError
+
+DEFAULT_SOURCE = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """An effective value and the file it came from, or "default"."""
+
+    key: Key
+    value: Value
+    source: str
+
+
+Inputs = Mapping[str, Input]
+"""Dotted key name to input; every key of the schema is there."""
+
+
+def load(path: Path | None, distro: Distro) -> tuple[Policy, Inputs]:
+    """Read, merge and validate the configuration.
+
+    Raises:
+        ConfigError: with one line for each problem found, each naming file, key, value and what is accepted.
+    """
+    inputs = merge(read_fragments(path), distro)
+    return to_policy(inputs, distro), inputs
+
+
+def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
+    """Validate each fragment and lay them over the defaults; later fragments win.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    known = {key.path: key for key in KEYS}
+    inputs = {
+        key.path: Input(
+            key=key, value=default_origins(distro) if key.default is None else key.default, source=DEFAULT_SOURCE
+        )
+        for key in KEYS
+    }
+    problems: list[str] = []
+    for fragment in fragments:
+        for name, raw in _flatten(fragment, problems):
+            key = known.get(name)
+            if key is None:
+                problems.append(f"{fragment.path}: unknown key {name!r}{_nearest(name, known)}")
+                continue
+            try:
+                inputs[name] = Input(key=key, value=key.parse(raw), source=str(fragment.path))
+            except ValueError as error:
+                problems.append(f"{fragment.path}: {name} = {raw!r}: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return inputs
+
+
+def to_policy(inputs: Inputs, distro: Distro) -> Policy:
+    """Make the frozen policy of merged inputs.
+
+    Raises:
+        ConfigError: an origin pattern is wrong, or no default is known for this distribution.
+    """
+    values = {name: entry.value for name, entry in inputs.items()}
+    # Each parser of the schema returns the type of the field it fills.
+    return Policy(
+        security=SecurityPolicy(
+            origins=_origins(inputs["security.origins"], distro),
+            blocklist=cast("tuple[str, ...]", values["security.blocklist"]),
+            allowlist=cast("tuple[str, ...]", values["security.allowlist"]),
+            include_runtime=bool(values["security.include_runtime"]),
+        ),
+        apt=AptPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "apt"}),  # type: ignore[arg-type]
+    )
+
+
+def _flatten(fragment: Fragment, problems: list[str]) -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = []
+    sections = {key.section for key in KEYS}
+    for section, table in fragment.tables.items():
+        if section not in sections:
+            kind = "section" if isinstance(table, dict) else "key"
+            problems.append(f"{fragment.path}: unknown {kind} {section!r}{_nearest(section, sections)}")
+        elif not isinstance(table, dict):
+            problems.append(f"{fragment.path}: {section} = {table!r}: accepted: a section, written [{section}]")
+        else:
+            pairs += [(f"{section}.{name}", raw) for name, raw in table.items()]
+    return pairs
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
+
+
+def _origins(entry: Input, distro: Distro) -> tuple[Pattern, ...]:
+    texts = cast("tuple[str, ...]", entry.value)
+    if not texts:
+        raise ConfigError(
+            f"security.origins: no default is known for the distribution {distro.id!r} (os-release ID); "
+            'set it, for example origins = ["origin=Debian,codename=bookworm-security"]'
+        )
+    patterns = []
+    for text in texts:
+        try:
+            patterns.append(parse_pattern(text, distro.variables))
+        except ValueError as error:
+            raise ConfigError(f"{entry.source}: security.origins = {text!r}: {error}") from error
+    return tuple(patterns)

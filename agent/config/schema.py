@@ -1,0 +1,70 @@
+"""Every configuration key: its kind, its default and the line that explains it. The parser is the validator."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+Value = str | bool | tuple[str, ...] | timedelta
+"""What a parsed configuration value can be."""
+
+_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_flag(raw: object) -> bool:
+    """Accept true or false, nothing that merely looks like it."""
+    if not isinstance(raw, bool):
+        raise ValueError("accepted: true or false")  # noqa: TRY004 - the parsers' one error is ValueError
+    return raw
+
+
+def parse_duration(raw: object) -> timedelta:
+    """Accept a whole number and a unit, such as "90s", "10m", "36h" or "7d", above zero."""
+    found = _DURATION.fullmatch(raw) if isinstance(raw, str) else None
+    if found is None or int(found[1]) == 0:
+        raise ValueError('accepted: a number above 0 and a unit s, m, h or d in quotes, such as "10m"')
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def parse_words(raw: object) -> tuple[str, ...]:
+    """Accept a list of non-empty strings."""
+    if not isinstance(raw, list) or not all(isinstance(word, str) and word.strip() for word in raw):
+        raise ValueError('accepted: a list of non-empty strings, such as ["one", "two"]')
+    return tuple(word.strip() for word in raw)
+
+
+def parse_origins(raw: object) -> tuple[str, ...]:
+    """Accept a non-empty list of origin patterns; their inside is judged once the distribution is known."""
+    words = parse_words(raw)
+    if not words:
+        raise ValueError("accepted: at least one pattern; an empty list would mean that nothing is ever patched")
+    return words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of the configuration file."""
+
+    section: str
+    name: str
+    parse: Callable[[object], Value]
+    default: Value | None
+    """None where the default depends on the distribution."""
+
+    @property
+    def path(self) -> str:
+        """The dotted name, as messages and `config show` write it."""
+        return f"{self.section}.{self.name}"
+
+
+KEYS: tuple[Key, ...] = (
+    Key(section="security", name="origins", parse=parse_origins, default=None),
+    Key(section="security", name="blocklist", parse=parse_words, default=()),
+    Key(section="security", name="allowlist", parse=parse_words, default=()),
+    Key(section="security", name="include_runtime", parse=parse_flag, default=False),
+    Key(section="apt", name="lock_timeout", parse=parse_duration, default=timedelta(minutes=10)),
+    Key(section="apt", name="refresh_timeout", parse=parse_duration, default=timedelta(minutes=10)),
+    Key(section="apt", name="max_list_age", parse=parse_duration, default=timedelta(hours=36)),
+    Key(section="apt", name="stall_timeout", parse=parse_duration, default=timedelta(hours=1)),
+)
