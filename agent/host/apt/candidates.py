@@ -1,0 +1,158 @@
+"""One pass over the installed packages: which newer versions are on offer, and what stands on each.
+
+An update's candidate is the highest version that comes from an allowed origin, even where another origin
+offers a higher one: how unattended-upgrades has always read "security update" (its README; LP #1821101).
+"""
+
+from dataclasses import dataclass
+
+import apt_pkg
+
+from agent.core.model import Repair, Update
+from agent.core.origins import Pattern
+from agent.host.apt.index import Index
+
+_STATES = {
+    apt_pkg.CURSTATE_UNPACKED: "unpacked",
+    apt_pkg.CURSTATE_HALF_CONFIGURED: "half-configured",
+    apt_pkg.CURSTATE_HALF_INSTALLED: "half-installed",
+}
+_ABSENT = (apt_pkg.CURSTATE_NOT_INSTALLED, apt_pkg.CURSTATE_CONFIG_FILES)
+_REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
+_INSISTING = 1000
+"""From this priority on, apt_preferences(5) installs a version even if that is a downgrade."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What one pass over the cache saw."""
+
+    updates: tuple[Update, ...]
+    repair: tuple[Repair, ...]
+
+
+def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
+    """Find every security update, every other update, and every package that dpkg left unfinished."""
+    allowed = index.allowed(patterns)
+    anywhere = frozenset(index.releases)
+    updates: list[Update] = []
+    repair: list[Repair] = []
+    for package in index.cache.packages:
+        if package.current_state in _ABSENT:
+            continue
+        state = unfinished(package)
+        if state is not None:
+            repair.append(Repair(package=package.name, architecture=package.architecture, state=state))
+        version = newest(package, allowed & index.trusted) or newest(package, allowed)
+        if version is not None:
+            updates.append(describe(index, package, version, allowed, security=True))
+        choice = index.depcache.get_candidate_ver(package)
+        if choice is not None and choice != version and newer(choice, package.current_ver):
+            updates.append(describe(index, package, choice, anywhere, security=False))
+    updates.sort(key=lambda update: (update.package, update.architecture))
+    return Scan(updates=tuple(updates), repair=tuple(repair))
+
+
+def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
+    """Whether a version is higher, in dpkg's order, than the other one."""
+    return than is not None and apt_pkg.version_compare(version.ver_str, than.ver_str) > 0
+
+
+def unfinished(package: apt_pkg.Package) -> str | None:
+    """Return dpkg's word for a package that it left half done; None where all is well."""
+    if package.inst_state in _REINSTALL:
+        return "reinst-required"
+    return _STATES.get(package.current_state)
+
+
+def newest(package: apt_pkg.Package, files: frozenset[int]) -> apt_pkg.Version | None:
+    """Return the highest version above the installed one that any of these index files offers."""
+    current = package.current_ver
+    for version in package.version_list:  # libapt sorts them, highest first
+        if not newer(version, current):
+            return None
+        if offered(version, files):
+            return version
+    return None
+
+
+def offered(version: apt_pkg.Version, files: frozenset[int]) -> bool:
+    """Whether any of these index files offers exactly this version."""
+    return any(file.id in files for file, _ in version.file_list)
+
+
+def describe(
+    index: Index, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int], *, security: bool
+) -> Update:
+    """Gather all that the gates want to know of one update."""
+    current = package.current_ver
+    release = origin_of(index, version, files)
+    percentage = _phased(index, version)
+    return Update(
+        package=package.name,
+        architecture=package.architecture,
+        installed=current.ver_str if current is not None else "",
+        candidate=version.ver_str,
+        origin=release[0],
+        archive=release[1],
+        security=security,
+        download_bytes=version.size,
+        trusted=offered(version, files & index.trusted),
+        on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
+        pin=None if percentage is not None else _pin(index, package, version, files),
+        phased=percentage,
+    )
+
+
+def origin_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:
+    """Return origin and archive of the first of these index files that offers the version, trusted ones first."""
+    offering = [file.id for file, _ in version.file_list if file.id in files]
+    best = min(offering, key=lambda file_id: file_id not in index.trusted, default=None)
+    release = index.releases.get(best) if best is not None else None
+    return (release.origin, release.archive or release.codename) if release else ("", "")
+
+
+def _pin(index: Index, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+    """Say which apt preference keeps the version out, if one does.
+
+    Origin-wide priorities of origins that are not allowed do not count, or `APT::Default-Release` would
+    hide every security update; pins on the package itself do, and so does a priority that insists (1000).
+    """
+    policy = index.depcache.policy
+    current = package.current_ver
+    wanted = _priority(index, version, files)
+    if wanted < 0:
+        return f"version {version.ver_str} has priority {wanted} in apt's preferences (`apt-cache policy`)"
+    if current is not None:
+        kept = _priority(index, current, files)
+        if kept > wanted:
+            return f"the installed {current.ver_str} is pinned at {kept}, {version.ver_str} is at {wanted}"
+    for other in package.version_list:
+        priority = policy.get_priority(other)
+        if other != version and priority >= _INSISTING and priority > wanted:
+            return f"apt's preferences insist on {other.ver_str} (priority {priority})"
+    return None
+
+
+def _priority(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> int:
+    """Return the version's priority where only these files and dpkg's own status may speak for it."""
+    policy = index.depcache.policy
+    own = policy.get_priority(version)
+    by_files = [policy.get_priority(file) for file, _ in version.file_list]
+    if own != max(by_files):  # a pin on the package itself outranks its files
+        return own
+    speaking = [policy.get_priority(file) for file, _ in version.file_list if file.not_source or file.id in files]
+    return max(speaking, default=own)
+
+
+def _phased(index: Index, version: apt_pkg.Version) -> int | None:
+    """Return the rollout percentage where libapt defers the version on this machine (priority 1)."""
+    if index.depcache.policy.get_priority(version) != 1:
+        return None
+    for place in version.file_list:
+        if not place[0].not_source and index.records.lookup(place):
+            try:
+                return int(index.records["Phased-Update-Percentage"])
+            except (KeyError, ValueError):
+                continue
+    return None

@@ -1,0 +1,137 @@
+"""libapt and dpkg behind the port that the verbs know (`agent.core.ports.PackageEngine`)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+import apt_pkg
+
+from agent.core.decide import Refusal
+from agent.core.model import LockWait, PackageState, Repair, Resolution, Scope, SourceError, Step, Update
+from agent.core.origins import Pattern
+from agent.core.policy import Policy
+from agent.core.ports import Download, Known, PackagesSeen, Refreshed, Tell
+from agent.errors import HostError
+from agent.host import dpkg
+from agent.host.apt import fetch as fetching
+from agent.host.apt import refresh as refreshing
+from agent.host.apt.candidates import scan
+from agent.host.apt.index import Index, configure
+from agent.host.apt.lists import assess
+from agent.host.apt.resolve import resolve
+from agent.host.apt.transaction import Transactions
+from agent.host.locks import Patience
+
+
+class AptEngine:
+    """The package manager of this machine. Opened indexes live from a look to the next change."""
+
+    def __init__(self, policy: Policy, *, log: Path, tell: Tell) -> None:
+        """Read apt's configuration.
+
+        Raises:
+            HostError: it is broken.
+        """
+        configure()
+        self._policy = policy
+        self._tell = tell
+        self._index: Index | None = None
+        self._fetched: list[Path] = []
+        self._transactions = Transactions(
+            lock_timeout=policy.apt.lock_timeout, stall_timeout=policy.apt.stall_timeout, log=log, tell=tell
+        )
+
+    @property
+    def lock(self) -> LockWait:
+        """How dpkg's locks were come by so far."""
+        return self._transactions.lock
+
+    def refresh(self) -> tuple[SourceError, ...]:
+        """Fetch the lists; return what failed."""
+        self._index = None
+        return refreshing.refresh(self._policy.apt.refresh_timeout, self._patience(), self._tell)
+
+    def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
+        """Open the lists anew and look at the packages."""
+        index = self._index = Index()
+        patterns = self._policy.security.origins
+        found = scan(index, patterns)
+        lists = assess(index, index.allowed(patterns), refreshed, now=now, max_age=self._policy.apt.max_list_age)
+        repair = found.repair
+        if dpkg.journal():
+            repair = (*repair, Repair(package="dpkg", architecture="", state="interrupted"))
+        return PackagesSeen(lists=lists, updates=found.updates, repair=repair)
+
+    def find(self, name: str) -> Known | None:
+        """Return a package by name, the installed one of several architectures; None where there is none."""
+        index = self._require_index()
+        base, _, architecture = name.partition(":")
+        key = (base, architecture) if architecture else base
+        if key not in index.cache:
+            return None
+        package = index.cache[key]
+        current = package.current_ver
+        if not package.has_versions:
+            return None
+        return Known(
+            package=package.name,
+            architecture=package.architecture,
+            installed=current.ver_str if current is not None else None,
+            on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
+        )
+
+    def similar(self, name: str) -> tuple[str, ...]:
+        """Return names of installed packages that look like this one."""
+        installed = {package.name for package in self._require_index().cache.packages if package.current_ver}
+        return tuple(get_close_matches(name, sorted(installed), n=3))
+
+    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
+        """Ask libapt's resolver; uses up the index of the last look."""
+        index, self._index = self._require_index(), None
+        security = index.allowed(self._policy.security.origins)
+        allowed = security if scope is Scope.SECURITY else frozenset(index.releases)
+        return resolve(index, admitted, allowed=allowed, security=security, veto=veto)
+
+    def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
+        """Download and verify what the steps need."""
+        index = Index()
+        patterns = self._patterns(scope)
+        allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
+        done = fetching.fetch(index, steps, allowed, patience=self._patience(), tell=self._tell)
+        self._fetched += done.files
+        return Download(failed=done.failed, downloaded_bytes=done.downloaded_bytes)
+
+    def install(self, steps: Sequence[Step], scope: Scope) -> Mapping[str, str]:
+        """Carry out the steps in one transaction of their own process."""
+        self._index = None
+        return self._transactions.install(steps, self._patterns(scope))
+
+    def repair(self) -> Mapping[str, str]:
+        """Finish what dpkg left unfinished."""
+        self._index = None
+        return self._transactions.repair()
+
+    def states(self) -> Mapping[str, PackageState]:
+        """Read dpkg's own database."""
+        return dpkg.states()
+
+    def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
+        """Return local configuration files of these packages that were kept since then."""
+        return dpkg.set_aside(dpkg.conffiles_of(packages), since.timestamp())
+
+    def tidy(self) -> None:
+        """Remove the archives that `fetch` put on the machine."""
+        fetching.discard(self._fetched)
+        self._fetched.clear()
+
+    def _patterns(self, scope: Scope) -> tuple[Pattern, ...] | None:
+        return self._policy.security.origins if scope is Scope.SECURITY else None
+
+    def _patience(self) -> Patience:
+        return Patience(self._policy.apt.lock_timeout, self._tell)
+
+    def _require_index(self) -> Index:
+        if self._index is None:
+            raise HostError("the packages were not looked at yet")
+        return self._index

@@ -1,0 +1,177 @@
+"""Downloads and verifies the packages of a plan, before any lock on dpkg is taken."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import apt_pkg
+
+from agent.core.model import Step
+from agent.errors import ChangedError, HostError
+from agent.host.apt.index import Index, clean, libapt_errors
+from agent.host.apt.resolve import find_version, mark, marked
+from agent.host.locks import Patience, hold
+from agent.host.system import free_bytes
+
+_MARGIN_BYTES = 32 * 1024 * 1024
+"""Left free for logs, dpkg's database and what maintainer scripts write."""
+_PULSE_US = 500_000
+
+
+class NoSpaceError(HostError):
+    """The plan does not fit on a file system; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What came of a download."""
+
+    failed: dict[str, str]
+    """Error by package name; a package that is not here lies verified in apt's archive."""
+    downloaded_bytes: int
+    files: tuple[Path, ...]
+    """Archives that this download put on the machine."""
+
+
+class _Progress:
+    """What libapt calls while it downloads."""
+
+    current_bytes = 0
+    total_bytes = 0
+    current_items = 0
+    total_items = 0
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told = 0.0
+
+    def start(self) -> None:
+        """Begin; nothing to set up."""
+
+    def stop(self) -> None:
+        """End; nothing to tear down."""
+
+    def media_change(self, _medium: str, _drive: str) -> bool:
+        """Refuse to wait for somebody to change a disc."""
+        return False
+
+    def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Take note of nothing: the result is read from the items afterwards."""
+
+    fetch = done = fail = ims_hit
+
+    def pulse(self, _owner: apt_pkg.Acquire) -> bool:
+        """Tell how far it has come, once a second; never cancel."""
+        if time.monotonic() - self._told >= 1:
+            self._told = time.monotonic()
+            done, total = self.current_bytes / 1e6, self.total_bytes / 1e6
+            self._tell(f"downloading {self.current_items} of {self.total_items} packages, {done:.1f} of {total:.1f} MB")
+        return True
+
+
+def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -> None:
+    """Mark just these steps and make sure that libapt would do these and nothing else.
+
+    Raises:
+        ChangedError: the machine is not what the plan was made for.
+    """
+    depcache = index.depcache
+    with apt_pkg.ActionGroup(depcache):
+        for step in steps:
+            version = find_version(index, step.package, step.architecture, step.candidate, allowed & index.trusted)
+            current = version.parent_pkg.current_ver if version is not None else None
+            if version is None or (current.ver_str if current is not None else None) != step.installed:
+                raise ChangedError(f"{step.package} {step.candidate} is no longer what the plan was made for")
+            mark(index, version, with_dependencies=False)
+            if step.installed == step.candidate:
+                depcache.set_reinstall(version.parent_pkg)
+    expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
+    actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(index)}
+    if actual != expected or depcache.del_count or depcache.broken_count > index.broken_before:
+        raise ChangedError("libapt would do something else than the plan says")
+
+
+def fetch(
+    index: Index, steps: Sequence[Step], allowed: frozenset[int], *, patience: Patience, tell: Callable[[str], None]
+) -> Fetched:
+    """Download what the steps need into apt's archive; each file is verified by libapt.
+
+    Raises:
+        BusyError: another program held the archive to the end of `patience`.
+        ChangedError: as `mark_exactly`.
+        NoSpaceError: the plan does not fit.
+        HostError: libapt refuses altogether.
+    """
+    mark_exactly(index, steps, allowed)
+    archives = apt_pkg.config.find_dir("Dir::Cache::archives")
+    progress = _Progress(tell)
+    fetcher = apt_pkg.Acquire(progress)
+    with hold(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
+        manager = apt_pkg.PackageManager(index.depcache)
+        manager.get_archives(fetcher, index.sources, index.records)
+        _require_space(index, fetcher, steps, archives)
+        wanted = [item for item in fetcher.items if not item.complete]
+        with suppress(SystemError):  # what failed is read from the items, one by one
+            fetcher.run()
+        failed = {_package(item): _error(item) for item in fetcher.items if not _usable(item)}
+        fetched = [item for item in wanted if _usable(item)]
+    return Fetched(
+        failed=failed,
+        downloaded_bytes=sum(item.filesize for item in fetched),
+        files=tuple(Path(item.destfile) for item in fetched if item.destfile.startswith(archives)),
+    )
+
+
+def discard(files: Sequence[Path]) -> None:
+    """Remove archives that this agent downloaded, unless apt is told to keep what it fetched."""
+    if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", default=False):
+        return
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+def _usable(item: apt_pkg.AcquireItem) -> bool:
+    return item.complete and item.status == item.STAT_DONE and item.is_trusted
+
+
+def _error(item: apt_pkg.AcquireItem) -> str:
+    if item.complete and not item.is_trusted:
+        return "the archive it comes from is not authenticated"
+    return clean(item.error_text) or "not downloaded"
+
+
+def _package(item: apt_pkg.AcquireItem) -> str:
+    """Return the package name in a pool file's name (name_version_architecture.deb)."""
+    return os.path.basename(item.destfile or item.desc_uri).split("_")[0]
+
+
+def _require_space(index: Index, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
+    """Refuse a plan that would fill a file system: archives, the unpacked files, and /boot for a kernel."""
+    largest = max((version.installed_size for version in marked(index)), default=0)
+    needs = {archives: fetcher.fetch_needed, "/usr": max(index.depcache.usr_size, 0) + largest}
+    if any(step.package.startswith("linux-image") for step in steps):
+        needs["/boot"] = _kernel_bytes()
+    by_device: dict[int, tuple[str, int]] = {}
+    for directory, need in needs.items():
+        with suppress(OSError):
+            device = os.stat(directory).st_dev
+            first, so_far = by_device.get(device, (directory, 0))
+            by_device[device] = (first, so_far + need)
+    for directory, need in by_device.values():
+        free = free_bytes(directory)
+        if need and free < need + _MARGIN_BYTES:
+            raise NoSpaceError(
+                f"not enough space for {directory}: {need / 1e6:.0f} MB and {_MARGIN_BYTES / 1e6:.0f} MB to spare "
+                f"are needed, {free / 1e6:.0f} MB are free. Nothing was changed; make room and run it again"
+            )
+
+
+def _kernel_bytes() -> int:
+    """Return what a further kernel takes in /boot: the largest of each kind of file that is there now."""
+    kinds = ("vmlinuz-*", "initrd.img-*", "System.map-*", "config-*")
+    with suppress(OSError):
+        return sum(max((file.stat().st_size for file in Path("/boot").glob(kind)), default=0) for kind in kinds)
+    return 0

@@ -1,0 +1,47 @@
+"""Which steps belong together: those that name each other in any dependency must share a transaction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import apt_pkg
+
+from agent.core.model import Step
+from agent.host.apt.index import Index
+
+
+def group_steps(index: Index, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Number the steps' groups: two steps share one if a relation of either leads to the other.
+
+    Architectures of one package always share a group, for Multi-Arch: same wants them in lock-step.
+    """
+    parents = list(range(len(steps)))
+
+    def find(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = parents[parents[place]]
+            place = parents[place]
+        return place
+
+    places: dict[int, int] = {}
+    by_name: dict[str, int] = {}
+    packages = [index.cache[step.package, step.architecture] for step in steps]
+    for place, package in enumerate(packages):
+        places[package.id] = place
+        parents[find(by_name.setdefault(package.name, place))] = find(place)
+    for place, package in enumerate(packages):
+        for other in _related(index, package):
+            if other in places:
+                parents[find(places[other])] = find(place)
+    return tuple(replace(step, group=find(place)) for place, step in enumerate(steps))
+
+
+def _related(index: Index, package: apt_pkg.Package) -> set[int]:
+    """Return ids of all packages that the package's new or installed version names or is provided by."""
+    found: set[int] = set()
+    for version in (index.depcache.get_candidate_ver(package), package.current_ver):
+        for groups in version.depends_list.values() if version is not None else ():
+            for group in groups:
+                for dependency in group:
+                    found.add(dependency.target_pkg.id)
+                    found.update(target.parent_pkg.id for target in dependency.all_targets())
+    return found

@@ -1,0 +1,109 @@
+"""Opens libapt's view of the packages: configuration, sources, cache, and which index files may be believed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import apt_pkg
+
+from agent.core.origins import Pattern, Release
+from agent.errors import HostError
+
+_REFUSED = -32768
+"""The priority that keeps libapt from ever choosing a version (apt_preferences(5) reserves below -1)."""
+
+
+@contextmanager
+def libapt_errors(doing: str) -> Iterator[None]:
+    """Turn libapt's exceptions into `HostError`, saying what was being done."""
+    try:
+        yield
+    except (SystemError, OSError) as error:  # apt_pkg.Error is a SystemError
+        raise HostError(f"{doing}: {clean(str(error))}") from error
+
+
+def clean(message: str) -> str:
+    """Strip libapt's `E:` and `W:` prefixes; errors come joined by commas, each said once."""
+    parts = [part.strip() for part in message.replace(", W:", "\nW:").replace(", E:", "\nE:").split("\n")]
+    said = [part.removeprefix("E:").removeprefix("W:").strip() for part in parts if part]
+    return "; ".join(dict.fromkeys(said))
+
+
+def configure() -> None:
+    """Read apt's configuration and set what an unattended run needs; call once, before anything else here.
+
+    Raises:
+        HostError: apt.conf cannot be parsed; the message is libapt's own with file and line.
+    """
+    with libapt_errors("apt's configuration cannot be read (`apt-config dump` shows the same)"):
+        apt_pkg.init_config()
+        for option in ("--force-confdef", "--force-confold"):  # keep local conffiles, never ask
+            apt_pkg.config.set("DPkg::Options::", option)
+        apt_pkg.config.set("APT::Get::AllowUnauthenticated", "false")
+        apt_pkg.config.set("Acquire::AllowInsecureRepositories", "false")
+        apt_pkg.config.set("APT::Color", "false")
+        apt_pkg.init_system()
+
+
+class Index:
+    """The opened package cache with its dependency marks. Short-lived: reopen after anything was changed."""
+
+    def __init__(self) -> None:
+        """Open the cache, building it in memory where apt keeps none on disk.
+
+        Raises:
+            HostError: sources or lists cannot be read; the message names file and line.
+        """
+        with libapt_errors("the package lists cannot be opened (`apt-get check` shows the same)"):
+            self.cache = apt_pkg.Cache(None)
+            self.sources = apt_pkg.SourceList()
+            self.sources.read_main_list()
+            self.depcache = apt_pkg.DepCache(self.cache)
+        self.broken_before = self.depcache.broken_count
+
+    @cached_property
+    def records(self) -> apt_pkg.PackageRecords:
+        """The full stanzas behind the cache, opened on first use."""
+        return apt_pkg.PackageRecords(self.cache)
+
+    @cached_property
+    def releases(self) -> dict[int, Release]:
+        """What each downloadable index file's repository says of itself, by file id."""
+        return {
+            file.id: Release(
+                origin=file.origin or "",
+                label=file.label or "",
+                archive=file.archive or "",
+                codename=file.codename or "",
+                component=file.component or "",
+                site=file.site or "",
+            )
+            for file in self.cache.file_list
+            if not file.not_source
+        }
+
+    @cached_property
+    def trusted(self) -> frozenset[int]:
+        """Ids of the index files whose Release file was authenticated."""
+        found = set()
+        for file in self.cache.file_list:
+            index = None if file.not_source else self.sources.find_index(file)
+            if index is not None and index.is_trusted:
+                found.add(file.id)
+        return frozenset(found)
+
+    def allowed(self, patterns: tuple[Pattern, ...]) -> frozenset[int]:
+        """Ids of the index files that match any pattern, whether authenticated or not."""
+        return frozenset(
+            file_id
+            for file_id, release in self.releases.items()
+            if any(pattern.matches(release) for pattern in patterns)
+        )
+
+    def restrict(self, files: frozenset[int]) -> None:
+        """Forget all marks and let libapt choose from these index files (and what is installed) alone."""
+        policy = self.depcache.policy
+        for file in self.cache.file_list:
+            if not file.not_source and file.id not in files:
+                policy.set_priority(file, _REFUSED)
+        self.depcache.init()

@@ -1,0 +1,121 @@
+"""Fetches the package lists and tells what became of each source.
+
+Errors are kept per source and told apart: a network that is down, a repository that is gone, a signature
+that is missing or bad, lists that have expired. apt itself calls most of these warnings and carries on.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import apt_pkg
+
+from agent.core.model import SourceError, SourceFault
+from agent.host.apt.index import clean
+from agent.host.locks import Patience, hold
+
+_WORDS: tuple[tuple[SourceFault, str], ...] = (
+    # apt's English messages (LC_ALL=C is set); the first that matches names the fault.
+    (SourceFault.EXPIRED, r"is expired|is not valid yet|Valid-Until"),
+    (SourceFault.BAD_SIGNATURE, r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed by|Missing key|sqv|gpgv"),
+    (SourceFault.UNSIGNED, r"is not signed|no longer signed|does not have a Release file|insecure"),
+    (SourceFault.CORRUPT, r"Hash Sum mismatch|unexpected size|Clearsigned file isn't valid|Unable to parse|Mirror sync"),
+    (SourceFault.NOT_FOUND, r"\b40[34]\b|\b410\b|File not found|No such file"),
+    (
+        SourceFault.UNREACHABLE,
+        r"Could not connect|Could not resolve|Temporary failure|Connection (failed|refused|timed out|reset)|timed out"
+        r"|Unable to connect|Network is unreachable|\b50[0-9]\b|Cannot initiate|Undetermined|closed connection",
+    ),
+)
+_PULSE_US = 250_000
+
+
+class _Progress:
+    """What libapt calls while it fetches; collects the failures and keeps the deadline."""
+
+    def __init__(self, deadline: float, tell: Callable[[str], None]) -> None:
+        self.failed: list[tuple[str, str]] = []
+        self.timed_out = False
+        self.current_bytes = 0
+        self._deadline = deadline
+        self._tell = tell
+
+    def start(self) -> None:
+        """Begin; nothing to set up."""
+
+    def stop(self) -> None:
+        """End; nothing to tear down."""
+
+    def media_change(self, medium: str, drive: str) -> bool:
+        """Refuse to wait for somebody to change a disc."""
+        self.failed.append((medium, f"wants the disc {medium} in {drive}"))
+        return False
+
+    def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Say that a list was current already."""
+        self._tell(item.description)
+
+    def fetch(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Say that a list is being fetched."""
+        self._tell(item.description)
+
+    def done(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Take note of nothing: what arrived is read from the lists afterwards."""
+
+    def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Keep the item's own error; an item that was merely not needed has none."""
+        if item.owner.error_text:
+            self.failed.append((item.description, clean(item.owner.error_text)))
+
+    def pulse(self, _owner: apt_pkg.Acquire) -> bool:
+        """Return False, which cancels the fetch, once the deadline has passed."""
+        self.timed_out = time.monotonic() > self._deadline
+        return not self.timed_out
+
+
+def refresh(timeout: timedelta, patience: Patience, tell: Callable[[str], None]) -> tuple[SourceError, ...]:
+    """Fetch the lists of every configured source; return what failed, one entry a source.
+
+    Raises:
+        BusyError: another program held the lists to the end of `patience`.
+        HostError: the sources cannot be read.
+    """
+    # ListUpdate takes the lists' lock itself and does not wait for it, so wait here and give it free.
+    with hold(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", patience):
+        pass
+    sources = apt_pkg.SourceList()
+    message = ""
+    progress = _Progress(time.monotonic() + timeout.total_seconds(), tell)
+    try:
+        sources.read_main_list()
+        apt_pkg.Cache(None).update(progress, sources, _PULSE_US)
+    except SystemError as error:
+        message = clean(str(error))
+    return tuple(_errors(progress, message, timeout))
+
+
+def fault_of(message: str) -> SourceFault:
+    """Name the fault that one of apt's messages speaks of."""
+    return next((fault for fault, words in _WORDS if re.search(words, message)), SourceFault.OTHER)
+
+
+def _errors(progress: _Progress, message: str, timeout: timedelta) -> list[SourceError]:
+    if progress.timed_out:
+        detail = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout)"
+        return [SourceError(source="all sources", fault=SourceFault.UNREACHABLE, detail=detail)]
+    found: dict[str, SourceError] = {}
+    for source, detail in progress.failed:
+        name = _suite(source)
+        found.setdefault(name, SourceError(source=name, fault=fault_of(detail), detail=detail))
+    if message and not found:
+        found[""] = SourceError(source="all sources", fault=fault_of(message), detail=message)
+    return list(found.values())
+
+
+def _suite(description: str) -> str:
+    """Cut an item's description ("URI suite/main amd64 Packages") down to URI and suite."""
+    words = description.split()
+    if len(words) < 2:  # noqa: PLR2004 - URI and suite
+        return description
+    return f"{words[0]} {words[1].split('/')[0]}" if not words[1].endswith("/") else f"{words[0]} {words[1]}"

@@ -1,0 +1,155 @@
+"""Why an update will not fit, in words: the relation that fails, and where its other end would come from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import apt_pkg
+
+from agent.core.model import Held, Update, Why
+from agent.host.apt.candidates import newer, offered, origin_of
+from agent.host.apt.index import Index
+
+_POSITIVE = ("PreDepends", "Depends")
+_NEGATIVE = ("Conflicts", "Breaks")
+
+Refusal = tuple[Why, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What steps had to obey: origins, packages not to be touched, and those refused in the same pass."""
+
+    allowed: frozenset[int]
+    veto: Callable[[str], Refusal | None]
+    stopped: set[int]
+
+
+def explain_refusal(index: Index, update: Update, version: apt_pkg.Version, bounds: Bounds) -> Held:
+    """Say why the resolver would not take an update."""
+    why, detail = _Search(index, bounds).problem(version) or (
+        Why.BROKEN_DEPENDENCY,
+        "apt's resolver finds no way to install it without removing or breaking another package",
+    )
+    return Held(
+        package=update.package,
+        architecture=update.architecture,
+        installed=update.installed,
+        candidate=update.candidate,
+        why=why,
+        detail=detail,
+    )
+
+
+class _Search:
+    """Follows relations from one refused version to what stands in its way."""
+
+    def __init__(self, index: Index, bounds: Bounds) -> None:
+        self._index = index
+        self._bounds = bounds
+        self._visited: set[int] = set()
+
+    def problem(self, version: apt_pkg.Version) -> Refusal | None:
+        """Return the first relation of the version that cannot be had within bounds; None where all can."""
+        self._visited.add(version.id)
+        for kind in _POSITIVE:
+            for group in version.depends_list.get(kind, []):
+                refusal = self._unmet(group)
+                if refusal is not None:
+                    return refusal
+        return self._conflict(version) or self._breaks_others(version)
+
+    def _unmet(self, group: list[apt_pkg.Dependency]) -> Refusal | None:
+        targets = [target for dependency in group for target in dependency.all_targets()]
+        if any(target == target.parent_pkg.current_ver for target in targets):
+            return None
+        wanted = " or ".join(map(_spell, group))
+        refusals = [self._unreachable(target, wanted) for target in targets]
+        if not refusals:
+            return Why.BROKEN_DEPENDENCY, f"needs {wanted}, which no configured source offers"
+        if any(refusal is None for refusal in refusals):
+            return None
+        # The most telling of several ways that are all closed: one that a person could open.
+        return min(
+            (refusal for refusal in refusals if refusal is not None),
+            key=lambda refusal: refusal[0] is Why.BROKEN_DEPENDENCY,
+        )
+
+    def _unreachable(self, target: apt_pkg.Version, wanted: str) -> Refusal | None:
+        package = target.parent_pkg
+        if not offered(target, self._bounds.allowed):
+            return self._elsewhere(target, f"needs {wanted}")
+        if package.selected_state == apt_pkg.SELSTATE_HOLD:
+            return Why.HELD_BY_ADMIN, f"needs {wanted}, but {package.name} is on hold"
+        veto = self._bounds.veto(package.name)
+        if veto is not None:
+            return veto[0], f"needs {wanted}, but {package.name} {veto[1]}"
+        if self._index.depcache.policy.get_priority(target) < 0:
+            return Why.PINNED, f"needs {wanted}, which apt's preferences keep out"
+        if target.id in self._visited or (package.current_ver and package.id not in self._bounds.stopped):
+            return None
+        deeper = self.problem(target)
+        return deeper and (deeper[0], f"needs {wanted}, and {package.name} in turn {deeper[1]}")
+
+    def _elsewhere(self, target: apt_pkg.Version, need: str) -> Refusal:
+        origin, archive = origin_of(self._index, target, frozenset(self._index.releases))
+        if not archive and not origin:
+            return Why.BROKEN_DEPENDENCY, f"{need}, which no configured source offers"
+        where = f"{archive} ({origin})" if origin else archive
+        return Why.NEEDS_OTHER_ORIGIN, f"{need}, offered only by {where}"
+
+    def _conflict(self, version: apt_pkg.Version) -> Refusal | None:
+        for kind in _NEGATIVE:
+            for dependency in (dependency for group in version.depends_list.get(kind, []) for dependency in group):
+                for target in dependency.all_targets():
+                    other = target.parent_pkg
+                    if other.id != version.parent_pkg.id and target == other.current_ver:
+                        verb = "breaks" if kind == "Breaks" else "conflicts with"
+                        refusal = self._way_out(other, f"{verb} the installed {other.name} {target.ver_str}", dependency)
+                        if refusal is not None:
+                            return refusal
+        return None
+
+    def _way_out(self, other: apt_pkg.Package, clash: str, dependency: apt_pkg.Dependency) -> Refusal | None:
+        """Return why the other package cannot be upgraded out of the clash; None where it can."""
+        hit = dependency.all_targets()
+        better = [v for v in other.version_list if newer(v, other.current_ver) and v not in hit]
+        if not better:
+            return Why.WOULD_REMOVE, f"{clash}, which would have to be removed"
+        refusals = [self._unreachable(target, f"{other.name} {target.ver_str}") for target in better]
+        first = next((refusal for refusal in refusals if refusal is not None), None)
+        if first is None or None in refusals:
+            return None
+        return first[0], f"{clash}: {first[1]}"
+
+    def _breaks_others(self, version: apt_pkg.Version) -> Refusal | None:
+        """Find an installed package that needs the old version, or will not stand the new one."""
+        for dependency in self._installed_relations(version.parent_pkg):
+            parent = dependency.parent_pkg
+            kind = dependency.dep_type_untranslated
+            targets = dependency.all_targets()
+            needs_old = kind in _POSITIVE and version.parent_pkg.current_ver in targets and version not in targets
+            forbids_new = kind in _NEGATIVE and version in targets
+            if not (needs_old or forbids_new) or parent.current_ver is None:
+                continue
+            clash = f"the installed {parent.name} {parent.current_ver.ver_str} needs {_spell(dependency)}"
+            if forbids_new:
+                clash = f"the installed {parent.name} {parent.current_ver.ver_str} {kind.lower()} {_spell(dependency)}"
+            better = [v for v in parent.version_list if newer(v, parent.current_ver)]
+            if not better:
+                return Why.WOULD_REMOVE, f"{clash} and has no newer version, so it would have to be removed"
+            refusals = [self._unreachable(target, f"{parent.name} {target.ver_str}") for target in better]
+            if None not in refusals and refusals[0] is not None:
+                return refusals[0][0], f"{clash}; the update {refusals[0][1]}"
+        return None
+
+    def _installed_relations(self, package: apt_pkg.Package) -> Iterator[apt_pkg.Dependency]:
+        for dependency in package.rev_depends_list:
+            if dependency.parent_ver == dependency.parent_pkg.current_ver:
+                yield dependency
+
+
+def _spell(dependency: apt_pkg.Dependency) -> str:
+    """Write a relation as a control file does: "n (>= 2)"."""
+    if not dependency.target_ver:
+        return dependency.target_pkg.name
+    return f"{dependency.target_pkg.name} ({dependency.comp_type_deb} {dependency.target_ver})"

@@ -1,0 +1,227 @@
+"""From admitted updates to steps: libapt's dependency marks, tried all at once and, on conflict, one by one.
+
+Nothing is ever removed, nothing on hold is touched, and nothing comes from an origin that is not allowed.
+The all-at-once pass asks no second opinion where libapt's first choices already obey; only when they do not
+are the origins restricted and the updates tried singly, each rolled back by itself when it will not fit.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import apt_pkg
+
+from agent.core.model import Held, Resolution, Step, Update, Why
+from agent.host.apt.candidates import newer, offered, origin_of
+from agent.host.apt.groups import group_steps
+from agent.host.apt.index import Index
+from agent.host.apt.refusal import Bounds, explain_refusal
+
+Veto = Callable[[str], tuple[Why, str] | None]
+"""Says why a package may not be touched even as a dependency; None where it may."""
+
+
+def resolve(
+    index: Index, admitted: Sequence[Update], *, allowed: frozenset[int], security: frozenset[int], veto: Veto
+) -> Resolution:
+    """Find the largest set of the admitted updates that can be installed, with what they need.
+
+    `allowed` are the index files that steps may come from, `security` those that make a step a security
+    update. Refused updates come back with the gate that stopped them.
+    """
+    if not admitted:
+        return Resolution(steps=(), refused=())
+    marks = _Marks(index, allowed & index.trusted, veto)
+    refused: list[Held] = []
+    pairs = [(update, marks.version(update)) for update in admitted]
+    if not marks.all_at_once([version for _, version in pairs]):
+        index.restrict(allowed & index.trusted)
+        marks = _Marks(index, allowed & index.trusted, veto)
+        with apt_pkg.ActionGroup(index.depcache):
+            stopped = marks.one_by_one(pairs)
+        bounds = Bounds(allowed=allowed & index.trusted, veto=veto, stopped={v.parent_pkg.id for _, v in stopped})
+        refused = [explain_refusal(index, update, version, bounds) for update, version in stopped]
+    taken = [_step(index, version, allowed, security) for version in marks.marked_versions()]
+    return Resolution(steps=group_steps(index, taken), refused=tuple(refused))
+
+
+def find_version(
+    index: Index, package: str, architecture: str, version: str, files: frozenset[int]
+) -> apt_pkg.Version | None:
+    """Return the version object of that name that one of these index files offers, if it is there."""
+    if (package, architecture) not in index.cache:
+        return None
+    for candidate in index.cache[package, architecture].version_list:
+        if candidate.ver_str == version and offered(candidate, files):
+            return candidate
+    return None
+
+
+def mark(index: Index, version: apt_pkg.Version, *, with_dependencies: bool) -> None:
+    """Mark one version for installation, leaving the package's auto mark as it was (new ones become auto)."""
+    package = version.parent_pkg
+    depcache = index.depcache
+    automatic = package.current_ver is None or depcache.is_auto_installed(package)
+    depcache.set_candidate_ver(package, version)
+    depcache.mark_install(package, with_dependencies, True)  # noqa: FBT003 - python-apt takes them by position only
+    depcache.mark_auto(package, automatic)
+
+
+def marked(index: Index) -> list[apt_pkg.Version]:
+    """Return the versions that libapt is marked to install."""
+    depcache = index.depcache
+    found = []
+    for package in index.cache.packages:
+        if depcache.marked_install(package) or depcache.marked_upgrade(package) or depcache.marked_downgrade(package):
+            version = depcache.get_candidate_ver(package)
+            if version is not None:
+                found.append(version)
+    return found
+
+
+class _Marks:
+    """The marks on one depcache and the rules that they must obey."""
+
+    def __init__(self, index: Index, files: frozenset[int], veto: Veto) -> None:
+        self._index = index
+        self._depcache = index.depcache
+        self._files = files
+        self._veto = veto
+        self._accepted: dict[int, apt_pkg.Package] = {}
+
+    def version(self, update: Update) -> apt_pkg.Version:
+        """Return the version object that an update of this very index stands for."""
+        version = find_version(self._index, update.package, update.architecture, update.candidate, self._files)
+        if version is None:
+            raise LookupError(f"{update.package} {update.candidate} is not in the index it was found in")
+        return version
+
+    def all_at_once(self, versions: Sequence[apt_pkg.Version]) -> bool:
+        """Mark everything; return whether libapt's own choices obey every rule."""
+        with apt_pkg.ActionGroup(self._depcache):
+            for version in versions:
+                self._depcache.set_candidate_ver(version.parent_pkg, version)
+            for version in versions:
+                mark(self._index, version, with_dependencies=True)
+        if not self._intact() or self._depcache.inst_count < len(versions):
+            return False
+        taken = marked(self._index)
+        wanted = {version.id for version in versions}
+        return wanted <= {version.id for version in taken} and all(map(self._obeys, taken))
+
+    def one_by_one(
+        self, pairs: Sequence[tuple[Update, apt_pkg.Version]]
+    ) -> list[tuple[Update, apt_pkg.Version]]:
+        """Mark what fits, in the given order; return the pairs that do not."""
+        wanted = {version.parent_pkg.id: version for _, version in pairs}
+        for version in wanted.values():
+            self._depcache.set_candidate_ver(version.parent_pkg, version)
+        stopped = []
+        for update, version in pairs:
+            if version.parent_pkg.id not in self._accepted and not self._try(version, wanted):
+                stopped.append((update, version))
+        return [pair for pair in stopped if pair[1].parent_pkg.id not in self._accepted]
+
+    def marked_versions(self) -> list[apt_pkg.Version]:
+        """Return all that is marked, every rule checked once more on the whole."""
+        taken = marked(self._index)
+        if not self._intact() or not all(map(self._obeys, taken)):
+            raise LookupError("libapt's marks do not obey the rules after resolving")
+        return taken
+
+    def _try(self, version: apt_pkg.Version, wanted: dict[int, apt_pkg.Version]) -> bool:
+        tried: dict[int, apt_pkg.Version] = {}
+        touched: dict[int, apt_pkg.Package] = {}
+        queue = [version]
+        while queue:
+            for each in queue:
+                tried[each.parent_pkg.id] = each
+                mark(self._index, each, with_dependencies=True)
+            touched = self._touched([each.parent_pkg for each in tried.values()])
+            queue = [] if self._intact() else self._siblings(touched, tried, wanted)
+        if self._fits(version, touched):
+            self._accepted.update(touched)
+            return True
+        self._undo(touched)
+        return False
+
+    def _fits(self, version: apt_pkg.Version, touched: dict[int, apt_pkg.Package]) -> bool:
+        if not self._intact() or not self._depcache.marked_upgrade(version.parent_pkg):
+            return False
+        choices = [self._depcache.get_candidate_ver(package) for package in touched.values()]
+        return all(choice is not None and self._obeys(choice) for choice in choices)
+
+    def _undo(self, touched: dict[int, apt_pkg.Package]) -> None:
+        for package in touched.values():
+            self._depcache.mark_keep(package)
+        if not self._intact() or self._depcache.inst_count != len(self._accepted):
+            # The walk missed something that libapt changed: begin again from what was accepted.
+            accepted = [self._depcache.get_candidate_ver(package) for package in self._accepted.values()]
+            self._depcache.init()
+            for choice in accepted:
+                if choice is not None:
+                    mark(self._index, choice, with_dependencies=False)
+
+    def _touched(self, starts: Sequence[apt_pkg.Package]) -> dict[int, apt_pkg.Package]:
+        """Walk from freshly marked packages to all whose mark changed with theirs; those accepted before left out."""
+        found = {package.id: package for package in starts}
+        queue = list(starts)
+        while queue:
+            for package in self._neighbours(queue.pop()):
+                fresh = package.id not in found and package.id not in self._accepted
+                if fresh and not self._depcache.marked_keep(package):
+                    found[package.id] = package
+                    queue.append(package)
+        return found
+
+    def _neighbours(self, package: apt_pkg.Package) -> Iterable[apt_pkg.Package]:
+        choice = self._depcache.get_candidate_ver(package)
+        for version in (choice, package.current_ver):
+            for groups in version.depends_list.values() if version is not None else ():
+                for group in groups:
+                    for dependency in group:
+                        yield dependency.target_pkg
+                        yield from (target.parent_pkg for target in dependency.all_targets())
+        if not self._intact():
+            for dependency in package.rev_depends_list:
+                yield dependency.parent_pkg
+
+    def _siblings(
+        self,
+        touched: dict[int, apt_pkg.Package],
+        tried: dict[int, apt_pkg.Version],
+        wanted: dict[int, apt_pkg.Version],
+    ) -> list[apt_pkg.Version]:
+        """Return admitted updates, not tried yet, of packages that the marks so far would break."""
+        found: dict[int, apt_pkg.Version] = {}
+        for package in touched.values():
+            for dependency in package.rev_depends_list:
+                parent = dependency.parent_pkg
+                if parent.id in wanted and parent.id not in tried and self._depcache.is_inst_broken(parent):
+                    found[parent.id] = wanted[parent.id]
+        return list(found.values())
+
+    def _intact(self) -> bool:
+        return self._depcache.del_count == 0 and self._depcache.broken_count <= self._index.broken_before
+
+    def _obeys(self, version: apt_pkg.Version) -> bool:
+        package = version.parent_pkg
+        return (
+            offered(version, self._files)
+            and package.selected_state != apt_pkg.SELSTATE_HOLD
+            and self._veto(package.name) is None
+            and (package.current_ver is None or newer(version, package.current_ver))
+        )
+
+
+def _step(index: Index, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
+    package = version.parent_pkg
+    origin, archive = origin_of(index, version, (security & allowed) if offered(version, security) else allowed)
+    return Step(
+        package=package.name,
+        architecture=package.architecture,
+        installed=package.current_ver.ver_str if package.current_ver is not None else None,
+        candidate=version.ver_str,
+        origin=origin,
+        archive=archive,
+        security=offered(version, security),
+        download_bytes=version.size,
+    )

@@ -1,0 +1,125 @@
+"""One dpkg transaction: exactly the given steps under dpkg's locks, in a supervised child."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import apt_pkg
+
+from agent.core.model import LockWait, Step
+from agent.core.origins import Pattern
+from agent.errors import ChangedError, HostError
+from agent.host import dpkg
+from agent.host.apt.fetch import mark_exactly
+from agent.host.apt.index import Index, clean, libapt_errors
+from agent.host.locks import Patience, first_holder, hold
+from agent.host.supervisor import Channel, Report, supervise
+
+Values = dict[str, float | str | None]
+
+
+class Transactions:
+    """Changes to the packages, one after the other, with the same patience and log."""
+
+    def __init__(
+        self, *, lock_timeout: timedelta, stall_timeout: timedelta, log: Path, tell: Callable[[str], None]
+    ) -> None:
+        self._lock_timeout = lock_timeout
+        self._stall_timeout = stall_timeout
+        self._log = log
+        self._tell = tell
+        self.lock = LockWait()
+        """How long the locks were waited for and held, over all transactions so far."""
+
+    def install(self, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None) -> dict[str, str]:
+        """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
+
+        Returns dpkg's error messages by package name. What was achieved is to be read from dpkg's state.
+
+        Raises:
+            BusyError: dpkg's lock was held by another to the deadline.
+            ChangedError: the machine is not what the steps were planned for; nothing was done.
+            HostError: libapt could not begin.
+        """
+        return self._supervise(lambda channel: self._do_install(channel, steps, patterns)).errors
+
+    def repair(self) -> dict[str, str]:
+        """Finish what an interrupted dpkg left: `dpkg --configure -a`, local conffiles kept.
+
+        Raises:
+            BusyError: as `install`.
+        """
+        return self._supervise(self._do_repair).errors
+
+    def _supervise(self, work: Callable[[Channel], Values]) -> Report:
+        report = supervise(work, log=self._log, stall_timeout=self._stall_timeout, tell=self._tell)
+        waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
+        self.lock = LockWait(
+            waited_s=round(self.lock.waited_s + float(waited or 0), 3),
+            held_s=round(self.lock.held_s + float(held or 0), 3),
+            by=self.lock.by or (str(by) if by else None),
+        )
+        if not report.complete:
+            report.errors.setdefault("dpkg", f"the package manager ended without a word, see {self._log}")
+        return report
+
+    def _do_install(self, channel: Channel, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None) -> Values:
+        patience = Patience(self._lock_timeout, channel.tell)
+        _lock(patience)
+        started = time.monotonic()
+        try:
+            index = Index()
+            allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
+            mark_exactly(index, steps, allowed)
+            manager = apt_pkg.PackageManager(index.depcache)
+            fetcher = apt_pkg.Acquire()
+            with libapt_errors("the transaction cannot begin"):
+                manager.get_archives(fetcher, index.sources, index.records)
+            if not all(item.complete and item.is_trusted for item in fetcher.items):
+                raise ChangedError("a downloaded package has gone from apt's archive")
+            apt_pkg.pkgsystem_unlock_inner()
+            try:
+                manager.do_install(channel.descriptor)
+            except SystemError as error:  # a failed package; which one is in the status lines and dpkg's state
+                channel.tell(clean(str(error)))
+            finally:
+                apt_pkg.pkgsystem_lock_inner()
+        finally:
+            apt_pkg.pkgsystem_unlock()
+        return _lock_values(patience, started)
+
+    def _do_repair(self, channel: Channel) -> Values:
+        patience = Patience(self._lock_timeout, channel.tell)
+        frontend, own = dpkg.lock_files()
+        with hold(frontend, patience):
+            patience.until_free((own,))
+            started = time.monotonic()
+            command = ["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"]
+            subprocess.run(command, env={**os.environ, "DPKG_FRONTEND_LOCKED": "true"}, check=False)
+        return _lock_values(patience, started)
+
+
+def _lock(patience: Patience) -> None:
+    """Take both of dpkg's locks, as apt does.
+
+    Raises:
+        BusyError: somebody else has one to the end of `patience`.
+        HostError: they cannot be taken for another reason, such as an interrupted dpkg.
+    """
+    while True:
+        patience.until_free(dpkg.lock_files())
+        try:
+            apt_pkg.pkgsystem_lock()
+        except SystemError as error:
+            if first_holder(dpkg.lock_files()) is None:
+                raise HostError(f"dpkg's lock cannot be taken: {clean(str(error))}") from error
+        else:
+            return
+
+
+def _lock_values(patience: Patience, started: float) -> Values:
+    held_s = round(time.monotonic() - started, 3)
+    return {"waited_s": patience.wait.waited_s, "held_s": held_s, "by": patience.wait.by}

@@ -1,0 +1,129 @@
+"""The package manager's locks: waited for up to a deadline, and the holder named.
+
+dpkg and apt lock files with fcntl(2) record locks, so the kernel itself knows the holder (F_GETLK).
+"""
+
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from agent.core.model import LockWait
+from agent.errors import BusyError, HostError
+
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The process that has a lock."""
+
+    pid: int
+    program: str
+    since: datetime | None
+    """When that process started: the lock itself has no date."""
+
+    def __str__(self) -> str:
+        """Name the holder as messages do: "apt-get (pid 812, since 2026-11-23 05:10:00 UTC)"."""
+        since = f", since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"{self.program} (pid {self.pid}{since})"
+
+
+class Patience:
+    """How long to wait for locks in all, and what was waited for; one for each run."""
+
+    def __init__(self, timeout: timedelta, tell: Callable[[str], None]) -> None:
+        self._timeout = timeout
+        self._tell = tell
+        self.wait = LockWait()
+
+    def until_free(self, paths: tuple[str, ...]) -> None:
+        """Return once nobody else holds any of the files.
+
+        Raises:
+            BusyError: somebody did to the end; the message names program, pid and since when.
+        """
+        started = time.monotonic()
+        deadline = started + self._timeout.total_seconds()
+        pause = _FIRST_PAUSE_S
+        told = ""
+        while (found := first_holder(paths)) is not None:
+            path, holder = found
+            self.wait = LockWait(waited_s=round(time.monotonic() - started, 3), by=str(holder))
+            if time.monotonic() >= deadline:
+                raise BusyError(
+                    f"{holder} holds {path}; waited {self._timeout.total_seconds():.0f} s (apt.lock_timeout). "
+                    "Nothing was changed; run it again when that program is done"
+                )
+            if told != str(holder):
+                told = str(holder)
+                self._tell(f"waiting for {holder}, which holds {path}")
+            time.sleep(min(pause, max(deadline - time.monotonic(), 0.01)))
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def first_holder(paths: tuple[str, ...]) -> tuple[str, Holder] | None:
+    """Return the first of these files that another process has locked, and that process."""
+    for path in paths:
+        holder = holder_of(path)
+        if holder is not None:
+            return path, holder
+    return None
+
+
+def holder_of(path: str) -> Holder | None:
+    """Return the process that has a record lock on the file; None where nobody has, or there is no file."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+    finally:
+        os.close(descriptor)
+    return None if kind == fcntl.F_UNLCK else _describe(pid)
+
+
+@contextmanager
+def hold(path: str, patience: Patience) -> Iterator[None]:
+    """Hold the record lock on a file, made where missing, for the length of the block.
+
+    Raises:
+        BusyError: as `Patience.until_free`.
+        HostError: the file cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
+    try:
+        while True:
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Asking through a second descriptor would drop our own lock when that is closed, but we have none yet.
+                patience.until_free((path,))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _describe(pid: int) -> Holder:
+    """Name a process from /proc; pid 0 and -1 are holders outside our view (another PID namespace, OFD locks)."""
+    try:
+        program = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+        started_ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        uptime_s = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return Holder(pid=pid, program="a process that cannot be seen from here", since=None)
+    age_s = uptime_s - started_ticks / os.sysconf("SC_CLK_TCK")
+    return Holder(pid=pid, program=program, since=datetime.now(timezone.utc) - timedelta(seconds=age_s))

@@ -1,0 +1,29 @@
+"""The reboot flag that packages raise (debian-policy's update-notifier-common convention). Light: `status` reads it."""
+
+import os
+
+_FLAGS = ("/run/reboot-required", "/var/run/reboot-required")
+"""Usually one directory; where /var/run is no link, packages may have written to either."""
+
+
+def read_flag() -> tuple[tuple[str, ...], float] | None:
+    """Return the packages that want a reboot and since when (Unix time); None where none is wanted.
+
+    Raises:
+        OSError: the flag cannot be read.
+    """
+    for flag in _FLAGS:
+        try:
+            since = os.stat(flag).st_mtime
+        except FileNotFoundError:
+            continue
+        return _packages(f"{flag}.pkgs"), since
+    return None
+
+
+def _packages(path: str) -> tuple[str, ...]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return tuple(sorted({line.strip() for line in file if line.strip()}))
+    except FileNotFoundError:
+        return ()
