@@ -1,0 +1,75 @@
+"""What the verbs remember between runs, on top of the store: how fresh the lists are, the last look, the last run."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from agent.core.model import Outcome, Plan, SourceError, SourceFault
+from agent.core.ports import Refreshed
+from agent.errors import RecordError
+from agent.reading import Reader
+from agent.report import REFRESH_SCHEMA, STATE_SCHEMA, outcome_document, plan_document
+from agent.store import REFRESH, STATE, Document, Store
+from agent.times import moment, parse_moment
+
+
+class Memory:
+    """Typed reading and writing of the agent's own documents."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.can_write = store.writable()
+
+    def refreshed(self) -> Refreshed:
+        """Return what is remembered of fetching the lists; nothing where the record is damaged."""
+        reader = self.store.read_or_warn(REFRESH, REFRESH_SCHEMA)
+        if reader is None:
+            return Refreshed(verified_at=None)
+        try:
+            verified = reader.maybe_text("verified_at")
+            return Refreshed(verified_at=parse_moment(verified) if verified else None, errors=tuple(_errors(reader)))
+        except (RecordError, ValueError):
+            return Refreshed(verified_at=None)
+
+    def keep_refreshed(self, refreshed: Refreshed, now: datetime) -> None:
+        """Remember how fetching the lists went."""
+        if not self.can_write:
+            return
+        errors = [{"source": e.source, "fault": e.fault.value, "detail": e.detail} for e in refreshed.errors]
+        verified = refreshed.verified_at
+        document: Document = {
+            "schema": REFRESH_SCHEMA,
+            "generated_at": moment(now),
+            "verified_at": moment(verified) if verified else None,
+            "errors": errors,
+        }
+        self.store.write(REFRESH, document)
+
+    def keep_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime) -> None:
+        """Remember a look and its plan as what `status` shows."""
+        if not self.can_write:
+            return
+        self.store.write(
+            STATE,
+            {
+                "schema": STATE_SCHEMA,
+                "generated_at": moment(now),
+                "fresh_until": moment(fresh_until),
+                "plan": plan_document(plan, now),
+            },
+        )
+
+    def keep_outcome(self, outcome: Outcome, now: datetime) -> None:
+        """Remember a run, or that one has begun."""
+        self.store.write_run(outcome.id, outcome_document(outcome, now))
+
+    def new_run_id(self, now: datetime) -> str:
+        """Return an id for a run that begins now; ids sort by time."""
+        base = f"{now:%Y%m%dT%H%M%SZ}"
+        taken = set(self.store.run_ids())
+        return next(name for n in range(1, 1000) if (name := base if n == 1 else f"{base}-{n}") not in taken)
+
+
+def _errors(reader: Reader) -> Iterator[SourceError]:
+    for part in reader.parts("errors"):
+        fault = SourceFault(part.text("fault"))
+        yield SourceError(source=part.text("source"), fault=fault, detail=part.text("detail"))

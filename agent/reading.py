@@ -1,0 +1,86 @@
+"""Reads JSON documents that came from outside (a record, a request): every wrong shape is a clear error.
+
+Kept free of heavy imports, for `status` reads its record through here.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from agent.errors import RecordError
+
+
+class Reader:
+    """A JSON object under inspection; `place` says where it lies, for messages."""
+
+    def __init__(self, value: object, place: str) -> None:
+        if not isinstance(value, Mapping):
+            raise RecordError(f"{place}: an object was expected, found {_kind(value)}")
+        self._value: Mapping[str, object] = value
+        self._place = place
+
+    @property
+    def raw(self) -> Mapping[str, object]:
+        """The object itself, to be passed on as it is."""
+        return self._value
+
+    def text(self, key: str) -> str:
+        """Return a string; raises RecordError where there is none."""
+        value = self._value.get(key)
+        if not isinstance(value, str):
+            raise self._wrong(key, "a string", value)
+        return value
+
+    def maybe_text(self, key: str) -> str | None:
+        """Return a string, or None for null and absent."""
+        return None if self._value.get(key) is None else self.text(key)
+
+    def number(self, key: str) -> float:
+        """Return a number; raises RecordError where there is none (true and false are none)."""
+        value = self._value.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self._wrong(key, "a number", value)
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Return true or false; raises RecordError for anything else."""
+        value = self._value.get(key)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "true or false", value)
+        return value
+
+    def part(self, key: str) -> "Reader":
+        """Return an object; raises RecordError where there is none."""
+        return Reader(self._value.get(key), f"{self._place}: {key}")
+
+    def maybe_part(self, key: str) -> "Reader | None":
+        """Return an object, or None for null and absent."""
+        return None if self._value.get(key) is None else self.part(key)
+
+    def parts(self, key: str) -> "Iterator[Reader]":
+        """Walk a list of objects; raises RecordError where there is no list."""
+        for place, value in enumerate(self._list(key)):
+            yield Reader(value, f"{self._place}: {key}[{place}]")
+
+    def texts(self, key: str) -> list[str]:
+        """Return a list of strings; raises RecordError for anything else."""
+        values = self._list(key)
+        found = [value for value in values if isinstance(value, str)]
+        if len(found) != len(values):
+            raise self._wrong(key, "a list of strings", values)
+        return found
+
+    def count(self, key: str) -> int:
+        """Return how long a list is."""
+        return len(self._list(key))
+
+    def _list(self, key: str) -> list[object]:
+        value = self._value.get(key)
+        if not isinstance(value, list):
+            raise self._wrong(key, "a list", value)
+        return value
+
+    def _wrong(self, key: str, wanted: str, value: object) -> RecordError:
+        return RecordError(f"{self._place}: {key}: {wanted} was expected, found {_kind(value)}")
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"

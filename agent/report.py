@@ -1,0 +1,178 @@
+"""State to documents: the JSON that `--json` prints and the record keeps (shared/interface.md). Pure.
+
+Text for people is rendered from these same documents (agent.text), so the two can never disagree.
+"""
+
+from datetime import datetime
+
+from agent.core.explain import Explanation
+from agent.core.model import Failure, Held, Lists, Outcome, Plan, Reboot, Repair, Step, Unseen
+from agent.times import moment
+
+PLAN_SCHEMA = "maestro.plan/1"
+OUTCOME_SCHEMA = "maestro.outcome/1"
+STATE_SCHEMA = "maestro.state/1"
+REFRESH_SCHEMA = "maestro.refresh/1"
+EXPLAIN_SCHEMA = "maestro.explain/1"
+_REBOOT_VERDICT = {"required": "open", "not-required": "shut", "unknown": "unknown"}
+Document = dict[str, object]
+
+
+def plan_document(plan: Plan, generated_at: datetime) -> Document:
+    """Return `maestro.plan/1`."""
+    return {
+        "schema": PLAN_SCHEMA,
+        "generated_at": moment(generated_at),
+        "id": plan.id,
+        "scope": plan.scope.value,
+        "seen_at": moment(plan.seen_at),
+        "lists": lists_part(plan.lists),
+        "install": [_step(step) for step in plan.install],
+        "held": [_held(held) for held in plan.held],
+        "other_updates": plan.other_updates,
+        "repair": [_repair(repair) for repair in plan.repair],
+        "reboot": reboot_part(plan.reboot),
+        "docker": None,
+        "weave": None,
+    }
+
+
+def outcome_document(outcome: Outcome, generated_at: datetime) -> Document:
+    """Return `maestro.outcome/1`."""
+    finished = outcome.finished_at
+    return {
+        "schema": OUTCOME_SCHEMA,
+        "generated_at": moment(generated_at),
+        "id": outcome.id,
+        "scope": outcome.scope.value,
+        "started_at": moment(outcome.started_at),
+        "finished_at": moment(finished) if finished else None,
+        "result": outcome.result.value,
+        "message": outcome.message,
+        "upgraded": [_change(step) for step in outcome.upgraded if not step.new],
+        "new": [_change(step) for step in outcome.upgraded if step.new],
+        "removed": [],
+        "held": [_held(held) for held in outcome.held],
+        "failed": [_failure(failure) for failure in outcome.failed],
+        "repaired": [_repair(repair) for repair in outcome.repaired],
+        "conffiles_kept": list(outcome.conffiles_kept),
+        "reboot": reboot_part(outcome.reboot),
+        "lists": lists_part(outcome.lists) if outcome.lists else None,
+        "lock": {"waited_s": outcome.lock.waited_s, "held_s": outcome.lock.held_s, "by": outcome.lock.by},
+        "downloaded_bytes": outcome.downloaded_bytes,
+        "duration_s": round((finished - outcome.started_at).total_seconds(), 3) if finished else None,
+    }
+
+
+def explanation_document(explanation: Explanation, generated_at: datetime) -> Document:
+    """Return `maestro.explain/1`."""
+    return {
+        "schema": EXPLAIN_SCHEMA,
+        "generated_at": moment(generated_at),
+        "subject": "package",
+        "package": explanation.package,
+        "architecture": explanation.architecture,
+        "installed": explanation.installed,
+        "candidate": explanation.candidate,
+        "conclusion": explanation.conclusion.value,
+        "gates": [
+            {"gate": gate.name, "verdict": gate.verdict.value, "reason": gate.reason, "until": None, "opens": gate.opens}
+            for gate in explanation.gates
+        ],
+    }
+
+
+def reboot_explanation_document(reboot: Reboot | Unseen, generated_at: datetime) -> Document:
+    """Return `maestro.explain/1` about a reboot."""
+    if isinstance(reboot, Unseen):
+        conclusion, reason = "unknown", reboot.reason
+    elif reboot.required:
+        packages = ", ".join(reboot.packages) or "a package that did not give its name"
+        conclusion, reason = "required", f"asked for by {packages}"
+    else:
+        conclusion, reason = "not-required", "/run/reboot-required is not there"
+    owner = "a reboot is never taken on its own"
+    return {
+        "schema": EXPLAIN_SCHEMA,
+        "generated_at": moment(generated_at),
+        "subject": "reboot",
+        "conclusion": conclusion,
+        "reboot": reboot_part(reboot),
+        "gates": [
+            {"gate": "required", "verdict": _REBOOT_VERDICT[conclusion], "reason": reason, "until": None, "opens": None},
+            {"gate": "owner", "verdict": "shut", "reason": owner, "until": None, "opens": "reboot by hand"},
+        ],
+    }
+
+
+def lists_part(lists: Lists) -> Document:
+    """Return the `lists` of a document."""
+    return {
+        "state": lists.state.value,
+        "updated_at": moment(lists.updated_at) if lists.updated_at else None,
+        "errors": [
+            {"source": error.source, "fault": error.fault.value, "detail": error.detail, "security": error.security}
+            for error in lists.errors
+        ],
+    }
+
+
+def reboot_part(reboot: Reboot | Unseen) -> Document | None:
+    """Return the `reboot` of a document; null where it could not be seen."""
+    if isinstance(reboot, Unseen):
+        return None
+    return {
+        "required": reboot.required,
+        "packages": list(reboot.packages),
+        "since": moment(reboot.since) if reboot.since else None,
+    }
+
+
+def _step(step: Step) -> Document:
+    return {
+        "package": step.package,
+        "architecture": step.architecture,
+        "installed": step.installed,
+        "candidate": step.candidate,
+        "origin": step.origin,
+        "archive": step.archive,
+        "new": step.new,
+        "security": step.security,
+        "download_bytes": step.download_bytes,
+        "cves": None,
+    }
+
+
+def _change(step: Step) -> Document:
+    return {
+        "package": step.package,
+        "architecture": step.architecture,
+        "from": step.installed,
+        "to": step.candidate,
+        "origin": step.origin,
+        "archive": step.archive,
+    }
+
+
+def _held(held: Held) -> Document:
+    return {
+        "package": held.package,
+        "architecture": held.architecture,
+        "installed": held.installed,
+        "candidate": held.candidate,
+        "why": held.why.value,
+        "detail": held.detail,
+    }
+
+
+def _failure(failure: Failure) -> Document:
+    return {
+        "package": failure.package,
+        "stage": failure.stage.value,
+        "error": failure.error,
+        "detail": failure.detail,
+    }
+
+
+def _repair(repair: Repair) -> Document:
+    return {"package": repair.package, "architecture": repair.architecture, "state": repair.state}

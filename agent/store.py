@@ -1,0 +1,165 @@
+"""What is remembered under the state directory: one JSON document a file, whole or not at all.
+
+A write goes to a temporary file in the same directory, is fsynced, renamed over the old one, and the
+directory is fsynced, so that a power cut leaves either the old document or the new. Everyone may read. A
+document that cannot be read, or that a newer agent wrote, is set aside under another name with a message.
+
+Kept free of heavy imports, for `status` reads through here.
+"""
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from agent.errors import BusyError, HostError, RecordError
+from agent.reading import Reader
+
+DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
+STATE = "state"
+REFRESH = "refresh"
+_HISTORY = "history"
+_KEPT_RUNS = 500
+Document = dict[str, object]
+
+
+class Store:
+    """The state directory."""
+
+    def __init__(self, directory: str = DEFAULT_DIRECTORY) -> None:
+        self.directory = directory
+
+    def path(self, name: str) -> str:
+        """Return the file of a named document."""
+        return os.path.join(self.directory, f"{name}.json")
+
+    def log_path(self, run_id: str) -> str:
+        """Return the file that takes a run's package manager output (root alone may read it)."""
+        return os.path.join(self.directory, _HISTORY, f"{run_id}.log")
+
+    def writable(self) -> bool:
+        """Whether this process may remember anything; makes the directories where it can."""
+        try:
+            os.makedirs(os.path.join(self.directory, _HISTORY), mode=0o755, exist_ok=True)
+        except OSError:
+            return False
+        return os.access(self.directory, os.W_OK)
+
+    def write(self, name: str, document: Document) -> None:
+        """Replace a document.
+
+        Raises:
+            HostError: it cannot be written; the old one still stands.
+        """
+        path = self.path(name)
+        temporary = f"{path}.new-{os.getpid()}"
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            with open(temporary, "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o644)
+                json.dump(document, file, indent=1)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync_directory(os.path.dirname(path))
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise HostError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def read(self, name: str, schema: str) -> Reader | None:
+        """Return a document of that schema ("maestro.state/1"); None where none was ever written.
+
+        Raises:
+            RecordError: it is damaged or of a newer schema; it was set aside where that is allowed.
+        """
+        path = self.path(name)
+        try:
+            with open(path, encoding="utf-8") as file:
+                reader = Reader(json.load(file), path)
+            found = reader.text("schema")
+            if found != schema:
+                raise RecordError(f"{path}: holds {found!r}, this version of the agent reads {schema!r}")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
+            raise RecordError(f"{path}: is damaged: {error}{self._set_aside(path)}") from error
+        except RecordError as error:
+            raise RecordError(f"{error}{self._set_aside(path)}") from error
+        return reader
+
+    def read_or_warn(self, name: str, schema: str) -> Reader | None:
+        """As `read`, but a document that cannot be read is only warned of, as if there were none."""
+        try:
+            return self.read(name, schema)
+        except RecordError as error:
+            print(f"maestro-agent: {error}", file=sys.stderr)
+            return None
+
+    def run_ids(self) -> list[str]:
+        """Return the ids of remembered runs, newest first."""
+        try:
+            names = os.listdir(os.path.join(self.directory, _HISTORY))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RecordError(f"{self.directory}: cannot be read: {error.strerror}") from error
+        return sorted((name[:-5] for name in names if name.endswith(".json")), reverse=True)
+
+    def read_run(self, run_id: str, schema: str) -> Reader | None:
+        """As `read`, for one run of the history."""
+        return self.read(f"{_HISTORY}/{run_id}", schema)
+
+    def write_run(self, run_id: str, document: Document) -> None:
+        """As `write`, for one run of the history; the oldest beyond the newest 500 are forgotten."""
+        self.write(f"{_HISTORY}/{run_id}", document)
+        for old in self.run_ids()[_KEPT_RUNS:]:
+            for path in (self.path(f"{_HISTORY}/{old}"), self.log_path(old)):
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other agents from acting for the length of the block.
+
+        Raises:
+            BusyError: another agent is at work.
+        """
+        path = os.path.join(self.directory, "lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise HostError(f"{path}: cannot be opened: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+                raise BusyError(f"another maestro-agent (pid {pid}) is at work; nothing was changed") from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _set_aside(self, path: str) -> str:
+        """Rename a document out of the way; return the rest of the message."""
+        aside = f"{path}.unreadable"
+        try:
+            os.replace(path, aside)
+        except OSError:
+            return "; root may set it aside with `maestro-agent check`"
+        return f"; it was set aside as {aside}"
+
+
+def _sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

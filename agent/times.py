@@ -1,0 +1,36 @@
+"""Times as documents write them, and as people read them. Pure and light: `status` imports it."""
+
+from datetime import datetime, timezone
+
+
+def moment(when: datetime) -> str:
+    """Write a time as RFC 3339 in UTC, to the second."""
+    return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_moment(text: str) -> datetime:
+    """Parse what `moment` wrote.
+
+    Raises:
+        ValueError: it is no such time.
+    """
+    if not text.endswith("Z"):
+        raise ValueError(f"{text!r} is no time in UTC")
+    return datetime.fromisoformat(f"{text[:-1]}+00:00")  # Python 3.10 does not know the Z
+
+
+def ago(when: datetime, now: datetime) -> str:
+    """Say how long ago something was, in the one unit that matters: "4 minutes ago"."""
+    seconds = int((now - when).total_seconds())
+    if seconds < 0:
+        return "in the future (is the clock right?)"
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def spell(when: datetime) -> str:
+    """Write a time for a person: "2026-11-23 05:10 UTC"."""
+    return when.strftime("%Y-%m-%d %H:%M UTC")
