@@ -1,0 +1,171 @@
+"""One request in, progress lines and an answer out. The job may run in a process that outlives whoever asked.
+
+A detached job has a session of its own: a closed terminal or a killed caller does not end it, it finishes and
+records. SIGTERM and SIGINT ask it to stop at the next point where nothing is half done.
+"""
+
+import json
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import jobs, log
+from agent.config.load import load
+from agent.core.model import Outcome, Plan, Result, Scope
+from agent.core.ports import Tell
+from agent.errors import AgentError, HostError, PrivilegeError
+from agent.host.apt.engine import AptEngine
+from agent.host.system import LocalMachine, is_root, read_distro
+from agent.memory import Memory
+from agent.report import Document, explanation_document, outcome_document, plan_document
+from agent.store import Store
+
+_LOG_NAME = "current"
+_EXIT = {
+    Result.UP_TO_DATE: 0,
+    Result.UPDATED: 0,
+    Result.DEGRADED: 10,
+    Result.FAILED: 1,
+    Result.INTERRUPTED: 1,
+    Result.BUSY: 5,
+    Result.STALE: 3,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A job to do; one of the closed list of verbs."""
+
+    verb: str
+    scope: Scope = Scope.SECURITY
+    refresh: bool = True
+    plan_id: str | None = None
+    package: str = ""
+    config: Path | None = None
+    state_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a job: its document, or the message of the error that kept it from one."""
+
+    exit_code: int
+    document: Document | None = None
+    error: str = ""
+
+
+def perform(request: Request, tell: Tell, stop: Callable[[], bool] = lambda: False) -> Answer:
+    """Do a job in this process.
+
+    Raises:
+        AgentError: what kept the job from beginning, or from an answer.
+    """
+    log.set_up()
+    verbs = {"check": _check, "upgrade": _upgrade, "explain": _explain}
+    return verbs[request.verb](request, tell, stop)
+
+
+def detached(request: Request, tell: Tell) -> Answer:
+    """Do a job in a child with a session of its own and wait for its answer; signals are passed on to it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _be_job(request, writing)
+    os.close(writing)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: _ask_to_stop(child, tell))
+    answer = Answer(exit_code=1, error="the job ended without an answer; `maestro-agent history` tells how far it came")
+    with os.fdopen(reading, encoding="utf-8") as lines:
+        for line in lines:
+            document = json.loads(line)
+            if "tell" in document:
+                tell(document["tell"])
+            else:
+                answer = Answer(**document)
+    os.waitpid(child, 0)
+    return answer
+
+
+def _ask_to_stop(child: int, tell: Tell) -> None:
+    tell("stopping when nothing is half done; what is being installed is finished first")
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGTERM)
+
+
+def _be_job(request: Request, descriptor: int) -> None:
+    """Be the child: never returns."""
+    stopping = False
+
+    def remember(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    def send(document: dict[str, object]) -> None:
+        with suppress(BrokenPipeError):  # whoever asked has gone; the work goes on
+            os.write(descriptor, f"{json.dumps(document)}\n".encode())
+
+    try:
+        os.setsid()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, remember)
+        try:
+            answer = perform(request, lambda message: send({"tell": message}), lambda: stopping)
+        except AgentError as error:
+            answer = Answer(exit_code=error.exit_code, error=str(error))
+        send({"exit_code": answer.exit_code, "document": answer.document, "error": answer.error})
+    except BaseException:  # noqa: BLE001 - the child's own boundary: it must never return into its parent's code
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _context(request: Request, tell: Tell, stop: Callable[[], bool], *, writes: bool) -> jobs.Context:
+    policy, _ = load(request.config, read_distro())
+    store = Store(request.state_dir)
+    memory = Memory(store)
+    if writes and not memory.can_write:
+        raise HostError(f"{request.state_dir}: the record cannot be written there, and no change is made without one")
+    output = Path(store.log_path(_LOG_NAME))
+    engine = AptEngine(policy, log=output, tell=tell)
+    return jobs.Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
+
+
+def _check(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
+    if request.refresh and not is_root():
+        raise PrivilegeError("fetching the package lists needs root; `--no-refresh` looks at them as they are")
+    context = _context(request, tell, stop, writes=False)
+    plan = jobs.check(context, request.scope, refresh=request.refresh)
+    code = 10 if plan.install or plan.held or plan.repair else 0 if _current(plan) else 3
+    return Answer(exit_code=code, document=plan_document(plan, context.machine.now()))
+
+
+def _upgrade(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
+    if not is_root():
+        raise PrivilegeError("upgrading packages needs root (`sudo maestro-agent upgrade`)")
+    context = _context(request, tell, stop, writes=True)
+    with context.memory.store.alone():
+        outcome = jobs.upgrade(context, request.scope, refresh=request.refresh, plan_id=request.plan_id)
+        _keep_log(context.memory.store, outcome)
+    return Answer(exit_code=_EXIT[outcome.result], document=outcome_document(outcome, context.machine.now()))
+
+
+def _explain(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
+    context = _context(request, tell, stop, writes=False)
+    explanation = jobs.explain(context, request.package)
+    return Answer(exit_code=0, document=explanation_document(explanation, context.machine.now()))
+
+
+def _current(plan: Plan) -> bool:
+    return plan.lists.state.value == "fresh"
+
+
+def _keep_log(store: Store, outcome: Outcome) -> None:
+    """Give the package manager's output the run's name; a run without any leaves none."""
+    with suppress(FileNotFoundError):
+        os.replace(store.log_path(_LOG_NAME), store.log_path(outcome.id))
