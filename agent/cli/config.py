@@ -1,0 +1,61 @@
+"""`maestro-agent config`: validate the configuration, or show what holds and where each value came from."""
+
+import argparse
+from datetime import timedelta
+
+from agent.cli.jobs import config_path
+from agent.cli.output import print_json, print_lines
+from agent.config.load import Inputs, load
+from agent.config.schema import Value
+from agent.host.system import read_distro
+
+EXAMPLE = "example: maestro-agent config show"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `config` takes."""
+    parser.add_argument("action", nargs="?", choices=("check", "show"), default="show", help="default: show")
+    parser.add_argument("--json", action="store_true", help="print maestro.config/1")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load the configuration; exit 78 with every problem named where it is wrong."""
+    _, inputs = load(config_path(arguments), read_distro())
+    if arguments.json:
+        print_json(_document(inputs))
+    elif arguments.action == "check":
+        print_lines(["The configuration is valid."])
+    else:
+        print_lines([f"{name} = {spell(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
+    return 0
+
+
+def spell(value: Value) -> str:
+    """Write a value as it would stand in the file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, timedelta):
+        return f'"{spell_duration(value)}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{word}"' for word in value) + "]"
+    return f'"{value}"'
+
+
+def spell_duration(value: timedelta) -> str:
+    """Write a duration in the largest unit that holds it whole."""
+    seconds = int(value.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _document(inputs: Inputs) -> dict[str, object]:
+    values = {
+        name: {
+            "value": spell_duration(entry.value) if isinstance(entry.value, timedelta) else entry.value,
+            "source": entry.source,
+        }
+        for name, entry in inputs.items()
+    }
+    return {"schema": "maestro.config/1", "values": values}

@@ -1,0 +1,42 @@
+"""`maestro-agent explain`: every gate of a package, or of a reboot, with its verdict and what would open it."""
+
+import argparse
+from datetime import datetime, timezone
+
+from agent.cli.jobs import config_path, do
+from agent.cli.output import print_json, print_lines
+from agent.errors import UsageError
+from agent.host.system import read_reboot
+from agent.reading import Reader
+from agent.report import reboot_explanation_document
+from agent.text import explanation_lines
+from agent.worker import Request
+
+EXAMPLE = "example: maestro-agent explain openssl"
+_LATER = {"docker", "weave"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `explain` takes."""
+    parser.add_argument("subject", metavar="PACKAGE|reboot", help="a package's name, or the word reboot")
+    parser.add_argument("--json", action="store_true", help="print maestro.explain/1")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain; exit 0, or 2 where there is no such package."""
+    if arguments.subject in _LATER:
+        raise UsageError(f"{arguments.subject} is not watched by this version of the agent yet")
+    if arguments.subject == "reboot":
+        document = reboot_explanation_document(read_reboot(), datetime.now(timezone.utc))
+        if arguments.json:
+            print_json(document)
+        else:
+            print_lines(explanation_lines(Reader(document, "explain")))
+        return 0
+    request = Request(
+        verb="explain",
+        package=arguments.subject,
+        config=config_path(arguments),
+        state_dir=arguments.state_dir,
+    )
+    return do(request, as_json=arguments.json, render=explanation_lines)

@@ -1,0 +1,53 @@
+"""`maestro-agent history`: past runs, newest first, or one of them whole."""
+
+import argparse
+import os
+import sys
+
+from agent.cli.output import print_json, print_lines
+from agent.errors import RecordError, UsageError
+from agent.reading import Reader
+from agent.store import Store
+from agent.text import history_line, outcome_lines
+
+EXAMPLE = "example: maestro-agent history 20261123T051000Z"
+_SCHEMA = "maestro.outcome/1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `history` takes."""
+    parser.add_argument("id", nargs="?", metavar="ID", help="a run, as the list names it")
+    parser.add_argument("--json", action="store_true", help="print maestro.history/1, or maestro.outcome/1 for one run")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the history; exit 2 where there is no such run."""
+    store = Store(arguments.state_dir)
+    if arguments.id is not None:
+        return _show_one(store, arguments.id, as_json=arguments.json)
+    runs = []
+    for run_id in store.run_ids():
+        try:
+            found = store.read_run(run_id, _SCHEMA)
+        except RecordError as error:
+            print(f"maestro-agent: {error}", file=sys.stderr)
+            continue
+        runs += [found] if found is not None else []
+    if arguments.json:
+        print_json({"schema": "maestro.history/1", "runs": [found.raw for found in runs]})
+    else:
+        print_lines([history_line(found) for found in runs] or ["No run is on record yet."])
+    return 0
+
+
+def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
+    found: Reader | None = store.read_run(run_id, _SCHEMA) if run_id in store.run_ids() else None
+    if found is None:
+        raise UsageError(f"no run {run_id!r} is on record; `maestro-agent history` lists them")
+    if as_json:
+        print_json(found.raw)
+    else:
+        log = store.log_path(run_id)
+        more = [f"Output of the package manager: {log}"] if os.path.exists(log) else []
+        print_lines([*outcome_lines(found), *more])
+    return 0

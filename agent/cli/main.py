@@ -1,0 +1,93 @@
+"""The command line: picks the verb, and turns every error into a message and an exit code.
+
+Only the verb that was asked for is imported, so that `status` never pays for libapt.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import syslog
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+
+from agent.errors import AgentError
+from agent.store import DEFAULT_DIRECTORY
+from agent.version import VERSION
+
+_VERBS = {
+    "status": "the last recorded look, plan and outcome; needs no root, no network, no daemon",
+    "check": "refresh the lists, look, decide, record, and print the plan; changes nothing else",
+    "upgrade": "carry out the plan: security updates only, unless --all",
+    "explain": "every gate of a package, or of a reboot: its verdict and what would open it",
+    "history": "past runs: what, when, from which version to which, and why not",
+    "config": "validate the configuration, or show what holds and where it came from",
+}
+_INTERRUPTED = 130
+_EPILOG = """\
+exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs root, 5 busy,
+10 attention (updates wait or are held back), 78 configuration error
+
+example: maestro-agent check && maestro-agent upgrade"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    try:
+        verb = next((word for word in argv if word in _VERBS), None)
+        module = importlib.import_module(f"agent.cli.{verb}") if verb else None
+        arguments = _parser(verb, module).parse_args(argv)
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except AgentError as error:
+        print(f"maestro-agent: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("maestro-agent: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say nothing more
+        return 0
+    except Exception as error:  # noqa: BLE001 - the one boundary: a bug is told and recorded, never swallowed
+        syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
+        syslog.syslog(syslog.LOG_ERR, traceback.format_exc())
+        print(f"maestro-agent: internal error, please report it with the traceback below: {error}", file=sys.stderr)
+        traceback.print_exc()
+        return 1
+    return code
+
+
+def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="maestro-agent",
+        description="Keeps a server patched with security updates, and says why where it is not.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"maestro-agent {VERSION}")
+    _add_globals(parser, suppress=False)
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    for name, words in _VERBS.items():
+        one = verbs.add_parser(
+            name,
+            help=words,
+            description=words[0].upper() + words[1:] + ".",
+            epilog=getattr(module, "EXAMPLE", None) if name == verb else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == verb and module is not None:
+            _add_globals(one, suppress=True)
+            module.add_arguments(one)
+            one.set_defaults(run=module.run)
+    return parser
+
+
+def _add_globals(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
+    """Add what every command takes, before or behind its name."""
+    config = argparse.SUPPRESS if suppress else None
+    state = argparse.SUPPRESS if suppress else DEFAULT_DIRECTORY
+    parser.add_argument("--config", metavar="FILE", default=config, help="configuration file to read instead")
+    parser.add_argument("--state-dir", metavar="DIR", default=state, help="where the record is kept")

@@ -1,0 +1,52 @@
+"""How commands speak: documents on standard output, progress and messages on standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """Print one JSON document."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_lines(lines: list[str]) -> None:
+    """Print lines for a person; where the terminal has colour, the words that matter stand out."""
+    for line in lines:
+        print(_coloured(line) if _has_colour() else line)
+
+
+class ProgressLine:
+    """One line on a terminal that is rewritten as work goes on; silent where nobody watches."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._shown = False
+
+    def tell(self, message: str) -> None:
+        """Show what is being done now."""
+        if self._live:
+            width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
+            sys.stderr.write(f"\r\033[K{message[:width]}")
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def _has_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _coloured(line: str) -> str:
+    for start, code in (("FAILED", "31;1"), ("  ! ", "33"), ("  - ", "33")):
+        if line.startswith(start):
+            return f"\033[{code}m{line}\033[0m"
+    for word, code in ((": HEALTHY", "32;1"), (": ATTENTION", "33;1"), (": UNKNOWN", "31;1"), ("STALE", "31;1")):
+        line = line.replace(word, f"\033[{code}m{word}\033[0m")
+    return line

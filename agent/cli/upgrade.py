@@ -1,0 +1,36 @@
+"""`maestro-agent upgrade`: carry out the plan; security only unless `--all`."""
+
+import argparse
+
+from agent.cli.jobs import config_path, do
+from agent.core.model import Scope
+from agent.text import outcome_lines, plan_lines
+from agent.worker import Request, detached
+
+EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `check` showed, or nothing)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `upgrade` takes."""
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument("--security", action="store_true", help="security updates only (the default)")
+    scope.add_argument("--all", action="store_true", help="every package to its newest version")
+    parser.add_argument("--no-refresh", action="store_true", help="work with the package lists as they are")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
+    parser.add_argument("--plan", metavar="ID", help="refuse unless the plan is still this one")
+    parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Upgrade; exit 0 all done, 10 some held back, 1 failed, 3 lists stale, 5 busy."""
+    request = Request(
+        verb="check" if arguments.dry_run else "upgrade",
+        scope=Scope.ALL if arguments.all else Scope.SECURITY,
+        refresh=not (arguments.no_refresh or arguments.dry_run),
+        plan_id=arguments.plan,
+        config=config_path(arguments),
+        state_dir=arguments.state_dir,
+    )
+    if arguments.dry_run:
+        return do(request, as_json=arguments.json, render=plan_lines)
+    return do(request, as_json=arguments.json, render=outcome_lines, how=detached)

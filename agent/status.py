@@ -1,0 +1,162 @@
+"""What `status` says: the record, weighed at this moment. Pure and light: imports nothing heavy, reads nothing.
+
+The document (`maestro.status/1`) is made first, the text from the document.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from enum import Enum
+
+from agent.errors import RecordError
+from agent.reading import Reader
+from agent.text import held_lines, reboot_line, step_line
+from agent.times import ago, moment, parse_moment, spell
+
+STATUS_SCHEMA = "maestro.status/1"
+Document = dict[str, object]
+_SHOWN = 8
+
+
+class Health(Enum):
+    """The one word of `status`; its exit code is beside it."""
+
+    HEALTHY = "healthy"
+    ATTENTION = "attention"
+    UNKNOWN = "unknown"
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0, 10 or 3, as the interface says."""
+        return {Health.HEALTHY: 0, Health.ATTENTION: 10, Health.UNKNOWN: 3}[self]
+
+
+def status_document(
+    state: Reader | None,
+    run: Reader | None,
+    reboot: tuple[Sequence[str], float] | None,
+    *,
+    now: datetime,
+    problem: str = "",
+) -> tuple[Health, Document]:
+    """Weigh the record.
+
+    `reboot` is the flag as it is now: packages and Unix time; None where it is down. `problem` says why
+    there is no record where there should be one.
+
+    Raises:
+        RecordError: a record has the right schema but not its shape.
+    """
+    unknown = _unknown(state, now, problem)
+    attention = [*_waiting(state), *_last_run(run), *_reboot(reboot)]
+    health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
+    document: Document = {
+        "schema": STATUS_SCHEMA,
+        "generated_at": moment(now),
+        "health": health.value,
+        "reasons": [*unknown, *attention],
+        "looked_at": state.text("generated_at") if state else None,
+        "fresh_until": state.text("fresh_until") if state else None,
+        "plan": state.part("plan").raw if state else None,
+        "last_run": run.raw if run else None,
+        "reboot": _reboot_part(reboot),
+        "docker": None,
+        "weave": None,
+        "reporting": None,
+        "daemon": None,
+    }
+    return health, document
+
+
+def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
+    """Render the document for a person; the first line alone says whether anything is wrong."""
+    lines = [f"{host}: {document.text('health').upper()}"]
+    lines += [f"  ! {reason}" for reason in document.texts("reasons")]
+    plan = document.maybe_part("plan")
+    if plan is not None:
+        lines += _plan_lines(plan, parse_moment(document.text("looked_at")), now)
+    run = document.maybe_part("last_run")
+    if run is not None:
+        started = parse_moment(run.text("started_at"))
+        changed = run.count("upgraded") + run.count("new")
+        lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {run.text('result')}, {changed} installed")
+    lines.append(f"Reboot       {reboot_line(document.part('reboot'))}")
+    return lines
+
+
+def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
+    lists = plan.part("lists")
+    updated = lists.maybe_text("updated_at")
+    verified = f"verified {ago(parse_moment(updated), now)}" if updated else "never verified"
+    lines = [
+        f"Last look    {spell(looked_at)} ({ago(looked_at, now)})",
+        f"Lists        {lists.text('state')}, {verified}",
+    ]
+    for error in lists.parts("errors"):
+        lines.append(f"             {error.text('source')}: {error.text('detail')}")
+    steps = [step_line(step) for step in plan.parts("install")]
+    lines.append(f"To install   {len(steps) or 'nothing'}")
+    lines += [f"             {step}" for step in steps[:_SHOWN]]
+    if len(steps) > _SHOWN:
+        lines.append(f"             and {len(steps) - _SHOWN} more (`maestro-agent check --no-refresh`)")
+    held = held_lines(plan)[1:]
+    lines.append(f"Held back    {len(held) or 'nothing'}")
+    lines += [f"           {line}" for line in held]
+    lines.append(f"Others       {int(plan.number('other_updates')) or 'no'} updates that are not security updates")
+    return lines
+
+
+def _unknown(state: Reader | None, now: datetime, problem: str) -> list[str]:
+    if problem:
+        return [problem]
+    if state is None:
+        return ["never checked: run `maestro-agent check`"]
+    lists = state.part("plan").part("lists")
+    name = lists.text("state")
+    if name == "never":
+        details = [error.text("detail") for error in lists.parts("errors")]
+        return ["; ".join(details) or "the package lists were never fetched"]
+    try:
+        over = parse_moment(state.text("fresh_until")) < now
+    except ValueError as error:
+        raise RecordError(str(error)) from error
+    if name == "stale" or over:
+        updated = lists.maybe_text("updated_at")
+        since = f"last verified {ago(parse_moment(updated), now)}" if updated else "never verified"
+        return [f"the package lists are stale ({since}): run `maestro-agent check`"]
+    return []
+
+
+def _waiting(state: Reader | None) -> list[str]:
+    if state is None:
+        return []
+    plan = state.part("plan")
+    what = "security update" if plan.text("scope") == "security" else "update"
+    reasons = []
+    install, held = plan.count("install"), plan.count("held")
+    if install:
+        reasons.append(f"{install} {what}{'s wait' if install != 1 else ' waits'}: run `maestro-agent upgrade`")
+    if held:
+        reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back")
+    if plan.count("repair"):
+        reasons.append("dpkg was interrupted and left packages unfinished: run `maestro-agent upgrade`")
+    if plan.part("lists").text("state") == "partial":
+        reasons.append("the lists of some package sources could not be fetched")
+    return reasons
+
+
+def _last_run(run: Reader | None) -> list[str]:
+    if run is None or run.text("result") not in {"failed", "interrupted", "busy"}:
+        return []
+    run_id = run.text("id")
+    return [f"the last run {run.text('result')}: `maestro-agent history {run_id}`"]
+
+
+def _reboot(reboot: tuple[Sequence[str], float] | None) -> list[str]:
+    return ["a reboot is required"] if reboot is not None else []
+
+
+def _reboot_part(reboot: tuple[Sequence[str], float] | None) -> Document:
+    if reboot is None:
+        return {"required": False, "packages": [], "since": None}
+    packages, since = reboot
+    return {"required": True, "packages": list(packages), "since": moment(datetime.fromtimestamp(since, timezone.utc))}

@@ -1,0 +1,140 @@
+"""Documents to lines for people: a plan, a run, the history. Pure; the same documents are what `--json` prints."""
+
+from agent.reading import Reader
+
+_SIGN = {"open": "+", "shut": "-", "unknown": "?"}
+
+
+def plan_lines(plan: Reader) -> list[str]:
+    """Render `maestro.plan/1`."""
+    lines = lists_lines(plan.part("lists"))
+    what = "security updates" if plan.text("scope") == "security" else "updates"
+    count = plan.count("install")
+    lines.append(f"{count or 'No'} {what if count != 1 else what[:-1]} to install{':' if count else '.'}")
+    lines += [f"  {step_line(step)}" for step in plan.parts("install")]
+    lines += held_lines(plan)
+    unfinished = [f"{name_of(part)} ({part.text('state')})" for part in plan.parts("repair")]
+    if unfinished:
+        lines.append(f"Unfinished by dpkg, `maestro-agent upgrade` repairs it: {', '.join(unfinished)}")
+    others = int(plan.number("other_updates"))
+    if others:
+        lines.append(f"{others} other updates on offer; they are not installed on their own (`upgrade --all`).")
+    lines.append(reboot_line(plan.maybe_part("reboot")))
+    lines.append(f"Plan {plan.text('id')}")
+    return lines
+
+
+def outcome_lines(outcome: Reader) -> list[str]:
+    """Render `maestro.outcome/1`."""
+    lines = [f"Run {outcome.text('id')}: {outcome.text('result')}{_duration(outcome)}"]
+    if outcome.text("message"):
+        lines.append(outcome.text("message"))
+    lists = outcome.maybe_part("lists")
+    lines += lists_lines(lists) if lists else []
+    changed = [*outcome.parts("upgraded"), *outcome.parts("new")]
+    if changed:
+        lines.append(f"{len(changed)} package{'s' if len(changed) != 1 else ''} brought to a new version:")
+    lines += [f"  {change_line(part)}" for part in changed]
+    repaired = [name_of(part) for part in outcome.parts("repaired")]
+    if repaired:
+        lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")
+    for failure in outcome.parts("failed"):
+        lines.append(f"FAILED {failure.text('package')} ({failure.text('stage')}): {failure.text('error')}")
+    lines += held_lines(outcome)
+    lines += [f"Kept your {name}; the package's own is beside it as .dpkg-dist" for name in outcome.texts("conffiles_kept")]
+    if outcome.maybe_text("finished_at"):
+        lines.append(reboot_line(outcome.maybe_part("reboot")))
+    return lines
+
+
+def explanation_lines(document: Reader) -> list[str]:
+    """Render `maestro.explain/1`."""
+    subject = document.text("subject")
+    if subject == "package":
+        versions = document.maybe_text("installed") or "not installed"
+        candidate = document.maybe_text("candidate")
+        subject = f"{document.text('package')} {versions}{f' -> {candidate}' if candidate else ''}"
+    lines = [f"{subject}: {document.text('conclusion')}"]
+    for gate in document.parts("gates"):
+        lines.append(f"  {_SIGN.get(gate.text('verdict'), '?')} {gate.text('gate'):<16} {gate.text('reason')}")
+        opens = gate.maybe_text("opens")
+        if opens:
+            lines.append(f"    {'':<16} opens: {opens}")
+    return lines
+
+
+def history_line(outcome: Reader) -> str:
+    """Render one run as a line of `history`."""
+    counts = [
+        f"{count} {word}"
+        for count, word in (
+            (outcome.count("upgraded") + outcome.count("new"), "installed"),
+            (outcome.count("held"), "held"),
+            (outcome.count("failed"), "failed"),
+        )
+        if count
+    ]
+    result = outcome.text("result")
+    return f"{outcome.text('id'):<20} {outcome.text('scope'):<9} {result:<11} {', '.join(counts) or '-'}"
+
+
+def lists_lines(lists: Reader) -> list[str]:
+    """Say how far the lists can be believed, and each source that is in the way."""
+    state = lists.text("state")
+    words = {
+        "fresh": f"Package lists are fresh (verified {lists.maybe_text('updated_at')}).",
+        "partial": "Package lists of security updates are fresh, but not those of every source:",
+        "stale": f"Package lists are STALE (last verified {lists.maybe_text('updated_at') or 'never'}): "
+        "there may be updates that they do not show.",
+        "never": "There are NO package lists of security updates: whether any are pending is not known.",
+    }
+    lines = [words.get(state, f"Package lists: {state}.")]
+    for error in lists.parts("errors"):
+        lines.append(f"  {error.text('source')}: {error.text('fault')}: {error.text('detail')}")
+    return lines
+
+
+def held_lines(document: Reader) -> list[str]:
+    """List what is held back and why."""
+    count = document.count("held")
+    if not count:
+        return []
+    lines = [f"{count} held back:"]
+    for held in document.parts("held"):
+        versions = f"{held.maybe_text('installed') or '(new)'} -> {held.text('candidate')}"
+        lines.append(f"  {held.text('package')} {versions}: {held.text('why')}: {held.text('detail')}")
+    return lines
+
+
+def step_line(step: Reader) -> str:
+    """Render one step: package, versions, where from."""
+    installed = step.maybe_text("installed") or "(new)"
+    where = "/".join(part for part in (step.text("origin"), step.text("archive")) if part)
+    return f"{name_of(step)} {installed} -> {step.text('candidate')} ({where})"
+
+
+def change_line(change: Reader) -> str:
+    """Render one package that was brought to a new version."""
+    return f"{name_of(change)} {change.maybe_text('from') or '(new)'} -> {change.text('to')}"
+
+
+def reboot_line(reboot: Reader | None) -> str:
+    """Say whether a reboot is required."""
+    if reboot is None:
+        return "Whether a reboot is required could not be seen."
+    if not reboot.flag("required"):
+        return "No reboot is required."
+    packages = reboot.texts("packages")
+    by = f" by {', '.join(packages)}" if packages else ""
+    return f"A reboot is required{by} (since {reboot.maybe_text('since')}). It is never taken unasked."
+
+
+def name_of(part: Reader) -> str:
+    """Return a package's name, with its architecture where that tells something."""
+    return part.text("package")
+
+
+def _duration(outcome: Reader) -> str:
+    if outcome.maybe_text("finished_at") is None:
+        return " (no end on record)"
+    return f" in {outcome.number('duration_s'):.0f} s"
