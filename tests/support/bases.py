@@ -1,0 +1,74 @@
+"""Cached debootstrap roots: a small server of each supported Debian release, made once per machine."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import apt_pkg
+
+CACHE = Path(os.environ.get("MAESTRO_TEST_CACHE", "/var/cache/maestro-agent-tests"))
+PACKAGES = (
+    # what the agent's package depends on
+    "python3-apt",
+    "python3-structlog",
+    # the peer, and what an archive over TLS needs
+    "unattended-upgrades",
+    "ca-certificates",
+    "gpgv",
+    # a server's usual packages, so that real security updates are pending
+    "bind9-dnsutils",
+    "curl",
+    "git",
+    "libxml2-utils",
+    "nginx-light",
+    "openssh-server",
+    "php-cli",
+    "rsync",
+    "vim",
+    "wget",
+)
+
+
+def own_codename() -> str:
+    """Return this machine's release, "bookworm"."""
+    fields = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    return fields["VERSION_CODENAME"].strip('"')
+
+
+def codenames() -> tuple[str, ...]:
+    """Return the releases to test on: Debian 12 and 13, or those that MAESTRO_TEST_RELEASES names."""
+    return tuple(os.environ.get("MAESTRO_TEST_RELEASES", "bookworm trixie").split())
+
+
+def mirror() -> str:
+    """Return the Debian archive that this very machine is configured to use."""
+    if "MAESTRO_TEST_MIRROR" in os.environ:
+        return os.environ["MAESTRO_TEST_MIRROR"]
+    apt_pkg.init()
+    sources = apt_pkg.SourceList()
+    sources.read_main_list()
+    return next(meta.uri.rstrip("/") for meta in sources.list if meta.dist == own_codename())
+
+
+def security_mirror() -> str:
+    """Return the archive of Debian's security updates beside `mirror()`."""
+    return os.environ.get("MAESTRO_TEST_SECURITY_MIRROR", f"{mirror()}-security")
+
+
+def base(codename: str) -> Path:
+    """Return the root of a release, built by debootstrap if this machine has none yet (about a minute)."""
+    digest = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8]
+    root = CACHE / f"{codename}-{digest}"
+    if not root.exists():
+        building = CACHE / f"{root.name}.building-{os.getpid()}"
+        building.parent.mkdir(parents=True, exist_ok=True)
+        log = building.with_suffix(".log")
+        include = ",".join(PACKAGES)
+        command = ["debootstrap", "--variant=minbase", f"--include={include}", codename, str(building), mirror()]
+        with log.open("wb") as output:
+            done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            raise RuntimeError(f"debootstrap {codename} failed:\n{log.read_text()[-2000:]}")
+        building.rename(root)
+    return root

@@ -1,0 +1,185 @@
+"""Signed package repositories of tiny packages, built on the spot in milliseconds."""
+
+import functools
+import gzip
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from pathlib import Path
+
+
+class Signer:
+    """A throwaway OpenPGP key; its public half is what a source's `signed-by` names."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        home.mkdir(mode=0o700, parents=True)
+        identity = "Maestro Test Archive <archive@example.org>"
+        self._gpg("--quick-generate-key", identity, "ed25519", "sign", "never")
+        self.public_key = self._gpg("--armor", "--export")
+
+    def sign(self, release: bytes) -> bytes:
+        """Return the release text as InRelease."""
+        return self._gpg("--clearsign", "--digest-algo", "SHA512", stdin=release)
+
+    def close(self) -> None:
+        """End the key's agent, which gpg started."""
+        subprocess.run(["gpgconf", "--homedir", str(self._home), "--kill", "all"], check=False)
+
+    def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        command = ["gpg", "--homedir", str(self._home), "--batch", "--quiet", "--passphrase", "", *arguments]
+        return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, check=True).stdout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """One binary package: control fields, maintainer scripts, files."""
+
+    name: str
+    version: str
+    architecture: str = "all"
+    fields: tuple[tuple[str, str], ...] = ()
+    scripts: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    conffiles: tuple[str, ...] = ()
+
+    @property
+    def control(self) -> str:
+        """The control stanza, without what the index adds."""
+        stanza = {
+            "Package": self.name,
+            "Version": self.version,
+            "Architecture": self.architecture,
+            "Maintainer": "Maestro Tests <tests@example.org>",
+            "Installed-Size": "1",
+            **dict(self.fields),
+            "Description": f"test package {self.name}",
+        }
+        return "".join(f"{key}: {value}\n" for key, value in stanza.items())
+
+    @property
+    def filename(self) -> str:
+        """The file's name in the pool, as apt-ftparchive would give it."""
+        return f"{self.name}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
+
+    def build(self) -> bytes:
+        """Return the .deb, built by dpkg-deb once per content."""
+        return _build(self)
+
+
+@functools.cache
+def _build(package: Package) -> bytes:
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch, "tree")
+        debian = tree / "DEBIAN"
+        debian.mkdir(parents=True)
+        tree.chmod(0o755)
+        (debian / "control").write_text(package.control)
+        for name, text in package.scripts:
+            script = debian / name
+            script.write_text(f"#!/bin/sh\n{text}\n")
+            script.chmod(0o755)
+        for name, text in package.files:
+            file = tree / name.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        if package.conffiles:
+            (debian / "conffiles").write_text("".join(f"{name}\n" for name in package.conffiles))
+        deb = Path(scratch, "package.deb")
+        command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(tree), str(deb)]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        return deb.read_bytes()
+
+
+def package(name: str, version: str, **control: str) -> Package:
+    """Return a package; keyword arguments are control fields (`depends="a (>= 2)"`) or maintainer scripts."""
+    scripts = ("preinst", "postinst", "prerm", "postrm")
+    fields = {k.replace("_", "-").title(): v for k, v in control.items() if k not in (*scripts, "architecture")}
+    return Package(
+        name=name,
+        version=version,
+        architecture=control.get("architecture", "all"),
+        fields=tuple(fields.items()),
+        scripts=tuple((script, control[script]) for script in scripts if script in control),
+    )
+
+
+@dataclass(kw_only=True)
+class Repository:
+    """One suite of an archive, published as a directory; publish again after changing it."""
+
+    directory: Path
+    signer: Signer | None
+    origin: str = "Debian"
+    label: str = "Debian-Security"
+    suite: str = "stable-security"
+    codename: str = "bookworm-security"
+    packages: list[Package] = field(default_factory=list)
+    extra_stanzas: str = ""
+    valid_for: timedelta | None = None
+    release_fields: dict[str, str] = field(default_factory=dict)
+
+    def add(self, *packages: Package) -> "Repository":
+        """Add packages and publish."""
+        self.packages.extend(packages)
+        self.publish()
+        return self
+
+    def publish(self) -> None:
+        """Write pool, Packages.gz, and InRelease (or an unsigned Release where there is no signer)."""
+        dists = self.directory / "dists" / self.codename
+        binary = dists / "main" / "binary-amd64"
+        shutil.rmtree(self.directory / "dists", ignore_errors=True)
+        binary.mkdir(parents=True)
+        pool = self.directory / "pool"
+        pool.mkdir(exist_ok=True)
+        stanzas = []
+        for one in self.packages:
+            deb = one.build()
+            (pool / one.filename).write_bytes(deb)
+            stanzas.append(
+                f"{one.control}Filename: pool/{one.filename}\nSize: {len(deb)}\nSHA256: {_sha256(deb)}\n\n"
+            )
+        index = ("".join(stanzas) + self.extra_stanzas).encode()
+        packed = gzip.compress(index, compresslevel=1, mtime=0)
+        (binary / "Packages").write_bytes(index)
+        (binary / "Packages.gz").write_bytes(packed)
+        release = self._release({"main/binary-amd64/Packages": index, "main/binary-amd64/Packages.gz": packed})
+        if self.signer is None:
+            (dists / "Release").write_bytes(release)
+        else:
+            (dists / "InRelease").write_bytes(self.signer.sign(release))
+
+    def deb(self, name: str) -> Path:
+        """Return the pool file of a package by name."""
+        return next(self.directory / "pool" / one.filename for one in self.packages if one.name == name)
+
+    def _release(self, files: dict[str, bytes]) -> bytes:
+        now = datetime.now(timezone.utc) - timedelta(minutes=1)
+        fields = {
+            "Origin": self.origin,
+            "Label": self.label,
+            "Suite": self.suite,
+            "Codename": self.codename,
+            "Date": _rfc2822(now),
+            "Architectures": "amd64",
+            "Components": "main",
+            **self.release_fields,
+        }
+        if self.valid_for is not None:
+            fields["Valid-Until"] = _rfc2822(now + self.valid_for)
+        lines = [f"{key}: {value}" for key, value in fields.items()]
+        lines += ["SHA256:", *(f" {_sha256(data)} {len(data)} {name}" for name, data in files.items())]
+        return ("\n".join(lines) + "\n").encode()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _rfc2822(moment: datetime) -> str:
+    return format_datetime(moment).replace("+0000", "UTC")
