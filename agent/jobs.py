@@ -265,5 +265,3 @@ def _still_unfinished(repair: tuple[Repair, ...], failed: tuple[Failure, ...]) -
         for item in repair
         if (name := f"{item.package}:{item.architecture}") not in known
     ]
-
-

@@ -76,7 +76,13 @@ def explanation_document(explanation: Explanation, generated_at: datetime) -> Do
         "candidate": explanation.candidate,
         "conclusion": explanation.conclusion.value,
         "gates": [
-            {"gate": gate.name, "verdict": gate.verdict.value, "reason": gate.reason, "until": None, "opens": gate.opens}
+            {
+                "gate": gate.name,
+                "verdict": gate.verdict.value,
+                "reason": gate.reason,
+                "until": None,
+                "opens": gate.opens,
+            }
             for gate in explanation.gates
         ],
     }
@@ -99,7 +105,13 @@ def reboot_explanation_document(reboot: Reboot | Unseen, generated_at: datetime)
         "conclusion": conclusion,
         "reboot": reboot_part(reboot),
         "gates": [
-            {"gate": "required", "verdict": _REBOOT_VERDICT[conclusion], "reason": reason, "until": None, "opens": None},
+            {
+                "gate": "required",
+                "verdict": _REBOOT_VERDICT[conclusion],
+                "reason": reason,
+                "until": None,
+                "opens": None,
+            },
             {"gate": "owner", "verdict": "shut", "reason": owner, "until": None, "opens": "reboot by hand"},
         ],
     }

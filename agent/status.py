@@ -91,8 +91,7 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
         f"Last look    {spell(looked_at)} ({ago(looked_at, now)})",
         f"Lists        {lists.text('state')}, {verified}",
     ]
-    for error in lists.parts("errors"):
-        lines.append(f"             {error.text('source')}: {error.text('detail')}")
+    lines += [f"             {error.text('source')}: {error.text('detail')}" for error in lists.parts("errors")]
     steps = [step_line(step) for step in plan.parts("install")]
     lines.append(f"To install   {len(steps) or 'nothing'}")
     lines += [f"             {step}" for step in steps[:_SHOWN]]

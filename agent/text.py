@@ -41,7 +41,9 @@ def outcome_lines(outcome: Reader) -> list[str]:
     for failure in outcome.parts("failed"):
         lines.append(f"FAILED {failure.text('package')} ({failure.text('stage')}): {failure.text('error')}")
     lines += held_lines(outcome)
-    lines += [f"Kept your {name}; the package's own is beside it as .dpkg-dist" for name in outcome.texts("conffiles_kept")]
+    lines += [
+        f"Kept your {name}; the package's own is beside it as .dpkg-dist" for name in outcome.texts("conffiles_kept")
+    ]
     if outcome.maybe_text("finished_at"):
         lines.append(reboot_line(outcome.maybe_part("reboot")))
     return lines
@@ -89,9 +91,9 @@ def lists_lines(lists: Reader) -> list[str]:
         "never": "There are NO package lists of security updates: whether any are pending is not known.",
     }
     lines = [words.get(state, f"Package lists: {state}.")]
-    for error in lists.parts("errors"):
-        lines.append(f"  {error.text('source')}: {error.text('fault')}: {error.text('detail')}")
-    return lines
+    return lines + [
+        f"  {error.text('source')}: {error.text('fault')}: {error.text('detail')}" for error in lists.parts("errors")
+    ]
 
 
 def held_lines(document: Reader) -> list[str]:

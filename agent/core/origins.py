@@ -1,8 +1,8 @@
-"""Origin patterns: which repositories' packages count as security updates.
+r"""Origin patterns: which repositories' packages count as security updates.
 
 The language is that of unattended-upgrades' `Origins-Pattern`, so that an operator's list carries over:
 `key=value` tokens joined by commas, all of which must match; values are case-sensitive shell patterns; a
-literal comma is written `\\,`. Pure: says nothing of where the release data comes from.
+literal comma is written `\,`. Pure: says nothing of where the release data comes from.
 """
 
 import re

@@ -11,6 +11,7 @@ CACHE = Path(os.environ.get("MAESTRO_TEST_CACHE", "/var/cache/maestro-agent-test
 PACKAGES = (
     # what the agent's package depends on
     "python3-apt",
+    "python3-psutil",
     "python3-structlog",
     # the peer, and what an archive over TLS needs
     "unattended-upgrades",

@@ -141,9 +141,7 @@ class Repository:
         for one in self.packages:
             deb = one.build()
             (pool / one.filename).write_bytes(deb)
-            stanzas.append(
-                f"{one.control}Filename: pool/{one.filename}\nSize: {len(deb)}\nSHA256: {_sha256(deb)}\n\n"
-            )
+            stanzas.append(f"{one.control}Filename: pool/{one.filename}\nSize: {len(deb)}\nSHA256: {_sha256(deb)}\n\n")
         index = ("".join(stanzas) + self.extra_stanzas).encode()
         packed = gzip.compress(index, compresslevel=1, mtime=0)
         (binary / "Packages").write_bytes(index)

@@ -127,7 +127,7 @@ def fetch(
 
 def discard(files: Sequence[Path]) -> None:
     """Remove archives that this agent downloaded, unless apt is told to keep what it fetched."""
-    if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", default=False):
+    if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
         return
     for file in files:
         file.unlink(missing_ok=True)

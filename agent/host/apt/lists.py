@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,9 +18,7 @@ _SUCCESS_STAMP = Path("/var/lib/apt/periodic/update-success-stamp")
 _HEAD_BYTES = 8192
 
 
-def assess(
-    index: Index, allowed: frozenset[int], refreshed: Refreshed, *, now: datetime, max_age: timedelta
-) -> Lists:
+def assess(index: Index, allowed: frozenset[int], refreshed: Refreshed, *, now: datetime, max_age: timedelta) -> Lists:
     """Judge the lists that an index was opened from.
 
     Fresh means: a source of security updates is there, authenticated, and was fetched or confirmed within
@@ -110,10 +109,8 @@ def _evidence(security: dict[str, apt_pkg.MetaIndex]) -> datetime | None:
     date that the archive signed are.
     """
     times = [moment for meta in security.values() if (moment := _release_time(meta, "Date")) is not None]
-    try:
+    with suppress(OSError):
         times.append(datetime.fromtimestamp(_SUCCESS_STAMP.stat().st_mtime, timezone.utc))
-    except OSError:
-        pass
     return max(times, default=None)
 
 

@@ -20,7 +20,10 @@ _WORDS: tuple[tuple[SourceFault, str], ...] = (
     (SourceFault.EXPIRED, r"is expired|is not valid yet|Valid-Until"),
     (SourceFault.BAD_SIGNATURE, r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed by|Missing key|sqv|gpgv"),
     (SourceFault.UNSIGNED, r"is not signed|no longer signed|does not have a Release file|insecure"),
-    (SourceFault.CORRUPT, r"Hash Sum mismatch|unexpected size|Clearsigned file isn't valid|Unable to parse|Mirror sync"),
+    (
+        SourceFault.CORRUPT,
+        r"Hash Sum mismatch|unexpected size|Clearsigned file isn't valid|Unable to parse|Mirror sync",
+    ),
     (SourceFault.NOT_FOUND, r"\b40[34]\b|\b410\b|File not found|No such file"),
     (
         SourceFault.UNREACHABLE,

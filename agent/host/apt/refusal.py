@@ -104,7 +104,9 @@ class _Search:
                     other = target.parent_pkg
                     if other.id != version.parent_pkg.id and target == other.current_ver:
                         verb = "breaks" if kind == "Breaks" else "conflicts with"
-                        refusal = self._way_out(other, f"{verb} the installed {other.name} {target.ver_str}", dependency)
+                        refusal = self._way_out(
+                            other, f"{verb} the installed {other.name} {target.ver_str}", dependency
+                        )
                         if refusal is not None:
                             return refusal
         return None

@@ -61,7 +61,7 @@ def mark(index: Index, version: apt_pkg.Version, *, with_dependencies: bool) -> 
     depcache = index.depcache
     automatic = package.current_ver is None or depcache.is_auto_installed(package)
     depcache.set_candidate_ver(package, version)
-    depcache.mark_install(package, with_dependencies, True)  # noqa: FBT003 - python-apt takes them by position only
+    depcache.mark_install(package, with_dependencies, True)
     depcache.mark_auto(package, automatic)
 
 
@@ -107,9 +107,7 @@ class _Marks:
         wanted = {version.id for version in versions}
         return wanted <= {version.id for version in taken} and all(map(self._obeys, taken))
 
-    def one_by_one(
-        self, pairs: Sequence[tuple[Update, apt_pkg.Version]]
-    ) -> list[tuple[Update, apt_pkg.Version]]:
+    def one_by_one(self, pairs: Sequence[tuple[Update, apt_pkg.Version]]) -> list[tuple[Update, apt_pkg.Version]]:
         """Mark what fits, in the given order; return the pairs that do not."""
         wanted = {version.parent_pkg.id: version for _, version in pairs}
         for version in wanted.values():
