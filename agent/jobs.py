@@ -134,6 +134,7 @@ class _Run:
             finished_at=self._context.machine.now(),
             result=result,
             message=message,
+            reboot=self._context.machine.reboot(),
             lock=self._context.engine.lock,
         )
 

@@ -136,6 +136,10 @@ def name_of(part: Reader) -> str:
     return part.text("package")
 
 
+def _source_error(error: Reader) -> str:
+    return f"  {error.text('source')}: {error.text('fault')}: {error.text('detail')}"
+
+
 def _duration(outcome: Reader) -> str:
     if outcome.maybe_text("finished_at") is None:
         return " (no end on record)"

@@ -115,7 +115,12 @@ def veto(policy: Policy, package: str) -> Refusal | None:
 def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolution) -> Plan:
     """Put the plan together from what was admitted and what the resolver answered."""
     install = tuple(sorted(resolution.steps, key=lambda step: (step.package, step.architecture)))
-    held = sorted((*admission.held, *resolution.refused), key=lambda item: (item.package, item.architecture))
+    planned = {(step.package, step.architecture) for step in install}
+    held = sorted(
+        # what the allowlist leaves out may still come along as something that another update needs
+        (item for item in (*admission.held, *resolution.refused) if (item.package, item.architecture) not in planned),
+        key=lambda item: (item.package, item.architecture),
+    )
     return Plan(
         id=plan_id(scope, install, facts.repair),
         scope=scope,

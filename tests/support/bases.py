@@ -46,7 +46,8 @@ def mirror() -> str:
     """Return the Debian archive that this very machine is configured to use."""
     if "MAESTRO_TEST_MIRROR" in os.environ:
         return os.environ["MAESTRO_TEST_MIRROR"]
-    apt_pkg.init()
+    apt_pkg.init_config()
+    apt_pkg.init_system()
     sources = apt_pkg.SourceList()
     sources.read_main_list()
     return next(meta.uri.rstrip("/") for meta in sources.list if meta.dist == own_codename())
@@ -71,5 +72,7 @@ def base(codename: str) -> Path:
             done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
         if done.returncode:
             raise RuntimeError(f"debootstrap {codename} failed:\n{log.read_text()[-2000:]}")
+        for archive in building.glob("var/cache/apt/archives/*.deb"):
+            archive.unlink()
         building.rename(root)
     return root

@@ -93,9 +93,9 @@ class Machine:
             env={**ENVIRONMENT, **environment},
         )
 
-    def check(self, command: str, **options: str) -> str:
+    def check(self, command: str, *, timeout: float = 120) -> str:
         """Run a command that must succeed; return its output."""
-        done = self.run(command, **options)
+        done = self.run(command, timeout=timeout)
         if done.returncode:
             raise AssertionError(f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout

@@ -57,7 +57,7 @@ class AptEngine:
         index = self._index = Index()
         patterns = self._policy.security.origins
         found = scan(index, patterns)
-        lists = assess(index, index.allowed(patterns), refreshed, now=now, max_age=self._policy.apt.max_list_age)
+        lists = assess(index, patterns, refreshed, now=now, max_age=self._policy.apt.max_list_age)
         repair = found.repair
         if dpkg.journal():
             repair = (*repair, Repair(package="dpkg", architecture="", state="interrupted"))

@@ -6,10 +6,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import apt_pkg
 
 from agent.core.model import Lists, ListsState, SourceError, SourceFault
+from agent.core.origins import Pattern, Release
 from agent.core.ports import Refreshed
 from agent.host.apt.index import Index
 
@@ -18,13 +20,15 @@ _SUCCESS_STAMP = Path("/var/lib/apt/periodic/update-success-stamp")
 _HEAD_BYTES = 8192
 
 
-def assess(index: Index, allowed: frozenset[int], refreshed: Refreshed, *, now: datetime, max_age: timedelta) -> Lists:
+def assess(
+    index: Index, patterns: tuple[Pattern, ...], refreshed: Refreshed, *, now: datetime, max_age: timedelta
+) -> Lists:
     """Judge the lists that an index was opened from.
 
     Fresh means: a source of security updates is there, authenticated, and was fetched or confirmed within
     `max_age` without any source failing. What cannot be shown to be fresh is not.
     """
-    security = _security_sources(index, allowed)
+    security = _security_sources(index, patterns)
     errors = [_with_security(error, security) for error in refreshed.errors]
     known = {error.source for error in errors}
     errors += [error for error in _seen_errors(index, security, refreshed, now) if error.source not in known]
@@ -49,18 +53,30 @@ def _state(errors: list[SourceError], updated_at: datetime | None, now: datetime
     return ListsState.PARTIAL if errors else ListsState.FRESH
 
 
-def _security_sources(index: Index, allowed: frozenset[int]) -> dict[str, apt_pkg.MetaIndex]:
-    """Return the configured sources, by name, whose lists on disk say that they are an allowed origin."""
-    describing = set()
-    for file in index.cache.file_list:
-        found = index.sources.find_index(file) if file.id in allowed else None
-        if found is not None:
-            describing.add(found.describe)
+def _security_sources(index: Index, patterns: tuple[Pattern, ...]) -> dict[str, apt_pkg.MetaIndex]:
+    """Return the configured sources, by name, whose Release file says that they are an allowed origin.
+
+    The Release file is asked and not libapt's cache, which does not know a suite that is still empty.
+    """
     return {
         name_of(meta): meta
         for meta in index.sources.list
-        if any(part.describe in describing for part in meta.index_files)
+        if any(pattern.matches(release) for release in _releases(meta) for pattern in patterns)
     }
+
+
+def _releases(meta: apt_pkg.MetaIndex) -> Iterator[Release]:
+    """Return what a source says of itself, once for each of its components."""
+    fields = _release_fields(meta)
+    for component in fields.get("Components", "").split():
+        yield Release(
+            origin=fields.get("Origin", ""),
+            label=fields.get("Label", ""),
+            archive=fields.get("Suite", ""),
+            codename=fields.get("Codename", ""),
+            component=component,
+            site=urlsplit(meta.uri).hostname or "",
+        )
 
 
 def _with_security(error: SourceError, security: dict[str, apt_pkg.MetaIndex]) -> SourceError:
@@ -126,16 +142,19 @@ def _release_file(meta: apt_pkg.MetaIndex) -> Path | None:
     return None
 
 
-def _release_time(meta: apt_pkg.MetaIndex, field: str) -> datetime | None:
+def _release_fields(meta: apt_pkg.MetaIndex) -> dict[str, str]:
     path = _release_file(meta)
     if path is None:
-        return None
+        return {}
     with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file.read(_HEAD_BYTES).splitlines():
-            if line.startswith(f"{field}:"):
-                try:
-                    moment = parsedate_to_datetime(line.partition(":")[2].strip().replace("UTC", "+0000"))
-                except (TypeError, ValueError):
-                    return None
-                return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return None
+        lines = file.read(_HEAD_BYTES).splitlines()
+    pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith(" "))
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def _release_time(meta: apt_pkg.MetaIndex, field: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(_release_fields(meta)[field].replace("UTC", "+0000"))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

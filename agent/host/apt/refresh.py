@@ -4,6 +4,7 @@ Errors are kept per source and told apart: a network that is down, a repository 
 that is missing or bad, lists that have expired. apt itself calls most of these warnings and carries on.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from datetime import timedelta
 import apt_pkg
 
 from agent.core.model import SourceError, SourceFault
-from agent.host.apt.index import clean
+from agent.host.apt.index import clean, libapt_errors
 from agent.host.locks import Patience, hold
 
 _WORDS: tuple[tuple[SourceFault, str], ...] = (
@@ -88,14 +89,39 @@ def refresh(timeout: timedelta, patience: Patience, tell: Callable[[str], None])
     with hold(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", patience):
         pass
     sources = apt_pkg.SourceList()
+    with libapt_errors("the package sources cannot be read"):
+        sources.read_main_list()
+        cache = _empty_cache()
     message = ""
     progress = _Progress(time.monotonic() + timeout.total_seconds(), tell)
     try:
-        sources.read_main_list()
-        apt_pkg.Cache(None).update(progress, sources, _PULSE_US)
+        cache.update(progress, sources, _PULSE_US)
     except SystemError as error:
         message = clean(str(error))
     return tuple(_errors(progress, message, timeout))
+
+
+def _empty_cache() -> apt_pkg.Cache:
+    """Open a cache of what is installed alone, for libapt wants one to update.
+
+    One of the present lists would fail to open just when fetching them anew would mend it: after a list was
+    damaged, or with an `APT::Default-Release` that is still to be fetched.
+    """
+    overrides = {
+        "Dir::Etc::sourcelist": os.devnull,
+        "Dir::Etc::sourceparts": os.devnull,
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "APT::Default-Release": "",
+    }
+    saved = {key: apt_pkg.config.find(key) for key in overrides}
+    try:
+        for key, value in overrides.items():
+            apt_pkg.config.set(key, value)
+        return apt_pkg.Cache(None)
+    finally:
+        for key, value in saved.items():
+            apt_pkg.config.set(key, value)
 
 
 def fault_of(message: str) -> SourceFault:

@@ -78,6 +78,8 @@ class Transactions:
             fetcher = apt_pkg.Acquire()
             with libapt_errors("the transaction cannot begin"):
                 manager.get_archives(fetcher, index.sources, index.records)
+                if fetcher.fetch_needed == 0:  # only what lies on this machine: archives, and file: repositories
+                    fetcher.run()
             if not all(item.complete and item.is_trusted for item in fetcher.items):
                 raise ChangedError("a downloaded package has gone from apt's archive")
             apt_pkg.pkgsystem_unlock_inner()

@@ -1,0 +1,44 @@
+# What a developer and the package need; `make help` lists it. The tests' own entry is tools/test.
+
+PYTHON ?= /usr/bin/python3
+VENV ?= .venv
+DESTDIR ?=
+
+.PHONY: help check lint types test deb bench install clean
+
+help:
+	@echo "make check    lint and types"
+	@echo "make test     everything: lint, types, package, tests on real machines (root)"
+	@echo "make deb      build the Debian package into build/"
+	@echo "make bench    measure against the peers (root)"
+	@echo "make install  install below DESTDIR, as the package does"
+
+check: lint types
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/ready
+	$(VENV)/bin/mypy
+
+test:
+	tools/test
+
+deb:
+	tools/build-deb
+
+bench:
+	$(PYTHON) -m benchmarks
+
+install:
+	install -d $(DESTDIR)/usr/share/maestro-agent $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-agent/config.d
+	find agent -name '*.py' -exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-agent/{}' ';'
+	install -m 755 bin/maestro-agent $(DESTDIR)/usr/bin/maestro-agent
+
+$(VENV)/ready: pyproject.toml tools/venv
+	tools/venv $(VENV)
+
+clean:
+	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	find agent tests benchmarks -name __pycache__ -type d -exec rm -rf '{}' +

@@ -1,0 +1,45 @@
+"""Fixtures: the agent as the package installs it, a signing key, and machines of every supported release."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import bases
+from tests.support.machine import machine
+from tests.support.repository import Signer
+from tests.support.scenario import Scenario
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def agent_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file system layer that holds the agent where its package puts it."""
+    layer = tmp_path_factory.mktemp("layer")
+    layer.chmod(0o755)
+    command = ["make", "--no-print-directory", "-C", str(CHECKOUT), "install", f"DESTDIR={layer}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return layer
+
+
+@pytest.fixture(scope="session")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
+    """Return the key that the tests' repositories are signed with."""
+    made = Signer(tmp_path_factory.mktemp("key") / "gnupg")
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=bases.codenames())
+def codename(request: pytest.FixtureRequest) -> str:
+    """Return each release in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def host(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Scenario]:
+    """Return a throwaway machine without any package source."""
+    with machine(agent_layer, bases.base(codename)) as running:
+        yield Scenario(running, signer, codename)

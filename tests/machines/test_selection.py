@@ -1,0 +1,328 @@
+"""Which updates are taken and which are left: real apt, dpkg and signed repositories."""
+
+import pytest
+
+from tests.support.repository import package
+from tests.support.scenario import Scenario, names, reasons
+
+
+def test_a_security_update_is_installed(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+
+    assert names(host.check()["install"]) == ["a"]
+    done = host.upgrade()
+
+    assert done.code == 0
+    assert done.json["result"] == "updated"
+    assert [(one["package"], one["from"], one["to"]) for one in done.json["upgraded"]] == [("a", "1", "2")]
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_an_update_from_elsewhere_is_counted_and_left(host: Scenario) -> None:
+    host.repository("security")
+    host.offer("updates", package("a", "2"))
+
+    plan = host.check()
+
+    assert plan["install"] == plan["held"] == []
+    assert plan["other_updates"] == 1
+    assert host.upgrade().json["result"] == "up-to-date"
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_the_security_version_is_taken_where_updates_offer_a_higher_one(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.repository("updates", package("a", "3"))
+
+    assert host.upgrade().code == 0
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_a_higher_installed_version_covers_the_security_update(host: Scenario) -> None:
+    host.install(package("a", "3"))
+    host.repository("security", package("a", "2"))
+
+    assert host.upgrade().json["result"] == "up-to-date"
+    assert host.versions("a") == {"a": "3"}
+
+
+def test_the_same_version_in_both_pockets_is_a_security_update(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.repository("updates", package("a", "2"))
+
+    assert names(host.check()["install"]) == ["a"]
+
+
+def test_a_newer_version_in_a_ppa_does_not_hide_the_security_update(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.repository("ppa", package("a", "9"))
+
+    host.upgrade()
+
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_ubuntu_takes_security_and_esm(host: Scenario) -> None:
+    host.be_ubuntu()
+    host.offer("security", package("a", "2"))
+    host.offer("esm-apps", package("b", "2"))
+    host.offer("esm-infra", package("c", "2"))
+    host.offer("updates", package("d", "2"))
+
+    plan = host.check()
+
+    assert names(plan["install"]) == ["a", "b", "c"]
+    assert [one["archive"] for one in plan["install"]] == [
+        "noble-security",
+        "noble-apps-security",
+        "noble-infra-security",
+    ]
+
+
+def test_a_new_dependency_within_security_comes_along_and_is_marked_automatic(host: Scenario) -> None:
+    host.offer("security", package("a", "2", depends="n"))
+    host.repository("main", package("x", "1"))
+    security = host.machine.path("/srv/security")
+    assert security.exists()
+    host.machine.check("rm -rf /srv/security")
+    host.repository("security", package("a", "2", depends="n"), package("n", "2"))
+
+    done = host.upgrade()
+
+    assert names(done.json["new"]) == ["n"]
+    assert host.versions("a", "n") == {"a": "2", "n": "2"}
+    assert "n" in host.machine.check("apt-mark showauto").split()
+    assert "a" in host.machine.check("apt-mark showmanual").split()
+
+
+def test_a_new_dependency_elsewhere_holds_one_update_and_no_other(host: Scenario) -> None:
+    host.offer("security", package("a", "2", depends="n (>= 2)"), package("z", "2"))
+    host.repository("updates", package("n", "2"))
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (10, "degraded")
+    assert reasons(done.json) == {"a": "needs-other-origin"}
+    assert done.json["held"][0]["detail"] == "needs n (>= 2), offered only by stable-updates (Debian)"
+    assert host.versions("a", "z", "n") == {"a": "1", "z": "2", "n": None}
+
+
+def test_a_newer_library_elsewhere_holds_the_update_and_leaves_the_library(host: Scenario) -> None:
+    host.install(package("lib", "1"))
+    host.offer("security", package("a", "2", depends="lib (>= 2)"))
+    host.repository("updates", package("lib", "2"))
+
+    plan = host.check()
+
+    assert reasons(plan) == {"a": "needs-other-origin"}
+    assert host.upgrade().code == 10
+    assert host.versions("a", "lib") == {"a": "1", "lib": "1"}
+
+
+def test_a_break_that_security_itself_mends_takes_both(host: Scenario) -> None:
+    host.offer("security", package("a", "2", breaks="b (<< 2)"), package("b", "2"))
+
+    assert host.upgrade().json["result"] == "updated"
+    assert host.versions("a", "b") == {"a": "2", "b": "2"}
+
+
+def test_a_break_mended_elsewhere_holds_the_update(host: Scenario) -> None:
+    host.install(package("b", "1"))
+    host.offer("security", package("a", "2", breaks="b (<< 2)"))
+    host.repository("updates", package("b", "2"))
+
+    assert reasons(host.check()) == {"a": "needs-other-origin"}
+
+
+def test_siblings_in_lock_step_go_together(host: Scenario) -> None:
+    host.install(package("lib", "1"), package("lib-dev", "1", depends="lib (= 1)"))
+    host.repository("security", package("lib", "2"), package("lib-dev", "2", depends="lib (= 2)"))
+    host.repository("updates", package("lib", "3"), package("lib-dev", "3", depends="lib (= 3)"))
+
+    assert host.upgrade().code == 0
+    assert host.versions("lib", "lib-dev") == {"lib": "2", "lib-dev": "2"}
+
+
+def test_nothing_is_ever_removed(host: Scenario) -> None:
+    host.install(package("b", "1"))
+    host.offer("security", package("a", "2", conflicts="b"), package("z", "2"))
+
+    done = host.upgrade()
+
+    assert reasons(done.json) == {"a": "would-remove"}
+    assert "conflicts with the installed b 1" in done.json["held"][0]["detail"]
+    assert host.versions("a", "b", "z") == {"a": "1", "b": "1", "z": "2"}
+
+
+def test_an_installed_package_that_needs_the_old_version_holds_the_update(host: Scenario) -> None:
+    host.install(package("lib", "1"), package("app", "1", depends="lib (= 1)"))
+    host.repository("security", package("lib", "2"))
+
+    plan = host.check()
+
+    assert reasons(plan) == {"lib": "would-remove"}
+    assert "app 1 needs lib (= 1)" in plan["held"][0]["detail"]
+
+
+def test_an_alternative_that_is_allowed_is_taken(host: Scenario) -> None:
+    host.install(package("a", "1"))
+    host.repository("security", package("a", "2", depends="x | y"), package("y", "1"))
+    host.repository("updates", package("x", "1"))
+
+    assert host.upgrade().code == 0
+    assert host.versions("a", "x", "y") == {"a": "2", "x": None, "y": "1"}
+
+
+def test_a_renamed_package_brings_its_new_name(host: Scenario) -> None:
+    host.install(package("old", "1"))
+    host.repository(
+        "security",
+        package("old", "2", depends="new"),
+        package("new", "2", breaks="old (<< 2)", replaces="old (<< 2)"),
+    )
+
+    assert host.upgrade().code == 0
+    assert host.versions("old", "new") == {"old": "2", "new": "2"}
+
+
+def test_a_hold_is_never_touched(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.machine.check("apt-mark hold a")
+
+    done = host.upgrade()
+
+    assert (done.code, reasons(done.json)) == (10, {"a": "held-by-admin"})
+    assert host.versions("a") == {"a": "1"}
+    assert host.machine.check("apt-mark showhold").split() == ["a"]
+
+
+def test_a_hold_on_a_dependency_holds_what_needs_it(host: Scenario) -> None:
+    host.offer("security", package("a", "2", depends="lib (>= 2)"), package("lib", "2"))
+    host.machine.check("apt-mark hold lib")
+
+    plan = host.check()
+
+    assert reasons(plan) == {"a": "held-by-admin", "lib": "held-by-admin"}
+    assert "lib is on hold" in plan["held"][0]["detail"]
+
+
+@pytest.mark.parametrize(("pattern", "held"), [("lib*", True), ("li", False), ("libx", True), ("*x", True)])
+def test_the_blocklist_takes_shell_patterns_for_whole_names(host: Scenario, pattern: str, held: bool) -> None:  # noqa: FBT001
+    host.offer("security", package("libx", "2"))
+    host.configuration(f'[security]\nblocklist = ["{pattern}"]\n')
+
+    plan = host.check()
+
+    assert reasons(plan) == ({"libx": "blocklisted"} if held else {})
+
+
+def test_the_blocklist_holds_what_would_pull_a_blocked_package(host: Scenario) -> None:
+    host.offer("security", package("a", "2", depends="lib (>= 2)"), package("lib", "2"))
+    host.configuration('[security]\nblocklist = ["lib"]\n')
+
+    assert reasons(host.check()) == {"a": "blocklisted", "lib": "blocklisted"}
+
+
+def test_the_allowlist_takes_the_listed_and_what_they_need(host: Scenario) -> None:
+    host.offer("security", package("a", "2", depends="lib (>= 2)"), package("lib", "2"), package("z", "2"))
+    host.configuration('[security]\nallowlist = ["a"]\n')
+
+    plan = host.check()
+
+    assert names(plan["install"]) == ["a", "lib"]
+    assert reasons(plan) == {"z": "not-allowlisted"}
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "Package: a\nPin: release n=*-security\nPin-Priority: -1\n",
+        "Package: a\nPin: version 1\nPin-Priority: 1001\n",
+        "Package: a\nPin: version 1\nPin-Priority: 600\n",
+        "Package: *\nPin: release o=LP-PPA-somebody\nPin-Priority: 1001\n",
+    ],
+)
+def test_a_pin_is_respected_and_named(host: Scenario, pin: str) -> None:
+    host.offer("security", package("a", "2"))
+    host.repository("ppa", package("a", "1.5"))
+    host.machine.write("/etc/apt/preferences.d/test", pin)
+
+    done = host.upgrade()
+
+    assert reasons(done.json) == {"a": "pinned"}
+    assert host.versions("a") == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("/etc/apt/apt.conf.d/99default", 'APT::Default-Release "stable";\n'),
+        ("/etc/apt/preferences.d/test", "Package: *\nPin: release a=stable-updates\nPin-Priority: 990\n"),
+    ],
+)
+def test_a_preferred_release_does_not_hide_security_updates(host: Scenario, file: str, text: str) -> None:
+    host.offer("security", package("a", "2"))
+    host.repository("main", package("a", "1"))
+    host.repository("updates", package("a", "1.5"))
+    host.machine.write(file, text)
+
+    assert host.upgrade().code == 0
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_the_container_runtime_is_left_to_its_manifest(host: Scenario) -> None:
+    host.offer("security", package("docker.io", "2"), package("a", "2"))
+
+    done = host.upgrade()
+
+    assert reasons(done.json) == {"docker.io": "runtime-managed"}
+    assert host.versions("docker.io", "a") == {"docker.io": "1", "a": "2"}
+
+
+def test_the_container_runtime_is_upgraded_where_the_owner_says_so(host: Scenario) -> None:
+    host.offer("security", package("docker.io", "2"))
+    host.configuration("[security]\ninclude_runtime = true\n")
+
+    assert host.upgrade().code == 0
+    assert host.versions("docker.io") == {"docker.io": "2"}
+
+
+def test_all_takes_every_package_to_its_newest_version(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.offer("updates", package("b", "2"))
+    host.machine.check("rm -rf /srv/updates")
+    host.repository("updates", package("b", "2"), package("a", "3"))
+
+    done = host.upgrade("--all")
+
+    assert done.json["result"] == "updated"
+    assert host.versions("a", "b") == {"a": "3", "b": "2"}
+
+
+def test_all_keeps_holds_and_removes_nothing(host: Scenario) -> None:
+    host.install(package("c", "1"))
+    host.offer("updates", package("a", "2"), package("b", "2", conflicts="c"), package("z", "2"))
+    host.repository("security")
+    host.machine.check("apt-mark hold a")
+
+    done = host.upgrade("--all")
+
+    assert reasons(done.json) == {"a": "held-by-admin", "b": "would-remove"}
+    assert host.versions("a", "b", "c", "z") == {"a": "1", "b": "1", "c": "1", "z": "2"}
+
+
+def test_versions_are_ordered_as_dpkg_orders_them(host: Scenario) -> None:
+    host.install(package("epoch", "1:1"), package("tilde", "2~rc1"), package("local", "2+local1"))
+    host.repository("security", package("epoch", "2"), package("tilde", "2"), package("local", "2"))
+
+    assert names(host.check()["install"]) == ["tilde"]
+
+
+def test_a_removed_package_with_its_configuration_left_is_not_upgraded(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    host.install(package("a", "1", postrm="exit 0"))
+    host.machine.check("dpkg --remove a")
+
+    plan = host.check()
+
+    assert plan["install"] == plan["repair"] == []
