@@ -35,6 +35,8 @@ install:
 	install -d $(DESTDIR)/usr/share/maestro-agent $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-agent/config.d
 	find agent -name '*.py' -exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-agent/{}' ';'
 	install -m 755 bin/maestro-agent $(DESTDIR)/usr/bin/maestro-agent
+	install -D -m 644 completion/maestro-agent.bash \
+		$(DESTDIR)/usr/share/bash-completion/completions/maestro-agent
 
 $(VENV)/ready: pyproject.toml tools/venv
 	tools/venv $(VENV)

@@ -1,0 +1,73 @@
+# Completion of maestro-agent for bash. Reads the dpkg database and the record; asks no network, needs no root.
+
+_maestro_agent() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local state_dir=/var/lib/maestro-agent verb="" subject="" word before="" words=""
+    COMPREPLY=()
+
+    # bash splits --option=value into three words
+    if [[ $current == = ]]; then
+        current=""
+    elif [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        [[ $word == = ]] && continue
+        case $before in
+            --config | --plan) ;;
+            --state-dir) state_dir=$word ;;
+            *)
+                if [[ $word == -* ]]; then
+                    before=$word
+                    continue
+                elif [[ -z $verb ]]; then
+                    verb=$word
+                else
+                    subject=$word
+                fi
+                ;;
+        esac
+        before=""
+    done
+
+    case $previous in
+        --config)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return
+            ;;
+        --state-dir)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return
+            ;;
+        --plan) return ;;
+    esac
+
+    if [[ $current == -* ]]; then
+        words="--config --state-dir --help"
+        case $verb in
+            "") words+=" --version" ;;
+            check) words+=" --no-refresh --json" ;;
+            upgrade) words+=" --security --all --no-refresh --dry-run --plan --json" ;;
+            *) words+=" --json" ;;
+        esac
+    elif [[ -z $verb ]]; then
+        words="status check upgrade explain history config"
+    elif [[ -z $subject ]]; then
+        case $verb in
+            explain)
+                words="reboot $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$current*" 2>/dev/null |
+                    sed -n 's/^installed //p' | sort -u)"
+                ;;
+            history)
+                words=$(cd "$state_dir/history" 2>/dev/null && printf '%s\n' *.json | sed -n 's/^\([0-9].*\)\.json$/\1/p')
+                ;;
+            config) words="check show" ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _maestro_agent maestro-agent
