@@ -62,7 +62,8 @@ _maestro_agent() {
                     sed -n 's/^installed //p' | sort -u)"
                 ;;
             history)
-                words=$(cd "$state_dir/history" 2>/dev/null && printf '%s\n' *.json | sed -n 's/^\([0-9].*\)\.json$/\1/p')
+                words=$(cd "$state_dir/history" 2>/dev/null && printf '%s\n' *.json |
+                    sed -n 's/^\([0-9].*\)\.json$/\1/p')
                 ;;
             config) words="check show" ;;
         esac
