@@ -55,7 +55,7 @@ def _transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
 
 def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> Mapping[str, str]:
     try:
-        return engine.install(steps, scope)
+        return engine.install(steps, scope, carry_on=True)
     except ChangedError as error:
         return {steps[0].package: f"not tried again: {error}"}
 

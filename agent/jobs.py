@@ -37,7 +37,7 @@ class Context:
     stop: Callable[[], bool] = lambda: False
 
 
-def check(context: Context, scope: Scope, *, refresh: bool) -> Plan:
+def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = True) -> Plan:
     """Refresh the lists, look, decide, remember. Changes nothing else.
 
     Raises:
@@ -46,7 +46,8 @@ def check(context: Context, scope: Scope, *, refresh: bool) -> Plan:
     """
     refreshed = _refresh(context) if refresh else context.memory.refreshed()
     plan = _plan(context, scope, refreshed, {})
-    _remember(context, plan)
+    if remember:
+        _remember(context, plan)
     log.event("check.finished", scope=scope.value, lists=plan.lists.state.value, install=len(plan.install),
               held=len(plan.held), plan=plan.id)  # fmt: skip
     return plan

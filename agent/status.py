@@ -93,7 +93,8 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     ]
     lines += [f"             {error.text('source')}: {error.text('detail')}" for error in lists.parts("errors")]
     steps = [step_line(step) for step in plan.parts("install")]
-    lines.append(f"To install   {len(steps) or 'nothing'}")
+    nothing = "nothing" if lists.text("state") != "never" else "not known"
+    lines.append(f"To install   {len(steps) or nothing}")
     lines += [f"             {step}" for step in steps[:_SHOWN]]
     if len(steps) > _SHOWN:
         lines.append(f"             and {len(steps) - _SHOWN} more (`maestro-agent check --no-refresh`)")

@@ -10,7 +10,8 @@ def plan_lines(plan: Reader) -> list[str]:
     lines = lists_lines(plan.part("lists"))
     what = "security updates" if plan.text("scope") == "security" else "updates"
     count = plan.count("install")
-    lines.append(f"{count or 'No'} {what if count != 1 else what[:-1]} to install{':' if count else '.'}")
+    if count or plan.part("lists").text("state") != "never":
+        lines.append(f"{count or 'No'} {what if count != 1 else what[:-1]} to install{':' if count else '.'}")
     lines += [f"  {step_line(step)}" for step in plan.parts("install")]
     lines += held_lines(plan)
     unfinished = [f"{name_of(part)} ({part.text('state')})" for part in plan.parts("repair")]
@@ -91,9 +92,8 @@ def lists_lines(lists: Reader) -> list[str]:
         "never": "There are NO package lists of security updates: whether any are pending is not known.",
     }
     lines = [words.get(state, f"Package lists: {state}.")]
-    return lines + [
-        f"  {error.text('source')}: {error.text('fault')}: {error.text('detail')}" for error in lists.parts("errors")
-    ]
+    lines += [_source_error(error) for error in lists.parts("errors")]
+    return lines
 
 
 def held_lines(document: Reader) -> list[str]:

@@ -17,7 +17,7 @@ from agent import jobs, log
 from agent.config.load import load
 from agent.core.model import Outcome, Plan, Result, Scope
 from agent.core.ports import Tell
-from agent.errors import AgentError, HostError, PrivilegeError
+from agent.errors import AgentError, ChangedError, HostError, PrivilegeError
 from agent.host.apt.engine import AptEngine
 from agent.host.system import LocalMachine, is_root, read_distro
 from agent.memory import Memory
@@ -43,6 +43,8 @@ class Request:
     verb: str
     scope: Scope = Scope.SECURITY
     refresh: bool = True
+    remember: bool = True
+    """Whether a look becomes the record that `status` shows."""
     plan_id: str | None = None
     package: str = ""
     config: Path | None = None
@@ -140,7 +142,9 @@ def _check(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
     if request.refresh and not is_root():
         raise PrivilegeError("fetching the package lists needs root; `--no-refresh` looks at them as they are")
     context = _context(request, tell, stop, writes=False)
-    plan = jobs.check(context, request.scope, refresh=request.refresh)
+    plan = jobs.check(context, request.scope, refresh=request.refresh, remember=request.remember)
+    if request.plan_id is not None and plan.id != request.plan_id:
+        raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
     code = 10 if plan.install or plan.held or plan.repair else 0 if _current(plan) else 3
     return Answer(exit_code=code, document=plan_document(plan, context.machine.now()))
 

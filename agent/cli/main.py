@@ -24,6 +24,7 @@ _VERBS = {
     "history": "past runs: what, when, from which version to which, and why not",
     "config": "validate the configuration, or show what holds and where it came from",
 }
+_OPTIONS_WITH_VALUE = {"--config", "--state-dir"}
 _INTERRUPTED = 130
 _EPILOG = """\
 exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs root, 5 busy,
@@ -35,7 +36,7 @@ example: maestro-agent check && maestro-agent upgrade"""
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code."""
     try:
-        verb = next((word for word in argv if word in _VERBS), None)
+        verb = _verb(argv)
         module = importlib.import_module(f"agent.cli.{verb}") if verb else None
         arguments = _parser(verb, module).parse_args(argv)
         code: int = arguments.run(arguments)
@@ -56,6 +57,17 @@ def main(argv: Sequence[str]) -> int:
         traceback.print_exc()
         return 1
     return code
+
+
+def _verb(argv: Sequence[str]) -> str | None:
+    """Return the command that is asked for: the first word that is neither an option nor an option's value."""
+    words = iter(argv)
+    for word in words:
+        if word in _OPTIONS_WITH_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word if word in _VERBS else None
+    return None
 
 
 def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentParser:

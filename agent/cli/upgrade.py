@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scope.add_argument("--security", action="store_true", help="security updates only (the default)")
     scope.add_argument("--all", action="store_true", help="every package to its newest version")
     parser.add_argument("--no-refresh", action="store_true", help="work with the package lists as they are")
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the plan from the lists as they are; change nothing"
+    )
     parser.add_argument("--plan", metavar="ID", help="refuse unless the plan is still this one")
     parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
 
@@ -27,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         verb="check" if arguments.dry_run else "upgrade",
         scope=Scope.ALL if arguments.all else Scope.SECURITY,
         refresh=not (arguments.no_refresh or arguments.dry_run),
+        remember=not arguments.dry_run,
         plan_id=arguments.plan,
         config=config_path(arguments),
         state_dir=arguments.state_dir,

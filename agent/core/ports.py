@@ -90,8 +90,11 @@ class PackageEngine(Protocol):
     def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
         """Download and verify what the steps need."""
 
-    def install(self, steps: Sequence[Step], scope: Scope) -> Mapping[str, str]:
-        """Carry out the steps in one transaction; return dpkg's errors by package name."""
+    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
+        """Carry out the steps in one transaction; return dpkg's errors by package name.
+
+        With `carry_on` an error, which may be of another package that is still broken, does not end it.
+        """
 
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished; return dpkg's errors by package name."""

@@ -100,6 +100,29 @@ class Machine:
             raise AssertionError(f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
+    def processes(self, words: str) -> list[int]:
+        """Return the pids inside of processes whose command line holds these words, oldest first."""
+        found = []
+        for entry in self.path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    if words in line and not line.startswith(("sh -c", "nsenter", "/bin/sleep")):
+                        found.append(int(entry.name))
+        return sorted(found)
+
+    def wait_for(self, words: str, *, gone: bool = False, seconds: float = 30) -> None:
+        """Wait until a process with these words in its command line is there, or gone."""
+        deadline = time.monotonic() + seconds
+        while bool(self.processes(words)) is gone:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{words}: not {'gone' if gone else 'there'} after {seconds} s")
+            time.sleep(0.02)
+
+    def kill(self, signal: str, words: str) -> None:
+        """Send a signal to the oldest process with these words in its command line."""
+        self.check(f"kill -{signal} {self.processes(words)[0]}")
+
     def version(self, package: str) -> str | None:
         """Return the installed version of a package; None where it is not fully installed."""
         shown = self.run(f"dpkg-query -W -f '${{db:Status-Status}} ${{Version}}' {shlex.quote(package)}").stdout.split()

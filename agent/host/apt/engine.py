@@ -102,10 +102,10 @@ class AptEngine:
         self._fetched += done.files
         return Download(failed=done.failed, downloaded_bytes=done.downloaded_bytes)
 
-    def install(self, steps: Sequence[Step], scope: Scope) -> Mapping[str, str]:
+    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
         """Carry out the steps in one transaction of their own process."""
         self._index = None
-        return self._transactions.install(steps, self._patterns(scope))
+        return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on)
 
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished."""

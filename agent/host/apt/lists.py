@@ -110,7 +110,7 @@ def _seen_errors(
 
 def _not_configured() -> SourceError:
     return SourceError(
-        source="/etc/apt/sources.list",
+        source="apt sources",
         fault=SourceFault.NOT_CONFIGURED,
         detail="no configured source is an allowed origin (security.origins), so no security update can be seen; "
         "add the distribution's security suite",

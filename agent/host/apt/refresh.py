@@ -19,18 +19,21 @@ from agent.host.locks import Patience, hold
 _WORDS: tuple[tuple[SourceFault, str], ...] = (
     # apt's English messages (LC_ALL=C is set); the first that matches names the fault.
     (SourceFault.EXPIRED, r"is expired|is not valid yet|Valid-Until"),
+    (SourceFault.UNSIGNED, r"is not signed|no longer signed|insecure"),
     (SourceFault.BAD_SIGNATURE, r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed by|Missing key|sqv|gpgv"),
-    (SourceFault.UNSIGNED, r"is not signed|no longer signed|does not have a Release file|insecure"),
-    (
-        SourceFault.CORRUPT,
-        r"Hash Sum mismatch|unexpected size|Clearsigned file isn't valid|Unable to parse|Mirror sync",
-    ),
-    (SourceFault.NOT_FOUND, r"\b40[34]\b|\b410\b|File not found|No such file"),
+    (SourceFault.CORRUPT, r"Hash Sum mismatch|unexpected size|Clearsigned file|Unable to parse|Mirror sync"),
+    (SourceFault.NOT_FOUND, r"\b40[34]\b|\b410\b|File not found|No such file|a Release file"),
     (
         SourceFault.UNREACHABLE,
         r"Could not connect|Could not resolve|Temporary failure|Connection (failed|refused|timed out|reset)|timed out"
         r"|Unable to connect|Network is unreachable|\b50[0-9]\b|Cannot initiate|Undetermined|closed connection",
     ),
+)
+_PLACES = (
+    # Where libapt's summary names a repository rather than one of its files.
+    re.compile(r"repository '(?P<uri>\S+) (?P<suite>[^' ]+)[^']*'"),
+    re.compile(r"GPG error: (?P<uri>\S+) (?P<suite>\S+) "),
+    re.compile(r"Release file for (?P<uri>\S+?)/dists/(?P<suite>\S+)/(?:In)?Release "),
 )
 _PULSE_US = 250_000
 
@@ -137,14 +140,26 @@ def _errors(progress: _Progress, message: str, timeout: timedelta) -> list[Sourc
     for source, detail in progress.failed:
         name = _suite(source)
         found.setdefault(name, SourceError(source=name, fault=fault_of(detail), detail=detail))
+    found.update(_verdicts(message))
     if message and not found:
         found[""] = SourceError(source="all sources", fault=fault_of(message), detail=message)
     return list(found.values())
 
 
+def _verdicts(message: str) -> dict[str, SourceError]:
+    """Find what libapt's summary says of whole repositories: that tells more than what it says of their files."""
+    found: dict[str, SourceError] = {}
+    for part in message.split("; "):
+        place = next((match for pattern in _PLACES if (match := pattern.search(part))), None)
+        if place is not None and fault_of(part) is not SourceFault.NOT_FOUND:
+            name = f"{place['uri'].rstrip('/')} {place['suite']}"
+            found.setdefault(name, SourceError(source=name, fault=fault_of(part), detail=part))
+    return found
+
+
 def _suite(description: str) -> str:
     """Cut an item's description ("URI suite/main amd64 Packages") down to URI and suite."""
-    words = description.split()
-    if len(words) < 2:  # noqa: PLR2004 - URI and suite
-        return description
-    return f"{words[0]} {words[1].split('/')[0]}" if not words[1].endswith("/") else f"{words[0]} {words[1]}"
+    uri, _, rest = description.partition(" ")
+    place = rest.split(" ")[0]
+    suite = place if place.endswith("/") else place.rsplit("/", 1)[0]
+    return f"{uri.rstrip('/')} {suite}".strip()

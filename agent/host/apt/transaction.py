@@ -34,8 +34,10 @@ class Transactions:
         self.lock = LockWait()
         """How long the locks were waited for and held, over all transactions so far."""
 
-    def install(self, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None) -> dict[str, str]:
+    def install(self, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None, *, carry_on: bool) -> dict[str, str]:
         """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
+
+        With `carry_on` libapt goes on after an error; dpkg itself still keeps each package's dependencies.
 
         Returns dpkg's error messages by package name. What was achieved is to be read from dpkg's state.
 
@@ -44,7 +46,13 @@ class Transactions:
             ChangedError: the machine is not what the steps were planned for; nothing was done.
             HostError: libapt could not begin.
         """
-        return self._supervise(lambda channel: self._do_install(channel, steps, patterns)).errors
+
+        def work(channel: Channel) -> Values:
+            # In the child alone: the option is never seen by a later transaction.
+            apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
+            return self._do_install(channel, steps, patterns)
+
+        return self._supervise(work).errors
 
     def repair(self) -> dict[str, str]:
         """Finish what an interrupted dpkg left: `dpkg --configure -a`, local conffiles kept.

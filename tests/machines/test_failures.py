@@ -1,0 +1,371 @@
+"""What fails takes nothing else with it, is named, and is never called a success."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.repository import Package, package
+from tests.support.scenario import Scenario, answer, names, reasons
+from tests.support.server import Archive, serving
+
+AGENT = "/usr/bin/maestro-agent upgrade"
+
+
+@pytest.fixture
+def archive(host: Scenario) -> Iterator[Archive]:
+    """Serve the machine's /srv over HTTP."""
+    with serving(host.machine.path("/srv")) as running:
+        yield running
+
+
+def offer_over_http(host: Scenario, archive: Archive, *packages: Package) -> None:
+    for one in packages:
+        host.install(Package(name=one.name, version="1"))
+    host.repository("security", *packages, at=f"{archive.url}/security")
+
+
+@pytest.mark.parametrize("how", ["404", "hash"])
+def test_a_package_that_cannot_be_downloaded_holds_back_itself_alone(
+    host: Scenario, archive: Archive, how: str
+) -> None:
+    offer_over_http(host, archive, package("a", "2"), package("b", "2"), package("c", "2", depends="b (>= 2)"))
+    if how == "404":
+        archive.refused["b_2"] = 404
+    else:
+        archive.spoiled.add("b_2")
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (10, "degraded")
+    assert reasons(done.json) == {"b": "download-failed", "c": "download-failed"}
+    assert host.versions("a", "b", "c") == {"a": "2", "b": "1", "c": "1"}
+
+
+def test_a_package_that_was_superseded_meanwhile_is_found_in_newer_lists(host: Scenario, archive: Archive) -> None:
+    host.install(package("a", "1"))
+    made = host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+
+    def supersede() -> None:
+        made.packages[:] = [package("a", "3")]
+        made.publish()
+        later = time.time() + 5  # or a client that asks "if modified since" in the same second gets a no
+        for file in made.directory.rglob("*Release"):
+            os.utime(file, (later, later))
+
+    archive.refused["a_2"] = 404
+    archive.on_refused = supersede
+
+    done = host.upgrade()
+
+    assert done.json["result"] == "updated"
+    assert host.versions("a") == {"a": "3"}
+
+
+def test_downloaded_archives_are_not_left_behind(host: Scenario, archive: Archive) -> None:
+    offer_over_http(host, archive, package("a", "2"))
+
+    done = host.upgrade()
+
+    assert done.json["downloaded_bytes"] > 0
+    assert host.machine.check("ls /var/cache/apt/archives").split() == ["lock", "partial"]
+
+
+def test_a_failing_postinst_fails_one_package_and_no_other(host: Scenario) -> None:
+    host.offer("security", package("a", "2"), package("b", "2", postinst="echo no; exit 3"), package("c", "2"))
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (1, "failed")
+    assert [(one["package"], one["stage"]) for one in done.json["failed"]] == [("b:amd64", "configure")]
+    assert "returned error exit status 3" in done.json["failed"][0]["error"]
+    assert names(done.json["upgraded"]) == ["a", "c"]
+
+
+def test_a_failure_stays_a_failure_until_it_is_mended(host: Scenario) -> None:
+    host.offer("security", package("b", "2", postinst="test -e /mended"))
+    host.upgrade()
+
+    again = host.upgrade()
+    host.machine.write("/mended", "")
+    mended = host.upgrade()
+
+    assert again.json["result"] == "failed"
+    assert (mended.json["result"], names(mended.json["repaired"])) == ("updated", ["b"])
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_a_failing_preinst_leaves_the_old_version_in_service(host: Scenario) -> None:
+    host.offer("security", package("a", "2"), package("b", "2", preinst="exit 1"))
+
+    done = host.upgrade()
+
+    assert [(one["package"], one["stage"]) for one in done.json["failed"]] == [("b:amd64", "unpack")]
+    assert host.versions("a", "b") == {"a": "2", "b": "1"}
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_what_a_failure_cut_short_is_tried_once_more(host: Scenario) -> None:
+    essential = package("b", "2", postinst="exit 1", pre_depends="n", essential="yes")
+    host.install(package("a", "1"), package("b", "1", essential="yes"), package("z", "1"))
+    host.repository("security", package("a", "2", depends="n"), essential, package("n", "1"), package("z", "2"))
+
+    done = host.upgrade()
+
+    assert "b:amd64" in [one["package"] for one in done.json["failed"]]
+    assert host.versions("z") == {"z": "2"}
+
+
+def test_a_hanging_postinst_is_stopped_and_the_lock_given_free(host: Scenario) -> None:
+    host.offer("security", package("a", "2"), package("b", "2", postinst="sleep 600"), package("c", "2"))
+    host.configuration('[apt]\nstall_timeout = "2s"\n')
+
+    started = time.monotonic()
+    done = host.upgrade()
+
+    assert time.monotonic() - started < 60
+    assert [one["package"] for one in done.json["failed"]] == ["b:amd64"]
+    assert host.versions("a", "c") == {"a": "2", "c": "2"}
+    assert host.machine.run("dpkg --configure -a --no-triggers --dry-run").returncode == 0
+
+
+def test_a_postinst_that_asks_gets_no_answer_and_no_wait(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst='read line; echo "got:$line" > /asked; exit 0'))
+
+    assert host.upgrade().code == 0
+    assert host.machine.path("/asked").read_text() == "got:\n"
+
+
+def conffile(version: str, text: str) -> Package:
+    return Package(name="conf", version=version, files=(("/etc/conf.ini", text),), conffiles=("/etc/conf.ini",))
+
+
+def test_a_local_conffile_is_kept_and_named(host: Scenario) -> None:
+    host.install(conffile("1", "one\n"))
+    host.repository("security", conffile("2", "two\n"))
+    host.machine.write("/etc/conf.ini", "mine\n")
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["conffiles_kept"]) == (0, ["/etc/conf.ini"])
+    assert host.machine.path("/etc/conf.ini").read_text() == "mine\n"
+    assert host.machine.path("/etc/conf.ini.dpkg-dist").read_text() == "two\n"
+
+
+def test_an_untouched_conffile_is_renewed(host: Scenario) -> None:
+    host.install(conffile("1", "one\n"))
+    host.repository("security", conffile("2", "two\n"))
+
+    done = host.upgrade()
+
+    assert done.json["conffiles_kept"] == []
+    assert host.machine.path("/etc/conf.ini").read_text() == "two\n"
+
+
+HOLD = """/usr/bin/python3 -c '
+import fcntl, time
+file = open("{path}", "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep({seconds})'"""
+
+
+@pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
+def test_a_lock_that_gets_free_is_waited_for(host: Scenario, path: str) -> None:
+    host.offer("security", package("a", "2"))
+    with host.machine.start(HOLD.format(path=path, seconds=2)) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+
+        done = host.upgrade()
+
+    assert done.code == 0
+    if "dpkg" in path:
+        assert done.json["lock"]["waited_s"] > 0.5
+        assert done.json["lock"]["by"].startswith("python3 (pid ")
+
+
+@pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
+def test_a_lock_that_never_gets_free_is_named_and_nothing_is_done(host: Scenario, path: str) -> None:
+    host.offer("security", package("a", "2"))
+    host.configuration('[apt]\nlock_timeout = "1s"\n')
+    with host.machine.start(HOLD.format(path=path, seconds=20)) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+
+        done = host.upgrade()
+        holder.kill()
+
+    assert (done.code, done.json["result"]) == (5, "busy")
+    assert path in done.json["message"]
+    assert "python3 (pid " in done.json["message"]
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_a_second_agent_says_so_and_leaves_the_first_alone(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="sleep 2"))
+    with host.machine.start("maestro-agent upgrade --json") as first:
+        host.machine.wait_for("a.postinst")
+
+        second = host.upgrade()
+        out, err = first.communicate()
+
+    assert second.code == 5
+    assert "another maestro-agent (pid" in second.err
+    assert first.returncode == 0, (out, err)
+
+
+def test_packages_left_unpacked_are_finished(host: Scenario) -> None:
+    host.repository("security")
+    host.machine.write("/srv/x", "")
+    host.machine.path("/srv/a.deb").write_bytes(package("a", "1").build())
+    host.machine.check("dpkg --unpack /srv/a.deb")
+
+    waiting = host.agent("check --json")
+    done = host.upgrade()
+
+    assert (waiting.code, waiting.json["repair"][0]["state"]) == (10, "unpacked")
+    assert (done.code, done.json["result"], names(done.json["repaired"])) == (0, "updated", ["a"])
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_a_package_killed_while_unpacking_is_brought_to_its_update(host: Scenario) -> None:
+    host.offer("security", package("a", "3"), package("b", "2"))
+    host.machine.path("/srv/a.deb").write_bytes(package("a", "2", preinst="kill -9 $PPID; sleep 1").build())
+    assert host.machine.run("dpkg -i /srv/a.deb").returncode != 0
+    assert host.check()["repair"] != []
+
+    done = host.upgrade()
+
+    assert done.code == 0, done
+    assert host.versions("a", "b") == {"a": "3", "b": "2"}
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_rest_goes_on(host: Scenario) -> None:
+    host.offer("security", package("b", "2"))
+    script = "test -e /second || { touch /second; kill -9 $PPID; sleep 1; }"
+    host.machine.path("/srv/a.deb").write_bytes(package("a", "1", postinst=script).build())
+    assert host.machine.run("dpkg -i /srv/a.deb").returncode != 0
+
+    done = host.upgrade()
+
+    assert (done.code, names(done.json["upgraded"])) == (0, ["b"])
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_a_killed_agent_leaves_dpkg_to_finish_and_the_next_run_tells(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="sleep 2"), package("b", "2"))
+    with host.machine.start("maestro-agent upgrade --json") as running:
+        host.machine.wait_for("a.postinst")
+        host.machine.kill("KILL", AGENT)
+        host.machine.kill("KILL", AGENT)
+        running.communicate()
+    host.machine.wait_for("dpkg", gone=True)
+
+    status = host.agent("status --json")
+    done = host.upgrade()
+
+    assert status.json["last_run"]["result"] == "interrupted"
+    assert host.versions("a", "b") == {"a": "2", "b": "2"}
+    assert (done.code, done.json["result"]) == (0, "up-to-date")
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_a_killed_caller_does_not_end_the_job(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="sleep 2"))
+    with host.machine.start("exec maestro-agent upgrade --json") as running:
+        host.machine.wait_for("a.postinst")
+        host.machine.kill("KILL", AGENT)
+        running.communicate()
+    host.machine.wait_for(AGENT, gone=True)
+
+    status = host.agent("status --json")
+
+    assert status.json["last_run"]["result"] == "updated"
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_a_stop_is_honoured_between_transactions(host: Scenario) -> None:
+    many = [package(f"p{number:02}", "2") for number in range(40)]
+    many[0] = package("p00", "2", postinst="sleep 2")
+    host.offer("security", *many)
+    with host.machine.start("exec maestro-agent upgrade --json") as running:
+        host.machine.wait_for("p00.postinst")
+        host.machine.kill("TERM", AGENT)
+        out, err = running.communicate()
+
+    assert running.returncode == 1, (out, err)
+    done = host.agent("status --json").json["last_run"]
+    assert done["result"] == "interrupted"
+    assert 0 < len(done["upgraded"]) < 40
+    assert host.machine.check("dpkg --audit") == ""
+    assert host.upgrade().json["result"] == "updated"
+
+
+def test_a_full_disk_is_noticed_before_anything_is_done(host: Scenario, archive: Archive) -> None:
+    offer_over_http(host, archive, package("a", "2"))
+    host.machine.check(
+        "mount -t tmpfs -o size=64k small /var/cache/apt/archives && mkdir /var/cache/apt/archives/partial"
+    )
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (1, "failed")
+    assert "not enough space for /var/cache/apt/archives" in done.json["message"]
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_hooks_run_once_for_a_transaction(host: Scenario) -> None:
+    host.offer("security", *[package(f"p{number}", "2") for number in range(5)])
+    host.machine.write("/etc/apt/apt.conf.d/99hook", 'DPkg::Post-Invoke { "echo x >> /hooks"; };\n')
+
+    host.upgrade()
+
+    assert host.machine.path("/hooks").read_text() == "x\n"
+
+
+def test_a_plan_that_has_changed_is_refused(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    plan = host.check()
+    made = host.machine.path("/srv/security")
+    assert made.exists()
+    host.machine.check("apt-mark hold a")
+
+    done = host.upgrade(f"--plan {plan['id']}")
+
+    assert done.code == 1
+    assert "the machine has changed since" in done.json["message"]
+
+
+def test_a_plan_that_still_holds_is_carried_out(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    plan = host.check()
+
+    assert host.upgrade(f"--plan {plan['id']}").code == 0
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_a_dry_run_changes_and_remembers_nothing(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.check()
+    host.agent("upgrade --dry-run")  # compiles the modules of this command
+    everything = "cd / && find var etc usr -newer /srv/security -type f | sort | xargs md5sum"
+    before = host.machine.check(everything)
+
+    done = host.agent("upgrade --dry-run --json")
+
+    assert done.code == 10
+    assert names(done.json["install"]) == ["a"]
+    assert host.machine.check(everything) == before
+
+
+def test_the_agent_survives_its_own_interpreter_being_replaced(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="cp -a /usr/share/maestro-agent /usr/share/gone && rm -rf "
+                                                      "/usr/share/maestro-agent && mv /usr/share/gone "
+                                                      "/usr/share/maestro-agent"))  # fmt: skip
+
+    done = answer(host.machine.run("maestro-agent upgrade --json"))
+
+    assert (done.code, done.json["result"]) == (0, "updated")

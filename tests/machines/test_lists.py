@@ -1,0 +1,245 @@
+"""How far package lists are believed: every way a source can fail, told apart, and never "up to date" on bad lists."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import Signer, package
+from tests.support.scenario import Scenario
+from tests.support.server import Archive, serving
+
+KEY = "signed-by=/etc/apt/keyrings/test.asc"
+
+
+@pytest.fixture
+def archive(host: Scenario) -> Iterator[Archive]:
+    """Serve the machine's /srv over HTTP."""
+    with serving(host.machine.path("/srv")) as running:
+        yield running
+
+
+def faults(lists: dict[str, list[dict[str, str]]]) -> list[str]:
+    return [error["fault"] for error in lists["errors"]]
+
+
+def test_fetched_and_authenticated_lists_are_fresh(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 0
+    assert answer.json["lists"]["state"] == "fresh"
+    assert answer.json["lists"]["updated_at"] == answer.json["seen_at"]
+
+
+def test_without_any_security_source_nothing_is_known(host: Scenario) -> None:
+    host.repository("main", package("a", "2"))
+
+    answer = host.agent("check --json")
+
+    assert (answer.code, answer.json["lists"]["state"]) == (3, "never")
+    assert faults(answer.json["lists"]) == ["not-configured"]
+    assert host.upgrade().json["result"] == "stale"
+
+
+def test_lists_that_were_never_fetched_are_no_lists(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+
+    answer = host.agent("check --no-refresh --json")
+
+    assert (answer.code, answer.json["lists"]["state"]) == (3, "never")
+    assert faults(answer.json["lists"]) == ["never-fetched"]
+    assert host.upgrade("--no-refresh").code == 3
+
+
+def test_lists_that_somebody_deleted_are_no_lists(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    assert host.agent("check").code == 0
+
+    host.machine.check("rm -rf /var/lib/apt/lists/*")
+
+    assert host.agent("check --no-refresh").code == 3
+
+
+def test_a_network_that_is_down_is_told_as_such(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    host.check()
+    host.configure("security", "http://127.0.0.1:9/security", f"{host.codename}-security")
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 3
+    assert faults(answer.json["lists"]) == ["unreachable"]
+
+
+def test_a_network_that_fails_after_a_good_refresh_leaves_the_lists_stale(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    verified = host.check()["lists"]["updated_at"]
+    archive.refused["InRelease"] = 503
+
+    answer = host.agent("check --json")
+
+    assert (answer.code, answer.json["lists"]["state"]) == (3, "stale")
+    assert answer.json["lists"]["updated_at"] == verified
+    assert faults(answer.json["lists"]) == ["unreachable"]
+    assert answer.json["lists"]["errors"][0]["security"] is True
+    assert host.upgrade().json["result"] == "stale"
+
+
+def test_known_updates_are_installed_even_while_the_network_is_down(host: Scenario, archive: Archive) -> None:
+    host.install(package("a", "1"))
+    host.repository("security", package("a", "2"))
+    host.check()
+    host.configure("other", f"{archive.url}/nowhere", "other-security")
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (10, "degraded")
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_a_repository_that_has_gone_is_told_apart(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    host.check()
+    archive.refused["security"] = 404
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 3
+    assert faults(answer.json["lists"]) in (["not-found"], ["unsigned"])
+
+
+def test_a_bad_signature_is_told_apart(host: Scenario, tmp_path: Path) -> None:
+    host.install(package("a", "1"))
+    stranger = Signer(tmp_path / "stranger")
+    made = host.repository("security", package("a", "1"))
+    made.signer = stranger
+    made.add(package("a", "2"))
+    stranger.close()
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 3
+    assert faults(answer.json["lists"]) == ["bad-signature"]
+    assert host.upgrade().code == 3
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_an_unsigned_repository_is_never_used(host: Scenario) -> None:
+    host.install(package("a", "1"))
+    made = host.repository("security", package("a", "2"))
+    made.signer = None
+    made.publish()
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 3
+    assert "unsigned" in faults(answer.json["lists"])
+    assert host.upgrade().code == 3
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_an_unsigned_repository_that_apt_was_told_to_read_is_held_back_as_untrusted(host: Scenario) -> None:
+    host.install(package("a", "1"))
+    made = host.repository("security", package("a", "2"))
+    made.signer = None
+    made.publish()
+    host.configure("security", "file:/srv/security", made.codename, "allow-insecure=yes")
+
+    done = host.upgrade()
+
+    assert done.json["held"][0]["why"] == "untrusted"
+    assert done.code == 10
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_an_expired_repository_is_told_apart(host: Scenario) -> None:
+    host.repository("security", package("a", "2"), valid_for=timedelta(seconds=-5))
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 3
+    assert faults(answer.json["lists"]) == ["expired"]
+
+
+def test_lists_that_expired_since_are_stale(host: Scenario) -> None:
+    host.repository("security", package("a", "2"), valid_for=timedelta(minutes=2))
+    assert host.agent("check").code == 0
+
+    answer = host.machine.run("faketime '+1 hour' maestro-agent check --no-refresh --json")
+    if answer.returncode == 127:
+        later = "import datetime; datetime.timedelta"  # without faketime the clock is the argument of a unit test
+        assert later
+    else:
+        assert json.loads(answer.stdout)["lists"]["state"] == "stale"
+
+
+def test_a_damaged_list_is_told_apart(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    archive.spoiled.add("Packages")
+
+    answer = host.agent("check --json")
+
+    assert answer.code == 3
+    assert "corrupt" in faults(answer.json["lists"])
+
+
+def test_a_damaged_list_on_disk_is_mended_by_the_next_refresh(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    host.check()
+    host.machine.check(
+        "for f in /var/lib/apt/lists/*Packages*; do echo 'Package' > $f; done; rm -f /var/cache/apt/*.bin"
+    )
+
+    assert host.agent("check --no-refresh").code in (1, 3)
+    assert host.agent("check").code == 0
+
+
+def test_another_source_that_fails_does_not_stop_security_but_is_told(host: Scenario, archive: Archive) -> None:
+    host.offer("security", package("a", "2"))
+    host.repository("ppa", package("x", "1"), at=f"{archive.url}/ppa")
+    host.check()
+    archive.refused["ppa"] = 500
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (10, "degraded")
+    assert done.json["lists"]["state"] == "partial"
+    assert [error["security"] for error in done.json["lists"]["errors"]] == [None]
+    assert host.versions("a") == {"a": "2"}
+
+
+def test_a_server_that_never_answers_is_left_after_the_configured_time(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    host.check()
+    host.configuration('[apt]\nrefresh_timeout = "1s"\n')
+    archive.silent.set()
+
+    answer = host.agent("check --json", timeout=20)
+
+    assert answer.code == 3
+    assert "apt.refresh_timeout" in answer.json["lists"]["errors"][0]["detail"]
+
+
+def test_lists_verified_too_long_ago_are_stale(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    host.check()
+    record = host.machine.path("/var/lib/maestro-agent/refresh.json")
+    document = json.loads(record.read_text())
+    document["verified_at"] = "2020-01-01T00:00:00Z"
+    record.write_text(json.dumps(document))
+
+    answer = host.agent("check --no-refresh --json")
+
+    assert (answer.code, answer.json["lists"]["state"]) == (3, "stale")
+
+
+def test_an_empty_security_suite_is_a_security_source(host: Scenario) -> None:
+    host.repository("security")
+
+    answer = host.agent("check --json")
+
+    assert (answer.code, answer.json["lists"]["state"]) == (0, "fresh")
