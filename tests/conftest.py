@@ -42,4 +42,4 @@ def codename(request: pytest.FixtureRequest) -> str:
 def host(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Scenario]:
     """Return a throwaway machine without any package source."""
     with machine(agent_layer, bases.base(codename)) as running:
-        yield Scenario(running, signer, codename)
+        yield Scenario.without_sources(running, signer, codename)

@@ -47,15 +47,25 @@ class Answer:
 class Scenario:
     """One machine and what a test puts on it."""
 
-    def __init__(self, machine: Machine, signer: Signer, codename: str) -> None:
+    def __init__(self, machine: Machine, signer: Signer | None, codename: str) -> None:
         self.machine = machine
         self.codename = codename
         self._signer = signer
         self._kinds = _DEBIAN
+
+    @classmethod
+    def on(cls, machine: Machine, codename: str) -> "Scenario":
+        """Return a scenario on a machine that keeps its own package sources."""
+        return cls(machine, None, codename)
+
+    @classmethod
+    def without_sources(cls, machine: Machine, signer: Signer, codename: str) -> "Scenario":
+        """Return a scenario whose only package sources will be those that the test publishes."""
         for name in ("etc/apt/sources.list", "etc/apt/sources.list.d/debian.sources"):
             machine.path(name).unlink(missing_ok=True)
         machine.path("/etc/apt/keyrings/test.asc").parent.mkdir(parents=True, exist_ok=True)
         machine.path("/etc/apt/keyrings/test.asc").write_bytes(signer.public_key)
+        return cls(machine, signer, codename)
 
     def be_ubuntu(self) -> None:
         """Make the machine an Ubuntu 24.04 for the agent."""

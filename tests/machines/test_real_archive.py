@@ -1,0 +1,66 @@
+"""The real thing: a small server with the distribution's own pending security updates, beside the peer."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import bases
+from tests.support.machine import Machine, machine
+from tests.support.scenario import Scenario, names
+
+pytestmark = pytest.mark.archive
+
+PEER = """#clear Unattended-Upgrade::Origins-Pattern;
+Unattended-Upgrade::Origins-Pattern {{ "origin=Debian,codename={codename}-security,label=Debian-Security"; }};
+"""
+
+
+@pytest.fixture
+def server(codename: str, agent_layer: Path) -> Iterator[Machine]:
+    """Return a machine whose sources are the release and its security updates, as on any server."""
+    with machine(agent_layer, bases.base(codename)) as running:
+        shutil.copy("/etc/resolv.conf", running.path("/etc/resolv.conf"))
+        line = f"deb {bases.security_mirror()} {codename}-security main\n"
+        running.write("/etc/apt/sources.list.d/security.list", line)
+        running.write("/etc/apt/apt.conf.d/99peer", PEER.format(codename=codename))
+        yield running
+
+
+def peer_plan(server: Machine) -> set[str]:
+    done = server.run("unattended-upgrade --dry-run --verbose", timeout=600)
+    marker = "Packages that will be upgraded:"
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if marker in line]
+    return set(lines[0].partition(marker)[2].split()) if lines else set()
+
+
+def dpkg_list(server: Machine) -> dict[str, str]:
+    lines = server.check("dpkg-query -W -f '${Package}:${Architecture} ${Version}\\n'").splitlines()
+    return dict(line.split() for line in lines)
+
+
+def test_a_server_gets_exactly_the_peers_set_and_nothing_else(server: Machine, codename: str) -> None:
+    host = Scenario.on(server, codename)
+    marks = server.check("apt-mark showauto")
+    before = dpkg_list(server)
+
+    plan = host.check()
+    peer = peer_plan(server)
+    done = host.agent("upgrade --json", timeout=900)
+    again = host.upgrade()
+
+    assert len(plan["install"]) >= 10, "the base should have real pending updates"
+    assert set(names(plan["install"])) == peer
+    assert (done.code, done.json["result"]) == (0, "updated"), done.out
+    assert {one["package"] for one in done.json["upgraded"] + done.json["new"]} == peer
+    assert {one["archive"].endswith("-security") for one in done.json["upgraded"]} == {True}
+    assert done.json["removed"] == []
+    after = dpkg_list(server)
+    assert set(before) - set(after) == set()
+    changed = {name.split(":")[0] for name, version in after.items() if before.get(name) != version}
+    assert changed == peer
+    assert server.check("dpkg --audit") == ""
+    assert server.check("apt-mark showauto") == marks
+    assert (again.code, again.json["result"]) == (0, "up-to-date")
+    assert host.agent("status").code == 0

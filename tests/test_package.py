@@ -1,0 +1,86 @@
+"""The Debian package: built from this checkout, without a complaint from lintian, clean through its whole life."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.version import VERSION
+from tests.conftest import CHECKOUT
+from tests.support import bases
+from tests.support.machine import Machine, machine
+
+
+@pytest.fixture(scope="session")
+def deb() -> Path:
+    """Build the package."""
+    done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Path(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def bare(codename: str) -> Iterator[Machine]:
+    """Return a machine without the agent."""
+    with machine(bases.base(codename)) as running:
+        yield running
+
+
+def test_lintian_finds_neither_error_nor_warning(deb: Path) -> None:
+    changes = next(deb.parent.glob("maestro-agent_*.changes"))
+    command = ["lintian", "--allow-root", "--fail-on", "error,warning", str(changes)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_package_installs_runs_and_leaves_no_trace(deb: Path, bare: Machine) -> None:
+    def traces() -> str:
+        return bare.check("find / -xdev -name '*maestro*' -not -path '/srv/*' -not -path '/var/lib/apt/lists/*'")
+
+    assert traces() == ""
+    bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
+
+    bare.check("apt-get install -y /srv/maestro-agent.deb")
+    version = bare.check("maestro-agent --version")
+    compiled = bare.check("find /usr/share/maestro-agent -name '*.pyc' | wc -l")
+    status = bare.run("maestro-agent status")
+    again = bare.check("apt-get install -y --reinstall /srv/maestro-agent.deb")
+    bare.check("maestro-agent check --no-refresh; test -e /var/lib/maestro-agent/state.json")
+    bare.check("apt-get remove -y maestro-agent")
+    kept = bare.run("test -e /var/lib/maestro-agent/state.json && ! test -e /usr/bin/maestro-agent").returncode
+    bare.check("apt-get purge -y maestro-agent")
+
+    assert version == f"maestro-agent {VERSION}\n"
+    assert int(compiled) > 20
+    assert (status.returncode, "never checked" in status.stdout) == (3, True)
+    assert "Setting up maestro-agent" in again
+    assert kept == 0
+    assert traces() == ""
+
+
+def test_the_package_depends_on_distribution_packages_alone(deb: Path, bare: Machine) -> None:
+    bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
+
+    depends = bare.check("dpkg-deb -f /srv/maestro-agent.deb Depends")
+
+    for clause in depends.split(","):
+        words = [choice.split("(")[0].split(":")[0].strip() for choice in clause.split("|")]
+        assert any(bare.run(f"apt-cache show {word}").returncode == 0 for word in words), clause
+
+
+@pytest.mark.parametrize("place", ["debian/changelog", "CHANGELOG.md"])
+def test_changelogs_speak_of_this_version(place: str) -> None:
+    text = (CHECKOUT / place).read_text()
+
+    assert VERSION in next(line for line in text.splitlines() if line.startswith(("maestro-agent (", "## [")))
+
+
+def test_the_manual_page_has_no_warning() -> None:
+    command = ["man", "--warnings", "-l", "-Z", "-Tutf8", str(CHECKOUT / "docs/maestro-agent.1")]
+
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
