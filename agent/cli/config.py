@@ -1,13 +1,14 @@
 """`maestro-agent config`: validate the configuration, or show what holds and where each value came from."""
 
 import argparse
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from agent.cli.jobs import config_path
 from agent.cli.output import print_json, print_lines
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
 from agent.host.system import read_distro
+from agent.times import moment
 
 EXAMPLE = "example: maestro-agent config show"
 
@@ -58,4 +59,4 @@ def _document(inputs: Inputs) -> dict[str, object]:
         }
         for name, entry in inputs.items()
     }
-    return {"schema": "maestro.config/1", "values": values}
+    return {"schema": "maestro.config/1", "generated_at": moment(datetime.now(timezone.utc)), "values": values}

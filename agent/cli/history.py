@@ -3,12 +3,14 @@
 import argparse
 import os
 import sys
+from datetime import datetime, timezone
 
 from agent.cli.output import print_json, print_lines
 from agent.errors import RecordError, UsageError
 from agent.reading import Reader
 from agent.store import Store
 from agent.text import history_line, outcome_lines
+from agent.times import moment
 
 EXAMPLE = "example: maestro-agent history 20261123T051000Z"
 _SCHEMA = "maestro.outcome/1"
@@ -34,7 +36,13 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         runs += [found] if found is not None else []
     if arguments.json:
-        print_json({"schema": "maestro.history/1", "runs": [found.raw for found in runs]})
+        print_json(
+            {
+                "schema": "maestro.history/1",
+                "generated_at": moment(datetime.now(timezone.utc)),
+                "runs": [found.raw for found in runs],
+            }
+        )
     else:
         print_lines([history_line(found) for found in runs] or ["No run is on record yet."])
     return 0

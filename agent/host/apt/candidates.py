@@ -87,7 +87,7 @@ def describe(
     """Gather all that the gates want to know of one update."""
     current = package.current_ver
     release = origin_of(index, version, files)
-    percentage = _phased(index, version)
+    percentage = phased(index, version) if security else None  # for the rest it is asked when it matters
     return Update(
         package=package.name,
         architecture=package.architecture,
@@ -145,10 +145,18 @@ def _priority(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> 
     return max(speaking, default=own)
 
 
-def _phased(index: Index, version: apt_pkg.Version) -> int | None:
-    """Return the rollout percentage where libapt defers the version on this machine (priority 1)."""
-    if index.depcache.policy.get_priority(version) != 1:
+def phased(index: Index, version: apt_pkg.Version) -> int | None:
+    """Return the rollout percentage where apt defers the version on this machine.
+
+    Never for what a security suite offers: apt of Ubuntu 22.04 defers even that, later ones know better.
+    """
+    if any((file.archive or "").endswith("-security") for file, _ in version.file_list):
         return None
+    percentage = _percentage(index, version)
+    return percentage if percentage is not None and version.parent_pkg.id in index.kept_by_apt else None
+
+
+def _percentage(index: Index, version: apt_pkg.Version) -> int | None:
     for place in version.file_list:
         if not place[0].not_source and index.records.lookup(place):
             try:

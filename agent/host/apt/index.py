@@ -92,6 +92,18 @@ class Index:
                 found.add(file.id)
         return frozenset(found)
 
+    @cached_property
+    def kept_by_apt(self) -> frozenset[int]:
+        """Ids of installed packages that `apt-get upgrade` itself would leave as they are, phasing among its reasons.
+
+        Asked of libapt rather than computed: who is in a phase is apt's own draw, from the machine's id.
+        Forgets all marks.
+        """
+        self.depcache.upgrade(False)
+        kept = frozenset(p.id for p in self.cache.packages if p.current_ver and self.depcache.marked_keep(p))
+        self.depcache.init()
+        return kept
+
     def allowed(self, patterns: tuple[Pattern, ...]) -> frozenset[int]:
         """Ids of the index files that match any pattern, whether authenticated or not."""
         return frozenset(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import apt_pkg
 
 from agent.core.model import Held, Resolution, Step, Update, Why
-from agent.host.apt.candidates import newer, offered, origin_of
+from agent.host.apt.candidates import newer, offered, origin_of, phased
 from agent.host.apt.groups import group_steps
 from agent.host.apt.index import Index
 from agent.host.apt.refusal import Bounds, explain_refusal
@@ -27,18 +27,20 @@ def resolve(
     `allowed` are the index files that steps may come from, `security` those that make a step a security
     update. Refused updates come back with the gate that stopped them.
     """
-    if not admitted:
-        return Resolution(steps=(), refused=())
     marks = _Marks(index, allowed & index.trusted, veto)
-    refused: list[Held] = []
-    pairs = [(update, marks.version(update)) for update in admitted]
+    found = [(update, marks.version(update)) for update in admitted]
+    refused = [held for update, version in found if (held := _deferred(index, update, version)) is not None]
+    deferred = {(held.package, held.architecture) for held in refused}
+    pairs = [pair for pair in found if (pair[0].package, pair[0].architecture) not in deferred]
+    if not pairs:
+        return Resolution(steps=(), refused=tuple(refused))
     if not marks.all_at_once([version for _, version in pairs]):
         index.restrict(allowed & index.trusted)
         marks = _Marks(index, allowed & index.trusted, veto)
         with apt_pkg.ActionGroup(index.depcache):
             stopped = marks.one_by_one(pairs)
         bounds = Bounds(allowed=allowed & index.trusted, veto=veto, stopped={v.parent_pkg.id for _, v in stopped})
-        refused = [explain_refusal(index, update, version, bounds) for update, version in stopped]
+        refused += [explain_refusal(index, update, version, bounds) for update, version in stopped]
     taken = [_step(index, version, allowed, security) for version in marks.marked_versions()]
     return Resolution(steps=group_steps(index, taken), refused=tuple(refused))
 
@@ -208,6 +210,20 @@ class _Marks:
             and self._veto(package.name) is None
             and (package.current_ver is None or newer(version, package.current_ver))
         )
+
+
+def _deferred(index: Index, update: Update, version: apt_pkg.Version) -> Held | None:
+    percentage = None if update.security else phased(index, version)
+    if percentage is None:
+        return None
+    return Held(
+        package=update.package,
+        architecture=update.architecture,
+        installed=update.installed,
+        candidate=update.candidate,
+        why=Why.PHASED,
+        detail=f"rolled out to {percentage} % of machines so far, not yet to this one",
+    )
 
 
 def _step(index: Index, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:

@@ -1,0 +1,327 @@
+"""The commands as people and scripts meet them: documents, exit codes, and an answer to every wrong input."""
+
+import json
+
+import pytest
+
+from tests.support.repository import package
+from tests.support.scenario import Scenario, names, reasons
+
+
+def gates(document: dict[str, list[dict[str, str]]]) -> dict[str, str]:
+    return {gate["gate"]: gate["verdict"] for gate in document["gates"]}
+
+
+def test_status_of_a_machine_never_checked_is_unknown(host: Scenario) -> None:
+    answer = host.agent("status --json")
+
+    assert (answer.code, answer.json["health"]) == (3, "unknown")
+    assert answer.json["plan"] is answer.json["last_run"] is answer.json["docker"] is None
+
+
+def test_status_tells_what_waits_and_is_healthy_once_it_is_done(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.check()
+
+    waiting = host.agent("status")
+    host.upgrade()
+    done = host.agent("status", user="65534")
+
+    assert (waiting.code, done.code) == (10, 0)
+    assert "1 security update waits: run `maestro-agent upgrade`" in waiting.out
+    assert "HEALTHY" in done.out.splitlines()[0]
+
+
+def test_status_sees_the_reboot_flag_of_this_moment(host: Scenario) -> None:
+    host.repository("security")
+    host.check()
+    host.machine.write("/run/reboot-required", "")
+    host.machine.write("/run/reboot-required.pkgs", "linux-image-9\nlibc6\nlibc6\n")
+
+    answer = host.agent("status --json")
+
+    assert answer.code == 10
+    assert answer.json["reboot"]["packages"] == ["libc6", "linux-image-9"]
+
+
+def test_a_reboot_is_told_and_never_taken(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="touch /run/reboot-required; echo a > /run/reboot-required.pkgs"))
+    host.machine.write("/usr/sbin/reboot", "#!/bin/sh\ntouch /rebooted\n", mode=0o755)
+    host.machine.write("/usr/sbin/shutdown", "#!/bin/sh\ntouch /rebooted\n", mode=0o755)
+
+    done = host.upgrade()
+    explained = host.agent("explain reboot --json")
+
+    assert (done.code, done.json["reboot"]["required"], done.json["reboot"]["packages"]) == (0, True, ["a"])
+    assert gates(explained.json) == {"required": "open", "owner": "shut"}
+    assert not host.machine.path("/rebooted").exists()
+
+
+def test_check_without_root_looks_but_does_not_fetch(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.check()
+
+    fetch = host.agent("check", user="65534")
+    look = host.agent("check --no-refresh --json", user="65534")
+
+    assert (fetch.code, "needs root" in fetch.err) == (4, True)
+    assert (look.code, names(look.json["install"])) == (10, ["a"])
+
+
+def test_upgrade_without_root_is_refused(host: Scenario) -> None:
+    answer = host.agent("upgrade", user="65534")
+
+    assert (answer.code, answer.out) == (4, "")
+    assert "needs root" in answer.err
+
+
+def test_the_plan_has_the_same_id_for_the_same_work(host: Scenario) -> None:
+    host.offer("security", package("a", "2"), package("b", "2"))
+
+    first, second = host.check(), host.check("--no-refresh")
+    host.machine.check("apt-mark hold b")
+
+    assert first["id"] == second["id"] != host.check()["id"]
+
+
+def test_explain_shows_every_gate(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.check()
+    host.machine.check("apt-mark hold a")
+
+    answer = host.agent("explain a --json")
+    text = host.agent("explain a").out
+
+    assert (answer.code, answer.json["conclusion"]) == (0, "held")
+    assert gates(answer.json) == {
+        "lists": "open",
+        "installed": "open",
+        "offer": "open",
+        "hold": "shut",
+        "blocklist": "open",
+        "allowlist": "open",
+        "signature": "open",
+        "rollout": "open",
+        "apt-preferences": "open",
+        "dependencies": "unknown",
+    }
+    assert "opens: apt-mark unhold a" in text
+
+
+def test_explain_says_what_is_not_a_security_update(host: Scenario) -> None:
+    host.repository("security")
+    host.offer("updates", package("a", "2"))
+    host.check()
+
+    answer = host.agent("explain a --json")
+
+    assert answer.json["conclusion"] == "no-security-update"
+    assert "stable-updates offers 2, which is not a security update" in answer.out
+
+
+def test_explain_does_not_trust_lists_that_are_not_there(host: Scenario) -> None:
+    host.install(package("a", "1"))
+
+    assert host.agent("explain a --json").json["conclusion"] == "unknown"
+
+
+def test_explain_of_an_unknown_package_names_what_is_near(host: Scenario) -> None:
+    host.install(package("libxyzzy", "1"))
+
+    answer = host.agent("explain libxyzy")
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "no package named 'libxyzy'" in answer.err
+    assert "did you mean libxyzzy" in answer.err
+
+
+def test_history_lists_runs_and_shows_one(host: Scenario) -> None:
+    host.offer("security", package("a", "2"), package("b", "2", postinst="echo sorry >&2; exit 1"))
+    host.upgrade()
+
+    listed = host.agent("history")
+    run_id = listed.out.split()[0]
+    shown = host.agent(f"history {run_id}")
+    document = host.agent(f"history {run_id} --json").json
+
+    assert "security  failed" in listed.out
+    assert "a 1 -> 2" in shown.out
+    assert "FAILED b:amd64 (configure)" in shown.out
+    assert "sorry" in host.machine.check(f"cat /var/lib/maestro-agent/history/{run_id}.log")
+    assert document["schema"] == "maestro.outcome/1"
+
+
+def test_history_of_an_unknown_run_is_refused(host: Scenario) -> None:
+    answer = host.agent("history ../state")
+
+    assert (answer.code, "no run '../state' is on record" in answer.err) == (2, True)
+
+
+def test_a_damaged_record_is_set_aside_and_the_next_look_makes_a_new_one(host: Scenario) -> None:
+    host.repository("security")
+    host.check()
+    for name in ("state", "refresh"):
+        host.machine.write(f"/var/lib/maestro-agent/{name}.json", '{"schema": "maestro.')
+
+    broken = host.agent("status")
+    host.check()
+    mended = host.agent("status")
+
+    assert (broken.code, "is damaged" in broken.out) == (3, True)
+    assert mended.code == 0
+    assert host.machine.path("/var/lib/maestro-agent/state.json.unreadable").exists()
+
+
+def test_a_record_of_a_newer_agent_is_set_aside(host: Scenario) -> None:
+    host.repository("security")
+    host.machine.write("/var/lib/maestro-agent/state.json", '{"schema": "maestro.state/2"}')
+
+    answer = host.agent("status")
+
+    assert (answer.code, "holds 'maestro.state/2'" in answer.out) == (3, True)
+    assert host.agent("check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[security]\nblocklists = []\n", "unknown key 'security.blocklists'; did you mean 'security.blocklist'?"),
+        ('[apt]\nlock_timeout = "soon"\n', "apt.lock_timeout = 'soon': accepted: a number above 0 and a unit"),
+        ('[security]\norigins = ["orgin=Debian"]\n', "unknown key 'orgin'; did you mean 'origin'?"),
+        ("[apt\n", "is not valid TOML"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "upgrade", "config check", "config show", "explain apt"])
+def test_a_wrong_configuration_stops_every_command_that_needs_it(
+    host: Scenario, text: str, words: str, command: str
+) -> None:
+    host.configuration(text)
+
+    answer = host.agent(command)
+
+    assert (answer.code, answer.out) == (78, "")
+    assert "/etc/maestro-agent/config.toml" in answer.err
+    assert words in answer.err
+
+
+def test_status_answers_whatever_the_configuration_says(host: Scenario) -> None:
+    host.repository("security")
+    host.check()
+    host.configuration("[apt\n")
+
+    assert host.agent("status").code == 0
+
+
+def test_config_show_says_where_each_value_came_from(host: Scenario) -> None:
+    host.configuration('[apt]\nlock_timeout = "5m"\n')
+    host.machine.write("/etc/maestro-agent/config.d/50-site.toml", '[security]\nblocklist = ["x"]\n')
+
+    shown = host.agent("config show").out.splitlines()
+
+    assert 'apt.lock_timeout = "5m"    # /etc/maestro-agent/config.toml' in shown
+    assert 'security.blocklist = ["x"]    # /etc/maestro-agent/config.d/50-site.toml' in shown
+    assert 'apt.max_list_age = "36h"    # default' in shown
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("/etc/apt/apt.conf.d/99broken", "APT { oops\n", "99broken"),
+        ("/etc/apt/sources.list.d/broken.list", "deb http://\n", "broken.list"),
+        ("/etc/apt/sources.list.d/broken.sources", "Types: deb\nURIs: x\n", "broken.sources"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "check --no-refresh", "upgrade"])
+def test_a_broken_apt_configuration_is_named(host: Scenario, file: str, text: str, words: str, command: str) -> None:
+    host.offer("security", package("a", "2"))
+    host.machine.write(file, text)
+
+    answer = host.agent(command)
+
+    assert answer.code == 1
+    assert words in answer.err + answer.out
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_without_a_place_for_the_record_nothing_is_changed(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.machine.write("/var/lib/maestro-agent", "a file where the directory should be")
+
+    answer = host.agent("upgrade")
+
+    assert (answer.code, "the record cannot be written there" in answer.err) == (1, True)
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_an_unknown_distribution_asks_for_its_origins(host: Scenario) -> None:
+    host.machine.check("rm -f /etc/os-release")
+    host.machine.write("/etc/os-release", "ID=plan9\n")
+
+    answer = host.agent("check")
+
+    assert (answer.code, "'plan9'" in answer.err) == (78, True)
+
+
+@pytest.mark.parametrize("arguments", ["", "nonsense", "status --nonsense", "upgrade --all --security", "history a b"])
+def test_a_wrong_command_line_is_a_usage_error(host: Scenario, arguments: str) -> None:
+    answer = host.agent(arguments)
+
+    assert answer.code == 2
+    assert "usage: maestro-agent" in answer.err
+
+
+@pytest.mark.parametrize("option", ["--state-dir", "--config"])
+def test_an_options_value_is_never_taken_for_the_command(host: Scenario, option: str) -> None:
+    answer = host.agent(f"{option} history status")
+
+    assert answer.code == 3
+
+
+@pytest.mark.parametrize("verb", ["", "status", "check", "upgrade", "explain", "history", "config"])
+def test_every_command_has_help_with_an_example(host: Scenario, verb: str) -> None:
+    answer = host.agent(f"{verb} --help")
+
+    assert answer.code == 0
+    assert "example: " in answer.out
+
+
+def test_a_reader_that_goes_away_is_no_error(host: Scenario) -> None:
+    done = host.machine.run("maestro-agent history --json | true; maestro-agent status | head -1")
+
+    assert done.stderr == ""
+
+
+def test_phased_updates_are_deferred_only_outside_of_security(host: Scenario) -> None:
+    host.be_ubuntu()
+    host.configuration(
+        '[security]\norigins = ["origin=Ubuntu,archive=noble-security", "origin=Ubuntu,archive=noble-updates"]\n'
+    )
+    host.machine.write("/etc/apt/apt.conf.d/99phase", 'APT::Get::Never-Include-Phased-Updates "true";\n')
+    host.offer("security", package("a", "2", phased_update_percentage="0"))
+    host.offer("updates", package("b", "2", phased_update_percentage="0"))
+
+    plan = host.check()
+
+    assert names(plan["install"]) == ["a"]
+    assert [(one["package"], one["why"]) for one in plan["held"]] == [("b", "phased")]
+
+
+def test_phased_updates_are_deferred_in_a_full_upgrade(host: Scenario) -> None:
+    host.be_ubuntu()
+    host.machine.write("/etc/apt/apt.conf.d/99phase", 'APT::Get::Never-Include-Phased-Updates "true";\n')
+    host.repository("security")
+    host.offer("updates", package("b", "2", phased_update_percentage="0"), package("c", "2"))
+
+    done = host.upgrade("--all")
+
+    assert reasons(done.json) == {"b": "phased"}
+    assert host.versions("b", "c") == {"b": "1", "c": "2"}
+
+
+def test_documents_are_json_with_a_schema_and_a_time(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+
+    for command in ("check", "status", "upgrade", "history", "explain a", "explain reboot", "config show"):
+        document = json.loads(host.agent(f"{command} --json").out)
+        assert document["schema"].startswith("maestro.")
+        assert "generated_at" in document, command
