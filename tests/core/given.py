@@ -1,0 +1,125 @@
+"""Values that tests begin from: everything is in order, and a test names the one thing that is not."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from agent.core.model import (
+    Facts,
+    Held,
+    Lists,
+    ListsState,
+    Outcome,
+    Plan,
+    Reboot,
+    Repair,
+    Result,
+    Scope,
+    Step,
+    Update,
+    Why,
+)
+from agent.core.origins import parse_pattern
+from agent.core.policy import AptPolicy, Policy, SecurityPolicy
+from agent.core.ports import Known
+
+NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
+FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)
+REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
+
+
+def policy(**security: Any) -> Policy:
+    """Return a policy that leaves every gate open, but for the given fields of its security part."""
+    open_everywhere = SecurityPolicy(
+        origins=(parse_pattern("origin=Debian,codename=bookworm-security", {}),),
+        blocklist=(),
+        allowlist=(),
+        include_runtime=False,
+    )
+    waits = AptPolicy(
+        lock_timeout=timedelta(minutes=10),
+        refresh_timeout=timedelta(minutes=10),
+        max_list_age=timedelta(hours=36),
+        stall_timeout=timedelta(hours=1),
+    )
+    return Policy(security=replace(open_everywhere, **security), apt=waits)
+
+
+def update(package: str = "a", **changes: Any) -> Update:
+    """Return a security update from 1 to 2 with nothing in its way."""
+    return replace(
+        Update(
+            package=package,
+            architecture="amd64",
+            installed="1",
+            candidate="2",
+            origin="Debian",
+            archive="stable-security",
+            security=True,
+            download_bytes=1000,
+        ),
+        **changes,
+    )
+
+
+def other(package: str = "a", **changes: Any) -> Update:
+    """Return an update from 1 to 3 that is not a security update."""
+    return update(package, **{"candidate": "3", "archive": "stable-updates", "security": False, **changes})
+
+
+def step(package: str = "a", **changes: Any) -> Step:
+    """Return the step that `update` comes to."""
+    return replace(
+        Step(
+            package=package,
+            architecture="amd64",
+            installed="1",
+            candidate="2",
+            origin="Debian",
+            archive="stable-security",
+            security=True,
+            download_bytes=1000,
+        ),
+        **changes,
+    )
+
+
+def held(package: str = "a", why: Why = Why.HELD_BY_ADMIN, detail: str = "marked hold", **changes: Any) -> Held:
+    """Return what `update` comes to where it may not happen."""
+    item = Held(package=package, architecture="amd64", installed="1", candidate="2", why=why, detail=detail)
+    return replace(item, **changes)
+
+
+def facts(*updates: Update, **changes: Any) -> Facts:
+    """Return a look at a healthy machine that is offered these updates."""
+    look = Facts(seen_at=NOW, lists=FRESH, updates=updates, repair=(), reboot=Reboot(required=False))
+    return replace(look, **changes)
+
+
+def plan(**changes: Any) -> Plan:
+    """Return the plan of a machine that has nothing to do."""
+    nothing = Plan(
+        id="0" * 12,
+        scope=Scope.SECURITY,
+        seen_at=NOW,
+        lists=FRESH,
+        install=(),
+        held=(),
+        repair=(),
+        reboot=Reboot(required=False),
+        other_updates=0,
+    )
+    return replace(nothing, **changes)
+
+
+def outcome(**changes: Any) -> Outcome:
+    """Return a run that has done nothing yet."""
+    begun = Outcome(
+        id="20261123T051000Z", scope=Scope.SECURITY, started_at=NOW, finished_at=None, result=Result.INTERRUPTED
+    )
+    return replace(begun, **changes)
+
+
+def known(package: str = "a", **changes: Any) -> Known:
+    """Return an installed package as apt knows it."""
+    return replace(Known(package=package, architecture="amd64", installed="1", on_hold=False), **changes)

@@ -1,0 +1,240 @@
+"""Which updates are admitted, which are held and why, and what the plan says of both."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agent.core.decide import GATES, admit, gate, settle, veto, wanted
+from agent.core.model import Lists, ListsState, Plan, Reboot, Repair, Resolution, Scope, Unseen, Update, Why
+from agent.core.policy import RUNTIME_PACKAGES
+from tests.core import given
+
+
+def names(items: Any) -> list[str]:
+    return [item.package for item in items]
+
+
+def decided(*updates: Update, scope: Scope = Scope.SECURITY, steps: Any = (), refused: Any = ()) -> Plan:
+    facts = given.facts(*updates)
+    admission = admit(given.policy(), facts, scope)
+    return settle(facts, scope, admission, Resolution(steps=tuple(steps), refused=tuple(refused)))
+
+
+def test_an_update_with_every_gate_open_is_admitted() -> None:
+    admission = admit(given.policy(), given.facts(given.update()), Scope.SECURITY)
+
+    assert names(admission.admitted) == ["a"]
+    assert admission.held == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "security", "why", "said"),
+    [
+        ({"on_hold": True}, {}, Why.HELD_BY_ADMIN, "apt-mark unhold"),
+        ({}, {"blocklist": ("z", "a*")}, Why.BLOCKLISTED, "'a*' in security.blocklist"),
+        ({"package": "runc"}, {}, Why.RUNTIME_MANAGED, "security.include_runtime = true"),
+        ({}, {"allowlist": ("y", "z")}, Why.NOT_ALLOWLISTED, "security.allowlist (y, z)"),
+        ({"trusted": False}, {}, Why.UNTRUSTED, "Debian stable-security is not authenticated"),
+        ({"phased": 20}, {}, Why.PHASED, "20 %"),
+        ({"phased": 0}, {}, Why.PHASED, "0 %"),
+        ({"pin": "pinned to 1 by preferences"}, {}, Why.PINNED, "pinned to 1 by preferences"),
+    ],
+)
+def test_a_gate_that_is_shut_holds_the_update_and_says_why(
+    changes: dict[str, Any], security: dict[str, Any], why: Why, said: str
+) -> None:
+    subject = given.update(**changes)
+
+    admission = admit(given.policy(**security), given.facts(subject), Scope.SECURITY)
+
+    (held,) = admission.held
+    assert admission.admitted == ()
+    assert held.why is why
+    assert said in held.detail
+    assert (held.package, held.architecture, held.installed, held.candidate) == (subject.package, "amd64", "1", "2")
+
+
+_SHUT: list[tuple[str, Why, dict[str, Any], dict[str, Any]]] = [
+    ("hold", Why.HELD_BY_ADMIN, {"on_hold": True}, {}),
+    ("blocklist", Why.BLOCKLISTED, {}, {"blocklist": ("a",)}),
+    ("allowlist", Why.NOT_ALLOWLISTED, {}, {"allowlist": ("z",)}),
+    ("signature", Why.UNTRUSTED, {"trusted": False}, {}),
+    ("rollout", Why.PHASED, {"phased": 20}, {}),
+    ("apt-preferences", Why.PINNED, {"pin": "kept out"}, {}),
+]
+"""Every gate in order: what it holds back for, and what shuts it (in the update, in the policy)."""
+
+
+def test_the_gates_stand_in_the_order_that_explain_shows() -> None:
+    assert list(GATES) == [name for name, *_ in _SHUT]
+
+
+@pytest.mark.parametrize("first", range(len(_SHUT)), ids=[name for name, *_ in _SHUT])
+def test_of_several_shut_gates_the_first_is_the_reason(first: int) -> None:
+    changes = {name: value for _, _, update, _ in _SHUT[first:] for name, value in update.items()}
+    security = {name: value for _, _, _, rule in _SHUT[first:] for name, value in rule.items()}
+
+    refusal = gate(given.policy(**security), given.update(**changes))
+
+    assert refusal is not None
+    assert refusal[0] is _SHUT[first][1]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "held"),
+    [("libx", True), ("lib*", True), ("*x", True), ("lib?", True), ("li", False), ("libxy", False), ("LIBX", False)],
+)
+def test_a_blocklist_pattern_is_for_the_whole_name(pattern: str, *, held: bool) -> None:
+    admission = admit(given.policy(blocklist=(pattern,)), given.facts(given.update("libx")), Scope.SECURITY)
+
+    assert names(admission.held) == (["libx"] if held else [])
+
+
+def test_an_empty_allowlist_allows_everything() -> None:
+    admission = admit(given.policy(allowlist=()), given.facts(given.update("a"), given.update("b")), Scope.SECURITY)
+
+    assert names(admission.admitted) == ["a", "b"]
+
+
+def test_an_allowlist_admits_what_matches_and_nothing_else() -> None:
+    offered = given.facts(given.update("liba"), given.update("libb"), given.update("c"))
+
+    admission = admit(given.policy(allowlist=("lib*",)), offered, Scope.SECURITY)
+
+    assert names(admission.admitted) == ["liba", "libb"]
+    assert names(admission.held) == ["c"]
+
+
+def test_the_allowlist_does_not_keep_a_dependency_from_coming_along() -> None:
+    policy = given.policy(allowlist=("a",))
+    facts = given.facts(given.update("a"), given.update("lib"), given.update("z"))
+    admission = admit(policy, facts, Scope.SECURITY)
+    came = Resolution(steps=(given.step("a"), given.step("lib")), refused=())
+
+    plan = settle(facts, Scope.SECURITY, admission, came)
+
+    assert veto(policy, "lib") is None
+    assert names(plan.install) == ["a", "lib"]
+    assert names(plan.held) == ["z"]
+
+
+@pytest.mark.parametrize("package", sorted(RUNTIME_PACKAGES))
+def test_the_container_runtime_is_touched_only_where_the_owner_says_so(package: str) -> None:
+    refusal = veto(given.policy(), package)
+
+    assert refusal is not None
+    assert refusal[0] is Why.RUNTIME_MANAGED
+    assert veto(given.policy(include_runtime=True), package) is None
+
+
+def test_the_blocklist_holds_the_runtime_even_where_it_is_included() -> None:
+    refusal = veto(given.policy(include_runtime=True, blocklist=("docker*",)), "docker.io")
+
+    assert refusal is not None
+    assert refusal[0] is Why.BLOCKLISTED
+
+
+def test_the_security_scope_wants_security_updates_alone() -> None:
+    offered = given.facts(given.update("a"), given.other("a"), given.other("b"))
+
+    assert wanted(offered, Scope.SECURITY) == (given.update("a"),)
+
+
+def test_the_scope_of_all_wants_each_package_once_at_its_highest_version() -> None:
+    offered = given.facts(given.other("a"), given.update("a"), given.update("b"), given.other("c"))
+
+    found = wanted(offered, Scope.ALL)
+
+    assert sorted((one.package, one.candidate) for one in found) == [("a", "3"), ("b", "2"), ("c", "3")]
+
+
+def test_architectures_of_one_package_are_updates_of_their_own() -> None:
+    offered = given.facts(given.update("a"), given.update("a", architecture="i386"))
+
+    assert [one.architecture for one in wanted(offered, Scope.ALL)] == ["amd64", "i386"]
+
+
+def test_what_the_run_has_given_up_on_is_held_for_that_reason_and_no_other() -> None:
+    offered = given.facts(given.update("a", on_hold=True), given.update("a", architecture="i386"), given.update("b"))
+
+    admission = admit(
+        given.policy(), offered, Scope.SECURITY, {"a:amd64": (Why.DOWNLOAD_FAILED, "404"), "x:amd64": (Why.PHASED, "")}
+    )
+
+    assert [(held.package, held.architecture, held.why) for held in admission.held] == [
+        ("a", "amd64", Why.DOWNLOAD_FAILED)
+    ]
+    assert [(one.package, one.architecture) for one in admission.admitted] == [("a", "i386"), ("b", "amd64")]
+
+
+def test_a_plan_is_sorted_by_name_and_architecture() -> None:
+    steps = [given.step("b"), given.step("a", architecture="i386"), given.step("a")]
+    refused = [given.held("d"), given.held("c")]
+
+    plan = decided(given.update("e", on_hold=True), steps=steps, refused=refused)
+
+    assert [(one.package, one.architecture) for one in plan.install] == [("a", "amd64"), ("a", "i386"), ("b", "amd64")]
+    assert names(plan.held) == ["c", "d", "e"]
+
+
+def test_a_plan_carries_what_was_seen() -> None:
+    stale = Lists(state=ListsState.STALE, updated_at=None)
+    reboot = Reboot(required=True, packages=("linux",), since=given.NOW)
+    facts = given.facts(lists=stale, repair=(given.REPAIR,), reboot=reboot)
+
+    plan = settle(facts, Scope.ALL, admit(given.policy(), facts, Scope.ALL), Resolution(steps=(), refused=()))
+
+    assert (plan.scope, plan.seen_at, plan.lists) == (Scope.ALL, given.NOW, stale)
+    assert (plan.repair, plan.reboot) == ((given.REPAIR,), reboot)
+
+
+def test_a_plan_counts_updates_that_are_neither_security_nor_in_it() -> None:
+    offered = [given.update("a"), given.other("a"), given.other("b"), given.other("c")]
+
+    plan = decided(*offered, steps=[given.step("a"), given.step("b", candidate="3", security=False)])
+
+    assert plan.other_updates == 2  # a's higher version, and c
+
+
+def settled_id(facts: Any, scope: Scope, *steps: Any) -> str:
+    return settle(facts, scope, admit(given.policy(), facts, scope), Resolution(steps=steps, refused=())).id
+
+
+def test_the_same_work_has_the_same_id_whenever_and_however_it_was_found() -> None:
+    later = given.facts(seen_at=given.NOW + timedelta(days=1), reboot=Unseen(reason="no /run"))
+    first = settled_id(given.facts(), Scope.SECURITY, given.step("a"), given.step("b"))
+
+    again = settled_id(later, Scope.SECURITY, given.step("b", group=1, download_bytes=0), given.step("a", group=2))
+
+    assert again == first
+    assert len(first) == 12
+    assert int(first, 16) >= 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"package": "b"},
+        {"architecture": "i386"},
+        {"installed": "0"},
+        {"installed": None},
+        {"candidate": "3"},
+    ],
+)
+def test_other_steps_are_another_plan(changes: dict[str, Any]) -> None:
+    first = settled_id(given.facts(), Scope.SECURITY, given.step())
+
+    assert settled_id(given.facts(), Scope.SECURITY, given.step(**changes)) != first
+
+
+def test_another_scope_or_repair_is_another_plan() -> None:
+    ids = [
+        settled_id(given.facts(), Scope.SECURITY),
+        settled_id(given.facts(), Scope.ALL),
+        settled_id(given.facts(), Scope.SECURITY, given.step()),
+        settled_id(given.facts(repair=(given.REPAIR,)), Scope.SECURITY),
+        settled_id(given.facts(repair=(Repair(package="r", architecture="amd64", state="unpacked"),)), Scope.SECURITY),
+    ]
+
+    assert len(set(ids)) == len(ids)

@@ -1,0 +1,110 @@
+"""What a run is called, and what is said of each package that did not arrive."""
+
+from typing import Any
+
+import pytest
+
+from agent.core.judge import arrived, failures, result
+from agent.core.model import Failure, Lists, ListsState, PackageState, Result, Stage
+from tests.core import given
+
+FAILED = Failure(package="f:amd64", stage=Stage.CONFIGURE, error="exit 1")
+STALE, NEVER, PARTIAL = (
+    Lists(state=state, updated_at=None) for state in (ListsState.STALE, ListsState.NEVER, ListsState.PARTIAL)
+)
+WAITING = {"install": (given.step("w"),)}
+HELD = {"held": (given.held("h"),)}
+DONE = {"upgraded": (given.step("u"),)}
+
+
+@pytest.mark.parametrize(
+    ("after", "run", "stopped", "expected"),
+    [
+        ({}, {}, False, Result.UP_TO_DATE),
+        ({}, {}, True, Result.UP_TO_DATE),
+        ({}, DONE, False, Result.UPDATED),
+        ({}, {"repaired": (given.REPAIR,)}, False, Result.UPDATED),
+        (HELD, {}, False, Result.DEGRADED),
+        (HELD, DONE, False, Result.DEGRADED),
+        (WAITING, {}, False, Result.DEGRADED),
+        (WAITING, {}, True, Result.INTERRUPTED),
+        (HELD | WAITING, DONE, True, Result.INTERRUPTED),
+        (HELD, DONE, True, Result.DEGRADED),
+        ({}, {"failed": (FAILED,)}, False, Result.FAILED),
+        (HELD | WAITING, DONE | {"failed": (FAILED,)}, True, Result.FAILED),
+        ({"repair": (given.REPAIR,)}, {}, False, Result.FAILED),
+        ({"repair": (given.REPAIR,)} | WAITING, DONE, True, Result.FAILED),
+        ({"lists": STALE}, {}, False, Result.STALE),
+        ({"lists": NEVER}, {}, False, Result.STALE),
+        ({"lists": PARTIAL}, {}, False, Result.DEGRADED),
+        ({"lists": STALE}, DONE, False, Result.DEGRADED),
+        ({"lists": NEVER}, DONE, False, Result.DEGRADED),
+        ({"lists": PARTIAL}, DONE, False, Result.DEGRADED),
+        ({"lists": STALE} | HELD, {}, False, Result.DEGRADED),
+        ({"lists": STALE} | WAITING, {}, True, Result.INTERRUPTED),
+        ({"lists": STALE}, {"failed": (FAILED,)}, False, Result.FAILED),
+    ],
+)
+def test_a_run_has_one_result(after: dict[str, Any], run: dict[str, Any], expected: Result, *, stopped: bool) -> None:
+    assert result(given.plan(**after), given.outcome(**run), stopped=stopped) is expected
+
+
+@pytest.mark.parametrize("state", ["installed", "triggers-awaited", "triggers-pending"])
+def test_a_step_has_arrived_where_dpkg_has_its_version_in_service(state: str) -> None:
+    assert arrived(given.step(), {"a:amd64": PackageState(version="2", state=state)})
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        {},
+        {"a:i386": PackageState(version="2", state="installed")},
+        {"a:amd64": PackageState(version="1", state="installed")},
+        {"a:amd64": PackageState(version="3", state="installed")},
+        {"a:amd64": PackageState(version="2", state="unpacked")},
+        {"a:amd64": PackageState(version="2", state="half-configured")},
+        {"a:amd64": PackageState(version="2", state="half-installed")},
+        {"a:amd64": PackageState(version="2", state="reinst-required")},
+        {"a:amd64": PackageState(version=None, state="config-files")},
+    ],
+)
+def test_a_step_has_not_arrived_in_any_other_state(states: dict[str, PackageState]) -> None:
+    assert not arrived(given.step(), states)
+
+
+@pytest.mark.parametrize(
+    ("states", "stage", "word"),
+    [
+        ({"a:amd64": PackageState(version="1", state="installed")}, Stage.UNPACK, "installed"),
+        ({"a:amd64": PackageState(version="1", state="half-installed")}, Stage.UNPACK, "half-installed"),
+        ({"a:amd64": PackageState(version="2", state="unpacked")}, Stage.CONFIGURE, "unpacked"),
+        ({"a:amd64": PackageState(version="2", state="half-configured")}, Stage.CONFIGURE, "half-configured"),
+        ({}, Stage.UNPACK, "not-installed"),
+    ],
+)
+def test_a_failure_says_where_the_package_stopped(states: dict[str, PackageState], stage: Stage, word: str) -> None:
+    (failure,) = failures([given.step()], states, {"a": "subprocess returned 1"})
+
+    assert failure == Failure(
+        package="a:amd64", stage=stage, error="subprocess returned 1", detail=f"dpkg state: {word}"
+    )
+
+
+def test_a_failure_without_an_error_says_what_dpkg_says() -> None:
+    (failure,) = failures([given.step()], {"a:amd64": PackageState(version="1", state="installed")}, {"b": "exit 1"})
+
+    assert failure.error == "not upgraded: dpkg says installed"
+
+
+def test_an_error_of_the_architecture_is_nearer_than_one_of_the_name() -> None:
+    steps = [given.step(), given.step(architecture="i386")]
+
+    found = failures(steps, {}, {"a:i386": "of i386", "a": "of either"})
+
+    assert [failure.error for failure in found] == ["of either", "of i386"]
+
+
+def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
+    states = {"a:amd64": PackageState(version="2", state="installed")}
+
+    assert [one.package for one in failures([given.step("a"), given.step("b")], states, {"a": "noise"})] == ["b:amd64"]

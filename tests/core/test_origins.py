@@ -1,0 +1,106 @@
+"""The language of origin patterns: that of unattended-upgrades, so that an operator's list carries over."""
+
+import pytest
+
+from agent.core.origins import Release, parse_pattern
+
+SECURITY = Release(
+    origin="Debian",
+    label="Debian-Security",
+    archive="stable-security",
+    codename="bookworm-security",
+    component="main",
+    site="archive.example.org",
+)
+VARIABLES = {"distro_id": "Debian", "distro_codename": "bookworm"}
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("origin=Debian", True),
+        ("o=Debian", True),
+        ("label=Debian-Security", True),
+        ("l=Debian-Security", True),
+        ("archive=stable-security", True),
+        ("suite=stable-security", True),
+        ("a=stable-security", True),
+        ("codename=bookworm-security", True),
+        ("n=bookworm-security", True),
+        ("component=main", True),
+        ("c=main", True),
+        ("site=archive.example.org", True),
+        ("origin=Debian,codename=bookworm-security,label=Debian-Security", True),
+        (" origin = Debian , suite = stable-security ", True),
+        ("origin=Debian,codename=bookworm", False),
+        ("origin=Ubuntu,codename=bookworm-security", False),
+        ("origin=debian", False),
+        ("site=debian.org", False),
+    ],
+)
+def test_every_token_must_match_its_field_exactly(text: str, *, matches: bool) -> None:
+    assert parse_pattern(text, {}).matches(SECURITY) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("origin=*", True),
+        ("archive=*-security", True),
+        ("codename=bookworm*", True),
+        ("site=deb.debian.???", True),
+        ("origin=[DU]ebian", True),
+        ("archive=*-updates", False),
+        ("label=?", False),
+    ],
+)
+def test_values_are_shell_patterns(text: str, *, matches: bool) -> None:
+    assert parse_pattern(text, {}).matches(SECURITY) is matches
+
+
+def test_an_escaped_comma_belongs_to_the_value() -> None:
+    pattern = parse_pattern(r"label=Docker\, Inc.,origin=Docker", {})
+
+    assert pattern.tokens == (("label", "Docker, Inc."), ("origin", "Docker"))
+    assert pattern.matches(Release(origin="Docker", label="Docker, Inc."))
+    assert not pattern.matches(Release(origin="Docker", label="Docker"))
+
+
+def test_an_equals_sign_in_the_value_belongs_to_it() -> None:
+    assert parse_pattern("label=a=b", {}).matches(Release(label="a=b"))
+
+
+def test_variables_are_filled_in_and_the_text_says_with_what() -> None:
+    pattern = parse_pattern("origin=${distro_id},codename=${distro_codename}-security", VARIABLES)
+
+    assert pattern.text == "origin=Debian,codename=bookworm-security"
+    assert pattern.matches(SECURITY)
+
+
+def test_an_unknown_variable_is_an_error_that_names_those_known() -> None:
+    with pytest.raises(ValueError, match="unknown variable") as caught:
+        parse_pattern("codename=${codename}-security", VARIABLES)
+
+    assert str(caught.value) == "unknown variable ${codename}; known here: ${distro_codename}, ${distro_id}"
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("orgin=Debian", "'origin'"), ("codenmae=x", "'codename'"), ("sute=x", "'suite'")]
+)
+def test_an_unknown_key_is_an_error_that_names_the_nearest(text: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown key .*did you mean {near}"):
+        parse_pattern(text, {})
+
+
+def test_a_key_that_is_near_to_none_is_an_error_that_names_all() -> None:
+    with pytest.raises(ValueError, match="unknown key 'zzz'") as caught:
+        parse_pattern("zzz=x", {})
+
+    assert "did you mean" not in str(caught.value)
+    assert "origin, label, archive, codename, component, site" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "Debian", "origin", "origin=", "origin=Debian,", "origin=Debian,,a=b"])
+def test_what_is_not_key_and_value_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="is not of the form key=value"):
+        parse_pattern(text, {})
