@@ -8,7 +8,6 @@ import importlib
 import os
 import sys
 import syslog
-import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -33,6 +32,17 @@ exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs ro
 example: maestro-agent check && maestro-agent upgrade"""
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """The usual formatter, but for its import of shutil each time an option is added, only to measure the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = 80
+        super().__init__(prog, width=columns - 2)
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code."""
     try:
@@ -52,9 +62,9 @@ def main(argv: Sequence[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the one boundary: a bug is told and recorded, never swallowed
         syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
-        syslog.syslog(syslog.LOG_ERR, traceback.format_exc())
+        syslog.syslog(syslog.LOG_ERR, f"internal error: {error!r}")
         print(f"maestro-agent: internal error, please report it with the traceback below: {error}", file=sys.stderr)
-        traceback.print_exc()
+        sys.excepthook(type(error), error, error.__traceback__)  # prints it without importing traceback
         return 1
     return code
 
@@ -75,7 +85,7 @@ def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentPar
         prog="maestro-agent",
         description="Keeps a server patched with security updates, and says why where it is not.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"maestro-agent {VERSION}")
@@ -87,7 +97,7 @@ def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentPar
             help=words,
             description=words[0].upper() + words[1:] + ".",
             epilog=getattr(module, "EXAMPLE", None) if name == verb else None,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             allow_abbrev=False,
         )
         if name == verb and module is not None:

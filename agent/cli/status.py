@@ -1,7 +1,7 @@
 """`maestro-agent status`: answers at once from the record, whatever else is on fire. Imports nothing heavy."""
 
 import argparse
-import socket
+import os
 from datetime import datetime, timezone
 
 from agent.cli.output import print_json, print_lines
@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(document)
     else:
-        print_lines(status_lines(Reader(document, "status"), socket.gethostname(), now))
+        print_lines(status_lines(Reader(document, "status"), os.uname().nodename, now))
     return health.exit_code

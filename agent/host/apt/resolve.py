@@ -70,13 +70,9 @@ def mark(index: Index, version: apt_pkg.Version, *, with_dependencies: bool) -> 
 def marked(index: Index) -> list[apt_pkg.Version]:
     """Return the versions that libapt is marked to install."""
     depcache = index.depcache
-    found = []
-    for package in index.cache.packages:
-        if depcache.marked_install(package) or depcache.marked_upgrade(package) or depcache.marked_downgrade(package):
-            version = depcache.get_candidate_ver(package)
-            if version is not None:
-                found.append(version)
-    return found
+    changed = (package for package in index.cache.packages if not depcache.marked_keep(package))
+    versions = (depcache.get_candidate_ver(package) for package in changed if not depcache.marked_delete(package))
+    return [version for version in versions if version is not None]
 
 
 class _Marks:
@@ -88,6 +84,7 @@ class _Marks:
         self._files = files
         self._veto = veto
         self._accepted: dict[int, apt_pkg.Package] = {}
+        self._taken: list[apt_pkg.Version] = []
 
     def version(self, update: Update) -> apt_pkg.Version:
         """Return the version object that an update of this very index stands for."""
@@ -103,11 +100,12 @@ class _Marks:
                 self._depcache.set_candidate_ver(version.parent_pkg, version)
             for version in versions:
                 mark(self._index, version, with_dependencies=True)
-        if not self._intact() or self._depcache.inst_count < len(versions):
+        if not all(self._depcache.marked_upgrade(version.parent_pkg) for version in versions):
             return False
-        taken = marked(self._index)
-        wanted = {version.id for version in versions}
-        return wanted <= {version.id for version in taken} and all(map(self._obeys, taken))
+        # Walking all packages for what else was marked costs as much as resolving; most often it is nothing.
+        alone = self._depcache.inst_count == len(versions)
+        self._taken = list(versions) if alone else marked(self._index)
+        return self._lawful()
 
     def one_by_one(self, pairs: Sequence[tuple[Update, apt_pkg.Version]]) -> list[tuple[Update, apt_pkg.Version]]:
         """Mark what fits, in the given order; return the pairs that do not."""
@@ -118,14 +116,17 @@ class _Marks:
         for update, version in pairs:
             if version.parent_pkg.id not in self._accepted and not self._try(version, wanted):
                 stopped.append((update, version))
+        self._taken = marked(self._index)
         return [pair for pair in stopped if pair[1].parent_pkg.id not in self._accepted]
 
     def marked_versions(self) -> list[apt_pkg.Version]:
         """Return all that is marked, every rule checked once more on the whole."""
-        taken = marked(self._index)
-        if not self._intact() or not all(map(self._obeys, taken)):
+        if not self._lawful():
             raise LookupError("libapt's marks do not obey the rules after resolving")
-        return taken
+        return self._taken
+
+    def _lawful(self) -> bool:
+        return self._intact() and all(map(self._obeys, self._taken))
 
     def _try(self, version: apt_pkg.Version, wanted: dict[int, apt_pkg.Version]) -> bool:
         tried: dict[int, apt_pkg.Version] = {}
