@@ -151,8 +151,16 @@ class _Run:
         unfinished = {failure.package for failure in failed}
         done = tuple(r for r in plan.repair if f"{r.package}:{r.architecture}" not in unfinished)
         self._so_far = replace(self._so_far, repaired=done)
-        # What a step of the new plan brings to a new version is mended by that; the rest is told afterwards.
-        return self._look()
+        plan = self._look()
+        return replace(plan, install=(*plan.install, *self._reinstallations(plan)))
+
+    def _reinstallations(self, plan: Plan) -> tuple[Step, ...]:
+        """Return what has to be installed again as it is; what the plan brings to a new version is mended by that."""
+        planned = {(step.package, step.architecture) for step in plan.install}
+        rest = [item for item in plan.repair if (item.package, item.architecture) not in planned]
+        steps = self._context.engine.reinstallations(rest)
+        first = 1 + max((step.group for step in plan.install), default=0)
+        return tuple(replace(step, group=first + step.group) for step in steps)
 
     def _rounds(self, plan: Plan) -> None:
         for number in range(_ROUNDS):
@@ -191,9 +199,12 @@ class _Run:
         return ()
 
     def _add(self, acted: Acted) -> None:
+        again = [step for step in acted.upgraded if step.installed == step.candidate]
+        repaired = [Repair(package=s.package, architecture=s.architecture, state="reinst-required") for s in again]
         self._so_far = replace(
             self._so_far,
-            upgraded=(*self._so_far.upgraded, *acted.upgraded),
+            upgraded=(*self._so_far.upgraded, *(step for step in acted.upgraded if step not in again)),
+            repaired=(*self._so_far.repaired, *repaired),
             failed=(*self._so_far.failed, *acted.failed),
         )
         self._context.memory.keep_outcome(self._so_far, self._context.machine.now())

@@ -121,8 +121,9 @@ def _be_job(request: Request, descriptor: int) -> None:
         except AgentError as error:
             answer = Answer(exit_code=error.exit_code, error=str(error))
         send({"exit_code": answer.exit_code, "document": answer.document, "error": answer.error})
-    except BaseException:  # noqa: BLE001 - the child's own boundary: it must never return into its parent's code
+    except BaseException as error:  # noqa: BLE001 - the child's own boundary: it must never return into its parent
         traceback.print_exc()
+        send({"exit_code": 1, "error": f"internal error, please report it with the traceback above: {error}"})
     finally:
         os._exit(0)
 

@@ -99,6 +99,9 @@ class PackageEngine(Protocol):
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished; return dpkg's errors by package name."""
 
+    def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
+        """Return steps, found by the last look, that reinstall what dpkg can only finish from its archive."""
+
     def states(self) -> Mapping[str, PackageState]:
         """Read dpkg's state of every package, by `name:architecture`."""
 

@@ -243,6 +243,32 @@ def test_a_package_killed_while_unpacking_is_brought_to_its_update(host: Scenari
     assert host.machine.check("dpkg --audit") == ""
 
 
+def test_a_package_killed_while_being_reinstalled_is_installed_again_as_it_was(host: Scenario) -> None:
+    host.offer("security", package("b", "2"))
+    host.install(package("a", "1"))
+    host.repository("main", package("a", "1"))
+    host.machine.path("/srv/a.deb").write_bytes(package("a", "1", preinst="kill -9 $PPID; sleep 1").build())
+    assert host.machine.run("dpkg -i /srv/a.deb").returncode != 0
+
+    done = host.upgrade()
+
+    assert (done.code, names(done.json["upgraded"])) == (0, ["b"]), done.out
+    assert "a" in names(done.json["repaired"])
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_a_package_that_no_source_can_mend_is_named_with_what_to_do(host: Scenario) -> None:
+    host.install(package("a", "1"))
+    host.offer("security", package("b", "2"))
+    host.machine.path("/srv/a.deb").write_bytes(package("a", "1", preinst="kill -9 $PPID; sleep 1").build())
+    assert host.machine.run("dpkg -i /srv/a.deb").returncode != 0
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (1, "failed")
+    assert "The package a needs to be reinstalled" in done.json["message"]
+
+
 def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_rest_goes_on(host: Scenario) -> None:
     host.offer("security", package("b", "2"))
     script = "test -e /second || { touch /second; kill -9 $PPID; sleep 1; }"

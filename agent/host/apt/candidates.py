@@ -17,6 +17,8 @@ _STATES = {
     apt_pkg.CURSTATE_HALF_CONFIGURED: "half-configured",
     apt_pkg.CURSTATE_HALF_INSTALLED: "half-installed",
 }
+NEEDS_ARCHIVE = frozenset({"reinst-required", "half-installed"})
+"""States that dpkg cannot finish from what is on the machine (dpkg(1), PACKAGE FLAGS)."""
 _ABSENT = (apt_pkg.CURSTATE_NOT_INSTALLED, apt_pkg.CURSTATE_CONFIG_FILES)
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _INSISTING = 1000

@@ -19,7 +19,7 @@ from agent.host.apt import refresh as refreshing
 from agent.host.apt.candidates import scan
 from agent.host.apt.index import Index, configure
 from agent.host.apt.lists import assess
-from agent.host.apt.resolve import resolve
+from agent.host.apt.resolve import reinstallations, resolve
 from agent.host.apt.transaction import Transactions
 from agent.host.locks import Patience
 
@@ -111,6 +111,10 @@ class AptEngine:
         """Finish what dpkg left unfinished."""
         self._index = None
         return self._transactions.repair()
+
+    def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
+        """Return steps that reinstall what dpkg can only finish from its archive, at the version it has."""
+        return reinstallations(Index(), repair)
 
     def states(self) -> Mapping[str, PackageState]:
         """Read dpkg's own database."""

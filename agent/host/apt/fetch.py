@@ -81,13 +81,16 @@ def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -
     depcache = index.depcache
     with apt_pkg.ActionGroup(depcache):
         for step in steps:
-            version = find_version(index, step.package, step.architecture, step.candidate, allowed & index.trusted)
+            # A reinstallation brings no other version, so any authenticated origin of this very one will do.
+            files = frozenset(index.releases) if step.installed == step.candidate else allowed
+            version = find_version(index, step.package, step.architecture, step.candidate, files & index.trusted)
             current = version.parent_pkg.current_ver if version is not None else None
             if version is None or (current.ver_str if current is not None else None) != step.installed:
                 raise ChangedError(f"{step.package} {step.candidate} is no longer what the plan was made for")
-            mark(index, version, with_dependencies=False)
             if step.installed == step.candidate:
-                depcache.set_reinstall(version.parent_pkg)
+                depcache.set_reinstall(version.parent_pkg, True)
+            else:
+                mark(index, version, with_dependencies=False)
     expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
     actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(index)}
     if actual != expected or depcache.del_count or depcache.broken_count > index.broken_before:
@@ -110,6 +113,7 @@ def fetch(
     progress = _Progress(tell)
     fetcher = apt_pkg.Acquire(progress)
     with hold(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
+        fetcher.get_lock(archives)  # makes the directory for partial downloads and gives it to apt's own user
         manager = apt_pkg.PackageManager(index.depcache)
         manager.get_archives(fetcher, index.sources, index.records)
         _require_space(index, fetcher, steps, archives)

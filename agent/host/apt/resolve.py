@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import apt_pkg
 
-from agent.core.model import Held, Resolution, Step, Update, Why
-from agent.host.apt.candidates import newer, offered, origin_of, phased
+from agent.core.model import Held, Repair, Resolution, Step, Update, Why
+from agent.host.apt.candidates import NEEDS_ARCHIVE, newer, offered, origin_of, phased
 from agent.host.apt.groups import group_steps
 from agent.host.apt.index import Index
 from agent.host.apt.refusal import Bounds, explain_refusal
@@ -43,6 +43,18 @@ def resolve(
         refused += [explain_refusal(index, update, version, bounds) for update, version in stopped]
     taken = [_step(index, version, allowed, security) for version in marks.marked_versions()]
     return Resolution(steps=group_steps(index, taken), refused=tuple(refused))
+
+
+def reinstallations(index: Index, repair: Sequence[Repair]) -> tuple[Step, ...]:
+    """Find, for each package that dpkg wants reinstalled, the same version in an authenticated index file."""
+    steps = []
+    for item in repair:
+        if item.state not in NEEDS_ARCHIVE or (item.package, item.architecture) not in index.cache:
+            continue
+        current = index.cache[item.package, item.architecture].current_ver
+        if current is not None and offered(current, index.trusted):
+            steps.append(_step(index, current, index.trusted, frozenset()))
+    return group_steps(index, steps)
 
 
 def find_version(
