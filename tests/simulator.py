@@ -1,0 +1,79 @@
+"""The agent itself, from its jobs to its record on disk, on a machine in memory."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from agent import jobs
+from agent.core.model import (
+    Outcome,
+    Plan,
+    Scope,
+    SourceError,
+    SourceFault,
+)
+from agent.core.ports import Refreshed
+from agent.memory import Memory
+from agent.reading import Reader
+from agent.store import STATE, Store
+from tests.core import given
+from tests.support.simulated import Simulated
+
+
+class Agent:
+    """The agent on one machine, with a record of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.machine = Simulated()
+        self.store = Store(str(directory))
+        self.policy = given.policy()
+        self.stop: Callable[[], bool] = lambda: False
+        self.told: list[str] = []
+
+    @property
+    def context(self) -> jobs.Context:
+        return jobs.Context(
+            policy=self.policy,
+            engine=self.machine,
+            machine=self.machine,
+            memory=Memory(self.store),
+            tell=self.told.append,
+            stop=lambda: self.stop(),
+        )
+
+    def check(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, remember: bool = True) -> Plan:
+        return jobs.check(self.context, scope, refresh=refresh, remember=remember)
+
+    def upgrade(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, plan_id: str | None = None) -> Outcome:
+        return jobs.upgrade(self.context, scope, refresh=refresh, plan_id=plan_id)
+
+    def verified(self, **ago: float) -> None:
+        """Remember that the lists were verified some time ago."""
+        now = self.machine.now()
+        Memory(self.store).keep_refreshed(Refreshed(verified_at=now - timedelta(**ago)), now)
+
+    def last_run(self) -> Reader:
+        run = self.store.read_run(self.store.run_ids()[0], "maestro.outcome/1")
+        assert run is not None
+        return run
+
+    def last_plan(self) -> Reader:
+        state = self.store.read(STATE, "maestro.state/1")
+        assert state is not None
+        return state.part("plan")
+
+
+def names(items: Any) -> list[str]:
+    return [item.package for item in items]
+
+
+def failing(source: str, *, security: bool) -> SourceError:
+    return SourceError(source=source, fault=SourceFault.UNREACHABLE, detail="no route to host", security=security)
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail

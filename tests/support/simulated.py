@@ -1,0 +1,321 @@
+"""A machine in memory that fits the ports of `agent.core.ports`: acting changes what the next look sees.
+
+Versions are whole numbers, there is one architecture, and a package that needs another needs it at its own
+version or later. What the repositories hold (`archive`) and what the machine's lists show (`lists`) are two
+things, as on a real machine: only a refresh makes them one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+
+from agent.core.decide import Refusal
+from agent.core.judge import HEALTHY
+from agent.core.model import (
+    Held,
+    Lists,
+    ListsState,
+    LockWait,
+    PackageState,
+    Reboot,
+    Repair,
+    Resolution,
+    Scope,
+    SourceError,
+    Stage,
+    Step,
+    Unseen,
+    Update,
+    Why,
+)
+from agent.core.ports import Download, Known, PackagesSeen, Refreshed
+from agent.errors import BusyError, ChangedError
+
+ARCHITECTURE = "amd64"
+MAX_LIST_AGE = timedelta(hours=36)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One version of one package in a repository."""
+
+    package: str
+    version: int = 2
+    security: bool = True
+    needs: tuple[str, ...] = ()
+
+
+class Killed(BaseException):
+    """The end of the process, as `kill -9` or a power cut brings it: nobody catches this."""
+
+
+class Simulated:
+    """One machine. Tests set the attributes, the agent calls the methods."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
+        self.packages: dict[str, PackageState] = {}
+        self.archive: list[Offer] = []
+        self.lists: list[Offer] = []
+        self.on_hold: set[str] = set()
+        self.fails: dict[str, Stage] = {}
+        """Packages that dpkg cannot bring past a stage."""
+        self.gone: set[str] = set()
+        """Packages whose files cannot be downloaded whatever the lists say."""
+        self.fetch_errors: dict[str, str] = {}
+        """Errors of downloads besides those, by name."""
+        self.refresh_errors: tuple[SourceError, ...] = ()
+        self.holder = ""
+        """Who holds the package manager's lock; nobody where empty."""
+        self.required_reboot: Reboot | Unseen = Reboot(required=False)
+        self.conffiles: list[tuple[str, str, datetime]] = []
+        """Package, its configuration file that was kept, and when."""
+        self.before_fetch: deque[Callable[[], None]] = deque()
+        """What happens on the machine just before each of the coming downloads."""
+        self.before_install: deque[Callable[[], None]] = deque()
+        """What happens on the machine just before each of the coming transactions."""
+        self.done: list[str] = []
+        """What the agent asked for, in order: "refresh", "fetch a b", "install a b", "repair"."""
+        self.downloaded: set[str] = set()
+        """Files that lie in apt's archive."""
+
+    def offer(self, *offers: Offer | str) -> None:
+        """Have version 1 of each package installed, and publish and list a newer one."""
+        for offer in (Offer(package=one) if isinstance(one, str) else one for one in offers):
+            self.packages.setdefault(offer.package, PackageState(version="1", state="installed"))
+            self.publish(offer)
+            self.lists.append(offer)
+
+    def publish(self, *offers: Offer) -> None:
+        """Put new versions into the repository in place of the old; the lists know only after a refresh."""
+        for offer in offers:
+            self.archive = [
+                one for one in self.archive if (one.package, one.security) != (offer.package, offer.security)
+            ]
+            self.archive.append(offer)
+
+    def put(self, package: str, version: int, state: str = "installed") -> None:
+        """Bring a package to a version and state, as if somebody else had."""
+        self.packages[package] = PackageState(version=str(version), state=state)
+
+    def versions(self) -> dict[str, str | None]:
+        """Return the version of every package."""
+        return {name: state.version for name, state in self.packages.items()}
+
+    def transactions(self) -> int:
+        """Return how many transactions there were."""
+        return sum(one.startswith("install ") for one in self.done)
+
+    # the port Machine
+
+    def now(self) -> datetime:
+        return self.time
+
+    def reboot(self) -> Reboot | Unseen:
+        return self.required_reboot
+
+    # the port PackageEngine
+
+    @property
+    def lock(self) -> LockWait:
+        return LockWait(by=self.holder or None)
+
+    def refresh(self) -> tuple[SourceError, ...]:
+        self._act("refresh")
+        if not any(error.security for error in self.refresh_errors):
+            self.lists = list(self.archive)
+        return tuple(replace(error, security=None) for error in self.refresh_errors)  # a look finds out
+
+    def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
+        unfinished = tuple(
+            Repair(package=name, architecture=ARCHITECTURE, state=state.state)
+            for name, state in self.packages.items()
+            if state.state not in HEALTHY
+        )
+        return PackagesSeen(lists=self._judge_lists(now, refreshed), updates=tuple(self._updates()), repair=unfinished)
+
+    def find(self, name: str) -> Known | None:
+        state = self.packages.get(name)
+        if state is None and not any(offer.package == name for offer in self.lists):
+            return None
+        installed = state.version if state is not None else None
+        return Known(package=name, architecture=ARCHITECTURE, installed=installed, on_hold=name in self.on_hold)
+
+    def similar(self, name: str) -> tuple[str, ...]:
+        return tuple(sorted(one for one in self.packages if one[:3] == name[:3]))
+
+    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
+        refused: list[Held] = []
+        groups: list[dict[str, Offer]] = []
+        for update in admitted:
+            found = self._closure(update, scope, veto)
+            if isinstance(found, Held):
+                refused.append(found)
+                continue
+            shared = [group for group in groups if group.keys() & found.keys()]
+            groups = [group for group in groups if group not in shared]
+            groups.append({name: offer for group in (*shared, found) for name, offer in group.items()})
+        steps = tuple(self._step(offer, number) for number, group in enumerate(groups) for offer in group.values())
+        return Resolution(steps=steps, refused=tuple(refused))
+
+    def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
+        if self.before_fetch:
+            self.before_fetch.popleft()()
+        self._require_unchanged(steps, scope)
+        self._act("fetch", steps)
+        there = {(offer.package, str(offer.version)) for offer in self.archive if offer.package not in self.gone}
+        failed = {step.package: "404  Not Found" for step in steps if (step.package, step.candidate) not in there}
+        failed |= self.fetch_errors
+        fetched = {step.package for step in steps} - failed.keys() - self.downloaded
+        self.downloaded |= fetched
+        return Download(failed=failed, downloaded_bytes=1000 * len(fetched))
+
+    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
+        self._act("install", steps)
+        if self.before_install:
+            self.before_install.popleft()()
+        self._require_unchanged(steps, scope)
+        errors: dict[str, str] = {}
+        for step in steps:
+            if self.fails.get(step.package) is Stage.UNPACK:
+                errors[step.package] = "new pre-installation script returned error exit status 1"
+                if not carry_on:
+                    return errors
+            else:
+                self.put(step.package, int(step.candidate), "unpacked")
+        return {**errors, **self._configure(carry_on=carry_on)}
+
+    def repair(self) -> Mapping[str, str]:
+        self._act("repair")
+        return self._configure(carry_on=True)
+
+    def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
+        broken = {item.package for item in repair if item.state == "reinst-required"}
+        same = [
+            offer for offer in self.lists if offer.package in broken and offer.version == self._version(offer.package)
+        ]
+        return tuple(self._step(offer, number) for number, offer in enumerate(same))
+
+    def states(self) -> Mapping[str, PackageState]:
+        return {f"{name}:{ARCHITECTURE}": state for name, state in self.packages.items()}
+
+    def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
+        return tuple(file for name, file, at in self.conffiles if f"{name}:{ARCHITECTURE}" in packages and at >= since)
+
+    def tidy(self) -> None:
+        self.downloaded.clear()
+
+    # how it works
+
+    def _act(self, what: str, steps: Sequence[Step] = ()) -> None:
+        if self.holder:
+            raise BusyError(f"{self.holder} holds /var/lib/dpkg/lock-frontend")
+        self.done.append(" ".join([what, *(step.package for step in steps)]))
+        self.time += timedelta(seconds=1)
+
+    def _configure(self, *, carry_on: bool) -> dict[str, str]:
+        errors: dict[str, str] = {}
+        for name, state in sorted(self.packages.items()):
+            if state.state not in {"unpacked", "half-configured"}:
+                continue
+            if not all(self._healthy(need) for need in self._needs(name)):
+                errors[name] = "dependency problems - leaving unconfigured"
+            elif self.fails.get(name) is Stage.CONFIGURE:
+                self.packages[name] = replace(state, state="half-configured")
+                errors[name] = "installed post-installation script returned error exit status 1"
+                if not carry_on:
+                    break
+            else:
+                self.packages[name] = replace(state, state="installed")
+        return errors
+
+    def _healthy(self, name: str) -> bool:
+        return name in self.packages and self.packages[name].state in HEALTHY
+
+    def _needs(self, name: str) -> tuple[str, ...]:
+        found = (o.needs for o in self.lists if o.package == name and str(o.version) == self.packages[name].version)
+        return next(found, ())
+
+    def _version(self, name: str) -> int:
+        state = self.packages.get(name)
+        return int(state.version or 0) if state is not None else 0
+
+    def _require_unchanged(self, steps: Sequence[Step], scope: Scope) -> None:
+        allowed = {(offer.package, str(offer.version)) for offer in self.lists if offer.security or scope is Scope.ALL}
+        for step in steps:
+            state = self.packages.get(step.package)
+            installed = state.version if state is not None else None
+            if installed != step.installed or (step.package, step.candidate) not in allowed:
+                raise ChangedError(f"{step.package} {step.candidate} is no longer what the plan was made for")
+
+    def _judge_lists(self, now: datetime, refreshed: Refreshed) -> Lists:
+        security = {error.source: error.security for error in self.refresh_errors}
+        errors = tuple(replace(error, security=security.get(error.source)) for error in refreshed.errors)
+        at = refreshed.verified_at
+        state = ListsState.PARTIAL if errors else ListsState.FRESH
+        if at is None:
+            state = ListsState.NEVER
+        elif now - at > MAX_LIST_AGE or any(error.security for error in errors):
+            state = ListsState.STALE
+        return Lists(state=state, updated_at=at, errors=errors)
+
+    def _updates(self) -> Iterator[Update]:
+        for name in self.packages:
+            newer = [offer for offer in self.lists if offer.package == name and offer.version > self._version(name)]
+            highest = max(newer, key=lambda offer: (offer.version, offer.security), default=None)
+            secure = max((o for o in newer if o.security), key=lambda offer: offer.version, default=None)
+            for offer in dict.fromkeys([secure, highest]):
+                if offer is not None:
+                    yield self._update(offer)
+
+    def _update(self, offer: Offer) -> Update:
+        return Update(
+            package=offer.package,
+            architecture=ARCHITECTURE,
+            installed=str(self._version(offer.package)),
+            candidate=str(offer.version),
+            origin="Debian",
+            archive="stable-security" if offer.security else "stable",
+            security=offer.security,
+            download_bytes=1000,
+            on_hold=offer.package in self.on_hold,
+        )
+
+    def _step(self, offer: Offer, group: int) -> Step:
+        state = self.packages.get(offer.package)
+        return Step(
+            package=offer.package,
+            architecture=ARCHITECTURE,
+            installed=state.version if state is not None else None,
+            candidate=str(offer.version),
+            origin="Debian",
+            archive="stable-security" if offer.security else "stable",
+            security=offer.security,
+            download_bytes=1000,
+            group=group,
+        )
+
+    def _closure(self, update: Update, scope: Scope, veto: Callable[[str], Refusal | None]) -> dict[str, Offer] | Held:
+        """Return an update with all that it needs, or why that cannot be had."""
+        (first, *_) = (o for o in self.lists if (o.package, str(o.version)) == (update.package, update.candidate))
+        found = {first.package: first}
+        waiting = [(need, first.version) for need in first.needs]
+        while waiting:
+            name, version = waiting.pop()
+            if name in found or self._version(name) >= version:
+                continue
+            refusal = veto(name) or ((Why.HELD_BY_ADMIN, "is on hold") if name in self.on_hold else None)
+            offers = [offer for offer in self.lists if offer.package == name and offer.version >= version]
+            allowed = [offer for offer in offers if offer.security or scope is Scope.ALL]
+            if refusal is None and not allowed:
+                refusal = (Why.NEEDS_OTHER_ORIGIN if offers else Why.BROKEN_DEPENDENCY, "cannot be had")
+            if refusal is not None:
+                why, detail = refusal
+                return Held(
+                    package=update.package, architecture=ARCHITECTURE, installed=update.installed,
+                    candidate=update.candidate, why=why, detail=f"needs {name} (>= {version}), which {detail}",
+                )  # fmt: skip
+            found[name] = allowed[0]
+            waiting += [(need, allowed[0].version) for need in allowed[0].needs]
+        return found
