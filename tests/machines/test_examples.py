@@ -1,0 +1,46 @@
+"""The examples of the README and the manual page are commands that work."""
+
+import re
+
+from tests.conftest import CHECKOUT
+from tests.support.repository import package
+from tests.support.scenario import Scenario
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (CHECKOUT / "README.md").read_text(), flags=re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    commands = [command for command in readme_commands() if command.startswith("tools/")]
+
+    assert commands == ["tools/install", "tools/test"]
+    assert all((CHECKOUT / command).stat().st_mode & 0o111 for command in commands)
+
+
+def test_every_example_of_the_readme_works(host: Scenario) -> None:
+    host.offer("security", package("openssl", "9"))
+    commands = [command for command in readme_commands() if command.startswith("maestro-agent ")]
+
+    assert len(commands) >= 9
+    for command in commands:
+        answer = host.agent(command.removeprefix("maestro-agent "))
+        assert answer.code in (0, 3, 10), (command, answer)
+
+
+def test_the_example_of_a_configuration_mistake_is_what_is_said(host: Scenario) -> None:
+    host.configuration("[security]\nblocklists = []\n")
+
+    said = host.agent("config check").err.strip()
+
+    assert said in (CHECKOUT / "README.md").read_text()
+
+
+def test_every_option_is_in_the_manual_page(host: Scenario) -> None:
+    page = (CHECKOUT / "docs/maestro-agent.1").read_text().replace("\\-", "-")
+
+    for verb in ("status", "check", "upgrade", "explain", "history", "config"):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", host.agent(f"{verb} --help").out):
+            assert option in page, (verb, option)
