@@ -1,26 +1,19 @@
 # What a developer and the package need; `make help` lists it. The tests' own entry is tools/test.
 
 PYTHON ?= /usr/bin/python3
-VENV ?= .venv
 DESTDIR ?=
 
-.PHONY: help check lint types test deb bench install clean
+.PHONY: help check test deb bench install clean
 
 help:
 	@echo "make check    lint and types"
-	@echo "make test     everything: lint, types, package, tests on real machines (root)"
+	@echo "make test     real packages on real machines (root)"
 	@echo "make deb      build the Debian package into build/"
 	@echo "make bench    measure against the peers (root)"
 	@echo "make install  install below DESTDIR, as the package does"
 
-check: lint types
-
-lint: $(VENV)/ready
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-
-types: $(VENV)/ready
-	$(VENV)/bin/mypy
+check:
+	tools/check
 
 test:
 	tools/test
@@ -38,9 +31,6 @@ install:
 	install -D -m 644 completion/maestro-agent.bash \
 		$(DESTDIR)/usr/share/bash-completion/completions/maestro-agent
 
-$(VENV)/ready: pyproject.toml tools/venv
-	tools/venv $(VENV)
-
 clean:
-	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache
 	find agent tests benchmarks -name __pycache__ -type d -exec rm -rf '{}' +
