@@ -1,0 +1,115 @@
+"""`history`: past runs, newest first, or one of them whole."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import main
+from agent.core.model import Result
+from agent.memory import Memory
+from agent.store import Store
+from tests.core import given
+
+OLD, NEW = "20261122T051000Z", "20261123T051000Z"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return a record of two runs."""
+    made = Store(str(tmp_path))
+    for run_id, result in ((OLD, Result.FAILED), (NEW, Result.UPDATED)):
+        run = given.outcome(id=run_id, result=result, finished_at=given.NOW, upgraded=(given.step(),))
+        Memory(made).keep_outcome(run, given.NOW)
+    return made
+
+
+def history(store: Store, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the command; return exit code, output and messages."""
+    code = main(["history", "--state-dir", store.directory, *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_runs_are_a_line_each_the_newest_first(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = history(store, capsys)
+
+    assert (code, err) == (0, "")
+    assert [line.split()[:3] for line in out.splitlines()] == [
+        [NEW, "security", "updated"],
+        [OLD, "security", "failed"],
+    ]
+
+
+def test_runs_are_one_document(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = history(store, capsys, "--json")
+
+    document = json.loads(out)
+    assert (code, document["schema"]) == (0, "maestro.history/1")
+    assert [run["id"] for run in document["runs"]] == [NEW, OLD]
+
+
+def test_one_run_is_shown_whole(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = history(store, capsys, OLD)
+
+    assert code == 0
+    assert out.startswith(f"Run {OLD}: failed")
+    assert "a 1 -> 2" in out
+    assert ".log" not in out
+
+
+def test_one_run_is_the_document_that_upgrade_printed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = history(store, capsys, OLD, "--json")
+
+    document = json.loads(out)
+    assert (code, document["schema"], document["id"]) == (0, "maestro.outcome/1", OLD)
+
+
+def test_the_output_of_the_package_manager_is_named_where_there_is_any(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(store.log_path(OLD)).write_text("Setting up a (2) ...\n")
+
+    _, out, _ = history(store, capsys, OLD)
+
+    assert out.endswith(f"Output of the package manager: {store.log_path(OLD)}\n")
+
+
+@pytest.mark.parametrize("run_id", ["20260101T000000Z", "../state", "", "current"])
+def test_a_run_that_is_not_on_record_is_a_usage_error(
+    store: Store, capsys: pytest.CaptureFixture[str], run_id: str
+) -> None:
+    store.write("state", {"schema": "maestro.outcome/1"})
+
+    code, out, err = history(store, capsys, run_id)
+
+    assert (code, out) == (2, "")
+    assert err == f"maestro-agent: no run {run_id!r} is on record; `maestro-agent history` lists them\n"
+
+
+def test_without_any_run_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = Store(str(tmp_path))
+
+    assert history(empty, capsys) == (0, "No run is on record yet.\n", "")
+    assert json.loads(history(empty, capsys, "--json")[1])["runs"] == []
+
+
+def test_a_damaged_run_is_told_and_the_others_shown(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(store.path(f"history/{NEW}")).write_text("{")
+
+    code, out, err = history(store, capsys)
+
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert f"{NEW}.json: is damaged" in err
+
+
+@pytest.mark.xfail(reason="one run of the right schema and the wrong shape keeps all others from being shown")
+def test_a_run_of_the_wrong_shape_is_told_and_the_others_shown(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.write_run(NEW, {"schema": "maestro.outcome/1", "id": NEW})
+
+    code, out, err = history(store, capsys)
+
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert f"{NEW}.json" in err
