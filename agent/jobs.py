@@ -69,18 +69,17 @@ def explain(context: Context, name: str) -> Explanation:
     return explaining.explain(context.policy, facts, _decided(context, Scope.SECURITY, facts, {}), known)
 
 
-def upgrade(context: Context, scope: Scope, *, refresh: bool, plan_id: str | None) -> Outcome:
-    """Look, decide, carry the plan out, judge, remember.
+def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_id: str | None) -> Outcome:
+    """Look, decide, carry the plan out, judge, remember. Every end is an outcome, and on record.
 
-    Every end is an outcome on record; only what keeps the run from beginning is raised.
+    With `plan_id` the run fails, and does nothing, if the plan is another now.
 
     Raises:
-        ChangedError: `plan_id` was given and the plan is another now.
-        BusyError, HostError: as `check`.
+        HostError: the run cannot be put on record; nothing was changed.
     """
     now = context.machine.now()
     begun = Outcome(
-        id=context.memory.new_run_id(now), scope=scope, started_at=now, finished_at=None, result=Result.INTERRUPTED,
+        id=run_id, scope=scope, started_at=now, finished_at=None, result=Result.INTERRUPTED,
         message="begun; if this stands, the run was cut off before it could record its end",
     )  # fmt: skip
     context.memory.keep_outcome(begun, now)

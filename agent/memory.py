@@ -5,7 +5,7 @@ from datetime import datetime
 
 from agent.core.model import Outcome, Plan, SourceError, SourceFault
 from agent.core.ports import Refreshed
-from agent.errors import RecordError
+from agent.errors import HostError, RecordError
 from agent.reading import Reader
 from agent.report import REFRESH_SCHEMA, STATE_SCHEMA, outcome_document, plan_document
 from agent.store import REFRESH, STATE, Document, Store
@@ -17,7 +17,8 @@ class Memory:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.can_write = store.writable()
+        self.problem = "" if store.writable() else f"{store.directory}: the record cannot be written there"
+        """Why nothing can be remembered; empty where it can."""
 
     def refreshed(self) -> Refreshed:
         """Return what is remembered of fetching the lists; nothing where the record is damaged."""
@@ -32,8 +33,6 @@ class Memory:
 
     def keep_refreshed(self, refreshed: Refreshed, now: datetime) -> None:
         """Remember how fetching the lists went."""
-        if not self.can_write:
-            return
         errors = [{"source": e.source, "fault": e.fault.value, "detail": e.detail} for e in refreshed.errors]
         verified = refreshed.verified_at
         document: Document = {
@@ -42,13 +41,11 @@ class Memory:
             "verified_at": moment(verified) if verified else None,
             "errors": errors,
         }
-        self.store.write(REFRESH, document)
+        self._write(REFRESH, document)
 
     def keep_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime) -> None:
         """Remember a look and its plan as what `status` shows."""
-        if not self.can_write:
-            return
-        self.store.write(
+        self._write(
             STATE,
             {
                 "schema": STATE_SCHEMA,
@@ -61,6 +58,14 @@ class Memory:
     def keep_outcome(self, outcome: Outcome, now: datetime) -> None:
         """Remember a run, or that one has begun."""
         self.store.write_run(outcome.id, outcome_document(outcome, now))
+
+    def _write(self, name: str, document: Document) -> None:
+        """Write what a look would like to leave; that it cannot must not hide what was seen."""
+        if not self.problem:
+            try:
+                self.store.write(name, document)
+            except HostError as error:
+                self.problem = str(error)
 
     def new_run_id(self, now: datetime) -> str:
         """Return an id for a run that begins now; ids sort by time."""

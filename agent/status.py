@@ -37,17 +37,18 @@ def status_document(
     *,
     now: datetime,
     problem: str = "",
+    worker_pid: int | None = None,
 ) -> tuple[Health, Document]:
     """Weigh the record.
 
     `reboot` is the flag as it is now: packages and Unix time; None where it is down. `problem` says why
-    there is no record where there should be one.
+    there is no record where there should be one. `worker_pid` is the process that is upgrading right now.
 
     Raises:
         RecordError: a record has the right schema but not its shape.
     """
     unknown = _unknown(state, now, problem)
-    attention = [*_waiting(state), *_last_run(run), *_reboot(reboot)]
+    attention = [*_waiting(state), *([] if worker_pid else _last_run(run)), *_reboot(reboot)]
     health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
     document: Document = {
         "schema": STATUS_SCHEMA,
@@ -58,6 +59,7 @@ def status_document(
         "fresh_until": state.text("fresh_until") if state else None,
         "plan": state.part("plan").raw if state else None,
         "last_run": run.raw if run else None,
+        "running": {"pid": worker_pid} if worker_pid else None,
         "reboot": _reboot_part(reboot),
         "docker": None,
         "weave": None,
@@ -78,7 +80,9 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
     if run is not None:
         started = parse_moment(run.text("started_at"))
         changed = run.count("upgraded") + run.count("new")
-        lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {run.text('result')}, {changed} installed")
+        running = document.maybe_part("running")
+        result = f"running now (pid {running.number('pid'):.0f})" if running else run.text("result")
+        lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {result}, {changed} installed")
     lines.append(f"Reboot       {reboot_line(document.part('reboot'))}")
     return lines
 

@@ -7,7 +7,6 @@ document that cannot be read, or that a newer agent wrote, is set aside under an
 Kept free of heavy imports, for `status` reads through here.
 """
 
-import fcntl
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 from agent.errors import BusyError, HostError, RecordError
 from agent.reading import Reader
+from agent.recordlock import holder_pid, lock
 
 DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
 STATE = "state"
@@ -129,23 +129,26 @@ class Store:
 
         Raises:
             BusyError: another agent is at work.
+            HostError: the lock cannot be opened.
         """
-        path = os.path.join(self.directory, "lock")
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = lock(self._lock_path, 0o644)
         except OSError as error:
-            raise HostError(f"{path}: cannot be opened: {error.strerror}") from error
+            raise HostError(f"{self._lock_path}: cannot be opened: {error.strerror}") from error
+        if descriptor is None:
+            raise BusyError(f"another maestro-agent (pid {self.worker_pid()}) is at work; nothing was changed")
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-                raise BusyError(f"another maestro-agent (pid {pid}) is at work; nothing was changed") from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)
+
+    def worker_pid(self) -> int | None:
+        """Return the process that is acting right now, if one is."""
+        return holder_pid(self._lock_path)
+
+    @property
+    def _lock_path(self) -> str:
+        return os.path.join(self.directory, "lock")
 
     def _set_aside(self, path: str) -> str:
         """Rename a document out of the way; return the rest of the message."""

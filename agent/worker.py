@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent import jobs, log
 from agent.config.load import load
-from agent.core.model import Outcome, Plan, Result, Scope
+from agent.core.model import ListsState, Result, Scope
 from agent.core.ports import Tell
 from agent.errors import AgentError, ChangedError, HostError, PrivilegeError
 from agent.host.apt.engine import AptEngine
@@ -24,7 +24,6 @@ from agent.memory import Memory
 from agent.report import Document, explanation_document, outcome_document, plan_document
 from agent.store import Store
 
-_LOG_NAME = "current"
 _EXIT = {
     Result.UP_TO_DATE: 0,
     Result.UPDATED: 0,
@@ -109,7 +108,7 @@ def _be_job(request: Request, descriptor: int) -> None:
 
     def send(document: dict[str, object]) -> None:
         with suppress(BrokenPipeError):  # whoever asked has gone; the work goes on
-            os.write(descriptor, f"{json.dumps(document)}\n".encode())
+            _write_all(descriptor, f"{json.dumps(document)}\n".encode())
 
     try:
         os.setsid()
@@ -128,49 +127,44 @@ def _be_job(request: Request, descriptor: int) -> None:
         os._exit(0)
 
 
-def _context(request: Request, tell: Tell, stop: Callable[[], bool], *, writes: bool) -> jobs.Context:
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write to a pipe to the end: a signal may cut a long write short."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _context(request: Request, tell: Tell, stop: Callable[[], bool], memory: Memory, run_id: str) -> jobs.Context:
     policy, _ = load(request.config, read_distro())
-    store = Store(request.state_dir)
-    memory = Memory(store)
-    if writes and not memory.can_write:
-        raise HostError(f"{request.state_dir}: the record cannot be written there, and no change is made without one")
-    output = Path(store.log_path(_LOG_NAME))
-    engine = AptEngine(policy, log=output, tell=tell)
+    engine = AptEngine(policy, log=Path(memory.store.log_path(run_id)), tell=tell)
     return jobs.Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
 
 
 def _check(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
     if request.refresh and not is_root():
         raise PrivilegeError("fetching the package lists needs root; `--no-refresh` looks at them as they are")
-    context = _context(request, tell, stop, writes=False)
+    context = _context(request, tell, stop, Memory(Store(request.state_dir)), "")
     plan = jobs.check(context, request.scope, refresh=request.refresh, remember=request.remember)
     if request.plan_id is not None and plan.id != request.plan_id:
         raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
-    code = 10 if plan.install or plan.held or plan.repair else 0 if _current(plan) else 3
-    return Answer(exit_code=code, document=plan_document(plan, context.machine.now()))
+    code = 10 if plan.install or plan.held or plan.repair else 0 if plan.lists.state is ListsState.FRESH else 3
+    problem = context.memory.problem if request.remember else ""
+    return Answer(exit_code=code, document=plan_document(plan, context.machine.now()), error=problem)
 
 
 def _upgrade(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
     if not is_root():
         raise PrivilegeError("upgrading packages needs root (`sudo maestro-agent upgrade`)")
-    context = _context(request, tell, stop, writes=True)
-    with context.memory.store.alone():
-        outcome = jobs.upgrade(context, request.scope, refresh=request.refresh, plan_id=request.plan_id)
-        _keep_log(context.memory.store, outcome)
+    memory = Memory(Store(request.state_dir))
+    if memory.problem:
+        raise HostError(f"{memory.problem}, and no change is made without a record")
+    with memory.store.alone():
+        run_id = memory.new_run_id(LocalMachine().now())
+        context = _context(request, tell, stop, memory, run_id)
+        outcome = jobs.upgrade(context, request.scope, run_id=run_id, refresh=request.refresh, plan_id=request.plan_id)
     return Answer(exit_code=_EXIT[outcome.result], document=outcome_document(outcome, context.machine.now()))
 
 
 def _explain(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
-    context = _context(request, tell, stop, writes=False)
+    context = _context(request, tell, stop, Memory(Store(request.state_dir)), "")
     explanation = jobs.explain(context, request.package)
     return Answer(exit_code=0, document=explanation_document(explanation, context.machine.now()))
-
-
-def _current(plan: Plan) -> bool:
-    return plan.lists.state.value == "fresh"
-
-
-def _keep_log(store: Store, outcome: Outcome) -> None:
-    """Give the package manager's output the run's name; a run without any leaves none."""
-    with suppress(FileNotFoundError):
-        os.replace(store.log_path(_LOG_NAME), store.log_path(outcome.id))

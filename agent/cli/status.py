@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
         last = next((store.read_run(run_id, "maestro.outcome/1") for run_id in store.run_ids()), None)
     except RecordError as error:
         problem = str(error)
-    health, document = status_document(state, last, read_flag(), now=now, problem=problem)
+    health, document = status_document(
+        state, last, read_flag(), now=now, problem=problem, worker_pid=store.worker_pid()
+    )
     if arguments.json:
         print_json(document)
     else:

@@ -3,9 +3,7 @@
 dpkg and apt lock files with fcntl(2) record locks, so the kernel itself knows the holder (F_GETLK).
 """
 
-import fcntl
 import os
-import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +13,8 @@ from pathlib import Path
 
 from agent.core.model import LockWait
 from agent.errors import BusyError, HostError
+from agent.recordlock import holder_pid, lock
 
-_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
@@ -80,16 +78,8 @@ def first_holder(paths: tuple[str, ...]) -> tuple[str, Holder] | None:
 
 def holder_of(path: str) -> Holder | None:
     """Return the process that has a record lock on the file; None where nobody has, or there is no file."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
-    finally:
-        os.close(descriptor)
-    return None if kind == fcntl.F_UNLCK else _describe(pid)
+    pid = holder_pid(path)
+    return None if pid is None else _describe(pid)
 
 
 @contextmanager
@@ -100,21 +90,20 @@ def hold(path: str, patience: Patience) -> Iterator[None]:
         BusyError: as `Patience.until_free`.
         HostError: the file cannot be opened.
     """
+    descriptor = _acquire(path, patience)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
-    try:
-        while True:
-            try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                # Asking through a second descriptor would drop our own lock when that is closed, but we have none yet.
-                patience.until_free((path,))
         yield
     finally:
         os.close(descriptor)
+
+
+def _acquire(path: str, patience: Patience) -> int:
+    try:
+        while (descriptor := lock(path, 0o640)) is None:
+            patience.until_free((path,))
+    except OSError as error:
+        raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
+    return descriptor
 
 
 def _describe(pid: int) -> Holder:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 _INIT = r"""
 set -e
-mount --make-rprivate /
+# In a plain chroot the root is no mount point and cannot be made private; then our own corner is.
+mount --make-rprivate / 2>/dev/null || { mount --bind "$1" "$1"; mount --make-private "$1"; }
 mount -t tmpfs -o mode=755 machine "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
@@ -142,7 +143,7 @@ def machine(*layers: Path) -> Iterator[Machine]:
         lower = ":".join(map(str, layers))
         script = ["sh", "-c", _INIT, "machine", mountpoint, lower]
         outer = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", *script],
+            ["unshare", "--mount", "--propagation=unchanged", "--pid", "--fork", "--kill-child", *script],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -151,6 +152,8 @@ def machine(*layers: Path) -> Iterator[Machine]:
         finally:
             outer.kill()
             outer.communicate()
+            if os.path.ismount(mountpoint):  # a chroot below a shared mount: the corner itself came out to us
+                subprocess.run(["umount", "--lazy", mountpoint], check=False)
 
 
 def _leader(outer: "subprocess.Popen[bytes]") -> int:
