@@ -46,7 +46,9 @@ class Agent:
         return jobs.check(self.context, scope, refresh=refresh, remember=remember)
 
     def upgrade(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, plan_id: str | None = None) -> Outcome:
-        return jobs.upgrade(self.context, scope, refresh=refresh, plan_id=plan_id)
+        context = self.context
+        run_id = context.memory.new_run_id(self.machine.now())
+        return jobs.upgrade(context, scope, run_id=run_id, refresh=refresh, plan_id=plan_id)
 
     def verified(self, **ago: float) -> None:
         """Remember that the lists were verified some time ago."""

@@ -1,9 +1,11 @@
 """The record on disk: whole or not at all, and never a reason to fall over. Real files throughout."""
 
-import fcntl
 import json
 import os
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -260,34 +262,62 @@ def test_of_all_runs_the_newest_500_are_kept_with_their_output(store: Store) -> 
 # one agent at a time
 
 
-def test_a_second_agent_is_told_who_is_at_work(store: Store) -> None:
-    said = rf"another maestro-agent \(pid {os.getpid()}\) is at work"
+_AT_WORK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from agent.store import Store
+with Store(sys.argv[2]).alone():
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
 
-    with store.alone(), pytest.raises(BusyError, match=said), Store(store.directory).alone():
+
+@pytest.fixture
+def another_agent(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
+    """Return another agent's process that is at work until its standard input is closed."""
+    command = [sys.executable, "-c", _AT_WORK, str(Path(__file__).resolve().parent.parent), store.directory]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"at work\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_agent_is_told_who_is_at_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    said = rf"another maestro-agent \(pid {another_agent.pid}\) is at work"
+
+    with pytest.raises(BusyError, match=said), store.alone():
         raise AssertionError("two agents at work")
 
 
-def test_when_the_first_agent_is_done_another_may_work(store: Store) -> None:
+def test_who_is_at_work_can_be_asked(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    assert store.worker_pid() == another_agent.pid
+
+    another_agent.communicate(timeout=10)
+
+    assert store.worker_pid() is None
+
+
+def test_when_the_first_agent_is_done_another_may_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    another_agent.communicate(timeout=10)
+
+    with store.alone():
+        assert another_agent.returncode == 0
+
+
+def test_an_agent_that_was_killed_leaves_no_lock(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    another_agent.kill()
+    another_agent.wait(timeout=10)
+
+    with store.alone():
+        assert another_agent.returncode == -signal.SIGKILL
+
+
+def test_one_agent_may_work_twice_in_turn(store: Store) -> None:
     with store.alone():
         pass
-
-    with Store(store.directory).alone():
-        assert Path(store.directory, "lock").read_text() == f"{os.getpid()}\n"
-
-
-def test_an_agent_that_died_leaves_no_lock(store: Store) -> None:
-    Path(store.directory, "lock").write_text("4194304000\n")
-
     with store.alone():
-        assert Path(store.directory, "lock").read_text() == f"{os.getpid()}\n"
-
-
-def test_a_holder_that_has_not_said_its_pid_yet_is_unknown(store: Store) -> None:
-    with Path(store.directory, "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-
-        with pytest.raises(BusyError, match=r"\(pid unknown\)"), store.alone():
-            raise AssertionError("two agents at work")
+        assert Path(store.directory, "lock").exists()
 
 
 def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:
@@ -337,8 +367,21 @@ def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -
     memory.keep_refreshed(Refreshed(verified_at=given.NOW), given.NOW)
     memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW)
 
-    assert not memory.can_write
+    assert "the record cannot be written there" in memory.problem
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store) -> None:
+    memory = Memory(store)
+    Path(store.path(STATE)).mkdir()
+
+    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW)
+
+    assert "state.json: cannot be written" in memory.problem
+
+
+def test_where_the_record_can_be_written_there_is_no_problem(store: Store) -> None:
+    assert Memory(store).problem == ""
 
 
 def test_a_run_that_cannot_be_remembered_is_an_error(tmp_path: Path) -> None:
