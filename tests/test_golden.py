@@ -7,6 +7,7 @@ A change here is a change of the interface: additive within a schema's major num
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -59,6 +60,7 @@ PARTIAL = Lists(
         ),
     ),
 )
+STALE = Lists(state=ListsState.STALE, updated_at=None)
 OPENSSL = given.step("openssl", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=1435672)
 LIBSSL = given.step("libssl3", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=2024988)
 NEW = given.step("libnew1", installed=None, candidate="1.2-3", download_bytes=52000)
@@ -156,7 +158,9 @@ def reboot(flag: Reboot | Unseen) -> Document:
     return reboot_explanation_document(flag, NOW)
 
 
-def status(made: Plan | None, last: Outcome | None, flag: Reboot | None = None, problem: str = "") -> Document:
+def status(
+    made: Plan | None, last: Outcome | None, flag: Reboot | None = None, worker_pid: int | None = None
+) -> Document:
     state: Document = {
         "schema": "maestro.state/1",
         "generated_at": "2026-11-23T05:10:01Z",
@@ -165,7 +169,7 @@ def status(made: Plan | None, last: Outcome | None, flag: Reboot | None = None, 
     }
     now = (flag.packages, flag.since.timestamp()) if flag and flag.since else None
     _, document = status_document(
-        read(state) if made else None, read(run(last)) if last else None, now, now=LATER, problem=problem
+        read(state) if made else None, read(run(last)) if last else None, now, now=LATER, worker_pid=worker_pid
     )
     return document
 
@@ -186,9 +190,12 @@ DOCUMENTS: dict[str, Callable[[], Document]] = {
 }
 TEXTS: dict[str, Callable[[], list[str]]] = {
     "check": lambda: plan_lines(read(plan(full_plan()))),
+    "check-one": lambda: plan_lines(read(plan(given.plan(install=(given.step(),), scope=Scope.ALL)))),
+    "check-stale": lambda: plan_lines(read(plan(given.plan(lists=STALE)))),
     "check-nothing": lambda: plan_lines(read(plan(given.plan()))),
     "check-never": lambda: plan_lines(read(plan(never_plan()))),
     "upgrade": lambda: outcome_lines(read(run(full_outcome()))),
+    "upgrade-one": lambda: outcome_lines(read(run(replace(up_to_date(), upgraded=(NEW,), result=Result.UPDATED)))),
     "upgrade-up-to-date": lambda: outcome_lines(read(run(up_to_date()))),
     "upgrade-begun": lambda: outcome_lines(read(run(begun()))),
     "history": lambda: [history_line(read(run(made))) for made in (full_outcome(), up_to_date(), begun())],
@@ -200,6 +207,7 @@ TEXTS: dict[str, Callable[[], list[str]]] = {
     "status-healthy": lambda: text_of_status(status(given.plan(), up_to_date())),
     "status-many": lambda: text_of_status(status(many_plan(), None)),
     "status-never": lambda: text_of_status(status(None, None)),
+    "status-running": lambda: text_of_status(status(given.plan(), begun(), worker_pid=812)),
     "status-no-source": lambda: text_of_status(status(never_plan(), None)),
 }
 

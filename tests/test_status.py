@@ -92,6 +92,20 @@ def test_a_run_that_did_not_come_to_its_end_wants_attention(result: Result) -> N
     ]
 
 
+def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
+    health, document = weighed(given.plan(), given.outcome(), worker_pid=812)
+
+    lines = status_lines(Reader(document, "status"), "server1", NOW)
+
+    assert health is Health.HEALTHY
+    assert document["running"] == {"pid": 812}
+    assert any("running now (pid 812)" in line for line in lines)
+
+
+def test_where_no_run_is_going_on_that_is_said() -> None:
+    assert weighed(given.plan())[1]["running"] is None
+
+
 def test_a_reboot_that_is_required_now_wants_attention_whatever_the_record_says() -> None:
     health, document = weighed(given.plan(), reboot=REBOOT)
 
@@ -156,6 +170,17 @@ def test_the_text_says_what_the_document_says(plan: Plan | None, run: Outcome | 
     assert any(line.startswith("Last run") and run.result.value in line for line in lines if run) is (run is not None)
     assert any("held-one 1 -> 2" in line for line in lines) is bool(plan and plan.held)
     assert any(line.startswith("Reboot       A reboot is required by libc6") for line in lines) is bool(reboot)
+
+
+@pytest.mark.parametrize(("count", "last"), [(1, "p1 "), (8, "p8 "), (9, "and 1 more"), (20, "and 12 more")])
+def test_the_text_lists_eight_steps_and_counts_the_rest(count: int, last: str) -> None:
+    plan = given.plan(install=tuple(given.step(f"p{number}") for number in range(1, count + 1)))
+
+    lines = status_lines(Reader(weighed(plan)[1], "status"), "server1", NOW)
+
+    steps = [line.strip() for line in lines if line.startswith("             ")]
+    assert len(steps) == min(count, 9)
+    assert steps[-1].startswith(last)
 
 
 def status(directory: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
