@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent import jobs
 from agent.core.model import PackageState, Reboot, Result, Scope, Stage, Why
@@ -185,6 +186,28 @@ def test_one_failing_package_of_sixty_fails_alone(agent: Agent, stage: Stage, ba
     ] == [bad]
 
 
+def test_what_a_failure_cut_short_is_tried_once_more_and_the_failing_package_is_not(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.fails = {"a": Stage.UNPACK}
+
+    agent.upgrade()
+
+    assert agent.machine.done == ["refresh", "fetch a b c", "install a b c", "install b", "install c"]
+
+
+def test_what_has_changed_before_it_is_tried_once_more_is_told_as_that(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.fails = {"a": Stage.UNPACK}
+    agent.machine.before_install.extend([lambda: None, lambda: agent.machine.lists.remove(Offer(package="b"))])
+
+    done = agent.upgrade()
+
+    assert [(one.package, one.error.split(":")[0]) for one in done.failed] == [
+        ("a:amd64", "new pre-installation script returned error exit status 1"),
+        ("b:amd64", "not tried again"),
+    ]
+
+
 def test_several_failing_packages_fail_alone(agent: Agent) -> None:
     agent.machine.offer(*(f"p{number:02}" for number in range(10)))
     agent.machine.fails = {"p02": Stage.UNPACK, "p05": Stage.CONFIGURE, "p07": Stage.UNPACK}
@@ -227,6 +250,50 @@ def test_a_package_that_was_left_half_configured_is_repaired_by_the_next_run(age
 
     assert done.result is Result.UPDATED
     assert names(done.repaired) == ["a"]
+
+
+# what is told
+
+
+def test_a_person_is_told_what_is_being_done(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.put("r", 1, "half-configured")
+
+    agent.upgrade()
+
+    assert agent.told == [
+        "fetching the package lists",
+        "finishing what an interrupted dpkg left behind",
+        "downloading 2 packages",
+        "installing 2 packages, transaction 1 of 1",
+    ]
+
+
+def test_the_log_has_one_line_for_a_run(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.fails = {"b": Stage.CONFIGURE}
+    agent.machine.on_hold.add("c")
+
+    with capture_logs() as lines:
+        done = agent.upgrade()
+
+    assert [line["event"] for line in lines] == ["lists.refreshed", "upgrade.finished"]
+    run = lines[-1]
+    assert (run["run"], run["scope"], run["result"]) == (done.id, "security", "failed")
+    assert (run["upgraded"], run["held"], run["failed"]) == (1, 1, ["b:amd64"])
+
+
+def test_the_log_has_one_line_for_a_check_and_names_sources_that_failed(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.refresh_errors = (failing("ppa", security=False),)
+
+    with capture_logs() as lines:
+        plan = agent.check()
+
+    refreshed, checked = lines
+    assert (refreshed["event"], refreshed["errors"]) == ("lists.refreshed", ["ppa: unreachable"])
+    assert (checked["event"], checked["plan"], checked["lists"]) == ("check.finished", plan.id, "partial")
+    assert (checked["install"], checked["held"]) == (1, 0)
 
 
 # downloads

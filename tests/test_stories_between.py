@@ -147,6 +147,17 @@ def test_a_run_is_on_record_before_anything_is_changed(agent: Agent) -> None:
     assert agent.last_run().text("finished_at")
 
 
+def test_the_plan_is_on_record_before_it_is_carried_out(agent: Agent) -> None:
+    agent.machine.offer("a")
+    counts: list[int] = []
+    agent.machine.before_install.append(lambda: counts.append(agent.last_plan().count("install")))
+
+    agent.upgrade()
+
+    assert counts == [1]
+    assert agent.last_plan().count("install") == 0
+
+
 def test_each_transaction_is_on_record_before_the_next(agent: Agent) -> None:
     agent.machine.offer(*(f"p{number:02}" for number in range(60)))
     counts: list[int] = []
