@@ -11,7 +11,7 @@ from agent.core import judge
 from agent.core.batches import Batch, pack, split
 from agent.core.model import Failure, PackageState, Scope, Stage, Step
 from agent.core.ports import PackageEngine, Tell
-from agent.errors import ChangedError
+from agent.errors import BusyError, HostError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ def _transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
 def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> Mapping[str, str]:
     try:
         return engine.install(steps, scope, carry_on=True)
-    except ChangedError as error:
-        return {steps[0].package: f"not tried again: {error}"}
+    except (BusyError, HostError) as error:
+        return {step.package: f"not tried again: {error}" for step in steps}
 
 
 def _unfinished(step: Step, states: Mapping[str, PackageState]) -> bool:

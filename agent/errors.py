@@ -35,6 +35,10 @@ class HostError(AgentError):
     """The machine's move: it answered with a fault; look again once that is mended."""
 
 
+class NoSpaceError(HostError):
+    """The plan does not fit on a file system; nothing was changed."""
+
+
 class ChangedError(HostError):
     """The machine is not what the plan was made for, so nothing of the plan was done."""
 

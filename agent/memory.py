@@ -9,7 +9,7 @@ from agent.errors import HostError, RecordError
 from agent.reading import Reader
 from agent.report import REFRESH_SCHEMA, STATE_SCHEMA, outcome_document, plan_document
 from agent.store import REFRESH, STATE, Document, Store
-from agent.times import moment, parse_moment
+from agent.times import moment
 
 
 class Memory:
@@ -26,8 +26,7 @@ class Memory:
         if reader is None:
             return Refreshed(verified_at=None)
         try:
-            verified = reader.maybe_text("verified_at")
-            return Refreshed(verified_at=parse_moment(verified) if verified else None, errors=tuple(_errors(reader)))
+            return Refreshed(verified_at=reader.maybe_moment("verified_at"), errors=tuple(_errors(reader)))
         except (RecordError, ValueError):
             return Refreshed(verified_at=None)
 

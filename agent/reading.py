@@ -4,8 +4,10 @@ Kept free of heavy imports, for `status` reads its record through here.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from agent.errors import RecordError
+from agent.times import parse_moment
 
 
 class Reader:
@@ -32,6 +34,17 @@ class Reader:
     def maybe_text(self, key: str) -> str | None:
         """Return a string, or None for null and absent."""
         return None if self._value.get(key) is None else self.text(key)
+
+    def moment(self, key: str) -> datetime:
+        """Return a time; raises RecordError where there is none."""
+        try:
+            return parse_moment(self.text(key))
+        except ValueError as error:
+            raise self._wrong(key, "a time in UTC", self._value.get(key)) from error
+
+    def maybe_moment(self, key: str) -> "datetime | None":
+        """Return a time, or None for null and absent."""
+        return None if self._value.get(key) is None else self.moment(key)
 
     def number(self, key: str) -> float:
         """Return a number; raises RecordError where there is none (true and false are none)."""

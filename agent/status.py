@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from enum import Enum
 
-from agent.errors import RecordError
 from agent.reading import Reader
 from agent.text import held_lines, reboot_line, step_line
-from agent.times import ago, moment, parse_moment, spell
+from agent.times import ago, moment, spell
 
 STATUS_SCHEMA = "maestro.status/1"
 Document = dict[str, object]
@@ -75,10 +74,10 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
     lines += [f"  ! {reason}" for reason in document.texts("reasons")]
     plan = document.maybe_part("plan")
     if plan is not None:
-        lines += _plan_lines(plan, parse_moment(document.text("looked_at")), now)
+        lines += _plan_lines(plan, document.moment("looked_at"), now)
     run = document.maybe_part("last_run")
     if run is not None:
-        started = parse_moment(run.text("started_at"))
+        started = run.moment("started_at")
         changed = run.count("upgraded") + run.count("new")
         running = document.maybe_part("running")
         result = f"running now (pid {running.number('pid'):.0f})" if running else run.text("result")
@@ -89,8 +88,8 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
 
 def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     lists = plan.part("lists")
-    updated = lists.maybe_text("updated_at")
-    verified = f"verified {ago(parse_moment(updated), now)}" if updated else "never verified"
+    updated = lists.maybe_moment("updated_at")
+    verified = f"verified {ago(updated, now)}" if updated else "never verified"
     lines = [
         f"Last look    {spell(looked_at)} ({ago(looked_at, now)})",
         f"Lists        {lists.text('state')}, {verified}",
@@ -119,13 +118,9 @@ def _unknown(state: Reader | None, now: datetime, problem: str) -> list[str]:
     if name == "never":
         details = [error.text("detail") for error in lists.parts("errors")]
         return ["; ".join(details) or "the package lists were never fetched"]
-    try:
-        over = parse_moment(state.text("fresh_until")) < now
-    except ValueError as error:
-        raise RecordError(str(error)) from error
-    if name == "stale" or over:
-        updated = lists.maybe_text("updated_at")
-        since = f"last verified {ago(parse_moment(updated), now)}" if updated else "never verified"
+    if name == "stale" or state.moment("fresh_until") < now:
+        updated = lists.maybe_moment("updated_at")
+        since = f"last verified {ago(updated, now)}" if updated else "never verified"
         return [f"the package lists are stale ({since}): run `maestro-agent check`"]
     return []
 

@@ -42,7 +42,7 @@ class Store:
     def writable(self) -> bool:
         """Whether this process may remember anything; makes the directories where it can."""
         try:
-            os.makedirs(os.path.join(self.directory, _HISTORY), mode=0o755, exist_ok=True)
+            self._make_directories()
         except OSError:
             return False
         return os.access(self.directory, os.W_OK)
@@ -56,7 +56,7 @@ class Store:
         path = self.path(name)
         temporary = f"{path}.new-{os.getpid()}"
         try:
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            self._make_directories()
             with open(temporary, "w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o644)
                 json.dump(document, file, indent=1)
@@ -66,9 +66,10 @@ class Store:
             os.replace(temporary, path)
             _sync_directory(os.path.dirname(path))
         except OSError as error:
-            with suppress(OSError):
-                os.unlink(temporary)
             raise HostError(f"{path}: cannot be written: {error.strerror}") from error
+        finally:
+            with suppress(OSError):  # once it is in place, there is no temporary file any more
+                os.unlink(temporary)
 
     def read(self, name: str, schema: str) -> Reader | None:
         """Return a document of that schema ("maestro.state/1"); None where none was ever written.
@@ -149,6 +150,13 @@ class Store:
     @property
     def _lock_path(self) -> str:
         return os.path.join(self.directory, "lock")
+
+    def _make_directories(self) -> None:
+        """Make the directories that are missing; whatever the umask, everyone may read the record."""
+        for directory in (self.directory, os.path.join(self.directory, _HISTORY)):
+            if not os.path.isdir(directory):
+                os.makedirs(directory)
+                os.chmod(directory, 0o755)  # noqa: S103 - the record is for everyone to read
 
     def _set_aside(self, path: str) -> str:
         """Rename a document out of the way; return the rest of the message."""

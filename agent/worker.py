@@ -17,6 +17,7 @@ from agent import jobs, log
 from agent.config.load import load
 from agent.core.model import ListsState, Result, Scope
 from agent.core.ports import Tell
+from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, PrivilegeError
 from agent.host.apt.engine import AptEngine
 from agent.host.system import LocalMachine, is_root, read_distro
@@ -133,10 +134,10 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _context(request: Request, tell: Tell, stop: Callable[[], bool], memory: Memory, run_id: str) -> jobs.Context:
+def _context(request: Request, tell: Tell, stop: Callable[[], bool], memory: Memory, run_id: str) -> Context:
     policy, _ = load(request.config, read_distro())
     engine = AptEngine(policy, log=Path(memory.store.log_path(run_id)), tell=tell)
-    return jobs.Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
+    return Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
 
 
 def _check(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:

@@ -27,10 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(arguments.state_dir)
     if arguments.id is not None:
         return _show_one(store, arguments.id, as_json=arguments.json)
-    runs = []
+    runs, lines = [], []
     for run_id in store.run_ids():
         try:
             found = store.read_run(run_id, _SCHEMA)
+            lines += [history_line(found)] if found is not None else []
         except RecordError as error:
             print(f"maestro-agent: {error}", file=sys.stderr)
             continue
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print_lines([history_line(found) for found in runs] or ["No run is on record yet."])
+        print_lines(lines or ["No run is on record yet."])
     return 0
 
 

@@ -8,7 +8,7 @@ from agent.cli.output import print_json, print_lines
 from agent.errors import RecordError
 from agent.host.rebootflag import read_flag
 from agent.reading import Reader
-from agent.status import status_document, status_lines
+from agent.status import Health, status_document, status_lines
 from agent.store import STATE, Store
 
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"
@@ -23,18 +23,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the record as it stands now; exit 0 healthy, 10 attention, 3 unknown or stale."""
     store = Store(arguments.state_dir)
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    problem = ""
-    state = last = None
     try:
         state = store.read(STATE, "maestro.state/1")
         last = next((store.read_run(run_id, "maestro.outcome/1") for run_id in store.run_ids()), None)
+        health, document, lines = _weigh(store, state, last, now=now)
     except RecordError as error:
-        problem = str(error)
-    health, document = status_document(
-        state, last, read_flag(), now=now, problem=problem, worker_pid=store.worker_pid()
-    )
+        health, document, lines = _weigh(store, None, None, now=now, problem=str(error))
     if arguments.json:
         print_json(document)
     else:
-        print_lines(status_lines(Reader(document, "status"), os.uname().nodename, now))
+        print_lines(lines)
     return health.exit_code
+
+
+def _weigh(
+    store: Store, state: Reader | None, last: Reader | None, *, now: datetime, problem: str = ""
+) -> tuple[Health, dict[str, object], list[str]]:
+    """Return health, document and text; a record of the wrong shape shows here and raises RecordError."""
+    health, document = status_document(
+        state, last, read_flag(), now=now, problem=problem, worker_pid=store.worker_pid()
+    )
+    return health, document, status_lines(Reader(document, "status"), os.uname().nodename, now)

@@ -61,17 +61,11 @@ _OPENS = {
     Why.RUNTIME_MANAGED: "security.include_runtime = true; plan the downtime first",
     Why.BROKEN_DEPENDENCY: "apt-get install {package} shows the relation that fails",
     Why.DOWNLOAD_FAILED: "the repository must offer the file again; the next run tries it",
+    Why.FAILED_BEFORE: "`maestro-agent history` shows the error; the next run tries it again",
     Why.NO_SPACE: "make room on the file system",
 }
-_GATE_OF_WHY = {
-    Why.HELD_BY_ADMIN: "hold",
-    Why.BLOCKLISTED: "blocklist",
-    Why.RUNTIME_MANAGED: "blocklist",
-    Why.NOT_ALLOWLISTED: "allowlist",
-    Why.UNTRUSTED: "signature",
-    Why.PHASED: "rollout",
-    Why.PINNED: "apt-preferences",
-}
+_OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINNED}
+"""Reasons that, from the resolver, speak of a package that the update needs, not of the update's own."""
 
 
 def explain(policy: Policy, facts: Facts, plan: Plan, known: Known) -> Explanation:
@@ -80,9 +74,10 @@ def explain(policy: Policy, facts: Facts, plan: Plan, known: Known) -> Explanati
     gates = [_lists_gate(facts), _installed_gate(known), _offer_gate(facts, known, update)]
     if known.installed is not None:
         gates += _policy_gates(policy, known, update)
-    held = next((item for item in plan.held if _is(item, known)), None)
     if update is not None:
-        gates.append(_dependency_gate(held, known.package))
+        held = next((item for item in plan.held if _is(item, known)), None)
+        shut = next((name for name, refuses in GATES.items() if refuses(policy, update) is not None), None)
+        gates.append(_dependency_gate(held, shut))
     return Explanation(
         package=known.package,
         architecture=known.architecture,
@@ -156,12 +151,14 @@ def _policy_gates(policy: Policy, known: Known, update: Update | None) -> list[G
     return gates
 
 
-def _dependency_gate(held: Held | None, package: str) -> Gate:
+def _dependency_gate(held: Held | None, shut: str | None) -> Gate:
+    """Return the resolver's own gate; it is asked only where every other one is open."""
+    name = "dependencies"
+    if shut is not None:
+        return Gate(name=name, verdict=Verdict.UNKNOWN, reason=f"not tried, because the gate {shut!r} is shut")
     if held is None:
-        return Gate(name="dependencies", verdict=Verdict.OPEN, reason="all it needs can be had without a removal")
-    # Where a gate of its own is shut the resolver was never asked; a dependency's gate it does report here.
-    if held.why in _GATE_OF_WHY and not held.detail.startswith("needs "):
-        reason = f"not tried, because the gate {_GATE_OF_WHY[held.why]!r} is shut"
-        return Gate(name="dependencies", verdict=Verdict.UNKNOWN, reason=reason)
-    opens = _OPENS[held.why].format(package=package)
-    return Gate(name="dependencies", verdict=Verdict.SHUT, reason=f"{held.why.value}: {held.detail}", opens=opens)
+        return Gate(name=name, verdict=Verdict.OPEN, reason="all it needs can be had without a removal")
+    opens = _OPENS[held.why].format(package=held.package)
+    if held.why in _OF_ANOTHER:
+        opens = "`maestro-agent explain` of the package that it needs says what opens that one's gate"
+    return Gate(name=name, verdict=Verdict.SHUT, reason=f"{held.why.value}: {held.detail}", opens=opens)

@@ -30,6 +30,7 @@ class Why(Enum):
     RUNTIME_MANAGED = "runtime-managed"
     BROKEN_DEPENDENCY = "broken-dependency"
     DOWNLOAD_FAILED = "download-failed"
+    FAILED_BEFORE = "failed-before"
     NO_SPACE = "no-space"
 
 

@@ -340,6 +340,7 @@ def test_a_full_disk_is_noticed_before_anything_is_done(host: Scenario, archive:
 
     assert (done.code, done.json["result"]) == (1, "failed")
     assert "not enough space for /var/cache/apt/archives" in done.json["message"]
+    assert reasons(done.json) == {"a": "no-space"}
     assert host.versions("a") == {"a": "1"}
 
 

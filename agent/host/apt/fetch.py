@@ -10,7 +10,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model import Step
-from agent.errors import ChangedError, HostError
+from agent.errors import ChangedError, NoSpaceError
 from agent.host.apt.index import Index, clean, libapt_errors
 from agent.host.apt.resolve import find_version, mark, marked
 from agent.host.locks import Patience, hold
@@ -19,10 +19,6 @@ from agent.host.system import free_bytes
 _MARGIN_BYTES = 32 * 1024 * 1024
 """Left free for logs, dpkg's database and what maintainer scripts write."""
 _PULSE_US = 500_000
-
-
-class NoSpaceError(HostError):
-    """The plan does not fit on a file system; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,78 @@
+"""One turn of the wheel: refresh, look, decide, remember. Every job is made of these.
+
+Level-triggered: each turn looks at the machine as it is and decides anew, so a crash, a reboot or an
+operator's own hand in between is an ordinary case.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from agent import log
+from agent.core.decide import Refusal, admit, settle, veto
+from agent.core.model import Facts, Plan, Scope
+from agent.core.policy import Policy
+from agent.core.ports import Machine, PackageEngine, Refreshed, Tell
+from agent.memory import Memory
+from agent.observe import observe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a job works with."""
+
+    policy: Policy
+    engine: PackageEngine
+    machine: Machine
+    memory: Memory
+    tell: Tell
+    stop: Callable[[], bool] = lambda: False
+
+
+def refresh(context: Context) -> Refreshed:
+    """Fetch the package lists and remember how that went.
+
+    Raises:
+        BusyError: the lists were held by another program to the deadline.
+        HostError: the sources cannot be read.
+    """
+    context.tell("fetching the package lists")
+    before = context.memory.refreshed()
+    errors = context.engine.refresh()
+    now = context.machine.now()
+    attempt = Refreshed(verified_at=now, errors=errors)
+    if errors:
+        # Which of the failed sources carries security updates, only a look at the lists can tell.
+        seen = context.engine.look(now, attempt).lists
+        if seen.updated_at is None or any(error.security for error in seen.errors):
+            attempt = Refreshed(verified_at=before.verified_at, errors=errors)
+    context.memory.keep_refreshed(attempt, now)
+    log.event("lists.refreshed", errors=[f"{error.source}: {error.fault.value}" for error in errors])
+    return attempt
+
+
+def look_and_decide(
+    context: Context, scope: Scope, refreshed: Refreshed, dropped: Mapping[str, Refusal] | None = None
+) -> Plan:
+    """Look at the machine as it is and plan; `dropped` as in `agent.core.decide.admit`.
+
+    Raises:
+        HostError: the machine cannot be looked at.
+    """
+    return decide(context, scope, observe(context.engine, context.machine, refreshed), dropped)
+
+
+def decide(context: Context, scope: Scope, facts: Facts, dropped: Mapping[str, Refusal] | None = None) -> Plan:
+    """Plan from facts that were just observed: admit, resolve, settle."""
+    given_up = {name.split(":")[0]: refusal for name, refusal in (dropped or {}).items()}
+    admission = admit(context.policy, facts, scope, dropped)
+
+    def untouchable(package: str) -> Refusal | None:
+        return veto(context.policy, package) or given_up.get(package)
+
+    return settle(facts, scope, admission, context.engine.resolve(admission.admitted, scope, untouchable))
+
+
+def remember(context: Context, plan: Plan) -> None:
+    """Make a plan what `status` shows, until the lists that it rests on are too old."""
+    fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
+    context.memory.keep_plan(plan, context.machine.now(), fresh_until=fresh_until)

@@ -1,0 +1,201 @@
+"""One run of `upgrade`, from the first look to the judgement: what it has done so far is always on record."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from agent import cycle
+from agent.act import Acted, carry_out, not_repaired
+from agent.core import judge
+from agent.core.decide import Refusal
+from agent.core.model import Failure, Held, Outcome, Plan, Repair, Result, Stage, Step, Why
+from agent.core.ports import Download
+from agent.cycle import Context
+from agent.errors import ChangedError, HostError, NoSpaceError
+
+_ROUNDS = 4
+"""How often a run plans anew because the machine changed under it."""
+
+
+class Run:
+    """A run while it grows. The machine is judged by looking at it again, never by the plan."""
+
+    def __init__(self, context: Context, begun: Outcome) -> None:
+        self._context = context
+        self._engine = context.engine
+        self._so_far = begun
+        self._refreshed = context.memory.refreshed()
+        self._may_refresh = False
+        self._mending = False
+        self._unrepaired: dict[str, Failure] = {}
+        self._dropped: dict[str, Refusal] = {}
+        """Packages (`name:architecture`) that this run has given up on."""
+
+    def carry_out(self, *, refresh: bool, plan_id: str | None) -> Outcome:
+        """Go through the rounds, then judge the machine as it is.
+
+        Raises:
+            BusyError, HostError: the run could not go on; `end` says what stands.
+        """
+        self._may_refresh = refresh
+        if refresh:
+            self._refreshed = cycle.refresh(self._context)
+        plan = self._plan()
+        cycle.remember(self._context, plan)
+        if plan_id is not None and plan.id != plan_id:
+            raise ChangedError(
+                f"the plan is {plan.id} now, not {plan_id}: the machine has changed since. "
+                "Nothing was done; look at `maestro-agent check` again"
+            )
+        if plan.repair:
+            plan = self._repair(plan)
+        try:
+            self._rounds(plan)
+        finally:
+            self._engine.tidy()
+        return self._judged()
+
+    def end(self, result: Result, message: str) -> Outcome:
+        """Return what stands when the run could not go on; packages that arrived before that are in it."""
+        return replace(
+            self._so_far,
+            finished_at=self._context.machine.now(),
+            result=result,
+            message=message,
+            reboot=self._context.machine.reboot(),
+            lock=self._engine.lock,
+        )
+
+    def _plan(self) -> Plan:
+        plan = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+        if not self._mending:
+            return plan
+        return replace(plan, install=(*plan.install, *self._reinstallations(plan)))
+
+    def _repair(self, plan: Plan) -> Plan:
+        self._context.tell("finishing what an interrupted dpkg left behind")
+        errors = self._engine.repair()
+        names = [f"{item.package}:{item.architecture}" for item in plan.repair if item.package != "dpkg"]
+        self._unrepaired = {one.package: one for one in not_repaired(names, self._engine.states(), errors)}
+        done = tuple(item for item in plan.repair if f"{item.package}:{item.architecture}" not in self._unrepaired)
+        self._so_far = replace(self._so_far, repaired=done)
+        self._mending = True
+        return self._plan()
+
+    def _reinstallations(self, plan: Plan) -> tuple[Step, ...]:
+        """Return what has to be installed again as it is; what the plan brings to a new version is mended by that."""
+        planned = {(step.package, step.architecture) for step in plan.install}
+        rest = [
+            item
+            for item in plan.repair
+            if (item.package, item.architecture) not in planned
+            and f"{item.package}:{item.architecture}" not in self._dropped
+        ]
+        first = 1 + max((step.group for step in plan.install), default=0)
+        return tuple(replace(step, group=first + step.group) for step in self._engine.reinstallations(rest))
+
+    def _rounds(self, plan: Plan) -> None:
+        for number in range(_ROUNDS):
+            try:
+                for acted in carry_out(self._engine, self._downloaded(plan), plan.scope, self._context.tell):
+                    self._add(acted)
+                    if self._context.stop():
+                        return
+            except ChangedError:
+                if number == _ROUNDS - 1:
+                    raise
+                plan = self._plan()
+            else:
+                return
+
+    def _downloaded(self, plan: Plan) -> tuple[Step, ...]:
+        """Download the plan's packages; what cannot be had drops out with all that needs it."""
+        while plan.install and not self._context.stop():
+            self._context.tell(f"downloading {len(plan.install)} packages")
+            download = self._fetch(plan)
+            total = self._so_far.downloaded_bytes + download.downloaded_bytes
+            self._so_far = replace(self._so_far, downloaded_bytes=total)
+            if not download.failed:
+                return plan.install
+            if self._may_refresh:
+                # A package that has gone was most likely superseded: newer lists will say by what.
+                self._may_refresh = False
+                self._refreshed = cycle.refresh(self._context)
+            else:
+                self._drop([step for step in plan.install if step.package in download.failed], download.failed)
+            plan = self._plan()
+        return ()
+
+    def _fetch(self, plan: Plan) -> Download:
+        try:
+            return self._engine.fetch(plan.install, plan.scope)
+        except NoSpaceError as error:
+            held = [
+                Held(
+                    package=step.package,
+                    architecture=step.architecture,
+                    installed=step.installed,
+                    candidate=step.candidate,
+                    why=Why.NO_SPACE,
+                    detail=str(error),
+                )
+                for step in plan.install
+            ]
+            self._so_far = replace(self._so_far, held=tuple(held))
+            raise
+
+    def _drop(self, steps: Iterable[Step], errors: Mapping[str, str]) -> None:
+        before = len(self._dropped)
+        for step in steps:
+            self._dropped[f"{step.package}:{step.architecture}"] = (Why.DOWNLOAD_FAILED, errors[step.package])
+        if len(self._dropped) == before:
+            told = "; ".join(f"{package}: {error}" for package, error in errors.items())
+            raise HostError(f"a download failed that is no part of the plan: {told}")
+
+    def _add(self, acted: Acted) -> None:
+        again = [step for step in acted.upgraded if step.installed == step.candidate]
+        repaired = [Repair(package=s.package, architecture=s.architecture, state="reinst-required") for s in again]
+        for failure in acted.failed:
+            self._dropped[failure.package] = (Why.FAILED_BEFORE, f"failed in this run: {failure.error}")
+        self._so_far = replace(
+            self._so_far,
+            upgraded=(*self._so_far.upgraded, *(step for step in acted.upgraded if step not in again)),
+            repaired=(*self._so_far.repaired, *repaired),
+            failed=(*self._so_far.failed, *acted.failed),
+        )
+        self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
+
+    def _judged(self) -> Outcome:
+        # What failed is told as failed; it waits for the next run, so it is not held back.
+        for failure in self._so_far.failed:
+            self._dropped.pop(failure.package, None)
+        after = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+        cycle.remember(self._context, after)
+        names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]
+        outcome = replace(
+            self._so_far,
+            finished_at=self._context.machine.now(),
+            held=after.held,
+            failed=(*self._so_far.failed, *self._still_unfinished(after)),
+            conffiles_kept=self._engine.kept_conffiles(names, self._so_far.started_at),
+            reboot=after.reboot,
+            lists=after.lists,
+            lock=self._engine.lock,
+            message="",
+        )
+        return replace(outcome, result=judge.result(after, outcome, stopped=self._context.stop()))
+
+    def _still_unfinished(self, after: Plan) -> list[Failure]:
+        """Name what dpkg still has not finished, with the error that its repair met."""
+        told = {failure.package for failure in self._so_far.failed}
+        names = {f"{item.package}:{item.architecture}": item for item in after.repair}
+        return [
+            self._unrepaired.get(name)
+            or Failure(
+                package=name,
+                stage=Stage.REPAIR,
+                error=f"dpkg left it {item.state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it",
+                detail=f"dpkg state: {item.state}",
+            )
+            for name, item in names.items()
+            if name not in told
+        ]
