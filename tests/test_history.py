@@ -103,7 +103,6 @@ def test_a_damaged_run_is_told_and_the_others_shown(store: Store, capsys: pytest
     assert f"{NEW}.json: is damaged" in err
 
 
-@pytest.mark.xfail(reason="one run of the right schema and the wrong shape keeps all others from being shown")
 def test_a_run_of_the_wrong_shape_is_told_and_the_others_shown(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -270,7 +270,6 @@ def test_no_wrong_shape_in_a_record_is_an_internal_error(
             assert "internal error" not in err, (way, value)
 
 
-@pytest.mark.xfail(reason="only `fresh_until` is read with care; another bad time is an internal error (exit 1)")
 @pytest.mark.parametrize(
     ("name", "way"),
     [
@@ -291,7 +290,6 @@ def test_a_time_that_is_none_is_no_internal_error(
     assert "internal error" not in err
 
 
-@pytest.mark.xfail(reason="a record of the right schema and the wrong shape ends `status --json` without a document")
 def test_a_record_of_the_wrong_shape_leaves_a_document(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Store(str(record)).write(STATE, {"schema": "maestro.state/1"})
 

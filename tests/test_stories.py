@@ -358,7 +358,6 @@ def test_where_nothing_can_be_downloaded_nothing_is_installed(agent: Agent) -> N
     assert agent.machine.transactions() == 0
 
 
-@pytest.mark.xfail(reason="an error of something that is no step drops no step, so the run asks for ever")
 def test_a_failed_download_of_something_else_does_not_keep_a_run_going_for_ever(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.fetch_errors = {"a-under-another-name": "404  Not Found"}

@@ -117,7 +117,6 @@ def test_a_gate_of_something_needed_shuts_the_gate_of_dependencies() -> None:
     assert gate(explanation, "dependencies").reason == f"held-by-admin: {NEEDED}"
 
 
-@pytest.mark.xfail(reason="the gate goes by how the detail begins: only `needs` counts as a dependency's")
 def test_a_gate_of_something_broken_shuts_the_gate_of_dependencies() -> None:
     plan = given.plan(held=(given.held(detail="breaks the installed b 1: needs b 2, but b is on hold"),))
 
@@ -127,7 +126,6 @@ def test_a_gate_of_something_broken_shuts_the_gate_of_dependencies() -> None:
     assert gate(explanation, "dependencies").verdict is Verdict.SHUT
 
 
-@pytest.mark.xfail(reason="names the package that was asked about, which is not the one on hold")
 def test_what_opens_the_hold_of_something_needed_names_that_package() -> None:
     plan = given.plan(held=(given.held(detail=NEEDED),))
 
