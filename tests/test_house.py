@@ -18,6 +18,8 @@ RANKS: tuple[set[str], ...] = (
     {"memory", "status"},
     {"host"},
     {"observe", "act"},
+    {"cycle"},
+    {"run"},
     {"jobs"},
     {"worker"},
     {"cli"},
