@@ -76,10 +76,12 @@ class Run:
         errors = self._engine.repair()
         names = [f"{item.package}:{item.architecture}" for item in plan.repair if item.package != "dpkg"]
         self._unrepaired = {one.package: one for one in not_repaired(names, self._engine.states(), errors)}
-        done = tuple(item for item in plan.repair if f"{item.package}:{item.architecture}" not in self._unrepaired)
-        self._so_far = replace(self._so_far, repaired=done)
         self._mending = True
-        return self._plan()
+        after = self._plan()
+        still = {(item.package, item.architecture) for item in after.repair}
+        done = tuple(item for item in plan.repair if (item.package, item.architecture) not in still)
+        self._so_far = replace(self._so_far, repaired=done)
+        return after
 
     def _reinstallations(self, plan: Plan) -> tuple[Step, ...]:
         """Return what has to be installed again as it is; what the plan brings to a new version is mended by that."""
@@ -182,7 +184,9 @@ class Run:
             lock=self._engine.lock,
             message="",
         )
-        return replace(outcome, result=judge.result(after, outcome, stopped=self._context.stop()))
+        result = judge.result(after, outcome, stopped=self._context.stop())
+        words = "stopped when asked to; what still waits is for the next run" if result is Result.INTERRUPTED else ""
+        return replace(outcome, result=result, message=words)
 
     def _still_unfinished(self, after: Plan) -> list[Failure]:
         """Name what dpkg still has not finished, with the error that its repair met."""

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from enum import Enum
 
 from agent.reading import Reader
-from agent.text import held_lines, reboot_line, step_line
+from agent.text import counted, held_lines, reboot_line, step_lines
 from agent.times import ago, moment, spell
 
 STATUS_SCHEMA = "maestro.status/1"
@@ -36,17 +36,19 @@ def status_document(
     *,
     now: datetime,
     problem: str = "",
+    reboot_problem: str = "",
     worker_pid: int | None = None,
 ) -> tuple[Health, Document]:
     """Weigh the record.
 
     `reboot` is the flag as it is now: packages and Unix time; None where it is down. `problem` says why
-    there is no record where there should be one. `worker_pid` is the process that is upgrading right now.
+    there is no record where there should be one, `reboot_problem` why the flag could not be read.
+    `worker_pid` is the process that is upgrading right now.
 
     Raises:
         RecordError: a record has the right schema but not its shape.
     """
-    unknown = _unknown(state, now, problem)
+    unknown = [*_unknown(state, now, problem), *([reboot_problem] if reboot_problem else [])]
     attention = [*_waiting(state), *([] if worker_pid else _last_run(run)), *_reboot(reboot)]
     health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
     document: Document = {
@@ -59,7 +61,7 @@ def status_document(
         "plan": state.part("plan").raw if state else None,
         "last_run": run.raw if run else None,
         "running": {"pid": worker_pid} if worker_pid else None,
-        "reboot": _reboot_part(reboot),
+        "reboot": None if reboot_problem else _reboot_part(reboot),
         "docker": None,
         "weave": None,
         "reporting": None,
@@ -82,7 +84,7 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
         running = document.maybe_part("running")
         result = f"running now (pid {running.number('pid'):.0f})" if running else run.text("result")
         lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {result}, {changed} installed")
-    lines.append(f"Reboot       {reboot_line(document.part('reboot'))}")
+    lines.append(f"Reboot       {reboot_line(document.maybe_part('reboot'))}")
     return lines
 
 
@@ -92,10 +94,10 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     verified = f"verified {ago(updated, now)}" if updated else "never verified"
     lines = [
         f"Last look    {spell(looked_at)} ({ago(looked_at, now)})",
-        f"Lists        {lists.text('state')}, {verified}",
+        f"Lists        {'none' if lists.text('state') == 'never' else lists.text('state')}, {verified}",
     ]
     lines += [f"             {error.text('source')}: {error.text('detail')}" for error in lists.parts("errors")]
-    steps = [step_line(step) for step in plan.parts("install")]
+    steps = step_lines(plan)
     nothing = "nothing" if lists.text("state") != "never" else "not known"
     lines.append(f"To install   {len(steps) or nothing}")
     lines += [f"             {step}" for step in steps[:_SHOWN]]
@@ -104,7 +106,8 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     held = held_lines(plan)[1:]
     lines.append(f"Held back    {len(held) or 'nothing'}")
     lines += [f"           {line}" for line in held]
-    lines.append(f"Others       {int(plan.number('other_updates')) or 'no'} updates that are not security updates")
+    others = int(plan.number("other_updates"))
+    lines.append(f"Others       {counted(others, 'update') + ' from other origins' if others else 'none'}")
     return lines
 
 
@@ -143,11 +146,18 @@ def _waiting(state: Reader | None) -> list[str]:
     return reasons
 
 
+_WORSE = {
+    "failed": "failed",
+    "interrupted": "was interrupted",
+    "busy": "found the package manager busy",
+}
+
+
 def _last_run(run: Reader | None) -> list[str]:
-    if run is None or run.text("result") not in {"failed", "interrupted", "busy"}:
+    words = _WORSE.get(run.text("result")) if run is not None else None
+    if run is None or words is None:
         return []
-    run_id = run.text("id")
-    return [f"the last run {run.text('result')}: `maestro-agent history {run_id}`"]
+    return [f"the last run {words}: `maestro-agent history {run.text('id')}`"]
 
 
 def _reboot(reboot: tuple[Sequence[str], float] | None) -> list[str]:

@@ -1,5 +1,7 @@
 """Documents to lines for people: a plan, a run, the history. Pure; the same documents are what `--json` prints."""
 
+from collections.abc import Iterable
+
 from agent.reading import Reader
 
 _SIGN = {"open": "+", "shut": "-", "unknown": "?"}
@@ -8,18 +10,18 @@ _SIGN = {"open": "+", "shut": "-", "unknown": "?"}
 def plan_lines(plan: Reader) -> list[str]:
     """Render `maestro.plan/1`."""
     lines = lists_lines(plan.part("lists"))
-    what = "security updates" if plan.text("scope") == "security" else "updates"
-    count = plan.count("install")
-    if count or plan.part("lists").text("state") != "never":
-        lines.append(f"{count or 'No'} {what if count != 1 else what[:-1]} to install{':' if count else '.'}")
-    lines += [f"  {step_line(step)}" for step in plan.parts("install")]
+    what = "security update" if plan.text("scope") == "security" else "update"
+    steps = step_lines(plan)
+    if steps or plan.part("lists").text("state") != "never":
+        lines.append(f"{counted(len(steps), what)} to install{':' if steps else '.'}")
+    lines += [f"  {step}" for step in steps]
     lines += held_lines(plan)
-    unfinished = [f"{name_of(part)} ({part.text('state')})" for part in plan.parts("repair")]
+    unfinished = [f"{part.text('package')} ({part.text('state')})" for part in plan.parts("repair")]
     if unfinished:
         lines.append(f"Unfinished by dpkg, `maestro-agent upgrade` repairs it: {', '.join(unfinished)}")
     others = int(plan.number("other_updates"))
     if others:
-        lines.append(f"{others} other updates on offer; they are not installed on their own (`upgrade --all`).")
+        lines.append(f"{counted(others, 'other update')} on offer, not installed on their own (`upgrade --all`).")
     lines.append(reboot_line(plan.maybe_part("reboot")))
     lines.append(f"Plan {plan.text('id')}")
     return lines
@@ -34,9 +36,9 @@ def outcome_lines(outcome: Reader) -> list[str]:
     lines += lists_lines(lists) if lists else []
     changed = [*outcome.parts("upgraded"), *outcome.parts("new")]
     if changed:
-        lines.append(f"{len(changed)} package{'s' if len(changed) != 1 else ''} brought to a new version:")
-    lines += [f"  {change_line(part)}" for part in changed]
-    repaired = [name_of(part) for part in outcome.parts("repaired")]
+        lines.append(f"{counted(len(changed), 'package')} brought to a new version:")
+    lines += [f"  {name} {part.maybe_text('from') or '(new)'} -> {part.text('to')}" for name, part in _named(changed)]
+    repaired = [part.text("package") for part in outcome.parts("repaired")]
     if repaired:
         lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")
     for failure in outcome.parts("failed"):
@@ -102,22 +104,24 @@ def held_lines(document: Reader) -> list[str]:
     if not count:
         return []
     lines = [f"{count} held back:"]
-    for held in document.parts("held"):
+    for name, held in _named(document.parts("held")):
         versions = f"{held.maybe_text('installed') or '(new)'} -> {held.text('candidate')}"
-        lines.append(f"  {held.text('package')} {versions}: {held.text('why')}: {held.text('detail')}")
+        lines.append(f"  {name} {versions}: {held.text('why')}: {held.text('detail')}")
     return lines
 
 
-def step_line(step: Reader) -> str:
-    """Render one step: package, versions, where from."""
-    installed = step.maybe_text("installed") or "(new)"
-    where = "/".join(part for part in (step.text("origin"), step.text("archive")) if part)
-    return f"{name_of(step)} {installed} -> {step.text('candidate')} ({where})"
+def step_lines(plan: Reader) -> list[str]:
+    """Render the steps of a plan: package, versions, where from."""
+    lines = []
+    for name, step in _named(plan.parts("install")):
+        where = "/".join(part for part in (step.text("origin"), step.text("archive")) if part)
+        lines.append(f"{name} {step.maybe_text('installed') or '(new)'} -> {step.text('candidate')} ({where})")
+    return lines
 
 
-def change_line(change: Reader) -> str:
-    """Render one package that was brought to a new version."""
-    return f"{name_of(change)} {change.maybe_text('from') or '(new)'} -> {change.text('to')}"
+def counted(count: int, noun: str) -> str:
+    """Write a number with its noun: "No updates", "1 update", "2 updates"."""
+    return f"{count or 'No'} {noun}{'' if count == 1 else 's'}"
 
 
 def reboot_line(reboot: Reader | None) -> str:
@@ -128,12 +132,18 @@ def reboot_line(reboot: Reader | None) -> str:
         return "No reboot is required."
     packages = reboot.texts("packages")
     by = f" by {', '.join(packages)}" if packages else ""
-    return f"A reboot is required{by} (since {reboot.maybe_text('since')}). It is never taken unasked."
+    since = f" since {reboot.text('since')}" if reboot.maybe_text("since") else ""
+    return f"A reboot is required{by}{since}. It is never taken unasked."
 
 
-def name_of(part: Reader) -> str:
-    """Return a package's name, with its architecture where that tells something."""
-    return part.text("package")
+def _named(parts: Iterable[Reader]) -> list[tuple[str, Reader]]:
+    """Pair each part with its package's name, and its architecture where one name stands for several."""
+    found = list(parts)
+    names = [part.text("package") for part in found]
+    return [
+        (name if names.count(name) == 1 else f"{name}:{part.text('architecture')}", part)
+        for name, part in zip(names, found, strict=True)
+    ]
 
 
 def _source_error(error: Reader) -> str:

@@ -40,7 +40,18 @@ def _weigh(
     store: Store, state: Reader | None, last: Reader | None, *, now: datetime, problem: str = ""
 ) -> tuple[Health, dict[str, object], list[str]]:
     """Return health, document and text; a record of the wrong shape shows here and raises RecordError."""
+    flag, reboot_problem = None, ""
+    try:
+        flag = read_flag()
+    except OSError as error:
+        reboot_problem = f"whether a reboot is required could not be read: {error}"
     health, document = status_document(
-        state, last, read_flag(), now=now, problem=problem, worker_pid=store.worker_pid()
+        state,
+        last,
+        flag,
+        now=now,
+        problem=problem,
+        reboot_problem=reboot_problem,
+        worker_pid=store.worker_pid(),
     )
     return health, document, status_lines(Reader(document, "status"), os.uname().nodename, now)

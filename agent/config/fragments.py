@@ -31,9 +31,30 @@ def read_fragments(path: Path | None) -> tuple[Fragment, ...]:
         ConfigError: a file cannot be read or is no TOML; the message names file, line and column.
     """
     main = path or DEFAULT_PATH
-    drop_ins = sorted((main.parent / "config.d").glob("*.toml"))
-    files = [main, *drop_ins] if path is not None or main.exists() else drop_ins
+    files = [main, *_drop_ins(main.parent / "config.d")]
+    if path is None and not _is_there(main):
+        files.remove(main)
     return tuple(Fragment(path=file, tables=_read(file)) for file in files)
+
+
+def _drop_ins(directory: Path) -> list[Path]:
+    """List drop-ins; a directory that is there and cannot be read might hold a blocklist, so it is an error."""
+    try:
+        return sorted(file for file in directory.iterdir() if file.suffix == ".toml")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ConfigError(f"{directory}: cannot be read: {error.strerror}") from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    return True
 
 
 def _read(path: Path) -> dict[str, object]:

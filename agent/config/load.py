@@ -13,7 +13,7 @@ from typing import cast
 from agent.config.fragments import Fragment, read_fragments
 from agent.config.schema import KEYS, Key, Value
 from agent.core.distro import Distro, default_origins
-from agent.core.origins import Pattern, parse_pattern
+from agent.core.origins import parse_pattern
 from agent.core.policy import AptPolicy, Policy, SecurityPolicy
 from agent.errors import ConfigError
 
@@ -67,22 +67,21 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
                 inputs[name] = Input(key=key, value=key.parse(raw), source=str(fragment.path))
             except ValueError as error:
                 problems.append(f"{fragment.path}: {name} = {raw!r}: {error}")
+    problems += _origin_problems(inputs["security.origins"], distro)
     if problems:
         raise ConfigError("\n".join(problems))
     return inputs
 
 
 def to_policy(inputs: Inputs, distro: Distro) -> Policy:
-    """Make the frozen policy of merged inputs.
-
-    Raises:
-        ConfigError: an origin pattern is wrong, or no default is known for this distribution.
-    """
+    """Make the frozen policy of merged inputs, which `merge` has validated."""
     values = {name: entry.value for name, entry in inputs.items()}
     # Each parser of the schema returns the type of the field it fills.
     return Policy(
         security=SecurityPolicy(
-            origins=_origins(inputs["security.origins"], distro),
+            origins=tuple(
+                parse_pattern(text, distro.variables) for text in cast("tuple[str, ...]", values["security.origins"])
+            ),
             blocklist=cast("tuple[str, ...]", values["security.blocklist"]),
             allowlist=cast("tuple[str, ...]", values["security.allowlist"]),
             include_runtime=bool(values["security.include_runtime"]),
@@ -111,17 +110,17 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
 
 
-def _origins(entry: Input, distro: Distro) -> tuple[Pattern, ...]:
-    texts = cast("tuple[str, ...]", entry.value)
-    if not texts:
-        raise ConfigError(
+def _origin_problems(entry: Input, distro: Distro) -> list[str]:
+    if not entry.value:
+        example = 'origins = ["origin=Debian,codename=bookworm-security"]'
+        return [
             f"security.origins: no default is known for the distribution {distro.id!r} (os-release ID); "
-            'set it, for example origins = ["origin=Debian,codename=bookworm-security"]'
-        )
-    patterns = []
-    for text in texts:
+            f"set it, for example {example}"
+        ]
+    problems = []
+    for text in cast("tuple[str, ...]", entry.value):
         try:
-            patterns.append(parse_pattern(text, distro.variables))
+            parse_pattern(text, distro.variables)
         except ValueError as error:
-            raise ConfigError(f"{entry.source}: security.origins = {text!r}: {error}") from error
-    return tuple(patterns)
+            problems.append(f"{entry.source}: security.origins = {text!r}: {error}")
+    return problems

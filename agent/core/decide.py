@@ -116,21 +116,22 @@ def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolut
     """Put the plan together from what was admitted and what the resolver answered."""
     install = tuple(sorted(resolution.steps, key=lambda step: (step.package, step.architecture)))
     planned = {(step.package, step.architecture) for step in install}
+    repair = tuple(sorted(facts.repair, key=lambda item: (item.package, item.architecture)))
     held = sorted(
         # what the allowlist leaves out may still come along as something that another update needs
         (item for item in (*admission.held, *resolution.refused) if (item.package, item.architecture) not in planned),
         key=lambda item: (item.package, item.architecture),
     )
     return Plan(
-        id=plan_id(scope, install, facts.repair),
+        id=plan_id(scope, install, repair),
         scope=scope,
         seen_at=facts.seen_at,
         lists=facts.lists,
         install=install,
         held=tuple(held),
-        repair=facts.repair,
+        repair=repair,
         reboot=facts.reboot,
-        other_updates=len(_others(facts, install)),
+        other_updates=len(_others(facts, (*install, *held))),
     )
 
 
@@ -146,8 +147,8 @@ def _matches(package: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(package, pattern) for pattern in patterns)
 
 
-def _others(facts: Facts, install: Iterable[Step]) -> list[Update]:
-    planned = {(step.package, step.architecture, step.candidate) for step in install}
+def _others(facts: Facts, told: Iterable[Step | Held]) -> list[Update]:
+    planned = {(item.package, item.architecture, item.candidate) for item in told}
     return [
         update
         for update in facts.updates

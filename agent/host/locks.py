@@ -58,7 +58,7 @@ class Patience:
             if time.monotonic() >= deadline:
                 raise BusyError(
                     f"{holder} holds {path}; waited {self._timeout.total_seconds():.0f} s (apt.lock_timeout). "
-                    "Nothing was changed; run it again when that program is done"
+                    "Run it again when that program is done"
                 )
             if told != str(holder):
                 told = str(holder)

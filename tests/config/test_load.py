@@ -278,16 +278,12 @@ def test_several_problems_are_told_together_each_with_its_file(write: Write) -> 
     ] * 4
 
 
-@pytest.mark.xfail(reason="ConfigError is to have one line for each problem; the first bad pattern ends the search")
 def test_several_bad_patterns_are_told_together(write: Write) -> None:
     found = problems(write('[security]\norigins = ["Docker", "orgin=Debian"]\n'))
 
     assert len(found) == 2
 
 
-@pytest.mark.xfail(
-    reason="ConfigError is to have one line for each problem; patterns are judged only where all else is"
-)
 def test_a_bad_pattern_is_told_together_with_other_problems(write: Write) -> None:
     found = problems(write('[security]\norigins = ["Docker"]\n[apt]\nlock_timeout = 5\n'))
 
