@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from agent import jobs
+from agent import cycle, jobs
 from agent.core.model import (
     Outcome,
     Plan,
@@ -32,8 +32,8 @@ class Agent:
         self.told: list[str] = []
 
     @property
-    def context(self) -> jobs.Context:
-        return jobs.Context(
+    def context(self) -> cycle.Context:
+        return cycle.Context(
             policy=self.policy,
             engine=self.machine,
             machine=self.machine,

@@ -10,6 +10,8 @@ from agent.version import VERSION
 from tests.conftest import CHECKOUT
 from tests.support import bases
 from tests.support.machine import Machine, machine
+from tests.support.repository import Ready, Signer
+from tests.support.scenario import Scenario
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +61,21 @@ def test_the_package_installs_runs_and_leaves_no_trace(deb: Path, bare: Machine)
     assert "Setting up maestro-agent" in again
     assert kept == 0
     assert traces() == ""
+
+
+def test_the_agent_upgrades_itself_and_tells(deb: Path, bare: Machine, signer: Signer, codename: str) -> None:
+    bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
+    bare.check("apt-get install -y /srv/maestro-agent.deb")
+    host = Scenario.without_sources(bare, signer, codename)
+    newer = Ready(name="maestro-agent", version=f"{VERSION}+test", architecture="all", deb=deb)
+    host.repository("security", newer)
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (0, "updated")
+    assert host.versions("maestro-agent") == {"maestro-agent": f"{VERSION}+test"}
+    assert host.agent("status").code == 0
+    assert bare.check("dpkg --audit") == ""
 
 
 def test_the_package_depends_on_distribution_packages_alone(deb: Path, bare: Machine) -> None:

@@ -3,6 +3,7 @@
 import functools
 import gzip
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -69,6 +70,30 @@ class Package:
     def build(self) -> bytes:
         """Return the .deb, built by dpkg-deb once per content."""
         return _build(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready(Package):
+    """A package that was built elsewhere, offered under another version."""
+
+    deb: Path
+
+    @property
+    def control(self) -> str:
+        """The control stanza that is in the package, with the version changed."""
+        stanza = subprocess.run(["dpkg-deb", "-f", str(self.deb)], stdout=subprocess.PIPE, text=True, check=True).stdout
+        return re.sub(r"(?m)^Version: .*$", f"Version: {self.version}", stanza)
+
+    def build(self) -> bytes:
+        """Return the package, its version changed."""
+        with tempfile.TemporaryDirectory() as scratch:
+            tree = Path(scratch, "tree")
+            subprocess.run(["dpkg-deb", "-R", str(self.deb), str(tree)], check=True)
+            (tree / "DEBIAN/control").write_text(self.control)
+            changed = Path(scratch, "changed.deb")
+            command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(tree), str(changed)]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            return changed.read_bytes()
 
 
 @functools.cache
