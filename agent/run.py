@@ -131,18 +131,8 @@ class Run:
         try:
             return self._engine.fetch(plan.install, plan.scope)
         except NoSpaceError as error:
-            held = [
-                Held(
-                    package=step.package,
-                    architecture=step.architecture,
-                    installed=step.installed,
-                    candidate=step.candidate,
-                    why=Why.NO_SPACE,
-                    detail=str(error),
-                )
-                for step in plan.install
-            ]
-            self._so_far = replace(self._so_far, held=tuple(held))
+            held = tuple(Held.of(step, Why.NO_SPACE, str(error)) for step in plan.install)
+            self._so_far = replace(self._so_far, held=held)
             raise
 
     def _drop(self, steps: Iterable[Step], errors: Mapping[str, str]) -> None:

@@ -37,7 +37,7 @@ def admit(policy: Policy, facts: Facts, scope: Scope, dropped: Mapping[str, Refu
         if refusal is None:
             admitted.append(update)
         else:
-            held.append(_held(update, refusal))
+            held.append(Held.of(update, *refusal))
     return Admission(admitted=tuple(admitted), held=tuple(held))
 
 
@@ -154,15 +154,3 @@ def _others(facts: Facts, told: Iterable[Step | Held]) -> list[Update]:
         for update in facts.updates
         if not update.security and (update.package, update.architecture, update.candidate) not in planned
     ]
-
-
-def _held(update: Update, refusal: Refusal) -> Held:
-    why, detail = refusal
-    return Held(
-        package=update.package,
-        architecture=update.architecture,
-        installed=update.installed,
-        candidate=update.candidate,
-        why=why,
-        detail=detail,
-    )

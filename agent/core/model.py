@@ -187,6 +187,18 @@ class Held:
     why: Why
     detail: str
 
+    @classmethod
+    def of(cls, wanted: "Update | Step", why: Why, detail: str) -> "Held":
+        """Hold back an update or a step."""
+        return cls(
+            package=wanted.package,
+            architecture=wanted.architecture,
+            installed=wanted.installed,
+            candidate=wanted.candidate,
+            why=why,
+            detail=detail,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:

@@ -30,14 +30,7 @@ def explain_refusal(index: Index, update: Update, version: apt_pkg.Version, boun
         Why.BROKEN_DEPENDENCY,
         "apt's resolver finds no way to install it without removing or breaking another package",
     )
-    return Held(
-        package=update.package,
-        architecture=update.architecture,
-        installed=update.installed,
-        candidate=update.candidate,
-        why=why,
-        detail=detail,
-    )
+    return Held.of(update, why, detail)
 
 
 class _Search:

@@ -229,14 +229,7 @@ def _deferred(index: Index, update: Update, version: apt_pkg.Version) -> Held | 
     percentage = None if update.security else phased(index, version)
     if percentage is None:
         return None
-    return Held(
-        package=update.package,
-        architecture=update.architecture,
-        installed=update.installed,
-        candidate=update.candidate,
-        why=Why.PHASED,
-        detail=f"rolled out to {percentage} % of machines so far, not yet to this one",
-    )
+    return Held.of(update, Why.PHASED, f"rolled out to {percentage} % of machines so far, not yet to this one")
 
 
 def _step(index: Index, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
