@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from agent import log
 from agent.core.decide import Refusal, admit, settle, veto
-from agent.core.model import Facts, Plan, Scope
+from agent.core.model import Facts, ListsState, Plan, Scope
 from agent.core.policy import Policy
 from agent.core.ports import Machine, PackageEngine, Refreshed, Tell
 from agent.memory import Memory
@@ -43,7 +43,7 @@ def refresh(context: Context) -> Refreshed:
     if errors:
         # Which of the failed sources carries security updates, only a look at the lists can tell.
         seen = context.engine.look(now, attempt).lists
-        if seen.updated_at is None or any(error.security for error in seen.errors):
+        if seen.state in {ListsState.STALE, ListsState.NEVER}:
             attempt = Refreshed(verified_at=before.verified_at, errors=errors)
     context.memory.keep_refreshed(attempt, now)
     log.event("lists.refreshed", errors=[f"{error.source}: {error.fault.value}" for error in errors])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from agent import cycle
 from agent.act import Acted, carry_out, not_repaired
 from agent.core import judge
-from agent.core.decide import Refusal
+from agent.core.decide import Refusal, veto
 from agent.core.model import Failure, Held, Outcome, Plan, Repair, Result, Stage, Step, Why
 from agent.core.ports import Download
 from agent.cycle import Context
@@ -91,6 +91,7 @@ class Run:
             for item in plan.repair
             if (item.package, item.architecture) not in planned
             and f"{item.package}:{item.architecture}" not in self._dropped
+            and veto(self._context.policy, item.package) is None
         ]
         first = 1 + max((step.group for step in plan.install), default=0)
         return tuple(replace(step, group=first + step.group) for step in self._engine.reinstallations(rest))

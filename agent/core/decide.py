@@ -73,6 +73,8 @@ def _allowlist(policy: Policy, update: Update) -> Refusal | None:
 
 
 def _signature(_policy: Policy, update: Update) -> Refusal | None:
+    if update.rival:
+        return Why.UNTRUSTED, f"{update.rival} offers another package as {update.candidate}, and apt mixes them up"
     if update.trusted:
         return None
     return Why.UNTRUSTED, f"{update.origin} {update.archive} is not authenticated: its signature is missing or bad"

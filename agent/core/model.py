@@ -119,6 +119,8 @@ class Update:
     security: bool
     download_bytes: int
     trusted: bool = True
+    rival: str = ""
+    """An origin that is not allowed and offers another package under the very same version; empty where none does."""
     on_hold: bool = False
     pin: str | None = None
     """The apt preference that keeps this version out, in words; None where none does."""

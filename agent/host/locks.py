@@ -99,6 +99,7 @@ def hold(path: str, patience: Patience) -> Iterator[None]:
 
 def _acquire(path: str, patience: Patience) -> int:
     try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # apt makes the directories of its caches anew, too
         while (descriptor := lock(path, 0o640)) is None:
             patience.until_free((path,))
     except OSError as error:

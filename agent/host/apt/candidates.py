@@ -12,10 +12,14 @@ from agent.core.model import Repair, Update
 from agent.core.origins import Pattern
 from agent.host.apt.index import Index
 
+_TRIGGERS_AWAITED, _TRIGGERS_PENDING = 7, 8
+"""pkgCache::State::PkgCurrentState of libapt; python-apt gives these two no name."""
 _STATES = {
     apt_pkg.CURSTATE_UNPACKED: "unpacked",
     apt_pkg.CURSTATE_HALF_CONFIGURED: "half-configured",
     apt_pkg.CURSTATE_HALF_INSTALLED: "half-installed",
+    _TRIGGERS_AWAITED: "triggers-awaited",
+    _TRIGGERS_PENDING: "triggers-pending",
 }
 NEEDS_ARCHIVE = frozenset({"reinst-required", "half-installed"})
 """States that dpkg cannot finish from what is on the machine (dpkg(1), PACKAGE FLAGS)."""
@@ -83,6 +87,27 @@ def offered(version: apt_pkg.Version, files: frozenset[int]) -> bool:
     return any(file.id in files for file, _ in version.file_list)
 
 
+def rival_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+    """Name the origin outside of these index files that offers another package under the very same version.
+
+    apt before 3.0 takes two such for one if size and relations agree, and downloads whichever comes first.
+    """
+    outside = [place for place in version.file_list if not place[0].not_source and place[0].id not in files]
+    inside = [place for place in version.file_list if place[0].id in files]
+    if not outside or not inside:
+        return None
+    hashes = {_sha256(index, place) for place in inside}
+    for place in outside:
+        if _sha256(index, place) not in hashes or len(hashes) > 1:
+            release = index.releases.get(place[0].id)
+            return f"{release.origin} {release.archive}".strip() if release else place[0].filename
+    return None
+
+
+def _sha256(index: Index, place: tuple[apt_pkg.PackageFile, int]) -> str:
+    return index.records.sha256_hash if index.records.lookup(place) else ""
+
+
 def describe(
     index: Index, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int], *, security: bool
 ) -> Update:
@@ -100,6 +125,7 @@ def describe(
         security=security,
         download_bytes=version.size,
         trusted=offered(version, files & index.trusted),
+        rival=rival_of(index, version, files) or "",
         on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
         pin=None if percentage is not None else _pin(index, package, version, files),
         phased=percentage,

@@ -89,7 +89,7 @@ def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -
                 mark(index, version, with_dependencies=False)
     expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
     actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(index)}
-    if actual != expected or depcache.del_count or depcache.broken_count > index.broken_before:
+    if actual != expected or not index.intact():
         raise ChangedError("libapt would do something else than the plan says")
 
 

@@ -1,7 +1,7 @@
 """Opens libapt's view of the packages: configuration, sources, cache, and which index files may be believed."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 
 import apt_pkg
@@ -9,6 +9,7 @@ import apt_pkg
 from agent.core.origins import Pattern, Release
 from agent.errors import HostError
 
+_REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _REFUSED = -32768
 """The priority that keeps libapt from ever choosing a version (apt_preferences(5) reserves below -1)."""
 
@@ -18,7 +19,7 @@ def libapt_errors(doing: str) -> Iterator[None]:
     """Turn libapt's exceptions into `HostError`, saying what was being done."""
     try:
         yield
-    except (SystemError, OSError) as error:  # apt_pkg.Error is a SystemError
+    except (SystemError, OSError, UnicodeDecodeError) as error:  # apt_pkg.Error is a SystemError
         raise HostError(f"{doing}: {clean(str(error))}") from error
 
 
@@ -59,7 +60,30 @@ class Index:
             self.sources = apt_pkg.SourceList()
             self.sources.read_main_list()
             self.depcache = apt_pkg.DepCache(self.cache)
-        self.broken_before = self.depcache.broken_count
+        if "dpkg" not in self.cache or self.cache["dpkg"].current_ver is None:
+            raise HostError(
+                "dpkg's status file says that not even dpkg is installed, so it is damaged; "
+                "/var/lib/dpkg/status-old or /var/backups/dpkg.status.0 may restore it"
+            )
+        self._keep_unfinished()
+        self.broken_before = self.broken()
+
+    def _keep_unfinished(self) -> None:
+        """Take back the reinstallations that libapt marks by itself: what is done is decided by the plan."""
+        for package in self.cache.packages:
+            if package.inst_state in _REINSTALL:
+                self.depcache.set_reinstall(package, False)
+                self.depcache.mark_keep(package)
+
+    def broken(self) -> frozenset[int]:
+        """Return ids of packages that would have unmet dependencies after what is marked."""
+        if not self.depcache.broken_count:
+            return frozenset()
+        return frozenset(p.id for p in self.cache.packages if self.depcache.is_inst_broken(p))
+
+    def intact(self) -> bool:
+        """Whether what is marked removes nothing and breaks nothing that was not broken before."""
+        return self.depcache.del_count == 0 and self.broken() <= self.broken_before
 
     @cached_property
     def records(self) -> apt_pkg.PackageRecords:
@@ -69,18 +93,20 @@ class Index:
     @cached_property
     def releases(self) -> dict[int, Release]:
         """What each downloadable index file's repository says of itself, by file id."""
-        return {
-            file.id: Release(
-                origin=file.origin or "",
-                label=file.label or "",
-                archive=file.archive or "",
-                codename=file.codename or "",
-                component=file.component or "",
-                site=file.site or "",
-            )
-            for file in self.cache.file_list
-            if not file.not_source
-        }
+        found = {}
+        for file in self.cache.file_list:
+            # What is not UTF-8 matches no pattern, so that one such archive stops nothing but itself.
+            with suppress(UnicodeDecodeError):
+                if not file.not_source:
+                    found[file.id] = Release(
+                        origin=file.origin or "",
+                        label=file.label or "",
+                        archive=file.archive or "",
+                        codename=file.codename or "",
+                        component=file.component or "",
+                        site=file.site or "",
+                    )
+        return found
 
     @cached_property
     def trusted(self) -> frozenset[int]:
@@ -102,6 +128,7 @@ class Index:
         self.depcache.upgrade(False)
         kept = frozenset(p.id for p in self.cache.packages if p.current_ver and self.depcache.marked_keep(p))
         self.depcache.init()
+        self._keep_unfinished()
         return kept
 
     def allowed(self, patterns: tuple[Pattern, ...]) -> frozenset[int]:
@@ -119,3 +146,4 @@ class Index:
             if not file.not_source and file.id not in files:
                 policy.set_priority(file, _REFUSED)
         self.depcache.init()
+        self._keep_unfinished()

@@ -14,6 +14,7 @@ import apt_pkg
 
 from agent.core.model import SourceError, SourceFault
 from agent.host.apt.index import clean, libapt_errors
+from agent.host.apt.sources import read_sources, source_of
 from agent.host.locks import Patience, hold
 
 _WORDS: tuple[tuple[SourceFault, str], ...] = (
@@ -35,6 +36,8 @@ _PLACES = (
     re.compile(r"(?:GPG error|signature verification failed): (?P<uri>\S+) (?P<suite>\S+) "),
     re.compile(r"Release file for (?P<uri>\S+?)/dists/(?P<suite>\S+)/(?:In)?Release "),
 )
+_OF_DPKG = re.compile(r"needs to be reinstalled")
+"""What libapt says when it opens its cache anew after fetching; it is told as a repair, not of a source."""
 _PULSE_US = 250_000
 
 
@@ -101,7 +104,7 @@ def refresh(timeout: timedelta, patience: Patience, tell: Callable[[str], None])
         cache.update(progress, sources, _PULSE_US)
     except SystemError as error:
         message = clean(str(error))
-    return tuple(_errors(progress, message, timeout))
+    return tuple(_errors(progress, message, timeout, tuple(source.name for source in read_sources(sources))))
 
 
 def _empty_cache() -> apt_pkg.Cache:
@@ -132,34 +135,28 @@ def fault_of(message: str) -> SourceFault:
     return next((fault for fault, words in _WORDS if re.search(words, message)), SourceFault.OTHER)
 
 
-def _errors(progress: _Progress, message: str, timeout: timedelta) -> list[SourceError]:
+def _errors(progress: _Progress, message: str, timeout: timedelta, names: tuple[str, ...]) -> list[SourceError]:
     if progress.timed_out:
         detail = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout)"
         return [SourceError(source="all sources", fault=SourceFault.UNREACHABLE, detail=detail)]
     found: dict[str, SourceError] = {}
     for source, detail in progress.failed:
-        name = _suite(source)
+        name = source_of(source, names) or source
         found.setdefault(name, SourceError(source=name, fault=fault_of(detail), detail=detail))
-    found.update(_verdicts(message))
+    message = "; ".join(part for part in message.split("; ") if part and not _OF_DPKG.search(part))
+    found.update(_verdicts(message, names))
     if message and not found:
         found[""] = SourceError(source="all sources", fault=fault_of(message), detail=message)
     return list(found.values())
 
 
-def _verdicts(message: str) -> dict[str, SourceError]:
+def _verdicts(message: str, names: tuple[str, ...]) -> dict[str, SourceError]:
     """Find what libapt's summary says of whole repositories: that tells more than what it says of their files."""
     found: dict[str, SourceError] = {}
     for part in message.split("; "):
         place = next((match for pattern in _PLACES if (match := pattern.search(part))), None)
         if place is not None and fault_of(part) is not SourceFault.NOT_FOUND:
-            name = f"{place['uri'].rstrip('/')} {place['suite']}"
+            spelled = f"{place['uri'].rstrip('/')} {place['suite']}"
+            name = source_of(spelled, names) or spelled
             found.setdefault(name, SourceError(source=name, fault=fault_of(part), detail=part))
     return found
-
-
-def _suite(description: str) -> str:
-    """Cut an item's description ("URI suite/main amd64 Packages") down to URI and suite."""
-    uri, _, rest = description.partition(" ")
-    place = rest.split(" ")[0]
-    suite = place if place.endswith("/") else place.rsplit("/", 1)[0]
-    return f"{uri.rstrip('/')} {suite}".strip()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import apt_pkg
 
 from agent.core.model import Held, Update, Why
-from agent.host.apt.candidates import newer, offered, origin_of
+from agent.host.apt.candidates import newer, offered, origin_of, rival_of
 from agent.host.apt.index import Index
 
 _POSITIVE = ("PreDepends", "Depends")
@@ -71,6 +71,9 @@ class _Search:
         package = target.parent_pkg
         if not offered(target, self._bounds.allowed):
             return self._elsewhere(target, f"needs {wanted}")
+        rival = rival_of(self._index, target, self._bounds.allowed)
+        if rival is not None:
+            return Why.UNTRUSTED, f"needs {wanted}, but {rival} offers another package as {target.ver_str}"
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
             return Why.HELD_BY_ADMIN, f"needs {wanted}, but {package.name} is on hold"
         veto = self._bounds.veto(package.name)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 import apt_pkg
 
 from agent.core.model import Held, Repair, Resolution, Step, Update, Why
-from agent.host.apt.candidates import NEEDS_ARCHIVE, newer, offered, origin_of, phased
+from agent.errors import ChangedError, HostError
+from agent.host.apt.candidates import NEEDS_ARCHIVE, newer, offered, origin_of, phased, rival_of
 from agent.host.apt.groups import group_steps
 from agent.host.apt.index import Index
 from agent.host.apt.refusal import Bounds, explain_refusal
@@ -51,8 +52,10 @@ def reinstallations(index: Index, repair: Sequence[Repair]) -> tuple[Step, ...]:
     for item in repair:
         if item.state not in NEEDS_ARCHIVE or (item.package, item.architecture) not in index.cache:
             continue
-        current = index.cache[item.package, item.architecture].current_ver
-        if current is not None and offered(current, index.trusted):
+        package = index.cache[item.package, item.architecture]
+        current = package.current_ver
+        on_hold = package.selected_state == apt_pkg.SELSTATE_HOLD
+        if current is not None and not on_hold and offered(current, index.trusted):
             steps.append(_step(index, current, index.trusted, frozenset()))
     return group_steps(index, steps)
 
@@ -102,7 +105,7 @@ class _Marks:
         """Return the version object that an update of this very index stands for."""
         version = find_version(self._index, update.package, update.architecture, update.candidate, self._files)
         if version is None:
-            raise LookupError(f"{update.package} {update.candidate} is not in the index it was found in")
+            raise ChangedError(f"{update.package} {update.candidate} is no longer in the package lists")
         return version
 
     def all_at_once(self, versions: Sequence[apt_pkg.Version]) -> bool:
@@ -134,7 +137,7 @@ class _Marks:
     def marked_versions(self) -> list[apt_pkg.Version]:
         """Return all that is marked, every rule checked once more on the whole."""
         if not self._lawful():
-            raise LookupError("libapt's marks do not obey the rules after resolving")
+            raise HostError("apt's resolver would do more than is allowed; `apt-get check` may say what is broken")
         return self._taken
 
     def _lawful(self) -> bool:
@@ -213,12 +216,13 @@ class _Marks:
         return list(found.values())
 
     def _intact(self) -> bool:
-        return self._depcache.del_count == 0 and self._depcache.broken_count <= self._index.broken_before
+        return self._index.intact()
 
     def _obeys(self, version: apt_pkg.Version) -> bool:
         package = version.parent_pkg
         return (
             offered(version, self._files)
+            and rival_of(self._index, version, self._files) is None
             and package.selected_state != apt_pkg.SELSTATE_HOLD
             and self._veto(package.name) is None
             and (package.current_ver is None or newer(version, package.current_ver))
