@@ -20,6 +20,7 @@ class Acted:
 
     upgraded: tuple[Step, ...]
     failed: tuple[Failure, ...]
+    removed: tuple[str, ...] = ()
 
 
 def carry_out(engine: PackageEngine, steps: Sequence[Step], scope: Scope, tell: Tell) -> Iterator[Acted]:
@@ -36,11 +37,12 @@ def carry_out(engine: PackageEngine, steps: Sequence[Step], scope: Scope, tell: 
 
 
 def _transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
+    before = engine.states()
     errors = dict(engine.install(batch, scope))
     states = engine.states()
     if any(_unfinished(step, states) for step in batch):
         # dpkg stops at an error and leaves the rest unpacked; finishing that is always safe.
-        errors = {**engine.repair(), **errors}
+        errors = {**_finish(engine), **errors}
         states = engine.states()
     for group in split(batch):
         missing = tuple(step for step in group if not judge.arrived(step, states))
@@ -50,7 +52,16 @@ def _transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
     return Acted(
         upgraded=tuple(step for step in batch if judge.arrived(step, states)),
         failed=judge.failures(batch, states, errors),
+        removed=judge.vanished(before, states),
     )
+
+
+def _finish(engine: PackageEngine) -> Mapping[str, str]:
+    """Finish what can be; where even that may not begin, what was done before must still be told."""
+    try:
+        return engine.repair()
+    except (BusyError, HostError) as error:
+        return {"": f"not finished: {error}"}
 
 
 def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> Mapping[str, str]:

@@ -5,10 +5,10 @@ operator's own hand in between is an ordinary case.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import log
-from agent.core.decide import Refusal, admit, settle, veto
+from agent.core.decide import Refusal, admit, fallbacks, settle, veto
 from agent.core.model import Facts, ListsState, Plan, Scope
 from agent.core.policy import Policy
 from agent.core.ports import Machine, PackageEngine, Refreshed, Tell
@@ -69,10 +69,19 @@ def decide(context: Context, scope: Scope, facts: Facts, dropped: Mapping[str, R
     def untouchable(package: str) -> Refusal | None:
         return veto(context.policy, package) or given_up.get(package)
 
-    return settle(facts, scope, admission, context.engine.resolve(admission.admitted, scope, untouchable))
+    resolution = context.engine.resolve(admission.admitted, scope, untouchable)
+    second = fallbacks(context.policy, facts, scope, resolution.refused)
+    if second:
+        over = {(update.package, update.architecture) for update in second}
+        kept = [update for update in admission.admitted if (update.package, update.architecture) not in over]
+        first = [held for held in resolution.refused if (held.package, held.architecture) in over]
+        resolution = context.engine.resolve((*kept, *second), scope, untouchable)
+        resolution = replace(resolution, refused=(*first, *resolution.refused))
+    return settle(facts, scope, admission, resolution)
 
 
 def remember(context: Context, plan: Plan) -> None:
     """Make a plan what `status` shows, until the lists that it rests on are too old."""
+    # Lists without a date are stale already, whatever stands here.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     context.memory.keep_plan(plan, context.machine.now(), fresh_until=fresh_until)

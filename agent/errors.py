@@ -31,6 +31,12 @@ class BusyError(AgentError):
     exit_code = 5
 
 
+class StoppedError(AgentError):
+    """Somebody asked for a stop, and nothing was half done."""
+
+    exit_code = 130
+
+
 class HostError(AgentError):
     """The machine's move: it answered with a fault; look again once that is mended."""
 

@@ -1,11 +1,13 @@
 """The jobs that can be asked for: check, explain, upgrade. Here the verbs meet (report comes with its endpoint)."""
 
+from dataclasses import replace
+
 from agent import cycle, log
 from agent.core import explain as explaining
 from agent.core.explain import Explanation
 from agent.core.model import Outcome, Plan, Result, Scope
 from agent.cycle import Context
-from agent.errors import BusyError, HostError, UsageError
+from agent.errors import BusyError, HostError, StoppedError, UsageError
 from agent.observe import observe
 from agent.run import Run
 
@@ -61,9 +63,14 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
         outcome = run.carry_out(refresh=refresh, plan_id=plan_id)
     except BusyError as error:
         outcome = run.end(Result.BUSY, str(error))
+    except StoppedError as error:
+        outcome = run.end(Result.INTERRUPTED, str(error))
     except HostError as error:
         outcome = run.end(Result.FAILED, str(error))
-    context.memory.keep_outcome(outcome, context.machine.now())
+    try:
+        context.memory.keep_outcome(outcome, context.machine.now())
+    except HostError as error:  # what was done must be told, above all where it cannot be written down
+        outcome = replace(outcome, result=Result.FAILED, message=f"{outcome.message} {error}".strip())
     counts = {
         "upgraded": len(outcome.upgraded),
         "held": len(outcome.held),

@@ -68,9 +68,10 @@ class Memory:
 
     def new_run_id(self, now: datetime) -> str:
         """Return an id for a run that begins now; ids sort by time."""
-        base = f"{now:%Y%m%dT%H%M%SZ}"
-        taken = set(self.store.run_ids())
-        return next(name for n in range(1, 1000) if (name := base if n == 1 else f"{base}-{n}") not in taken)
+        newest = next(iter(self.store.run_ids()), "")
+        # A clock that once was ahead left an id that this one must still sort behind.
+        base = max(f"{now:%Y%m%dT%H%M%SZ}", newest.partition("-")[0])
+        return base if newest < base else f"{base}-{int(newest.partition('-')[2] or 1) + 1:03}"
 
 
 def _errors(reader: Reader) -> Iterator[SourceError]:

@@ -9,6 +9,9 @@ from datetime import datetime
 from agent.errors import RecordError
 from agent.times import parse_moment
 
+_LARGEST = 1e15
+"""Beyond what any number in a document can be, and what floats hold exactly; NaN and infinity are beyond it, too."""
+
 
 class Reader:
     """A JSON object under inspection; `place` says where it lies, for messages."""
@@ -49,7 +52,7 @@ class Reader:
     def number(self, key: str) -> float:
         """Return a number; raises RecordError where there is none (true and false are none)."""
         value = self._value.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
             raise self._wrong(key, "a number", value)
         return value
 

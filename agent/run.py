@@ -7,10 +7,10 @@ from agent import cycle
 from agent.act import Acted, carry_out, not_repaired
 from agent.core import judge
 from agent.core.decide import Refusal, veto
-from agent.core.model import Failure, Held, Outcome, Plan, Repair, Result, Stage, Step, Why
+from agent.core.model import UNMET, Failure, Outcome, Plan, Repair, Result, Stage, Step, Why
 from agent.core.ports import Download
 from agent.cycle import Context
-from agent.errors import ChangedError, HostError, NoSpaceError
+from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 
 _ROUNDS = 4
 """How often a run plans anew because the machine changed under it."""
@@ -46,7 +46,7 @@ class Run:
                 f"the plan is {plan.id} now, not {plan_id}: the machine has changed since. "
                 "Nothing was done; look at `maestro-agent check` again"
             )
-        if plan.repair:
+        if any(item.state != UNMET for item in plan.repair):
             plan = self._repair(plan)
         try:
             self._rounds(plan)
@@ -56,14 +56,16 @@ class Run:
 
     def end(self, result: Result, message: str) -> Outcome:
         """Return what stands when the run could not go on; packages that arrived before that are in it."""
-        return replace(
-            self._so_far,
-            finished_at=self._context.machine.now(),
-            result=result,
-            message=message,
-            reboot=self._context.machine.reboot(),
-            lock=self._engine.lock,
-        )
+        try:
+            outcome = self._judged()
+        except AgentError:  # the machine cannot even be looked at: what is known stands
+            outcome = replace(
+                self._so_far,
+                finished_at=self._context.machine.now(),
+                reboot=self._context.machine.reboot(),
+                lock=self._engine.lock,
+            )
+        return replace(outcome, result=result, message=message)
 
     def _plan(self) -> Plan:
         plan = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
@@ -132,8 +134,8 @@ class Run:
         try:
             return self._engine.fetch(plan.install, plan.scope)
         except NoSpaceError as error:
-            held = tuple(Held.of(step, Why.NO_SPACE, str(error)) for step in plan.install)
-            self._so_far = replace(self._so_far, held=held)
+            for step in plan.install:
+                self._dropped[f"{step.package}:{step.architecture}"] = (Why.NO_SPACE, str(error))
             raise
 
     def _drop(self, steps: Iterable[Step], errors: Mapping[str, str]) -> None:
@@ -154,6 +156,7 @@ class Run:
             upgraded=(*self._so_far.upgraded, *(step for step in acted.upgraded if step not in again)),
             repaired=(*self._so_far.repaired, *repaired),
             failed=(*self._so_far.failed, *acted.failed),
+            removed=(*self._so_far.removed, *acted.removed),
         )
         self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
 
@@ -163,13 +166,12 @@ class Run:
             self._dropped.pop(failure.package, None)
         after = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
         cycle.remember(self._context, after)
-        names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]
         outcome = replace(
             self._so_far,
             finished_at=self._context.machine.now(),
             held=after.held,
             failed=(*self._so_far.failed, *self._still_unfinished(after)),
-            conffiles_kept=self._engine.kept_conffiles(names, self._so_far.started_at),
+            conffiles_kept=self._kept_conffiles(),
             reboot=after.reboot,
             lists=after.lists,
             lock=self._engine.lock,
@@ -177,7 +179,19 @@ class Run:
         )
         result = judge.result(after, outcome, stopped=self._context.stop())
         words = "stopped when asked to; what still waits is for the next run" if result is Result.INTERRUPTED else ""
+        unmet = [item.package for item in after.repair if item.state == UNMET]
+        if unmet:
+            words = (
+                f"dependencies of {', '.join(unmet)} are not met; `apt-get --fix-broken install` shows what would help"
+            )
         return replace(outcome, result=result, message=words)
+
+    def _kept_conffiles(self) -> tuple[str, ...]:
+        names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]
+        try:
+            return self._engine.kept_conffiles(names, self._so_far.started_at)
+        except HostError:  # the least of what is to be told must not keep the rest from being told
+            return ()
 
     def _still_unfinished(self, after: Plan) -> list[Failure]:
         """Name what dpkg still has not finished, with the error that its repair met."""
@@ -192,5 +206,5 @@ class Run:
                 detail=f"dpkg state: {item.state}",
             )
             for name, item in names.items()
-            if name not in told
+            if name not in told and item.state != UNMET
         ]

@@ -4,7 +4,7 @@ The document (`maestro.status/1`) is made first, the text from the document.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 
 from agent.reading import Reader
@@ -14,6 +14,7 @@ from agent.times import ago, moment, spell
 STATUS_SCHEMA = "maestro.status/1"
 Document = dict[str, object]
 _SHOWN = 8
+_CLOCK_SLACK = timedelta(minutes=5)
 
 
 class Health(Enum):
@@ -121,6 +122,8 @@ def _unknown(state: Reader | None, now: datetime, problem: str) -> list[str]:
     if name == "never":
         details = [error.text("detail") for error in lists.parts("errors")]
         return ["; ".join(details) or "the package lists were never fetched"]
+    if state.moment("generated_at") > now + _CLOCK_SLACK:
+        return ["the record is from the future: is the clock right? `maestro-agent check` makes a new one"]
     if name == "stale" or state.moment("fresh_until") < now:
         updated = lists.maybe_moment("updated_at")
         since = f"last verified {ago(updated, now)}" if updated else "never verified"
@@ -140,7 +143,8 @@ def _waiting(state: Reader | None) -> list[str]:
     if held:
         reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back")
     if plan.count("repair"):
-        reasons.append("dpkg was interrupted and left packages unfinished: run `maestro-agent upgrade`")
+        names = ", ".join(sorted({part.text("package") for part in plan.parts("repair")}))
+        reasons.append(f"unfinished by dpkg or broken: {names}: run `maestro-agent upgrade`")
     if plan.part("lists").text("state") == "partial":
         reasons.append("the lists of some package sources could not be fetched")
     return reasons

@@ -7,8 +7,10 @@ document that cannot be read, or that a newer agent wrote, is set aside under an
 Kept free of heavy imports, for `status` reads through here.
 """
 
+import errno
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -79,7 +81,7 @@ class Store:
         """
         path = self.path(name)
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8", opener=_open_regular) as file:
                 reader = Reader(json.load(file), path)
             found = reader.text("schema")
             if found != schema:
@@ -110,7 +112,7 @@ class Store:
             return []
         except OSError as error:
             raise RecordError(f"{self.directory}: cannot be read: {error.strerror}") from error
-        return sorted((name[:-5] for name in names if name.endswith(".json")), reverse=True)
+        return sorted((name[:-5] for name in names if name[:1].isdigit() and name.endswith(".json")), reverse=True)
 
     def read_run(self, run_id: str, schema: str) -> Reader | None:
         """As `read`, for one run of the history."""
@@ -166,6 +168,16 @@ class Store:
         except OSError:
             return "; root may set it aside with `maestro-agent check`"
         return f"; it was set aside as {aside}"
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file without waiting: a pipe in its place must not hang whoever asks for the status."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a directory has an error of its own
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
 
 
 def _sync_directory(path: str) -> None:

@@ -18,7 +18,7 @@ def plan_lines(plan: Reader) -> list[str]:
     lines += held_lines(plan)
     unfinished = [f"{part.text('package')} ({part.text('state')})" for part in plan.parts("repair")]
     if unfinished:
-        lines.append(f"Unfinished by dpkg, `maestro-agent upgrade` repairs it: {', '.join(unfinished)}")
+        lines.append(f"Unfinished or broken (`maestro-agent upgrade` repairs what dpkg can): {', '.join(unfinished)}")
     others = int(plan.number("other_updates"))
     if others:
         lines.append(f"{counted(others, 'other update')} on offer, not installed on their own (`upgrade --all`).")
@@ -38,6 +38,9 @@ def outcome_lines(outcome: Reader) -> list[str]:
     if changed:
         lines.append(f"{counted(len(changed), 'package')} brought to a new version:")
     lines += [f"  {name} {part.maybe_text('from') or '(new)'} -> {part.text('to')}" for name, part in _named(changed)]
+    lines += [
+        f"GONE {name}: an upgrade took over its last file, so dpkg removed it" for name in outcome.texts("removed")
+    ]
     repaired = [part.text("package") for part in outcome.parts("repaired")]
     if repaired:
         lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")

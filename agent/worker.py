@@ -60,7 +60,20 @@ class Answer:
     error: str = ""
 
 
-def perform(request: Request, tell: Tell, stop: Callable[[], bool] = lambda: False) -> Answer:
+def attached(request: Request, tell: Tell) -> Answer:
+    """Do a job that changes no package in this process; the first signal asks it to stop."""
+    stopping = False
+
+    def remember(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, remember)
+    return perform(request, tell, lambda: stopping)
+
+
+def perform(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
     """Do a job in this process.
 
     Raises:
@@ -79,7 +92,8 @@ def detached(request: Request, tell: Tell) -> Answer:
         os.close(reading)
         _be_job(request, writing)
     os.close(writing)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # SIGHUP is left as it is: a closed terminal ends this process, and the job goes on without it.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: _ask_to_stop(child, tell))
     answer = Answer(exit_code=1, error="the job ended without an answer; `maestro-agent history` tells how far it came")
     with os.fdopen(reading, encoding="utf-8") as lines:
@@ -113,7 +127,6 @@ def _be_job(request: Request, descriptor: int) -> None:
 
     try:
         os.setsid()
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, remember)
         try:
@@ -136,7 +149,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _context(request: Request, tell: Tell, stop: Callable[[], bool], memory: Memory, run_id: str) -> Context:
     policy, _ = load(request.config, read_distro())
-    engine = AptEngine(policy, log=Path(memory.store.log_path(run_id)), tell=tell)
+    engine = AptEngine(policy, log=Path(memory.store.log_path(run_id)), tell=tell, stop=stop)
     return Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
 
 

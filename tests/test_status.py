@@ -66,7 +66,7 @@ def test_a_machine_with_fresh_lists_and_nothing_to_do_is_healthy() -> None:
         ({"install": (given.step(),), "scope": Scope.ALL}, "1 update waits: run `maestro-agent upgrade`"),
         ({"held": (given.held(),)}, "1 security update is held back"),
         ({"held": (given.held(), given.held("b"))}, "2 security updates are held back"),
-        ({"repair": (given.REPAIR,)}, "dpkg was interrupted and left packages unfinished: run `maestro-agent upgrade`"),
+        ({"repair": (given.REPAIR,)}, "unfinished by dpkg or broken: r: run `maestro-agent upgrade`"),
         ({"lists": PARTIAL}, "the lists of some package sources could not be fetched"),
     ],
 )

@@ -216,11 +216,11 @@ def test_a_document_may_be_only_warned_of(store: Store, capsys: pytest.CaptureFi
 
 
 def test_runs_are_listed_newest_first(store: Store) -> None:
-    ids = ["20261123T051000Z", "20261123T051000Z-2", "20261122T051000Z", "20270101T000000Z"]
+    ids = ["20261123T051000Z", "20261123T051000Z-002", "20261122T051000Z", "20270101T000000Z"]
     for run_id in ids:
         store.write_run(run_id, DOCUMENT)
 
-    assert store.run_ids() == ["20270101T000000Z", "20261123T051000Z-2", "20261123T051000Z", "20261122T051000Z"]
+    assert store.run_ids() == ["20270101T000000Z", "20261123T051000Z-002", "20261123T051000Z", "20261122T051000Z"]
     assert all(store.read_run(run_id, SCHEMA) for run_id in ids)
 
 
@@ -397,5 +397,5 @@ def test_runs_of_one_second_get_ids_in_their_order(store: Store) -> None:
         ids.append(memory.new_run_id(given.NOW))
         store.write_run(ids[-1], DOCUMENT)
 
-    assert ids == ["20261123T051000Z", "20261123T051000Z-2", "20261123T051000Z-3"]
+    assert ids == ["20261123T051000Z", "20261123T051000Z-002", "20261123T051000Z-003"]
     assert store.run_ids() == ids[::-1]

@@ -2,10 +2,9 @@
 
 import argparse
 import os
-import sys
 from datetime import datetime, timezone
 
-from agent.cli.output import print_json, print_lines
+from agent.cli.output import complain, print_json, print_lines
 from agent.errors import RecordError, UsageError
 from agent.reading import Reader
 from agent.store import Store
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             found = store.read_run(run_id, _SCHEMA)
             lines += [history_line(found)] if found is not None else []
         except RecordError as error:
-            print(f"maestro-agent: {error}", file=sys.stderr)
+            complain(str(error))
             continue
         runs += [found] if found is not None else []
     if arguments.json:

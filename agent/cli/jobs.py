@@ -1,14 +1,13 @@
 """What the commands that do a job have in common: the request, the progress line, the answer."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.cli.output import ProgressLine, print_json, print_lines
+from agent.cli.output import ProgressLine, complain, print_json, print_lines
 from agent.core.ports import Tell
 from agent.reading import Reader
-from agent.worker import Answer, Request, perform
+from agent.worker import Answer, Request, attached
 
 
 def config_path(arguments: argparse.Namespace) -> Path | None:
@@ -21,7 +20,7 @@ def do(
     *,
     as_json: bool,
     render: Callable[[Reader], list[str]],
-    how: Callable[[Request, Tell], Answer] = perform,
+    how: Callable[[Request, Tell], Answer] = attached,
 ) -> int:
     """Do a job with a progress line, print its answer, return its exit code."""
     progress = ProgressLine()
@@ -30,7 +29,7 @@ def do(
     finally:
         progress.clear()
     if answer.error:
-        print(f"maestro-agent: {answer.error}", file=sys.stderr)
+        complain(answer.error)
     if answer.document is not None:
         if as_json:
             print_json(answer.document)

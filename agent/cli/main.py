@@ -11,6 +11,7 @@ import syslog
 from collections.abc import Sequence
 from types import ModuleType
 
+from agent.cli.output import complain
 from agent.errors import AgentError
 from agent.store import DEFAULT_DIRECTORY
 from agent.version import VERSION
@@ -45,6 +46,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed streams are None
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         verb = _verb(argv)
         module = importlib.import_module(f"agent.cli.{verb}") if verb else None
@@ -52,14 +55,18 @@ def main(argv: Sequence[str]) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except AgentError as error:
-        print(f"maestro-agent: {error}", file=sys.stderr)
+        complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         print("maestro-agent: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say nothing more
+        _say_nothing_more()  # the reader has gone
         return 0
+    except OSError as error:
+        _say_nothing_more()
+        complain(f"cannot go on: {error}")
+        return 1
     except Exception as error:  # noqa: BLE001 - the one boundary: a bug is told and recorded, never swallowed
         syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
         syslog.syslog(syslog.LOG_ERR, f"internal error: {error!r}")
@@ -67,6 +74,10 @@ def main(argv: Sequence[str]) -> int:
         sys.excepthook(type(error), error, error.__traceback__)  # prints it without importing traceback
         return 1
     return code
+
+
+def _say_nothing_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _verb(argv: Sequence[str]) -> str | None:

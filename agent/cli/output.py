@@ -5,15 +5,28 @@ import os
 import sys
 from collections.abc import Mapping
 
+_CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160), *range(55296, 57344)), "?")
+
+
+def harmless(text: str) -> str:
+    """Replace what could drive a terminal: names and messages come from repositories, scripts and files."""
+    return text.translate(_CONTROL)
+
+
+def complain(message: str) -> None:
+    """Print a message on standard error, line by line."""
+    for line in message.split("\n"):
+        print(f"maestro-agent: {harmless(line)}", file=sys.stderr)
+
 
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(json.dumps(document, indent=2))
 
 
 def print_lines(lines: list[str]) -> None:
     """Print lines for a person; where the terminal has colour, the words that matter stand out."""
-    for line in lines:
+    for line in map(harmless, lines):
         print(_coloured(line) if _has_colour() else line)
 
 
@@ -28,7 +41,7 @@ class ProgressLine:
         """Show what is being done now."""
         if self._live:
             width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
-            sys.stderr.write(f"\r\033[K{message[:width]}")
+            sys.stderr.write(f"\r\033[K{harmless(message)[:width]}")
             sys.stderr.flush()
             self._shown = True
 

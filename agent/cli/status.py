@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         state = store.read(STATE, "maestro.state/1")
         last = next((store.read_run(run_id, "maestro.outcome/1") for run_id in store.run_ids()), None)
         health, document, lines = _weigh(store, state, last, now=now)
-    except RecordError as error:
+    except (RecordError, ValueError, OverflowError) as error:
         health, document, lines = _weigh(store, None, None, now=now, problem=str(error))
     if arguments.json:
         print_json(document)

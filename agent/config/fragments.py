@@ -59,11 +59,13 @@ def _is_there(path: Path) -> bool:
 
 def _read(path: Path) -> dict[str, object]:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ConfigError(f"{path}: is not a regular file")  # reading a pipe would wait for ever
         tables: dict[str, object] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError, and so is a number too long
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     return tables

@@ -26,29 +26,46 @@ class Admission:
 
 
 def admit(policy: Policy, facts: Facts, scope: Scope, dropped: Mapping[str, Refusal] | None = None) -> Admission:
-    """Sort the updates on offer into admitted and held.
+    """Sort the updates on offer into admitted, at most one for each package, and held.
 
     `dropped` names packages (`name:architecture`) that this run has given up on already, with the reason.
     """
-    admitted: list[Update] = []
+    admitted: dict[tuple[str, str], Update] = {}
     held: list[Held] = []
     for update in wanted(facts, scope):
+        key = (update.package, update.architecture)
+        if key in admitted:
+            continue
         refusal = (dropped or {}).get(f"{update.package}:{update.architecture}") or gate(policy, update)
         if refusal is None:
-            admitted.append(update)
+            admitted[key] = update
         else:
             held.append(Held.of(update, *refusal))
-    return Admission(admitted=tuple(admitted), held=tuple(held))
+    return Admission(admitted=tuple(admitted.values()), held=tuple(held))
 
 
 def wanted(facts: Facts, scope: Scope) -> tuple[Update, ...]:
-    """Return one update for each package: the security update, or for every package the highest version."""
+    """Return what the scope asks for; with everything asked for, the highest version of a package comes first.
+
+    Its security update comes behind that, for a higher version that may not be had must not hide it.
+    """
     if scope is Scope.SECURITY:
         return tuple(update for update in facts.updates if update.security)
-    by_package: dict[tuple[str, str], Update] = {}
-    for update in sorted(facts.updates, key=lambda update: not update.security):
-        by_package[update.package, update.architecture] = update
-    return tuple(by_package.values())
+    return tuple(sorted(facts.updates, key=lambda one: (one.package, one.architecture, one.security)))
+
+
+def fallbacks(policy: Policy, facts: Facts, scope: Scope, refused: Iterable[Held]) -> tuple[Update, ...]:
+    """Return the security updates of packages whose higher version the resolver refused."""
+    if scope is Scope.SECURITY:
+        return ()
+    over = {(item.package, item.architecture): item.candidate for item in refused}
+    return tuple(
+        update
+        for update in facts.updates
+        if update.security
+        and over.get((update.package, update.architecture), update.candidate) != update.candidate
+        and gate(policy, update) is None
+    )
 
 
 def gate(policy: Policy, update: Update) -> Refusal | None:
@@ -117,11 +134,15 @@ def veto(policy: Policy, package: str) -> Refusal | None:
 def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolution) -> Plan:
     """Put the plan together from what was admitted and what the resolver answered."""
     install = tuple(sorted(resolution.steps, key=lambda step: (step.package, step.architecture)))
-    planned = {(step.package, step.architecture) for step in install}
+    planned = {(step.package, step.architecture, step.candidate) for step in install}
     repair = tuple(sorted(facts.repair, key=lambda item: (item.package, item.architecture)))
     held = sorted(
         # what the allowlist leaves out may still come along as something that another update needs
-        (item for item in (*admission.held, *resolution.refused) if (item.package, item.architecture) not in planned),
+        (
+            item
+            for item in (*admission.held, *resolution.refused)
+            if (item.package, item.architecture, item.candidate) not in planned
+        ),
         key=lambda item: (item.package, item.architecture),
     )
     return Plan(
@@ -140,7 +161,7 @@ def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolut
 def plan_id(scope: Scope, install: Iterable[Step], repair: Iterable[Repair]) -> str:
     """Return a short digest that is the same exactly when the work is the same (12 hex digits)."""
     lines = [scope.value]
-    lines += [f"{s.package}:{s.architecture} {s.installed} {s.candidate}" for s in install]
+    lines += [f"{s.package}:{s.architecture} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]
     lines += [f"{r.package}:{r.architecture} {r.state}" for r in repair]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 

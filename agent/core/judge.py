@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from agent.core.model import Failure, ListsState, Outcome, PackageState, Plan, Result, Stage, Step
+from agent.core.model import UNMET, Failure, ListsState, Outcome, PackageState, Plan, Result, Stage, Step
 
 HEALTHY = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 """dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""
@@ -30,9 +30,20 @@ def failures(
         at_target = state is not None and state.version == step.candidate
         stage = Stage.CONFIGURE if at_target else Stage.UNPACK
         word = state.state if state is not None else "not-installed"
-        error = errors.get(name) or errors.get(step.package) or f"not upgraded: dpkg says {word}"
+        # What speaks of no package by name speaks of the whole transaction.
+        error = errors.get(name) or errors.get(step.package) or errors.get("") or f"not upgraded: dpkg says {word}"
         found.append(Failure(package=name, stage=stage, error=error, detail=f"dpkg state: {word}"))
     return tuple(found)
+
+
+def vanished(before: Mapping[str, PackageState], after: Mapping[str, PackageState]) -> tuple[str, ...]:
+    """Name the packages that were installed before and are no more."""
+    gone = (name for name, state in before.items() if state.state in HEALTHY and not _is_there(after.get(name)))
+    return tuple(sorted(gone))
+
+
+def _is_there(state: PackageState | None) -> bool:
+    return state is not None and state.state not in {"not-installed", "config-files"}
 
 
 def result(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
@@ -40,12 +51,12 @@ def result(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
 
     "up-to-date" is said only of fresh, verified lists with nothing waiting or held; see `Result`.
     """
-    if outcome.failed or plan_after.repair:
+    if outcome.failed or any(item.state != UNMET for item in plan_after.repair):
         return Result.FAILED
     if stopped and plan_after.install:
         return Result.INTERRUPTED
     fresh = plan_after.lists.state is ListsState.FRESH
-    if plan_after.held or plan_after.install:
+    if plan_after.held or plan_after.install or plan_after.repair or outcome.removed:
         return Result.DEGRADED
     if fresh:
         return Result.UPDATED if outcome.upgraded or outcome.repaired else Result.UP_TO_DATE

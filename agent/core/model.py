@@ -128,9 +128,13 @@ class Update:
     """Phased-Update-Percentage that defers this version on this machine; None where none does."""
 
 
+UNMET = "unmet-dependencies"
+"""State of an installed package whose dependencies are not met: nothing that dpkg could finish by itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """A package that dpkg left unfinished; `state` in dpkg's own words ("half-configured")."""
+    """A package that dpkg left unfinished; `state` in dpkg's own words ("half-configured"), or `UNMET`."""
 
     package: str
     architecture: str
@@ -264,6 +268,8 @@ class Outcome:
     finished_at: datetime | None
     result: Result
     upgraded: tuple[Step, ...] = ()
+    removed: tuple[str, ...] = ()
+    """Packages (`name:architecture`) that dpkg took away: an upgrade had taken over the last of their files."""
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()
     repaired: tuple[Repair, ...] = ()

@@ -12,9 +12,17 @@ RUNTIME_PACKAGES = frozenset(
         "docker-ce",
         "docker-ce-cli",
         "docker-ce-rootless-extras",
+        "containerd-stable",
         "docker-cli",
+        "docker-ee",
+        "docker-engine",
         "docker.io",
+        "moby-cli",
+        "moby-containerd",
+        "moby-engine",
+        "moby-runc",
         "runc",
+        "runc-stable",
         "weave-net",
     }
 )

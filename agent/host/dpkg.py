@@ -1,5 +1,6 @@
 """dpkg's own database as it lies on disk: the state of each package, its journal, and conffiles set aside."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def states() -> Mapping[str, PackageState]:
                     if "reinstreq" in words:
                         state = "reinst-required"
                     found[name] = PackageState(version=stanza.get("Version", "") or None, state=state)
-    except (SystemError, OSError, KeyError) as error:
+    except (SystemError, OSError, KeyError, UnicodeDecodeError) as error:
         raise HostError(f"{status_file()}: cannot be read: {error}") from error
     return found
 
@@ -60,12 +61,13 @@ def conffiles_of(packages: Iterable[str]) -> tuple[str, ...]:
     wanted = set(packages)
     native = apt_pkg.config.find("APT::Architecture")
     found = []
-    with status_file().open("rb") as file, apt_pkg.TagFile(file) as stanzas:
+    with status_file().open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # names of files are bytes
         for stanza in stanzas:
-            architecture = stanza.get("Architecture", native)
-            if f"{stanza['Package']}:{native if architecture == 'all' else architecture}" in wanted:
-                lines = stanza.get("Conffiles", "").splitlines()
-                found += [line.strip().split(" ")[0] for line in lines if line.strip()]
+            architecture = os.fsdecode(stanza.get("Architecture", native.encode()))
+            if f"{os.fsdecode(stanza['Package'])}:{native if architecture == 'all' else architecture}" in wanted:
+                lines = os.fsdecode(stanza.get("Conffiles", b"")).splitlines()
+                # name, checksum, and perhaps the word obsolete; a name may hold spaces
+                found += [line.strip().removesuffix(" obsolete").rpartition(" ")[0] for line in lines if line.strip()]
     return tuple(sorted(found))
 
 

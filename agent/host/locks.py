@@ -12,11 +12,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from agent.core.model import LockWait
-from agent.errors import BusyError, HostError
+from agent.errors import BusyError, HostError, StoppedError
 from agent.recordlock import holder_pid, lock
 
 _FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 2.0
+_LONGEST_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +37,10 @@ class Holder:
 class Patience:
     """How long to wait for locks in all, and what was waited for; one for each run."""
 
-    def __init__(self, timeout: timedelta, tell: Callable[[str], None]) -> None:
+    def __init__(self, timeout: timedelta, tell: Callable[[str], None], stop: Callable[[], bool]) -> None:
         self._timeout = timeout
         self._tell = tell
+        self._stop = stop
         self.wait = LockWait()
 
     def until_free(self, paths: tuple[str, ...]) -> None:
@@ -47,6 +48,7 @@ class Patience:
 
         Raises:
             BusyError: somebody did to the end; the message names program, pid and since when.
+            StoppedError: a stop was asked for.
         """
         started = time.monotonic()
         deadline = started + self._timeout.total_seconds()
@@ -60,6 +62,8 @@ class Patience:
                     f"{holder} holds {path}; waited {self._timeout.total_seconds():.0f} s (apt.lock_timeout). "
                     "Run it again when that program is done"
                 )
+            if self._stop():
+                raise StoppedError(f"stopped while waiting for {holder}")
             if told != str(holder):
                 told = str(holder)
                 self._tell(f"waiting for {holder}, which holds {path}")

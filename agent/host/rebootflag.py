@@ -4,6 +4,8 @@ import os
 
 _FLAGS = ("/run/reboot-required", "/var/run/reboot-required")
 """Usually one directory; where /var/run is no link, packages may have written to either."""
+_LATEST = 253402300799.0
+"""The last second of the year 9999, beyond which Python has no date."""
 
 
 def read_flag() -> tuple[tuple[str, ...], float] | None:
@@ -14,7 +16,7 @@ def read_flag() -> tuple[tuple[str, ...], float] | None:
     """
     for flag in _FLAGS:
         try:
-            since = os.stat(flag).st_mtime
+            since = min(os.stat(flag).st_mtime, _LATEST)
         except FileNotFoundError:
             continue
         return _packages(f"{flag}.pkgs"), since

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import select
+import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -20,13 +21,15 @@ from pathlib import Path
 
 import psutil
 
-from agent.errors import AgentError, BusyError, ChangedError, HostError
+from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.command import QUIET
 
 _STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
 _POLL_S = 1.0
 _GRACE_S = 30.0
-_KINDS: dict[str, type[AgentError]] = {kind.__name__: kind for kind in (BusyError, ChangedError, HostError)}
+_KINDS: dict[str, type[AgentError]] = {
+    kind.__name__: kind for kind in (BusyError, ChangedError, HostError, StoppedError)
+}
 
 
 class Channel:
@@ -53,6 +56,8 @@ class Report:
     """dpkg's error messages by package name."""
     values: dict[str, float | str | None] = field(default_factory=dict)
     """What the work itself sent last."""
+    locked: bool = False
+    """Whether the child has dpkg's locks and is at work: from then on it is not disturbed."""
     complete: bool = False
     """Whether the child came to its end and said so."""
 
@@ -63,11 +68,12 @@ def supervise(
     log: Path,
     stall_timeout: timedelta,
     tell: Callable[[str], None],
+    stop: Callable[[], bool],
 ) -> Report:
-    """Run `work` in a child and wait for it.
+    """Run `work` in a child and wait for it. A stop is passed on to it only while it waits for a lock.
 
     Raises:
-        BusyError, ChangedError, HostError: as the work raised them.
+        BusyError, ChangedError, HostError, StoppedError: as the work raised them.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -77,7 +83,7 @@ def supervise(
     os.close(writing)
     report = Report()
     try:
-        _listen(reading, _Watch(child, log, stall_timeout, report), report, tell)
+        _listen(reading, _Watch(child, log, stall_timeout, report, stop), report, tell)
     finally:
         os.close(reading)
         os.waitpid(child, 0)
@@ -136,6 +142,7 @@ def _hear(line: str, report: Report, tell: Callable[[str], None]) -> None:
         document = json.loads(line)
         if "tell" in document:
             tell(document["tell"])
+        report.locked = report.locked or "locked" in document
         if "done" in document:
             report.values = document["done"]
             report.complete = "raised" not in document["done"]
@@ -144,7 +151,8 @@ def _hear(line: str, report: Report, tell: Callable[[str], None]) -> None:
 class _Watch:
     """Notices when the child shows no sign of life: no status line and no output."""
 
-    def __init__(self, child: int, log: Path, timeout: timedelta, report: Report) -> None:
+    def __init__(self, child: int, log: Path, timeout: timedelta, report: Report, stop: Callable[[], bool]) -> None:
+        self._stop = stop
         self._child = child
         self._log = log
         self._timeout_s = timeout.total_seconds()
@@ -159,6 +167,8 @@ class _Watch:
 
     def look(self) -> None:
         """Stop the maintainer script that has been silent too long, and dpkg itself if that does not help."""
+        if self._stop() and not self._report.locked:
+            os.kill(self._child, signal.SIGTERM)
         with suppress(OSError):
             size = self._log.stat().st_size
             if size != self._size:

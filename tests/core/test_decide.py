@@ -144,9 +144,18 @@ def test_the_security_scope_wants_security_updates_alone() -> None:
 def test_the_scope_of_all_wants_each_package_once_at_its_highest_version() -> None:
     offered = given.facts(given.other("a"), given.update("a"), given.update("b"), given.other("c"))
 
-    found = wanted(offered, Scope.ALL)
+    found = admit(given.policy(), offered, Scope.ALL).admitted
 
     assert sorted((one.package, one.candidate) for one in found) == [("a", "3"), ("b", "2"), ("c", "3")]
+
+
+def test_a_higher_version_that_is_held_does_not_hide_the_security_update() -> None:
+    higher = given.other("a", trusted=False)
+
+    admission = admit(given.policy(), given.facts(higher, given.update("a")), Scope.ALL)
+
+    assert [(one.candidate, one.security) for one in admission.admitted] == [("2", True)]
+    assert [(one.candidate, one.why) for one in admission.held] == [("3", Why.UNTRUSTED)]
 
 
 def test_architectures_of_one_package_are_updates_of_their_own() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import apt_pkg
 
-from agent.core.model import Repair, Update
+from agent.core.model import UNMET, Repair, Update
 from agent.core.origins import Pattern
 from agent.host.apt.index import Index
 
@@ -46,7 +46,7 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
     for package in index.cache.packages:
         if package.current_state in _ABSENT:
             continue
-        state = unfinished(package)
+        state = unfinished(package) or (UNMET if package.id in index.broken_before else None)
         if state is not None:
             repair.append(Repair(package=package.name, architecture=package.architecture, state=state))
         version = newest(package, allowed & index.trusted) or newest(package, allowed)

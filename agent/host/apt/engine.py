@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.decide import Refusal
+from agent.core.decide import Refusal, veto
 from agent.core.model import LockWait, PackageState, Repair, Resolution, Scope, SourceError, Step, Update
 from agent.core.origins import Pattern
 from agent.core.policy import Policy
@@ -23,11 +23,14 @@ from agent.host.apt.resolve import reinstallations, resolve
 from agent.host.apt.transaction import Transactions
 from agent.host.locks import Patience
 
+_UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending"}
+"""States that dpkg can finish by itself."""
+
 
 class AptEngine:
     """The package manager of this machine. Opened indexes live from a look to the next change."""
 
-    def __init__(self, policy: Policy, *, log: Path, tell: Tell) -> None:
+    def __init__(self, policy: Policy, *, log: Path, tell: Tell, stop: Callable[[], bool]) -> None:
         """Read apt's configuration.
 
         Raises:
@@ -36,10 +39,15 @@ class AptEngine:
         configure()
         self._policy = policy
         self._tell = tell
+        self._stop = stop
         self._index: Index | None = None
         self._fetched: list[Path] = []
         self._transactions = Transactions(
-            lock_timeout=policy.apt.lock_timeout, stall_timeout=policy.apt.stall_timeout, log=log, tell=tell
+            lock_timeout=policy.apt.lock_timeout,
+            stall_timeout=policy.apt.stall_timeout,
+            log=log,
+            tell=tell,
+            stop=stop,
         )
 
     @property
@@ -50,7 +58,7 @@ class AptEngine:
     def refresh(self) -> tuple[SourceError, ...]:
         """Fetch the lists; return what failed."""
         self._index = None
-        return refreshing.refresh(self._policy.apt.refresh_timeout, self._patience(), self._tell)
+        return refreshing.refresh(self._policy.apt.refresh_timeout, self._patience(), self._tell, self._stop)
 
     def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
         """Open the lists anew and look at the packages."""
@@ -87,8 +95,8 @@ class AptEngine:
         return tuple(get_close_matches(name, sorted(installed), n=3))
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
-        """Ask libapt's resolver; uses up the index of the last look."""
-        index, self._index = self._require_index(), None
+        """Ask libapt's resolver; marks are made on the index of the last look, or a new one."""
+        index, self._index = self._index or Index(), None
         security = index.allowed(self._policy.security.origins)
         allowed = security if scope is Scope.SECURITY else frozenset(index.releases)
         return resolve(index, admitted, allowed=allowed, security=security, veto=veto)
@@ -98,19 +106,25 @@ class AptEngine:
         index = Index()
         patterns = self._patterns(scope)
         allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
-        done = fetching.fetch(index, steps, allowed, patience=self._patience(), tell=self._tell)
+        done = fetching.fetch(index, steps, allowed, patience=self._patience(), tell=self._tell, stop=self._stop)
         self._fetched += done.files
         return Download(failed=done.failed, downloaded_bytes=done.downloaded_bytes)
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
         """Carry out the steps in one transaction of their own process."""
         self._index = None
-        return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on)
+        pending = not self._left_alone()
+        return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on, pending=pending)
 
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished."""
         self._index = None
-        return self._transactions.repair()
+        left_alone = self._left_alone()
+        if not left_alone:
+            return self._transactions.repair(None)
+        unfinished = [name for name, state in dpkg.states().items() if state.state in _UNFINISHED]
+        rest = [name for name in unfinished if name not in left_alone]
+        return self._transactions.repair(rest) if rest else {}
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall what dpkg can only finish from its archive, at the version it has."""
@@ -132,8 +146,16 @@ class AptEngine:
     def _patterns(self, scope: Scope) -> tuple[Pattern, ...] | None:
         return self._policy.security.origins if scope is Scope.SECURITY else None
 
+    def _left_alone(self) -> set[str]:
+        """Return unfinished packages that are not ours to touch: configuring Docker would restart its engine."""
+        return {
+            name
+            for name, state in dpkg.states().items()
+            if state.state in _UNFINISHED and veto(self._policy, name.split(":")[0]) is not None
+        }
+
     def _patience(self) -> Patience:
-        return Patience(self._policy.apt.lock_timeout, self._tell)
+        return Patience(self._policy.apt.lock_timeout, self._tell, self._stop)
 
     def _require_index(self) -> Index:
         if self._index is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model import Step
-from agent.errors import ChangedError, NoSpaceError
+from agent.errors import ChangedError, NoSpaceError, StoppedError
 from agent.host.apt.index import Index, clean, libapt_errors
 from agent.host.apt.resolve import find_version, mark, marked
 from agent.host.locks import Patience, hold
@@ -18,7 +18,6 @@ from agent.host.system import free_bytes
 
 _MARGIN_BYTES = 32 * 1024 * 1024
 """Left free for logs, dpkg's database and what maintainer scripts write."""
-_PULSE_US = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,8 @@ class _Progress:
     current_items = 0
     total_items = 0
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], stop: Callable[[], bool]) -> None:
+        self._stop = stop
         self._tell = tell
         self._told = 0.0
 
@@ -60,12 +60,12 @@ class _Progress:
     fetch = done = fail = ims_hit
 
     def pulse(self, _owner: apt_pkg.Acquire) -> bool:
-        """Tell how far it has come, once a second; never cancel."""
+        """Tell how far it has come, once a second; return False, which cancels, once a stop was asked for."""
         if time.monotonic() - self._told >= 1:
             self._told = time.monotonic()
             done, total = self.current_bytes / 1e6, self.total_bytes / 1e6
             self._tell(f"downloading {self.current_items} of {self.total_items} packages, {done:.1f} of {total:.1f} MB")
-        return True
+        return not self._stop()
 
 
 def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -> None:
@@ -94,7 +94,13 @@ def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -
 
 
 def fetch(
-    index: Index, steps: Sequence[Step], allowed: frozenset[int], *, patience: Patience, tell: Callable[[str], None]
+    index: Index,
+    steps: Sequence[Step],
+    allowed: frozenset[int],
+    *,
+    patience: Patience,
+    tell: Callable[[str], None],
+    stop: Callable[[], bool],
 ) -> Fetched:
     """Download what the steps need into apt's archive; each file is verified by libapt.
 
@@ -102,11 +108,12 @@ def fetch(
         BusyError: another program held the archive to the end of `patience`.
         ChangedError: as `mark_exactly`.
         NoSpaceError: the plan does not fit.
+        StoppedError: a stop was asked for.
         HostError: libapt refuses altogether.
     """
     mark_exactly(index, steps, allowed)
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
-    progress = _Progress(tell)
+    progress = _Progress(tell, stop)
     fetcher = apt_pkg.Acquire(progress)
     with hold(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
         fetcher.get_lock(archives)  # makes the directory for partial downloads and gives it to apt's own user
@@ -116,6 +123,8 @@ def fetch(
         wanted = [item for item in fetcher.items if not item.complete]
         with suppress(SystemError):  # what failed is read from the items, one by one
             fetcher.run()
+        if stop():
+            raise StoppedError("stopped while downloading; nothing was installed after that")
         failed = {_package(item): _error(item) for item in fetcher.items if not _usable(item)}
         fetched = [item for item in wanted if _usable(item)]
     return Fetched(

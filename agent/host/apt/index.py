@@ -1,5 +1,6 @@
 """Opens libapt's view of the packages: configuration, sources, cache, and which index files may be believed."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -37,6 +38,8 @@ def configure() -> None:
         HostError: apt.conf cannot be parsed; the message is libapt's own with file and line.
     """
     with libapt_errors("apt's configuration cannot be read (`apt-config dump` shows the same)"):
+        # What libapt warns of is told of its source; python-apt would print it as well, as a Python warning.
+        warnings.simplefilter("ignore")
         apt_pkg.init_config()
         for option in ("--force-confdef", "--force-confold"):  # keep local conffiles, never ask
             apt_pkg.config.set("DPkg::Options::", option)

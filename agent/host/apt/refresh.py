@@ -13,6 +13,7 @@ from datetime import timedelta
 import apt_pkg
 
 from agent.core.model import SourceError, SourceFault
+from agent.errors import StoppedError
 from agent.host.apt.index import clean, libapt_errors
 from agent.host.apt.sources import read_sources, source_of
 from agent.host.locks import Patience, hold
@@ -44,7 +45,8 @@ _PULSE_US = 250_000
 class _Progress:
     """What libapt calls while it fetches; collects the failures and keeps the deadline."""
 
-    def __init__(self, deadline: float, tell: Callable[[str], None]) -> None:
+    def __init__(self, deadline: float, tell: Callable[[str], None], stop: Callable[[], bool]) -> None:
+        self._stop = stop
         self.failed: list[tuple[str, str]] = []
         self.timed_out = False
         self.current_bytes = 0
@@ -79,17 +81,20 @@ class _Progress:
             self.failed.append((item.description, clean(item.owner.error_text)))
 
     def pulse(self, _owner: apt_pkg.Acquire) -> bool:
-        """Return False, which cancels the fetch, once the deadline has passed."""
+        """Return False, which cancels the fetch, once the deadline has passed or a stop was asked for."""
         self.timed_out = time.monotonic() > self._deadline
-        return not self.timed_out
+        return not self.timed_out and not self._stop()
 
 
-def refresh(timeout: timedelta, patience: Patience, tell: Callable[[str], None]) -> tuple[SourceError, ...]:
+def refresh(
+    timeout: timedelta, patience: Patience, tell: Callable[[str], None], stop: Callable[[], bool]
+) -> tuple[SourceError, ...]:
     """Fetch the lists of every configured source; return what failed, one entry a source.
 
     Raises:
         BusyError: another program held the lists to the end of `patience`.
         HostError: the sources cannot be read.
+        StoppedError: a stop was asked for.
     """
     # ListUpdate takes the lists' lock itself and does not wait for it, so wait here and give it free.
     with hold(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", patience):
@@ -99,11 +104,13 @@ def refresh(timeout: timedelta, patience: Patience, tell: Callable[[str], None])
         sources.read_main_list()
         cache = _empty_cache()
     message = ""
-    progress = _Progress(time.monotonic() + timeout.total_seconds(), tell)
+    progress = _Progress(time.monotonic() + timeout.total_seconds(), tell, stop)
     try:
         cache.update(progress, sources, _PULSE_US)
     except SystemError as error:
         message = clean(str(error))
+    if stop():
+        raise StoppedError("stopped while fetching the package lists; those that were there still are")
     return tuple(_errors(progress, message, timeout, tuple(source.name for source in read_sources(sources))))
 
 

@@ -71,20 +71,25 @@ class _Search:
         package = target.parent_pkg
         if not offered(target, self._bounds.allowed):
             return self._elsewhere(target, f"needs {wanted}")
-        rival = rival_of(self._index, target, self._bounds.allowed)
-        if rival is not None:
-            return Why.UNTRUSTED, f"needs {wanted}, but {rival} offers another package as {target.ver_str}"
-        if package.selected_state == apt_pkg.SELSTATE_HOLD:
-            return Why.HELD_BY_ADMIN, f"needs {wanted}, but {package.name} is on hold"
-        veto = self._bounds.veto(package.name)
-        if veto is not None:
-            return veto[0], f"needs {wanted}, but {package.name} {veto[1]}"
-        if self._index.depcache.policy.get_priority(target) < 0:
-            return Why.PINNED, f"needs {wanted}, which apt's preferences keep out"
+        shut = self._shut(target)
+        if shut is not None:
+            return shut[0], f"needs {wanted}, but {package.name} {shut[1]}"
         if target.id in self._visited or (package.current_ver and package.id not in self._bounds.stopped):
             return None
         deeper = self.problem(target)
         return deeper and (deeper[0], f"needs {wanted}, and {package.name} in turn {deeper[1]}")
+
+    def _shut(self, target: apt_pkg.Version) -> Refusal | None:
+        """Return the gate of its own that keeps a version out; the words go behind the package's name."""
+        package = target.parent_pkg
+        rival = rival_of(self._index, target, self._bounds.allowed)
+        if rival is not None:
+            return Why.UNTRUSTED, f"{target.ver_str} is another package at {rival}"
+        if package.selected_state == apt_pkg.SELSTATE_HOLD:
+            return Why.HELD_BY_ADMIN, "is on hold"
+        if self._index.depcache.policy.get_priority(target) < 0:
+            return Why.PINNED, f"{target.ver_str} is kept out by apt's preferences"
+        return self._bounds.veto(package.name)
 
     def _elsewhere(self, target: apt_pkg.Version, need: str) -> Refusal:
         origin, archive = origin_of(self._index, target, frozenset(self._index.releases))

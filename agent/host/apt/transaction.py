@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -25,8 +26,15 @@ class Transactions:
     """Changes to the packages, one after the other, with the same patience and log."""
 
     def __init__(
-        self, *, lock_timeout: timedelta, stall_timeout: timedelta, log: Path, tell: Callable[[str], None]
+        self,
+        *,
+        lock_timeout: timedelta,
+        stall_timeout: timedelta,
+        log: Path,
+        tell: Callable[[str], None],
+        stop: Callable[[], bool],
     ) -> None:
+        self._stop = stop
         self._lock_timeout = lock_timeout
         self._stall_timeout = stall_timeout
         self._log = log
@@ -34,9 +42,12 @@ class Transactions:
         self.lock = LockWait()
         """How long the locks were waited for and held, over all transactions so far."""
 
-    def install(self, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None, *, carry_on: bool) -> dict[str, str]:
+    def install(
+        self, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None, *, carry_on: bool, pending: bool
+    ) -> dict[str, str]:
         """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
 
+        With `pending` dpkg also finishes whatever else waits for it.
         With `carry_on` libapt goes on after an error; dpkg itself still keeps each package's dependencies.
 
         Returns dpkg's error messages by package name. What was achieved is to be read from dpkg's state.
@@ -48,36 +59,41 @@ class Transactions:
         """
 
         def work(channel: Channel) -> Values:
-            # In the child alone: the option is never seen by a later transaction.
+            # In the child alone: the options are never seen by a later transaction.
+            apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
             return self._do_install(channel, steps, patterns)
 
         return self._supervise(work).errors
 
-    def repair(self) -> dict[str, str]:
-        """Finish what an interrupted dpkg left: `dpkg --configure -a`, local conffiles kept.
+    def repair(self, packages: Sequence[str] | None) -> dict[str, str]:
+        """Finish what an interrupted dpkg left, local conffiles kept: all (None), or just these packages.
 
         Raises:
             BusyError: as `install`.
         """
-        return self._supervise(self._do_repair).errors
+        return self._supervise(lambda channel: self._do_repair(channel, packages)).errors
 
     def _supervise(self, work: Callable[[Channel], Values]) -> Report:
-        report = supervise(work, log=self._log, stall_timeout=self._stall_timeout, tell=self._tell)
+        report = supervise(work, log=self._log, stall_timeout=self._stall_timeout, tell=self._tell, stop=self._stop)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
             waited_s=round(self.lock.waited_s + float(waited or 0), 3),
             held_s=round(self.lock.held_s + float(held or 0), 3),
             by=self.lock.by or (str(by) if by else None),
         )
+        if report.values.get("error"):
+            report.errors.setdefault("", str(report.values["error"]))
         if not report.complete:
             report.errors.setdefault("dpkg", f"the package manager ended without a word, see {self._log}")
         return report
 
     def _do_install(self, channel: Channel, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None) -> Values:
-        patience = Patience(self._lock_timeout, channel.tell)
+        patience = Patience(self._lock_timeout, channel.tell, self._stop)
         _lock(patience)
+        channel.send({"locked": True})
         started = time.monotonic()
+        message = ""
         try:
             index = Index()
             allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
@@ -93,21 +109,24 @@ class Transactions:
             apt_pkg.pkgsystem_unlock_inner()
             try:
                 manager.do_install(channel.descriptor)
-            except SystemError as error:  # a failed package; which one is in the status lines and dpkg's state
-                channel.tell(clean(str(error)))
+            except SystemError as error:  # a failed package, which the status lines name, or a hook, which nothing does
+                message = clean(str(error))
+                print(message, file=sys.stderr, flush=True)
             finally:
                 apt_pkg.pkgsystem_lock_inner()
         finally:
             apt_pkg.pkgsystem_unlock()
-        return _lock_values(patience, started)
+        return {**_lock_values(patience, started), "error": message}
 
-    def _do_repair(self, channel: Channel) -> Values:
-        patience = Patience(self._lock_timeout, channel.tell)
+    def _do_repair(self, channel: Channel, packages: Sequence[str] | None) -> Values:
+        patience = Patience(self._lock_timeout, channel.tell, self._stop)
         frontend, own = dpkg.lock_files()
         with hold(frontend, patience):
             patience.until_free((own,))
+            channel.send({"locked": True})
             started = time.monotonic()
-            command = ["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"]
+            command = ["dpkg", "--force-confdef", "--force-confold", "--configure"]
+            command += ["--pending"] if packages is None else list(packages)
             subprocess.run(command, env={**os.environ, "DPKG_FRONTEND_LOCKED": "true"}, check=False)
         return _lock_values(patience, started)
 
