@@ -63,9 +63,12 @@ def conffiles_of(packages: Iterable[str]) -> tuple[str, ...]:
     found = []
     with status_file().open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # names of files are bytes
         for stanza in stanzas:
-            architecture = os.fsdecode(stanza.get("Architecture", native.encode()))
-            if f"{os.fsdecode(stanza['Package'])}:{native if architecture == 'all' else architecture}" in wanted:
-                lines = os.fsdecode(stanza.get("Conffiles", b"")).splitlines()
+            fields = {
+                key: os.fsdecode(stanza[key]) for key in ("Package", "Architecture", "Conffiles") if key in stanza
+            }
+            architecture = fields.get("Architecture", native)
+            if f"{fields['Package']}:{native if architecture == 'all' else architecture}" in wanted:
+                lines = fields.get("Conffiles", "").splitlines()
                 # name, checksum, and perhaps the word obsolete; a name may hold spaces
                 found += [line.strip().removesuffix(" obsolete").rpartition(" ")[0] for line in lines if line.strip()]
     return tuple(sorted(found))

@@ -62,7 +62,7 @@ class Transactions:
             # In the child alone: the options are never seen by a later transaction.
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
-            return self._do_install(channel, steps, patterns)
+            return self._do_install(channel, steps, patterns, pending=pending)
 
         return self._supervise(work).errors
 
@@ -88,7 +88,9 @@ class Transactions:
             report.errors.setdefault("dpkg", f"the package manager ended without a word, see {self._log}")
         return report
 
-    def _do_install(self, channel: Channel, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None) -> Values:
+    def _do_install(
+        self, channel: Channel, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None, *, pending: bool
+    ) -> Values:
         patience = Patience(self._lock_timeout, channel.tell, self._stop)
         _lock(patience)
         channel.send({"locked": True})
@@ -113,6 +115,8 @@ class Transactions:
                 message = clean(str(error))
                 print(message, file=sys.stderr, flush=True)
             finally:
+                if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
+                    _configure([f"{step.package}:{step.architecture}" for step in steps])
                 apt_pkg.pkgsystem_lock_inner()
         finally:
             apt_pkg.pkgsystem_unlock()
@@ -125,10 +129,15 @@ class Transactions:
             patience.until_free((own,))
             channel.send({"locked": True})
             started = time.monotonic()
-            command = ["dpkg", "--force-confdef", "--force-confold", "--configure"]
-            command += ["--pending"] if packages is None else list(packages)
-            subprocess.run(command, env={**os.environ, "DPKG_FRONTEND_LOCKED": "true"}, check=False)
+            _configure(packages)
         return _lock_values(patience, started)
+
+
+def _configure(packages: Sequence[str] | None) -> None:
+    """Let dpkg configure these packages, or all that wait (None); whoever calls holds the frontend's lock."""
+    command = ["dpkg", "--force-confdef", "--force-confold", "--configure"]
+    command += ["--pending"] if packages is None else list(packages)
+    subprocess.run(command, env={**os.environ, "DPKG_FRONTEND_LOCKED": "true"}, check=False)
 
 
 def _lock(patience: Patience) -> None:
