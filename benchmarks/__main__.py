@@ -117,9 +117,9 @@ def main() -> int:
             print(f"== {codename}: {packages} packages known to apt, {len(pending)} security updates pending")
             status = measure(running, [FLOOR, "maestro-agent status", "apt-get --version"], 41)
             show("status: an answer from the record", status, 3)
-            peers = ["apt-get -s upgrade", "unattended-upgrade --dry-run"]
-            check = measure(running, [OPEN, "maestro-agent check --no-refresh", *peers], 9)
-            show("check --no-refresh: a plan from the lists", check, 2)
+            check = measure(running, [OPEN, "maestro-agent check --no-refresh", "apt-get -s upgrade"], 15)
+            slow = measure(running, ["unattended-upgrade --dry-run"], 3)
+            show("check --no-refresh: a plan from the lists", check + slow, 2)
     return 0
 
 

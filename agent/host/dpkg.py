@@ -56,6 +56,21 @@ def states() -> Mapping[str, PackageState]:
     return found
 
 
+def as_arguments(names: Iterable[str]) -> list[str]:
+    """Write packages (`name:architecture`) as dpkg wants them: those for all architectures go by their name alone."""
+    wanted = set(names)
+    native = apt_pkg.config.find("APT::Architecture")
+    found = []
+    with status_file().open("rb") as file, apt_pkg.TagFile(file) as stanzas:
+        for stanza in stanzas:
+            package, architecture = stanza["Package"], stanza.get("Architecture", native)
+            if architecture == "all" and f"{package}:{native}" in wanted:
+                found.append(package)
+            elif f"{package}:{architecture}" in wanted:
+                found.append(f"{package}:{architecture}")
+    return found
+
+
 def conffiles_of(packages: Iterable[str]) -> tuple[str, ...]:
     """Return the configuration files that dpkg has on record for these packages (`name:architecture`)."""
     wanted = set(packages)

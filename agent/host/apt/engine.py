@@ -136,7 +136,10 @@ class AptEngine:
 
     def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
-        return dpkg.set_aside(dpkg.conffiles_of(packages), since.timestamp())
+        try:
+            return dpkg.set_aside(dpkg.conffiles_of(packages), since.timestamp())
+        except (SystemError, OSError, KeyError) as error:
+            raise HostError(f"{dpkg.status_file()}: cannot be read: {error}") from error
 
     def tidy(self) -> None:
         """Remove the archives that `fetch` put on the machine."""

@@ -68,15 +68,24 @@ class Index:
                 "dpkg's status file says that not even dpkg is installed, so it is damaged; "
                 "/var/lib/dpkg/status-old or /var/backups/dpkg.status.0 may restore it"
             )
-        self._keep_unfinished()
+        self.stuck = self._keep_unfinished()
+        """Names of packages that libapt insists on installing, for dpkg cannot finish them otherwise."""
         self.broken_before = self.broken()
 
-    def _keep_unfinished(self) -> None:
-        """Take back the reinstallations that libapt marks by itself: what is done is decided by the plan."""
+    def _keep_unfinished(self) -> tuple[str, ...]:
+        """Take back the reinstallations that libapt marks by itself: what is done is decided by the plan.
+
+        Returns the packages that it will not leave as they are (pkgDepCache::MarkKeep refuses a package that
+        has to be unpacked again and whose present version is offered nowhere).
+        """
+        stuck = []
         for package in self.cache.packages:
             if package.inst_state in _REINSTALL:
                 self.depcache.set_reinstall(package, False)
                 self.depcache.mark_keep(package)
+                if not self.depcache.marked_keep(package):
+                    stuck.append(package.name)
+        return tuple(stuck)
 
     def broken(self) -> frozenset[int]:
         """Return ids of packages that would have unmet dependencies after what is marked."""

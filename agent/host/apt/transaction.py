@@ -136,7 +136,7 @@ class Transactions:
 def _configure(packages: Sequence[str] | None) -> None:
     """Let dpkg configure these packages, or all that wait (None); whoever calls holds the frontend's lock."""
     command = ["dpkg", "--force-confdef", "--force-confold", "--configure"]
-    command += ["--pending"] if packages is None else list(packages)
+    command += ["--pending"] if packages is None else dpkg.as_arguments(packages)
     subprocess.run(command, env={**os.environ, "DPKG_FRONTEND_LOCKED": "true"}, check=False)
 
 
