@@ -78,9 +78,9 @@ def test_a_half_installed_package_that_may_not_be_touched_stops_nothing_else(
 
 def test_an_unfinished_engine_is_told_and_not_restarted(host: Scenario) -> None:
     script = "test ! -e /second || touch /restarted; touch /second; kill -9 $PPID; sleep 1"
+    host.offer("security", package("a", "2"))
     host.machine.path("/srv/d.deb").write_bytes(package("docker.io", "1", postinst=script).build())
     assert host.machine.run("dpkg -i /srv/d.deb").returncode != 0
-    host.offer("security", package("a", "2"))
 
     done = host.upgrade()
 

@@ -123,8 +123,7 @@ class AptEngine:
         if not left_alone:
             return self._transactions.repair(None)
         unfinished = [name for name, state in dpkg.states().items() if state.state in _UNFINISHED]
-        rest = [name for name in unfinished if name not in left_alone]
-        return self._transactions.repair(rest) if rest else {}
+        return self._transactions.repair([name for name in unfinished if name not in left_alone])
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall what dpkg can only finish from its archive, at the version it has."""

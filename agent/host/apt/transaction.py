@@ -135,9 +135,20 @@ class Transactions:
 
 def _configure(packages: Sequence[str] | None) -> None:
     """Let dpkg configure these packages, or all that wait (None); whoever calls holds the frontend's lock."""
-    command = ["dpkg", "--force-confdef", "--force-confold", "--configure"]
-    command += ["--pending"] if packages is None else dpkg.as_arguments(packages)
-    subprocess.run(command, env={**os.environ, "DPKG_FRONTEND_LOCKED": "true"}, check=False)
+    if packages is None:
+        _dpkg("--configure", "--pending")
+        return
+    _dpkg("--set-selections")  # selects nothing, but takes in what an interrupted dpkg left in its journal
+    arguments = dpkg.as_arguments(packages)
+    if arguments:
+        _dpkg("--configure", *arguments)
+        _dpkg("--triggers-only", "--pending")
+
+
+def _dpkg(*arguments: str) -> None:
+    command = ["dpkg", "--force-confdef", "--force-confold", *arguments]
+    environment = {**os.environ, "DPKG_FRONTEND_LOCKED": "true"}
+    subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False)
 
 
 def _lock(patience: Patience) -> None:
