@@ -22,7 +22,7 @@ class Archive:
     silent: threading.Event = field(default_factory=threading.Event)
     """While set, requests are taken and never answered."""
     on_refused: Callable[[], None] = lambda: None
-    """Called after each refusal."""
+    """Called before each refusal is sent."""
     closing: threading.Event = field(default_factory=threading.Event)
 
 
@@ -38,8 +38,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             return
         for part, code in self._archive.refused.items():
             if part in self.path:
-                self.send_error(code)
                 self._archive.on_refused()
+                self.send_error(code)
                 return
         if any(part in self.path for part in self._archive.spoiled):
             self._send_spoiled()
