@@ -46,7 +46,6 @@ CATCHES_ALL = {
     "agent/host/supervisor.py",  # dpkg's own process
 }
 RUNS_PROGRAMS = {
-    "agent/host/command.py",  # the one door
     "agent/host/apt/transaction.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
 }
 LONGEST_FILE = 300

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
-from agent.host.command import QUIET
+from agent.host.quiet import QUIET
 
 _STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
 _POLL_S = 1.0
