@@ -1,5 +1,6 @@
 """Cached debootstrap roots: a small server of each supported Debian release, made once per machine."""
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -38,7 +39,10 @@ def own_codename() -> str:
 
 
 def codenames() -> tuple[str, ...]:
-    """Return the releases to test on: Debian 12 and 13, or those that MAESTRO_TEST_RELEASES names."""
+    """Return the releases to test on: Debian 12 and 13, or those that MAESTRO_TEST_RELEASES names.
+
+    "forky", which is Debian testing, is known as well, for the full run.
+    """
     return tuple(os.environ.get("MAESTRO_TEST_RELEASES", "bookworm trixie").split())
 
 
@@ -62,17 +66,26 @@ def base(codename: str) -> Path:
     """Return the root of a release, built by debootstrap if this machine has none yet (about a minute)."""
     digest = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8]
     root = CACHE / f"{codename}-{digest}"
-    if not root.exists():
-        building = CACHE / f"{root.name}.building-{os.getpid()}"
-        building.parent.mkdir(parents=True, exist_ok=True)
-        log = building.with_suffix(".log")
-        include = ",".join(PACKAGES)
-        command = ["debootstrap", "--variant=minbase", f"--include={include}", codename, str(building), mirror()]
-        with log.open("wb") as output:
-            done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-        if done.returncode:
-            raise RuntimeError(f"debootstrap {codename} failed:\n{log.read_text()[-2000:]}")
-        for archive in building.glob("var/cache/apt/archives/*.deb"):
-            archive.unlink()
-        building.rename(root)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{root.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test runs may want it at once; one builds, the others wait
+        if not root.exists():
+            _build(codename, root)
     return root
+
+
+def _build(codename: str, root: Path) -> None:
+    building = CACHE / f"{root.name}.building-{os.getpid()}"
+    log = building.with_suffix(".log")
+    include = ",".join(PACKAGES)
+    # debootstrap knows a release by a script of its name; one that is newer than this machine's goes by sid's
+    scripts = Path("/usr/share/debootstrap/scripts")
+    script = [] if (scripts / codename).exists() else [str(scripts / "sid")]
+    command = ["debootstrap", "--variant=minbase", f"--include={include}", codename, str(building), mirror(), *script]
+    with log.open("wb") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise RuntimeError(f"debootstrap {codename} failed:\n{log.read_text()[-2000:]}")
+    for archive in building.glob("var/cache/apt/archives/*.deb"):
+        archive.unlink()
+    building.rename(root)
