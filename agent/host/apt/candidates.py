@@ -43,10 +43,10 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
     anywhere = frozenset(index.releases)
     updates: list[Update] = []
     repair: list[Repair] = []
-    for package in index.cache.packages:
+    for package in index.present:
         if package.current_state in _ABSENT:
             continue
-        state = unfinished(package) or (UNMET if package.id in index.broken_before else None)
+        state = _shadowed(index, package) or unfinished(package) or (UNMET if package.id in index.broken_before else None)
         if state is not None:
             repair.append(Repair(package=package.name, architecture=package.architecture, state=state))
         version = newest(package, allowed & index.trusted) or newest(package, allowed)
@@ -57,6 +57,10 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
             updates.append(describe(index, package, choice, anywhere, security=False))
     updates.sort(key=lambda update: (update.package, update.architecture))
     return Scan(updates=tuple(updates), repair=tuple(repair))
+
+
+def _shadowed(index: Index, package: apt_pkg.Package) -> str | None:
+    return "reinst-required" if package.name in index.shadowed else None
 
 
 def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:

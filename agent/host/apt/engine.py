@@ -91,7 +91,7 @@ class AptEngine:
 
     def similar(self, name: str) -> tuple[str, ...]:
         """Return names of installed packages that look like this one."""
-        installed = {package.name for package in self._require_index().cache.packages if package.current_ver}
+        installed = {package.name for package in self._require_index().present if package.current_ver}
         return tuple(get_close_matches(name, sorted(installed), n=3))
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:

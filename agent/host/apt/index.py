@@ -4,11 +4,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 
 import apt_pkg
 
 from agent.core.origins import Pattern, Release
 from agent.errors import HostError
+from agent.host.apt.shadow import named, new_directory, shadow
 
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _REFUSED = -32768
@@ -58,6 +60,22 @@ class Index:
         Raises:
             HostError: sources or lists cannot be read; the message names file and line.
         """
+        self.shadowed: frozenset[str] = frozenset()
+        """Packages that libapt is shown as installed, for it would refuse everything otherwise (`shadow`)."""
+        try:
+            self._open()
+        except HostError as error:
+            stuck = named(str(error))
+            if not stuck:
+                raise
+            self._open_shadowed(stuck)
+        stuck = self._keep_unfinished()
+        if stuck:
+            self._open_shadowed(self.shadowed | stuck)
+            self._keep_unfinished()
+        self.broken_before = self.broken()
+
+    def _open(self) -> None:
         with libapt_errors("the package lists cannot be opened (`apt-get check` shows the same)"):
             self.cache = apt_pkg.Cache(None)
             self.sources = apt_pkg.SourceList()
@@ -68,24 +86,29 @@ class Index:
                 "dpkg's status file says that not even dpkg is installed, so it is damaged; "
                 "/var/lib/dpkg/status-old or /var/backups/dpkg.status.0 may restore it"
             )
-        self.stuck = self._keep_unfinished()
-        """Names of packages that libapt insists on installing, for dpkg cannot finish them otherwise."""
-        self.broken_before = self.broken()
+        self.present = tuple(p for p in self.cache.packages if p.current_state != apt_pkg.CURSTATE_NOT_INSTALLED)
+        """The packages that dpkg has any files of; walking all that apt knows takes as long as opening them."""
 
-    def _keep_unfinished(self) -> tuple[str, ...]:
+    def _open_shadowed(self, packages: frozenset[str]) -> None:
+        self._shadow = new_directory()
+        self.shadowed = packages
+        with shadow(packages, Path(self._shadow.name)):
+            self._open()
+
+    def _keep_unfinished(self) -> frozenset[str]:
         """Take back the reinstallations that libapt marks by itself: what is done is decided by the plan.
 
         Returns the packages that it will not leave as they are (pkgDepCache::MarkKeep refuses a package that
         has to be unpacked again and whose present version is offered nowhere).
         """
-        stuck = []
-        for package in self.cache.packages:
+        stuck = set()
+        for package in self.present:
             if package.inst_state in _REINSTALL:
                 self.depcache.set_reinstall(package, False)
                 self.depcache.mark_keep(package)
                 if not self.depcache.marked_keep(package):
-                    stuck.append(package.name)
-        return tuple(stuck)
+                    stuck.add(package.name)
+        return frozenset(stuck)
 
     def broken(self) -> frozenset[int]:
         """Return ids of packages that would have unmet dependencies after what is marked."""
@@ -138,7 +161,7 @@ class Index:
         Forgets all marks.
         """
         self.depcache.upgrade(False)
-        kept = frozenset(p.id for p in self.cache.packages if p.current_ver and self.depcache.marked_keep(p))
+        kept = frozenset(p.id for p in self.present if p.current_ver and self.depcache.marked_keep(p))
         self.depcache.init()
         self._keep_unfinished()
         return kept

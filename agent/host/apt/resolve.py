@@ -137,13 +137,7 @@ class _Marks:
     def marked_versions(self) -> list[apt_pkg.Version]:
         """Return all that is marked, every rule checked once more on the whole."""
         if not self._lawful():
-            stuck = ", ".join(self._index.stuck)
-            raise HostError(
-                f"nothing can be installed before {stuck} is mended, which dpkg wants reinstalled and which may not be "
-                f"touched now: `apt-get install --reinstall {stuck}` by hand, or remove it"
-                if stuck
-                else "apt's resolver would do more than is allowed; `apt-get check` may say what is broken"
-            )
+            raise HostError("apt's resolver would do more than is allowed; `apt-get check` may say what is broken")
         return self._taken
 
     def _lawful(self) -> bool:
