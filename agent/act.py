@@ -1,7 +1,8 @@
 """The third verb: steps carried out in transactions, each judged from dpkg's state after it.
 
-A group that fails takes nothing else with it: what the failure merely cut short is tried once more, a group
-at a time, and the order is the same in every run.
+A group that fails takes nothing else with it: all groups go first in one transaction, what a failure merely
+cut short goes on from where dpkg stands, together as long as that helps and one by one from there. The order
+is the same in every run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from agent.core.batches import Batch, pack, split
 from agent.core.model import Failure, PackageState, Scope, Stage, Step
 from agent.core.ports import PackageEngine, Tell
 from agent.errors import BusyError, HostError
+
+_CUT_SHORT = "dpkg ended before it was the package's turn, and did so again when it was tried by itself"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +47,42 @@ def _transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
         # dpkg stops at an error and leaves the rest unpacked; finishing that is always safe.
         errors = {**_finish(engine), **errors}
         states = engine.states()
-    for group in split(batch):
-        missing = tuple(step for step in group if not judge.arrived(step, states))
-        if missing and not any(_culprit(step, states, errors) for step in group):
-            errors.update(_once_more(engine, missing, scope))
-            states = engine.states()
+    states = _go_on(engine, batch, scope, errors, states)
     return Acted(
         upgraded=tuple(step for step in batch if judge.arrived(step, states)),
         failed=judge.failures(batch, states, errors),
         removed=judge.vanished(before, states),
     )
+
+
+def _go_on(
+    engine: PackageEngine, batch: Batch, scope: Scope, errors: dict[str, str], states: Mapping[str, PackageState]
+) -> Mapping[str, PackageState]:
+    """Try the groups that were cut short again, together while that brings any of them further; add to `errors`."""
+    alone = False
+    while left := _cut_short(batch, states, errors):
+        tried = left[:1] if alone else left
+        errors.update(_once_more(engine, tuple(step for group in tried for step in group), scope))
+        states = engine.states()
+        after = _cut_short(batch, states, errors)
+        if len(after) < len(left):
+            continue
+        if alone:  # it came no further by itself either; what speaks of no package by name may say why
+            errors.update({step.package: errors.get("") or _CUT_SHORT for step in left[0]})
+        alone = True
+    return states
+
+
+def _cut_short(
+    batch: Batch, states: Mapping[str, PackageState], errors: Mapping[str, str]
+) -> tuple[tuple[Step, ...], ...]:
+    """Return, group by group, the steps that did not arrive although nothing is wrong with any of their group."""
+    found = []
+    for group in split(batch):
+        missing = tuple(step for step in group if not judge.arrived(step, states))
+        if missing and not any(_culprit(step, states, errors) for step in group):
+            found.append(missing)
+    return tuple(found)
 
 
 def _finish(engine: PackageEngine) -> Mapping[str, str]:

@@ -4,14 +4,14 @@ Level-triggered: each turn looks at the machine as it is and decides anew, so a 
 operator's own hand in between is an ordinary case.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from agent import log
 from agent.core.decide import Refusal, admit, fallbacks, settle, veto
 from agent.core.model import Facts, ListsState, Plan, Scope
 from agent.core.policy import Policy
-from agent.core.ports import Machine, PackageEngine, Refreshed, Tell
+from agent.core.ports import Machine, PackageEngine, Refreshed, Stop, Tell
 from agent.memory import Memory
 from agent.observe import observe
 
@@ -25,7 +25,7 @@ class Context:
     machine: Machine
     memory: Memory
     tell: Tell
-    stop: Callable[[], bool] = lambda: False
+    stop: Stop = lambda: ""
 
 
 def refresh(context: Context) -> Refreshed:

@@ -177,8 +177,10 @@ class Run:
             lock=self._engine.lock,
             message="",
         )
-        result = judge.result(after, outcome, stopped=self._context.stop())
-        words = "stopped when asked to; what still waits is for the next run" if result is Result.INTERRUPTED else ""
+        result = judge.result(after, outcome, stopped=bool(self._context.stop()))
+        words = ""
+        if result is Result.INTERRUPTED:
+            words = f"stopped, {self._context.stop()}; what still waits is for the next run"
         unmet = [item.package for item in after.repair if item.state == UNMET]
         if unmet:
             words = (
@@ -202,9 +204,23 @@ class Run:
             or Failure(
                 package=name,
                 stage=Stage.REPAIR,
-                error=f"dpkg left it {item.state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it",
+                error=self._way_out(name, item),
                 detail=f"dpkg state: {item.state}",
             )
             for name, item in names.items()
             if name not in told and item.state != UNMET
         ]
+
+    def _way_out(self, name: str, item: Repair) -> str:
+        """Say what a person can do about a package that stays unfinished."""
+        if item.state != "reinst-required":
+            return f"dpkg left it {item.state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it"
+        refusal = veto(self._context.policy, item.package)
+        if refusal is not None:
+            return f"dpkg wants it installed again, and it is not to be touched: it {refusal[1]}"
+        state = self._engine.states().get(name)
+        version = state.version if state is not None else None
+        return (
+            f"dpkg wants it installed again, but it is on hold or no source offers {item.package} {version or ''}: "
+            "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq`)"
+        )

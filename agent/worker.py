@@ -7,16 +7,17 @@ records. SIGTERM and SIGINT ask it to stop at the next point where nothing is ha
 import json
 import os
 import signal
+import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from agent import jobs, log
 from agent.config.load import load
 from agent.core.model import ListsState, Result, Scope
-from agent.core.ports import Tell
+from agent.core.ports import Stop, Tell
 from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, PrivilegeError
 from agent.host.apt.engine import AptEngine
@@ -62,18 +63,10 @@ class Answer:
 
 def attached(request: Request, tell: Tell) -> Answer:
     """Do a job that changes no package in this process; the first signal asks it to stop."""
-    stopping = False
-
-    def remember(_number: int, _frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, remember)
-    return perform(request, tell, lambda: stopping)
+    return perform(request, tell, _on_signal())
 
 
-def perform(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
+def perform(request: Request, tell: Tell, stop: Stop) -> Answer:
     """Do a job in this process.
 
     Raises:
@@ -107,6 +100,26 @@ def detached(request: Request, tell: Tell) -> Answer:
     return answer
 
 
+def _on_signal() -> Stop:
+    """Take SIGINT and SIGTERM as a wish to stop from now on."""
+    reason = ""
+
+    def remember(_number: int, _frame: object) -> None:
+        nonlocal reason
+        reason = "asked to"
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, remember)
+    return lambda: reason
+
+
+def _within(limit: timedelta, stop: Stop) -> Stop:
+    """Stop for its reasons, or when the time from now on is over."""
+    deadline = time.monotonic() + limit.total_seconds()
+    late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
+    return lambda: stop() or (late if time.monotonic() > deadline else "")
+
+
 def _ask_to_stop(child: int, tell: Tell) -> None:
     tell("stopping when nothing is half done; what is being installed is finished first")
     with suppress(ProcessLookupError):
@@ -115,11 +128,6 @@ def _ask_to_stop(child: int, tell: Tell) -> None:
 
 def _be_job(request: Request, descriptor: int) -> None:
     """Be the child: never returns."""
-    stopping = False
-
-    def remember(_number: int, _frame: object) -> None:
-        nonlocal stopping
-        stopping = True
 
     def send(document: dict[str, object]) -> None:
         with suppress(BrokenPipeError):  # whoever asked has gone; the work goes on
@@ -127,10 +135,8 @@ def _be_job(request: Request, descriptor: int) -> None:
 
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, remember)
         try:
-            answer = perform(request, lambda message: send({"tell": message}), lambda: stopping)
+            answer = perform(request, lambda message: send({"tell": message}), _on_signal())
         except AgentError as error:
             answer = Answer(exit_code=error.exit_code, error=str(error))
         send({"exit_code": answer.exit_code, "document": answer.document, "error": answer.error})
@@ -147,13 +153,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _context(request: Request, tell: Tell, stop: Callable[[], bool], memory: Memory, run_id: str) -> Context:
+def _context(request: Request, tell: Tell, stop: Stop, memory: Memory, run_id: str) -> Context:
     policy, _ = load(request.config, read_distro())
+    stop = _within(policy.apt.run_timeout, stop)
     engine = AptEngine(policy, log=Path(memory.store.log_path(run_id)), tell=tell, stop=stop)
     return Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
 
 
-def _check(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
+def _check(request: Request, tell: Tell, stop: Stop) -> Answer:
     if request.refresh and not is_root():
         raise PrivilegeError("fetching the package lists needs root; `--no-refresh` looks at them as they are")
     context = _context(request, tell, stop, Memory(Store(request.state_dir)), "")
@@ -165,7 +172,7 @@ def _check(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
     return Answer(exit_code=code, document=plan_document(plan, context.machine.now()), error=problem)
 
 
-def _upgrade(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
+def _upgrade(request: Request, tell: Tell, stop: Stop) -> Answer:
     if not is_root():
         raise PrivilegeError("upgrading packages needs root (`sudo maestro-agent upgrade`)")
     memory = Memory(Store(request.state_dir))
@@ -178,7 +185,7 @@ def _upgrade(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
     return Answer(exit_code=_EXIT[outcome.result], document=outcome_document(outcome, context.machine.now()))
 
 
-def _explain(request: Request, tell: Tell, stop: Callable[[], bool]) -> Answer:
+def _explain(request: Request, tell: Tell, stop: Stop) -> Answer:
     context = _context(request, tell, stop, Memory(Store(request.state_dir)), "")
     explanation = jobs.explain(context, request.package)
     return Answer(exit_code=0, document=explanation_document(explanation, context.machine.now()))

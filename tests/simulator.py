@@ -13,7 +13,7 @@ from agent.core.model import (
     SourceError,
     SourceFault,
 )
-from agent.core.ports import Refreshed
+from agent.core.ports import Refreshed, Stop
 from agent.memory import Memory
 from agent.reading import Reader
 from agent.store import STATE, Store
@@ -28,7 +28,7 @@ class Agent:
         self.machine = Simulated()
         self.store = Store(str(directory))
         self.policy = given.policy()
-        self.stop: Callable[[], bool] = lambda: False
+        self.stop: Stop = lambda: ""
         self.told: list[str] = []
 
     @property

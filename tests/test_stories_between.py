@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.batches import BATCH_SIZE
 from agent.core.model import PackageState, Result, Stage, Why
 from agent.errors import AgentError, BusyError, HostError, NoSpaceError
 from agent.reading import Reader
 from agent.store import STATE
 from tests.simulator import Agent, names, raising
 from tests.support.simulated import Killed, Offer
+
+
+def many(count: int) -> list[str]:
+    return [f"p{number:03}" for number in range(count)]
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def test_a_lock_that_is_held_while_refreshing_is_a_busy_run_on_record(agent: Age
 
 
 def test_a_lock_that_is_taken_between_transactions_leaves_what_was_done_on_record(agent: Agent) -> None:
-    agent.machine.offer(*(f"p{number:02}" for number in range(60)))
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
 
     def take_lock() -> None:
         agent.machine.holder = "apt-get (pid 812)"
@@ -44,7 +49,7 @@ def test_a_lock_that_is_taken_between_transactions_leaves_what_was_done_on_recor
     done = agent.upgrade()
 
     assert done.result is Result.BUSY
-    assert len(done.upgraded) == agent.last_run().count("upgraded") == 25
+    assert len(done.upgraded) == agent.last_run().count("upgraded") == BATCH_SIZE
 
 
 def test_a_check_that_finds_the_lock_held_says_so(agent: Agent) -> None:
@@ -95,14 +100,14 @@ def test_a_machine_that_never_stands_still_is_left_after_some_rounds(agent: Agen
 
 
 def test_what_failed_is_not_tried_again_when_the_rest_is_planned_anew(agent: Agent) -> None:
-    agent.machine.offer(*(f"p{number:02}" for number in range(30)))
-    agent.machine.fails = {"p00": Stage.UNPACK}
-    agent.machine.before_install.extend([lambda: None] * 25)  # the first transaction, and what it cut short
-    agent.machine.before_install.append(lambda: agent.machine.put("p29", 2))
+    agent.machine.offer(*many(BATCH_SIZE + 5))
+    agent.machine.fails = {"p000": Stage.UNPACK}
+    agent.machine.before_install.extend([lambda: None] * 2)  # the first transaction, and what it cut short
+    agent.machine.before_install.append(lambda: agent.machine.put(many(BATCH_SIZE + 5)[-1], 2))
 
     done = agent.upgrade()
 
-    assert names(done.failed) == ["p00:amd64"]
+    assert names(done.failed) == ["p000:amd64"]
 
 
 def test_a_plan_that_was_shown_is_carried_out_as_it_was_shown(agent: Agent) -> None:
@@ -157,17 +162,17 @@ def test_the_plan_is_on_record_before_it_is_carried_out(agent: Agent) -> None:
 
 
 def test_each_transaction_is_on_record_before_the_next(agent: Agent) -> None:
-    agent.machine.offer(*(f"p{number:02}" for number in range(60)))
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
     counts: list[int] = []
     agent.machine.before_install.extend([lambda: counts.append(agent.last_run().count("upgraded"))] * 3)
 
     agent.upgrade()
 
-    assert counts == [0, 25, 50]
+    assert counts == [0, BATCH_SIZE, 2 * BATCH_SIZE]
 
 
 def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(agent: Agent) -> None:
-    agent.machine.offer(*(f"p{number:02}" for number in range(30)))
+    agent.machine.offer(*many(BATCH_SIZE + 5))
     agent.machine.before_install.extend([lambda: None, raising(Killed())])
 
     with pytest.raises(Killed):
@@ -175,34 +180,34 @@ def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(age
 
     assert agent.last_run().text("result") == "interrupted"
     assert agent.last_run().maybe_text("finished_at") is None
-    assert agent.last_run().count("upgraded") == 25
+    assert agent.last_run().count("upgraded") == BATCH_SIZE
     assert "cut off" in agent.last_run().text("message")
 
 
 def test_after_a_kill_the_next_run_does_the_rest(agent: Agent) -> None:
-    agent.machine.offer(*(f"p{number:02}" for number in range(30)))
+    agent.machine.offer(*many(BATCH_SIZE + 5))
     agent.machine.before_install.extend([lambda: None, raising(Killed())])
     with pytest.raises(Killed):
         agent.upgrade()
-    agent.machine.put("p29", 2, "unpacked")  # dpkg was in the middle of it
+    agent.machine.put(many(BATCH_SIZE + 5)[-1], 2, "unpacked")  # dpkg was in the middle of it
 
     done = agent.upgrade()
 
     assert done.result is Result.UPDATED
-    assert names(done.repaired) == ["p29"]
-    assert names(done.upgraded) == ["p25", "p26", "p27", "p28"]
+    assert names(done.repaired) == [many(BATCH_SIZE + 5)[-1]]
+    assert names(done.upgraded) == many(BATCH_SIZE + 5)[-5:-1]
     assert len(agent.store.run_ids()) == 2
 
 
 def test_an_error_of_the_machine_keeps_what_was_done_before_it(agent: Agent) -> None:
-    agent.machine.offer(*(f"p{number:02}" for number in range(60)))
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
     agent.machine.before_install.extend([lambda: None, raising(HostError("the disk is read-only"))])
 
     done = agent.upgrade()
 
     assert done.result is Result.FAILED
     assert done.message == "the disk is read-only"
-    assert len(done.upgraded) == agent.last_run().count("upgraded") == 25
+    assert len(done.upgraded) == agent.last_run().count("upgraded") == BATCH_SIZE
     assert agent.last_run().text("finished_at")
 
 
@@ -287,21 +292,21 @@ def test_runs_of_one_second_are_two_runs_in_their_order(agent: Agent) -> None:
 
 
 def test_a_stop_ends_a_run_after_the_transaction_at_hand(agent: Agent) -> None:
-    agent.machine.offer(*(f"p{number:02}" for number in range(60)))
-    agent.stop = lambda: agent.machine.transactions() >= 1
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
+    agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
 
     done = agent.upgrade()
 
     assert done.result is Result.INTERRUPTED
     assert done.finished_at is not None
-    assert len(done.upgraded) == 25
-    assert agent.last_plan().count("install") == 35
+    assert len(done.upgraded) == BATCH_SIZE
+    assert agent.last_plan().count("install") == BATCH_SIZE + 10
     assert all(state.state == "installed" for state in agent.machine.packages.values())
 
 
 def test_a_stop_before_the_download_changes_nothing(agent: Agent) -> None:
     agent.machine.offer("a")
-    agent.stop = lambda: True
+    agent.stop = lambda: "asked to"
 
     done = agent.upgrade()
 
@@ -311,7 +316,7 @@ def test_a_stop_before_the_download_changes_nothing(agent: Agent) -> None:
 
 def test_a_stop_after_all_was_done_interrupts_nothing(agent: Agent) -> None:
     agent.machine.offer("a")
-    agent.stop = lambda: agent.machine.transactions() >= 1
+    agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
 
     assert agent.upgrade().result is Result.UPDATED
 

@@ -67,4 +67,6 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="refresh_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="max_list_age", parse=parse_duration, default=timedelta(hours=36)),
     Key(section="apt", name="stall_timeout", parse=parse_duration, default=timedelta(hours=1)),
+    Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
+    Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
 )

@@ -1,7 +1,8 @@
 """How a plan is cut into transactions: whole groups only, so that one failure stays among its own.
 
-Pure. A transaction costs about a third of a second of fixed work, so groups are packed together; the
-bound keeps a stop request from waiting for more than one transaction.
+Pure. A transaction has a price of its own: libapt opens its lists anew, and every trigger (initramfs, manual
+pages, linker cache) and hook runs once. So all groups go together; the bound keeps a stop request from waiting
+for more than this many packages.
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 
 from agent.core.model import Step
 
-BATCH_SIZE = 25
+BATCH_SIZE = 150
 """Packages in one transaction, unless one group alone is larger."""
 
 Batch = tuple[Step, ...]

@@ -49,6 +49,8 @@ class AptPolicy:
     refresh_timeout: timedelta
     max_list_age: timedelta
     stall_timeout: timedelta
+    package_timeout: timedelta
+    run_timeout: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

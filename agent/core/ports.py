@@ -22,6 +22,8 @@ from agent.core.model import (
 
 Tell = Callable[[str], None]
 """Takes a progress line for a person."""
+Stop = Callable[[], str]
+"""Says why to stop where nothing is half done ("asked to"); empty to go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,24 @@ def states() -> Mapping[str, PackageState]:
     return found
 
 
+def names() -> tuple[tuple[str, str], ...]:
+    """Return name and architecture (never `all`) of every package in the status file.
+
+    Raises:
+        HostError: it cannot be read.
+    """
+    native = apt_pkg.config.find("APT::Architecture")
+    found = []
+    try:
+        with status_file().open("rb") as file, apt_pkg.TagFile(file) as stanzas:
+            for stanza in stanzas:
+                architecture = stanza.get("Architecture", native)
+                found.append((stanza["Package"], native if architecture == "all" else architecture))
+    except (SystemError, OSError, KeyError, UnicodeDecodeError) as error:
+        raise HostError(f"{status_file()}: cannot be read: {error}") from error
+    return tuple(found)
+
+
 def as_arguments(names: Iterable[str]) -> list[str]:
     """Write packages (`name:architecture`) as dpkg wants them: those for all architectures go by their name alone."""
     wanted = set(names)

@@ -5,13 +5,14 @@ dpkg and apt lock files with fcntl(2) record locks, so the kernel itself knows t
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from agent.core.model import LockWait
+from agent.core.ports import Stop, Tell
 from agent.errors import BusyError, HostError, StoppedError
 from agent.recordlock import holder_pid, lock
 
@@ -37,7 +38,7 @@ class Holder:
 class Patience:
     """How long to wait for locks in all, and what was waited for; one for each run."""
 
-    def __init__(self, timeout: timedelta, tell: Callable[[str], None], stop: Callable[[], bool]) -> None:
+    def __init__(self, timeout: timedelta, tell: Tell, stop: Stop) -> None:
         self._timeout = timeout
         self._tell = tell
         self._stop = stop
@@ -62,8 +63,8 @@ class Patience:
                     f"{holder} holds {path}; waited {self._timeout.total_seconds():.0f} s (apt.lock_timeout). "
                     "Run it again when that program is done"
                 )
-            if self._stop():
-                raise StoppedError(f"stopped while waiting for {holder}")
+            if reason := self._stop():
+                raise StoppedError(f"{reason}: stopped while waiting for {holder}")
             if told != str(holder):
                 told = str(holder)
                 self._tell(f"waiting for {holder}, which holds {path}")

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 QUIET: Mapping[str, str] = {
-    # Nobody is there to answer: debconf(7), apt-listchanges(1), and needrestart's hook in apt, which would
-    # otherwise restart services unasked on Ubuntu ("l": list only).
+    # Nobody is there to answer: debconf(7) and apt-listchanges(1).
     "DEBIAN_FRONTEND": "noninteractive",
     "APT_LISTCHANGES_FRONTEND": "none",
+    # needrestart's hook in apt restarts services, on Ubuntu unasked and once for each transaction: its work is
+    # left to one report at the end (needrestart(1), NEEDRESTART_SUSPEND; "l", list only, for versions without it).
+    "NEEDRESTART_SUSPEND": "1",
     "NEEDRESTART_MODE": "l",
     "UCF_FORCE_CONFFOLD": "1",
     "LC_ALL": "C.UTF-8",

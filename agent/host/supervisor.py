@@ -11,22 +11,22 @@ import os
 import re
 import select
 import signal
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
-import psutil
-
+from agent.core.ports import Stop, Tell
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.quiet import QUIET
+from agent.host.watch import Limits, Watch
 
-_STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
+_OF_LIBAPT = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
+_OF_DPKG = ("status: ", "processing: ")
+_ERROR_OF_DPKG = re.compile(r"status: (?P<package>\S+) : error : (?P<words>.*)")
+"""What dpkg itself writes where it is run without libapt (dpkg(1), --status-fd)."""
 _POLL_S = 1.0
-_GRACE_S = 30.0
 _KINDS: dict[str, type[AgentError]] = {
     kind.__name__: kind for kind in (BusyError, ChangedError, HostError, StoppedError)
 }
@@ -66,9 +66,9 @@ def supervise(
     work: Callable[[Channel], dict[str, float | str | None]],
     *,
     log: Path,
-    stall_timeout: timedelta,
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
+    limits: Limits,
+    tell: Tell,
+    stop: Stop,
 ) -> Report:
     """Run `work` in a child and wait for it. A stop is passed on to it only while it waits for a lock.
 
@@ -82,11 +82,16 @@ def supervise(
         _be_child(work, Channel(writing), log)
     os.close(writing)
     report = Report()
+
+    def ask() -> None:
+        if stop() and not report.locked:
+            os.kill(child, signal.SIGTERM)
+
     try:
-        _listen(reading, _Watch(child, log, stall_timeout, report, stop), report, tell)
+        lost = _listen(reading, Watch(child, log, limits, report.errors), report, tell=tell, ask=ask)
     finally:
         os.close(reading)
-        os.waitpid(child, 0)
+    os.waitpid(child, os.WNOHANG if lost else 0)
     kind = _KINDS.get(str(report.values.pop("raised", "")))
     if kind is not None:
         raise kind(str(report.values.get("message")))
@@ -113,31 +118,42 @@ def _be_child(work: Callable[[Channel], dict[str, float | str | None]], channel:
         os._exit(code)
 
 
-def _listen(reading: int, watch: "_Watch", report: Report, tell: Callable[[str], None]) -> None:
+def _listen(reading: int, watch: Watch, report: Report, *, tell: Tell, ask: Callable[[], None]) -> bool:
+    """Take in what the child says to its end; return whether that end was not waited for."""
     pending = b""
     while True:
         ready, _, _ = select.select([reading], [], [], _POLL_S)
         if not ready:
-            watch.look()
+            ask()
+            if watch.lost():
+                return True
             continue
         chunk = os.read(reading, 65536)
         if not chunk:
-            return
+            return False
         watch.alive()
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            _hear(line.decode(errors="replace"), report, tell)
+            if _hear(line.decode(errors="replace"), report, tell):
+                watch.moved()
 
 
-def _hear(line: str, report: Report, tell: Callable[[str], None]) -> None:
-    status = _STATUS.fullmatch(line)
+def _hear(line: str, report: Report, tell: Tell) -> bool:
+    """Take in one line; return whether it says that dpkg has come further."""
+    status = _OF_LIBAPT.fullmatch(line)
     if status is not None:
         kind, package, percent, words = status.groups()
         if kind == "pmerror":
             report.errors.setdefault(Path(package).name.split("_")[0], words)
         else:
             tell(f"{float(percent):3.0f} % {words}")
-        return
+        return True
+    failed = _ERROR_OF_DPKG.fullmatch(line)
+    if failed is not None:
+        report.errors.setdefault(failed["package"].split(":")[0], failed["words"])
+        return True
+    if line.startswith(_OF_DPKG):
+        return True
     with suppress(ValueError):
         document = json.loads(line)
         if "tell" in document:
@@ -146,60 +162,4 @@ def _hear(line: str, report: Report, tell: Callable[[str], None]) -> None:
         if "done" in document:
             report.values = document["done"]
             report.complete = "raised" not in document["done"]
-
-
-class _Watch:
-    """Notices when the child shows no sign of life: no status line and no output."""
-
-    def __init__(self, child: int, log: Path, timeout: timedelta, report: Report, stop: Callable[[], bool]) -> None:
-        self._stop = stop
-        self._child = child
-        self._log = log
-        self._timeout_s = timeout.total_seconds()
-        self._report = report
-        self._size = 0
-        self._since = time.monotonic()
-        self._stopping = False
-
-    def alive(self) -> None:
-        """Take note of a sign of life."""
-        self._since = time.monotonic()
-
-    def look(self) -> None:
-        """Stop the maintainer script that has been silent too long, and dpkg itself if that does not help."""
-        if self._stop() and not self._report.locked:
-            os.kill(self._child, signal.SIGTERM)
-        with suppress(OSError):
-            size = self._log.stat().st_size
-            if size != self._size:
-                self._size = size
-                self.alive()
-        silent_s = time.monotonic() - self._since
-        if silent_s <= (_GRACE_S if self._stopping else self._timeout_s):
-            return
-        words = f"stopped after {self._timeout_s:.0f} s without a sign of life (apt.stall_timeout)"
-        for process in _stuck(self._child, everything=self._stopping):
-            with suppress(psutil.Error):
-                package = _owner(process)
-                if package:
-                    self._report.errors.setdefault(package, f"maintainer script {words}")
-                process.kill()
-        self._stopping = True
-        self.alive()
-
-
-def _stuck(child: int, *, everything: bool) -> list[psutil.Process]:
-    """Return the processes below dpkg, deepest first; with `everything`, dpkg too."""
-    with suppress(psutil.Error):
-        below = psutil.Process(child).children(recursive=True)
-        return [process for process in reversed(below) if everything or process.name() not in {"dpkg", "apt"}]
-    return []
-
-
-def _owner(process: psutil.Process) -> str | None:
-    """Return the package whose maintainer script a process runs (…/info/NAME.postinst), if it is one."""
-    for word in process.cmdline():
-        script = Path(word)
-        if script.suffix in {".preinst", ".postinst", ".prerm", ".postrm"}:
-            return script.stem.split(":")[0]
-    return None
+    return False

@@ -24,6 +24,8 @@ lock_timeout = "90s"
 refresh_timeout = "5m"
 max_list_age = "2d"
 stall_timeout = "2h"
+package_timeout = "3h"
+run_timeout = "1d"
 """
 Write = Callable[..., Path]
 
@@ -67,6 +69,8 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.apt.refresh_timeout == timedelta(minutes=5)
     assert policy.apt.max_list_age == timedelta(days=2)
     assert policy.apt.stall_timeout == timedelta(hours=2)
+    assert policy.apt.package_timeout == timedelta(hours=3)
+    assert policy.apt.run_timeout == timedelta(days=1)
     assert {entry.source for entry in inputs.values()} == {str(path)}
 
 
@@ -80,7 +84,7 @@ def test_an_empty_file_leaves_the_defaults(write: Write) -> None:
 _DURATION = 'accepted: a number above 0 and a unit s, m, h or d in quotes, such as "10m"'
 _WORDS = 'accepted: a list of non-empty strings, such as ["one", "two"]'
 _FLAG = "accepted: true or false"
-_DURATIONS = ["lock_timeout", "refresh_timeout", "max_list_age", "stall_timeout"]
+_DURATIONS = ["lock_timeout", "refresh_timeout", "max_list_age", "stall_timeout", "package_timeout", "run_timeout"]
 _BAD_DURATIONS = [
     *('"10"', '"m"', '"10 m"', '"0m"', '"-5m"', '"1.5h"', '"10M"', '"1h30m"', '"ten m"', '""', '"1w"', '"9999999s"'),
     *("600", "0", "true", "1.5", '["10m"]', "2026-11-23"),

@@ -41,6 +41,8 @@ def policy(**security: Any) -> Policy:
         refresh_timeout=timedelta(minutes=10),
         max_list_age=timedelta(hours=36),
         stall_timeout=timedelta(hours=1),
+        package_timeout=timedelta(hours=2),
+        run_timeout=timedelta(hours=6),
     )
     return Policy(security=replace(open_everywhere, **security), apt=waits)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent.core.batches import BATCH_SIZE
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, answer, names, reasons
 from tests.support.server import Archive, serving
@@ -258,16 +259,30 @@ def test_a_package_killed_while_being_reinstalled_is_installed_again_as_it_was(h
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_package_that_no_source_can_mend_is_named_with_what_to_do(host: Scenario) -> None:
+def test_a_package_that_no_source_can_mend_is_named_and_stops_nothing_else(host: Scenario) -> None:
     host.install(package("a", "1"))
-    host.offer("security", package("b", "2"))
+    host.offer("security", package("b", "2"), package("c", "2", depends="b (>= 2)"))
     host.machine.path("/srv/a.deb").write_bytes(package("a", "1", preinst="kill -9 $PPID; sleep 1").build())
     assert host.machine.run("dpkg -i /srv/a.deb").returncode != 0
 
     done = host.upgrade()
 
     assert (done.code, done.json["result"]) == (1, "failed")
-    assert "The package a needs to be reinstalled" in done.json["message"]
+    assert [one["package"] for one in done.json["failed"]] == ["a:amd64"]
+    assert "no source offers a 1:" in done.json["failed"][0]["error"]
+    assert host.versions("b", "c") == {"b": "2", "c": "2"}
+
+
+def test_a_package_that_dpkg_wants_reinstalled_and_that_may_not_be_touched_stops_nothing_else(host: Scenario) -> None:
+    host.offer("security", package("a", "3"), package("b", "2"))
+    host.configuration('[security]\nblocklist = ["a"]\n')
+    host.machine.path("/srv/a.deb").write_bytes(package("a", "2", preinst="kill -9 $PPID; sleep 1").build())
+    assert host.machine.run("dpkg -i /srv/a.deb").returncode != 0
+
+    done = host.upgrade()
+
+    assert (done.code, names(done.json["upgraded"])) == (1, ["b"])
+    assert reasons(done.json) == {"a": "blocklisted"}
 
 
 def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_rest_goes_on(host: Scenario) -> None:
@@ -315,18 +330,18 @@ def test_a_killed_caller_does_not_end_the_job(host: Scenario) -> None:
 
 
 def test_a_stop_is_honoured_between_transactions(host: Scenario) -> None:
-    many = [package(f"p{number:02}", "2") for number in range(40)]
-    many[0] = package("p00", "2", postinst="sleep 2")
+    many = [package(f"p{number:03}", "2") for number in range(BATCH_SIZE + 10)]
+    many[0] = package("p000", "2", postinst="sleep 2")
     host.offer("security", *many)
     with host.machine.start("exec maestro-agent upgrade --json") as running:
-        host.machine.wait_for("p00.postinst")
+        host.machine.wait_for("p000.postinst")
         host.machine.kill("TERM", AGENT)
         out, err = running.communicate()
 
     assert running.returncode == 1, (out, err)
     done = host.agent("status --json").json["last_run"]
     assert done["result"] == "interrupted"
-    assert 0 < len(done["upgraded"]) < 40
+    assert len(done["upgraded"]) == BATCH_SIZE
     assert host.machine.check("dpkg --audit") == ""
     assert host.upgrade().json["result"] == "updated"
 

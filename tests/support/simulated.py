@@ -75,6 +75,8 @@ class Simulated:
         """What happens on the machine just before each of the coming downloads."""
         self.before_install: deque[Callable[[], None]] = deque()
         """What happens on the machine just before each of the coming transactions."""
+        self.idle: deque[bool] = deque()
+        """Whether each of the coming transactions ends before it does anything."""
         self.done: list[str] = []
         """What the agent asked for, in order: "refresh", "fetch a b", "install a b", "repair"."""
         self.downloaded: set[str] = set()
@@ -176,6 +178,8 @@ class Simulated:
         if self.before_install:
             self.before_install.popleft()()
         self._require_unchanged(steps, scope)
+        if self.idle and self.idle.popleft():
+            return {}
         errors: dict[str, str] = {}
         for step in steps:
             if self.fails.get(step.package) is Stage.UNPACK:

@@ -46,7 +46,7 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
     for package in index.present:
         if package.current_state in _ABSENT:
             continue
-        state = _shadowed(index, package) or unfinished(package) or (UNMET if package.id in index.broken_before else None)
+        state = unfinished(index, package) or (UNMET if package.id in index.broken_before else None)
         if state is not None:
             repair.append(Repair(package=package.name, architecture=package.architecture, state=state))
         version = newest(package, allowed & index.trusted) or newest(package, allowed)
@@ -59,18 +59,14 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
     return Scan(updates=tuple(updates), repair=tuple(repair))
 
 
-def _shadowed(index: Index, package: apt_pkg.Package) -> str | None:
-    return "reinst-required" if package.name in index.shadowed else None
-
-
 def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
     """Whether a version is higher, in dpkg's order, than the other one."""
     return than is not None and apt_pkg.version_compare(version.ver_str, than.ver_str) > 0
 
 
-def unfinished(package: apt_pkg.Package) -> str | None:
+def unfinished(index: Index, package: apt_pkg.Package) -> str | None:
     """Return dpkg's word for a package that it left half done; None where all is well."""
-    if package.inst_state in _REINSTALL:
+    if package.inst_state in _REINSTALL or package.name in index.shadowed:
         return "reinst-required"
     return _STATES.get(package.current_state)
 
@@ -96,6 +92,12 @@ def rival_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> s
 
     apt before 3.0 takes two such for one if size and relations agree, and downloads whichever comes first.
     """
+    if version.id not in index.rivals:
+        index.rivals[version.id] = _find_rival(index, version, files)
+    return index.rivals[version.id]
+
+
+def _find_rival(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     outside = [place for place in version.file_list if not place[0].not_source and place[0].id not in files]
     inside = [place for place in version.file_list if place[0].id in files]
     if not outside or not inside:

@@ -11,7 +11,7 @@ from agent.core.decide import Refusal, veto
 from agent.core.model import LockWait, PackageState, Repair, Resolution, Scope, SourceError, Step, Update
 from agent.core.origins import Pattern
 from agent.core.policy import Policy
-from agent.core.ports import Download, Known, PackagesSeen, Refreshed, Tell
+from agent.core.ports import Download, Known, PackagesSeen, Refreshed, Stop, Tell
 from agent.errors import HostError
 from agent.host import dpkg
 from agent.host.apt import fetch as fetching
@@ -22,6 +22,7 @@ from agent.host.apt.lists import assess
 from agent.host.apt.resolve import reinstallations, resolve
 from agent.host.apt.transaction import Transactions
 from agent.host.locks import Patience
+from agent.host.watch import Limits
 
 _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending"}
 """States that dpkg can finish by itself."""
@@ -30,7 +31,7 @@ _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pend
 class AptEngine:
     """The package manager of this machine. Opened indexes live from a look to the next change."""
 
-    def __init__(self, policy: Policy, *, log: Path, tell: Tell, stop: Callable[[], bool]) -> None:
+    def __init__(self, policy: Policy, *, log: Path, tell: Tell, stop: Stop) -> None:
         """Read apt's configuration.
 
         Raises:
@@ -44,7 +45,7 @@ class AptEngine:
         self._fetched: list[Path] = []
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
-            stall_timeout=policy.apt.stall_timeout,
+            limits=Limits(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
             log=log,
             tell=tell,
             stop=stop,

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model import Step
+from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, NoSpaceError, StoppedError
 from agent.host.apt.index import Index, clean, libapt_errors
 from agent.host.apt.resolve import find_version, mark, marked
@@ -39,7 +40,7 @@ class _Progress:
     current_items = 0
     total_items = 0
 
-    def __init__(self, tell: Callable[[str], None], stop: Callable[[], bool]) -> None:
+    def __init__(self, tell: Tell, stop: Stop) -> None:
         self._stop = stop
         self._tell = tell
         self._told = 0.0
@@ -99,8 +100,8 @@ def fetch(
     allowed: frozenset[int],
     *,
     patience: Patience,
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
+    tell: Tell,
+    stop: Stop,
 ) -> Fetched:
     """Download what the steps need into apt's archive; each file is verified by libapt.
 
@@ -123,8 +124,8 @@ def fetch(
         wanted = [item for item in fetcher.items if not item.complete]
         with suppress(SystemError):  # what failed is read from the items, one by one
             fetcher.run()
-        if stop():
-            raise StoppedError("stopped while downloading; nothing was installed after that")
+        if reason := stop():
+            raise StoppedError(f"{reason}: stopped while downloading; nothing was installed after that")
         failed = {_package(item): _error(item) for item in fetcher.items if not _usable(item)}
         fetched = [item for item in wanted if _usable(item)]
     return Fetched(

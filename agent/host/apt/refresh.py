@@ -7,12 +7,12 @@ that is missing or bad, lists that have expired. apt itself calls most of these 
 import os
 import re
 import time
-from collections.abc import Callable
 from datetime import timedelta
 
 import apt_pkg
 
 from agent.core.model import SourceError, SourceFault
+from agent.core.ports import Stop, Tell
 from agent.errors import StoppedError
 from agent.host.apt.index import clean, libapt_errors
 from agent.host.apt.sources import read_sources, source_of
@@ -45,7 +45,7 @@ _PULSE_US = 250_000
 class _Progress:
     """What libapt calls while it fetches; collects the failures and keeps the deadline."""
 
-    def __init__(self, deadline: float, tell: Callable[[str], None], stop: Callable[[], bool]) -> None:
+    def __init__(self, deadline: float, tell: Tell, stop: Stop) -> None:
         self._stop = stop
         self.failed: list[tuple[str, str]] = []
         self.timed_out = False
@@ -86,9 +86,7 @@ class _Progress:
         return not self.timed_out and not self._stop()
 
 
-def refresh(
-    timeout: timedelta, patience: Patience, tell: Callable[[str], None], stop: Callable[[], bool]
-) -> tuple[SourceError, ...]:
+def refresh(timeout: timedelta, patience: Patience, tell: Tell, stop: Stop) -> tuple[SourceError, ...]:
     """Fetch the lists of every configured source; return what failed, one entry a source.
 
     Raises:
@@ -109,8 +107,8 @@ def refresh(
         cache.update(progress, sources, _PULSE_US)
     except SystemError as error:
         message = clean(str(error))
-    if stop():
-        raise StoppedError("stopped while fetching the package lists; those that were there still are")
+    if reason := stop():
+        raise StoppedError(f"{reason}: stopped while fetching the package lists; those that were there still are")
     return tuple(_errors(progress, message, timeout, tuple(source.name for source in read_sources(sources))))
 
 

@@ -21,7 +21,7 @@ class Bounds:
 
     allowed: frozenset[int]
     veto: Callable[[str], Refusal | None]
-    stopped: set[int]
+    stopped: frozenset[int] = frozenset()
 
 
 def explain_refusal(index: Index, update: Update, version: apt_pkg.Version, bounds: Bounds) -> Held:
@@ -31,6 +31,14 @@ def explain_refusal(index: Index, update: Update, version: apt_pkg.Version, boun
         "apt's resolver finds no way to install it without removing or breaking another package",
     )
     return Held.of(update, why, detail)
+
+
+def unattainable(index: Index, version: apt_pkg.Version, bounds: Bounds) -> bool:
+    """Whether something that the version needs can surely not be had, so that the resolver need not be asked.
+
+    Only what it needs is followed, not what it breaks; where that leads in a circle, the answer is no.
+    """
+    return _Search(index, bounds).lacks(version)
 
 
 class _Search:
@@ -51,8 +59,19 @@ class _Search:
                     return refusal
         return self._conflict(version) or self._breaks_others(version)
 
+    def lacks(self, version: apt_pkg.Version) -> bool:
+        """Whether a relation of the version, or of all that could fulfil it, has no target within bounds."""
+        self._visited.add(version.id)
+        groups = [group for kind in _POSITIVE for group in version.depends_list.get(kind, [])]
+        return any(not any(map(self._attainable, _targets(group))) for group in groups)
+
+    def _attainable(self, target: apt_pkg.Version) -> bool:
+        if target == target.parent_pkg.current_ver or target.id in self._visited:
+            return True
+        return offered(target, self._bounds.allowed) and self._shut(target) is None and not self.lacks(target)
+
     def _unmet(self, group: list[apt_pkg.Dependency]) -> Refusal | None:
-        targets = [target for dependency in group for target in dependency.all_targets()]
+        targets = _targets(group)
         if any(target == target.parent_pkg.current_ver for target in targets):
             return None
         wanted = " or ".join(map(_spell, group))
@@ -149,6 +168,10 @@ class _Search:
         for dependency in package.rev_depends_list:
             if dependency.parent_ver == dependency.parent_pkg.current_ver:
                 yield dependency
+
+
+def _targets(group: list[apt_pkg.Dependency]) -> list[apt_pkg.Version]:
+    return [target for dependency in group for target in dependency.all_targets()]
 
 
 def _spell(dependency: apt_pkg.Dependency) -> str:

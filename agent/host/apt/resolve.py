@@ -5,7 +5,8 @@ The all-at-once pass asks no second opinion where libapt's first choices already
 are the origins restricted and the updates tried singly, each rolled back by itself when it will not fit.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import apt_pkg
 
@@ -14,7 +15,7 @@ from agent.errors import ChangedError, HostError
 from agent.host.apt.candidates import NEEDS_ARCHIVE, newer, offered, origin_of, phased, rival_of
 from agent.host.apt.groups import group_steps
 from agent.host.apt.index import Index
-from agent.host.apt.refusal import Bounds, explain_refusal
+from agent.host.apt.refusal import Bounds, explain_refusal, unattainable
 
 Veto = Callable[[str], tuple[Why, str] | None]
 """Says why a package may not be touched even as a dependency; None where it may."""
@@ -35,13 +36,15 @@ def resolve(
     pairs = [pair for pair in found if (pair[0].package, pair[0].architecture) not in deferred]
     if not pairs:
         return Resolution(steps=(), refused=tuple(refused))
-    if not marks.all_at_once([version for _, version in pairs]):
+    bounds = Bounds(allowed=allowed & index.trusted, veto=veto)
+    stopped = [pair for pair in pairs if unattainable(index, pair[1], bounds)]
+    if not marks.all_at_once([version for _, version in pairs if not any(version is other for _, other in stopped)]):
         index.restrict(allowed & index.trusted)
         marks = _Marks(index, allowed & index.trusted, veto)
         with apt_pkg.ActionGroup(index.depcache):
             stopped = marks.one_by_one(pairs)
-        bounds = Bounds(allowed=allowed & index.trusted, veto=veto, stopped={v.parent_pkg.id for _, v in stopped})
-        refused += [explain_refusal(index, update, version, bounds) for update, version in stopped]
+    bounds = replace(bounds, stopped=frozenset(version.parent_pkg.id for _, version in stopped))
+    refused += [explain_refusal(index, update, version, bounds) for update, version in stopped]
     taken = [_step(index, version, allowed, security) for version in marks.marked_versions()]
     return Resolution(steps=group_steps(index, taken), refused=tuple(refused))
 
@@ -117,9 +120,7 @@ class _Marks:
                 mark(self._index, version, with_dependencies=True)
         if not all(self._depcache.marked_upgrade(version.parent_pkg) for version in versions):
             return False
-        # Walking all packages for what else was marked costs as much as resolving; most often it is nothing.
-        alone = self._depcache.inst_count == len(versions)
-        self._taken = list(versions) if alone else marked(self._index)
+        self._taken = self._marked([version.parent_pkg for version in versions])
         return self._lawful()
 
     def one_by_one(self, pairs: Sequence[tuple[Update, apt_pkg.Version]]) -> list[tuple[Update, apt_pkg.Version]]:
@@ -131,8 +132,16 @@ class _Marks:
         for update, version in pairs:
             if version.parent_pkg.id not in self._accepted and not self._try(version, wanted):
                 stopped.append((update, version))
-        self._taken = marked(self._index)
+        self._taken = self._marked(list(self._accepted.values()))
         return [pair for pair in stopped if pair[1].parent_pkg.id not in self._accepted]
+
+    def _marked(self, starts: Sequence[apt_pkg.Package]) -> list[apt_pkg.Version]:
+        """Return the versions that are marked, found from these packages on; all are walked if that misses any."""
+        touched = self._touched(starts, besides={})
+        if self._depcache.del_count or len(touched) != self._depcache.inst_count:
+            return marked(self._index)
+        versions = [self._depcache.get_candidate_ver(package) for package in touched.values()]
+        return [version for version in versions if version is not None]
 
     def marked_versions(self) -> list[apt_pkg.Version]:
         """Return all that is marked, every rule checked once more on the whole."""
@@ -151,7 +160,7 @@ class _Marks:
             for each in queue:
                 tried[each.parent_pkg.id] = each
                 mark(self._index, each, with_dependencies=True)
-            touched = self._touched([each.parent_pkg for each in tried.values()])
+            touched = self._touched([each.parent_pkg for each in tried.values()], besides=self._accepted)
             queue = [] if self._intact() else self._siblings(touched, tried, wanted)
         if self._fits(version, touched):
             self._accepted.update(touched)
@@ -176,13 +185,15 @@ class _Marks:
                 if choice is not None:
                     mark(self._index, choice, with_dependencies=False)
 
-    def _touched(self, starts: Sequence[apt_pkg.Package]) -> dict[int, apt_pkg.Package]:
-        """Walk from freshly marked packages to all whose mark changed with theirs; those accepted before left out."""
+    def _touched(
+        self, starts: Sequence[apt_pkg.Package], *, besides: Mapping[int, apt_pkg.Package]
+    ) -> dict[int, apt_pkg.Package]:
+        """Walk from freshly marked packages to all whose mark changed with theirs, leaving out others by id."""
         found = {package.id: package for package in starts}
         queue = list(starts)
         while queue:
             for package in self._neighbours(queue.pop()):
-                fresh = package.id not in found and package.id not in self._accepted
+                fresh = package.id not in found and package.id not in besides
                 if fresh and not self._depcache.marked_keep(package):
                     found[package.id] = package
                     queue.append(package)

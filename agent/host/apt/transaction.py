@@ -12,12 +12,14 @@ import apt_pkg
 
 from agent.core.model import LockWait, Step
 from agent.core.origins import Pattern
+from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, HostError
 from agent.host import dpkg
 from agent.host.apt.fetch import mark_exactly
 from agent.host.apt.index import Index, clean, libapt_errors
 from agent.host.locks import Patience, first_holder, hold
 from agent.host.supervisor import Channel, Report, supervise
+from agent.host.watch import Limits
 
 Values = dict[str, float | str | None]
 
@@ -29,14 +31,14 @@ class Transactions:
         self,
         *,
         lock_timeout: timedelta,
-        stall_timeout: timedelta,
+        limits: Limits,
         log: Path,
-        tell: Callable[[str], None],
-        stop: Callable[[], bool],
+        tell: Tell,
+        stop: Stop,
     ) -> None:
         self._stop = stop
         self._lock_timeout = lock_timeout
-        self._stall_timeout = stall_timeout
+        self._limits = limits
         self._log = log
         self._tell = tell
         self.lock = LockWait()
@@ -75,7 +77,7 @@ class Transactions:
         return self._supervise(lambda channel: self._do_repair(channel, packages)).errors
 
     def _supervise(self, work: Callable[[Channel], Values]) -> Report:
-        report = supervise(work, log=self._log, stall_timeout=self._stall_timeout, tell=self._tell, stop=self._stop)
+        report = supervise(work, log=self._log, limits=self._limits, tell=self._tell, stop=self._stop)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
             waited_s=round(self.lock.waited_s + float(waited or 0), 3),
@@ -116,7 +118,7 @@ class Transactions:
                 print(message, file=sys.stderr, flush=True)
             finally:
                 if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
-                    _configure([f"{step.package}:{step.architecture}" for step in steps])
+                    _configure(channel, [f"{step.package}:{step.architecture}" for step in steps])
                 apt_pkg.pkgsystem_lock_inner()
         finally:
             apt_pkg.pkgsystem_unlock()
@@ -129,26 +131,27 @@ class Transactions:
             patience.until_free((own,))
             channel.send({"locked": True})
             started = time.monotonic()
-            _configure(packages)
+            _configure(channel, packages)
         return _lock_values(patience, started)
 
 
-def _configure(packages: Sequence[str] | None) -> None:
+def _configure(channel: Channel, packages: Sequence[str] | None) -> None:
     """Let dpkg configure these packages, or all that wait (None); whoever calls holds the frontend's lock."""
     if packages is None:
-        _dpkg("--configure", "--pending")
+        _dpkg(channel, "--configure", "--pending")
         return
-    _dpkg("--set-selections")  # selects nothing, but takes in what an interrupted dpkg left in its journal
+    _dpkg(channel, "--set-selections")  # selects nothing, but takes in what an interrupted dpkg left in its journal
     arguments = dpkg.as_arguments(packages)
     if arguments:
-        _dpkg("--configure", *arguments)
-        _dpkg("--triggers-only", "--pending")
+        _dpkg(channel, "--configure", *arguments)
+        _dpkg(channel, "--triggers-only", "--pending")
 
 
-def _dpkg(*arguments: str) -> None:
-    command = ["dpkg", "--force-confdef", "--force-confold", *arguments]
+def _dpkg(channel: Channel, *arguments: str) -> None:
+    status = str(channel.descriptor)
+    command = ["dpkg", "--force-confdef", "--force-confold", "--status-fd", status, *arguments]
     environment = {**os.environ, "DPKG_FRONTEND_LOCKED": "true"}
-    subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False)
+    subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[channel.descriptor], check=False)
 
 
 def _lock(patience: Patience) -> None:
