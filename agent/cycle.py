@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from agent import log
-from agent.core.decide import Refusal, admit, fallbacks, settle, veto
-from agent.core.model import Facts, ListsState, Plan, Scope
-from agent.core.policy import Policy
+from agent.core.decide import Refusal, admit, retreats, settle, veto
+from agent.core.model import Facts, Held, ListsState, Plan, Scope
+from agent.core.policy import RUNTIME_PACKAGES, Policy
 from agent.core.ports import Machine, PackageEngine, Refreshed, Stop, Tell
 from agent.memory import Memory
 from agent.observe import observe
@@ -69,14 +69,15 @@ def decide(context: Context, scope: Scope, facts: Facts, dropped: Mapping[str, R
     def untouchable(package: str) -> Refusal | None:
         return veto(context.policy, package) or given_up.get(package)
 
-    resolution = context.engine.resolve(admission.admitted, scope, untouchable)
-    second = fallbacks(context.policy, facts, scope, resolution.refused)
-    if second:
-        over = {(update.package, update.architecture) for update in second}
-        kept = [update for update in admission.admitted if (update.package, update.architecture) not in over]
-        first = [held for held in resolution.refused if (held.package, held.architecture) in over]
-        resolution = context.engine.resolve((*kept, *second), scope, untouchable)
-        resolution = replace(resolution, refused=(*first, *resolution.refused))
+    tried, told = admission.admitted, tuple[Held, ...]()
+    resolution = context.engine.resolve(tried, scope, untouchable)
+    while (retreat := retreats(context.policy, facts, scope, tried, resolution)) is not None:
+        tried, told = retreat.tried, (*told, *retreat.held)
+        given_up.update(
+            {held.package: (held.why, held.detail) for held in retreat.held if held.package in RUNTIME_PACKAGES}
+        )
+        resolution = context.engine.resolve(tried, scope, untouchable)
+    resolution = replace(resolution, refused=(*told, *resolution.refused))
     return settle(facts, scope, admission, resolution)
 
 

@@ -44,6 +44,11 @@ class HostError(AgentError):
 class NoSpaceError(HostError):
     """The plan does not fit on a file system; nothing was changed."""
 
+    def __init__(self, message: str, packages: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.packages = packages
+        """Names of the packages that would have to stay for the rest to fit."""
+
 
 class ChangedError(HostError):
     """The machine is not what the plan was made for, so nothing of the plan was done."""

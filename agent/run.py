@@ -8,7 +8,6 @@ from agent.act import Acted, carry_out, not_repaired
 from agent.core import judge
 from agent.core.decide import Refusal, veto
 from agent.core.model import UNMET, Failure, Outcome, Plan, Repair, Result, Stage, Step, Why
-from agent.core.ports import Download
 from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 
@@ -116,7 +115,11 @@ class Run:
         """Download the plan's packages; what cannot be had drops out with all that needs it."""
         while plan.install and not self._context.stop():
             self._context.tell(f"downloading {len(plan.install)} packages")
-            download = self._fetch(plan)
+            try:
+                download = self._engine.fetch(plan.install, plan.scope)
+            except NoSpaceError as error:
+                plan = self._without(plan, error)
+                continue
             total = self._so_far.downloaded_bytes + download.downloaded_bytes
             self._so_far = replace(self._so_far, downloaded_bytes=total)
             if not download.failed:
@@ -130,13 +133,14 @@ class Run:
             plan = self._plan()
         return ()
 
-    def _fetch(self, plan: Plan) -> Download:
-        try:
-            return self._engine.fetch(plan.install, plan.scope)
-        except NoSpaceError as error:
-            for step in plan.install:
-                self._dropped[f"{step.package}:{step.architecture}"] = (Why.NO_SPACE, str(error))
-            raise
+    def _without(self, plan: Plan, error: NoSpaceError) -> Plan:
+        """Plan without the packages that there is no room for; where none but those are left, nothing can be done."""
+        dropped = [step for step in plan.install if step.package in error.packages]
+        for step in dropped:
+            self._dropped[f"{step.package}:{step.architecture}"] = (Why.NO_SPACE, str(error))
+        if len(dropped) in {0, len(plan.install)}:
+            raise error
+        return self._plan()
 
     def _drop(self, steps: Iterable[Step], errors: Mapping[str, str]) -> None:
         before = len(self._dropped)

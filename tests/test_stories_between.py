@@ -233,13 +233,23 @@ def test_downloads_are_taken_away_after_an_error_too(agent: Agent) -> None:
 
 def test_a_plan_that_does_not_fit_is_held_for_want_of_space(agent: Agent) -> None:
     agent.machine.offer("a", "b")
-    agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /usr")))
+    agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /usr", ("a", "b"))))
 
     done = agent.upgrade()
 
     assert (done.result, done.message) == (Result.FAILED, "not enough space for /usr")
     assert [(one.package, one.why) for one in done.held] == [("a", Why.NO_SPACE), ("b", Why.NO_SPACE)]
     assert agent.machine.versions() == {"a": "1", "b": "1"}
+
+
+def test_what_does_not_fit_by_itself_is_held_and_the_rest_goes_in(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /boot", ("b",))))
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded)) == (Result.DEGRADED, ["a"])
+    assert [(one.package, one.why) for one in done.held] == [("b", Why.NO_SPACE)]
 
 
 def test_a_run_that_cannot_be_put_on_record_changes_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from agent.core.model import Facts, Held, Plan, Repair, Resolution, Scope, Step, Update, Why
 from agent.core.policy import RUNTIME_PACKAGES, Policy
@@ -41,7 +42,21 @@ def admit(policy: Policy, facts: Facts, scope: Scope, dropped: Mapping[str, Refu
             admitted[key] = update
         else:
             held.append(Held.of(update, *refusal))
-    return Admission(admitted=tuple(admitted.values()), held=tuple(held))
+    apart = torn_apart(held, admitted.values())
+    kept = (update for update in admitted.values() if update not in apart)
+    return Admission(admitted=tuple(kept), held=(*held, *(Held.of(one, *refusal) for one, refusal in apart.items())))
+
+
+Wanted = TypeVar("Wanted", Update, Step)
+
+
+def torn_apart(held: Iterable[Held], rest: Iterable[Wanted]) -> dict[Wanted, Refusal]:
+    """Return what of the container runtime must stay because another part of it is held back."""
+    first = next((item for item in held if item.package in RUNTIME_PACKAGES), None)
+    if first is None:
+        return {}
+    words = f"goes together with {first.package}, which is held back ({first.why.value})"
+    return {item: (Why.RUNTIME_MANAGED, words) for item in rest if item.package in RUNTIME_PACKAGES}
 
 
 def wanted(facts: Facts, scope: Scope) -> tuple[Update, ...]:
@@ -54,18 +69,53 @@ def wanted(facts: Facts, scope: Scope) -> tuple[Update, ...]:
     return tuple(sorted(facts.updates, key=lambda one: (one.package, one.architecture, one.security)))
 
 
-def fallbacks(policy: Policy, facts: Facts, scope: Scope, refused: Iterable[Held]) -> tuple[Update, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retreat:
+    """Less than was tried, after the resolver refused some of it."""
+
+    tried: tuple[Update, ...]
+    """What to ask the resolver for next."""
+    held: tuple[Held, ...]
+    """What is no longer asked for."""
+
+
+def retreats(
+    policy: Policy, facts: Facts, scope: Scope, tried: tuple[Update, ...], resolution: Resolution
+) -> Retreat | None:
+    """Return what else may be tried, or must not be tried alone, after the resolver's answer; None where it stands."""
+    lower = _fallbacks(policy, facts, scope, resolution.refused)
+    if lower:
+        over = {_key(update) for update in lower}
+        return Retreat(
+            tried=(*(update for update in tried if _key(update) not in over), *lower),
+            held=tuple(held for held in resolution.refused if _key(held) in over),
+        )
+    apart = torn_apart(resolution.refused, resolution.steps)
+    if not apart:
+        return None
+    refused = (held for held in resolution.refused if held.package in RUNTIME_PACKAGES)
+    return Retreat(
+        tried=tuple(update for update in tried if update.package not in RUNTIME_PACKAGES),
+        held=(*refused, *(Held.of(step, *refusal) for step, refusal in apart.items() if not step.new)),
+    )
+
+
+def _fallbacks(policy: Policy, facts: Facts, scope: Scope, refused: Iterable[Held]) -> tuple[Update, ...]:
     """Return the security updates of packages whose higher version the resolver refused."""
     if scope is Scope.SECURITY:
         return ()
-    over = {(item.package, item.architecture): item.candidate for item in refused}
+    over = {_key(item): item.candidate for item in refused}
     return tuple(
         update
         for update in facts.updates
         if update.security
-        and over.get((update.package, update.architecture), update.candidate) != update.candidate
+        and over.get(_key(update), update.candidate) != update.candidate
         and gate(policy, update) is None
     )
+
+
+def _key(item: Update | Step | Held) -> tuple[str, str]:
+    return (item.package, item.architecture)
 
 
 def gate(policy: Policy, update: Update) -> Refusal | None:

@@ -9,13 +9,19 @@ RUNTIME_PACKAGES = frozenset(
     {
         "containerd",
         "containerd.io",
+        "containerd-stable",
+        "docker-buildx",
+        "docker-buildx-plugin",
         "docker-ce",
         "docker-ce-cli",
         "docker-ce-rootless-extras",
-        "containerd-stable",
         "docker-cli",
+        "docker-compose-plugin",
+        "docker-compose-v2",
         "docker-ee",
         "docker-engine",
+        "docker-model-plugin",
+        "docker-scan-plugin",
         "docker.io",
         "moby-cli",
         "moby-containerd",
@@ -26,7 +32,10 @@ RUNTIME_PACKAGES = frozenset(
         "weave-net",
     }
 )
-"""Packages of the container runtime: upgrading them means downtime, so the manifest alone moves them."""
+"""Packages of the container runtime: upgrading them means downtime, so the manifest alone moves them.
+
+They are one group: where they may be upgraded at all, it is all of those that are pending or none.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,3 +326,26 @@ def test_a_removed_package_with_its_configuration_left_is_not_upgraded(host: Sce
     plan = host.check()
 
     assert plan["install"] == plan["repair"] == []
+
+
+def test_the_container_runtime_goes_all_together_or_not_at_all(host: Scenario) -> None:
+    host.offer("security", package("a", "2"), package("containerd", "2"), package("docker.io", "2"))
+    host.configuration("[security]\ninclude_runtime = true\n")
+    host.machine.check("apt-mark hold containerd")
+
+    done = host.upgrade()
+
+    assert reasons(done.json) == {"containerd": "held-by-admin", "docker.io": "runtime-managed"}
+    assert "goes together with containerd" in done.json["held"][1]["detail"]
+    assert host.versions("a", "containerd", "docker.io") == {"a": "2", "containerd": "1", "docker.io": "1"}
+
+
+def test_the_container_runtime_stays_where_the_resolver_refuses_a_part_of_it(host: Scenario) -> None:
+    host.offer("security", package("a", "2"), package("containerd", "2", depends="n"), package("docker.io", "2"))
+    host.repository("updates", package("n", "1"))
+    host.configuration("[security]\ninclude_runtime = true\n")
+
+    done = host.upgrade()
+
+    assert reasons(done.json) == {"containerd": "needs-other-origin", "docker.io": "runtime-managed"}
+    assert host.versions("a", "containerd", "docker.io") == {"a": "2", "containerd": "1", "docker.io": "1"}

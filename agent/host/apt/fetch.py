@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,16 @@ import apt_pkg
 from agent.core.model import Step
 from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, NoSpaceError, StoppedError
+from agent.host import dpkg
 from agent.host.apt.index import Index, clean, libapt_errors
 from agent.host.apt.resolve import find_version, mark, marked
 from agent.host.locks import Patience, hold
 from agent.host.system import free_bytes
 
 _MARGIN_BYTES = 32 * 1024 * 1024
-"""Left free for logs, dpkg's database and what maintainer scripts write."""
+"""Left free for logs and what maintainer scripts write."""
+_CONFIGURATION_BYTES = 1024 * 1024
+"""Room for files below /etc, where /usr is a file system of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +162,28 @@ def _package(item: apt_pkg.AcquireItem) -> str:
 
 
 def _require_space(index: Index, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
-    """Refuse a plan that would fill a file system: archives, the unpacked files, and /boot for a kernel."""
+    """Refuse what would fill a file system: with archives, unpacked files, dpkg's database, or a kernel in /boot.
+
+    Raises:
+        NoSpaceError: with all packages of the plan, or where /boot alone is too small, with its kernels.
+    """
     largest = max((version.installed_size for version in marked(index)), default=0)
-    needs = {archives: fetcher.fetch_needed, "/usr": max(index.depcache.usr_size, 0) + largest}
-    if any(step.package.startswith("linux-image") for step in steps):
-        needs["/boot"] = _kernel_bytes()
+    database = dpkg.status_file()
+    needs = {
+        archives: fetcher.fetch_needed,
+        "/usr": max(index.depcache.usr_size, 0) + largest,
+        "/": _CONFIGURATION_BYTES,
+        str(database.parent): 2 * database.stat().st_size,
+    }
+    _require(needs, tuple(step.package for step in steps))
+    kernels = tuple(step.package for step in steps if step.package.startswith("linux-image"))
+    if kernels:
+        count = sum(step.new for step in steps if step.package in kernels)  # one in place of another needs room, too
+        _require({**needs, "/boot": _kernel_bytes() * max(count, 1)}, kernels)
+
+
+def _require(needs: Mapping[str, int], packages: tuple[str, ...]) -> None:
+    """Add up what is needed on each file system and compare it with what is free there."""
     by_device: dict[int, tuple[str, int]] = {}
     for directory, need in needs.items():
         with suppress(OSError):
@@ -175,7 +195,8 @@ def _require_space(index: Index, fetcher: apt_pkg.Acquire, steps: Sequence[Step]
         if need and free < need + _MARGIN_BYTES:
             raise NoSpaceError(
                 f"not enough space for {directory}: {need / 1e6:.0f} MB and {_MARGIN_BYTES / 1e6:.0f} MB to spare "
-                f"are needed, {free / 1e6:.0f} MB are free. Nothing was changed; make room and run it again"
+                f"are needed, {free / 1e6:.0f} MB are free; make room and run it again",
+                packages,
             )
 
 

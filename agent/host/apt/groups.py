@@ -6,13 +6,17 @@ from dataclasses import replace
 import apt_pkg
 
 from agent.core.model import Step
+from agent.core.policy import RUNTIME_PACKAGES
 from agent.host.apt.index import Index
+
+_RUNTIME = "(container runtime)"
 
 
 def group_steps(index: Index, steps: Sequence[Step]) -> tuple[Step, ...]:
     """Number the steps' groups: two steps share one if a relation of either leads to the other.
 
-    Architectures of one package always share a group, for Multi-Arch: same wants them in lock-step.
+    Architectures of one package always share a group, for Multi-Arch: same wants them in lock-step; so do all
+    packages of the container runtime, which go together or not at all.
     """
     parents = list(range(len(steps)))
 
@@ -27,7 +31,8 @@ def group_steps(index: Index, steps: Sequence[Step]) -> tuple[Step, ...]:
     packages = [index.cache[step.package, step.architecture] for step in steps]
     for place, package in enumerate(packages):
         places[package.id] = place
-        parents[find(by_name.setdefault(package.name, place))] = find(place)
+        name = _RUNTIME if package.name in RUNTIME_PACKAGES else package.name
+        parents[find(by_name.setdefault(name, place))] = find(place)
     for place, package in enumerate(packages):
         for other in _related(index, package):
             if other in places:
