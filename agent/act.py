@@ -5,13 +5,13 @@ cut short goes on from where dpkg stands, together as long as that helps and one
 is the same in every run.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core import judge
-from agent.core.batches import Batch, pack, split
+from agent.core.batches import Batch, split
 from agent.core.model import Failure, PackageState, Scope, Stage, Step
-from agent.core.ports import PackageEngine, Tell
+from agent.core.ports import PackageEngine
 from agent.errors import BusyError, HostError
 
 _CUT_SHORT = "dpkg ended before it was the package's turn, and did so again when it was tried by itself"
@@ -26,20 +26,13 @@ class Acted:
     removed: tuple[str, ...] = ()
 
 
-def carry_out(engine: PackageEngine, steps: Sequence[Step], scope: Scope, tell: Tell) -> Iterator[Acted]:
-    """Carry out all steps, a transaction for each item drawn; whoever draws may stop between two of them.
+def transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
+    """Carry out the steps of one batch.
 
     Raises:
-        BusyError: dpkg's lock was not to be had. HostError: a transaction could not begin.
+        BusyError: dpkg's lock was not to be had. HostError: the transaction could not begin.
         ChangedError: the machine is not what the steps were planned for.
     """
-    batches = pack(steps)
-    for number, batch in enumerate(batches, start=1):
-        tell(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
-        yield _transaction(engine, batch, scope)
-
-
-def _transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
     before = engine.states()
     errors = dict(engine.install(batch, scope))
     states = engine.states()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent import cycle, log
+from agent.aftermath import complete_cut_off
 from agent.core import explain as explaining
 from agent.core.explain import Explanation
 from agent.core.model import Outcome, Plan, Result, Scope
@@ -52,6 +53,7 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
     Raises:
         HostError: the run cannot be put on record; nothing was changed.
     """
+    complete_cut_off(context.memory, context.engine.states)
     now = context.machine.now()
     message = "begun; if this stands, the run was cut off before it could record its end"
     begun = Outcome(

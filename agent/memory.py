@@ -7,7 +7,7 @@ from agent.core.model import Outcome, Plan, SourceError, SourceFault
 from agent.core.ports import Refreshed
 from agent.errors import HostError, RecordError
 from agent.reading import Reader
-from agent.report import REFRESH_SCHEMA, STATE_SCHEMA, outcome_document, plan_document
+from agent.report import OUTCOME_SCHEMA, REFRESH_SCHEMA, STATE_SCHEMA, outcome_document, plan_document
 from agent.store import REFRESH, STATE, Document, Store
 from agent.times import moment
 
@@ -53,6 +53,19 @@ class Memory:
                 "plan": plan_document(plan, now),
             },
         )
+
+    def cut_off_run(self) -> Reader | None:
+        """Return the newest run's record where that run never came to its end."""
+        try:
+            newest = next(iter(self.store.run_ids()), None)
+            run = self.store.read_run(newest, OUTCOME_SCHEMA) if newest else None
+            return None if run is None or run.maybe_text("finished_at") else run
+        except RecordError:
+            return None
+
+    def complete_run(self, run_id: str, document: Document) -> None:
+        """Replace the record of a run that is over."""
+        self.store.write_run(run_id, document)
 
     def keep_outcome(self, outcome: Outcome, now: datetime) -> None:
         """Remember a run, or that one has begun."""

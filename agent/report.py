@@ -51,6 +51,7 @@ def outcome_document(outcome: Outcome, generated_at: datetime) -> Document:
         "message": outcome.message,
         "upgraded": [_change(step) for step in outcome.upgraded if not step.new],
         "new": [_change(step) for step in outcome.upgraded if step.new],
+        "underway": [_change(step) for step in outcome.underway],
         "removed": list(outcome.removed),
         "held": [_held(held) for held in outcome.held],
         "failed": [_failure(failure) for failure in outcome.failed],

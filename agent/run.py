@@ -1,11 +1,12 @@
 """One run of `upgrade`, from the first look to the judgement: what it has done so far is always on record."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent import cycle
-from agent.act import Acted, carry_out, not_repaired
+from agent.act import Acted, not_repaired, transaction
 from agent.core import judge
+from agent.core.batches import pack
 from agent.core.decide import Refusal, veto
 from agent.core.model import UNMET, Failure, Outcome, Plan, Repair, Result, Stage, Step, Why
 from agent.cycle import Context
@@ -100,15 +101,27 @@ class Run:
     def _rounds(self, plan: Plan) -> None:
         for number in range(_ROUNDS):
             try:
-                for acted in carry_out(self._engine, self._downloaded(plan), plan.scope, self._context.tell):
-                    self._add(acted)
-                    if self._context.stop():
-                        return
+                self._install(self._downloaded(plan))
             except ChangedError:
                 if number == _ROUNDS - 1:
                     raise
                 plan = self._plan()
             else:
+                return
+
+    def _install(self, steps: Sequence[Step]) -> None:
+        """Carry the steps out in as few transactions as may be, each on record before it begins."""
+        batches = pack(steps)
+        for number, batch in enumerate(batches, start=1):
+            self._context.tell(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
+            self._so_far = replace(self._so_far, underway=batch)
+            self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
+            try:
+                acted = transaction(self._engine, batch, self._so_far.scope)
+            finally:
+                self._so_far = replace(self._so_far, underway=())
+            self._add(acted)
+            if self._context.stop():
                 return
 
     def _downloaded(self, plan: Plan) -> tuple[Step, ...]:

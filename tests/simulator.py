@@ -55,8 +55,9 @@ class Agent:
         now = self.machine.now()
         Memory(self.store).keep_refreshed(Refreshed(verified_at=now - timedelta(**ago)), now)
 
-    def last_run(self) -> Reader:
-        run = self.store.read_run(self.store.run_ids()[0], "maestro.outcome/1")
+    def last_run(self, *, back: int = 0) -> Reader:
+        """Return the newest run's record, or that of so many runs before it."""
+        run = self.store.read_run(self.store.run_ids()[back], "maestro.outcome/1")
         assert run is not None
         return run
 

@@ -17,7 +17,7 @@ RANKS: tuple[set[str], ...] = (
     {"config", "store", "report", "text"},
     {"memory", "status"},
     {"host"},
-    {"observe", "act"},
+    {"observe", "act", "aftermath"},
     {"cycle"},
     {"run"},
     {"jobs"},

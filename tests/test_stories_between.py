@@ -184,6 +184,25 @@ def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(age
     assert "cut off" in agent.last_run().text("message")
 
 
+def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_next(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.before_install.append(raising(Killed()))
+    with pytest.raises(Killed):
+        agent.upgrade()
+    agent.machine.put("a", 2)  # dpkg had come so far
+    agent.machine.put("b", 2, "unpacked")
+    underway = [part.text("package") for part in agent.last_run().parts("underway")]
+
+    agent.upgrade()
+
+    cut_off = agent.last_run(back=1)
+    assert underway == ["a", "b", "c"]
+    assert cut_off.text("result") == "interrupted"
+    assert [part.text("package") for part in cut_off.parts("upgraded")] == ["a"]
+    assert "1 of its 3 packages had arrived" in cut_off.text("message")
+    assert cut_off.count("underway") == 0
+
+
 def test_after_a_kill_the_next_run_does_the_rest(agent: Agent) -> None:
     agent.machine.offer(*many(BATCH_SIZE + 5))
     agent.machine.before_install.extend([lambda: None, raising(Killed())])

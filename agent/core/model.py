@@ -268,6 +268,8 @@ class Outcome:
     finished_at: datetime | None
     result: Result
     upgraded: tuple[Step, ...] = ()
+    underway: tuple[Step, ...] = ()
+    """The transaction that has begun and whose end is not on record yet."""
     removed: tuple[str, ...] = ()
     """Packages (`name:architecture`) that dpkg took away: an upgrade had taken over the last of their files."""
     held: tuple[Held, ...] = ()
