@@ -242,6 +242,8 @@ def test_later_drop_ins_win_in_name_order_and_are_named_as_the_source(write: Wri
         "default",
         "config.toml",
         "10-early.toml",
+        "default",
+        "default",
     ]
 
 
