@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from agent import log
-from agent.core.decide import Refusal, admit, retreats, settle, veto
+from agent.core.decide import Refusal, admit, retire, retreats, settle, veto
 from agent.core.model import Facts, Held, ListsState, Plan, Scope
 from agent.core.policy import RUNTIME_PACKAGES, Policy
 from agent.core.ports import Machine, PackageEngine, Refreshed, Stop, Tell
@@ -78,7 +78,8 @@ def decide(context: Context, scope: Scope, facts: Facts, dropped: Mapping[str, R
         )
         resolution = context.engine.resolve(tried, scope, untouchable)
     resolution = replace(resolution, refused=(*told, *resolution.refused))
-    return settle(facts, scope, admission, resolution)
+    kernels = retire(context.policy, facts, resolution.steps, untouchable)
+    return settle(facts, scope, admission, resolution, kernels)
 
 
 def remember(context: Context, plan: Plan) -> None:

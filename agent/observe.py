@@ -13,5 +13,10 @@ def observe(engine: PackageEngine, machine: Machine, refreshed: Refreshed) -> Fa
     now = machine.now()
     packages = engine.look(now, refreshed)
     return Facts(
-        seen_at=now, lists=packages.lists, updates=packages.updates, repair=packages.repair, reboot=machine.reboot()
+        seen_at=now,
+        lists=packages.lists,
+        updates=packages.updates,
+        repair=packages.repair,
+        reboot=machine.reboot(),
+        kernels=packages.kernels,
     )

@@ -85,6 +85,7 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
             blocklist=cast("tuple[str, ...]", values["security.blocklist"]),
             allowlist=cast("tuple[str, ...]", values["security.allowlist"]),
             include_runtime=bool(values["security.include_runtime"]),
+            remove_old_kernels=bool(values["security.remove_old_kernels"]),
         ),
         apt=AptPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "apt"}),  # type: ignore[arg-type]
     )

@@ -63,6 +63,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="security", name="blocklist", parse=parse_words, default=()),
     Key(section="security", name="allowlist", parse=parse_words, default=()),
     Key(section="security", name="include_runtime", parse=parse_flag, default=False),
+    Key(section="security", name="remove_old_kernels", parse=parse_flag, default=True),
     Key(section="apt", name="lock_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="refresh_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="max_list_age", parse=parse_duration, default=timedelta(hours=36)),

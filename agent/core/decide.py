@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from agent.core.kernels import NOTHING_SUPERSEDED, Removal, Superseded, superseded
 from agent.core.model import Facts, Held, Plan, Repair, Resolution, Scope, Step, Update, Why
 from agent.core.policy import RUNTIME_PACKAGES, Policy
 
@@ -133,8 +134,12 @@ def _named(policy: Policy, update: Update) -> Refusal | None:
 
 
 def _allowlist(policy: Policy, update: Update) -> Refusal | None:
+    return _unlisted(policy, update.package)
+
+
+def _unlisted(policy: Policy, package: str) -> Refusal | None:
     patterns = policy.security.allowlist
-    if not patterns or _matches(update.package, patterns):
+    if not patterns or _matches(package, patterns):
         return None
     return Why.NOT_ALLOWLISTED, f"not in security.allowlist ({', '.join(patterns)})"
 
@@ -181,7 +186,30 @@ def veto(policy: Policy, package: str) -> Refusal | None:
     return None
 
 
-def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolution) -> Plan:
+def retire(
+    policy: Policy, facts: Facts, install: Iterable[Step], untouchable: Callable[[str], Refusal | None]
+) -> Superseded:
+    """Decide which superseded kernels are removed by a plan that installs these steps.
+
+    `untouchable` is `veto`, or says more.
+    """
+
+    def keeps(package: str) -> str | None:
+        refusal = untouchable(package) or _unlisted(policy, package)
+        return refusal[1] if refusal else None
+
+    if not policy.security.remove_old_kernels:
+        return NOTHING_SUPERSEDED
+    return superseded(facts.kernels, [step.package for step in install], keeps)
+
+
+def settle(
+    facts: Facts,
+    scope: Scope,
+    admission: Admission,
+    resolution: Resolution,
+    kernels: Superseded = NOTHING_SUPERSEDED,
+) -> Plan:
     """Put the plan together from what was admitted and what the resolver answered."""
     install = tuple(sorted(resolution.steps, key=lambda step: (step.package, step.architecture)))
     planned = {(step.package, step.architecture, step.candidate) for step in install}
@@ -196,7 +224,7 @@ def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolut
         key=lambda item: (item.package, item.architecture),
     )
     return Plan(
-        id=plan_id(scope, install, repair),
+        id=plan_id(scope, install, repair, kernels.remove),
         scope=scope,
         seen_at=facts.seen_at,
         lists=facts.lists,
@@ -205,14 +233,17 @@ def settle(facts: Facts, scope: Scope, admission: Admission, resolution: Resolut
         repair=repair,
         reboot=facts.reboot,
         other_updates=len(_others(facts, (*install, *held))),
+        remove=kernels.remove,
+        kept=kernels.kept,
     )
 
 
-def plan_id(scope: Scope, install: Iterable[Step], repair: Iterable[Repair]) -> str:
+def plan_id(scope: Scope, install: Iterable[Step], repair: Iterable[Repair], remove: Iterable[Removal] = ()) -> str:
     """Return a short digest that is the same exactly when the work is the same (12 hex digits)."""
     lines = [scope.value]
     lines += [f"{s.package}:{s.architecture} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]
     lines += [f"{r.package}:{r.architecture} {r.state}" for r in repair]
+    lines += [f"-{r.name} {r.version}" for r in remove]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 

@@ -38,11 +38,12 @@ def failures(
 
 def vanished(before: Mapping[str, PackageState], after: Mapping[str, PackageState]) -> tuple[str, ...]:
     """Name the packages that were installed before and are no more."""
-    gone = (name for name, state in before.items() if state.state in HEALTHY and not _is_there(after.get(name)))
+    gone = (name for name, state in before.items() if state.state in HEALTHY and not is_there(after.get(name)))
     return tuple(sorted(gone))
 
 
-def _is_there(state: PackageState | None) -> bool:
+def is_there(state: PackageState | None) -> bool:
+    """Whether a package in this state has files on the machine; None is one that dpkg does not know."""
     return state is not None and state.state not in {"not-installed", "config-files"}
 
 
@@ -59,7 +60,7 @@ def result(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     if plan_after.held or plan_after.install or plan_after.repair or outcome.removed:
         return Result.DEGRADED
     if fresh:
-        return Result.UPDATED if outcome.upgraded or outcome.repaired else Result.UP_TO_DATE
+        return Result.UPDATED if outcome.upgraded or outcome.repaired or outcome.superseded else Result.UP_TO_DATE
     if outcome.upgraded or plan_after.lists.state is ListsState.PARTIAL:
         return Result.DEGRADED
     return Result.STALE

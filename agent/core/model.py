@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from agent.core.kernels import NO_KERNELS, Kernels, Removal
+
 
 class Scope(Enum):
     """Which updates a run may install."""
@@ -73,6 +75,7 @@ class Stage(Enum):
     """Where the work on one package stopped."""
 
     REPAIR = "repair"
+    REMOVE = "remove"
     DOWNLOAD = "download"
     UNPACK = "unpack"
     CONFIGURE = "configure"
@@ -160,6 +163,7 @@ class Facts:
     """A package may be here twice: with its security update, and with a higher version from elsewhere."""
     repair: tuple[Repair, ...]
     reboot: Reboot | Unseen
+    kernels: Kernels = NO_KERNELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +232,10 @@ class Plan:
     reboot: Reboot | Unseen
     other_updates: int
     """Updates on offer that are not security updates and not part of this plan."""
+    remove: tuple[Removal, ...] = ()
+    """Superseded kernels."""
+    kept: tuple[Removal, ...] = ()
+    """Kernels that nothing needs and that stay all the same, with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +280,8 @@ class Outcome:
     """The transaction that has begun and whose end is not on record yet."""
     removed: tuple[str, ...] = ()
     """Packages (`name:architecture`) that dpkg took away: an upgrade had taken over the last of their files."""
+    superseded: tuple[Removal, ...] = ()
+    """Superseded kernels that were removed as planned."""
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()
     repaired: tuple[Repair, ...] = ()

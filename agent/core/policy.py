@@ -48,6 +48,7 @@ class SecurityPolicy:
     allowlist: tuple[str, ...]
     """Shell patterns; where any is given, only matching packages and what they need are touched."""
     include_runtime: bool
+    remove_old_kernels: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

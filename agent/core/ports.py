@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.core.decide import Refusal
+from agent.core.kernels import NO_KERNELS, Kernels, Removal
 from agent.core.model import (
     Lists,
     LockWait,
@@ -43,6 +44,7 @@ class PackagesSeen:
     lists: Lists
     updates: tuple[Update, ...]
     repair: tuple[Repair, ...]
+    kernels: Kernels = NO_KERNELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,9 @@ class PackageEngine(Protocol):
 
         With `carry_on` an error, which may be of another package that is still broken, does not end it.
         """
+
+    def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
+        """Remove exactly these packages, their conffiles kept; return dpkg's errors by package name."""
 
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished; return dpkg's errors by package name."""

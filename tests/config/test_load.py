@@ -18,6 +18,7 @@ origins = ["origin=Debian,codename=${distro_codename}-security", "origin=Docker"
 blocklist = ["linux-*"]
 allowlist = ["openssl", "lib*"]
 include_runtime = true
+remove_old_kernels = false
 
 [apt]
 lock_timeout = "90s"
@@ -65,6 +66,7 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.security.blocklist == ("linux-*",)
     assert policy.security.allowlist == ("openssl", "lib*")
     assert policy.security.include_runtime is True
+    assert policy.security.remove_old_kernels is False
     assert policy.apt.lock_timeout == timedelta(seconds=90)
     assert policy.apt.refresh_timeout == timedelta(minutes=5)
     assert policy.apt.max_list_age == timedelta(days=2)
@@ -105,6 +107,7 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ("include_runtime = true", "include_runtime = 1", f"security.include_runtime = 1: {_FLAG}"),
     ("include_runtime = true", 'include_runtime = "true"', f"security.include_runtime = 'true': {_FLAG}"),
     ("include_runtime = true", "include_runtime = []", f"security.include_runtime = []: {_FLAG}"),
+    ("remove_old_kernels = false", "remove_old_kernels = 0", f"security.remove_old_kernels = 0: {_FLAG}"),
     (', "origin=Docker"]', ", 7]", "accepted: a list of non-empty strings"),
     (', "origin=Docker"]', ', "orgin=Docker"]', "unknown key 'orgin'; did you mean 'origin'?"),
     (', "origin=Docker"]', ', "Docker"]', "security.origins = 'Docker': 'Docker' is not of the form key=value"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from agent.core.kernels import Removal
 from agent.core.model import (
     Facts,
     Held,
@@ -25,6 +26,12 @@ from agent.core.ports import Known
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
 FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)
+REMOVAL = Removal(
+    package="linux-image-6.1.0-1-amd64",
+    architecture="amd64",
+    version="6.1.1-1",
+    reason="superseded by 6.1.0-3-amd64, and not running",
+)
 REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
 
 
@@ -35,6 +42,7 @@ def policy(**security: Any) -> Policy:
         blocklist=(),
         allowlist=(),
         include_runtime=False,
+        remove_old_kernels=True,
     )
     waits = AptPolicy(
         lock_timeout=timedelta(minutes=10),

@@ -1,11 +1,13 @@
 """Which updates are admitted, which are held and why, and what the plan says of both."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from agent.core.decide import GATES, admit, gate, settle, veto, wanted
+from agent.core.kernels import Removal, Superseded
 from agent.core.model import Lists, ListsState, Plan, Reboot, Repair, Resolution, Scope, Unseen, Update, Why
 from agent.core.policy import RUNTIME_PACKAGES
 from tests.core import given
@@ -235,6 +237,21 @@ def test_other_steps_are_another_plan(changes: dict[str, Any]) -> None:
     first = settled_id(given.facts(), Scope.SECURITY, given.step())
 
     assert settled_id(given.facts(), Scope.SECURITY, given.step(**changes)) != first
+
+
+def test_another_removal_is_another_plan() -> None:
+    other = replace(given.REMOVAL, version="2")
+
+    def with_removals(*removals: Removal) -> Plan:
+        facts = given.facts()
+        admission = admit(given.policy(), facts, Scope.SECURITY)
+        found = Superseded(remove=removals, kept=(given.REMOVAL,))
+        return settle(facts, Scope.SECURITY, admission, Resolution(steps=(), refused=()), found)
+
+    assert len({with_removals(*removals).id for removals in ((), (given.REMOVAL,), (other,))}) == 3
+    assert with_removals().id == settled_id(given.facts(), Scope.SECURITY)
+    assert with_removals(other).remove == (other,)
+    assert with_removals(other).kept == (given.REMOVAL,)
 
 
 def test_another_scope_or_repair_is_another_plan() -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from agent.core.decide import Refusal
 from agent.core.judge import HEALTHY
+from agent.core.kernels import Image, Kernels, Need, Removal, Unneeded, image_release
 from agent.core.model import (
     Held,
     Lists,
@@ -69,6 +70,14 @@ class Simulated:
         self.holder = ""
         """Who holds the package manager's lock; nobody where empty."""
         self.required_reboot: Reboot | Unseen = Reboot(required=False)
+        self.running = ""
+        """The running kernel's release."""
+        self.unneeded: set[str] = set()
+        """Packages that the package manager calls garbage."""
+        self.needs: tuple[Need, ...] = ()
+        """What leans on them."""
+        self.before_remove: deque[Callable[[], None]] = deque()
+        """What happens on the machine just before each of the coming removals."""
         self.conffiles: list[tuple[str, str, datetime]] = []
         """Package, its configuration file that was kept, and when."""
         self.before_fetch: deque[Callable[[], None]] = deque()
@@ -78,7 +87,7 @@ class Simulated:
         self.idle: deque[bool] = deque()
         """Whether each of the coming transactions ends before it does anything."""
         self.done: list[str] = []
-        """What the agent asked for, in order: "refresh", "fetch a b", "install a b", "repair"."""
+        """What the agent asked for, in order: "refresh", "fetch a b", "install a b", "remove a b", "repair"."""
         self.downloaded: set[str] = set()
         """Files that lie in apt's archive."""
 
@@ -100,6 +109,10 @@ class Simulated:
     def put(self, package: str, version: int, state: str = "installed") -> None:
         """Bring a package to a version and state, as if somebody else had."""
         self.packages[package] = PackageState(version=str(version), state=state)
+
+    def take_away(self, package: str) -> None:
+        """Remove a package, as if somebody else had."""
+        del self.packages[package]
 
     def versions(self) -> dict[str, str | None]:
         """Return the version of every package."""
@@ -135,7 +148,12 @@ class Simulated:
             for name, state in self.packages.items()
             if state.state not in HEALTHY
         )
-        return PackagesSeen(lists=self._judge_lists(now, refreshed), updates=tuple(self._updates()), repair=unfinished)
+        return PackagesSeen(
+            lists=self._judge_lists(now, refreshed),
+            updates=tuple(self._updates()),
+            repair=unfinished,
+            kernels=self._kernels(),
+        )
 
     def find(self, name: str) -> Known | None:
         state = self.packages.get(name)
@@ -190,6 +208,18 @@ class Simulated:
                 self.put(step.package, int(step.candidate), "unpacked")
         return {**errors, **self._configure(carry_on=carry_on)}
 
+    def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
+        self._act("remove", removals)
+        if self.before_remove:
+            self.before_remove.popleft()()
+        if any(self._version(one.package) != int(one.version) for one in removals):
+            raise ChangedError("no longer what the plan was made for")
+        for one in removals:
+            if self.fails.get(one.package) is Stage.REMOVE:
+                return {one.package: "installed pre-removal script returned error exit status 1"}
+            del self.packages[one.package]
+        return {}
+
     def repair(self) -> Mapping[str, str]:
         self._act("repair")
         return self._configure(carry_on=True)
@@ -212,7 +242,7 @@ class Simulated:
 
     # how it works
 
-    def _act(self, what: str, steps: Sequence[Step] = ()) -> None:
+    def _act(self, what: str, steps: Sequence[Step | Removal] = ()) -> None:
         if self.holder:
             raise BusyError(f"{self.holder} holds /var/lib/dpkg/lock-frontend")
         self.done.append(" ".join([what, *(step.package for step in steps)]))
@@ -263,6 +293,26 @@ class Simulated:
         elif now - at > MAX_LIST_AGE or any(error.security for error in errors):
             state = ListsState.STALE
         return Lists(state=state, updated_at=at, errors=errors)
+
+    def _kernels(self) -> Kernels:
+        releases = ((image_release(name), name) for name in sorted(self.packages, key=self._version))
+        return Kernels(
+            running=self.running,
+            patterns=("linux-.*",),
+            images=tuple(
+                Image(release=release, version=str(self._version(name))) for release, name in releases if release
+            ),
+            unneeded=tuple(
+                Unneeded(
+                    package=name,
+                    architecture=ARCHITECTURE,
+                    version=str(self._version(name)),
+                    on_hold=name in self.on_hold,
+                )
+                for name in sorted(self.unneeded & self.packages.keys())
+            ),
+            needs=self.needs,
+        )
 
     def _updates(self) -> Iterator[Update]:
         for name in self.packages:

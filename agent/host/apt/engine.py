@@ -8,6 +8,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.decide import Refusal, veto
+from agent.core.kernels import Removal
 from agent.core.model import LockWait, PackageState, Repair, Resolution, Scope, SourceError, Step, Update
 from agent.core.origins import Pattern
 from agent.core.policy import Policy
@@ -18,6 +19,7 @@ from agent.host.apt import fetch as fetching
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.candidates import scan
 from agent.host.apt.index import Index, configure
+from agent.host.apt.kernels import seen
 from agent.host.apt.lists import assess
 from agent.host.apt.resolve import reinstallations, resolve
 from agent.host.apt.transaction import Transactions
@@ -65,12 +67,13 @@ class AptEngine:
         """Open the lists anew and look at the packages."""
         index = self._index = Index()
         patterns = self._policy.security.origins
+        kernels = seen(index)
         found = scan(index, patterns)
         lists = assess(index, patterns, refreshed, now=now, max_age=self._policy.apt.max_list_age)
         repair = found.repair
         if dpkg.journal():
             repair = (*repair, Repair(package="dpkg", architecture="", state="interrupted"))
-        return PackagesSeen(lists=lists, updates=found.updates, repair=repair)
+        return PackagesSeen(lists=lists, updates=found.updates, repair=repair, kernels=kernels)
 
     def find(self, name: str) -> Known | None:
         """Return a package by name, the installed one of several architectures; None where there is none."""
@@ -116,6 +119,11 @@ class AptEngine:
         self._index = None
         pending = not self._left_alone()
         return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on, pending=pending)
+
+    def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
+        """Remove exactly these packages in one transaction of their own process."""
+        self._index = None
+        return self._transactions.remove(removals, pending=not self._left_alone())
 
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished."""

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import apt_pkg
 
+from agent.core.kernels import Removal
 from agent.core.model import LockWait, Step
 from agent.core.origins import Pattern
 from agent.core.ports import Stop, Tell
@@ -17,6 +19,7 @@ from agent.errors import ChangedError, HostError
 from agent.host import dpkg
 from agent.host.apt.fetch import mark_exactly
 from agent.host.apt.index import Index, clean, libapt_errors
+from agent.host.apt.kernels import auto_marks_kept, mark_removal
 from agent.host.locks import Patience, first_holder, hold
 from agent.host.supervisor import Channel, Report, supervise
 from agent.host.watch import Limits
@@ -64,7 +67,31 @@ class Transactions:
             # In the child alone: the options are never seen by a later transaction.
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
-            return self._do_install(channel, steps, patterns, pending=pending)
+            return self._transact(
+                channel,
+                lambda index: mark_exactly(index, steps, _allowed(index, patterns)),
+                [f"{step.package}:{step.architecture}" for step in steps],
+                pending=pending,
+            )
+
+        return self._supervise(work).errors
+
+    def remove(self, removals: Sequence[Removal], *, pending: bool) -> dict[str, str]:
+        """Remove exactly these packages and nothing else, their conffiles kept; `pending` and errors as `install`.
+
+        Raises:
+            BusyError, ChangedError, HostError: as `install`; HostError too where libapt would do more than this.
+        """
+
+        def work(channel: Channel) -> Values:
+            apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
+            with ExitStack() as until_done:
+
+                def mark(index: Index) -> None:
+                    mark_removal(index, removals)
+                    until_done.enter_context(auto_marks_kept())
+
+                return self._transact(channel, mark, [], pending=pending)
 
         return self._supervise(work).errors
 
@@ -90,9 +117,10 @@ class Transactions:
             report.errors.setdefault("dpkg", f"the package manager ended without a word, see {self._log}")
         return report
 
-    def _do_install(
-        self, channel: Channel, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None, *, pending: bool
+    def _transact(
+        self, channel: Channel, mark: Callable[[Index], None], names: Sequence[str], *, pending: bool
     ) -> Values:
+        """Do what `mark` marks; without `pending`, the packages of these `names` are configured at the end."""
         patience = Patience(self._lock_timeout, channel.tell, self._stop)
         _lock(patience)
         channel.send({"locked": True})
@@ -100,8 +128,7 @@ class Transactions:
         message = ""
         try:
             index = Index()
-            allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
-            mark_exactly(index, steps, allowed)
+            mark(index)
             manager = apt_pkg.PackageManager(index.depcache)
             fetcher = apt_pkg.Acquire()
             with libapt_errors("the transaction cannot begin"):
@@ -118,7 +145,7 @@ class Transactions:
                 print(message, file=sys.stderr, flush=True)
             finally:
                 if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
-                    _configure(channel, [f"{step.package}:{step.architecture}" for step in steps])
+                    _configure(channel, names)
                 apt_pkg.pkgsystem_lock_inner()
         finally:
             apt_pkg.pkgsystem_unlock()
@@ -133,6 +160,10 @@ class Transactions:
             started = time.monotonic()
             _configure(channel, packages)
         return _lock_values(patience, started)
+
+
+def _allowed(index: Index, patterns: tuple[Pattern, ...] | None) -> frozenset[int]:
+    return frozenset(index.releases) if patterns is None else index.allowed(patterns)
 
 
 def _configure(channel: Channel, packages: Sequence[str] | None) -> None:

@@ -1,0 +1,188 @@
+"""Which superseded kernels may go: a rule of its own behind apt's, which says what nothing needs any more.
+
+Pure: says nothing of how the packages are found or removed. libapt itself keeps the running
+kernel, the newest, and where these are one the second newest (its KernelAutoRemoveHelper); the running and
+the newest are kept here once more, whatever apt was told.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+_RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
+_IMAGE = re.compile(rf"linux-image-(?:unsigned-)?({_RELEASE}?)(?:-unsigned)?")
+_SYMBOLS = ("-dbg", "-dbgsym")
+_BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
+"""What Debian writes behind the release in names of headers that several flavours share, images and symbols."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An installed kernel image; `release` is what `uname -r` says where it runs."""
+
+    release: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unneeded:
+    """An installed package that libapt calls garbage: nothing that somebody asked for needs it."""
+
+    package: str
+    architecture: str
+    version: str
+    automatic: bool = True
+    on_hold: bool = False
+
+    @property
+    def name(self) -> str:
+        """The package as `name:architecture`."""
+        return f"{self.package}:{self.architecture}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One dependency of an installed package: any one of these (`name:architecture`) meets it."""
+
+    package: str
+    any_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """What one look saw of kernels."""
+
+    running: str
+    """The running kernel's release (`uname -r`)."""
+    patterns: tuple[str, ...]
+    """Regular expressions of apt's `APT::VersionedKernelPackages`: names before `-` and a release."""
+    images: tuple[Image, ...]
+    """Oldest first, by dpkg's order of the packages' versions."""
+    unneeded: tuple[Unneeded, ...]
+    needs: tuple[Need, ...]
+    """Every dependency that an unneeded kernel package helps to meet."""
+
+
+NO_KERNELS = Kernels(running="", patterns=(), images=(), unneeded=(), needs=())
+"""A machine where nothing is superseded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A package that is removed, or one that stays although apt would let it go; `reason` says why in words."""
+
+    package: str
+    architecture: str
+    version: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The package as `name:architecture`."""
+        return f"{self.package}:{self.architecture}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """What becomes of the kernels that apt calls garbage."""
+
+    remove: tuple[Removal, ...] = ()
+    kept: tuple[Removal, ...] = ()
+
+
+NOTHING_SUPERSEDED = Superseded()
+"""No kernel goes, and none needs a word."""
+
+
+def superseded(kernels: Kernels, planned: Iterable[str], veto: Callable[[str], str | None]) -> Superseded:
+    """Sort the kernel packages that nothing needs into those to remove and those that stay.
+
+    `planned` are names of packages that the plan installs or upgrades. `veto` returns why the policy keeps
+    a package, None where it does not.
+    """
+    found = [one for one in kernels.unneeded if release_of(one.package, kernels.patterns) is not None]
+    guards = _Guards(kernels, frozenset(planned))
+    reasons = {one.name: _own_reason(one) or veto(one.package) or guards.reason(one.package) for one in found}
+    going = {name for name, reason in reasons.items() if reason is None}
+    while still := next((n for n in kernels.needs if n.package not in going and going.issuperset(n.any_of)), None):
+        going.difference_update(still.any_of)
+        reasons.update(dict.fromkeys(still.any_of, f"needed by {still.package.partition(':')[0]}, which stays"))
+    ordered = sorted(found, key=lambda one: (one.package, one.architecture))
+    return Superseded(
+        remove=tuple(
+            _removal(one, f"superseded by {kernels.images[-1].release}, and not running")
+            for one in ordered
+            if one.name in going
+        ),
+        kept=tuple(_removal(one, reasons[one.name] or "") for one in ordered if one.name not in going),
+    )
+
+
+def image_release(package: str) -> str | None:
+    """Return the release of a kernel image by its package's name; None for meta packages and anything else."""
+    found = None if package.endswith(_SYMBOLS) else _IMAGE.fullmatch(package)
+    return found[1] if found else None
+
+
+def release_of(package: str, patterns: Iterable[str]) -> str | None:
+    """Return the release in the name of a versioned kernel package; None where the name is none."""
+    for pattern in patterns:
+        try:
+            found = re.fullmatch(rf"(?:{pattern})-(?P<release>{_RELEASE})", package)
+        except re.error:  # apt's expressions are POSIX's: one that Python cannot read matches nothing
+            continue
+        if found:
+            return found["release"]
+    return None
+
+
+def belongs(package_release: str, release: str) -> bool:
+    """Whether a package with this release in its name is part of a kernel: of its own, or of all its flavours.
+
+    What several flavours share has a name without any (linux-headers-6.8.0-31, linux-headers-6.1.0-1-common).
+    """
+    base = _BEHIND.sub("", package_release)
+    return release == base or release.startswith(f"{base}-")
+
+
+class _Guards:
+    """What is kept beside apt's own judgement."""
+
+    def __init__(self, kernels: Kernels, planned: frozenset[str]) -> None:
+        self._kernels = kernels
+        self._planned = planned
+        self._known = any(image.release == kernels.running for image in kernels.images)
+        newest = kernels.images[-1].version if kernels.images else None
+        self._newest = [image.release for image in kernels.images if image.version == newest]
+        self._coming = [release for package in planned if (release := image_release(package)) is not None]
+
+    def reason(self, package: str) -> str | None:
+        """Return why a kernel package has to stay; None where it has not."""
+        if package in self._planned:
+            return "this plan upgrades it"
+        if self._is_of(package, [self._kernels.running]):
+            return "belongs to the running kernel"
+        if not self._known:
+            # A container's host, a hand-made kernel, one that a boot loader elsewhere brings: which of the
+            # installed ones the next boot takes, and whether modules of one are in use, cannot be told.
+            return (
+                f"the running kernel {self._kernels.running} belongs to no installed package, "
+                "so it cannot be told which of them are still of use"
+            )
+        if self._is_of(package, self._newest):
+            return "belongs to the newest kernel"
+        return "belongs to a kernel that this plan installs" if self._is_of(package, self._coming) else None
+
+    def _is_of(self, package: str, releases: Iterable[str]) -> bool:
+        own = release_of(package, self._kernels.patterns) or ""
+        return any(package.endswith(f"-{release}") or belongs(own, release) for release in releases)
+
+
+def _own_reason(one: Unneeded) -> str | None:
+    if one.on_hold:
+        return "marked hold (`apt-mark unhold` opens it)"
+    return None if one.automatic else "marked as installed by hand (`apt-mark auto` opens it)"
+
+
+def _removal(one: Unneeded, reason: str) -> Removal:
+    return Removal(package=one.package, architecture=one.architecture, version=one.version, reason=reason)

@@ -1,0 +1,149 @@
+"""Kernels on this machine: which libapt calls garbage, what still leans on them, and marking just those for removal."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cmp_to_key
+from pathlib import Path
+
+import apt_pkg
+
+from agent.core.kernels import Image, Kernels, Need, Removal, Unneeded, image_release, release_of
+from agent.errors import ChangedError, HostError
+from agent.host.apt.index import Index
+
+_POSITIVE = ("PreDepends", "Depends")
+_Installed = tuple[apt_pkg.Package, apt_pkg.Version]
+
+
+def seen(index: Index) -> Kernels:
+    """Look at the kernels; marks must not have been made on this index yet."""
+    patterns = tuple(apt_pkg.config.value_list("APT::VersionedKernelPackages"))
+    garbage: list[_Installed] = []
+    images: list[Image] = []
+    for package in index.cache.packages:
+        current = package.current_ver
+        if current is None:
+            continue
+        release = image_release(package.name)
+        if release is not None and package.current_state == apt_pkg.CURSTATE_INSTALLED:
+            images.append(Image(release=release, version=current.ver_str))
+        if index.depcache.is_garbage(package) and _may_go(package):
+            garbage.append((package, current))
+    images.sort(key=cmp_to_key(_compare))
+    kernels = [pair for pair in garbage if release_of(pair[0].name, patterns) is not None]
+    return Kernels(
+        running=os.uname().release,
+        patterns=patterns,
+        images=tuple(images),
+        unneeded=tuple(_unneeded(index, package, version) for package, version in garbage),
+        needs=tuple(_needs(index, kernels)),
+    )
+
+
+def mark_removal(index: Index, removals: Sequence[Removal]) -> None:
+    """Mark just these packages for removal and make sure that libapt would do this and nothing else.
+
+    Raises:
+        ChangedError: one of them is not what the plan was made for.
+        HostError: libapt would do something else as well.
+    """
+    depcache = index.depcache
+    packages = [_unchanged(index, removal) for removal in removals]
+    with apt_pkg.ActionGroup(depcache):
+        for package in packages:
+            depcache.mark_delete(package, False)  # not purged: as apt's own autoremove, which keeps conffiles
+    changed = {package.id for package in index.cache.packages if not depcache.marked_keep(package)}
+    removed = {package.id for package in packages if depcache.marked_delete(package)}
+    if changed != removed or len(removed) != len(removals) or not index.broken() <= index.broken_before:
+        raise HostError("not removed: libapt would do something else than remove these kernels and nothing else")
+
+
+@contextmanager
+def auto_marks_kept() -> Iterator[None]:
+    """Keep libapt from writing the marks of what was installed automatically, which it does before dpkg begins.
+
+    It would forget those of the packages to be removed, and one that dpkg then cannot remove, or does not come
+    to, would count as installed by hand and stay for ever. Marks of packages that are gone do no harm: the next
+    transaction of any frontend drops them.
+    """
+    key = "Dir::State::extended_states"
+    place = apt_pkg.config.find_file(key)
+    aside = f"{place}.maestro-agent"
+    apt_pkg.config.set(key, aside)
+    try:
+        yield
+    finally:
+        apt_pkg.config.set(key, place)
+        Path(aside).unlink(missing_ok=True)
+
+
+def _unchanged(index: Index, removal: Removal) -> apt_pkg.Package:
+    key = (removal.package, removal.architecture)
+    if key not in index.cache or not _is_as_planned(index, index.cache[key], removal.version):
+        raise ChangedError(f"{removal.package} {removal.version} is no longer what the plan was made for")
+    return index.cache[key]
+
+
+def _is_as_planned(index: Index, package: apt_pkg.Package, version: str) -> bool:
+    return (
+        package.current_ver is not None
+        and package.current_ver.ver_str == version
+        and _may_go(package)
+        and package.selected_state != apt_pkg.SELSTATE_HOLD
+        and index.depcache.is_garbage(package)
+    )
+
+
+def _may_go(package: apt_pkg.Package) -> bool:
+    """Whether dpkg is done with the package, or was cut off while removing it."""
+    if package.current_state == apt_pkg.CURSTATE_INSTALLED:
+        return True
+    return package.selected_state == apt_pkg.SELSTATE_DEINSTALL and package.inst_state == apt_pkg.INSTSTATE_OK
+
+
+def _unneeded(index: Index, package: apt_pkg.Package, version: apt_pkg.Version) -> Unneeded:
+    return Unneeded(
+        package=package.name,
+        architecture=package.architecture,
+        version=version.ver_str,
+        automatic=index.depcache.is_auto_installed(package),
+        on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
+    )
+
+
+def _needs(index: Index, kernels: Iterable[_Installed]) -> Iterator[Need]:
+    """Find the dependencies of installed packages that any of these helps to meet."""
+    ids = {package.id for package, _ in kernels}
+    for parent in _dependants(index, kernels):
+        if parent.current_ver is None:
+            continue
+        for kind in _POSITIVE:
+            for group in parent.current_ver.depends_list.get(kind, []):
+                there = {package.id: package for one in group for package in _installed_targets(one)}
+                if ids & there.keys():
+                    yield Need(package=_name(parent), any_of=tuple(sorted(map(_name, there.values()))))
+
+
+def _installed_targets(dependency: apt_pkg.Dependency) -> list[apt_pkg.Package]:
+    return [target.parent_pkg for target in dependency.all_targets() if target == target.parent_pkg.current_ver]
+
+
+def _dependants(index: Index, kernels: Iterable[_Installed]) -> list[apt_pkg.Package]:
+    found: dict[int, apt_pkg.Package] = {}
+    for package, version in kernels:
+        names = [package, *(index.cache[name] for name, _, _ in version.provides_list if name in index.cache)]
+        for name in names:
+            for dependency in name.rev_depends_list:
+                if dependency.parent_ver == dependency.parent_pkg.current_ver:
+                    found[dependency.parent_pkg.id] = dependency.parent_pkg
+    return list(found.values())
+
+
+def _compare(one: Image, other: Image) -> int:
+    order = apt_pkg.version_compare(one.version, other.version)
+    return order or (one.release > other.release) - (one.release < other.release)
+
+
+def _name(package: apt_pkg.Package) -> str:
+    return f"{package.name}:{package.architecture}"

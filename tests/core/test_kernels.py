@@ -1,0 +1,327 @@
+"""Which superseded kernels go: those that apt calls garbage, but for the running one, the newest, and what is kept."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.core.decide import retire, veto
+from agent.core.kernels import (
+    Image,
+    Kernels,
+    Need,
+    Superseded,
+    Unneeded,
+    belongs,
+    image_release,
+    release_of,
+    superseded,
+)
+from tests.core import given
+
+PATTERNS = ("linux-.*", "kfreebsd-.*", "gnumach-.*", ".*-modules", ".*-kernel")
+"""What Debian and Ubuntu configure."""
+
+
+def unneeded(package: str, **changes: Any) -> Unneeded:
+    return replace(Unneeded(package=package, architecture="amd64", version="1"), **changes)
+
+
+def debian(release: str) -> tuple[str, ...]:
+    shared = "-".join(release.split("-")[:2])
+    return f"linux-headers-{release}", f"linux-headers-{shared}-common", f"linux-image-{release}"
+
+
+def ubuntu(release: str) -> tuple[str, ...]:
+    shared = release.rpartition("-")[0]
+    kinds = ("headers", "image", "modules", "modules-extra", "tools")
+    return (f"linux-headers-{shared}", *(f"linux-{kind}-{release}" for kind in kinds), f"linux-tools-{shared}")
+
+
+def machine(*garbage: str | Unneeded, running: str = "6.1.0-2-amd64", **changes: Any) -> Kernels:
+    """Return a machine with kernels 6.1.0-1 to 6.1.0-5, the second of which runs, where this is garbage."""
+    images = tuple(Image(release=f"6.1.0-{number}-amd64", version=f"6.1.{number}-1") for number in range(1, 6))
+    found = tuple(unneeded(one) if isinstance(one, str) else one for one in garbage)
+    look = Kernels(running=running, patterns=PATTERNS, images=images, unneeded=found, needs=())
+    return replace(look, **changes)
+
+
+def judged(kernels: Kernels, *planned: str) -> Superseded:
+    return superseded(kernels, planned, lambda _: None)
+
+
+def going(found: Superseded) -> list[str]:
+    return [one.package for one in found.remove]
+
+
+def staying(found: Superseded) -> dict[str, str]:
+    return {one.package: one.reason for one in found.kept}
+
+
+def test_what_nothing_needs_goes_but_for_the_running_and_the_newest() -> None:
+    everything = [name for number in range(1, 6) for name in debian(f"6.1.0-{number}-amd64")]
+
+    found = judged(machine(*everything))
+
+    assert going(found) == sorted(name for number in (1, 3, 4) for name in debian(f"6.1.0-{number}-amd64"))
+    assert staying(found) == {
+        **dict.fromkeys(debian("6.1.0-2-amd64"), "belongs to the running kernel"),
+        **dict.fromkeys(debian("6.1.0-5-amd64"), "belongs to the newest kernel"),
+    }
+
+
+def test_a_removal_says_what_superseded_it() -> None:
+    (removal,) = judged(machine("linux-image-6.1.0-1-amd64")).remove
+
+    assert (removal.name, removal.version) == ("linux-image-6.1.0-1-amd64:amd64", "1")
+    assert removal.reason == "superseded by 6.1.0-5-amd64, and not running"
+
+
+def test_the_newest_is_the_one_of_the_highest_version_not_of_the_last_name() -> None:
+    images = (Image(release="6.1.0-9-amd64", version="6.1.9-1"), Image(release="6.1.0-10-amd64", version="6.1.10-1"))
+
+    found = judged(machine(*debian("6.1.0-9-amd64"), *debian("6.1.0-10-amd64"), images=images, running="6.1.0-9-amd64"))
+
+    assert going(found) == []
+    assert set(staying(found).values()) == {"belongs to the running kernel", "belongs to the newest kernel"}
+
+
+def test_every_flavour_of_the_newest_version_stays() -> None:
+    images = (
+        Image(release="6.1.0-2-amd64", version="6.1.2-1"),
+        Image(release="6.1.0-5-amd64", version="6.1.5-1"),
+        Image(release="6.1.0-5-cloud-amd64", version="6.1.5-1"),
+    )
+
+    found = judged(machine("linux-image-6.1.0-5-amd64", "linux-image-6.1.0-5-cloud-amd64", images=images))
+
+    assert going(found) == []
+
+
+@pytest.mark.parametrize("running", ["6.8.0-31-generic", "6.8.0-40-generic"])
+def test_all_parts_of_a_kernel_stay_with_it(running: str) -> None:
+    images = (Image(release="6.8.0-31-generic", version="6.8.0-31.31"), Image(release=running, version="6.8.0-40.40"))
+
+    found = judged(machine(*ubuntu(running), *ubuntu("6.8.0-3-generic"), images=images, running=running))
+
+    assert set(staying(found)) == set(ubuntu(running))
+    assert set(going(found)) == set(ubuntu("6.8.0-3-generic"))
+
+
+def test_a_release_that_holds_two_versions_is_known_by_its_whole() -> None:
+    images = (Image(release="6.9.3-1.2.3-lab", version="1"), Image(release="6.9.9", version="2"))
+
+    found = judged(machine("linux-modules-6.9.3-1.2.3-lab", images=images, running="6.9.3-1.2.3-lab"))
+
+    assert staying(found) == {"linux-modules-6.9.3-1.2.3-lab": "belongs to the running kernel"}
+
+
+@pytest.mark.parametrize("running", ["6.6.87.2-lab", "6.1.0-2-cloud-amd64", "6.1.0", ""])
+def test_where_the_running_kernel_is_no_package_nothing_goes(running: str) -> None:
+    found = judged(machine(*debian("6.1.0-1-amd64"), running=running))
+
+    assert going(found) == []
+    (reason,) = set(staying(found).values())
+    assert reason.startswith(f"the running kernel {running} belongs to no installed package, so it cannot be told")
+
+
+def test_where_there_is_no_image_at_all_nothing_goes() -> None:
+    assert going(judged(machine("linux-headers-6.1.0-1-amd64", images=()))) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"on_hold": True}, "marked hold (`apt-mark unhold` opens it)"),
+        ({"automatic": False}, "marked as installed by hand (`apt-mark auto` opens it)"),
+    ],
+)
+def test_what_an_administrator_marked_stays(changes: dict[str, bool], reason: str) -> None:
+    found = judged(machine(unneeded("linux-image-6.1.0-1-amd64", **changes)))
+
+    assert (going(found), staying(found)) == ([], {"linux-image-6.1.0-1-amd64": reason})
+
+
+def test_what_the_plan_upgrades_stays() -> None:
+    found = judged(machine("linux-image-6.1.0-1-amd64"), "linux-image-6.1.0-1-amd64")
+
+    assert staying(found) == {"linux-image-6.1.0-1-amd64": "this plan upgrades it"}
+
+
+def test_what_belongs_to_a_kernel_that_the_plan_installs_stays() -> None:
+    garbage = [*debian("6.1.0-6-amd64")[:2], "linux-image-6.1.0-5-amd64", "linux-image-6.1.0-4-amd64"]
+
+    found = judged(machine(*garbage), "linux-image-6.1.0-6-amd64", "openssl")
+
+    assert going(found) == ["linux-image-6.1.0-4-amd64"]
+    assert staying(found) == {
+        **dict.fromkeys(garbage[:2], "belongs to a kernel that this plan installs"),
+        "linux-image-6.1.0-5-amd64": "belongs to the newest kernel",
+    }
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "libunneeded1",
+        "linux-image-amd64",
+        "linux-image-generic",
+        "linux-headers-generic-hwe-22.04",
+        "linux-libc-dev",
+        "linux-kbuild-6.1",
+        "linux-compiler-gcc-12-x86",
+        "linux-base",
+    ],
+)
+def test_what_is_no_versioned_kernel_package_is_not_spoken_of(package: str) -> None:
+    assert judged(machine(package)) == Superseded()
+
+
+@pytest.mark.parametrize("patterns", [(), ("kfreebsd-.*",), ("(broken",)])
+def test_what_apt_does_not_call_a_kernel_package_is_none(patterns: tuple[str, ...]) -> None:
+    assert judged(machine(*debian("6.1.0-1-amd64"), patterns=patterns)) == Superseded()
+
+
+def test_a_pattern_that_cannot_be_read_hides_no_other() -> None:
+    assert going(judged(machine("linux-image-6.1.0-1-amd64", patterns=("(broken", "linux-.*")))) == [
+        "linux-image-6.1.0-1-amd64"
+    ]
+
+
+# what leans on a kernel package
+
+
+def need(package: str, *any_of: str) -> Need:
+    return Need(package=f"{package}:amd64", any_of=tuple(f"{one}:amd64" for one in any_of))
+
+
+IMAGE, MODULES = "linux-image-6.1.0-1-amd64", "linux-modules-6.1.0-1-amd64"
+
+
+def test_what_another_package_needs_stays() -> None:
+    found = judged(machine(IMAGE, needs=(need("probes", IMAGE),)))
+
+    assert (going(found), staying(found)) == ([], {IMAGE: "needed by probes, which stays"})
+
+
+def test_what_a_kernel_package_that_stays_needs_stays_with_all_that_it_needs() -> None:
+    firmware = "linux-firmware-6.1.0-1-amd64"
+    needs = (need(MODULES, firmware), need(IMAGE, MODULES))
+
+    found = judged(machine(unneeded(IMAGE, on_hold=True), MODULES, firmware, needs=needs))
+
+    assert going(found) == []
+    assert staying(found)[MODULES] == f"needed by {IMAGE}, which stays"
+    assert staying(found)[firmware] == f"needed by {MODULES}, which stays"
+
+
+def test_what_goes_too_keeps_nothing() -> None:
+    found = judged(machine(IMAGE, MODULES, needs=(need(IMAGE, MODULES),)))
+
+    assert going(found) == [IMAGE, MODULES]
+
+
+def test_a_need_that_something_else_meets_keeps_nothing() -> None:
+    other = "linux-image-6.1.0-3-amd64"
+
+    found = judged(machine(IMAGE, needs=(need("probes", IMAGE, other),)))
+
+    assert going(found) == [IMAGE]
+
+
+def test_a_need_that_only_what_goes_would_meet_keeps_all_of_that() -> None:
+    other = "linux-image-6.1.0-3-amd64"
+
+    found = judged(machine(IMAGE, other, needs=(need("probes", IMAGE, other),)))
+
+    assert (going(found), set(staying(found))) == ([], {IMAGE, other})
+
+
+def test_of_two_architectures_each_is_judged_by_itself() -> None:
+    foreign = unneeded(IMAGE, architecture="i386")
+
+    found = judged(machine(IMAGE, foreign, needs=(need("probes", IMAGE),)))
+
+    assert [one.name for one in found.remove] == [f"{IMAGE}:i386"]
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    ("package", "release"),
+    [
+        ("linux-image-6.1.0-1-amd64", "6.1.0-1-amd64"),
+        ("linux-image-6.1.0-1-amd64-unsigned", "6.1.0-1-amd64"),
+        ("linux-image-6.12.12+deb13-amd64", "6.12.12+deb13-amd64"),
+        ("linux-image-5.10.0-0.deb10.16-amd64", "5.10.0-0.deb10.16-amd64"),
+        ("linux-image-6.8.0-31-generic", "6.8.0-31-generic"),
+        ("linux-image-unsigned-6.8.0-31-generic", "6.8.0-31-generic"),
+        ("linux-image-6.9.3", "6.9.3"),
+        ("linux-image-6.1.0-1-amd64-dbg", None),
+        ("linux-image-unsigned-6.8.0-31-generic-dbgsym", None),
+        ("linux-image-amd64", None),
+        ("linux-image-generic-hwe-22.04", None),
+        ("linux-headers-6.1.0-1-amd64", None),
+    ],
+)
+def test_an_image_is_known_by_its_name(package: str, release: str | None) -> None:
+    assert image_release(package) == release
+
+
+@pytest.mark.parametrize(
+    ("package", "release"),
+    [
+        ("linux-modules-extra-6.8.0-31-generic", "6.8.0-31-generic"),
+        ("linux-headers-6.8.0-31", "6.8.0-31"),
+        ("linux-headers-6.1.0-1-common-rt", "6.1.0-1-common-rt"),
+        ("linux-modules-nvidia-535-6.8.0-31-generic", "6.8.0-31-generic"),
+        ("zfs-modules-6.1.0-1-amd64", "6.1.0-1-amd64"),
+        ("zfs-modules-2.1", None),
+        ("linux-image-amd64", None),
+    ],
+)
+def test_a_kernel_package_is_known_by_apts_patterns(package: str, release: str | None) -> None:
+    assert release_of(package, PATTERNS) == release
+
+
+@pytest.mark.parametrize(
+    ("own", "release", "expected"),
+    [
+        ("6.1.0-1-amd64", "6.1.0-1-amd64", True),
+        ("6.1.0-1-common", "6.1.0-1-amd64", True),
+        ("6.1.0-1-common-rt", "6.1.0-1-rt-amd64", True),
+        ("6.12.12+deb13-common", "6.12.12+deb13-amd64", True),
+        ("6.1.0-1-amd64-dbg", "6.1.0-1-amd64", True),
+        ("6.1.0-1-amd64-unsigned", "6.1.0-1-amd64", True),
+        ("6.8.0-31", "6.8.0-31-generic", True),
+        ("6.8.0-3", "6.8.0-31-generic", False),
+        ("6.8.0-31-lowlatency", "6.8.0-31-generic", False),
+        ("6.1.0-10-common", "6.1.0-1-amd64", False),
+        ("6.1.0-1-common", "6.1.0-10-amd64", False),
+    ],
+)
+def test_a_package_belongs_to_its_own_kernel_or_to_all_flavours_of_it(
+    own: str, release: str, *, expected: bool
+) -> None:
+    assert belongs(own, release) is expected
+
+
+# what the policy says
+
+
+def retired(policy: Any) -> Superseded:
+    return retire(policy, given.facts(kernels=machine(IMAGE)), [], lambda package: veto(policy, package))
+
+
+def test_the_policy_may_keep_kernels() -> None:
+    assert going(retired(given.policy())) == [IMAGE]
+    assert going(retired(given.policy(allowlist=("linux-*",)))) == [IMAGE]
+    assert staying(retired(given.policy(blocklist=("linux-image-*",)))) == {
+        IMAGE: "matches 'linux-image-*' in security.blocklist"
+    }
+    assert staying(retired(given.policy(allowlist=("openssl",)))) == {IMAGE: "not in security.allowlist (openssl)"}
+
+
+def test_switched_off_nothing_goes_and_nothing_is_said() -> None:
+    assert retired(given.policy(remove_old_kernels=False)) == Superseded()
