@@ -76,6 +76,10 @@ class Reader:
         for place, value in enumerate(self._list(key)):
             yield Reader(value, f"{self._place}: {key}[{place}]")
 
+    def maybe_parts(self, key: str) -> "Iterator[Reader]":
+        """Walk a list of objects; an older record may lack it, which is an empty one."""
+        return self.parts(key) if key in self._value else iter(())
+
     def texts(self, key: str) -> list[str]:
         """Return a list of strings; raises RecordError for anything else."""
         values = self._list(key)

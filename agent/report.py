@@ -6,6 +6,7 @@ Text for people is rendered from these same documents (agent.text), so the two c
 from datetime import datetime
 
 from agent.core.explain import Explanation
+from agent.core.kernels import Removal
 from agent.core.model import Failure, Held, Lists, Outcome, Plan, Reboot, Repair, Step, Unseen
 from agent.times import moment
 
@@ -27,6 +28,8 @@ def plan_document(plan: Plan, generated_at: datetime) -> Document:
         "scope": plan.scope.value,
         "seen_at": moment(plan.seen_at),
         "lists": lists_part(plan.lists),
+        "remove": [_removal(removal) for removal in plan.remove],
+        "kept": [_removal(removal) for removal in plan.kept],
         "install": [_step(step) for step in plan.install],
         "held": [_held(held) for held in plan.held],
         "other_updates": plan.other_updates,
@@ -52,7 +55,8 @@ def outcome_document(outcome: Outcome, generated_at: datetime) -> Document:
         "upgraded": [_change(step) for step in outcome.upgraded if not step.new],
         "new": [_change(step) for step in outcome.upgraded if step.new],
         "underway": [_change(step) for step in outcome.underway],
-        "removed": list(outcome.removed),
+        "removed": sorted((*outcome.removed, *(removal.name for removal in outcome.superseded))),
+        "superseded": [_removal(removal) for removal in outcome.superseded],
         "held": [_held(held) for held in outcome.held],
         "failed": [_failure(failure) for failure in outcome.failed],
         "repaired": [_repair(repair) for repair in outcome.repaired],
@@ -164,6 +168,15 @@ def _change(step: Step) -> Document:
         "to": step.candidate,
         "origin": step.origin,
         "archive": step.archive,
+    }
+
+
+def _removal(removal: Removal) -> Document:
+    return {
+        "package": removal.package,
+        "architecture": removal.architecture,
+        "installed": removal.version,
+        "reason": removal.reason,
     }
 
 

@@ -11,6 +11,7 @@ from agent.core.decide import Refusal, veto
 from agent.core.model import UNMET, Failure, Outcome, Plan, Repair, Result, Stage, Step, Why
 from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
+from agent.remove import remove
 
 _ROUNDS = 4
 """How often a run plans anew because the machine changed under it."""
@@ -48,6 +49,7 @@ class Run:
             )
         if any(item.state != UNMET for item in plan.repair):
             plan = self._repair(plan)
+        plan = self._retire_kernels(plan)
         try:
             self._rounds(plan)
         finally:
@@ -84,6 +86,29 @@ class Run:
         done = tuple(item for item in plan.repair if (item.package, item.architecture) not in still)
         self._so_far = replace(self._so_far, repaired=done)
         return after
+
+    def _retire_kernels(self, plan: Plan) -> Plan:
+        """Remove superseded kernels before anything is downloaded: /boot may need the room."""
+        for _ in range(_ROUNDS):
+            if not plan.remove or self._context.stop():
+                break
+            try:
+                done = remove(self._engine, plan.remove, self._context.tell)
+            except ChangedError:
+                plan = self._plan()
+                continue
+            self._so_far = replace(
+                self._so_far,
+                superseded=(*self._so_far.superseded, *done.superseded),
+                removed=(*self._so_far.removed, *done.others),
+                failed=(*self._so_far.failed, *done.failed),
+            )
+            if not done.failed:
+                break
+            for failure in done.failed:
+                self._dropped[failure.package] = (Why.FAILED_BEFORE, f"failed in this run: {failure.error}")
+            plan = self._plan()
+        return plan
 
     def _reinstallations(self, plan: Plan) -> tuple[Step, ...]:
         """Return what has to be installed again as it is; what the plan brings to a new version is mended by that."""

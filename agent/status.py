@@ -104,6 +104,8 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     lines += [f"             {step}" for step in steps[:_SHOWN]]
     if len(steps) > _SHOWN:
         lines.append(f"             and {len(steps) - _SHOWN} more (`maestro-agent check --no-refresh`)")
+    removals = [part.text("package") for part in plan.maybe_parts("remove")]
+    lines += [f"To remove    {counted(len(removals), 'package')} of superseded kernels"] if removals else []
     held = held_lines(plan)[1:]
     lines.append(f"Held back    {len(held) or 'nothing'}")
     lines += [f"           {line}" for line in held]

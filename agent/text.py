@@ -15,6 +15,7 @@ def plan_lines(plan: Reader) -> list[str]:
     if steps or plan.part("lists").text("state") != "never":
         lines.append(f"{counted(len(steps), what)} to install{':' if steps else '.'}")
     lines += [f"  {step}" for step in steps]
+    lines += removal_lines(plan)
     lines += held_lines(plan)
     unfinished = [f"{part.text('package')} ({part.text('state')})" for part in plan.parts("repair")]
     if unfinished:
@@ -38,8 +39,15 @@ def outcome_lines(outcome: Reader) -> list[str]:
     if changed:
         lines.append(f"{counted(len(changed), 'package')} brought to a new version:")
     lines += [f"  {name} {part.maybe_text('from') or '(new)'} -> {part.text('to')}" for name, part in _named(changed)]
+    superseded = list(outcome.maybe_parts("superseded"))
+    planned = {f"{part.text('package')}:{part.text('architecture')}" for part in superseded}
+    if superseded:
+        lines.append(f"{counted(len(superseded), 'package')} of superseded kernels removed:")
+    lines += [f"  {name} {part.text('installed')}" for name, part in _named(superseded)]
     lines += [
-        f"GONE {name}: an upgrade took over its last file, so dpkg removed it" for name in outcome.texts("removed")
+        f"GONE {name}: an upgrade took over its last file, so dpkg removed it"
+        for name in outcome.texts("removed")
+        if name not in planned
     ]
     repaired = [part.text("package") for part in outcome.parts("repaired")]
     if repaired:
@@ -77,6 +85,7 @@ def history_line(outcome: Reader) -> str:
         f"{count} {word}"
         for count, word in (
             (outcome.count("upgraded") + outcome.count("new"), "installed"),
+            (outcome.count("removed"), "removed"),
             (outcome.count("held"), "held"),
             (outcome.count("failed"), "failed"),
         )
@@ -111,6 +120,14 @@ def held_lines(document: Reader) -> list[str]:
         versions = f"{held.maybe_text('installed') or '(new)'} -> {held.text('candidate')}"
         lines.append(f"  {name} {versions}: {held.text('why')}: {held.text('detail')}")
     return lines
+
+
+def removal_lines(plan: Reader) -> list[str]:
+    """Say which packages of superseded kernels would be removed, and which stay and why."""
+    going = [f"  {name} {part.text('installed')}" for name, part in _named(plan.maybe_parts("remove"))]
+    staying = [f"  {name}: {part.text('reason')}" for name, part in _named(plan.maybe_parts("kept"))]
+    lines = [f"{counted(len(going), 'package')} of superseded kernels to remove:", *going] if going else []
+    return [*lines, "Kernel packages that nothing needs, kept all the same:", *staying] if staying else lines
 
 
 def step_lines(plan: Reader) -> list[str]:

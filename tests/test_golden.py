@@ -69,12 +69,15 @@ HELD = (
     given.held("nginx", Why.HELD_BY_ADMIN, "marked hold (`apt-mark unhold` opens it)"),
     given.held("new-thing", Why.NEEDS_OTHER_ORIGIN, "needs x (>= 2), offered only by stable (Debian)", installed=None),
 )
+KEPT = replace(given.REMOVAL, package="linux-image-6.1.0-2-amd64", reason="marked hold (`apt-mark unhold` opens it)")
 
 
 def full_plan() -> Plan:
     steps = (NEW, LIBSSL, OPENSSL)
     return given.plan(
-        id=plan_id(Scope.SECURITY, steps, (given.REPAIR,)),
+        id=plan_id(Scope.SECURITY, steps, (given.REPAIR,), (given.REMOVAL,)),
+        remove=(given.REMOVAL,),
+        kept=(KEPT,),
         lists=PARTIAL,
         install=steps,
         held=HELD,
@@ -105,6 +108,8 @@ def full_outcome() -> Outcome:
         finished_at=NOW + timedelta(seconds=42, milliseconds=250),
         result=Result.FAILED,
         upgraded=(NEW, LIBSSL, OPENSSL),
+        removed=("libold1:amd64",),
+        superseded=(given.REMOVAL,),
         held=HELD,
         failed=(
             Failure(

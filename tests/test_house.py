@@ -17,7 +17,7 @@ RANKS: tuple[set[str], ...] = (
     {"config", "store", "report", "text"},
     {"memory", "status"},
     {"host"},
-    {"observe", "act", "aftermath"},
+    {"observe", "act", "aftermath", "remove"},
     {"cycle"},
     {"run"},
     {"jobs"},

@@ -33,6 +33,11 @@ def test_what_is_there_is_read() -> None:
     assert reader.raw == WORD
 
 
+def test_a_list_that_an_older_record_lacks_is_empty() -> None:
+    assert list(Reader({}, "here").maybe_parts("parts")) == []
+    assert [part.text("word") for part in Reader(WORD, "here").maybe_parts("parts")] == ["c"]
+
+
 def test_what_may_be_missing_is_none_where_it_is_null_or_absent() -> None:
     reader = Reader({"null": None, "word": "a", "part": {"word": "b"}}, "here")
 
@@ -50,6 +55,7 @@ _READ: dict[str, tuple[Callable[[Reader], object], str, list[object]]] = {
     "part": (lambda reader: reader.part("key"), "an object", [None, 5, "a", [], True]),
     "maybe_part": (lambda reader: reader.maybe_part("key"), "an object", [5, "a", [], False]),
     "parts": (lambda reader: list(reader.parts("key")), "a list", [None, 5, "a", {}]),
+    "maybe_parts": (lambda reader: list(reader.maybe_parts("key")), "a list", [None, 5, "a", {}]),
     "count": (lambda reader: reader.count("key"), "a list", [None, 5, "a", {}]),
     "texts": (lambda reader: reader.texts("key"), "a list", [None, 5, "a", {}, [5], ["a", None]]),
 }

@@ -1,0 +1,352 @@
+"""Superseded kernels go; the running one and the newest stay, whatever apt was told. Real apt, packages of 1 KB."""
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.repository import Package, package
+from tests.support.scenario import Scenario, names
+
+RUNNING = os.uname().release
+"""Whatever runs this test: a package of that name makes it a kernel that came from a package."""
+pytestmark = pytest.mark.skipif(
+    re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.+-]*", RUNNING) is None,
+    reason="this machine's kernel has a release that no package name can hold",
+)
+
+
+def debian(release: str, version: str, **image: str) -> list[Package]:
+    """Return the packages of one kernel as Debian names them."""
+    shared = f"linux-headers-{'-'.join(release.split('-')[:2])}-common"
+    return [
+        package(f"linux-image-{release}", version, architecture="amd64", **image),
+        package(f"linux-headers-{release}", version, architecture="amd64", depends=shared),
+        package(shared, version),
+    ]
+
+
+def ubuntu(release: str, version: str, **image: str) -> list[Package]:
+    """Return the packages of one kernel as Ubuntu names them."""
+    shared = f"linux-headers-{'-'.join(release.split('-')[:2])}"
+    return [
+        package(f"linux-modules-{release}", version, architecture="amd64"),
+        package(f"linux-image-{release}", version, architecture="amd64", depends=f"linux-modules-{release}", **image),
+        package(f"linux-modules-extra-{release}", version, architecture="amd64", depends=f"linux-image-{release}"),
+        package(shared, version),
+        package(f"linux-headers-{release}", version, architecture="amd64", depends=shared),
+        package(f"linux-tools-{release}", version, architecture="amd64"),
+    ]
+
+
+def put(host: Scenario, packages: Sequence[Package], *, automatic: bool = True) -> list[str]:
+    """Install packages as apt does what something else asked for; return their names."""
+    host.install(*packages)
+    found = [one.name for one in packages]
+    if automatic:
+        host.machine.check(f"apt-mark auto {shlex.join(found)}")
+    return found
+
+
+def up_to_date(host: Scenario) -> None:
+    """Have fresh lists and nothing on offer."""
+    host.repository("security")
+
+
+def installed(host: Scenario) -> set[str]:
+    """Return the kernel packages that are installed."""
+    shown = host.machine.check("dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'linux-*'")
+    return {line.split()[1] for line in shown.splitlines() if line.startswith("installed ")}
+
+
+def gone(done: Any) -> list[str]:
+    return sorted(name.removesuffix(":amd64") for name in done.json["removed"])
+
+
+def why_kept(plan: Any) -> dict[str, str]:
+    return {item["package"]: item["reason"] for item in plan["kept"]}
+
+
+@pytest.mark.parametrize("kind", [debian, ubuntu])
+def test_of_five_kernels_the_running_and_the_newest_stay(host: Scenario, kind: Any) -> None:
+    if kind is ubuntu:
+        host.be_ubuntu()
+    old = [put(host, kind(f"{number}.1.0-{number}-generic", f"{number}")) for number in (1, 2, 4)]
+    stay = put(host, kind(RUNNING, "3")) + put(host, kind("5.1.0-5-generic", "5"))
+    stay += put(host, [package("linux-image-generic", "5", depends="linux-image-5.1.0-5-generic")], automatic=False)
+    up_to_date(host)
+
+    checked, done, again = host.agent("check --json"), host.upgrade(), host.upgrade()
+
+    expected = sorted(name for names_of_one in old for name in names_of_one)
+    assert checked.code == 0
+    assert names(checked.json["remove"]) == expected
+    assert (done.code, done.json["result"], gone(done)) == (0, "updated", expected)
+    assert names(done.json["superseded"]) == expected
+    assert installed(host) == set(stay)
+    assert (again.json["result"], again.json["removed"]) == ("up-to-date", [])
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_the_running_kernel_stays_where_it_is_the_oldest(host: Scenario) -> None:
+    stay = put(host, debian(RUNNING, "1"))
+    put(host, debian("7.1.0-2-amd64", "2"))
+    put(host, debian("7.1.0-3-amd64", "3"))
+    stay += put(host, debian("7.1.0-4-amd64", "4"))
+    up_to_date(host)
+
+    assert host.upgrade().json["result"] == "updated"
+    assert installed(host) == set(stay)
+
+
+def three(host: Scenario, kind: Any = debian, **image: str) -> list[str]:
+    """Have a superseded kernel, the running one and the newest; return the names of the superseded one's packages."""
+    old = put(host, kind("1.1.0-1-amd64", "1", **image))
+    put(host, kind(RUNNING, "2"))
+    put(host, kind("9.1.0-9-amd64", "9"))
+    return old
+
+
+def test_a_kernel_on_hold_stays_with_what_it_needs(host: Scenario) -> None:
+    three(host, ubuntu)
+    host.machine.check("apt-mark hold linux-image-1.1.0-1-amd64")
+    up_to_date(host)
+
+    done = host.upgrade()
+
+    assert done.json["result"] == "updated"
+    assert gone(done) == [
+        "linux-headers-1.1.0-1",
+        "linux-headers-1.1.0-1-amd64",
+        "linux-modules-extra-1.1.0-1-amd64",
+        "linux-tools-1.1.0-1-amd64",
+    ]
+    assert {"linux-image-1.1.0-1-amd64", "linux-modules-1.1.0-1-amd64"} <= installed(host)
+
+
+def test_one_package_in_the_blocklist_stays_with_what_it_needs(host: Scenario) -> None:
+    old = three(host, ubuntu)
+    host.configuration('[security]\nblocklist = ["linux-image-1.1.0-*"]\n')
+    up_to_date(host)
+
+    plan, done = host.check(), host.upgrade()
+
+    assert why_kept(plan) == {
+        "linux-image-1.1.0-1-amd64": "matches 'linux-image-1.1.0-*' in security.blocklist",
+        "linux-modules-1.1.0-1-amd64": "needed by linux-image-1.1.0-1-amd64, which stays",
+    }
+    assert gone(done) == sorted(set(old) - set(why_kept(plan)))
+
+
+@pytest.mark.parametrize(
+    ("configuration", "reason"),
+    [
+        ('blocklist = ["linux-*"]', "matches 'linux-*' in security.blocklist"),
+        ('allowlist = ["openssl"]', "not in security.allowlist (openssl)"),
+    ],
+)
+def test_what_the_lists_leave_out_stays(host: Scenario, configuration: str, reason: str) -> None:
+    old = three(host)
+    host.configuration(f"[security]\n{configuration}\n")
+    up_to_date(host)
+
+    plan, done = host.check(), host.upgrade()
+
+    assert why_kept(plan) == dict.fromkeys(sorted(old), reason)
+    assert (done.code, done.json["result"], gone(done)) == (0, "up-to-date", [])
+
+
+def test_a_kernel_that_somebody_asked_for_stays(host: Scenario) -> None:
+    old = three(host)
+    host.machine.check(f"apt-mark manual {shlex.join(old)}")
+    up_to_date(host)
+
+    plan, done = host.check(), host.upgrade()
+
+    assert plan["remove"] == plan["kept"] == []
+    assert done.json["result"] == "up-to-date"
+    assert set(old) <= installed(host)
+
+
+def test_switched_off_nothing_goes_and_nothing_is_said(host: Scenario) -> None:
+    old = three(host)
+    host.configuration("[security]\nremove_old_kernels = false\n")
+    up_to_date(host)
+
+    plan, done = host.check(), host.upgrade()
+
+    assert plan["remove"] == plan["kept"] == []
+    assert done.json["result"] == "up-to-date"
+    assert set(old) <= installed(host)
+
+
+def test_where_a_new_kernel_arrives_the_newest_so_far_stays_for_this_run(host: Scenario) -> None:
+    old = three(host)
+    meta = package("linux-image-amd64", "9", depends="linux-image-9.1.0-9-amd64")
+    put(host, [meta], automatic=False)
+    coming = debian("9.1.0-10-amd64", "10")
+    host.repository("security", replace(meta, version="10", fields=(("Depends", coming[0].name),)), *coming)
+
+    done = host.upgrade()
+
+    assert gone(done) == sorted(old)
+    assert (names(done.json["upgraded"]), names(done.json["new"])) == (["linux-image-amd64"], [coming[0].name])
+    assert {f"linux-image-{RUNNING}", "linux-image-9.1.0-9-amd64", coming[0].name} <= installed(host)
+    log = host.machine.check("cat /var/log/dpkg.log")
+    assert log.index(f"remove {old[0]}:amd64") < log.index(f"install {coming[0].name}:amd64")
+    # what has become superseded by that is the next run's to remove, after which nothing more is
+    assert gone(host.upgrade()) == [
+        "linux-headers-9.1.0-9-amd64",
+        "linux-headers-9.1.0-9-common",
+        "linux-image-9.1.0-9-amd64",
+    ]
+    assert host.upgrade().json["result"] == "up-to-date"
+
+
+def test_a_removal_that_fails_is_told_and_stops_no_update(host: Scenario) -> None:
+    old = three(host, ubuntu, prerm="echo no; exit 3")
+    host.offer("security", package("a", "2"))
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"], names(done.json["upgraded"])) == (1, "failed", ["a"])
+    (failed,) = done.json["failed"]
+    assert (failed["package"], failed["stage"]) == ("linux-image-1.1.0-1-amd64:amd64", "remove")
+    assert "pre-removal script subprocess returned error exit status 3" in failed["error"]
+    assert set(old) & installed(host) == {"linux-image-1.1.0-1-amd64", "linux-modules-1.1.0-1-amd64"}
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def test_a_kernel_that_could_not_be_removed_is_removed_once_it_can(host: Scenario) -> None:
+    old = three(host, ubuntu, prerm="test -e /mended")
+    up_to_date(host)
+    host.upgrade()
+
+    again = host.upgrade()
+    host.machine.write("/mended", "")
+    mended = host.upgrade()
+
+    assert again.json["result"] == "failed"
+    assert mended.json["result"] == "updated"
+    assert set(old) & installed(host) == set()
+    assert host.machine.check("apt-mark showauto 'linux-image-*'").split() == [
+        f"linux-image-{RUNNING}",
+        "linux-image-9.1.0-9-amd64",
+    ]
+
+
+def test_what_something_else_leans_on_stays(host: Scenario) -> None:
+    three(host)
+    put(host, [package("probes", "1", depends="linux-image-1.1.0-1-amd64")])
+    up_to_date(host)
+
+    plan, done = host.check(), host.upgrade()
+
+    assert why_kept(plan) == {"linux-image-1.1.0-1-amd64": "needed by probes, which stays"}
+    assert gone(done) == ["linux-headers-1.1.0-1-amd64", "linux-headers-1.1.0-1-common"]
+    assert host.versions("probes") == {"probes": "1"}
+
+
+def test_what_every_kernel_provides_keeps_no_old_one(host: Scenario) -> None:
+    old = put(host, debian("1.1.0-1-amd64", "1", provides="wireguard-modules"))
+    put(host, debian(RUNNING, "2", provides="wireguard-modules"))
+    put(host, debian("9.1.0-9-amd64", "9", provides="wireguard-modules"))
+    put(host, [package("probes", "1", depends="wireguard-modules")])
+    up_to_date(host)
+
+    assert gone(host.upgrade()) == sorted(old)
+    assert set(old) & installed(host) == set()
+
+
+def test_where_apt_protects_no_kernel_the_running_and_the_newest_stay(host: Scenario) -> None:
+    old = three(host, ubuntu)
+    host.machine.write("/etc/apt/apt.conf.d/99protect", 'APT::Protect-Kernels "false";\n')
+    up_to_date(host)
+    before = installed(host)
+
+    plan, done = host.check(), host.upgrade()
+
+    assert set(why_kept(plan).values()) == {"belongs to the running kernel", "belongs to the newest kernel"}
+    assert gone(done) == sorted(old)
+    assert installed(host) == before - set(old)
+
+
+def test_where_the_running_kernel_is_no_package_nothing_goes(host: Scenario) -> None:
+    kernels = [name for number in "1234" for name in put(host, debian(f"1.1.0-{number}-amd64", number))]
+    up_to_date(host)
+
+    plan, done = host.check(), host.upgrade()
+
+    (reason,) = set(why_kept(plan).values())
+    assert reason.startswith(f"the running kernel {RUNNING} belongs to no installed package")
+    assert (done.code, done.json["result"]) == (0, "up-to-date")
+    assert set(kernels) <= installed(host)
+
+
+def test_where_apt_knows_no_kernel_packages_nothing_goes(host: Scenario) -> None:
+    old = three(host)
+    host.machine.write("/etc/apt/apt.conf.d/99none", "#clear APT::VersionedKernelPackages;\n")
+    up_to_date(host)
+
+    assert host.check()["remove"] == []
+    assert set(old) <= installed(host)
+
+
+def test_nothing_but_kernels_is_removed_and_their_configuration_stays(host: Scenario) -> None:
+    old = three(host)
+    conffile = "/etc/kernel-1.1.0-1.conf"
+    image = package(old[0], "1", architecture="amd64")
+    put(host, [replace(image, files=((conffile, "x"),), conffiles=(conffile,)), package("libunneeded1", "1")])
+    up_to_date(host)
+
+    done = host.upgrade()
+
+    assert gone(done) == sorted(old)
+    assert host.versions("libunneeded1") == {"libunneeded1": "1"}
+    assert host.machine.path(conffile).read_text() == "x"
+
+
+def test_only_the_plan_that_was_asked_for_removes(host: Scenario) -> None:
+    old = three(host)
+    up_to_date(host)
+
+    plan, other = host.check(), host.upgrade("--plan 000000000000")
+
+    assert (other.code, set(old) <= installed(host)) == (1, True)
+    assert gone(host.upgrade(f"--plan {plan['id']}")) == sorted(old)
+
+
+def test_a_dry_run_says_what_would_go(host: Scenario) -> None:
+    old = three(host)
+    up_to_date(host)
+    host.check()
+
+    said = host.agent("upgrade --dry-run").out
+
+    assert "3 packages of superseded kernels to remove:\n  linux-headers-1.1.0-1-amd64 1\n" in said
+    assert set(old) <= installed(host)
+    assert "To remove    3 packages of superseded kernels" in host.agent("status").out
+
+
+@pytest.mark.parametrize("script", ["prerm", "postrm"])
+def test_a_removal_that_was_cut_off_is_finished_by_the_next_run(host: Scenario, script: str) -> None:
+    old = three(host, ubuntu, **{script: "test -e /again || { touch /again; sleep 60; }"})
+    up_to_date(host)
+
+    running = host.machine.start("maestro-agent upgrade --json")
+    host.machine.wait_for(f".{script}")
+    for words in ("maestro-agent", "dpkg", f".{script}"):
+        for pid in host.machine.processes(words):
+            host.machine.run(f"kill -KILL {pid}")
+    running.communicate()
+    cut = host.machine.check("dpkg-query -W -f '${db:Status-Abbrev}' linux-image-1.1.0-1-amd64")
+    done = host.upgrade()
+
+    assert cut.strip() in {"rF", "rH"}
+    assert done.json["result"] == "updated"
+    assert set(old) & installed(host) == set()
+    assert host.machine.check("dpkg --audit") == ""
