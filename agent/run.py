@@ -103,6 +103,7 @@ class Run:
                 removed=(*self._so_far.removed, *done.others),
                 failed=(*self._so_far.failed, *done.failed),
             )
+            self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
             if not done.failed:
                 break
             for failure in done.failed:

@@ -67,13 +67,12 @@ class AptEngine:
         """Open the lists anew and look at the packages."""
         index = self._index = Index()
         patterns = self._policy.security.origins
-        kernels = seen(index)
         found = scan(index, patterns)
         lists = assess(index, patterns, refreshed, now=now, max_age=self._policy.apt.max_list_age)
         repair = found.repair
         if dpkg.journal():
             repair = (*repair, Repair(package="dpkg", architecture="", state="interrupted"))
-        return PackagesSeen(lists=lists, updates=found.updates, repair=repair, kernels=kernels)
+        return PackagesSeen(lists=lists, updates=found.updates, repair=repair, kernels=seen(index))
 
     def find(self, name: str) -> Known | None:
         """Return a package by name, the installed one of several architectures; None where there is none."""

@@ -17,13 +17,13 @@ _Installed = tuple[apt_pkg.Package, apt_pkg.Version]
 
 
 def seen(index: Index) -> Kernels:
-    """Look at the kernels; marks must not have been made on this index yet."""
+    """Look at the kernels; the index must not bear any marks yet."""
     patterns = tuple(apt_pkg.config.value_list("APT::VersionedKernelPackages"))
     garbage: list[_Installed] = []
     images: list[Image] = []
-    for package in index.cache.packages:
+    for package in index.present:
         current = package.current_ver
-        if current is None:
+        if current is None or package.name in index.shadowed:
             continue
         release = image_release(package.name)
         if release is not None and package.current_state == apt_pkg.CURSTATE_INSTALLED:
@@ -53,9 +53,10 @@ def mark_removal(index: Index, removals: Sequence[Removal]) -> None:
     with apt_pkg.ActionGroup(depcache):
         for package in packages:
             depcache.mark_delete(package, False)  # not purged: as apt's own autoremove, which keeps conffiles
-    changed = {package.id for package in index.cache.packages if not depcache.marked_keep(package)}
-    removed = {package.id for package in packages if depcache.marked_delete(package)}
-    if changed != removed or len(removed) != len(removals) or not index.broken() <= index.broken_before:
+    changed = [package for package in index.present if not depcache.marked_keep(package)]
+    removed = [package for package in packages if depcache.marked_delete(package)]
+    alone = depcache.inst_count == 0 and len(changed) == len(removed) == len(removals)
+    if not alone or not index.broken() <= index.broken_before:
         raise HostError("not removed: libapt would do something else than remove these kernels and nothing else")
 
 
