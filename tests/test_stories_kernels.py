@@ -87,7 +87,7 @@ def test_another_plan_than_the_one_asked_for_removes_nothing(agent: Agent) -> No
 
 
 def test_a_stop_before_it_begins_leaves_the_kernels(agent: Agent) -> None:
-    agent.stop = lambda: True
+    agent.stop = lambda: "when asked to"
 
     assert agent.upgrade().superseded == ()
     assert OLDER in agent.machine.packages

@@ -1,8 +1,10 @@
 """Superseded kernels go; the running one and the newest stay, whatever apt was told. Real apt, packages of 1 KB."""
 
+import json
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.repository import Package, package
-from tests.support.scenario import Scenario, names
+from tests.support.scenario import Scenario, answer, names
 
 RUNNING = os.uname().release
 """Whatever runs this test: a package of that name makes it a kernel that came from a package."""
@@ -367,3 +369,49 @@ def test_the_same_go_as_with_the_peer(host: Scenario, kind: Any) -> None:
 
     (said,) = re.findall(r"^Removing unused kernel packages: (.*)$", peers, re.MULTILINE)
     assert ours == sorted(said.split())
+
+
+def test_a_kernel_that_somebody_asks_for_meanwhile_stays(host: Scenario) -> None:
+    old = three(host)
+    up_to_date(host)
+    lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(30)'
+    hold = f"exec python3 -c 'import fcntl, time; {lock}'"
+    with host.machine.start(hold) as holder, host.machine.start("exec maestro-agent upgrade --json") as running:
+        record = "/var/lib/maestro-agent/state.json"
+        host.machine.check(f"until test -e {record}; do sleep 0.05; done")
+        planned = json.loads(host.machine.path(record).read_text())["plan"]["remove"]
+        host.machine.check(f"apt-mark manual {shlex.join(old)}")
+        holder.kill()
+        out, _ = running.communicate(timeout=30)
+
+    done = answer(subprocess.CompletedProcess([], running.returncode, out, ""))
+    assert (done.code, done.json["result"], gone(done)) == (0, "up-to-date", [])
+    assert names(planned) == sorted(old)
+    assert set(old) <= installed(host)
+
+
+def test_a_package_that_nobody_can_reinstall_keeps_no_kernel(host: Scenario) -> None:
+    old = three(host)
+    up_to_date(host)
+    put(host, [package("broken", "1")], automatic=False)
+    status = host.machine.path("/var/lib/dpkg/status")
+    ok, bad = (
+        "Package: broken\nStatus: install ok installed",
+        "Package: broken\nStatus: install reinstreq half-installed",
+    )
+    status.write_text(status.read_text().replace(ok, bad))
+
+    done = host.upgrade()
+
+    assert [one["package"] for one in done.json["failed"]] == ["broken:amd64"]
+    assert gone(done) == sorted(old)
+
+
+def test_a_kernel_that_is_removed_leaves_no_mark_behind(host: Scenario) -> None:
+    old = three(host)
+    host.offer("security", package("a", "2"))
+
+    host.upgrade()
+
+    assert not host.machine.path("/var/lib/apt/extended_states.maestro-agent").exists()
+    assert old[0] not in host.machine.path("/var/lib/apt/extended_states").read_text()
