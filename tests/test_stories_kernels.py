@@ -121,6 +121,18 @@ def test_one_that_cannot_be_removed_keeps_no_other_and_no_update(agent: Agent) -
     assert (names(done.superseded), names(done.upgraded)) == ([OLD], ["a"])
 
 
+def test_what_went_before_one_that_cannot_be_removed_is_told_with_what_went_after_it(agent: Agent) -> None:
+    last = "linux-image-6.1.0-2-rt-amd64"
+    agent.machine.put(last, 2)
+    agent.machine.unneeded.add(last)
+    agent.machine.fails[OLD] = Stage.REMOVE
+
+    done = agent.upgrade()
+
+    assert agent.machine.done == ["refresh", f"remove {OLDER} {OLD} {last}", f"remove {last}"]
+    assert names(done.superseded) == [OLDER, last]
+
+
 def test_what_one_that_cannot_be_removed_needs_stays_with_it(agent: Agent) -> None:
     modules = "linux-modules-6.1.0-1-amd64"
     agent.machine.put(modules, 1)
