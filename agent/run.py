@@ -9,6 +9,7 @@ from agent.core import judge
 from agent.core.batches import pack
 from agent.core.decide import Refusal, veto
 from agent.core.model import UNMET, Failure, Outcome, Plan, Repair, Result, Stage, Step, Why
+from agent.core.policy import Conffiles
 from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.remove import remove
@@ -162,8 +163,11 @@ class Run:
             total = self._so_far.downloaded_bytes + download.downloaded_bytes
             self._so_far = replace(self._so_far, downloaded_bytes=total)
             if not download.failed:
-                return plan.install
-            if self._may_refresh:
+                asked = self._asked(plan)
+                if not asked:
+                    return plan.install
+                self._dropped |= asked
+            elif self._may_refresh:
                 # A package that has gone was most likely superseded: newer lists will say by what.
                 self._may_refresh = False
                 self._refreshed = cycle.refresh(self._context)
@@ -171,6 +175,13 @@ class Run:
                 self._drop([step for step in plan.install if step.package in download.failed], download.failed)
             plan = self._plan()
         return ()
+
+    def _asked(self, plan: Plan) -> dict[str, Refusal]:
+        """Return packages that would make dpkg ask about a configuration file, where the policy holds them back."""
+        if self._context.policy.security.conffiles is Conffiles.KEEP:
+            return {}
+        asked = self._engine.conffile_questions(plan.install)
+        return {name: (Why.CONFFILE, words) for name, words in asked.items() if name not in self._dropped}
 
     def _without(self, plan: Plan, error: NoSpaceError) -> Plan:
         """Plan without the packages that there is no room for; where none but those are left, nothing can be done."""
@@ -209,12 +220,13 @@ class Run:
             self._dropped.pop(failure.package, None)
         after = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
         cycle.remember(self._context, after)
+        failed = (*self._so_far.failed, *self._still_unfinished(after))
         outcome = replace(
             self._so_far,
             finished_at=self._context.machine.now(),
             held=after.held,
-            failed=(*self._so_far.failed, *self._still_unfinished(after)),
-            conffiles_kept=self._kept_conffiles(),
+            failed=failed,
+            conffiles_kept=self._kept_conffiles(failed),
             reboot=after.reboot,
             lists=after.lists,
             lock=self._engine.lock,
@@ -231,8 +243,10 @@ class Run:
             )
         return replace(outcome, result=result, message=words)
 
-    def _kept_conffiles(self) -> tuple[str, ...]:
+    def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]
+        names += [f"{item.package}:{item.architecture}" for item in self._so_far.repaired]
+        names += [failure.package for failure in failed]
         try:
             return self._engine.kept_conffiles(names, self._so_far.started_at)
         except HostError:  # the least of what is to be told must not keep the rest from being told

@@ -56,7 +56,8 @@ def outcome_lines(outcome: Reader) -> list[str]:
         lines.append(f"FAILED {failure.text('package')} ({failure.text('stage')}): {failure.text('error')}")
     lines += held_lines(outcome)
     lines += [
-        f"Kept your {name}; the package's own is beside it as .dpkg-dist" for name in outcome.texts("conffiles_kept")
+        f"Kept your {name}; the package's own is beside it (.dpkg-dist or .dpkg-new)"
+        for name in outcome.texts("conffiles_kept")
     ]
     if outcome.maybe_text("finished_at"):
         lines.append(reboot_line(outcome.maybe_part("reboot")))

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from agent import jobs
 from agent.core.model import PackageState, Reboot, Result, Scope, Stage, Why
+from agent.core.policy import Conffiles
 from agent.errors import HostError, UsageError
 from agent.store import STATE
 from tests.core import given
@@ -358,6 +359,52 @@ def test_what_needs_a_package_that_cannot_be_downloaded_is_held_with_it(agent: A
         ("lib", Why.DOWNLOAD_FAILED),
     ]
     assert names(done.upgraded) == ["z"]
+
+
+def test_what_would_make_dpkg_ask_is_held_with_what_needs_it_where_the_policy_says_so(agent: Agent) -> None:
+    agent.policy = given.policy(conffiles=Conffiles.HOLD)
+    agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
+    agent.machine.asks = {"lib": "/etc/lib.conf was changed on this machine"}
+
+    done = agent.upgrade()
+
+    assert done.result is Result.DEGRADED
+    assert [(one.package, one.why) for one in done.held] == [("app", Why.CONFFILE), ("lib", Why.CONFFILE)]
+    assert all("/etc/lib.conf was changed on this machine" in one.detail for one in done.held)
+    assert names(done.upgraded) == ["z"]
+    assert agent.machine.done == ["refresh", "fetch app lib z", "fetch z", "install z"]
+
+
+def test_a_run_that_has_nothing_but_a_question_is_no_success(agent: Agent) -> None:
+    agent.policy = given.policy(conffiles=Conffiles.HOLD)
+    agent.machine.offer("a")
+    agent.machine.asks = {"a": "/etc/a.conf was changed on this machine"}
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.held), names(done.upgraded)) == (Result.DEGRADED, ["a"], [])
+    assert agent.machine.transactions() == 0
+
+
+def test_where_local_files_are_kept_nobody_looks_what_dpkg_would_ask(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.asks = {"a": "/etc/a.conf was changed on this machine"}
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded)) == (Result.UPDATED, ["a"])
+
+
+def test_a_run_tells_of_files_that_were_kept_by_what_failed_or_was_repaired(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.put("r", 1, "unpacked")
+    agent.machine.fails = {"a": Stage.CONFIGURE}
+    agent.machine.conffiles = [("a", "/etc/a.conf", agent.machine.now()), ("r", "/etc/r.conf", agent.machine.now())]
+
+    done = agent.upgrade()
+
+    assert (names(done.failed), names(done.repaired)) == (["a:amd64"], ["r"])
+    assert done.conffiles_kept == ("/etc/a.conf", "/etc/r.conf")
 
 
 def test_where_nothing_can_be_downloaded_nothing_is_installed(agent: Agent) -> None:

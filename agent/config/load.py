@@ -14,7 +14,7 @@ from agent.config.fragments import Fragment, read_fragments
 from agent.config.schema import KEYS, Key, Value
 from agent.core.distro import Distro, default_origins
 from agent.core.origins import parse_pattern
-from agent.core.policy import AptPolicy, Policy, SecurityPolicy
+from agent.core.policy import AptPolicy, Conffiles, Policy, SecurityPolicy
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
@@ -86,6 +86,7 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
             allowlist=cast("tuple[str, ...]", values["security.allowlist"]),
             include_runtime=bool(values["security.include_runtime"]),
             remove_old_kernels=bool(values["security.remove_old_kernels"]),
+            conffiles=Conffiles(values["security.conffiles"]),
         ),
         apt=AptPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "apt"}),  # type: ignore[arg-type]
     )

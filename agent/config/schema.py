@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from agent.core.policy import Conffiles
+
 Value = str | bool | tuple[str, ...] | timedelta
 """What a parsed configuration value can be."""
 
@@ -42,6 +44,13 @@ def parse_origins(raw: object) -> tuple[str, ...]:
     return words
 
 
+def parse_conffiles(raw: object) -> str:
+    """Accept "keep" or "hold"."""
+    if raw not in [choice.value for choice in Conffiles]:
+        raise ValueError('accepted: "keep" or "hold"')
+    return str(raw)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One key of the configuration file."""
@@ -64,6 +73,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="security", name="allowlist", parse=parse_words, default=()),
     Key(section="security", name="include_runtime", parse=parse_flag, default=False),
     Key(section="security", name="remove_old_kernels", parse=parse_flag, default=True),
+    Key(section="security", name="conffiles", parse=parse_conffiles, default=Conffiles.KEEP.value),
     Key(section="apt", name="lock_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="refresh_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="max_list_age", parse=parse_duration, default=timedelta(hours=36)),

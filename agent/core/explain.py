@@ -5,7 +5,7 @@ from enum import Enum
 
 from agent.core.decide import GATES
 from agent.core.model import Facts, Held, ListsState, Plan, Update, Why
-from agent.core.policy import Policy
+from agent.core.policy import Conffiles, Policy
 from agent.core.ports import Known
 
 
@@ -63,7 +63,14 @@ _OPENS = {
     Why.DOWNLOAD_FAILED: "the repository must offer the file again; the next run tries it",
     Why.FAILED_BEFORE: "`maestro-agent history` shows the error; the next run tries it again",
     Why.NO_SPACE: "make room on the file system",
+    Why.CONFFILE: 'decide by hand: apt-get install {package}; or security.conffiles = "keep"',
 }
+_CONFFILES = Gate(
+    name="conffiles",
+    verdict=Verdict.UNKNOWN,
+    reason="whether dpkg would ask about a configuration file is known only once the package is downloaded",
+    opens='security.conffiles = "keep"',
+)
 _OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINNED}
 """Reasons that, from the resolver, speak of a package that the update needs, not of the update's own."""
 
@@ -78,6 +85,8 @@ def explain(policy: Policy, facts: Facts, plan: Plan, known: Known) -> Explanati
         held = next((item for item in plan.held if _is(item, known)), None)
         shut = next((name for name, refuses in GATES.items() if refuses(policy, update) is not None), None)
         gates.append(_dependency_gate(held, shut))
+        if policy.security.conffiles is Conffiles.HOLD:
+            gates.append(_CONFFILES)
     return Explanation(
         package=known.package,
         architecture=known.architecture,

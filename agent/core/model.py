@@ -34,6 +34,7 @@ class Why(Enum):
     DOWNLOAD_FAILED = "download-failed"
     FAILED_BEFORE = "failed-before"
     NO_SPACE = "no-space"
+    CONFFILE = "conffile"
 
 
 class ListsState(Enum):
@@ -286,7 +287,7 @@ class Outcome:
     failed: tuple[Failure, ...] = ()
     repaired: tuple[Repair, ...] = ()
     conffiles_kept: tuple[str, ...] = ()
-    """Local configuration files that were kept; the package's own lies beside each as `.dpkg-dist`."""
+    """Local configuration files that were kept; the package's own lies beside each as `.dpkg-dist` or `.dpkg-new`."""
     reboot: Reboot | Unseen = field(default_factory=lambda: Unseen(reason="not looked at"))
     lists: Lists | None = None
     lock: LockWait = LockWait()

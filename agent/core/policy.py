@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 
 from agent.core.origins import Pattern
 
@@ -38,6 +39,15 @@ They are one group: where they may be upgraded at all, it is all of those that a
 """
 
 
+class Conffiles(Enum):
+    """What to do where dpkg would ask about a configuration file."""
+
+    KEEP = "keep"
+    """Install, keep the local file, and list it."""
+    HOLD = "hold"
+    """Hold the package back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityPolicy:
     """Which updates count as security updates, and which packages are left alone."""
@@ -49,6 +59,7 @@ class SecurityPolicy:
     """Shell patterns; where any is given, only matching packages and what they need are touched."""
     include_runtime: bool
     remove_old_kernels: bool
+    conffiles: Conffiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,9 @@ class PackageEngine(Protocol):
     def states(self) -> Mapping[str, PackageState]:
         """Read dpkg's state of every package, by `name:architecture`."""
 
+    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
+        """Say, by `name:architecture`, which of the downloaded steps would make dpkg ask about which file."""
+
     def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
 

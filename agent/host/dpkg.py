@@ -1,7 +1,8 @@
-"""dpkg's own database as it lies on disk: the state of each package, its journal, and conffiles set aside."""
+"""dpkg's own database as it lies on disk: each package's state and configuration files, its journal, diversions."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import apt_pkg
@@ -31,28 +32,56 @@ def journal() -> tuple[Path, ...]:
         raise HostError(f"{error.filename}: {error.strerror}") from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stanza:
+    """What is read of one package in the status file."""
+
+    package: str
+    architecture: str
+    name: str
+    """As `name:architecture`, where `all` counts as the native one."""
+    status: str
+    version: str
+    conffiles: str
+
+
+def _stanzas() -> Iterator[_Stanza]:
+    """Walk through the status file, then the journal: what an interrupted dpkg has not merged yet is newer.
+
+    Raises:
+        HostError: it cannot be read.
+    """
+    native = apt_pkg.config.find("APT::Architecture")
+    keys = ("Package", "Architecture", "Status", "Version", "Conffiles")
+    try:
+        for path in (status_file(), *journal()):
+            with path.open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # names of files are bytes
+                for fields in stanzas:
+                    package, architecture, status, version, conffiles = (
+                        os.fsdecode(fields[key]) if key in fields else "" for key in keys
+                    )
+                    own = native if architecture in {"all", ""} else architecture
+                    yield _Stanza(
+                        package=package, architecture=architecture, name=f"{package}:{own}",
+                        status=status, version=version, conffiles=conffiles,
+                    )  # fmt: skip
+    except (SystemError, OSError) as error:
+        raise HostError(f"{status_file()}: cannot be read: {error}") from error
+
+
 def states() -> Mapping[str, PackageState]:
     """Read every package's version and state, by `name:architecture` (`all` counts as the native one).
 
     Raises:
         HostError: the status file cannot be read.
     """
-    native = apt_pkg.config.find("APT::Architecture")
     found: dict[str, PackageState] = {}
-    try:
-        # The journal holds what an interrupted dpkg has not merged yet; it is newer than the status file.
-        for path in (status_file(), *journal()):
-            with path.open("rb") as file, apt_pkg.TagFile(file) as stanzas:
-                for stanza in stanzas:
-                    words = stanza.get("Status", "").split()
-                    architecture = stanza.get("Architecture", native)
-                    name = f"{stanza['Package']}:{native if architecture == 'all' else architecture}"
-                    state = words[-1] if words else "unknown"
-                    if "reinstreq" in words:
-                        state = "reinst-required"
-                    found[name] = PackageState(version=stanza.get("Version", "") or None, state=state)
-    except (SystemError, OSError, KeyError, UnicodeDecodeError) as error:
-        raise HostError(f"{status_file()}: cannot be read: {error}") from error
+    for stanza in _stanzas():
+        words = stanza.status.split()
+        state = words[-1] if words else "unknown"
+        if "reinstreq" in words:
+            state = "reinst-required"
+        found[stanza.name] = PackageState(version=stanza.version or None, state=state)
     return found
 
 
@@ -75,45 +104,67 @@ def names() -> tuple[tuple[str, str], ...]:
 
 
 def as_arguments(names: Iterable[str]) -> list[str]:
-    """Write packages (`name:architecture`) as dpkg wants them: those for all architectures go by their name alone."""
+    """Write packages (`name:architecture`) as dpkg wants them: those for all architectures go by their name alone.
+
+    Raises:
+        HostError: the status file cannot be read.
+    """
     wanted = set(names)
-    native = apt_pkg.config.find("APT::Architecture")
-    found = []
-    with status_file().open("rb") as file, apt_pkg.TagFile(file) as stanzas:
-        for stanza in stanzas:
-            package, architecture = stanza["Package"], stanza.get("Architecture", native)
-            if architecture == "all" and f"{package}:{native}" in wanted:
-                found.append(package)
-            elif f"{package}:{architecture}" in wanted:
-                found.append(f"{package}:{architecture}")
-    return found
+    found = {stanza.name: stanza for stanza in _stanzas() if stanza.name in wanted}
+    return [stanza.package if stanza.architecture == "all" else name for name, stanza in found.items()]
 
 
-def conffiles_of(packages: Iterable[str]) -> tuple[str, ...]:
-    """Return the configuration files that dpkg has on record for these packages (`name:architecture`)."""
-    wanted = set(packages)
-    native = apt_pkg.config.find("APT::Architecture")
-    found = []
-    with status_file().open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # names of files are bytes
-        for stanza in stanzas:
-            fields = {
-                key: os.fsdecode(stanza[key]) for key in ("Package", "Architecture", "Conffiles") if key in stanza
-            }
-            architecture = fields.get("Architecture", native)
-            if f"{fields['Package']}:{native if architecture == 'all' else architecture}" in wanted:
-                lines = fields.get("Conffiles", "").splitlines()
-                # name, checksum, and perhaps the word obsolete; a name may hold spaces
-                found += [line.strip().removesuffix(" obsolete").rpartition(" ")[0] for line in lines if line.strip()]
-    return tuple(sorted(found))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """One configuration file as dpkg has it on record for one package."""
+
+    package: str
+    """As `name:architecture`."""
+    file: str
+    md5: str | None
+    """Of the version that dpkg dealt with last; None where it never came to that."""
+    unpacked: bool
+    """Whether the package waits for being configured, which is when dpkg deals with its configuration files."""
 
 
-def set_aside(conffiles: Iterable[str], since: float) -> tuple[str, ...]:
-    """Return those whose new version dpkg laid beside the local one (`.dpkg-dist`) at or after a Unix time."""
-    found = []
-    for name in conffiles:
-        try:
-            if Path(f"{name}.dpkg-dist").stat().st_ctime >= since:
-                found.append(name)
-        except OSError:
-            continue
-    return tuple(found)
+def conffiles() -> tuple[Recorded, ...]:
+    """Return every configuration file on record, those of removed packages and obsolete ones too.
+
+    Raises:
+        HostError: the status file cannot be read.
+    """
+    found: dict[str, list[Recorded]] = {}
+    for stanza in _stanzas():
+        unpacked = stanza.status.endswith(" unpacked")
+        lines = stanza.conffiles.split("\n")
+        found[stanza.name] = [
+            Recorded(package=stanza.name, file=file, md5=md5, unpacked=unpacked)
+            for file, md5 in filter(None, map(_recorded, lines))
+        ]
+    return tuple(one for package in found.values() for one in package)
+
+
+def _recorded(line: str) -> tuple[str, str | None] | None:
+    """Read a name, which may hold blanks, its checksum, and flags; None for what is no configuration file any more."""
+    words = line.strip().split(" ")
+    while words and words[-1] in {"obsolete", "remove-on-upgrade"}:
+        if words.pop() == "remove-on-upgrade":
+            return None
+    file, md5 = " ".join(words[:-1]), words[-1] if words else ""
+    return (file, None if md5 == "newconffile" else md5) if file else None
+
+
+def diversions() -> Mapping[str, tuple[str, str]]:
+    """Return where files are diverted to, and for which package they are not (":" where for none).
+
+    Raises:
+        HostError: dpkg's list of diversions cannot be read.
+    """
+    path = status_file().parent / "diversions"
+    try:
+        lines = os.fsdecode(path.read_bytes()).split("\n")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise HostError(f"{path}: cannot be read: {error.strerror}") from error
+    return {lines[at]: (lines[at + 1], lines[at + 2]) for at in range(0, len(lines) - 2, 3)}

@@ -8,6 +8,7 @@ import pytest
 
 from agent.config.load import load, merge, to_policy
 from agent.core.distro import Distro
+from agent.core.policy import Conffiles
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
@@ -19,6 +20,7 @@ blocklist = ["linux-*"]
 allowlist = ["openssl", "lib*"]
 include_runtime = true
 remove_old_kernels = false
+conffiles = "hold"
 
 [apt]
 lock_timeout = "90s"
@@ -67,6 +69,7 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.security.allowlist == ("openssl", "lib*")
     assert policy.security.include_runtime is True
     assert policy.security.remove_old_kernels is False
+    assert policy.security.conffiles is Conffiles.HOLD
     assert policy.apt.lock_timeout == timedelta(seconds=90)
     assert policy.apt.refresh_timeout == timedelta(minutes=5)
     assert policy.apt.max_list_age == timedelta(days=2)
@@ -108,6 +111,9 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ("include_runtime = true", 'include_runtime = "true"', f"security.include_runtime = 'true': {_FLAG}"),
     ("include_runtime = true", "include_runtime = []", f"security.include_runtime = []: {_FLAG}"),
     ("remove_old_kernels = false", "remove_old_kernels = 0", f"security.remove_old_kernels = 0: {_FLAG}"),
+    ('"hold"', '"ask"', """security.conffiles = 'ask': accepted: "keep" or "hold\""""),
+    ('"hold"', "true", """security.conffiles = True: accepted: "keep" or "hold\""""),
+    ('"hold"', '["hold"]', """security.conffiles = ['hold']: accepted: "keep" or "hold\""""),
     (', "origin=Docker"]', ", 7]", "accepted: a list of non-empty strings"),
     (', "origin=Docker"]', ', "orgin=Docker"]', "unknown key 'orgin'; did you mean 'origin'?"),
     (', "origin=Docker"]', ', "Docker"]', "security.origins = 'Docker': 'Docker' is not of the form key=value"),

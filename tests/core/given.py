@@ -21,7 +21,7 @@ from agent.core.model import (
     Why,
 )
 from agent.core.origins import parse_pattern
-from agent.core.policy import AptPolicy, Policy, SecurityPolicy
+from agent.core.policy import AptPolicy, Conffiles, Policy, SecurityPolicy
 from agent.core.ports import Known
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
@@ -43,6 +43,7 @@ def policy(**security: Any) -> Policy:
         allowlist=(),
         include_runtime=False,
         remove_old_kernels=True,
+        conffiles=Conffiles.KEEP,
     )
     waits = AptPolicy(
         lock_timeout=timedelta(minutes=10),

@@ -7,6 +7,7 @@ import pytest
 from agent.core.decide import GATES
 from agent.core.explain import Conclusion, Explanation, Gate, Verdict, explain
 from agent.core.model import Facts, Lists, ListsState, Plan, Why
+from agent.core.policy import Conffiles
 from tests.core import given
 
 NEEDED = "needs lib (>= 2), but lib is on hold"
@@ -93,7 +94,14 @@ def test_the_runtime_is_told_how_to_be_included() -> None:
 
 @pytest.mark.parametrize(
     "why",
-    [Why.NEEDS_OTHER_ORIGIN, Why.WOULD_REMOVE, Why.BROKEN_DEPENDENCY, Why.DOWNLOAD_FAILED, Why.NO_SPACE],
+    [
+        Why.NEEDS_OTHER_ORIGIN,
+        Why.WOULD_REMOVE,
+        Why.BROKEN_DEPENDENCY,
+        Why.DOWNLOAD_FAILED,
+        Why.NO_SPACE,
+        Why.CONFFILE,
+    ],
 )
 def test_what_the_resolver_refuses_shuts_the_gate_of_dependencies(why: Why) -> None:
     plan = given.plan(held=(given.held(why=why, detail="needs lib (>= 2)"),))
@@ -105,6 +113,18 @@ def test_what_the_resolver_refuses_shuts_the_gate_of_dependencies(why: Why) -> N
     assert dependencies.verdict is Verdict.SHUT
     assert dependencies.reason == f"{why.value}: needs lib (>= 2)"
     assert dependencies.opens
+
+
+def test_what_dpkg_would_ask_about_is_not_known_before_the_download() -> None:
+    plan = given.plan(install=(given.step(),))
+
+    holding = explained(given.facts(given.update()), plan=plan, conffiles=Conffiles.HOLD)
+    keeping = explained(given.facts(given.update()), plan=plan)
+
+    assert holding.conclusion is keeping.conclusion is Conclusion.WOULD_INSTALL
+    assert gate(holding, "conffiles").verdict is Verdict.UNKNOWN
+    assert "only once the package is downloaded" in gate(holding, "conffiles").reason
+    assert [one.name for one in keeping.gates if one.name == "conffiles"] == []
 
 
 def test_a_gate_of_something_needed_shuts_the_gate_of_dependencies() -> None:

@@ -80,6 +80,8 @@ class Simulated:
         """What happens on the machine just before each of the coming removals."""
         self.conffiles: list[tuple[str, str, datetime]] = []
         """Package, its configuration file that was kept, and when."""
+        self.asks: dict[str, str] = {}
+        """Packages that would make dpkg ask about a configuration file, and what."""
         self.before_fetch: deque[Callable[[], None]] = deque()
         """What happens on the machine just before each of the coming downloads."""
         self.before_install: deque[Callable[[], None]] = deque()
@@ -233,6 +235,10 @@ class Simulated:
 
     def states(self) -> Mapping[str, PackageState]:
         return {f"{name}:{ARCHITECTURE}": state for name, state in self.packages.items()}
+
+    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
+        assert {step.package for step in steps} <= self.downloaded, "an archive is read only once it is there"
+        return {f"{s.package}:{ARCHITECTURE}": self.asks[s.package] for s in steps if s.package in self.asks}
 
     def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
         return tuple(file for name, file, at in self.conffiles if f"{name}:{ARCHITECTURE}" in packages and at >= since)

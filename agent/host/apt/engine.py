@@ -14,7 +14,7 @@ from agent.core.origins import Pattern
 from agent.core.policy import Policy
 from agent.core.ports import Download, Known, PackagesSeen, Refreshed, Stop, Tell
 from agent.errors import HostError
-from agent.host import dpkg
+from agent.host import conffiles, dpkg
 from agent.host.apt import fetch as fetching
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.candidates import scan
@@ -45,6 +45,7 @@ class AptEngine:
         self._stop = stop
         self._index: Index | None = None
         self._fetched: list[Path] = []
+        self._archives: tuple[Path, ...] = ()
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
             limits=Limits(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
@@ -111,6 +112,7 @@ class AptEngine:
         allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
         done = fetching.fetch(index, steps, allowed, patience=self._patience(), tell=self._tell, stop=self._stop)
         self._fetched += done.files
+        self._archives = done.archives
         return Download(failed=done.failed, downloaded_bytes=done.downloaded_bytes)
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
@@ -141,12 +143,13 @@ class AptEngine:
         """Read dpkg's own database."""
         return dpkg.states()
 
+    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
+        """Say which of the steps, as `fetch` downloaded them last, would make dpkg ask about which file."""
+        return conffiles.questions(self._archives, steps)
+
     def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
-        try:
-            return dpkg.set_aside(dpkg.conffiles_of(packages), since.timestamp())
-        except (SystemError, OSError, KeyError) as error:
-            raise HostError(f"{dpkg.status_file()}: cannot be read: {error}") from error
+        return conffiles.kept(packages, since.timestamp())
 
     def tidy(self) -> None:
         """Remove the archives that `fetch` put on the machine."""

@@ -33,6 +33,8 @@ class Fetched:
     downloaded_bytes: int
     files: tuple[Path, ...]
     """Archives that this download put on the machine."""
+    archives: tuple[Path, ...]
+    """Where each verified package lies, whoever put it there."""
 
 
 class _Progress:
@@ -135,6 +137,7 @@ def fetch(
         failed=failed,
         downloaded_bytes=sum(item.filesize for item in fetched),
         files=tuple(Path(item.destfile) for item in fetched if item.destfile.startswith(archives)),
+        archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
     )
 
 

@@ -16,6 +16,8 @@ from agent.host.apt.shadow import named, new_directory, shadow
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _REFUSED = -32768
 """The priority that keeps libapt from ever choosing a version (apt_preferences(5) reserves below -1)."""
+KEEP_LOCAL = ("--force-confdef", "--force-confold")
+"""What this agent adds to dpkg's options: local configuration files are kept, nobody is ever asked."""
 
 
 @contextmanager
@@ -44,7 +46,7 @@ def configure() -> None:
         # What libapt warns of is told of its source; python-apt would print it as well, as a Python warning.
         warnings.simplefilter("ignore")
         apt_pkg.init_config()
-        for option in ("--force-confdef", "--force-confold"):  # keep local conffiles, never ask
+        for option in KEEP_LOCAL:
             apt_pkg.config.set("DPkg::Options::", option)
         apt_pkg.config.set("APT::Get::AllowUnauthenticated", "false")
         apt_pkg.config.set("Acquire::AllowInsecureRepositories", "false")

@@ -1,0 +1,121 @@
+"""dpkg's rule for one configuration file, from what is on record, on disk and in the new version."""
+
+import pytest
+
+from agent.core.conffiles import Asked, Conffile, Options, Place, Question, in_words, question, read_options
+
+EMPTY, NOT_A_FILE = Place.EMPTY, Place.NOT_A_FILE
+
+
+def asked(recorded: str | tuple[str, ...] | None, local: str | Place, packaged: str | None, *forced: str) -> str | None:
+    """Return the name of the question that dpkg would ask."""
+    sums = (recorded,) if isinstance(recorded, str) else recorded or ()
+    conffile = Conffile(recorded=sums, local=local, packaged=packaged)
+    found = question(conffile, Options(forced=frozenset(forced)))
+    return found.name if found is not None else None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "local", "packaged", "expected"),
+    [
+        ("one", "one", "one", None),
+        ("one", "one", "two", None),
+        ("one", "mine", "one", None),
+        ("one", "mine", "two", "MODIFIED"),
+        ("one", "two", "two", None),
+        ("one", EMPTY, "one", None),
+        ("one", EMPTY, "two", "DELETED"),
+        (None, EMPTY, "two", None),
+        (None, "two", "two", None),
+        (None, "mine", "two", "CREATED"),
+        ("one", NOT_A_FILE, "two", None),
+        (None, NOT_A_FILE, "two", None),
+        ("one", "mine", None, None),
+        ("-", "mine", "two", "MODIFIED"),
+        ("-", EMPTY, "two", "DELETED"),
+    ],
+)
+def test_dpkg_asks_only_where_both_sides_have_changed(
+    recorded: str | None, local: str | Place, packaged: str | None, expected: str | None
+) -> None:
+    assert asked(recorded, local, packaged) == expected
+
+
+@pytest.mark.parametrize("thing", ["confdef", "confold", "confnew"])
+@pytest.mark.parametrize(("recorded", "local"), [("one", "mine"), ("one", EMPTY), (None, "mine")])
+def test_an_answer_that_is_forced_leaves_no_question(recorded: str | None, local: str | Place, thing: str) -> None:
+    assert asked(recorded, local, "two") is not None
+    assert asked(recorded, local, "two", thing) is None
+    assert asked(recorded, local, "two", thing, "confask", "confmiss") is None
+
+
+def test_a_missing_file_that_is_forced_back_is_no_question() -> None:
+    assert asked("one", EMPTY, "two", "confmiss") is None
+    assert asked("one", EMPTY, "one", "confmiss", "confask") is None
+    assert asked("one", "mine", "two", "confmiss") == "MODIFIED"
+    assert asked(None, "mine", "two", "confmiss") == "CREATED"
+
+
+def test_who_wants_to_be_asked_is_asked_of_every_local_change() -> None:
+    assert asked("one", "mine", "one", "confask") == "UNCHANGED"
+    assert asked("one", EMPTY, "one", "confask") == "UNCHANGED"
+    assert asked("one", "one", "two", "confask") is None
+    assert asked("one", "mine", "two", "confask") == "MODIFIED"
+
+
+def test_of_several_records_one_that_leads_to_a_question_is_enough() -> None:
+    assert asked(("mine", "one"), "mine", "two") == "MODIFIED"
+    assert asked(("one", "mine"), "mine", "two") == "MODIFIED"
+    assert asked(("mine", "two"), "mine", "two") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "forced"),
+    [
+        (["force-confold"], {"confold"}),
+        (["# force-confold", "", "log /var/log/dpkg.log", "no-debsig"], set()),
+        (["force-confold "], {"confold"}),
+        (["force=confold"], {"confold"}),
+        (["force = confold"], {"confold"}),
+        (['force "confold"'], {"confold"}),
+        (["--force-confold,confdef"], {"confold", "confdef"}),
+        (["force-confold", "no-force-confold"], set()),
+        (["refuse-confold", "force-confold"], {"confold"}),
+        (["force-confold", "force-confmiss", "refuse-confold"], {"confmiss"}),
+        (["force-all", "no-force-confnew"], {"confask", "confdef", "confmiss", "confold"}),
+        (["force-confold", "no-force-all"], set()),
+        (["force-overwrite", "force-unsafe-io"], set()),
+        (["enforce-confold", "force-confolder", "force", "force="], set()),
+    ],
+)
+def test_forced_things_are_read_in_order(lines: list[str], forced: set[str]) -> None:
+    assert read_options(lines).forced == forced
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "unpacked"),
+    [
+        ([], "/etc/a.conf", True),
+        (["path-exclude=/etc/*"], "/etc/a.conf", False),
+        (["path-exclude /etc/*"], "/etc/deep/a.conf", False),
+        (["--path-exclude=/etc/*"], "/usr/a.conf", True),
+        (["path-exclude=/etc/*", "path-include=/etc/a*"], "/etc/a.conf", True),
+        (["path-include=/etc/a*", "path-exclude=/etc/*"], "/etc/a.conf", False),
+        (["path-exclude='/etc/with blank'"], "/etc/with blank", False),
+    ],
+)
+def test_the_last_pattern_decides_what_is_unpacked(lines: list[str], name: str, *, unpacked: bool) -> None:
+    assert read_options(lines).unpacks(name) is unpacked
+
+
+def test_every_file_is_named_with_what_to_do() -> None:
+    asked = (
+        Asked(file="/etc/a b.conf", question=Question.MODIFIED),
+        Asked(file="/etc/c.conf", question=Question.DELETED),
+    )
+
+    assert in_words(asked, "a") == (
+        "/etc/a b.conf was changed on this machine, and the new version brings a changed one too; "
+        "/etc/c.conf was deleted on this machine, and the new version brings a changed one. "
+        'Decide by hand (apt-get install a), or set security.conffiles = "keep"'
+    )
