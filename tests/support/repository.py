@@ -47,6 +47,10 @@ class Package:
     scripts: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     conffiles: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    """Symbolic links, and where they lead."""
+    hard_links: tuple[tuple[str, str], ...] = ()
+    """Further names of files that are in the package."""
 
     @property
     def control(self) -> str:
@@ -112,8 +116,15 @@ def _build(package: Package) -> bytes:
             file = tree / name.lstrip("/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
+        for name, target in (*package.links, *package.hard_links):
+            (tree / name.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+            if (name, target) in package.links:
+                (tree / name.lstrip("/")).symlink_to(target)
+            else:
+                (tree / name.lstrip("/")).hardlink_to(tree / target.lstrip("/"))
         if package.conffiles:
-            (debian / "conffiles").write_text("".join(f"{name}\n" for name in package.conffiles))
+            names = "".join(f"{name}\n" for name in package.conffiles)
+            (debian / "conffiles").write_bytes(names.encode(errors="surrogateescape"))
         deb = Path(scratch, "package.deb")
         command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(tree), str(deb)]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
@@ -157,25 +168,36 @@ class Repository:
     def publish(self) -> None:
         """Write pool, Packages.gz, and InRelease (or an unsigned Release where there is no signer)."""
         dists = self.directory / "dists" / self.codename
-        binary = dists / "main" / "binary-amd64"
         shutil.rmtree(self.directory / "dists", ignore_errors=True)
-        binary.mkdir(parents=True)
         pool = self.directory / "pool"
         pool.mkdir(exist_ok=True)
-        stanzas = []
+        stanzas: dict[str, list[str]] = {architecture: [] for architecture in self._architectures}
         for one in self.packages:
             deb = one.build()
             (pool / one.filename).write_bytes(deb)
-            stanzas.append(f"{one.control}Filename: pool/{one.filename}\nSize: {len(deb)}\nSHA256: {_sha256(deb)}\n\n")
-        index = ("".join(stanzas) + self.extra_stanzas).encode()
-        packed = gzip.compress(index, compresslevel=1, mtime=0)
-        (binary / "Packages").write_bytes(index)
-        (binary / "Packages.gz").write_bytes(packed)
-        release = self._release({"main/binary-amd64/Packages": index, "main/binary-amd64/Packages.gz": packed})
+            stanza = f"{one.control}Filename: pool/{one.filename}\nSize: {len(deb)}\nSHA256: {_sha256(deb)}\n\n"
+            for architecture in self._architectures if one.architecture == "all" else (one.architecture,):
+                stanzas[architecture].append(stanza)
+        files = {}
+        for architecture in self._architectures:
+            index = ("".join(stanzas[architecture]) + self.extra_stanzas).encode()
+            files[f"main/binary-{architecture}/Packages"] = index
+            files[f"main/binary-{architecture}/Packages.gz"] = gzip.compress(index, compresslevel=1, mtime=0)
+        for name, content in files.items():
+            (dists / name).parent.mkdir(parents=True, exist_ok=True)
+            (dists / name).write_bytes(content)
+        release = self._release(files)
         if self.signer is None:
             (dists / "Release").write_bytes(release)
         else:
             (dists / "InRelease").write_bytes(self.signer.sign(release))
+
+    @property
+    def _architectures(self) -> tuple[str, ...]:
+        """Those of the packages, the machine's own first."""
+        return tuple(
+            dict.fromkeys(["amd64", *(one.architecture for one in self.packages if one.architecture != "all")])
+        )
 
     def deb(self, name: str) -> Path:
         """Return the pool file of a package by name."""
@@ -189,7 +211,7 @@ class Repository:
             "Suite": self.suite,
             "Codename": self.codename,
             "Date": _rfc2822(now),
-            "Architectures": "amd64",
+            "Architectures": " ".join(self._architectures),
             "Components": "main",
             **self.release_fields,
         }
