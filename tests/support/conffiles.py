@@ -111,13 +111,21 @@ CASES = (
     ),
     simple("plain-now", second=(replace(conf("plain-now", "2", "two\n"), conffiles=()),)),
     # obsolete in between
-    again("returned", "", package("returned", "1")),
+    again("returned", "", package("returned", "1"), peer=True),
     again("returned-modified", "echo mine > $F", package("returned-modified", "1"), asks=True),
-    again("returned-same", "echo mine > $F", package("returned-same", "1"), new="one\n", after="mine\n"),
+    again(
+        "returned-same",
+        "echo mine > $F",
+        package("returned-same", "1"),
+        new="one\n",
+        after="mine\n",
+        peer=True,
+    ),
     again(
         "removed-and-back",
         "",
         replace(package("removed-and-back", "1"), conffiles=("remove-on-upgrade /etc/removed-and-back.conf",)),
+        peer=True,
     ),
     again(
         "removed-and-foreign",
@@ -126,7 +134,7 @@ CASES = (
         asks=True,
     ),
     # taken over from another package
-    taken_over("taken", ""),
+    taken_over("taken", "", peer=True),
     taken_over("taken-modified", "echo mine > $F", asks=True),
     taken_over("taken-same", "echo mine > $F", new="one\n", after="mine\n", peer=True),
     # not installed before
@@ -141,14 +149,29 @@ CASES = (
         asks=True,
     ),
     needed(
-        "heir-same", "dpkg -r heir-same-of", first=(conf("heir-same-of", "1", "one\n", file="/etc/heir-same.conf"),)
+        "heir-same",
+        "dpkg -r heir-same-of",
+        first=(conf("heir-same-of", "1", "one\n", file="/etc/heir-same.conf"),),
+        peer=True,
     ),
     # a link, a directory, a pipe in its place: dpkg compares nothing
     simple("link", "mv $F /srv/link; ln -s /srv/link $F", after="one\n", kept=("/etc/link.conf",)),
-    simple("link-modified", "echo mine > /srv/l; ln -sf /srv/l $F", after="mine\n", kept=("/etc/link-modified.conf",)),
-    simple("link-equals-new", "echo two > /srv/m; ln -sf /srv/m $F", kept=()),
-    simple("link-relative", "echo mine > /etc/l2; ln -sf l2 $F", after="mine\n", kept=("/etc/link-relative.conf",)),
-    simple("link-dangling", "ln -sf /nowhere/at/all $F", after=None, kept=("/etc/link-dangling.conf",)),
+    simple(
+        "link-modified",
+        "echo mine > /srv/l; ln -sf /srv/l $F",
+        after="mine\n",
+        kept=("/etc/link-modified.conf",),
+        peer=True,
+    ),
+    simple("link-equals-new", "echo two > /srv/m; ln -sf /srv/m $F", kept=(), peer=True),
+    simple(
+        "link-relative",
+        "echo mine > /etc/l2; ln -sf l2 $F",
+        after="mine\n",
+        kept=("/etc/link-relative.conf",),
+        peer=True,
+    ),
+    simple("link-dangling", "ln -sf /nowhere/at/all $F", after=None, kept=("/etc/link-dangling.conf",), peer=True),
     simple("link-loop", "rm $F; ln -s $F $F", after=None, kept=("/etc/link-loop.conf",)),
     simple("directory", "rm $F; mkdir $F; echo mine > $F/x", after=None, kept=("/etc/directory.conf",), peer=True),
     simple("pipe", "rm $F; mkfifo $F", after=None, kept=("/etc/pipe.conf",)),
@@ -180,7 +203,7 @@ CASES = (
     simple("flag-in-name", "echo mine > $F", file="/etc/it is obsolete", asks=True),
     simple("latin", "echo mine > $F", file="/etc/l\udce4t.conf", asks=True),
     # diverted
-    simple("diverted", "dpkg-divert --local --rename --add $F; echo mine > $F", after="mine\n"),
+    simple("diverted", "dpkg-divert --local --rename --add $F; echo mine > $F", after="mine\n", peer=True),
     simple(
         "diverted-modified",
         "dpkg-divert --local --rename --add $F; echo mine > $F.distrib",
@@ -203,7 +226,7 @@ CASES = (
         after=None,  # dpkg moves it to .dpkg-old
     ),
     # in the archive
-    simple("excluded", "echo mine > $F", after="mine\n"),
+    simple("excluded", "echo mine > $F", after="mine\n", peer=True),
     simple(
         "hard-link",
         "echo mine > $F",
