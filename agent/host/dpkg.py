@@ -57,6 +57,8 @@ def _stanzas() -> Iterator[_Stanza]:
         for path in (status_file(), *journal()):
             with path.open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # names of files are bytes
                 for fields in stanzas:
+                    if "Package" not in fields:
+                        raise HostError(f"{path}: cannot be read: it has an entry without a package's name")
                     package, architecture, status, version, conffiles = (
                         os.fsdecode(fields[key]) if key in fields else "" for key in keys
                     )
@@ -86,21 +88,13 @@ def states() -> Mapping[str, PackageState]:
 
 
 def names() -> tuple[tuple[str, str], ...]:
-    """Return name and architecture (never `all`) of every package in the status file.
+    """Return name and architecture (never `all`) of every package that dpkg knows.
 
     Raises:
-        HostError: it cannot be read.
+        HostError: the status file cannot be read.
     """
-    native = apt_pkg.config.find("APT::Architecture")
-    found = []
-    try:
-        with status_file().open("rb") as file, apt_pkg.TagFile(file) as stanzas:
-            for stanza in stanzas:
-                architecture = stanza.get("Architecture", native)
-                found.append((stanza["Package"], native if architecture == "all" else architecture))
-    except (SystemError, OSError, KeyError, UnicodeDecodeError) as error:
-        raise HostError(f"{status_file()}: cannot be read: {error}") from error
-    return tuple(found)
+    # each once, though the journal may repeat it
+    return tuple(dict.fromkeys((stanza.package, stanza.name.rpartition(":")[2]) for stanza in _stanzas()))
 
 
 def as_arguments(names: Iterable[str]) -> list[str]:
