@@ -118,7 +118,7 @@ class Recorded:
     md5: str | None
     """Of the version that dpkg dealt with last; None where it never came to that."""
     unpacked: bool
-    """Whether the package waits for being configured, which is when dpkg deals with its configuration files."""
+    """Whether dpkg has yet to deal with the package's configuration files, which it does when configuring it."""
 
 
 def conffiles() -> tuple[Recorded, ...]:
@@ -129,7 +129,7 @@ def conffiles() -> tuple[Recorded, ...]:
     """
     found: dict[str, list[Recorded]] = {}
     for stanza in _stanzas():
-        unpacked = stanza.status.endswith(" unpacked")
+        unpacked = stanza.status.endswith((" unpacked", " half-installed"))
         lines = stanza.conffiles.split("\n")
         found[stanza.name] = [
             Recorded(package=stanza.name, file=file, md5=md5, unpacked=unpacked)
