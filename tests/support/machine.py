@@ -58,6 +58,16 @@ class Machine:
         """The machine's file system as seen from outside; absolute links inside lead outside."""
         return Path(f"/proc/{self.leader}/root")
 
+    @property
+    def changes(self) -> Path:
+        """The layer that holds what was changed on this machine, as seen from outside."""
+        status = Path(f"/proc/{self.leader}/status").read_text()
+        outer = next(line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))
+        mounts = Path(f"/proc/{self.leader}/mounts").read_text().splitlines()
+        options = next(fields[3] for fields in map(str.split, mounts) if fields[1:3] == ["/", "overlay"])
+        upper = next(option for option in options.split(",") if option.startswith("upperdir="))
+        return Path(f"/proc/{outer}/root") / upper.partition("=")[2].lstrip("/")
+
     def path(self, name: str) -> Path:
         """Return a path inside the machine, as seen from outside."""
         return self.root / name.lstrip("/")

@@ -51,6 +51,8 @@ class Package:
     """Symbolic links, and where they lead."""
     hard_links: tuple[tuple[str, str], ...] = ()
     """Further names of files that are in the package."""
+    triggers: tuple[str, ...] = ()
+    """Lines of deb-triggers(5)."""
 
     @property
     def control(self) -> str:
@@ -125,6 +127,8 @@ def _build(package: Package) -> bytes:
         if package.conffiles:
             names = "".join(f"{name}\n" for name in package.conffiles)
             (debian / "conffiles").write_bytes(names.encode(errors="surrogateescape"))
+        if package.triggers:
+            (debian / "triggers").write_text("".join(f"{line}\n" for line in package.triggers))
         deb = Path(scratch, "package.deb")
         command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(tree), str(deb)]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -57,13 +58,21 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(content[:-1] + bytes([content[-1] ^ 1]))
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that was killed; anything else is an error as ever."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 @contextlib.contextmanager
 def serving(directory: Path) -> Iterator[Archive]:
     """Serve a directory on the loopback address until the block ends."""
     archive = Archive()
     handler = partial(_Handler, archive=archive, directory=str(directory))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     archive.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
