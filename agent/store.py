@@ -128,7 +128,7 @@ class Store:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other agents from acting for the length of the block.
+        """Keep other agents from acting for the length of the block; removes what a killed one was just writing.
 
         Raises:
             BusyError: another agent is at work.
@@ -141,6 +141,7 @@ class Store:
         if descriptor is None:
             raise BusyError(f"another maestro-agent (pid {self.worker_pid()}) is at work; nothing was changed")
         try:
+            self._sweep()
             yield
         finally:
             os.close(descriptor)
@@ -160,6 +161,15 @@ class Store:
                 os.makedirs(directory)
                 os.chmod(directory, 0o755)  # noqa: S103 - the record is for everyone to read
 
+    def _sweep(self) -> None:
+        """Remove temporary files whose writer is gone: it was killed before it could rename them."""
+        for directory in (self.directory, os.path.join(self.directory, _HISTORY)):
+            with suppress(OSError):
+                for name in os.listdir(directory):
+                    document, _, writer = name.rpartition(".new-")
+                    if document.endswith(".json") and writer.isdigit() and not _is_writing(writer):
+                        os.unlink(os.path.join(directory, name))
+
     def _set_aside(self, path: str) -> str:
         """Rename a document out of the way; return the rest of the message."""
         aside = f"{path}.unreadable"
@@ -178,6 +188,15 @@ def _open_regular(path: str, flags: int) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return descriptor
+
+
+def _is_writing(pid: str) -> bool:
+    """Whether another process of that number lives; of one that is dead but still listed, the command line is empty."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return pid != str(os.getpid()) and file.read(1) != b""
+    except OSError:
+        return False
 
 
 def _sync_directory(path: str) -> None:

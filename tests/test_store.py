@@ -318,6 +318,27 @@ def test_one_agent_may_work_twice_in_turn(store: Store) -> None:
         assert Path(store.directory, "lock").exists()
 
 
+def test_what_a_killed_agent_was_just_writing_is_removed(store: Store) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for name in (f"state.json.new-{gone.pid}", f"history/1.json.new-{gone.pid}", f"history/2.json.new-{os.getpid()}"):
+        Path(store.directory, name).write_text("half")
+
+    with store.alone():
+        assert files(store) == ["lock"]
+
+
+def test_what_another_agent_is_still_writing_is_left_alone(
+    store: Store, another_agent: "subprocess.Popen[bytes]"
+) -> None:
+    beside = Store(f"{store.directory}/beside")
+    assert beside.writable()
+    Path(beside.directory, f"state.json.new-{another_agent.pid}").write_text("half")
+
+    with beside.alone():
+        assert files(beside) == ["lock", f"state.json.new-{another_agent.pid}"]
+
+
 def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:
     with pytest.raises(HostError, match="/nonexistent/lock: cannot be opened"), Store("/nonexistent").alone():
         raise AssertionError("at work without a lock")
