@@ -41,6 +41,11 @@ class Store:
         """Return the file that takes a run's package manager output (root alone may read it)."""
         return os.path.join(self.directory, _HISTORY, f"{run_id}.log")
 
+    @property
+    def ledger_path(self) -> str:
+        """The file that lists downloaded archives until they are removed."""
+        return os.path.join(self.directory, "downloaded")
+
     def writable(self) -> bool:
         """Whether this process may remember anything; makes the directories where it can."""
         try:

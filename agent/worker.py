@@ -156,7 +156,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _context(request: Request, tell: Tell, stop: Stop, memory: Memory, run_id: str) -> Context:
     policy, _ = load(request.config, read_distro())
     stop = _within(policy.apt.run_timeout, stop)
-    engine = AptEngine(policy, log=Path(memory.store.log_path(run_id)), tell=tell, stop=stop)
+    log_path, ledger = Path(memory.store.log_path(run_id)), Path(memory.store.ledger_path)
+    engine = AptEngine(policy, log=log_path, ledger=ledger, tell=tell, stop=stop)
     return Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
 
 

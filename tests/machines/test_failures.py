@@ -74,6 +74,47 @@ def test_downloaded_archives_are_not_left_behind(host: Scenario, archive: Archiv
     assert host.machine.check("ls /var/cache/apt/archives").split() == ["lock", "partial"]
 
 
+def test_what_a_killed_run_had_downloaded_is_removed_by_the_next(host: Scenario, archive: Archive) -> None:
+    offer_over_http(host, archive, package("a", "2", postinst="sleep 30"), package("b", "2"))
+    host.machine.path("/var/cache/apt/archives/other_1_all.deb").write_bytes(package("other", "1").build())
+    with host.machine.start("maestro-agent upgrade --json") as running:
+        host.machine.wait_for("a.postinst")
+        host.machine.run("kill -KILL -1")
+        running.communicate()
+    left = host.machine.check("ls /var/cache/apt/archives").split()
+    host.machine.write("/var/lib/dpkg/info/a.postinst", "#!/bin/sh\n", 0o755)
+
+    done = host.upgrade()
+
+    assert {"a_2_all.deb", "b_2_all.deb"} < set(left)
+    assert (done.code, done.json["result"]) == (0, "updated")
+    assert host.machine.check("ls /var/cache/apt/archives").split() == ["lock", "other_1_all.deb", "partial"]
+    assert not host.machine.path("/var/lib/maestro-agent/downloaded").exists()
+
+
+def test_where_it_cannot_be_noted_nothing_is_downloaded(host: Scenario, archive: Archive) -> None:
+    offer_over_http(host, archive, package("a", "2"))
+    host.machine.check("mkdir -p /var/lib/maestro-agent/downloaded")
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (1, "failed")
+    assert "/var/lib/maestro-agent/downloaded: cannot be written" in done.json["message"]
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_a_damaged_note_of_what_was_downloaded_stops_nothing(host: Scenario, archive: Archive) -> None:
+    offer_over_http(host, archive, package("a", "2"))
+    note = "/var/lib/maestro-agent/downloaded"
+    host.machine.check(f"mkdir -p /var/lib/maestro-agent; printf 'x\\0\\377\\n\\n../../../../etc/passwd\\n' >{note}")
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (0, "updated")
+    assert not host.machine.path(note).exists()
+    assert host.machine.path("/etc/passwd").exists()
+
+
 def test_a_failing_postinst_fails_one_package_and_no_other(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst="echo no; exit 3"), package("c", "2"))
 

@@ -303,9 +303,7 @@ def _alive(running: Machine) -> list[str]:
 def _mend_and_judge(made: Ground, running: Machine, verdict: Verdict) -> None:
     killed = _records(running)[1:]  # the first is of the run that prepared the machine
     arrived, unfinished = _progress(made, running)
-    verdict.phase = (
-        f"{arrived} of {len(made.wanted)} arrived, {unfinished} unfinished, {'on' if killed else 'no'} record"
-    )
+    verdict.phase = f"{arrived} arrived, {unfinished} unfinished, {'on' if killed else 'no'} record"
     _judge_cut(made, running, verdict, killed)
     started = time.monotonic()
     done = running.run("maestro-agent upgrade --json", timeout=300)

@@ -33,8 +33,8 @@ _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pend
 class AptEngine:
     """The package manager of this machine. Opened indexes live from a look to the next change."""
 
-    def __init__(self, policy: Policy, *, log: Path, tell: Tell, stop: Stop) -> None:
-        """Read apt's configuration.
+    def __init__(self, policy: Policy, *, log: Path, ledger: Path, tell: Tell, stop: Stop) -> None:
+        """Read apt's configuration; `ledger` is the file that lists downloaded archives until they are removed.
 
         Raises:
             HostError: it is broken.
@@ -44,7 +44,7 @@ class AptEngine:
         self._tell = tell
         self._stop = stop
         self._index: Index | None = None
-        self._fetched: list[Path] = []
+        self._ledger = ledger
         self._archives: tuple[Path, ...] = ()
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
@@ -110,8 +110,15 @@ class AptEngine:
         index = Index()
         patterns = self._patterns(scope)
         allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
-        done = fetching.fetch(index, steps, allowed, patience=self._patience(), tell=self._tell, stop=self._stop)
-        self._fetched += done.files
+        done = fetching.fetch(
+            index,
+            steps,
+            allowed,
+            ledger=self._ledger,
+            patience=self._patience(),
+            tell=self._tell,
+            stop=self._stop,
+        )
         self._archives = done.archives
         return Download(failed=done.failed, downloaded_bytes=done.downloaded_bytes)
 
@@ -152,9 +159,8 @@ class AptEngine:
         return conffiles.kept(packages, since.timestamp())
 
     def tidy(self) -> None:
-        """Remove the archives that `fetch` put on the machine."""
-        fetching.discard(self._fetched)
-        self._fetched.clear()
+        """Remove the archives that `fetch` put on the machine, in this run or in one that was killed."""
+        fetching.discard(self._ledger)
 
     def _patterns(self, scope: Scope) -> tuple[Pattern, ...] | None:
         return self._policy.security.origins if scope is Scope.SECURITY else None

@@ -11,7 +11,7 @@ import apt_pkg
 
 from agent.core.model import Step
 from agent.core.ports import Stop, Tell
-from agent.errors import ChangedError, NoSpaceError, StoppedError
+from agent.errors import ChangedError, HostError, NoSpaceError, StoppedError
 from agent.host import dpkg
 from agent.host.apt.index import Index, clean, libapt_errors
 from agent.host.apt.resolve import find_version, mark, marked
@@ -31,8 +31,6 @@ class Fetched:
     failed: dict[str, str]
     """Error by package name; a package that is not here lies verified in apt's archive."""
     downloaded_bytes: int
-    files: tuple[Path, ...]
-    """Archives that this download put on the machine."""
     archives: tuple[Path, ...]
     """Where each verified package lies, whoever put it there."""
 
@@ -104,18 +102,19 @@ def fetch(
     steps: Sequence[Step],
     allowed: frozenset[int],
     *,
+    ledger: Path,
     patience: Patience,
     tell: Tell,
     stop: Stop,
 ) -> Fetched:
-    """Download what the steps need into apt's archive; each file is verified by libapt.
+    """Download what the steps need into apt's archive; each file is verified by libapt, and listed in the ledger first.
 
     Raises:
         BusyError: another program held the archive to the end of `patience`.
         ChangedError: as `mark_exactly`.
         NoSpaceError: the plan does not fit.
         StoppedError: a stop was asked for.
-        HostError: libapt refuses altogether.
+        HostError: libapt refuses altogether, or the ledger cannot be written.
     """
     mark_exactly(index, steps, allowed)
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
@@ -127,6 +126,7 @@ def fetch(
         manager.get_archives(fetcher, index.sources, index.records)
         _require_space(index, fetcher, steps, archives)
         wanted = [item for item in fetcher.items if not item.complete]
+        _enter(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # what failed is read from the items, one by one
             fetcher.run()
         if reason := stop():
@@ -136,17 +136,37 @@ def fetch(
     return Fetched(
         failed=failed,
         downloaded_bytes=sum(item.filesize for item in fetched),
-        files=tuple(Path(item.destfile) for item in fetched if item.destfile.startswith(archives)),
         archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
     )
 
 
-def discard(files: Sequence[Path]) -> None:
-    """Remove archives that this agent downloaded, unless apt is told to keep what it fetched."""
-    if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
+def discard(ledger: Path) -> None:
+    """Remove the archives that this agent downloaded, unless apt is told to keep what it fetched.
+
+    That is what the ledger lists, which a run that was killed leaves to the next one.
+    """
+    archives = apt_pkg.config.find_dir("Dir::Cache::archives")
+    with suppress(OSError):
+        # A power cut may have left anything in it.
+        names = [name for name in ledger.read_text(errors="replace").splitlines() if name.isprintable() and name]
+        if not apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
+            for name in names:
+                for directory in (archives, f"{archives}partial"):
+                    Path(directory, os.path.basename(name)).unlink(missing_ok=True)
+        ledger.unlink()
+
+
+def _enter(ledger: Path, names: Sequence[str]) -> None:
+    """Add the names of archives that are about to be downloaded, so that even a power cut leaves none unknown."""
+    if not names:
         return
-    for file in files:
-        file.unlink(missing_ok=True)
+    try:
+        with ledger.open("a") as file:
+            file.writelines(f"{name}\n" for name in names)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise HostError(f"{ledger}: cannot be written: {error.strerror}") from error
 
 
 def _usable(item: apt_pkg.AcquireItem) -> bool:
