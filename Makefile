@@ -3,11 +3,12 @@
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 
-.PHONY: help check test deb bench install clean
+.PHONY: help check test faults deb bench install clean
 
 help:
 	@echo "make check    lint and types"
 	@echo "make test     real packages on real machines (root)"
+	@echo "make faults   cut power at many points of an upgrade (root)"
 	@echo "make deb      build the Debian package into build/"
 	@echo "make bench    measure against the peers (root)"
 	@echo "make install  install below DESTDIR, as the package does"
@@ -17,6 +18,9 @@ check:
 
 test:
 	tools/test
+
+faults:
+	$(PYTHON) -m tests.fault_run
 
 deb:
 	tools/build-deb

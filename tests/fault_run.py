@@ -68,7 +68,9 @@ def _run(made: faults.Ground, point: faults.Point, arguments: argparse.Namespace
     verdict = faults.run_point(made, point, arguments.evidence)
     if verdict.problems or arguments.verbose:
         where = f"after {verdict.after_s:.2f} s" if point.fraction is not None else f"{point.directory} {point.pattern}"
-        words = "; ".join(verdict.problems[:8]) or "recovered"
+        notes = [f"{verdict.untold} upgraded packages in neither outcome"] if verdict.untold else []
+        notes += [f"dpkg has the old checksum of {name}" for name in verdict.forgotten]
+        words = "; ".join(verdict.problems[:8]) or ", ".join(["recovered", *notes])
         more = f" (and {len(verdict.problems) - 8} more)" if len(verdict.problems) > 8 else ""
         print(f"{point.name} ({where}; {verdict.phase}; {verdict.seconds:.1f} s): {words}{more}", flush=True)
     return verdict
@@ -76,9 +78,16 @@ def _run(made: faults.Ground, point: faults.Point, arguments: argparse.Namespace
 
 def _spread(verdicts: list[faults.Verdict]) -> str:
     """Say where the cuts fell, for a run of points that all fall into one phase proves little."""
-    before = sum(verdict.phase.endswith("no record") for verdict in verdicts)
-    unfinished = sum(", 0 unfinished" not in verdict.phase for verdict in verdicts)
-    return f"{before} cuts came before the run was on record, {unfinished} left packages unfinished"
+    before = sum(not verdict.recorded for verdict in verdicts)
+    unfinished = sum(verdict.unfinished > 0 for verdict in verdicts)
+    partly = sum(0 < verdict.arrived < 45 for verdict in verdicts)
+    forgotten = sum(bool(verdict.forgotten) for verdict in verdicts)
+    untold = sum(verdict.untold > 0 for verdict in verdicts)
+    return (
+        f"{before} cuts came before the run was on record, {unfinished} left packages unfinished, {partly} fell among "
+        f"installed and waiting packages; after {untold} the two outcomes together do not name every upgraded package, "
+        f"after {forgotten} dpkg has the old checksum of a conffile"
+    )
 
 
 if __name__ == "__main__":

@@ -19,46 +19,51 @@ fail() {{
     exit 1
 }}
 said="$*"
-on_disk() {{ cat {share}/$me/version 2>/dev/null || echo none; }}
-configured() {{ cat {state}/configured/$1 2>/dev/null || echo no; }}
+content() {{
+    got=none
+    [ ! -e "$1" ] || read -r got <"$1"
+}}
+configured() {{ content {state}/configured/$1; }}
 : >{state}/ran/$me.$script.$mine
-case "$(sh /usr/bin/fault-tool)" in
-1 | 2) ;;
-*) fail "the essential package does not work" ;;
-esac
+content /usr/bin/fault-tool
+case $got in works-[12]) ;; *) fail "the essential package does not work: $got" ;; esac
+content {share}/$me/version
+on_disk=$got
 sleep 0.003
 """
 _BODY = {
     "preinst": """
 case "$1" in
-install) [ "$(configured $me)" = no ] || fail "installed before" ;;
+install) configured $me && [ $got = none ] || fail "installed before" ;;
 upgrade)
-    case "${{2-}} $(on_disk)" in
+    case "${{2-}} $on_disk" in
     "{old} {old}" | "{old} {version}" | "{version} {version}" | "{version} none") ;;
-    *) fail "upgraded from what never was, or files of another version: $(on_disk)" ;;
+    *) fail "upgraded from what never was, or files of another version: $on_disk" ;;
     esac ;;
 *) fail "impossible" ;;
 esac
 for need in {pre_depends}; do
-    [ "$(configured $need)" = 2 ] || fail "pre-depends on $need, which is not configured"
+    configured $need && [ $got = 2 ] || fail "pre-depends on $need, which is not configured"
 done
 """,
     "postinst": """
 case "$1" in
 configure)
     case "${{2-}}" in "" | {old} | {version}) ;; *) fail "configured before at what never was" ;; esac
-    [ "$(on_disk)" = $mine ] || fail "files of another version: $(on_disk)"
+    [ "$on_disk" = $mine ] || fail "files of another version: $on_disk"
     for left in {share}/$me/*.dpkg-new {share}/$me/*.dpkg-tmp; do
         [ ! -e "$left" ] || fail "$left lies about"
     done
     for need in {depends}; do
-        case "$(configured $need)" in {needs}) ;; *) fail "depends on $need, which is not configured" ;; esac
+        configured $need
+        case $got in {needs}) ;; *) fail "depends on $need, which is not configured" ;; esac
     done
     {extra}
-    printf {version} >{state}/configured/$me.writing && mv {state}/configured/$me.writing {state}/configured/$me ;;
+    echo {version} >{state}/configured/$me.writing && mv {state}/configured/$me.writing {state}/configured/$me ;;
 triggered)
     [ -n "{triggered}" ] || fail "nothing here is interested in triggers"
-    [ "$(configured $me)" = $mine ] || fail "triggered while not configured" ;;
+    : >{state}/ran/$me.triggered.$mine
+    configured $me && [ $got = $mine ] || fail "triggered while not configured" ;;
 *) fail "impossible" ;;
 esac
 {triggered}
@@ -67,7 +72,7 @@ esac
 case "$1" in
 upgrade)
     [ "${{2-}}" = {new} ] || [ "${{2-}}" = {version} ] || fail "upgraded to what never was"
-    [ "$(on_disk)" = $mine ] || fail "files of another version: $(on_disk)" ;;
+    [ "$on_disk" = $mine ] || fail "files of another version: $on_disk" ;;
 deconfigure) [ -n "{deconfigured}" ] || fail "nothing breaks it" ;;
 *) fail "impossible" ;;
 esac
@@ -75,7 +80,7 @@ rm -f {state}/configured/$me
 """,
     "postrm": """
 case "$1" in
-upgrade) [ "$(on_disk)" = "${{2-}}" ] || fail "files of another version: $(on_disk)" ;;
+upgrade) [ "$on_disk" = "${{2-}}" ] || fail "files of another version: $on_disk" ;;
 *) fail "impossible" ;;
 esac
 """,
@@ -83,7 +88,7 @@ esac
 _INDEX = f"""
 cat {SHARE}/indexed/* >{STATE}/index.writing && mv {STATE}/index.writing {STATE}/index
 """
-_ALTERNATIVE = f"update-alternatives --install {SHARE}/chosen fault-chosen {SHARE}/fault-alternative/version 50"
+_ALTERNATIVE = f"update-alternatives --install {SHARE}/chosen fault-chosen {SHARE}/fault-alternative/version 5"
 
 
 class _Mix:
@@ -151,7 +156,7 @@ class _Mix:
 def mix(version: str) -> list[Package]:
     """Return all packages at version "1" or "2"; what others need configured before them comes first."""
     made = _Mix(version)
-    made.add("fault-essential", files={"/usr/bin/fault-tool": f"echo {version}\n"}, fields={"Essential": "yes"})
+    made.add("fault-essential", files={"/usr/bin/fault-tool": f"works-{version}\n"}, fields={"Essential": "yes"})
     made.add("fault-base")
     for number in range(3):
         made.add(f"fault-pre-{number}", pre_depends=("fault-base",))
@@ -166,7 +171,7 @@ def mix(version: str) -> list[Package]:
         shown = range(20, BIG_FILES + 20) if version == "2" else range(BIG_FILES)
         lines = {f"{SHARE}/fault-big-{number}/{file:03}": f"{file} {version}\n" * 50 for file in shown}
         made.add(f"fault-big-{number}", files=lines)
-    made.add("fault-alternative", words={"extra": _ALTERNATIVE})
+    made.add("fault-alternative", words={"extra": f"{_ALTERNATIVE}{version}"})
     made.add("fault-epoch", epoch="1:")
     for number in range(6):
         made.add(f"fault-plain-{number}")
@@ -212,8 +217,17 @@ def _add_conffiles(made: _Mix, version: str) -> None:
     """Add a package whose conffiles nobody touched, one whose conffiles were edited, one with some deleted."""
     for number in range(3):
         name = f"fault-conf-{number}"
-        changing = {f"/etc/{name}/changing-{file}.conf": f"{file} of {version}\n" for file in range(4)}
+        changing = {f"/etc/{name}/changing-{file}.conf": f"{file} of {name} {version}\n" for file in range(4)}
         made.add(name, conffiles={**changing, f"/etc/{name}/same.conf": "the same in both\n"})
+
+
+def renewed_conffiles() -> dict[str, tuple[str, str]]:
+    """Return the text of each conffile that differs between the versions, old and new."""
+    texts = [
+        {name: text for one in mix(version) for name, text in one.files if name in one.conffiles}
+        for version in ("1", "2")
+    ]
+    return {name: (old, texts[1][name]) for name, old in texts[0].items() if old != texts[1][name]}
 
 
 def edit_conffiles() -> str:

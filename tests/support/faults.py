@@ -6,29 +6,28 @@ machine that one more `upgrade` leaves behind is compared, file by file, with on
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import re
-import shutil
-import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tests.support import bases
+from tests.support import aftermath, bases
+from tests.support.aftermath import RECORD
 from tests.support.fault_packages import STATE, edit_conffiles, mix, still_offered
 from tests.support.machine import Machine, machine
 from tests.support.repository import Signer
 from tests.support.scenario import Scenario
 from tests.support.server import serving
 
-RECORD = "/var/lib/maestro-agent"
 _AUTOMATIC = ("fault-base", "fault-chain-0", "fault-trigger", "fault-same:i386")
+_TRIES = 5
+_LONGEST_S = 300
+_STRIDE = 10
 _KILLER = r"""
 import ctypes, json, os, re, select, signal, struct, sys
 order = json.loads(sys.argv[1])
@@ -63,15 +62,6 @@ while True:
         cut("time")
 """
 """Runs inside the machine. kill(-1) spares the first process of the machine and its caller."""
-_APART = re.compile(
-    # what a run writes for people, and what it may leave in its own caches
-    r"var/(log|lib/maestro-agent|lib/apt/lists)/.*|var/cache/apt/([^/]*\.bin|archives/(lock|partial))|.*/__pycache__/.*"
-    # what differs from point to point, or is gone after a power cut
-    r"|etc/apt/sources\.list\.d/security\.list|var/lib/faults/ran/.*|(tmp|root|run|dev|proc)(/.*)?"
-    # dpkg's backup of what it replaced last, and dpkg's locks
-    r"|var/lib/dpkg/(status-old|lock|lock-frontend|triggers/Lock)"
-)
-"""Paths in which a mended machine may differ from one where nothing was cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,18 +83,36 @@ class Verdict:
     point: Point
     problems: list[str] = field(default_factory=list)
     """Empty where the second run mended everything."""
-    phase: str = ""
-    """How far the killed run had come."""
+    recorded: bool = False
+    """Whether the killed run had put itself on record."""
+    arrived: int = 0
+    """How many packages it had brought to their new version."""
+    unfinished: int = 0
+    """How many it left for dpkg to finish."""
+    forgotten: list[str] = field(default_factory=list)
+    """Conffiles of which dpkg itself has the old checksum on record; see `aftermath.forgotten_conffiles`."""
+    untold: int = 0
+    """How many packages, of those that changed, neither run's outcome names."""
     after_s: float = 0.0
     seconds: float = 0.0
     """What the second run took."""
 
+    @property
+    def phase(self) -> str:
+        """How far the killed run had come, in words."""
+        words = "on record" if self.recorded else "not on record"
+        return f"{words}, {self.arrived} arrived, {self.unfinished} unfinished"
+
 
 def timed_points(number: int) -> list[Point]:
-    """Spread points evenly over the time of a run; every other one fetches over HTTP."""
-    return [
+    """Spread points evenly over the time of a run; every other one fetches over HTTP.
+
+    Early and late ones alternate, for the early ones tell how long a run takes while the machine's load changes.
+    """
+    points = [
         Point(name=f"t{index:03}", fraction=(index + 0.5) / number, over_http=index % 2 == 1) for index in range(number)
     ]
+    return [points[index] for start in range(_STRIDE) for index in range(start, number, _STRIDE)]
 
 
 def aimed_points() -> list[Point]:
@@ -130,18 +138,19 @@ def aimed_points() -> list[Point]:
         ("files-written", "/usr/share/faults/fault-big-0", r".*\.dpkg-new", (1, 150, 300)),
         ("files-kept", "/usr/share/faults/fault-big-1", r".*\.dpkg-tmp", (1, 200)),
         ("files-in-place", "/usr/share/faults/fault-big-1", r"\d+", (1, 150, 300)),
-        ("moved-file", "/usr/share/faults", r"moved.*", (1, 2, 3)),
+        ("moved-file", "/usr/share/faults", r"moved.*", (1, 2)),
         ("essential", "/usr/bin", r"fault-tool.*", (1, 2, 3)),
         ("conffile-written", "/etc/fault-conf-0", r".*\.dpkg-new", (1, 3)),
         ("conffile-in-place", "/etc/fault-conf-0", r".*\.conf", (1, 3)),
         ("conffile-aside", "/etc/fault-conf-1", r".*\.dpkg-dist", (1, 2)),
-        ("alternative", "/etc/alternatives", "fault-.*", (1,)),
+        ("alternative", "/var/lib/dpkg/alternatives", "fault-.*", (1, 2)),
     ]
     scripts = [
         *("fault-plain-0.prerm.1", "fault-plain-1.preinst.2", "fault-plain-2.postrm.1", "fault-plain-3.postinst.2"),
         *("fault-essential.preinst.2", "fault-essential.postinst.2", "fault-base.prerm.1", "fault-base.postinst.2"),
         *("fault-new.preinst.2", "fault-new.postinst.2", "fault-from.prerm.1", "fault-trigger.postinst.2"),
         *("fault-same-i386.postrm.1", "fault-gone-0.preinst.2", "fault-big-0.postrm.1", "fault-cycle-1.postinst.2"),
+        "fault-trigger.triggered.2",
     ]
     archives = [
         ("archive-fetched", f"{apt}/partial", ".*", (1, 20)),
@@ -153,7 +162,6 @@ def aimed_points() -> list[Point]:
         for count in counts
     ]
     points += [Point(name=f"script-{name}", directory=ran, pattern=re.escape(name)) for name in scripts]
-    points += [Point(name="trigger-again", directory=ran, pattern="fault-trigger.postinst.2", count=2)]
     points += [
         Point(name=f"{name}-{count}", directory=directory, pattern=pattern, count=count, over_http=True)
         for name, directory, pattern, counts in archives
@@ -202,7 +210,7 @@ def ground(codename: str, agent_layer: Path, signer: Signer, scratch: Path, jobs
         ):
             made.durations = dict(zip((False, True), pool.map(_whole_run, (after, other)), strict=True))
             made.after = after
-            made.wanted = _versions(after)
+            made.wanted = aftermath.versions(after)
             yield made
 
 
@@ -210,7 +218,7 @@ def _prepare(host: Scenario) -> None:
     running = host.machine
     running.check("dpkg --add-architecture i386")
     running.check(f"mkdir -p {STATE}/ran {STATE}/configured")
-    running.write("/usr/bin/fault-tool", "echo 1\n")  # its own package's first script wants it already
+    running.write("/usr/bin/fault-tool", "works-1\n")  # its own package's first script wants it already
     running.check("python3 -m compileall -q /usr/share/maestro-agent")  # as the package's postinst does
     old = mix("1")
     first = [one for one in old if one.name in {"fault-essential", "fault-base"}]
@@ -239,220 +247,84 @@ def _whole_run(running: Machine) -> float:
 def run_point(made: Ground, point: Point, evidence: Path | None = None) -> Verdict:
     """Cut a run off at a point, let one more upgrade mend it, and compare; what was found wrong is in the verdict."""
     verdict = Verdict(point=point)
-    factor = 1.0
-    for _ in range(6):
-        with made.start(over_http=point.over_http) as running:
-            verdict.after_s = made.durations[point.over_http] * (point.fraction or 0.0) * factor
-            if not _cut_off(running, point, verdict.after_s):
-                factor *= 0.9  # that run was a faster one: it was over before it could be cut off
-                continue
-            _mend_and_judge(made, running, verdict)
-            if verdict.problems and evidence is not None:
-                _keep_evidence(running, evidence / point.name, verdict)
-            return verdict
-    verdict.problems.append("was never reached: every run was over before it")
+    try:
+        _try_point(made, verdict, evidence)
+    except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:  # one bad point ends no run
+        verdict.problems.append(f"{type(error).__name__}: {error}")
     return verdict
 
 
-def _cut_off(running: Machine, point: Point, after_s: float) -> bool:
-    """Start a run and kill it, with all that it started, at the point; return False where it ended before that."""
+def _try_point(made: Ground, verdict: Verdict, evidence: Path | None) -> None:
+    point = verdict.point
+    tries = _TRIES if point.fraction is not None else 2
+    for _ in range(tries):
+        with made.start(over_http=point.over_http) as running:
+            verdict.after_s = made.durations[point.over_http] * (point.fraction or 0.0)
+            if took := _cut_off(running, point, verdict.after_s):
+                made.durations[point.over_http] = min(took, verdict.after_s or took)  # machines go faster by now
+                continue
+            _mend_and_judge(made, running, verdict)
+            if not verdict.arrived and not verdict.unfinished:  # all was still to do: as good as a whole run
+                made.durations[point.over_http] = (made.durations[point.over_http] + verdict.seconds) / 2
+            if verdict.problems and evidence is not None:
+                aftermath.keep_evidence(running, evidence / point.name, [verdict.phase, *verdict.problems])
+            return
+    verdict.problems.append(f"was never reached: {tries} runs were over before it")
+
+
+def _cut_off(running: Machine, point: Point, after_s: float) -> float | None:
+    """Start a run and kill it, with all that it started, at the point; return its time if it was over before that."""
     timed = point.fraction is not None
-    order = {
-        "directory": point.directory,
-        "pattern": point.pattern,
-        "count": point.count,
-        "after_s": after_s if timed else 120,
-    }
+    aim = {"directory": point.directory, "pattern": point.pattern, "count": point.count}
+    order = json.dumps({**aim, "after_s": after_s if timed else _LONGEST_S})
     running.write("/run/killer.py", _KILLER)
-    enter = ["nsenter", "-t", str(running.leader), "-m", "-p", "-r", "-w", "python3", "/run/killer.py"]
-    with subprocess.Popen(
-        [*enter, json.dumps(order)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as killer:
+    enter = ["nsenter", "-t", str(running.leader), "-m", "-p", "-r", "-w", "python3", "/run/killer.py", order]
+    with subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
         assert killer.stdin is not None
         assert killer.stdout is not None
         assert killer.stdout.readline() == "ready\n", f"{point.name}: the killer did not start"
         killer.stdin.write("go\n")
         killer.stdin.flush()
+        started = time.monotonic()
         with running.start("maestro-agent upgrade --json") as run:
-            run.communicate(timeout=180)
+            try:
+                run.communicate(timeout=_LONGEST_S)
+            finally:
+                run.kill()
+        took = time.monotonic() - started
         why, _ = killer.communicate()
     _wait_until_dead(running)
-    return why != "" and (timed or why != "time\n")
+    return None if why else took
 
 
 def _wait_until_dead(running: Machine) -> None:
     """Wait until nothing but the first process is left: what was killed may be a moment in the kernel yet."""
     deadline = time.monotonic() + 20
-    while left := _alive(running):
+    while left := aftermath.alive(running):
         assert time.monotonic() < deadline, f"still alive: {left}"
         time.sleep(0.002)
 
 
-def _alive(running: Machine) -> list[str]:
-    """Return the processes of a machine besides its first, without the dead of which nobody has taken note."""
-    found = []
-    for entry in running.path("/proc").iterdir():
-        if entry.name.isdigit() and entry.name != "1":
-            with contextlib.suppress(OSError):
-                name, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
-                if rest.split()[0] not in {"Z", "X"}:
-                    found.append(f"{name} (pid {entry.name})")
-    return found
-
-
 def _mend_and_judge(made: Ground, running: Machine, verdict: Verdict) -> None:
-    killed = _records(running)[1:]  # the first is of the run that prepared the machine
-    arrived, unfinished = _progress(made, running)
-    verdict.phase = f"{arrived} arrived, {unfinished} unfinished, {'on' if killed else 'no'} record"
-    _judge_cut(made, running, verdict, killed)
-    started = time.monotonic()
-    done = running.run("maestro-agent upgrade --json", timeout=300)
-    verdict.seconds = time.monotonic() - started
-    _judge_answer(verdict, done)
-    _judge_history(running, verdict, killed)
-    _judge_packages(made, running, verdict)
-    _judge_files(made, running, verdict)
-    left = _alive(running)
-    if left:
-        verdict.problems.append(f"left running: {', '.join(left)}")
-    again = running.run("maestro-agent check --no-refresh --json")
-    if again.returncode:
-        verdict.problems.append(f"check afterwards: exit {again.returncode}: {again.stderr.strip()[-300:]}")
-
-
-def _records(running: Machine) -> list[dict[str, Any]]:
-    """Return the runs on record as they lie on disk, oldest first."""
-    files = sorted(running.path(f"{RECORD}/history").glob("*.json"))
-    return [json.loads(file.read_text()) for file in files]
-
-
-def _judge_cut(made: Ground, running: Machine, verdict: Verdict, killed: list[dict[str, Any]]) -> None:
-    """Judge what the killed run left before anybody mends it."""
-    changed = _status(running) != _status_in(made.layers[0])
-    if not killed and changed:
-        verdict.problems.append("packages were touched before the run was on record")
-    if killed and killed[0]["finished_at"] is not None and _versions(running) != made.wanted:
-        verdict.problems.append(f"on record as {killed[0]['result']} while packages were still to come")
-    status = running.run("maestro-agent status --json")
-    if "Traceback" in status.stderr or (killed and json.loads(status.stdout)["last_run"]["id"] != killed[0]["id"]):
-        verdict.problems.append(f"status after the cut: {status.stdout[:300]} {status.stderr[-300:]}")
-
-
-def _judge_answer(verdict: Verdict, done: "subprocess.CompletedProcess[str]") -> None:
-    if "Traceback" in done.stderr:
-        verdict.problems.append(f"traceback: {done.stderr.strip()[-600:]}")
-    if done.returncode:
-        verdict.problems.append(f"exit {done.returncode}: {done.stderr.strip()[-300:]}")
-    if not done.stdout:
-        return
-    outcome = json.loads(done.stdout)
-    if outcome["result"] not in {"updated", "up-to-date"}:
-        verdict.problems.append(f"result {outcome['result']}: {outcome['message']}")
-    verdict.problems += [f"{name}: {outcome[name]}" for name in ("held", "failed", "removed") if outcome[name]]
-
-
-def _judge_history(running: Machine, verdict: Verdict, killed: list[dict[str, Any]]) -> None:
-    answer = running.run("maestro-agent history --json")
-    if answer.returncode or answer.stderr:
-        verdict.problems.append(f"history: exit {answer.returncode}: {answer.stderr[-300:]}")
-        return
-    runs = json.loads(answer.stdout)["runs"]
-    if len(runs) != 2 + len(killed):
-        verdict.problems.append(f"history names {len(runs)} runs, not {2 + len(killed)}")
-    for run in killed:
-        one = running.run(f"maestro-agent history {run['id']} --json")
-        told = json.loads(one.stdout) if one.returncode == 0 else {}
-        words = "interrupted" if run["finished_at"] is None else "updated"
-        if told.get("result") != words or told.get("finished_at") != run["finished_at"]:
-            verdict.problems.append(f"history calls the killed run {told.get('result')}, not {words}")
-
-
-def _judge_packages(made: Ground, running: Machine, verdict: Verdict) -> None:
-    found = _versions(running)
-    for name in sorted(found.keys() | made.wanted.keys()):
-        if found.get(name) != made.wanted.get(name):
-            verdict.problems.append(f"{name} is {found.get(name)}, not {made.wanted.get(name)}")
-    audit = running.run("dpkg --audit")
-    if audit.stdout or audit.stderr or audit.returncode:
-        verdict.problems.append(f"dpkg --audit: {audit.stdout[:300]}{audit.stderr[:300]}")
-    complaints = running.path(f"{STATE}/complaints")
-    if complaints.exists():
-        verdict.problems += [f"script: {line}" for line in complaints.read_text().splitlines()[:5]]
-
-
-def _judge_files(made: Ground, running: Machine, verdict: Verdict) -> None:
-    """Compare all that either machine has changed, and look for what was left behind."""
     assert made.after is not None
-    paths = _changed_paths(running) | _changed_paths(made.after)
-    for path in sorted(paths):
-        found, wanted = _content(running, path), _content(made.after, path)
-        if found != wanted:
-            verdict.problems.append(f"/{path} is {found}, not {wanted}")
-    known = re.compile(r"lock|state\.json|refresh\.json|history(/[0-9TZ-]+\.(json|log))?")
-    record = running.path(RECORD)
-    for file in sorted(record.rglob("*")):
-        name = file.relative_to(record).as_posix()
-        if not known.fullmatch(name):
-            verdict.problems.append(f"left behind: {RECORD}/{name}")
-
-
-def _changed_paths(running: Machine) -> set[str]:
-    changes = running.changes
-    found = set()
-    for directory, inner, files in os.walk(changes):
-        for name in (*inner, *files):
-            path = os.path.relpath(os.path.join(directory, name), changes)
-            if not _APART.fullmatch(path):
-                found.add(path)
-    return found
-
-
-def _content(running: Machine, path: str) -> str:
-    """Return what stands at a path in a few words: kind, mode and digest."""
-    place = running.path(path)
-    try:
-        mode = os.lstat(place).st_mode
-        if stat.S_ISDIR(mode):
-            return f"a directory {stat.S_IMODE(mode):o}"
-        if stat.S_ISLNK(mode):
-            return f"a link to {os.readlink(place)}"
-        if not stat.S_ISREG(mode):
-            return "a device"
-        data = place.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return "not there"
-    if path in {"var/lib/dpkg/status", "var/lib/apt/extended_states"}:
-        data = b"\n\n".join(sorted(data.strip().split(b"\n\n")))  # the order of packages means nothing
-    return f"a file {stat.S_IMODE(mode):o} {hashlib.sha256(data).hexdigest()[:12]}"
-
-
-def _versions(running: Machine) -> dict[str, str]:
-    """Return state and version of every package."""
-    shown = running.check("dpkg-query -W -f '${binary:Package} ${Status} ${Version}\\n'").splitlines()
-    return {line.partition(" ")[0]: line.partition(" ")[2] for line in shown}
-
-
-def _progress(made: Ground, running: Machine) -> tuple[int, int]:
-    """Return how many packages are where they shall be, and how many dpkg has not finished."""
-    found = _versions(running)
-    arrived = sum(name.startswith("fault-") and state == made.wanted.get(name) for name, state in found.items())
-    return arrived, sum("ok installed" not in state for state in found.values())
-
-
-def _status(running: Machine) -> bytes:
-    return running.path("/var/lib/dpkg/status").read_bytes() + b"".join(
-        file.read_bytes() for file in sorted(running.path("/var/lib/dpkg/updates").glob("[0-9]*"))
-    )
-
-
-def _status_in(layer: Path) -> bytes:
-    return (layer / "var/lib/dpkg/status").read_bytes()
-
-
-def _keep_evidence(running: Machine, place: Path, verdict: Verdict) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "problems").write_text("".join(f"{problem}\n" for problem in (verdict.phase, *verdict.problems)))
-    shutil.copytree(running.path(RECORD), place / "record", dirs_exist_ok=True)
-    for name in ("/var/lib/dpkg/status", "/var/log/dpkg.log", "/var/log/apt/term.log", f"{STATE}/complaints"):
-        with contextlib.suppress(OSError):
-            shutil.copy(running.path(name), place / Path(name).name)
+    killed = aftermath.records(running)[1:]  # the first is of the run that prepared the machine
+    found = aftermath.versions(running)
+    verdict.recorded = bool(killed)
+    verdict.arrived = sum(name.startswith("fault-") and made.wanted.get(name) == one for name, one in found.items())
+    verdict.unfinished = sum("ok installed" not in state for state in found.values())
+    verdict.problems += aftermath.after_cut(running, made.layers[0], made.wanted, killed)
+    started = time.monotonic()
+    done = running.run("maestro-agent upgrade --json", timeout=_LONGEST_S)
+    verdict.seconds = time.monotonic() - started
+    verdict.problems += aftermath.of_answer(done)
+    verdict.problems += aftermath.of_history(running, killed)
+    verdict.problems += aftermath.of_machine(running, made.after)
+    verdict.forgotten = aftermath.forgotten_conffiles(running)
+    told = {
+        (one["package"], one["architecture"])
+        for run in aftermath.records(running)[1:]
+        for kind in ("upgraded", "new", "repaired")
+        for one in run[kind]
+    }
+    changed = sum(name.startswith("fault-") for name in made.wanted)
+    verdict.untold = max(0, changed - sum(name.startswith("fault-") for name, _ in told))
