@@ -11,7 +11,7 @@ from agent import log
 from agent.core.decide import Refusal, admit, retire, retreats, settle, veto
 from agent.core.model import Facts, Held, ListsState, Plan, Scope
 from agent.core.policy import RUNTIME_PACKAGES, Policy
-from agent.core.ports import Machine, PackageEngine, Refreshed, Stop, Tell
+from agent.core.ports import Changelogs, Machine, PackageEngine, Refreshed, Stop, Tell
 from agent.memory import Memory
 from agent.observe import observe
 
@@ -22,6 +22,7 @@ class Context:
 
     policy: Policy
     engine: PackageEngine
+    changelogs: Changelogs
     machine: Machine
     memory: Memory
     tell: Tell

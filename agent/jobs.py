@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent import cycle, log
+from agent import ahead, cycle, log
 from agent.aftermath import complete_cut_off
 from agent.core import explain as explaining
 from agent.core.explain import Explanation
@@ -14,7 +14,7 @@ from agent.run import Run
 
 
 def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = True) -> Plan:
-    """Refresh the lists, look, decide, remember. Changes nothing else.
+    """Refresh the lists, look, decide, remember; then fetch and read ahead. Changes nothing else.
 
     Raises:
         BusyError: the lists were held by another program to the deadline.
@@ -24,6 +24,8 @@ def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = Tru
     plan = cycle.look_and_decide(context, scope, refreshed)
     if remember:
         cycle.remember(context, plan)
+        if refresh and ahead.look_ahead(context, plan) and context.memory.shows(plan):
+            cycle.remember(context, plan)
     fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
     log.event("check.finished", scope=scope.value, **fields)
     return plan
@@ -69,6 +71,7 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
         outcome = run.end(Result.INTERRUPTED, str(error))
     except HostError as error:
         outcome = run.end(Result.FAILED, str(error))
+    ahead.look_back(context, outcome, run.after)
     try:
         context.memory.keep_outcome(outcome, context.machine.now())
     except HostError as error:  # what was done must be told, above all where it cannot be written down

@@ -1,14 +1,23 @@
 """What the verbs remember between runs, on top of the store: how fresh the lists are, the last look, the last run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from agent.core.fixes import Fixes, Readings, Subject
 from agent.core.model import Outcome, Plan, SourceError, SourceFault
-from agent.core.ports import Refreshed
+from agent.core.ports import Archive, Refreshed
 from agent.errors import HostError, RecordError
 from agent.reading import Reader
-from agent.report import OUTCOME_SCHEMA, REFRESH_SCHEMA, STATE_SCHEMA, outcome_document, plan_document
-from agent.store import REFRESH, STATE, Document, Store
+from agent.report import (
+    AHEAD_SCHEMA,
+    CVES_SCHEMA,
+    OUTCOME_SCHEMA,
+    REFRESH_SCHEMA,
+    STATE_SCHEMA,
+    outcome_document,
+    plan_document,
+)
+from agent.store import AHEAD, CVES, REFRESH, STATE, Document, Store
 from agent.times import moment
 
 
@@ -19,6 +28,7 @@ class Memory:
         self.store = store
         self.problem = "" if store.writable() else f"{store.directory}: the record cannot be written there"
         """Why nothing can be remembered; empty where it can."""
+        self._readings: Readings | None = None
 
     def refreshed(self) -> Refreshed:
         """Return what is remembered of fetching the lists; nothing where the record is damaged."""
@@ -50,7 +60,7 @@ class Memory:
                 "schema": STATE_SCHEMA,
                 "generated_at": moment(now),
                 "fresh_until": moment(fresh_until),
-                "plan": plan_document(plan, now),
+                "plan": plan_document(plan, now, self.readings()),
             },
         )
 
@@ -67,9 +77,44 @@ class Memory:
         """Replace the record of a run that is over."""
         self.store.write_run(run_id, document)
 
+    def shows(self, plan: Plan) -> bool:
+        """Whether this plan is still what `status` shows; another job may have looked at the machine since."""
+        reader = self.store.read_or_warn(STATE, STATE_SCHEMA)
+        shown = reader.maybe_part("plan") if reader is not None else None
+        return shown is not None and (shown.text("id"), shown.text("seen_at")) == (plan.id, moment(plan.seen_at))
+
     def keep_outcome(self, outcome: Outcome, now: datetime) -> None:
         """Remember a run, or that one has begun."""
-        self.store.write_run(outcome.id, outcome_document(outcome, now))
+        self.store.write_run(outcome.id, outcome_document(outcome, now, self.readings()))
+
+    def readings(self) -> Readings:
+        """Return what was read of what updates fix; nothing where the record is damaged."""
+        if self._readings is None:
+            reader = self.store.read_or_warn(CVES, CVES_SCHEMA)
+            try:
+                self._readings = dict(_readings(reader)) if reader is not None else {}
+            except RecordError:
+                self._readings = {}
+        return self._readings
+
+    def keep_readings(self, readings: Readings, now: datetime) -> None:
+        """Remember what was read, in place of all that was remembered of it."""
+        self._readings = readings
+        found = [_reading_document(subject, fixes) for subject, fixes in readings.items()]
+        self._write(CVES, {"schema": CVES_SCHEMA, "generated_at": moment(now), "readings": found})
+
+    def ahead(self) -> tuple[Archive, ...]:
+        """Return the archives that were fetched ahead; none where the record is damaged."""
+        reader = self.store.read_or_warn(AHEAD, AHEAD_SCHEMA)
+        try:
+            return tuple(_archives(reader)) if reader is not None else ()
+        except RecordError:
+            return ()
+
+    def keep_ahead(self, archives: Sequence[Archive], now: datetime) -> None:
+        """Remember which archives were, or are about to be, fetched ahead."""
+        found = [{"package": a.package, "architecture": a.architecture, "version": a.version} for a in archives]
+        self._write(AHEAD, {"schema": AHEAD_SCHEMA, "generated_at": moment(now), "archives": found})
 
     def _write(self, name: str, document: Document) -> None:
         """Write what a look would like to leave; that it cannot must not hide what was seen."""
@@ -91,3 +136,38 @@ def _errors(reader: Reader) -> Iterator[SourceError]:
     for part in reader.parts("errors"):
         fault = SourceFault(part.text("fault"))
         yield SourceError(source=part.text("source"), fault=fault, detail=part.text("detail"))
+
+
+def _readings(reader: Reader) -> Iterator[tuple[Subject, Fixes | None]]:
+    for part in reader.parts("readings"):
+        subject = Subject(
+            package=part.text("package"),
+            architecture=part.text("architecture"),
+            installed=part.text("installed"),
+            candidate=part.text("candidate"),
+        )
+        cves = part.maybe_texts("cves")
+        if cves is None:
+            yield subject, None
+        else:
+            upload, complete = part.flag("security_upload"), part.flag("complete")
+            yield subject, Fixes(cves=tuple(cves), security_upload=upload, complete=complete)
+
+
+def _reading_document(subject: Subject, fixes: Fixes | None) -> Document:
+    return {
+        "package": subject.package,
+        "architecture": subject.architecture,
+        "installed": subject.installed,
+        "candidate": subject.candidate,
+        "cves": list(fixes.cves) if fixes else None,
+        "security_upload": fixes.security_upload if fixes else None,
+        "complete": fixes.complete if fixes else None,
+    }
+
+
+def _archives(reader: Reader) -> Iterator[Archive]:
+    for part in reader.parts("archives"):
+        yield Archive(
+            package=part.text("package"), architecture=part.text("architecture"), version=part.text("version")
+        )

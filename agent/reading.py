@@ -77,8 +77,8 @@ class Reader:
             yield Reader(value, f"{self._place}: {key}[{place}]")
 
     def maybe_parts(self, key: str) -> "Iterator[Reader]":
-        """Walk a list of objects; an older record may lack it, which is an empty one."""
-        return self.parts(key) if key in self._value else iter(())
+        """Walk a list of objects; nothing for null and absent, as in a record of an earlier version."""
+        return iter(()) if self._value.get(key) is None else self.parts(key)
 
     def texts(self, key: str) -> list[str]:
         """Return a list of strings; raises RecordError for anything else."""
@@ -87,6 +87,10 @@ class Reader:
         if len(found) != len(values):
             raise self._wrong(key, "a list of strings", values)
         return found
+
+    def maybe_texts(self, key: str) -> list[str] | None:
+        """Return a list of strings, or None for null and absent."""
+        return None if self._value.get(key) is None else self.texts(key)
 
     def count(self, key: str) -> int:
         """Return how long a list is."""

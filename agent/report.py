@@ -6,21 +6,24 @@ Text for people is rendered from these same documents (agent.text), so the two c
 from datetime import datetime
 
 from agent.core.explain import Explanation
+from agent.core.fixes import NOTHING_READ, Fixes, Readings, Subject, hidden, reading, reading_of
 from agent.core.kernels import Removal
-from agent.core.model import Failure, Held, Lists, Outcome, Plan, Reboot, Repair, Step, Unseen
+from agent.core.model import Failure, Held, Lists, Outcome, Plan, Reboot, Repair, Step, Unseen, Update
 from agent.times import moment
 
 PLAN_SCHEMA = "maestro.plan/1"
 OUTCOME_SCHEMA = "maestro.outcome/1"
 STATE_SCHEMA = "maestro.state/1"
 REFRESH_SCHEMA = "maestro.refresh/1"
+CVES_SCHEMA = "maestro.cves/1"
+AHEAD_SCHEMA = "maestro.ahead/1"
 EXPLAIN_SCHEMA = "maestro.explain/1"
 _REBOOT_VERDICT = {"required": "open", "not-required": "shut", "unknown": "unknown"}
 Document = dict[str, object]
 
 
-def plan_document(plan: Plan, generated_at: datetime) -> Document:
-    """Return `maestro.plan/1`."""
+def plan_document(plan: Plan, generated_at: datetime, readings: Readings = NOTHING_READ) -> Document:
+    """Return `maestro.plan/1`; `readings` say what updates fix."""
     return {
         "schema": PLAN_SCHEMA,
         "generated_at": moment(generated_at),
@@ -30,9 +33,10 @@ def plan_document(plan: Plan, generated_at: datetime) -> Document:
         "lists": lists_part(plan.lists),
         "remove": [_removal(removal) for removal in plan.remove],
         "kept": [_removal(removal) for removal in plan.kept],
-        "install": [_step(step) for step in plan.install],
-        "held": [_held(held) for held in plan.held],
+        "install": [_step(step, readings) for step in plan.install],
+        "held": [_held(held, readings) for held in plan.held],
         "other_updates": plan.other_updates,
+        "hidden_security": [_hidden(update, found) for update, found in hidden(plan, readings)],
         "repair": [_repair(repair) for repair in plan.repair],
         "reboot": reboot_part(plan.reboot),
         "docker": None,
@@ -40,8 +44,8 @@ def plan_document(plan: Plan, generated_at: datetime) -> Document:
     }
 
 
-def outcome_document(outcome: Outcome, generated_at: datetime) -> Document:
-    """Return `maestro.outcome/1`."""
+def outcome_document(outcome: Outcome, generated_at: datetime, readings: Readings = NOTHING_READ) -> Document:
+    """Return `maestro.outcome/1`; `readings` say what updates fix."""
     finished = outcome.finished_at
     return {
         "schema": OUTCOME_SCHEMA,
@@ -52,12 +56,12 @@ def outcome_document(outcome: Outcome, generated_at: datetime) -> Document:
         "finished_at": moment(finished) if finished else None,
         "result": outcome.result.value,
         "message": outcome.message,
-        "upgraded": [_change(step) for step in outcome.upgraded if not step.new],
-        "new": [_change(step) for step in outcome.upgraded if step.new],
-        "underway": [_change(step) for step in outcome.underway],
+        "upgraded": [_change(step, readings) for step in outcome.upgraded if not step.new],
+        "new": [_change(step, readings) for step in outcome.upgraded if step.new],
+        "underway": [_change(step, readings) for step in outcome.underway],
         "removed": sorted((*outcome.removed, *(removal.name for removal in outcome.superseded))),
         "superseded": [_removal(removal) for removal in outcome.superseded],
-        "held": [_held(held) for held in outcome.held],
+        "held": [_held(held, readings) for held in outcome.held],
         "failed": [_failure(failure) for failure in outcome.failed],
         "repaired": [_repair(repair) for repair in outcome.repaired],
         "conffiles_kept": list(outcome.conffiles_kept),
@@ -69,8 +73,16 @@ def outcome_document(outcome: Outcome, generated_at: datetime) -> Document:
     }
 
 
-def explanation_document(explanation: Explanation, generated_at: datetime) -> Document:
-    """Return `maestro.explain/1`."""
+def explanation_document(
+    explanation: Explanation, generated_at: datetime, readings: Readings = NOTHING_READ
+) -> Document:
+    """Return `maestro.explain/1`; `readings` say what updates fix."""
+    subject = Subject(
+        package=explanation.package,
+        architecture=explanation.architecture,
+        installed=explanation.installed or "",
+        candidate=explanation.candidate or "",
+    )
     return {
         "schema": EXPLAIN_SCHEMA,
         "generated_at": moment(generated_at),
@@ -80,6 +92,7 @@ def explanation_document(explanation: Explanation, generated_at: datetime) -> Do
         "installed": explanation.installed,
         "candidate": explanation.candidate,
         "conclusion": explanation.conclusion.value,
+        **_cves(reading(readings, subject)),
         "gates": [
             {
                 "gate": gate.name,
@@ -145,7 +158,7 @@ def reboot_part(reboot: Reboot | Unseen) -> Document | None:
     }
 
 
-def _step(step: Step) -> Document:
+def _step(step: Step, readings: Readings) -> Document:
     return {
         "package": step.package,
         "architecture": step.architecture,
@@ -156,11 +169,30 @@ def _step(step: Step) -> Document:
         "new": step.new,
         "security": step.security,
         "download_bytes": step.download_bytes,
-        "cves": None,
+        **_cves(reading_of(readings, step)),
     }
 
 
-def _change(step: Step) -> Document:
+def _cves(found: Fixes | None) -> Document:
+    if found is None:
+        return {"cves": None, "cves_complete": None}
+    return {"cves": list(found.cves), "cves_complete": found.complete}
+
+
+def _hidden(update: Update, found: Fixes) -> Document:
+    return {
+        "package": update.package,
+        "architecture": update.architecture,
+        "installed": update.installed,
+        "candidate": update.candidate,
+        "origin": update.origin,
+        "archive": update.archive,
+        "security_upload": found.security_upload,
+        **_cves(found),
+    }
+
+
+def _change(step: Step, readings: Readings) -> Document:
     return {
         "package": step.package,
         "architecture": step.architecture,
@@ -168,6 +200,7 @@ def _change(step: Step) -> Document:
         "to": step.candidate,
         "origin": step.origin,
         "archive": step.archive,
+        **_cves(reading_of(readings, step)),
     }
 
 
@@ -180,7 +213,7 @@ def _removal(removal: Removal) -> Document:
     }
 
 
-def _held(held: Held) -> Document:
+def _held(held: Held, readings: Readings) -> Document:
     return {
         "package": held.package,
         "architecture": held.architecture,
@@ -188,6 +221,7 @@ def _held(held: Held) -> Document:
         "candidate": held.candidate,
         "why": held.why.value,
         "detail": held.detail,
+        **_cves(reading_of(readings, held)),
     }
 
 

@@ -31,6 +31,8 @@ class Run:
         self._unrepaired: dict[str, Failure] = {}
         self._dropped: dict[str, Refusal] = {}
         """Packages (`name:architecture`) that this run has given up on."""
+        self.after: Plan | None = None
+        """The plan of the machine as it is after the run; None until it was judged."""
 
     def carry_out(self, *, refresh: bool, plan_id: str | None) -> Outcome:
         """Go through the rounds, then judge the machine as it is.
@@ -221,6 +223,7 @@ class Run:
         after = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
         cycle.remember(self._context, after)
         failed = (*self._so_far.failed, *self._still_unfinished(after))
+        self.after = after
         outcome = replace(
             self._so_far,
             finished_at=self._context.machine.now(),

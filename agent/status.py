@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 
 from agent.reading import Reader
-from agent.text import counted, held_lines, reboot_line, step_lines
+from agent.text import counted, fixing, held_lines, hidden_lines, reboot_line, step_lines
 from agent.times import ago, moment, spell
 
 STATUS_SCHEMA = "maestro.status/1"
@@ -100,7 +100,7 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     lines += [f"             {error.text('source')}: {error.text('detail')}" for error in lists.parts("errors")]
     steps = step_lines(plan)
     nothing = "nothing" if lists.text("state") != "never" else "not known"
-    lines.append(f"To install   {len(steps) or nothing}")
+    lines.append(f"To install   {len(steps) or nothing}{fixing(plan.parts('install'))}")
     lines += [f"             {step}" for step in steps[:_SHOWN]]
     if len(steps) > _SHOWN:
         lines.append(f"             and {len(steps) - _SHOWN} more (`maestro-agent check --no-refresh`)")
@@ -111,6 +111,12 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     lines += [f"           {line}" for line in held]
     others = int(plan.number("other_updates"))
     lines.append(f"Others       {counted(others, 'update') + ' from other origins' if others else 'none'}")
+    hidden = hidden_lines(plan)[1:]
+    if hidden:
+        lines.append(f"             {len(hidden)} with a security fix all the same:")
+        lines += [f"           {line}" for line in hidden[:_SHOWN]]
+        if len(hidden) > _SHOWN:
+            lines.append(f"             and {len(hidden) - _SHOWN} more (`maestro-agent check --no-refresh`)")
     return lines
 
 

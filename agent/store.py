@@ -22,6 +22,8 @@ from agent.recordlock import holder_pid, lock
 DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
 STATE = "state"
 REFRESH = "refresh"
+CVES = "cves"
+AHEAD = "ahead"
 _HISTORY = "history"
 _KEPT_RUNS = 500
 Document = dict[str, object]

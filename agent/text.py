@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from agent.reading import Reader
 
+_A_LINE, _SHOWN = 6, 60
+"""How many CVE ids stand on a line, and how many are shown at most."""
 _SIGN = {"open": "+", "shut": "-", "unknown": "?"}
 
 
@@ -13,7 +15,7 @@ def plan_lines(plan: Reader) -> list[str]:
     what = "security update" if plan.text("scope") == "security" else "update"
     steps = step_lines(plan)
     if steps or plan.part("lists").text("state") != "never":
-        lines.append(f"{counted(len(steps), what)} to install{':' if steps else '.'}")
+        lines.append(f"{counted(len(steps), what)} to install{fixing(plan.parts('install'))}{':' if steps else '.'}")
     lines += [f"  {step}" for step in steps]
     lines += removal_lines(plan)
     lines += held_lines(plan)
@@ -23,6 +25,7 @@ def plan_lines(plan: Reader) -> list[str]:
     others = int(plan.number("other_updates"))
     if others:
         lines.append(f"{counted(others, 'other update')} on offer, not installed on their own (`upgrade --all`).")
+    lines += hidden_lines(plan)
     lines.append(reboot_line(plan.maybe_part("reboot")))
     lines.append(f"Plan {plan.text('id')}")
     return lines
@@ -37,8 +40,11 @@ def outcome_lines(outcome: Reader) -> list[str]:
     lines += lists_lines(lists) if lists else []
     changed = [*outcome.parts("upgraded"), *outcome.parts("new")]
     if changed:
-        lines.append(f"{counted(len(changed), 'package')} brought to a new version:")
-    lines += [f"  {name} {part.maybe_text('from') or '(new)'} -> {part.text('to')}" for name, part in _named(changed)]
+        lines.append(f"{counted(len(changed), 'package')} brought to a new version{fixing(changed)}:")
+    lines += [
+        f"  {name} {part.maybe_text('from') or '(new)'} -> {part.text('to')}{cve_count(part)}"
+        for name, part in _named(changed)
+    ]
     superseded = list(outcome.maybe_parts("superseded"))
     planned = {f"{part.text('package')}:{part.text('architecture')}" for part in superseded}
     if superseded:
@@ -71,7 +77,7 @@ def explanation_lines(document: Reader) -> list[str]:
         versions = document.maybe_text("installed") or "not installed"
         candidate = document.maybe_text("candidate")
         subject = f"{document.text('package')} {versions}{f' -> {candidate}' if candidate else ''}"
-    lines = [f"{subject}: {document.text('conclusion')}"]
+    lines = [f"{subject}: {document.text('conclusion')}", *_cve_lines(document)]
     for gate in document.parts("gates"):
         lines.append(f"  {_SIGN.get(gate.text('verdict'), '?')} {gate.text('gate'):<16} {gate.text('reason')}")
         opens = gate.maybe_text("opens")
@@ -118,7 +124,7 @@ def held_lines(document: Reader) -> list[str]:
         return []
     lines = [f"{count} held back:"]
     for name, held in _named(document.parts("held")):
-        versions = f"{held.maybe_text('installed') or '(new)'} -> {held.text('candidate')}"
+        versions = f"{held.maybe_text('installed') or '(new)'} -> {held.text('candidate')}{cve_count(held)}"
         lines.append(f"  {name} {versions}: {held.text('why')}: {held.text('detail')}")
     return lines
 
@@ -136,8 +142,42 @@ def step_lines(plan: Reader) -> list[str]:
     lines = []
     for name, step in _named(plan.parts("install")):
         where = "/".join(part for part in (step.text("origin"), step.text("archive")) if part)
-        lines.append(f"{name} {step.maybe_text('installed') or '(new)'} -> {step.text('candidate')} ({where})")
+        lines.append(
+            f"{name} {step.maybe_text('installed') or '(new)'} -> {step.text('candidate')} ({where}){cve_count(step)}"
+        )
     return lines
+
+
+def hidden_lines(plan: Reader) -> list[str]:
+    """List updates that their origin does not call security updates, but that hold a security fix."""
+    found = _named(plan.maybe_parts("hidden_security"))
+    if not found:
+        return []
+    lines = [f"{counted(len(found), 'other update')} with a security fix all the same:"]
+    for name, update in found:
+        where = "/".join(part for part in (update.text("origin"), update.text("archive")) if part)
+        versions = f"{update.text('installed')} -> {update.text('candidate')}"
+        lines.append(f"  {name} {versions} ({where}){cve_count(update)}")
+    return lines
+
+
+def cve_count(part: Reader) -> str:
+    """Say how many CVEs an update fixes, behind a comma; nothing where it is not known, or none is named."""
+    cves = part.maybe_texts("cves")
+    if not cves:
+        return ""
+    return f", {'' if part.flag('cves_complete') else 'at least '}{counted(len(cves), 'CVE')}"
+
+
+def fixing(parts: Iterable[Reader]) -> str:
+    """Say how many CVEs updates fix together; "at least" where not every one was read to its end."""
+    found: set[str] = set()
+    complete = True
+    for part in parts:
+        if part.maybe_text("installed") or part.maybe_text("from"):  # what is new fixes nothing here
+            found.update(part.maybe_texts("cves") or ())
+            complete = complete and part.raw.get("cves_complete") is True
+    return f", fixing {'' if complete else 'at least '}{counted(len(found), 'CVE')}" if found else ""
 
 
 def counted(count: int, noun: str) -> str:
@@ -165,6 +205,16 @@ def _named(parts: Iterable[Reader]) -> list[tuple[str, Reader]]:
         (name if names.count(name) == 1 else f"{name}:{part.text('architecture')}", part)
         for name, part in zip(names, found, strict=True)
     ]
+
+
+def _cve_lines(document: Reader) -> list[str]:
+    """List CVE ids, a few a line, and no more than a screen holds."""
+    cves = (document.maybe_texts("cves") if document.text("subject") == "package" else None) or []
+    lines = [f"  {', '.join(cves[start : start + _A_LINE])}" for start in range(0, min(len(cves), _SHOWN), _A_LINE)]
+    if len(cves) > _SHOWN:
+        lines.append(f"  and {len(cves) - _SHOWN} more (--json)")
+    at_least = "" if document.raw.get("cves_complete") else "at least "
+    return [f"  fixes {at_least}{counted(len(cves), 'CVE')}, says its changelog:", *lines] if cves else []
 
 
 def _source_error(error: Reader) -> str:

@@ -20,6 +20,7 @@ from agent.core.model import ListsState, Result, Scope
 from agent.core.ports import Stop, Tell
 from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, PrivilegeError
+from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
 from agent.host.system import LocalMachine, is_root, read_distro
 from agent.memory import Memory
@@ -158,7 +159,16 @@ def _context(request: Request, tell: Tell, stop: Stop, memory: Memory, run_id: s
     stop = _within(policy.apt.run_timeout, stop)
     log_path, ledger = Path(memory.store.log_path(run_id)), Path(memory.store.ledger_path)
     engine = AptEngine(policy, log=log_path, ledger=ledger, tell=tell, stop=stop)
-    return Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=tell, stop=stop)
+    changelogs = AptChangelogs(policy, scratch=Path(memory.store.directory, "ahead"), tell=tell, stop=stop)
+    return Context(
+        policy=policy,
+        engine=engine,
+        changelogs=changelogs,
+        machine=LocalMachine(),
+        memory=memory,
+        tell=tell,
+        stop=stop,
+    )
 
 
 def _check(request: Request, tell: Tell, stop: Stop) -> Answer:
@@ -170,7 +180,8 @@ def _check(request: Request, tell: Tell, stop: Stop) -> Answer:
         raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
     code = 10 if plan.install or plan.held or plan.repair else 0 if plan.lists.state is ListsState.FRESH else 3
     problem = context.memory.problem if request.remember else ""
-    return Answer(exit_code=code, document=plan_document(plan, context.machine.now()), error=problem)
+    document = plan_document(plan, context.machine.now(), context.memory.readings())
+    return Answer(exit_code=code, document=document, error=problem)
 
 
 def _upgrade(request: Request, tell: Tell, stop: Stop) -> Answer:
@@ -183,10 +194,12 @@ def _upgrade(request: Request, tell: Tell, stop: Stop) -> Answer:
         run_id = memory.new_run_id(LocalMachine().now())
         context = _context(request, tell, stop, memory, run_id)
         outcome = jobs.upgrade(context, request.scope, run_id=run_id, refresh=request.refresh, plan_id=request.plan_id)
-    return Answer(exit_code=_EXIT[outcome.result], document=outcome_document(outcome, context.machine.now()))
+    document = outcome_document(outcome, context.machine.now(), memory.readings())
+    return Answer(exit_code=_EXIT[outcome.result], document=document)
 
 
 def _explain(request: Request, tell: Tell, stop: Stop) -> Answer:
     context = _context(request, tell, stop, Memory(Store(request.state_dir)), "")
     explanation = jobs.explain(context, request.package)
-    return Answer(exit_code=0, document=explanation_document(explanation, context.machine.now()))
+    document = explanation_document(explanation, context.machine.now(), context.memory.readings())
+    return Answer(exit_code=0, document=document)

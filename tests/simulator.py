@@ -36,6 +36,7 @@ class Agent:
         return cycle.Context(
             policy=self.policy,
             engine=self.machine,
+            changelogs=self.machine,
             machine=self.machine,
             memory=Memory(self.store),
             tell=self.told.append,

@@ -16,6 +16,7 @@ import pytest
 from agent.cli.output import print_json, print_lines
 from agent.core.decide import plan_id
 from agent.core.explain import explain
+from agent.core.fixes import Fixes, Readings, Subject
 from agent.core.model import (
     Failure,
     Lists,
@@ -72,6 +73,27 @@ HELD = (
 KEPT = replace(given.REMOVAL, package="linux-image-6.1.0-2-amd64", reason="marked hold (`apt-mark unhold` opens it)")
 
 
+OTHER = given.other("libxml2", installed="2.9.14", candidate="2.9.14+dfsg-1.3~deb12u5")
+
+
+def fixes(*cves: str, complete: bool = True, security_upload: bool = True) -> Fixes:
+    return Fixes(cves=cves, security_upload=security_upload, complete=complete)
+
+
+def subject(package: str, installed: str = "1", candidate: str = "2") -> Subject:
+    return Subject(package=package, architecture="amd64", installed=installed, candidate=candidate)
+
+
+READINGS: Readings = {
+    subject("openssl", "3.0.15-1~deb12u1", "3.0.16-1~deb12u1"): fixes("CVE-2024-13176", "CVE-2025-9230"),
+    subject("libssl3", "3.0.15-1~deb12u1", "3.0.16-1~deb12u1"): fixes("CVE-2024-13176", complete=False),
+    subject("docker.io"): fixes("CVE-2024-41110"),
+    subject("nginx"): fixes(),
+    subject("libxml2", "2.9.14", "2.9.14+dfsg-1.3~deb12u5"): fixes("CVE-2025-24928", "CVE-2025-27113"),
+}
+KERNEL: Readings = {subject("linux-image-amd64"): fixes(*(f"CVE-2026-{number}" for number in range(1000, 1064)))}
+
+
 def full_plan() -> Plan:
     steps = (NEW, LIBSSL, OPENSSL)
     return given.plan(
@@ -84,6 +106,7 @@ def full_plan() -> Plan:
         repair=(given.REPAIR,),
         reboot=REBOOT,
         other_updates=7,
+        others=(OTHER,),
     )
 
 
@@ -146,17 +169,24 @@ def read(document: Document) -> Reader:
 
 
 def plan(made: Plan) -> Document:
-    return plan_document(made, NOW)
+    return plan_document(made, NOW, READINGS)
 
 
 def run(made: Outcome) -> Document:
-    return outcome_document(made, NOW + timedelta(minutes=1))
+    return outcome_document(made, NOW + timedelta(minutes=1), READINGS)
 
 
 def package() -> Document:
     update = given.update("openssl", on_hold=True, phased=20)
     made = given.plan(held=(given.held("openssl"),))
     return explanation_document(explain(given.policy(), given.facts(update), made, given.known("openssl")), NOW)
+
+
+def kernel() -> Document:
+    update = given.update("linux-image-amd64")
+    made = given.plan(install=(given.step("linux-image-amd64"),))
+    known = given.known("linux-image-amd64")
+    return explanation_document(explain(given.policy(), given.facts(update), made, known), NOW, KERNEL)
 
 
 def reboot(flag: Reboot | Unseen) -> Document:
@@ -205,6 +235,7 @@ TEXTS: dict[str, Callable[[], list[str]]] = {
     "upgrade-begun": lambda: outcome_lines(read(run(begun()))),
     "history": lambda: [history_line(read(run(made))) for made in (full_outcome(), up_to_date(), begun())],
     "explain": lambda: explanation_lines(read(package())),
+    "explain-cves": lambda: explanation_lines(read(kernel())),
     "explain-reboot": lambda: explanation_lines(read(reboot(REBOOT))),
     "explain-no-reboot": lambda: explanation_lines(read(reboot(Reboot(required=False)))),
     "explain-unseen-reboot": lambda: explanation_lines(read(reboot(Unseen(reason="Permission denied")))),

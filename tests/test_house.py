@@ -19,7 +19,7 @@ RANKS: tuple[set[str], ...] = (
     {"host"},
     {"observe", "act", "aftermath", "remove"},
     {"cycle"},
-    {"run"},
+    {"ahead", "run"},
     {"jobs"},
     {"worker"},
     {"cli"},

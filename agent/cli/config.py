@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import datetime, timedelta, timezone
+from enum import Enum
 
 from agent.cli.jobs import config_path
 from agent.cli.output import print_json, print_lines
@@ -39,6 +40,8 @@ def spell(value: Value) -> str:
         return f'"{spell_duration(value)}"'
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{word}"' for word in value) + "]"
+    if isinstance(value, Enum):
+        return f'"{value.value}"'
     return f'"{value}"'
 
 
@@ -51,12 +54,12 @@ def spell_duration(value: timedelta) -> str:
     return f"{seconds}s"
 
 
+def _plain(value: Value) -> object:
+    if isinstance(value, timedelta):
+        return spell_duration(value)
+    return value.value if isinstance(value, Enum) else value
+
+
 def _document(inputs: Inputs) -> dict[str, object]:
-    values = {
-        name: {
-            "value": spell_duration(entry.value) if isinstance(entry.value, timedelta) else entry.value,
-            "source": entry.source,
-        }
-        for name, entry in inputs.items()
-    }
+    values = {name: {"value": _plain(entry.value), "source": entry.source} for name, entry in inputs.items()}
     return {"schema": "maestro.config/1", "generated_at": moment(datetime.now(timezone.utc)), "values": values}

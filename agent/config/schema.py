@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agent.core.policy import Conffiles
+from agent.core.policy import Conffiles, FetchAhead
 
-Value = str | bool | tuple[str, ...] | timedelta
+Value = str | bool | tuple[str, ...] | timedelta | FetchAhead
 """What a parsed configuration value can be."""
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
@@ -51,6 +51,14 @@ def parse_conffiles(raw: object) -> str:
     return str(raw)
 
 
+def parse_fetch_ahead(raw: object) -> FetchAhead:
+    """Accept one of the three words."""
+    try:
+        return FetchAhead(raw)
+    except ValueError as error:
+        raise ValueError('accepted: "off", "security" or "all"') from error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One key of the configuration file."""
@@ -80,4 +88,5 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="stall_timeout", parse=parse_duration, default=timedelta(hours=1)),
     Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
     Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
+    Key(section="apt", name="fetch_ahead", parse=parse_fetch_ahead, default=FetchAhead.SECURITY),
 )

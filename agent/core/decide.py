@@ -223,6 +223,7 @@ def settle(
         ),
         key=lambda item: (item.package, item.architecture),
     )
+    others = tuple(_others(facts, (*install, *held)))
     return Plan(
         id=plan_id(scope, install, repair, kernels.remove),
         scope=scope,
@@ -232,7 +233,8 @@ def settle(
         held=tuple(held),
         repair=repair,
         reboot=facts.reboot,
-        other_updates=len(_others(facts, (*install, *held))),
+        other_updates=len(others),
+        others=others,
         remove=kernels.remove,
         kept=kernels.kept,
     )

@@ -237,6 +237,8 @@ class Plan:
     """Superseded kernels."""
     kept: tuple[Removal, ...] = ()
     """Kernels that nothing needs and that stay all the same, with the reason."""
+    others: tuple[Update, ...] = ()
+    """Those updates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

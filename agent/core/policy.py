@@ -48,6 +48,14 @@ class Conffiles(Enum):
     """Hold the package back."""
 
 
+class FetchAhead(Enum):
+    """Whose packages a check downloads, to have them at hand and to read in their changelogs what they fix."""
+
+    OFF = "off"
+    SECURITY = "security"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityPolicy:
     """Which updates count as security updates, and which packages are left alone."""
@@ -72,6 +80,7 @@ class AptPolicy:
     stall_timeout: timedelta
     package_timeout: timedelta
     run_timeout: timedelta
+    fetch_ahead: FetchAhead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

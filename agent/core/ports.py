@@ -1,11 +1,12 @@
 """What the verbs need of a machine, as protocols: the real adapters fit them, and so does the tests' simulator."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from agent.core.decide import Refusal
+from agent.core.fixes import Fixes, Readings, Subject
 from agent.core.kernels import NO_KERNELS, Kernels, Removal
 from agent.core.model import (
     Lists,
@@ -66,6 +67,26 @@ class Download:
     downloaded_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A changelog that is to be read."""
+
+    subject: Subject
+    security: bool
+    """Whether only an allowed origin may offer it; else any authenticated one may."""
+    may_fetch: bool
+    """Whether the archive may be downloaded only to be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """One package's file in the package manager's own archive."""
+
+    package: str
+    architecture: str
+    version: str
+
+
 class PackageEngine(Protocol):
     """The package manager: what it offers, what it would do, and doing it.
 
@@ -120,6 +141,25 @@ class PackageEngine(Protocol):
 
     def tidy(self) -> None:
         """Remove the archives that `fetch` put on the machine."""
+
+
+class Changelogs(Protocol):
+    """What pending updates fix, read from their changelogs; every method may raise HostError."""
+
+    def absent(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+        """Return the steps' archives that were not downloaded yet."""
+
+    def fetch_ahead(self, steps: Sequence[Step]) -> Mapping[str, str]:
+        """Download and verify what the steps need; return errors by package name. Raises BusyError soon."""
+
+    def read(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Subject, Fixes | None]]:
+        """Read changelogs at idle priority, downloading where that is allowed; what cannot be had is left out."""
+
+    def read_installed(self, subjects: Sequence[Subject]) -> Readings:
+        """Read the changelogs of what was just upgraded."""
+
+    def discard(self, archives: Sequence[Archive]) -> None:
+        """Remove archives, unless the package manager is told to keep them."""
 
 
 class Machine(Protocol):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.changelog import source_version
 from agent.core.model import PackageState
 from agent.errors import HostError
 
@@ -95,6 +96,31 @@ def names() -> tuple[tuple[str, str], ...]:
     """
     # each once, though the journal may repeat it
     return tuple(dict.fromkeys((stanza.package, stanza.name.rpartition(":")[2]) for stanza in _stanzas()))
+
+
+def sources() -> Mapping[str, tuple[str, str]]:
+    """Read name and version of the source of every package on record, by `name:architecture` as in `states`.
+
+    Raises:
+        HostError: the status file cannot be read.
+    """
+    native = apt_pkg.config.find("APT::Architecture")
+    found: dict[str, tuple[str, str]] = {}
+    try:
+        with status_file().open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:
+            for stanza in stanzas:
+                fields = {
+                    key: stanza[key].decode(errors="replace")
+                    for key in ("Package", "Architecture", "Version", "Source")
+                    if key in stanza
+                }
+                architecture = fields.get("Architecture", native)
+                name = f"{fields['Package']}:{native if architecture == 'all' else architecture}"
+                source, _, version = fields.get("Source", fields["Package"]).partition(" ")
+                found[name] = (source, version.strip("() ") or source_version(fields.get("Version", "")))
+    except (SystemError, OSError, KeyError) as error:
+        raise HostError(f"{status_file()}: cannot be read: {error}") from error
+    return found
 
 
 def as_arguments(names: Iterable[str]) -> list[str]:

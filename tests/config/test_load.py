@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.load import load, merge, to_policy
 from agent.core.distro import Distro
-from agent.core.policy import Conffiles
+from agent.core.policy import Conffiles, FetchAhead
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
@@ -29,6 +29,7 @@ max_list_age = "2d"
 stall_timeout = "2h"
 package_timeout = "3h"
 run_timeout = "1d"
+fetch_ahead = "all"
 """
 Write = Callable[..., Path]
 
@@ -76,6 +77,7 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.apt.stall_timeout == timedelta(hours=2)
     assert policy.apt.package_timeout == timedelta(hours=3)
     assert policy.apt.run_timeout == timedelta(days=1)
+    assert policy.apt.fetch_ahead is FetchAhead.ALL
     assert {entry.source for entry in inputs.values()} == {str(path)}
 
 
@@ -89,6 +91,7 @@ def test_an_empty_file_leaves_the_defaults(write: Write) -> None:
 _DURATION = 'accepted: a number above 0 and a unit s, m, h or d in quotes, such as "10m"'
 _WORDS = 'accepted: a list of non-empty strings, such as ["one", "two"]'
 _FLAG = "accepted: true or false"
+_AHEAD = 'accepted: "off", "security" or "all"'
 _DURATIONS = ["lock_timeout", "refresh_timeout", "max_list_age", "stall_timeout", "package_timeout", "run_timeout"]
 _BAD_DURATIONS = [
     *('"10"', '"m"', '"10 m"', '"0m"', '"-5m"', '"1.5h"', '"10M"', '"1h30m"', '"ten m"', '""', '"1w"', '"9999999s"'),
@@ -114,6 +117,9 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ('"hold"', '"ask"', """security.conffiles = 'ask': accepted: "keep" or "hold\""""),
     ('"hold"', "true", """security.conffiles = True: accepted: "keep" or "hold\""""),
     ('"hold"', '["hold"]', """security.conffiles = ['hold']: accepted: "keep" or "hold\""""),
+    ('"all"', '"none"', f"apt.fetch_ahead = 'none': {_AHEAD}"),
+    ('"all"', "true", f"apt.fetch_ahead = True: {_AHEAD}"),
+    ('"all"', '["all"]', f"apt.fetch_ahead = ['all']: {_AHEAD}"),
     (', "origin=Docker"]', ", 7]", "accepted: a list of non-empty strings"),
     (', "origin=Docker"]', ', "orgin=Docker"]', "unknown key 'orgin'; did you mean 'origin'?"),
     (', "origin=Docker"]', ', "Docker"]', "security.origins = 'Docker': 'Docker' is not of the form key=value"),

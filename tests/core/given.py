@@ -21,7 +21,7 @@ from agent.core.model import (
     Why,
 )
 from agent.core.origins import parse_pattern
-from agent.core.policy import AptPolicy, Conffiles, Policy, SecurityPolicy
+from agent.core.policy import AptPolicy, Conffiles, FetchAhead, Policy, SecurityPolicy
 from agent.core.ports import Known
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
@@ -52,6 +52,7 @@ def policy(**security: Any) -> Policy:
         stall_timeout=timedelta(hours=1),
         package_timeout=timedelta(hours=2),
         run_timeout=timedelta(hours=6),
+        fetch_ahead=FetchAhead.OFF,
     )
     return Policy(security=replace(open_everywhere, **security), apt=waits)
 

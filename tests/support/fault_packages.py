@@ -224,7 +224,7 @@ def _add_conffiles(made: _Mix, version: str) -> None:
 def renewed_conffiles() -> dict[str, tuple[str, str]]:
     """Return the text of each conffile that differs between the versions, old and new."""
     texts = [
-        {name: text for one in mix(version) for name, text in one.files if name in one.conffiles}
+        {name: str(text) for one in mix(version) for name, text in one.files if name in one.conffiles}
         for version in ("1", "2")
     ]
     return {name: (old, texts[1][name]) for name, old in texts[0].items() if old != texts[1][name]}

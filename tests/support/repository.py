@@ -45,7 +45,7 @@ class Package:
     architecture: str = "all"
     fields: tuple[tuple[str, str], ...] = ()
     scripts: tuple[tuple[str, str], ...] = ()
-    files: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str | bytes], ...] = ()
     conffiles: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     """Symbolic links, and where they lead."""
@@ -53,6 +53,7 @@ class Package:
     """Further names of files that are in the package."""
     triggers: tuple[str, ...] = ()
     """Lines of deb-triggers(5)."""
+    compression: str = "none"
 
     @property
     def control(self) -> str:
@@ -114,10 +115,10 @@ def _build(package: Package) -> bytes:
             script = debian / name
             script.write_text(f"#!/bin/sh\n{text}\n")
             script.chmod(0o755)
-        for name, text in package.files:
+        for name, content in package.files:
             file = tree / name.lstrip("/")
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
         for name, target in (*package.links, *package.hard_links):
             (tree / name.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
             if (name, target) in package.links:
@@ -130,7 +131,7 @@ def _build(package: Package) -> bytes:
         if package.triggers:
             (debian / "triggers").write_text("".join(f"{line}\n" for line in package.triggers))
         deb = Path(scratch, "package.deb")
-        command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(tree), str(deb)]
+        command = ["dpkg-deb", f"-Z{package.compression}", "--root-owner-group", "-b", str(tree), str(deb)]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
         return deb.read_bytes()
 

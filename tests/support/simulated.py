@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from agent.core.decide import Refusal
+from agent.core.fixes import Fixes, Readings, Subject
 from agent.core.judge import HEALTHY
 from agent.core.kernels import Image, Kernels, Need, Removal, Unneeded, image_release
 from agent.core.model import (
@@ -30,7 +31,7 @@ from agent.core.model import (
     Update,
     Why,
 )
-from agent.core.ports import Download, Known, PackagesSeen, Refreshed
+from agent.core.ports import Archive, Download, Known, PackagesSeen, Refreshed, Wanted
 from agent.errors import BusyError, ChangedError
 
 ARCHITECTURE = "amd64"
@@ -92,6 +93,12 @@ class Simulated:
         """What the agent asked for, in order: "refresh", "fetch a b", "install a b", "remove a b", "repair"."""
         self.downloaded: set[str] = set()
         """Files that lie in apt's archive."""
+        self._own: set[str] = set()
+        """Those that the present run put there."""
+        self.cves: dict[str, Fixes] = {}
+        """What the changelog of each package's newest version says; nothing can be read of others."""
+        self.read_ahead: list[str] = []
+        """Packages whose changelogs were read out of archives, in order."""
 
     def offer(self, *offers: Offer | str) -> None:
         """Have version 1 of each package installed, and publish and list a newer one."""
@@ -191,6 +198,7 @@ class Simulated:
         failed |= self.fetch_errors
         fetched = {step.package for step in steps} - failed.keys() - self.downloaded
         self.downloaded |= fetched
+        self._own |= fetched
         return Download(failed=failed, downloaded_bytes=1000 * len(fetched))
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
@@ -244,7 +252,35 @@ class Simulated:
         return tuple(file for name, file, at in self.conffiles if f"{name}:{ARCHITECTURE}" in packages and at >= since)
 
     def tidy(self) -> None:
-        self.downloaded.clear()
+        self.downloaded -= self._own
+        self._own.clear()
+
+    # the port Changelogs
+
+    def absent(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+        return tuple(
+            Archive(package=step.package, architecture=step.architecture, version=step.candidate)
+            for step in steps
+            if step.package not in self.downloaded
+        )
+
+    def fetch_ahead(self, steps: Sequence[Step]) -> Mapping[str, str]:
+        failed = self.fetch(steps, Scope.SECURITY).failed
+        self._own.clear()
+        return failed
+
+    def read(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Subject, Fixes | None]]:
+        for one in wanted:
+            package = one.subject.package
+            if package in self.cves and (one.may_fetch or package in self.downloaded):
+                self.read_ahead.append(package)
+                yield one.subject, self.cves[package]
+
+    def read_installed(self, subjects: Sequence[Subject]) -> Readings:
+        return {one: self.cves[one.package] for one in subjects if one.package in self.cves}
+
+    def discard(self, archives: Sequence[Archive]) -> None:
+        self.downloaded -= {archive.package for archive in archives}
 
     # how it works
 

@@ -160,7 +160,7 @@ class AptEngine:
 
     def tidy(self) -> None:
         """Remove the archives that `fetch` put on the machine, in this run or in one that was killed."""
-        fetching.discard(self._ledger)
+        fetching.settle(self._ledger)
 
     def _patterns(self, scope: Scope) -> tuple[Pattern, ...] | None:
         return self._policy.security.origins if scope is Scope.SECURITY else None

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +11,11 @@ import apt_pkg
 
 from agent.core.model import Step
 from agent.core.ports import Stop, Tell
-from agent.errors import ChangedError, HostError, NoSpaceError, StoppedError
-from agent.host import dpkg
+from agent.errors import ChangedError, HostError, StoppedError
 from agent.host.apt.index import Index, clean, libapt_errors
 from agent.host.apt.resolve import find_version, mark, marked
+from agent.host.apt.space import require_space
 from agent.host.locks import Patience, hold
-from agent.host.system import free_bytes
-
-_MARGIN_BYTES = 32 * 1024 * 1024
-"""Left free for logs and what maintainer scripts write."""
-_CONFIGURATION_BYTES = 1024 * 1024
-"""Room for files below /etc, where /usr is a file system of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +96,14 @@ def fetch(
     steps: Sequence[Step],
     allowed: frozenset[int],
     *,
-    ledger: Path,
+    ledger: Path | None,
     patience: Patience,
     tell: Tell,
     stop: Stop,
 ) -> Fetched:
-    """Download what the steps need into apt's archive; each file is verified by libapt, and listed in the ledger first.
+    """Download what the steps need into apt's archive; each file is verified by libapt.
+
+    Each is listed in the ledger first, where there is one: it says what to remove again, whatever happens.
 
     Raises:
         BusyError: another program held the archive to the end of `patience`.
@@ -118,47 +114,47 @@ def fetch(
     """
     mark_exactly(index, steps, allowed)
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
-    progress = _Progress(tell, stop)
-    fetcher = apt_pkg.Acquire(progress)
+    fetcher = apt_pkg.Acquire(_Progress(tell, stop))
     with hold(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
         fetcher.get_lock(archives)  # makes the directory for partial downloads and gives it to apt's own user
         manager = apt_pkg.PackageManager(index.depcache)
         manager.get_archives(fetcher, index.sources, index.records)
-        _require_space(index, fetcher, steps, archives)
+        require_space(index, fetcher, steps, archives)
         wanted = [item for item in fetcher.items if not item.complete]
         _enter(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # what failed is read from the items, one by one
             fetcher.run()
         if reason := stop():
             raise StoppedError(f"{reason}: stopped while downloading; nothing was installed after that")
-        failed = {_package(item): _error(item) for item in fetcher.items if not _usable(item)}
-        fetched = [item for item in wanted if _usable(item)]
     return Fetched(
-        failed=failed,
-        downloaded_bytes=sum(item.filesize for item in fetched),
+        failed={_package(item): _error(item) for item in fetcher.items if not _usable(item)},
+        downloaded_bytes=sum(item.filesize for item in wanted if _usable(item)),
         archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
     )
 
 
-def discard(ledger: Path) -> None:
-    """Remove the archives that this agent downloaded, unless apt is told to keep what it fetched.
-
-    That is what the ledger lists, which a run that was killed leaves to the next one.
-    """
+def settle(ledger: Path) -> None:
+    """Remove the archives that the ledger lists, and which a run that was killed has left to the next one."""
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     with suppress(OSError):
         # A power cut may have left anything in it.
         names = [name for name in ledger.read_text(errors="replace").splitlines() if name.isprintable() and name]
-        if not apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
-            for name in names:
-                for directory in (archives, f"{archives}partial"):
-                    Path(directory, os.path.basename(name)).unlink(missing_ok=True)
+        discard(Path(archives, os.path.basename(name)) for name in names)
         ledger.unlink()
 
 
-def _enter(ledger: Path, names: Sequence[str]) -> None:
+def discard(files: Iterable[Path]) -> None:
+    """Remove archives that this agent downloaded, whole or in part, unless apt is told to keep what it fetched."""
+    if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
+        return
+    for file in files:
+        for path in (file, file.parent / "partial" / file.name):
+            path.unlink(missing_ok=True)
+
+
+def _enter(ledger: Path | None, names: Sequence[str]) -> None:
     """Add the names of archives that are about to be downloaded, so that even a power cut leaves none unknown."""
-    if not names:
+    if ledger is None or not names:
         return
     try:
         with ledger.open("a") as file:
@@ -182,50 +178,3 @@ def _error(item: apt_pkg.AcquireItem) -> str:
 def _package(item: apt_pkg.AcquireItem) -> str:
     """Return the package name in a pool file's name (name_version_architecture.deb)."""
     return os.path.basename(item.destfile or item.desc_uri).split("_")[0]
-
-
-def _require_space(index: Index, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
-    """Refuse what would fill a file system: with archives, unpacked files, dpkg's database, or a kernel in /boot.
-
-    Raises:
-        NoSpaceError: with all packages of the plan, or where /boot alone is too small, with its kernels.
-    """
-    largest = max((version.installed_size for version in marked(index)), default=0)
-    database = dpkg.status_file()
-    needs = {
-        archives: fetcher.fetch_needed,
-        "/usr": max(index.depcache.usr_size, 0) + largest,
-        "/": _CONFIGURATION_BYTES,
-        str(database.parent): 2 * database.stat().st_size,
-    }
-    _require(needs, tuple(step.package for step in steps))
-    kernels = tuple(step.package for step in steps if step.package.startswith("linux-image"))
-    if kernels:
-        count = sum(step.new for step in steps if step.package in kernels)  # one in place of another needs room, too
-        _require({**needs, "/boot": _kernel_bytes() * max(count, 1)}, kernels)
-
-
-def _require(needs: Mapping[str, int], packages: tuple[str, ...]) -> None:
-    """Add up what is needed on each file system and compare it with what is free there."""
-    by_device: dict[int, tuple[str, int]] = {}
-    for directory, need in needs.items():
-        with suppress(OSError):
-            device = os.stat(directory).st_dev
-            first, so_far = by_device.get(device, (directory, 0))
-            by_device[device] = (first, so_far + need)
-    for directory, need in by_device.values():
-        free = free_bytes(directory)
-        if need and free < need + _MARGIN_BYTES:
-            raise NoSpaceError(
-                f"not enough space for {directory}: {need / 1e6:.0f} MB and {_MARGIN_BYTES / 1e6:.0f} MB to spare "
-                f"are needed, {free / 1e6:.0f} MB are free; make room and run it again",
-                packages,
-            )
-
-
-def _kernel_bytes() -> int:
-    """Return what a further kernel takes in /boot: the largest of each kind of file that is there now."""
-    kinds = ("vmlinuz-*", "initrd.img-*", "System.map-*", "config-*")
-    with suppress(OSError):
-        return sum(max((file.stat().st_size for file in Path("/boot").glob(kind)), default=0) for kind in kinds)
-    return 0

@@ -1,0 +1,119 @@
+"""Reads a Debian changelog (deb-changelog(5)) from its top: what lies between two versions of a source package.
+
+Pure: the text comes in lines from whoever reads it, lazily, and dpkg's order of versions comes as a value. What
+does not look like a changelog yields nothing; it is never an error.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from agent.core.fixes import Fixes
+
+_HEADER = re.compile(
+    r"[a-z0-9][a-z0-9+.-]{0,200}[ \t]{1,9}\((?P<version>[^() \t]{1,300})\)"
+    r"(?P<distributions>[^;]{0,300});(?P<fields>.*)",
+    re.IGNORECASE,
+)
+_URGENCY = re.compile(r"urgency=([a-z]{1,20})", re.IGNORECASE)
+_LONGEST_HEADER = 1000
+_HYPHEN = "[-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}]"
+_CVE = re.compile(
+    # "CAN" is what MITRE called a number before it was confirmed; a line may break after either hyphen
+    rf"(?<![a-z0-9])(?:CVE|CAN){_HYPHEN}\s{{0,40}}((?:19|20)[0-9]{{2}}){_HYPHEN}\s{{0,40}}([0-9]{{4,12}})(?![0-9])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a changelog: a version of the source package, and what it says of itself."""
+
+    version: str
+    distributions: tuple[str, ...]
+    """Where it was uploaded to, such as "bookworm-security"; in lower case."""
+    urgency: str
+    """In lower case; empty where none is given."""
+    cves: tuple[str, ...]
+    """CVE ids that it names, each once, by year and number."""
+
+    @property
+    def security(self) -> bool:
+        """Whether it was made for a security suite ("bookworm-security", "noble-security")."""
+        return any(name.endswith("-security") for name in self.distributions)
+
+
+def entries(lines: Iterable[str]) -> Iterator[Entry]:
+    """Parse entries from the top; no line is drawn beyond the header that ends the entry given out last."""
+    header: re.Match[str] | None = None
+    body: list[str] = []
+    for line in lines:
+        found = None if line[:1].isspace() else _HEADER.match(line[:_LONGEST_HEADER])
+        if found is None:
+            body.append(line)
+            continue
+        if header is not None:
+            yield _entry(header, body)
+        header, body = found, [line[_LONGEST_HEADER:]]
+    if header is not None:
+        yield _entry(header, body)
+
+
+def fixes(
+    lines: Iterable[str],
+    *,
+    installed: str,
+    candidate: str,
+    compare: Callable[[str, str], int],
+    before: Callable[[], Iterable[str]] = tuple,
+) -> Fixes | None:
+    """Gather what the entries above the installed version, up to the candidate, fix; both are source versions.
+
+    `compare` is dpkg's order: below, at or above zero. Returns None where the changelog says nothing of what
+    lies between the two. Reading ends at the first entry that is not above the installed version. Where that is
+    another one, the candidate comes from another branch: what the installed changelog, whose lines are `before`,
+    names was fixed already.
+    """
+    if compare(installed, candidate) >= 0:  # rebuilt from the same source: there is nothing to be named
+        return Fixes(cves=(), security_upload=False, complete=True)
+    cves: set[str] = set()
+    security = complete = seen = branched = False
+    for entry in entries(lines):
+        if compare(entry.version, installed) <= 0:
+            complete = True
+            branched = compare(entry.version, installed) < 0
+            break
+        if compare(entry.version, candidate) <= 0:
+            seen = True
+            security = security or entry.security
+            cves.update(entry.cves)
+    if not seen:
+        return None
+    if branched:
+        cves.difference_update(*(entry.cves for entry in entries(before())))
+    return Fixes(cves=tuple(sorted(cves, key=_order)), security_upload=security, complete=complete)
+
+
+def source_version(version: str) -> str:
+    """Return the version of the source that a binary package was made from, where nothing else names it.
+
+    A binary-only rebuild carries "+b" and a number (Debian Developer's Reference, 5.10.2.1).
+    """
+    return re.sub(r"\+b[0-9]{1,9}\Z", "", version)
+
+
+def _entry(header: re.Match[str], body: list[str]) -> Entry:
+    text = "\n".join([header["fields"], *body])
+    urgency = _URGENCY.search(header["fields"])
+    cves = {f"CVE-{year}-{number}" for year, number in _CVE.findall(text)}
+    return Entry(
+        version=header["version"],
+        distributions=tuple(header["distributions"].lower().split()),
+        urgency=urgency[1].lower() if urgency else "",
+        cves=tuple(sorted(cves, key=_order)),
+    )
+
+
+def _order(cve: str) -> tuple[int, int, str]:
+    _, year, number = cve.split("-")
+    return int(year), int(number), number

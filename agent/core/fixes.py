@@ -1,0 +1,80 @@
+"""What pending updates fix, as values: readings of changelogs, by package and versions. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from agent.core.model import Held, Plan, Step, Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixes:
+    """What a changelog names between the installed version and the candidate."""
+
+    cves: tuple[str, ...]
+    """CVE ids, each once, by year and number."""
+    security_upload: bool
+    """Whether any of these versions was made for a security suite."""
+    complete: bool
+    """Whether the changelog reached back to the installed version; Ubuntu cuts old entries off."""
+
+    @property
+    def said(self) -> bool:
+        """Whether the reading says anything: that a part of a changelog names no CVE says nothing."""
+        return self.complete or bool(self.cves)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One package brought from one version to another: what a reading is of."""
+
+    package: str
+    architecture: str
+    installed: str
+    candidate: str
+
+    @classmethod
+    def of(cls, item: Update | Step | Held) -> "Subject | None":
+        """Return the subject of an update; None for a new package, which fixes nothing on this machine."""
+        if item.installed is None:
+            return None
+        return cls(
+            package=item.package, architecture=item.architecture, installed=item.installed, candidate=item.candidate
+        )
+
+
+Readings = Mapping[Subject, Fixes | None]
+"""What was read; None where there was no changelog, or one that says nothing of these versions."""
+NOTHING_READ: Readings = {}
+
+
+def reading_of(readings: Readings, item: Update | Step | Held) -> Fixes | None:
+    """Return what is known of an update; None where it was not read, or where the reading says nothing."""
+    subject = Subject.of(item)
+    return reading(readings, subject) if subject is not None else None
+
+
+def reading(readings: Readings, subject: Subject) -> Fixes | None:
+    """As `reading_of`, by subject."""
+    found = readings.get(subject)
+    return found if found is not None and found.said else None
+
+
+def hidden(plan: Plan, readings: Readings) -> Iterator[tuple[Update, Fixes]]:
+    """Find updates that are no security updates by their origin and no part of the plan, but hold a security fix.
+
+    Where the package has a security update too, only what goes beyond that one counts.
+    """
+    items: list[Step | Held] = [*plan.install, *plan.held]
+    known = {(item.package, item.architecture): reading_of(readings, item) for item in items}
+    for update in plan.others:
+        found = reading_of(readings, update)
+        key = (update.package, update.architecture)
+        if found is None:
+            continue
+        if key not in known:
+            if found.cves or found.security_upload:
+                yield update, found
+            continue
+        below = known[key]
+        if below is not None and set(found.cves) - set(below.cves):
+            yield update, found

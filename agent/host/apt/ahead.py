@@ -1,0 +1,275 @@
+"""Archives fetched before they are needed: downloaded, verified, and read for what they fix, at idle priority.
+
+What will be installed is left in apt's own archive for the upgrade; what is only there to be read lies in a
+directory of the agent's own and goes at once. No lock of the package manager is held while anything is read.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import apt_pkg
+
+from agent.core.changelog import source_version
+from agent.core.fixes import Fixes, Readings, Subject
+from agent.core.model import Step
+from agent.core.policy import Policy
+from agent.core.ports import Archive, Stop, Tell, Wanted
+from agent.host import dpkg
+from agent.host.apt import fetch as fetching
+from agent.host.apt.changelogs import Archives, Question, in_archives, installed
+from agent.host.apt.index import Index, libapt_errors
+from agent.host.apt.resolve import find_version
+from agent.host.idle import at_idle
+from agent.host.locks import Patience, hold
+from agent.host.system import free_bytes
+
+_PATIENCE = timedelta(seconds=5)
+"""How long to wait for apt's archive: whoever has it will be done by the next check."""
+_LARGEST_DOWNLOAD = 256 * 1024 * 1024
+"""What one check downloads at most only to read it."""
+_PARTIAL = "partial"
+_READING_TIME = timedelta(minutes=5)
+_READING_INSTALLED_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    """A wanted changelog with all that it takes to read it."""
+
+    subject: Subject
+    question: Question
+    path: str
+    """Where the archive lies; a mere name where it lies nowhere yet."""
+    sha256: str
+    uri: str
+    size: int
+
+
+class AptChangelogs:
+    """The changelogs of pending updates, behind the port that the verbs know (`agent.core.ports.Changelogs`)."""
+
+    def __init__(self, policy: Policy, *, scratch: Path, tell: Tell, stop: Stop) -> None:
+        """Take a directory of the agent's own for archives that are only read; apt's configuration is set up."""
+        self._origins = policy.security.origins
+        self._timeout = policy.apt.refresh_timeout
+        self._scratch = scratch
+        self._tell = tell
+        self._stop = stop
+
+    def absent(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+        """Return the archives that do not lie in apt's own archive yet."""
+        wanted = (Archive(package=s.package, architecture=s.architecture, version=s.candidate) for s in steps)
+        return tuple(archive for archive in wanted if not any(path.exists() for path in _places(archive)))
+
+    def fetch_ahead(self, steps: Sequence[Step]) -> Mapping[str, str]:
+        """Download and verify what the steps need into apt's archive; return errors by package name."""
+        index = Index()
+        allowed = index.allowed(self._origins)
+        patience = Patience(_PATIENCE, self._tell, self._stop)
+        stop = _until(self._timeout, self._stop)
+        return fetching.fetch(index, steps, allowed, ledger=None, patience=patience, tell=self._tell, stop=stop).failed
+
+    def read(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Subject, Fixes | None]]:
+        """Read changelogs out of archives; what can be had neither here nor by a download is left out."""
+        index = Index()
+        secure, anywhere = index.allowed(self._origins) & index.trusted, frozenset(index.releases) & index.trusted
+        found = (_item(index, one, secure if one.security else anywhere) for one in wanted)
+        items = [self._placed(item) for item in found if item is not None]
+        here = [item for item in items if Path(item.path).exists()]
+        with self._downloaded([item for item in items if item not in here and item.uri]) as fetched:
+            yield from self._read([*here, *fetched])
+
+    def read_installed(self, subjects: Sequence[Subject]) -> Readings:
+        """Read installed changelogs of what was just upgraded; those that there is no time for are left out."""
+        deadline = time.monotonic() + _READING_INSTALLED_S
+        sources = dpkg.sources()
+        found: dict[Subject, Fixes | None] = {}
+        for subject in subjects:
+            known = sources.get(f"{subject.package}:{subject.architecture}")
+            if known is None or time.monotonic() > deadline:
+                continue
+            source, candidate = known
+            if candidate == source_version(subject.candidate):  # else nothing says what source was there before
+                before = source_version(subject.installed)
+                question = Question(package=subject.package, source=source, installed=before, candidate=candidate)
+                found[subject] = installed(question)
+        return found
+
+    def discard(self, archives: Sequence[Archive]) -> None:
+        """Remove archives from apt's own archive, unless apt is told to keep what it fetched."""
+        fetching.discard(path for archive in archives for path in _places(archive))
+
+    def _placed(self, item: _Item) -> _Item:
+        """Have an archive that lies nowhere yet come to lie in the agent's own directory."""
+        return item if Path(item.path).is_absolute() else replace(item, path=str(self._scratch / _PARTIAL / item.path))
+
+    @contextmanager
+    def _downloaded(self, items: Sequence[_Item]) -> Iterator[list[_Item]]:
+        """Download archives that are only there to be read; they are gone after the block."""
+        if not items:
+            yield []
+            return
+        patience = Patience(timedelta(), self._tell, self._stop)
+        with hold(f"{self._scratch}/lock", patience), libapt_errors("nothing can be downloaded to be read"):
+            try:
+                _make_room(self._scratch / _PARTIAL)
+                yield self._download(items)
+            finally:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _download(self, items: Sequence[_Item]) -> list[_Item]:
+        fetcher = apt_pkg.Acquire(_Progress(_until(self._timeout, self._stop)))
+        left = min(_LARGEST_DOWNLOAD, free_bytes(str(self._scratch)) // 2)
+        asked: list[tuple[_Item, apt_pkg.AcquireFile]] = []
+        for item in sorted(items, key=lambda one: one.size):
+            left -= item.size
+            if left >= 0 and item.sha256:
+                name = item.subject.package
+                file = apt_pkg.AcquireFile(
+                    fetcher, item.uri, f"SHA256:{item.sha256}", item.size, name, name, destfile=item.path
+                )
+                asked.append((item, file))
+        self._tell(f"downloading {len(asked)} packages to read what they fix")
+        with suppress(SystemError):  # what failed is read from the items, one by one
+            fetcher.run()
+        return [item for item, file in asked if file.complete and file.status == file.STAT_DONE]
+
+    def _read(self, items: Sequence[_Item]) -> Iterator[tuple[Subject, Fixes | None]]:
+        """Read in a child; an archive that ends it is passed over."""
+        left = list(items)
+        over = _until(_READING_TIME, self._stop)
+        while left and not over():
+            self._tell(f"reading the changelogs of {len(left)} packages")
+            count = 0
+            with closing(at_idle(partial(_answers, left, items), stop=over)) as answers:
+                for item, answer in zip(list(left), answers, strict=False):
+                    count += 1
+                    if "cves" in answer:
+                        yield item.subject, _fixes(answer)
+            if count < len(left) and not over():
+                yield left[count].subject, None
+                count += 1
+            left = left[count:]
+
+
+class _Progress:
+    """What libapt calls while it downloads."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def start(self) -> None:
+        """Begin; nothing to set up."""
+
+    def stop(self) -> None:
+        """End; nothing to tear down."""
+
+    def media_change(self, _medium: str, _drive: str) -> bool:
+        """Refuse to wait for somebody to change a disc."""
+        return False
+
+    def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Take note of nothing: the result is read from the items afterwards."""
+
+    fetch = done = fail = ims_hit
+
+    def pulse(self, _owner: apt_pkg.Acquire) -> bool:
+        """Return False, which cancels, once it has gone on for too long or a stop was asked for."""
+        return not self._stop()
+
+
+def _make_room(directory: Path) -> None:
+    """Make an empty directory that belongs to the user as whom apt downloads."""
+    shutil.rmtree(directory, ignore_errors=True)  # of a check that was killed
+    directory.mkdir(mode=0o700)
+    with suppress(LookupError):  # where there is no such user apt downloads as root
+        shutil.chown(directory, user=apt_pkg.config.find("APT::Sandbox::User", "root"))
+
+
+def _until(timeout: timedelta, stop: Stop) -> Stop:
+    """Return a question that also has a reason to stop once the time is over."""
+    deadline = time.monotonic() + timeout.total_seconds()
+    return lambda: stop() or ("it takes too long" if time.monotonic() > deadline else "")
+
+
+def _places(archive: Archive) -> tuple[Path, Path]:
+    """Return where apt keeps an archive (pkgAcqArchive): one for all architectures, or one for its own."""
+    directory = Path(apt_pkg.config.find_dir("Dir::Cache::archives"))
+    stem = f"{apt_pkg.quote_string(archive.package, '_:')}_{apt_pkg.quote_string(archive.version, '_:')}"
+    own = f"{stem}_{apt_pkg.quote_string(archive.architecture, '_:.')}.deb"
+    return directory / own, directory / f"{stem}_all.deb"
+
+
+def _source(index: Index, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
+    """Return name and version of the source, which a package names only where they are not its own."""
+    index.records.lookup(place)
+    name = index.records.source_pkg or version.parent_pkg.name
+    return name, index.records.source_ver or source_version(version.ver_str)
+
+
+def _item(index: Index, wanted: Wanted, files: frozenset[int]) -> _Item | None:
+    """Find out all that it takes to read a changelog; only of what one of these index files offers."""
+    subject = wanted.subject
+    version = find_version(index, subject.package, subject.architecture, subject.candidate, files)
+    current = version.parent_pkg.current_ver if version is not None else None
+    if version is None or current is None or current.ver_str != subject.installed:
+        return None
+    _, before = _source(index, current, current.file_list[0])
+    # Two origins may offer different packages under one version: only one that may be used is read.
+    place = next(place for place in version.file_list if place[0].id in files)
+    source, candidate = _source(index, version, place)
+    meta = index.sources.find_index(place[0])
+    uri = meta.archive_uri(index.records.filename) if meta is not None else ""
+    places = _places(Archive(package=subject.package, architecture=version.arch, version=subject.candidate))
+    path = str(next((path for path in places if path.exists()), places[0].name))
+    return _Item(
+        subject=subject,
+        question=Question(package=subject.package, source=source, installed=before, candidate=candidate),
+        path=apt_pkg.dequote_string(uri.removeprefix("file:")) if uri.startswith("file:") else path,
+        sha256=index.records.sha256_hash,
+        uri=uri if wanted.may_fetch else "",
+        size=version.size,
+    )
+
+
+def _answers(left: Sequence[_Item], items: Sequence[_Item]) -> Iterator[dict[str, object]]:
+    """Be the child's work: a document for each item that is left, without `cves` where it could not be read now."""
+    archives: Archives = {
+        (item.question.package, item.question.source, item.question.candidate): item.path
+        for item in items
+        if _sha256(item.path) == item.sha256
+    }
+    for item in left:
+        try:
+            found = in_archives(item.question, archives)
+        except LookupError:
+            yield {}
+            continue
+        except (OSError, SystemError, ValueError):
+            found = None
+        if found is None:
+            yield {"cves": None}
+        else:
+            yield {"cves": found.cves, "security_upload": found.security_upload, "complete": found.complete}
+
+
+def _fixes(answer: Mapping[str, object]) -> Fixes | None:
+    cves = answer["cves"]
+    if not isinstance(cves, list):
+        return None
+    return Fixes(cves=tuple(cves), security_upload=bool(answer["security_upload"]), complete=bool(answer["complete"]))
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with suppress(OSError), open(path, "rb") as file:
+        while chunk := file.read(1024 * 1024):
+            digest.update(chunk)
+    return digest.hexdigest()
