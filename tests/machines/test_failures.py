@@ -300,6 +300,20 @@ def test_a_package_killed_while_being_reinstalled_is_installed_again_as_it_was(h
     assert host.machine.check("dpkg --audit") == ""
 
 
+def test_a_new_dependency_killed_while_being_unpacked_is_installed(host: Scenario) -> None:
+    cut = "test -e /second || { touch /second; kill -9 -1; kill -9 $$; }"
+    host.install(package("a", "1"), package("b", "1"))
+    host.repository("security", package("a", "2", depends="n"), package("b", "2"), package("n", "1", preinst=cut))
+    host.upgrade()
+
+    done = host.upgrade()
+
+    assert host.machine.path("/second").exists()
+    assert (done.code, done.json["result"]) == (0, "updated")
+    assert host.versions("a", "b", "n") == {"a": "2", "b": "2", "n": "1"}
+    assert host.machine.check("dpkg --audit") == ""
+
+
 def test_a_package_that_no_source_can_mend_is_named_and_stops_nothing_else(host: Scenario) -> None:
     host.install(package("a", "1"))
     host.offer("security", package("b", "2"), package("c", "2", depends="b (>= 2)"))
@@ -453,3 +467,17 @@ def test_the_agent_survives_its_own_interpreter_being_replaced(host: Scenario) -
     done = answer(host.machine.run("maestro-agent upgrade --json"))
 
     assert (done.code, done.json["result"]) == (0, "updated")
+
+
+def test_a_package_killed_while_somebody_installed_it_comes_with_what_it_needs(host: Scenario) -> None:
+    host.offer("security", package("b", "2"))
+    host.repository("main", package("n", "1", depends="m"), package("m", "1"))
+    cut = package("n", "1", depends="m", preinst="kill -9 $PPID; sleep 1")
+    host.machine.path("/srv/n.deb").write_bytes(cut.build())
+    assert host.machine.run("dpkg --unpack /srv/n.deb").returncode != 0
+
+    done = host.upgrade()
+
+    assert (done.code, done.json["result"]) == (0, "updated"), done.out
+    assert host.versions("b", "n", "m") == {"b": "2", "n": "1", "m": "1"}
+    assert host.machine.check("dpkg --audit") == ""

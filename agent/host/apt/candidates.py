@@ -44,7 +44,7 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
     updates: list[Update] = []
     repair: list[Repair] = []
     for package in index.present:
-        if package.current_state in _ABSENT:
+        if package.current_state in _ABSENT and package.name not in index.shadowed:
             continue
         state = unfinished(index, package) or (UNMET if package.id in index.broken_before else None)
         if state is not None:

@@ -12,6 +12,7 @@ import apt_pkg
 
 from agent.core.model import Held, Repair, Resolution, Step, Update, Why
 from agent.errors import ChangedError, HostError
+from agent.host import dpkg
 from agent.host.apt.candidates import NEEDS_ARCHIVE, newer, offered, origin_of, phased, rival_of
 from agent.host.apt.groups import group_steps
 from agent.host.apt.index import Index
@@ -50,17 +51,39 @@ def resolve(
 
 
 def reinstallations(index: Index, repair: Sequence[Repair]) -> tuple[Step, ...]:
-    """Find, for each package that dpkg wants reinstalled, the same version in an authenticated index file."""
+    """Find, for each package that dpkg wants reinstalled, the same version in an authenticated index file.
+
+    What dpkg was cut off unpacking for the first time comes with what it needs and is not there yet.
+    """
     steps = []
+    states = dpkg.states()
     for item in repair:
         if item.state not in NEEDS_ARCHIVE or (item.package, item.architecture) not in index.cache:
             continue
         package = index.cache[item.package, item.architecture]
         current = package.current_ver
-        on_hold = package.selected_state == apt_pkg.SELSTATE_HOLD
-        if current is not None and not on_hold and offered(current, index.trusted):
+        if package.selected_state == apt_pkg.SELSTATE_HOLD:
+            continue
+        if current is None:
+            state = states.get(f"{item.package}:{item.architecture}")
+            steps += _first_installation(index, item, state.version or "" if state is not None else "")
+        elif offered(current, index.trusted):
             steps.append(_step(index, current, index.trusted, frozenset()))
     return group_steps(index, steps)
+
+
+def _first_installation(index: Index, item: Repair, version_string: str) -> list[Step]:
+    version = find_version(index, item.package, item.architecture, version_string, index.trusted)
+    if version is None:
+        return []
+    mark(index, version, with_dependencies=True)
+    versions = marked(index)
+    lawful = index.intact() and all(
+        offered(one, index.trusted) and one.parent_pkg.current_ver is None for one in versions
+    )
+    steps = [_step(index, one, index.trusted, frozenset()) for one in versions] if lawful else []
+    index.depcache.init()
+    return steps
 
 
 def find_version(

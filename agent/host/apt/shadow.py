@@ -3,7 +3,8 @@
 A package that dpkg wants reinstalled, while no source offers its present version or a way forward that may be
 taken, stops libapt altogether (apt-get: "needs to be reinstalled, but I can't find an archive for it"). dpkg
 itself has no such scruple: other packages can be upgraded beside it. So libapt is shown the package as
-installed, and what is wrong with it is told from dpkg's own database.
+installed, or as not installed where dpkg was cut off while it unpacked it for the first time, and what is wrong
+with it is told from dpkg's own database.
 """
 
 import re
@@ -19,6 +20,7 @@ from agent.host import dpkg
 
 _NAMED = re.compile(r"The package (\S+) needs to be reinstalled")
 _STATE = re.compile(rb"(?m)^(Status: \S+) reinstreq \S+$")
+_DESCRIBED = re.compile(rb"(?m)^Description:")
 _NAME = re.compile(rb"(?m)^Package: (\S+)$")
 
 
@@ -41,7 +43,8 @@ def shadow(packages: Collection[str], directory: Path) -> Iterator[None]:
     copy = directory / "status"
     try:
         stanzas = real.read_bytes().split(b"\n\n")
-        copy.write_bytes(b"\n\n".join(_shown(stanza, packages) for stanza in stanzas))
+        shown = (_shown(stanza, packages) for stanza in stanzas)
+        copy.write_bytes(b"\n\n".join(stanza for stanza in shown if stanza is not None))
     except OSError as error:
         raise HostError(f"{error.filename}: {error.strerror}") from error
     changes = {"Dir::State::status": str(copy), "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": ""}
@@ -64,8 +67,9 @@ def _configure(values: Mapping[str, str]) -> None:
     apt_pkg.init_system()  # libapt keeps the place of the status file that it found first
 
 
-def _shown(stanza: bytes, packages: Collection[str]) -> bytes:
+def _shown(stanza: bytes, packages: Collection[str]) -> bytes | None:
+    """Return a stanza as libapt is to see it; None for a stub, which is what dpkg has of a package that was new."""
     name = _NAME.search(stanza)
     if name is None or name[1].decode(errors="replace") not in packages:
         return stanza
-    return _STATE.sub(rb"\1 ok installed", stanza)
+    return _STATE.sub(rb"\1 ok installed", stanza) if _DESCRIBED.search(stanza) else None
