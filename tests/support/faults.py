@@ -154,7 +154,7 @@ def aimed_points() -> list[Point]:
     ]
     archives = [
         ("archive-fetched", f"{apt}/partial", ".*", (1, 20)),
-        ("archive-in-place", apt, r".*\.deb", (1, 30, 47)),
+        ("archive-in-place", apt, r".*\.deb", (1, 30, 45)),
     ]
     points = [
         Point(name=f"{name}-{count}", directory=directory, pattern=pattern, count=count)
