@@ -180,6 +180,8 @@ class Step:
     security: bool
     download_bytes: int
     group: int = 0
+    mending: bool = False
+    """Whether dpkg was cut off installing just this: any authenticated origin will do."""
 
     @property
     def new(self) -> bool:

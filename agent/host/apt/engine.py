@@ -21,7 +21,8 @@ from agent.host.apt.candidates import scan
 from agent.host.apt.index import Index, configure
 from agent.host.apt.kernels import seen
 from agent.host.apt.lists import assess
-from agent.host.apt.resolve import reinstallations, resolve
+from agent.host.apt.mend import reinstallations
+from agent.host.apt.resolve import resolve
 from agent.host.apt.transaction import Transactions
 from agent.host.locks import Patience
 from agent.host.watch import Limits
@@ -144,7 +145,8 @@ class AptEngine:
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall what dpkg can only finish from its archive, at the version it has."""
-        return reinstallations(Index(), repair)
+        index = Index()
+        return reinstallations(index, repair, index.allowed(self._policy.security.origins))
 
     def states(self) -> Mapping[str, PackageState]:
         """Read dpkg's own database."""

@@ -76,7 +76,7 @@ def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -
     with apt_pkg.ActionGroup(depcache):
         for step in steps:
             # A reinstallation brings no other version, so any authenticated origin of this very one will do.
-            files = frozenset(index.releases) if step.installed == step.candidate else allowed
+            files = frozenset(index.releases) if step.mending or step.installed == step.candidate else allowed
             version = find_version(index, step.package, step.architecture, step.candidate, files & index.trusted)
             current = version.parent_pkg.current_ver if version is not None else None
             if version is None or (current.ver_str if current is not None else None) != step.installed:

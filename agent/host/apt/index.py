@@ -177,9 +177,13 @@ class Index:
         """
         self.depcache.upgrade(False)
         kept = frozenset(p.id for p in self.present if p.current_ver and self.depcache.marked_keep(p))
+        self.forget_marks()
+        return kept
+
+    def forget_marks(self) -> None:
+        """Begin marking anew; takes about as long as opening the cache."""
         self.depcache.init()
         self._keep_unfinished()
-        return kept
 
     def allowed(self, patterns: tuple[Pattern, ...]) -> frozenset[int]:
         """Ids of the index files that match any pattern, whether authenticated or not."""
@@ -195,5 +199,4 @@ class Index:
         for file in self.cache.file_list:
             if not file.not_source and file.id not in files:
                 policy.set_priority(file, _REFUSED)
-        self.depcache.init()
-        self._keep_unfinished()
+        self.forget_marks()

@@ -10,10 +10,9 @@ from dataclasses import replace
 
 import apt_pkg
 
-from agent.core.model import Held, Repair, Resolution, Step, Update, Why
+from agent.core.model import Held, Resolution, Step, Update, Why
 from agent.errors import ChangedError, HostError
-from agent.host import dpkg
-from agent.host.apt.candidates import NEEDS_ARCHIVE, newer, offered, origin_of, phased, rival_of
+from agent.host.apt.candidates import newer, offered, origin_of, phased, rival_of
 from agent.host.apt.groups import group_steps
 from agent.host.apt.index import Index
 from agent.host.apt.refusal import Bounds, explain_refusal, unattainable
@@ -46,44 +45,8 @@ def resolve(
             stopped = marks.one_by_one(pairs)
     bounds = replace(bounds, stopped=frozenset(version.parent_pkg.id for _, version in stopped))
     refused += [explain_refusal(index, update, version, bounds) for update, version in stopped]
-    taken = [_step(index, version, allowed, security) for version in marks.marked_versions()]
+    taken = [to_step(index, version, allowed, security) for version in marks.marked_versions()]
     return Resolution(steps=group_steps(index, taken), refused=tuple(refused))
-
-
-def reinstallations(index: Index, repair: Sequence[Repair]) -> tuple[Step, ...]:
-    """Find, for each package that dpkg wants reinstalled, the same version in an authenticated index file.
-
-    What dpkg was cut off unpacking for the first time comes with what it needs and is not there yet.
-    """
-    steps = []
-    states = dpkg.states()
-    for item in repair:
-        if item.state not in NEEDS_ARCHIVE or (item.package, item.architecture) not in index.cache:
-            continue
-        package = index.cache[item.package, item.architecture]
-        current = package.current_ver
-        if package.selected_state == apt_pkg.SELSTATE_HOLD:
-            continue
-        if current is None:
-            state = states.get(f"{item.package}:{item.architecture}")
-            steps += _first_installation(index, item, state.version or "" if state is not None else "")
-        elif offered(current, index.trusted):
-            steps.append(_step(index, current, index.trusted, frozenset()))
-    return group_steps(index, steps)
-
-
-def _first_installation(index: Index, item: Repair, version_string: str) -> list[Step]:
-    version = find_version(index, item.package, item.architecture, version_string, index.trusted)
-    if version is None:
-        return []
-    mark(index, version, with_dependencies=True)
-    versions = marked(index)
-    lawful = index.intact() and all(
-        offered(one, index.trusted) and one.parent_pkg.current_ver is None for one in versions
-    )
-    steps = [_step(index, one, index.trusted, frozenset()) for one in versions] if lawful else []
-    index.depcache.init()
-    return steps
 
 
 def find_version(
@@ -270,7 +233,8 @@ def _deferred(index: Index, update: Update, version: apt_pkg.Version) -> Held | 
     return Held.of(update, Why.PHASED, f"rolled out to {percentage} % of machines so far, not yet to this one")
 
 
-def _step(index: Index, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
+def to_step(index: Index, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
+    """Return the step that installs a version, by the first origin among the allowed index files, security ones first."""
     package = version.parent_pkg
     origin, archive = origin_of(index, version, (security & allowed) if offered(version, security) else allowed)
     return Step(

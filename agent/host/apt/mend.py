@@ -1,0 +1,48 @@
+"""What dpkg can only finish from an archive: installed once more at the version it has, or was about to have."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import apt_pkg
+
+from agent.core.model import Repair, Step
+from agent.host import dpkg
+from agent.host.apt.candidates import NEEDS_ARCHIVE, offered
+from agent.host.apt.groups import group_steps
+from agent.host.apt.index import Index
+from agent.host.apt.resolve import find_version, mark, marked, to_step
+
+
+def reinstallations(index: Index, repair: Sequence[Repair], allowed: frozenset[int]) -> tuple[Step, ...]:
+    """Find, for each package that dpkg wants reinstalled, the same version in an authenticated index file.
+
+    What dpkg was cut off unpacking for the first time comes with what it needs, as far as allowed origins have that.
+    """
+    steps: list[Step] = []
+    states = dpkg.states()
+    for item in repair:
+        if item.state not in NEEDS_ARCHIVE or (item.package, item.architecture) not in index.cache:
+            continue
+        package = index.cache[item.package, item.architecture]
+        current = package.current_ver
+        state = states.get(f"{item.package}:{item.architecture}")
+        if package.selected_state == apt_pkg.SELSTATE_HOLD:
+            continue
+        if current is None:
+            version = state.version if state is not None else None
+            steps += _first_installation(index, item, version or "", allowed & index.trusted)
+        elif offered(current, index.trusted):
+            steps.append(to_step(index, current, index.trusted, frozenset()))
+    return group_steps(index, steps)
+
+
+def _first_installation(index: Index, item: Repair, version_string: str, allowed: frozenset[int]) -> list[Step]:
+    version = find_version(index, item.package, item.architecture, version_string, index.trusted)
+    if version is None:
+        return []
+    mark(index, version, with_dependencies=True)
+    others = [one for one in marked(index) if one.parent_pkg.id != version.parent_pkg.id]
+    lawful = index.intact() and all(offered(one, allowed) and one.parent_pkg.current_ver is None for one in others)
+    steps = [to_step(index, one, allowed, allowed) for one in others]
+    index.forget_marks()
+    return [replace(to_step(index, version, index.trusted, allowed), mending=True), *steps] if lawful else []
