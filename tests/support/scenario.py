@@ -78,7 +78,7 @@ class Scenario:
         fields = {name: value.format(self.codename) for name, value in self._kinds[kind].items()}
         directory = self.machine.path(f"/srv/{kind}")
         directory.mkdir(parents=True)
-        made = Repository(directory=directory, signer=self._signer, **{**fields, **changes})
+        made = Repository(directory=directory, **{"signer": self._signer, **fields, **changes})
         made.add(*packages)
         self.configure(kind, at or f"file:/srv/{kind}", made.codename)
         return made

@@ -4,6 +4,7 @@ An update's candidate is the highest version that comes from an allowed origin, 
 offers a higher one: how unattended-upgrades has always read "security update" (its README; LP #1821101).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import apt_pkg
@@ -25,6 +26,8 @@ NEEDS_ARCHIVE = frozenset({"reinst-required", "half-installed"})
 """States that dpkg cannot finish from what is on the machine (dpkg(1), PACKAGE FLAGS)."""
 _ABSENT = (apt_pkg.CURSTATE_NOT_INSTALLED, apt_pkg.CURSTATE_CONFIG_FILES)
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
+_NOT_AUTOMATIC = 100
+"""The highest priority of an archive whose Release file says NotAutomatic (apt_preferences(5))."""
 _INSISTING = 1000
 """From this priority on, apt_preferences(5) installs a version even if that is a downgrade."""
 
@@ -49,9 +52,9 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
         state = unfinished(index, package) or (UNMET if package.id in index.broken_before else None)
         if state is not None:
             repair.append(Repair(package=package.name, architecture=package.architecture, state=state))
-        version = newest(package, allowed & index.trusted) or newest(package, allowed)
-        if version is not None:
-            updates.append(describe(index, package, version, allowed, security=True))
+        update, version = _security_update(index, package, allowed)
+        if update is not None:
+            updates.append(update)
         choice = index.depcache.get_candidate_ver(package)
         if choice is not None and choice != version and newer(choice, package.current_ver):
             updates.append(describe(index, package, choice, anywhere, security=False))
@@ -71,20 +74,52 @@ def unfinished(index: Index, package: apt_pkg.Package) -> str | None:
     return _STATES.get(package.current_state)
 
 
-def newest(package: apt_pkg.Package, files: frozenset[int]) -> apt_pkg.Version | None:
-    """Return the highest version above the installed one that any of these index files offers."""
-    current = package.current_ver
+def _security_update(
+    index: Index, package: apt_pkg.Package, allowed: frozenset[int]
+) -> tuple[Update, apt_pkg.Version] | tuple[None, None]:
+    """Describe the highest version that the allowed files offer; one that a preference keeps out hides no lower one."""
+    first = None
+    for files in (allowed & index.trusted, allowed):
+        for version in _above(package):
+            if not offered(version, files) or _stands_back(index, version, files):
+                continue
+            update = describe(index, package, version, allowed, security=True)
+            if update.pin is None:
+                return update, version
+            first = first or (update, version)
+        if first is not None:
+            return first
+    return None, None
+
+
+def _above(package: apt_pkg.Package) -> Iterator[apt_pkg.Version]:
     for version in package.version_list:  # libapt sorts them, highest first
-        if not newer(version, current):
-            return None
-        if offered(version, files):
-            return version
-    return None
+        if not newer(version, package.current_ver):
+            return
+        yield version
+
+
+def _stands_back(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> bool:
+    """Whether an archive that is not automatic offers the version, and apt prefers another that is no downgrade.
+
+    Such an archive (backports) renews what was taken from it by hand, and replaces nothing else (apt_preferences(5)).
+    """
+    policy = index.depcache.policy
+    priority = policy.get_priority(version)
+    if priority > _NOT_AUTOMATIC or not index.not_automatic.issuperset(_offering(version, files)):
+        return False
+    package = version.parent_pkg
+    others = (*_above(package), package.current_ver)
+    return any(other is not None and policy.get_priority(other) > priority for other in others)
 
 
 def offered(version: apt_pkg.Version, files: frozenset[int]) -> bool:
     """Whether any of these index files offers exactly this version."""
     return any(file.id in files for file, _ in version.file_list)
+
+
+def _offering(version: apt_pkg.Version, files: frozenset[int]) -> list[int]:
+    return [file.id for file, _ in version.file_list if file.id in files]
 
 
 def rival_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
@@ -140,8 +175,7 @@ def describe(
 
 def origin_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:
     """Return origin and archive of the first of these index files that offers the version, trusted ones first."""
-    offering = [file.id for file, _ in version.file_list if file.id in files]
-    best = min(offering, key=lambda file_id: file_id not in index.trusted, default=None)
+    best = min(_offering(version, files), key=lambda file_id: file_id not in index.trusted, default=None)
     release = index.releases.get(best) if best is not None else None
     return (release.origin, release.archive or release.codename) if release else ("", "")
 

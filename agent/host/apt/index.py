@@ -12,6 +12,7 @@ from agent.core.origins import Pattern, Release
 from agent.errors import HostError
 from agent.host import dpkg
 from agent.host.apt.shadow import named, new_directory, shadow
+from agent.host.apt.sources import read_sources
 
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _REFUSED = -32768
@@ -167,6 +168,13 @@ class Index:
             if index is not None and index.is_trusted:
                 found.add(file.id)
         return frozenset(found)
+
+    @cached_property
+    def not_automatic(self) -> frozenset[int]:
+        """Ids of the index files whose Release file says NotAutomatic; python-apt's attribute says something else."""
+        sources = read_sources(self.sources)
+        homes = tuple(source.home for source in sources if source.fields.get("NotAutomatic", "").lower() == "yes")
+        return frozenset(file.id for file in self.cache.file_list if homes and file.filename.startswith(homes))
 
     @cached_property
     def kept_by_apt(self) -> frozenset[int]:

@@ -234,7 +234,7 @@ def _deferred(index: Index, update: Update, version: apt_pkg.Version) -> Held | 
 
 
 def to_step(index: Index, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
-    """Return the step that installs a version, by the first origin among the allowed index files, security ones first."""
+    """Return the step that installs a version; its origin is an allowed one, one of security updates if there is."""
     package = version.parent_pkg
     origin, archive = origin_of(index, version, (security & allowed) if offered(version, security) else allowed)
     return Step(

@@ -69,6 +69,11 @@ class Source:
         """Whether there is a Release file at all."""
         return self._release is not None
 
+    @property
+    def home(self) -> str:
+        """What the paths of all its lists on disk begin with; of a source that was fetched."""
+        return str(self._release).removesuffix("Release").removesuffix("In")
+
     def time(self, field: str) -> datetime | None:
         """Return a time that the Release file gives ("Date", "Valid-Until")."""
         try:

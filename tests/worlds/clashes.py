@@ -1,0 +1,115 @@
+"""What a security update would do to others: breaks, conflicts, removals."""
+
+from tests.support.repository import package
+from tests.support.world import Differs, World
+
+A1, A2, B1, B2, Z1, Z2 = (package(name, version) for name in "abz" for version in "12")
+LIB1, LIB2, LIB3 = (package("lib", version) for version in "123")
+
+CLASHES = (
+    World(
+        title="a break that security itself mends takes both",
+        installed=(A1, B1),
+        offers={"security": (package("a", "2", breaks="b (<< 2)"), B2)},
+        came={"a": "2", "b": "2"},
+    ),
+    World(
+        title="a break that is mended elsewhere holds the update",
+        installed=(A1, B1),
+        offers={"security": (package("a", "2", breaks="b (<< 2)"),), "updates": (B2,)},
+        held={"a": "needs-other-origin"},
+        code=10,
+    ),
+    World(
+        title="nothing is removed for an update",
+        installed=(A1, B1, Z1),
+        offers={"security": (package("a", "2", conflicts="b"), Z2)},
+        came={"z": "2"},
+        held={"a": "would-remove"},
+        code=10,
+    ),
+    World(
+        title="nothing is removed for an update, not even what came automatically and is replaced",
+        installed=(A1, B1),
+        automatic=("b",),
+        offers={"security": (package("a", "2", conflicts="b", replaces="b", provides="b"),)},
+        held={"a": "would-remove"},
+        code=10,
+    ),
+    World(
+        title="a new dependency that conflicts with what is installed holds the update",
+        installed=(A1, B1, Z1),
+        offers={"security": (package("a", "2", depends="n"), package("n", "1", conflicts="b"), Z2)},
+        came={"z": "2"},
+        held={"a": "would-remove"},
+        code=10,
+    ),
+    World(
+        title="an installed package that needs the old version holds the update",
+        installed=(LIB1, package("app", "1", depends="lib (= 1)"), Z1),
+        offers={"security": (LIB2, Z2)},
+        came={"z": "2"},
+        held={"lib": "would-remove"},
+        code=10,
+    ),
+    World(
+        title="an update that would need a downgrade is left",
+        installed=(A1, LIB3),
+        offers={"security": (package("a", "2", depends="lib (<< 3)"), LIB2)},
+        held={"a": "broken-dependency"},
+        code=10,
+    ),
+    World(
+        title="of two updates that exclude each other one is taken",
+        installed=(A1, B1),
+        offers={"security": (package("a", "2", breaks="b (>= 2)"), B2)},
+        came={"a": "2"},
+        held={"b": "would-remove"},
+        code=10,
+    ),
+    World(
+        title="an essential package is upgraded",
+        installed=(package("e", "1", essential="yes"),),
+        offers={"security": (package("e", "2", essential="yes", pre_depends="n"), package("n", "1"))},
+        came={"e": "2", "n": "1 automatic"},
+    ),
+    World(
+        title="a conflict with an essential package holds the update",
+        installed=(A1, package("e", "1", essential="yes"), Z1),
+        offers={"security": (package("a", "2", conflicts="e"), Z2)},
+        came={"z": "2"},
+        held={"a": "would-remove"},
+        code=10,
+    ),
+    World(
+        title="an essential package that is new is not brought in by itself",
+        installed=(A1,),
+        offers={"security": (A2, package("e", "1", essential="yes"))},
+        came={"a": "2"},
+    ),
+    World(
+        title="what an update no longer needs stays",
+        installed=(package("a", "1", depends="lib"), LIB1),
+        automatic=("lib",),
+        offers={"security": (A2,)},
+        came={"a": "2"},
+        differs=Differs(
+            peer={"a": "2", "lib": "gone"},
+            because="Nothing is ever removed without being asked: `apt-get autoremove` is the administrator's.",
+        ),
+    ),
+    World(
+        title="a broken dependency elsewhere on the machine stops no other update",
+        installed=(Z1,),
+        offers={"security": (Z2,)},
+        commands="dpkg --force-depends -i /srv/broken_1_all.deb",
+        attempts=(package("broken", "1", depends="nowhere"),),
+        came={"z": "2"},
+        breaks=True,
+        code=10,
+        differs=Differs(
+            peer={}, because="The update is independent of it, and the machine is safer with than without."
+        ),
+        peer_code=1,
+    ),
+)
