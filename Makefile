@@ -2,6 +2,7 @@
 
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
+PARTS ?=
 
 .PHONY: help check test faults deb bench install clean
 
@@ -10,7 +11,7 @@ help:
 	@echo "make test     real packages on real machines (root)"
 	@echo "make faults   cut power at many points of an upgrade (root)"
 	@echo "make deb      build the Debian package into build/"
-	@echo "make bench    measure against the peers (root)"
+	@echo "make bench    measure against the peers (root); PARTS=\"planning upgrade\" for some of it"
 	@echo "make install  install below DESTDIR, as the package does"
 
 check:
@@ -26,7 +27,7 @@ deb:
 	tools/build-deb
 
 bench:
-	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks $(PARTS)
 
 install:
 	install -d $(DESTDIR)/usr/share/maestro-agent $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-agent/config.d

@@ -1,0 +1,48 @@
+"""Runs inside a machine, in a fresh process: how long one opening of apt's cache takes, or one whole plan of ours.
+
+Python's own start and its imports are left out of both: this is what the agent's code costs beside libapt's.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import apt_pkg
+
+from agent import cycle
+from agent.config.load import load
+from agent.core.model import Scope
+from agent.host.apt.engine import AptEngine
+from agent.host.system import LocalMachine, read_distro
+from agent.memory import Memory
+from agent.store import Store
+
+
+def open_cache() -> tuple[int, int] | None:
+    """Do what every program that asks libapt anything has to do."""
+    apt_pkg.init_config()
+    apt_pkg.init_system()
+    apt_pkg.Cache(None)
+    return None
+
+
+def plan() -> tuple[int, int] | None:
+    """Look and decide, as `maestro-agent check --no-refresh` does; return how many are planned and held."""
+    policy, _ = load(None, read_distro())
+    engine = AptEngine(policy, log=Path("/dev/null"), tell=lambda _: None, stop=lambda: False)
+    memory = Memory(Store("/var/lib/maestro-agent"))
+    context = cycle.Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=lambda _: None)
+    made = cycle.look_and_decide(context, Scope.SECURITY, memory.refreshed())
+    return len(made.install), len(made.held)
+
+
+def main() -> None:
+    """Do what the one argument says; write wall and processor seconds as JSON, and how much was planned."""
+    started, cpu = time.perf_counter(), time.process_time()
+    planned = {"open": open_cache, "plan": plan}[sys.argv[1]]()
+    print(json.dumps([time.perf_counter() - started, time.process_time() - cpu, planned]))
+
+
+if __name__ == "__main__":
+    main()

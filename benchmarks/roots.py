@@ -1,0 +1,121 @@
+"""Roots to measure on: a fuller server than the tests' base, kept as a layer over it, and layers made for one run."""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import bases
+from tests.support.machine import Machine, machine
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    # what a busy server has from `main`, so that at least 60 real security updates are pending
+    "apache2",
+    "bind9",
+    "dovecot-imapd",
+    "dovecot-lmtpd",
+    "dovecot-pop3d",
+    "ghostscript",
+    "haproxy",
+    "imagemagick",
+    "jq",
+    "php-bcmath",
+    "php-curl",
+    "php-fpm",
+    "php-gd",
+    "php-intl",
+    "php-mbstring",
+    "php-mysql",
+    "php-pgsql",
+    "php-soap",
+    "php-xml",
+    "php-zip",
+    "postgresql",
+    "redis-server",
+)
+PEER = """#clear Unattended-Upgrade::Origins-Pattern;
+Unattended-Upgrade::Origins-Pattern {{ "origin=Debian,codename={codename}-security,label=Debian-Security"; }};
+"""
+LISTS_S, INSTALL_S = 300, 1200
+"""How long fetching lists and installing packages may take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What all parts of one run share: the agent as a layer, and a directory for layers made for this run."""
+
+    agent: Path
+    scratch: Path
+    rounds: int
+    """How often what takes long is repeated."""
+    peer: bool
+    """Whether to wait for unattended-upgrade's own upgrade."""
+
+
+@contextmanager
+def session(*, rounds: int, peer: bool) -> Iterator[Session]:
+    """Put the agent where its package puts it, in a layer of its own."""
+    with tempfile.TemporaryDirectory(prefix="maestro-bench-") as name:
+        agent = Path(name, "agent")
+        agent.mkdir()
+        subprocess.run(["make", "-s", "-C", str(CHECKOUT), "install", f"DESTDIR={agent}"], check=True)
+        yield Session(agent=agent, scratch=Path(name), rounds=rounds, peer=peer)
+
+
+def server(codename: str) -> tuple[Path, ...]:
+    """Return the layers of a fuller server without security updates, made if this machine has none yet (minutes)."""
+    base = bases.base(codename)
+    digest = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8]
+    layer = bases.CACHE / f"{base.name}-server-{digest}"
+    with (bases.CACHE / f"{layer.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not layer.exists():
+            with machine(base) as running:
+                connect(running)
+                running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)  # nothing is to be started
+                running.check("apt-get -q update", timeout=LISTS_S)
+                install = "apt-get -q -y --no-install-recommends install"
+                running.check(f"{install} {' '.join(PACKAGES)}", timeout=INSTALL_S)
+                running.check("apt-get clean && rm -rf /var/lib/apt/lists/* /etc/resolv.conf")
+                save(running, layer)
+    return layer, base
+
+
+def connect(running: Machine) -> None:
+    """Let the machine reach the archives that this very machine reaches."""
+    shutil.copy("/etc/resolv.conf", running.path("/etc/resolv.conf"))
+
+
+def add_security(running: Machine, codename: str) -> None:
+    """Add the release's security updates, for the peer as well, and fetch the lists."""
+    line = f"deb {bases.security_mirror()} {codename}-security main\n"
+    running.write("/etc/apt/sources.list.d/security.list", line)
+    running.write("/etc/apt/apt.conf.d/99peer", PEER.format(codename=codename))
+    running.check("apt-get -q update", timeout=LISTS_S)
+
+
+def settle(running: Machine) -> None:
+    """Bring the agent's modules and apt's caches to where they are on a machine in use."""
+    running.check("python3 -m compileall -q /usr/share/maestro-agent")  # as the package's postinst does
+    running.check("apt-cache stats")
+
+
+def save(running: Machine, layer: Path) -> None:
+    """Keep what a machine has written so far as a layer of its own."""
+    stat = Path(f"/proc/{running.leader}/stat").read_text()
+    outer = stat.rpartition(")")[2].split()[1]  # the parent: it still sees the mounts from outside the root
+    mounts = Path(f"/proc/{outer}/mounts").read_text()
+    options = [line.split()[3] for line in mounts.splitlines() if line.split()[2] == "overlay"][
+        -1
+    ]  # its own, the newest
+    upper = next(option for option in options.split(",") if option.startswith("upperdir=")).partition("=")[2]
+    building = layer.with_name(f"{layer.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    subprocess.run(["cp", "-a", f"/proc/{outer}/root{upper}", str(building)], check=True)
+    building.rename(layer)

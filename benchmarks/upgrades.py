@@ -1,0 +1,197 @@
+"""The upgrade itself: ours, one `apt-get` of the very same set, and unattended-upgrade, from the same starting root.
+
+The root is a server with at least 60 real security updates pending, whose archives were downloaded before, so that
+the network is no part of it; it writes to memory, so that the disk is hardly. Nothing is started in it.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks import roots
+from benchmarks.figures import Aims
+from benchmarks.roots import Session
+from benchmarks.watch import Watched, watch
+from tests.support.machine import machine
+
+_LEAST_PENDING = 60
+_KEEP = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+_HOOKS = """DPkg::Pre-Invoke { "echo pre-invoke >>/srv/hooks"; };
+DPkg::Pre-Install-Pkgs { "cat >/dev/null; echo pre-install-pkgs >>/srv/hooks"; };
+DPkg::Post-Invoke { "echo post-invoke >>/srv/hooks"; };
+"""
+_VERSIONS = "dpkg-query -W -f '${binary:Package} ${Version} ${db:Status-Status}\\n'"
+_FLOOR = "apt-get install, the same set"
+_OURS = "maestro-agent upgrade --no-refresh"
+_PEER = "unattended-upgrade"
+_NO_ARCHIVES = "rm -f /var/cache/apt/archives/*.deb"
+_MARGIN_KIB = 40 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to bring the updates in."""
+
+    name: str
+    command: str
+    rounds: int = 1
+    before: str = "true"
+    """A shell command that prepares the root, not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one command did to one root."""
+
+    watched: Watched
+    dpkg_runs: int
+    hooks: int
+    versions: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """The root that every round begins from."""
+
+    layers: tuple[Path, ...]
+    apt_get: str
+    """The command that installs exactly what we plan."""
+
+
+def upgrade(codename: str, session: Session, aims: Aims) -> None:
+    """Measure wall time, processor time, dpkg runs, hooks, and how long dpkg's lock is held."""
+    start = _start(codename, session, aims)
+    ours = Way(name=_OURS, command=f"{_OURS} --json", rounds=session.rounds)
+    floor = Way(name=_FLOOR, command=start.apt_get, rounds=session.rounds)
+    peers = [Way(name=_PEER, command=_PEER)] if session.peer else []  # once: it takes minutes
+    rounds = _in_turn(start, [floor, ours, *peers])
+    _show("archives downloaded before, lists as they are", rounds)
+    _judge(rounds[_FLOOR], rounds[_OURS], aims)
+    if session.peer:
+        times = _wall(rounds[_PEER]) / _wall(rounds[_OURS])
+        aims.at_least("our upgrade, how many times faster than unattended-upgrade", times, 5)
+    _compare(rounds, aims)
+    _by_the_way(start)
+
+
+def memory(codename: str, session: Session, aims: Aims) -> None:
+    """Measure the peak of all processes together; a run of its own, for watching that costs time."""
+    start = _start(codename, session, aims)
+    found = {}
+    for name, command in (("apt-get", start.apt_get), ("ours", _OURS)):
+        with machine(*start.layers) as running:
+            found[name] = watch(running, command, memory=True)
+    print(f"\n{'all':>9} {'largest':>9}  peak memory of all processes together (PSS), and of the largest one (RSS)")
+    for name, seen in found.items():
+        print(f"{seen.pss_kib / 1024:6.1f} MB {seen.rss_kib / 1024:6.1f} MB  {name}")
+    over = (found["ours"].pss_kib - found["apt-get"].pss_kib) / 1024
+    aims.at_most("peak memory over apt-get's", over, _MARGIN_KIB / 1024, " MB")
+
+
+def _start(codename: str, session: Session, aims: Aims) -> Start:
+    """Make the root that every round begins from, once a run: lists verified, caches built, archives downloaded."""
+    layer = session.scratch / f"{codename}-start"
+    set_file = layer.with_suffix(".json")
+    if not layer.exists():
+        with machine(session.agent, *roots.server(codename)) as running:
+            roots.connect(running)
+            roots.add_security(running, codename)
+            plan = json.loads(running.run("maestro-agent check --json", timeout=roots.LISTS_S).stdout)["install"]
+            running.check(f"{_same_set(plan)} --download-only", timeout=roots.INSTALL_S)
+            running.write("/etc/apt/apt.conf.d/99hooks", _HOOKS)
+            running.check("rm -f /var/log/dpkg.log")
+            roots.settle(running)
+            roots.save(running, layer)
+            set_file.write_text(json.dumps(plan))
+    plan = json.loads(set_file.read_text())
+    aims.holds(f"{len(plan)} security updates pending, at least {_LEAST_PENDING}", met=len(plan) >= _LEAST_PENDING)
+    return Start(layers=(layer, session.agent, *roots.server(codename)), apt_get=_same_set(plan))
+
+
+def _same_set(plan: list[dict[str, str]]) -> str:
+    wanted = " ".join(shlex.quote(f"{one['package']}:{one['architecture']}={one['candidate']}") for one in plan)
+    return f"apt-get -q -y --no-install-recommends {_KEEP} install {wanted}"
+
+
+def _in_turn(start: Start, ways: list[Way]) -> dict[str, list[Round]]:
+    """Go through all ways in every round, beginning with another one each time."""
+    rounds: dict[str, list[Round]] = {way.name: [] for way in ways}
+    for number in range(max(way.rounds for way in ways)):
+        for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
+            if len(rounds[way.name]) < way.rounds:
+                rounds[way.name].append(_once(start, way))
+    return rounds
+
+
+def _once(start: Start, way: Way) -> Round:
+    with machine(*start.layers) as running:
+        running.check(way.before)
+        watched = watch(running, way.command)
+        print(f"  {watched.wall_s:7.1f} s  {way.name}", flush=True)
+        log = running.path("/var/log/dpkg.log").read_text().splitlines()
+        return Round(
+            watched=watched,
+            dpkg_runs=sum(" startup " in line for line in log),
+            hooks=len(running.path("/srv/hooks").read_text().splitlines()),
+            versions=frozenset(running.check(_VERSIONS).splitlines()),
+        )
+
+
+def _show(title: str, rounds: dict[str, list[Round]]) -> None:
+    floor = _wall(next(iter(rounds.values())))
+    print(f"\nupgrade: {title}")
+    print(f"{'median':>9} {'ratio':>6} {'cpu':>8} {'lock held':>9} {'dpkgs':>5} {'hooks':>5} {'rounds':>6}  command")
+    for name, several in rounds.items():
+        wall, cpu = _wall(several), _cpu(several)
+        last = several[-1]
+        print(
+            f"{wall:7.1f} s {wall / floor:6.2f} {cpu:6.1f} s {_held(several):7.1f} s {last.dpkg_runs:5} {last.hooks:5} "
+            f"{len(several):6}  {name}",
+            flush=True,
+        )
+
+
+def _judge(floor: list[Round], ours: list[Round], aims: Aims) -> None:
+    aims.at_most("our upgrade, as a multiple of apt-get's", _wall(ours) / _wall(floor), 1.15)
+    aims.at_most("dpkg's lock, held as a multiple of apt-get's", _held(ours) / _held(floor), 1.1)
+    cpu = _cpu(ours) / _cpu(floor)
+    told = median(json.loads(one.watched.output)["lock"]["held_s"] for one in ours)
+    print(f"(processor time is {cpu:.2f} times apt-get's; our own outcome says the lock was held {told:.1f} s)")
+
+
+def _compare(rounds: dict[str, list[Round]], aims: Aims) -> None:
+    """See that all ways led to the same packages and versions; tell each that is another."""
+    expected = rounds[_FLOOR][0].versions
+    for name, several in list(rounds.items())[1:]:
+        others = sorted(set().union(*(one.versions ^ expected for one in several)))
+        aims.holds(f"{name} ends with the same packages and versions as apt-get", met=not others)
+        for line in others:
+            print(f"    {'only apt-get' if line in expected else f'only {name}'}: {line}")
+
+
+def _by_the_way(start: Start) -> None:
+    """Measure once each what the network takes part in: no aim hangs on it."""
+    refreshing = [
+        Way(name="apt-get update, then install", command=f"apt-get -q update && {start.apt_get}"),
+        Way(name="maestro-agent upgrade", command="maestro-agent upgrade"),
+    ]
+    _show("archives downloaded before, lists fetched", _in_turn(start, refreshing))
+    downloading = [
+        Way(name=_FLOOR, command=start.apt_get, before=_NO_ARCHIVES),
+        Way(name=_OURS, command=_OURS, before=_NO_ARCHIVES),
+    ]
+    _show("archives downloaded by the command itself", _in_turn(start, downloading))
+
+
+def _wall(rounds: list[Round]) -> float:
+    return median(one.watched.wall_s for one in rounds)
+
+
+def _held(rounds: list[Round]) -> float:
+    return median(one.watched.lock_held_s for one in rounds)
+
+
+def _cpu(rounds: list[Round]) -> float:
+    return median(one.watched.cpu_s for one in rounds)
