@@ -13,6 +13,7 @@ import apt_pkg
 from agent import cycle
 from agent.config.load import load
 from agent.core.model import Scope
+from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
 from agent.host.system import LocalMachine, read_distro
 from agent.memory import Memory
@@ -30,9 +31,19 @@ def open_cache() -> tuple[int, int] | None:
 def plan() -> tuple[int, int] | None:
     """Look and decide, as `maestro-agent check --no-refresh` does; return how many are planned and held."""
     policy, _ = load(None, read_distro())
-    engine = AptEngine(policy, log=Path("/dev/null"), tell=lambda _: None, stop=lambda: False)
     memory = Memory(Store("/var/lib/maestro-agent"))
-    context = cycle.Context(policy=policy, engine=engine, machine=LocalMachine(), memory=memory, tell=lambda _: None)
+    engine = AptEngine(
+        policy, log=Path("/dev/null"), ledger=Path(memory.store.ledger_path), tell=lambda _: None, stop=lambda: ""
+    )
+    changelogs = AptChangelogs(policy, scratch=Path("/nowhere"), tell=lambda _: None, stop=lambda: "")
+    context = cycle.Context(
+        policy=policy,
+        engine=engine,
+        changelogs=changelogs,
+        machine=LocalMachine(),
+        memory=memory,
+        tell=lambda _: None,
+    )
     made = cycle.look_and_decide(context, Scope.SECURITY, memory.refreshed())
     return len(made.install), len(made.held)
 
