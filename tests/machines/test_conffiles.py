@@ -346,6 +346,24 @@ def test_where_dpkg_has_yet_to_decide_it_is_listed_what_stands_against_the_new_v
     assert done.json["conffiles_kept"] == ["/etc/a.conf"]
 
 
+def test_where_dpkg_was_killed_before_it_could_decide_only_local_changes_are_listed(host: Scenario) -> None:
+    files = ("/etc/a.conf", "/etc/b.conf")
+    kills = '[ "$1" = upgrade ] && kill -9 $PPID && sleep 1; exit 0'
+    one, two = (
+        replace(package("a", version, postrm=kills), files=tuple((file, text) for file in files), conffiles=files)
+        for version, text in (("1", "one\n"), ("2", "two\n"))
+    )
+    host.install(one)
+    host.repository("security", two)
+    host.machine.write("/etc/a.conf", "mine\n")
+
+    done = host.upgrade()
+
+    assert (done.code, [item["package"] for item in done.json["failed"]]) == (1, ["a:amd64"])
+    assert host.machine.path("/etc/b.conf.dpkg-new").exists()
+    assert done.json["conffiles_kept"] == ["/etc/a.conf"]
+
+
 def test_a_file_that_a_repair_kept_is_listed_whatever_the_policy(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"))
     host.repository("security")
