@@ -14,6 +14,9 @@ from tests.support.repository import Ready, Signer
 from tests.support.scenario import Scenario
 
 
+pytestmark = pytest.mark.xdist_group("package")
+
+
 @pytest.fixture(scope="session")
 def deb() -> Path:
     """Build the package."""
