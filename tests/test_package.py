@@ -13,7 +13,6 @@ from tests.support.machine import Machine, machine
 from tests.support.repository import Ready, Signer
 from tests.support.scenario import Scenario
 
-
 pytestmark = pytest.mark.xdist_group("package")
 
 

@@ -32,11 +32,16 @@ _KINDS: dict[str, type[AgentError]] = {
 }
 
 
+Values = dict[str, float | str | None]
+
+
 class Channel:
     """The child's way to speak to its parent; a parent that has gone is not an error."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.noted: Values = {}
+        """What the parent is to know in the end, however the work ends."""
 
     def tell(self, message: str) -> None:
         """Send a progress line."""
@@ -54,8 +59,10 @@ class Report:
 
     errors: dict[str, str] = field(default_factory=dict)
     """dpkg's error messages by package name."""
-    values: dict[str, float | str | None] = field(default_factory=dict)
-    """What the work itself sent last."""
+    values: Values = field(default_factory=dict)
+    """What the work noted."""
+    raised: AgentError | None = None
+    """What ended the work before its time."""
     locked: bool = False
     """Whether the child has dpkg's locks and is at work: from then on it is not disturbed."""
     complete: bool = False
@@ -63,18 +70,14 @@ class Report:
 
 
 def supervise(
-    work: Callable[[Channel], dict[str, float | str | None]],
+    work: Callable[[Channel], None],
     *,
     log: Path,
     limits: Limits,
     tell: Tell,
     stop: Stop,
 ) -> Report:
-    """Run `work` in a child and wait for it. A stop is passed on to it only while it waits for a lock.
-
-    Raises:
-        BusyError, ChangedError, HostError, StoppedError: as the work raised them.
-    """
+    """Run `work` in a child and wait for it. A stop is passed on to it only while it waits for a lock."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -94,11 +97,11 @@ def supervise(
     os.waitpid(child, os.WNOHANG if lost else 0)
     kind = _KINDS.get(str(report.values.pop("raised", "")))
     if kind is not None:
-        raise kind(str(report.values.get("message")))
+        report.raised = kind(str(report.values.pop("message", "")))
     return report
 
 
-def _be_child(work: Callable[[Channel], dict[str, float | str | None]], channel: Channel, log: Path) -> None:
+def _be_child(work: Callable[[Channel], None], channel: Channel, log: Path) -> None:
     code = 1
     try:
         os.setsid()
@@ -107,13 +110,14 @@ def _be_child(work: Callable[[Channel], dict[str, float | str | None]], channel:
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
         os.environ.update(QUIET)
-        channel.send({"done": work(channel)})
+        work(channel)
+        channel.send({"done": channel.noted})
         code = 0
     except AgentError as error:
-        channel.send({"done": {"raised": type(error).__name__, "message": str(error)}})
+        channel.send({"done": {**channel.noted, "raised": type(error).__name__, "message": str(error)}})
     except BaseException:  # noqa: BLE001 - the child's own boundary: it must never return into its parent's code
         traceback.print_exc()
-        channel.send({"done": {"raised": "HostError", "message": f"internal error, see {log}"}})
+        channel.send({"done": {**channel.noted, "raised": "HostError", "message": f"internal error, see {log}"}})
     finally:
         os._exit(code)
 

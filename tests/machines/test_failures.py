@@ -1,5 +1,6 @@
 """What fails takes nothing else with it, is named, and is never called a success."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -217,7 +218,7 @@ time.sleep({seconds})'"""
 @pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
 def test_a_lock_that_gets_free_is_waited_for(host: Scenario, path: str) -> None:
     host.offer("security", package("a", "2"))
-    with host.machine.start(HOLD.format(path=path, seconds=2)) as holder:
+    with host.machine.start(HOLD.format(path=path, seconds=6)) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
 
@@ -244,6 +245,24 @@ def test_a_lock_that_never_gets_free_is_named_and_nothing_is_done(host: Scenario
     assert path in done.json["message"]
     assert "python3 (pid " in done.json["message"]
     assert host.versions("a") == {"a": "1"}
+
+
+def test_a_wait_for_a_lock_is_told_even_where_the_world_changed_meanwhile(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    path = "/var/lib/dpkg/lock-frontend"
+    with host.machine.start(HOLD.format(path=path, seconds=20)) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with host.machine.start("maestro-agent upgrade --json") as running:
+            time.sleep(6)
+            host.machine.check("DPKG_FRONTEND_LOCKED=1 apt-mark hold a")
+            holder.kill()
+            out, _ = running.communicate()
+
+    done = json.loads(out)
+    assert reasons(done) == {"a": "held-by-admin"}
+    assert done["lock"]["waited_s"] > 0.5
+    assert done["lock"]["by"].startswith("python3 (pid ")
 
 
 def test_a_second_agent_says_so_and_leaves_the_first_alone(host: Scenario) -> None:

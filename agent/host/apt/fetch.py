@@ -81,6 +81,8 @@ def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -
             current = version.parent_pkg.current_ver if version is not None else None
             if version is None or (current.ver_str if current is not None else None) != step.installed:
                 raise ChangedError(f"{step.package} {step.candidate} is no longer what the plan was made for")
+            if version.parent_pkg.selected_state == apt_pkg.SELSTATE_HOLD:
+                raise ChangedError(f"{step.package} was marked hold meanwhile")
             if step.installed == step.candidate:
                 depcache.set_reinstall(version.parent_pkg, True)
             else:

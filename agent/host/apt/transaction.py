@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,8 +23,6 @@ from agent.host.apt.kernels import auto_marks_kept, mark_removal
 from agent.host.locks import Patience, first_holder, hold
 from agent.host.supervisor import Channel, Report, supervise
 from agent.host.watch import Limits
-
-Values = dict[str, float | str | None]
 
 
 class Transactions:
@@ -63,11 +61,11 @@ class Transactions:
             HostError: libapt could not begin.
         """
 
-        def work(channel: Channel) -> Values:
+        def work(channel: Channel) -> None:
             # In the child alone: the options are never seen by a later transaction.
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
-            return self._transact(
+            self._transact(
                 channel,
                 lambda index: mark_exactly(index, steps, _allowed(index, patterns)),
                 [f"{step.package}:{step.architecture}" for step in steps],
@@ -83,7 +81,7 @@ class Transactions:
             BusyError, ChangedError, HostError: as `install`; HostError too where libapt would do more than this.
         """
 
-        def work(channel: Channel) -> Values:
+        def work(channel: Channel) -> None:
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             with ExitStack() as until_done:
 
@@ -91,7 +89,7 @@ class Transactions:
                     mark_removal(index, removals)
                     until_done.enter_context(auto_marks_kept())
 
-                return self._transact(channel, mark, [], pending=pending)
+                self._transact(channel, mark, [], pending=pending)
 
         return self._supervise(work).errors
 
@@ -103,7 +101,7 @@ class Transactions:
         """
         return self._supervise(lambda channel: self._do_repair(channel, packages)).errors
 
-    def _supervise(self, work: Callable[[Channel], Values]) -> Report:
+    def _supervise(self, work: Callable[[Channel], None]) -> Report:
         report = supervise(work, log=self._log, limits=self._limits, tell=self._tell, stop=self._stop)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
@@ -111,6 +109,8 @@ class Transactions:
             held_s=round(self.lock.held_s + float(held or 0), 3),
             by=self.lock.by or (str(by) if by else None),
         )
+        if report.raised is not None:
+            raise report.raised
         if report.values.get("error"):
             report.errors.setdefault("", str(report.values["error"]))
         if not report.complete:
@@ -119,51 +119,52 @@ class Transactions:
 
     def _transact(
         self, channel: Channel, mark: Callable[[Index], None], names: Sequence[str], *, pending: bool
-    ) -> Values:
+    ) -> None:
         """Do what `mark` marks; without `pending`, the packages of these `names` are configured at the end."""
         patience = Patience(self._lock_timeout, channel.tell, self._stop)
-        _lock(patience)
-        channel.send({"locked": True})
-        started = time.monotonic()
-        message = ""
-        try:
-            index = Index()
-            mark(index)
-            manager = apt_pkg.PackageManager(index.depcache)
-            fetcher = apt_pkg.Acquire()
-            with libapt_errors("the transaction cannot begin"):
-                manager.get_archives(fetcher, index.sources, index.records)
-                if fetcher.fetch_needed == 0:  # only what lies on this machine: archives, and file: repositories
-                    fetcher.run()
-            if not all(item.complete and item.is_trusted for item in fetcher.items):
-                raise ChangedError("a downloaded package has gone from apt's archive")
-            apt_pkg.pkgsystem_unlock_inner()
-            try:
-                manager.do_install(channel.descriptor)
-            except SystemError as error:  # a failed package, which the status lines name, or a hook, which nothing does
-                message = clean(str(error))
-                print(message, file=sys.stderr, flush=True)
-            finally:
-                if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
-                    _configure(channel, names)
-                apt_pkg.pkgsystem_lock_inner()
-        finally:
-            apt_pkg.pkgsystem_unlock()
-        return {**_lock_values(patience, started), "error": message}
+        with _noted(channel, patience) as locked:
+            _lock(patience)
+            locked()
+            _do_marked(channel, mark, names, pending=pending)
 
-    def _do_repair(self, channel: Channel, packages: Sequence[str] | None) -> Values:
+    def _do_repair(self, channel: Channel, packages: Sequence[str] | None) -> None:
         patience = Patience(self._lock_timeout, channel.tell, self._stop)
         frontend, own = dpkg.lock_files()
-        with hold(frontend, patience):
+        with _noted(channel, patience) as locked, hold(frontend, patience):
             patience.until_free((own,))
-            channel.send({"locked": True})
-            started = time.monotonic()
+            locked()
             _configure(channel, packages)
-        return _lock_values(patience, started)
 
 
 def _allowed(index: Index, patterns: tuple[Pattern, ...] | None) -> frozenset[int]:
     return frozenset(index.releases) if patterns is None else index.allowed(patterns)
+
+
+def _do_marked(channel: Channel, mark: Callable[[Index], None], names: Sequence[str], *, pending: bool) -> None:
+    """Let libapt do what `mark` marks; whoever calls holds dpkg's locks, which are given free at the end."""
+    try:
+        index = Index()
+        mark(index)
+        manager = apt_pkg.PackageManager(index.depcache)
+        fetcher = apt_pkg.Acquire()
+        with libapt_errors("the transaction cannot begin"):
+            manager.get_archives(fetcher, index.sources, index.records)
+            if fetcher.fetch_needed == 0:  # only what lies on this machine: archives, and file: repositories
+                fetcher.run()
+        if not all(item.complete and item.is_trusted for item in fetcher.items):
+            raise ChangedError("a downloaded package has gone from apt's archive")
+        apt_pkg.pkgsystem_unlock_inner()
+        try:
+            manager.do_install(channel.descriptor)
+        except SystemError as error:  # a failed package, which the status lines name, or a hook, which nothing does
+            channel.noted["error"] = clean(str(error))
+            print(channel.noted["error"], file=sys.stderr, flush=True)
+        finally:
+            if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
+                _configure(channel, names)
+            apt_pkg.pkgsystem_lock_inner()
+    finally:
+        apt_pkg.pkgsystem_unlock()
 
 
 def _configure(channel: Channel, packages: Sequence[str] | None) -> None:
@@ -203,6 +204,17 @@ def _lock(patience: Patience) -> None:
             return
 
 
-def _lock_values(patience: Patience, started: float) -> Values:
-    held_s = round(time.monotonic() - started, 3)
-    return {"waited_s": patience.wait.waited_s, "held_s": held_s, "by": patience.wait.by}
+@contextmanager
+def _noted(channel: Channel, patience: Patience) -> Iterator[Callable[[], None]]:
+    """Note how the locks were come by and, from when the block says that it has them, for how long they were held."""
+    since: list[float] = []
+
+    def locked() -> None:
+        since.append(time.monotonic())
+        channel.send({"locked": True})
+
+    try:
+        yield locked
+    finally:
+        held_s = time.monotonic() - since[0] if since else 0.0
+        channel.noted.update(waited_s=patience.wait.waited_s, held_s=round(held_s, 3), by=patience.wait.by)
