@@ -127,6 +127,8 @@ def furnish(world: World, scenario: Scenario) -> Iterator[None]:
             made = scenario.repository(kind, *packages, at=at, **world.releases.get(kind, {}))
             if world.options:
                 scenario.configure(kind, f"file:/srv/{kind}", made.codename, world.options)
+        if world.foreign:
+            machine.check(f"sed -i 's/arch=amd64/arch=amd64,{world.foreign}/' /etc/apt/sources.list.d/*.list")
         _administer(world, machine)
         yield
 
