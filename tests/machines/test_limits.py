@@ -60,6 +60,7 @@ def test_a_run_that_is_out_of_time_in_a_download_ends_there_and_changes_nothing(
 ) -> None:
     host.install(package("a", "1"))
     host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    host.configuration('[apt]\nfetch_ahead = "off"\n')
     host.check()
     host.configuration('[apt]\nrun_timeout = "2s"\n')
     archive.silent.set()
