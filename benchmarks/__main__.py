@@ -1,4 +1,4 @@
-"""Measures the agent against its peers and a floor in one run, as ratios: `make bench` (root, some twenty minutes).
+"""Measures the agent against its peers and a floor in one run, as ratios: `make bench` (root; tens of minutes).
 
 Everything runs on throwaway machines whose sources are the distribution's own, some 60,000 packages. Commands are
 timed in turn, round by round, so that whatever else the computer does hits all of them alike; figures are medians.

@@ -15,7 +15,8 @@ from tests.support.machine import Machine, machine
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    # what a busy server has from `main`, so that at least 60 real security updates are pending
+    # What a busy server has from `main`, so that at least 60 real security updates are pending. PHP's extensions are
+    # left out: their maintainer scripts add a quarter to every run's time, whoever upgrades.
     "apache2",
     "bind9",
     "dovecot-imapd",
@@ -25,19 +26,12 @@ PACKAGES = (
     "haproxy",
     "imagemagick",
     "jq",
-    "php-bcmath",
-    "php-curl",
-    "php-fpm",
-    "php-gd",
-    "php-intl",
-    "php-mbstring",
-    "php-mysql",
-    "php-pgsql",
-    "php-soap",
-    "php-xml",
-    "php-zip",
+    "mutt",
     "postgresql",
     "redis-server",
+    "ruby",
+    "squid",
+    "strongswan",
 )
 PEER = """#clear Unattended-Upgrade::Origins-Pattern;
 Unattended-Upgrade::Origins-Pattern {{ "origin=Debian,codename={codename}-security,label=Debian-Security"; }};
