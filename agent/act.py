@@ -26,15 +26,16 @@ class Acted:
     removed: tuple[str, ...] = ()
 
 
-def transaction(engine: PackageEngine, batch: Batch, scope: Scope) -> Acted:
-    """Carry out the steps of one batch.
+def transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: bool) -> Acted:
+    """Carry out the steps of one batch; where they are `mending` what dpkg left behind, its first errors end nothing.
 
     Raises:
         BusyError: dpkg's lock was not to be had. HostError: the transaction could not begin.
         ChangedError: the machine is not what the steps were planned for.
     """
     before = engine.states()
-    errors = dict(engine.install(batch, scope))
+    # What is still broken may be in the way of what would mend it: the other half of a Multi-Arch: same pair, say.
+    errors = dict(engine.install(batch, scope, carry_on=mending))
     states = engine.states()
     if any(_unfinished(step, states) for step in batch):
         # dpkg stops at an error and leaves the rest unpacked; finishing that is always safe.

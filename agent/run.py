@@ -125,7 +125,11 @@ class Run:
             and veto(self._context.policy, item.package) is None
         ]
         first = 1 + max((step.group for step in plan.install), default=0)
-        return tuple(replace(step, group=first + step.group) for step in self._engine.reinstallations(rest))
+        groups = {step.package: step.group for step in plan.install}
+        return tuple(
+            replace(step, group=groups.get(step.package, first + step.group))
+            for step in self._engine.reinstallations(rest)
+        )
 
     def _rounds(self, plan: Plan) -> None:
         for number in range(_ROUNDS):
@@ -146,7 +150,7 @@ class Run:
             self._so_far = replace(self._so_far, underway=batch)
             self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
             try:
-                acted = transaction(self._engine, batch, self._so_far.scope)
+                acted = transaction(self._engine, batch, self._so_far.scope, mending=self._mending)
             finally:
                 self._so_far = replace(self._so_far, underway=())
             self._add(acted)

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -509,3 +510,24 @@ def test_a_package_killed_while_somebody_installed_it_comes_with_what_may_be_had
     there = [name for name, version in host.versions("n", "m").items() if version == "1"]
     assert there == (["n", "m"] if code == 0 else [])
     assert [one["package"] for one in done.json["failed"]] == ([] if code == 0 else ["n:amd64"])
+
+
+def test_two_architectures_that_were_cut_off_between_each_other_are_mended_together(host: Scenario) -> None:
+    host.machine.check("dpkg --add-architecture i386")
+    old, new = ([pair(version, architecture) for architecture in ("amd64", "i386")] for version in "12")
+    host.install(*old)
+    host.repository("security", *new)
+    host.machine.check("sed -i 's/arch=amd64/arch=amd64,i386/' /etc/apt/sources.list.d/*.list")
+    host.machine.path("/srv/amd64.deb").write_bytes(new[0].build())
+    host.machine.path("/srv/i386.deb").write_bytes(replace(new[1], scripts=(("preinst", "kill -9 $PPID"),)).build())
+    assert host.machine.run("dpkg --unpack --auto-deconfigure /srv/amd64.deb /srv/i386.deb").returncode != 0
+
+    done = host.upgrade()
+
+    assert done.code == 0, done.out
+    assert host.versions("same:amd64", "same:i386") == {"same:amd64": "2", "same:i386": "2"}
+    assert host.machine.check("dpkg --audit") == ""
+
+
+def pair(version: str, architecture: str) -> Package:
+    return package("same", version, architecture=architecture, multi_arch="same")

@@ -47,7 +47,7 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
     updates: list[Update] = []
     repair: list[Repair] = []
     for package in index.present:
-        if package.current_state in _ABSENT and package.name not in index.shadowed:
+        if package.current_state in _ABSENT and (package.name, package.architecture) not in index.shadowed:
             continue
         state = unfinished(index, package) or (UNMET if package.id in index.broken_before else None)
         if state is not None:
@@ -69,9 +69,9 @@ def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
 
 def unfinished(index: Index, package: apt_pkg.Package) -> str | None:
     """Return dpkg's word for a package that it left half done; None where all is well."""
-    if package.inst_state in _REINSTALL or package.name in index.shadowed:
+    if package.inst_state in _REINSTALL:
         return "reinst-required"
-    return _STATES.get(package.current_state)
+    return index.shadowed.get((package.name, package.architecture)) or _STATES.get(package.current_state)
 
 
 def _security_update(

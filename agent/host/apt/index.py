@@ -1,7 +1,7 @@
 """Opens libapt's view of the packages: configuration, sources, cache, and which index files may be believed."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -64,8 +64,8 @@ class Index:
         Raises:
             HostError: sources or lists cannot be read; the message names file and line.
         """
-        self.shadowed: frozenset[str] = frozenset()
-        """Packages that libapt is shown as installed, for it would refuse everything otherwise (`shadow`)."""
+        self.shadowed: Mapping[tuple[str, str], str] = {}
+        """Real states, by name and architecture, of what libapt is shown as installed, or not at all (`shadow`)."""
         try:
             self._open()
         except HostError as error:
@@ -75,7 +75,7 @@ class Index:
             self._open_shadowed(stuck)
         stuck = self._keep_unfinished()
         if stuck:
-            self._open_shadowed(self.shadowed | stuck)
+            self._open_shadowed(stuck.union(name for name, _ in self.shadowed))
             self._keep_unfinished()
         self.broken_before = self.broken()
         self._broken_elsewhere = self.depcache.broken_count - len(self.broken_before)
@@ -102,7 +102,12 @@ class Index:
 
     def _open_shadowed(self, packages: frozenset[str]) -> None:
         self._shadow = new_directory()
-        self.shadowed = packages
+        states = ((*name.split(":"), state.state) for name, state in dpkg.states().items())
+        self.shadowed = {
+            (name, architecture): state
+            for name, architecture, state in states
+            if name in packages and state != "installed"
+        }
         self.__dict__.pop("present", None)
         with shadow(packages, Path(self._shadow.name)):
             self._open()

@@ -23,7 +23,7 @@ def seen(index: Index) -> Kernels:
     images: list[Image] = []
     for package in index.present:
         current = package.current_ver
-        if current is None or package.name in index.shadowed:
+        if current is None or (package.name, package.architecture) in index.shadowed:
             continue
         release = image_release(package.name)
         if release is not None and package.current_state == apt_pkg.CURSTATE_INSTALLED:

@@ -7,7 +7,7 @@ import apt_pkg
 
 from agent.core.model import Repair, Step
 from agent.host import dpkg
-from agent.host.apt.candidates import NEEDS_ARCHIVE, offered
+from agent.host.apt.candidates import NEEDS_ARCHIVE, offered, unfinished
 from agent.host.apt.groups import group_steps
 from agent.host.apt.index import Index
 from agent.host.apt.resolve import find_version, mark, marked, to_step
@@ -20,8 +20,11 @@ def reinstallations(index: Index, repair: Sequence[Repair], allowed: frozenset[i
     """
     steps: list[Step] = []
     states = dpkg.states()
+    torn = {package.name for package in index.present if unfinished(index, package) in NEEDS_ARCHIVE}
     for item in repair:
-        if item.state not in NEEDS_ARCHIVE or (item.package, item.architecture) not in index.cache:
+        # libapt unpacks the architectures of a package together, and wants the archive of each.
+        wanted = item.state in NEEDS_ARCHIVE or item.package in torn
+        if not wanted or (item.package, item.architecture) not in index.cache:
             continue
         package = index.cache[item.package, item.architecture]
         current = package.current_ver

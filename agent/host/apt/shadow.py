@@ -19,7 +19,7 @@ from agent.errors import HostError
 from agent.host import dpkg
 
 _NAMED = re.compile(r"The package (\S+) needs to be reinstalled")
-_STATE = re.compile(rb"(?m)^(Status: \S+) reinstreq \S+$")
+_STATE = re.compile(rb"(?m)^(Status: \S+) (?:reinstreq \S+|ok (?:unpacked|half-configured|half-installed))$")
 _DESCRIBED = re.compile(rb"(?m)^Description:")
 _NAME = re.compile(rb"(?m)^Package: (\S+)$")
 
