@@ -15,6 +15,8 @@ from agent.host.apt.shadow import named, new_directory, shadow
 from agent.host.apt.sources import read_sources
 
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
+_AT_REST = {"installed", "not-installed", "config-files"}
+"""States in which dpkg has nothing left to do for a package."""
 _REFUSED = -32768
 """The priority that keeps libapt from ever choosing a version (apt_preferences(5) reserves below -1)."""
 KEEP_LOCAL = ("--force-confdef", "--force-confold")
@@ -106,7 +108,7 @@ class Index:
         self.shadowed = {
             (name, architecture): state
             for name, architecture, state in states
-            if name in packages and state != "installed"
+            if name in packages and state not in _AT_REST
         }
         self.__dict__.pop("present", None)
         with shadow(packages, Path(self._shadow.name)):
