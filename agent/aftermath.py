@@ -4,11 +4,12 @@ A run writes down each transaction before it begins. When it is killed, or the p
 that on record and asks dpkg what became of it, before it does anything itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from agent.core import judge
-from agent.core.model import PackageState
+from agent.core.model import Outcome, PackageState, Step
 from agent.errors import HostError, RecordError
 from agent.memory import Memory
 from agent.reading import Reader
@@ -17,15 +18,40 @@ from agent.store import Document
 States = Mapping[str, PackageState]
 
 
-def complete_cut_off(memory: Memory, read_states: Callable[[], States]) -> None:
+def complete_cut_off(memory: Memory, read_states: Callable[[], States]) -> tuple[Step, ...]:
     """Add to the newest run's record, where that run was cut off, what dpkg had installed of its last transaction.
 
-    A record that cannot be read, or a dpkg database, stays as it is: the run that begins now tells of that.
+    Returns the steps that had not arrived, which are the next run's to finish. A record that cannot be read, or a
+    dpkg database, stays as it is: the run that begins now tells of that.
     """
     with suppress(RecordError, HostError):
         run = memory.cut_off_run()
         if run is not None and run.count("underway"):
-            memory.complete_run(run.text("id"), _completed(run, read_states()))
+            states = read_states()
+            memory.complete_run(run.text("id"), _completed(run, states))
+            return tuple(_step(part) for part in run.parts("underway") if not _arrived(part, states))
+    return ()
+
+
+def add_finished(outcome: Outcome, left: Sequence[Step], read_states: Callable[[], States]) -> Outcome:
+    """Add to an outcome what the run before had left half-way, and this one has brought to its end by repairing it."""
+    with suppress(HostError):
+        if left:
+            return replace(outcome, upgraded=(*outcome.upgraded, *judge.finished(left, outcome, read_states())))
+    return outcome
+
+
+def _step(part: Reader) -> Step:
+    return Step(
+        package=part.text("package"),
+        architecture=part.text("architecture"),
+        installed=part.maybe_text("from"),
+        candidate=part.text("to"),
+        origin=part.text("origin"),
+        archive=part.text("archive"),
+        security=True,
+        download_bytes=0,
+    )
 
 
 def _completed(run: Reader, states: States) -> Document:

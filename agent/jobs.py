@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agent import ahead, cycle, log
-from agent.aftermath import complete_cut_off
+from agent.aftermath import add_finished, complete_cut_off
 from agent.core import explain as explaining
 from agent.core.explain import Explanation
 from agent.core.model import Outcome, Plan, Result, Scope
@@ -55,7 +55,7 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
     Raises:
         HostError: the run cannot be put on record; nothing was changed.
     """
-    complete_cut_off(context.memory, context.engine.states)
+    left = complete_cut_off(context.memory, context.engine.states)
     now = context.machine.now()
     message = "begun; if this stands, the run was cut off before it could record its end"
     begun = Outcome(
@@ -71,6 +71,7 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
         outcome = run.end(Result.INTERRUPTED, str(error))
     except HostError as error:
         outcome = run.end(Result.FAILED, str(error))
+    outcome = add_finished(outcome, left, context.engine.states)
     ahead.look_back(context, outcome, run.after)
     try:
         context.memory.keep_outcome(outcome, context.machine.now())

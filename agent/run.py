@@ -240,15 +240,7 @@ class Run:
             message="",
         )
         result = judge.result(after, outcome, stopped=bool(self._context.stop()))
-        words = ""
-        if result is Result.INTERRUPTED:
-            words = f"stopped, {self._context.stop()}; what still waits is for the next run"
-        unmet = [item.package for item in after.repair if item.state == UNMET]
-        if unmet:
-            words = (
-                f"dependencies of {', '.join(unmet)} are not met; `apt-get --fix-broken install` shows what would help"
-            )
-        return replace(outcome, result=result, message=words)
+        return replace(outcome, result=result, message=judge.message(after, result, stopped=self._context.stop()))
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]

@@ -193,7 +193,7 @@ def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_n
     agent.machine.put("b", 2, "unpacked")
     underway = [part.text("package") for part in agent.last_run().parts("underway")]
 
-    agent.upgrade()
+    done = agent.upgrade()
 
     cut_off = agent.last_run(back=1)
     assert underway == ["a", "b", "c"]
@@ -201,6 +201,8 @@ def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_n
     assert [part.text("package") for part in cut_off.parts("upgraded")] == ["a"]
     assert "1 of its 3 packages had arrived" in cut_off.text("message")
     assert cut_off.count("underway") == 0
+    assert names(done.repaired) == ["b"]
+    assert sorted(names(done.upgraded)) == ["b", "c"]
 
 
 def test_after_a_kill_the_next_run_does_the_rest(agent: Agent) -> None:
@@ -214,7 +216,7 @@ def test_after_a_kill_the_next_run_does_the_rest(agent: Agent) -> None:
 
     assert done.result is Result.UPDATED
     assert names(done.repaired) == [many(BATCH_SIZE + 5)[-1]]
-    assert names(done.upgraded) == many(BATCH_SIZE + 5)[-5:-1]
+    assert names(done.upgraded) == many(BATCH_SIZE + 5)[-5:]
     assert len(agent.store.run_ids()) == 2
 
 

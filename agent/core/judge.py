@@ -36,6 +36,13 @@ def failures(
     return tuple(found)
 
 
+def finished(steps: Iterable[Step], outcome: Outcome, states: Mapping[str, PackageState]) -> tuple[Step, ...]:
+    """Return those steps of an earlier run that have arrived by now and that the outcome does not tell of yet."""
+    told = {(step.package, step.architecture) for step in outcome.upgraded}
+    news = (step for step in steps if step.installed != step.candidate)
+    return tuple(step for step in news if (step.package, step.architecture) not in told and arrived(step, states))
+
+
 def vanished(before: Mapping[str, PackageState], after: Mapping[str, PackageState]) -> tuple[str, ...]:
     """Name the packages that were installed before and are no more."""
     gone = (name for name, state in before.items() if state.state in HEALTHY and not is_there(after.get(name)))
@@ -64,3 +71,19 @@ def result(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     if outcome.upgraded or plan_after.lists.state is ListsState.PARTIAL:
         return Result.DEGRADED
     return Result.STALE
+
+
+def message(after: Plan, result: Result, *, stopped: str) -> str:
+    """Say what the lists of an outcome do not; `stopped` is why the run was stopped, empty where it was not."""
+    unmet = [item.package for item in after.repair if item.state == UNMET]
+    if unmet:
+        return f"dependencies of {', '.join(unmet)} are not met; `apt-get --fix-broken install` shows what would help"
+    if result is Result.INTERRUPTED:
+        return f"stopped, {stopped}; what still waits is for the next run"
+    if after.lists.state is ListsState.PARTIAL:
+        return "the lists of some package sources could not be fetched, so more may wait than is known"
+    if after.lists.state is ListsState.NEVER:
+        return "the package lists were never fetched, so nothing is known of what waits; run it with a refresh"
+    if after.lists.state is ListsState.STALE:
+        return "the package lists are stale, so more may wait than is known; run it with a refresh"
+    return ""

@@ -1,11 +1,12 @@
 """What a run is called, and what is said of each package that did not arrive."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from agent.core.judge import arrived, failures, result
-from agent.core.model import Failure, Lists, ListsState, PackageState, Result, Stage
+from agent.core.judge import arrived, failures, message, result
+from agent.core.model import UNMET, Failure, Lists, ListsState, PackageState, Result, Stage
 from tests.core import given
 
 FAILED = Failure(package="f:amd64", stage=Stage.CONFIGURE, error="exit 1")
@@ -112,3 +113,28 @@ def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
     states = {"a:amd64": PackageState(version="2", state="installed")}
 
     assert [one.package for one in failures([given.step("a"), given.step("b")], states, {"a": "noise"})] == ["b:amd64"]
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome", "stopped", "said"),
+    [
+        ({}, Result.UPDATED, "", ""),
+        ({"repair": (replace(given.REPAIR, state=UNMET),)}, Result.DEGRADED, "", "dependencies of r are not met"),
+        ({}, Result.INTERRUPTED, "asked to", "stopped, asked to; what still waits"),
+        ({"lists": replace(given.FRESH, state=ListsState.STALE)}, Result.DEGRADED, "", "the package lists are stale"),
+        (
+            {"lists": replace(given.FRESH, state=ListsState.NEVER)},
+            Result.STALE,
+            "",
+            "the package lists were never fetched",
+        ),
+        ({"lists": replace(given.FRESH, state=ListsState.PARTIAL)}, Result.DEGRADED, "", "some package sources"),
+    ],
+)
+def test_what_the_lists_of_an_outcome_do_not_say_is_a_sentence(
+    after: dict[str, Any], outcome: Result, stopped: str, said: str
+) -> None:
+    words = message(given.plan(**after), outcome, stopped=stopped)
+
+    assert said in words
+    assert bool(words) is bool(said)
