@@ -36,6 +36,8 @@ PACKAGES = (
 PEER = """#clear Unattended-Upgrade::Origins-Pattern;
 Unattended-Upgrade::Origins-Pattern {{ "origin=Debian,codename={codename}-security,label=Debian-Security"; }};
 """
+THIS_MACHINE = "this-machine"
+"""An overlay over this very machine, with the packages, sources and settings of apt that it has."""
 LISTS_S, INSTALL_S = 300, 1200
 """How long fetching lists and installing packages may take."""
 
@@ -64,6 +66,8 @@ def session(*, rounds: int, peer: bool) -> Iterator[Session]:
 
 def server(codename: str) -> tuple[Path, ...]:
     """Return the layers of a fuller server without security updates, made if this machine has none yet (minutes)."""
+    if codename == THIS_MACHINE:
+        return (Path("/"),)
     base = bases.base(codename)
     digest = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8]
     layer = bases.CACHE / f"{base.name}-server-{digest}"
@@ -88,6 +92,13 @@ def connect(running: Machine) -> None:
 
 def add_security(running: Machine, codename: str) -> None:
     """Add the release's security updates, for the peer as well, and fetch the lists."""
+    if codename == THIS_MACHINE:  # it has its sources, but neither the peer nor perhaps what the agent needs
+        running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+        running.write("/etc/apt/apt.conf.d/99peer", PEER.format(codename=bases.own_codename()))
+        running.check("apt-get -q update", timeout=LISTS_S)
+        needed = "unattended-upgrades python3-apt python3-psutil python3-structlog"
+        running.check(f"apt-get -q -y --no-install-recommends install {needed}", timeout=INSTALL_S)
+        return
     line = f"deb {bases.security_mirror()} {codename}-security main\n"
     running.write("/etc/apt/sources.list.d/security.list", line)
     running.write("/etc/apt/apt.conf.d/99peer", PEER.format(codename=codename))

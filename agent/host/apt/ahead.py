@@ -74,7 +74,8 @@ class AptChangelogs:
         allowed = index.allowed(self._origins)
         patience = Patience(_PATIENCE, self._tell, self._stop)
         stop = _until(self._timeout, self._stop)
-        return fetching.fetch(index, steps, allowed, ledger=None, patience=patience, tell=self._tell, stop=stop).failed
+        fetching.mark_exactly(index, steps, allowed)
+        return fetching.fetch(index, steps, ledger=None, patience=patience, tell=self._tell, stop=stop).failed
 
     def read(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Subject, Fixes | None]]:
         """Read changelogs out of archives; what can be had neither here nor by a download is left out."""

@@ -18,6 +18,7 @@ from agent.host import conffiles, dpkg
 from agent.host.apt import fetch as fetching
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.candidates import scan
+from agent.host.apt.fetch import mark_exactly
 from agent.host.apt.index import Index, configure
 from agent.host.apt.kernels import seen
 from agent.host.apt.lists import assess
@@ -45,6 +46,8 @@ class AptEngine:
         self._tell = tell
         self._stop = stop
         self._index: Index | None = None
+        self._marked: tuple[frozenset[Step], Index] | None = None
+        """What the resolver marked, on which index: opening another one to download just that would cost as much."""
         self._ledger = ledger
         self._archives: tuple[Path, ...] = ()
         self._transactions = Transactions(
@@ -62,11 +65,12 @@ class AptEngine:
 
     def refresh(self) -> tuple[SourceError, ...]:
         """Fetch the lists; return what failed."""
-        self._index = None
+        self._forget()
         return refreshing.refresh(self._policy.apt.refresh_timeout, self._patience(), self._tell, self._stop)
 
     def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
         """Open the lists anew and look at the packages."""
+        self._forget()
         index = self._index = Index()
         patterns = self._policy.security.origins
         found = scan(index, patterns)
@@ -104,17 +108,15 @@ class AptEngine:
         index, self._index = self._index or Index(), None
         security = index.allowed(self._policy.security.origins)
         allowed = security if scope is Scope.SECURITY else frozenset(index.releases)
-        return resolve(index, admitted, allowed=allowed, security=security, veto=veto)
+        resolution = resolve(index, admitted, allowed=allowed, security=security, veto=veto)
+        self._marked = (frozenset(resolution.steps), index)
+        return resolution
 
     def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
         """Download and verify what the steps need."""
-        index = Index()
-        patterns = self._patterns(scope)
-        allowed = frozenset(index.releases) if patterns is None else index.allowed(patterns)
         done = fetching.fetch(
-            index,
+            self._marked_index(steps, scope),
             steps,
-            allowed,
             ledger=self._ledger,
             patience=self._patience(),
             tell=self._tell,
@@ -125,18 +127,18 @@ class AptEngine:
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
         """Carry out the steps in one transaction of their own process."""
-        self._index = None
+        self._forget()
         pending = not self._left_alone()
         return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on, pending=pending)
 
     def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
         """Remove exactly these packages in one transaction of their own process."""
-        self._index = None
+        self._forget()
         return self._transactions.remove(removals, pending=not self._left_alone())
 
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished."""
-        self._index = None
+        self._forget()
         left_alone = self._left_alone()
         if not left_alone:
             return self._transactions.repair(None)
@@ -163,6 +165,19 @@ class AptEngine:
     def tidy(self) -> None:
         """Remove the archives that `fetch` put on the machine, in this run or in one that was killed."""
         fetching.settle(self._ledger)
+
+    def _marked_index(self, steps: Sequence[Step], scope: Scope) -> Index:
+        """Return an index with just these steps marked: the resolver's own, if they are just what it marked."""
+        if self._marked is not None and self._marked[0] == frozenset(steps):
+            (_, index), self._marked = self._marked, None
+            return index
+        index = Index()
+        patterns = self._patterns(scope)
+        mark_exactly(index, steps, frozenset(index.releases) if patterns is None else index.allowed(patterns))
+        return index
+
+    def _forget(self) -> None:
+        self._index = self._marked = None
 
     def _patterns(self, scope: Scope) -> tuple[Pattern, ...] | None:
         return self._policy.security.origins if scope is Scope.SECURITY else None

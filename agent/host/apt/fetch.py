@@ -96,25 +96,22 @@ def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -
 def fetch(
     index: Index,
     steps: Sequence[Step],
-    allowed: frozenset[int],
     *,
     ledger: Path | None,
     patience: Patience,
     tell: Tell,
     stop: Stop,
 ) -> Fetched:
-    """Download what the steps need into apt's archive; each file is verified by libapt.
+    """Download what the steps, which are marked on the index, need into apt's archive; libapt verifies each file.
 
     Each is listed in the ledger first, where there is one: it says what to remove again, whatever happens.
 
     Raises:
         BusyError: another program held the archive to the end of `patience`.
-        ChangedError: as `mark_exactly`.
         NoSpaceError: the plan does not fit.
         StoppedError: a stop was asked for.
         HostError: libapt refuses altogether, or the ledger cannot be written.
     """
-    mark_exactly(index, steps, allowed)
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     fetcher = apt_pkg.Acquire(_Progress(tell, stop))
     with hold(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
