@@ -124,7 +124,7 @@ def test_a_failing_postinst_fails_one_package_and_no_other(host: Scenario) -> No
 
     assert (done.code, done.json["result"]) == (1, "failed")
     assert [(one["package"], one["stage"]) for one in done.json["failed"]] == [("b:amd64", "configure")]
-    assert "returned error exit status 3" in done.json["failed"][0]["error"]
+    assert "exit status 3" in done.json["failed"][0]["error"]
     assert names(done.json["upgraded"]) == ["a", "c"]
 
 

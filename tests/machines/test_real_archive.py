@@ -46,6 +46,8 @@ def test_a_server_gets_exactly_the_peers_set_and_nothing_else(server: Machine, c
     before = dpkg_list(server)
 
     plan = host.check()
+    if codename == "forky" and not plan["install"] and not peer_plan(server):
+        pytest.skip("Debian testing has no security update pending today")
     peer = peer_plan(server)
     done = host.agent("upgrade --json", timeout=900)
     again = host.upgrade()

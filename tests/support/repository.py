@@ -3,10 +3,12 @@
 import functools
 import gzip
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -163,6 +165,7 @@ class Repository:
     extra_stanzas: str = ""
     valid_for: timedelta | None = None
     release_fields: dict[str, str] = field(default_factory=dict)
+    published_at: float = 0.0
 
     def add(self, *packages: Package) -> "Repository":
         """Add packages and publish."""
@@ -192,10 +195,11 @@ class Repository:
             (dists / name).parent.mkdir(parents=True, exist_ok=True)
             (dists / name).write_bytes(content)
         release = self._release(files)
-        if self.signer is None:
-            (dists / "Release").write_bytes(release)
-        else:
-            (dists / "InRelease").write_bytes(self.signer.sign(release))
+        published = dists / ("InRelease" if self.signer else "Release")
+        published.write_bytes(self.signer.sign(release) if self.signer else release)
+        # apt asks "if modified since", by the second: what is published within one is told apart all the same
+        self.published_at = max(time.time(), self.published_at + 1)
+        os.utime(published, (self.published_at, self.published_at))
 
     @property
     def _architectures(self) -> tuple[str, ...]:

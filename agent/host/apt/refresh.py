@@ -34,7 +34,7 @@ _WORDS: tuple[tuple[SourceFault, str], ...] = (
 _PLACES = (
     # Where libapt's summary names a repository rather than one of its files.
     re.compile(r"repository '(?P<uri>\S+) (?P<suite>[^' ]+)[^']*'"),
-    re.compile(r"(?:GPG error|signature verification failed): (?P<uri>\S+) (?P<suite>\S+) "),
+    re.compile(r"(?:GPG error|[Ss]ignature verification failed): (?P<uri>\S+) (?P<suite>\S+) "),
     re.compile(r"Release file for (?P<uri>\S+?)/dists/(?P<suite>\S+)/(?:In)?Release "),
 )
 _OF_DPKG = re.compile(r"needs to be reinstalled")
