@@ -4,11 +4,12 @@ PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 PARTS ?=
 
-.PHONY: help check test faults deb bench install clean
+.PHONY: help check test test-all faults deb bench install clean
 
 help:
 	@echo "make check    lint and types"
 	@echo "make test     real packages on real machines (root)"
+	@echo "make test-all the same on every release that is supported, and on Debian testing"
 	@echo "make faults   cut power at many points of an upgrade (root)"
 	@echo "make deb      build the Debian package into build/"
 	@echo "make bench    measure against the peers (root); PARTS=\"planning upgrade\" for some of it"
@@ -19,6 +20,9 @@ check:
 
 test:
 	tools/test
+
+test-all:
+	MAESTRO_TEST_RELEASES="bookworm trixie forky" tools/test
 
 faults:
 	$(PYTHON) -m tests.fault_run

@@ -76,7 +76,13 @@ class Ran:
     done: Answer
 
 
-@pytest.fixture(scope="module", params=bases.codenames())
+@pytest.fixture(params=bases.table_codenames())
+def codename(request: pytest.FixtureRequest) -> str:
+    """Return each release in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=bases.table_codenames())
 def release(request: pytest.FixtureRequest) -> str:
     """Return each release in turn."""
     return str(request.param)

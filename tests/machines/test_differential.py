@@ -39,6 +39,12 @@ class Pair:
     theirs: Scenario
 
 
+@pytest.fixture(params=bases.table_codenames())
+def codename(request: pytest.FixtureRequest) -> str:
+    """Return each release in turn."""
+    return str(request.param)
+
+
 @pytest.fixture
 def pair(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Pair]:
     """Return a machine for the agent and one for its peer, both without any package source."""

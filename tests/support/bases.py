@@ -46,6 +46,11 @@ def codenames() -> tuple[str, ...]:
     return tuple(os.environ.get("MAESTRO_TEST_RELEASES", "bookworm trixie").split())
 
 
+def table_codenames() -> tuple[str, ...]:
+    """Return the releases for tables of a hundred cases and more: the first alone, unless a run names its releases."""
+    return codenames() if "MAESTRO_TEST_RELEASES" in os.environ else codenames()[:1]
+
+
 def mirror() -> str:
     """Return the Debian archive that this very machine is configured to use."""
     if "MAESTRO_TEST_MIRROR" in os.environ:
