@@ -374,7 +374,7 @@ def test_the_same_go_as_with_the_peer(host: Scenario, kind: Any) -> None:
 def test_a_kernel_that_somebody_asks_for_meanwhile_stays(host: Scenario) -> None:
     old = three(host)
     up_to_date(host)
-    lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(30)'
+    lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(15)'
     hold = f"exec python3 -c 'import fcntl, time; {lock}'"
     with host.machine.start(hold) as holder, host.machine.start("exec maestro-agent upgrade --json") as running:
         record = "/var/lib/maestro-agent/state.json"
@@ -382,7 +382,7 @@ def test_a_kernel_that_somebody_asks_for_meanwhile_stays(host: Scenario) -> None
         planned = json.loads(host.machine.path(record).read_text())["plan"]["remove"]
         host.machine.check(f"apt-mark manual {shlex.join(old)}")
         holder.kill()
-        out, _ = running.communicate(timeout=30)
+        out, _ = running.communicate(timeout=90)
 
     done = answer(subprocess.CompletedProcess([], running.returncode, out, ""))
     assert (done.code, done.json["result"], gone(done)) == (0, "up-to-date", [])
