@@ -96,7 +96,7 @@ def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> Mapping[str
 
 def _unfinished(step: Step, states: Mapping[str, PackageState]) -> bool:
     state = states.get(f"{step.package}:{step.architecture}")
-    return state is not None and state.state not in judge.HEALTHY | {"not-installed", "config-files"}
+    return state is not None and judge.is_there(state) and state.state not in judge.HEALTHY
 
 
 def _culprit(step: Step, states: Mapping[str, PackageState], errors: Mapping[str, str]) -> bool:

@@ -7,10 +7,8 @@ document that cannot be read, or that a newer agent wrote, is set aside under an
 Kept free of heavy imports, for `status` reads through here.
 """
 
-import errno
 import json
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +16,7 @@ from contextlib import contextmanager, suppress
 from agent.errors import BusyError, HostError, RecordError
 from agent.reading import Reader
 from agent.recordlock import holder_pid, lock
+from agent.regularfile import open_regular
 
 DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
 STATE = "state"
@@ -88,7 +87,7 @@ class Store:
         """
         path = self.path(name)
         try:
-            with open(path, encoding="utf-8", opener=_open_regular) as file:
+            with open(path, encoding="utf-8", opener=open_regular) as file:
                 reader = Reader(json.load(file), path)
             found = reader.text("schema")
             if found != schema:
@@ -185,16 +184,6 @@ class Store:
         except OSError:
             return "; root may set it aside with `maestro-agent check`"
         return f"; it was set aside as {aside}"
-
-
-def _open_regular(path: str, flags: int) -> int:
-    """Open a file without waiting: a pipe in its place must not hang whoever asks for the status."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a directory has an error of its own
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", path)
-    return descriptor
 
 
 def _is_writing(pid: str) -> bool:

@@ -7,11 +7,9 @@ records. SIGTERM and SIGINT ask it to stop at the next point where nothing is ha
 import json
 import os
 import signal
-import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from agent import jobs, log
@@ -22,6 +20,7 @@ from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, PrivilegeError
 from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
+from agent.host.deadline import within
 from agent.host.system import LocalMachine, is_root, read_distro
 from agent.memory import Memory
 from agent.report import Document, explanation_document, outcome_document, plan_document
@@ -114,13 +113,6 @@ def _on_signal() -> Stop:
     return lambda: reason
 
 
-def _within(limit: timedelta, stop: Stop) -> Stop:
-    """Stop for its reasons, or when the time from now on is over."""
-    deadline = time.monotonic() + limit.total_seconds()
-    late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
-    return lambda: stop() or (late if time.monotonic() > deadline else "")
-
-
 def _ask_to_stop(child: int, tell: Tell) -> None:
     tell("stopping when nothing is half done; what is being installed is finished first")
     with suppress(ProcessLookupError):
@@ -156,7 +148,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _context(request: Request, tell: Tell, stop: Stop, memory: Memory, run_id: str) -> Context:
     policy, _ = load(request.config, read_distro())
-    stop = _within(policy.apt.run_timeout, stop)
+    limit = policy.apt.run_timeout
+    stop = within(limit, stop, f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)")
     log_path, ledger = Path(memory.store.log_path(run_id)), Path(memory.store.ledger_path)
     engine = AptEngine(policy, log=log_path, ledger=ledger, tell=tell, stop=stop)
     changelogs = AptChangelogs(policy, scratch=Path(memory.store.directory, "ahead"), tell=tell, stop=stop)

@@ -43,6 +43,7 @@ class _Stanza:
     """As `name:architecture`, where `all` counts as the native one."""
     status: str
     version: str
+    source: str
     conffiles: str
 
 
@@ -53,20 +54,20 @@ def _stanzas() -> Iterator[_Stanza]:
         HostError: it cannot be read.
     """
     native = apt_pkg.config.find("APT::Architecture")
-    keys = ("Package", "Architecture", "Status", "Version", "Conffiles")
+    keys = ("Package", "Architecture", "Status", "Version", "Source", "Conffiles")
     try:
         for path in (status_file(), *journal()):
             with path.open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # names of files are bytes
                 for fields in stanzas:
                     if "Package" not in fields:
                         raise HostError(f"{path}: cannot be read: it has an entry without a package's name")
-                    package, architecture, status, version, conffiles = (
+                    package, architecture, status, version, source, conffiles = (
                         os.fsdecode(fields[key]) if key in fields else "" for key in keys
                     )
                     own = native if architecture in {"all", ""} else architecture
                     yield _Stanza(
                         package=package, architecture=architecture, name=f"{package}:{own}",
-                        status=status, version=version, conffiles=conffiles,
+                        status=status, version=version, source=source, conffiles=conffiles,
                     )  # fmt: skip
     except (SystemError, OSError) as error:
         raise HostError(f"{status_file()}: cannot be read: {error}") from error
@@ -104,22 +105,10 @@ def sources() -> Mapping[str, tuple[str, str]]:
     Raises:
         HostError: the status file cannot be read.
     """
-    native = apt_pkg.config.find("APT::Architecture")
     found: dict[str, tuple[str, str]] = {}
-    try:
-        with status_file().open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:
-            for stanza in stanzas:
-                fields = {
-                    key: stanza[key].decode(errors="replace")
-                    for key in ("Package", "Architecture", "Version", "Source")
-                    if key in stanza
-                }
-                architecture = fields.get("Architecture", native)
-                name = f"{fields['Package']}:{native if architecture == 'all' else architecture}"
-                source, _, version = fields.get("Source", fields["Package"]).partition(" ")
-                found[name] = (source, version.strip("() ") or source_version(fields.get("Version", "")))
-    except (SystemError, OSError, KeyError) as error:
-        raise HostError(f"{status_file()}: cannot be read: {error}") from error
+    for stanza in _stanzas():
+        source, _, version = (stanza.source or stanza.package).partition(" ")
+        found[stanza.name] = (source, version.strip("() ") or source_version(stanza.version))
     return found
 
 

@@ -25,7 +25,9 @@ from agent.host import dpkg
 from agent.host.apt import fetch as fetching
 from agent.host.apt.changelogs import Archives, Question, in_archives, installed
 from agent.host.apt.index import Index, libapt_errors
+from agent.host.apt.progress import Progress
 from agent.host.apt.resolve import find_version
+from agent.host.deadline import within
 from agent.host.idle import at_idle
 from agent.host.locks import Patience, hold
 from agent.host.system import free_bytes
@@ -35,6 +37,7 @@ _PATIENCE = timedelta(seconds=5)
 _LARGEST_DOWNLOAD = 256 * 1024 * 1024
 """What one check downloads at most only to read it."""
 _PARTIAL = "partial"
+_LATE = "it takes too long"
 _READING_TIME = timedelta(minutes=5)
 _READING_INSTALLED_S = 2.0
 
@@ -73,7 +76,7 @@ class AptChangelogs:
         index = Index()
         allowed = index.allowed(self._origins)
         patience = Patience(_PATIENCE, self._tell, self._stop)
-        stop = _until(self._timeout, self._stop)
+        stop = within(self._timeout, self._stop, _LATE)
         fetching.mark_exactly(index, steps, allowed)
         return fetching.fetch(index, steps, ledger=None, patience=patience, tell=self._tell, stop=stop).failed
 
@@ -126,7 +129,7 @@ class AptChangelogs:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _download(self, items: Sequence[_Item]) -> list[_Item]:
-        fetcher = apt_pkg.Acquire(_Progress(_until(self._timeout, self._stop)))
+        fetcher = apt_pkg.Acquire(Progress(within(self._timeout, self._stop, _LATE)))
         left = min(_LARGEST_DOWNLOAD, free_bytes(str(self._scratch)) // 2)
         asked: list[tuple[_Item, apt_pkg.AcquireFile]] = []
         for item in sorted(items, key=lambda one: one.size):
@@ -145,7 +148,7 @@ class AptChangelogs:
     def _read(self, items: Sequence[_Item]) -> Iterator[tuple[Subject, Fixes | None]]:
         """Read in a child; an archive that ends it is passed over."""
         left = list(items)
-        over = _until(_READING_TIME, self._stop)
+        over = within(_READING_TIME, self._stop, _LATE)
         while left and not over():
             self._tell(f"reading the changelogs of {len(left)} packages")
             count = 0
@@ -160,44 +163,12 @@ class AptChangelogs:
             left = left[count:]
 
 
-class _Progress:
-    """What libapt calls while it downloads."""
-
-    def __init__(self, stop: Stop) -> None:
-        self._stop = stop
-
-    def start(self) -> None:
-        """Begin; nothing to set up."""
-
-    def stop(self) -> None:
-        """End; nothing to tear down."""
-
-    def media_change(self, _medium: str, _drive: str) -> bool:
-        """Refuse to wait for somebody to change a disc."""
-        return False
-
-    def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Take note of nothing: the result is read from the items afterwards."""
-
-    fetch = done = fail = ims_hit
-
-    def pulse(self, _owner: apt_pkg.Acquire) -> bool:
-        """Return False, which cancels, once it has gone on for too long or a stop was asked for."""
-        return not self._stop()
-
-
 def _make_room(directory: Path) -> None:
     """Make an empty directory that belongs to the user as whom apt downloads."""
     shutil.rmtree(directory, ignore_errors=True)  # of a check that was killed
     directory.mkdir(mode=0o700)
     with suppress(LookupError):  # where there is no such user apt downloads as root
         shutil.chown(directory, user=apt_pkg.config.find("APT::Sandbox::User", "root"))
-
-
-def _until(timeout: timedelta, stop: Stop) -> Stop:
-    """Return a question that also has a reason to stop once the time is over."""
-    deadline = time.monotonic() + timeout.total_seconds()
-    return lambda: stop() or ("it takes too long" if time.monotonic() > deadline else "")
 
 
 def _places(archive: Archive) -> tuple[Path, Path]:

@@ -5,11 +5,9 @@ that may be anything.
 """
 
 import codecs
-import errno
 import io
 import os
 import posixpath
-import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +18,7 @@ import apt_pkg
 
 from agent.core.changelog import fixes
 from agent.core.fixes import Fixes
+from agent.regularfile import open_regular
 
 _DOC = "usr/share/doc"
 _NAMES = ("changelog.Debian.gz", "changelog.gz", "changelog.Debian", "changelog")
@@ -121,7 +120,7 @@ def _installed_lines(package: str, names: tuple[str, ...]) -> Iterator[str]:
     for name in names:
         path = os.path.realpath(os.path.join(base, package, name))
         if os.path.dirname(os.path.dirname(path)) == base:
-            with suppress(OSError), open(path, "rb", opener=_open_regular) as file:
+            with suppress(OSError), open(path, "rb", opener=_open_here) as file:
                 yield from lines(file.read)
                 return
 
@@ -190,10 +189,6 @@ def _below_doc(target: str) -> tuple[str, str] | None:
     return (package, name) if path.startswith(f"{_DOC}/") and package and "/" not in name else None
 
 
-def _open_regular(path: str, flags: int) -> int:
-    """Open a file without waiting, and nothing but a file."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", path)
-    return descriptor
+def _open_here(path: str, flags: int) -> int:
+    """Open a file that is no link: where it leads was judged before."""
+    return open_regular(path, flags | os.O_NOFOLLOW)

@@ -107,7 +107,7 @@ class AptEngine:
         """Ask libapt's resolver; marks are made on the index of the last look, or a new one."""
         index, self._index = self._index or Index(), None
         security = index.allowed(self._policy.security.origins)
-        allowed = security if scope is Scope.SECURITY else frozenset(index.releases)
+        allowed = index.allowed(self._patterns(scope))
         resolution = resolve(index, admitted, allowed=allowed, security=security, veto=veto)
         self._marked = (frozenset(resolution.steps), index)
         return resolution
@@ -128,22 +128,22 @@ class AptEngine:
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
         """Carry out the steps in one transaction of their own process."""
         self._forget()
-        pending = not self._left_alone()
+        pending = not self._left_alone(self._unfinished())
         return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on, pending=pending)
 
     def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
         """Remove exactly these packages in one transaction of their own process."""
         self._forget()
-        return self._transactions.remove(removals, pending=not self._left_alone())
+        return self._transactions.remove(removals, pending=not self._left_alone(self._unfinished()))
 
     def repair(self) -> Mapping[str, str]:
         """Finish what dpkg left unfinished."""
         self._forget()
-        left_alone = self._left_alone()
-        if not left_alone:
-            return self._transactions.repair(None)
-        unfinished = [name for name, state in dpkg.states().items() if state.state in _UNFINISHED]
-        return self._transactions.repair([name for name in unfinished if name not in left_alone])
+        unfinished = self._unfinished()
+        left_alone = self._left_alone(unfinished)
+        return self._transactions.repair(
+            [name for name in unfinished if name not in left_alone] if left_alone else None
+        )
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall what dpkg can only finish from its archive, at the version it has."""
@@ -172,8 +172,7 @@ class AptEngine:
             (_, index), self._marked = self._marked, None
             return index
         index = Index()
-        patterns = self._patterns(scope)
-        mark_exactly(index, steps, frozenset(index.releases) if patterns is None else index.allowed(patterns))
+        mark_exactly(index, steps, index.allowed(self._patterns(scope)))
         return index
 
     def _forget(self) -> None:
@@ -182,13 +181,12 @@ class AptEngine:
     def _patterns(self, scope: Scope) -> tuple[Pattern, ...] | None:
         return self._policy.security.origins if scope is Scope.SECURITY else None
 
-    def _left_alone(self) -> set[str]:
-        """Return unfinished packages that are not ours to touch: configuring Docker would restart its engine."""
-        return {
-            name
-            for name, state in dpkg.states().items()
-            if state.state in _UNFINISHED and veto(self._policy, name.split(":")[0]) is not None
-        }
+    def _unfinished(self) -> list[str]:
+        return [name for name, state in dpkg.states().items() if state.state in _UNFINISHED]
+
+    def _left_alone(self, unfinished: Sequence[str]) -> set[str]:
+        """Return those that are not ours to touch: configuring Docker would restart its engine."""
+        return {name for name in unfinished if veto(self._policy, name.split(":")[0]) is not None}
 
     def _patience(self) -> Patience:
         return Patience(self._policy.apt.lock_timeout, self._tell, self._stop)

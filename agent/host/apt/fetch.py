@@ -13,6 +13,7 @@ from agent.core.model import Step
 from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, HostError, StoppedError
 from agent.host.apt.index import Index, clean, libapt_errors
+from agent.host.apt.progress import Progress
 from agent.host.apt.resolve import find_version, mark, marked
 from agent.host.apt.space import require_space
 from agent.host.locks import Patience, hold
@@ -29,41 +30,21 @@ class Fetched:
     """Where each verified package lies, whoever put it there."""
 
 
-class _Progress:
-    """What libapt calls while it downloads."""
-
-    current_bytes = 0
-    total_bytes = 0
-    current_items = 0
-    total_items = 0
+class _Progress(Progress):
+    """Tells how far a download has come."""
 
     def __init__(self, tell: Tell, stop: Stop) -> None:
-        self._stop = stop
+        super().__init__(stop)
         self._tell = tell
         self._told = 0.0
 
-    def start(self) -> None:
-        """Begin; nothing to set up."""
-
-    def stop(self) -> None:
-        """End; nothing to tear down."""
-
-    def media_change(self, _medium: str, _drive: str) -> bool:
-        """Refuse to wait for somebody to change a disc."""
-        return False
-
-    def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Take note of nothing: the result is read from the items afterwards."""
-
-    fetch = done = fail = ims_hit
-
-    def pulse(self, _owner: apt_pkg.Acquire) -> bool:
+    def pulse(self, owner: apt_pkg.Acquire) -> bool:
         """Tell how far it has come, once a second; return False, which cancels, once a stop was asked for."""
         if time.monotonic() - self._told >= 1:
             self._told = time.monotonic()
             done, total = self.current_bytes / 1e6, self.total_bytes / 1e6
             self._tell(f"downloading {self.current_items} of {self.total_items} packages, {done:.1f} of {total:.1f} MB")
-        return not self._stop()
+        return super().pulse(owner)
 
 
 def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -> None:

@@ -200,8 +200,10 @@ class Index:
         self.depcache.init()
         self._keep_unfinished()
 
-    def allowed(self, patterns: tuple[Pattern, ...]) -> frozenset[int]:
-        """Ids of the index files that match any pattern, whether authenticated or not."""
+    def allowed(self, patterns: tuple[Pattern, ...] | None) -> frozenset[int]:
+        """Ids of the index files that match any pattern, or of all (None), whether authenticated or not."""
+        if patterns is None:
+            return frozenset(self.releases)
         return frozenset(
             file_id
             for file_id, release in self.releases.items()

@@ -15,6 +15,7 @@ from agent.core.model import SourceError, SourceFault
 from agent.core.ports import Stop, Tell
 from agent.errors import StoppedError
 from agent.host.apt.index import clean, libapt_errors
+from agent.host.apt.progress import Progress
 from agent.host.apt.sources import read_sources, source_of
 from agent.host.locks import Patience, hold
 
@@ -42,22 +43,15 @@ _OF_DPKG = re.compile(r"needs to be reinstalled")
 _PULSE_US = 250_000
 
 
-class _Progress:
+class _Progress(Progress):
     """What libapt calls while it fetches; collects the failures and keeps the deadline."""
 
     def __init__(self, deadline: float, tell: Tell, stop: Stop) -> None:
-        self._stop = stop
+        super().__init__(stop)
         self.failed: list[tuple[str, str]] = []
         self.timed_out = False
-        self.current_bytes = 0
         self._deadline = deadline
         self._tell = tell
-
-    def start(self) -> None:
-        """Begin; nothing to set up."""
-
-    def stop(self) -> None:
-        """End; nothing to tear down."""
 
     def media_change(self, medium: str, drive: str) -> bool:
         """Refuse to wait for somebody to change a disc."""
@@ -72,18 +66,15 @@ class _Progress:
         """Say that a list is being fetched."""
         self._tell(item.description)
 
-    def done(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Take note of nothing: what arrived is read from the lists afterwards."""
-
     def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
         """Keep the item's own error; an item that was merely not needed has none."""
         if item.owner.error_text:
             self.failed.append((item.description, clean(item.owner.error_text)))
 
-    def pulse(self, _owner: apt_pkg.Acquire) -> bool:
+    def pulse(self, owner: apt_pkg.Acquire) -> bool:
         """Return False, which cancels the fetch, once the deadline has passed or a stop was asked for."""
         self.timed_out = time.monotonic() > self._deadline
-        return not self.timed_out and not self._stop()
+        return not self.timed_out and super().pulse(owner)
 
 
 def refresh(timeout: timedelta, patience: Patience, tell: Tell, stop: Stop) -> tuple[SourceError, ...]:

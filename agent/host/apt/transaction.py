@@ -18,7 +18,7 @@ from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, HostError
 from agent.host import dpkg
 from agent.host.apt.fetch import mark_exactly
-from agent.host.apt.index import Index, clean, libapt_errors
+from agent.host.apt.index import KEEP_LOCAL, Index, clean, libapt_errors
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
 from agent.host.locks import Patience, first_holder, hold
 from agent.host.supervisor import Channel, Report, supervise
@@ -67,7 +67,7 @@ class Transactions:
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
             self._transact(
                 channel,
-                lambda index: mark_exactly(index, steps, _allowed(index, patterns)),
+                lambda index: mark_exactly(index, steps, index.allowed(patterns)),
                 [f"{step.package}:{step.architecture}" for step in steps],
                 pending=pending,
             )
@@ -136,10 +136,6 @@ class Transactions:
             _configure(channel, packages)
 
 
-def _allowed(index: Index, patterns: tuple[Pattern, ...] | None) -> frozenset[int]:
-    return frozenset(index.releases) if patterns is None else index.allowed(patterns)
-
-
 def _do_marked(channel: Channel, mark: Callable[[Index], None], names: Sequence[str], *, pending: bool) -> None:
     """Let libapt do what `mark` marks; whoever calls holds dpkg's locks, which are given free at the end."""
     try:
@@ -181,7 +177,7 @@ def _configure(channel: Channel, packages: Sequence[str] | None) -> None:
 
 def _dpkg(channel: Channel, *arguments: str) -> None:
     status = str(channel.descriptor)
-    command = ["dpkg", "--force-confdef", "--force-confold", "--status-fd", status, *arguments]
+    command = ["dpkg", *KEEP_LOCAL, "--status-fd", status, *arguments]
     environment = {**os.environ, "DPKG_FRONTEND_LOCKED": "true"}
     subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[channel.descriptor], check=False)
 
