@@ -34,9 +34,10 @@ bench:
 	$(PYTHON) -m benchmarks $(PARTS)
 
 install:
-	install -d $(DESTDIR)/usr/share/maestro-agent $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-agent/config.d
+	install -d $(DESTDIR)/usr/share/maestro-agent $(DESTDIR)/usr/bin $(DESTDIR)/usr/libexec/maestro-agent $(DESTDIR)/etc/maestro-agent/config.d
 	find agent -name '*.py' -exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-agent/{}' ';'
 	install -m 755 bin/maestro-agent $(DESTDIR)/usr/bin/maestro-agent
+	install -m 755 bin/worker $(DESTDIR)/usr/libexec/maestro-agent/worker
 	install -D -m 644 completion/maestro-agent.bash \
 		$(DESTDIR)/usr/share/bash-completion/completions/maestro-agent
 

@@ -14,6 +14,7 @@ from agent.times import ago, moment, spell
 STATUS_SCHEMA = "maestro.status/1"
 Document = dict[str, object]
 _SHOWN = 8
+_JOBS = ("check", "upgrade")
 _CLOCK_SLACK = timedelta(minutes=5)
 
 
@@ -30,6 +31,30 @@ class Health(Enum):
         return {Health.HEALTHY: 0, Health.ATTENTION: 10, Health.UNKNOWN: 3}[self]
 
 
+class Daemon:
+    """What is known of the daemon that is to run on this machine."""
+
+    def __init__(self, pid: int | None, said: Reader | None) -> None:
+        self.pid = pid
+        """None where it should be alive and is not."""
+        self.said = said
+        """Its own words (`agent.liveness`); None where it has not said anything yet."""
+
+    @property
+    def document(self) -> Document:
+        """Return the `daemon` of the status."""
+        said = self.said.raw if self.said else {}
+        return {
+            "alive": self.pid is not None,
+            "pid": self.pid,
+            **{name: said.get(name) for name in ("version", "started_at", "doing")},
+        }
+
+    def next(self, job: str) -> str | None:
+        """Return when it will begin a job."""
+        return self.said.part("next").maybe_text(job) if self.said else None
+
+
 def status_document(
     state: Reader | None,
     run: Reader | None,
@@ -39,17 +64,20 @@ def status_document(
     problem: str = "",
     reboot_problem: str = "",
     worker_pid: int | None = None,
+    daemon: Daemon | None = None,
+    jobs: Reader | None = None,
 ) -> tuple[Health, Document]:
     """Weigh the record.
 
     `reboot` is the flag as it is now: packages and Unix time; None where it is down. `problem` says why
     there is no record where there should be one, `reboot_problem` why the flag could not be read.
-    `worker_pid` is the process that is upgrading right now.
+    `worker_pid` is the process that is upgrading right now. `daemon` is None where none is to run, and `jobs`
+    what is remembered of each kind of job.
 
     Raises:
         RecordError: a record has the right schema but not its shape.
     """
-    unknown = [*_unknown(state, now, problem), *([reboot_problem] if reboot_problem else [])]
+    unknown = [*_unknown(state, now, problem), *([reboot_problem] if reboot_problem else []), *_dead(daemon)]
     attention = [*_waiting(state), *([] if worker_pid else _last_run(run)), *_reboot(reboot)]
     health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
     document: Document = {
@@ -63,12 +91,14 @@ def status_document(
         "last_run": run.raw if run else None,
         "running": {"pid": worker_pid} if worker_pid else None,
         "reboot": None if reboot_problem else _reboot_part(reboot),
-        "docker": None,
-        "weave": None,
-        "reporting": None,
-        "daemon": None,
+        **dict.fromkeys(("docker", "weave", "reporting")),
+        **_own_parts(jobs, daemon),
     }
     return health, document
+
+
+def _own_parts(jobs: Reader | None, daemon: Daemon | None) -> Document:
+    return {"daemon": daemon.document if daemon else None, "jobs": _jobs(jobs, daemon)}
 
 
 def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
@@ -85,7 +115,41 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
         running = document.maybe_part("running")
         result = f"running now (pid {running.number('pid'):.0f})" if running else run.text("result")
         lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {result}, {changed} installed")
+    lines += _daemon_lines(document)
     lines.append(f"Reboot       {reboot_line(document.maybe_part('reboot'))}")
+    return lines
+
+
+def _dead(daemon: Daemon | None) -> list[str]:
+    if daemon is None or daemon.pid is not None:
+        return []
+    return ["the daemon is not running, so nothing is done on its own: `systemctl status maestro-agent`"]
+
+
+def _jobs(jobs: Reader | None, daemon: Daemon | None) -> Document:
+    found: Document = {}
+    for name in _JOBS:
+        entry = jobs.maybe_part(name) if jobs else None
+        found[name] = {
+            "last_started_at": entry.maybe_text("started_at") if entry else None,
+            "last_finished_at": entry.maybe_text("finished_at") if entry else None,
+            "last_exit_code": entry.raw.get("exit_code") if entry else None,
+            "consecutive_failures": entry.number("failures") if entry else 0,
+            "next_at": daemon.next(name) if daemon else None,
+        }
+    return found
+
+
+def _daemon_lines(document: Reader) -> list[str]:
+    daemon = document.maybe_part("daemon")
+    if daemon is None or not daemon.flag("alive"):
+        return []
+    lines = [f"Daemon       running (pid {daemon.number('pid'):.0f}): {daemon.maybe_text('doing') or 'starting'}"]
+    for name in _JOBS:
+        job = document.part("jobs").part(name)
+        failures = int(job.number("consecutive_failures"))
+        if failures:
+            lines.append(f"             {name} failed {counted(failures, 'time')} in a row")
     return lines
 
 

@@ -4,26 +4,28 @@ A detached job has a session of its own: a closed terminal or a killed caller do
 records. SIGTERM and SIGINT ask it to stop at the next point where nothing is half done.
 """
 
-import json
 import os
 import signal
+import time
 import traceback
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from agent import jobs, log
 from agent.config.load import load
-from agent.core.model import ListsState, Result, Scope
+from agent.core.model import ListsState, Result
 from agent.core.ports import Stop, Tell
 from agent.cycle import Context
-from agent.errors import AgentError, ChangedError, HostError, PrivilegeError
+from agent.errors import AgentError, BusyError, ChangedError, HostError, PrivilegeError, StoppedError
 from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
 from agent.host.deadline import within
 from agent.host.system import LocalMachine, is_root, read_distro
+from agent.jobrecord import describe_running, keep_begun, keep_ended
 from agent.memory import Memory
-from agent.report import Document, explanation_document, outcome_document, plan_document
+from agent.protocol import Answer, Request, Verb, decode_line, encode_answer, encode_tell
+from agent.report import explanation_document, outcome_document, plan_document
 from agent.store import Store
 
 _EXIT = {
@@ -35,35 +37,13 @@ _EXIT = {
     Result.BUSY: 5,
     Result.STALE: 3,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A job to do; one of the closed list of verbs."""
-
-    verb: str
-    scope: Scope = Scope.SECURITY
-    refresh: bool = True
-    remember: bool = True
-    """Whether a look becomes the record that `status` shows."""
-    plan_id: str | None = None
-    package: str = ""
-    config: Path | None = None
-    state_dir: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came of a job: its document, or the message of the error that kept it from one."""
-
-    exit_code: int
-    document: Document | None = None
-    error: str = ""
+_TURN_S = 1.0
+"""How often it is looked whether another job has ended."""
 
 
 def attached(request: Request, tell: Tell) -> Answer:
     """Do a job that changes no package in this process; the first signal asks it to stop."""
-    return perform(request, tell, _on_signal())
+    return perform(request, tell, on_signal())
 
 
 def perform(request: Request, tell: Tell, stop: Stop) -> Answer:
@@ -73,7 +53,7 @@ def perform(request: Request, tell: Tell, stop: Stop) -> Answer:
         AgentError: what kept the job from beginning, or from an answer.
     """
     log.set_up()
-    verbs = {"check": _check, "upgrade": _upgrade, "explain": _explain}
+    verbs = {Verb.CHECK: _check, Verb.UPGRADE: _upgrade, Verb.EXPLAIN: _explain}
     return verbs[request.verb](request, tell, stop)
 
 
@@ -91,16 +71,16 @@ def detached(request: Request, tell: Tell) -> Answer:
     answer = Answer(exit_code=1, error="the job ended without an answer; `maestro-agent history` tells how far it came")
     with os.fdopen(reading, encoding="utf-8") as lines:
         for line in lines:
-            document = json.loads(line)
-            if "tell" in document:
-                tell(document["tell"])
+            said = decode_line(line)
+            if isinstance(said, Answer):
+                answer = said
             else:
-                answer = Answer(**document)
+                tell(said)
     os.waitpid(child, 0)
     return answer
 
 
-def _on_signal() -> Stop:
+def on_signal() -> Stop:
     """Take SIGINT and SIGTERM as a wish to stop from now on."""
     reason = ""
 
@@ -122,20 +102,21 @@ def _ask_to_stop(child: int, tell: Tell) -> None:
 def _be_job(request: Request, descriptor: int) -> None:
     """Be the child: never returns."""
 
-    def send(document: dict[str, object]) -> None:
+    def send(line: bytes) -> None:
         with suppress(BrokenPipeError):  # whoever asked has gone; the work goes on
-            _write_all(descriptor, f"{json.dumps(document)}\n".encode())
+            _write_all(descriptor, line)
 
     try:
         os.setsid()
         try:
-            answer = perform(request, lambda message: send({"tell": message}), _on_signal())
+            answer = perform(request, lambda message: send(encode_tell(message)), on_signal())
         except AgentError as error:
             answer = Answer(exit_code=error.exit_code, error=str(error))
-        send({"exit_code": answer.exit_code, "document": answer.document, "error": answer.error})
+        send(encode_answer(answer))
     except BaseException as error:  # noqa: BLE001 - the child's own boundary: it must never return into its parent
         traceback.print_exc()
-        send({"exit_code": 1, "error": f"internal error, please report it with the traceback above: {error}"})
+        words = f"internal error, please report it with the traceback above: {error}"
+        send(encode_answer(Answer(exit_code=1, error=words)))
     finally:
         os._exit(0)
 
@@ -164,10 +145,54 @@ def _context(request: Request, tell: Tell, stop: Stop, memory: Memory, run_id: s
     )
 
 
+def _alone(request: Request, tell: Tell, stop: Stop, work: Callable[[Memory], Answer]) -> Answer:
+    """Do a job while no other runs, and put on record that it began and how it ended."""
+    memory = Memory(Store(request.state_dir))
+    if memory.problem:
+        raise HostError(f"{memory.problem}, and no change is made without a record")
+    store, name, exit_code = memory.store, request.verb.value, 1
+    with ExitStack() as stack:
+        _take_turn(stack, request, store, tell, stop)
+        keep_begun(store, name, LocalMachine().now(), request.asked_by)
+        try:
+            answer = work(memory)
+            exit_code = answer.exit_code
+        except AgentError as error:
+            exit_code = error.exit_code
+            raise
+        finally:
+            with suppress(HostError):  # the disk may be full by now; the answer must still be given
+                keep_ended(store, name, LocalMachine().now(), exit_code)
+    return answer
+
+
+def _take_turn(stack: ExitStack, request: Request, store: Store, tell: Tell, stop: Stop) -> None:
+    """Be the one job of this machine until the stack unwinds, after another if the request says so."""
+    while True:
+        try:
+            stack.enter_context(store.alone())
+        except BusyError:
+            running = describe_running(store)
+            if not request.wait:
+                raise BusyError(f"{running}; nothing was changed. `--wait` waits for it") from None
+            if reason := stop():
+                raise StoppedError(f"{reason}: stopped while waiting, {running}") from None
+            tell(f"waiting: {running}")
+            time.sleep(_TURN_S)
+        else:
+            return
+
+
 def _check(request: Request, tell: Tell, stop: Stop) -> Answer:
-    if request.refresh and not is_root():
+    if not request.refresh:
+        return _looked(request, tell, stop, Memory(Store(request.state_dir)))
+    if not is_root():
         raise PrivilegeError("fetching the package lists needs root; `--no-refresh` looks at them as they are")
-    context = _context(request, tell, stop, Memory(Store(request.state_dir)), "")
+    return _alone(request, tell, stop, lambda memory: _looked(request, tell, stop, memory))
+
+
+def _looked(request: Request, tell: Tell, stop: Stop, memory: Memory) -> Answer:
+    context = _context(request, tell, stop, memory, "")
     plan = jobs.check(context, request.scope, refresh=request.refresh, remember=request.remember)
     if request.plan_id is not None and plan.id != request.plan_id:
         raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
@@ -180,13 +205,13 @@ def _check(request: Request, tell: Tell, stop: Stop) -> Answer:
 def _upgrade(request: Request, tell: Tell, stop: Stop) -> Answer:
     if not is_root():
         raise PrivilegeError("upgrading packages needs root (`sudo maestro-agent upgrade`)")
-    memory = Memory(Store(request.state_dir))
-    if memory.problem:
-        raise HostError(f"{memory.problem}, and no change is made without a record")
-    with memory.store.alone():
-        run_id = memory.new_run_id(LocalMachine().now())
-        context = _context(request, tell, stop, memory, run_id)
-        outcome = jobs.upgrade(context, request.scope, run_id=run_id, refresh=request.refresh, plan_id=request.plan_id)
+    return _alone(request, tell, stop, lambda memory: _upgraded(request, tell, stop, memory))
+
+
+def _upgraded(request: Request, tell: Tell, stop: Stop, memory: Memory) -> Answer:
+    run_id = memory.new_run_id(LocalMachine().now())
+    context = _context(request, tell, stop, memory, run_id)
+    outcome = jobs.upgrade(context, request.scope, run_id=run_id, refresh=request.refresh, plan_id=request.plan_id)
     document = outcome_document(outcome, context.machine.now(), memory.readings())
     return Answer(exit_code=_EXIT[outcome.result], document=document)
 

@@ -43,3 +43,11 @@ def host(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Scenario]
     """Return a throwaway machine without any package source."""
     with machine(agent_layer, bases.base(codename)) as running:
         yield Scenario.without_sources(running, signer, codename)
+
+
+@pytest.fixture(scope="session")
+def deb() -> Path:
+    """Return the built package."""
+    done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Path(done.stdout.splitlines()[-1])

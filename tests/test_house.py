@@ -14,14 +14,15 @@ MODULES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "
 RANKS: tuple[set[str], ...] = (
     {"errors", "log", "recordlock", "regularfile", "times", "version"},
     {"reading", "core"},
-    {"config", "store", "report", "text"},
-    {"memory", "status"},
+    {"config", "protocol", "store", "report", "text"},
+    {"client", "jobrecord", "liveness", "memory", "status"},
     {"host"},
     {"observe", "act", "aftermath", "remove"},
     {"cycle"},
     {"ahead", "run"},
     {"jobs"},
     {"worker"},
+    {"daemon", "serve"},
     {"cli"},
     {"__main__"},
 )
@@ -42,6 +43,8 @@ PURE = {
 CLOCKS = {"now", "utcnow", "today"}
 CATCHES_ALL = {
     "agent/cli/main.py",  # the command line's boundary
+    "agent/daemon.py",  # the daemon's loop
+    "agent/serve.py",  # the root half's own process
     "agent/worker.py",  # the job's own process
     "agent/host/supervisor.py",  # dpkg's own process
 }

@@ -16,14 +16,6 @@ from tests.support.scenario import Scenario
 pytestmark = pytest.mark.xdist_group("package")
 
 
-@pytest.fixture(scope="session")
-def deb() -> Path:
-    """Build the package."""
-    done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return Path(done.stdout.splitlines()[-1])
-
-
 @pytest.fixture
 def bare(codename: str) -> Iterator[Machine]:
     """Return a machine without the agent."""

@@ -2,9 +2,11 @@
 
 import argparse
 
-from agent.cli.jobs import config_path, do
+from agent.cli.jobs import best_way, do
+from agent.cli.options import add_wait, asker, config_path
+from agent.protocol import Request, Verb
 from agent.text import plan_lines
-from agent.worker import Request
+from agent.worker import attached
 
 EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"
 
@@ -12,15 +14,19 @@ EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `check` takes."""
     parser.add_argument("--no-refresh", action="store_true", help="look at the package lists as they are; no network")
+    add_wait(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.plan/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check; exit 0 nothing waits, 10 updates wait or are held back, 3 the lists cannot tell."""
     request = Request(
-        verb="check",
+        verb=Verb.CHECK,
         refresh=not arguments.no_refresh,
+        wait=arguments.wait,
+        asked_by=asker(),
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
-    return do(request, as_json=arguments.json, render=plan_lines)
+    how = best_way(request, attached) if request.refresh else attached
+    return do(request, as_json=arguments.json, render=plan_lines, how=how)

@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 
-from agent.cli.jobs import config_path
+from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.config.load import Inputs, load
 from agent.config.schema import Value

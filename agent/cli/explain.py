@@ -3,14 +3,15 @@
 import argparse
 from datetime import datetime, timezone
 
-from agent.cli.jobs import config_path, do
+from agent.cli.jobs import do
+from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.errors import UsageError
 from agent.host.system import read_reboot
+from agent.protocol import Request, Verb
 from agent.reading import Reader
 from agent.report import reboot_explanation_document
 from agent.text import explanation_lines
-from agent.worker import Request
 
 EXAMPLE = "example: maestro-agent explain openssl"
 _LATER = {"docker", "weave"}
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_lines(explanation_lines(Reader(document, "explain")))
         return 0
     request = Request(
-        verb="explain",
+        verb=Verb.EXPLAIN,
         package=arguments.subject,
         config=config_path(arguments),
         state_dir=arguments.state_dir,

@@ -1,18 +1,39 @@
 """What the commands that do a job have in common: the request, the progress line, the answer."""
 
-import argparse
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 from agent.cli.output import ProgressLine, complain, print_json, print_lines
+from agent.client import SOCKET, ask
 from agent.core.ports import Tell
+from agent.errors import StoppedError
+from agent.host.system import is_root
+from agent.protocol import Answer, Request
 from agent.reading import Reader
-from agent.worker import Answer, Request, attached
+from agent.store import DEFAULT_DIRECTORY
+from agent.worker import attached
+
+_SYSTEMD = "/run/systemd/system"
+"""There where systemd is this machine's init (sd_booted(3))."""
 
 
-def config_path(arguments: argparse.Namespace) -> Path | None:
-    """Return the configuration file that was named, if one was."""
-    return Path(arguments.config) if arguments.config is not None else None
+def by_worker(request: Request, tell: Tell) -> Answer:
+    """Have a job done by the root half, which goes on with it if this command ends."""
+    try:
+        return ask(request, tell)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"the {request.verb.value} goes on without you: `maestro-agent status` shows it, "
+            "`journalctl -fu 'maestro-agent-worker@*'` follows it"
+        ) from None
+
+
+def best_way(request: Request, in_place: Callable[[Request, Tell], Answer]) -> Callable[[Request, Tell], Answer]:
+    """Return the root half where systemd runs it and root asks for an ordinary job; else the job is done in place."""
+    ordinary = request.config is None and request.state_dir == DEFAULT_DIRECTORY and request.remember
+    if ordinary and is_root() and os.path.isdir(_SYSTEMD) and os.path.exists(SOCKET):
+        return by_worker
+    return in_place
 
 
 def do(
@@ -34,5 +55,5 @@ def do(
         if as_json:
             print_json(answer.document)
         else:
-            print_lines(render(Reader(answer.document, request.verb)))
+            print_lines(render(Reader(answer.document, request.verb.value)))
     return answer.exit_code

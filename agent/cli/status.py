@@ -7,10 +7,15 @@ from datetime import datetime, timezone
 from agent.cli.output import print_json, print_lines
 from agent.errors import RecordError
 from agent.host.rebootflag import read_flag
+from agent.jobrecord import JOBS, JOBS_SCHEMA
+from agent.liveness import read_daemon
 from agent.reading import Reader
-from agent.status import Health, status_document, status_lines
+from agent.status import Daemon, Health, status_document, status_lines
 from agent.store import STATE, Store
 
+_SYSTEMD = "/run/systemd/system"
+"""There where systemd is this machine's init (sd_booted(3))."""
+_ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"
 
 
@@ -36,6 +41,19 @@ def run(arguments: argparse.Namespace) -> int:
     return health.exit_code
 
 
+def _daemon() -> Daemon | None:
+    """Return the daemon where it lives, or where systemd is to keep it alive."""
+    found = read_daemon()
+    if found is not None:
+        return Daemon(*found)
+    return Daemon(None, None) if os.path.isdir(_SYSTEMD) and os.path.exists(_ENABLED) else None
+
+
+def _jobs(store: Store) -> Reader | None:
+    document = store.read(JOBS, JOBS_SCHEMA)
+    return document.part("jobs") if document else None
+
+
 def _weigh(
     store: Store, state: Reader | None, last: Reader | None, *, now: datetime, problem: str = ""
 ) -> tuple[Health, dict[str, object], list[str]]:
@@ -53,5 +71,7 @@ def _weigh(
         problem=problem,
         reboot_problem=reboot_problem,
         worker_pid=store.worker_pid(),
+        daemon=_daemon(),
+        jobs=_jobs(store),
     )
     return health, document, status_lines(Reader(document, "status"), os.uname().nodename, now)

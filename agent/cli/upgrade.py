@@ -2,10 +2,12 @@
 
 import argparse
 
-from agent.cli.jobs import config_path, do
+from agent.cli.jobs import best_way, do
+from agent.cli.options import add_wait, asker, config_path
 from agent.core.model import Scope
+from agent.protocol import Request, Verb
 from agent.text import outcome_lines, plan_lines
-from agent.worker import Request, detached
+from agent.worker import detached
 
 EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `check` showed, or nothing)"
 
@@ -20,20 +22,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="print the plan from the lists as they are; change nothing"
     )
     parser.add_argument("--plan", metavar="ID", help="refuse unless the plan is still this one")
+    add_wait(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Upgrade; exit 0 all done, 10 some held back, 1 failed, 3 lists stale, 5 busy."""
     request = Request(
-        verb="check" if arguments.dry_run else "upgrade",
+        verb=Verb.CHECK if arguments.dry_run else Verb.UPGRADE,
         scope=Scope.ALL if arguments.all else Scope.SECURITY,
         refresh=not (arguments.no_refresh or arguments.dry_run),
         remember=not arguments.dry_run,
         plan_id=arguments.plan,
+        wait=arguments.wait,
+        asked_by=asker(),
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
     if arguments.dry_run:
         return do(request, as_json=arguments.json, render=plan_lines)
-    return do(request, as_json=arguments.json, render=outcome_lines, how=detached)
+    return do(request, as_json=arguments.json, render=outcome_lines, how=best_way(request, detached))

@@ -14,7 +14,7 @@ from agent.config.fragments import Fragment, read_fragments
 from agent.config.schema import KEYS, Key, Value
 from agent.core.distro import Distro, default_origins
 from agent.core.origins import parse_pattern
-from agent.core.policy import AptPolicy, Conffiles, Policy, SecurityPolicy
+from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, Policy, SecurityPolicy
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
@@ -78,6 +78,7 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
     values = {name: entry.value for name, entry in inputs.items()}
     # Each parser of the schema returns the type of the field it fills.
     return Policy(
+        agent=AgentPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "agent"}),  # type: ignore[arg-type]
         security=SecurityPolicy(
             origins=tuple(
                 parse_pattern(text, distro.variables) for text in cast("tuple[str, ...]", values["security.origins"])

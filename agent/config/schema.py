@@ -3,14 +3,15 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 
 from agent.core.policy import Conffiles, FetchAhead
 
-Value = str | bool | tuple[str, ...] | timedelta | FetchAhead
+Value = str | bool | tuple[str, ...] | timedelta | time | FetchAhead
 """What a parsed configuration value can be."""
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -27,6 +28,33 @@ def parse_duration(raw: object) -> timedelta:
     if found is None or int(found[1]) == 0:
         raise ValueError('accepted: a number above 0 and a unit s, m, h or d in quotes, such as "10m"')
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def parse_interval(raw: object) -> timedelta:
+    """Accept a duration from ten minutes to a week."""
+    return _within(raw, timedelta(minutes=10), timedelta(days=7), 'from "10m" to "7d"')
+
+
+def parse_splay(raw: object) -> timedelta:
+    """Accept a duration of at most twelve hours; "0s" is none at all."""
+    return (
+        timedelta(0) if raw == "0s" else _within(raw, timedelta(seconds=1), timedelta(hours=12), 'from "0s" to "12h"')
+    )
+
+
+def _within(raw: object, least: timedelta, most: timedelta, words: str) -> timedelta:
+    found = parse_duration(raw)
+    if not least <= found <= most:
+        raise ValueError(f"accepted: a duration {words}")
+    return found
+
+
+def parse_time(raw: object) -> time:
+    """Accept a time of day, such as "04:00"."""
+    found = _TIME.fullmatch(raw) if isinstance(raw, str) else None
+    if found is None:
+        raise ValueError('accepted: a time of day from "00:00" to "23:59" in quotes')
+    return time(int(found[1]), int(found[2]))
 
 
 def parse_words(raw: object) -> tuple[str, ...]:
@@ -76,6 +104,10 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
+    Key(section="agent", name="check_interval", parse=parse_interval, default=timedelta(hours=6)),
+    Key(section="agent", name="upgrade", parse=parse_flag, default=True),
+    Key(section="agent", name="upgrade_at", parse=parse_time, default=time(4, 0)),
+    Key(section="agent", name="splay", parse=parse_splay, default=timedelta(hours=2)),
     Key(section="security", name="origins", parse=parse_origins, default=None),
     Key(section="security", name="blocklist", parse=parse_words, default=()),
     Key(section="security", name="allowlist", parse=parse_words, default=()),

@@ -1,7 +1,7 @@
 """The frozen policy that the configuration is parsed into. Holds no defaults: those are in agent.config."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import Enum
 
 from agent.core.origins import Pattern
@@ -84,8 +84,22 @@ class AptPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPolicy:
+    """What the daemon does on its own, and when."""
+
+    check_interval: timedelta
+    upgrade: bool
+    upgrade_at: time
+    """Local time of the machine."""
+    splay: timedelta
+    """How long after that the last machine of a fleet begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All that decides what may be done on this machine."""
+
+    agent: AgentPolicy
 
     security: SecurityPolicy
     apt: AptPolicy

@@ -1,19 +1,25 @@
 """From files to a policy: one good file, and for each misconfiguration the one change that makes it bad."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
 
 from agent.config.load import load, merge, to_policy
 from agent.core.distro import Distro
-from agent.core.policy import Conffiles, FetchAhead
+from agent.core.policy import AgentPolicy, Conffiles, FetchAhead
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
 UNKNOWN = Distro(id="plan9", codename="fourth")
 GOOD = """\
+[agent]
+check_interval = "3h"
+upgrade = false
+upgrade_at = "23:30"
+splay = "0s"
+
 [security]
 origins = ["origin=Debian,codename=${distro_codename}-security", "origin=Docker"]
 blocklist = ["linux-*"]
@@ -71,6 +77,9 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.security.include_runtime is True
     assert policy.security.remove_old_kernels is False
     assert policy.security.conffiles is Conffiles.HOLD
+    assert policy.agent == AgentPolicy(
+        check_interval=timedelta(hours=3), upgrade=False, upgrade_at=time(23, 30), splay=timedelta(0)
+    )
     assert policy.apt.lock_timeout == timedelta(seconds=90)
     assert policy.apt.refresh_timeout == timedelta(minutes=5)
     assert policy.apt.max_list_age == timedelta(days=2)
@@ -99,8 +108,17 @@ _BAD_DURATIONS = [
 ]
 _MUTATIONS: list[tuple[str, str, str]] = [
     ("[apt]", "[aptt]", "unknown section 'aptt'; did you mean 'apt'?"),
-    ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: apt, security"),
-    ("[security]", "interval = 1\n[security]", "unknown key 'interval'"),
+    ('"23:30"', '"24:00"', "agent.upgrade_at = '24:00': accepted: a time of day"),
+    ('"23:30"', '"4:00"', "agent.upgrade_at = '4:00': accepted: a time of day"),
+    ('"23:30"', "2330", "agent.upgrade_at = 2330: accepted: a time of day"),
+    (
+        'check_interval = "3h"',
+        'check_interval = "1m"',
+        """agent.check_interval = '1m': accepted: a duration from "10m" to "7d\"""",
+    ),
+    ('"0s"', '"13h"', """agent.splay = '13h': accepted: a duration from "0s" to "12h\""""),
+    ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, security"),
+    ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
     ("blocklist", "blacklist", "unknown key 'security.blacklist'; did you mean 'security.blocklist'?"),
     ("max_list_age", "lists_age", "unknown key 'apt.lists_age'; did you mean 'apt.max_list_age'?"),
     ("stall_timeout", "Stall_timeout", "did you mean 'apt.stall_timeout'?"),

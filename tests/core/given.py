@@ -1,7 +1,7 @@
 """Values that tests begin from: everything is in order, and a test names the one thing that is not."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
 from agent.core.kernels import Removal
@@ -21,7 +21,7 @@ from agent.core.model import (
     Why,
 )
 from agent.core.origins import parse_pattern
-from agent.core.policy import AptPolicy, Conffiles, FetchAhead, Policy, SecurityPolicy
+from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, FetchAhead, Policy, SecurityPolicy
 from agent.core.ports import Known
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
@@ -54,7 +54,8 @@ def policy(**security: Any) -> Policy:
         run_timeout=timedelta(hours=6),
         fetch_ahead=FetchAhead.OFF,
     )
-    return Policy(security=replace(open_everywhere, **security), apt=waits)
+    agent = AgentPolicy(check_interval=timedelta(hours=6), upgrade=True, upgrade_at=time(4), splay=timedelta(hours=2))
+    return Policy(agent=agent, security=replace(open_everywhere, **security), apt=waits)
 
 
 def update(package: str = "a", **changes: Any) -> Update:

@@ -32,6 +32,21 @@ PACKAGES = (
 )
 
 
+BOOTED = (
+    # an init, and what the agent's package depends on
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "iproute2",
+    "adduser",
+    "python3-apscheduler",
+    "python3-apt",
+    "python3-psutil",
+    "python3-structlog",
+    "procps",
+)
+
+
 def own_codename() -> str:
     """Return this machine's release, "bookworm"."""
     fields = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
@@ -67,22 +82,22 @@ def security_mirror() -> str:
     return os.environ.get("MAESTRO_TEST_SECURITY_MIRROR", f"{mirror()}-security")
 
 
-def base(codename: str) -> Path:
+def base(codename: str, packages: tuple[str, ...] = PACKAGES) -> Path:
     """Return the root of a release, built by debootstrap if this machine has none yet (about a minute)."""
-    digest = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8]
     root = CACHE / f"{codename}-{digest}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{root.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test runs may want it at once; one builds, the others wait
         if not root.exists():
-            _build(codename, root)
+            _build(codename, root, packages)
     return root
 
 
-def _build(codename: str, root: Path) -> None:
+def _build(codename: str, root: Path, packages: tuple[str, ...]) -> None:
     building = CACHE / f"{root.name}.building-{os.getpid()}"
     log = building.with_suffix(".log")
-    include = ",".join(PACKAGES)
+    include = ",".join(packages)
     # debootstrap knows a release by a script of its name; one that is newer than this machine's goes by sid's
     scripts = Path("/usr/share/debootstrap/scripts")
     script = [] if (scripts / codename).exists() else [str(scripts / "sid")]

@@ -1,0 +1,64 @@
+"""Asks the root half for a job over its socket, and listens to the end. Light: the daemon stays small."""
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from agent.core.ports import Tell
+from agent.errors import HostError, PrivilegeError, RecordError
+from agent.protocol import Answer, Request, decode_line, encode_request
+
+SOCKET = "/run/maestro-agent-worker.sock"
+_CONNECT_S = 10.0
+_LONGEST_LINE = 64 * 1024 * 1024
+"""A plan of ten thousand packages is some five million bytes."""
+
+
+def ask(request: Request, tell: Tell, path: str = SOCKET) -> Answer:
+    """Have a job done; `tell` takes its progress.
+
+    Raises:
+        HostError: there is no worker to be reached, or it ended without an answer.
+        PrivilegeError: the socket may not be used by this user.
+    """
+    with _connect(path) as connection:
+        connection.sendall(encode_request(request))
+        connection.settimeout(None)  # a job takes as long as it takes
+        for line in _lines(connection):
+            try:
+                said = decode_line(line)
+            except RecordError as error:
+                raise HostError(f"{path}: {error}") from error
+            if isinstance(said, Answer):
+                return said
+            tell(said)
+    raise HostError("the job ended without an answer; `maestro-agent history` tells how far it came")
+
+
+def _connect(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    connection.settimeout(_CONNECT_S)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        connection.close()
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            raise PrivilegeError(f"{path}: only root may ask for a job (`sudo maestro-agent ...`)") from error
+        raise HostError(
+            f"{path}: no worker answers: {error.strerror or error}; `systemctl status maestro-agent-worker.socket`"
+        ) from error
+    return connection
+
+
+def _lines(connection: socket.socket) -> Iterator[str]:
+    pending = b""
+    while len(pending) <= _LONGEST_LINE:
+        try:
+            chunk = connection.recv(65536)
+        except ConnectionResetError:
+            return
+        if not chunk:
+            return
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace")

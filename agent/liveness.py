@@ -1,0 +1,82 @@
+"""Whether the daemon is alive, and what it is about to do: a file under /run that it holds a lock on. Light."""
+
+import json
+import os
+from contextlib import suppress
+from datetime import datetime
+
+from agent.errors import BusyError, HostError, RecordError
+from agent.reading import Reader
+from agent.recordlock import holder_pid, lock
+from agent.times import moment
+from agent.version import VERSION
+
+RUN_DIRECTORY = "/run/maestro-agent"
+_SCHEMA = "maestro.daemon/1"
+_LONGEST = 65536
+
+
+class Liveness:
+    """The daemon's side: one daemon at a time, and a word on what it is doing."""
+
+    def __init__(self, directory: str) -> None:
+        self._lock_path = os.path.join(directory, "daemon.lock")
+        self._path = os.path.join(directory, "daemon.json")
+        self._descriptor = -1
+
+    def claim(self) -> None:
+        """Be the one daemon of this machine.
+
+        Raises:
+            BusyError: there is another. HostError: the directory cannot be written.
+        """
+        try:
+            os.makedirs(os.path.dirname(self._lock_path), exist_ok=True)
+            descriptor = lock(self._lock_path, 0o644)
+        except OSError as error:
+            raise HostError(f"{self._lock_path}: cannot be opened: {error.strerror}") from error
+        if descriptor is None:
+            raise BusyError(f"another daemon (pid {holder_pid(self._lock_path)}) runs on this machine")
+        self._descriptor = descriptor
+
+    def say(self, started_at: datetime, now: datetime, jobs: dict[str, datetime], doing: str) -> None:
+        """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
+        document = {
+            "schema": _SCHEMA,
+            "pid": os.getpid(),
+            "version": VERSION,
+            "started_at": moment(started_at),
+            "seen_at": moment(now),
+            "doing": doing,
+            "next": {name: moment(at) for name, at in jobs.items()},
+        }
+        temporary = f"{self._path}.new"
+        with suppress(OSError):
+            with open(temporary, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+            os.replace(temporary, self._path)
+
+    def give_up(self) -> None:
+        """Be the daemon no more."""
+        with suppress(OSError):
+            os.unlink(self._path)
+        os.close(self._descriptor)
+
+
+def read_daemon(directory: str = RUN_DIRECTORY) -> tuple[int, Reader | None] | None:
+    """Return the living daemon's pid and what it says; None where there is no daemon.
+
+    Raises:
+        RecordError: what it says cannot be read.
+    """
+    pid = holder_pid(os.path.join(directory, "daemon.lock"))
+    if pid is None:
+        return None
+    path = os.path.join(directory, "daemon.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            return pid, Reader(json.loads(file.read(_LONGEST)), path)
+    except FileNotFoundError:
+        return pid, None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from error

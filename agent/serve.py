@@ -1,0 +1,108 @@
+"""The root half: one connection, one request, one job, and the end. systemd hands it the connection (accept(2)).
+
+It believes nobody: who asks is what the kernel says, what is asked is on a closed list, and a peer that is slow,
+silent or gone costs a few seconds before the job, and nothing during it.
+"""
+
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+
+from agent import log
+from agent.errors import AgentError, UsageError
+from agent.host.peer import Peer, peer_of, uid_of
+from agent.protocol import LONGEST_REQUEST, Answer, decode_request, encode_answer, encode_tell
+from agent.store import DEFAULT_DIRECTORY
+from agent.worker import on_signal, perform
+
+DAEMON_USER = "maestro-agent"
+_REQUEST_S = 5.0
+"""How long a peer may take to say what it wants."""
+_ANSWER_S = 10.0
+"""How long a peer may take to listen to the answer."""
+
+
+def main() -> int:
+    """Serve the connection on standard input; return the exit code of this process, 0 unless it has a bug."""
+    log.set_up()
+    try:
+        connection = socket.socket(fileno=os.dup(0))
+        peer = peer_of(connection)
+    except OSError as error:
+        print(f"maestro-agent worker: standard input is no local socket: {error}", file=sys.stderr)
+        return 2
+    with connection:
+        connection.setblocking(False)
+        _serve(connection, peer)
+    return 0
+
+
+def _serve(connection: socket.socket, peer: Peer) -> None:
+    fields = {"pid": peer.pid, "uid": peer.uid}
+    if peer.uid not in {0, uid_of(DAEMON_USER)}:
+        log.event("request.refused", **fields, reason="neither root nor the daemon")
+        return  # not a word: a stranger learns nothing here
+    try:
+        request = decode_request(_read_line(connection), DEFAULT_DIRECTORY)
+    except UsageError as error:
+        log.event("request.refused", **fields, reason=str(error))
+        _send(connection, encode_answer(Answer(exit_code=error.exit_code, error=str(error))), _ANSWER_S)
+        return
+    log.event("request.taken", **fields, verb=request.verb.value, scope=request.scope.value, asked_by=request.asked_by)
+    try:
+        answer = perform(request, lambda message: _send(connection, encode_tell(message), 0), on_signal())
+    except AgentError as error:
+        answer = Answer(exit_code=error.exit_code, error=str(error))
+    except Exception as error:  # noqa: BLE001 - the job's own boundary: whoever asked is told
+        traceback.print_exc()
+        answer = Answer(exit_code=1, error=f"internal error, see the journal of this unit: {error}")
+    log.event("request.answered", **fields, verb=request.verb.value, exit_code=answer.exit_code, error=answer.error)
+    _send(connection, encode_answer(answer), _ANSWER_S)
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    """Read up to the first newline.
+
+    Raises:
+        UsageError: it does not come in time, is too long, or never ends.
+    """
+    deadline = time.monotonic() + _REQUEST_S
+    data = b""
+    while b"\n" not in data:
+        if len(data) > LONGEST_REQUEST:
+            raise UsageError(f"request: longer than {LONGEST_REQUEST} bytes")
+        readable, _, _ = select.select([connection], [], [], max(deadline - time.monotonic(), 0))
+        if not readable:
+            raise UsageError(f"request: not complete after {_REQUEST_S:.0f} s")
+        try:
+            chunk = connection.recv(LONGEST_REQUEST)
+        except OSError as error:
+            raise UsageError(f"request: {error.strerror}") from error
+        if not chunk:
+            raise UsageError("request: ended without a newline")
+        data += chunk
+    return data.partition(b"\n")[0]
+
+
+def _send(connection: socket.socket, data: bytes, patience_s: float) -> None:
+    """Send what the peer takes within the time; whether it listens, and to the end, is its own business.
+
+    A line that was begun is finished, or the next one would be read as its rest.
+    """
+    deadline = time.monotonic() + patience_s
+    begun = False
+    while data:
+        try:
+            data = data[connection.send(data) :]
+            begun = True
+        except BlockingIOError:
+            if not begun and time.monotonic() >= deadline:
+                return
+            _, writable, _ = select.select([], [connection], [], _ANSWER_S)
+            if not writable:
+                return
+        except OSError:
+            return

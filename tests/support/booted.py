@@ -1,0 +1,131 @@
+"""Booted machines: systemd as PID 1 in a container of its own, on an overlay of a cached base, in seconds.
+
+As tried and written down in the shared notes on machines: systemd-nspawn(1) with --keep-unit and --register=no needs no
+systemd outside; with --keep-unit a reboot inside ends nspawn with exit status 133, and starting it again is the reboot.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.machine import Machine
+
+_START = r"""
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 machine "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
+rm -f "$1/root/etc/machine-id"
+echo uninitialized > "$1/root/etc/machine-id"
+ln -sf /dev/null "$1/root/etc/systemd/system/systemd-modules-load.service"
+export UNIFIED_CGROUP_HIERARCHY=1
+set +e
+while :; do
+    systemd-nspawn -q -D "$1/root" -b --keep-unit --register=no --private-network --console=pipe \
+        --link-journal=no --machine="$3" </dev/null >>"$1/console" 2>&1
+    [ $? -eq 133 ] || exit 0
+done
+"""
+BOOT_S = 60
+
+
+class Booted(Machine):
+    """One machine that has booted; its leader changes with every reboot."""
+
+    def __init__(self, outer: "subprocess.Popen[bytes]") -> None:
+        self._outer = outer
+        super().__init__(self._find_leader(0))
+
+    def wait_until_up(self) -> str:
+        """Return once the machine has finished booting; return systemd's word for its state."""
+        deadline = time.monotonic() + BOOT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                state = self.run("systemctl is-system-running", timeout=10).stdout.strip()
+                if state in {"running", "degraded"}:
+                    return state
+            time.sleep(0.1)
+        raise AssertionError(f"not up after {BOOT_S} s: {self.run('systemctl list-jobs; systemctl --failed').stdout}")
+
+    def reboot(self) -> None:
+        """Reboot, and wait until it is up again."""
+        before = self.leader
+        self.run("systemctl reboot", timeout=30)
+        self.leader = self._find_leader(before)
+        self.wait_until_up()
+
+    def power_off(self) -> None:
+        """End the machine in an orderly way (systemd(1), SIGRTMIN+4)."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.leader, signal.SIGRTMIN + 4)
+
+    def journal(self, unit: str) -> str:
+        """Return what a unit's journal holds."""
+        return self.check(f"journalctl --no-pager -o cat -u '{unit}'")
+
+    def _enter(self, command: str, user: str | None) -> list[str]:
+        entry = ["nsenter", "-t", str(self.leader), "-m", "-p", "-r", "-w", "-i", "-u", "-n", "-C"]
+        if user is not None:
+            return [*entry, "setpriv", f"--reuid={user}", "--regid=65534", "--clear-groups", "sh", "-c", command]
+        return [*entry, "sh", "-c", command]
+
+    def _find_leader(self, before: int) -> int:
+        deadline = time.monotonic() + BOOT_S
+        while time.monotonic() < deadline:
+            for nspawn in _children(self._outer.pid):
+                for child in _children(nspawn):
+                    if child != before and Path(f"/proc/{child}/root/usr").exists() and _is_init(child):
+                        return child
+            if self._outer.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError("the machine did not start")
+
+
+@contextlib.contextmanager
+def booted(*layers: Path) -> Iterator[Booted]:
+    """Boot a machine on the given layers, uppermost first; it is ended with the block, whatever runs in it."""
+    with tempfile.TemporaryDirectory(prefix="maestro-booted-") as mountpoint:
+        lower = ":".join(map(str, layers))
+        name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
+        outer = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", _START, "booted", mountpoint, lower, name], stdin=subprocess.DEVNULL
+        )
+        try:
+            running = Booted(outer)
+            running.wait_until_up()
+            yield running
+        finally:
+            _end(outer)
+
+
+def _end(outer: "subprocess.Popen[bytes]") -> None:
+    """Kill the loop first, then nspawn and with it all that runs inside."""
+    below = _children(outer.pid)
+    outer.kill()
+    for nspawn in below:
+        leaders = _children(nspawn)
+        for process in (*leaders, nspawn):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+    outer.wait()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _is_init(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "systemd"
+    except OSError:
+        return False
