@@ -6,34 +6,33 @@ and a changed configuration need no case of their own.
 """
 
 import signal
-import threading
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from apscheduler.schedulers.background import BackgroundScheduler
-
 from agent import log
-from agent.client import ask
 from agent.config.load import load
 from agent.core.rota import Host, Job, rota
-from agent.core.schedule import Attempts
-from agent.errors import AgentError, RecordError
+from agent.errand import SILENT_S, Errand
+from agent.errors import AgentError
+from agent.host.firstboot import cloud_init_runs
 from agent.host.identity import local_zone, machine_id
 from agent.host.notify import notify, watchdog_s
 from agent.host.rebootflag import read_flag
+from agent.host.scheduler import Scheduler
 from agent.host.system import read_distro
-from agent.jobrecord import SUCCESSES, read_job
+from agent.jobrecord import describe_running
 from agent.liveness import Liveness
-from agent.protocol import Answer, Request, Verb
 from agent.store import Store
 from agent.times import spell
 
-_TICK_S = 30
+_TICK_S = 30.0
 """How often it looks: what appears, such as the reboot flag, is noticed within this time."""
-_SILENT_S = 300.0
-"""A tick, or a job's sign of life, that is later than this means that a thread is stuck."""
-_BUSY = 5
+_WATCHDOG_S = 60.0
+"""What the unit's WatchdogSec= is where systemd does not say."""
+_LEAP_S = 5.0
+"""A clock that went this much faster or slower than time did was set."""
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class Daemon:
@@ -50,16 +49,14 @@ class Daemon:
         self._store = Store(state_dir)
         self._policy, _ = load(config, read_distro())
         self._machine = machine_id()
-        self._liveness = Liveness(run_dir)
-        self._started = self._ticked = self._heard = time.monotonic()
-        self._job: Job | None = None
-        self._doing = ""
-        self._said = ""
+        self._liveness = Liveness(run_dir, _now())
+        self._started = self._ticked = time.monotonic()
+        self._scheduler = Scheduler()
+        self._errand = Errand(self._store)
+        self._reload = False
         self._wrong = ""
+        self._said = ""
         self._reboot = False
-        self._scheduler = BackgroundScheduler(timezone=timezone.utc)
-        self._over = threading.Event()
-        self._reload = threading.Event()
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -68,46 +65,65 @@ class Daemon:
             BusyError: another daemon runs. HostError: there is no place to say so.
         """
         self._liveness.claim()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: self._over.set())
-        signal.signal(signal.SIGHUP, lambda _number, _frame: self._ask_reload())
-        self._scheduler.add_job(
-            self._tick, "interval", seconds=_TICK_S, next_run_time=_now(), coalesce=True, misfire_grace_time=None
-        )
+        # Blocked here and in every thread to come, and waited for below: no handler can come in between anything.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._scheduler.every(_TICK_S, self._tick)
         self._scheduler.start()
         log.event("daemon.started", upgrade=self._policy.agent.upgrade)
         notify("READY=1")
-        period = (watchdog_s() or 60.0) / 3
-        while not self._over.wait(period):
-            if self._alive():
-                notify("WATCHDOG=1")
+        self._wait_for_the_end()
         notify("STOPPING=1", "STATUS=stopping; a job that is under way goes on by itself")
-        log.event("daemon.stopped", job=self._job.value if self._job else None)
-        self._scheduler.shutdown(wait=False)
+        log.event("daemon.stopped", job=self._errand.job.value if self._errand.job else None)
+        self._scheduler.stop()
         self._liveness.give_up()
 
-    def _alive(self) -> bool:
-        """Whether the clock still ticks and a job, if there is one, has shown a sign of life."""
-        now = time.monotonic()
-        return now - self._ticked < _SILENT_S and (self._job is None or now - self._heard < _SILENT_S)
-
-    def _ask_reload(self) -> None:
-        self._reload.set()
-        self._scheduler.wakeup()
+    def _wait_for_the_end(self) -> None:
+        """Return at a signal to end; until then, pass on the wish to reload and tell systemd of a good life."""
+        period_s = (watchdog_s() or _WATCHDOG_S) / 3
+        ahead_s = _ahead_s()
+        while True:
+            got = signal.sigtimedwait(_SIGNALS, period_s)
+            if got is not None and got.si_signo != signal.SIGHUP:
+                return
+            leapt = abs(_ahead_s() - ahead_s) > _LEAP_S
+            ahead_s = _ahead_s()
+            if leapt:
+                log.event("clock.leapt", now=spell(_now()))
+            self._reload = self._reload or got is not None
+            if got is not None or leapt:  # the scheduler goes by the clock, and would wait for a time that was
+                self._scheduler.hasten()
+            if time.monotonic() - self._ticked < SILENT_S and not self._errand.stuck:
+                notify("WATCHDOG=1")
 
     def _tick(self) -> None:
-        self._ticked = time.monotonic()
-        if self._reload.is_set():
-            self._reload.clear()
+        """Look once; a bug in it is told, and ends in the watchdog's hands if it stays."""
+        try:
+            self._look()
+            self._ticked = time.monotonic()
+        except Exception:  # noqa: BLE001 - the daemon's loop
+            log.bug("daemon.bug")
+
+    def _look(self) -> None:
+        if self._reload:
+            self._reload = False
             self._reconfigure()
         now = _now()
         self._watch_reboot()
-        attempts = {job: self._attempts(job, now) for job in Job}
-        due = rota(self._policy.agent, attempts, self._host(now), now)
+        due = rota(self._policy.agent, {job: self._errand.attempts(job) for job in Job}, self._host(now), now)
         first = min(due, key=lambda job: due[job])
-        if due[first] <= now and self._job is None and self._store.worker_pid() is None:
-            self._begin(first)
-        self._say(due, now)
+        waiting = ""
+        if due[first] <= now and self._errand.job is None:
+            waiting = self._why_wait()
+            if not waiting:
+                self._errand.take(first)
+                self._scheduler.once(self._errand.do)
+        self._say(due, now, waiting)
+
+    def _why_wait(self) -> str:
+        """Say why a job that is due does not begin now; empty if it does."""
+        if self._store.worker_pid() is not None:
+            return describe_running(self._store)
+        return "waiting for cloud-init to end" if cloud_init_runs() else ""
 
     def _reconfigure(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -120,21 +136,6 @@ class Daemon:
             log.event("config.refused", error=str(error))
         notify("READY=1")
 
-    def _attempts(self, job: Job, now: datetime) -> Attempts:
-        """Return what the record says of a job; one that never ended, and is not running, has failed."""
-        try:
-            entry = read_job(self._store, job.value)
-            if entry is None:
-                return Attempts()
-            finished = entry.maybe_moment("finished_at")
-            failures = int(entry.number("failures"))
-            if finished is None and self._store.worker_pid() is None:
-                failures += 1
-            return Attempts(last=finished or entry.moment("started_at"), failures=failures)
-        except RecordError as error:
-            log.event("record.damaged", error=str(error))
-            return Attempts(last=now)
-
     def _host(self, now: datetime) -> Host:
         up = timedelta(seconds=time.monotonic() - self._started)
         return Host(machine=self._machine, zone=local_zone(), up_since=now - up)
@@ -142,56 +143,31 @@ class Daemon:
     def _watch_reboot(self) -> None:
         try:
             flag = read_flag()
-        except OSError:
+        except OSError:  # `status` tells of that
             return
         if (flag is not None) is not self._reboot:
             self._reboot = flag is not None
             log.event("reboot.required" if flag else "reboot.cleared", packages=list(flag[0]) if flag else [])
 
-    def _begin(self, job: Job) -> None:
-        self._heard = time.monotonic()
-        self._job, self._doing = job, "beginning"
-        self._scheduler.add_job(self._do, args=[job], misfire_grace_time=None, max_instances=1)
-
-    def _do(self, job: Job) -> None:
-        log.event("job.asked", job=job.value)
-        request = Request(verb=Verb(job.value), asked_by="schedule", state_dir=self._store.directory)
-        try:
-            answer = ask(request, self._hear)
-        except AgentError as error:
-            answer = Answer(exit_code=error.exit_code, error=str(error))
-        except Exception as error:  # noqa: BLE001 - the daemon's loop: a bug in one job must not end it
-            log.bug("job.bug", job=job.value)
-            answer = Answer(exit_code=1, error=f"internal error: {error}")
-        finally:
-            self._job, self._doing = None, ""
-        log.event("job.answered", job=job.value, exit_code=answer.exit_code, error=answer.error)
-        if answer.exit_code not in SUCCESSES:
-            self._doing = f"the last {job.value} failed: {answer.error or 'see maestro-agent history'}"
-        self._scheduler.wakeup()
-
-    def _hear(self, message: str) -> None:
-        self._heard = time.monotonic()
-        if message:
-            self._doing = message
-
-    def _say(self, due: dict[Job, datetime], now: datetime) -> None:
-        if self._job is not None:
-            words = f"{self._job.value}: {self._doing}"
+    def _say(self, due: dict[Job, datetime], now: datetime, waiting: str) -> None:
+        job = self._errand.job
+        if job is not None:
+            doing = f"{job.value}: {self._errand.doing}"
         else:
-            words = ", ".join(
-                f"next {job.value} {spell(max(at, now))}" for job, at in sorted(due.items(), key=_by_time)
-            )
-        words = "; ".join(part for part in (words, self._wrong, "a reboot is required" if self._reboot else "") if part)
+            order = sorted(due, key=lambda job: due[job])
+            doing = waiting or ", ".join(f"next {job.value} {spell(max(due[job], now))}" for job in order)
+        problems = [problem for problem in (self._wrong, self._errand.problem) if problem]
+        words = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot else [])])
         if words != self._said:
             self._said = words
             notify(f"STATUS={words}")
-        self._liveness.say(_now(), now, {job.value: at for job, at in due.items()}, words)
-
-
-def _by_time(entry: tuple[Job, datetime]) -> datetime:
-    return entry[1]
+        self._liveness.say(now, {job.value: at for job, at in due.items()}, doing, problems)
 
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+def _ahead_s() -> float:
+    """Return how far the clock is ahead of the time that passes: it changes only where the clock is set."""
+    return time.time() - time.monotonic()

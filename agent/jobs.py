@@ -1,5 +1,6 @@
 """The jobs that can be asked for: check, explain, upgrade. Here the verbs meet (report comes with its endpoint)."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 from agent import ahead, cycle, log
@@ -17,15 +18,16 @@ def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = Tru
     """Refresh the lists, look, decide, remember; then fetch and read ahead. Changes nothing else.
 
     Raises:
-        BusyError: the lists were held by another program to the deadline.
+        BusyError: the lists were held by another program to the deadline, or apt's daily job ran so long.
         HostError: the machine cannot be looked at.
     """
-    refreshed = cycle.refresh(context) if refresh else context.memory.refreshed()
-    plan = cycle.look_and_decide(context, scope, refreshed)
-    if remember:
-        cycle.remember(context, plan)
-        if refresh and ahead.look_ahead(context, plan) and context.memory.shows(plan):
+    with context.engine.turn() if refresh else nullcontext():
+        refreshed = cycle.refresh(context) if refresh else context.memory.refreshed()
+        plan = cycle.look_and_decide(context, scope, refreshed)
+        if remember:
             cycle.remember(context, plan)
+            if refresh and ahead.look_ahead(context, plan) and context.memory.shows(plan):
+                cycle.remember(context, plan)
     fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
     log.event("check.finished", scope=scope.value, **fields)
     return plan
@@ -64,7 +66,8 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
     context.memory.keep_outcome(begun, now)
     run = Run(context, begun)
     try:
-        outcome = run.carry_out(refresh=refresh, plan_id=plan_id)
+        with context.engine.turn():
+            outcome = run.carry_out(refresh=refresh, plan_id=plan_id)
     except BusyError as error:
         outcome = run.end(Result.BUSY, str(error))
     except StoppedError as error:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from agent.errors import BusyError, HostError, RecordError
+from agent.processmark import living_pid, own_mark
 from agent.reading import Reader
 from agent.recordlock import holder_pid, lock
 from agent.times import moment
@@ -19,7 +20,9 @@ _LONGEST = 65536
 class Liveness:
     """The daemon's side: one daemon at a time, and a word on what it is doing."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, started_at: datetime) -> None:
+        """Take the directory that is to hold its two files, and when this daemon began."""
+        self._started_at = started_at
         self._lock_path = os.path.join(directory, "daemon.lock")
         self._path = os.path.join(directory, "daemon.json")
         self._descriptor = -1
@@ -32,22 +35,23 @@ class Liveness:
         """
         try:
             os.makedirs(os.path.dirname(self._lock_path), exist_ok=True)
-            descriptor = lock(self._lock_path, 0o644)
+            descriptor = lock(self._lock_path, 0o600)
         except OSError as error:
             raise HostError(f"{self._lock_path}: cannot be opened: {error.strerror}") from error
         if descriptor is None:
             raise BusyError(f"another daemon (pid {holder_pid(self._lock_path)}) runs on this machine")
         self._descriptor = descriptor
 
-    def say(self, started_at: datetime, now: datetime, jobs: dict[str, datetime], doing: str) -> None:
+    def say(self, now: datetime, jobs: dict[str, datetime], doing: str, problems: list[str]) -> None:
         """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
         document = {
             "schema": _SCHEMA,
-            "pid": os.getpid(),
+            "process": own_mark(),
             "version": VERSION,
-            "started_at": moment(started_at),
+            "started_at": moment(self._started_at),
             "seen_at": moment(now),
             "doing": doing,
+            "problems": problems,
             "next": {name: moment(at) for name, at in jobs.items()},
         }
         temporary = f"{self._path}.new"
@@ -63,20 +67,19 @@ class Liveness:
         os.close(self._descriptor)
 
 
-def read_daemon(directory: str = RUN_DIRECTORY) -> tuple[int, Reader | None] | None:
+def read_daemon(directory: str = RUN_DIRECTORY) -> tuple[int, Reader] | None:
     """Return the living daemon's pid and what it says; None where there is no daemon.
 
     Raises:
         RecordError: what it says cannot be read.
     """
-    pid = holder_pid(os.path.join(directory, "daemon.lock"))
-    if pid is None:
-        return None
     path = os.path.join(directory, "daemon.json")
     try:
         with open(path, encoding="utf-8") as file:
-            return pid, Reader(json.loads(file.read(_LONGEST)), path)
+            said = Reader(json.loads(file.read(_LONGEST)), path)
     except FileNotFoundError:
-        return pid, None
+        return None
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: cannot be read: {error}") from error
+    pid = living_pid(said.text("process"))
+    return None if pid is None else (pid, said)

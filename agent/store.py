@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from agent.errors import BusyError, HostError, RecordError
+from agent.processmark import living_pid, own_mark
 from agent.reading import Reader
-from agent.recordlock import holder_pid, lock
+from agent.recordlock import lock
 from agent.regularfile import open_regular
 
 DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
@@ -141,24 +142,36 @@ class Store:
             HostError: the lock cannot be opened.
         """
         try:
-            descriptor = lock(self._lock_path, 0o644)
+            descriptor = lock(self._lock_path, 0o600)
         except OSError as error:
             raise HostError(f"{self._lock_path}: cannot be opened: {error.strerror}") from error
         if descriptor is None:
             raise BusyError(f"another maestro-agent (pid {self.worker_pid()}) is at work; nothing was changed")
         try:
             self._sweep()
+            with suppress(OSError), open(self._running_path, "w", encoding="ascii") as file:
+                file.write(own_mark())
             yield
         finally:
+            with suppress(OSError):
+                os.unlink(self._running_path)
             os.close(descriptor)
 
     def worker_pid(self) -> int | None:
         """Return the process that is acting right now, if one is."""
-        return holder_pid(self._lock_path)
+        try:
+            with open(self._running_path, encoding="ascii", errors="replace") as file:
+                return living_pid(file.read(64))
+        except OSError:
+            return None
 
     @property
     def _lock_path(self) -> str:
         return os.path.join(self.directory, "lock")
+
+    @property
+    def _running_path(self) -> str:
+        return os.path.join(self.directory, "running")
 
     def _make_directories(self) -> None:
         """Make the directories that are missing; whatever the umask, everyone may read the record."""

@@ -12,7 +12,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "agent").rglob("*.py"))
 RANKS: tuple[set[str], ...] = (
-    {"errors", "log", "recordlock", "regularfile", "times", "version"},
+    {"errors", "log", "processmark", "recordlock", "regularfile", "times", "version"},
     {"reading", "core"},
     {"config", "protocol", "store", "report", "text"},
     {"client", "jobrecord", "liveness", "memory", "status"},
@@ -22,6 +22,7 @@ RANKS: tuple[set[str], ...] = (
     {"ahead", "run"},
     {"jobs"},
     {"worker"},
+    {"errand"},
     {"daemon", "serve"},
     {"cli"},
     {"__main__"},
@@ -30,6 +31,7 @@ RANKS: tuple[set[str], ...] = (
 PURE = {
     "collections",
     "collections.abc",
+    "contextlib",
     "dataclasses",
     "datetime",
     "difflib",
@@ -44,6 +46,7 @@ CLOCKS = {"now", "utcnow", "today"}
 CATCHES_ALL = {
     "agent/cli/main.py",  # the command line's boundary
     "agent/daemon.py",  # the daemon's loop
+    "agent/errand.py",  # the same, in its other thread
     "agent/serve.py",  # the root half's own process
     "agent/worker.py",  # the job's own process
     "agent/host/supervisor.py",  # dpkg's own process

@@ -325,7 +325,7 @@ def test_what_a_killed_agent_was_just_writing_is_removed(store: Store) -> None:
         Path(store.directory, name).write_text("half")
 
     with store.alone():
-        assert files(store) == ["lock"]
+        assert files(store) == ["lock", "running"]
 
 
 def test_what_another_agent_is_still_writing_is_left_alone(
@@ -336,7 +336,7 @@ def test_what_another_agent_is_still_writing_is_left_alone(
     Path(beside.directory, f"state.json.new-{another_agent.pid}").write_text("half")
 
     with beside.alone():
-        assert files(beside) == ["lock", f"state.json.new-{another_agent.pid}"]
+        assert files(beside) == ["lock", "running", f"state.json.new-{another_agent.pid}"]
 
 
 def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:

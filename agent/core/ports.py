@@ -1,6 +1,7 @@
 """What the verbs need of a machine, as protocols: the real adapters fit them, and so does the tests' simulator."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -96,6 +97,9 @@ class PackageEngine(Protocol):
     @property
     def lock(self) -> LockWait:
         """How the locks were come by so far."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Have the block to ourselves: the distribution's own daily jobs are waited for, and then wait for it."""
 
     def refresh(self) -> tuple[SourceError, ...]:
         """Fetch the lists; return what failed."""

@@ -5,7 +5,7 @@ dpkg and apt lock files with fcntl(2) record locks, so the kernel itself knows t
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -48,6 +48,14 @@ class Patience:
         """Return once nobody else holds any of the files.
 
         Raises:
+            BusyError, StoppedError: as `until`.
+        """
+        self.until(lambda: first_holder(paths))
+
+    def until(self, find: Callable[[], tuple[str, Holder] | None]) -> None:
+        """Return once `find` finds nobody who holds a file.
+
+        Raises:
             BusyError: somebody did to the end; the message names program, pid and since when.
             StoppedError: a stop was asked for.
         """
@@ -55,7 +63,7 @@ class Patience:
         deadline = started + self._timeout.total_seconds()
         pause = _FIRST_PAUSE_S
         told = ""
-        while (found := first_holder(paths)) is not None:
+        while (found := find()) is not None:
             path, holder = found
             self.wait = LockWait(waited_s=round(time.monotonic() - started, 3), by=str(holder))
             if time.monotonic() >= deadline:
@@ -84,7 +92,7 @@ def first_holder(paths: tuple[str, ...]) -> tuple[str, Holder] | None:
 def holder_of(path: str) -> Holder | None:
     """Return the process that has a record lock on the file; None where nobody has, or there is no file."""
     pid = holder_pid(path)
-    return None if pid is None else _describe(pid)
+    return None if pid is None else describe(pid)
 
 
 @contextmanager
@@ -112,7 +120,7 @@ def _acquire(path: str, patience: Patience) -> int:
     return descriptor
 
 
-def _describe(pid: int) -> Holder:
+def describe(pid: int) -> Holder:
     """Name a process from /proc; pid 0 and -1 are holders outside our view (another PID namespace, OFD locks)."""
     try:
         program = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()

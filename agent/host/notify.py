@@ -6,14 +6,14 @@ from contextlib import suppress
 
 
 def notify(*assignments: str) -> None:
-    """Send assignments such as "READY=1" or "STATUS=waiting"."""
+    """Send assignments such as "READY=1" or "STATUS=waiting"; a line's end in one of them becomes a space."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
-        connection.sendto("\n".join(assignments).encode(), address)
+        connection.sendto("\n".join(" ".join(one.splitlines()) for one in assignments).encode(), address)
 
 
 def watchdog_s() -> float | None:

@@ -7,6 +7,7 @@ things, as on a real machine: only a refresh makes them one.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
@@ -144,6 +145,9 @@ class Simulated:
     @property
     def lock(self) -> LockWait:
         return LockWait(by=self.holder or None)
+
+    def turn(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def refresh(self) -> tuple[SourceError, ...]:
         self._act("refresh")

@@ -1,6 +1,8 @@
 """libapt and dpkg behind the port that the verbs know (`agent.core.ports.PackageEngine`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +17,7 @@ from agent.core.policy import Policy
 from agent.core.ports import Download, Known, PackagesSeen, Refreshed, Stop, Tell
 from agent.errors import HostError
 from agent.host import conffiles, dpkg
+from agent.host.apt import daily
 from agent.host.apt import fetch as fetching
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.candidates import scan
@@ -50,6 +53,7 @@ class AptEngine:
         """What the resolver marked, on which index: opening another one to download just that would cost as much."""
         self._ledger = ledger
         self._archives: tuple[Path, ...] = ()
+        self._daily = LockWait()
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
             limits=Limits(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
@@ -60,8 +64,21 @@ class AptEngine:
 
     @property
     def lock(self) -> LockWait:
-        """How dpkg's locks were come by so far."""
-        return self._transactions.lock
+        """How dpkg's locks were come by so far, and the turn with apt's daily jobs."""
+        lock = self._transactions.lock
+        waited_s = round(lock.waited_s + self._daily.waited_s, 3)
+        return replace(lock, waited_s=waited_s, by=lock.by or self._daily.by)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep apt's own daily jobs out for the block; one that runs is waited for."""
+        patience = self._patience()
+        try:
+            with daily.turn(patience):
+                self._daily = patience.wait
+                yield
+        finally:
+            self._daily = patience.wait
 
     def refresh(self) -> tuple[SourceError, ...]:
         """Fetch the lists; return what failed."""

@@ -1,0 +1,60 @@
+"""apt's own daily jobs, unattended-upgrades among them: they and ours take turns, by the lock that they know.
+
+/usr/lib/apt/apt.systemd.daily takes flock(2) on `daily_lock` and waits an hour for it. Whoever installs by hand knows
+nothing of that lock: for those there are dpkg's.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import apt_pkg
+
+from agent.errors import HostError
+from agent.host.locks import Holder, Patience, describe
+
+
+@contextmanager
+def turn(patience: Patience) -> Iterator[None]:
+    """Have the block while none of apt's daily jobs runs, and none begins.
+
+    Raises:
+        BusyError: one ran to the end of the patience.
+        StoppedError: a stop was asked for while it was waited for.
+        HostError: the lock cannot be opened.
+    """
+    path = f"{apt_pkg.config.find_dir('Dir::State')}daily_lock"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
+    try:
+        patience.until(lambda: None if _locked(descriptor) else _holder(path))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(path: str) -> tuple[str, Holder] | None:
+    """Find who has the file open: the process that the kernel names is the flock(1) that took the lock, and ended.
+
+    The file is for everyone to read, so anybody can lock it. Only root's processes are waited for: a user must not
+    keep a machine from its updates.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            is_harmless = process.name == str(os.getpid()) or process.stat().st_uid != 0
+            if not is_harmless and any(os.readlink(at) == path for at in process.glob("fd/*")):
+                return path, describe(int(process.name))
+    return None

@@ -1,0 +1,46 @@
+"""Marks a process, so that any other, of any user, can tell later whether that very one still lives. Light.
+
+A lock would say the same, but whoever may ask about a lock of fcntl(2) may also take it, and so keep its owner out.
+"""
+
+import os
+from contextlib import suppress
+
+
+def own_mark() -> str:
+    """Return this process's mark: its number, and when it began, for numbers are used again."""
+    return f"{os.getpid()} {_began(os.getpid())}"
+
+
+def living_pid(mark: str) -> int | None:
+    """Return the number of the marked process; None where it has ended, or the text is no mark."""
+    number, _, began = mark.strip().partition(" ")
+    if not number.isdigit() or int(number) < 1:
+        return None
+    pid = int(number)
+    found = _began(pid)
+    if found is None:
+        return pid if _is_hidden(pid) else None
+    return pid if found == began else None
+
+
+def _began(pid: int) -> str | None:
+    """Return when a process began, in ticks since the machine booted (proc(5)).
+
+    It is empty for one that is dead and still listed, and None where none can be seen.
+    """
+    with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
+        state, *fields = file.read().rpartition(b")")[2].split()
+        return "" if state == b"Z" else fields[18].decode()
+    return None
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is such a process after all: /proc may be mounted so as to show one's own alone (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True

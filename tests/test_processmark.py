@@ -1,0 +1,66 @@
+"""A process that was marked is told from all others, by anybody."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from agent.processmark import living_pid, own_mark
+
+
+@pytest.fixture
+def marked() -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    source = "from agent.processmark import own_mark; print(own_mark(), flush=True); input()"
+    with subprocess.Popen(
+        ["/usr/bin/python3", "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline()
+        process.kill()
+
+
+def test_a_process_knows_itself_by_its_mark() -> None:
+    assert living_pid(own_mark()) == os.getpid()
+
+
+def test_a_living_process_is_known_by_its_mark(marked: tuple["subprocess.Popen[str]", str]) -> None:
+    process, mark = marked
+
+    assert living_pid(mark) == process.pid
+
+
+def test_a_process_that_ended_is_not_taken_to_live_even_while_it_is_listed(
+    marked: tuple["subprocess.Popen[str]", str],
+) -> None:
+    process, mark = marked
+
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+    assert living_pid(mark) is None
+    process.wait()
+    assert living_pid(mark) is None
+
+
+def test_another_process_of_the_same_number_is_not_taken_for_it() -> None:
+    assert living_pid(f"{os.getpid()} 1") is None
+
+
+def test_a_process_of_another_user_is_known_by_its_mark(marked: tuple["subprocess.Popen[str]", str]) -> None:
+    process, mark = marked
+    source = f"from agent.processmark import living_pid; print(living_pid({mark!r}))"
+
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", source],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == str(process.pid)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1 5", "0 0", "99999999999999999999 1", "4194305 7", "٣ 1", "\x00"])
+def test_what_is_no_mark_marks_nobody(text: str) -> None:
+    assert living_pid(text) is None
