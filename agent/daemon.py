@@ -158,10 +158,10 @@ class Daemon:
             doing = waiting or ", ".join(f"next {job.value} {spell(max(due[job], now))}" for job in order)
         problems = [problem for problem in (self._wrong, self._errand.problem) if problem]
         words = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot else [])])
+        self._liveness.say(now, {job.value: at for job, at in due.items()}, doing, problems)
         if words != self._said:
             self._said = words
             notify(f"STATUS={words}")
-        self._liveness.say(now, {job.value: at for job, at in due.items()}, doing, problems)
 
 
 def _now() -> datetime:

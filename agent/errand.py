@@ -4,7 +4,7 @@ import time
 from datetime import datetime, timezone
 
 from agent import log
-from agent.client import ask
+from agent.client import SOCKET, ask
 from agent.core.ports import Tell
 from agent.core.rota import Job
 from agent.core.schedule import Attempts
@@ -20,9 +20,10 @@ SILENT_S = 300.0
 class Errand:
     """One at a time; `do` blocks for as long as the job takes, all else answers at once."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, socket: str = SOCKET) -> None:
         """Begin with none under way."""
         self._store = store
+        self._socket = socket
         self._heard = 0.0
         self._unrecorded: dict[Job, Attempts] = {}
         self.job: Job | None = None
@@ -47,16 +48,17 @@ class Errand:
         job = self.job
         if job is None:
             return
-        before = self._recorded(job)
+        recorded, failures = self._recorded(job), self.attempts(job).failures
         answer = self._answer(job, self._hear)
         log.event("job.answered", job=job.value, exit_code=answer.exit_code, error=answer.error)
-        self._unrecorded.pop(job, None)
         self.problem = ""
         if answer.exit_code not in SUCCESSES:
             self.problem = f"the last {job.value} failed: {answer.error or '`maestro-agent history` tells why'}"
-            if self._recorded(job) == before:  # the root half was not reached, or could write nothing down
-                failures = before.failures + 1
-                self._unrecorded[job] = Attempts(last=datetime.now(timezone.utc), failures=failures)
+        if answer.exit_code not in SUCCESSES and self._recorded(job) == recorded:
+            # The root half was not reached, or could write nothing down.
+            self._unrecorded[job] = Attempts(last=datetime.now(timezone.utc), failures=failures + 1)
+        else:
+            self._unrecorded.pop(job, None)
         self.job, self.doing = None, ""
 
     def attempts(self, job: Job) -> Attempts:
@@ -70,7 +72,7 @@ class Errand:
         request = Request(verb=Verb(job.value), asked_by="schedule", state_dir=self._store.directory)
         log.event("job.asked", job=job.value)
         try:
-            return ask(request, tell)
+            return ask(request, tell, self._socket)
         except AgentError as error:
             return Answer(exit_code=error.exit_code, error=str(error))
         except Exception as error:  # noqa: BLE001 - the daemon's loop: a bug in one job must not end it

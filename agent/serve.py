@@ -12,6 +12,7 @@ import time
 import traceback
 
 from agent import log
+from agent.core.ports import Stop
 from agent.errors import AgentError, UsageError
 from agent.host.peer import Peer, peer_of, uid_of
 from agent.protocol import LONGEST_REQUEST, Answer, decode_request, encode_answer, encode_tell
@@ -23,6 +24,8 @@ _REQUEST_S = 5.0
 """How long a peer may take to say what it wants."""
 _ANSWER_S = 10.0
 """How long a peer may take to listen to the answer."""
+_BEAT_S = 30.0
+"""How often a job that has nothing to tell shows that it comes on."""
 
 
 def main() -> int:
@@ -53,7 +56,7 @@ def _serve(connection: socket.socket, peer: Peer) -> None:
         return
     log.event("request.taken", **fields, verb=request.verb.value, scope=request.scope.value, asked_by=request.asked_by)
     try:
-        answer = perform(request, lambda message: _send(connection, encode_tell(message), 0), on_signal())
+        answer = perform(request, lambda said: _send(connection, encode_tell(said), 0), _beating(connection))
     except AgentError as error:
         answer = Answer(exit_code=error.exit_code, error=str(error))
     except Exception as error:  # noqa: BLE001 - the job's own boundary: whoever asked is told
@@ -61,6 +64,20 @@ def _serve(connection: socket.socket, peer: Peer) -> None:
         answer = Answer(exit_code=1, error=f"internal error, see the journal of this unit: {error}")
     log.event("request.answered", **fields, verb=request.verb.value, exit_code=answer.exit_code, error=answer.error)
     _send(connection, encode_answer(answer), _ANSWER_S)
+
+
+def _beating(connection: socket.socket) -> Stop:
+    """Show a sign of life now and then, for as long as the job asks whether it is to stop: so it comes on."""
+    asked, shown = on_signal(), time.monotonic()
+
+    def stop() -> str:
+        nonlocal shown
+        if time.monotonic() - shown >= _BEAT_S:
+            shown = time.monotonic()
+            _send(connection, encode_tell(""), 0)
+        return asked()
+
+    return stop
 
 
 def _read_line(connection: socket.socket) -> bytes:

@@ -38,7 +38,7 @@ class Daemon:
         self.pid = pid
         """None where it should be alive and is not."""
         self.said = said
-        """Its own words (`agent.liveness`); None where it has not said anything yet."""
+        """Its own words (`agent.liveness`); None where it is not alive."""
 
     @property
     def document(self) -> Document:
@@ -47,8 +47,14 @@ class Daemon:
         return {
             "alive": self.pid is not None,
             "pid": self.pid,
-            **{name: said.get(name) for name in ("version", "started_at", "doing")},
+            **{name: said.get(name) for name in ("version", "started_at", "seen_at", "doing")},
+            "problems": self.problems,
         }
+
+    @property
+    def problems(self) -> list[str]:
+        """Return what it cannot put right by itself."""
+        return self.said.texts("problems") if self.said else []
 
     def next(self, job: str) -> str | None:
         """Return when it will begin a job."""
@@ -78,7 +84,13 @@ def status_document(
         RecordError: a record has the right schema but not its shape.
     """
     unknown = [*_unknown(state, now, problem), *([reboot_problem] if reboot_problem else []), *_dead(daemon)]
-    attention = [*_waiting(state), *([] if worker_pid else _last_run(run)), *_reboot(reboot)]
+    attention = [
+        *_waiting(state),
+        *([] if worker_pid else _last_run(run)),
+        *_reboot(reboot),
+        *(daemon.problems if daemon else []),
+        *_failing(jobs),
+    ]
     health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
     document: Document = {
         "schema": STATUS_SCHEMA,
@@ -126,6 +138,15 @@ def _dead(daemon: Daemon | None) -> list[str]:
     return ["the daemon is not running, so nothing is done on its own: `systemctl status maestro-agent`"]
 
 
+def _failing(jobs: Reader | None) -> list[str]:
+    counts = {name: entry.number("failures") for name in _JOBS if jobs and (entry := jobs.maybe_part(name))}
+    return [
+        f"{name} failed {count:.0f} times in a row: `journalctl -u 'maestro-agent-worker@*'`"
+        for name, count in counts.items()
+        if count > 1
+    ]
+
+
 def _jobs(jobs: Reader | None, daemon: Daemon | None) -> Document:
     found: Document = {}
     for name in _JOBS:
@@ -144,13 +165,7 @@ def _daemon_lines(document: Reader) -> list[str]:
     daemon = document.maybe_part("daemon")
     if daemon is None or not daemon.flag("alive"):
         return []
-    lines = [f"Daemon       running (pid {daemon.number('pid'):.0f}): {daemon.maybe_text('doing') or 'starting'}"]
-    for name in _JOBS:
-        job = document.part("jobs").part(name)
-        failures = int(job.number("consecutive_failures"))
-        if failures:
-            lines.append(f"             {name} failed {counted(failures, 'time')} in a row")
-    return lines
+    return [f"Daemon       running (pid {daemon.number('pid'):.0f}): {daemon.maybe_text('doing') or 'starting'}"]
 
 
 def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:

@@ -38,8 +38,8 @@ class ProgressLine:
         self._shown = False
 
     def tell(self, message: str) -> None:
-        """Show what is being done now."""
-        if self._live:
+        """Show what is being done now; an empty message is a sign of life, and nothing to show."""
+        if self._live and message:
             width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
             sys.stderr.write(f"\r\033[K{harmless(message)[:width]}")
             sys.stderr.flush()

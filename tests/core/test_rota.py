@@ -1,0 +1,68 @@
+"""Which job the daemon asks for, and when."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from agent.core.rota import Host, Job, rota
+from agent.core.schedule import Attempts
+from tests.core import given
+
+UTC = timezone.utc
+POLICY = given.policy().agent
+"""A check each six hours, an upgrade at four o'clock with a splay of two hours."""
+NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
+HOST = Host(machine="a", zone=UTC, up_since=NOW - timedelta(days=30))
+
+
+def ago(hours: float, failures: int = 0) -> Attempts:
+    return Attempts(last=NOW - timedelta(hours=hours), failures=failures)
+
+
+def test_a_new_machine_is_looked_at_within_a_minute_and_upgraded_in_its_window() -> None:
+    booted = replace(HOST, up_since=NOW)
+
+    found = rota(POLICY, {}, booted, NOW)
+
+    assert NOW < found[Job.CHECK] <= NOW + timedelta(minutes=1)
+    assert datetime(2026, 3, 6, 4, tzinfo=UTC) <= found[Job.UPGRADE] < datetime(2026, 3, 6, 6, tzinfo=UTC)
+
+
+def test_where_no_upgrade_is_wanted_none_is_ever_due() -> None:
+    assert set(rota(replace(POLICY, upgrade=False), {}, HOST, NOW)) == {Job.CHECK}
+
+
+def test_an_upgrade_that_ended_counts_as_a_check() -> None:
+    just_upgraded = {Job.UPGRADE: ago(0), Job.CHECK: ago(30)}
+
+    assert NOW < rota(POLICY, just_upgraded, HOST, NOW)[Job.CHECK] <= NOW + timedelta(hours=6)
+
+
+def test_an_upgrade_that_failed_is_no_check() -> None:
+    failed = {Job.UPGRADE: ago(0, failures=1), Job.CHECK: ago(30)}
+
+    assert rota(POLICY, failed, HOST, NOW)[Job.CHECK] <= NOW
+
+
+def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_more_rarely() -> None:
+    waits = [rota(POLICY, {Job.UPGRADE: ago(0, failures)}, HOST, NOW)[Job.UPGRADE] - NOW for failures in (1, 2, 3, 4)]
+
+    assert timedelta(minutes=3) < waits[0] < timedelta(minutes=7)
+    assert [round(later / sooner, 6) for sooner, later in zip(waits, waits[1:], strict=False)] == [2, 2, 2]
+
+
+def test_where_both_are_due_the_upgrade_goes_first() -> None:
+    long_off = {Job.UPGRADE: ago(900), Job.CHECK: ago(900)}
+
+    found = rota(POLICY, long_off, HOST, NOW)
+
+    assert min(found, key=lambda job: found[job]) is Job.UPGRADE
+    assert max(found.values()) <= NOW
+
+
+def test_a_machine_that_was_off_for_a_month_is_left_in_peace_until_it_has_settled() -> None:
+    booted = replace(HOST, up_since=NOW)
+    long_off = {Job.UPGRADE: ago(720), Job.CHECK: ago(720)}
+
+    found = rota(POLICY, long_off, booted, NOW)
+
+    assert all(NOW + timedelta(minutes=5) <= at <= NOW + timedelta(minutes=10) for at in found.values())

@@ -1,0 +1,150 @@
+"""The daemon's errands: the worker at the other end is a real socket that speaks the protocol, or does not."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.core.rota import Job
+from agent.errand import Errand
+from agent.jobrecord import keep_begun, keep_ended
+from agent.protocol import Answer, decode_request, encode_answer, encode_tell
+from agent.store import Store
+from tests.core import given
+
+NOW = given.NOW
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path))
+
+
+@contextmanager
+def worker(path: Path, behave: Callable[[socket.socket], None]) -> Iterator[list[str]]:
+    """Serve one connection; yields the verbs that were asked for."""
+    asked: list[str] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(decode_request(connection.makefile("rb").readline(), "/s").verb.value)
+            behave(connection)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield asked
+        thread.join(timeout=10)
+
+
+def done(errand: Errand, job: Job = Job.CHECK) -> Errand:
+    errand.take(job)
+    errand.do()
+    return errand
+
+
+def test_a_job_is_asked_for_and_its_progress_heard(store: Store, tmp_path: Path) -> None:
+    heard = threading.Event()
+    seen: list[str] = []
+
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(encode_tell("half way") + encode_tell(""))
+        heard.wait(10)
+        connection.sendall(encode_answer(Answer(exit_code=0)))
+
+    with worker(tmp_path / "s", behave) as asked:
+        errand = Errand(store, str(tmp_path / "s"))
+        errand.take(Job.CHECK)
+        thread = threading.Thread(target=errand.do)
+        thread.start()
+        while errand.doing != "half way":
+            pass
+        seen.append(errand.doing)
+        heard.set()
+        thread.join(timeout=10)
+
+    assert asked == ["check"]
+    assert seen == ["half way"]
+    assert (errand.job, errand.problem, errand.stuck) == (None, "", False)
+
+
+def test_a_worker_that_is_not_there_is_not_asked_again_at_once(store: Store, tmp_path: Path) -> None:
+    errand = Errand(store, str(tmp_path / "nobody"))
+
+    counts = [done(errand).attempts(Job.CHECK).failures for _ in range(3)]
+
+    assert counts == [1, 2, 3]
+    assert errand.attempts(Job.CHECK).last is not None
+    assert errand.attempts(Job.UPGRADE).last is None
+    assert "no worker answers" in errand.problem
+
+
+def test_once_the_worker_is_back_its_record_counts_again(store: Store, tmp_path: Path) -> None:
+    errand = done(Errand(store, str(tmp_path / "s")))
+
+    def behave(connection: socket.socket) -> None:
+        keep_begun(store, "check", datetime.now(timezone.utc), "schedule")
+        keep_ended(store, "check", datetime.now(timezone.utc), 0)
+        connection.sendall(encode_answer(Answer(exit_code=0)))
+
+    with worker(tmp_path / "s", behave):
+        done(errand)
+
+    assert (errand.attempts(Job.CHECK).failures, errand.problem) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"rubbish\n", b"{}\n", b'{"tell": 1}\n', b'{"exit_code": 1', b"\xff\n", b"[" * 9999 + b"\n"]
+)
+def test_a_worker_that_speaks_nonsense_or_dies_is_a_failed_job(store: Store, tmp_path: Path, said: bytes) -> None:
+    with worker(tmp_path / "s", lambda connection: connection.sendall(said)):
+        errand = done(Errand(store, str(tmp_path / "s")))
+
+    assert errand.attempts(Job.CHECK).failures == 1
+    assert errand.problem.startswith("the last check failed: ")
+
+
+def test_a_job_that_fails_by_its_own_record_is_counted_once(store: Store, tmp_path: Path) -> None:
+    def behave(connection: socket.socket) -> None:
+        keep_begun(store, "upgrade", NOW, "schedule")
+        keep_ended(store, "upgrade", NOW, 1)
+        connection.sendall(encode_answer(Answer(exit_code=1)))
+
+    with worker(tmp_path / "s", behave):
+        errand = done(Errand(store, str(tmp_path / "s")), Job.UPGRADE)
+
+    assert errand.attempts(Job.UPGRADE).failures == 1
+    assert "history" in errand.problem
+
+
+def test_a_job_that_was_cut_off_counts_as_failed_and_one_that_runs_does_not(store: Store) -> None:
+    keep_begun(store, "upgrade", NOW, "schedule")
+
+    cut_off = Errand(store).attempts(Job.UPGRADE)
+    with store.alone():
+        running = Errand(store).attempts(Job.UPGRADE)
+
+    assert (cut_off.failures, running.failures) == (1, 0)
+    assert cut_off.last == running.last == NOW
+
+
+def test_a_damaged_record_is_taken_for_none_so_that_the_next_job_may_mend_it(store: Store) -> None:
+    Path(store.path("jobs")).write_text("{")
+
+    assert Errand(store).attempts(Job.CHECK).last is None
+
+
+def test_a_silent_worker_is_stuck_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    errand = Errand(store)
+    errand.take(Job.CHECK)
+    fresh = errand.stuck
+    monkeypatch.setattr("agent.errand.SILENT_S", -1.0)
+
+    assert (fresh, errand.stuck) == (False, True)

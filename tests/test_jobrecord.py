@@ -1,0 +1,88 @@
+"""What is remembered of each kind of job outlives whoever asked for it, and whoever did it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.jobrecord import describe_running, keep_begun, keep_ended, read_job
+from agent.reading import Reader
+from agent.store import Store
+from tests.core import given
+
+NOW = given.NOW
+LATER = NOW + timedelta(minutes=3)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path))
+
+
+def entry(store: Store, name: str = "upgrade") -> Reader:
+    found = read_job(store, name)
+    assert found is not None
+    return found
+
+
+def once(store: Store, exit_code: int) -> None:
+    keep_begun(store, "upgrade", NOW, "schedule")
+    keep_ended(store, "upgrade", LATER, exit_code)
+
+
+def test_nothing_is_remembered_of_a_job_that_was_never_done(store: Store) -> None:
+    assert read_job(store, "upgrade") is None
+
+
+def test_a_job_that_has_begun_has_no_end_yet(store: Store) -> None:
+    keep_begun(store, "upgrade", NOW, "ann")
+
+    assert entry(store).moment("started_at") == NOW
+    assert entry(store).maybe_moment("finished_at") is None
+    assert entry(store).text("asked_by") == "ann"
+    assert "upgrade, since 20" in describe_running(store)
+
+
+@pytest.mark.parametrize("exit_code", [0, 10])
+def test_a_job_that_did_what_it_could_has_not_failed(store: Store, exit_code: int) -> None:
+    once(store, 1)
+
+    once(store, exit_code)
+
+    assert entry(store).maybe_moment("finished_at") == LATER
+    assert (entry(store).number("exit_code"), entry(store).number("failures")) == (exit_code, 0)
+
+
+@pytest.mark.parametrize("exit_code", [1, 3, 5, 78])
+def test_failures_in_a_row_are_counted(store: Store, exit_code: int) -> None:
+    once(store, exit_code)
+    once(store, exit_code)
+
+    assert entry(store).number("failures") == 2
+
+
+def test_a_job_that_was_cut_off_has_failed_once_another_begins(store: Store) -> None:
+    keep_begun(store, "upgrade", NOW, "schedule")
+
+    keep_begun(store, "upgrade", LATER, "schedule")
+    begun = entry(store).number("failures")
+    keep_ended(store, "upgrade", LATER, 1)
+
+    assert (begun, entry(store).number("failures")) == (1, 2)
+
+
+def test_kinds_of_jobs_are_remembered_apart(store: Store) -> None:
+    once(store, 1)
+    keep_begun(store, "check", NOW, "schedule")
+    keep_ended(store, "check", LATER, 0)
+
+    assert (entry(store).number("failures"), entry(store, "check").number("failures")) == (1, 0)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": "maestro.jobs/1", "jobs": 7}', '{"schema": "maestro.jobs/2"}'])
+def test_a_damaged_record_of_jobs_does_not_keep_the_next_job_from_its_own(store: Store, text: str) -> None:
+    Path(store.path("jobs")).write_text(text)
+
+    once(store, 0)
+
+    assert entry(store).number("exit_code") == 0
