@@ -1,4 +1,4 @@
-"""The package and its units on a booted machine: autopkgtest's scripts pass, and nothing ends a job that is under way."""
+"""The package and its units on a booted machine: autopkgtest's scripts pass, and nothing ends a job under way."""
 
 import subprocess
 import time
@@ -51,7 +51,7 @@ def upgrading(server: Scenario, machine: Booted) -> "subprocess.Popen[str]":
     """Begin an upgrade, and return once a maintainer script is at work that takes eight seconds."""
     server.offer("security", package("a", "2", postinst="sleep 8"))
     asking = machine.start("maestro-agent upgrade --wait --json")
-    wait("pgrep -f a.postinst", machine)
+    wait("pgrep -f '[a].postinst'", machine)
     return asking
 
 
@@ -141,7 +141,7 @@ def test_a_reboot_waits_for_the_transaction_at_hand(server: Scenario, machine: B
     # Asked for from inside: nsenter(1) would be stopped with what it watches, and never go on.
     server.offer("security", package("a", "2", postinst="sleep 8"))
     machine.check("systemd-run -q maestro-agent upgrade --wait")
-    wait("pgrep -f a.postinst", machine)
+    wait("pgrep -f '[a].postinst'", machine)
 
     machine.reboot()
 
