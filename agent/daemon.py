@@ -67,10 +67,10 @@ class Daemon:
         self._liveness.claim()
         # Blocked here and in every thread to come, and waited for below: no handler can come in between anything.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        self._scheduler.every(_TICK_S, self._tick)
-        self._scheduler.start()
         log.event("daemon.started", upgrade=self._policy.agent.upgrade)
         notify("READY=1")
+        self._scheduler.every(_TICK_S, self._tick)
+        self._scheduler.start()
         self._wait_for_the_end()
         notify("STOPPING=1", "STATUS=stopping; a job that is under way goes on by itself")
         log.event("daemon.stopped", job=self._errand.job.value if self._errand.job else None)

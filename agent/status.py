@@ -84,13 +84,7 @@ def status_document(
         RecordError: a record has the right schema but not its shape.
     """
     unknown = [*_unknown(state, now, problem), *([reboot_problem] if reboot_problem else []), *_dead(daemon)]
-    attention = [
-        *_waiting(state),
-        *([] if worker_pid else _last_run(run)),
-        *_reboot(reboot),
-        *(daemon.problems if daemon else []),
-        *_failing(jobs),
-    ]
+    attention = [*_waiting(state), *([] if worker_pid else _last_run(run)), *_reboot(reboot), *_failing(daemon, jobs)]
     health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
     document: Document = {
         "schema": STATUS_SCHEMA,
@@ -138,12 +132,12 @@ def _dead(daemon: Daemon | None) -> list[str]:
     return ["the daemon is not running, so nothing is done on its own: `systemctl status maestro-agent`"]
 
 
-def _failing(jobs: Reader | None) -> list[str]:
+def _failing(daemon: Daemon | None, jobs: Reader | None) -> list[str]:
+    problems = daemon.problems if daemon else []
     counts = {name: entry.number("failures") for name in _JOBS if jobs and (entry := jobs.maybe_part(name))}
-    return [
-        f"{name} failed {count:.0f} times in a row: `journalctl -u 'maestro-agent-worker@*'`"
-        for name, count in counts.items()
-        if count > 1
+    follow = "`journalctl -u 'maestro-agent-worker@*'`"
+    return problems + [
+        f"{name} failed {count:.0f} times in a row: {follow}" for name, count in counts.items() if count > 1
     ]
 
 

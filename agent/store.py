@@ -158,12 +158,13 @@ class Store:
             os.close(descriptor)
 
     def worker_pid(self) -> int | None:
-        """Return the process that is acting right now, if one is."""
+        """Return the process, not this one, that is acting right now, if one is."""
         try:
             with open(self._running_path, encoding="ascii", errors="replace") as file:
-                return living_pid(file.read(64))
+                pid = living_pid(file.read(64))
         except OSError:
             return None
+        return None if pid == os.getpid() else pid
 
     @property
     def _lock_path(self) -> str:

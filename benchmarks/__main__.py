@@ -1,8 +1,8 @@
 """Measures the agent against its peers and a floor in one run, as ratios: `make bench` (root; tens of minutes).
 
-Everything runs on throwaway machines whose sources are the distribution's own, some 60,000 packages. Commands are
-timed in turn, round by round, so that whatever else the computer does hits all of them alike; figures are medians.
-`python3 -m benchmarks planning upgrade` measures just those parts.
+Everything runs on throwaway machines, whose sources are the distribution's own, some 60,000 packages; the machine of
+`idle` is booted and has hardly any. Commands are timed in turn, round by round, so that whatever else the computer does
+hits all of them alike; figures are medians. `python3 -m benchmarks planning upgrade` measures just those parts.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, plans, upgrades
+from benchmarks import answers, idle, plans, upgrades
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -21,6 +21,7 @@ PARTS = {
     "planning": plans.planning,
     "upgrade": upgrades.upgrade,
     "memory": upgrades.memory,
+    "idle": idle.idle,
 }
 
 
@@ -32,6 +33,9 @@ def main() -> int:
     parser.add_argument(
         "--no-peer", action="store_true", help="upgrade without unattended-upgrade, which takes minutes"
     )
+    parser.add_argument(
+        "--idle-minutes", type=float, default=10, help="how long the idle daemon is watched (default: 10)"
+    )
     arguments = parser.parse_args()
     parts = arguments.part or list(PARTS)
     if unknown := set(parts) - set(PARTS):
@@ -40,7 +44,9 @@ def main() -> int:
     aims = Aims()
     started = time.monotonic()
     try:
-        with session(rounds=arguments.rounds, peer=not arguments.no_peer) as shared:
+        with session(
+            rounds=arguments.rounds, peer=not arguments.no_peer, idle_minutes=arguments.idle_minutes
+        ) as shared:
             for codename in bases.codenames():
                 aims.where = codename
                 for part in parts:

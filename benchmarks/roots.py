@@ -52,16 +52,18 @@ class Session:
     """How often what takes long is repeated."""
     peer: bool
     """Whether to wait for unattended-upgrade's own upgrade."""
+    idle_minutes: float
+    """How long the idle daemon is watched."""
 
 
 @contextmanager
-def session(*, rounds: int, peer: bool) -> Iterator[Session]:
+def session(*, rounds: int, peer: bool, idle_minutes: float) -> Iterator[Session]:
     """Put the agent where its package puts it, in a layer of its own."""
     with tempfile.TemporaryDirectory(prefix="maestro-bench-") as name:
         agent = Path(name, "agent")
         agent.mkdir()
         subprocess.run(["make", "-s", "-C", str(CHECKOUT), "install", f"DESTDIR={agent}"], check=True)
-        yield Session(agent=agent, scratch=Path(name), rounds=rounds, peer=peer)
+        yield Session(agent=agent, scratch=Path(name), rounds=rounds, peer=peer, idle_minutes=idle_minutes)
 
 
 def server(codename: str) -> tuple[Path, ...]:

@@ -1,6 +1,9 @@
 """Fixtures: the agent as the package installs it, a signing key, and machines of every supported release."""
 
+import fcntl
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,8 +49,13 @@ def host(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Scenario]
 
 
 @pytest.fixture(scope="session")
-def deb() -> Path:
-    """Return the built package."""
-    done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return Path(done.stdout.splitlines()[-1])
+def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the built package, in a directory of this process: another one may build the same thing a moment later."""
+    made = tmp_path_factory.mktemp("deb")
+    with (Path(tempfile.gettempdir()) / "maestro-agent-build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        for built in (CHECKOUT / "build").glob("maestro-agent_*"):
+            shutil.copy(built, made)
+    return next(made.glob("*_all.deb"))

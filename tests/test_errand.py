@@ -1,11 +1,13 @@
 """The daemon's errands: the worker at the other end is a real socket that speaks the protocol, or does not."""
 
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 import pytest
 
@@ -128,8 +130,12 @@ def test_a_job_that_was_cut_off_counts_as_failed_and_one_that_runs_does_not(stor
     keep_begun(store, "upgrade", NOW, "schedule")
 
     cut_off = Errand(store).attempts(Job.UPGRADE)
-    with store.alone():
+    source = f"from agent.store import Store\nwith Store({store.directory!r}).alone(): print(flush=True); input()"
+    with subprocess.Popen(["/usr/bin/python3", "-c", source], stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
         running = Errand(store).attempts(Job.UPGRADE)
+        worker.kill()
 
     assert (cut_off.failures, running.failures) == (1, 0)
     assert cut_off.last == running.last == NOW

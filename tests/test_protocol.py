@@ -58,7 +58,9 @@ def test_a_request_that_is_not_on_the_list_is_refused_by_name(changes: dict[str,
         decode_request(line(**changes), "/s")
 
 
-@pytest.mark.parametrize("raw", [b"", b"rubbish", b"\xff\xfe", b"[]", b"null", b"1", b"[" * 4000, b'{"schema": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "raw", [b"", b"rubbish", b"\xff\xfe", b"[]", b"null", b"1", b"[" * 4000, b'{"schema": "\\ud800"}']
+)
 def test_what_is_no_request_at_all_is_refused(raw: bytes) -> None:
     with pytest.raises(UsageError, match="request"):
         decode_request(raw, "/s")

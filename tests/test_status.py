@@ -14,7 +14,7 @@ from agent.core.model import Lists, ListsState, Outcome, Plan, Result, Scope
 from agent.memory import Memory
 from agent.reading import Reader
 from agent.report import outcome_document, plan_document
-from agent.status import Health, status_document, status_lines
+from agent.status import Daemon, Health, status_document, status_lines
 from agent.store import STATE, Store
 from agent.times import ago, moment, parse_moment
 from tests.core import given
@@ -331,3 +331,58 @@ def test_a_moment_is_read_as_it_was_written() -> None:
 def test_what_is_no_time_in_utc_is_no_moment(text: str) -> None:
     with pytest.raises(ValueError, match=r"no time in UTC|isoformat|month"):
         parse_moment(text)
+
+
+def daemon_says(**changes: Any) -> Reader:
+    said = {
+        "version": "1",
+        "started_at": moment(NOW),
+        "seen_at": moment(NOW),
+        "doing": "next check 2026-03-05 12:00:00 UTC",
+        "problems": [],
+        "next": {"check": moment(NOW), "upgrade": moment(NOW)},
+    }
+    return Reader({**said, **changes}, "daemon.json")
+
+
+def test_a_living_daemon_says_what_comes_next() -> None:
+    health, document = weighed(given.plan(), daemon=Daemon(812, daemon_says()))
+
+    assert health is Health.HEALTHY
+    assert (document["daemon"]["alive"], document["daemon"]["pid"]) == (True, 812)
+    assert document["jobs"]["upgrade"]["next_at"] == moment(NOW)
+    assert "Daemon       running (pid 812): next check 2026-03-05 12:00:00 UTC" in status_lines(
+        Reader(document, "status"), "host", NOW
+    )
+
+
+def test_a_daemon_that_should_run_and_does_not_makes_all_else_unknown() -> None:
+    health, document = weighed(given.plan(), daemon=Daemon(None, None))
+
+    assert health is Health.UNKNOWN
+    assert "the daemon is not running" in document["reasons"][0]
+    assert document["daemon"]["alive"] is False
+
+
+def test_what_a_daemon_cannot_put_right_by_itself_is_a_reason_for_attention() -> None:
+    health, document = weighed(given.plan(), daemon=Daemon(812, daemon_says(problems=["no worker answers"])))
+
+    assert (health, document["reasons"]) == (Health.ATTENTION, ["no worker answers"])
+
+
+def test_a_job_that_failed_again_and_again_is_a_reason_for_attention() -> None:
+    entry = {
+        "started_at": moment(NOW),
+        "finished_at": moment(NOW),
+        "exit_code": 1,
+        "asked_by": "schedule",
+        "failures": 3,
+    }
+    once = {**entry, "failures": 1}
+
+    health, document = weighed(given.plan(), jobs=Reader({"check": entry, "upgrade": once}, "jobs.json"))
+
+    assert health is Health.ATTENTION
+    assert document["reasons"] == ["check failed 3 times in a row: `journalctl -u 'maestro-agent-worker@*'`"]
+    assert document["jobs"]["check"]["consecutive_failures"] == 3
+    assert document["jobs"]["upgrade"]["last_exit_code"] == 1

@@ -296,6 +296,11 @@ def test_who_is_at_work_can_be_asked(store: Store, another_agent: "subprocess.Po
     assert store.worker_pid() is None
 
 
+def test_whoever_is_at_work_is_not_told_of_itself(store: Store) -> None:
+    with store.alone():
+        assert store.worker_pid() is None
+
+
 def test_when_the_first_agent_is_done_another_may_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
     another_agent.communicate(timeout=10)
 

@@ -8,6 +8,7 @@ knows of none, for as long as it is imported.
 import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
+from threading import Lock
 from types import ModuleType
 
 
@@ -50,13 +51,21 @@ class Scheduler:
 
     def __init__(self) -> None:
         """Make one that does nothing yet."""
-        # One thread for the clock's own work, one for the job that is waited for.
-        self._inner = BackgroundScheduler(timezone=_ZONE, executors={"default": ThreadPoolExecutor(2)})
+        # Two threads for what is done now and then, one for what is done once and takes its time.
+        self._inner = BackgroundScheduler(timezone=_ZONE, executors={"default": ThreadPoolExecutor(3)})
+        self._at_it = Lock()
 
     def every(self, seconds: float, work: Callable[[], None]) -> None:
         """Do the work now, and again and again; where it was late, once and not once for each time."""
+
+        def alone() -> None:
+            with self._at_it:
+                work()
+
         trigger = IntervalTrigger(seconds=seconds, timezone=_ZONE)
-        self._inner.add_job(work, trigger, id="tick", next_run_time=_now(), coalesce=True, misfire_grace_time=None)
+        # Two, so that being hastened while it is at work is not forgotten: the second waits, and sees what is new.
+        options = {"coalesce": True, "max_instances": 2, "misfire_grace_time": None}
+        self._inner.add_job(alone, trigger, id="tick", next_run_time=_now(), **options)
 
     def hasten(self) -> None:
         """Do what is done now and then at once, and go on from there."""

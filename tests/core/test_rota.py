@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 from agent.core.rota import Host, Job, rota
 from agent.core.schedule import Attempts
@@ -47,7 +48,7 @@ def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_mor
     waits = [rota(POLICY, {Job.UPGRADE: ago(0, failures)}, HOST, NOW)[Job.UPGRADE] - NOW for failures in (1, 2, 3, 4)]
 
     assert timedelta(minutes=3) < waits[0] < timedelta(minutes=7)
-    assert [round(later / sooner, 6) for sooner, later in zip(waits, waits[1:], strict=False)] == [2, 2, 2]
+    assert [round(later / sooner, 6) for sooner, later in pairwise(waits)] == [2, 2, 2]
 
 
 def test_where_both_are_due_the_upgrade_goes_first() -> None:

@@ -22,15 +22,16 @@ mount -t tmpfs -o mode=755 machine "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
 rm -f "$1/root/etc/machine-id"
-echo uninitialized > "$1/root/etc/machine-id"
+tr -d - </proc/sys/kernel/random/uuid >"$1/root/etc/machine-id"
 ln -sf /dev/null "$1/root/etc/systemd/system/systemd-modules-load.service"
 export UNIFIED_CGROUP_HIERARCHY=1
 set +e
 while :; do
     systemd-nspawn -q -D "$1/root" -b --keep-unit --register=no --private-network --console=pipe \
         --link-journal=no --machine="$3" </dev/null >>"$1/console" 2>&1
-    [ $? -eq 133 ] || exit 0
+    [ $? -eq 133 ] || break
 done
+[ -z "$4" ] || cp -a "$1/upper" "$4"
 """
 BOOT_S = 60
 
@@ -61,9 +62,10 @@ class Booted(Machine):
         self.wait_until_up()
 
     def power_off(self) -> None:
-        """End the machine in an orderly way (systemd(1), SIGRTMIN+4)."""
+        """End the machine in an orderly way (systemd(1), SIGRTMIN+4), and wait until it has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.leader, signal.SIGRTMIN + 4)
+        self._outer.wait(BOOT_S)
 
     def journal(self, unit: str) -> str:
         """Return what a unit's journal holds."""
@@ -89,13 +91,17 @@ class Booted(Machine):
 
 
 @contextlib.contextmanager
-def booted(*layers: Path) -> Iterator[Booted]:
-    """Boot a machine on the given layers, uppermost first; it is ended with the block, whatever runs in it."""
+def booted(*layers: Path, keep: Path | None = None) -> Iterator[Booted]:
+    """Boot a machine on the given layers, uppermost first; it is ended with the block, whatever runs in it.
+
+    What was changed on a machine that is powered off within the block is kept as a layer for others, if asked for.
+    """
     with tempfile.TemporaryDirectory(prefix="maestro-booted-") as mountpoint:
         lower = ":".join(map(str, layers))
         name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
         outer = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", _START, "booted", mountpoint, lower, name], stdin=subprocess.DEVNULL
+            ["unshare", "--mount", "sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or "")],
+            stdin=subprocess.DEVNULL,
         )
         try:
             running = Booted(outer)

@@ -1,0 +1,112 @@
+"""Others who keep a machine up to date: apt's own daily jobs and unattended-upgrades behind them. Turns are taken."""
+
+import re
+import time
+
+import pytest
+
+from tests.support.machine import Machine
+from tests.support.repository import package
+from tests.support.scenario import Scenario
+
+LOCK = "/var/lib/apt/daily_lock"
+DAILY = "/usr/lib/apt/apt.systemd.daily"
+
+
+@pytest.fixture(autouse=True)
+def _periodic(host: Scenario) -> None:
+    """Have apt run unattended-upgrades each time its daily job is woken."""
+    host.machine.write(
+        "/etc/apt/apt.conf.d/99daily",
+        'APT::Periodic::Enable "1";\nAPT::Periodic::Unattended-Upgrade "always";\n'
+        'APT::Periodic::Update-Package-Lists "always";\n',
+    )
+
+
+def wait_until_locked(machine: Machine) -> None:
+    deadline = time.monotonic() + 20
+    while machine.run(f"flock -n {LOCK} true").returncode == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_an_upgrade_waits_for_unattended_upgrades_and_finds_its_work_done(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="sleep 6"))
+    host.machine.check("apt-get update")
+
+    with host.machine.start(f"{DAILY} install") as daily:
+        host.machine.wait_for("a.postinst")
+        done = host.upgrade()
+        daily.communicate()
+
+    assert (done.code, done.json["result"]) == (0, "up-to-date")
+    assert host.versions("a") == {"a": "2"}
+    assert done.json["lock"]["waited_s"] > 1
+    assert re.match(r"apt.systemd.dai \(pid \d+, since 20", done.json["lock"]["by"])
+
+
+def test_apts_daily_job_waits_for_an_upgrade_and_finds_its_work_done(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="sleep 6"))
+
+    with host.machine.start("maestro-agent upgrade --json") as upgrade:
+        host.machine.wait_for("a.postinst")
+        daily = host.machine.run(f"{DAILY} install")
+        out, _ = upgrade.communicate()
+
+    assert daily.returncode == 0
+    assert '"result": "updated"' in out
+    assert host.machine.check("grep -c ' upgrade a:' /var/log/dpkg.log").strip() == "1"
+
+
+@pytest.mark.parametrize("arguments", ["upgrade --json", "check --json"])
+def test_a_daily_job_that_does_not_end_is_named_and_nothing_is_done(host: Scenario, arguments: str) -> None:
+    host.offer("security", package("a", "2"))
+    host.configuration('[apt]\nlock_timeout = "1s"\n')
+    with host.machine.start(f"exec flock {LOCK} /bin/sleep 60") as daily:
+        wait_until_locked(host.machine)
+
+        done = host.agent(arguments)
+        daily.kill()
+
+    said = done.err or done.json["message"]
+    assert done.code == 5
+    assert re.search(rf"\(pid \d+, since .* UTC\) holds {LOCK}; waited 1 s", said), said
+    assert host.versions("a") == {"a": "1"}
+
+
+def test_a_look_at_the_lists_as_they_are_waits_for_nobody(host: Scenario) -> None:
+    host.offer("security", package("a", "2"))
+    host.check()
+    with host.machine.start(f"exec flock {LOCK} /bin/sleep 60") as daily:
+        wait_until_locked(host.machine)
+
+        done = host.agent("check --no-refresh --json")
+        daily.kill()
+
+    assert done.code == 10
+
+
+def test_no_ordinary_user_can_keep_a_machine_from_its_updates(host: Scenario) -> None:
+    """The lock is a file that everybody may read, and so lock."""
+    host.offer("security", package("a", "2"))
+    host.configuration('[apt]\nlock_timeout = "1s"\n')
+    host.machine.check(f"touch {LOCK}; chmod 644 {LOCK}; mkdir -p /var/lib/maestro-agent; maestro-agent check || true")
+    locks = f"{LOCK} /var/lib/maestro-agent/lock /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock"
+    source = f"""python3 -c '
+import fcntl, time
+held = []
+for path in "{locks}".split():
+    try:
+        held.append(open(path))
+        fcntl.lockf(held[-1], fcntl.LOCK_SH)
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+    except OSError: pass
+time.sleep(60)'"""
+    with host.machine.start(source, user="65534") as user:
+        wait_until_locked(host.machine)
+
+        done = host.upgrade()
+        user.kill()
+
+    assert (done.code, done.json["result"]) == (0, "updated")
+    assert host.versions("a") == {"a": "2"}
