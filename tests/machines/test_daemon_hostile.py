@@ -10,7 +10,7 @@ from tests.support.repository import package
 
 pytestmark = pytest.mark.xdist_group("booted")
 STRANGERS = ("65534", "mallory")
-PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "lock"}
+PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "running"}
 """What of the record everybody may read: `status` and `history` show all of it."""
 
 KNOCK = f"""
