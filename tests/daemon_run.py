@@ -65,8 +65,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _cases(trial: Trial, arguments: argparse.Namespace) -> Iterator[Verdict]:
-    for _ in range(arguments.upgrades):
-        yield trial.upgrade_itself()
+    for number in range(arguments.upgrades):
+        yield trial.upgrade_itself(scheduled=number % 2 == 0)
     for number in range(arguments.kills):
         yield trial.kill_the_daemon(number)
     for number in range(arguments.workers):

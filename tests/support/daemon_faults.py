@@ -71,10 +71,9 @@ class Trial:
         self.host.upgrade("--wait")
         self._new_runs()
 
-    def upgrade_itself(self) -> Verdict:
+    def upgrade_itself(self, *, scheduled: bool) -> Verdict:
         """Upgrade the agent in one run with packages that shake it; the schedule or a person asks."""
         self._upgrades += 1
-        scheduled = self._random.random() < 0.5
         agent = newer(self._deb, f"u{self._upgrades}")
         shocks = self._random.sample(_SHOCKS, len(_SHOCKS))
         shaken = [self._raised(name, shock) for name, shock in zip(_LIKE, shocks, strict=True)]
