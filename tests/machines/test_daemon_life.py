@@ -48,7 +48,7 @@ def test_a_removed_agent_is_at_rest_and_a_purged_one_leaves_nothing(bare: Kept) 
     assert not door
     assert [run["result"] for run in kept] == ["updated"]
     assert traces(bare.machine) == []
-    assert bare.machine.check("systemctl list-unit-files --no-legend '*maestro*'") == ""
+    assert bare.machine.run("systemctl list-unit-files --no-legend '*maestro*'").stdout == ""
 
 
 def test_an_agent_that_was_purged_can_be_installed_again(bare: Kept) -> None:
