@@ -57,14 +57,18 @@ def _connect(path: str) -> socket.socket:
 
 
 def _lines(connection: socket.socket) -> Iterator[str]:
-    pending = b""
-    while len(pending) <= _LONGEST_LINE:
+    begun: list[bytes] = []
+    length = 0
+    while length <= _LONGEST_LINE:
         try:
             chunk = connection.recv(65536)
         except ConnectionResetError:
             return
         if not chunk:
             return
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode(errors="replace")
+        first, *others = chunk.split(b"\n")
+        begun.append(first)
+        length += len(first)
+        for other in others:
+            yield b"".join(begun).decode(errors="replace")
+            begun, length = [other], len(other)

@@ -27,6 +27,7 @@ _FIELDS = {
     "refresh": False,
     "plan_id": None,
     "wait": True,
+    "brief": False,
     "asked_by": "x",
 }
 
