@@ -4,13 +4,14 @@ PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 PARTS ?=
 
-.PHONY: help check test test-all faults deb bench install clean
+.PHONY: help check test test-all faults daemon-faults deb bench install clean
 
 help:
 	@echo "make check    lint and types"
 	@echo "make test     real packages on real machines (root)"
 	@echo "make test-all the same on every release that is supported, and on Debian testing"
 	@echo "make faults   cut power at many points of an upgrade (root)"
+	@echo "make daemon-faults  kill the daemon under its jobs, and have it upgrade itself, many times (root)"
 	@echo "make deb      build the Debian package into build/"
 	@echo "make bench    measure against the peers (root); PARTS=\"planning upgrade\" for some of it"
 	@echo "make install  install below DESTDIR, as the package does"
@@ -26,6 +27,9 @@ test-all:
 
 faults:
 	$(PYTHON) -m tests.fault_run
+
+daemon-faults:
+	$(PYTHON) -m tests.daemon_run
 
 deb:
 	tools/build-deb

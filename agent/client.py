@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 from agent.core.ports import Tell
 from agent.errors import HostError, PrivilegeError, RecordError
@@ -22,9 +23,12 @@ def ask(request: Request, tell: Tell, path: str = SOCKET) -> Answer:
         PrivilegeError: the socket may not be used by this user.
     """
     with _connect(path) as connection:
-        connection.sendall(encode_request(request))
+        with suppress(ConnectionError):  # where it hangs up already, nothing will be heard, either
+            connection.sendall(encode_request(request))
         connection.settimeout(None)  # a job takes as long as it takes
+        heard = False
         for line in _lines(connection):
+            heard = True
             try:
                 said = decode_line(line)
             except RecordError as error:
@@ -32,6 +36,8 @@ def ask(request: Request, tell: Tell, path: str = SOCKET) -> Answer:
             if isinstance(said, Answer):
                 return said
             tell(said)
+    if not heard:
+        raise HostError(f"{path}: hung up without a word: too many ask at once, or the job was killed at its start")
     raise HostError("the job ended without an answer; `maestro-agent history` tells how far it came")
 
 
@@ -51,14 +57,18 @@ def _connect(path: str) -> socket.socket:
 
 
 def _lines(connection: socket.socket) -> Iterator[str]:
-    pending = b""
-    while len(pending) <= _LONGEST_LINE:
+    begun: list[bytes] = []
+    length = 0
+    while length <= _LONGEST_LINE:
         try:
             chunk = connection.recv(65536)
         except ConnectionResetError:
             return
         if not chunk:
             return
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode(errors="replace")
+        first, *others = chunk.split(b"\n")
+        begun.append(first)
+        length += len(first)
+        for other in others:
+            yield b"".join(begun).decode(errors="replace")
+            begun, length = [other], len(other)

@@ -69,7 +69,7 @@ class Errand:
         return recorded
 
     def _answer(self, job: Job, tell: Tell) -> Answer:
-        request = Request(verb=Verb(job.value), asked_by="schedule", state_dir=self._store.directory)
+        request = Request(verb=Verb(job.value), brief=True, asked_by="schedule", state_dir=self._store.directory)
         log.event("job.asked", job=job.value)
         try:
             return ask(request, tell, self._socket)

@@ -57,7 +57,7 @@ class Liveness:
         temporary = f"{self._path}.new"
         with suppress(OSError):
             with open(temporary, "w", encoding="utf-8") as file:
-                json.dump(document, file)
+                file.write(json.dumps(document))
             os.replace(temporary, self._path)
 
     def give_up(self) -> None:

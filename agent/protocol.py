@@ -15,7 +15,7 @@ from agent.reading import Reader
 REQUEST_SCHEMA = "maestro.request/1"
 LONGEST_REQUEST = 4096
 """Bytes; whatever is longer is none."""
-_FIELDS = {"schema", "verb", "scope", "refresh", "plan_id", "wait", "asked_by"}
+_FIELDS = {"schema", "verb", "scope", "refresh", "plan_id", "wait", "brief", "asked_by"}
 
 
 class Verb(Enum):
@@ -43,6 +43,8 @@ class Request:
     package: str = ""
     wait: bool = False
     """Whether to wait for another job to end, rather than be told of it."""
+    brief: bool = False
+    """Whether the answer is to come without its document, which is on record anyway."""
     asked_by: str = ""
     """Who asks, for the record: "schedule", or a person's name."""
     config: Path | None = None
@@ -67,6 +69,7 @@ def encode_request(request: Request) -> bytes:
         "refresh": request.refresh,
         "plan_id": request.plan_id,
         "wait": request.wait,
+        "brief": request.brief,
         "asked_by": request.asked_by,
     }
     return f"{json.dumps(document)}\n".encode()
@@ -95,6 +98,7 @@ def decode_request(line: bytes, state_dir: str) -> Request:
             refresh=reader.flag("refresh"),
             plan_id=reader.maybe_text("plan_id"),
             wait=reader.flag("wait"),
+            brief=reader.flag("brief"),
             asked_by=reader.text("asked_by")[:64],
             state_dir=state_dir,
         )

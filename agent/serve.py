@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 import traceback
+from dataclasses import replace
 
 from agent import log
 from agent.core.ports import Stop
@@ -62,6 +63,8 @@ def _serve(connection: socket.socket, peer: Peer) -> None:
     except Exception as error:  # noqa: BLE001 - the job's own boundary: whoever asked is told
         traceback.print_exc()
         answer = Answer(exit_code=1, error=f"internal error, see the journal of this unit: {error}")
+    if request.brief:
+        answer = replace(answer, document=None)
     log.event("request.answered", **fields, verb=request.verb.value, exit_code=answer.exit_code, error=answer.error)
     _send(connection, encode_answer(answer), _ANSWER_S)
 

@@ -18,7 +18,7 @@ from agent.protocol import (
     encode_tell,
 )
 
-REQUEST = Request(verb=Verb.UPGRADE, scope=Scope.ALL, plan_id="p", wait=True, asked_by="ann", state_dir="/s")
+REQUEST = Request(verb=Verb.UPGRADE, scope=Scope.ALL, plan_id="p", wait=True, brief=True, asked_by="ann", state_dir="/s")
 
 
 def line(**changes: Any) -> bytes:
@@ -49,6 +49,7 @@ def test_where_the_record_and_the_configuration_are_is_not_for_the_asker_to_say(
         ({"refresh": "yes"}, "refresh"),
         ({"plan_id": ["p"]}, "plan_id"),
         ({"wait": None}, "wait"),
+        ({"brief": 1}, "brief"),
         ({"config": "/etc/theirs"}, "unknown field 'config'"),
         ({"state_dir": "/tmp"}, "unknown field 'state_dir'"),  # noqa: S108 - nothing is written
     ],

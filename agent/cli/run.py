@@ -1,6 +1,7 @@
 """`maestro-agent run`: the daemon, as systemd starts it."""
 
 import argparse
+import os
 
 from agent import log
 from agent.cli.options import config_path
@@ -19,4 +20,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM; exit 0, or 78 where the configuration is wrong."""
     log.set_up()
     Daemon(config_path(arguments), arguments.state_dir, arguments.run_dir).run()
-    return 0
+    # The interpreter would wait for the thread that listens to a job, and that job may be waiting for this daemon to
+    # end: it upgrades a package that restarts it.
+    os._exit(0)

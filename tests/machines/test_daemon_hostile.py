@@ -5,43 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.forgeries import FLOOD, FORGE, FORGERIES, HOLD, KNOCK, LOCK_ALL, SLOW, SUDDEN_FLOOD, request
 from tests.support.kept import DOOR, RECORD, SOCKET, UNIT, Kept
 from tests.support.repository import package
 
 pytestmark = pytest.mark.xdist_group("booted")
 STRANGERS = ("65534", "mallory")
-PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "lock"}
+PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "running"}
 """What of the record everybody may read: `status` and `history` show all of it."""
-
-KNOCK = f"""
-import socket, sys, time
-def knock():
-    s = socket.socket(socket.AF_UNIX)
-    s.settimeout(20)
-    s.connect("{SOCKET}")
-    return s
-def answer(s):
-    data = b""
-    try:
-        while chunk := s.recv(65536):
-            data += chunk
-    except ConnectionResetError:
-        pass  # it closed without having read all: unix(7) tells so in place of an end of file
-    return data.decode()
-"""
-FIELDS = {
-    "schema": "maestro.request/1",
-    "verb": "check",
-    "scope": "security",
-    "refresh": False,
-    "plan_id": None,
-    "wait": True,
-    "asked_by": "x",
-}
-
-
-def request(**changes: object) -> bytes:
-    return f"{json.dumps({**FIELDS, **changes})}\n".encode()
 
 
 @pytest.fixture(scope="module")
@@ -138,22 +109,6 @@ def test_a_stranger_cannot_change_remove_or_replace_the_record(besieged: Kept, u
     assert besieged.machine.check(sums) == before
 
 
-LOCK_ALL = """
-import contextlib, fcntl, os, time
-held = []
-for place in ("/var/lib/maestro-agent", "/run/maestro-agent"):
-    for directory, _, names in os.walk(place):
-        for name in names:
-            with contextlib.suppress(OSError):
-                file = open(os.path.join(directory, name))
-                held.append(file)
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-print(len(held), flush=True)
-time.sleep(60)
-"""
-
-
 @pytest.mark.parametrize("user", STRANGERS)
 def test_a_stranger_who_locks_all_that_can_be_read_stops_nothing(besieged: Kept, user: str) -> None:
     besieged.machine.write("/srv/lock.py", LOCK_ALL)
@@ -171,52 +126,6 @@ def test_a_stranger_who_locks_all_that_can_be_read_stops_nothing(besieged: Kept,
     assert (done.code, done.json["result"]) == (0, "updated")
     assert running is None
     assert besieged.versions(name) == {name: "2"}
-
-
-FORGERIES = {
-    "too long": ([b"x" * 100000 + b"\n"], "longer than 4096 bytes"),
-    "unfinished": ([b"{}"], "not complete after 5 s"),
-    "one byte a second": ([bytes([byte]) for byte in request()], "not complete after 5 s"),
-    "silent": ([], "not complete after 5 s"),
-    "half closed": ([b"{}", None], "ended without a newline"),
-    "rubbish": ([b"rubbish\n"], "request: Expecting value"),
-    "no text": ([b"\xff\xfe\x00\n"], "request: "),
-    "nothing but NUL": ([b"\0" * 100 + b"\n"], "request: "),
-    "a list": ([b"[]\n"], "request"),
-    "deep": ([b"[" * 4000 + b"\n"], "request: "),
-    "another version": ([b'{"schema": "maestro.request/2"}\n'], "is not known here"),
-    "another verb": ([request(verb="reboot")], "'reboot' is not a valid"),
-    "a verb that is not for the door": ([request(verb="explain")], "done in place"),
-    "another scope": ([request(scope="kernel")], "'kernel' is not a valid"),
-    "a directory of its own": ([request(state_dir="/srv")], "unknown field 'state_dir'"),
-    "a configuration of its own": ([request(config="/srv/config.toml")], "unknown field 'config'"),
-    "a wrong type": ([request(refresh="no")], "refresh"),
-    "a missing field": ([b'{"schema": "maestro.request/1", "verb": "check"}\n'], "scope"),
-}
-"""What is sent, a second apart, None being the end of it; and a part of what is answered."""
-FORGE = """
-import json, threading
-def forge(name, parts):
-    s = knock()
-    try:
-        for number, part in enumerate(parts):
-            time.sleep(number > 0)
-            s.sendall(part) if part is not None else s.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass  # the other side has had enough
-    answers[name] = answer(s)
-answers = {}
-slow = [threading.Thread(target=forge, args=one) for one in forgeries.items() if one[0] in SLOW]
-for thread in slow:
-    thread.start()
-for name, parts in forgeries.items():
-    if name not in SLOW:
-        forge(name, parts)
-for thread in slow:
-    thread.join()
-print(json.dumps(answers))
-"""
-SLOW = {"unfinished", "one byte a second", "silent", "half closed"}
 
 
 @pytest.mark.parametrize("user", [None, UNIT])
@@ -251,21 +160,6 @@ def test_who_asked_is_on_record_as_the_kernel_knows_it_and_not_as_the_request_sa
     assert "\x1b" not in journal
 
 
-HOLD = (
-    KNOCK
-    + """
-held = []
-for number in range(16):
-    try:
-        held.append(knock())
-    except OSError:
-        break
-print(len(held), flush=True)
-time.sleep(60)
-"""
-)
-
-
 @pytest.mark.parametrize("user", [None, UNIT])
 def test_held_connections_delay_a_job_by_seconds_or_say_so_and_no_longer(besieged: Kept, user: str | None) -> None:
     besieged.machine.write("/srv/hold.py", HOLD)
@@ -278,37 +172,18 @@ def test_held_connections_delay_a_job_by_seconds_or_say_so_and_no_longer(besiege
         later = besieged.agent("check")
         holder.kill()
 
-    assert at_once.code in {0, 10} or at_once.err.strip(), at_once
+    assert at_once.code in {0, 10} or (at_once.code == 1 and "hung up without a word" in at_once.err), at_once
     assert later.code in {0, 10}, later
 
 
 def test_a_flood_by_the_daemons_own_user_is_bounded_and_passes(besieged: Kept) -> None:
-    done = besieged.python(
-        KNOCK
-        + """
-begun = time.monotonic()
-answered = 0
-for number in range(200):
-    try:
-        s = knock()
-        s.sendall(b"rubbish\\n")
-        answered += 1
-    except OSError:
-        pass
-    time.sleep(max(0, begun + number / 20 - time.monotonic()))
-print(answered)
-""",
-        user=UNIT,
-    )
+    done = besieged.python(FLOOD, user=UNIT)
 
     assert done.returncode == 0, done
     assert besieged.machine.check(f"systemctl show -P Result {DOOR}").strip() == "success"
 
 
 def test_a_sudden_flood_by_the_daemons_own_user_does_not_shut_the_door(besieged: Kept) -> None:
-    besieged.python(
-        f"{KNOCK}for number in range(1000):\n    try:\n        knock().close()\n    except OSError:\n        pass",
-        user=UNIT,
-    )
+    besieged.python(SUDDEN_FLOOD, user=UNIT)
 
     assert besieged.machine.check(f"systemctl show -P Result {DOOR}").strip() == "success"

@@ -1,0 +1,140 @@
+"""What a hostile peer says at the door of the root half, and programs that say it, hold it, lock it and flood it."""
+
+import json
+
+from tests.support.kept import SOCKET
+
+KNOCK = f"""
+import socket, time
+def knock():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect("{SOCKET}")
+    return s
+def answer(s):
+    data = b""
+    try:
+        while chunk := s.recv(65536):
+            data += chunk
+    except ConnectionResetError:
+        pass  # it closed without having read all: unix(7) tells so in place of an end of file
+    return data.decode()
+"""
+_FIELDS = {
+    "schema": "maestro.request/1",
+    "verb": "check",
+    "scope": "security",
+    "refresh": False,
+    "plan_id": None,
+    "wait": True,
+    "brief": False,
+    "asked_by": "x",
+}
+
+
+def request(**changes: object) -> bytes:
+    """Return a request that is right, but for these changes."""
+    return f"{json.dumps({**_FIELDS, **changes})}\n".encode()
+
+
+FORGERIES = {
+    "too long": ([b"x" * 100000 + b"\n"], "longer than 4096 bytes"),
+    "unfinished": ([b"{}"], "not complete after 5 s"),
+    "one byte a second": ([bytes([byte]) for byte in request()], "not complete after 5 s"),
+    "silent": ([], "not complete after 5 s"),
+    "half closed": ([b"{}", None], "ended without a newline"),
+    "rubbish": ([b"rubbish\n"], "request: Expecting value"),
+    "no text": ([b"\xff\xfe\x00\n"], "request: "),
+    "nothing but NUL": ([b"\0" * 100 + b"\n"], "request: "),
+    "a list": ([b"[]\n"], "request"),
+    "deep": ([b"[" * 4000 + b"\n"], "request: "),
+    "another version": ([b'{"schema": "maestro.request/2"}\n'], "is not known here"),
+    "another verb": ([request(verb="reboot")], "'reboot' is not a valid"),
+    "a verb that is not for the door": ([request(verb="explain")], "done in place"),
+    "another scope": ([request(scope="kernel")], "'kernel' is not a valid"),
+    "a directory of its own": ([request(state_dir="/srv")], "unknown field 'state_dir'"),
+    "a configuration of its own": ([request(config="/srv/config.toml")], "unknown field 'config'"),
+    "a wrong type": ([request(refresh="no")], "refresh"),
+    "a missing field": ([b'{"schema": "maestro.request/1", "verb": "check"}\n'], "scope"),
+}
+"""What is sent, a second apart, None being the end of it; and a part of what is answered."""
+FORGE = """
+import json, threading
+def forge(name, parts):
+    s = knock()
+    try:
+        for number, part in enumerate(parts):
+            time.sleep(number > 0)
+            s.sendall(part) if part is not None else s.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the other side has had enough
+    answers[name] = answer(s)
+answers = {}
+slow = [threading.Thread(target=forge, args=one) for one in forgeries.items() if one[0] in SLOW]
+for thread in slow:
+    thread.start()
+for name, parts in forgeries.items():
+    if name not in SLOW:
+        forge(name, parts)
+for thread in slow:
+    thread.join()
+print(json.dumps(answers))
+"""
+SLOW = {"unfinished", "one byte a second", "silent", "half closed"}
+"""Those that take time."""
+LOCK_ALL = """
+import contextlib, fcntl, os, time
+held = []
+for place in ("/var/lib/maestro-agent", "/run/maestro-agent", "/var/lib/apt", "/var/lib/dpkg"):
+    for directory, _, names in os.walk(place):
+        for name in names:
+            with contextlib.suppress(OSError):
+                file = open(os.path.join(directory, name))
+                held.append(file)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+print(len(held), flush=True)
+time.sleep(60)
+"""
+
+
+HOLD = (
+    KNOCK
+    + """
+held = []
+for number in range(16):
+    try:
+        held.append(knock())
+    except OSError:
+        break
+print(len(held), flush=True)
+time.sleep(60)
+"""
+)
+
+
+FLOOD = (
+    KNOCK
+    + """
+began = time.monotonic()
+for number in range(200):
+    try:
+        s = knock()
+        s.sendall(b"rubbish\\n")
+    except OSError:
+        pass
+    time.sleep(max(0, began + number / 20 - time.monotonic()))
+"""
+)
+"""200 in ten seconds."""
+SUDDEN_FLOOD = (
+    KNOCK
+    + """
+for number in range(1000):
+    try:
+        knock().close()
+    except OSError:
+        pass
+"""
+)
+"""1000, as fast as the kernel takes them."""
