@@ -10,7 +10,7 @@ from tests.support.repository import package
 from tests.support.scenario import answer, names
 
 pytestmark = pytest.mark.xdist_group("booted")
-EXPOSED_AT_MOST = {"maestro-agent.service": 2.0, "maestro-agent-worker@.service": 9.3}
+EXPOSED_AT_MOST = {"maestro-agent.service": 0.5, "maestro-agent-worker@.service": 8.7}
 
 
 def exposure(host: Kept, unit: str) -> float:
