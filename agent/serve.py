@@ -33,14 +33,14 @@ def main() -> int:
     """Serve the connection on standard input; return the exit code of this process, 0 unless it has a bug."""
     log.set_up()
     try:
-        connection = socket.socket(fileno=os.dup(0))
+        connection = socket.socket(fileno=0)
         peer = peer_of(connection)
     except OSError as error:
         print(f"maestro-agent worker: standard input is no local socket: {error}", file=sys.stderr)
         return 2
-    with connection:
-        connection.setblocking(False)
-        _serve(connection, peer)
+    connection.setblocking(False)
+    _serve(connection, peer)
+    connection.detach()  # the end of this process closes it
     return 0
 
 

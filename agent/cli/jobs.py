@@ -31,9 +31,17 @@ def by_worker(request: Request, tell: Tell) -> Answer:
 def best_way(request: Request, in_place: Callable[[Request, Tell], Answer]) -> Callable[[Request, Tell], Answer]:
     """Return the root half where systemd runs it and root asks for an ordinary job; else the job is done in place."""
     ordinary = request.config is None and request.state_dir == DEFAULT_DIRECTORY and request.remember
-    if ordinary and is_root() and os.path.isdir(_SYSTEMD) and os.path.exists(SOCKET):
+    if ordinary and is_root() and os.path.isdir(_SYSTEMD) and os.path.exists(SOCKET) and not _is_chroot():
         return by_worker
     return in_place
+
+
+def _is_chroot() -> bool:
+    """Whether init, and so the worker, has another root: it would work on that one (as systemctl(1) finds out)."""
+    try:
+        return not os.path.samefile("/", "/proc/1/root")
+    except OSError:
+        return True
 
 
 def do(
