@@ -24,7 +24,7 @@ _SHOCKS = (
     "systemctl daemon-reload",
     "systemctl restart maestro-agent-worker.socket",
 )
-_IMPATIENT = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1s\n"
+_IMPATIENT = "[Service]\nRestartSec=1s\n"
 """Comes back sooner than the unit says, so that a killed daemon meets the job that it had asked for."""
 _LONGEST_KILL_S = 3.0
 _LONGEST_JOB_S = 120
