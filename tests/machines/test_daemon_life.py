@@ -122,7 +122,8 @@ def test_a_daemon_that_is_stopped_ends_at_once_and_its_job_goes_on(own: Kept) ->
 
 
 FAILED = """{"schema": "maestro.jobs/1", "generated_at": "PAST", "jobs": {"upgrade": {
-"started_at": "PAST", "finished_at": "PAST", "exit_code": 1, "asked_by": "schedule", "failures": 1}}}
+"started_at": "PAST", "finished_at": "PAST", "attempted_at": "PAST", "exit_code": 1, "asked_by": "schedule",
+"failures": 1}}}
 """
 
 

@@ -216,7 +216,8 @@ class Trial:
         record = json.loads(path.read_text())
         past = datetime.now(timezone.utc) - timedelta(hours=1)
         words = past.strftime("%Y-%m-%dT%H:%M:%SZ")
-        record["jobs"]["upgrade"] |= {"started_at": words, "finished_at": words, "exit_code": 1, "failures": 1}
+        times = {"started_at": words, "finished_at": words, "attempted_at": words}
+        record["jobs"]["upgrade"] |= {**times, "exit_code": 1, "asked_by": "schedule", "failures": 1}
         path.write_text(json.dumps(record))
         return past + timedelta(minutes=1)
 
