@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from tests.support.machine import Machine
 
@@ -28,7 +29,7 @@ export UNIFIED_CGROUP_HIERARCHY=1
 set +e
 while :; do
     systemd-nspawn -q -D "$1/root" -b --keep-unit --register=no --private-network --console=pipe \
-        --link-journal=no --machine="$3" </dev/null >>"$1/console" 2>&1
+        --link-journal=no --machine="$3" </dev/null
     [ $? -eq 133 ] || break
 done
 [ -z "$4" ] || cp -a "$1/upper" "$4"
@@ -39,8 +40,9 @@ BOOT_S = 60
 class Booted(Machine):
     """One machine that has booted; its leader changes with every reboot."""
 
-    def __init__(self, outer: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, outer: "subprocess.Popen[bytes]", console: IO[bytes]) -> None:
         self._outer = outer
+        self._console = console
         super().__init__(self._find_leader(0))
 
     def wait_until_up(self) -> str:
@@ -87,7 +89,8 @@ class Booted(Machine):
             if self._outer.poll() is not None:
                 break
             time.sleep(0.02)
-        raise AssertionError("the machine did not start")
+        self._console.seek(0)
+        raise AssertionError(f"the machine did not start:\n{self._console.read()[-3000:].decode(errors='replace')}")
 
 
 @contextlib.contextmanager
@@ -96,15 +99,18 @@ def booted(*layers: Path, keep: Path | None = None) -> Iterator[Booted]:
 
     What was changed on a machine that is powered off within the block is kept as a layer for others, if asked for.
     """
-    with tempfile.TemporaryDirectory(prefix="maestro-booted-") as mountpoint:
+    prefix = "maestro-booted-"
+    with tempfile.TemporaryDirectory(prefix=prefix) as mountpoint, tempfile.TemporaryFile() as console:
         lower = ":".join(map(str, layers))
         name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
         outer = subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or "")],
             stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
         )
         try:
-            running = Booted(outer)
+            running = Booted(outer, console)
             running.wait_until_up()
             yield running
         finally:
