@@ -18,7 +18,7 @@ from tests.support.machine import Machine
 
 _START = r"""
 set -e
-mount --make-rprivate /
+mount --make-rprivate / 2>/dev/null || { mount --bind "$1" "$1"; mount --make-private "$1"; }
 mount -t tmpfs -o mode=755 machine "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
@@ -104,7 +104,7 @@ def booted(*layers: Path, keep: Path | None = None) -> Iterator[Booted]:
         lower = ":".join(map(str, layers))
         name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
         outer = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or "")],
+            ["unshare", "--mount", "--propagation=unchanged", "sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or "")],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
