@@ -104,7 +104,19 @@ def booted(*layers: Path, keep: Path | None = None) -> Iterator[Booted]:
         lower = ":".join(map(str, layers))
         name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
         outer = subprocess.Popen(
-            ["unshare", "--mount", "--propagation=unchanged", "sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or "")],
+            [
+                "unshare",
+                "--mount",
+                "--propagation=unchanged",
+                "sh",
+                "-c",
+                _START,
+                "booted",
+                mountpoint,
+                lower,
+                name,
+                str(keep or ""),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
