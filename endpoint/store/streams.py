@@ -1,7 +1,9 @@
 """Puts batches into the database: reads what is known, lets `sift` decide, writes, all in one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,9 +11,11 @@ from sqlalchemy.engine import Connection
 
 from endpoint.core.batch import Batch, Kind, Message
 from endpoint.core.sift import Known, Seen, Sifted, sift
+from endpoint.errors import StoreError
 from endpoint.store.database import Database
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
+_MOST_AT_ONCE = 64
 _FIND = sa.select(STREAMS).where(
     STREAMS.c.host_id == sa.bindparam("host"), STREAMS.c.instance_id == sa.bindparam("instance")
 )
@@ -39,11 +43,27 @@ _UPDATE = (
 )
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Entry:
+    """A batch that waits to be stored, and what came of it."""
+
+    batch: Batch
+    now: float
+    sifted: Sifted | None = None
+    error: StoreError | None = None
+
+
 class Streams:
-    """Where batches go."""
+    """Where batches go: many at once in one transaction, for a disk takes as long for one as for all of them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._new_stream = database.insert_new(STREAMS)
+        self._replace_state = database.upsert(STATES)
+        self._replace_refusal = database.upsert(REFUSALS)
+        self._waiting: list[_Entry] = []
+        self._mutex = Lock()
+        self._turn = Lock()
 
     def put(self, batch: Batch, now: datetime) -> Sifted:
         """Store what is new of a batch; when this returns, it is durable.
@@ -51,7 +71,37 @@ class Streams:
         Raises:
             StoreError: the database does not answer; whatever was done, the same batch may come again.
         """
-        return self._database.write(lambda connection: self._put(connection, batch, now.timestamp()))
+        entry = _Entry(batch=batch, now=now.timestamp())
+        with self._mutex:
+            self._waiting.append(entry)
+        with self._turn:  # whoever comes first stores for all who came meanwhile
+            if entry.sifted is None and entry.error is None:
+                self._store(self._group())
+        if entry.sifted is None:
+            raise entry.error or StoreError("what was stored together with it went wrong")
+        return entry.sifted
+
+    def _group(self) -> list[_Entry]:
+        with self._mutex:
+            group, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+        # In one order everywhere: else two processes could each wait for a row that the other holds.
+        return sorted(group, key=lambda entry: (entry.batch.host_id, entry.batch.instance_id))
+
+    def _store(self, group: list[_Entry]) -> None:
+        try:
+            made = self._database.write(
+                lambda connection: [self._put(connection, entry.batch, entry.now) for entry in group]
+            )
+        except StoreError as error:
+            if len(group) > 1 and error.of_the_data:  # one must not take the others with it
+                for entry in group:
+                    self._store([entry])
+            else:
+                for entry in group:
+                    entry.error = error
+        else:
+            for entry, sifted in zip(group, made, strict=True):
+                entry.sifted = sifted
 
     def _put(self, connection: Connection, batch: Batch, now: float) -> Sifted:
         stream = self._stream(connection, batch, now)
@@ -63,7 +113,7 @@ class Streams:
         self._write_events(connection, stream.id, sifted, now)
         if sifted.state is not None:
             values = {"stream": stream.id, "received_at": now, "body": sifted.state.text}
-            connection.execute(self._database.upsert(STATES, values))
+            connection.execute(self._replace_state, values)
         connection.execute(_UPDATE, _changes(stream, batch, sifted, now))
         return sifted
 
@@ -75,7 +125,7 @@ class Streams:
                 "host_id": batch.host_id, "instance_id": batch.instance_id, "agent_version": batch.agent_version,
                 "first_seen_at": now, "last_seen_at": now, "events": 0, "highest_event": 0, "refused": 0,
             }  # fmt: skip
-            connection.execute(self._database.insert_new(STREAMS, values))
+            connection.execute(self._new_stream, values)
             stream = connection.execute(_LOCK, name).one()
         return stream
 
@@ -90,7 +140,7 @@ class Streams:
                 "stream": stream, "sequence": message.sequence, "key": message.key,
                 "detail": message.fault, "received_at": now,
             }  # fmt: skip
-            connection.execute(self._database.upsert(REFUSALS, values))
+            connection.execute(self._replace_refusal, values)
 
 
 def _seen(connection: Connection, stream: int, messages: Sequence[Message]) -> list[Seen]:
