@@ -13,6 +13,7 @@ from endpoint.store.tables import METADATA
 
 Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
+_DEADLOCK = "40P01"
 _POSTGRES = (
     # A role's own settings must not take durability away, and nobody waits longer than an agent does.
     "-c synchronous_commit=on -c statement_timeout=20000 -c lock_timeout=10000 "
@@ -35,7 +36,10 @@ class Database:
         if self.kind == "sqlite":
             settings: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1000, "check_same_thread": False}}
         elif self.kind == "postgresql":
-            settings = {"connect_args": {"options": _POSTGRES, "connect_timeout": 5}}
+            settings = {
+                "connect_args": {"options": _POSTGRES, "connect_timeout": 5},
+                "executemany_mode": "values_plus_batch",  # one message to the server for many rows
+            }
         else:
             raise ConfigError(f"database.url: neither sqlite nor postgresql but {self.kind}")
         engine = sa.create_engine(
@@ -122,6 +126,8 @@ def _told() -> Iterator[None]:
 def _is_worth_another(error: BaseException | None) -> bool:
     if isinstance(error, sa.exc.IntegrityError):
         return True  # another process was first; now its row is there
+    if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "pgcode", None) == _DEADLOCK:
+        return True
     return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
 
 
