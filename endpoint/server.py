@@ -143,6 +143,8 @@ class Application(BaseApplication):  # type: ignore[misc]
             "logger_class": Journal,
             "loglevel": "warning",
             "proc_name": "maestro-endpoint",
+            # A file whose time gunicorn sets once a second: no disk should have to do with it.
+            "worker_tmp_dir": "/dev/shm",  # noqa: S108 - the file's name is random
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
