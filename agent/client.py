@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from agent.core.ports import Tell
-from agent.errors import HostError, PrivilegeError, RecordError
+from agent.errors import BusyError, HostError, PrivilegeError, RecordError
 from agent.protocol import Answer, Request, decode_line, encode_request
 
 SOCKET = "/run/maestro-agent-worker.sock"
@@ -20,6 +20,7 @@ def ask(request: Request, tell: Tell, path: str = SOCKET) -> Answer:
 
     Raises:
         HostError: there is no worker to be reached, or it ended without an answer.
+        BusyError: it hung up before it said anything.
         PrivilegeError: the socket may not be used by this user.
     """
     with _connect(path) as connection:
@@ -37,7 +38,7 @@ def ask(request: Request, tell: Tell, path: str = SOCKET) -> Answer:
                 return said
             tell(said)
     if not heard:
-        raise HostError(f"{path}: hung up without a word: too many ask at once, or the job was killed at its start")
+        raise BusyError(f"{path}: hung up without a word: too many ask at once, or the job was killed at its start")
     raise HostError("the job ended without an answer; `maestro-agent history` tells how far it came")
 
 

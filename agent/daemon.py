@@ -13,7 +13,7 @@ from pathlib import Path
 from agent import log
 from agent.config.load import load
 from agent.core.rota import Host, Job, rota
-from agent.errand import SILENT_S, Errand
+from agent.errand import SILENT_S, Errand, Remembered
 from agent.errors import AgentError
 from agent.host.firstboot import cloud_init_runs
 from agent.host.identity import local_zone, machine_id
@@ -109,7 +109,8 @@ class Daemon:
             self._reconfigure()
         now = _now()
         self._watch_reboot()
-        due = rota(self._policy.agent, {job: self._errand.attempts(job) for job in Job}, self._host(now), now)
+        seen = self._errand.remembered()
+        due = rota(self._policy.agent, seen.attempts, self._host(now, seen.known_since), now)
         first = min(due, key=lambda job: due[job])
         waiting = ""
         if due[first] <= now and self._errand.job is None:
@@ -117,7 +118,7 @@ class Daemon:
             if not waiting:
                 self._errand.take(first)
                 self._scheduler.once(self._errand.do)
-        self._say(due, now, waiting)
+        self._say(due, now, waiting, self._problems(seen, now))
 
     def _why_wait(self) -> str:
         """Say why a job that is due does not begin now; empty if it does."""
@@ -136,9 +137,22 @@ class Daemon:
             log.event("config.refused", error=str(error))
         notify("READY=1")
 
-    def _host(self, now: datetime) -> Host:
+    def _host(self, now: datetime, known_since: datetime | None) -> Host:
         up = timedelta(seconds=time.monotonic() - self._started)
-        return Host(machine=self._machine, zone=local_zone(), up_since=now - up)
+        return Host(machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since)
+
+    def _problems(self, seen: Remembered, now: datetime) -> list[str]:
+        """Say what a person should know of: it does not get better by itself."""
+        problems = [self._wrong] if self._wrong else []
+        problems += self._errand.problems(seen)
+        limits = self._policy.apt.run_timeout + self._policy.apt.package_timeout
+        if seen.running is not None and now - seen.running[1] > limits:
+            name, since = seen.running
+            problems.append(
+                f"the {name} that began {spell(since)} is at work for longer than apt.run_timeout and "
+                "apt.package_timeout allow: `systemctl status 'maestro-agent-worker@*'`"
+            )
+        return problems
 
     def _watch_reboot(self) -> None:
         try:
@@ -149,14 +163,13 @@ class Daemon:
             self._reboot = flag is not None
             log.event("reboot.required" if flag else "reboot.cleared", packages=list(flag[0]) if flag else [])
 
-    def _say(self, due: dict[Job, datetime], now: datetime, waiting: str) -> None:
+    def _say(self, due: dict[Job, datetime], now: datetime, waiting: str, problems: list[str]) -> None:
         job = self._errand.job
         if job is not None:
             doing = f"{job.value}: {self._errand.doing}"
         else:
             order = sorted(due, key=lambda job: due[job])
             doing = waiting or ", ".join(f"next {job.value} {spell(max(due[job], now))}" for job in order)
-        problems = [problem for problem in (self._wrong, self._errand.problem) if problem]
         words = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot else [])])
         self._liveness.say(now, {job.value: at for job, at in due.items()}, doing, problems)
         if words != self._said:

@@ -1,8 +1,13 @@
 """What is remembered of each kind of job: when it was last begun and ended, how, and how often in a row it failed.
 
 Written by whoever does the job, so that it survives the daemon that asked for it. Light: `status` reads it.
+
+What a person asks for is no affair of the schedule, but for what it brings: a job that succeeded counts for both, one
+that a person tried in vain leaves the schedule as it was.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 from agent.errors import RecordError
@@ -12,31 +17,47 @@ from agent.times import moment, spell
 
 JOBS = "jobs"
 JOBS_SCHEMA = "maestro.jobs/1"
+SCHEDULE = "schedule"
+"""Who asks where nobody does."""
 SUCCESSES = (0, 10)
 """Exit codes of a job that did what it could: nothing, or something, is left for a person."""
+_KINDS = ("upgrade", "check")
 
 
-def read_job(store: Store, name: str) -> Reader | None:
-    """Return what is remembered of one kind of job; None where it was never done.
+def read_jobs(store: Store) -> Reader | None:
+    """Return `maestro.jobs/1`: `jobs` by name, and `since` when there are any; None where none was ever done.
 
     Raises:
         RecordError: the record is damaged.
     """
-    document = store.read(JOBS, JOBS_SCHEMA)
-    return document.part("jobs").maybe_part(name) if document else None
+    return store.read(JOBS, JOBS_SCHEMA)
+
+
+def running_job(document: Reader) -> tuple[str, datetime] | None:
+    """Return the kind of the job that began last and has not ended, and since when; whether it lives, others know.
+
+    Raises:
+        RecordError: the record is damaged.
+    """
+    return max(_unfinished(document.part("jobs")), key=lambda found: found[1], default=None)
+
+
+def _unfinished(jobs: Reader) -> Iterator[tuple[str, datetime]]:
+    for name in _KINDS:
+        entry = jobs.maybe_part(name)
+        if entry is not None and entry.maybe_text("finished_at") is None:
+            yield name, entry.moment("started_at")
 
 
 def describe_running(store: Store) -> str:
-    """Say which job holds the record's lock, and since when."""
-    running = f"another maestro-agent (pid {store.worker_pid()}) is at work"
-    try:
-        for name in ("upgrade", "check"):
-            entry = read_job(store, name)
-            if entry is not None and entry.maybe_text("finished_at") is None:
-                return f"{running}: {name}, since {spell(entry.moment('started_at'))}"
-    except RecordError:
-        pass
-    return running
+    """Say which job goes on, and since when."""
+    words = f"another maestro-agent (pid {store.worker_pid()}) is at work"
+    with suppress(RecordError):
+        document = read_jobs(store)
+        found = running_job(document) if document else None
+        if found is not None:
+            return f"{words}: {found[0]}, since {spell(found[1])}"
+    return words
 
 
 def keep_begun(store: Store, name: str, now: datetime, asked_by: str) -> None:
@@ -51,7 +72,7 @@ def keep_begun(store: Store, name: str, now: datetime, asked_by: str) -> None:
         "finished_at": None,
         "exit_code": None,
         "asked_by": asked_by,
-        "failures": _failures(before.get(name)),
+        **_of_schedule(before.get(name)),
     }
     _write(store, {**before, name: entry}, now)
 
@@ -65,18 +86,26 @@ def keep_ended(store: Store, name: str, now: datetime, exit_code: int) -> None:
     before = _all(store)
     entry = before.get(name)
     begun = dict(entry) if isinstance(entry, dict) else {"started_at": moment(now), "asked_by": ""}
-    failures = 0 if exit_code in SUCCESSES else _failures(entry, ended=True) + 1
-    ended = {**begun, "finished_at": moment(now), "exit_code": exit_code, "failures": failures}
+    ended = {**begun, "finished_at": moment(now), "exit_code": exit_code}
+    if exit_code in SUCCESSES:
+        ended |= {"failures": 0, "attempted_at": moment(now)}
+    elif begun["asked_by"] == SCHEDULE:
+        ended |= {"failures": _count(begun) + 1, "attempted_at": moment(now)}
     _write(store, {**before, name: ended}, now)
 
 
-def _failures(entry: object, *, ended: bool = False) -> int:
-    """Return how many attempts in a row failed before; one that never ended is one of them."""
+def _of_schedule(entry: object) -> Document:
+    """Return what the schedule knows before a job begins: of its own one that never ended, that it failed."""
     if not isinstance(entry, dict):
-        return 0
+        return {"failures": 0, "attempted_at": None}
+    cut_off = entry.get("finished_at") is None and entry.get("asked_by") == SCHEDULE
+    attempted = entry.get("started_at") if cut_off else entry.get("attempted_at")
+    return {"failures": _count(entry) + (1 if cut_off else 0), "attempted_at": attempted}
+
+
+def _count(entry: Document) -> int:
     count = entry.get("failures")
-    cut_off = not ended and entry.get("finished_at") is None
-    return (count if isinstance(count, int) else 0) + (1 if cut_off else 0)
+    return count if isinstance(count, int) else 0
 
 
 def _all(store: Store) -> Document:
@@ -86,4 +115,7 @@ def _all(store: Store) -> Document:
 
 
 def _write(store: Store, jobs: Document, now: datetime) -> None:
-    store.write(JOBS, {"schema": JOBS_SCHEMA, "generated_at": moment(now), "jobs": jobs})
+    reader = store.read_or_warn(JOBS, JOBS_SCHEMA)
+    since = reader.raw.get("since") if reader else None
+    document = {"schema": JOBS_SCHEMA, "generated_at": moment(now), "since": since or moment(now), "jobs": jobs}
+    store.write(JOBS, document)

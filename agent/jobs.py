@@ -18,7 +18,7 @@ def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = Tru
     """Refresh the lists, look, decide, remember; then fetch and read ahead. Changes nothing else.
 
     Raises:
-        BusyError: the lists were held by another program to the deadline, or apt's daily job ran so long.
+        BusyError: the lists were held by another program to the deadline.
         HostError: the machine cannot be looked at.
     """
     with context.engine.turn() if refresh else nullcontext():

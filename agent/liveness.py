@@ -9,6 +9,7 @@ from agent.errors import BusyError, HostError, RecordError
 from agent.processmark import living_pid, own_mark
 from agent.reading import Reader
 from agent.recordlock import holder_pid, lock
+from agent.regularfile import open_regular
 from agent.times import moment
 from agent.version import VERSION
 
@@ -75,11 +76,11 @@ def read_daemon(directory: str = RUN_DIRECTORY) -> tuple[int, Reader] | None:
     """
     path = os.path.join(directory, "daemon.json")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=open_regular) as file:
             said = Reader(json.loads(file.read(_LONGEST)), path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read: {error}") from error
     pid = living_pid(said.text("process"))
     return None if pid is None else (pid, said)

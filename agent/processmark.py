@@ -4,23 +4,28 @@ A lock would say the same, but whoever may ask about a lock of fcntl(2) may also
 """
 
 import os
+import time
 from contextlib import suppress
+
+_CLOCK_SLACK_S = 120
+"""How far the clock may have been set since, where nothing but the number says that a process is the same."""
 
 
 def own_mark() -> str:
-    """Return this process's mark: its number, and when it began, for numbers are used again."""
-    return f"{os.getpid()} {_began(os.getpid())}"
+    """Return this process's mark: its number, when it began, for numbers are used again, and when the machine did."""
+    return f"{os.getpid()} {_began(os.getpid())} {_booted_s():.0f}"
 
 
 def living_pid(mark: str) -> int | None:
     """Return the number of the marked process; None where it has ended, or the text is no mark."""
-    number, _, began = mark.strip().partition(" ")
-    if not number.isdigit() or int(number) < 1:
+    number, _, rest = mark.strip().partition(" ")
+    began, _, booted = rest.partition(" ")
+    if not number.isdecimal() or not booted.isdecimal() or int(number) < 1:
         return None
     pid = int(number)
     found = _began(pid)
     if found is None:
-        return pid if _is_hidden(pid) else None
+        return pid if _is_hidden(pid) and abs(_booted_s() - int(booted)) < _CLOCK_SLACK_S else None
     return pid if found == began else None
 
 
@@ -33,6 +38,11 @@ def _began(pid: int) -> str | None:
         state, *fields = file.read().rpartition(b")")[2].split()
         return "" if state == b"Z" else fields[18].decode()
     return None
+
+
+def _booted_s() -> float:
+    """Return when the machine booted by its clock, in seconds since 1970; where that was set since, another moment."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _is_hidden(pid: int) -> bool:

@@ -4,7 +4,6 @@ It believes nobody: who asks is what the kernel says, what is asked is on a clos
 silent or gone costs a few seconds before the job, and nothing during it.
 """
 
-import os
 import select
 import socket
 import sys
@@ -13,10 +12,14 @@ import traceback
 from dataclasses import replace
 
 from agent import log
+from agent.config.load import load
+from agent.core.model import Scope
 from agent.core.ports import Stop
 from agent.errors import AgentError, UsageError
 from agent.host.peer import Peer, peer_of, uid_of
-from agent.protocol import LONGEST_REQUEST, Answer, decode_request, encode_answer, encode_tell
+from agent.host.system import read_distro
+from agent.jobrecord import SCHEDULE
+from agent.protocol import LONGEST_REQUEST, Answer, Request, Verb, decode_request, encode_answer, encode_tell
 from agent.store import DEFAULT_DIRECTORY
 from agent.worker import on_signal, perform
 
@@ -33,14 +36,14 @@ def main() -> int:
     """Serve the connection on standard input; return the exit code of this process, 0 unless it has a bug."""
     log.set_up()
     try:
-        connection = socket.socket(fileno=os.dup(0))
+        connection = socket.socket(fileno=0)
         peer = peer_of(connection)
     except OSError as error:
         print(f"maestro-agent worker: standard input is no local socket: {error}", file=sys.stderr)
         return 2
-    with connection:
-        connection.setblocking(False)
-        _serve(connection, peer)
+    connection.setblocking(False)
+    _serve(connection, peer)
+    connection.detach()  # the end of this process closes it
     return 0
 
 
@@ -51,7 +54,9 @@ def _serve(connection: socket.socket, peer: Peer) -> None:
         return  # not a word: a stranger learns nothing here
     try:
         request = decode_request(_read_line(connection), DEFAULT_DIRECTORY)
-    except UsageError as error:
+        if peer.uid != 0:
+            request = _of_the_daemon(request)
+    except AgentError as error:
         log.event("request.refused", **fields, reason=str(error))
         _send(connection, encode_answer(Answer(exit_code=error.exit_code, error=str(error))), _ANSWER_S)
         return
@@ -67,6 +72,21 @@ def _serve(connection: socket.socket, peer: Peer) -> None:
         answer = replace(answer, document=None)
     log.event("request.answered", **fields, verb=request.verb.value, exit_code=answer.exit_code, error=answer.error)
     _send(connection, encode_answer(answer), _ANSWER_S)
+
+
+def _of_the_daemon(request: Request) -> Request:
+    """Return a request of the half without power: it may have done on schedule what the configuration says, no more.
+
+    Raises:
+        UsageError: it is anything else.
+        ConfigError: the configuration is wrong.
+    """
+    if request.wait or request.plan_id is not None or request.scope is not Scope.SECURITY:
+        raise UsageError("request: only root may choose a scope or a plan, or wait for another job")
+    policy, _ = load(None, read_distro())
+    if request.verb is Verb.UPGRADE and not policy.agent.upgrade:
+        raise UsageError("request: the configuration has no upgrades on schedule (agent.upgrade)")
+    return replace(request, asked_by=SCHEDULE)
 
 
 def _beating(connection: socket.socket) -> Stop:

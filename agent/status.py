@@ -16,6 +16,8 @@ Document = dict[str, object]
 _SHOWN = 8
 _JOBS = ("check", "upgrade")
 _CLOCK_SLACK = timedelta(minutes=5)
+_SILENT = timedelta(minutes=2)
+"""The daemon says something each 30 s (`agent.daemon`)."""
 
 
 class Health(Enum):
@@ -29,6 +31,25 @@ class Health(Enum):
     def exit_code(self) -> int:
         """Return 0, 10 or 3, as the interface says."""
         return {Health.HEALTHY: 0, Health.ATTENTION: 10, Health.UNKNOWN: 3}[self]
+
+
+class Running:
+    """The job that is at work."""
+
+    def __init__(self, pid: int, job: tuple[str, datetime] | None) -> None:
+        self.pid = pid
+        self.job = job
+        """Its kind, and when it began; None where the record does not say."""
+
+    @property
+    def document(self) -> Document:
+        """Return the `running` of the status."""
+        name, since = self.job or (None, None)
+        return {"pid": self.pid, "job": name, "since": moment(since) if since else None}
+
+    def is_of(self, run: Reader) -> bool:
+        """Whether it is this run that goes on: the last one on record, by the job that upgrades."""
+        return self.job is None or (self.job[0] == "upgrade" and run.moment("started_at") >= self.job[1])
 
 
 class Daemon:
@@ -56,6 +77,11 @@ class Daemon:
         """Return what it cannot put right by itself."""
         return self.said.texts("problems") if self.said else []
 
+    def silent_since(self, now: datetime) -> datetime | None:
+        """Return when it last said anything, if that is too long ago for one that looks twice a minute."""
+        seen_at = self.said.moment("seen_at") if self.said else now
+        return seen_at if now - seen_at > _SILENT else None
+
     def next(self, job: str) -> str | None:
         """Return when it will begin a job."""
         return self.said.part("next").maybe_text(job) if self.said else None
@@ -67,24 +93,24 @@ def status_document(
     reboot: tuple[Sequence[str], float] | None,
     *,
     now: datetime,
-    problem: str = "",
+    damaged: Sequence[str] = (),
     reboot_problem: str = "",
-    worker_pid: int | None = None,
+    running: Running | None = None,
     daemon: Daemon | None = None,
     jobs: Reader | None = None,
 ) -> tuple[Health, Document]:
     """Weigh the record.
 
-    `reboot` is the flag as it is now: packages and Unix time; None where it is down. `problem` says why
-    there is no record where there should be one, `reboot_problem` why the flag could not be read.
-    `worker_pid` is the process that is upgrading right now. `daemon` is None where none is to run, and `jobs`
-    what is remembered of each kind of job.
+    `reboot` is the flag as it is now: packages and Unix time; None where it is down. `damaged` says what of the
+    record could not be read, `reboot_problem` why the flag could not be. `running` is the job at work right now.
+    `daemon` is None where none is to run, and `jobs` what is remembered of each kind of job.
 
     Raises:
         RecordError: a record has the right schema but not its shape.
     """
-    unknown = [*_unknown(state, now, problem), *([reboot_problem] if reboot_problem else []), *_dead(daemon)]
-    attention = [*_waiting(state), *([] if worker_pid else _last_run(run)), *_reboot(reboot), *_failing(daemon, jobs)]
+    unknown = [*_unknown(state, now, damaged), *([reboot_problem] if reboot_problem else []), *_dead(daemon, now)]
+    goes_on = running is not None and run is not None and running.is_of(run)
+    attention = [*_waiting(state), *([] if goes_on else _last_run(run)), *_reboot(reboot), *_failing(daemon, jobs)]
     health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
     document: Document = {
         "schema": STATUS_SCHEMA,
@@ -95,7 +121,7 @@ def status_document(
         "fresh_until": state.text("fresh_until") if state else None,
         "plan": state.part("plan").raw if state else None,
         "last_run": run.raw if run else None,
-        "running": {"pid": worker_pid} if worker_pid else None,
+        "running": {**running.document, "last_run": goes_on} if running else None,
         "reboot": None if reboot_problem else _reboot_part(reboot),
         **dict.fromkeys(("docker", "weave", "reporting")),
         **_own_parts(jobs, daemon),
@@ -111,23 +137,28 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
     """Render the document for a person; the first line alone says whether anything is wrong."""
     lines = [f"{host}: {document.text('health').upper()}"]
     lines += [f"  ! {reason}" for reason in document.texts("reasons")]
-    plan = document.maybe_part("plan")
+    plan, running = document.maybe_part("plan"), document.maybe_part("running")
     if plan is not None:
         lines += _plan_lines(plan, document.moment("looked_at"), now)
     run = document.maybe_part("last_run")
     if run is not None:
         started = run.moment("started_at")
         changed = run.count("upgraded") + run.count("new")
-        running = document.maybe_part("running")
-        result = f"running now (pid {running.number('pid'):.0f})" if running else run.text("result")
+        result = "goes on" if running is not None and running.flag("last_run") else run.text("result")
         lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {result}, {changed} installed")
+    lines += _running_lines(running, now)
     lines += _daemon_lines(document)
     lines.append(f"Reboot       {reboot_line(document.maybe_part('reboot'))}")
     return lines
 
 
-def _dead(daemon: Daemon | None) -> list[str]:
-    if daemon is None or daemon.pid is not None:
+def _dead(daemon: Daemon | None, now: datetime) -> list[str]:
+    if daemon is None:
+        return []
+    since = daemon.silent_since(now)
+    if since is not None:
+        return [f"the daemon has said nothing since {spell(since)}: `systemctl status maestro-agent`"]
+    if daemon.pid is not None:
         return []
     return ["the daemon is not running, so nothing is done on its own: `systemctl status maestro-agent`"]
 
@@ -153,6 +184,14 @@ def _jobs(jobs: Reader | None, daemon: Daemon | None) -> Document:
             "next_at": daemon.next(name) if daemon else None,
         }
     return found
+
+
+def _running_lines(running: Reader | None, now: datetime) -> list[str]:
+    if running is None:
+        return []
+    since = running.maybe_moment("since")
+    began = f", began {spell(since)} ({ago(since, now)})" if since else ""
+    return [f"At work      {running.maybe_text('job') or 'a job'} (pid {running.number('pid'):.0f}){began}"]
 
 
 def _daemon_lines(document: Reader) -> list[str]:
@@ -193,11 +232,13 @@ def _plan_lines(plan: Reader, looked_at: datetime, now: datetime) -> list[str]:
     return lines
 
 
-def _unknown(state: Reader | None, now: datetime, problem: str) -> list[str]:
-    if problem:
-        return [problem]
+def _unknown(state: Reader | None, now: datetime, damaged: Sequence[str]) -> list[str]:
     if state is None:
-        return ["never checked: run `maestro-agent check`"]
+        return list(damaged) or ["never checked: run `maestro-agent check`"]
+    return [*damaged, *_stale(state, now)]
+
+
+def _stale(state: Reader, now: datetime) -> list[str]:
     lists = state.part("plan").part("lists")
     name = lists.text("state")
     if name == "never":

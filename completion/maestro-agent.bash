@@ -15,7 +15,7 @@ _maestro_agent() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == = ]] && continue
         case $before in
-            --config | --plan) ;;
+            --config | --plan | --run-dir) ;;
             --state-dir) state_dir=$word ;;
             *)
                 if [[ $word == -* ]]; then
@@ -37,7 +37,7 @@ _maestro_agent() {
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
             ;;
-        --state-dir)
+        --state-dir | --run-dir)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
@@ -49,12 +49,13 @@ _maestro_agent() {
         words="--config --state-dir --help"
         case $verb in
             "") words+=" --version" ;;
-            check) words+=" --no-refresh --json" ;;
-            upgrade) words+=" --security --all --no-refresh --dry-run --plan --json" ;;
+            check) words+=" --no-refresh --wait --json" ;;
+            upgrade) words+=" --security --all --no-refresh --dry-run --plan --wait --json" ;;
+            run) words+=" --run-dir" ;;
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade explain history config"
+        words="status check upgrade explain history config run"
     elif [[ -z $subject ]]; then
         case $verb in
             explain)

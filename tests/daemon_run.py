@@ -73,6 +73,7 @@ def _cases(trial: Trial, arguments: argparse.Namespace) -> Iterator[Verdict]:
         yield trial.kill_the_worker(number)
     for _ in range(arguments.freezes):
         yield trial.freeze_the_daemon()
+    yield trial.settle()
 
 
 if __name__ == "__main__":

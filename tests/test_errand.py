@@ -3,15 +3,17 @@
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 import pytest
 
 from agent.core.rota import Job
+from agent.core.schedule import Attempts
 from agent.errand import Errand
 from agent.jobrecord import keep_begun, keep_ended
 from agent.protocol import Answer, decode_request, encode_answer, encode_tell
@@ -52,6 +54,14 @@ def done(errand: Errand, job: Job = Job.CHECK) -> Errand:
     return errand
 
 
+def attempts(errand: Errand, job: Job = Job.CHECK) -> Attempts:
+    return errand.remembered().attempts[job]
+
+
+def problems(errand: Errand) -> list[str]:
+    return errand.problems(errand.remembered())
+
+
 def test_a_job_is_asked_for_and_its_progress_heard(store: Store, tmp_path: Path) -> None:
     heard = threading.Event()
     seen: list[str] = []
@@ -74,18 +84,18 @@ def test_a_job_is_asked_for_and_its_progress_heard(store: Store, tmp_path: Path)
 
     assert asked == ["check"]
     assert seen == ["half way"]
-    assert (errand.job, errand.problem, errand.stuck) == (None, "", False)
+    assert (errand.job, problems(errand), errand.stuck) == (None, [], False)
 
 
 def test_a_worker_that_is_not_there_is_not_asked_again_at_once(store: Store, tmp_path: Path) -> None:
     errand = Errand(store, str(tmp_path / "nobody"))
 
-    counts = [done(errand).attempts(Job.CHECK).failures for _ in range(3)]
+    counts = [attempts(done(errand), Job.CHECK).failures for _ in range(3)]
 
     assert counts == [1, 2, 3]
-    assert errand.attempts(Job.CHECK).last is not None
-    assert errand.attempts(Job.UPGRADE).last is None
-    assert "no worker answers" in errand.problem
+    assert attempts(errand, Job.CHECK).last is not None
+    assert attempts(errand, Job.UPGRADE).last is None
+    assert "no worker answers" in problems(errand)[0]
 
 
 def test_once_the_worker_is_back_its_record_counts_again(store: Store, tmp_path: Path) -> None:
@@ -99,7 +109,7 @@ def test_once_the_worker_is_back_its_record_counts_again(store: Store, tmp_path:
     with worker(tmp_path / "s", behave):
         done(errand)
 
-    assert (errand.attempts(Job.CHECK).failures, errand.problem) == (0, "")
+    assert (attempts(errand, Job.CHECK).failures, problems(errand)) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -109,8 +119,8 @@ def test_a_worker_that_speaks_nonsense_or_dies_is_a_failed_job(store: Store, tmp
     with worker(tmp_path / "s", lambda connection: connection.sendall(said)):
         errand = done(Errand(store, str(tmp_path / "s")))
 
-    assert errand.attempts(Job.CHECK).failures == 1
-    assert errand.problem.startswith("the last check failed: ")
+    assert attempts(errand, Job.CHECK).failures == 1
+    assert problems(errand)[0].startswith("the last check failed: ")
 
 
 def test_a_job_that_fails_by_its_own_record_is_counted_once(store: Store, tmp_path: Path) -> None:
@@ -122,19 +132,19 @@ def test_a_job_that_fails_by_its_own_record_is_counted_once(store: Store, tmp_pa
     with worker(tmp_path / "s", behave):
         errand = done(Errand(store, str(tmp_path / "s")), Job.UPGRADE)
 
-    assert errand.attempts(Job.UPGRADE).failures == 1
-    assert "history" in errand.problem
+    assert attempts(errand, Job.UPGRADE).failures == 1
+    assert "history" in problems(errand)[0]
 
 
 def test_a_job_that_was_cut_off_counts_as_failed_and_one_that_runs_does_not(store: Store) -> None:
     keep_begun(store, "upgrade", NOW, "schedule")
 
-    cut_off = Errand(store).attempts(Job.UPGRADE)
+    cut_off = attempts(Errand(store), Job.UPGRADE)
     source = f"from agent.store import Store\nwith Store({store.directory!r}).alone(): print(flush=True); input()"
     with subprocess.Popen(["/usr/bin/python3", "-c", source], stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
-        running = Errand(store).attempts(Job.UPGRADE)
+        running = attempts(Errand(store), Job.UPGRADE)
         worker.kill()
 
     assert (cut_off.failures, running.failures) == (1, 0)
@@ -144,7 +154,36 @@ def test_a_job_that_was_cut_off_counts_as_failed_and_one_that_runs_does_not(stor
 def test_a_damaged_record_is_taken_for_none_so_that_the_next_job_may_mend_it(store: Store) -> None:
     Path(store.path("jobs")).write_text("{")
 
-    assert Errand(store).attempts(Job.CHECK).last is None
+    assert attempts(Errand(store), Job.CHECK).last is None
+
+
+def test_what_a_person_did_about_a_problem_ends_it(store: Store, tmp_path: Path) -> None:
+    errand = done(Errand(store, str(tmp_path / "nobody")))
+    before = problems(errand)
+
+    keep_begun(store, "check", datetime.now(timezone.utc) + timedelta(seconds=1), "ann")
+    keep_ended(store, "check", datetime.now(timezone.utc) + timedelta(seconds=1), 0)
+    time.sleep(1.1)
+
+    assert (len(before), problems(errand)) == (1, [])
+
+
+def test_that_another_job_goes_on_is_no_problem_but_a_reason_to_come_back(store: Store, tmp_path: Path) -> None:
+    busy = encode_answer(Answer(exit_code=5, error="another maestro-agent (pid 7) is at work"))
+
+    with worker(tmp_path / "s", lambda connection: connection.sendall(busy)):
+        errand = done(Errand(store, str(tmp_path / "s")))
+
+    assert (problems(errand), attempts(errand).failures) == ([], 1)
+
+
+def test_an_attempt_from_the_future_does_not_hide_a_worker_that_is_not_there(store: Store, tmp_path: Path) -> None:
+    keep_begun(store, "check", datetime.now(timezone.utc) + timedelta(days=30), "schedule")
+    keep_ended(store, "check", datetime.now(timezone.utc) + timedelta(days=30), 0)
+
+    errand = done(Errand(store, str(tmp_path / "nobody")))
+
+    assert attempts(errand).failures == 1
 
 
 def test_a_silent_worker_is_stuck_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

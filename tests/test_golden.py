@@ -41,7 +41,7 @@ from agent.report import (
     plan_document,
     reboot_explanation_document,
 )
-from agent.status import status_document, status_lines
+from agent.status import Running, status_document, status_lines
 from agent.text import explanation_lines, history_line, outcome_lines, plan_lines
 from tests.core import given
 
@@ -194,7 +194,7 @@ def reboot(flag: Reboot | Unseen) -> Document:
 
 
 def status(
-    made: Plan | None, last: Outcome | None, flag: Reboot | None = None, worker_pid: int | None = None
+    made: Plan | None, last: Outcome | None, flag: Reboot | None = None, running: Running | None = None
 ) -> Document:
     state: Document = {
         "schema": "maestro.state/1",
@@ -204,7 +204,7 @@ def status(
     }
     now = (flag.packages, flag.since.timestamp()) if flag and flag.since else None
     _, document = status_document(
-        read(state) if made else None, read(run(last)) if last else None, now, now=LATER, worker_pid=worker_pid
+        read(state) if made else None, read(run(last)) if last else None, now, now=LATER, running=running
     )
     return document
 
@@ -243,7 +243,7 @@ TEXTS: dict[str, Callable[[], list[str]]] = {
     "status-healthy": lambda: text_of_status(status(given.plan(), up_to_date())),
     "status-many": lambda: text_of_status(status(many_plan(), None)),
     "status-never": lambda: text_of_status(status(None, None)),
-    "status-running": lambda: text_of_status(status(given.plan(), begun(), worker_pid=812)),
+    "status-running": lambda: text_of_status(status(given.plan(), begun(), running=Running(812, ("upgrade", NOW)))),
     "status-no-source": lambda: text_of_status(status(never_plan(), None)),
 }
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.jobrecord import describe_running, keep_begun, keep_ended, read_job
+from agent.jobrecord import describe_running, keep_begun, keep_ended, read_jobs, running_job
 from agent.reading import Reader
 from agent.store import Store
 from tests.core import given
 
 NOW = given.NOW
 LATER = NOW + timedelta(minutes=3)
+MUCH_LATER = NOW + timedelta(hours=3)
 
 
 @pytest.fixture
@@ -20,18 +21,18 @@ def store(tmp_path: Path) -> Store:
 
 
 def entry(store: Store, name: str = "upgrade") -> Reader:
-    found = read_job(store, name)
-    assert found is not None
-    return found
+    document = read_jobs(store)
+    assert document is not None
+    return document.part("jobs").part(name)
 
 
-def once(store: Store, exit_code: int) -> None:
-    keep_begun(store, "upgrade", NOW, "schedule")
+def once(store: Store, exit_code: int, asked_by: str = "schedule") -> None:
+    keep_begun(store, "upgrade", NOW, asked_by)
     keep_ended(store, "upgrade", LATER, exit_code)
 
 
 def test_nothing_is_remembered_of_a_job_that_was_never_done(store: Store) -> None:
-    assert read_job(store, "upgrade") is None
+    assert read_jobs(store) is None
 
 
 def test_a_job_that_has_begun_has_no_end_yet(store: Store) -> None:
@@ -86,3 +87,49 @@ def test_a_damaged_record_of_jobs_does_not_keep_the_next_job_from_its_own(store:
     once(store, 0)
 
     assert entry(store).number("exit_code") == 0
+
+
+def test_what_a_person_tried_in_vain_leaves_the_schedule_as_it_was(store: Store) -> None:
+    once(store, 1)
+    keep_begun(store, "upgrade", MUCH_LATER, "ann")
+    keep_ended(store, "upgrade", MUCH_LATER, 5)
+
+    assert entry(store).number("exit_code") == 5
+    assert (entry(store).number("failures"), entry(store).moment("attempted_at")) == (1, LATER)
+
+
+def test_what_a_person_did_with_success_counts_for_the_schedule(store: Store) -> None:
+    once(store, 1)
+    keep_begun(store, "upgrade", MUCH_LATER, "ann")
+    keep_ended(store, "upgrade", MUCH_LATER, 0)
+
+    assert (entry(store).number("failures"), entry(store).moment("attempted_at")) == (0, MUCH_LATER)
+
+
+def test_a_job_of_the_schedule_that_was_cut_off_was_attempted_when_it_began(store: Store) -> None:
+    keep_begun(store, "upgrade", NOW, "schedule")
+
+    keep_begun(store, "upgrade", MUCH_LATER, "ann")
+
+    assert (entry(store).number("failures"), entry(store).moment("attempted_at")) == (1, NOW)
+
+
+def test_since_when_jobs_are_remembered_never_changes(store: Store) -> None:
+    once(store, 0)
+    keep_begun(store, "check", MUCH_LATER, "ann")
+
+    document = read_jobs(store)
+
+    assert document is not None
+    assert document.moment("since") == NOW
+
+
+def test_the_job_that_is_told_to_run_is_the_one_that_began_last(store: Store) -> None:
+    keep_begun(store, "upgrade", NOW, "schedule")
+    keep_begun(store, "check", LATER, "schedule")
+
+    document = read_jobs(store)
+
+    assert document is not None
+    assert running_job(document) == ("check", LATER)
+    assert "check, since 20" in describe_running(store)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent import processmark
 from agent.processmark import living_pid, own_mark
 
 
@@ -44,7 +45,7 @@ def test_a_process_that_ended_is_not_taken_to_live_even_while_it_is_listed(
 
 
 def test_another_process_of_the_same_number_is_not_taken_for_it() -> None:
-    assert living_pid(f"{os.getpid()} 1") is None
+    assert living_pid(f"{os.getpid()} 1 {own_mark().split()[2]}") is None
 
 
 def test_a_process_of_another_user_is_known_by_its_mark(marked: tuple["subprocess.Popen[str]", str]) -> None:
@@ -61,6 +62,27 @@ def test_a_process_of_another_user_is_known_by_its_mark(marked: tuple["subproces
     assert done.stdout.strip() == str(process.pid)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1 5", "0 0", "99999999999999999999 1", "4194305 7", "٣ 1", "\x00"])
+def hide_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do as a machine does whose /proc shows nobody but oneself (hidepid=2)."""
+    monkeypatch.setattr(processmark, "_began", lambda _pid: None)
+
+
+def test_a_process_that_cannot_be_seen_is_known_by_its_number_in_the_same_boot(
+    marked: tuple["subprocess.Popen[str]", str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, mark = marked
+    hide_all(monkeypatch)
+
+    assert living_pid(mark) == process.pid
+
+
+def test_a_process_that_cannot_be_seen_is_not_taken_for_one_before_a_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
+    pid, began, booted = own_mark().split()
+    hide_all(monkeypatch)
+
+    assert living_pid(f"{pid} {began} {int(booted) - 3600}") is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1 5", "0 0 0", "99999999999999999999 1 1", "4194305 7 7", "٣ 1 1", "\x00"])
 def test_what_is_no_mark_marks_nobody(text: str) -> None:
     assert living_pid(text) is None

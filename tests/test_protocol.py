@@ -18,7 +18,9 @@ from agent.protocol import (
     encode_tell,
 )
 
-REQUEST = Request(verb=Verb.UPGRADE, scope=Scope.ALL, plan_id="p", wait=True, brief=True, asked_by="ann", state_dir="/s")
+REQUEST = Request(
+    verb=Verb.UPGRADE, scope=Scope.ALL, plan_id="p", wait=True, brief=True, asked_by="ann", state_dir="/s"
+)
 
 
 def line(**changes: Any) -> bytes:

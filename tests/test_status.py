@@ -14,7 +14,7 @@ from agent.core.model import Lists, ListsState, Outcome, Plan, Result, Scope
 from agent.memory import Memory
 from agent.reading import Reader
 from agent.report import outcome_document, plan_document
-from agent.status import Daemon, Health, status_document, status_lines
+from agent.status import Daemon, Health, Running, status_document, status_lines
 from agent.store import STATE, Store
 from agent.times import ago, moment, parse_moment
 from tests.core import given
@@ -93,13 +93,34 @@ def test_a_run_that_did_not_come_to_its_end_wants_attention(result: Result) -> N
 
 
 def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
-    health, document = weighed(given.plan(), given.outcome(), worker_pid=812)
+    upgrade = Running(812, ("upgrade", given.outcome().started_at))
+
+    health, document = weighed(given.plan(), given.outcome(), running=upgrade)
 
     lines = status_lines(Reader(document, "status"), "server1", NOW)
 
     assert health is Health.HEALTHY
-    assert document["running"] == {"pid": 812}
-    assert any("running now (pid 812)" in line for line in lines)
+    assert document["running"]["pid"] == 812
+    assert any(line.startswith("Last run") and ": goes on" in line for line in lines)
+    assert any(line.startswith("At work      upgrade (pid 812), began 20") for line in lines)
+
+
+def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
+    check = Running(812, ("check", NOW))
+
+    health, document = weighed(given.plan(), ended(Result.FAILED), running=check)
+    lines = status_lines(Reader(document, "status"), "server1", NOW)
+
+    assert health is Health.ATTENTION
+    assert "the last run failed" in document["reasons"][0]
+    assert any(line.startswith("Last run") and ": failed" in line for line in lines)
+    assert any(line.startswith("At work      check (pid 812)") for line in lines)
+
+
+def test_a_run_that_was_cut_off_before_is_not_taken_for_the_one_that_goes_on() -> None:
+    upgrade = Running(812, ("upgrade", given.outcome().started_at + timedelta(days=1)))
+
+    assert "the last run was interrupted" in weighed(given.plan(), given.outcome(), running=upgrade)[1]["reasons"][0]
 
 
 def test_where_no_run_is_going_on_that_is_said() -> None:
@@ -147,7 +168,7 @@ def test_what_is_known_to_wait_is_told_although_the_lists_are_stale() -> None:
 
 
 def test_a_record_that_cannot_be_read_is_a_reason_of_its_own() -> None:
-    health, document = weighed(problem="state.json: is damaged")
+    health, document = weighed(damaged=["state.json: is damaged"])
 
     assert health is Health.UNKNOWN
     assert document["reasons"] == ["state.json: is damaged"]
@@ -362,6 +383,29 @@ def test_a_daemon_that_should_run_and_does_not_makes_all_else_unknown() -> None:
     assert health is Health.UNKNOWN
     assert "the daemon is not running" in document["reasons"][0]
     assert document["daemon"]["alive"] is False
+
+
+def test_a_daemon_that_says_nothing_is_not_believed_to_run_well() -> None:
+    health, document = weighed(given.plan(), daemon=Daemon(812, daemon_says()), now=NOW + timedelta(minutes=3))
+
+    assert health is Health.UNKNOWN
+    assert "the daemon has said nothing since" in document["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", '{"schema": "maestro.jobs/1"}', '{"schema": "maestro.jobs/1", "jobs": {"check": 7}}']
+)
+def test_a_damaged_record_of_jobs_costs_nothing_else(
+    record: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (record / "jobs.json").write_text(text)
+
+    code = main(["--state-dir", str(record), "status", "--json"])
+    document = json.loads(capsys.readouterr().out)
+
+    assert code == 3
+    assert any("jobs.json" in reason for reason in document["reasons"])
+    assert document["plan"] is not None
 
 
 def test_what_a_daemon_cannot_put_right_by_itself_is_a_reason_for_attention() -> None:

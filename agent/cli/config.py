@@ -1,7 +1,7 @@
 """`maestro-agent config`: validate the configuration, or show what holds and where each value came from."""
 
 import argparse
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from enum import Enum
 
 from agent.cli.options import config_path
@@ -36,13 +36,9 @@ def spell(value: Value) -> str:
     """Write a value as it would stand in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, timedelta):
-        return f'"{spell_duration(value)}"'
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{word}"' for word in value) + "]"
-    if isinstance(value, Enum):
-        return f'"{value.value}"'
-    return f'"{value}"'
+    return f'"{_plain(value)}"'
 
 
 def spell_duration(value: timedelta) -> str:
@@ -57,6 +53,8 @@ def spell_duration(value: timedelta) -> str:
 def _plain(value: Value) -> object:
     if isinstance(value, timedelta):
         return spell_duration(value)
+    if isinstance(value, time):
+        return f"{value:%H:%M}"
     return value.value if isinstance(value, Enum) else value
 
 

@@ -1,12 +1,13 @@
 """What the commands that do a job have in common: the request, the progress line, the answer."""
 
 import os
+import time
 from collections.abc import Callable
 
 from agent.cli.output import ProgressLine, complain, print_json, print_lines
 from agent.client import SOCKET, ask
 from agent.core.ports import Tell
-from agent.errors import StoppedError
+from agent.errors import BusyError, StoppedError
 from agent.host.system import is_root
 from agent.protocol import Answer, Request
 from agent.reading import Reader
@@ -15,12 +16,22 @@ from agent.worker import attached
 
 _SYSTEMD = "/run/systemd/system"
 """There where systemd is this machine's init (sd_booted(3))."""
+_PATIENCE_S = 10.0
+"""How long a door that is full is tried; whatever else is there to be had at it takes less."""
 
 
 def by_worker(request: Request, tell: Tell) -> Answer:
     """Have a job done by the root half, which goes on with it if this command ends."""
+    deadline = time.monotonic() + _PATIENCE_S
     try:
-        return ask(request, tell)
+        while True:
+            try:
+                return ask(request, tell)
+            except BusyError:
+                if time.monotonic() > deadline:
+                    raise
+                tell("waiting: too many ask at once")
+                time.sleep(1)
     except KeyboardInterrupt:
         raise StoppedError(
             f"the {request.verb.value} goes on without you: `maestro-agent status` shows it, "
@@ -31,9 +42,17 @@ def by_worker(request: Request, tell: Tell) -> Answer:
 def best_way(request: Request, in_place: Callable[[Request, Tell], Answer]) -> Callable[[Request, Tell], Answer]:
     """Return the root half where systemd runs it and root asks for an ordinary job; else the job is done in place."""
     ordinary = request.config is None and request.state_dir == DEFAULT_DIRECTORY and request.remember
-    if ordinary and is_root() and os.path.isdir(_SYSTEMD) and os.path.exists(SOCKET):
+    if ordinary and is_root() and os.path.isdir(_SYSTEMD) and os.path.exists(SOCKET) and not _is_chroot():
         return by_worker
     return in_place
+
+
+def _is_chroot() -> bool:
+    """Whether init, and so the worker, has another root: it would work on that one (as systemctl(1) finds out)."""
+    try:
+        return not os.path.samefile("/", "/proc/1/root")
+    except OSError:
+        return True
 
 
 def do(

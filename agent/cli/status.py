@@ -2,15 +2,17 @@
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from agent.cli.output import print_json, print_lines
 from agent.errors import RecordError
 from agent.host.rebootflag import read_flag
-from agent.jobrecord import JOBS, JOBS_SCHEMA
+from agent.jobrecord import read_jobs, running_job
 from agent.liveness import read_daemon
 from agent.reading import Reader
-from agent.status import Daemon, Health, status_document, status_lines
+from agent.status import Daemon, Health, Running, status_document, status_lines
 from agent.store import STATE, Store
 
 _SYSTEMD = "/run/systemd/system"
@@ -28,17 +30,37 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the record as it stands now; exit 0 healthy, 10 attention, 3 unknown or stale."""
     store = Store(arguments.state_dir)
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    try:
+    damaged: list[str] = []
+    state = last = jobs = daemon = None
+    with _noting(damaged):
         state = store.read(STATE, "maestro.state/1")
+    with _noting(damaged):
         last = next((store.read_run(run_id, "maestro.outcome/1") for run_id in store.run_ids()), None)
-        health, document, lines = _weigh(store, state, last, now=now)
-    except (RecordError, ValueError, OverflowError) as error:
-        health, document, lines = _weigh(store, None, None, now=now, problem=str(error))
+    with _noting(damaged):
+        jobs = read_jobs(store)
+    with _noting(damaged):
+        daemon = _daemon()
+    # What has the right schema but not its shape shows only as it is weighed: then the rest is told without it.
+    for found in ((state, last, jobs, daemon), (state, last, None, None), (None, None, None, None)):
+        try:
+            health, document, lines = _weigh(store, *found, now=now, damaged=damaged)
+            break
+        except (RecordError, ValueError, OverflowError) as error:
+            damaged.append(str(error))
     if arguments.json:
         print_json(document)
     else:
         print_lines(lines)
     return health.exit_code
+
+
+@contextmanager
+def _noting(damaged: list[str]) -> Iterator[None]:
+    """Go on without what cannot be read, and note why."""
+    try:
+        yield
+    except RecordError as error:
+        damaged.append(str(error))
 
 
 def _daemon() -> Daemon | None:
@@ -49,13 +71,15 @@ def _daemon() -> Daemon | None:
     return Daemon(None, None) if os.path.isdir(_SYSTEMD) and os.path.exists(_ENABLED) else None
 
 
-def _jobs(store: Store) -> Reader | None:
-    document = store.read(JOBS, JOBS_SCHEMA)
-    return document.part("jobs") if document else None
-
-
 def _weigh(
-    store: Store, state: Reader | None, last: Reader | None, *, now: datetime, problem: str = ""
+    store: Store,
+    state: Reader | None,
+    last: Reader | None,
+    jobs: Reader | None,
+    daemon: Daemon | None,
+    *,
+    now: datetime,
+    damaged: list[str],
 ) -> tuple[Health, dict[str, object], list[str]]:
     """Return health, document and text; a record of the wrong shape shows here and raises RecordError."""
     flag, reboot_problem = None, ""
@@ -63,15 +87,16 @@ def _weigh(
         flag = read_flag()
     except OSError as error:
         reboot_problem = f"whether a reboot is required could not be read: {error}"
+    pid = store.worker_pid()
     health, document = status_document(
         state,
         last,
         flag,
         now=now,
-        problem=problem,
+        damaged=damaged,
         reboot_problem=reboot_problem,
-        worker_pid=store.worker_pid(),
-        daemon=_daemon(),
-        jobs=_jobs(store),
+        running=Running(pid, running_job(jobs) if jobs else None) if pid else None,
+        daemon=daemon,
+        jobs=jobs.part("jobs") if jobs else None,
     )
     return health, document, status_lines(Reader(document, "status"), os.uname().nodename, now)

@@ -25,6 +25,8 @@ class Host:
     zone: tzinfo
     up_since: datetime
     """Since when jobs could run."""
+    known_since: datetime | None = None
+    """When the first job of all began on this machine; None where there was none."""
 
 
 def rota(policy: AgentPolicy, attempts: Mapping[Job, Attempts], host: Host, now: datetime) -> dict[Job, datetime]:
@@ -32,18 +34,19 @@ def rota(policy: AgentPolicy, attempts: Mapping[Job, Attempts], host: Host, now:
 
     An upgrade begins with a check, so that what it attempted counts for both.
     """
-    found: dict[Job, datetime] = {}
     never = Attempts()
-    upgraded = attempts.get(Job.UPGRADE, never)
-    share = share_of(host.machine, "retry")
-    if policy.upgrade:
-        slots = Daily(
-            at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=share_of(host.machine, Job.UPGRADE.value)
-        )
-        found[Job.UPGRADE] = due(slots, upgraded, now=now, up_since=host.up_since, share=share, at_first=False)
-    checked = attempts.get(Job.CHECK, never)
+    upgraded, checked = attempts.get(Job.UPGRADE, never), attempts.get(Job.CHECK, never)
     if upgraded.last is not None and not upgraded.failures and (checked.last is None or upgraded.last > checked.last):
         checked = upgraded
+    if upgraded.last is None:
+        # A slot that was missed since then is made up for: else a machine that is off at night would wait for ever.
+        upgraded = Attempts(last=host.known_since)
+    share = share_of(host.machine, "retry")
     every = Every(interval=policy.check_interval, share=share_of(host.machine, Job.CHECK.value))
-    found[Job.CHECK] = due(every, checked, now=now, up_since=host.up_since, share=share, at_first=True)
+    found = {Job.CHECK: due(every, checked, now=now, up_since=host.up_since, share=share, at_first=True)}
+    if policy.upgrade:
+        own = share_of(host.machine, Job.UPGRADE.value)
+        slots = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=own)
+        upgrade = due(slots, upgraded, now=now, up_since=host.up_since, share=share, at_first=False)
+        found = {Job.UPGRADE: upgrade, **found}  # first, where both are due at the same moment
     return found

@@ -87,16 +87,13 @@ def due(
     `up_since` is when this machine, or the daemon on it, began to be able to run jobs. `at_first` makes a job that
     was never attempted due soon, where otherwise it waits for its next slot.
     """
-    last = attempts.last
-    if last is not None and last > now + _CLOCK_SLACK:
-        last = None  # the clock was ahead then: what it said is no reason to wait
-        at_first = True
-    slot = slots.last(now)
+    last, slot, settled = attempts.last, slots.last(now), up_since + _SETTLED * (1 + share)
     if last is None:
-        return up_since + _FIRST * (1 + 3 * share) if at_first else max(slots.next(up_since), slots.last(now))
+        return up_since + _FIRST * (1 + 3 * share) if at_first else max(slots.next(up_since), slot)
+    if last > now + _CLOCK_SLACK:
+        return settled  # the clock was ahead then: what it said is no reason to wait for it to come true
     if last < slot:
-        made_up = up_since + _SETTLED * (1 + share)
-        return slot if slot >= up_since else max(slot, made_up)
+        return slot if slot >= up_since else max(slot, settled)
     if attempts.failures:
         return min(last + retry_after(attempts.failures, share), slots.next(now))
     return slots.next(now)

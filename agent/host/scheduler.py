@@ -1,8 +1,8 @@
 """APScheduler as a small daemon can bear it: on one clock, UTC, and without the search for plugins.
 
-Up to 3.9 it finds its plugins and its own version with pkg_resources, which reads the description of every Python
-package of the machine: a quarter of the daemon's memory, for names that are never asked for. It gets a stand-in that
-knows of none, for as long as it is imported.
+It finds its plugins and its own version in the descriptions of the machine's Python packages, up to 3.9 by way of
+pkg_resources, a quarter of the daemon's memory, later by importlib.metadata, which brings the mail and zip libraries:
+all for names that are never asked for. Both get stand-ins that know of none, for as long as it is imported.
 """
 
 import sys
@@ -12,35 +12,45 @@ from threading import Lock
 from types import ModuleType
 
 
-class _NoDistributionError(Exception):
-    """Stands in for pkg_resources.DistributionNotFound, which APScheduler takes for "a version of my own"."""
+class _NotFoundError(Exception):
+    """Stands in for what either module raises, which APScheduler takes for "a version of my own"."""
 
 
-def _no_distribution(_name: str) -> None:
-    raise _NoDistributionError
+def _not_found(_name: str) -> None:
+    raise _NotFoundError
 
 
-def _stand_in() -> ModuleType:
-    module = ModuleType("pkg_resources")
-    vars(module).update(
-        DistributionNotFound=_NoDistributionError,
-        get_distribution=_no_distribution,
-        iter_entry_points=lambda _group: (),
-    )
+def _stand_in(name: str, **members: object) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update(members)
     return module
 
 
-_given = sys.modules.get("pkg_resources")
-sys.modules["pkg_resources"] = _given or _stand_in()
+_STAND_INS = {
+    "pkg_resources": _stand_in(
+        "pkg_resources",
+        DistributionNotFound=_NotFoundError,
+        get_distribution=_not_found,
+        iter_entry_points=lambda _group: (),
+    ),
+    "importlib.metadata": _stand_in(
+        "importlib.metadata",
+        PackageNotFoundError=_NotFoundError,
+        version=_not_found,
+        entry_points=lambda *, group: (),  # noqa: ARG005 - the name is part of the call
+    ),
+}
+_ABSENT = [name for name in _STAND_INS if name not in sys.modules]
+sys.modules.update({name: _STAND_INS[name] for name in _ABSENT})
 
-# The stand-in has to be there first (E402 would have all imports above it).
+# The stand-ins have to be there first (E402 would have all imports above them).
 from apscheduler.executors.pool import ThreadPoolExecutor  # noqa: E402
 from apscheduler.schedulers.background import BackgroundScheduler  # noqa: E402
 from apscheduler.triggers.date import DateTrigger  # noqa: E402
 from apscheduler.triggers.interval import IntervalTrigger  # noqa: E402
 
-if _given is None:
-    del sys.modules["pkg_resources"]
+for _name in _ABSENT:
+    del sys.modules[_name]
 
 _ZONE = "UTC"
 """As a name: before 3.9 it took zones of pytz alone, from 3.11 on it has none of them."""

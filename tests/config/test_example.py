@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.config import spell
 from agent.config.fragments import read_fragments
 from agent.config.load import load, merge, to_policy
 from agent.config.schema import KEYS, Key
@@ -63,3 +64,15 @@ def test_sections_stand_in_the_order_of_the_schema() -> None:
     (fragment,) = read_fragments(EXAMPLE)
 
     assert list(fragment.tables) == list(dict.fromkeys(key.section for key in KEYS))
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.default is not None], ids=lambda key: str(key.path))
+def test_what_config_show_prints_can_be_put_into_a_file_again(key: Key, tmp_path: Path) -> None:
+    assert key.default is not None
+
+    path = tmp_path / "config.toml"
+    path.write_text(f"[{key.section}]\n{key.name} = {spell(key.default)}\n")
+
+    inputs = merge(read_fragments(path), DEBIAN)
+
+    assert inputs[key.path].value == key.default

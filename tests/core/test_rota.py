@@ -67,3 +67,30 @@ def test_a_machine_that_was_off_for_a_month_is_left_in_peace_until_it_has_settle
     found = rota(POLICY, long_off, booted, NOW)
 
     assert all(NOW + timedelta(minutes=5) <= at <= NOW + timedelta(minutes=10) for at in found.values())
+
+
+def test_a_machine_that_is_off_at_night_is_upgraded_all_the_same() -> None:
+    first = datetime(2026, 3, 5, 9, tzinfo=UTC)
+    next_morning = first + timedelta(days=1)
+    booted = replace(HOST, up_since=next_morning, known_since=first)
+
+    due = rota(POLICY, {Job.CHECK: Attempts(last=first)}, booted, next_morning)[Job.UPGRADE]
+
+    assert next_morning + timedelta(minutes=5) <= due <= next_morning + timedelta(minutes=10)
+
+
+def test_a_machine_that_became_known_before_its_window_is_upgraded_in_it() -> None:
+    known = datetime(2026, 3, 5, 3, 50, tzinfo=UTC)
+    host = replace(HOST, up_since=known, known_since=known)
+    slot = rota(POLICY, {}, host, known)[Job.UPGRADE]
+
+    assert rota(POLICY, {}, host, slot)[Job.UPGRADE] == slot
+    assert rota(POLICY, {}, host, slot + timedelta(minutes=1))[Job.UPGRADE] == slot
+
+
+def test_a_clock_that_was_ahead_makes_no_upgrade_due_before_the_machine_has_settled() -> None:
+    booted = replace(HOST, up_since=NOW)
+
+    due = rota(POLICY, {Job.UPGRADE: Attempts(last=NOW + timedelta(days=400))}, booted, NOW)[Job.UPGRADE]
+
+    assert NOW + timedelta(minutes=5) <= due <= NOW + timedelta(minutes=10)

@@ -52,3 +52,9 @@ def test_a_frozen_daemon_is_ended_by_its_watchdog_and_started_again(trial: Trial
     verdict = trial.freeze_the_daemon()
 
     assert verdict.problems == []
+
+
+def test_nothing_comes_late(trial: Trial) -> None:
+    verdict = trial.settle()
+
+    assert verdict.problems == []

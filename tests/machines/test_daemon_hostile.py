@@ -150,14 +150,37 @@ def test_two_requests_over_one_connection_are_one_job(besieged: Kept) -> None:
 
 
 def test_who_asked_is_on_record_as_the_kernel_knows_it_and_not_as_the_request_says(besieged: Kept) -> None:
-    forged = request(asked_by="\x1b[2J\nroot")
+    forged = request(wait=False, asked_by="\x1b[2J\nroot")
 
     besieged.python(f"{KNOCK}s = knock()\ns.sendall({forged!r})\nanswer(s)", user=UNIT)
 
     uid = besieged.machine.check(f"id -u {UNIT}").strip()
     journal = besieged.machine.journal("maestro-agent-worker@*")
-    assert f'"uid": {uid}, "verb": "check"' in journal
+    assert f'"uid": {uid}, "verb": "check", "scope": "security", "asked_by": "schedule"' in journal
     assert "\x1b" not in journal
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"wait": True}, "only root may choose"),
+        ({"scope": "all"}, "only root may choose"),
+        ({"plan_id": "0123456789ab"}, "only root may choose"),
+        ({"verb": "upgrade"}, "no upgrades on schedule"),
+    ],
+)
+def test_the_half_without_power_is_given_nothing_but_what_the_schedule_holds(
+    besieged: Kept, changes: dict[str, object], said: str
+) -> None:
+    forged = request(**{"wait": False, **changes})
+    besieged.configuration("[agent]\nupgrade = false\n")
+    before = besieged.runs()
+
+    done = besieged.python(f"{KNOCK}s = knock()\ns.sendall({forged!r})\nprint(answer(s))", user=UNIT)
+    besieged.machine.check("rm /etc/maestro-agent/config.toml")
+
+    assert said in done.stdout
+    assert besieged.runs() == before
 
 
 @pytest.mark.parametrize("user", [None, UNIT])
@@ -172,7 +195,7 @@ def test_held_connections_delay_a_job_by_seconds_or_say_so_and_no_longer(besiege
         later = besieged.agent("check")
         holder.kill()
 
-    assert at_once.code in {0, 10} or (at_once.code == 1 and "hung up without a word" in at_once.err), at_once
+    assert at_once.code in {0, 10} or (at_once.code == 5 and "hung up without a word" in at_once.err), at_once
     assert later.code in {0, 10}, later
 
 

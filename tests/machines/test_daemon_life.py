@@ -112,7 +112,7 @@ def test_a_daemon_that_is_stopped_ends_at_once_and_its_job_goes_on(own: Kept) ->
 
     own.machine.check(f"systemctl stop {UNIT}")
     under_way = own.machine.processes("a.postinst")
-    ended = own.machine.check(f"systemctl show -P Result -P ExecMainStatus {UNIT}").split()
+    ended = own.machine.check(f"systemctl show -P Result {UNIT}; systemctl show -P ExecMainStatus {UNIT}").split()
     own.wait_for_idle()
 
     assert under_way != []
@@ -122,7 +122,8 @@ def test_a_daemon_that_is_stopped_ends_at_once_and_its_job_goes_on(own: Kept) ->
 
 
 FAILED = """{"schema": "maestro.jobs/1", "generated_at": "PAST", "jobs": {"upgrade": {
-"started_at": "PAST", "finished_at": "PAST", "exit_code": 1, "asked_by": "schedule", "failures": 1}}}
+"started_at": "PAST", "finished_at": "PAST", "attempted_at": "PAST", "exit_code": 1, "asked_by": "schedule",
+"failures": 1}}}
 """
 
 

@@ -155,7 +155,7 @@ def _of_files(running: Machine, wanted: Machine) -> list[str]:
 
 def _left_behind(running: Machine) -> list[str]:
     """Return files in the agent's own directory that are no part of its record."""
-    known = re.compile(r"lock|cves\.json|state\.json|refresh\.json|history(/[0-9TZ-]+\.(json|log))?")
+    known = re.compile(r"lock|jobs\.json|cves\.json|state\.json|refresh\.json|history(/[0-9TZ-]+\.(json|log))?")
     record = running.path(RECORD)
     names = [file.relative_to(record).as_posix() for file in sorted(record.rglob("*"))]
     return [f"left behind: {RECORD}/{name}" for name in names if not known.fullmatch(name)]

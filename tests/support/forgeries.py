@@ -61,6 +61,12 @@ FORGERIES = {
 FORGE = """
 import json, threading
 def forge(name, parts):
+    for attempt in range(20):
+        answers[name] = tell(parts)
+        if answers[name]:
+            return
+        time.sleep(0.5)  # too many were at the door, those before us among them
+def tell(parts):
     s = knock()
     try:
         for number, part in enumerate(parts):
@@ -68,7 +74,7 @@ def forge(name, parts):
             s.sendall(part) if part is not None else s.shutdown(socket.SHUT_WR)
     except OSError:
         pass  # the other side has had enough
-    answers[name] = answer(s)
+    return answer(s)
 answers = {}
 slow = [threading.Thread(target=forge, args=one) for one in forgeries.items() if one[0] in SLOW]
 for thread in slow:

@@ -98,8 +98,8 @@ class Kept(Scenario):
 
     def wait_for_daemon(self, other_than: int = 0, seconds: float = 60) -> int:
         """Wait until the daemon is ready, as another process than the given one; return its pid."""
-        shown = f"systemctl show -P SubState -P MainPID {UNIT} | tr '\\n' ' '"
-        self.wait("the daemon", f"set -- $({shown}); test $1 -gt 0 -a $1 -ne {other_than} -a $2 = running", seconds)
+        pid, state = f"$(systemctl show -P MainPID {UNIT})", f"$(systemctl show -P SubState {UNIT})"
+        self.wait("the daemon", f"p={pid}; test $p -gt 0 -a $p -ne {other_than} -a {state} = running", seconds)
         return self.daemon_pid()
 
     def wait_for_idle(self, seconds: float = 60) -> None:

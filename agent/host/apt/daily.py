@@ -6,22 +6,22 @@ nothing of that lock: for those there are dpkg's.
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apt_pkg
 
-from agent.errors import HostError
+from agent.errors import BusyError, HostError
 from agent.host.locks import Holder, Patience, describe
 
 
 @contextmanager
 def turn(patience: Patience) -> Iterator[None]:
-    """Have the block while none of apt's daily jobs runs, and none begins.
+    """Have the block while none of apt's daily jobs runs, and none begins; one that never ends is waited for in vain.
 
     Raises:
-        BusyError: one ran to the end of the patience.
         StoppedError: a stop was asked for while it was waited for.
         HostError: the lock cannot be opened.
     """
@@ -32,7 +32,8 @@ def turn(patience: Patience) -> Iterator[None]:
     except OSError as error:
         raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
     try:
-        patience.until(lambda: None if _locked(descriptor) else _holder(path))
+        with suppress(BusyError):  # it is stuck, or somebody means harm; dpkg's own locks still keep us apart
+            patience.until(lambda: None if _locked(descriptor) else _holder(path))
         yield
     finally:
         os.close(descriptor)
@@ -49,12 +50,17 @@ def _locked(descriptor: int) -> bool:
 def _holder(path: str) -> tuple[str, Holder] | None:
     """Find who has the file open: the process that the kernel names is the flock(1) that took the lock, and ended.
 
-    The file is for everyone to read, so anybody can lock it. Only root's processes are waited for: a user must not
-    keep a machine from its updates.
+    The file is for everyone to read, so anybody can lock it. Only what root itself began is waited for: a user must
+    not keep a machine from its updates.
     """
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
-            is_harmless = process.name == str(os.getpid()) or process.stat().st_uid != 0
-            if not is_harmless and any(os.readlink(at) == path for at in process.glob("fd/*")):
+            ours = process.name == str(os.getpid())
+            if not ours and _is_roots(process) and any(os.readlink(at) == path for at in process.glob("fd/*")):
                 return path, describe(int(process.name))
     return None
+
+
+def _is_roots(process: Path) -> bool:
+    """Whether root began it: a user's program that is setuid is root's by its other ids (proc(5))."""
+    return bool(re.search(r"^Uid:\t0\t", (process / "status").read_text(errors="replace"), re.MULTILINE))
