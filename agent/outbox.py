@@ -93,10 +93,9 @@ class Outbox:
             try:
                 yield
                 self._sql.execute("COMMIT")
-            except BaseException:
+            finally:
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
-                raise
         except sqlite3.Error as error:
             raise HostError(f"the outbox cannot be written: {error}") from error
 

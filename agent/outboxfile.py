@@ -101,7 +101,7 @@ def _connect(path: str) -> sqlite3.Connection:
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
         if not _is_well(connection):
             raise _DamagedError
-    except BaseException as error:
+    except (sqlite3.Error, OSError, _DamagedError) as error:
         connection.close()
         if _is_damage(error):
             raise _DamagedError from error
@@ -130,7 +130,7 @@ def _is_name(text: str) -> bool:
         return False
 
 
-def _is_damage(error: BaseException) -> bool:
+def _is_damage(error: Exception) -> bool:
     """Whether it is the file that is wrong, and not the disk or the rights: then what waits, waits on."""
     if isinstance(error, _DamagedError):
         return True

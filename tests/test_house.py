@@ -12,13 +12,13 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "agent").rglob("*.py"))
 RANKS: tuple[set[str], ...] = (
-    {"errors", "log", "processmark", "recordlock", "regularfile", "times", "version"},
+    {"errors", "health", "log", "processmark", "recordlock", "regularfile", "times", "version"},
     {"reading", "core"},
-    {"config", "outbox", "protocol", "store", "report", "telling", "text"},
-    {"client", "jobrecord", "liveness", "memory", "outboxfile", "status"},
+    {"config", "outbox", "protocol", "report", "reporting", "store", "text"},
+    {"client", "jobrecord", "liveness", "memory", "outboxfile", "status", "telling", "tellingfile"},
     {"host"},
-    {"observe", "act", "aftermath", "remove", "standing"},
-    {"cycle"},
+    {"observe", "act", "aftermath", "remove"},
+    {"cycle", "standing"},
     {"ahead", "run"},
     {"jobs"},
     {"worker"},
