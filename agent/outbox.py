@@ -123,12 +123,12 @@ class Outbox:
         """Give up what is too old or too much, the oldest first; that it was lost is remembered."""
         oldest = moment(now - self._bounds.age)
         for sequence, body in self._all("SELECT sequence, body FROM events WHERE created_at < ?", oldest):
-            self._give_up(int(str(sequence)), str(body), "too-old")
+            self.give_up(int(str(sequence)), str(body), "too-old")
         excess = self.depth().size - self._bounds.size
         if excess > 0:
             for sequence, body in self._all("SELECT sequence, body FROM events ORDER BY sequence"):
                 if excess > 0:
-                    self._give_up(int(str(sequence)), str(body), "too-many-bytes")
+                    self.give_up(int(str(sequence)), str(body), "too-many-bytes")
                     excess -= len(str(body)) + OVERHEAD_BYTES
 
     def next_events(self, count: int, size: int) -> list[Waiting]:
@@ -148,9 +148,9 @@ class Outbox:
         """Forget events that need not be sent again."""
         self._sql.executemany("DELETE FROM events WHERE sequence = ?", [(sequence,) for sequence in sequences])
 
-    def refuse(self, key: str, answer: str, now: datetime) -> None:
+    def refuse(self, key: str, answer: str, now: datetime, *, counted: bool = True) -> None:
         """Remember that the centre does not want a message, and what it said; the newest hundred are kept."""
-        self.keep("refused", self._count("refused") + 1)
+        self.keep("refused", self._count("refused") + (1 if counted else 0))
         self._sql.execute(
             "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?)", (key, moment(now), answer[:_LONGEST_ANSWER])
         )
@@ -163,10 +163,6 @@ class Outbox:
         """Return what the centre refused lately, newest first."""
         rows = self._all("SELECT key, at, answer FROM refusals ORDER BY at DESC")
         return [Refusal(key=str(key), at=str(at), answer=str(answer)) for key, at, answer in rows]
-
-    def give_up(self, event: Waiting, reason: str) -> None:
-        """Take an event for lost: it was never stored on the other side, and never will be."""
-        self._give_up(event.sequence, event.body, reason)
 
     def tell_losses(self, now: datetime) -> bool:
         """Write what was given up as one event of its own; whether there was anything."""
@@ -195,8 +191,8 @@ class Outbox:
             last_sequence=self._count("last_sequence"),
         )
 
-    def _give_up(self, sequence: int, body: str, reason: str) -> None:
-        """Count an event among the lost; one that told of lost ones takes those along."""
+    def give_up(self, sequence: int, body: str, reason: str) -> None:
+        """Take an event for lost: it will never arrive; one that told of lost ones takes those along."""
         first = last = sequence
         count = 1
         told = event_of(body)
@@ -210,7 +206,7 @@ class Outbox:
         lost = {"count": count, "first_sequence": first, "last_sequence": last, "reason": reason}
         self._sql.execute("DELETE FROM events WHERE sequence = ?", (sequence,))
         self.keep("lost", lost)
-        self.keep("dropped", self._count("dropped") + 1)
+        self.keep("dropped", self._count("dropped") + (0 if reason == "refused" else 1))
 
     def _count(self, name: str) -> int:
         value = self.fact(name)

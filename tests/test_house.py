@@ -22,7 +22,7 @@ RANKS: tuple[set[str], ...] = (
     {"ahead", "run"},
     {"jobs"},
     {"worker"},
-    {"courier", "errand"},
+    {"courier", "delivery", "errand"},
     {"daemon", "serve"},
     {"cli"},
     {"__main__"},

@@ -44,6 +44,8 @@ class Answer:
     """In words; empty where there is a receipt to be read."""
     text: str = ""
     """The body, as far as it was read."""
+    final: bool = False
+    """Whether an error is the centre's own word (RFC 9457), and not that of something between."""
     retry_after: timedelta | None = None
     skew: timedelta | None = None
     """How far this machine's clock is ahead of the other side's."""
@@ -123,6 +125,7 @@ class Centre:
             verdict=meaning,
             why=_words(response.status_code, str(response.reason or ""), text),
             text=text,
+            final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
             retry_after=_retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", "")),
             skew=skew,
         )
