@@ -25,7 +25,7 @@ from agent.outboxfile import OUTBOX_DIRECTORY, opened
 from agent.reading import Reader
 from agent.standing import standing
 from agent.store import Store
-from agent.telling.events import Mark, Seen, Started, first_mark, untold
+from agent.telling.events import Seen, Started, first_mark, untold
 from agent.telling.report import NO_INSTANCE, report_document
 from agent.tellingfile import read_telling, write_telling
 from agent.times import moment, parse_moment

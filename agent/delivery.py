@@ -1,7 +1,7 @@
 """Delivers what waits in the outbox: batch by batch, in order, until nothing is left or no more may be sent now.
 
-Whatever ends it between two lines (a kill, a power cut, an answer that is lost), what was not acknowledged goes out again
-as it was.
+Whatever ends it between two lines (a kill, a power cut, an answer that is lost), what was not acknowledged goes out
+again as it was.
 """
 
 import time
@@ -45,7 +45,9 @@ class Delivery:
         self._most = MOST_MESSAGES
         """Halved where a batch cannot be read on the other side, so that one bad message is found."""
         self._sent = 0
+        self._report: dict[str, object] = {}
         self._state: dict[str, object] | None = None
+        """The report, until it was told in this round."""
 
     def run(self, state: dict[str, object], now: Callable[[], datetime]) -> Delivered:
         """Tell the state, or that it is the same, and the events that wait.
@@ -53,7 +55,7 @@ class Delivery:
         Raises:
             HostError: what the centre has taken cannot be written down; it goes out again.
         """
-        self._state = state
+        self._state = self._report = state
         deadline = time.monotonic() + self._policy.timeout.total_seconds()
         answer = Answer(verdict=Verdict.ANSWERED)
         while messages := self._next(now()):
@@ -116,7 +118,7 @@ class Delivery:
         with self._outbox.changing():
             sequence = self._outbox.next_state_sequence()
         kind = Kind.HEARTBEAT if told else Kind.STATE
-        body = {"schema": "maestro.heartbeat/1", "hash": report["hash"]} if told else report
+        body = {"hash": report["hash"]} if told else report
         return Message(key=f"s-{sequence:020}", kind=kind, sequence=sequence, created_at=moment(now), body=body)
 
     def _settle(self, message: Message, status: Status, detail: str, now: datetime) -> None:
@@ -131,6 +133,7 @@ class Delivery:
         """Find the one message that the centre cannot read, and give up that one alone."""
         if len(messages) > 1:
             self._most = len(messages) // 2
+            self._state = self._report if messages[0].kind is not Kind.EVENT else self._state
             return answer
         if not answer.final:
             # Some proxy's page, and not the centre's word: it must not cost all that waits, one by one.

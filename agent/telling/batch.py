@@ -1,4 +1,4 @@
-"""`maestro.batch/1`, and what the centre's receipt says of each message. Pure: nothing of an answer is believed unseen."""
+"""`maestro.batch/1`, and what the centre's receipt says of each message. Pure; believes nothing of it unseen."""
 
 import json
 from collections.abc import Mapping, Sequence
