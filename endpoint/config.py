@@ -119,7 +119,7 @@ def read_config(path: Path | None) -> Config:
 
 def _table(kind: Any, raw: object, place: str) -> Any:
     if not isinstance(raw, dict):
-        raise ConfigError(f"{place}: must be a table")
+        raise ConfigError(f"{place.rstrip('.')}: must be a table")
     known = {part.name: part for part in fields(kind)}
     for name in raw:
         if name not in known:

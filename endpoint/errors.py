@@ -22,6 +22,11 @@ class ConfigError(EndpointError):
 class StoreError(EndpointError):
     """The database's move: it is gone, full or too busy; the same again later."""
 
+    def __init__(self, message: str, *, of_the_data: bool = False) -> None:
+        super().__init__(message)
+        self.of_the_data = of_the_data
+        """Whether it is what was written that the database does not like."""
+
 
 class RefusedError(EndpointError):
     """The sender's move: a request cannot be taken as it is; becomes the answer."""

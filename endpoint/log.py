@@ -4,6 +4,8 @@ import sys
 
 import structlog
 
+_LOG = structlog.get_logger()
+
 
 def set_up() -> None:
     """Choose what events look like; call once in each process."""
@@ -14,14 +16,15 @@ def set_up() -> None:
             structlog.processors.JSONRenderer(sort_keys=False),
         ],
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
     )
 
 
 def event(name: str, **fields: object) -> None:
     """Log one event with its data."""
-    structlog.get_logger().info(name, **fields)
+    _LOG.info(name, **fields)
 
 
 def bug(name: str, error: BaseException, **fields: object) -> None:
     """Log an unexpected exception with its traceback."""
-    structlog.get_logger().error(name, exc_info=error, **fields)
+    _LOG.error(name, exc_info=error, **fields)

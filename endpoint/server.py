@@ -1,6 +1,8 @@
 """The HTTP server: gunicorn's threads, with TLS of our own making and an end to every request."""
 
 import contextlib
+import gc
+import select
 import socket
 import ssl
 import sys
@@ -21,11 +23,32 @@ from endpoint.web import make_app
 _LINGER_S = 2.0
 _LINGER_BYTES = 4 << 20
 _GRACEFUL_S = 10
+_PAUSE_MS = 10
+_COLLECT_AFTER = 50_000
 _BELIEFS = {
     Certificates.NONE: ssl.CERT_NONE,
     Certificates.OPTIONAL: ssl.CERT_OPTIONAL,
     Certificates.REQUIRED: ssl.CERT_REQUIRED,
 }
+
+
+class Answering(ssl.SSLSocket):
+    """A connection that sends an answer's head together with its body: gunicorn writes them one by one."""
+
+    _head = b""
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Keep a head back until its body comes, or until `flush`."""
+        if not self._head and bytes(data[:5]) == b"HTTP/":
+            self._head = bytes(data)
+            return
+        head, self._head = self._head, b""
+        super().sendall(head + data, flags)
+
+    def flush(self) -> None:
+        """Send a head that has no body."""
+        if self._head:
+            self.sendall(b"")
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
@@ -52,6 +75,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
             conn.close()
 
     def handle(self, conn: Any) -> Any:
+        """Answer a request, and those that follow at once: the way back through the poller costs as much as one."""
+        answer = self._handle_one(conn)
+        while answer[0] and len(self.futures) <= self.cfg.threads and self.alive and _has_more(conn.sock):
+            answer = self._handle_one(conn)
+        return answer
+
+    def _handle_one(self, conn: Any) -> Any:
         """Answer one request, within its time."""
         self._busy[conn] = time.monotonic() + self._limit_s
         try:
@@ -59,10 +89,15 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
             return super().handle(conn)
         finally:
             self._busy.pop(conn, None)
+            if isinstance(conn.sock, Answering):
+                with contextlib.suppress(OSError, ValueError):
+                    conn.sock.flush()  # gunicorn's own answer to what is no HTTP
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer, and close where the body was not read: gunicorn would read it all, however long it is."""
         keep = super().handle_request(req, conn)
+        if isinstance(conn.sock, Answering):
+            conn.sock.flush()
         unread = getattr(req.body.reader, "length", _LINGER_BYTES) - req.unreader.buf.tell()
         if unread > 0:
             _linger(conn.sock, unread)
@@ -108,6 +143,8 @@ class Application(BaseApplication):  # type: ignore[misc]
             "logger_class": Journal,
             "loglevel": "warning",
             "proc_name": "maestro-endpoint",
+            # A file whose time gunicorn sets once a second: no disk should have to do with it.
+            "worker_tmp_dir": "/dev/shm",  # noqa: S108 - the file's name is random
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -116,7 +153,12 @@ class Application(BaseApplication):  # type: ignore[misc]
         """Build the application, in each worker for itself: connections do not survive a fork."""
         log.set_up()
         database = Database(database_url(self.config), connections=self.config.server.threads)
-        return make_app(self.config, database)
+        app = make_app(self.config, database)
+        # All that is there now stays: the collector need not look at it again and again. And one report alone makes
+        # hundreds of dictionaries, none of them in a circle.
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER)
+        return app
 
 
 def serve(config: Config) -> None:
@@ -137,6 +179,7 @@ def serve(config: Config) -> None:
 
 def _context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = Answering
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(tls.certificate, tls.key)
@@ -146,6 +189,15 @@ def _context(tls: Tls) -> ssl.SSLContext:
         raise ConfigError(f"tls: the certificates cannot be used: {error}") from error
     context.verify_mode = _BELIEFS[tls.client_certificates]
     return context
+
+
+def _has_more(connection: Any) -> bool:
+    """Whether a connection's next request begins within some milliseconds."""
+    if isinstance(connection, ssl.SSLSocket) and connection.pending():
+        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(_PAUSE_MS))
 
 
 def _linger(connection: Any, left: int) -> None:

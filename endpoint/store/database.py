@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError, StoreError
 from endpoint.store.tables import METADATA
 
 Answer = TypeVar("Answer")
-_BUSY_MS = 10_000
+_BUSY_MS = 5_000
+_DEADLOCK = "40P01"
 _POSTGRES = (
     # A role's own settings must not take durability away, and nobody waits longer than an agent does.
     "-c synchronous_commit=on -c statement_timeout=20000 -c lock_timeout=10000 "
@@ -34,7 +36,10 @@ class Database:
         if self.kind == "sqlite":
             settings: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1000, "check_same_thread": False}}
         elif self.kind == "postgresql":
-            settings = {"connect_args": {"options": _POSTGRES, "connect_timeout": 5}}
+            settings = {
+                "connect_args": {"options": _POSTGRES, "connect_timeout": 5},
+                "executemany_mode": "values_plus_batch",  # one message to the server for many rows
+            }
         else:
             raise ConfigError(f"database.url: neither sqlite nor postgresql but {self.kind}")
         engine = sa.create_engine(
@@ -93,20 +98,19 @@ class Database:
         with self.writing() as connection:
             return work(connection)
 
-    def upsert(self, table: sa.Table, values: dict[str, Any]) -> Any:
-        """Build an INSERT that replaces the row that is there."""
-        statement = self._insert(table).values(values)
+    def upsert(self, table: sa.Table) -> Any:
+        """Build an INSERT that replaces the row that is there; build it once, for that takes longer than to run it."""
+        statement = self._insert(table)
         keys = [column.name for column in table.primary_key.columns]
-        replaced = {name: statement.excluded[name] for name in values if name not in keys}
+        replaced = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
 
-    def insert_new(self, table: sa.Table, values: dict[str, Any]) -> Any:
+    def insert_new(self, table: sa.Table) -> Any:
         """Build an INSERT that leaves a row alone that is there."""
-        return self._insert(table).values(values).on_conflict_do_nothing()
+        return self._insert(table).on_conflict_do_nothing()
 
     def _insert(self, table: sa.Table) -> Any:
-        dialect = sa.dialects.sqlite if self.kind == "sqlite" else sa.dialects.postgresql
-        return dialect.insert(table)
+        return (sqlite if self.kind == "sqlite" else postgresql).insert(table)
 
 
 @contextmanager
@@ -115,12 +119,15 @@ def _told() -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as error:
         first_line = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        raise StoreError(f"the database does not answer: {first_line}") from error
+        of_the_data = isinstance(error, (sa.exc.IntegrityError, sa.exc.DataError))
+        raise StoreError(f"the database does not answer: {first_line}", of_the_data=of_the_data) from error
 
 
 def _is_worth_another(error: BaseException | None) -> bool:
     if isinstance(error, sa.exc.IntegrityError):
         return True  # another process was first; now its row is there
+    if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "pgcode", None) == _DEADLOCK:
+        return True
     return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
 
 

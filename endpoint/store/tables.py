@@ -34,6 +34,12 @@ STATES = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 """The latest state of each stream, apart from what every heartbeat rewrites."""
+# PostgreSQL would compress each state and put it into another table, only to throw it away with the next one.
+sa.event.listen(
+    STATES,
+    "after_create",
+    sa.DDL("ALTER TABLE states SET (toast_tuple_target = 8160)").execute_if(dialect="postgresql"),
+)
 
 EVENTS = sa.Table(
     "events",
