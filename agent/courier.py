@@ -26,9 +26,10 @@ from agent.reading import Reader
 from agent.standing import standing
 from agent.store import Store
 from agent.telling.events import Seen, Started, first_mark, untold
+from agent.telling.pulse import moment_of, pulse_document, pulse_of
 from agent.telling.report import NO_INSTANCE, report_document
 from agent.tellingfile import read_telling, write_telling
-from agent.times import moment, parse_moment
+from agent.times import moment
 from agent.version import VERSION
 
 Document = dict[str, object]
@@ -84,7 +85,7 @@ class Courier:
             outbox.shrink(seen.now)
 
     def _deliver(self, outbox: Outbox) -> Delivered:
-        before = _pulse(outbox.fact("pulse"))
+        before = pulse_of(outbox.fact("pulse"))
         try:
             centre = Centre(self._policy)
         except ConfigError as error:
@@ -99,14 +100,15 @@ class Courier:
         if delivered.more:
             pulse = paced(pulse, delivered.sent, self._policy.burst)
         with outbox.changing():
-            outbox.keep("pulse", _pulse_document(pulse))
+            outbox.keep("pulse", pulse_document(pulse))
             outbox.keep("centre", _centre(outbox.fact("centre"), answer))
         self._say(outbox, answer, pulse)
-        log.event("report.sent", messages=delivered.sent, waiting=outbox.depth().events, problem=answer.why)
+        if delivered.sent != 1:  # a heartbeat is no news
+            log.event("report.sent", messages=delivered.sent, waiting=outbox.depth().events, problem=answer.why)
         return delivered
 
     def _report(self, outbox: Outbox | None, instance_id: str, mark: object) -> Document:
-        known = _moment(mark.get("booted_at")) if isinstance(mark, dict) else None
+        known = moment_of(mark.get("booted_at")) if isinstance(mark, dict) else None
         _, status, _ = standing(self._store, _now(), self._run_dir)
         depth = outbox.depth() if outbox else None
         centre = outbox.fact("centre") if outbox else None
@@ -159,7 +161,7 @@ class Courier:
     def _pulse_told(self) -> Pulse:
         """Return the pulse after a failure that the outbox itself could not take down."""
         telling = _telling(self._run_dir)
-        before = _pulse(telling.raw.get("pulse")) if telling else Pulse()
+        before = pulse_of(telling.raw.get("pulse")) if telling else Pulse()
         return after(Verdict.AGAIN, before, now=_now(), chance=random.random())  # noqa: S311 - a lot, no secret
 
     def _say(self, outbox: Outbox | None, answer: Answer, pulse: Pulse) -> None:
@@ -189,7 +191,7 @@ class Courier:
             found = _centre(old, answer)
             centre = {**unknown, **(old if isinstance(old, dict) else {}), **found}
             instance = before.get("instance_id")
-        document = {"instance_id": instance, "pulse": _pulse_document(pulse), "listeners": {**others, "centre": centre}}
+        document = {"instance_id": instance, "pulse": pulse_document(pulse), "listeners": {**others, "centre": centre}}
         write_telling(self._run_dir, document)
 
 
@@ -217,36 +219,10 @@ def _skew_warnings(centre: object) -> tuple[str, ...]:
     return (f"the clock is more than {words} {'ahead of' if skew > 0 else 'behind'} the centre's",)
 
 
-def _pulse(found: object) -> Pulse:
-    if not isinstance(found, dict):
-        return Pulse()
-    failures = found.get("failures")
-    return Pulse(
-        last=_moment(found.get("last")),
-        failures=failures if isinstance(failures, int) else 0,
-        not_before=_moment(found.get("not_before")),
-    )
-
-
-def _pulse_document(pulse: Pulse) -> Document:
-    return {
-        "last": moment(pulse.last) if pulse.last else None,
-        "failures": pulse.failures,
-        "not_before": moment(pulse.not_before) if pulse.not_before else None,
-    }
-
-
 def _telling(run_dir: str) -> Reader | None:
     try:
         return read_telling(run_dir)
     except RecordError:
-        return None
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        return parse_moment(text) if isinstance(text, str) else None
-    except ValueError:
         return None
 
 

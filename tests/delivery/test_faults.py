@@ -181,9 +181,8 @@ def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills(
     found = stored_events(centre.directory / "endpoint.db")
     faults = sum(count for name, count in proxy.seen.items() if name != "none")
     share = faults / sum(proxy.seen.values())
-    print(
-        f"{rounds} rounds, {len(proxy.requests)} requests, {kills} kills, {share:.0%} faults in {time.monotonic() - began:.0f} s"
-    )
+    took = time.monotonic() - began
+    print(f"{rounds} rounds, {len(proxy.requests)} requests, {kills} kills, {share:.0%} faults, {took:.0f} s")
     print(dict(proxy.seen))
     assert numbers(centre) == list(range(EVENTS))
     assert [sequence for sequence, _, _ in found] == list(range(1, len(found) + 1))
