@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--show", action="store_true", help="print maestro.report/1; sends nothing (default)")
     what.add_argument("--send", action="store_true", help="deliver what waits, now")
-    parser.add_argument("--run-dir", metavar="DIR", default=RUN_DIRECTORY, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--run-dir", metavar="DIR", default=RUN_DIRECTORY, help="where the daemon says that it is alive"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
