@@ -67,7 +67,9 @@ class FaultProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # else the thread that waits in it goes on to accept
         self._listener.close()
+        self._thread.join(5)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
