@@ -26,7 +26,8 @@ def reporting_reasons(telling: Reader | None, now: datetime) -> list[str]:
     for name, part in _on(telling):
         since = part.maybe_moment("failing_since")
         if since is not None and now - since > _LONG:
-            reasons.append(f"no report has reached the {name} since {ago(since, now)}: {part.text('why')}")
+            long = ago(since, now).removesuffix(" ago")
+            reasons.append(f"no report has reached the {name} for {long}: {part.text('why')}")
     return reasons
 
 
@@ -41,7 +42,7 @@ def reporting_lines(reporting: Reader | None, now: datetime) -> list[str]:
         words = f"told {ago(told, now)}" if told else "not told yet"
         failing = part.maybe_moment("failing_since")
         if failing is not None:
-            words += f", failing since {ago(failing, now)}: {part.text('why')}"
+            words += f", failing for {ago(failing, now).removesuffix(' ago')}: {part.text('why')}"
         waiting = int(part.number("depth"))
         words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
         lines.append(f"{name.capitalize():12} {words}")

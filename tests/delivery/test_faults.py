@@ -1,6 +1,7 @@
 """Each fault alone: nothing is lost, nothing is sent on to others, and `status` says what is wrong in words."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.store import Store
 from tests.delivery.conftest import Between
-from tests.delivery.sender import Sender, stored_events
+from tests.delivery.sender import CHECKOUT, Sender, stored_events
 from tests.support.authority import Authority
 from tests.support.centre import Centre
 from tests.support.faultproxy import EXCHANGE, HANDSHAKE, chance, private_file
@@ -190,3 +192,27 @@ def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills(
     assert kills >= 20
     assert share >= 0.25
     assert "complete" in centre.run("fleet").stdout
+
+
+def test_a_full_disk_is_told_and_what_was_not_taken_then_is_taken_later(sender: Sender, centre: Centre) -> None:
+    directory = sender.directory / "state/outbox"
+    directory.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(directory)], check=True)
+    try:
+        assert sender.send().returncode == 0
+        outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
+        store = Store(str(sender.directory / "state"))
+        ids = [f"20261123T00{number:04}Z" for number in range(150)]
+        for run_id in ids:
+            store.write_run(run_id, {**outcome, "id": run_id})
+        full = sender.send()
+        told = sender.told
+        subprocess.run(["mount", "-o", "remount,size=10m", str(directory)], check=True)
+        assert sender.send().returncode == 0
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+
+    found = stored_events(centre.directory / "endpoint.db")
+    assert full.returncode == 1
+    assert "full" in told["why"]
+    assert [body["document"]["id"] for _, _, body in found if body["type"] == "outcome"] == ids
