@@ -14,7 +14,7 @@ MODULES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "
 RANKS: tuple[set[str], ...] = (
     {"errors", "log", "processmark", "recordlock", "regularfile", "times", "version"},
     {"reading", "core"},
-    {"config", "protocol", "store", "report", "text"},
+    {"config", "protocol", "store", "report", "telling", "text"},
     {"client", "jobrecord", "liveness", "memory", "status"},
     {"host"},
     {"observe", "act", "aftermath", "remove"},
