@@ -11,6 +11,18 @@ _LONGEST_WAIT = timedelta(hours=1)
 _CHUNK_BYTES = 16384
 
 
+def session() -> requests.Session:
+    """Return a session that goes nowhere but where it is told to, and reads nothing by itself.
+
+    Without the environment: a .netrc would take the place of a configured header. And redirects are not even looked at:
+    where they are not followed, requests reads the body of one all the same, whole and unpacked, however large.
+    """
+    made = requests.Session()
+    made.trust_env = False
+    made.get_redirect_target = lambda _response: None
+    return made
+
+
 def read_bounded(response: requests.Response, most: int) -> bytes | None:
     """Read a body as it came over the wire; None where it is longer than that, or packed.
 
@@ -42,17 +54,26 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
 def fault(error: BaseException) -> str:
     """Say in a few words why there was no answer, from the innermost error; never with a header in it."""
     chain = list(_causes(error))
-    for one in chain:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return f"its certificate is not accepted: {one.verify_message}"
-    for one in reversed(chain):
-        if isinstance(one, TimeoutError):
-            return str(one) or "no answer in time"
-        if isinstance(one, ssl.SSLError):
-            return f"TLS failed: {one.reason or 'it ended the connection'}"
-        if isinstance(one, OSError) and one.strerror:
-            return one.strerror
-    return type(chain[-1]).__name__
+    refused = next(filter(None, map(_certificate_fault, chain)), "")
+    return refused or next(filter(None, map(_own_fault, reversed(chain))), type(chain[-1]).__name__)
+
+
+def _certificate_fault(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if type(error).__name__ == "CertificateError":  # urllib3's own, which has moved from version to version
+        return f"its certificate is not accepted: {error}"
+    return ""
+
+
+def _own_fault(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return str(error) or "no answer in time"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or 'it ended the connection'}"
+    if type(error) is OSError and not error.strerror:  # requests on a file that is not there
+        return str(error)
+    return (error.strerror or "") if isinstance(error, OSError) else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from agent.core.retry import Verdict, verdict
 from agent.host.alarm import limited
-from agent.host.answers import fault, read_bounded, retry_after
+from agent.host.answers import fault, read_bounded, retry_after, session
 from agent.telling.otlp import Request, Signal, read_answer
 from agent.telling.points import plain
 from agent.version import VERSION
@@ -71,15 +71,17 @@ def deliver(collector: Collector, request: Request) -> Delivery:
         return Delivery(outcome=Outcome.DELIVERED, dropped=0, detail="")
     body = gzip.compress(json.dumps(request.document, allow_nan=False, separators=(",", ":")).encode())
     try:
-        with limited(collector.timeout), requests.Session() as session:
-            session.trust_env = False  # else a .netrc would take the place of the headers
-            with _post(session, collector, request.signal, body) as response:
-                return _judge(response, request)
+        with (
+            limited(collector.timeout),
+            session() as connection,
+            _post(connection, collector, request.signal, body) as response,
+        ):
+            return _judge(response, request)
     except (OSError, HTTPError) as error:  # requests' own are OSErrors; it does not wrap all of urllib3's
-        return Delivery(outcome=Outcome.AGAIN, dropped=0, detail=fault(error))
+        return Delivery(outcome=Outcome.AGAIN, dropped=0, detail=plain(fault(error)))
 
 
-def _post(session: requests.Session, collector: Collector, signal: Signal, body: bytes) -> requests.Response:
+def _post(connection: requests.Session, collector: Collector, signal: Signal, body: bytes) -> requests.Response:
     headers = {
         "User-Agent": f"maestro-agent/{VERSION}",
         "Accept": "application/json",
@@ -88,7 +90,7 @@ def _post(session: requests.Session, collector: Collector, signal: Signal, body:
         "Content-Type": "application/json",
         "Content-Encoding": "gzip",
     }
-    return session.post(
+    return connection.post(
         f"{collector.url.rstrip('/')}/v1/{signal.value}",
         data=body,
         headers=headers,

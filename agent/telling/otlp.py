@@ -186,9 +186,9 @@ def _point(labels: Labels, value: Number, when: str | None) -> Document:
 
 
 def _attributes(known: dict[str, object]) -> list[Document]:
-    """Write attributes; keys are unique, as they have to be, for a dictionary's are."""
-    values = ((name, _any(value)) for name, value in known.items())
-    return [{"key": _text(name), "value": value} for name, value in values if value is not None]
+    """Write attributes; their names have to be unique and not empty (opentelemetry-proto, common.proto)."""
+    values = {_text(name): _any(value) for name, value in known.items()}
+    return [{"key": name, "value": value} for name, value in values.items() if name and value is not None]
 
 
 def _any(value: object) -> Document | None:
