@@ -12,6 +12,11 @@ Value = str | bool | tuple[str, ...] | timedelta | time | FetchAhead
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_COLLECTOR = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[0-9A-Za-z]([0-9A-Za-z.-]{0,252}[0-9A-Za-z])?|\[[0-9A-Fa-f:.]{2,45}\])"
+    r"(:(?P<port>[0-9]{1,5}))?(?P<path>(/[0-9A-Za-z._~%!$&'()*+,;=:@-]*)*)"
+)
+_LAST_PORT = 65535
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -87,6 +92,41 @@ def parse_fetch_ahead(raw: object) -> FetchAhead:
         raise ValueError('accepted: "off", "security" or "all"') from error
 
 
+def parse_path(raw: object) -> str:
+    """Accept an absolute path, or "" for none."""
+    if not isinstance(raw, str) or (raw and (not raw.startswith("/") or not raw.isprintable())):
+        raise ValueError('accepted: an absolute path, or "" for none')
+    return raw
+
+
+def parse_textfile(raw: object) -> str:
+    """Accept an absolute path that ends in .prom, which is all that node_exporter reads, or "" for none."""
+    path = parse_path(raw)
+    if path and (not path.endswith(".prom") or path.endswith("/.prom")):
+        raise ValueError('accepted: the absolute path of a file that ends in .prom, or "" for none')
+    return path
+
+
+def parse_collector(raw: object) -> str:
+    """Accept the address of an OpenTelemetry collector, or "" for none."""
+    if raw == "":
+        return ""
+    found = _COLLECTOR.fullmatch(raw) if isinstance(raw, str) else None
+    if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT:
+        raise ValueError(
+            'accepted: an address such as "https://collector.example:4318", without a name, a password or a "?"; '
+            '"" for none'
+        )
+    if found["path"].rstrip("/").endswith(("/v1/logs", "/v1/metrics", "/v1/traces")):
+        raise ValueError("accepted: the address without /v1/logs or /v1/metrics: those are added")
+    return found[0].rstrip("/")
+
+
+def parse_timeout(raw: object) -> timedelta:
+    """Accept a duration from a second to five minutes."""
+    return _within(raw, timedelta(seconds=1), timedelta(minutes=5), 'from "1s" to "5m"')
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One key of the configuration file."""
@@ -121,4 +161,12 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
     Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
     Key(section="apt", name="fetch_ahead", parse=parse_fetch_ahead, default=FetchAhead.SECURITY),
+    Key(section="metrics", name="textfile", parse=parse_textfile, default=""),
+    Key(section="metrics", name="compatible_names", parse=parse_flag, default=False),
+    Key(section="otlp", name="url", parse=parse_collector, default=""),
+    Key(section="otlp", name="headers_file", parse=parse_path, default=""),
+    Key(section="otlp", name="ca_file", parse=parse_path, default=""),
+    Key(section="otlp", name="timeout", parse=parse_timeout, default=timedelta(seconds=30)),
+    Key(section="otlp", name="logs", parse=parse_flag, default=True),
+    Key(section="otlp", name="metrics", parse=parse_flag, default=True),
 )
