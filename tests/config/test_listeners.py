@@ -116,7 +116,7 @@ def test_one_thing_wrong_is_one_problem_that_names_file_key_and_remedy(
 
 @pytest.mark.parametrize("host", ["10.0.0.7:4318", "collector.example", "localhost.example", "[2001:db8::1]"])
 def test_headers_go_to_no_other_machine_without_tls(tmp_path: Path, host: str) -> None:
-    with pytest.raises(ConfigError, match="accepted with otlp.headers_file: https, or an address of this machine"):
+    with pytest.raises(ConfigError, match=r"accepted with otlp\.headers_file: https, or an address of this machine"):
         loaded(tmp_path, f'[otlp]\nurl = "http://{host}"\nheaders_file = "/x"\n')
 
 
