@@ -66,7 +66,7 @@ def keep_begun(store: Store, name: str, now: datetime, asked_by: str) -> None:
     Raises:
         HostError: it cannot be written.
     """
-    before = _all(store)
+    since, before = _all(store)
     entry: Document = {
         "started_at": moment(now),
         "finished_at": None,
@@ -74,7 +74,7 @@ def keep_begun(store: Store, name: str, now: datetime, asked_by: str) -> None:
         "asked_by": asked_by,
         **_of_schedule(before.get(name)),
     }
-    _write(store, {**before, name: entry}, now)
+    _write(store, {**before, name: entry}, since, now)
 
 
 def keep_ended(store: Store, name: str, now: datetime, exit_code: int) -> None:
@@ -83,7 +83,7 @@ def keep_ended(store: Store, name: str, now: datetime, exit_code: int) -> None:
     Raises:
         HostError: it cannot be written.
     """
-    before = _all(store)
+    since, before = _all(store)
     entry = before.get(name)
     begun = dict(entry) if isinstance(entry, dict) else {"started_at": moment(now), "asked_by": ""}
     ended = {**begun, "finished_at": moment(now), "exit_code": exit_code}
@@ -91,7 +91,7 @@ def keep_ended(store: Store, name: str, now: datetime, exit_code: int) -> None:
         ended |= {"failures": 0, "attempted_at": moment(now)}
     elif begun["asked_by"] == SCHEDULE:
         ended |= {"failures": _count(begun) + 1, "attempted_at": moment(now)}
-    _write(store, {**before, name: ended}, now)
+    _write(store, {**before, name: ended}, since, now)
 
 
 def _of_schedule(entry: object) -> Document:
@@ -108,14 +108,14 @@ def _count(entry: Document) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _all(store: Store) -> Document:
+def _all(store: Store) -> tuple[object, Document]:
+    """Return since when jobs are remembered, and what of each kind."""
     reader = store.read_or_warn(JOBS, JOBS_SCHEMA)
-    jobs = reader.raw.get("jobs") if reader else None
-    return dict(jobs) if isinstance(jobs, dict) else {}
+    found = reader.raw if reader else {}
+    jobs = found.get("jobs")
+    return found.get("since"), dict(jobs) if isinstance(jobs, dict) else {}
 
 
-def _write(store: Store, jobs: Document, now: datetime) -> None:
-    reader = store.read_or_warn(JOBS, JOBS_SCHEMA)
-    since = reader.raw.get("since") if reader else None
+def _write(store: Store, jobs: Document, since: object, now: datetime) -> None:
     document = {"schema": JOBS_SCHEMA, "generated_at": moment(now), "since": since or moment(now), "jobs": jobs}
     store.write(JOBS, document)

@@ -24,6 +24,7 @@ class Liveness:
     def __init__(self, directory: str, started_at: datetime) -> None:
         """Take the directory that is to hold its two files, and when this daemon began."""
         self._started_at = started_at
+        self._mark = own_mark()
         self._lock_path = os.path.join(directory, "daemon.lock")
         self._path = os.path.join(directory, "daemon.json")
         self._descriptor = -1
@@ -47,7 +48,7 @@ class Liveness:
         """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
         document = {
             "schema": _SCHEMA,
-            "process": own_mark(),
+            "process": self._mark,
             "version": VERSION,
             "started_at": moment(self._started_at),
             "seen_at": moment(now),
