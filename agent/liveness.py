@@ -14,6 +14,7 @@ from agent.times import moment
 from agent.version import VERSION
 
 RUN_DIRECTORY = "/run/maestro-agent"
+_SYSTEMD = "/run/systemd/system"
 _SCHEMA = "maestro.daemon/1"
 _LONGEST = 65536
 
@@ -85,3 +86,8 @@ def read_daemon(directory: str = RUN_DIRECTORY) -> tuple[int, Reader] | None:
         raise RecordError(f"{path}: cannot be read: {error}") from error
     pid = living_pid(said.text("process"))
     return None if pid is None else (pid, said)
+
+
+def systemd_runs() -> bool:
+    """Return whether systemd is this machine's init (sd_booted(3))."""
+    return os.path.isdir(_SYSTEMD)

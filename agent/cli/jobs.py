@@ -9,13 +9,12 @@ from agent.client import SOCKET, ask
 from agent.core.ports import Tell
 from agent.errors import BusyError, StoppedError
 from agent.host.system import is_root
+from agent.liveness import systemd_runs
 from agent.protocol import Answer, Request
 from agent.reading import Reader
 from agent.store import DEFAULT_DIRECTORY
 from agent.worker import attached
 
-_SYSTEMD = "/run/systemd/system"
-"""There where systemd is this machine's init (sd_booted(3))."""
 _PATIENCE_S = 10.0
 """How long a door that is full is tried; whatever else is there to be had at it takes less."""
 
@@ -42,7 +41,7 @@ def by_worker(request: Request, tell: Tell) -> Answer:
 def best_way(request: Request, in_place: Callable[[Request, Tell], Answer]) -> Callable[[Request, Tell], Answer]:
     """Return the root half where systemd runs it and root asks for an ordinary job; else the job is done in place."""
     ordinary = request.config is None and request.state_dir == DEFAULT_DIRECTORY and request.remember
-    if ordinary and is_root() and os.path.isdir(_SYSTEMD) and os.path.exists(SOCKET) and not _is_chroot():
+    if ordinary and is_root() and systemd_runs() and os.path.exists(SOCKET) and not _is_chroot():
         return by_worker
     return in_place
 

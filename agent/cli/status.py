@@ -10,13 +10,11 @@ from agent.cli.output import print_json, print_lines
 from agent.errors import RecordError
 from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs, running_job
-from agent.liveness import read_daemon
+from agent.liveness import read_daemon, systemd_runs
 from agent.reading import Reader
 from agent.status import Daemon, Health, Running, status_document, status_lines
 from agent.store import STATE, Store
 
-_SYSTEMD = "/run/systemd/system"
-"""There where systemd is this machine's init (sd_booted(3))."""
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"
 
@@ -68,7 +66,7 @@ def _daemon() -> Daemon | None:
     found = read_daemon()
     if found is not None:
         return Daemon(*found)
-    return Daemon(None, None) if os.path.isdir(_SYSTEMD) and os.path.exists(_ENABLED) else None
+    return Daemon(None, None) if systemd_runs() and os.path.exists(_ENABLED) else None
 
 
 def _weigh(
