@@ -23,6 +23,7 @@ from agent.host.scheduler import Scheduler
 from agent.host.system import read_distro
 from agent.jobrecord import describe_running
 from agent.liveness import Liveness
+from agent.messenger import Messenger
 from agent.store import Store
 from agent.times import spell
 
@@ -53,6 +54,7 @@ class Daemon:
         self._started = self._ticked = time.monotonic()
         self._scheduler = Scheduler()
         self._errand = Errand(self._store)
+        self._messenger = Messenger(config, self._store, run_dir)
         self._reload = False
         self._wrong = ""
         self._said = ""
@@ -119,6 +121,8 @@ class Daemon:
                 self._errand.take(first)
                 self._scheduler.once(self._errand.do)
         self._say(due, now, waiting, self._problems(seen, now))
+        up_since = now - timedelta(seconds=time.monotonic() - self._started)
+        self._messenger.look(self._policy.endpoint, self._machine, now, up_since)
 
     def _why_wait(self) -> str:
         """Say why a job that is due does not begin now; empty if it does."""

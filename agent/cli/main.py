@@ -22,6 +22,7 @@ _VERBS = {
     "upgrade": "carry out the plan: security updates only, unless --all",
     "explain": "every gate of a package, or of a reboot: its verdict and what would open it",
     "history": "past runs: what, when, from which version to which, and why not",
+    "report": "the document as it would go out, or deliver what waits to the centre",
     "run": "the daemon: looks and upgrades when it is time; systemd starts it (maestro-agent.service)",
     "config": "validate the configuration, or show what holds and where it came from",
 }

@@ -14,7 +14,7 @@ from agent.config.fragments import Fragment, read_fragments
 from agent.config.schema import KEYS, Key, Value
 from agent.core.distro import Distro, default_origins
 from agent.core.origins import parse_pattern
-from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, Policy, SecurityPolicy
+from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, EndpointPolicy, Policy, SecurityPolicy
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
@@ -68,6 +68,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
             except ValueError as error:
                 problems.append(f"{fragment.path}: {name} = {raw!r}: {error}")
     problems += _origin_problems(inputs["security.origins"], distro)
+    problems += _endpoint_problems(inputs)
     if problems:
         raise ConfigError("\n".join(problems))
     return inputs
@@ -90,6 +91,7 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
             conffiles=Conffiles(values["security.conffiles"]),
         ),
         apt=AptPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "apt"}),  # type: ignore[arg-type]
+        endpoint=EndpointPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "endpoint"}),  # type: ignore[arg-type]
     )
 
 
@@ -126,4 +128,16 @@ def _origin_problems(entry: Input, distro: Distro) -> list[str]:
             parse_pattern(text, distro.variables)
         except ValueError as error:
             problems.append(f"{entry.source}: security.origins = {text!r}: {error}")
+    return problems
+
+
+def _endpoint_problems(inputs: Inputs) -> list[str]:
+    """Say what of the centre's settings contradicts the rest."""
+    problems = []
+    for name, needed in (("client_key", "client_cert"), ("token_file", "url"), ("client_cert", "url")):
+        entry, other = inputs[f"endpoint.{name}"], inputs[f"endpoint.{needed}"]
+        if entry.value and not other.value:
+            problems.append(
+                f"{entry.source}: endpoint.{name} = {entry.value!r}: is of no use without endpoint.{needed}"
+            )
     return problems

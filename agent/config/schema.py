@@ -7,11 +7,15 @@ from datetime import time, timedelta
 
 from agent.core.policy import Conffiles, FetchAhead
 
-Value = str | bool | tuple[str, ...] | timedelta | time | FetchAhead
+Value = str | bool | int | tuple[str, ...] | timedelta | time | FetchAhead
 """What a parsed configuration value can be."""
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(?P<path>/[!$-;=@-~]*)?"
+)
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -87,6 +91,60 @@ def parse_fetch_ahead(raw: object) -> FetchAhead:
         raise ValueError('accepted: "off", "security" or "all"') from error
 
 
+def parse_url(raw: object) -> str:
+    """Accept an address of HTTPS, or of HTTP on this machine alone, without anything secret in it; "" is none."""
+    if raw == "":
+        return ""
+    found = _URL.fullmatch(raw) if isinstance(raw, str) else None
+    if found is None or (found["scheme"] == "http" and found["host"] not in _LOOPBACK):
+        raise ValueError(
+            'accepted: an address such as "https://centre.example.org" without user, query or fragment '
+            '(http:// for 127.0.0.1, [::1] and localhost alone), or ""'
+        )
+    return found[0].rstrip("/")
+
+
+def parse_proxy(raw: object) -> str:
+    """Accept a proxy's address without a password in it; "" is none."""
+    found = _URL.fullmatch(raw) if isinstance(raw, str) else None
+    if raw != "" and (found is None or (found["path"] or "").strip("/")):
+        raise ValueError('accepted: an address such as "http://proxy.example.org:3128" without user or path, or ""')
+    return str(raw)
+
+
+def parse_path(raw: object) -> str:
+    """Accept an absolute path; "" is none."""
+    if not isinstance(raw, str) or (raw and not raw.startswith("/")) or "\0" in raw:
+        raise ValueError('accepted: an absolute path, or ""')
+    return raw
+
+
+def parse_beat(raw: object) -> timedelta:
+    """Accept a duration from a minute to an hour."""
+    return _within(raw, timedelta(minutes=1), timedelta(hours=1), 'from "1m" to "1h"')
+
+
+def parse_patience(raw: object) -> timedelta:
+    """Accept a duration from a second to ten minutes."""
+    return _within(raw, timedelta(seconds=1), timedelta(minutes=10), 'from "1s" to "10m"')
+
+
+def parse_size(raw: object) -> int:
+    """Accept a number of bytes from a megabyte to a gigabyte."""
+    return _number(raw, 1_000_000, 1_000_000_000)
+
+
+def parse_burst(raw: object) -> int:
+    """Accept a number of messages a minute."""
+    return _number(raw, 10, 1_000_000)
+
+
+def _number(raw: object, least: int, most: int) -> int:
+    if not isinstance(raw, int) or isinstance(raw, bool) or not least <= raw <= most:
+        raise ValueError(f"accepted: a whole number from {least} to {most}")
+    return raw
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One key of the configuration file."""
@@ -121,4 +179,15 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
     Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
     Key(section="apt", name="fetch_ahead", parse=parse_fetch_ahead, default=FetchAhead.SECURITY),
+    Key(section="endpoint", name="url", parse=parse_url, default=""),
+    Key(section="endpoint", name="token_file", parse=parse_path, default=""),
+    Key(section="endpoint", name="ca_file", parse=parse_path, default=""),
+    Key(section="endpoint", name="client_cert", parse=parse_path, default=""),
+    Key(section="endpoint", name="client_key", parse=parse_path, default=""),
+    Key(section="endpoint", name="proxy", parse=parse_proxy, default=""),
+    Key(section="endpoint", name="interval", parse=parse_beat, default=timedelta(minutes=5)),
+    Key(section="endpoint", name="timeout", parse=parse_patience, default=timedelta(seconds=30)),
+    Key(section="endpoint", name="max_bytes", parse=parse_size, default=16_000_000),
+    Key(section="endpoint", name="max_age", parse=parse_duration, default=timedelta(days=30)),
+    Key(section="endpoint", name="burst", parse=parse_burst, default=500),
 )

@@ -96,6 +96,26 @@ class AgentPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointPolicy:
+    """The centre that is told, and how."""
+
+    url: str
+    """Empty where none is told."""
+    token_file: str
+    ca_file: str
+    """Empty: the CAs that the system believes."""
+    client_cert: str
+    client_key: str
+    proxy: str
+    interval: timedelta
+    timeout: timedelta
+    max_bytes: int
+    max_age: timedelta
+    burst: int
+    """Messages a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All that decides what may be done on this machine."""
 
@@ -103,3 +123,4 @@ class Policy:
 
     security: SecurityPolicy
     apt: AptPolicy
+    endpoint: EndpointPolicy

@@ -14,7 +14,7 @@ from tests.support.repository import Signer, package
 from tests.support.scenario import answer, names
 
 pytestmark = pytest.mark.xdist_group("booted")
-EXPOSED_AT_MOST = {"maestro-agent.service": 0.5, "maestro-agent-worker@.service": 8.7}
+EXPOSED_AT_MOST = {"maestro-agent.service": 1.5, "maestro-agent-worker@.service": 8.7}
 
 
 @pytest.fixture(scope="module", autouse=True)

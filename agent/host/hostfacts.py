@@ -1,0 +1,64 @@
+"""What a report says of the machine itself: who it is, which boot this is, which system it runs."""
+
+import hashlib
+import hmac
+import os
+import time
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+
+from agent.errors import HostError
+from agent.host.identity import machine_id
+from agent.host.system import read_distro
+from agent.telling.report import Host
+
+_APPLICATION = uuid.UUID("6d6ce7c5-5a0e-4c3c-9a53-1b1f3a0c7d0e")
+"""Makes the host's name one that this program alone knows the machine by (sd_id128_get_machine_app_specific(3))."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID_VARIABLE = "MAESTRO_BOOT_ID"
+"""Set by the unit, whose sandbox shows nothing of /proc but processes."""
+
+
+def host_id() -> str:
+    """Return the name that the centre knows this machine by; machine-id cannot be found from it."""
+    digest = hmac.new(machine_id().encode(), _APPLICATION.bytes, hashlib.sha256).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def boot_id() -> str | None:
+    """Return the kernel's name for this boot."""
+    try:
+        text = _BOOT_ID.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        text = os.environ.get(_BOOT_ID_VARIABLE, "")
+    try:
+        return str(uuid.UUID(text.strip()))
+    except ValueError:
+        return None
+
+
+def booted_at() -> datetime:
+    """Return when the machine booted, by its clock as it is set now."""
+    return datetime.fromtimestamp(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME), timezone.utc)
+
+
+def host_facts(known_boot: datetime | None = None) -> Host:
+    """Look at the machine; the moment of its boot is the one that is known already, where one is."""
+    names = os.uname()
+    try:
+        distro = read_distro()
+        system = (distro.id or None, distro.version or None, distro.codename or None)
+    except HostError:
+        system = (None, None, None)
+    return Host(
+        id=host_id(),
+        boot_id=boot_id(),
+        booted_at=known_boot or booted_at(),
+        name=names.nodename or None,
+        os_id=system[0],
+        os_version=system[1],
+        os_codename=system[2],
+        architecture=names.machine or None,
+        kernel=names.release or None,
+    )

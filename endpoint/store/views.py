@@ -1,0 +1,110 @@
+"""Reads from the database what people ask for: the streams with their states, and what is missing of each."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.fleet import Stream
+from endpoint.core.gaps import Gaps, Span, expected, find_gaps
+from endpoint.store.database import Database
+from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
+
+_ALL = (
+    sa.select(STREAMS, STATES.c.body.label("state"), STATES.c.received_at.label("reported_at"))
+    .select_from(STREAMS.outerjoin(STATES))
+    .order_by(STREAMS.c.host_id, STREAMS.c.id)
+)
+_NO_GAPS = Gaps()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One stored event."""
+
+    sequence: int
+    key: str
+    type: str
+    created_at: str
+    body: Mapping[str, Any]
+
+
+class Views:
+    """What can be asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def answers(self) -> None:
+        """Find out whether the database answers.
+
+        Raises:
+            StoreError: it does not.
+        """
+        with self._database.reading() as connection:
+            connection.execute(sa.select(sa.literal(1)))
+
+    def streams(self) -> list[Stream]:
+        """Return every stream, by host, the oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_ALL).all()
+            return [_stream(connection, row) for row in rows]
+
+    def events(self, host_id: str, instance_id: str) -> list[Event]:
+        """Return the events of a stream in their order."""
+        wanted = (
+            sa.select(EVENTS)
+            .join(STREAMS)
+            .where(STREAMS.c.host_id == host_id, STREAMS.c.instance_id == instance_id)
+            .order_by(EVENTS.c.sequence)
+        )
+        with self._database.reading() as connection:
+            return [
+                Event(
+                    sequence=row.sequence,
+                    key=row.key,
+                    type=row.type,
+                    created_at=row.created_at,
+                    body=json.loads(row.body),
+                )
+                for row in connection.execute(wanted)
+            ]
+
+
+def _stream(connection: Connection, row: Any) -> Stream:
+    state = json.loads(row.state) if row.state is not None else None
+    outbox = (state or {}).get("outbox") or {}
+    upto = expected(row.highest_event, outbox.get("last_sequence"), outbox.get("depth"))
+    return Stream(
+        host_id=row.host_id,
+        instance_id=row.instance_id,
+        agent_version=row.agent_version,
+        last_seen_at=datetime.fromtimestamp(row.last_seen_at, timezone.utc),
+        reported_at=datetime.fromtimestamp(row.reported_at, timezone.utc) if row.reported_at is not None else None,
+        state=state,
+        events=row.events,
+        refused=row.refused,
+        gaps=_gaps(connection, row.id, int(upto)) if upto > row.events else _NO_GAPS,
+    )
+
+
+def _gaps(connection: Connection, stream: int, upto: int) -> Gaps:
+    lost = connection.execute(
+        sa.select(LOSSES.c.first_sequence, LOSSES.c.last_sequence).where(LOSSES.c.stream == stream)
+    )
+    refused = connection.execute(sa.select(REFUSALS.c.sequence).where(REFUSALS.c.stream == stream)).scalars()
+    return find_gaps(
+        _present(connection, stream),
+        upto,
+        [Span(first=first, last=last) for first, last in lost if first <= last],
+        list(refused),
+    )
+
+
+def _present(connection: Connection, stream: int) -> Iterator[int]:
+    wanted = sa.select(EVENTS.c.sequence).where(EVENTS.c.stream == stream).order_by(EVENTS.c.sequence)
+    yield from connection.execute(wanted).scalars()

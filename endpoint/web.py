@@ -1,0 +1,224 @@
+"""HTTP: what is asked for to answers, and every error to `application/problem+json`."""
+
+import http
+import json
+import math
+import ssl
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from threading import Lock
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from endpoint import log
+from endpoint.config import Config
+from endpoint.core.batch import Batch, Message, read_message
+from endpoint.core.fleet import fleet_document
+from endpoint.core.parse import MOST_SENT_BYTES, inflate, parse
+from endpoint.core.rate import Rates
+from endpoint.core.sift import Sifted, Status
+from endpoint.errors import LaterError, RefusedError, StoreError
+from endpoint.identity import Caller, Identities
+from endpoint.schemas import Checks
+from endpoint.store.database import Database
+from endpoint.store.streams import Streams
+from endpoint.store.tokens import Role, Tokens
+from endpoint.store.views import Views
+
+_MOST_MESSAGES = 500
+_RETRY_S = 30
+_EXPLAINED_FAULTS = 3
+_EXPLAINED_BYTES = 64 * 1024
+"""Beyond these a fault is told in fewer words: finding good ones takes time."""
+Headers = dict[str, str]
+
+
+class Centre:
+    """What the addresses do."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self._config = config
+        self._streams = Streams(database)
+        self._views = Views(database)
+        self._identities = Identities(Tokens(database))
+        self._checks = Checks()
+        limits = config.limits
+        self._rates = Rates(per_minute=limits.requests_per_minute, burst=limits.burst)
+        self._lock = Lock()
+
+    def messages(self) -> Response:
+        """Take a batch."""
+        caller = self._caller()
+        document = parse(_body())
+        self._admit(caller, document)
+        batch = self._read(document)
+        sifted = self._streams.put(batch, datetime.now(timezone.utc))
+        _log(batch, sifted)
+        return _json(_receipt(sifted))
+
+    def health(self) -> Response:
+        """Say whether messages can be stored."""
+        self._views.answers()
+        return _json({"status": "ok"})
+
+    def fleet(self) -> Response:
+        """Return the fleet to an administrator."""
+        if self._caller().role is not Role.ADMIN:
+            raise RefusedError(403, "this takes an administrator's token")
+        now = datetime.now(timezone.utc)
+        return _json(fleet_document(self._views.streams(), now, self._config.fleet.silent_after))
+
+    def _caller(self) -> Caller:
+        connection = request.environ.get("gunicorn.socket")
+        certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+        return self._identities.caller(request.headers.get("Authorization", ""), certificate)
+
+    def _admit(self, caller: Caller, document: object) -> None:
+        """Let nobody speak for another host, and no host too often."""
+        host = document.get("host_id") if isinstance(document, dict) else None
+        if caller.role is not Role.AGENT:
+            raise RefusedError(403, "an administrator's token does not send messages")
+        if not isinstance(host, str):
+            return  # the schema has more to say of it
+        if caller.host_id is not None and caller.host_id != host:
+            raise RefusedError(403, f"these credentials do not speak for host {host[:36]}")
+        with self._lock:
+            wait = self._rates.wait_s(host[:36], time.monotonic())
+        if wait > 0:
+            raise LaterError(429, "this host sends more than its share", math.ceil(wait))
+
+    def _read(self, document: Any) -> Batch:
+        messages = document.get("messages") if isinstance(document, dict) else None
+        if isinstance(messages, list) and len(messages) > _MOST_MESSAGES:
+            raise RefusedError(413, f"more than {_MOST_MESSAGES} messages")
+        fault = self._checks.batch.fault(document)
+        if fault is not None:
+            pointer, _, words = fault.partition(": ")
+            raise RefusedError(422, f"no maestro.batch/1: {fault}", ((pointer, words),))
+        return Batch(
+            host_id=document["host_id"],
+            instance_id=document["instance_id"],
+            agent_version=document["agent_version"],
+            messages=self._messages(document["messages"]),
+        )
+
+    def _messages(self, raws: list[dict[str, Any]]) -> tuple[Message, ...]:
+        messages, faults = [], 0
+        precisely = (request.content_length or 0) <= _EXPLAINED_BYTES
+        for raw in raws:
+            fault = self._checks.body(raw, precisely=precisely and faults < _EXPLAINED_FAULTS)
+            faults += fault is not None
+            messages.append(read_message(raw, fault))
+        return tuple(messages)
+
+
+def make_app(config: Config, database: Database) -> Flask:
+    """Build the WSGI application."""
+    centre = Centre(config, database)
+    app = Flask("maestro-endpoint", static_folder=None)
+    app.add_url_rule("/v1/messages", "messages", centre.messages, methods=["POST"])
+    app.add_url_rule("/v1/health", "health", centre.health, methods=["GET"])
+    app.add_url_rule("/v1/fleet", "fleet", centre.fleet, methods=["GET"])
+    handlers: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
+        (RefusedError, _refused),
+        (StoreError, _unavailable),
+        (HTTPException, _http_error),
+        (Exception, _bug),
+    )
+    for kind, handler in handlers:
+        app.register_error_handler(kind, handler)
+    return app
+
+
+def _body() -> bytes:
+    """Read the body, as long as it is said to be, and no longer than may be."""
+    if request.mimetype != "application/json":
+        raise RefusedError(415, "the body must be application/json")
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"gzip", "identity"}:
+        raise RefusedError(415, "the body must be gzip, or not encoded")
+    if request.content_length is None or "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        raise RefusedError(411, "the request needs a Content-Length")
+    most = MOST_SENT_BYTES
+    if request.content_length > most:
+        raise RefusedError(413, f"the body is longer than {most} bytes")
+    data = request.get_data(cache=False)
+    if len(data) < request.content_length:
+        raise RefusedError(400, "the body was cut short")
+    return inflate(data) if encoding == "gzip" else data
+
+
+def _receipt(sifted: Sifted) -> dict[str, Any]:
+    return {
+        "schema": "maestro.receipt/1",
+        "results": [
+            {"key": result.key, "status": result.status.value, "detail": result.detail} for result in sifted.results
+        ],
+        "resend_state": sifted.resend_state,
+    }
+
+
+def _log(batch: Batch, sifted: Sifted) -> None:
+    refused = [result.detail for result in sifted.results if result.status is Status.REFUSED]
+    if sifted.state or sifted.events or refused:
+        log.event(
+            "batch.stored",
+            host=batch.host_id,
+            instance=batch.instance_id,
+            events=len(sifted.events),
+            state=sifted.state is not None,
+            **({"refused": refused[:3]} if refused else {}),
+        )
+
+
+def _json(document: object, status: int = 200, headers: Headers | None = None) -> Response:
+    kind = "application/json" if status == http.HTTPStatus.OK else "application/problem+json"
+    text = json.dumps(document, separators=(",", ":"))
+    return Response(text, status=status, headers=headers, content_type=kind)
+
+
+def _problem(status: int, detail: str, errors: tuple[tuple[str, str], ...] = (), headers: Headers | None = None) -> Any:
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        document["errors"] = [{"pointer": pointer, "detail": words} for pointer, words in errors]
+    return _json(document, status, headers)
+
+
+def _refused(error: RefusedError) -> Response:
+    headers: Headers = {}
+    if isinstance(error, LaterError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == http.HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="maestro-endpoint"'
+    if 0 < (request.content_length or 0) <= MOST_SENT_BYTES:
+        request.get_data(cache=False)  # else the connection could not be used again
+    log.event("request.refused", status=error.status, detail=error.detail, address=request.remote_addr)
+    answer: Response = _problem(error.status, error.detail, error.errors, headers)
+    return answer
+
+
+def _unavailable(error: StoreError) -> Response:
+    log.event("store.failed", detail=str(error))
+    answer: Response = _problem(503, "the database does not answer", headers={"Retry-After": str(_RETRY_S)})
+    return answer
+
+
+def _http_error(error: HTTPException) -> Response:
+    kept = {name: value for name, value in error.get_headers() if name in {"Allow"}}
+    answer: Response = _problem(error.code or 400, error.description or "", headers=kept)
+    return answer
+
+
+def _bug(error: Exception) -> Response:
+    """Answer 503: it is not the message's fault, so that the agent keeps it and comes again."""
+    log.bug("request.failed", error, path=request.path)
+    answer: Response = _problem(503, "internal error", headers={"Retry-After": str(_RETRY_S)})
+    return answer

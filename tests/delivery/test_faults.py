@@ -1,0 +1,218 @@
+"""Each fault alone: nothing is lost, nothing is sent on to others, and `status` says what is wrong in words."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.store import Store
+from tests.delivery.conftest import Between
+from tests.delivery.sender import CHECKOUT, Sender, stored_events
+from tests.support.authority import Authority
+from tests.support.centre import Centre
+from tests.support.faultproxy import EXCHANGE, HANDSHAKE, chance, private_file
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+WORDS = {
+    "refused": "",
+    "wrong-certificate": "certificate is not believed: unable to get local issuer certificate",
+    "expired-certificate": "certificate is not believed: certificate has expired",
+    "slow": "no whole answer within 1 s",
+    "http-500": "HTTP 500 Oops",
+    "http-503": "HTTP 503 Busy",
+    "http-429-seconds": "HTTP 429 Slow down",
+    "redirect": "HTTP 307 Elsewhere",
+    "garbage": "no receipt for what was sent",
+    "another-receipt": "no receipt for what was sent",
+    "endless": "more than 1048576 bytes",
+    "page-400": "HTTP 400 Bad",
+}
+
+
+def always(fault: str) -> Callable[[tuple[str, ...]], str]:
+    return lambda faults: fault if fault in faults else ""
+
+
+def numbers(centre: Centre) -> list[int]:
+    found = stored_events(centre.directory / "endpoint.db")
+    return [body["document"]["number"] for _, _, body in found if body["type"] == "test-event"]
+
+
+def test_a_state_and_all_events_arrive(sender: Sender, centre: Centre) -> None:
+    sender.add(1200)
+
+    first, second, third = (sender.send() for _ in range(3))
+
+    assert [done.returncode for done in (first, second, third)] == [0, 0, 0]
+    assert "500 messages delivered; more wait" in first.stdout
+    assert numbers(centre) == list(range(1200))
+    assert sender.told["failing_since"] is None
+    assert "complete" in centre.run("fleet").stdout
+
+
+@pytest.mark.parametrize("fault", [*HANDSHAKE, *EXCHANGE])
+def test_a_fault_is_told_and_costs_nothing(fault: str, between: Between, centre: Centre) -> None:
+    sender, proxy = between(always(fault), timeout="1s")
+    sender.add(3)
+
+    failed = sender.send()
+    told = sender.told
+
+    assert failed.returncode == 1, failed.stdout
+    assert WORDS.get(fault, "") in told["why"]
+    assert told["failing_since"]
+    assert sender.waiting == 4
+    proxy.choose = lambda _faults: ""
+    assert sender.send().returncode == 0
+    assert numbers(centre) == [0, 1, 2]
+    assert sender.told["why"] == ""
+
+
+def test_nobody_there_is_told(sender: Sender, centre: Centre) -> None:
+    centre.stop()
+
+    assert sender.send().returncode == 1
+    assert "refused" in sender.told["why"]
+
+
+def test_the_token_is_in_no_message_and_a_wrong_one_keeps_all(sender: Sender, tmp_path: Path) -> None:
+    token = private_file(tmp_path / "wrong", "wrong-but-still-secret\n")
+    sender.configure(token_file=str(token))
+    sender.add(1)
+
+    done = sender.send()
+
+    assert done.returncode == 1
+    assert "HTTP 401" in sender.told["why"]
+    assert "secret" not in done.stdout + done.stderr + json.dumps(sender.told)
+    assert sender.waiting == 2
+
+
+@pytest.mark.parametrize("text", ["", "two words", "line\r\nX-Header: 1", "\x00", "ü"])
+def test_a_file_that_holds_no_token_is_told(text: str, sender: Sender, tmp_path: Path) -> None:
+    sender.configure(token_file=str(private_file(tmp_path / "wrong", text)))
+
+    done = sender.send()
+
+    assert done.returncode == 1
+    assert "holds no token" in sender.told["why"]
+
+
+def test_a_token_may_be_a_credential(sender: Sender, tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "token").rename(tmp_path / "credentials/endpoint-token")
+    sender.configure(token_file="")
+
+    assert sender.send(CREDENTIALS_DIRECTORY=str(tmp_path / "credentials")).returncode == 0
+
+
+def test_a_client_certificate_may_stand_for_a_token(sender: Sender, authority: Authority) -> None:
+    with sender.outbox() as outbox:
+        host = outbox.fact("host_id")
+    certificate = authority.sign(str(host), names=f"URI:urn:uuid:{host}")
+    sender.configure(token_file="", client_cert=str(certificate.file), client_key=str(certificate.key))
+
+    assert sender.send().returncode == 0, sender.told
+
+
+def test_a_ca_that_is_not_there_is_told(sender: Sender) -> None:
+    sender.configure(ca_file="/nowhere/ca.pem")
+
+    assert sender.send().returncode == 1
+    assert sender.told["why"].startswith("/nowhere/ca.pem: cannot be read")
+
+
+def test_a_message_that_the_centre_cannot_take_is_given_up_alone_and_told(sender: Sender, centre: Centre) -> None:
+    sender.add(2)
+    with sender.outbox() as outbox, outbox.changing():
+        outbox.add("No Kebab!", NOON, {}, NOON)
+    sender.add(2, first=2)
+
+    assert sender.send().returncode == 0
+
+    assert numbers(centre) == [0, 1, 2, 3]
+    assert sender.told["refused"] == 1
+    assert sender.waiting == 0
+    assert "complete" in centre.run("fleet").stdout
+
+
+def test_a_heartbeat_is_small_and_a_state_comes_only_when_something_has_changed(between: Between) -> None:
+    sender, proxy = between(lambda _faults: "")
+    sizes = []
+    for _ in range(3):
+        assert sender.send().returncode == 0
+        sizes.append(proxy.requests[-1][1])
+
+    print(f"state {sizes[0]} bytes, heartbeat {sizes[-1]} bytes with headers; 288 a day {288 * sizes[-1]}")
+    assert sizes[-1] < 800
+    assert sizes[0] > sizes[-1]
+
+
+EVENTS = 10_000
+BURST = 100
+KILL_EVERY = 400
+"""Events between two kills."""
+
+
+def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills(
+    between: Between, centre: Centre
+) -> None:
+    sender, proxy = between(chance(0.3, seed=11), timeout="1s", burst=BURST)
+    kills = 0
+
+    def kill_now_and_then(answered: int) -> None:
+        nonlocal kills
+        if answered % (KILL_EVERY // BURST) == 0 and sender.process is not None:
+            kills += 1
+            sender.process.kill()
+
+    proxy.passed = kill_now_and_then
+    added, rounds, began = 0, 0, time.monotonic()
+    while added < EVENTS or sender.waiting:
+        if added < EVENTS and rounds % 3 == 0:
+            sender.add(min(700, EVENTS - added), first=added)
+            added = min(added + 700, EVENTS)
+        sender.send()
+        rounds += 1
+        assert rounds < 2000
+
+    found = stored_events(centre.directory / "endpoint.db")
+    faults = sum(count for name, count in proxy.seen.items() if name != "none")
+    share = faults / sum(proxy.seen.values())
+    took = time.monotonic() - began
+    print(f"{rounds} rounds, {len(proxy.requests)} requests, {kills} kills, {share:.0%} faults, {took:.0f} s")
+    print(dict(proxy.seen))
+    assert numbers(centre) == list(range(EVENTS))
+    assert [sequence for sequence, _, _ in found] == list(range(1, len(found) + 1))
+    assert len({key for _, key, _ in found}) == len(found)
+    assert kills >= 20
+    assert share >= 0.25
+    assert "complete" in centre.run("fleet").stdout
+
+
+def test_a_full_disk_is_told_and_what_was_not_taken_then_is_taken_later(sender: Sender, centre: Centre) -> None:
+    directory = sender.directory / "state/outbox"
+    directory.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(directory)], check=True)
+    try:
+        assert sender.send().returncode == 0
+        outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
+        store = Store(str(sender.directory / "state"))
+        ids = [f"20261123T00{number:04}Z" for number in range(150)]
+        for run_id in ids:
+            store.write_run(run_id, {**outcome, "id": run_id})
+        full = sender.send()
+        told = sender.told
+        subprocess.run(["mount", "-o", "remount,size=10m", str(directory)], check=True)
+        assert sender.send().returncode == 0
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+
+    found = stored_events(centre.directory / "endpoint.db")
+    assert full.returncode == 1
+    assert "full" in told["why"]
+    assert [body["document"]["id"] for _, _, body in found if body["type"] == "outcome"] == ids

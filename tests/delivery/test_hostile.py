@@ -1,0 +1,112 @@
+"""Whatever bytes come back, the sender says what came of it, within its time and its memory."""
+
+import resource
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as some
+
+from agent.core.retry import Verdict
+from agent.host.centre import Answer, Centre
+from tests.core.given import NO_CENTRE
+
+settings.register_profile("ours", database=None)
+settings.load_profile("ours")
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@dataclass
+class Stranger:
+    """A server on loopback that answers each request with the bytes it was given, and hangs up."""
+
+    answer: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    connection.sendall(self.answer)
+
+    def post(self) -> Answer:
+        url = f"http://127.0.0.1:{self.port}"
+        centre = Centre(replace(NO_CENTRE, url=url))
+        try:
+            return centre.post({"messages": []})
+        finally:
+            centre.close()
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[Stranger]:
+    made = Stranger()
+    yield made
+    made.listener.shutdown(socket.SHUT_RDWR)
+    made.listener.close()
+
+
+HEADERS = some.sampled_from(
+    [
+        b"Content-Length: 5\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Encoding: gzip\r\n",
+        b"Retry-After: 99999999999999999999999\r\n",
+        b"Retry-After: -5\r\n",
+        b"Retry-After: Fri, 99 Foo 99999 99:99:99 GMT\r\n",
+        b"Retry-After: Mon, 01 Jan 0001 00:00:00 +2359\r\n",
+        b"Date: yesterday\r\n",
+        b"Date: Mon, 01 Jan 0001 00:00:00 -0000\r\n",
+        b"Date: Fri, 31 Dec 9999 23:59:59 -2359\r\n",
+        b"Location: file:///etc/passwd\r\n",
+        b"Set-Cookie: a=b\r\n",
+        b"Connection: upgrade\r\n",
+    ]
+)
+ANSWERS = some.builds(
+    lambda status, headers, body: b"HTTP/1.1 %d X\r\n" % status + b"".join(headers) + b"\r\n" + body,
+    some.sampled_from([100, 101, 200, 204, 206, 301, 304, 400, 401, 413, 422, 429, 500, 503, 999]),
+    some.lists(HEADERS, max_size=4),
+    some.binary(max_size=300),
+)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(answer=some.one_of(some.binary(max_size=300), ANSWERS))
+@example(answer=b"")
+@example(answer=HEAD + b"Content-Length: 3000000\r\n\r\n" + b" " * 3_000_000)
+@example(answer=HEAD + b"X: " + b"x" * 1_000_000)
+@example(answer=(HEAD + b"\r\n") * 9)
+def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
+    stranger.answer = answer
+
+    found = stranger.post()
+
+    assert isinstance(found, Answer)
+    assert len(found.text) <= 1 << 20
+    assert found.why or found.verdict is Verdict.ANSWERED
+    assert found.why.isprintable()
+
+
+def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    stranger.answer = HEAD + b"Content-Length: 50000000\r\n\r\n" + b" " * 50_000_000
+    made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    found = stranger.post()
+
+    assert found.verdict is Verdict.BROKEN
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - made < 20_000
+    assert made >= before

@@ -1,0 +1,159 @@
+"""A week without a centre, in simulated time: what waits stays bounded, and goes out afterwards at the burst's rate."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.core.beat import Pulse, after, due, paced
+from agent.core.retry import Verdict
+from agent.core.schedule import Every
+from agent.delivery import Delivered, Delivery
+from agent.host.centre import Answer
+from agent.outbox import Bounds, Outbox
+from agent.outboxfile import opened
+from tests.core.given import NO_CENTRE
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+HOST = "11111111-2222-4333-8444-555555555555"
+BURST = 100
+POLICY = replace(NO_CENTRE, url="https://centre.example.org", burst=BURST)
+SLOTS = Every(interval=POLICY.interval, share=0.3)
+
+
+@dataclass
+class Centre:
+    """The other side, as the contract has it, in memory."""
+
+    up: bool = True
+    refuses: Sequence[str] = ()
+    """Types of events that it refuses, one by one."""
+    chokes: Sequence[str] = ()
+    """Types of events that make a batch one that it cannot read."""
+    events: dict[int, str] = field(default_factory=dict)
+    states: list[dict[str, Any]] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    batches: list[tuple[datetime, int]] = field(default_factory=list)
+    now: datetime = NOON
+
+    def post(self, batch: dict[str, Any]) -> Answer:
+        if not self.up:
+            return Answer(verdict=Verdict.AGAIN, why="away")
+        messages = batch["messages"]
+        types = [message["body"].get("type") for message in messages]
+        if set(types) & set(self.chokes):
+            return Answer(verdict=Verdict.REFUSED, why="HTTP 400", text="what?", final=True)
+        self.batches.append((self.now, len(messages)))
+        return Answer(verdict=Verdict.ANSWERED, text=json.dumps(self._receipt(messages)))
+
+    def _receipt(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
+        results = []
+        for message in messages:
+            self.kinds.append(message["kind"])
+            refused = message["body"].get("type") in self.refuses
+            if message["kind"] == "event" and not refused:
+                assert self.events.setdefault(message["sequence"], message["key"]) == message["key"]
+            if message["kind"] == "state":
+                self.states.append(message["body"])
+            status = "refused" if refused else "accepted"
+            results.append({"key": message["key"], "status": status, "detail": "no" if refused else None})
+        return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    bounds = Bounds(size=1_000_000, age=timedelta(days=30))
+    with opened(str(tmp_path / "outbox"), HOST, bounds, NOON) as found:
+        yield found
+
+
+def add(outbox: Outbox, *kinds: str, now: datetime = NOON) -> None:
+    with outbox.changing():
+        for kind in kinds:
+            outbox.add(kind, now, {"text": "x" * 300}, now)
+        outbox.shrink(now)
+
+
+def deliver(outbox: Outbox, centre: Centre, *, digest: str = "a" * 16) -> Delivered:
+    report: dict[str, object] = {"schema": "maestro.report/1", "hash": digest}
+    return Delivery(outbox, HOST, POLICY, centre.post).run(report, lambda: centre.now)
+
+
+def test_a_week_of_outage_is_made_up_for_without_a_burst_above_the_rate(outbox: Outbox) -> None:
+    lots = random.Random(3)  # noqa: S311 - chance, no secret
+    centre, pulse, now = Centre(), Pulse(), NOON
+    back = NOON + timedelta(days=7)
+    attempts = added = 0
+    while now < back + timedelta(hours=1):
+        now = max(due(SLOTS, pulse, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
+        while added < 1000 and added < (now - NOON) / timedelta(minutes=10):
+            add(outbox, "outcome", now=now)
+            added += 1
+        centre.now, centre.up = now, now >= back
+        attempts += now < back
+        done = deliver(outbox, centre, digest=f"{added:016x}")
+        pulse = after(done.answer.verdict, pulse, now=now, chance=lots.random())
+        pulse = paced(pulse, done.sent, BURST) if done.more else pulse
+
+    worst = max(
+        sum(count for at, count in centre.batches if begin <= at < begin + timedelta(minutes=1))
+        for begin, _ in centre.batches
+    )
+    print(f"{attempts} attempts in a week, {len(centre.events)} events in the end, at most {worst} messages a minute")
+    assert sorted(centre.events) == list(range(1, 1002))
+    assert len(centre.states) == 1
+    assert worst <= BURST
+    assert attempts < 3000
+
+
+def test_an_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
+    centre = Centre()
+    for digest in ("a" * 16, "a" * 16, "b" * 16, "b" * 16):
+        deliver(outbox, centre, digest=digest)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "heartbeat", "state", "heartbeat"]
+
+
+def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:
+    centre = Centre(refuses=("job-failed",))
+    add(outbox, "outcome", "job-failed", "outcome")
+
+    deliver(outbox, centre)
+
+    assert sorted(centre.events) == [1, 2, 4]
+    assert outbox.depth().events == 0
+    assert outbox.depth().refused == 1
+    assert outbox.refusals()[0].answer == "no"
+
+
+@pytest.mark.parametrize("place", [0, 1, 7, 30])
+def test_of_a_batch_that_cannot_be_read_one_message_is_given_up_and_told(place: int, outbox: Outbox) -> None:
+    centre = Centre(chokes=("job-failed",))
+    kinds = ["outcome"] * 31
+    kinds[place] = "job-failed"
+    add(outbox, *kinds)
+
+    done = deliver(outbox, centre)
+    deliver(outbox, centre)
+
+    lost = place + 2
+    assert done.answer.verdict is Verdict.ANSWERED
+    assert sorted(centre.events) == [number for number in range(1, 34) if number != lost]
+    assert outbox.depth().events == 0
+    assert (outbox.depth().refused, outbox.depth().dropped) == (1, 0)
+
+
+def test_what_the_disk_did_not_keep_is_given_up_and_told(outbox: Outbox) -> None:
+    centre = Centre()
+    add(outbox, "outcome", "outcome")
+    outbox._sql.execute("UPDATE events SET body = 'rubbish' WHERE sequence = 2")  # noqa: SLF001 - a bad disk
+
+    deliver(outbox, centre)
+
+    assert sorted(centre.events) == [1, 3, 4]
+    assert outbox.depth().dropped == 1
