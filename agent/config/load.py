@@ -4,6 +4,7 @@ Three stages: a *fragment* is one file as read; *inputs* are the merged values w
 the *policy* is what the rest of the program sees. Once a `Policy` exists, every field is what its type says.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,13 +12,24 @@ from pathlib import Path
 from typing import cast
 
 from agent.config.fragments import Fragment, read_fragments
+from agent.config.listeners import listener_problems
 from agent.config.schema import KEYS, Key, Value
 from agent.core.distro import Distro, default_origins
 from agent.core.origins import parse_pattern
-from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, EndpointPolicy, Policy, SecurityPolicy
+from agent.core.policy import (
+    AgentPolicy,
+    AptPolicy,
+    Conffiles,
+    EndpointPolicy,
+    MetricsPolicy,
+    OtlpPolicy,
+    Policy,
+    SecurityPolicy,
+)
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
+_PASSWORD = re.compile(r"//\S*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +78,9 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
             try:
                 inputs[name] = Input(key=key, value=key.parse(raw), source=str(fragment.path))
             except ValueError as error:
-                problems.append(f"{fragment.path}: {name} = {raw!r}: {error}")
+                problems.append(f"{fragment.path}: {name} = {_shown(raw)}: {error}")
     problems += _origin_problems(inputs["security.origins"], distro)
-    problems += _endpoint_problems(inputs)
+    problems += listener_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
     if problems:
         raise ConfigError("\n".join(problems))
     return inputs
@@ -92,6 +104,8 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
         ),
         apt=AptPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "apt"}),  # type: ignore[arg-type]
         endpoint=EndpointPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "endpoint"}),  # type: ignore[arg-type]
+        metrics=MetricsPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "metrics"}),  # type: ignore[arg-type]
+        otlp=OtlpPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "otlp"}),  # type: ignore[arg-type]
     )
 
 
@@ -115,6 +129,11 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
 
 
+def _shown(raw: object) -> str:
+    """Write a value for a message, which goes to the journal; a password in an address does not."""
+    return _PASSWORD.sub("//...@", repr(raw))
+
+
 def _origin_problems(entry: Input, distro: Distro) -> list[str]:
     if not entry.value:
         example = 'origins = ["origin=Debian,codename=bookworm-security"]'
@@ -128,16 +147,4 @@ def _origin_problems(entry: Input, distro: Distro) -> list[str]:
             parse_pattern(text, distro.variables)
         except ValueError as error:
             problems.append(f"{entry.source}: security.origins = {text!r}: {error}")
-    return problems
-
-
-def _endpoint_problems(inputs: Inputs) -> list[str]:
-    """Say what of the centre's settings contradicts the rest."""
-    problems = []
-    for name, needed in (("client_key", "client_cert"), ("token_file", "url"), ("client_cert", "url")):
-        entry, other = inputs[f"endpoint.{name}"], inputs[f"endpoint.{needed}"]
-        if entry.value and not other.value:
-            problems.append(
-                f"{entry.source}: endpoint.{name} = {entry.value!r}: is of no use without endpoint.{needed}"
-            )
     return problems

@@ -116,6 +116,32 @@ class EndpointPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPolicy:
+    """What is told to Prometheus."""
+
+    textfile: str
+    """Where; empty for not at all."""
+    compatible_names: bool
+    """Whether under the names of apt_info.py, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpPolicy:
+    """What is told to an OpenTelemetry collector."""
+
+    url: str
+    """Its address without /v1/logs; empty for not at all."""
+    headers_file: str
+    """Headers for each request; empty for none."""
+    ca_file: str
+    """Whose certificates are believed; empty for those of the machine."""
+    timeout: timedelta
+    """For one request in all."""
+    logs: bool
+    metrics: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All that decides what may be done on this machine."""
 
@@ -124,3 +150,5 @@ class Policy:
     security: SecurityPolicy
     apt: AptPolicy
     endpoint: EndpointPolicy
+    metrics: MetricsPolicy
+    otlp: OtlpPolicy

@@ -21,7 +21,17 @@ from agent.core.model import (
     Why,
 )
 from agent.core.origins import parse_pattern
-from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, EndpointPolicy, FetchAhead, Policy, SecurityPolicy
+from agent.core.policy import (
+    AgentPolicy,
+    AptPolicy,
+    Conffiles,
+    EndpointPolicy,
+    FetchAhead,
+    MetricsPolicy,
+    OtlpPolicy,
+    Policy,
+    SecurityPolicy,
+)
 from agent.core.ports import Known
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
@@ -69,7 +79,14 @@ def policy(**security: Any) -> Policy:
         fetch_ahead=FetchAhead.OFF,
     )
     agent = AgentPolicy(check_interval=timedelta(hours=6), upgrade=True, upgrade_at=time(4), splay=timedelta(hours=2))
-    return Policy(agent=agent, security=replace(open_everywhere, **security), apt=waits, endpoint=NO_CENTRE)
+    return Policy(
+        agent=agent,
+        security=replace(open_everywhere, **security),
+        apt=waits,
+        endpoint=NO_CENTRE,
+        metrics=MetricsPolicy(textfile="", compatible_names=False),
+        otlp=OtlpPolicy(url="", headers_file="", ca_file="", timeout=timedelta(seconds=30), logs=True, metrics=True),
+    )
 
 
 def update(package: str = "a", **changes: Any) -> Update:

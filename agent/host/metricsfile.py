@@ -1,0 +1,44 @@
+"""The file that node_exporter's textfile collector reads: replaced as a whole, readable by everyone."""
+
+import contextlib
+import os
+
+from agent.errors import HostError
+
+_MODE = 0o644
+
+
+def write_metrics(path: str, text: str) -> None:
+    """Put the text in place of what the file held; whoever reads it sees the one or the other, whole.
+
+    Raises:
+        HostError: it cannot be written; what the file held before stays.
+    """
+    passing = f"{path}.tmp"  # the collector reads names that end in .prom, and those alone
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(passing)  # of one that was killed; never opened, for it may be a link
+        _write(passing, text.encode())
+        os.rename(passing, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(passing)
+        raise HostError(f"{path}: the metrics cannot be written: {_reason(path, error)}") from error
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+    with open(descriptor, "wb") as file:
+        os.fchmod(descriptor, _MODE)  # whatever the umask
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _reason(path: str, error: OSError) -> str:
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        return f"there is no directory {directory}"
+    if isinstance(error, PermissionError):
+        return f"this user may not write to {directory}"
+    return error.strerror or str(error)
