@@ -4,7 +4,6 @@
 """
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from agent.telling.figures import FAMILIES, figures
 from agent.telling.textfile import text
 from tests.conftest import CHECKOUT
 from tests.support import reports
+from tests.support.promtool import promtool
 
 PAGE = CHECKOUT / "docs/metrics.md"
 RULES = CHECKOUT / "docs/examples/maestro.rules.yml"
@@ -44,10 +44,10 @@ def test_the_page_has_every_compatible_name(name: str) -> None:
 
 
 def test_promtool_takes_the_rules() -> None:
-    done = subprocess.run(["promtool", "check", "rules", str(RULES)], capture_output=True, text=True, check=False)
+    code, said = promtool("check", "rules", str(RULES))
 
-    assert done.returncode == 0, done.stderr
-    assert "12 rules found" in done.stdout
+    assert code == 0, said
+    assert "12 rules found" in said
 
 
 def test_rules_use_numbers_that_there_are_and_labels_that_these_have() -> None:
@@ -62,9 +62,9 @@ def test_rules_use_numbers_that_there_are_and_labels_that_these_have() -> None:
 
 
 def test_rules_fire_when_they_should_and_only_then() -> None:
-    done = subprocess.run(["promtool", "test", "rules", str(TESTS)], capture_output=True, text=True, check=False)
+    code, said = promtool("test", "rules", str(TESTS))
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert code == 0, said
 
 
 @pytest.mark.parametrize("alert", re.findall(r"alert: (\w+)", RULES.read_text()))

@@ -1,7 +1,6 @@
 """The text for Prometheus: promtool takes it and finds nothing to say, whatever words the report holds."""
 
 import re
-import subprocess
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from agent.telling.textfile import text
 from tests.support import reports
+from tests.support.promtool import promtool
 from tests.support.reports import UNIX
 
 COMPATIBLE = (
@@ -20,10 +20,9 @@ COMPATIBLE = (
 )
 
 
-def promtool(content: str) -> tuple[int, str]:
+def metrics_checked(content: str) -> tuple[int, str]:
     """Return what `promtool check metrics` says, on which it lints, too."""
-    done = subprocess.run(["promtool", "check", "metrics"], input=content.encode(), capture_output=True, check=False)
-    return done.returncode, (done.stdout + done.stderr).decode()
+    return promtool("check", "metrics", content=content)
 
 
 def samples(content: str) -> dict[str, str]:
@@ -33,11 +32,11 @@ def samples(content: str) -> dict[str, str]:
 @pytest.mark.parametrize("compatible", [False, True], ids=["own names", "compatible names"])
 @pytest.mark.parametrize("report", [reports.full(), reports.unknown()], ids=["full", "unknown"])
 def test_promtool_has_nothing_to_say(report: dict[str, Any], compatible: bool) -> None:  # noqa: FBT001 - a parameter
-    assert promtool(text(report, compatible_names=compatible)) == (0, "")
+    assert metrics_checked(text(report, compatible_names=compatible)) == (0, "")
 
 
 def test_promtool_does_have_something_to_say_of_a_bad_name() -> None:
-    code, said = promtool("# TYPE maestro_wrong_total gauge\nmaestro_wrong_total 1\n")
+    code, said = metrics_checked("# TYPE maestro_wrong_total gauge\nmaestro_wrong_total 1\n")
 
     assert code != 0
     assert "maestro_wrong_total" in said
@@ -56,7 +55,7 @@ def test_no_word_of_a_machine_breaks_the_file(word: str, odd: str, number: int) 
 
     content = text(report, compatible_names=True)
 
-    assert promtool(content) == (0, "")
+    assert metrics_checked(content) == (0, "")
     assert content.encode().decode() == content
 
 
