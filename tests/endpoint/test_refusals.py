@@ -98,6 +98,7 @@ def test_secrets_are_neither_stored_nor_logged(centre: Centre, token: str) -> No
         (json.dumps(event_batch(messages=[{}])).encode(), "identity", 422, "/messages/0"),
         (json.dumps(event_batch(messages=[{}] * 501)).encode(), "identity", 413, "500 messages"),
     ],
+    ids=lambda part: part[:2].hex() if isinstance(part, bytes) else str(part),  # what is random comes later
 )  # fmt: skip
 def test_what_is_no_batch_is_refused_with_the_place(
     client: Client, data: bytes, encoding: str, status: int, words: str
