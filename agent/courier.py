@@ -92,7 +92,7 @@ class Courier:
             delivered = Delivered(answer=Answer(verdict=Verdict.MISCONFIGURED, why=str(error)), sent=0)
         else:
             report = self._report(outbox, outbox.instance_id, outbox.fact("mark"))
-            delivered = Delivery(outbox, self._host_id, self._policy, centre.post).run(report, _now)
+            delivered = Delivery(outbox, self._host_id, self._policy, centre).run(report, _now)
             centre.close()
         answer = delivered.answer
         chance = random.random()  # noqa: S311 - a lot, no secret

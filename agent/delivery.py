@@ -4,21 +4,48 @@ Whatever ends it between two lines (a kill, a power cut, an answer that is lost)
 again as it was.
 """
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from agent.core.policy import EndpointPolicy
 from agent.core.retry import Verdict
 from agent.host.centre import Answer
 from agent.outbox import Outbox, Waiting, event_of
-from agent.telling.batch import MOST_BYTES, MOST_MESSAGES, Kind, Message, Status, batch_document, read_receipt
+from agent.telling.batch import (
+    MOST_BYTES,
+    MOST_MESSAGES,
+    Kind,
+    Message,
+    Receipt,
+    Status,
+    batch_document,
+    read_receipt,
+)
+from agent.telling.pulse import moment_of
 from agent.times import moment
 from agent.version import VERSION
 
-Post = Callable[[dict[str, object]], Answer]
-"""Sends one batch (`agent.host.centre.Centre.post`)."""
+_REUSED = "sequence reused"
+"""The contract's words for an event whose place in the stream another event has (docs/endpoint, "The answer")."""
+_TAKEN = frozenset({_REUSED, "key reused"})
+_OVERTAKEN = re.compile(r"overtaken by sequence ([0-9]{1,15})")
+_NOTHING_TO_SAY = Receipt(results=(), resend_state=False)
+_AGAIN_LATER = timedelta(days=1)
+"""When what the centre does not take is offered again: it may have been mended."""
+
+
+class Peer(Protocol):
+    """The other side (`agent.host.centre.Centre`)."""
+
+    def post(self, batch: Mapping[str, object]) -> Answer:
+        """Send one batch."""
+
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+        """Send a heartbeat alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +63,12 @@ class Delivered:
 class Delivery:
     """One round."""
 
-    def __init__(self, outbox: Outbox, host_id: str, policy: EndpointPolicy, post: Post) -> None:
-        """Take an open outbox and a way to send; sends nothing yet."""
+    def __init__(self, outbox: Outbox, host_id: str, policy: EndpointPolicy, peer: Peer) -> None:
+        """Take an open outbox and the other side; sends nothing yet."""
         self._outbox = outbox
         self._host_id = host_id
         self._policy = policy
-        self._post = post
+        self._peer = peer
         self._most = MOST_MESSAGES
         """Halved where a batch cannot be read on the other side, so that one bad message is found."""
         self._sent = 0
@@ -69,24 +96,40 @@ class Delivery:
 
     def _try(self, messages: Sequence[Message], now: Callable[[], datetime]) -> Answer:
         """Send these; what then is settled waits no longer."""
-        names = {"host_id": self._host_id, "instance_id": self._outbox.instance_id, "version": VERSION}
-        answer = self._post(batch_document(messages, now=now(), **names))
+        answer = self._ask(messages, now())
         if answer.verdict is Verdict.REFUSED:
             return self._refused(messages, answer, now())
         if answer.verdict is not Verdict.ANSWERED:
             return answer
-        receipt = read_receipt(answer.text, messages)
+        receipt = _NOTHING_TO_SAY if answer.settled else read_receipt(answer.text, messages)
         if receipt is None:
             return Answer(verdict=Verdict.BROKEN, why="the answer is no receipt for what was sent", skew=answer.skew)
         with self._outbox.changing():
-            for message, (status, detail) in zip(messages, receipt.results, strict=True):
+            for message, (status, detail) in zip(messages, receipt.results, strict=False):
                 self._settle(message, status, detail, now())
             if receipt.resend_state:
                 self._outbox.keep("told_hash", None)
             self._outbox.tell_losses(now())
+            again = self._rolled_back(messages, receipt.results, now())
         self._sent += len(messages)
         self._most = min(self._most * 2, MOST_MESSAGES)
-        return answer
+        return again or answer
+
+    def _ask(self, messages: Sequence[Message], now: datetime) -> Answer:
+        """Send a heartbeat that is alone the short way, where the centre offers it, and anything else as a batch."""
+        until = moment_of(self._outbox.fact("batches_until"))
+        if [message.kind for message in messages] == [Kind.HEARTBEAT] and (until is None or until < now):
+            (beat,) = messages
+            digest, instance_id = str(beat.body["hash"]), self._outbox.instance_id
+            answer = self._peer.beat(
+                host_id=self._host_id, instance_id=instance_id, sequence=beat.sequence, digest=digest
+            )
+            if answer.offered:
+                return answer
+            with self._outbox.changing():
+                self._outbox.keep("batches_until", moment(now + _AGAIN_LATER))
+        names = {"host_id": self._host_id, "instance_id": self._outbox.instance_id, "version": VERSION}
+        return self._peer.post(batch_document(messages, now=now, **names))
 
     def _next(self, now: datetime) -> list[Message]:
         """Return the next batch: the state first, for it is the news, then events; empty where the round is over."""
@@ -113,21 +156,58 @@ class Delivery:
                     self._outbox.give_up(event.sequence, event.body, "unreadable")
 
     def _state_message(self, report: dict[str, object], now: datetime) -> Message:
-        """Return the state, or a heartbeat where the centre has it already."""
-        told = self._outbox.fact("told_hash") == report["hash"]
+        """Return the state, or a heartbeat where the centre has it already, or does not want it."""
+        told = report["hash"] in {self._outbox.fact("told_hash"), self._unwanted(now)}
         with self._outbox.changing():
             sequence = self._outbox.next_state_sequence()
         kind = Kind.HEARTBEAT if told else Kind.STATE
         body = {"hash": report["hash"]} if told else report
-        return Message(key=f"s-{sequence:020}", kind=kind, sequence=sequence, created_at=moment(now), body=body)
+        letter = "h" if told else "s"
+        return Message(key=f"{letter}-{sequence:020}", kind=kind, sequence=sequence, created_at=moment(now), body=body)
+
+    def _unwanted(self, now: datetime) -> object:
+        """Return the hash of a state that the centre refused lately."""
+        found = self._outbox.fact("unwanted")
+        until = moment_of(found.get("until")) if isinstance(found, dict) else None
+        return found.get("hash") if isinstance(found, dict) and until is not None and until > now else None
 
     def _settle(self, message: Message, status: Status, detail: str, now: datetime) -> None:
+        taken = status is Status.REFUSED and detail in _TAKEN
+        if message.kind is Kind.EVENT:
+            if taken and detail == _REUSED:
+                return  # it goes out again in a stream of its own
+            self._outbox.forget([message.sequence])
         if status is Status.REFUSED:
             self._outbox.refuse(message.key, detail, now, counted=message.kind is Kind.EVENT)
-        if message.kind is Kind.EVENT:
-            self._outbox.forget([message.sequence])
-        if message.kind is Kind.STATE:
+        if message.kind is Kind.STATE and not taken:
+            self._told(message, now, refused=status is Status.REFUSED)
+
+    def _told(self, message: Message, now: datetime, *, refused: bool) -> None:
+        if refused:
+            unwanted = {"hash": message.body["hash"], "until": moment(now + _AGAIN_LATER)}
+            self._outbox.keep("unwanted", unwanted)
+        else:
             self._outbox.keep("told_hash", message.body["hash"])
+
+    def _rolled_back(
+        self, messages: Sequence[Message], results: Sequence[tuple[Status, str]], now: datetime
+    ) -> Answer | None:
+        """Notice that the centre is ahead of this outbox, as after a disk was restored from an older copy.
+
+        Where other events of the stream have arrived that this outbox knows nothing of, it begins one of its own.
+        Where states have, the next one goes out with a higher number.
+        """
+        for message, (status, detail) in zip(messages, results, strict=False):
+            ahead = _OVERTAKEN.fullmatch(detail)
+            if ahead is not None and message.kind is not Kind.EVENT:
+                self._outbox.keep("state_sequence", int(ahead[1]))
+                self._outbox.keep("told_hash", None)
+            if message.kind is Kind.EVENT and status is Status.REFUSED and detail == _REUSED:
+                previous = self._outbox.instance_id
+                self._outbox.begin(self._host_id, now, previous=previous, reason="rolled-back")
+                why = "the centre knows other events of this outbox, so that what waits goes out as a new one"
+                return Answer(verdict=Verdict.BROKEN, why=why)
+        return None
 
     def _refused(self, messages: Sequence[Message], answer: Answer, now: datetime) -> Answer:
         """Find the one message that the centre cannot read, and give up that one alone."""
@@ -143,6 +223,8 @@ class Delivery:
             self._outbox.refuse(message.key, f"{answer.why}\n{answer.text}", now, counted=message.kind is Kind.EVENT)
             if message.kind is Kind.EVENT:
                 self._outbox.give_up(message.sequence, "", "refused")
+            elif message.kind is Kind.STATE:
+                self._told(message, now, refused=True)
         self._most = 1
         return answer
 

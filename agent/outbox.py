@@ -24,6 +24,8 @@ LOST = "messages-lost"
 OVERHEAD_BYTES = 250
 """What SQLite and the envelope take beside an event's body, about."""
 _KEPT_REFUSALS = 100
+_NO_SEQUENCE = {"first_sequence": 1, "last_sequence": 1}
+"""Names the event that a stream begins with, which arrives: it stands for none."""
 _LONGEST_ANSWER = 2000
 
 
@@ -113,9 +115,11 @@ class Outbox:
 
     def add(self, kind: str, at: datetime, document: Mapping[str, object], now: datetime) -> None:
         """Have an event wait; `shrink` is to follow."""
-        body = json.dumps({"schema": EVENT_SCHEMA, "type": kind, "at": moment(at), "document": document})
+        self._append(moment(now), _event(kind, at, document))
+
+    def _append(self, created_at: str, body: str) -> None:
         sequence = self._count("last_sequence") + 1
-        row = (sequence, f"e-{uuid.uuid4().hex}", moment(now), body)
+        row = (sequence, f"e-{uuid.uuid4().hex}", created_at, body)
         self._sql.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
         self.keep("last_sequence", sequence)
 
@@ -179,6 +183,26 @@ class Outbox:
         self.keep("state_sequence", sequence)
         return sequence
 
+    def begin(self, host_id: str, now: datetime, *, previous: str | None, reason: str) -> None:
+        """Begin a stream with the event that says so; events that wait go along under new numbers.
+
+        What they declare lost was lost of the stream before: of the new one only how many is still true.
+        """
+        waiting = self._all("SELECT created_at, body FROM events ORDER BY sequence")
+        lost = self.fact("lost")
+        self._sql.execute("DELETE FROM events")
+        for name, value in (("instance_id", str(uuid.uuid4())), ("host_id", host_id), ("begun", reason)):
+            self.keep(name, value)
+        for name in ("last_sequence", "state_sequence", "told_hash"):
+            self.keep(name, None)
+        self._append(moment(now), _event("outbox-begun", now, {"previous_instance_id": previous, "reason": reason}))
+        for created_at, body in waiting:
+            event = event_of(str(body))
+            if event is None or event["type"] != "outbox-begun":
+                self._append(str(created_at), str(body) if event is None else json.dumps(_of_no_sequence(event)))
+        if isinstance(lost, dict):
+            self.keep("lost", lost | _NO_SEQUENCE)
+
     def depth(self) -> Depth:
         """Return how it stands."""
         row = self._one("SELECT count(*), coalesce(sum(length(body)), 0), min(created_at) FROM events") or (0, 0, None)
@@ -220,6 +244,14 @@ class Outbox:
             return list(self._sql.execute(statement, values))
         except sqlite3.Error as error:
             raise HostError(f"the outbox cannot be read: {error}") from error
+
+
+def _event(kind: str, at: datetime, document: Mapping[str, object]) -> str:
+    return json.dumps({"schema": EVENT_SCHEMA, "type": kind, "at": moment(at), "document": document})
+
+
+def _of_no_sequence(event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "document": event["document"] | _NO_SEQUENCE} if event["type"] == LOST else event
 
 
 def event_of(body: str) -> dict[str, Any] | None:

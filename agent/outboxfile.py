@@ -73,7 +73,8 @@ def _open_well(directory: str, host_id: str, now: datetime, bounds: Bounds) -> s
             reason, previous, connection = "other-host", str(begun), _connect(path)
             outbox, begun = Outbox(connection, bounds), None
         if begun is None:
-            _begin(outbox, host_id, now, previous, reason or ("missing" if previous else "new"))
+            with outbox.changing():
+                outbox.begin(host_id, now, previous=previous, reason=reason or ("missing" if previous else "new"))
         if begun is None or previous != begun:
             _write_name(name_path, outbox.instance_id)
     except (sqlite3.Error, OSError) as error:
@@ -137,14 +138,6 @@ def _is_damage(error: Exception) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return "no such" in str(error) or "already exists" in str(error) or "malformed" in str(error)
     return isinstance(error, sqlite3.DatabaseError)
-
-
-def _begin(outbox: Outbox, host_id: str, now: datetime, previous: str | None, reason: str) -> None:
-    with outbox.changing():
-        outbox.keep("instance_id", str(uuid.uuid4()))
-        outbox.keep("host_id", host_id)
-        outbox.keep("begun", reason)
-        outbox.add("outbox-begun", now, {"previous_instance_id": previous, "reason": reason}, now)
 
 
 def _set_aside(path: str) -> None:

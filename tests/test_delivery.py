@@ -35,16 +35,41 @@ class Centre:
     """Types of events that it refuses, one by one."""
     chokes: Sequence[str] = ()
     """Types of events that make a batch one that it cannot read."""
+    offers_beats: bool = True
+    refuses_states: bool = False
+    ahead: int = 0
+    """The highest number of a state that it knows already."""
+    knows: frozenset[int] = frozenset()
+    """Sequences that it has other events of, of this stream."""
+    stream: str = ""
+    begun: list[dict[str, Any]] = field(default_factory=list)
     events: dict[int, str] = field(default_factory=dict)
     states: list[dict[str, Any]] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     batches: list[tuple[datetime, int]] = field(default_factory=list)
     now: datetime = NOON
 
-    def post(self, batch: dict[str, Any]) -> Answer:
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+        if not self.up:
+            return Answer(verdict=Verdict.AGAIN, why="away")
+        if not self.offers_beats:
+            return Answer(verdict=Verdict.MISCONFIGURED, why="HTTP 404", offered=False)
+        self.kinds.append("beat")
+        assert (host_id, len(instance_id)) == (HOST, 36)
+        if sequence < self.ahead:
+            return Answer(verdict=Verdict.ANSWERED, text=json.dumps(_overtaken(f"h-{sequence:020}", self.ahead)))
+        if self.states and digest == self.states[-1]["hash"]:
+            return Answer(verdict=Verdict.ANSWERED, settled=True)
+        receipt = {"schema": "maestro.receipt/1", "results": [result(f"h-{sequence:020}")], "resend_state": True}
+        return Answer(verdict=Verdict.ANSWERED, text=json.dumps(receipt))
+
+    def post(self, batch: Any) -> Answer:
         if not self.up:
             return Answer(verdict=Verdict.AGAIN, why="away")
         messages = batch["messages"]
+        if batch["instance_id"] != self.stream and self.stream:
+            self.events, self.knows, self.ahead = {}, frozenset(), 0
+        self.stream = batch["instance_id"]
         types = [message["body"].get("type") for message in messages]
         if set(types) & set(self.chokes):
             return Answer(verdict=Verdict.REFUSED, why="HTTP 400", text="what?", final=True)
@@ -55,14 +80,32 @@ class Centre:
         results = []
         for message in messages:
             self.kinds.append(message["kind"])
-            refused = message["body"].get("type") in self.refuses
-            if message["kind"] == "event" and not refused:
+            detail = self._detail(message)
+            if message["kind"] == "event" and detail is None:
                 assert self.events.setdefault(message["sequence"], message["key"]) == message["key"]
-            if message["kind"] == "state":
+                self.begun += [message["body"]["document"]] * (message["body"]["type"] == "outbox-begun")
+            if message["kind"] == "state" and detail is None:
                 self.states.append(message["body"])
-            status = "refused" if refused else "accepted"
-            results.append({"key": message["key"], "status": status, "detail": "no" if refused else None})
+            results.append(result(message["key"], detail))
         return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
+
+    def _detail(self, message: dict[str, Any]) -> str | None:
+        if message["kind"] == "event" and message["sequence"] in self.knows:
+            return "sequence reused"
+        if message["kind"] != "event" and message["sequence"] < self.ahead:
+            return f"overtaken by sequence {self.ahead}"
+        refused = message["body"].get("type") in self.refuses or (message["kind"] == "state" and self.refuses_states)
+        return "no" if refused else None
+
+
+def result(key: str, detail: str | None = None) -> dict[str, Any]:
+    status = "accepted" if detail is None or detail.startswith("overtaken") else "refused"
+    return {"key": key, "status": status, "detail": detail}
+
+
+def _overtaken(key: str, ahead: int) -> dict[str, Any]:
+    results = [result(key, f"overtaken by sequence {ahead}")]
+    return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
 
 
 @pytest.fixture
@@ -81,7 +124,7 @@ def add(outbox: Outbox, *kinds: str, now: datetime = NOON) -> None:
 
 def deliver(outbox: Outbox, centre: Centre, *, digest: str = "a" * 16) -> Delivered:
     report: dict[str, object] = {"schema": "maestro.report/1", "hash": digest}
-    return Delivery(outbox, HOST, POLICY, centre.post).run(report, lambda: centre.now)
+    return Delivery(outbox, HOST, POLICY, centre).run(report, lambda: centre.now)
 
 
 def test_a_week_of_outage_is_made_up_for_without_a_burst_above_the_rate(outbox: Outbox) -> None:
@@ -116,7 +159,80 @@ def test_an_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
     for digest in ("a" * 16, "a" * 16, "b" * 16, "b" * 16):
         deliver(outbox, centre, digest=digest)
 
-    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "heartbeat", "state", "heartbeat"]
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state", "beat"]
+
+
+def test_a_centre_that_offers_no_short_heartbeat_gets_them_in_batches_for_a_day(outbox: Outbox) -> None:
+    centre = Centre(offers_beats=False)
+    for hours in (0, 1, 2):
+        centre.now = NOON + timedelta(hours=hours)
+        deliver(outbox, centre)
+    centre.offers_beats = True
+    for hours in (3, 26):
+        centre.now = NOON + timedelta(hours=hours)
+        deliver(outbox, centre)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", *["heartbeat"] * 3, "beat"]
+
+
+def test_a_state_that_is_asked_for_comes_next(outbox: Outbox) -> None:
+    centre = Centre()
+    deliver(outbox, centre)
+    centre.states = []
+    deliver(outbox, centre)
+    deliver(outbox, centre)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state"]
+
+
+def test_a_state_that_the_centre_does_not_want_is_offered_once_a_day(outbox: Outbox) -> None:
+    centre = Centre(refuses_states=True)
+    for hours in (0, 1, 2, 25):
+        centre.now = NOON + timedelta(hours=hours)
+        deliver(outbox, centre)
+    deliver(outbox, centre, digest="b" * 16)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "beat", "state", "state"]
+
+
+def test_after_a_disk_was_restored_states_are_told_with_numbers_that_are_new(outbox: Outbox) -> None:
+    centre = Centre(ahead=500)
+    for _ in range(2):
+        deliver(outbox, centre)
+    centre.ahead = 900
+    for _ in range(3):
+        deliver(outbox, centre)
+
+    assert len(centre.states) == 2
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "state", "beat", "state", "beat"]
+
+
+def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_own(outbox: Outbox) -> None:
+    centre = Centre(knows=frozenset({2, 3}))
+    before = outbox.instance_id
+    add(outbox, "outcome", "job-failed", "rebooted", "messages-lost")
+    with outbox.changing():
+        outbox.give_up(5, "", "too-old")
+
+    first = deliver(outbox, centre)
+    arrived = dict(centre.events)
+    second = deliver(outbox, centre)
+
+    assert first.answer.verdict is Verdict.BROKEN
+    assert second.answer.verdict is Verdict.ANSWERED
+    assert sorted(arrived) == [1, 4]
+    assert centre.begun[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
+    assert sorted(centre.events) == [1, 2, 3, 4]
+    assert outbox.depth().events == 0
+
+
+def test_a_centre_that_knows_all_sequences_already_makes_nothing_grow(outbox: Outbox) -> None:
+    add(outbox, "outcome", "outcome")
+    for _ in range(20):
+        deliver(outbox, Centre(knows=frozenset(range(1000))))
+
+    assert outbox.depth().events == 3
+    assert deliver(outbox, Centre()).answer.verdict is Verdict.ANSWERED
 
 
 def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:

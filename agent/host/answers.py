@@ -9,6 +9,7 @@ import requests
 
 _LONGEST_WAIT = timedelta(hours=1)
 _CHUNK_BYTES = 16384
+_WORDS = 300
 
 
 def session() -> requests.Session:
@@ -53,9 +54,14 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
 
 def fault(error: BaseException) -> str:
     """Say in a few words why there was no answer, from the innermost error; never with a header in it."""
-    chain = list(_causes(error))
+    chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
     return refused or next(filter(None, map(_own_fault, reversed(chain))), type(chain[-1]).__name__)
+
+
+def one_line(text: str) -> str:
+    """Return words of another side as one line of a bearable length, without signs that a terminal obeys."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:_WORDS]
 
 
 def _certificate_fault(error: BaseException) -> str:
@@ -76,7 +82,7 @@ def _own_fault(error: BaseException) -> str:
     return (error.strerror or "") if isinstance(error, OSError) else ""
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Walk inward: requests and urllib3 keep what they wrap as an argument, as `reason`, or as the cause."""
     seen: set[int] = set()
     waiting: list[object] = [error]

@@ -41,12 +41,13 @@ def centre(authority: Authority, tmp_path: Path) -> Iterator[Centre]:
 
 
 @pytest.fixture
-def sender(centre: Centre, authority: Authority, tmp_path: Path) -> Sender:
+def sender(centre: Centre, authority: Authority, tmp_path: Path) -> Iterator[Sender]:
     """Return an agent that speaks to the centre without anything between."""
     token = private_file(tmp_path / "token", f"{centre.token('--name', 'tests')}\n")
     made = Sender(directory=tmp_path)
     made.configure(port=centre.port, token_file=str(token), ca_file=str(authority.file))
-    return made
+    yield made
+    made.kill_daemon()
 
 
 @pytest.fixture

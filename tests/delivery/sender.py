@@ -2,15 +2,18 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from agent.errors import BusyError
 from agent.host.hostfacts import host_id
 from agent.outbox import Bounds, Outbox
 from agent.outboxfile import opened
@@ -26,6 +29,7 @@ class Sender:
     directory: Path
     settings: dict[str, object] = field(default_factory=dict)
     process: "subprocess.Popen[str] | None" = None
+    daemon: "subprocess.Popen[bytes] | None" = None
 
     def __post_init__(self) -> None:
         for name in ("state", "run"):
@@ -51,6 +55,26 @@ class Sender:
         )
         return self.process
 
+    def start_daemon(self) -> "subprocess.Popen[bytes]":
+        """Start the daemon, in a group of its own with the senders that it starts."""
+        options = ["--config", str(self.directory / "config.toml"), "--state-dir", str(self.directory / "state")]
+        self.daemon = subprocess.Popen(
+            ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(self.directory / "run")],
+            cwd=CHECKOUT,
+            env={**os.environ, "JOURNAL_STREAM": "1:1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return self.daemon
+
+    def kill_daemon(self) -> None:
+        """Kill the daemon and the sender that it has at work, as systemd does with their control group."""
+        if self.daemon is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.daemon.pid, signal.SIGKILL)
+            self.daemon.wait()
+
     def send(self, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run it to its end, whichever that is."""
         process = self.start(**environment)
@@ -60,7 +84,17 @@ class Sender:
 
     @contextmanager
     def outbox(self) -> Iterator[Outbox]:
-        with opened(str(self.directory / "state/outbox"), host_id(), BOUNDS, datetime.now(timezone.utc)) as found:
+        """Open the outbox, once the daemon's own sender leaves it."""
+        deadline = time.monotonic() + 30
+        with ExitStack() as stack:
+            while True:
+                now = datetime.now(timezone.utc)
+                try:
+                    found = stack.enter_context(opened(str(self.directory / "state/outbox"), host_id(), BOUNDS, now))
+                    break
+                except BusyError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
             yield found
 
     def add(self, count: int, first: int = 0, size: int = 100) -> None:

@@ -12,16 +12,16 @@ import pytest
 from agent.store import Store
 from tests.delivery.conftest import Between
 from tests.delivery.sender import CHECKOUT, Sender, stored_events
-from tests.support.authority import Authority
+from tests.support.authority import Authority, Certificate
 from tests.support.centre import Centre
 from tests.support.faultproxy import EXCHANGE, HANDSHAKE, chance, private_file
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 WORDS = {
     "refused": "",
-    "wrong-certificate": "certificate is not believed: unable to get local issuer certificate",
-    "expired-certificate": "certificate is not believed: certificate has expired",
-    "slow": "no whole answer within 1 s",
+    "wrong-certificate": "certificate is not accepted: unable to get local issuer certificate",
+    "expired-certificate": "certificate is not accepted: certificate has expired",
+    "slow": "no answer within 1 seconds",
     "http-500": "HTTP 500 Oops",
     "http-503": "HTTP 503 Busy",
     "http-429-seconds": "HTTP 429 Slow down",
@@ -110,11 +110,17 @@ def test_a_token_may_be_a_credential(sender: Sender, tmp_path: Path) -> None:
     assert sender.send(CREDENTIALS_DIRECTORY=str(tmp_path / "credentials")).returncode == 0
 
 
-def test_a_client_certificate_may_stand_for_a_token(sender: Sender, authority: Authority) -> None:
+def show_certificate(sender: Sender, authority: Authority) -> Certificate:
+    """Have the agent say who it is by a certificate, and not by a token."""
     with sender.outbox() as outbox:
         host = outbox.fact("host_id")
     certificate = authority.sign(str(host), names=f"URI:urn:uuid:{host}")
     sender.configure(token_file="", client_cert=str(certificate.file), client_key=str(certificate.key))
+    return certificate
+
+
+def test_a_client_certificate_may_stand_for_a_token(sender: Sender, authority: Authority) -> None:
+    show_certificate(sender, authority)
 
     assert sender.send().returncode == 0, sender.told
 
@@ -155,13 +161,14 @@ def test_a_heartbeat_is_small_and_a_state_comes_only_when_something_has_changed(
 EVENTS = 10_000
 BURST = 100
 KILL_EVERY = 400
-"""Events between two kills."""
+"""Events between two kills of the daemon and of whatever sends."""
 
 
-def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills(
-    between: Between, centre: Centre
+def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills_of_the_daemon(
+    between: Between, centre: Centre, authority: Authority
 ) -> None:
-    sender, proxy = between(chance(0.3, seed=11), timeout="1s", burst=BURST)
+    sender, proxy = between(chance(0.3, seed=11), timeout="1s", burst=BURST, interval="1m")
+    proxy.demand(show_certificate(sender, authority))
     kills = 0
 
     def kill_now_and_then(answered: int) -> None:
@@ -169,6 +176,7 @@ def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills(
         if answered % (KILL_EVERY // BURST) == 0 and sender.process is not None:
             kills += 1
             sender.process.kill()
+            sender.kill_daemon()
 
     proxy.passed = kill_now_and_then
     added, rounds, began = 0, 0, time.monotonic()
@@ -176,6 +184,8 @@ def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills(
         if added < EVENTS and rounds % 3 == 0:
             sender.add(min(700, EVENTS - added), first=added)
             added = min(added + 700, EVENTS)
+        if sender.daemon is None or sender.daemon.poll() is not None:
+            sender.start_daemon()
         sender.send()
         rounds += 1
         assert rounds < 2000

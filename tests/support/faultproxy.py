@@ -60,7 +60,15 @@ class FaultProxy:
         self._wrong = _context(self.stranger.sign("localhost"), None)
         self._expired = _context(self.authority.sign("localhost-expired", expired=True), None)
         self._answered = 0
+        self._shown: Certificate | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def demand(self, certificate: Certificate) -> None:
+        """Demand a certificate of whoever comes, and show the centre this one, as if it were theirs."""
+        for context in (self._good, self._wrong, self._expired):
+            context.load_verify_locations(self.authority.file)
+            context.verify_mode = ssl.CERT_REQUIRED
+        self._shown = certificate
 
     def __enter__(self) -> "FaultProxy":
         self._thread.start()
@@ -125,6 +133,8 @@ class FaultProxy:
     def _pass_on(self, line: str, headers: dict[str, str], body: bytes) -> bytes:
         method, path, _ = line.split(" ")
         context = ssl.create_default_context(cafile=str(self.authority.file))
+        if self._shown is not None:
+            context.load_cert_chain(self._shown.file, self._shown.key)
         centre = http.client.HTTPSConnection("127.0.0.1", self.centre_port, context=context, timeout=30)
         try:
             centre.request(method, path, body, {name: value for name, value in headers.items() if name != "host"})
