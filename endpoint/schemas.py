@@ -60,7 +60,7 @@ class Checks:
     def __init__(self) -> None:
         self.batch = Check("maestro.batch-1")
         self._report = Check("maestro.report-1")
-        self._heartbeat = Check("maestro.heartbeat-1")
+        self.heartbeat = Check("maestro.heartbeat-1")
         self._event = Check("maestro.event-1")
         self._outcome = Check("maestro.outcome-1")
 
@@ -70,7 +70,7 @@ class Checks:
         if message["kind"] == "state":
             return self._report.fault(body, precisely=precisely)
         if message["kind"] == "heartbeat":
-            return self._heartbeat.fault(body, precisely=precisely)
+            return self.heartbeat.fault(body, precisely=precisely)
         fault = self._event.fault(body, precisely=precisely)
         if fault is None and body["type"] == "outcome":
             fault = self._outcome.fault(body["document"], precisely=precisely)

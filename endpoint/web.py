@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from endpoint import log
 from endpoint.config import Config
-from endpoint.core.batch import Batch, Message, read_message
+from endpoint.core.batch import Batch, Message, read_heartbeat, read_message, read_place
 from endpoint.core.fleet import fleet_document
 from endpoint.core.parse import MOST_SENT_BYTES, inflate, parse
 from endpoint.core.rate import Rates
@@ -33,6 +33,7 @@ _RETRY_S = 30
 _EXPLAINED_FAULTS = 3
 _EXPLAINED_BYTES = 64 * 1024
 """Beyond these a fault is told in fewer words: finding good ones takes time."""
+_HEARTBEATS = "/v1/hosts/<host>/instances/<instance>/heartbeats/<sequence>"
 Headers = dict[str, str]
 
 
@@ -53,11 +54,23 @@ class Centre:
         """Take a batch."""
         caller = self._caller()
         document = parse(_body())
-        self._admit(caller, document)
+        self._admit(caller, document.get("host_id") if isinstance(document, dict) else None)
         batch = self._read(document)
         sifted = self._streams.put(batch, datetime.now(timezone.utc))
         _log(batch, sifted)
         return _json(_receipt(sifted))
+
+    def heartbeat(self, host: str, instance: str, sequence: str) -> Response:
+        """Take a heartbeat on its own; where there is nothing to say, the answer has no body."""
+        caller = self._caller()
+        place = read_place(host, instance, sequence)
+        self._admit(caller, place.host_id)
+        document: Any = parse(_body())
+        _told(self._checks.heartbeat.fault(document), "maestro.heartbeat/1")
+        batch = read_heartbeat(place, document)
+        sifted = self._streams.put(batch, datetime.now(timezone.utc))
+        _log(batch, sifted)
+        return _json(_receipt(sifted)) if sifted.resend_state or sifted.refused else _nothing()
 
     def health(self) -> Response:
         """Say whether messages can be stored."""
@@ -76,9 +89,8 @@ class Centre:
         certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
         return self._identities.caller(request.headers.get("Authorization", ""), certificate)
 
-    def _admit(self, caller: Caller, document: object) -> None:
+    def _admit(self, caller: Caller, host: object) -> None:
         """Let nobody speak for another host, and no host too often."""
-        host = document.get("host_id") if isinstance(document, dict) else None
         if caller.role is not Role.AGENT:
             raise RefusedError(403, "an administrator's token does not send messages")
         if not isinstance(host, str):
@@ -94,10 +106,7 @@ class Centre:
         messages = document.get("messages") if isinstance(document, dict) else None
         if isinstance(messages, list) and len(messages) > _MOST_MESSAGES:
             raise RefusedError(413, f"more than {_MOST_MESSAGES} messages")
-        fault = self._checks.batch.fault(document)
-        if fault is not None:
-            pointer, _, words = fault.partition(": ")
-            raise RefusedError(422, f"no maestro.batch/1: {fault}", ((pointer, words),))
+        _told(self._checks.batch.fault(document), "maestro.batch/1")
         return Batch(
             host_id=document["host_id"],
             instance_id=document["instance_id"],
@@ -120,6 +129,7 @@ def make_app(config: Config, database: Database) -> Flask:
     centre = Centre(config, database)
     app = Flask("maestro-endpoint", static_folder=None)
     app.add_url_rule("/v1/messages", "messages", centre.messages, methods=["POST"])
+    app.add_url_rule(_HEARTBEATS, "heartbeat", centre.heartbeat, methods=["PUT"])
     app.add_url_rule("/v1/health", "health", centre.health, methods=["GET"])
     app.add_url_rule("/v1/fleet", "fleet", centre.fleet, methods=["GET"])
     handlers: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
@@ -151,6 +161,12 @@ def _body() -> bytes:
     return inflate(data) if encoding == "gzip" else data
 
 
+def _told(fault: str | None, schema: str) -> None:
+    if fault is not None:
+        pointer, _, words = fault.partition(": ")
+        raise RefusedError(422, f"no {schema}: {fault}", ((pointer, words),))
+
+
 def _receipt(sifted: Sifted) -> dict[str, Any]:
     return {
         "schema": "maestro.receipt/1",
@@ -178,6 +194,12 @@ def _json(document: object, status: int = 200, headers: Headers | None = None) -
     kind = "application/json" if status == http.HTTPStatus.OK else "application/problem+json"
     text = json.dumps(document, separators=(",", ":"))
     return Response(text, status=status, headers=headers, content_type=kind)
+
+
+def _nothing() -> Response:
+    answer = Response(status=204)
+    del answer.headers["Content-Type"]  # of no body
+    return answer
 
 
 def _problem(status: int, detail: str, errors: tuple[tuple[str, str], ...] = (), headers: Headers | None = None) -> Any:

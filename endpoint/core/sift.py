@@ -94,6 +94,14 @@ def sift(messages: Sequence[Message], known: Known) -> Sifted:
     return sifted
 
 
+def sift_unknown(messages: Sequence[Message]) -> Sifted:
+    """Answer what belongs to no known stream and may not begin one: nothing is stored, the state is asked for."""
+    results = [
+        Result(key=message.key, status=Status.ACCEPTED, detail="of an outbox not known yet") for message in messages
+    ]
+    return Sifted(results=results, resend_state=True)
+
+
 def _seen(message: Message) -> Seen:
     return Seen(key=message.key, sequence=message.sequence, digest=message.digest)
 
@@ -115,6 +123,8 @@ def _only_latest(message: Message, latest: Seen | None) -> tuple[Status, str | N
     if message.fault is not None:
         return Status.REFUSED, message.fault
     if latest is not None and message.sequence == latest.sequence:
+        if message.kind is Kind.HEARTBEAT and message.digest == latest.digest:
+            return Status.DUPLICATE, None  # it came in a batch once and on its own once, each with a key of its own
         return Status.REFUSED, "sequence reused"
     if latest is not None and message.sequence < latest.sequence:
         return Status.ACCEPTED, f"overtaken by sequence {latest.sequence}"

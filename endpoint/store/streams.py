@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.core.batch import Batch, Kind, Message
-from endpoint.core.sift import Known, Seen, Sifted, sift
+from endpoint.core.sift import Known, Seen, Sifted, sift, sift_unknown
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
@@ -143,7 +143,10 @@ class Streams:
         first_states: list[dict[str, Any]] = []
         states: list[dict[str, Any]] = []
         for entry in group:
-            stream = streams[entry.name]
+            stream = streams.get(entry.name)
+            if stream is None:
+                made.append(sift_unknown(entry.batch.messages))
+                continue
             latest = None
             if stream.latest_sequence is not None:
                 latest = Seen(key=stream.latest_key, sequence=stream.latest_sequence, digest=stream.latest_digest)
@@ -159,13 +162,16 @@ class Streams:
             connection.execute(_FIRST_STATE, first_states)
         if states:
             connection.execute(_STATE, states)
-        connection.execute(_UPDATE, changes)
+        if changes:
+            connection.execute(_UPDATE, changes)
         return made
 
     def _streams(self, connection: Connection, group: list[_Entry]) -> dict[tuple[str, str], Any]:
         names = [entry.name for entry in group]
         found = _locked(connection, names)
-        if missing := sorted((entry for entry in group if entry.name not in found), key=lambda entry: entry.name):
+        missing = [entry for entry in group if entry.name not in found and entry.batch.agent_version is not None]
+        if missing:
+            missing.sort(key=lambda entry: entry.name)
             for entry in missing:
                 values = {
                     "host_id": entry.batch.host_id, "instance_id": entry.batch.instance_id,
@@ -212,7 +218,7 @@ def _changes(stream: Any, batch: Batch, sifted: Sifted, now: float) -> dict[str,
     latest, state = sifted.latest, sifted.state
     return {
         "stream": stream.id,
-        "new_agent_version": batch.agent_version,
+        "new_agent_version": stream.agent_version if batch.agent_version is None else batch.agent_version,
         "new_last_seen_at": max(now, stream.last_seen_at),
         "new_latest_sequence": latest.sequence if latest else stream.latest_sequence,
         "new_latest_key": latest.key if latest else stream.latest_key,

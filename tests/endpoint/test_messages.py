@@ -61,7 +61,10 @@ def test_a_key_with_other_content_is_refused(client: Client, sort: str) -> None:
     message = next(made for made in (box.event(), box.state(), box.heartbeat()) if made["kind"] == sort)
     client.post(box.batch(message))
 
-    answer = client.post(box.batch({**message, "created_at": "2026-11-23T08:11:00Z"}))
+    changed: dict[str, object] = (
+        {"body": {"hash": "f" * 16}} if sort == "heartbeat" else {"created_at": "2026-11-23T08:11:00Z"}
+    )
+    answer = client.post(box.batch({**message, **changed}))
 
     assert answer.json["results"] == [{"key": message["key"], "status": "refused", "detail": "key reused"}]
 

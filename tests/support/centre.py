@@ -155,6 +155,11 @@ class Client:
         """Post bytes as they are."""
         return self.send("POST", "/v1/messages", data, **{"Content_Encoding": "identity", **headers})
 
+    def beat(self, host: str, instance: str, sequence: object, state_hash: str) -> Answer:
+        """Put a heartbeat on its own."""
+        path = f"/v1/hosts/{host}/instances/{instance}/heartbeats/{sequence}"
+        return self.send("PUT", path, json.dumps({"hash": state_hash}).encode(), Content_Encoding="identity")
+
     def get(self, path: str) -> Answer:
         return self.send("GET", path, None)
 
