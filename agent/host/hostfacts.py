@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import re
 import time
 import uuid
 from datetime import datetime, timezone
@@ -15,6 +16,7 @@ from agent.telling.report import Host
 
 _APPLICATION = uuid.UUID("6d6ce7c5-5a0e-4c3c-9a53-1b1f3a0c7d0e")
 """Makes the host's name one that this program alone knows the machine by (sd_id128_get_machine_app_specific(3))."""
+_MACHINE_ID = re.compile("[0-9a-f]{32}")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _BOOT_ID_VARIABLE = "MAESTRO_BOOT_ID"
 """Set by the unit, whose sandbox shows nothing of /proc but processes."""
@@ -22,7 +24,16 @@ _BOOT_ID_VARIABLE = "MAESTRO_BOOT_ID"
 
 def host_id() -> str:
     """Return the name that the centre knows this machine by; machine-id cannot be found from it."""
-    digest = hmac.new(machine_id().encode(), _APPLICATION.bytes, hashlib.sha256).digest()
+    return app_specific(machine_id(), _APPLICATION)
+
+
+def app_specific(machine: str, application: uuid.UUID) -> str:
+    """Return what `systemd-id128 machine-id --app-specific=` prints, as a UUID.
+
+    A container without machine-id goes by its host's name, and that is taken as it is.
+    """
+    key = bytes.fromhex(machine) if _MACHINE_ID.fullmatch(machine) else machine.encode()
+    digest = hmac.new(key, application.bytes, hashlib.sha256).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 

@@ -3,7 +3,7 @@
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -40,10 +40,15 @@ class Stranger:
                     connection.sendall(self.answer)
 
     def post(self) -> Answer:
-        url = f"http://127.0.0.1:{self.port}"
-        centre = Centre(replace(NO_CENTRE, url=url))
+        return self._ask(lambda centre: centre.post({"messages": []}))
+
+    def beat(self) -> Answer:
+        return self._ask(lambda centre: centre.beat(host_id="h", instance_id="i", sequence=1, digest="d"))
+
+    def _ask(self, how: Callable[[Centre], Answer]) -> Answer:
+        centre = Centre(replace(NO_CENTRE, url=f"http://127.0.0.1:{self.port}"))
         try:
-            return centre.post({"messages": []})
+            return how(centre)
         finally:
             centre.close()
 
@@ -92,12 +97,11 @@ ANSWERS = some.builds(
 def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
     stranger.answer = answer
 
-    found = stranger.post()
-
-    assert isinstance(found, Answer)
-    assert len(found.text) <= 1 << 20
-    assert found.why or found.verdict is Verdict.ANSWERED
-    assert found.why.isprintable()
+    for found in (stranger.post(), stranger.beat()):
+        assert isinstance(found, Answer)
+        assert len(found.text) <= 1 << 20
+        assert found.why or found.verdict is Verdict.ANSWERED
+        assert found.why.isprintable()
 
 
 def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
