@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -113,6 +113,14 @@ class Sender:
     def told(self) -> Any:
         """Return what it says of the centre."""
         return json.loads((self.directory / "run/telling.json").read_text())["listeners"]["centre"]
+
+
+def until(words: str, condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, words
+        time.sleep(0.1)
 
 
 def stored_events(database: Path) -> list[tuple[int, str, Any]]:

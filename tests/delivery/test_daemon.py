@@ -5,18 +5,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 
 from agent.store import Store
-from tests.delivery.sender import CHECKOUT, Sender, stored_events
+from tests.delivery.sender import CHECKOUT, Sender, stored_events, until
 from tests.support.centre import Centre
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_run_on_record_reaches_the_centre_without_a_person(sender: Sender, centre: Centre) -> None:
@@ -24,14 +16,14 @@ def test_a_run_on_record_reaches_the_centre_without_a_person(sender: Sender, cen
     command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(sender.directory / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as daemon:
         try:
-            until((sender.directory / "run/daemon.json").exists)
+            until("the daemon", (sender.directory / "run/daemon.json").exists)
             time.sleep(1)
             outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
             Store(str(sender.directory / "state")).write_run(outcome["id"], outcome)
             daemon.send_signal(signal.SIGHUP)  # looks at once
 
             database = centre.directory / "endpoint.db"
-            until(lambda: any(body["type"] == "outcome" for _, _, body in stored_events(database)))
+            until("the outcome", lambda: any(body["type"] == "outcome" for _, _, body in stored_events(database)))
         finally:
             daemon.kill()
 

@@ -48,6 +48,8 @@ class Centre:
     database: str
     port: int
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
+    network: int | None = None
+    """A process whose network it is in, where that is another than ours: nobody of ours can then connect."""
     process: subprocess.Popen[bytes] | None = None
     clients: list["Client"] = field(default_factory=list)
 
@@ -77,12 +79,18 @@ class Centre:
 
     def start(self) -> None:
         with (self.directory / "journal").open("ab") as journal:
+            enter = [] if self.network is None else ["nsenter", "-t", str(self.network), "-n"]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "endpoint", "serve", "--config", str(self.config)],
+                [*enter, sys.executable, "-m", "endpoint", "serve", "--config", str(self.config)],
                 cwd=CHECKOUT, stdout=journal, stderr=journal, start_new_session=True,
             )  # fmt: skip
+        if self.network is None:
+            self._wait()
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
+            assert self.process is not None
             assert self.process.poll() is None, self.journal
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
