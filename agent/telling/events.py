@@ -58,9 +58,10 @@ def first_mark(seen: Seen, since: datetime | None) -> Mark:
 
 
 def untold(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
-    """Return what is to be told now, oldest kinds first, and the mark after it."""
+    """Return what is to be told now, in the order in which it happened, and the mark after it."""
     runs, told_runs = _runs(mark, seen)
-    events = [*_boot(mark, seen), *runs, *_failed_jobs(mark, seen), *_reboot(mark, seen)]
+    events = [*runs, *_failed_jobs(mark, seen), *_reboot(mark, seen), *_boot(mark, seen)]
+    events.sort(key=lambda event: event.at)
     same_boot = mark.get("boot_id") == seen.boot_id and isinstance(mark.get("booted_at"), str)
     after: Mark = {
         **told_runs,

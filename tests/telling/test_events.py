@@ -159,3 +159,17 @@ def test_a_job_that_failed_is_told_once_and_one_that_did_not_never() -> None:
 
     assert event.document["job"] == "check"
     assert (event.document["consecutive_failures"], again.document["consecutive_failures"]) == (2, 3)
+
+
+def test_what_happened_first_is_told_first() -> None:
+    before = begun(Record())
+    late = {name: {**found, "finished_at": "2026-11-23T12:30:00Z"} for name, found in run(2).items()}
+    failed = {"check": {"finished_at": "2026-11-23T12:10:00Z", "exit_code": 1, "failures": 1}}
+    started = Started(version="1.0", at="2026-11-23T12:20:05Z")
+    record = Record(
+        runs={**run(1), **late}, jobs=failed, boot_id=NEXT_BOOT, booted_at=NOON + timedelta(minutes=20), daemon=started
+    )
+
+    events, _ = told(before, record)
+
+    assert kinds(events) == ["outcome", "job-failed", "rebooted", "agent-started", "outcome"]
