@@ -20,10 +20,8 @@ wherever they lie, files without a name (/#123). A list of the few places that c
 ELSEWHERE = (b"/usr/local/",)
 """No package's, though below."""
 _DELETED = b" (deleted)"
-_MAPPED = re.compile(
-    rb"^[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ [0-9]+ +(/.*) \(deleted\)$", re.MULTILINE
-)
-"""An executable mapping of a deleted file (proc_pid_maps(5)).
+_MAPPED = re.compile(rb"[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ [0-9]+ +(/.*)", re.DOTALL)
+"""An executable mapping of a file (proc_pid_maps(5)).
 
 What is only mapped to be read, a locale or a cache, is data: needrestart leaves that out, too.
 """
@@ -54,10 +52,8 @@ def runs_replaced(maps: bytes, program: bytes, places: tuple[bytes, ...] = PLACE
 
     A program that has copied its code to huge pages maps its own file no more; `exe` still points there.
     """
-    gone = [program.removesuffix(_DELETED)] if program.endswith(_DELETED) else []
-    if _DELETED in maps:  # most have none, and the expression costs more than this look
-        gone += _MAPPED.findall(maps)
-    return any(path.startswith(places) and not path.startswith(ELSEWHERE) for path in gone)
+    own = program.endswith(_DELETED) and _counts(program, places)
+    return own or any(_counts(path, places) for path in _deleted(maps))
 
 
 def unit_of(cgroups: bytes) -> str | None:
@@ -75,6 +71,20 @@ def unit_of(cgroups: bytes) -> str | None:
 def named(processes: Iterable[Process]) -> tuple[str, ...]:
     """Name what these processes belong to, each once."""
     return tuple(sorted({one.unit or _printable(one.program) for one in processes if not _waits_for_us(one)}))
+
+
+def _counts(path: bytes, places: tuple[bytes, ...]) -> bool:
+    return path.startswith(places) and not path.startswith(ELSEWHERE)
+
+
+def _deleted(maps: bytes) -> Iterable[bytes]:
+    """Return the deleted files whose code is mapped; line by line only where there is one, for most have none."""
+    end = maps.find(_DELETED + b"\n")
+    while end >= 0:
+        found = _MAPPED.fullmatch(maps, maps.rfind(b"\n", 0, end) + 1, end)
+        if found:
+            yield found[1]
+        end = maps.find(_DELETED + b"\n", end + 1)
 
 
 def _paths(cgroups: bytes) -> Iterable[tuple[str, str]]:

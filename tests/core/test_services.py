@@ -100,7 +100,7 @@ def test_no_text_of_mappings_is_too_odd(text: bytes, program: bytes) -> None:
 def test_only_a_whole_line_of_the_kernels_counts(parts: list[bytes]) -> None:
     text = b"".join(parts)
 
-    lines = [line.split(b" ", 5) for line in text.split(b"\n")]
+    lines = [line.split(b" ", 5) for line in text.split(b"\n")[:-1]]
     whole = [
         line[5].lstrip(b" ") for line in lines if line[:5] == [b"7f0-7f1", b"r-xp", b"0", b"0:0", b"7"] and line[5:]
     ]
