@@ -143,7 +143,10 @@ class Daemon:
 
     def _host(self, now: datetime, known_since: datetime | None) -> Host:
         up = timedelta(seconds=time.monotonic() - self._started)
-        return Host(machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since)
+        boot = now - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+        return Host(
+            machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since, booted_at=boot
+        )
 
     def _problems(self, seen: Remembered, now: datetime) -> list[str]:
         """Say what a person should know of: it does not get better by itself."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from agent.errors import RecordError
 from agent.health import Health
+from agent.host.bootid import boot_id
 from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs, running_job
 from agent.liveness import RUN_DIRECTORY, read_daemon, systemd_runs
@@ -17,6 +18,7 @@ from agent.reading import Reader
 from agent.status import Daemon, Document, Running, status_document, status_lines
 from agent.store import STATE, Store
 from agent.tellingfile import read_telling
+from agent.watched import Present
 
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 
@@ -91,5 +93,6 @@ def _weigh(
         daemon=daemon,
         jobs=jobs.part("jobs") if jobs else None,
         telling=telling,
+        present=Present(boot_id(), os.uname().release),
     )
     return health, document, status_lines(Reader(document, "status"), os.uname().nodename, now)

@@ -11,6 +11,7 @@ from agent.reading import Reader
 from agent.reporting import reporting_lines, reporting_part, reporting_reasons
 from agent.text import counted, fixing, held_lines, hidden_lines, reboot_line, step_lines
 from agent.times import ago, moment, spell
+from agent.watched import Present, watched_lines, watched_part
 
 STATUS_SCHEMA = "maestro.status/1"
 Document = dict[str, object]
@@ -87,12 +88,13 @@ def status_document(
     daemon: Daemon | None = None,
     jobs: Reader | None = None,
     telling: Reader | None = None,
+    present: Present | None = None,
 ) -> tuple[Health, Document]:
     """Weigh the record.
 
     `reboot` is the flag as it is now: packages and Unix time; None where it is down. `damaged` says what of the
-    record could not be read, `reboot_problem` why the flag could not be. `running` is the job at work right now.
-    `daemon` is None where none is to run, `jobs` what is remembered of each kind, `telling` what the sender says.
+    record could not be read, `reboot_problem` why the flag could not be. `running` is the job at work, `daemon` None
+    where none is to run, `jobs` what is remembered of each kind, `telling` what the sender says, `present` this moment.
 
     Raises:
         RecordError: a record has the right schema but not its shape.
@@ -107,7 +109,7 @@ def status_document(
         "generated_at": moment(now),
         "health": health.value,
         "reasons": [*unknown, *attention],
-        **_look(state),
+        **_look(state, present or Present()),
         "last_run": run.raw if run else None,
         "running": {**running.document, "last_run": goes_on} if running else None,
         "reboot": None if reboot_problem else _reboot_part(reboot),
@@ -116,11 +118,12 @@ def status_document(
     return health, document
 
 
-def _look(state: Reader | None) -> Document:
+def _look(state: Reader | None, present: Present) -> Document:
     return {
         "looked_at": state.text("generated_at") if state else None,
         "fresh_until": state.text("fresh_until") if state else None,
         "plan": state.part("plan").raw if state else None,
+        **watched_part(state, present),
     }
 
 
@@ -144,6 +147,7 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
         lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {result}, {changed} installed")
     reporting = reporting_lines(document.maybe_part("reporting"), now)
     lines += [*_running_lines(running, now), *_daemon_lines(document), *reporting]
+    lines += watched_lines(document, now)
     lines.append(f"Reboot       {reboot_line(document.maybe_part('reboot'))}")
     return lines
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, idle, plans, reports, upgrades, wire
+from benchmarks import answers, idle, plans, processes, reports, upgrades, wire
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -23,7 +23,7 @@ PARTS = {
     "memory": upgrades.memory,
     "idle": idle.idle,
 }
-ALONE = {"wire": wire.wire, "endpoint": reports.endpoint}
+ALONE = {"wire": wire.wire, "endpoint": reports.endpoint, "processes": processes.processes}
 """What needs no machine."""
 
 

@@ -217,7 +217,7 @@ def record(tmp_path: Path) -> Path:
     """Return a state directory that holds a look and a run."""
     memory = Memory(Store(str(tmp_path)))
     plan = given.plan(lists=PARTIAL, install=(given.step(),), held=(given.held(),), repair=(given.REPAIR,))
-    memory.keep_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500))
+    memory.keep_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), watched=given.WATCHED)
     memory.keep_outcome(ended(Result.FAILED), NOW)
     return tmp_path
 

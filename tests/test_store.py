@@ -389,7 +389,7 @@ def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -
     memory = Memory(Store(str(tmp_path / "file" / "state")))
 
     memory.keep_refreshed(Refreshed(verified_at=given.NOW), given.NOW)
-    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW)
+    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
     assert "the record cannot be written there" in memory.problem
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -399,7 +399,7 @@ def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store
     memory = Memory(store)
     Path(store.path(STATE)).mkdir()
 
-    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW)
+    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
     assert "state.json: cannot be written" in memory.problem
 

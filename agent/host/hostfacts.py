@@ -7,9 +7,9 @@ import re
 import time
 import uuid
 from datetime import datetime, timezone
-from pathlib import Path
 
 from agent.errors import HostError
+from agent.host.bootid import boot_id
 from agent.host.identity import machine_id
 from agent.host.system import read_distro
 from agent.telling.report import Host
@@ -17,9 +17,6 @@ from agent.telling.report import Host
 _APPLICATION = uuid.UUID("6d6ce7c5-5a0e-4c3c-9a53-1b1f3a0c7d0e")
 """Makes the host's name one that this program alone knows the machine by (sd_id128_get_machine_app_specific(3))."""
 _MACHINE_ID = re.compile("[0-9a-f]{32}")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_BOOT_ID_VARIABLE = "MAESTRO_BOOT_ID"
-"""Set by the unit, whose sandbox shows nothing of /proc but processes."""
 
 
 def host_id() -> str:
@@ -35,18 +32,6 @@ def app_specific(machine: str, application: uuid.UUID) -> str:
     key = bytes.fromhex(machine) if _MACHINE_ID.fullmatch(machine) else machine.encode()
     digest = hmac.new(key, application.bytes, hashlib.sha256).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
-
-
-def boot_id() -> str | None:
-    """Return the kernel's name for this boot."""
-    try:
-        text = _BOOT_ID.read_text(encoding="ascii")
-    except (OSError, ValueError):
-        text = os.environ.get(_BOOT_ID_VARIABLE, "")
-    try:
-        return str(uuid.UUID(text.strip()))
-    except ValueError:
-        return None
 
 
 def booted_at() -> datetime:

@@ -225,7 +225,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         name="maestro.services.need_restart",
         unit="{unit}",
-        what="How many units still use files that were deleted; missing where that is not watched",
+        what="How many units still run files that were deleted; missing where that is not known",
         points=length("services", "deleted_files"),
     ),
     Family(

@@ -48,9 +48,6 @@ class Host:
     os_codename: str | None
     architecture: str | None
     kernel: str | None
-    newest_kernel: str | None = None
-    deleted_files: tuple[str, ...] | None = None
-    """Units that still use deleted files; None where nobody looks."""
 
     @property
     def document(self) -> Document:
@@ -87,12 +84,12 @@ def report_document(
         "generated_at": found.text("generated_at"),
         "host": {**host.document, "instance_id": instance_id},
         "agent": _agent(found, daemon, version),
-        "kernel": _kernel(host),
+        "kernel": _picked(found.part("kernel"), ("running", "newest", "outdated")),
         "lists": _lists(plan),
         "updates": _updates(plan),
         "last_outcome": _last_outcome(found.maybe_part("last_run")),
         "reboot": _picked(found.maybe_part("reboot"), ("required", "packages", "since")),
-        "services": None if host.deleted_files is None else {"deleted_files": list(host.deleted_files)},
+        "services": _picked(found.maybe_part("services"), ("deleted_files",)),
         "docker": found.raw.get("docker"),
         "weave": found.raw.get("weave"),
         "jobs": found.raw.get("jobs"),
@@ -110,15 +107,6 @@ def _agent(status: Reader, daemon: Reader | None, version: str) -> Document:
         "version": version,
         "started_at": daemon.maybe_text("started_at") if daemon else None,
         "state": ("working" if status.raw.get("running") else "idle") if alive else None,
-    }
-
-
-def _kernel(host: Host) -> Document:
-    known = host.kernel is not None and host.newest_kernel is not None
-    return {
-        "running": host.kernel,
-        "newest": host.newest_kernel,
-        "outdated": host.kernel != host.newest_kernel if known else None,
     }
 
 

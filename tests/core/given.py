@@ -33,6 +33,7 @@ from agent.core.policy import (
     SecurityPolicy,
 )
 from agent.core.ports import Known
+from agent.core.services import Watched
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
 FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)
@@ -42,6 +43,8 @@ REMOVAL = Removal(
     version="6.1.1-1",
     reason="superseded by 6.1.0-3-amd64, and not running",
 )
+BOOT = "b0000000-0000-4000-8000-000000000001"
+WATCHED = Watched(boot_id=BOOT, replaced=("cron.service", "ssh.service"))
 REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
 
 NO_CENTRE = EndpointPolicy(

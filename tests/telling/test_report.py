@@ -32,6 +32,13 @@ def test_what_is_not_known_is_null() -> None:
     assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": None, "outdated": None}
 
 
+def test_what_runs_is_told_without_the_moment_at_which_it_was_seen() -> None:
+    found: Any = report(golden("status"))
+
+    assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": "6.1.0-20-amd64", "outdated": True}
+    assert found["services"] == {"deleted_files": ["cron.service", "ssh.service"]}
+
+
 def test_counts_are_those_of_the_plan() -> None:
     status = golden("status")
     found: Any = report(status)
@@ -57,6 +64,7 @@ def changed(status: Any, path: str, value: object) -> Any:
     [
         ("generated_at", "2030-01-01T00:00:00Z"),
         ("plan.seen_at", "2030-01-01T00:00:00Z"),
+        ("services.seen_at", "2030-01-01T00:00:00Z"),
         ("jobs.check.last_started_at", "2030-01-01T00:00:00Z"),
         ("jobs.check.next_at", "2030-01-01T00:00:00Z"),
         ("running", {"pid": 7, "job": "check", "since": None, "last_run": False}),
@@ -75,6 +83,9 @@ def test_a_moment_of_observation_leaves_the_hash(path: str, value: object) -> No
         ("plan.other_updates", 99),
         ("reboot.required", not golden("status")["reboot"]["required"]),
         ("jobs.check.consecutive_failures", 99),
+        ("kernel.newest", "6.1.0-21-amd64"),
+        ("services.deleted_files", []),
+        ("services", None),
         ("health", "unknown"),
     ],
 )
