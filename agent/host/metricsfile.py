@@ -1,7 +1,9 @@
 """The file that node_exporter's textfile collector reads: replaced as a whole, readable by everyone."""
 
 import contextlib
+import errno
 import os
+import pwd
 
 from agent.errors import HostError
 
@@ -36,9 +38,27 @@ def _write(path: str, content: bytes) -> None:
 
 
 def _reason(path: str, error: OSError) -> str:
+    """Say what is wrong, and what to do where that is known."""
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
-        return f"there is no directory {directory}"
+        return f"there is no directory {directory} (is prometheus-node-exporter installed?)"
+    if isinstance(error, PermissionError) and os.access(directory, os.W_OK):
+        return f"it, or {path}.tmp, is another user's: remove it"  # in a directory with the sticky bit
     if isinstance(error, PermissionError):
-        return f"this user may not write to {directory}"
+        user = _user()
+        way = f"`chgrp {user} {directory} && chmod 1775 {directory}`"
+        return f"the user {user} may not write to {directory}: {way}"
+    if error.errno == errno.EROFS:
+        return (
+            f"{directory} is read-only for the daemon: `systemctl restart maestro-agent` where it was made after the "
+            "daemon's start; for a place of your own `systemctl edit maestro-agent`, [Service], "
+            f"ReadWritePaths={directory}"
+        )
     return error.strerror or str(error)
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -72,7 +72,8 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(HostError) as caught:
         write_metrics(str(path), "a 1\n")
 
-    assert str(caught.value) == f"{path}: the metrics cannot be written: there is no directory {path.parent}"
+    words = f"there is no directory {path.parent} (is prometheus-node-exporter installed?)"
+    assert str(caught.value) == f"{path}: the metrics cannot be written: {words}"
 
 
 def test_a_directory_in_place_of_the_file_is_told_and_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -98,7 +99,8 @@ def test_a_directory_of_others_is_named_and_the_old_file_stays(tmp_path: Path) -
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert done.stdout == f"{path}: the metrics cannot be written: this user may not write to {tmp_path}\n"
+    told = f"the user nobody may not write to {tmp_path}: `chgrp nobody {tmp_path} && chmod 1775 {tmp_path}`"
+    assert done.stdout == f"{path}: the metrics cannot be written: {told}\n"
     assert path.read_text() == "a 1\n"
 
 
