@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 
 from agent.reading import Reader
-from agent.times import ago
+from agent.times import ago, spell
 
-_LISTENERS = ("centre", "textfile", "otlp")
 _LONG = timedelta(hours=1)
 """How long a listener may be unreachable before a person should know."""
+
+
+class Listener(Enum):
+    """Who may be told; the value is the name in documents."""
+
+    CENTRE = "centre"
+    TEXTFILE = "textfile"
+    OTLP = "otlp"
 
 
 def reporting_part(telling: Reader | None) -> dict[str, object] | None:
@@ -16,7 +24,7 @@ def reporting_part(telling: Reader | None) -> dict[str, object] | None:
     listeners = telling.maybe_part("listeners") if telling else None
     if listeners is None:
         return None
-    found = {name: listeners.maybe_part(name) for name in _LISTENERS}
+    found = {one.value: listeners.maybe_part(one.value) for one in Listener}
     return {name: dict(part.raw) if part else None for name, part in found.items()}
 
 
@@ -26,16 +34,16 @@ def reporting_reasons(telling: Reader | None, now: datetime) -> list[str]:
     for name, part in _on(telling):
         since = part.maybe_moment("failing_since")
         if since is not None and now - since > _LONG:
-            long = ago(since, now).removesuffix(" ago")
-            reasons.append(f"no report has reached the {name} for {long}: {part.text('why')}")
+            # Not how long: a report goes out anew whenever its words are others.
+            reasons.append(f"no report has reached the {name} since {spell(since)}: {part.text('why')}")
     return reasons
 
 
 def reporting_lines(reporting: Reader | None, now: datetime) -> list[str]:
     """Render the part for a person."""
     lines = []
-    for name in _LISTENERS if reporting else ():
-        part = reporting.maybe_part(name) if reporting else None
+    for one in Listener if reporting else ():
+        part = reporting.maybe_part(one.value) if reporting else None
         if part is None:
             continue
         told = part.maybe_moment("last_success_at")
@@ -45,10 +53,25 @@ def reporting_lines(reporting: Reader | None, now: datetime) -> list[str]:
             words += f", failing for {ago(failing, now).removesuffix(' ago')}: {part.text('why')}"
         waiting = int(part.number("depth"))
         words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
-        lines.append(f"{name.capitalize():12} {words}")
+        words += "".join(_lost(part))
+        lines.append(f"{one.value.capitalize():12} {words}")
     return lines
+
+
+def _lost(part: Reader) -> list[str]:
+    """Say what will never arrive there."""
+    found = []
+    for field, words in (
+        ("dropped", "given up"),
+        ("refused", "refused"),
+        ("points_refused", "numbers refused"),
+    ):
+        count = int(part.number(field)) if field in part.raw else 0
+        found += [f"; {count} {words}"] if count else []
+    return found
 
 
 def _on(telling: Reader | None) -> Sequence[tuple[str, Reader]]:
     listeners = telling.maybe_part("listeners") if telling else None
-    return [(name, part) for name in _LISTENERS if listeners and (part := listeners.maybe_part(name)) is not None]
+    names = [one.value for one in Listener]
+    return [(name, part) for name in names if listeners and (part := listeners.maybe_part(name)) is not None]

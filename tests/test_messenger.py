@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from agent.core.beat import Pulse
-from agent.core.policy import EndpointPolicy
 from agent.host.child import Child
 from agent.jobrecord import keep_begun, keep_ended
 from agent.messenger import Messenger
+from agent.reporting import Listener
 from agent.store import Store
 from agent.telling.pulse import pulse_document
 from agent.tellingfile import write_telling
@@ -62,15 +62,14 @@ class World:
 
     def look(self, now: datetime, up_since: datetime = LONG_AGO) -> int:
         """Look once; return how many senders there were so far."""
-        endpoint = policy().endpoint
-        settings = {name: getattr(endpoint, name) for name in EndpointPolicy.__dataclass_fields__}
-        self.messenger.look(EndpointPolicy(**{**settings, "url": self.url}), "machine", now, up_since)
+        wanted = replace(policy(), endpoint=replace(policy().endpoint, url=self.url))
+        self.messenger.look(wanted, "machine", now, up_since)
         return len(self.started)
 
     def says(self, pulse: Pulse) -> None:
         """Have the sender come to its end and leave its word."""
         self.started[-1].code = 0
-        write_telling(str(self.directory / "run"), {"pulse": pulse_document(pulse), "listeners": {}})
+        write_telling(str(self.directory / "run"), Listener.CENTRE, {"pulse": pulse_document(pulse), "listeners": {}})
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_a_sender_is_started_each_five_minutes(world: World) -> None:
 
     assert len(world.started) == 13  # the first at once, after a day without one
     assert list(world.arguments[:2]) == ["--config", "/etc/c.toml"]
-    assert "--send" in world.arguments
+    assert "tell-centre" in world.arguments
 
 
 def test_after_booting_it_waits_for_its_slot(world: World) -> None:

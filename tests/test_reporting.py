@@ -50,4 +50,4 @@ def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
 
     (reason,) = reporting_reasons(telling(**changes), NOON)
 
-    assert reason == "no report has reached the centre for 2 hours: Connection refused"
+    assert reason == "no report has reached the centre since 2026-11-23 09:50 UTC: Connection refused"
