@@ -18,6 +18,17 @@ class Listener(Enum):
     TEXTFILE = "textfile"
     OTLP = "otlp"
 
+    @property
+    def label(self) -> str:
+        """The name at the beginning of a line."""
+        return "OTLP" if self is Listener.OTLP else self.value.capitalize()
+
+    @property
+    def words(self) -> str:
+        """The name within a sentence."""
+        names = {Listener.TEXTFILE: "the file for Prometheus", Listener.OTLP: "the OpenTelemetry collector"}
+        return names.get(self, "the centre")
+
 
 def reporting_part(telling: Reader | None) -> dict[str, object] | None:
     """Return the `reporting` of the status: each listener that is on; null where none is known to be."""
@@ -31,11 +42,11 @@ def reporting_part(telling: Reader | None) -> dict[str, object] | None:
 def reporting_reasons(telling: Reader | None, now: datetime) -> list[str]:
     """Say which listeners have not been reached for long, and why."""
     reasons = []
-    for name, part in _on(telling):
+    for one, part in _on(telling):
         since = part.maybe_moment("failing_since")
         if since is not None and now - since > _LONG:
             # Not how long: a report goes out anew whenever its words are others.
-            reasons.append(f"no report has reached the {name} since {spell(since)}: {part.text('why')}")
+            reasons.append(f"no report has reached {one.words} since {spell(since)}: {part.text('why')}")
     return reasons
 
 
@@ -54,7 +65,7 @@ def reporting_lines(reporting: Reader | None, now: datetime) -> list[str]:
         waiting = int(part.number("depth"))
         words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
         words += "".join(_lost(part))
-        lines.append(f"{one.value.capitalize():12} {words}")
+        lines.append(f"{one.label:12} {words}")
     return lines
 
 
@@ -71,7 +82,6 @@ def _lost(part: Reader) -> list[str]:
     return found
 
 
-def _on(telling: Reader | None) -> Sequence[tuple[str, Reader]]:
+def _on(telling: Reader | None) -> Sequence[tuple[Listener, Reader]]:
     listeners = telling.maybe_part("listeners") if telling else None
-    names = [one.value for one in Listener]
-    return [(name, part) for name in names if listeners and (part := listeners.maybe_part(name)) is not None]
+    return [(one, part) for one in Listener if listeners and (part := listeners.maybe_part(one.value)) is not None]

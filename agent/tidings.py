@@ -105,7 +105,7 @@ class Tidings:
         facts = host_facts()
         return Seen(
             now=_now(),
-            runs=self._store.run_ids(),
+            runs=self._runs(),
             read_run=self._read_run,
             jobs=self._jobs(),
             reboot=(flag[0], datetime.fromtimestamp(flag[1], timezone.utc)) if flag else None,
@@ -114,6 +114,12 @@ class Tidings:
             kernel=facts.kernel,
             daemon=self._daemon(),
         )
+
+    def _runs(self) -> list[str]:
+        try:
+            return self._store.run_ids()
+        except RecordError:  # `status` tells of that
+            return []
 
     def _read_run(self, run_id: str) -> Mapping[str, object] | None:
         try:

@@ -64,7 +64,7 @@ def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> Non
     assert part["centre"] is None
     assert found == [
         "Textfile     told 2 minutes ago, failing for 10 minutes: no directory",
-        "Otlp         told 2 minutes ago; 7 given up; 1 refused; 40 numbers refused",
+        "OTLP         told 2 minutes ago; 7 given up; 1 refused; 40 numbers refused",
     ]
 
 

@@ -4,10 +4,13 @@ import contextlib
 import errno
 import os
 import pwd
+import time
 
 from agent.errors import HostError
 
 _MODE = 0o644
+_PASSING = ".tmp"
+_OLD_S = 3600
 
 
 def write_metrics(path: str, text: str) -> None:
@@ -16,7 +19,8 @@ def write_metrics(path: str, text: str) -> None:
     Raises:
         HostError: it cannot be written; what the file held before stays.
     """
-    passing = f"{path}.tmp"  # the collector reads names that end in .prom, and those alone
+    # Of this process alone, for two may write at once; the collector reads names that end in .prom, and no others.
+    passing = f"{path}.{os.getpid()}{_PASSING}"
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(passing)  # of one that was killed; never opened, for it may be a link
@@ -26,6 +30,17 @@ def write_metrics(path: str, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(passing)
         raise HostError(f"{path}: the metrics cannot be written: {_reason(path, error)}") from error
+    _sweep(path)
+
+
+def _sweep(path: str) -> None:
+    """Remove what others that were killed left behind."""
+    directory, name = os.path.split(path)
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            ours = entry.name.startswith(f"{name}.") and entry.name.endswith(_PASSING)
+            if ours and time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD_S:
+                os.unlink(entry.path)
 
 
 def _write(path: str, content: bytes) -> None:
@@ -43,7 +58,7 @@ def _reason(path: str, error: OSError) -> str:
     if not os.path.isdir(directory):
         return f"there is no directory {directory} (is prometheus-node-exporter installed?)"
     if isinstance(error, PermissionError) and os.access(directory, os.W_OK):
-        return f"it, or {path}.tmp, is another user's: remove it"  # in a directory with the sticky bit
+        return "it is another user's: remove it"  # in a directory with the sticky bit
     if isinstance(error, PermissionError):
         user = _user()
         way = f"`chgrp {user} {directory} && chmod 1775 {directory}`"
