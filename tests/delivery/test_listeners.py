@@ -309,6 +309,20 @@ def test_a_sender_that_is_killed_again_and_again_loses_nothing(told: Told, colle
     assert len(keys) == len({one["attributes"]["maestro.sequence"]["intValue"] for one in records(collector)}) == 151
 
 
+def test_one_that_is_just_being_told_is_busy_and_the_others_are_told(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector)
+    file = textfile(told)
+    now = datetime.now(timezone.utc)
+
+    with opened(str(told.directory / "state/outbox/otlp"), host_id(), BOUNDS, now):
+        done = told.send()
+
+    assert done.returncode == 5
+    assert "is sending reports" in done.stderr
+    assert file.exists()
+    assert collector.paths == []
+
+
 def test_an_outbox_that_is_no_outbox_holds_up_no_numbers(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector)
     (told.directory / "state/outbox").mkdir()
