@@ -62,7 +62,7 @@ class Herald:
         self._run_dir = run_dir
         self._tidings = Tidings(store, run_dir)
         self._directory = os.path.join(store.directory, OUTBOX_DIRECTORY, Listener.OTLP.value)
-        self._deadline = monotonic() + policy.timeout.total_seconds()
+        self._deadline: float | None = None
         self._collector: Collector | None = None
         self._problems: list[str] = []
         self._verdict = Verdict.ANSWERED
@@ -133,6 +133,8 @@ class Herald:
 
     def _deliver(self, request: Request) -> Delivery | None:
         """Send one request; None where none may be sent now."""
+        if self._deadline is None:  # what came before was this machine's own time
+            self._deadline = monotonic() + self._policy.timeout.total_seconds()
         if self._collector is None or self._verdict is Verdict.AGAIN or monotonic() > self._deadline:
             return None
         done = deliver(self._collector, request)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from agent.core.beat import Pulse
@@ -22,6 +23,7 @@ from agent.times import moment
 from agent.version import VERSION
 
 Document = dict[str, object]
+_RUNS = 10
 _SKEW = timedelta(seconds=30)
 """Clocks that are this far apart are told."""
 
@@ -66,13 +68,19 @@ class Tidings:
         mark = outbox.fact("mark")
         if not isinstance(mark, dict):
             mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else seen.now - reach)
-        events, after_them = untold(mark, seen)
-        with outbox.changing():
-            for event in events:
-                outbox.add(event.kind, event.at, event.document, seen.now)
-            if after_them != mark:
-                outbox.keep("mark", after_them)
-            outbox.shrink(seen.now)
+        last = str(mark.get("run", ""))
+        new = sorted(run for run in seen.runs if run > last)
+        # A few runs at a time, each of which may be as long as a machine has packages.
+        for until in dict.fromkeys([*new[_RUNS - 1 :: _RUNS], max(new, default=last)]):
+            part = replace(seen, runs=[run for run in seen.runs if run <= until])
+            events, after_them = untold(mark, part)
+            with outbox.changing():
+                for event in events:
+                    outbox.add(event.kind, event.at, event.document, seen.now)
+                if after_them != mark:
+                    outbox.keep("mark", after_them)
+                outbox.shrink(seen.now)
+            mark = after_them
 
     def entry(self, listener: Listener) -> Mapping[str, object]:
         """Return what was last said of a listener; empty where nothing is known."""

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.herald import BOUNDS
+from agent.core.policy import OtlpPolicy
+from agent.herald import BOUNDS, Herald
 from agent.host.hostfacts import host_id
 from agent.outboxfile import opened
+from agent.store import Store
 from agent.times import parse_moment
 from tests.delivery.sender import CHECKOUT, stored_events
 from tests.delivery.told import Told, records, run_ids
@@ -289,6 +291,28 @@ def test_what_waits_for_a_collector_is_bounded_and_what_is_lost_is_told(told: To
     assert len(found) == said["depth"] + 1
     assert all(len(one.document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]) <= 100 for one in batches)
     assert told.said("otlp")["depth"] == 0
+
+
+class SlowStore(Store):
+    """A record on a disk that is busy."""
+
+    def run_ids(self) -> list[str]:
+        time.sleep(1.2)
+        return super().run_ids()
+
+
+def test_what_this_machine_itself_takes_is_no_reason_to_send_nothing(told: Told, collector: OtelCollector) -> None:
+    ours = told.record(1)
+    wanted = OtlpPolicy(
+        url=collector.url, headers_file="", ca_file=str(collector.ca_file), timeout=timedelta(seconds=1), logs=True,
+        metrics=True,
+    )  # fmt: skip
+
+    done = Herald(wanted, SlowStore(str(told.directory / "state")), str(told.directory / "run")).send()
+
+    assert (done.why, done.records) == ("", 2)
+    assert done.points > 5
+    assert run_ids(collector) == [ours]
 
 
 def test_a_sender_that_is_killed_again_and_again_loses_nothing(told: Told, collector: OtelCollector) -> None:
