@@ -122,7 +122,7 @@ class Daemon:
                 self._scheduler.once(self._errand.do)
         self._say(due, now, waiting, self._problems(seen, now))
         up_since = now - timedelta(seconds=time.monotonic() - self._started)
-        self._messenger.look(self._policy.endpoint, self._machine, now, up_since)
+        self._messenger.look(self._policy, self._machine, now, up_since)
 
     def _why_wait(self) -> str:
         """Say why a job that is due does not begin now; empty if it does."""

@@ -2,13 +2,32 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 
 from agent.reading import Reader
-from agent.times import ago
+from agent.times import ago, spell
 
-_LISTENERS = ("centre", "textfile", "otlp")
 _LONG = timedelta(hours=1)
 """How long a listener may be unreachable before a person should know."""
+
+
+class Listener(Enum):
+    """Who may be told; the value is the name in documents."""
+
+    CENTRE = "centre"
+    TEXTFILE = "textfile"
+    OTLP = "otlp"
+
+    @property
+    def label(self) -> str:
+        """The name at the beginning of a line."""
+        return "OTLP" if self is Listener.OTLP else self.value.capitalize()
+
+    @property
+    def words(self) -> str:
+        """The name within a sentence."""
+        names = {Listener.TEXTFILE: "the file for Prometheus", Listener.OTLP: "the OpenTelemetry collector"}
+        return names.get(self, "the centre")
 
 
 def reporting_part(telling: Reader | None) -> dict[str, object] | None:
@@ -16,26 +35,26 @@ def reporting_part(telling: Reader | None) -> dict[str, object] | None:
     listeners = telling.maybe_part("listeners") if telling else None
     if listeners is None:
         return None
-    found = {name: listeners.maybe_part(name) for name in _LISTENERS}
+    found = {one.value: listeners.maybe_part(one.value) for one in Listener}
     return {name: dict(part.raw) if part else None for name, part in found.items()}
 
 
 def reporting_reasons(telling: Reader | None, now: datetime) -> list[str]:
     """Say which listeners have not been reached for long, and why."""
     reasons = []
-    for name, part in _on(telling):
+    for one, part in _on(telling):
         since = part.maybe_moment("failing_since")
         if since is not None and now - since > _LONG:
-            long = ago(since, now).removesuffix(" ago")
-            reasons.append(f"no report has reached the {name} for {long}: {part.text('why')}")
+            # Not how long: a report goes out anew whenever its words are others.
+            reasons.append(f"no report has reached {one.words} since {spell(since)}: {part.text('why')}")
     return reasons
 
 
 def reporting_lines(reporting: Reader | None, now: datetime) -> list[str]:
     """Render the part for a person."""
     lines = []
-    for name in _LISTENERS if reporting else ():
-        part = reporting.maybe_part(name) if reporting else None
+    for one in Listener if reporting else ():
+        part = reporting.maybe_part(one.value) if reporting else None
         if part is None:
             continue
         told = part.maybe_moment("last_success_at")
@@ -45,10 +64,24 @@ def reporting_lines(reporting: Reader | None, now: datetime) -> list[str]:
             words += f", failing for {ago(failing, now).removesuffix(' ago')}: {part.text('why')}"
         waiting = int(part.number("depth"))
         words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
-        lines.append(f"{name.capitalize():12} {words}")
+        words += "".join(_lost(part))
+        lines.append(f"{one.label:12} {words}")
     return lines
 
 
-def _on(telling: Reader | None) -> Sequence[tuple[str, Reader]]:
+def _lost(part: Reader) -> list[str]:
+    """Say what will never arrive there."""
+    found = []
+    for field, words in (
+        ("dropped", "given up"),
+        ("refused", "refused"),
+        ("points_refused", "numbers refused"),
+    ):
+        count = int(part.number(field)) if field in part.raw else 0
+        found += [f"; {count} {words}"] if count else []
+    return found
+
+
+def _on(telling: Reader | None) -> Sequence[tuple[Listener, Reader]]:
     listeners = telling.maybe_part("listeners") if telling else None
-    return [(name, part) for name in _LISTENERS if listeners and (part := listeners.maybe_part(name)) is not None]
+    return [(one, part) for one in Listener if listeners and (part := listeners.maybe_part(one.value)) is not None]

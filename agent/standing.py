@@ -15,9 +15,10 @@ from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs, running_job
 from agent.liveness import RUN_DIRECTORY, read_daemon, systemd_runs
 from agent.reading import Reader
+from agent.reporting import Listener
 from agent.status import Daemon, Document, Running, status_document, status_lines
 from agent.store import STATE, Store
-from agent.tellingfile import read_telling
+from agent.tellingfile import entry_of, read_telling
 from agent.watched import Present
 
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
@@ -26,7 +27,7 @@ _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 def standing(store: Store, now: datetime, run_dir: str = RUN_DIRECTORY) -> tuple[Health, Document, list[str]]:
     """Return how the machine stands: in a word, as `maestro.status/1`, and in words."""
     damaged: list[str] = []
-    state = last = jobs = daemon = telling = None
+    state = last = jobs = daemon = None
     with _noting(damaged):
         state = store.read(STATE, "maestro.state/1")
     with _noting(damaged):
@@ -35,8 +36,7 @@ def standing(store: Store, now: datetime, run_dir: str = RUN_DIRECTORY) -> tuple
         jobs = read_jobs(store)
     with _noting(damaged):
         daemon = _daemon(run_dir)
-    with _noting(damaged):
-        telling = read_telling(run_dir)
+    telling = _telling(run_dir, damaged)
     # What has the right schema but not its shape shows only as it is weighed: then the rest is told without it.
     tries = ((state, last, jobs, daemon, telling), (state, last, None, None, None), (None, None, None, None, None))
     for found in tries[:-1]:
@@ -54,6 +54,16 @@ def _noting(damaged: list[str]) -> Iterator[None]:
         yield
     except RecordError as error:
         damaged.append(str(error))
+
+
+def _telling(run_dir: str, damaged: list[str]) -> Reader | None:
+    """Return what the senders say, each of its own listener; None where none says anything."""
+    found: Document = {}
+    for listener in Listener:
+        with _noting(damaged):
+            entry = entry_of(read_telling(run_dir, listener), listener)
+            found |= {listener.value: entry} if entry else {}
+    return Reader({"listeners": found}, "telling") if found else None
 
 
 def _daemon(run_dir: str) -> Daemon | None:

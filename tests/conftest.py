@@ -56,6 +56,6 @@ def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
-        for built in (CHECKOUT / "build").glob("maestro-*"):
+        for built in (CHECKOUT / "build").glob("maestro-*_*"):
             shutil.copy(built, made)
     return next(made.glob("maestro-agent_*_all.deb"))

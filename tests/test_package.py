@@ -1,6 +1,8 @@
 """The Debian package: built from this checkout, without a complaint from lintian, clean through its whole life."""
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,21 @@ def test_lintian_has_nothing_to_say(deb: Path) -> None:
 
     assert done.returncode == 0, done.stdout
     assert [line for line in done.stdout.splitlines() if not any(tag in line for tag in ACCEPTED)] == []
+
+
+def test_what_the_manual_points_to_is_in_the_package(deb: Path) -> None:
+    listed = subprocess.run(["dpkg-deb", "-c", str(deb)], capture_output=True, text=True, check=True).stdout
+    names = {line.split()[5].removesuffix(".gz") for line in listed.splitlines()}
+    tree = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb)], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
+        (place,) = (name for name in archive.getnames() if name.endswith("/maestro-agent.service"))
+        unit = archive.extractfile(place)
+        assert unit is not None
+        lines = unit.read().decode().splitlines()
+
+    wanted = ("metrics.md", "documents.md", "examples/maestro.rules.yml", "examples/config.example.toml")
+    assert {f"./usr/share/doc/maestro-agent/{name}" for name in wanted} <= names
+    assert "ReadWritePaths=-/var/lib/prometheus/node-exporter" in lines
 
 
 def script(deb: Path, name: str) -> str:

@@ -50,4 +50,26 @@ def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
 
     (reason,) = reporting_reasons(telling(**changes), NOON)
 
-    assert reason == "no report has reached the centre for 2 hours: Connection refused"
+    assert reason == "no report has reached the centre since 2026-11-23 09:50 UTC: Connection refused"
+
+
+def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> None:
+    failing = {**WELL, "failing_since": "2026-11-23T11:50:00Z", "why": "no directory"}
+    otlp = {**WELL, "dropped": 7, "refused": 1, "points_refused": 40}
+    part = reporting_part(Reader({"listeners": {"textfile": failing, "otlp": otlp}}, "telling"))
+
+    found = reporting_lines(Reader(part, "reporting"), NOON)
+
+    assert part is not None
+    assert part["centre"] is None
+    assert found == [
+        "Textfile     told 2 minutes ago, failing for 10 minutes: no directory",
+        "OTLP         told 2 minutes ago; 7 given up; 1 refused; 40 numbers refused",
+    ]
+
+
+def test_a_reason_has_the_same_words_each_time_so_that_no_report_is_new_for_it() -> None:
+    found = telling(failing_since="2026-11-23T09:50:00Z", why="away")
+
+    later = datetime(2026, 11, 25, tzinfo=timezone.utc)
+    assert reporting_reasons(found, NOON) == reporting_reasons(found, later)

@@ -1,20 +1,19 @@
-"""`maestro-agent report`: the document as it would go out, or deliver what waits."""
+"""`maestro-agent report`: the document as it would go out, or tell all that are configured to be told."""
 
 import argparse
-import os
-import pwd
 
-from agent import log
 from agent.cli.options import config_path
-from agent.cli.output import print_json, print_lines
+from agent.cli.output import print_json
+from agent.cli.telling import HOW, add_run_dir
 from agent.config.load import load
-from agent.core.retry import Verdict
-from agent.courier import Courier
 from agent.errors import ConfigError
+from agent.host.child import Child
 from agent.host.system import read_distro
-from agent.liveness import RUN_DIRECTORY
-from agent.outboxfile import OUTBOX_DIRECTORY
+from agent.listening import listening
+from agent.reporting import Listener
 from agent.store import Store
+from agent.tellingfile import withdraw_telling
+from agent.tidings import Tidings
 
 EXAMPLE = "example: maestro-agent report --show | jq .updates"
 
@@ -23,42 +22,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `report` takes."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--show", action="store_true", help="print maestro.report/1; sends nothing (default)")
-    what.add_argument("--send", action="store_true", help="deliver what waits, now")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", default=RUN_DIRECTORY, help="where the daemon says that it is alive"
-    )
+    what.add_argument("--send", action="store_true", help="tell all that are configured to be told, now")
+    add_run_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show, or send; exit 0 told, 1 not told."""
+    """Show, or send; exit 0 all told, 1 one of them not told."""
     policy, _ = load(config_path(arguments), read_distro())
-    store = Store(arguments.state_dir)
-    courier = Courier(policy.endpoint, store, arguments.run_dir)
     if not arguments.send:
-        print_json(courier.show())
+        print_json(Tidings(Store(arguments.state_dir), arguments.run_dir).shown())
         return 0
-    if not policy.endpoint.url:
-        raise ConfigError("no centre is configured: set endpoint.url (docs/endpoint/README.md)")
-    _be_the_owner(os.path.join(store.directory, OUTBOX_DIRECTORY))
-    log.set_up()
-    delivered = courier.send()
-    told = delivered.answer.verdict is Verdict.ANSWERED
-    words = f"{delivered.sent} message{'s' if delivered.sent != 1 else ''} delivered"
-    more = "; more wait, and go out a minute later" if delivered.more else ""
-    print_lines([f"{words}{more}." if told else f"{words}; the centre could not be told: {delivered.answer.why}"])
-    return 0 if told else 1
-
-
-def _be_the_owner(directory: str) -> None:
-    """Become the daemon's user where root asks: what is written there has to be its own, and its rights suffice."""
-    if os.geteuid() != 0:
-        return
-    try:
-        owner = os.stat(directory).st_uid
-        entry = pwd.getpwuid(owner)
-    except (OSError, KeyError):
-        return
-    if owner != 0:
-        os.initgroups(entry.pw_name, entry.pw_gid)
-        os.setgid(entry.pw_gid)
-        os.setuid(owner)
+    on = [one.listener for one in listening(policy)]
+    if not on:
+        raise ConfigError(f"nobody is configured to be told: {HOW}")
+    for listener in Listener:
+        if listener not in on:
+            withdraw_telling(arguments.run_dir, listener)
+    options = ["--config", arguments.config] if arguments.config is not None else []
+    behind = ["--state-dir", arguments.state_dir, "--run-dir", arguments.run_dir]
+    # All at once: a slow one holds up no other. Each says itself what came of it.
+    senders = [Child([*options, f"tell-{listener.value}", *behind], quiet=False) for listener in on]
+    failed = {code for code in [sender.wait() for sender in senders] if code}
+    return failed.pop() if len(failed) == 1 and min(failed) > 0 else min(len(failed), 1)

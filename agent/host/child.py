@@ -15,8 +15,8 @@ _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 class Child:
     """One that was started, and may have ended."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
-        """Start it: the same interpreter and program with these arguments; what it prints is dropped.
+    def __init__(self, arguments: Sequence[str], *, quiet: bool = True) -> None:
+        """Start it: the same interpreter and program with these arguments; what it prints is dropped where `quiet`.
 
         Raises:
             OSError: it cannot be started.
@@ -27,7 +27,7 @@ class Child:
             sys.executable,
             [*own, *arguments],
             os.environ,
-            file_actions=[null],
+            file_actions=[null] if quiet else [],
             setsigmask=[],  # the daemon has blocked its own signals in all its threads
             setsigdef=_SIGNALS,
         )
@@ -42,6 +42,15 @@ class Child:
             except ChildProcessError:
                 pid, status = self.pid, 0
             self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+    def wait(self) -> int:
+        """Return its exit code, below 0 for a signal, once it has ended."""
+        while self._code is None:
+            try:
+                self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            except ChildProcessError:
+                self._code = 0
         return self._code
 
     def age_s(self) -> float:

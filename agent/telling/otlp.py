@@ -21,8 +21,14 @@ _CUMULATIVE = 2
 """AGGREGATION_TEMPORALITY_CUMULATIVE of metrics.proto."""
 _INT64 = 1 << 63
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_ARCHITECTURES = {"armhf": "arm32", "armel": "arm32", "i386": "x86", "ppc64el": "ppc64"}
-"""Debian's words where OpenTelemetry's for `host.arch` are others."""
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    **dict.fromkeys(("armhf", "armel", "armv7l"), "arm32"),
+    **dict.fromkeys(("i386", "i686"), "x86"),
+    **dict.fromkeys(("ppc64el", "ppc64le"), "ppc64"),
+}
+"""Debian's words and the kernel's where OpenTelemetry's for `host.arch` are others."""
 
 
 class Severity(Enum):
@@ -121,7 +127,8 @@ def _resource(report: Document) -> Document:
     known = {
         "service.name": "maestro-agent",
         "service.version": at(report, "agent", "version"),
-        "service.instance.id": at(report, "host", "instance_id"),
+        # One agent a machine; the outbox's name would change with the outbox, and every series with it.
+        "service.instance.id": at(report, "host", "id"),
         "host.id": at(report, "host", "id"),
         "host.name": at(report, "host", "name"),
         "host.arch": _ARCHITECTURES.get(architecture, architecture) if isinstance(architecture, str) else None,

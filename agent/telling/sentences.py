@@ -42,7 +42,7 @@ def _rebooted(document: object) -> str:
 
 def _messages_lost(document: object) -> str:
     reason = _field(document, "reason").replace("-", " ")
-    return f"{_field(document, 'count')} events will never reach the centre: {reason}"
+    return f"{_field(document, 'count')} events will never arrive: {reason}"
 
 
 _SENTENCES: dict[str, Callable[[object], str]] = {

@@ -1,86 +1,112 @@
-"""The daemon in its sandbox on a booted machine tells a real centre, over real TLS, what comes on record there."""
+"""Telling on a machine that has booted: the sender in the daemon's sandbox, with the rights that the package gives."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.delivery.sender import stored_events, until
-from tests.support.authority import Authority
-from tests.support.centre import Centre
 from tests.support.kept import RECORD, UNIT, Kept
-from tests.support.repository import package
+from tests.support.promtool import promtool
 
 pytestmark = pytest.mark.xdist_group("booted")
-PORT = 8443
-SETTINGS = f"""\
-[endpoint]
-url = "https://127.0.0.1:{PORT}"
-token_file = "/etc/maestro-agent/token"
-ca_file = "/etc/maestro-agent/ca.pem"
-interval = "1m"
+TELLING = "/run/maestro-agent/telling.json"
+FILE = "/var/lib/prometheus/node-exporter/maestro.prom"
+NOBODY_THERE = '[endpoint]\nurl = "https://127.0.0.1:1"\ninterval = "1m"\n'
+RECEIVER = """
+import gzip, http.server, json
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        batch = json.loads(gzip.decompress(self.rfile.read(int(self.headers["Content-Length"]))))
+        open("/srv/batches", "a").write(json.dumps(batch) + "\\n")
+        results = [{"key": one["key"], "status": "accepted", "detail": None} for one in batch["messages"]]
+        text = json.dumps({"schema": "maestro.receipt/1", "results": results, "resend_state": False}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+http.server.HTTPServer(("127.0.0.1", 8088), Handler).serve_forever()
 """
 
 
-@pytest.fixture
-def centre(own: Kept, tmp_path: Path) -> Iterator[Centre]:
-    """Return a centre on the machine's own loopback, with a database outside of it."""
-    authority = Authority.make(tmp_path / "ca")
-    database = f"sqlite:///{tmp_path}/endpoint.db"
-    made = Centre(directory=tmp_path, authority=authority, database=database, port=PORT, network=own.machine.leader)
-    made.configure()
-    made.start()
-    yield made
-    made.end()
+def told(host: Kept) -> Any:
+    return json.loads(host.machine.path(TELLING).read_text())["listeners"]["centre"]
 
 
-def introduce(host: Kept, centre: Centre) -> None:
-    """Do on the machine what docs/endpoint/README.md tells an operator to do."""
-    token = centre.token("--name", "tests")
-    host.machine.write("/srv/token", f"{token}\n", 0o600)
-    host.machine.check("install -m 640 -g maestro-agent /srv/token /etc/maestro-agent/token")
-    host.machine.write("/etc/maestro-agent/ca.pem", centre.authority.file.read_text())
-    host.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS)
-    host.machine.check(f"systemctl reload {UNIT}")
+def configure(host: Kept, text: str) -> None:
+    host.machine.write("/etc/maestro-agent/config.d/50-endpoint.toml", text)
+    host.machine.check(f"systemctl restart {UNIT}")
+    host.wait_for_daemon()
 
 
-def kinds(centre: Centre) -> list[str]:
-    return [body["type"] for _, _, body in stored_events(Path(centre.directory, "endpoint.db"))]
+def test_the_daemon_tells_from_its_sandbox_and_keeps_what_waits_to_itself(own: Kept) -> None:
+    configure(own, NOBODY_THERE)
+    own.wait("a first attempt", f"test -e {TELLING}", seconds=130)
+    failed = told(own)
+    own.machine.write("/srv/receiver.py", RECEIVER)
+    own.machine.check("systemd-run --unit receiver python3 /srv/receiver.py")
+    configure(own, NOBODY_THERE.replace("https://127.0.0.1:1", "http://127.0.0.1:8088"))
+    sent = own.machine.check("maestro-agent report --send")  # as root, who becomes the daemon's user
+
+    batches = [json.loads(line) for line in own.machine.path("/srv/batches").read_text().splitlines()]
+    messages = [message for batch in batches for message in batch["messages"]]
+    events = [message["body"]["type"] for message in messages if message["kind"] == "event"]
+    states = [message["body"] for message in messages if message["kind"] == "state"]
+    assert failed["why"] == "Connection refused"
+    assert "delivered" in sent
+    assert events[0] == "outbox-begun"
+    assert "agent-started" in events
+    assert states[0]["host"]["boot_id"]
+    assert states[0]["agent"]["state"] in {"idle", "working"}
+    assert own.machine.check("cat /etc/machine-id").strip() not in json.dumps(batches)
+    files = own.machine.check(f"stat -c '%a %U %n' {RECORD}/outbox {RECORD}/outbox/outbox.sqlite {TELLING}")
+    assert [line.split()[:2] for line in files.splitlines()] == [
+        ["700", "maestro-agent"],
+        ["600", "maestro-agent"],
+        ["644", "maestro-agent"],
+    ]
+    assert own.status(user="nobody")["reporting"]["centre"]["failing_since"] is None
+    assert json.loads(own.machine.run("maestro-agent report", user="nobody").stdout)["schema"] == "maestro.report/1"
 
 
-def row(centre: Centre) -> Any:
-    """Return the machine's row of the fleet."""
-    hosts = json.loads(centre.run("fleet", "--json").stdout)["hosts"]
-    return hosts[0] if hosts else None
+def test_the_daemon_writes_its_numbers_from_its_sandbox_once_it_may(own: Kept) -> None:
+    """The directory is as prometheus-node-exporter makes it, and it comes later than the daemon."""
+    word, place = "/run/maestro-agent/telling-textfile.json", FILE.rpartition("/")[0]
+
+    def why(words: str) -> None:
+        own.machine.run(f"systemctl reload {UNIT}")
+        own.wait(words, f"grep -q '{words}' {word}", seconds=330)
+
+    configure(own, f'[metrics]\ntextfile = "{FILE}"\n')
+    why("there is no directory")
+    own.machine.check(f"install -d {place}")
+    own.machine.check(f"systemctl restart {UNIT}")
+    why(f"chgrp maestro-agent {place} && chmod 1775 {place}")
+    by_hand = own.machine.run("maestro-agent report --send")
+    own.machine.check(f"chgrp maestro-agent {place} && chmod 1775 {place} && systemctl restart {UNIT}")
+    own.wait("the file", f"test -e {FILE}")
+    own.wait("a word on it", f"grep -q last_success_at {word}")
+
+    status = own.status(user="nobody")["reporting"]
+    code, said = promtool("check", "metrics", content=own.machine.check(f"cat {FILE}"))
+    memory = own.machine.check(f"systemctl show -P MemoryPeak {UNIT} || true").strip()
+    assert by_hand.returncode == 1
+    assert "the user maestro-agent may not write to" in by_hand.stdout
+    assert status["textfile"]["failing_since"] is None
+    assert status["centre"] is status["otlp"] is None
+    assert code in {0, 3}, said
+    assert own.machine.check(f"stat -c '%a %U' {FILE}").split() == ["644", "maestro-agent"]
+    assert own.machine.check(f"ls {place}").split() == ["maestro.prom"]
+    assert not memory.isdigit() or int(memory) < 100 << 20
+    assert own.machine.run(f"touch {place}/x", user="nobody").returncode != 0
 
 
-def test_what_happens_on_a_machine_reaches_its_centre_through_kills_and_a_reboot(own: Kept, centre: Centre) -> None:
-    own.wait_for_daemon()
-    own.have(package("patched", "2"))
-    introduce(own, centre)
+def test_a_directory_of_ones_own_needs_a_door_in_the_sandbox(own: Kept) -> None:
+    own.machine.check("install -d -g maestro-agent -m 1775 /srv/numbers")
+    configure(own, '[metrics]\ntextfile = "/srv/numbers/maestro.prom"\n')
+    own.wait("a word", "grep -q ReadWritePaths=/srv/numbers /run/maestro-agent/telling-textfile.json")
+    door = "/etc/systemd/system/maestro-agent.service.d"
+    own.machine.check(f"mkdir -p {door}")
+    own.machine.write(f"{door}/door.conf", "[Service]\nReadWritePaths=/srv/numbers\n")
+    own.machine.check(f"systemctl daemon-reload && systemctl restart {UNIT}")
 
-    own.upgrade("--wait")
-    until("the outcome is told", lambda: "outcome" in kinds(centre), 120)
-    centre.stop()
-    own.machine.check(f"systemctl kill -s KILL {UNIT}")
-    own.wait_for_daemon()
-    own.have(package("later", "2"))
-    own.upgrade("--wait")
-    own.machine.reboot()
-    centre.network = own.machine.leader
-    centre.start()
-    until("the reboot is told", lambda: "rebooted" in kinds(centre), 150)
-    until("the state is there", lambda: (row(centre) or {}).get("health") is not None)
-    told = json.loads(own.machine.path(f"/run/{UNIT}/telling.json").read_text())["listeners"]["centre"]
-
-    print(kinds(centre), row(centre))
-    assert kinds(centre)[:2] == ["outbox-begun", "agent-started"]
-    assert kinds(centre).count("outcome") == len(own.runs())
-    assert kinds(centre).count("rebooted") == 1
-    assert (told["refused"], told["dropped"], told["depth"]) == (0, 0, 0)
-    assert "complete" in centre.run("fleet").stdout
-    assert own.machine.check(f"stat -c '%U %a' {RECORD}/outbox").split() == ["maestro-agent", "700"]
-    assert "Centre       told" in own.agent("status").out
-    assert "Traceback" not in own.machine.journal(UNIT)
+    own.wait("the file", "test -e /srv/numbers/maestro.prom")

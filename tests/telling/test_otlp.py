@@ -107,6 +107,14 @@ def test_an_outcome_keeps_its_packages() -> None:
     assert "maestro.outcome.schema" not in found
 
 
+@pytest.mark.parametrize(("found", "told"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
+def test_an_architecture_has_the_name_that_opentelemetry_gives_it(found: str, told: str) -> None:
+    report = {**REPORT, "host": {**REPORT["host"], "architecture": found}}
+    document: Any = metrics(report).document
+
+    assert attributes(document["resourceMetrics"][0]["resource"])["host.arch"]["stringValue"] == told
+
+
 def test_the_resource_says_which_machine_and_which_agent() -> None:
     document: Any = metrics(REPORT).document
 
@@ -117,7 +125,7 @@ def test_the_resource_says_which_machine_and_which_agent() -> None:
     assert found == {
         "service.name": "maestro-agent",
         "service.version": "0.5.0",
-        "service.instance.id": reports.INSTANCE,
+        "service.instance.id": reports.HOST,
         "host.id": reports.HOST,
         "host.name": "web-1",
         "host.arch": "amd64",
