@@ -95,7 +95,7 @@ class Courier:
             }
             instance: object = outbox.instance_id
         else:
-            unknown = {"oldest_at": None, "depth": 0, "dropped": 0, "refused": 0}
+            unknown = dict.fromkeys(("oldest_at", "depth", "dropped", "refused"))
             centre = {**unknown, **before, **_centre(before, answer)}
             instance = self._tidings.instance()
         document = {

@@ -19,7 +19,7 @@ from agent.host.headersfile import read_headers
 from agent.host.hostfacts import host_id
 from agent.outbox import Bounds, Depth, Outbox, Waiting, event_of
 from agent.outboxfile import OUTBOX_DIRECTORY, opened
-from agent.reporting import Listener
+from agent.reporting import NOTHING_WAITS, Listener
 from agent.store import Store
 from agent.telling.otlp import Request, Signal, logs, metrics
 from agent.telling.pulse import pulse_document
@@ -158,12 +158,9 @@ class Herald:
         before, depth = self._tidings.entry(Listener.OTLP), self._depth
         lost = before.get("points_refused")
         why = "; ".join(self._problems)
+        unseen = {**dict.fromkeys(("depth", "oldest_at", "dropped", "refused")), **before}
         entry: Document = {
-            "depth": 0,
-            "oldest_at": None,
-            "dropped": 0,
-            "refused": 0,
-            **(before if depth is None and self._policy.logs else {}),
+            **(unseen if self._policy.logs else NOTHING_WAITS),
             **tried(before, why),
             "points_refused": (lost if isinstance(lost, int) else 0) + self._points_lost,
         }

@@ -7,6 +7,10 @@ from enum import Enum
 from agent.reading import Reader
 from agent.times import ago, spell
 
+SKEW = timedelta(seconds=30)
+"""Clocks that are this far apart are told."""
+NOTHING_WAITS: dict[str, object] = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
+"""What is said of a listener for whom nothing is kept."""
 _LONG = timedelta(hours=1)
 """How long a listener may be unreachable before a person should know."""
 
@@ -62,9 +66,9 @@ def reporting_lines(reporting: Reader | None, now: datetime) -> list[str]:
         failing = part.maybe_moment("failing_since")
         if failing is not None:
             words += f", failing for {ago(failing, now).removesuffix(' ago')}: {part.text('why')}"
-        waiting = int(part.number("depth"))
+        waiting = _count(part, "depth")
         words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
-        words += "".join(_lost(part))
+        words += "".join(_lost(part)) + _skew(part)
         lines.append(f"{one.label:12} {words}")
     return lines
 
@@ -77,9 +81,22 @@ def _lost(part: Reader) -> list[str]:
         ("refused", "refused"),
         ("points_refused", "numbers refused"),
     ):
-        count = int(part.number(field)) if field in part.raw else 0
+        count = _count(part, field)
         found += [f"; {count} {words}"] if count else []
     return found
+
+
+def _count(part: Reader, field: str) -> int:
+    """Return a count; 0 where it is not known, which is then not spoken of."""
+    return 0 if part.raw.get(field) is None else int(part.number(field))
+
+
+def _skew(part: Reader) -> str:
+    """Say so where the clocks are too far apart for moments to be compared."""
+    skew = timedelta(seconds=_count(part, "skew_s"))
+    if abs(skew) <= SKEW:
+        return ""
+    return f"; this machine's clock is {abs(skew).total_seconds():.0f} s {'ahead' if skew > timedelta(0) else 'behind'}"
 
 
 def _on(telling: Reader | None) -> Sequence[tuple[Listener, Reader]]:

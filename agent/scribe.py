@@ -7,14 +7,12 @@ from agent.core.beat import Pulse
 from agent.core.policy import MetricsPolicy
 from agent.errors import HostError
 from agent.host.metricsfile import write_metrics
-from agent.reporting import Listener
+from agent.reporting import NOTHING_WAITS, Listener
 from agent.store import Store
 from agent.telling.pulse import pulse_document
 from agent.telling.textfile import text
 from agent.tellingfile import write_telling
 from agent.tidings import Tidings, tried
-
-_NOTHING_WAITS: dict[str, object] = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
 
 
 class Scribe:
@@ -39,7 +37,7 @@ class Scribe:
             log.event("textfile.failed" if why else "textfile.written", path=self._policy.textfile, problem=why)
         document = {
             "pulse": pulse_document(Pulse(last=datetime.now(timezone.utc))),
-            "listeners": {Listener.TEXTFILE.value: {**_NOTHING_WAITS, **tried(before, why)}},
+            "listeners": {Listener.TEXTFILE.value: {**NOTHING_WAITS, **tried(before, why)}},
         }
         write_telling(self._run_dir, Listener.TEXTFILE, document)
         return why

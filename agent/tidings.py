@@ -12,7 +12,7 @@ from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs
 from agent.liveness import read_daemon
 from agent.outbox import Depth, Outbox
-from agent.reporting import Listener
+from agent.reporting import SKEW, Listener
 from agent.standing import standing
 from agent.store import Store
 from agent.telling.events import Seen, Started, first_mark, untold
@@ -24,8 +24,7 @@ from agent.version import VERSION
 
 Document = dict[str, object]
 _RUNS = 10
-_SKEW = timedelta(seconds=30)
-"""Clocks that are this far apart are told."""
+"""How many runs are read at a time: each may be as long as a machine has packages."""
 
 
 class Tidings:
@@ -193,7 +192,7 @@ def _depth(centre: Mapping[str, object]) -> Depth | None:
 def _skew_warnings(centre: object) -> tuple[str, ...]:
     """Say so where the clocks are apart, roughly: a report is new where its words are."""
     skew = centre.get("skew_s") if isinstance(centre, Mapping) else None
-    if not isinstance(skew, int) or abs(skew) <= _SKEW.total_seconds():
+    if not isinstance(skew, int) or abs(skew) <= SKEW.total_seconds():
         return ()
     bounds = ((86400, "a day"), (3600, "an hour"), (300, "five minutes"), (30, "half a minute"))
     words = next(words for seconds, words in bounds if abs(skew) > seconds)

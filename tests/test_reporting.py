@@ -45,6 +45,18 @@ def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
     assert reporting_reasons(telling(**changes), NOON) == []
 
 
+def test_how_much_waits_is_not_made_up_where_the_outbox_could_not_be_read() -> None:
+    changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "no space", "depth": None, "dropped": None}
+
+    assert lines(**changes) == ["Centre       told 2 minutes ago, failing for 10 minutes: no space"]
+
+
+def test_a_clock_that_is_wrong_is_told() -> None:
+    assert lines(skew_s=-3600) == ["Centre       told 2 minutes ago; this machine's clock is 3600 s behind"]
+    assert lines(skew_s=31) == ["Centre       told 2 minutes ago; this machine's clock is 31 s ahead"]
+    assert lines(skew_s=30) == lines(skew_s=None) == lines()
+
+
 def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
     changes = {"failing_since": "2026-11-23T09:50:00Z", "why": "Connection refused"}
 
