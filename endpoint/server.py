@@ -18,6 +18,7 @@ from endpoint import log
 from endpoint.config import Certificates, Config, Tls, database_url
 from endpoint.errors import ConfigError
 from endpoint.store.database import Database
+from endpoint.upkeep import Upkeep
 from endpoint.web import make_app
 
 _LINGER_S = 2.0
@@ -26,6 +27,7 @@ _NEEDLESS = (b"Server: gunicorn\r\n", b"Connection: keep-alive\r\n")
 """Headers that HTTP/1.1 can do without: a host gets hundreds of answers a day that have nothing else to say."""
 _GRACEFUL_S = 10
 _PAUSE_MS = 10
+_FOR_UPKEEP = 1
 _COLLECT_AFTER = 50_000
 _BELIEFS = {
     Certificates.NONE: ssl.CERT_NONE,
@@ -161,8 +163,9 @@ class Application(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Build the application, in each worker for itself: connections do not survive a fork."""
         log.set_up()
-        database = Database(database_url(self.config), connections=self.config.server.threads)
+        database = Database(database_url(self.config), connections=self.config.server.threads + _FOR_UPKEEP)
         app = make_app(self.config, database)
+        Upkeep(self.config, database).start()
         # All that is there now stays: the collector need not look at it again and again. And one report alone makes
         # hundreds of dictionaries, none of them in a circle.
         gc.freeze()

@@ -81,8 +81,8 @@ class Centre:
         """Return the fleet to an administrator."""
         if self._caller().role is not Role.ADMIN:
             raise RefusedError(403, "this takes an administrator's token")
-        now = datetime.now(timezone.utc)
-        return _json(fleet_document(self._views.streams(), now, self._config.fleet.silent_after))
+        now, fleet = datetime.now(timezone.utc), self._config.fleet
+        return _json(fleet_document(self._views.streams(now, fleet.forgotten_after), now, fleet.silent_after))
 
     def _caller(self) -> Caller:
         connection = request.environ.get("gunicorn.socket")

@@ -93,13 +93,15 @@ def _serve(arguments: argparse.Namespace) -> None:
 def _fleet(arguments: argparse.Namespace) -> None:
     config, now = read_config(arguments.config), datetime.now(timezone.utc)
     with opened(config) as database:
-        document = fleet_document(Views(database).streams(), now, config.fleet.silent_after)
+        streams = Views(database).streams(now, config.fleet.forgotten_after)
+        document = fleet_document(streams, now, config.fleet.silent_after)
     print(json.dumps(document, indent=2) if arguments.json else "\n".join(fleet_lines(document, now)))
 
 
 def _gaps(arguments: argparse.Namespace) -> None:
-    with opened(read_config(arguments.config)) as database:
-        print("\n".join(gap_lines(Views(database).streams())))
+    config, now = read_config(arguments.config), datetime.now(timezone.utc)
+    with opened(config) as database:
+        print("\n".join(gap_lines(Views(database).streams(now, config.fleet.forgotten_after))))
 
 
 def _add_token(arguments: argparse.Namespace) -> None:

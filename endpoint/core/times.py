@@ -1,6 +1,10 @@
 """Times as documents write them, and as people read them. Knows no clock."""
 
-from datetime import datetime, timezone
+import re
+from datetime import datetime, timedelta, timezone
+
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def moment(when: datetime) -> str:
@@ -20,3 +24,15 @@ def age(when: datetime, now: datetime) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+def parse_duration(text: str) -> timedelta:
+    """Parse a duration as settings write it: "400d".
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is no duration")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError, StoreError
-from endpoint.store.tables import METADATA
+from endpoint.store.tables import settle
 
 Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
@@ -52,9 +52,9 @@ class Database:
         return engine
 
     def create(self) -> None:
-        """Make the tables that are not there."""
+        """Make the tables and columns that are not there."""
         with self.writing() as connection:
-            METADATA.create_all(connection)
+            settle(connection)
 
     def close(self) -> None:
         """Give connections back."""

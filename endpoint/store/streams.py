@@ -151,7 +151,8 @@ class Streams:
             if stream.latest_sequence is not None:
                 latest = Seen(key=stream.latest_key, sequence=stream.latest_sequence, digest=stream.latest_digest)
             seen = _seen(connection, stream.id, entry.batch.messages)
-            sifted = sift(entry.batch.messages, Known(events=seen, latest=latest, state_hash=stream.state_hash))
+            known = Known(events=seen, latest=latest, state_hash=stream.state_hash, pruned_upto=stream.pruned_upto)
+            sifted = sift(entry.batch.messages, known)
             self._write_events(connection, stream.id, sifted, entry.now)
             if sifted.state is not None:
                 values = {"of": stream.id, "at": entry.now, "text": sifted.state.text}
@@ -176,7 +177,7 @@ class Streams:
                 values = {
                     "host_id": entry.batch.host_id, "instance_id": entry.batch.instance_id,
                     "agent_version": entry.batch.agent_version, "first_seen_at": entry.now, "last_seen_at": entry.now,
-                    "events": 0, "highest_event": 0, "refused": 0,
+                    "events": 0, "highest_event": 0, "refused": 0, "pruned_upto": 0,
                 }  # fmt: skip
                 connection.execute(self._new_stream, values)
             found = _locked(connection, names)

@@ -87,6 +87,13 @@ def _retried(post: Callable[[object], Answer], document: object) -> Answer:
         ("[tls]\ncertificate = '/x'", "go together"),
         ("[tls]\ncertificate = '/x'\nkey = '/y'", "tls.certificate: /x: is not there"),
         ("[tls]\nclient_certificates = 'required'", "needs client_ca"),
+        ("[store]\nkeep_events = 400", "store.keep_events: must be text"),
+        ("[store]\nkeep_events = '400'", 'store.keep_events: must be a duration, as "400d", or "forever"'),
+        ("[store]\nkeep_events = '0d'", "store.keep_events: must be a duration"),
+        ("[store]\nkeep_events = '1h'", "store.keep_events: must be between 1d and 36500d"),
+        ("[store]\nkeep_events = '999999999d'", "store.keep_events: must be between 1d and 36500d"),
+        ("[fleet]\nforget_after = 'never'", "fleet.forget_after: must be a duration"),
+        ("[fleet]\nforget_after = '1d'\nsilent_after_s = 86400", "must be more than fleet.silent_after_s"),
         ("[", "is not valid TOML"),
     ],
 )
@@ -139,7 +146,7 @@ def test_the_example_holds_every_setting_with_its_default(tmp_path: Path) -> Non
     file.write_text("\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines()))
 
     assert read_config(file) == Config()
-    for table in ("server", "tls", "database", "limits", "fleet"):
+    for table in ("server", "tls", "database", "store", "limits", "fleet"):
         for name in vars(type(getattr(Config(), table)))["__slots__"]:
             assert f"{name} = " in text, name
 

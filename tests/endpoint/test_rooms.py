@@ -15,7 +15,7 @@ RANKS: tuple[set[str], ...] = (
     {"core"},
     {"config", "schemas"},
     {"store"},
-    {"identity"},
+    {"identity", "upkeep"},
     {"web"},
     {"server"},
     {"cli"},
