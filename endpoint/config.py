@@ -17,6 +17,7 @@ if sys.version_info >= (3, 11):
 else:  # Ubuntu 22.04
     import tomli as tomllib
 
+_LAST_PORT = 65535
 _FOREVER = "forever"
 _LEAST, _MOST = timedelta(days=1), timedelta(days=36500)
 DEFAULT_PATH = Path("/etc/maestro-endpoint/config.toml")
@@ -209,7 +210,7 @@ def _check_duration(place: str, text: str) -> None:
 
 def _is_loopback(listen: str) -> bool:
     host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal():
+    if not colon or not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _LAST_PORT):
         raise ConfigError("server.listen: must be ADDRESS:PORT or unix:PATH")
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
