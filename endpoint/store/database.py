@@ -98,6 +98,21 @@ class Database:
         with self.writing() as connection:
             return work(connection)
 
+    def read(self, work: Callable[[Connection], Answer]) -> Answer:
+        """Do some reading in a transaction, once more where the connection turns out to be an old one that was dropped.
+
+        Raises:
+            StoreError: as `reading`.
+        """
+        try:
+            with self.reading() as connection:
+                return work(connection)
+        except StoreError as error:
+            if not _is_dropped(error.__cause__):
+                raise
+        with self.reading() as connection:
+            return work(connection)
+
     def upsert(self, table: sa.Table) -> Any:
         """Build an INSERT that replaces the row that is there; build it once, for that takes longer than to run it."""
         statement = self._insert(table)
@@ -128,6 +143,10 @@ def _is_worth_another(error: BaseException | None) -> bool:
         return True  # another process was first; now its row is there
     if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "pgcode", None) == _DEADLOCK:
         return True
+    return _is_dropped(error)
+
+
+def _is_dropped(error: BaseException | None) -> bool:
     return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
 
 

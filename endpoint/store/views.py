@@ -46,15 +46,12 @@ class Views:
         Raises:
             StoreError: it does not.
         """
-        with self._database.reading() as connection:
-            connection.execute(sa.select(sa.literal(1)))
+        self._database.read(lambda connection: connection.execute(sa.select(sa.literal(1))).all())
 
     def streams(self, now: datetime, forgotten_after: timedelta | None = None) -> list[Stream]:
         """Return every stream that is not forgotten, by host, the oldest first."""
         since = (now - forgotten_after).timestamp() if forgotten_after is not None else 0.0
-        with self._database.reading() as connection:
-            rows = connection.execute(_ALL, {"since": since}).all()
-            return [_stream(connection, row) for row in rows]
+        return self._database.read(lambda connection: _streams(connection, since))
 
     def events(self, host_id: str, instance_id: str) -> list[Event]:
         """Return the events of a stream in their order."""
@@ -75,6 +72,11 @@ class Views:
                 )
                 for row in connection.execute(wanted)
             ]
+
+
+def _streams(connection: Connection, since: float) -> list[Stream]:
+    rows = connection.execute(_ALL, {"since": since}).all()
+    return [_stream(connection, row) for row in rows]
 
 
 def _stream(connection: Connection, row: Any) -> Stream:
