@@ -17,6 +17,7 @@ from endpoint.store.database import Database
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _MOST_AT_ONCE = 64
+_CLOSE_S = 60.0
 _LOCK = (
     sa.select(STREAMS)
     .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
@@ -220,7 +221,8 @@ def _changes(stream: Any, batch: Batch, sifted: Sifted, now: float) -> dict[str,
     return {
         "stream": stream.id,
         "new_agent_version": stream.agent_version if batch.agent_version is None else batch.agent_version,
-        "new_last_seen_at": max(now, stream.last_seen_at),
+        # Another process may have been a little faster; much later than now is only what a clock said that was wrong.
+        "new_last_seen_at": stream.last_seen_at if now < stream.last_seen_at <= now + _CLOSE_S else now,
         "new_latest_sequence": latest.sequence if latest else stream.latest_sequence,
         "new_latest_key": latest.key if latest else stream.latest_key,
         "new_latest_digest": latest.digest if latest else stream.latest_digest,
