@@ -171,7 +171,7 @@ def test_nobody_beats_for_another(centre: Centre, client: Client) -> None:
     assert problem(beat(admin, box, 3))[0] == 403
     assert problem(centre.client().beat("no", "matter", "what", ""))[0] == 401
     wrong_method = client.get(f"/v1/hosts/{box.host}/instances/{box.instance}/heartbeats/2")
-    assert (wrong_method.status, set(wrong_method.headers["Allow"].split(", "))) == (405, {"PUT", "OPTIONS"})
+    assert (wrong_method.status, wrong_method.headers["Allow"]) == (405, "PUT")
 
 
 def test_they_count_towards_the_same_share_as_batches(make: Make) -> None:

@@ -21,7 +21,19 @@ RANKS: tuple[set[str], ...] = (
     {"cli"},
     {"__main__"},
 )
-OURS = {"collections", "dataclasses", "datetime", "enum", "hashlib", "itertools", "json", "re", "typing", "zlib"}
+OURS = {
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "hashlib",
+    "itertools",
+    "json",
+    "math",
+    "re",
+    "typing",
+    "zlib",
+}
 CATCHES_ALL = "endpoint/web.py"
 
 
