@@ -187,7 +187,7 @@ def _body() -> bytes:
 def _told(fault: str | None, schema: str) -> None:
     if fault is not None:
         pointer, _, words = fault.partition(": ")
-        raise RefusedError(422, f"no {schema}: {fault}", ((pointer, words),))
+        raise RefusedError(422, f"no {schema}: {fault}", ((pointer.rstrip("/"), words),))  # RFC 6901: "" is all of it
 
 
 def _receipt(sifted: Sifted) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Database:
 
     def _connect(self, connections: int) -> sa.engine.Engine:
         if self.kind == "sqlite":
+            if sa.engine.make_url(self.url).database in {None, "", ":memory:"}:
+                raise ConfigError("database.url: SQLite needs a file, as in sqlite:////PATH")
             settings: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1000, "check_same_thread": False}}
         elif self.kind == "postgresql":
             settings = {

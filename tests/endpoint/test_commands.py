@@ -162,7 +162,7 @@ def test_a_wrong_configuration_is_told_with_file_and_key(tmp_path: Path, text: s
     assert words in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite+nothing://"])
+@pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite+nothing://", "sqlite://", "sqlite:///:memory:"])
 def test_a_wrong_database_is_a_configuration_error(tmp_path: Path, url: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl = '{url}'")
@@ -207,6 +207,14 @@ def test_the_example_holds_every_setting_with_its_default(tmp_path: Path) -> Non
 
 
 def test_usage_errors_end_with_2() -> None:
+    for arguments in (
+        ["add", "--name", "\udcff"],
+        ["add", "--name", "x" * 257],
+        ["add", "--host", "\udcff"],
+        ["revoke", "\udcff"],
+    ):
+        done = run("token", *arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert run("token", "add", "--host", "web1").returncode == 2
     assert run("nonsense").returncode == 2
     assert run("--version").stdout.startswith("maestro-endpoint ")
