@@ -26,8 +26,8 @@ _LINGER_S = 2.0
 _LINGER_BYTES = 4 << 20
 _NEEDLESS = (b"Server: gunicorn\r\n", b"Connection: keep-alive\r\n")
 """Headers that HTTP/1.1 can do without: a host gets hundreds of answers a day that have nothing else to say."""
-_HEAD_S = 10.0
-_CROWDED_HEAD_S = 3.0
+_STRANGERS_S = 10.0
+_CROWDED_S = 3.0
 """How long whoever is not known yet may keep a thread while others wait for one."""
 _GRACEFUL_S = 10
 _PAUSE_MS = 10
@@ -44,6 +44,12 @@ class Answering(ssl.SSLSocket):
     """A connection that sends an answer's head together with its body: gunicorn writes them one by one."""
 
     _head = b""
+    known = False
+    """Whether the sender of the request at hand is known."""
+
+    def believe(self) -> None:
+        """Take note that the sender is known."""
+        self.known = True
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Keep a head back until its body comes, or until `flush`."""
@@ -68,8 +74,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         config: Config = self.app.config
-        self._busy: dict[Any, tuple[float, bool]] = {}
-        """When each request began, and whether its head is there: until then nobody knows who is asking."""
+        self._busy: dict[Any, float] = {}
+        """When each request began."""
         self._limit_s = config.server.request_timeout_s
         self._context = _context(config.tls) if config.tls.key else None
 
@@ -99,7 +105,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
 
     def _handle_one(self, conn: Any) -> Any:
         """Answer one request, within its time."""
-        self._busy[conn] = time.monotonic(), False
+        self._busy[conn] = time.monotonic()
+        if isinstance(conn.sock, Answering):
+            conn.sock.known = False
         try:
             conn.sock.settimeout(self._limit_s)
             return super().handle(conn)
@@ -112,7 +120,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer, and close where the body was not read: gunicorn would read it all, however long it is."""
         _check_head(req)
-        self._busy[conn] = self._busy[conn][0], True
         keep = super().handle_request(req, conn)
         if isinstance(conn.sock, Answering):
             conn.sock.flush()
@@ -126,9 +133,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
         """Tell the parent that this process lives, and cut whoever took too long; called each second."""
         super().notify()
         now, crowded = time.monotonic(), len(self.futures) > self.cfg.threads
-        head_s = min(self._limit_s, _CROWDED_HEAD_S if crowded else _HEAD_S)
-        for conn, (since, known) in list(self._busy.items()):
-            if now - since > (self._limit_s if known else head_s):
+        strangers_s = min(self._limit_s, _CROWDED_S if crowded else _STRANGERS_S)
+        for conn, since in list(self._busy.items()):
+            if now - since > (self._limit_s if getattr(conn.sock, "known", True) else strangers_s):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
 

@@ -97,7 +97,11 @@ class Centre:
     def _caller(self) -> Caller:
         connection = request.environ.get("gunicorn.socket")
         certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
-        return self._identities.caller(request.headers.get("Authorization", ""), certificate)
+        caller = self._identities.caller(request.headers.get("Authorization", ""), certificate)
+        believe = getattr(connection, "believe", None)
+        if believe is not None:
+            believe()  # from here on the server waits longer
+        return caller
 
     def _sender(self) -> Caller:
         """Return who wants to send; whoever may do so for one host alone has it counted before anything is read."""

@@ -256,6 +256,21 @@ def test_who_says_nothing_is_cut_sooner_than_who_sends(make: Make) -> None:
         connection.close()
 
 
+def test_nobody_waits_long_for_the_body_of_a_stranger(centre: Centre) -> None:
+    head = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n{"
+    before = time.monotonic()
+
+    with wire(centre) as stream:
+        stream.sendall(head)
+        try:
+            end = stream.recv(65536)
+        except OSError:  # cut without a word of TLS
+            end = b""
+
+    assert end == b"" or end.startswith(b"HTTP/1.1 401 ")
+    assert time.monotonic() - before < 15  # of 30 that the known have
+
+
 def test_what_the_server_itself_logs_is_one_json_value_a_line(centre: Centre, client: Client) -> None:
     statuses(centre, b"GET /\x1b[2J HTTP/1.1\r\nA B: \x1b[2J\r\n\r\n")
     statuses(centre, b"\x1b[2J\r\n\r\n")
