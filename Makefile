@@ -44,12 +44,15 @@ install:
 	install -m 755 bin/worker $(DESTDIR)/usr/libexec/maestro-agent/worker
 	install -D -m 644 completion/maestro-agent.bash \
 		$(DESTDIR)/usr/share/bash-completion/completions/maestro-agent
+	install -D -m 644 -t $(DESTDIR)/usr/share/maestro-agent/schemas schemas/*.json
 
 install-endpoint:
 	install -d $(DESTDIR)/usr/share/maestro-endpoint/schemas $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-endpoint
 	find endpoint -name '*.py' -exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-endpoint/{}' ';'
 	install -m 644 schemas/*.json $(DESTDIR)/usr/share/maestro-endpoint/schemas
 	install -m 755 bin/maestro-endpoint $(DESTDIR)/usr/bin/maestro-endpoint
+	install -D -m 644 completion/maestro-endpoint.bash \
+		$(DESTDIR)/usr/share/bash-completion/completions/maestro-endpoint
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache

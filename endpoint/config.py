@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from endpoint.core.times import parse_duration
 from endpoint.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -16,6 +17,9 @@ if sys.version_info >= (3, 11):
 else:  # Ubuntu 22.04
     import tomli as tomllib
 
+_LAST_PORT = 65535
+_FOREVER = "forever"
+_LEAST, _MOST = timedelta(days=1), timedelta(days=36500)
 DEFAULT_PATH = Path("/etc/maestro-endpoint/config.toml")
 
 
@@ -63,6 +67,18 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How long messages are kept."""
+
+    keep_events: str = "400d"
+
+    @property
+    def events_for(self) -> timedelta | None:
+        """Return how long events are kept; None: for ever."""
+        return _duration(self.keep_events)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much one host may ask of it."""
 
@@ -75,11 +91,17 @@ class Fleet:
     """How the fleet is judged."""
 
     silent_after_s: int = 900
+    forget_after: str = "400d"
 
     @property
     def silent_after(self) -> timedelta:
         """Return after how much time without a word a host counts as silent."""
         return timedelta(seconds=self.silent_after_s)
+
+    @property
+    def forgotten_after(self) -> timedelta | None:
+        """Return after how much time without a word an outbox is shown no more; None: never."""
+        return _duration(self.forget_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +111,7 @@ class Config:
     server: Server = field(default_factory=Server)
     tls: Tls = field(default_factory=Tls)
     database: Store = field(default_factory=Store)
+    store: Keeping = field(default_factory=Keeping)
     limits: Limits = field(default_factory=Limits)
     fleet: Fleet = field(default_factory=Fleet)
 
@@ -154,15 +177,40 @@ def _checked(config: Config) -> Config:
         raise ConfigError("tls.client_certificates: needs client_ca and certificate")
     if server.connections <= server.threads:
         raise ConfigError("server.connections: must be more than server.threads")
+    _check_times(config)
     for name, file in (("certificate", tls.certificate), ("key", tls.key), ("client_ca", tls.client_ca)):
         if file and not Path(file).is_file():
             raise ConfigError(f"tls.{name}: {file}: is not there")
     return config
 
 
+def _duration(text: str) -> timedelta | None:
+    return None if text == _FOREVER else parse_duration(text)
+
+
+def _check_times(config: Config) -> None:
+    for name, text in (
+        ("store.keep_events", config.store.keep_events),
+        ("fleet.forget_after", config.fleet.forget_after),
+    ):
+        _check_duration(name, text)
+    forgotten_after = config.fleet.forgotten_after
+    if forgotten_after is not None and forgotten_after <= config.fleet.silent_after:
+        raise ConfigError("fleet.forget_after: must be more than fleet.silent_after_s")
+
+
+def _check_duration(place: str, text: str) -> None:
+    try:
+        found = _duration(text)
+    except ValueError as error:
+        raise ConfigError(f'{place}: must be a duration, as "400d", or "{_FOREVER}"') from error
+    if found is not None and not _LEAST <= found <= _MOST:
+        raise ConfigError(f"{place}: must be between 1d and {_MOST.days}d")
+
+
 def _is_loopback(listen: str) -> bool:
     host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal():
+    if not colon or not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _LAST_PORT):
         raise ConfigError("server.listen: must be ADDRESS:PORT or unix:PATH")
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback

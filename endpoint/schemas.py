@@ -30,7 +30,7 @@ def lenient(schema: Any) -> Any:
         return schema
     if schema.get("x-grows"):
         kinds = ["string", "null"] if None in schema["enum"] else ["string"]
-        return {"type": kinds, "maxLength": 64}
+        return {"type": kinds, "maxLength": 64, "pattern": "^[ -~]*$"}
     return {key: lenient(value) for key, value in schema.items() if (key, value) != ("additionalProperties", False)}
 
 
@@ -81,4 +81,5 @@ class Checks:
 def _told(path: Iterable[object], words: str) -> str:
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
     cut = words if len(words) <= _LONGEST_FAULT else f"{words[:_LONGEST_FAULT]}…"
-    return f"{pointer or '/'}: {cut}"
+    # Both quote the sender, and are stored: in letters that every database and every terminal takes.
+    return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in f"{pointer or '/'}: {cut}")

@@ -12,20 +12,26 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.http import RequestParser
+from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import ThreadWorker
 
 from endpoint import log
 from endpoint.config import Certificates, Config, Tls, database_url
 from endpoint.errors import ConfigError
 from endpoint.store.database import Database
+from endpoint.upkeep import Upkeep
 from endpoint.web import make_app
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 4 << 20
 _NEEDLESS = (b"Server: gunicorn\r\n", b"Connection: keep-alive\r\n")
 """Headers that HTTP/1.1 can do without: a host gets hundreds of answers a day that have nothing else to say."""
+_STRANGERS_S = 10.0
+_CROWDED_S = 3.0
+"""How long whoever is not known yet may keep a thread while others wait for one."""
 _GRACEFUL_S = 10
 _PAUSE_MS = 10
+_FOR_UPKEEP = 1
 _COLLECT_AFTER = 50_000
 _BELIEFS = {
     Certificates.NONE: ssl.CERT_NONE,
@@ -38,6 +44,12 @@ class Answering(ssl.SSLSocket):
     """A connection that sends an answer's head together with its body: gunicorn writes them one by one."""
 
     _head = b""
+    known = False
+    """Whether the sender of the request at hand is known."""
+
+    def believe(self) -> None:
+        """Take note that the sender is known."""
+        self.known = True
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Keep a head back until its body comes, or until `flush`."""
@@ -63,6 +75,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
         super().__init__(*args, **kwargs)
         config: Config = self.app.config
         self._busy: dict[Any, float] = {}
+        """When each request began."""
         self._limit_s = config.server.request_timeout_s
         self._context = _context(config.tls) if config.tls.key else None
 
@@ -92,7 +105,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
 
     def _handle_one(self, conn: Any) -> Any:
         """Answer one request, within its time."""
-        self._busy[conn] = time.monotonic() + self._limit_s
+        self._busy[conn] = time.monotonic()
+        if isinstance(conn.sock, Answering):
+            conn.sock.known = False
         try:
             conn.sock.settimeout(self._limit_s)
             return super().handle(conn)
@@ -104,6 +119,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer, and close where the body was not read: gunicorn would read it all, however long it is."""
+        _check_head(req)
         keep = super().handle_request(req, conn)
         if isinstance(conn.sock, Answering):
             conn.sock.flush()
@@ -116,9 +132,10 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
     def notify(self) -> None:
         """Tell the parent that this process lives, and cut whoever took too long; called each second."""
         super().notify()
-        now = time.monotonic()
-        for conn, until in list(self._busy.items()):
-            if now > until:
+        now, crowded = time.monotonic(), len(self.futures) > self.cfg.threads
+        strangers_s = min(self._limit_s, _CROWDED_S if crowded else _STRANGERS_S)
+        for conn, since in list(self._busy.items()):
+            if now - since > (self._limit_s if getattr(conn.sock, "known", True) else strangers_s):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
 
@@ -129,6 +146,12 @@ class Journal(Logger):  # type: ignore[misc]
     def exception(self, msg: str, *args: Any, **_: Any) -> None:
         """Log one event."""
         log.event("connection.failed", detail=msg % args if args else msg, error=repr(sys.exc_info()[1]))
+
+    def warning(self, msg: str, *args: Any, **_: Any) -> None:
+        """Log one event: what is quoted of a request in it writes no lines of its own."""
+        log.event("server.troubled", detail=msg % args if args else msg)
+
+    error = critical = warning
 
 
 class Application(BaseApplication):  # type: ignore[misc]
@@ -161,8 +184,9 @@ class Application(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Build the application, in each worker for itself: connections do not survive a fork."""
         log.set_up()
-        database = Database(database_url(self.config), connections=self.config.server.threads)
+        database = Database(database_url(self.config), connections=self.config.server.threads + _FOR_UPKEEP)
         app = make_app(self.config, database)
+        Upkeep(self.config, database).start()
         # All that is there now stays: the collector need not look at it again and again. And one report alone makes
         # hundreds of dictionaries, none of them in a circle.
         gc.freeze()
@@ -190,6 +214,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslsocket_class = Answering
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
     try:
         context.load_cert_chain(tls.certificate, tls.key)
         if tls.client_certificates is not Certificates.NONE:
@@ -198,6 +223,19 @@ def _context(tls: Tls) -> ssl.SSLContext:
         raise ConfigError(f"tls: the certificates cannot be used: {error}") from error
     context.verify_mode = _BELIEFS[tls.client_certificates]
     return context
+
+
+def _check_head(req: Any) -> None:
+    """Refuse, with the connection, a head that a proxy and gunicorn could read in two ways; older ones let some pass.
+
+    Raises:
+        InvalidHeader: gunicorn's own, which it answers with 400.
+    """
+    for name, value in req.headers:
+        odd_length = name == "CONTENT-LENGTH" and not (value.isascii() and value.isdigit())
+        odd_coding = name == "TRANSFER-ENCODING" and value.lower() != "chunked"
+        if odd_length or odd_coding or "_" in name:  # SCRIPT_NAME would even move all addresses
+            raise InvalidHeader(name)
 
 
 def _has_more(conn: Any) -> bool:

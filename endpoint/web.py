@@ -1,5 +1,6 @@
 """HTTP: what is asked for to answers, and every error to `application/problem+json`."""
 
+import contextlib
 import http
 import json
 import math
@@ -12,6 +13,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
 
 from endpoint import log
 from endpoint.config import Config
@@ -29,6 +31,7 @@ from endpoint.store.tokens import Role, Tokens
 from endpoint.store.views import Views
 
 _MOST_MESSAGES = 500
+_LARGE_BYTES = 1 << 20
 _RETRY_S = 30
 _EXPLAINED_FAULTS = 3
 _EXPLAINED_BYTES = 64 * 1024
@@ -49,20 +52,27 @@ class Centre:
         limits = config.limits
         self._rates = Rates(per_minute=limits.requests_per_minute, burst=limits.burst)
         self._lock = Lock()
+        self._large = Lock()
 
     def messages(self) -> Response:
         """Take a batch."""
-        caller = self._caller()
-        document = parse(_body())
+        caller = self._sender()
+        data = _body()
+        # One at a time: what they become in memory is many times as large.
+        with self._large if len(data) > _LARGE_BYTES else contextlib.nullcontext():
+            return self._messages(caller, data)
+
+    def _messages(self, caller: Caller, data: bytes) -> Response:
+        document = parse(data)
         self._admit(caller, document.get("host_id") if isinstance(document, dict) else None)
-        batch = self._read(document)
+        batch = self._read(document, precisely=len(data) <= _EXPLAINED_BYTES)
         sifted = self._streams.put(batch, datetime.now(timezone.utc))
         _log(batch, sifted)
         return _json(_receipt(sifted))
 
     def heartbeat(self, host: str, instance: str, sequence: str) -> Response:
         """Take a heartbeat on its own; where there is nothing to say, the answer has no body."""
-        caller = self._caller()
+        caller = self._sender()
         place = read_place(host, instance, sequence)
         self._admit(caller, place.host_id)
         document: Any = parse(_body())
@@ -81,42 +91,54 @@ class Centre:
         """Return the fleet to an administrator."""
         if self._caller().role is not Role.ADMIN:
             raise RefusedError(403, "this takes an administrator's token")
-        now = datetime.now(timezone.utc)
-        return _json(fleet_document(self._views.streams(), now, self._config.fleet.silent_after))
+        now, fleet = datetime.now(timezone.utc), self._config.fleet
+        return _json(fleet_document(self._views.streams(now, fleet.forgotten_after), now, fleet.silent_after))
 
     def _caller(self) -> Caller:
         connection = request.environ.get("gunicorn.socket")
         certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
-        return self._identities.caller(request.headers.get("Authorization", ""), certificate)
+        caller = self._identities.caller(request.headers.get("Authorization", ""), certificate)
+        believe = getattr(connection, "believe", None)
+        if believe is not None:
+            believe()  # from here on the server waits longer
+        return caller
+
+    def _sender(self) -> Caller:
+        """Return who wants to send; whoever may do so for one host alone has it counted before anything is read."""
+        caller = self._caller()
+        if caller.role is not Role.AGENT:
+            raise RefusedError(403, "an administrator's token does not send messages")
+        if caller.host_id is not None:
+            self._count(caller.host_id)
+        return caller
 
     def _admit(self, caller: Caller, host: object) -> None:
         """Let nobody speak for another host, and no host too often."""
-        if caller.role is not Role.AGENT:
-            raise RefusedError(403, "an administrator's token does not send messages")
-        if not isinstance(host, str):
-            return  # the schema has more to say of it
-        if caller.host_id is not None and caller.host_id != host:
+        if caller.host_id is None:
+            self._count(host[:36] if isinstance(host, str) else f"somebody at {request.remote_addr}")
+        elif isinstance(host, str) and caller.host_id != host:
             raise RefusedError(403, f"these credentials do not speak for host {host[:36]}")
+
+    def _count(self, host: str) -> None:
         with self._lock:
-            wait = self._rates.wait_s(host[:36], time.monotonic())
+            wait = self._rates.wait_s(host, time.monotonic())
         if wait > 0:
             raise LaterError(429, "this host sends more than its share", math.ceil(wait))
 
-    def _read(self, document: Any) -> Batch:
+    def _read(self, document: Any, *, precisely: bool) -> Batch:
         messages = document.get("messages") if isinstance(document, dict) else None
         if isinstance(messages, list) and len(messages) > _MOST_MESSAGES:
             raise RefusedError(413, f"more than {_MOST_MESSAGES} messages")
-        _told(self._checks.batch.fault(document), "maestro.batch/1")
+        _told(self._checks.batch.fault(document, precisely=precisely), "maestro.batch/1")
         return Batch(
             host_id=document["host_id"],
             instance_id=document["instance_id"],
             agent_version=document["agent_version"],
-            messages=self._messages(document["messages"]),
+            messages=self._judged(document["messages"], precisely=precisely),
         )
 
-    def _messages(self, raws: list[dict[str, Any]]) -> tuple[Message, ...]:
+    def _judged(self, raws: list[dict[str, Any]], *, precisely: bool) -> tuple[Message, ...]:
         messages, faults = [], 0
-        precisely = (request.content_length or 0) <= _EXPLAINED_BYTES
         for raw in raws:
             fault = self._checks.body(raw, precisely=precisely and faults < _EXPLAINED_FAULTS)
             faults += fault is not None
@@ -128,10 +150,15 @@ def make_app(config: Config, database: Database) -> Flask:
     """Build the WSGI application."""
     centre = Centre(config, database)
     app = Flask("maestro-endpoint", static_folder=None)
-    app.add_url_rule("/v1/messages", "messages", centre.messages, methods=["POST"])
-    app.add_url_rule(_HEARTBEATS, "heartbeat", centre.heartbeat, methods=["PUT"])
-    app.add_url_rule("/v1/health", "health", centre.health, methods=["GET"])
-    app.add_url_rule("/v1/fleet", "fleet", centre.fleet, methods=["GET"])
+    app.url_map = Map(merge_slashes=False)  # an address that is nearly right gets 404, and never a redirect
+    rules: tuple[tuple[str, str, Callable[..., Response], str], ...] = (
+        ("/v1/messages", "messages", centre.messages, "POST"),
+        (_HEARTBEATS, "heartbeat", centre.heartbeat, "PUT"),
+        ("/v1/health", "health", centre.health, "GET"),
+        ("/v1/fleet", "fleet", centre.fleet, "GET"),
+    )
+    for address, name, answer, method in rules:
+        app.add_url_rule(address, name, answer, methods=[method], provide_automatic_options=False)
     handlers: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
         (RefusedError, _refused),
         (StoreError, _unavailable),
@@ -150,7 +177,7 @@ def _body() -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"gzip", "identity"}:
         raise RefusedError(415, "the body must be gzip, or not encoded")
-    if request.content_length is None or "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+    if request.content_length is None or "Transfer-Encoding" in request.headers:
         raise RefusedError(411, "the request needs a Content-Length")
     most = MOST_SENT_BYTES
     if request.content_length > most:
@@ -164,7 +191,7 @@ def _body() -> bytes:
 def _told(fault: str | None, schema: str) -> None:
     if fault is not None:
         pointer, _, words = fault.partition(": ")
-        raise RefusedError(422, f"no {schema}: {fault}", ((pointer, words),))
+        raise RefusedError(422, f"no {schema}: {fault}", ((pointer.rstrip("/"), words),))  # RFC 6901: "" is all of it
 
 
 def _receipt(sifted: Sifted) -> dict[str, Any]:

@@ -74,6 +74,21 @@ def test_an_upgrade_restarts_the_daemon_and_its_door_and_ends_no_job(deb: Path) 
     assert script(deb, "prerm").count('"$1" = remove') == len(removed)
 
 
+@pytest.mark.parametrize("package", ["maestro-agent", "maestro-endpoint"])
+def test_the_schemas_of_what_is_told_and_the_completion_come_with_each_package(deb: Path, package: str) -> None:
+    file = next(deb.parent.glob(f"{package}_*_all.deb"))
+    listed = subprocess.run(["dpkg-deb", "--contents", str(file)], capture_output=True, text=True, check=True).stdout
+    files = {
+        line.split()[-1].removeprefix("./") for line in listed.splitlines() if line.startswith("-rw-r--r-- root/root")
+    }
+
+    schemas = {f"usr/share/{package}/schemas/{path.name}" for path in (CHECKOUT / "schemas").glob("*.json")}
+
+    assert len(schemas) >= len(("report", "event", "batch"))
+    assert schemas <= files
+    assert f"usr/share/bash-completion/completions/{package}" in files
+
+
 def test_needrestart_chooses_the_daemon_and_never_a_job() -> None:
     asked = """my %nrconf = (override_rc => { qr(^dbus) => 0 });
         eval do { local(@ARGV, $/) = 'debian/needrestart/maestro-agent.conf'; <> }; die $@ if $@;

@@ -1,6 +1,7 @@
 """The command line: picks the command, and turns every error into a message and an exit code."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ from endpoint.store.tokens import Role, Tokens
 from endpoint.store.views import Views
 from endpoint.version import VERSION
 
+_LONGEST = 256
 _EPILOG = """\
 exit codes: 0 done, 1 failed, 2 usage, 78 configuration error
 
@@ -29,6 +31,11 @@ example: maestro-endpoint try"""
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a host may have a name that this terminal has no letters for
     try:
         arguments = _parser().parse_args(argv)
         arguments.run(arguments)
@@ -75,15 +82,21 @@ def _parser() -> argparse.ArgumentParser:
 def _add_tokens(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     one = commands.add_parser("add", parents=[common], help="make a token and print it, this once")
-    one.add_argument("--name", default="", help="what it is for")
+    one.add_argument("--name", type=_printable, default="", help="what it is for")
     one.add_argument("--host", metavar="UUID", help="good for this host alone")
     one.add_argument("--admin", action="store_true", help="good for reading the fleet, not for sending")
     one.set_defaults(run=_add_token)
     one = commands.add_parser("list", parents=[common], help="all tokens, without their secrets")
     one.set_defaults(run=_list_tokens)
     one = commands.add_parser("revoke", parents=[common], help="make a token good for nothing, within seconds")
-    one.add_argument("id", help="as `token list` shows it")
+    one.add_argument("id", type=_printable, help="as `token list` shows it")
     one.set_defaults(run=_revoke_token)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or len(text) > _LONGEST:
+        raise argparse.ArgumentTypeError(f"not plain text of at most {_LONGEST} letters: {text[:_LONGEST]!a}")
+    return text
 
 
 def _serve(arguments: argparse.Namespace) -> None:
@@ -93,13 +106,15 @@ def _serve(arguments: argparse.Namespace) -> None:
 def _fleet(arguments: argparse.Namespace) -> None:
     config, now = read_config(arguments.config), datetime.now(timezone.utc)
     with opened(config) as database:
-        document = fleet_document(Views(database).streams(), now, config.fleet.silent_after)
+        streams = Views(database).streams(now, config.fleet.forgotten_after)
+        document = fleet_document(streams, now, config.fleet.silent_after)
     print(json.dumps(document, indent=2) if arguments.json else "\n".join(fleet_lines(document, now)))
 
 
 def _gaps(arguments: argparse.Namespace) -> None:
-    with opened(read_config(arguments.config)) as database:
-        print("\n".join(gap_lines(Views(database).streams())))
+    config, now = read_config(arguments.config), datetime.now(timezone.utc)
+    with opened(config) as database:
+        print("\n".join(gap_lines(Views(database).streams(now, config.fleet.forgotten_after))))
 
 
 def _add_token(arguments: argparse.Namespace) -> None:

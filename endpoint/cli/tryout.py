@@ -1,8 +1,9 @@
 """`try`: a centre on loopback in one command, with a private CA, a certificate and a token made on the spot."""
 
 import argparse
-import contextlib
+import grp
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -10,13 +11,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from endpoint.config import Config, read_config
-from endpoint.errors import EndpointError
+from endpoint.errors import EndpointError, UsageError
 from endpoint.server import serve
 from endpoint.store.opened import opened
 from endpoint.store.tokens import Role, Tokens
 
 _READER = "maestro-agent"
+_HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - by ProtectHome= and PrivateTmp=
+_AGENTS = Path("/etc/maestro-agent")
+_PLAIN = set("\"'\\?#%")
+"""What a path must not have in it that is to stand in TOML and in a URL."""
+_LAST_PORT = 65535
 _DAYS = "30"
+_DAY_S = "86400"
 _CONFIG = """\
 # Written by `maestro-endpoint try`; made for a look at it, not for a fleet.
 [server]
@@ -47,33 +54,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Make what is missing below the directory, print the agent's settings, and serve."""
-    directory = arguments.dir.absolute()
-    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-    if not (directory / "server.pem").exists():
+    directory: Path = arguments.dir.absolute()
+    if not str(directory).isprintable() or _PLAIN & set(str(directory)):
+        raise UsageError(f"--dir: {str(directory)!r} is no plain path")
+    if not 1 <= arguments.port <= _LAST_PORT:
+        raise UsageError(f"--port: must be between 1 and {_LAST_PORT}")
+    os.umask(0o077)  # what hosts report is nobody else's business
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711)
+    if not _holds(directory / "server.pem"):
         _make_certificates(directory)
     file = directory / "endpoint.toml"
     file.write_text(_CONFIG.format(port=arguments.port, directory=directory), encoding="utf-8")
-    config = read_config(file)
-    if not (directory / "token").exists():
-        _make_token(config, directory / "token")
-    print(_words(directory, file, arguments.port), flush=True)
+    config, token = read_config(file), directory / "token"
+    if not token.exists():
+        _make_token(config, token)
+    print(_words(directory, arguments.port, shown=_shown(token)), flush=True)
     serve(config)
 
 
-def _words(directory: Path, config: Path, port: int) -> str:
+def _words(directory: Path, port: int, *, shown: bool) -> str:
+    """Say what to do, in lines that can be pasted into a terminal as they are."""
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    copied, place = "", directory
+    if not shown:
+        place = _AGENTS / "try"
+        files = " ".join(shlex.quote(str(directory / name)) for name in ("ca.pem", "token"))
+        copied = f"""\
+{sudo}install -d {place}
+{sudo}install -m 640 -g {_READER} -t {place} {files}
+"""
+    setting = f"{_AGENTS}/config.d/try.toml"
     return f"""\
-Paste this into /etc/maestro-agent/config.toml, and run `systemctl restart maestro-agent`:
+Paste this into a terminal of this machine; maestro-agent must be installed here:
 
+{copied}{sudo}install -m 644 /dev/stdin {setting} <<'END'
 [endpoint]
 url = "https://127.0.0.1:{port}"
-token_file = "{directory}/token"
-ca_file = "{directory}/ca.pem"
+token_file = "{place}/token"
+ca_file = "{place}/ca.pem"
+END
+{sudo}systemctl restart maestro-agent
+{sudo}maestro-agent report --send
 
 Reports are told below as they come. In another terminal:
 
-    maestro-endpoint fleet --config {config}
+    maestro-endpoint fleet --config {shlex.quote(str(directory / "endpoint.toml"))}
 
-Ctrl-C ends it; everything it keeps is in {directory}."""
+Ctrl-C ends it; everything it keeps is in {directory}. Remove
+{setting} and restart maestro-agent to have the agent as it was.
+"""
 
 
 def _make_token(config: Config, file: Path) -> None:
@@ -82,9 +112,30 @@ def _make_token(config: Config, file: Path) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(token + "\n")
-        with contextlib.suppress(LookupError, PermissionError):  # no agent here, or we may not give files away
-            shutil.chown(file, group=_READER)
-            os.fchmod(descriptor, 0o640)
+
+
+def _shown(token: Path) -> bool:
+    """Let the agent's user read the token; return whether it can."""
+    try:
+        grp.getgrnam(_READER)
+    except LookupError:
+        return False  # no agent here yet; the next `try` may find one
+    if os.geteuid() != 0 or any(token.is_relative_to(place) for place in _HIDDEN):
+        return False
+    shutil.chown(token, group=_READER)
+    token.chmod(0o640)
+    return all(parent.stat().st_mode & 0o001 for parent in token.parents)
+
+
+def _holds(certificate: Path) -> bool:
+    """Whether a certificate is there, and good for a day at least."""
+    if not certificate.exists():
+        return False
+    command = ["openssl", "x509", "-noout", "-checkend", _DAY_S, "-in", str(certificate)]
+    try:
+        return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode == 0
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EndpointError(f"openssl could not look at {certificate}: {error}") from error
 
 
 def _make_certificates(directory: Path) -> None:

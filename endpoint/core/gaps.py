@@ -49,17 +49,19 @@ def expected(highest: int, last_written: int | None, waiting: int | None) -> int
     return max(highest, settled)
 
 
-def find_gaps(present: Iterable[int], upto: int, lost: Iterable[Span], refused: Iterable[int]) -> Gaps:
-    """Find what is not there of 1 to `upto`; `present` rises."""
-    holes = _holes(present, upto)
+def find_gaps(
+    present: Iterable[int], upto: int, lost: Iterable[Span], refused: Iterable[int], *, after: int = 0
+) -> Gaps:
+    """Find what is not there of what follows `after`, up to `upto`; `present` rises and follows it, too."""
+    holes = _holes(present, after + 1, upto)
     refused_spans = _spans(refused)
     unrefused, refused_holes = _split(holes, refused_spans)
     missing, lost_holes = _split(unrefused, _merged(lost))
     return Gaps(missing=tuple(missing), lost=tuple(lost_holes), refused=tuple(refused_holes))
 
 
-def _holes(present: Iterable[int], upto: int) -> list[Span]:
-    holes, wanted = [], 1
+def _holes(present: Iterable[int], wanted: int, upto: int) -> list[Span]:
+    holes = []
     for sequence in present:
         if sequence > wanted:
             holes.append(Span(first=wanted, last=min(sequence - 1, upto)))

@@ -45,6 +45,8 @@ class Known:
     latest: Seen | None = None
     """The last state or heartbeat, whichever has the higher sequence."""
     state_hash: str | None = None
+    pruned_upto: int = 0
+    """Events up to this sequence were there, and are no longer kept."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +77,8 @@ def sift(messages: Sequence[Message], known: Known) -> Sifted:
     last: Message | None = None
     for message in messages:
         if message.kind is Kind.EVENT:
-            status, detail = _event(message, by_key, by_sequence)
+            pruned = message.sequence <= known.pruned_upto
+            status, detail = (Status.DUPLICATE, None) if pruned else _event(message, by_key, by_sequence)
             if status is Status.ACCEPTED:
                 sifted.events.append(message)
                 by_key[message.key] = by_sequence[message.sequence] = _seen(message)

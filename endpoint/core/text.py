@@ -62,8 +62,10 @@ def _reboot(host: Mapping[str, Any], now: datetime) -> str:
         return "?"
     if not host["reboot_required"]:
         return "no"
-    since = host["reboot_since"]
-    return f"since {age(parse_moment(since), now)}" if since else "required"
+    try:
+        return f"since {age(parse_moment(host['reboot_since'] or ''), now)}"
+    except ValueError:  # nobody knows since when, or an agent made it up
+        return "required"
 
 
 def _clean(text: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError, StoreError
-from endpoint.store.tables import METADATA
+from endpoint.store.tables import settle
 
 Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
@@ -34,6 +34,8 @@ class Database:
 
     def _connect(self, connections: int) -> sa.engine.Engine:
         if self.kind == "sqlite":
+            if sa.engine.make_url(self.url).database in {None, "", ":memory:"}:
+                raise ConfigError("database.url: SQLite needs a file, as in sqlite:////PATH")
             settings: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1000, "check_same_thread": False}}
         elif self.kind == "postgresql":
             settings = {
@@ -52,9 +54,9 @@ class Database:
         return engine
 
     def create(self) -> None:
-        """Make the tables that are not there."""
+        """Make the tables and columns that are not there."""
         with self.writing() as connection:
-            METADATA.create_all(connection)
+            settle(connection)
 
     def close(self) -> None:
         """Give connections back."""
@@ -98,6 +100,21 @@ class Database:
         with self.writing() as connection:
             return work(connection)
 
+    def read(self, work: Callable[[Connection], Answer]) -> Answer:
+        """Do some reading in a transaction, once more where the connection turns out to be an old one that was dropped.
+
+        Raises:
+            StoreError: as `reading`.
+        """
+        try:
+            with self.reading() as connection:
+                return work(connection)
+        except StoreError as error:
+            if not _is_dropped(error.__cause__):
+                raise
+        with self.reading() as connection:
+            return work(connection)
+
     def upsert(self, table: sa.Table) -> Any:
         """Build an INSERT that replaces the row that is there; build it once, for that takes longer than to run it."""
         statement = self._insert(table)
@@ -128,6 +145,10 @@ def _is_worth_another(error: BaseException | None) -> bool:
         return True  # another process was first; now its row is there
     if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "pgcode", None) == _DEADLOCK:
         return True
+    return _is_dropped(error)
+
+
+def _is_dropped(error: BaseException | None) -> bool:
     return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
 
 

@@ -17,6 +17,7 @@ from endpoint.store.database import Database
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _MOST_AT_ONCE = 64
+_CLOSE_S = 60.0
 _LOCK = (
     sa.select(STREAMS)
     .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
@@ -151,7 +152,8 @@ class Streams:
             if stream.latest_sequence is not None:
                 latest = Seen(key=stream.latest_key, sequence=stream.latest_sequence, digest=stream.latest_digest)
             seen = _seen(connection, stream.id, entry.batch.messages)
-            sifted = sift(entry.batch.messages, Known(events=seen, latest=latest, state_hash=stream.state_hash))
+            known = Known(events=seen, latest=latest, state_hash=stream.state_hash, pruned_upto=stream.pruned_upto)
+            sifted = sift(entry.batch.messages, known)
             self._write_events(connection, stream.id, sifted, entry.now)
             if sifted.state is not None:
                 values = {"of": stream.id, "at": entry.now, "text": sifted.state.text}
@@ -176,7 +178,7 @@ class Streams:
                 values = {
                     "host_id": entry.batch.host_id, "instance_id": entry.batch.instance_id,
                     "agent_version": entry.batch.agent_version, "first_seen_at": entry.now, "last_seen_at": entry.now,
-                    "events": 0, "highest_event": 0, "refused": 0,
+                    "events": 0, "highest_event": 0, "refused": 0, "pruned_upto": 0,
                 }  # fmt: skip
                 connection.execute(self._new_stream, values)
             found = _locked(connection, names)
@@ -219,7 +221,8 @@ def _changes(stream: Any, batch: Batch, sifted: Sifted, now: float) -> dict[str,
     return {
         "stream": stream.id,
         "new_agent_version": stream.agent_version if batch.agent_version is None else batch.agent_version,
-        "new_last_seen_at": max(now, stream.last_seen_at),
+        # Another process may have been a little faster; much later than now is only what a clock said that was wrong.
+        "new_last_seen_at": stream.last_seen_at if now < stream.last_seen_at <= now + _CLOSE_S else now,
         "new_latest_sequence": latest.sequence if latest else stream.latest_sequence,
         "new_latest_key": latest.key if latest else stream.latest_key,
         "new_latest_digest": latest.digest if latest else stream.latest_digest,

@@ -1,8 +1,12 @@
 """The tables, the same in SQLite and in PostgreSQL; times are Unix seconds by the centre's clock."""
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateColumn
 
 METADATA = sa.MetaData()
+_SETTLING = 0x6D6165
+"""The number of a lock of our own, which nobody else in that database is likely to take."""
 
 STREAMS = sa.Table(
     "streams",
@@ -22,6 +26,8 @@ STREAMS = sa.Table(
     sa.Column("events", sa.BigInteger, nullable=False),
     sa.Column("highest_event", sa.BigInteger, nullable=False),
     sa.Column("refused", sa.BigInteger, nullable=False),
+    # Up to there events were kept long enough and are no longer; `events` counts those that are there.
+    sa.Column("pruned_upto", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("host_id", "instance_id"),
 )
 """One outbox of one host each."""
@@ -88,3 +94,25 @@ TOKENS = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
 )
+
+UPKEEP = sa.Table(
+    "upkeep",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("due_at", sa.Float, nullable=False),
+)
+"""One row: when what is old is to be thrown away next, whichever process does it."""
+
+
+def settle(connection: Connection) -> None:
+    """Make the tables and columns that are not there: a database may be older than this program, or empty."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SETTLING})")  # two may begin at once
+    METADATA.create_all(connection)
+    inspector = sa.inspect(connection)
+    for table in METADATA.sorted_tables:
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                words = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {words}")

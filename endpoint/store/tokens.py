@@ -80,10 +80,10 @@ class Tokens:
         """Return the token that a request carries, None where it is not good."""
         prefix, _, rest = text.partition("_")
         identity, _, secret = rest.partition("_")
-        if prefix != _PREFIX or not identity.isascii() or len(text) > _LONGEST:
+        if prefix != _PREFIX or not (identity.isascii() and identity.isalnum()) or len(text) > _LONGEST:
             return None
-        with self._database.reading() as connection:
-            row: Any = connection.execute(sa.select(TOKENS).where(TOKENS.c.id == identity)).first()
+        wanted = sa.select(TOKENS).where(TOKENS.c.id == identity)
+        row: Any = self._database.read(lambda connection: connection.execute(wanted).first())
         # With no such id there is still something to compare, so that an answer takes as long.
         same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
         return _token(row) if row is not None and same and row.revoked_at is None else None

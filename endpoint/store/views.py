@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 _ALL = (
     sa.select(STREAMS, STATES.c.body.label("state"), STATES.c.received_at.label("reported_at"))
     .select_from(STREAMS.outerjoin(STATES))
+    .where(STREAMS.c.last_seen_at >= sa.bindparam("since"))
     .order_by(STREAMS.c.host_id, STREAMS.c.id)
 )
 _NO_GAPS = Gaps()
@@ -45,14 +46,12 @@ class Views:
         Raises:
             StoreError: it does not.
         """
-        with self._database.reading() as connection:
-            connection.execute(sa.select(sa.literal(1)))
+        self._database.read(lambda connection: connection.execute(sa.select(sa.literal(1))).all())
 
-    def streams(self) -> list[Stream]:
-        """Return every stream, by host, the oldest first."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_ALL).all()
-            return [_stream(connection, row) for row in rows]
+    def streams(self, now: datetime, forgotten_after: timedelta | None = None) -> list[Stream]:
+        """Return every stream that is not forgotten, by host, the oldest first."""
+        since = (now - forgotten_after).timestamp() if forgotten_after is not None else 0.0
+        return self._database.read(lambda connection: _streams(connection, since))
 
     def events(self, host_id: str, instance_id: str) -> list[Event]:
         """Return the events of a stream in their order."""
@@ -75,6 +74,11 @@ class Views:
             ]
 
 
+def _streams(connection: Connection, since: float) -> list[Stream]:
+    rows = connection.execute(_ALL, {"since": since}).all()
+    return [_stream(connection, row) for row in rows]
+
+
 def _stream(connection: Connection, row: Any) -> Stream:
     state = json.loads(row.state) if row.state is not None else None
     outbox = (state or {}).get("outbox") or {}
@@ -88,11 +92,12 @@ def _stream(connection: Connection, row: Any) -> Stream:
         state=state,
         events=row.events,
         refused=row.refused,
-        gaps=_gaps(connection, row.id, int(upto)) if upto > row.events else _NO_GAPS,
+        gaps=_gaps(connection, row, int(upto)) if upto - row.pruned_upto > row.events else _NO_GAPS,
     )
 
 
-def _gaps(connection: Connection, stream: int, upto: int) -> Gaps:
+def _gaps(connection: Connection, row: Any, upto: int) -> Gaps:
+    stream = row.id
     lost = connection.execute(
         sa.select(LOSSES.c.first_sequence, LOSSES.c.last_sequence).where(LOSSES.c.stream == stream)
     )
@@ -102,6 +107,7 @@ def _gaps(connection: Connection, stream: int, upto: int) -> Gaps:
         upto,
         [Span(first=first, last=last) for first, last in lost if first <= last],
         list(refused),
+        after=row.pruned_upto,
     )
 
 

@@ -1,18 +1,22 @@
 """The command line: `try` from nothing to a report, tokens, and configuration errors that say where."""
 
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from endpoint.cli import tryout
 from endpoint.config import Config, read_config
 from endpoint.errors import ConfigError
 from tests.support.authority import Authority
-from tests.support.centre import CHECKOUT, Answer, Centre, free_port
-from tests.support.messages import Outbox
+from tests.support.centre import CHECKOUT, free_port
 
 CONFIG = CHECKOUT / "docs/endpoint/config.example.toml"
 
@@ -23,53 +27,103 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
-    started, port, directory = time.monotonic(), free_port(), tmp_path / "try"
-    command = [sys.executable, "-m", "endpoint", "try", "--dir", str(directory), "--port", str(port)]
+    started, directory = time.monotonic(), tmp_path / "try"
+    etc, out = tmp_path / "etc", tmp_path / "out"
+    (etc / "config.d").mkdir(parents=True)
+    agent = f"exec {sys.executable} -m agent --config {etc}/config.d/try.toml --state-dir {tmp_path}/state"
+    for name, script in (("systemctl", "exit 0"), ("maestro-agent", f'{agent} "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
 
-    with (tmp_path / "out").open("wb") as out:
-        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=out, stderr=out, start_new_session=True)
-    try:
-        settings = _settings(tmp_path / "out")
-        authority = Authority(directory=Path(settings["ca_file"]).parent)
-        centre = Centre(directory=directory, authority=authority, database="", port=port)
-        client = centre.client(Path(settings["token_file"]).read_text().strip())
-        box = Outbox()
-        answer = _retried(client.post, box.batch(box.state(), box.event()))
-        client.close()
+    with trying(out, directory) as process:
+        pasted = said(out).split("\n\n")[1]
+        here = pasted.replace("/etc/maestro-agent", str(etc)).replace("-g maestro-agent", "-g root")
+        done = subprocess.run(
+            ["sh", "-euc", f"umask 077\n{here}"], cwd=CHECKOUT, capture_output=True, text=True, check=False,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin:/usr/sbin"},
+        )  # fmt: skip
         shown = run("fleet", "--config", str(directory / "endpoint.toml")).stdout
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "delivered" in done.stdout
+    assert "1 host:" in shown
+    assert "batch.stored" in out.read_text()
+    assert time.monotonic() - started < 60
+    assert process.returncode == 0
+    assert (etc / "try/token").stat().st_mode & 0o777 == 0o640
+    assert (etc / "config.d/try.toml").stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in directory.iterdir() if path.stat().st_mode & 0o077] == ["ca.pem"]
+    assert not list(directory.rglob("ca.key"))
+
+
+@contextmanager
+def trying(out: Path, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "endpoint", "try", "--dir", str(directory), "--port", str(free_port())]
+    with out.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=stream, stderr=stream, start_new_session=True)
+    try:
+        said(out)
+        port = int(command[-1])
+        deadline = time.monotonic() + 20
+        while not listens(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield process
     finally:
         process.terminate()
         process.wait(20)
 
-    assert answer.statuses == ["accepted", "accepted"]
-    assert "web1" in shown
-    assert settings["url"] == f"https://127.0.0.1:{port}"
-    assert time.monotonic() - started < 60
-    assert "batch.stored" in (tmp_path / "out").read_text()
-    assert process.returncode == 0
-    assert (directory / "token").stat().st_mode & 0o007 == 0
-    assert (directory / "server.key").stat().st_mode & 0o077 == 0
-    assert not list(directory.rglob("ca.key"))
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _settings(out: Path) -> dict[str, str]:
+def said(out: Path) -> str:
     deadline = time.monotonic() + 30
     while "Ctrl-C" not in out.read_text():
         assert time.monotonic() < deadline, out.read_text()
         time.sleep(0.1)
-    lines = [line.split(" = ") for line in out.read_text().splitlines() if " = " in line]
-    return {name: value.strip('"') for name, value in lines}
+    return out.read_text()
 
 
-def _retried(post: Callable[[object], Answer], document: object) -> Answer:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return post(document)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+def test_what_the_agent_can_read_where_it_is_is_not_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tryout, "_READER", "nogroup")
+    for hidden in (tmp_path, Path("/run")):
+        with tempfile.TemporaryDirectory(dir=hidden) as name:
+            place = Path(name)
+            place.chmod(0o711)
+            token = place / "token"
+            token.touch(0o600)
+
+            seen = tryout._shown(token)  # noqa: SLF001 - who runs it must be root, and the agent installed
+
+            assert seen is (hidden == Path("/run"))
+            assert token.stat().st_mode & 0o777 == (0o640 if seen else 0o600)
+            place.chmod(0o700)
+            assert tryout._shown(token) is False  # noqa: SLF001
+
+
+def test_certificates_that_have_run_out_are_made_anew(tmp_path: Path) -> None:
+    directory = tmp_path / "try"
+    with trying(tmp_path / "first", directory):
+        first = (directory / "ca.pem").read_text()
+    with trying(tmp_path / "second", directory):
+        kept = (directory / "ca.pem").read_text()
+    expired = Authority.make(tmp_path / "authority").sign("localhost", expired=True)
+    shutil.copy(expired.file, directory / "server.pem")
+
+    with trying(tmp_path / "third", directory):
+        new = (directory / "ca.pem").read_text()
+
+    assert first == kept != new
+
+
+@pytest.mark.parametrize("arguments", [("--dir", 'x"y'), ("--dir", "x\ny"), ("--port", "0"), ("--port", "65536")])
+def test_what_cannot_be_tried_is_a_usage_error(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = run("try", "--dir", str(tmp_path / "try"), *arguments)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -78,6 +132,7 @@ def _retried(post: Callable[[object], Answer], document: object) -> Answer:
         ("[server]\nlisten = 5", "server.listen: must be text"),
         ("[server]\nlisten = '0.0.0.0:8443'", "beyond loopback it needs tls.certificate"),
         ("[server]\nlisten = 'nowhere'", "must be ADDRESS:PORT"),
+        ("[server]\nlisten = '127.0.0.1:65536'", "must be ADDRESS:PORT"),
         ("[server]\nthreds = 5", "server.threds: no such setting; did you mean threads?"),
         ("[server]\nthreads = true", "server.threads: must be a whole number"),
         ("[server]\nthreads = 0", "server.threads: must be between 1 and"),
@@ -87,6 +142,13 @@ def _retried(post: Callable[[object], Answer], document: object) -> Answer:
         ("[tls]\ncertificate = '/x'", "go together"),
         ("[tls]\ncertificate = '/x'\nkey = '/y'", "tls.certificate: /x: is not there"),
         ("[tls]\nclient_certificates = 'required'", "needs client_ca"),
+        ("[store]\nkeep_events = 400", "store.keep_events: must be text"),
+        ("[store]\nkeep_events = '400'", 'store.keep_events: must be a duration, as "400d", or "forever"'),
+        ("[store]\nkeep_events = '0d'", "store.keep_events: must be a duration"),
+        ("[store]\nkeep_events = '1h'", "store.keep_events: must be between 1d and 36500d"),
+        ("[store]\nkeep_events = '999999999d'", "store.keep_events: must be between 1d and 36500d"),
+        ("[fleet]\nforget_after = 'never'", "fleet.forget_after: must be a duration"),
+        ("[fleet]\nforget_after = '1d'\nsilent_after_s = 86400", "must be more than fleet.silent_after_s"),
         ("[", "is not valid TOML"),
     ],
 )
@@ -100,7 +162,7 @@ def test_a_wrong_configuration_is_told_with_file_and_key(tmp_path: Path, text: s
     assert words in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite+nothing://"])
+@pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite+nothing://", "sqlite://", "sqlite:///:memory:"])
 def test_a_wrong_database_is_a_configuration_error(tmp_path: Path, url: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl = '{url}'")
@@ -139,12 +201,20 @@ def test_the_example_holds_every_setting_with_its_default(tmp_path: Path) -> Non
     file.write_text("\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines()))
 
     assert read_config(file) == Config()
-    for table in ("server", "tls", "database", "limits", "fleet"):
+    for table in ("server", "tls", "database", "store", "limits", "fleet"):
         for name in vars(type(getattr(Config(), table)))["__slots__"]:
             assert f"{name} = " in text, name
 
 
 def test_usage_errors_end_with_2() -> None:
+    for arguments in (
+        ["add", "--name", "\udcff"],
+        ["add", "--name", "x" * 257],
+        ["add", "--host", "\udcff"],
+        ["revoke", "\udcff"],
+    ):
+        done = run("token", *arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert run("token", "add", "--host", "web1").returncode == 2
     assert run("nonsense").returncode == 2
     assert run("--version").stdout.startswith("maestro-endpoint ")

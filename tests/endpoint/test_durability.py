@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +129,34 @@ def test_with_the_database_gone_agents_are_asked_to_come_again(make: Make, kind:
     assert int(gone[0].headers["Retry-After"]) > 0
     assert back.statuses == ["duplicate", "accepted"]
     assert client.get("/v1/health").status == 200
+
+
+def test_what_is_asked_after_the_database_was_restarted_is_answered(make: Make, kind: str, postgres: Cluster) -> None:
+    if kind == "sqlite":
+        pytest.skip("SQLite is a file")
+    centre = make()
+    centre.start()
+    token, admin = centre.token(), centre.token("--admin")
+    box = Outbox()
+    asking: list[Callable[[], int]] = [
+        lambda: centre.client(centre_token(centre)).post(box.batch(box.event())).status,
+        lambda: centre.client(admin).get("/v1/fleet").status,
+        lambda: centre.client().get("/v1/health").status,
+        lambda: centre.client(token).post(box.batch(box.event())).status,
+    ]
+
+    found = []
+    for ask in asking:
+        assert centre.client(token).post(box.batch(box.event())).status == 200
+        postgres.stop("fast")
+        postgres.start()
+        found.append(ask())
+
+    assert found == [200] * len(asking)
+
+
+def centre_token(centre: Centre) -> str:
+    return centre.token("--name", "never seen before")
 
 
 def test_a_full_disk_refuses_nobody_for_good(kind: str, authority: Authority, tmp_path: Path) -> None:

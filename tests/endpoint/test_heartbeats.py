@@ -141,8 +141,8 @@ def test_an_address_that_cannot_be_meant_is_named(
     [
         (b"", 400, None),
         (b"{", 400, None),
-        (b"[]", 422, "/"),
-        (b"{}", 422, "/"),
+        (b"[]", 422, ""),
+        (b"{}", 422, ""),
         (b'{"hash": 5}', 422, "/hash"),
         (b'{"hash": "0123456789ABCDEF"}', 422, "/hash"),
         (b'{"hash": "' + b"a" * 17 + b'"}', 422, "/hash"),
@@ -158,7 +158,7 @@ def test_a_body_that_is_none_is_refused_with_the_place(
     answer = client.send("PUT", path, data, Content_Encoding="identity")
 
     assert problem(answer)[0] == status
-    assert [error["pointer"] for error in answer.json.get("errors", [])] == ([pointer] if pointer else [])
+    assert [error["pointer"] for error in answer.json.get("errors", [])] == ([] if pointer is None else [pointer])
 
 
 def test_nobody_beats_for_another(centre: Centre, client: Client) -> None:
@@ -171,7 +171,7 @@ def test_nobody_beats_for_another(centre: Centre, client: Client) -> None:
     assert problem(beat(admin, box, 3))[0] == 403
     assert problem(centre.client().beat("no", "matter", "what", ""))[0] == 401
     wrong_method = client.get(f"/v1/hosts/{box.host}/instances/{box.instance}/heartbeats/2")
-    assert (wrong_method.status, set(wrong_method.headers["Allow"].split(", "))) == (405, {"PUT", "OPTIONS"})
+    assert (wrong_method.status, wrong_method.headers["Allow"]) == (405, "PUT")
 
 
 def test_they_count_towards_the_same_share_as_batches(make: Make) -> None:

@@ -24,16 +24,16 @@ listen = "127.0.0.1:8443"
 
 @pytest.fixture
 def host(codename: str, deb: Path, tmp_path: Path) -> Iterator[Booted]:
-    """Return a booted machine with the endpoint's package installed from the distribution's archive."""
+    """Return a booted machine with both packages, and what they need from the distribution's archive."""
     base = bases.base(codename, bases.BOOTED)
     layer = tmp_path / "layer"
     with machine(base) as running:
         connect(running)
         running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-        package = next(deb.parent.glob("maestro-endpoint_*_all.deb"))
-        shutil.copy(package, running.path("/srv/maestro-endpoint.deb"))
+        for package in ("maestro-endpoint", "maestro-agent"):
+            shutil.copy(next(deb.parent.glob(f"{package}_*_all.deb")), running.path(f"/srv/{package}.deb"))
         running.check("apt-get -q update", timeout=300)
-        running.check("apt-get -q -y --no-install-recommends install /srv/maestro-endpoint.deb curl", timeout=600)
+        running.check("apt-get -q -y --no-install-recommends install /srv/maestro-*.deb curl", timeout=600)
         assert running.run(f"systemctl --root=/ is-enabled {UNIT}").stdout.strip() == "disabled"
         running.check("rm /usr/sbin/policy-rc.d")
         save(running, layer)
@@ -95,3 +95,28 @@ def test_it_can_be_tried_over_tls(host: Booted) -> None:
     assert "web1" in fleet
     assert "1 host:" in fleet
     assert "Traceback" not in host.check("cat /srv/out")
+
+
+def test_the_agent_of_the_same_machine_reports_as_its_own_user_once_that_is_pasted(host: Booted) -> None:
+    place = "/var/lib/maestro-endpoint-try"
+    host.check("(maestro-endpoint try >/srv/out 2>&1 & echo $! >/srv/pid)")
+    host.check("timeout 30 sh -c 'until grep -q Ctrl-C /srv/out; do sleep 0.2; done'")
+    *settings, by_hand = host.check("cat /srv/out").split("\n\n")[1].splitlines()
+
+    sooner = "\n".join(settings).replace("[endpoint]", '[endpoint]\ninterval = "1m"')
+    host.write("/srv/pasted", f"{sooner}\n")
+    host.check("sh -eu /srv/pasted")
+    fleet = f"maestro-endpoint fleet --config {place}/endpoint.toml"
+    waited = host.run(f"timeout 120 sh -c 'until {fleet} | grep -q \"1 host:\"; do sleep 1; done'", timeout=150)
+    assert waited.returncode == 0, host.run(
+        "journalctl -u maestro-agent | tail -n 30; cat /srv/out; maestro-agent status"
+    ).stdout
+    user = host.check("ps -o user:20= -p $(systemctl show -p MainPID --value maestro-agent)").strip()
+    rights = host.check(f"stat -c '%U %G %a' {place}/token").split()
+    sent = host.run(by_hand)
+    host.check("kill $(cat /srv/pid)")
+
+    assert by_hand == "maestro-agent report --send"
+    assert sent.returncode == 0, sent.stderr
+    assert user == "maestro-agent"
+    assert rights == ["root", "maestro-agent", "640"]

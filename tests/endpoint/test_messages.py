@@ -193,6 +193,21 @@ def test_the_fleet_says_who_is_pending_held_and_to_reboot(centre: Centre, client
     assert "HOST" in text
 
 
+def test_a_host_with_any_name_is_shown_on_any_terminal(
+    centre: Centre, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Outbox()
+    state = box.state()
+    state["body"]["host"]["name"] = "\u65e5\u672c"
+    assert client.post(box.batch(state)).statuses == ["accepted"]
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+
+    done = centre.run("fleet")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u65e5\\u672c" in done.stdout
+
+
 def test_the_fleet_is_shown_to_administrators_alone(centre: Centre, client: Client) -> None:
     admin = centre.client(centre.token("--admin"))
     nobody = centre.client()

@@ -15,13 +15,25 @@ RANKS: tuple[set[str], ...] = (
     {"core"},
     {"config", "schemas"},
     {"store"},
-    {"identity"},
+    {"identity", "upkeep"},
     {"web"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-OURS = {"collections", "dataclasses", "datetime", "enum", "hashlib", "itertools", "json", "re", "typing", "zlib"}
+OURS = {
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "hashlib",
+    "itertools",
+    "json",
+    "math",
+    "re",
+    "typing",
+    "zlib",
+}
 CATCHES_ALL = "endpoint/web.py"
 
 
