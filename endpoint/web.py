@@ -80,7 +80,9 @@ class Centre:
         batch = read_heartbeat(place, document)
         sifted = self._streams.put(batch, datetime.now(timezone.utc))
         _log(batch, sifted)
-        return _json(_receipt(sifted)) if sifted.resend_state or sifted.refused else _nothing()
+        if sifted.resend_state or any(result.detail for result in sifted.results):
+            return _json(_receipt(sifted))
+        return _nothing()
 
     def health(self) -> Response:
         """Say whether messages can be stored."""

@@ -27,6 +27,7 @@ class Stream:
     state: Mapping[str, Any] | None
     """The last `maestro.report/1`."""
     events: int
+    highest_event: int
     refused: int
     gaps: Gaps
 
@@ -56,11 +57,19 @@ def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict
         "reboot_since": _part(state, "reboot").get("since"),
         "kernel_outdated": _part(state, "kernel").get("outdated"),
         "last_result": _part(state, "last_outcome").get("result"),
-        "waiting_events": _part(state, "outbox").get("depth"),
+        "waiting_events": _waiting(newest, _part(state, "outbox")),
         "missing_events": sum(total(stream.gaps.missing) for stream in streams),
         "lost_events": sum(total(stream.gaps.lost) for stream in streams),
         "refused_messages": sum(stream.refused for stream in streams),
     }
+
+
+def _waiting(stream: Stream, outbox: Mapping[str, Any]) -> int | None:
+    """Return how many of the events that waited when the state was written have not come since."""
+    depth, last_written = outbox.get("depth"), outbox.get("last_sequence")
+    if depth is None or last_written is None:
+        return depth
+    return max(0, min(depth, last_written - stream.highest_event))
 
 
 def _part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:

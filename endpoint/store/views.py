@@ -91,6 +91,7 @@ def _stream(connection: Connection, row: Any) -> Stream:
         reported_at=datetime.fromtimestamp(row.reported_at, timezone.utc) if row.reported_at is not None else None,
         state=state,
         events=row.events,
+        highest_event=row.highest_event,
         refused=row.refused,
         gaps=_gaps(connection, row, int(upto)) if upto - row.pruned_upto > row.events else _NO_GAPS,
     )

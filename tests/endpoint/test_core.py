@@ -184,9 +184,21 @@ def test_over_any_time_the_share_holds() -> None:
 def stream(host: str, **changes: object) -> Stream:
     values: dict[str, object] = {
         "host_id": host, "instance_id": "i", "agent_version": "0.1.0", "last_seen_at": NOW, "reported_at": NOW,
-        "state": {"host": {"name": host}}, "events": 0, "refused": 0, "gaps": Gaps(), **changes,
+        "state": {"host": {"name": host}}, "events": 0, "highest_event": 0, "refused": 0, "gaps": Gaps(), **changes,
     }  # fmt: skip
     return Stream(**values)  # type: ignore[arg-type]
+
+
+def test_what_waited_when_a_state_was_written_and_has_come_since_waits_no_longer() -> None:
+    outbox = {"depth": 3, "last_sequence": 9}
+    rows = [
+        fleet_document([stream("a", state={"outbox": outbox}, highest_event=highest)], NOW, timedelta(1))["hosts"][0]
+        for highest in (2, 6, 8, 9, 12)
+    ]
+    unknown = fleet_document([stream("a", state={"outbox": None})], NOW, timedelta(1))["hosts"][0]
+
+    assert [row["waiting_events"] for row in rows] == [3, 3, 1, 0, 0]
+    assert unknown["waiting_events"] is None
 
 
 def test_a_host_is_silent_when_none_of_its_outboxes_speaks() -> None:
