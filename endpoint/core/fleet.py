@@ -68,8 +68,8 @@ def _waiting(stream: Stream, outbox: Mapping[str, Any]) -> int | None:
     """Return how many of the events that waited when the state was written have not come since."""
     depth, last_written = outbox.get("depth"), outbox.get("last_sequence")
     if depth is None or last_written is None:
-        return depth
-    return max(0, min(depth, last_written - stream.highest_event))
+        return None
+    return max(0, min(int(depth), int(last_written) - stream.highest_event))
 
 
 def _part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -33,10 +33,20 @@ def beat(client: Client, box: Outbox, sequence: object, state_hash: str = HASH) 
 def test_a_heartbeat_that_says_nothing_new_is_answered_with_nothing(client: Client) -> None:
     box = known(client)
 
-    answers = [beat(client, box, sequence) for sequence in (2, 2, 3, 2, HIGHEST)]
+    answers = [beat(client, box, sequence) for sequence in (2, 2, 3, HIGHEST)]
 
-    assert [(answer.status, answer.body) for answer in answers] == [(204, b"")] * 5
+    assert [(answer.status, answer.body) for answer in answers] == [(204, b"")] * 4
     assert set(answers[0].headers) == {"Date"}
+
+
+def test_one_that_was_overtaken_is_told_by_which(client: Client) -> None:
+    box = known(client, sequence=70)
+
+    answer = beat(client, box, 69)
+
+    assert answer.statuses == ["accepted"]
+    assert answer.json["results"][0]["detail"] == "overtaken by sequence 70"
+    assert answer.json["resend_state"] is False
 
 
 def test_it_may_be_packed(client: Client) -> None:
