@@ -22,10 +22,10 @@ listen = "127.0.0.1:8443"
 """
 
 
-@pytest.fixture
-def host(codename: str, deb: Path, tmp_path: Path) -> Iterator[Booted]:
+@pytest.fixture(params=bases.table_codenames())
+def host(request: pytest.FixtureRequest, deb: Path, tmp_path: Path) -> Iterator[Booted]:
     """Return a booted machine with both packages, and what they need from the distribution's archive."""
-    base = bases.base(codename, bases.BOOTED)
+    base = bases.base(str(request.param), bases.BOOTED)
     layer = tmp_path / "layer"
     with machine(base) as running:
         connect(running)
