@@ -15,7 +15,7 @@ from agent.outbox import Depth, Outbox
 from agent.reporting import SKEW, Listener
 from agent.standing import standing
 from agent.store import Store
-from agent.telling.events import Seen, Started, first_mark, untold
+from agent.telling.events import Seen, Started, first_mark, new_runs, untold
 from agent.telling.pulse import moment_of, pulse_of
 from agent.telling.report import NO_INSTANCE, report_document
 from agent.tellingfile import entry_of, read_telling
@@ -67,11 +67,11 @@ class Tidings:
         mark = outbox.fact("mark")
         if not isinstance(mark, dict):
             mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else seen.now - reach)
-        last = str(mark.get("run", ""))
-        new = sorted(run for run in seen.runs if run > last)
+        new = new_runs(mark, seen.runs)
+        known = sorted(set(seen.runs).difference(new))
         # A few runs at a time, each of which may be as long as a machine has packages.
-        for until in dict.fromkeys([*new[_RUNS - 1 :: _RUNS], max(new, default=last)]):
-            part = replace(seen, runs=[run for run in seen.runs if run <= until])
+        for first in range(0, max(len(new), 1), _RUNS):
+            part = replace(seen, runs=[*known, *new[: first + _RUNS]])
             events, after_them = untold(mark, part)
             with outbox.changing():
                 for event in events:
@@ -105,10 +105,11 @@ class Tidings:
             return None
 
     def _seen(self) -> Seen:
+        flag, flag_known = None, True
         try:
             flag = read_flag()
-        except OSError:
-            flag = None
+        except OSError:  # `status` tells of that
+            flag_known = False
         facts = host_facts()
         return Seen(
             now=_now(),
@@ -116,6 +117,7 @@ class Tidings:
             read_run=self._read_run,
             jobs=self._jobs(),
             reboot=(flag[0], datetime.fromtimestamp(flag[1], timezone.utc)) if flag else None,
+            reboot_known=flag_known,
             boot_id=facts.boot_id,
             booted_at=booted_at(),
             kernel=facts.kernel,
