@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from agent.errors import BusyError, HostError
 from agent.outbox import Bounds, Outbox
 from agent.recordlock import holder_pid, lock
+from agent.regularfile import open_anew
 
 OUTBOX_DIRECTORY = "outbox"
 """Below the record's directory; the daemon's user owns it, and nobody else looks into it."""
@@ -158,6 +159,6 @@ def _read_name(path: str) -> str | None:
 
 def _write_name(path: str, name: str) -> None:
     temporary = f"{path}.new"
-    with open(temporary, "w", encoding="ascii") as file:
+    with open(temporary, "w", encoding="ascii", opener=open_anew) as file:
         file.write(f"{name}\n")
     os.replace(temporary, path)
