@@ -7,11 +7,13 @@ from datetime import datetime, timedelta, timezone
 
 from agent.core.beat import Pulse
 from agent.errors import RecordError
+from agent.health import Health
 from agent.host.hostfacts import booted_at, host_facts
 from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs
 from agent.liveness import read_daemon
 from agent.outbox import Depth, Outbox
+from agent.reading import Reader
 from agent.reporting import SKEW, Listener
 from agent.standing import standing
 from agent.store import Store
@@ -25,6 +27,8 @@ from agent.version import VERSION
 Document = dict[str, object]
 _RUNS = 10
 """How many runs are read at a time: each may be as long as a machine has packages."""
+_OF_THE_RECORD = ("plan", "last_run", "services", "jobs", "daemon")
+"""What is not known where the record has not its shape: the rest is told without it."""
 
 
 class Tidings:
@@ -49,14 +53,23 @@ class Tidings:
     ) -> Document:
         """Return `maestro.report/1`; `centre` is what is remembered of the centre."""
         _, status, _ = standing(self._store, _now(), self._run_dir)
-        return report_document(
-            status,
-            host_facts(known_boot),
-            version=VERSION,
-            instance_id=instance_id,
-            outbox=outbox,
-            warnings=_skew_warnings(centre),
-        )
+
+        def made(status: Document) -> Document:
+            return report_document(
+                status,
+                host_facts(known_boot),
+                version=VERSION,
+                instance_id=instance_id,
+                outbox=outbox,
+                warnings=_skew_warnings(centre),
+            )
+
+        try:
+            return made(status)
+        except RecordError as error:
+            reasons = [*Reader(status, "status").texts("reasons"), str(error)]
+            unknown = {**dict.fromkeys(_OF_THE_RECORD), "health": Health.UNKNOWN.value, "reasons": reasons}
+            return made({**status, **unknown})
 
     def collect(self, outbox: Outbox, reach: timedelta) -> None:
         """Have wait what the record holds and was not told yet; what is taken and the mark of it go together.
