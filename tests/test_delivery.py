@@ -18,6 +18,7 @@ from agent.host.centre import Answer
 from agent.outbox import Bounds, Outbox
 from agent.outboxfile import opened
 from tests.core.given import NO_CENTRE
+from tests.telling.given import check_event
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 HOST = "11111111-2222-4333-8444-555555555555"
@@ -225,6 +226,8 @@ def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_
     assert second.answer.verdict is Verdict.ANSWERED
     assert sorted(arrived) == [1, 4]
     assert centre.begun[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
+    event = {"schema": "maestro.event/1", "type": "outbox-begun", "at": "2026-11-23T12:00:00Z"}
+    check_event({**event, "document": centre.begun[-1]})
     assert sorted(centre.events) == [1, 2, 3, 4]
     assert outbox.depth().events == 0
 
