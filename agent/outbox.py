@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.errors import HostError
-from agent.times import moment
+from agent.times import earlier, moment
 
 Document = dict[str, object]
 EVENT_SCHEMA = "maestro.event/1"
@@ -126,7 +126,7 @@ class Outbox:
 
     def shrink(self, now: datetime) -> None:
         """Give up what is too old or too much, the oldest first; that it was lost is remembered."""
-        oldest = moment(now - self._bounds.age)
+        oldest = moment(earlier(now, self._bounds.age))
         one = "SELECT sequence, body FROM events {} ORDER BY sequence LIMIT 1"  # together they may not fit into memory
         while row := self._one(one.format("WHERE created_at < ?"), oldest):
             self.give_up(int(str(row[0])), str(row[1]), "too-old")

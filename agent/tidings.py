@@ -21,7 +21,7 @@ from agent.telling.events import Seen, Started, first_mark, new_runs, untold
 from agent.telling.pulse import moment_of, pulse_of
 from agent.telling.report import NO_INSTANCE, report_document
 from agent.tellingfile import entry_of, read_telling
-from agent.times import moment
+from agent.times import earlier, moment
 from agent.version import VERSION
 
 Document = dict[str, object]
@@ -79,7 +79,7 @@ class Tidings:
         seen = self._seen()
         mark = outbox.fact("mark")
         if not isinstance(mark, dict):
-            mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else seen.now - reach)
+            mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else earlier(seen.now, reach))
         new = new_runs(mark, seen.runs)
         known = sorted(set(seen.runs).difference(new))
         # A few runs at a time, each of which may be as long as a machine has packages.

@@ -356,6 +356,13 @@ def test_what_is_remembered_of_losses_and_was_spoilt_stops_nothing(tmp_path: Pat
         assert bodies(box)[-1]["document"]["count"] > 1  # type: ignore[index]
 
 
+def test_an_age_longer_than_the_calendar_is_no_bound(tmp_path: Path) -> None:
+    with outbox(tmp_path, bounds=Bounds(size=1_000_000, age=timedelta(days=999_999))) as box:
+        add(box, 2)
+
+        assert box.depth().events == 3
+
+
 def test_a_file_without_its_facts_is_set_aside(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 1)

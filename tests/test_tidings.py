@@ -1,14 +1,17 @@
 """What there is to tell is told whatever the record looks like: a damaged part of it silences nobody."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.outbox import Bounds
+from agent.outboxfile import opened
 from agent.store import Store
 from agent.tidings import Tidings
-from tests.telling.given import check, golden
+from tests.telling.given import HOST, NOON, check, golden
 
 
 def tidings(directory: Path, state: Any, outcome: Any) -> Tidings:
@@ -17,6 +20,19 @@ def tidings(directory: Path, state: Any, outcome: Any) -> Tidings:
     for name, document in (("state", state), (f"history/{golden('outcome')['id']}", outcome)):
         (directory / f"{name}.json").write_text(json.dumps(document))
     return Tidings(Store(str(directory)), str(directory / "run"))
+
+
+def test_what_reaches_back_beyond_the_calendar_is_told_from_the_first_run(tmp_path: Path) -> None:
+    found = tidings(tmp_path, state(), golden("outcome"))
+    reach = timedelta(days=999_999)
+    bounds = Bounds(size=1_000_000, age=reach)
+
+    with opened(str(tmp_path / "outbox"), HOST.id, bounds, NOON) as outbox:
+        found.collect(outbox, reach)
+        assert [json.loads(event.body)["type"] for event in outbox.next_events(9, 1 << 20)][:2] == [
+            "outbox-begun",
+            "outcome",
+        ]
 
 
 def state(**changes: object) -> Any:
