@@ -69,8 +69,11 @@ class Delivery:
         self._host_id = host_id
         self._policy = policy
         self._peer = peer
-        self._most = MOST_MESSAGES
-        """Halved where a batch cannot be read on the other side, so that one bad message is found."""
+        most = outbox.fact("most")
+        self._most = most if isinstance(most, int) and 0 < most < MOST_MESSAGES else MOST_MESSAGES
+        """Halved where a batch cannot be read on the other side, so that one bad message is found, in the end.
+
+        It outlives the round, which may be over before."""
         self._sent = 0
         self._report: dict[str, object] = {}
         self._state: dict[str, object] | None = None
@@ -91,6 +94,8 @@ class Delivery:
                 return Delivered(answer=answer, sent=self._sent)
             if time.monotonic() > deadline:
                 break
+        if answer.verdict is Verdict.REFUSED and not self._sent:
+            return Delivered(answer=Answer(verdict=Verdict.BROKEN, why=answer.why, skew=answer.skew), sent=0)
         more = self._outbox.depth().events > 0
         return Delivered(answer=Answer(verdict=Verdict.ANSWERED, skew=answer.skew), sent=self._sent, more=more)
 
@@ -111,9 +116,15 @@ class Delivery:
                 self._outbox.keep("told_hash", None)
             self._outbox.tell_losses(now())
             again = self._rolled_back(messages, receipt.results, now())
+            self._limit(min(self._most * 2, MOST_MESSAGES))
         self._sent += len(messages)
-        self._most = min(self._most * 2, MOST_MESSAGES)
         return again or answer
+
+    def _limit(self, most: int) -> None:
+        """Send no more messages at once from here on."""
+        if most != self._most:
+            self._most = most
+            self._outbox.keep("most", most)
 
     def _ask(self, messages: Sequence[Message], now: datetime) -> Answer:
         """Send a heartbeat that is alone the short way, where the centre offers it, and anything else as a batch."""
@@ -200,7 +211,7 @@ class Delivery:
         for message, (status, detail) in zip(messages, results, strict=False):
             ahead = _OVERTAKEN.fullmatch(detail)
             if ahead is not None and message.kind is not Kind.EVENT:
-                self._outbox.keep("state_sequence", int(ahead[1]))
+                self._outbox.keep("state_sequence", max(int(ahead[1]), message.sequence))
                 self._outbox.keep("told_hash", None)
             if message.kind is Kind.EVENT and status is Status.REFUSED and detail == _REUSED:
                 previous = self._outbox.instance_id
@@ -212,7 +223,8 @@ class Delivery:
     def _refused(self, messages: Sequence[Message], answer: Answer, now: datetime) -> Answer:
         """Find the one message that the centre cannot read, and give up that one alone."""
         if len(messages) > 1:
-            self._most = len(messages) // 2
+            with self._outbox.changing():
+                self._limit(len(messages) // 2)
             self._state = self._report if messages[0].kind is not Kind.EVENT else self._state
             return answer
         if not answer.final:
@@ -225,7 +237,8 @@ class Delivery:
                 self._outbox.give_up(message.sequence, "", "refused")
             elif message.kind is Kind.STATE:
                 self._told(message, now, refused=True)
-        self._most = 1
+            self._limit(1)
+        self._sent += 1
         return answer
 
 

@@ -9,7 +9,7 @@ from agent.errors import BusyError, HostError, RecordError
 from agent.processmark import living_pid, own_mark
 from agent.reading import Reader
 from agent.recordlock import holder_pid, lock
-from agent.regularfile import open_regular
+from agent.regularfile import open_anew, open_regular
 from agent.times import moment
 from agent.version import VERSION
 
@@ -59,7 +59,7 @@ class Liveness:
         }
         temporary = f"{self._path}.new"
         with suppress(OSError):
-            with open(temporary, "w", encoding="utf-8") as file:
+            with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
                 file.write(json.dumps(document))
             os.replace(temporary, self._path)
 

@@ -91,6 +91,8 @@ class _Sender:
         self._told: object = None
         self._last: datetime | None = None
         """When it was started last: one that says nothing of it is not started again before the next slot."""
+        self._set_back: datetime | None = None
+        """Since when its last attempt lies in the future, for the clock was set back."""
 
     def look(self, wanted: Listening, at: Moment) -> None:
         if self._by != wanted.by:
@@ -143,4 +145,9 @@ class _Sender:
         pulse = pulse_of(telling.raw.get("pulse")) if telling else Pulse()
         if self._last is not None and self._last <= now and (pulse.last is None or pulse.last < self._last - _SECOND):
             pulse = replace(pulse, last=self._last)
+        if pulse.last is None or pulse.last <= now:
+            self._set_back = None
+        else:  # it is not waited for until the clock is there again
+            self._set_back = min(self._set_back or now, now)
+            pulse = replace(pulse, last=self._set_back)
         return Pulse(last=pulse.last) if self._anew else pulse

@@ -7,6 +7,7 @@ file begins a new stream.
 """
 
 import json
+import math
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.errors import HostError
-from agent.times import moment
+from agent.times import earlier, moment
 
 Document = dict[str, object]
 EVENT_SCHEMA = "maestro.event/1"
@@ -125,21 +126,20 @@ class Outbox:
 
     def shrink(self, now: datetime) -> None:
         """Give up what is too old or too much, the oldest first; that it was lost is remembered."""
-        oldest = moment(now - self._bounds.age)
-        for sequence, body in self._all("SELECT sequence, body FROM events WHERE created_at < ?", oldest):
-            self.give_up(int(str(sequence)), str(body), "too-old")
+        oldest = moment(earlier(now, self._bounds.age))
+        one = "SELECT sequence, body FROM events {} ORDER BY sequence LIMIT 1"  # together they may not fit into memory
+        while row := self._one(one.format("WHERE created_at < ?"), oldest):
+            self.give_up(int(str(row[0])), str(row[1]), "too-old")
         excess = self.depth().size - self._bounds.size
-        if excess > 0:
-            for sequence, body in self._all("SELECT sequence, body FROM events ORDER BY sequence"):
-                if excess > 0:
-                    self.give_up(int(str(sequence)), str(body), "too-many-bytes")
-                    excess -= len(str(body)) + OVERHEAD_BYTES
+        while excess > 0 and (row := self._one(one.format(""))):
+            self.give_up(int(str(row[0])), str(row[1]), "too-many-bytes")
+            excess -= len(str(row[1])) + OVERHEAD_BYTES
 
     def next_events(self, count: int, size: int) -> list[Waiting]:
         """Return the oldest events in order, at least one where any waits, within so many and so many bytes."""
         found: list[Waiting] = []
         taken = 0
-        rows = self._all("SELECT sequence, key, created_at, body FROM events ORDER BY sequence LIMIT ?", count)
+        rows = self._rows("SELECT sequence, key, created_at, body FROM events ORDER BY sequence LIMIT ?", count)
         for sequence, key, created_at, body in rows:
             taken += len(str(body)) + OVERHEAD_BYTES
             if found and taken > size:
@@ -171,7 +171,7 @@ class Outbox:
     def tell_losses(self, now: datetime) -> bool:
         """Write what was given up as one event of its own; whether there was anything."""
         lost = self.fact("lost")
-        if not isinstance(lost, dict):
+        if not isinstance(lost, dict) or _loss(lost) is None:
             return False
         self.keep("lost", None)
         self.add(LOST, now, lost, now)
@@ -220,13 +220,12 @@ class Outbox:
         first = last = sequence
         count = 1
         told = event_of(body)
-        if told is not None and told["type"] == LOST:
-            count += told["document"]["count"]
-            first = min(first, told["document"]["first_sequence"])
-        before = self.fact("lost")
-        if isinstance(before, dict):
-            count += before["count"]
-            first, last = min(first, before["first_sequence"]), max(last, before["last_sequence"])
+        if told is not None and told["type"] == LOST and (loss := _loss(told["document"])):
+            count += loss[0]
+            first = min(first, loss[1])
+        if before := _loss(self.fact("lost")):
+            count += before[0]
+            first, last = min(first, before[1]), max(last, before[2])
         lost = {"count": count, "first_sequence": first, "last_sequence": last, "reason": reason}
         self._sql.execute("DELETE FROM events WHERE sequence = ?", (sequence,))
         self.keep("lost", lost)
@@ -240,8 +239,11 @@ class Outbox:
         return next(iter(self._all(statement, *values)), None)
 
     def _all(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        return list(self._rows(statement, *values))
+
+    def _rows(self, statement: str, *values: object) -> Iterator[tuple[object, ...]]:
         try:
-            return list(self._sql.execute(statement, values))
+            yield from self._sql.execute(statement, values)
         except sqlite3.Error as error:
             raise HostError(f"the outbox cannot be read: {error}") from error
 
@@ -257,7 +259,26 @@ def _of_no_sequence(event: dict[str, Any]) -> dict[str, Any]:
 def event_of(body: str) -> dict[str, Any] | None:
     """Return an event as it was written; None where the disk gave back something else."""
     try:
-        event = json.loads(body)
-    except ValueError:
+        event = json.loads(body, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and event.get("schema") == EVENT_SCHEMA else None
+    if not isinstance(event, dict) or event.get("schema") != EVENT_SCHEMA:
+        return None
+    return event if isinstance(event.get("type"), str) and isinstance(event.get("document"), dict) else None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no JSON")
+    return number
+
+
+def _loss(found: object) -> tuple[int, int, int] | None:
+    """Return how many were lost, the first and the last; None where there is nothing that says so."""
+    if not isinstance(found, dict):
+        return None
+    count, first, last = (found.get(name) for name in ("count", "first_sequence", "last_sequence"))
+    if not isinstance(count, int) or not isinstance(first, int) or not isinstance(last, int):
+        return None
+    return (count, first, last)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from agent.errors import BusyError, HostError
 from agent.outbox import Bounds, Outbox
 from agent.recordlock import holder_pid, lock
+from agent.regularfile import open_anew
 
 OUTBOX_DIRECTORY = "outbox"
 """Below the record's directory; the daemon's user owns it, and nobody else looks into it."""
@@ -102,7 +103,7 @@ def _connect(path: str) -> sqlite3.Connection:
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
         if not _is_well(connection):
             raise _DamagedError
-    except (sqlite3.Error, OSError, _DamagedError) as error:
+    except (sqlite3.Error, OSError, HostError, _DamagedError) as error:
         connection.close()
         if _is_damage(error):
             raise _DamagedError from error
@@ -131,10 +132,12 @@ def _is_name(text: str) -> bool:
         return False
 
 
-def _is_damage(error: Exception) -> bool:
+def _is_damage(error: BaseException | None) -> bool:
     """Whether it is the file that is wrong, and not the disk or the rights: then what waits, waits on."""
     if isinstance(error, _DamagedError):
         return True
+    if isinstance(error, HostError):  # what an outbox makes of SQLite's own
+        return _is_damage(error.__cause__)
     if isinstance(error, sqlite3.OperationalError):
         return "no such" in str(error) or "already exists" in str(error) or "malformed" in str(error)
     return isinstance(error, sqlite3.DatabaseError)
@@ -156,6 +159,6 @@ def _read_name(path: str) -> str | None:
 
 def _write_name(path: str, name: str) -> None:
     temporary = f"{path}.new"
-    with open(temporary, "w", encoding="ascii") as file:
+    with open(temporary, "w", encoding="ascii", opener=open_anew) as file:
         file.write(f"{name}\n")
     os.replace(temporary, path)

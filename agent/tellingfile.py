@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from agent.errors import RecordError
 from agent.reading import Reader
-from agent.regularfile import open_regular
+from agent.regularfile import open_anew, open_regular
 from agent.reporting import Listener
 
 TELLING_SCHEMA = "maestro.telling/1"
@@ -58,7 +58,7 @@ def write_telling(run_dir: str, listener: Listener, document: Mapping[str, objec
     path = os.path.join(run_dir, _FILES[listener])
     temporary = f"{path}.new"
     with suppress(OSError):
-        with open(temporary, "w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
             os.fchmod(file.fileno(), 0o644)
             file.write(json.dumps({"schema": TELLING_SCHEMA, **document}))
         os.replace(temporary, path)

@@ -7,24 +7,28 @@ from datetime import datetime, timedelta, timezone
 
 from agent.core.beat import Pulse
 from agent.errors import RecordError
+from agent.health import Health
 from agent.host.hostfacts import booted_at, host_facts
 from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs
 from agent.liveness import read_daemon
 from agent.outbox import Depth, Outbox
+from agent.reading import Reader
 from agent.reporting import SKEW, Listener
 from agent.standing import standing
 from agent.store import Store
-from agent.telling.events import Seen, Started, first_mark, untold
+from agent.telling.events import Seen, Started, first_mark, new_runs, untold
 from agent.telling.pulse import moment_of, pulse_of
 from agent.telling.report import NO_INSTANCE, report_document
 from agent.tellingfile import entry_of, read_telling
-from agent.times import moment
+from agent.times import earlier, moment
 from agent.version import VERSION
 
 Document = dict[str, object]
 _RUNS = 10
 """How many runs are read at a time: each may be as long as a machine has packages."""
+_OF_THE_RECORD = ("plan", "last_run", "services", "jobs", "daemon")
+"""What is not known where the record has not its shape: the rest is told without it."""
 
 
 class Tidings:
@@ -49,14 +53,23 @@ class Tidings:
     ) -> Document:
         """Return `maestro.report/1`; `centre` is what is remembered of the centre."""
         _, status, _ = standing(self._store, _now(), self._run_dir)
-        return report_document(
-            status,
-            host_facts(known_boot),
-            version=VERSION,
-            instance_id=instance_id,
-            outbox=outbox,
-            warnings=_skew_warnings(centre),
-        )
+
+        def made(status: Document) -> Document:
+            return report_document(
+                status,
+                host_facts(known_boot),
+                version=VERSION,
+                instance_id=instance_id,
+                outbox=outbox,
+                warnings=_skew_warnings(centre),
+            )
+
+        try:
+            return made(status)
+        except RecordError as error:
+            reasons = [*Reader(status, "status").texts("reasons"), str(error)]
+            unknown = {**dict.fromkeys(_OF_THE_RECORD), "health": Health.UNKNOWN.value, "reasons": reasons}
+            return made({**status, **unknown})
 
     def collect(self, outbox: Outbox, reach: timedelta) -> None:
         """Have wait what the record holds and was not told yet; what is taken and the mark of it go together.
@@ -66,12 +79,12 @@ class Tidings:
         seen = self._seen()
         mark = outbox.fact("mark")
         if not isinstance(mark, dict):
-            mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else seen.now - reach)
-        last = str(mark.get("run", ""))
-        new = sorted(run for run in seen.runs if run > last)
+            mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else earlier(seen.now, reach))
+        new = new_runs(mark, seen.runs)
+        known = sorted(set(seen.runs).difference(new))
         # A few runs at a time, each of which may be as long as a machine has packages.
-        for until in dict.fromkeys([*new[_RUNS - 1 :: _RUNS], max(new, default=last)]):
-            part = replace(seen, runs=[run for run in seen.runs if run <= until])
+        for first in range(0, max(len(new), 1), _RUNS):
+            part = replace(seen, runs=[*known, *new[: first + _RUNS]])
             events, after_them = untold(mark, part)
             with outbox.changing():
                 for event in events:
@@ -105,10 +118,11 @@ class Tidings:
             return None
 
     def _seen(self) -> Seen:
+        flag, flag_known = None, True
         try:
             flag = read_flag()
-        except OSError:
-            flag = None
+        except OSError:  # `status` tells of that
+            flag_known = False
         facts = host_facts()
         return Seen(
             now=_now(),
@@ -116,6 +130,7 @@ class Tidings:
             read_run=self._read_run,
             jobs=self._jobs(),
             reboot=(flag[0], datetime.fromtimestamp(flag[1], timezone.utc)) if flag else None,
+            reboot_known=flag_known,
             boot_id=facts.boot_id,
             booted_at=booted_at(),
             kernel=facts.kernel,

@@ -18,6 +18,7 @@ from agent.host.centre import Answer
 from agent.outbox import Bounds, Outbox
 from agent.outboxfile import opened
 from tests.core.given import NO_CENTRE
+from tests.telling.given import check_event
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 HOST = "11111111-2222-4333-8444-555555555555"
@@ -47,6 +48,8 @@ class Centre:
     states: list[dict[str, Any]] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     batches: list[tuple[datetime, int]] = field(default_factory=list)
+    asked: int = 0
+    """How many batches came, those that it could not read among them."""
     now: datetime = NOON
 
     def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
@@ -67,6 +70,7 @@ class Centre:
         if not self.up:
             return Answer(verdict=Verdict.AGAIN, why="away")
         messages = batch["messages"]
+        self.asked += 1
         if batch["instance_id"] != self.stream and self.stream:
             self.events, self.knows, self.ahead = {}, frozenset(), 0
         self.stream = batch["instance_id"]
@@ -222,6 +226,8 @@ def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_
     assert second.answer.verdict is Verdict.ANSWERED
     assert sorted(arrived) == [1, 4]
     assert centre.begun[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
+    event = {"schema": "maestro.event/1", "type": "outbox-begun", "at": "2026-11-23T12:00:00Z"}
+    check_event({**event, "document": centre.begun[-1]})
     assert sorted(centre.events) == [1, 2, 3, 4]
     assert outbox.depth().events == 0
 
@@ -262,6 +268,44 @@ def test_of_a_batch_that_cannot_be_read_one_message_is_given_up_and_told(place: 
     assert sorted(centre.events) == [number for number in range(1, 34) if number != lost]
     assert outbox.depth().events == 0
     assert (outbox.depth().refused, outbox.depth().dropped) == (1, 0)
+
+
+def test_a_slow_centre_that_cannot_read_one_message_gets_all_the_others(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre = Centre(chokes=("job-failed",))
+    monkeypatch.setattr("time.monotonic", lambda: 40.0 * centre.asked)  # more than a round may take
+    add(outbox, *["outcome"] * 60, "job-failed", *["outcome"] * 30)
+
+    found = [deliver(outbox, centre) for _ in range(25)]
+
+    assert outbox.depth().events == 0
+    assert sorted(centre.events) == [number for number in range(1, 94) if number != 62]
+    assert [one.answer.why for one in found if not one.sent] == ["HTTP 400"] * sum(not one.sent for one in found)
+    assert {one.answer.verdict for one in found if not one.sent} == {Verdict.BROKEN}
+
+
+def test_a_centre_that_can_read_no_message_is_not_overrun(outbox: Outbox) -> None:
+    centre = Centre(chokes=("job-failed",))
+    add(outbox, *["job-failed"] * 1000)
+
+    deliver(outbox, centre)
+
+    assert centre.asked <= BURST + 10
+    assert outbox.depth().events > 1000 - BURST
+
+
+def test_the_number_of_a_state_rises_whatever_the_centre_says(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(outbox, Centre(ahead=500))
+    before = outbox.fact("state_sequence")
+    centre = Centre()
+    lie = [result("s-00000000000000000501", "overtaken by sequence 5")]
+    receipt = json.dumps({"schema": "maestro.receipt/1", "results": lie, "resend_state": False})
+    monkeypatch.setattr(centre, "post", lambda _: Answer(verdict=Verdict.ANSWERED, text=receipt))
+
+    deliver(outbox, centre)
+
+    assert (before, outbox.fact("state_sequence")) == (500, 501)
 
 
 def test_what_the_disk_did_not_keep_is_given_up_and_told(outbox: Outbox) -> None:

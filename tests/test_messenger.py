@@ -247,3 +247,16 @@ def test_a_pulse_is_read_as_it_was_written() -> None:
     pulse = Pulse(last=NOON, failures=3, not_before=NOON + MINUTE)
 
     assert json.loads(json.dumps(pulse_document(pulse))) == pulse_document(pulse)
+
+
+@pytest.mark.parametrize("hours", [0.5, 9, 24 * 365])
+def test_a_clock_that_is_set_back_silences_nobody(world: World, hours: float) -> None:
+    now = NOON
+    while not world.look(now):
+        now += MINUTE / 2
+    world.says(Pulse(last=now))
+    now -= hours * 60 * MINUTE
+
+    found = [world.look(now + half * MINUTE / 2, up_since=now - MINUTE) for half in range(12)]
+
+    assert (found[0], found[-1]) == (1, 2)  # at its own slot: a whole fleet's clocks may have been set

@@ -322,3 +322,88 @@ def test_sqlite_waits_for_the_disk_at_each_commit(tmp_path: Path) -> None:
 
     assert pragmas == ["wal", 2]
     assert sqlite3.threadsafety >= 1
+
+
+@pytest.mark.parametrize("bad", ['"typf"', '"type": 7, "was"', '"document": 7, "was"', '"type": [], "was"'])
+def test_an_event_that_the_disk_has_spoilt_can_be_given_up(tmp_path: Path, bad: str) -> None:
+    with outbox(tmp_path) as box:
+        add(box, 3)
+        add(box, 1, kind="messages-lost")
+    spoil(tmp_path, "UPDATE events SET body = replace(body, '\"type\"', ?)", bad)
+
+    with outbox(tmp_path, bounds=Bounds(size=500, age=timedelta(days=30))) as box:
+        add(box, 0)
+        assert box.depth().dropped == 4
+        with box.changing():
+            box.begin(HOST, NOON, previous=None, reason="rolled-back")
+
+
+def test_an_event_of_numbers_that_json_does_not_know_is_none() -> None:
+    body = '{"schema": "maestro.event/1", "type": "outcome", "at": "", "document": {"x": %s}}'
+
+    assert [event_of(body % text) is None for text in ("1.5", "NaN", "-Infinity", "1e999")] == [False, True, True, True]
+    assert event_of("[" * 100_000) is None
+
+
+def test_what_is_remembered_of_losses_and_was_spoilt_stops_nothing(tmp_path: Path) -> None:
+    with outbox(tmp_path) as box, box.changing():
+        box.keep("lost", {"cpunt": 1, "first_sequence": 1, "last_sequence": 1, "reason": "too-old"})
+
+    with outbox(tmp_path, bounds=Bounds(size=500, age=timedelta(days=30))) as box:
+        add(box, 10)
+        with box.changing():
+            assert box.tell_losses(NOON)
+        assert bodies(box)[-1]["document"]["count"] > 1  # type: ignore[index]
+
+
+def test_an_age_longer_than_the_calendar_is_no_bound(tmp_path: Path) -> None:
+    with outbox(tmp_path, bounds=Bounds(size=1_000_000, age=timedelta(days=999_999))) as box:
+        add(box, 2)
+
+        assert box.depth().events == 3
+
+
+def test_a_file_without_its_facts_is_set_aside(tmp_path: Path) -> None:
+    with outbox(tmp_path) as box:
+        add(box, 1)
+    spoil(tmp_path, "DROP TABLE facts")
+
+    with outbox(tmp_path) as box:
+        assert box.fact("begun") == "corrupt"
+
+
+def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
+    with outbox(tmp_path, bounds=Bounds(size=1 << 30, age=timedelta(days=30))) as box:
+        add(box, 60, size=1 << 20)
+
+    for bounds, reading in (
+        ("1 << 30", "len(box.next_events(500, 1_000_000)) > 0"),
+        ("1 << 25", "not box.shrink(NOON)"),
+    ):
+        code = READING.format(directory=str(tmp_path / "outbox"), bounds=bounds, reading=reading)
+        done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+        assert int(done.stdout) < 25_000, reading
+
+
+READING = """
+import resource
+from datetime import datetime, timedelta, timezone
+from agent.outbox import Bounds
+from agent.outboxfile import opened
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+bounds = Bounds(size={bounds}, age=timedelta(days=30))
+with opened("{directory}", "11111111-2222-4333-8444-555555555555", bounds, NOON) as box:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with box.changing():
+        assert {reading}
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+"""Prints by how many KiB the process grew."""
+
+
+def spoil(directory: Path, statement: str, *values: str) -> None:
+    connection = sqlite3.connect(directory / "outbox" / "outbox.sqlite")
+    with connection:
+        connection.execute(statement, values)
+    connection.close()

@@ -23,6 +23,7 @@ from agent.core.retry import Verdict, verdict
 from agent.errors import ConfigError
 from agent.host.alarm import limited
 from agent.host.answers import causes, fault, one_line, read_bounded, retry_after, session
+from agent.regularfile import open_regular
 from agent.version import VERSION
 
 _CREDENTIAL = "endpoint-token"
@@ -82,9 +83,13 @@ class Centre:
 
     def post(self, batch: Mapping[str, object]) -> Answer:
         """Send one batch; never raises for what the other side or the network does."""
-        text = json.dumps(batch, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        try:
+            text = json.dumps(batch, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except (ValueError, RecursionError) as error:
+            return Answer(verdict=Verdict.BROKEN, why=f"what is to be sent is no JSON: {error}")
         headers = {"Idempotency-Key": uuid.uuid4().hex, "Content-Encoding": "gzip"}
-        return self._ask("POST", "/v1/messages", gzip.compress(text.encode(), 9, mtime=0), headers)
+        body = text.encode(errors="replace")  # a name that is no UTF-8 is half a pair, which UTF-8 does not know
+        return self._ask("POST", "/v1/messages", gzip.compress(body, 9, mtime=0), headers)
 
     def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
         """Say that the state is still the one with this hash, in as few bytes as may be; never raises, either."""
@@ -149,7 +154,7 @@ def _token(path: str) -> str:
         return ""
     place = path or inherited
     try:
-        with open(place, encoding="ascii") as file:
+        with open(place, encoding="ascii", opener=open_regular) as file:
             token = file.read(_TOKEN_BYTES).strip()
     except OSError as error:
         raise ConfigError(f"{place}: the token cannot be read: {error.strerror}") from error
@@ -163,7 +168,7 @@ def _token(path: str) -> str:
 def _must_be_readable(path: str) -> None:
     try:
         if path:
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            os.close(open_regular(path, os.O_RDONLY))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 

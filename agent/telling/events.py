@@ -38,12 +38,13 @@ class Seen:
 
     now: datetime
     runs: Sequence[str]
-    """Ids of all runs on record; they sort by time."""
+    """Ids of all runs on record; they sort by time, as the clock said it."""
     read_run: Callable[[str], Document | None]
     """A run's `maestro.outcome/1`; None where it cannot be read."""
     jobs: Mapping[str, Document]
     reboot: tuple[Sequence[str], datetime] | None
-    """Packages that want a reboot, and since when."""
+    """Packages that want a reboot, and since when; None where none is wanted, or that cannot be seen."""
+    reboot_known: bool
     boot_id: str | None
     booted_at: datetime
     kernel: str | None
@@ -54,7 +55,13 @@ def first_mark(seen: Seen, since: datetime | None) -> Mark:
     """Return the mark of a new outbox: what is older than `since` was told or is too old; None: tell nothing older."""
     runs = seen.runs if since is None else [run for run in seen.runs if run < f"{since:%Y%m%dT%H%M%SZ}"]
     jobs = {name: entry.get("finished_at") for name, entry in seen.jobs.items() if since is None or _old(entry, since)}
-    return {"run": max(runs, default=""), "open": [], "jobs": jobs}
+    return {"runs": sorted(runs), "open": [], "jobs": jobs}
+
+
+def new_runs(mark: Mark, runs: Sequence[str]) -> list[str]:
+    """Return the runs that the mark does not know, oldest first: a clock that was set back makes new ones look old."""
+    known = mark.get("runs")
+    return sorted(set(runs).difference(known if isinstance(known, list) else ()))
 
 
 def untold(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
@@ -65,11 +72,12 @@ def untold(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
     same_boot = mark.get("boot_id") == seen.boot_id and isinstance(mark.get("booted_at"), str)
     after: Mark = {
         **told_runs,
-        "jobs": {name: entry.get("finished_at") for name, entry in seen.jobs.items()},
+        # What cannot be read just now was told all the same.
+        "jobs": {**_told_jobs(mark), **{name: entry.get("finished_at") for name, entry in seen.jobs.items()}},
         "boot_id": seen.boot_id or mark.get("boot_id"),
         # The clock is set a little now and then, and would seem to move the moment.
         "booted_at": mark["booted_at"] if same_boot else moment(seen.booted_at),
-        "reboot": _reboot_document(seen),
+        "reboot": _reboot_document(seen) if seen.reboot_known else mark.get("reboot"),
         "daemon": {"version": seen.daemon.version, "at": seen.daemon.at} if seen.daemon else mark.get("daemon"),
     }
     return events, after
@@ -81,18 +89,20 @@ def _old(entry: Document, since: datetime) -> bool:
 
 
 def _runs(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
-    """Return the runs that have come to an end since; those that have not are looked at again."""
-    last, left_open = str(mark.get("run", "")), mark.get("open")
+    """Return the runs that have come to an end since; those that have not, or cannot be read, are looked at again."""
+    left_open = mark.get("open")
     waiting = set(left_open) if isinstance(left_open, list) else set()
     events, still_open = [], []
-    for run_id in sorted(run for run in seen.runs if run > last or run in waiting):
+    for run_id in sorted({*new_runs(mark, seen.runs), *waiting.intersection(seen.runs)}):
         document = seen.read_run(run_id)
         finished = _moment(document.get("finished_at")) if document else None
         if document is not None and finished is not None:
             events.append(Event(kind="outcome", at=finished, document=document))
-        elif document is not None:
+        else:
             still_open.append(run_id)
-    return events, {"run": max([last, *seen.runs]), "open": still_open}
+    if not seen.runs:
+        return events, {"runs": mark.get("runs"), "open": left_open}
+    return events, {"runs": sorted(seen.runs), "open": still_open}
 
 
 def _boot(mark: Mark, seen: Seen) -> Iterator[Event]:
@@ -117,8 +127,7 @@ def _boot(mark: Mark, seen: Seen) -> Iterator[Event]:
 
 
 def _failed_jobs(mark: Mark, seen: Seen) -> Iterator[Event]:
-    told = mark.get("jobs")
-    known = told if isinstance(told, dict) else {}
+    known = _told_jobs(mark)
     for name, entry in seen.jobs.items():
         finished, code = _moment(entry.get("finished_at")), entry.get("exit_code")
         if finished is None or code in _SUCCESSES or known.get(name) == entry.get("finished_at"):
@@ -133,9 +142,14 @@ def _failed_jobs(mark: Mark, seen: Seen) -> Iterator[Event]:
         yield Event(kind="job-failed", at=finished, document=failed)
 
 
+def _told_jobs(mark: Mark) -> dict[str, object]:
+    told = mark.get("jobs")
+    return told if isinstance(told, dict) else {}
+
+
 def _reboot(mark: Mark, seen: Seen) -> Iterator[Event]:
     before, now = mark.get("reboot"), _reboot_document(seen)
-    if isinstance(before, dict) and now is None:
+    if isinstance(before, dict) and now is None and seen.reboot_known:
         yield Event(kind="reboot-cleared", at=seen.now, document=before)
     if before is None and now is not None and seen.reboot is not None:
         yield Event(kind="reboot-required", at=seen.reboot[1], document=now)

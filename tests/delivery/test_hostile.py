@@ -1,17 +1,24 @@
 """Whatever bytes come back, the sender says what came of it, within its time and its memory."""
 
+import gzip
+import os
 import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from agent.core.retry import Verdict
+from agent.errors import ConfigError
+from agent.host.alarm import limited
 from agent.host.centre import Answer, Centre
 from tests.core.given import NO_CENTRE
 
@@ -114,3 +121,33 @@ def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
     assert found.verdict is Verdict.BROKEN
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - made < 20_000
     assert made >= before
+
+
+@pytest.mark.parametrize("text", ["\udcff", float("nan")])
+def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no UTF-8, of a file say, is half a pair in Python, and would be in no other language."""
+    taken: list[bytes] = []
+
+    def exchange(_method: str, _path: str, body: bytes, _headers: object) -> Answer:
+        taken.append(gzip.decompress(body))
+        return Answer(verdict=Verdict.ANSWERED)
+
+    centre = Centre(replace(NO_CENTRE, url="http://127.0.0.1:9"))
+    monkeypatch.setattr(centre, "_exchange", exchange)
+
+    answer = centre.post({"x": text})
+
+    if isinstance(text, str):
+        assert taken == [b'{"x":"?"}']
+    else:
+        assert (answer.verdict, taken) == (Verdict.BROKEN, [])
+
+
+@pytest.mark.parametrize("name", ["token_file", "ca_file", "client_cert", "client_key"])
+def test_a_pipe_in_place_of_a_file_hangs_nobody(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    changes: Any = {name: str(tmp_path / "pipe")}
+    policy = replace(NO_CENTRE, url="https://127.0.0.1:9", **changes)
+
+    with limited(timedelta(seconds=5)), pytest.raises(ConfigError, match="not a regular file"):
+        Centre(policy)

@@ -18,6 +18,7 @@ class Record:
     runs: Mapping[str, Document | None] = field(default_factory=dict)
     jobs: Mapping[str, Document] = field(default_factory=dict)
     reboot: tuple[Sequence[str], datetime] | None = None
+    reboot_known: bool = True
     boot_id: str | None = BOOT
     booted_at: datetime = NOON
     daemon: Started | None = None
@@ -30,6 +31,7 @@ class Record:
             read_run=lambda name: self.runs[name],
             jobs=self.jobs,
             reboot=self.reboot,
+            reboot_known=self.reboot_known,
             boot_id=self.boot_id,
             booted_at=self.booted_at,
             kernel="6.1.0-18-amd64",
@@ -173,3 +175,31 @@ def test_what_happened_first_is_told_first() -> None:
     events, _ = told(before, record)
 
     assert kinds(events) == ["outcome", "job-failed", "rebooted", "agent-started", "outcome"]
+
+
+def test_a_run_that_a_clock_that_was_ahead_seems_to_have_followed_is_told() -> None:
+    ahead = {"20270101T000000Z": {**run(1)["20261101T000001Z"], "id": "20270101T000000Z"}}
+    mark = begun(Record(runs={**run(1), **ahead}))
+
+    (event,), _ = told(mark, Record(runs={**run(1), **ahead, **run(2)}))
+
+    assert event.document["id"] == "20261101T000002Z"
+
+
+def test_a_run_that_cannot_be_read_now_is_told_once_it_can() -> None:
+    mark = begun(Record())
+    events, mark = told(mark, Record(runs={"20261101T000001Z": None}))
+    (later,), mark = told(mark, Record(runs=run(1)))
+
+    assert events == []
+    assert later.document["id"] == "20261101T000001Z"
+
+
+def test_a_record_that_cannot_be_seen_for_a_while_is_not_told_anew() -> None:
+    failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
+    needed = Record(runs=run(1), jobs=failed, reboot=(["libc6"], NOON - HOUR))
+    mark = begun(needed)
+    unseen, mark = told(mark, Record(reboot_known=False))
+    again, _ = told(mark, needed)
+
+    assert unseen == again == []
