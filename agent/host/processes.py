@@ -3,6 +3,7 @@
 Read as it is, without psutil, whose `memory_maps` takes twenty times as long for each process.
 """
 
+import errno
 import os
 import threading
 import time
@@ -63,7 +64,7 @@ class _Look:
         if time.monotonic() > self._deadline:
             raise TimeoutError
         try:
-            program = os.readlink(os.fsencode(f"{self._proc}/{pid}/exe"))
+            program = _program(f"{self._proc}/{pid}/exe")
             return runs_replaced(_read(f"{self._proc}/{pid}/maps"), program, self._places)
         except (FileNotFoundError, ProcessLookupError):
             return False  # it has ended, or is a part of the kernel, which has no program
@@ -95,6 +96,16 @@ class _Look:
         with suppress(FileNotFoundError, ProcessLookupError):
             program = _read(f"{self._proc}/{pid}/comm").decode("utf-8", "replace").rstrip("\n")
             yield Process(program=program, unit=unit_of(_read(f"{self._proc}/{pid}/cgroup")))
+
+
+def _program(path: str) -> bytes:
+    """Return what a process runs; empty where its path is longer than the kernel tells, which no package's is."""
+    try:
+        return os.readlink(os.fsencode(path))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # anybody may have such a one, and must not hide all others by it
+            return b""
+        raise
 
 
 def _read(path: str) -> bytes:
