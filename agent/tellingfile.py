@@ -58,7 +58,9 @@ def write_telling(run_dir: str, listener: Listener, document: Mapping[str, objec
     path = os.path.join(run_dir, _FILES[listener])
     temporary = f"{path}.new"
     with suppress(OSError):
-        with open(temporary, "w", encoding="utf-8") as file:
+        os.unlink(temporary)  # of one that was killed; never opened: it may be another user's, or a link
+    with suppress(OSError):
+        with open(temporary, "x", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o644)
             file.write(json.dumps({"schema": TELLING_SCHEMA, **document}))
         os.replace(temporary, path)
