@@ -84,7 +84,8 @@ class Centre:
         """Send one batch; never raises for what the other side or the network does."""
         text = json.dumps(batch, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         headers = {"Idempotency-Key": uuid.uuid4().hex, "Content-Encoding": "gzip"}
-        return self._ask("POST", "/v1/messages", gzip.compress(text.encode(), 9, mtime=0), headers)
+        body = text.encode(errors="replace")  # a file's name may hold bytes that UTF-8 has no place for
+        return self._ask("POST", "/v1/messages", gzip.compress(body, 9, mtime=0), headers)
 
     def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
         """Say that the state is still the one with this hash, in as few bytes as may be; never raises, either."""

@@ -1,5 +1,6 @@
 """Whatever bytes come back, the sender says what came of it, within its time and its memory."""
 
+import gzip
 import resource
 import socket
 import threading
@@ -25,6 +26,7 @@ class Stranger:
     """A server on loopback that answers each request with the bytes it was given, and hangs up."""
 
     answer: bytes = b""
+    got: bytes = b""
 
     def __post_init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -36,7 +38,7 @@ class Stranger:
             while True:
                 connection, _ = self.listener.accept()
                 with connection, suppress(OSError):
-                    connection.recv(65536)
+                    self.got = connection.recv(65536)
                     connection.sendall(self.answer)
 
     def post(self) -> Answer:
@@ -102,6 +104,16 @@ def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
         assert len(found.text) <= 1 << 20
         assert found.why or found.verdict is Verdict.ANSWERED
         assert found.why.isprintable()
+
+
+def test_what_utf8_cannot_hold_stops_no_message(stranger: Stranger) -> None:
+    """A package's configuration file may have a name of any bytes; Python makes surrogates of them."""
+    centre = Centre(replace(NO_CENTRE, url=f"http://127.0.0.1:{stranger.port}"))
+
+    centre.post({"messages": ["/etc/caf\udce9.conf"]})
+    centre.close()
+
+    assert gzip.decompress(stranger.got.partition(b"\r\n\r\n")[2]) == b'{"messages":["/etc/caf?.conf"]}'
 
 
 def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
