@@ -23,6 +23,7 @@ from agent.times import moment
 from agent.version import VERSION
 
 Document = dict[str, object]
+_OF_RECORD = ("plan", "last_run", "daemon")
 _RUNS = 10
 """How many runs are read at a time: each may be as long as a machine has packages."""
 
@@ -49,14 +50,20 @@ class Tidings:
     ) -> Document:
         """Return `maestro.report/1`; `centre` is what is remembered of the centre."""
         _, status, _ = standing(self._store, _now(), self._run_dir)
-        return report_document(
-            status,
-            host_facts(known_boot),
-            version=VERSION,
-            instance_id=instance_id,
-            outbox=outbox,
-            warnings=_skew_warnings(centre),
-        )
+        facts, warnings = host_facts(known_boot), _skew_warnings(centre)
+        try:
+            return report_document(
+                status, facts, version=VERSION, instance_id=instance_id, outbox=outbox, warnings=warnings
+            )
+        except RecordError as error:  # what it says of the record has another shape: the rest is told without that
+            return report_document(
+                {**status, **dict.fromkeys(_OF_RECORD)},
+                facts,
+                version=VERSION,
+                instance_id=instance_id,
+                outbox=outbox,
+                warnings=(*warnings, str(error)),
+            )
 
     def collect(self, outbox: Outbox, reach: timedelta) -> None:
         """Have wait what the record holds and was not told yet; what is taken and the mark of it go together.
