@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -114,6 +115,19 @@ def test_what_utf8_cannot_hold_stops_no_message(stranger: Stranger) -> None:
     centre.close()
 
     assert gzip.decompress(stranger.got.partition(b"\r\n\r\n")[2]) == b'{"messages":["/etc/caf?.conf"]}'
+
+
+def test_a_token_that_comes_back_is_not_told(stranger: Stranger, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cr3t-token\n")
+    problem = b'{"title": "no such token: s3cr3t-token"}'
+    stranger.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
+    url, token = f"http://127.0.0.1:{stranger.port}", str(tmp_path / "token")
+    centre = Centre(replace(NO_CENTRE, url=url, token_file=token))
+
+    found = centre.post({"messages": []})
+    centre.close()
+
+    assert found.why == "HTTP 401 Bad ...: no such token: ..."
 
 
 def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:

@@ -76,6 +76,23 @@ def test_headers_are_in_nothing_that_may_be_printed() -> None:
     assert "s3cr3t" not in repr(Collector(url="https://x", headers=(("Authorization", "s3cr3t"),)))
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, b"no such token: Bearer s3cr3t-token"),
+        (503, b"%s s3cr3t-token" % (b"." * 190)),
+        (200, b'{"partialSuccess": {"rejectedLogRecords": 1, "errorMessage": "for s3cr3t-token"}}'),
+    ],
+)
+def test_a_header_that_comes_back_is_not_told(peer: OtelCollector, status: int, body: bytes) -> None:
+    peer.reply = Reply(status=status, body=body)
+
+    done = deliver(to(peer, headers=(("Authorization", "Bearer s3cr3t-token"),)), REQUEST)
+
+    assert "s3cr" not in done.detail
+    assert "..." in done.detail
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"busy", headers=(("Retry-After", "17"),))
