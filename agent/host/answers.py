@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 
 import requests
 
@@ -57,7 +58,8 @@ def fault(error: BaseException) -> str:
     """Say in a few words why there was no answer, from the innermost error; never with a header in it."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
-    return refused or next(filter(None, map(_own_fault, reversed(chain))), type(chain[-1]).__name__)
+    broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])
+    return refused or next(filter(None, map(_own_fault, reversed(chain))), type(broken).__name__)
 
 
 def one_line(text: str) -> str:

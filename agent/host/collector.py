@@ -78,7 +78,8 @@ def deliver(collector: Collector, request: Request) -> Delivery:
             _post(connection, collector, request.signal, body) as response,
         ):
             return _judge(response, request, [value for _, value in collector.headers])
-    except (OSError, HTTPError) as error:  # requests' own are OSErrors; it does not wrap all of urllib3's
+    # requests' own are OSErrors; it does not wrap all of urllib3's, nor what either makes of a length below 0.
+    except (OSError, HTTPError, ValueError) as error:
         return Delivery(outcome=Outcome.AGAIN, dropped=0, detail=plain(fault(error)))
 
 
@@ -128,7 +129,7 @@ def _said(response: requests.Response, secrets: Sequence[str]) -> str:
     """Return the status and the beginning of what came with it."""
     try:
         body = read_bounded(response, _MOST_ERROR_BYTES)
-    except (OSError, HTTPError):  # the status has arrived, and it decides
+    except (OSError, HTTPError, ValueError):  # the status has arrived, and it decides
         body = None
     words = plain(hushed((body or b"").decode("utf-8", "replace"), secrets)).strip()
     return f"answered {response.status_code}" + (f": {words}" if words else "")

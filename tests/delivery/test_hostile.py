@@ -40,6 +40,8 @@ class Stranger:
                 connection, _ = self.listener.accept()
                 with connection, suppress(OSError):
                     self.got = connection.recv(65536)
+                    if b"\r\n\r\n" in self.got[-4:]:
+                        self.got += connection.recv(65536)  # the body came on its own
                     connection.sendall(self.answer)
 
     def post(self) -> Answer:

@@ -206,7 +206,7 @@ LINES = [
     b"Location: http://127.0.0.1:1/", b"Retry-After: -1", b"Retry-After: 9e9", b"Retry-After: Mon, 99",
     b"Set-Cookie: a=b; expires=x", b"Connection: upgrade", b": x", b" folded", b"\xff: \xfe", b"No colon",
 ]  # fmt: skip
-BODIES = [b"{}", b"zz\r\n", b"fffffffffffffffff\r\nx", b"2\r\n{}\r\n0\r\n\r\n"]
+BODIES = [b"{}", b"zz\r\n", b"-5\r\nx", b"fffffffffffffffff\r\nx", b"2\r\n{}\r\n0\r\n\r\n"]
 
 
 @st.composite
@@ -230,6 +230,27 @@ def test_no_answer_whatever_is_an_error(peer: OtelCollector, raw: bytes) -> None
     assert done.dropped in range(EVENTS + 1)
     assert len(done.detail) < 300
     assert done.detail == "" or done.detail.isprintable()
+
+
+CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "outcome", "detail"),
+    [
+        (b"HTTP/1.1 200 OK" + CHUNKED, Outcome.AGAIN, "ValueError"),
+        (b"HTTP/1.1 400 No" + CHUNKED, Outcome.DROPPED, "answered 400"),
+        (b"HTTP/1.1 -1 OK\r\n\r\n", Outcome.AGAIN, "BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, Outcome.AGAIN, "HTTPException"),
+    ],
+    ids=["length below 0", "length below 0 of an error", "status below 0", "200 headers"],
+)
+def test_what_is_not_quite_http_is_named(peer: OtelCollector, raw: bytes, outcome: Outcome, detail: str) -> None:
+    peer.reply = Reply(raw=raw)
+
+    done = deliver(to(peer), REQUEST)
+
+    assert (done.outcome, done.detail) == (outcome, detail)
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 500])
