@@ -157,6 +157,21 @@ def test_a_process_that_may_not_be_looked_at_makes_the_whole_unknown() -> None:
     assert "/exe: Permission denied" in done.stdout
 
 
+def test_a_root_that_cannot_be_looked_at_is_another_and_hides_nothing(few: Few, start: Started) -> None:
+    """A container's on a file system of its user's alone (FUSE): even root is denied it. Here it is a loop."""
+    process = start()
+    few.replace()
+    contained = few.proc / "4000001"
+    contained.mkdir()
+    (contained / "exe").symlink_to(f"{few.packages}/program (deleted)")
+    (contained / "maps").touch()
+    (contained / "root").symlink_to("root")
+    (contained / "ns").mkdir()
+    (contained / "ns/mnt").symlink_to("mnt:[1]")
+
+    assert few.found() == (program(process.pid),)
+
+
 DEEP = """
 import os, shutil, sys
 os.chdir(sys.argv[1])

@@ -90,7 +90,12 @@ class _Look:
                     yield os.readlink(f"{self._proc}/{pid}/ns/mnt")
 
     def _has_root(self, pid: str, own_root: os.stat_result) -> bool:
-        return os.path.samestat(os.stat(f"{self._proc}/{pid}/root"), own_root)
+        try:
+            return os.path.samestat(os.stat(f"{self._proc}/{pid}/root"), own_root)
+        except (FileNotFoundError, ProcessLookupError):
+            raise
+        except OSError:  # whoever may read `exe` may follow this, too: it leads to a file server that is dead, or to a
+            return False  # file system of its user's alone (FUSE), as containers without root have it
 
     def _described(self, pid: str) -> Iterator[Process]:
         with suppress(FileNotFoundError, ProcessLookupError):
