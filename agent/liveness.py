@@ -17,6 +17,8 @@ RUN_DIRECTORY = "/run/maestro-agent"
 _SYSTEMD = "/run/systemd/system"
 _SCHEMA = "maestro.daemon/1"
 _LONGEST = 65536
+_LONGEST_WORDS = 2000
+"""Of one problem: a configuration may be wrong in a thousand places."""
 
 
 class Liveness:
@@ -54,7 +56,7 @@ class Liveness:
             "started_at": moment(self._started_at),
             "seen_at": moment(now),
             "doing": doing,
-            "problems": problems,
+            "problems": [words[:_LONGEST_WORDS] for words in problems],
             "next": {name: moment(at) for name, at in jobs.items()},
         }
         temporary = f"{self._path}.new"

@@ -1,6 +1,7 @@
 """The Debian package: built from this checkout, without a complaint from lintian, clean through its whole life."""
 
 import io
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.config.schema import KEYS
 from agent.version import VERSION
 from tests.conftest import CHECKOUT
 from tests.support import bases
@@ -175,6 +177,12 @@ def test_changelogs_speak_of_this_version(place: str) -> None:
     text = (CHECKOUT / place).read_text()
 
     assert VERSION in next(line for line in text.splitlines() if line.startswith(("maestro-agent (", "## [")))
+
+
+def test_the_manual_page_has_every_key_of_the_configuration() -> None:
+    page = (CHECKOUT / "docs/maestro-agent.1").read_text()
+
+    assert [key.path for key in KEYS if not re.search(rf"(?m)^\.BR?.* ?{re.escape(key.path)}\b", page)] == []
 
 
 def test_the_manual_page_has_no_warning() -> None:

@@ -157,6 +157,48 @@ def test_a_process_that_may_not_be_looked_at_makes_the_whole_unknown() -> None:
     assert "/exe: Permission denied" in done.stdout
 
 
+def test_a_root_that_cannot_be_looked_at_is_another_and_hides_nothing(few: Few, start: Started) -> None:
+    """A container's on a file system of its user's alone (FUSE): even root is denied it. Here it is a loop."""
+    process = start()
+    few.replace()
+    contained = few.proc / "4000001"
+    contained.mkdir()
+    (contained / "exe").symlink_to(f"{few.packages}/program (deleted)")
+    (contained / "maps").touch()
+    (contained / "root").symlink_to("root")
+    (contained / "ns").mkdir()
+    (contained / "ns/mnt").symlink_to("mnt:[1]")
+
+    assert few.found() == (program(process.pid),)
+
+
+DEEP = """
+import os, shutil, sys
+os.chdir(sys.argv[1])
+for _ in range(17):
+    os.mkdir(250 * "d")
+    os.chdir(250 * "d")
+shutil.copy("/usr/bin/sleep", "deep")
+os.execv("./deep", ["deep", "600"])
+"""
+
+
+def test_a_program_whose_path_is_too_long_for_the_kernel_hides_no_other(few: Few, start: Started) -> None:
+    process = start()
+    few.replace()
+
+    with subprocess.Popen([sys.executable, "-c", DEEP, few.packages]) as deep:
+        try:
+            until = time.monotonic() + 10
+            while program(deep.pid) != "deep" and time.monotonic() < until:
+                time.sleep(0.01)
+            few.show(deep.pid)
+
+            assert few.found() == (program(process.pid),)
+        finally:
+            deep.kill()
+
+
 def test_no_processes_at_all_is_unknown(tmp_path: Path) -> None:
     found = replaced_files(str(tmp_path / "nothing"))
 

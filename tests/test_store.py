@@ -188,6 +188,14 @@ def test_a_newer_schema_is_named_beside_the_one_that_is_read(store: Store) -> No
         store.read(STATE, SCHEMA)
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_does_not_know_is_damage(store: Store, word: str) -> None:
+    Path(store.path(STATE)).write_text(f'{{"schema": "{SCHEMA}", "plan": {word}}}')
+
+    with pytest.raises(RecordError, match=f"is damaged: {word} is no JSON"):
+        store.read(STATE, SCHEMA)
+
+
 def test_what_is_set_aside_is_not_read_again_and_makes_room(store: Store) -> None:
     Path(store.path(STATE)).write_text("damaged")
     with pytest.raises(RecordError):

@@ -40,3 +40,19 @@ def test_what_a_killed_one_was_just_writing_is_in_nobody_s_way(tmp_path: Path) -
     assert found is not None
     assert found.number("number") == 2
     assert os.stat(tmp_path / name).st_mode & 0o777 == 0o644
+
+
+def test_what_a_killed_root_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "telling.json.new").touch(0o600)
+    os.chown(tmp_path, 65534, 65534)
+    pid = os.fork()
+    if pid == 0:
+        os.chdir(tmp_path)  # what lies above is for root alone
+        os.setuid(65534)
+        write_telling(".", Listener.CENTRE, {"number": 3})
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    found = read_telling(str(tmp_path), Listener.CENTRE)
+    assert found is not None
+    assert found.number("number") == 3

@@ -29,7 +29,12 @@ from agent.core.policy import (
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
-_PASSWORD = re.compile(r"//\S*@")
+_USER = re.compile(r"(//|^'(?!\w+://)).*@")
+"""Of an address, also where the scheme was forgotten."""
+_QUERY = re.compile(r"(//[^?#]*[?#]).*")
+_SECRET = frozenset({"endpoint.token_file", "endpoint.client_key", "otlp.headers_file"})
+"""Where the secret itself may have been written in place of the file that holds it."""
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +83,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
             try:
                 inputs[name] = Input(key=key, value=key.parse(raw), source=str(fragment.path))
             except ValueError as error:
-                problems.append(f"{fragment.path}: {name} = {_shown(raw)}: {error}")
+                problems.append(f"{fragment.path}: {name} = {_shown(name, raw)}: {error}")
     problems += _origin_problems(inputs["security.origins"], distro)
     problems += listener_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
     if problems:
@@ -117,7 +122,8 @@ def _flatten(fragment: Fragment, problems: list[str]) -> list[tuple[str, object]
             kind = "section" if isinstance(table, dict) else "key"
             problems.append(f"{fragment.path}: unknown {kind} {section!r}{_nearest(section, sections)}")
         elif not isinstance(table, dict):
-            problems.append(f"{fragment.path}: {section} = {table!r}: accepted: a section, written [{section}]")
+            shown = _shown(section, table)
+            problems.append(f"{fragment.path}: {section} = {shown}: accepted: a section, written [{section}]")
         else:
             pairs += [(f"{section}.{name}", raw) for name, raw in table.items()]
     return pairs
@@ -129,9 +135,15 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
 
 
-def _shown(raw: object) -> str:
-    """Write a value for a message, which goes to the journal; a password in an address does not."""
-    return _PASSWORD.sub("//...@", repr(raw))
+def _shown(name: str, raw: object) -> str:
+    """Write a value for a message, which goes to the journal; what may be a secret does not."""
+    if name in _SECRET:
+        return "'...'"
+    try:
+        text = repr(raw)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number"
+    return _QUERY.sub(r"\1...'", _USER.sub(r"\1...@", text))[:_LONGEST]
 
 
 def _origin_problems(entry: Input, distro: Distro) -> list[str]:

@@ -1,5 +1,6 @@
 """Raw values of TOML to values of the schema; a parser accepts one kind, or raises ValueError with what it accepts."""
 
+import ipaddress
 import re
 from datetime import time, timedelta
 
@@ -12,6 +13,7 @@ _URL = re.compile(
     r"(:(?P<port>[0-9]{1,5}))?(?P<path>(/[0-9A-Za-z._~%!$&'()*+,;=:@-]*)*)"
 )
 _LAST_PORT = 65535
+_LONGEST_LABEL = 63
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -128,7 +130,20 @@ def parse_proxy(raw: object) -> str:
 
 def _address(raw: object) -> re.Match[str] | None:
     found = _URL.fullmatch(raw) if isinstance(raw, str) else None
-    return found if found and 0 < int(found["port"] or 1) <= _LAST_PORT else None
+    if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT or not _is_host(found["host"]):
+        return None
+    return found
+
+
+def _is_host(host: str) -> bool:
+    """Whether it may be a host: what is in brackets is an address, what is not has labels of DNS's length."""
+    if not host.startswith("["):
+        return all(1 <= len(label) <= _LONGEST_LABEL for label in host.split("."))
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
 
 
 def parse_path(raw: object) -> str:
@@ -159,6 +174,11 @@ def parse_patience(raw: object) -> timedelta:
 def parse_size(raw: object) -> int:
     """Accept a number of bytes from a megabyte to a gigabyte."""
     return _number(raw, 1_000_000, 1_000_000_000)
+
+
+def parse_age(raw: object) -> timedelta:
+    """Accept a duration of at most ten years: it is subtracted from now, and there is no year before the first."""
+    return _within(raw, timedelta(seconds=1), timedelta(days=3650), 'from "1s" to "3650d"')
 
 
 def parse_burst(raw: object) -> int:

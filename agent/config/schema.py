@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 
 from agent.config.parsers import (
+    parse_age,
     parse_beat,
     parse_burst,
     parse_collector,
@@ -73,7 +74,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="endpoint", name="interval", parse=parse_beat, default=timedelta(minutes=5)),
     Key(section="endpoint", name="timeout", parse=parse_patience, default=timedelta(seconds=30)),
     Key(section="endpoint", name="max_bytes", parse=parse_size, default=16_000_000),
-    Key(section="endpoint", name="max_age", parse=parse_duration, default=timedelta(days=30)),
+    Key(section="endpoint", name="max_age", parse=parse_age, default=timedelta(days=30)),
     Key(section="endpoint", name="burst", parse=parse_burst, default=500),
     Key(section="metrics", name="textfile", parse=parse_textfile, default=""),
     Key(section="metrics", name="compatible_names", parse=parse_flag, default=False),

@@ -33,6 +33,8 @@ def due(slots: Every, pulse: Pulse, *, now: datetime, up_since: datetime, change
     `up_since` is when this machine began to be able to: after a power cut a whole fleet has missed its slots, and waits
     for the next ones. `changed` says that there is something new to tell, which need not wait for a slot.
     """
+    if pulse.last is not None and pulse.last > now + _MINUTE:
+        pulse = Pulse()  # the clock was set back: what was written before it says nothing of now
     if pulse.not_before is not None and pulse.not_before <= now + _PLAUSIBLE:
         if now < pulse.not_before:
             return pulse.not_before

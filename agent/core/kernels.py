@@ -148,6 +148,9 @@ def compared(kernels: Kernels) -> Kernel:
     if not suitable:
         return Kernel(running=kernels.running or None, newest=None, outdated=None)
     newest = suitable[-1]
+    own_is_gone = all(image.release != kernels.running for image in suitable)
+    if own_is_gone and _numbers(kernels.running) > _numbers(newest.release):  # a container's host's, say
+        return Kernel(running=kernels.running, newest=None, outdated=None)
     build = _BUILD.search(kernels.build)
     # Debian's security updates may keep the release: then the build alone tells which of the two runs.
     same = newest.release == kernels.running and (build is None or build["version"] == newest.version)
@@ -212,6 +215,10 @@ class _Guards:
     def _is_of(self, package: str, releases: Iterable[str]) -> bool:
         own = release_of(package, self._kernels.patterns) or ""
         return any(package.endswith(f"-{release}") or belongs(own, release) for release in releases)
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(digits) for digits in re.findall("[0-9]{1,18}", release)]
 
 
 def _flavour(release: str) -> str | None:

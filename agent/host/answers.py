@@ -1,15 +1,17 @@
 """What another side answers over HTTP, read with care: it may be hostile, broken, or not what it is taken for."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 
 import requests
 
 _LONGEST_WAIT = timedelta(hours=1)
 _CHUNK_BYTES = 16384
 _WORDS = 300
+_SHORTEST_SECRET = 8
 
 
 def session() -> requests.Session:
@@ -56,12 +58,24 @@ def fault(error: BaseException) -> str:
     """Say in a few words why there was no answer, from the innermost error; never with a header in it."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
-    return refused or next(filter(None, map(_own_fault, reversed(chain))), type(chain[-1]).__name__)
+    broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])
+    return refused or next(filter(None, map(_own_fault, reversed(chain))), type(broken).__name__)
 
 
 def one_line(text: str) -> str:
     """Return words of another side as one line of a bearable length, without signs that a terminal obeys."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:_WORDS]
+
+
+def hushed(text: str, secrets: Iterable[str]) -> str:
+    """Return words of another side without what it may have repeated of a header: they go to the journal and `status`.
+
+    Of a value like "Bearer TOKEN" each word counts; a word that is shorter than any token stays.
+    """
+    words = {word for secret in secrets for word in secret.split() if len(word) >= _SHORTEST_SECRET}
+    for word in sorted(words, key=len, reverse=True):
+        text = text.replace(word, "...")
+    return text
 
 
 def _certificate_fault(error: BaseException) -> str:

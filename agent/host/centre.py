@@ -22,7 +22,7 @@ from agent.core.policy import EndpointPolicy
 from agent.core.retry import Verdict, verdict
 from agent.errors import ConfigError
 from agent.host.alarm import limited
-from agent.host.answers import causes, fault, one_line, read_bounded, retry_after, session
+from agent.host.answers import causes, fault, hushed, one_line, read_bounded, retry_after, session
 from agent.regularfile import open_regular
 from agent.version import VERSION
 
@@ -71,9 +71,9 @@ class Centre:
             "Accept-Encoding": "identity",  # what was read is what was sent: no bomb to inflate
             "Content-Type": "application/json",
         }
-        token = _token(policy.token_file)
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        self._token = _token(policy.token_file)
+        if self._token:
+            self._session.headers["Authorization"] = f"Bearer {self._token}"
         for path in (policy.ca_file, policy.client_cert, policy.client_key):
             _must_be_readable(path)
         self._session.verify = policy.ca_file or True
@@ -137,7 +137,7 @@ class Centre:
             return Answer(verdict=Verdict.BROKEN, why=why, skew=skew)
         return Answer(
             verdict=meaning,
-            why=_words(response.status_code, str(response.reason or ""), text),
+            why=_words(response.status_code, str(response.reason or ""), text, self._token),
             text=text,
             final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
             offered=response.status_code not in _NOT_OFFERED,
@@ -173,8 +173,8 @@ def _must_be_readable(path: str) -> None:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _words(status: int, reason: str, text: str) -> str:
-    """Say what an answer that is no receipt said."""
+def _words(status: int, reason: str, text: str, token: str) -> str:
+    """Say what an answer that is no receipt said, but for the token."""
     detail = ""
     try:
         problem = json.loads(text)
@@ -182,7 +182,7 @@ def _words(status: int, reason: str, text: str) -> str:
         problem = None
     if isinstance(problem, dict):
         detail = str(problem.get("detail") or problem.get("title") or "")
-    return one_line(f"HTTP {status} {reason}{': ' if detail else ''}{detail}")
+    return one_line(hushed(f"HTTP {status} {reason}{': ' if detail else ''}{detail}", [token]))
 
 
 def _date(text: str) -> datetime | None:

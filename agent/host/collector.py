@@ -7,6 +7,7 @@ configuration says where the headers go.
 
 import gzip
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -16,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from agent.core.retry import Verdict, verdict
 from agent.host.alarm import limited
-from agent.host.answers import fault, read_bounded, retry_after, session
+from agent.host.answers import fault, hushed, read_bounded, retry_after, session
 from agent.telling.otlp import Request, Signal, read_answer
 from agent.telling.points import plain
 from agent.version import VERSION
@@ -76,8 +77,9 @@ def deliver(collector: Collector, request: Request) -> Delivery:
             session() as connection,
             _post(connection, collector, request.signal, body) as response,
         ):
-            return _judge(response, request)
-    except (OSError, HTTPError) as error:  # requests' own are OSErrors; it does not wrap all of urllib3's
+            return _judge(response, request, [value for _, value in collector.headers])
+    # requests' own are OSErrors; it does not wrap all of urllib3's, nor what either makes of a length below 0.
+    except (OSError, HTTPError, ValueError) as error:
         return Delivery(outcome=Outcome.AGAIN, dropped=0, detail=plain(fault(error)))
 
 
@@ -101,33 +103,33 @@ def _post(connection: requests.Session, collector: Collector, signal: Signal, bo
     )
 
 
-def _judge(response: requests.Response, request: Request) -> Delivery:
+def _judge(response: requests.Response, request: Request, secrets: Sequence[str]) -> Delivery:
     status = response.status_code
     if status in _SUCCESSES:
-        return _judge_success(response, request)
-    said = _said(response)
+        return _judge_success(response, request, secrets)
+    said = _said(response, secrets)
     if verdict(status) is Verdict.AGAIN:
         wait = retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc))
         return Delivery(outcome=Outcome.AGAIN, dropped=0, detail=said, retry_after=wait)
     return Delivery(outcome=Outcome.DROPPED, dropped=request.count, detail=said)
 
 
-def _judge_success(response: requests.Response, request: Request) -> Delivery:
+def _judge_success(response: requests.Response, request: Request, secrets: Sequence[str]) -> Delivery:
     """Believe a success only where it is an answer of OTLP: a portal's page has 200, too. It is not sent again."""
     body = read_bounded(response, _MOST_ANSWER_BYTES)
     answer = None if body is None else read_answer(request, body)
     if answer is None:
         detail = f"answered {response.status_code} with something that is no answer of OTLP"
         return Delivery(outcome=Outcome.DROPPED, dropped=request.count, detail=detail)
-    detail = plain(answer.message)
+    detail = plain(hushed(answer.message, secrets))
     return Delivery(outcome=Outcome.DELIVERED, dropped=answer.rejected, detail=detail)
 
 
-def _said(response: requests.Response) -> str:
+def _said(response: requests.Response, secrets: Sequence[str]) -> str:
     """Return the status and the beginning of what came with it."""
     try:
         body = read_bounded(response, _MOST_ERROR_BYTES)
-    except (OSError, HTTPError):  # the status has arrived, and it decides
+    except (OSError, HTTPError, ValueError):  # the status has arrived, and it decides
         body = None
-    words = plain((body or b"").decode("utf-8", "replace")).strip()
+    words = plain(hushed((body or b"").decode("utf-8", "replace"), secrets)).strip()
     return f"answered {response.status_code}" + (f": {words}" if words else "")

@@ -8,7 +8,17 @@ from agent.regularfile import open_regular
 _MOST_BYTES = 65536
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
-_OURS = frozenset({"content-type", "content-encoding", "content-length", "transfer-encoding", "host", "connection"})
+_OURS = frozenset(
+    {
+        "accept-encoding",  # an answer that is packed is not read
+        "content-type",
+        "content-encoding",
+        "content-length",
+        "transfer-encoding",
+        "host",
+        "connection",
+    }
+)
 
 
 def read_headers(path: str) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 Read as it is, without psutil, whose `memory_maps` takes twenty times as long for each process.
 """
 
+import errno
 import os
 import threading
 import time
@@ -63,7 +64,7 @@ class _Look:
         if time.monotonic() > self._deadline:
             raise TimeoutError
         try:
-            program = os.readlink(os.fsencode(f"{self._proc}/{pid}/exe"))
+            program = _program(f"{self._proc}/{pid}/exe")
             return runs_replaced(_read(f"{self._proc}/{pid}/maps"), program, self._places)
         except (FileNotFoundError, ProcessLookupError):
             return False  # it has ended, or is a part of the kernel, which has no program
@@ -89,12 +90,27 @@ class _Look:
                     yield os.readlink(f"{self._proc}/{pid}/ns/mnt")
 
     def _has_root(self, pid: str, own_root: os.stat_result) -> bool:
-        return os.path.samestat(os.stat(f"{self._proc}/{pid}/root"), own_root)
+        try:
+            return os.path.samestat(os.stat(f"{self._proc}/{pid}/root"), own_root)
+        except (FileNotFoundError, ProcessLookupError):
+            raise
+        except OSError:  # whoever may read `exe` may follow this, too: it leads to a file server that is dead, or to a
+            return False  # file system of its user's alone (FUSE), as containers without root have it
 
     def _described(self, pid: str) -> Iterator[Process]:
         with suppress(FileNotFoundError, ProcessLookupError):
             program = _read(f"{self._proc}/{pid}/comm").decode("utf-8", "replace").rstrip("\n")
             yield Process(program=program, unit=unit_of(_read(f"{self._proc}/{pid}/cgroup")))
+
+
+def _program(path: str) -> bytes:
+    """Return what a process runs; empty where its path is longer than the kernel tells, which no package's is."""
+    try:
+        return os.readlink(os.fsencode(path))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # anybody may have such a one, and must not hide all others by it
+            return b""
+        raise
 
 
 def _read(path: str) -> bytes:

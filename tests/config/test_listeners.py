@@ -89,6 +89,10 @@ _MUTATIONS = [
     (f"https://{ADDRESS}", "https://", "otlp.url = ", _URL),
     (f"https://{ADDRESS}", "https://a b", "otlp.url = ", _URL),
     (f"https://{ADDRESS}", "https://a:99999", "otlp.url = ", _URL),
+    (f"https://{ADDRESS}", "https://[1.2.3.4]:4318", "otlp.url = ", _URL),
+    (f"https://{ADDRESS}", "https://[::::::]", "otlp.url = ", _URL),
+    (f"https://{ADDRESS}", "https://a..b", "otlp.url = ", _URL),
+    (f"https://{ADDRESS}", f"https://{'a' * 64}.b", "otlp.url = ", _URL),
     (f'"https://{ADDRESS}"', "4318", "otlp.url = 4318", _URL),
     (f"https://{ADDRESS}", f"https://{ADDRESS}v1/logs", "otlp.url = ", "without /v1/logs"),
     (f"https://{ADDRESS}", f"https://{ADDRESS}v1/metrics/", "otlp.url = ", "without /v1/logs"),
@@ -133,3 +137,25 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path, ad
     assert _URL in str(caught.value)
     assert "//...@collector.example" in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("otlp.url", "https://me:s3cr 3t@collector.example"),
+        ("otlp.url", "https://collector.example/?api-key=s3cr3t"),
+        ("endpoint.url", "https://centre.example/#a?token=s3cr3t"),
+        ("endpoint.proxy", "me:s3cr3t@proxy.example:3128"),
+        ("endpoint.token_file", "s3cr3t"),
+        ("endpoint.client_key", "-----BEGIN PRIVATE KEY-----s3cr3t"),
+        ("otlp.headers_file", "Authorization: Bearer s3cr3t"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(tmp_path: Path, key: str, value: str) -> None:
+    section, name = key.split(".")
+
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, f'[{section}]\n{name} = "{value}"\n')
+
+    assert f"{key} = " in str(caught.value)
+    assert "s3cr" not in str(caught.value)

@@ -144,6 +144,8 @@ _MUTATIONS: list[tuple[str, str, str]] = [
         """agent.check_interval = '1m': accepted: a duration from "10m" to "7d\"""",
     ),
     ('"0s"', '"13h"', """agent.splay = '13h': accepted: a duration from "0s" to "12h\""""),
+    ('"60d"', '"9999d"', """endpoint.max_age = '9999d': accepted: a duration from "1s" to "3650d\""""),
+    ("burst = 100", f"burst = 0x{'f' * 5000}", "endpoint.burst = a number: accepted: a whole number from 10"),
     ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, endpoint, metrics, otlp, security"),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
     ("blocklist", "blacklist", "unknown key 'security.blacklist'; did you mean 'security.blocklist'?"),

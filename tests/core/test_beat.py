@@ -62,7 +62,12 @@ ROWS = [
         at=NOON + 5 * MINUTE,
     ),
     Row(
-        name="as ever where the last attempt is in the future", pulse=Pulse(last=NOON + 24 * HOUR), at=NOON + 5 * MINUTE
+        name="at once where the clock was set back, whatever it waited for",
+        pulse=Pulse(last=NOON + HOUR, failures=1, not_before=NOON + HOUR + 5 * MINUTE),
+        at=LONG_AGO + 5 * MINUTE,
+    ),
+    Row(
+        name="as ever where the clock was set back a little", pulse=Pulse(last=NOON + 30 * SECOND), at=NOON + 5 * MINUTE
     ),
 ]
 
@@ -72,6 +77,16 @@ def test_it_speaks(row: Row) -> None:
     found = due(SLOTS, row.pulse, now=row.now, up_since=row.up_since, changed=row.changed)
 
     assert found == row.at
+
+
+@pytest.mark.parametrize("leap", [-10 * HOUR, -HOUR, -6 * MINUTE, -30 * SECOND, 30 * SECOND, HOUR, 1000 * HOUR])
+def test_a_clock_that_is_set_costs_no_more_than_one_beat(leap: timedelta) -> None:
+    pulse = Pulse(last=NOON)
+
+    looks = [NOON + leap + 30 * SECOND * count for count in range(1, 1000)]
+    spoke = next(look for look in looks if due(SLOTS, pulse, now=look, up_since=LONG_AGO, changed=False) <= look)
+
+    assert spoke - (NOON + leap) <= 6 * MINUTE
 
 
 def test_a_success_ends_a_row_of_failures() -> None:

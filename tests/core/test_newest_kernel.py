@@ -48,6 +48,8 @@ def test_the_newest_kernel_is_of_the_running_ones_flavour(running: str, installe
         ("6.18.44", ["6.1.0-18-amd64"]),
         ("6.6.87.2-microsoft-standard-WSL2", ["6.1.0-18-amd64"]),
         ("odd", ["6.1.0-18-amd64", "odd"]),
+        ("6.12.48+deb13-amd64", ["6.1.0-18-amd64"]),  # a container on a newer host of the same flavour
+        ("6.1.0-20-amd64", ["6.1.0-9-amd64", "6.1.0-18-amd64"]),  # its own package is gone, and it is the newer one
     ],
 )
 def test_where_the_running_kernel_is_none_of_the_installed_ones_the_newest_is_not_known(

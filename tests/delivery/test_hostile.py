@@ -32,6 +32,7 @@ class Stranger:
     """A server on loopback that answers each request with the bytes it was given, and hangs up."""
 
     answer: bytes = b""
+    got: bytes = b""
 
     def __post_init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -43,7 +44,9 @@ class Stranger:
             while True:
                 connection, _ = self.listener.accept()
                 with connection, suppress(OSError):
-                    connection.recv(65536)
+                    self.got = connection.recv(65536)
+                    if b"\r\n\r\n" in self.got[-4:]:
+                        self.got += connection.recv(65536)  # the body came on its own
                     connection.sendall(self.answer)
 
     def post(self) -> Answer:
@@ -109,6 +112,29 @@ def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
         assert len(found.text) <= 1 << 20
         assert found.why or found.verdict is Verdict.ANSWERED
         assert found.why.isprintable()
+
+
+def test_what_utf8_cannot_hold_stops_no_message(stranger: Stranger) -> None:
+    """A package's configuration file may have a name of any bytes; Python makes surrogates of them."""
+    centre = Centre(replace(NO_CENTRE, url=f"http://127.0.0.1:{stranger.port}"))
+
+    centre.post({"messages": ["/etc/caf\udce9.conf"]})
+    centre.close()
+
+    assert gzip.decompress(stranger.got.partition(b"\r\n\r\n")[2]) == b'{"messages":["/etc/caf?.conf"]}'
+
+
+def test_a_token_that_comes_back_is_not_told(stranger: Stranger, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cr3t-token\n")
+    problem = b'{"title": "no such token: s3cr3t-token"}'
+    stranger.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
+    url, token = f"http://127.0.0.1:{stranger.port}", str(tmp_path / "token")
+    centre = Centre(replace(NO_CENTRE, url=url, token_file=token))
+
+    found = centre.post({"messages": []})
+    centre.close()
+
+    assert found.why == "HTTP 401 Bad ...: no such token: ..."
 
 
 def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:

@@ -76,6 +76,23 @@ def test_headers_are_in_nothing_that_may_be_printed() -> None:
     assert "s3cr3t" not in repr(Collector(url="https://x", headers=(("Authorization", "s3cr3t"),)))
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, b"no such token: Bearer s3cr3t-token"),
+        (503, b"%s s3cr3t-token" % (b"." * 190)),
+        (200, b'{"partialSuccess": {"rejectedLogRecords": 1, "errorMessage": "for s3cr3t-token"}}'),
+    ],
+)
+def test_a_header_that_comes_back_is_not_told(peer: OtelCollector, status: int, body: bytes) -> None:
+    peer.reply = Reply(status=status, body=body)
+
+    done = deliver(to(peer, headers=(("Authorization", "Bearer s3cr3t-token"),)), REQUEST)
+
+    assert "s3cr" not in done.detail
+    assert "..." in done.detail
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"busy", headers=(("Retry-After", "17"),))
@@ -189,7 +206,7 @@ LINES = [
     b"Location: http://127.0.0.1:1/", b"Retry-After: -1", b"Retry-After: 9e9", b"Retry-After: Mon, 99",
     b"Set-Cookie: a=b; expires=x", b"Connection: upgrade", b": x", b" folded", b"\xff: \xfe", b"No colon",
 ]  # fmt: skip
-BODIES = [b"{}", b"zz\r\n", b"fffffffffffffffff\r\nx", b"2\r\n{}\r\n0\r\n\r\n"]
+BODIES = [b"{}", b"zz\r\n", b"-5\r\nx", b"fffffffffffffffff\r\nx", b"2\r\n{}\r\n0\r\n\r\n"]
 
 
 @st.composite
@@ -213,6 +230,27 @@ def test_no_answer_whatever_is_an_error(peer: OtelCollector, raw: bytes) -> None
     assert done.dropped in range(EVENTS + 1)
     assert len(done.detail) < 300
     assert done.detail == "" or done.detail.isprintable()
+
+
+CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "outcome", "detail"),
+    [
+        (b"HTTP/1.1 200 OK" + CHUNKED, Outcome.AGAIN, "ValueError"),
+        (b"HTTP/1.1 400 No" + CHUNKED, Outcome.DROPPED, "answered 400"),
+        (b"HTTP/1.1 -1 OK\r\n\r\n", Outcome.AGAIN, "BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, Outcome.AGAIN, "HTTPException"),
+    ],
+    ids=["length below 0", "length below 0 of an error", "status below 0", "200 headers"],
+)
+def test_what_is_not_quite_http_is_named(peer: OtelCollector, raw: bytes, outcome: Outcome, detail: str) -> None:
+    peer.reply = Reply(raw=raw)
+
+    done = deliver(to(peer), REQUEST)
+
+    assert (done.outcome, done.detail) == (outcome, detail)
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 500])

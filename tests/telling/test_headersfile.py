@@ -31,6 +31,7 @@ def test_without_a_file_there_are_none() -> None:
         ("Authorization: s3cr3té", "line 2 is no header"),
         ("Content-Type: s3cr3t", "line 2: the header Content-Type is the agent's own"),
         ("host: s3cr3t", "line 2: the header host is the agent's own"),
+        ("Accept-Encoding: s3cr3t", "line 2: the header Accept-Encoding is the agent's own"),
         ("A: 1\na: s3cr3t", "line 3: the header a is there twice"),
         ("A: s3cr3t" * 10_000, "is longer than 65536 bytes"),
     ],
