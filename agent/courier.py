@@ -6,6 +6,7 @@ killed: the record is the truth, the outbox keeps what was taken from it, and th
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from agent import log
@@ -48,12 +49,22 @@ class Courier:
         bounds = Bounds(size=self._policy.max_bytes, age=self._policy.max_age)
         try:
             with opened(directory, self._host_id, bounds, _now()) as outbox:
+                self._address(outbox)
                 self._tidings.collect(outbox, self._policy.max_age)
                 return self._deliver(outbox)
         except HostError as error:
             pulse = after(Verdict.AGAIN, self._tidings.pulse(Listener.CENTRE), now=_now(), chance=lot())
             self._say(None, Answer(verdict=Verdict.AGAIN, why=str(error)), pulse)
             raise
+
+    def _address(self, outbox: Outbox) -> None:
+        """Begin a stream for a centre that is another: it would miss what the one before was told."""
+        before = outbox.fact("url")
+        if before != self._policy.url:
+            with outbox.changing():
+                if before is not None:
+                    outbox.begin(self._host_id, _now(), previous=outbox.instance_id, reason="other-centre")
+                outbox.keep("url", self._policy.url)
 
     def _deliver(self, outbox: Outbox) -> Delivered:
         before = pulse_of(outbox.fact("pulse"))
@@ -66,6 +77,7 @@ class Courier:
             report = self._tidings.report(outbox.instance_id, outbox.depth(), outbox.fact("centre"), boot)
             delivered = Delivery(outbox, self._host_id, self._policy, centre).run(report, _now)
             centre.close()
+            delivered = _with_refusal(delivered, outbox.fact("unwanted"), report["hash"])
         answer = delivered.answer
         pulse = after(answer.verdict, before, now=_now(), chance=lot(), told=answer.retry_after)
         if delivered.more:
@@ -106,11 +118,19 @@ class Courier:
         write_telling(self._run_dir, Listener.CENTRE, document)
 
 
+def _with_refusal(delivered: Delivered, unwanted: object, digest: object) -> Delivered:
+    """Say so where all arrived but the state, which the centre refuses: what it shows of this machine is old."""
+    if not isinstance(unwanted, dict) or unwanted.get("hash") != digest or delivered.answer.why:
+        return delivered
+    words = f"the centre refuses this machine's state: {unwanted.get('why')}"
+    return replace(delivered, answer=replace(delivered.answer, why=words))
+
+
 def _centre(before: object, answer: Answer) -> Document:
     """Return what is remembered of the centre, after one more answer."""
     old = before if isinstance(before, Mapping) else {}
     skew = answer.skew.total_seconds() if answer.skew is not None else old.get("skew_s")
-    why = "" if answer.verdict is Verdict.ANSWERED else answer.why or "no answer"
+    why = answer.why or ("" if answer.verdict is Verdict.ANSWERED else "no answer")
     return {**tried(old, why), "skew_s": round(skew) if isinstance(skew, int | float) else None}
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from agent.core.policy import EndpointPolicy
 from agent.core.retry import Verdict
+from agent.host.answers import one_line
 from agent.host.centre import Answer
 from agent.outbox import Outbox, Waiting, event_of
 from agent.telling.batch import (
@@ -191,14 +192,15 @@ class Delivery:
         if status is Status.REFUSED:
             self._outbox.refuse(message.key, detail, now, counted=message.kind is Kind.EVENT)
         if message.kind is Kind.STATE and not taken:
-            self._told(message, now, refused=status is Status.REFUSED)
+            self._told(message, now, refusal=detail if status is Status.REFUSED else None)
 
-    def _told(self, message: Message, now: datetime, *, refused: bool) -> None:
-        if refused:
-            unwanted = {"hash": message.body["hash"], "until": moment(now + _AGAIN_LATER)}
+    def _told(self, message: Message, now: datetime, *, refusal: str | None) -> None:
+        if refusal is not None:
+            unwanted = {"hash": message.body["hash"], "until": moment(now + _AGAIN_LATER), "why": one_line(refusal)}
             self._outbox.keep("unwanted", unwanted)
         else:
             self._outbox.keep("told_hash", message.body["hash"])
+            self._outbox.keep("unwanted", None)
 
     def _rolled_back(
         self, messages: Sequence[Message], results: Sequence[tuple[Status, str]], now: datetime
@@ -236,7 +238,7 @@ class Delivery:
             if message.kind is Kind.EVENT:
                 self._outbox.give_up(message.sequence, "", "refused")
             elif message.kind is Kind.STATE:
-                self._told(message, now, refused=True)
+                self._told(message, now, refusal=answer.why)
             self._limit(1)
         self._sent += 1
         return answer

@@ -3,7 +3,6 @@
 import argparse
 
 from agent.cli.telling import add_run_dir, come_back, counted, set_out
-from agent.core.retry import Verdict
 from agent.courier import Courier
 from agent.errors import HostError
 from agent.reporting import Listener
@@ -23,6 +22,5 @@ def run(arguments: argparse.Namespace) -> int:
     except HostError as error:
         return come_back(Listener.CENTRE, "", str(error))
     more = "; more wait, and go out a minute later" if delivered.more else ""
-    told = delivered.answer.verdict is Verdict.ANSWERED
     words = f"{counted(delivered.sent, 'message')} delivered{more}"
-    return come_back(Listener.CENTRE, words, "" if told else delivered.answer.why)
+    return come_back(Listener.CENTRE, words, delivered.answer.why)

@@ -15,7 +15,9 @@ from agent.listening import listening
 from agent.liveness import RUN_DIRECTORY
 from agent.outboxfile import OUTBOX_DIRECTORY
 from agent.reporting import Listener
+from agent.store import DEFAULT_DIRECTORY
 
+_DAEMON = "maestro-agent"
 HOW = "set endpoint.url (docs/endpoint/README.md), metrics.textfile or otlp.url (docs/metrics.md)"
 
 
@@ -35,7 +37,7 @@ def set_out(arguments: argparse.Namespace, listener: Listener) -> Policy:
     policy, _ = load(config_path(arguments), read_distro())
     if listener not in {one.listener for one in listening(policy)}:
         raise ConfigError(f"no {listener.value} is configured: {HOW}")
-    _be_the_owner(os.path.join(arguments.state_dir, OUTBOX_DIRECTORY))
+    _be_the_owner(arguments.state_dir)
     log.set_up()
     return policy
 
@@ -52,11 +54,14 @@ def counted(count: int, name: str) -> str:
     return f"{count} {name}{'s' if count != 1 else ''}"
 
 
-def _be_the_owner(directory: str) -> None:
+def _be_the_owner(state_directory: str) -> None:
     """Become the daemon's user where root asks: what is written there has to be its own, and its rights suffice."""
     if os.geteuid() != 0:
         return
+    directory = os.path.join(state_directory, OUTBOX_DIRECTORY)
     try:
+        if state_directory == DEFAULT_DIRECTORY and not os.path.lexists(directory):
+            _make_for_the_daemon(directory)
         owner = os.stat(directory).st_uid
         entry = pwd.getpwuid(owner)
     except (OSError, KeyError):
@@ -65,3 +70,10 @@ def _be_the_owner(directory: str) -> None:
         os.initgroups(entry.pw_name, entry.pw_gid)
         os.setgid(entry.pw_gid)
         os.setuid(owner)
+
+
+def _make_for_the_daemon(directory: str) -> None:
+    """Make what the package makes, should it have gone: what root made for itself the daemon could not use."""
+    entry = pwd.getpwnam(_DAEMON)
+    os.mkdir(directory, 0o700)
+    os.chown(directory, entry.pw_uid, entry.pw_gid)

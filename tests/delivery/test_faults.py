@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.store import Store
+from agent.store import STATE, Store
 from tests.delivery.conftest import Between
 from tests.delivery.sender import CHECKOUT, Sender, stored_events
 from tests.support.authority import Authority, Certificate
-from tests.support.centre import Centre
+from tests.support.centre import Centre, free_port
 from tests.support.faultproxy import EXCHANGE, HANDSHAKE, chance, private_file
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -145,6 +145,48 @@ def test_a_message_that_the_centre_cannot_take_is_given_up_alone_and_told(sender
     assert sender.told["refused"] == 1
     assert sender.waiting == 0
     assert "complete" in centre.run("fleet").stdout
+
+
+def test_a_state_that_the_centre_refuses_is_told_on_the_machine(sender: Sender) -> None:
+    plan = json.loads((CHECKOUT / "tests/golden/plan.json").read_text())
+    times = {"generated_at": "2026-11-23T05:10:00Z", "fresh_until": "2026-11-24T05:10:00Z"}
+    record = {"schema": "maestro.state/1", **times, "plan": plan}
+    plan["install"][0]["package"] = "x" * 5000
+    store = Store(str(sender.directory / "state"))
+    store.write(STATE, record)
+
+    refused = [sender.send().returncode, sender.send().returncode]
+    told = sender.told
+    plan["install"][0]["package"] = "openssl"
+    store.write(STATE, record)
+
+    assert refused == [1, 1]
+    assert told["why"].startswith("the centre refuses this machine's state: /updates/items/0")
+    assert sender.send().returncode == 0
+    assert sender.told["failing_since"] is None
+
+
+def test_another_centre_gets_a_stream_of_its_own_without_a_gap(
+    sender: Sender, centre: Centre, authority: Authority, tmp_path: Path
+) -> None:
+    sender.add(3)
+    assert sender.send().returncode == 0
+    (tmp_path / "other").mkdir()
+    database = f"sqlite:///{tmp_path}/other/endpoint.db"
+    other = Centre(directory=tmp_path / "other", authority=authority, database=database, port=free_port())
+    other.configure()
+    other.start()
+    try:
+        token = private_file(tmp_path / "other-token", other.token("--name", "tests"))
+        sender.configure(port=other.port, token_file=str(token))
+        sender.add(2, first=3)
+        assert sender.send().returncode == 0
+
+        assert numbers(other) == [3, 4]
+        assert "complete" in other.run("fleet").stdout
+        assert "complete" in centre.run("fleet").stdout
+    finally:
+        other.end()
 
 
 def test_a_heartbeat_is_small_and_a_state_comes_only_when_something_has_changed(between: Between) -> None:
