@@ -194,6 +194,7 @@ def test_answers_are_read_with_care(body: bytes, answer: Answer | None) -> None:
     assert read_answer(logs(reports.events(), REPORT), body) == answer
 
 
+@settings(deadline=None)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_answer_at_all_is_an_error(body: bytes) -> None:
     answer = read_answer(logs(reports.events(), REPORT), body)
