@@ -54,7 +54,13 @@ def test_what_the_manual_points_to_is_in_the_package(deb: Path) -> None:
         assert unit is not None
         lines = unit.read().decode().splitlines()
 
-    wanted = ("metrics.md", "documents.md", "examples/maestro.rules.yml", "examples/config.example.toml")
+    wanted = (
+        "metrics.md",
+        "documents.md",
+        "endpoint/README.md",
+        "examples/maestro.rules.yml",
+        "examples/config.example.toml",
+    )
     assert {f"./usr/share/doc/maestro-agent/{name}" for name in wanted} <= names
     assert "ReadWritePaths=-/var/lib/prometheus/node-exporter" in lines
 
