@@ -4,7 +4,7 @@ PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 PARTS ?=
 
-.PHONY: help check test test-all faults daemon-faults deb bench install clean
+.PHONY: help check test test-all faults daemon-faults deb bench install install-endpoint clean
 
 help:
 	@echo "make check    lint and types"
@@ -14,7 +14,7 @@ help:
 	@echo "make daemon-faults  kill the daemon under its jobs, and have it upgrade itself, many times (root)"
 	@echo "make deb      build the Debian package into build/"
 	@echo "make bench    measure against the peers (root); PARTS=\"planning upgrade\" for some of it"
-	@echo "make install  install below DESTDIR, as the package does"
+	@echo "make install  install below DESTDIR, as the package does; install-endpoint: the other package"
 
 check:
 	tools/check
@@ -44,7 +44,16 @@ install:
 	install -m 755 bin/worker $(DESTDIR)/usr/libexec/maestro-agent/worker
 	install -D -m 644 completion/maestro-agent.bash \
 		$(DESTDIR)/usr/share/bash-completion/completions/maestro-agent
+	install -D -m 644 -t $(DESTDIR)/usr/share/maestro-agent/schemas schemas/*.json
+
+install-endpoint:
+	install -d $(DESTDIR)/usr/share/maestro-endpoint/schemas $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-endpoint
+	find endpoint -name '*.py' -exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-endpoint/{}' ';'
+	install -m 644 schemas/*.json $(DESTDIR)/usr/share/maestro-endpoint/schemas
+	install -m 755 bin/maestro-endpoint $(DESTDIR)/usr/bin/maestro-endpoint
+	install -D -m 644 completion/maestro-endpoint.bash \
+		$(DESTDIR)/usr/share/bash-completion/completions/maestro-endpoint
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache
-	find agent tests benchmarks -name __pycache__ -type d -exec rm -rf '{}' +
+	find agent endpoint tests benchmarks -name __pycache__ -type d -exec rm -rf '{}' +

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from agent import log
 from agent.core.decide import Refusal, admit, retire, retreats, settle, veto
-from agent.core.model import Facts, Held, ListsState, Plan, Scope
+from agent.core.model import Facts, Held, ListsState, Plan, Scope, Unseen
 from agent.core.policy import RUNTIME_PACKAGES, Policy
 from agent.core.ports import Changelogs, Machine, PackageEngine, Refreshed, Stop, Tell
 from agent.memory import Memory
@@ -84,7 +84,12 @@ def decide(context: Context, scope: Scope, facts: Facts, dropped: Mapping[str, R
 
 
 def remember(context: Context, plan: Plan) -> None:
-    """Make a plan what `status` shows, until the lists that it rests on are too old."""
+    """Make a plan what `status` shows, until the lists that it rests on are too old; with what runs meanwhile."""
+    if context.memory.problem:
+        return
+    watched = context.machine.watched()
+    if isinstance(watched.replaced, Unseen):
+        log.event("services.unseen", reason=watched.replaced.reason)
     # Lists without a date are stale already, whatever stands here.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
-    context.memory.keep_plan(plan, context.machine.now(), fresh_until=fresh_until)
+    context.memory.keep_plan(plan, context.machine.now(), fresh_until=fresh_until, watched=watched)

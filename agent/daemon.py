@@ -23,6 +23,7 @@ from agent.host.scheduler import Scheduler
 from agent.host.system import read_distro
 from agent.jobrecord import describe_running
 from agent.liveness import Liveness
+from agent.messenger import Messenger
 from agent.store import Store
 from agent.times import spell
 
@@ -53,6 +54,7 @@ class Daemon:
         self._started = self._ticked = time.monotonic()
         self._scheduler = Scheduler()
         self._errand = Errand(self._store)
+        self._messenger = Messenger(config, self._store, run_dir)
         self._reload = False
         self._wrong = ""
         self._said = ""
@@ -119,6 +121,8 @@ class Daemon:
                 self._errand.take(first)
                 self._scheduler.once(self._errand.do)
         self._say(due, now, waiting, self._problems(seen, now))
+        up_since = now - timedelta(seconds=time.monotonic() - self._started)
+        self._messenger.look(self._policy, self._machine, now, up_since)
 
     def _why_wait(self) -> str:
         """Say why a job that is due does not begin now; empty if it does."""
@@ -139,7 +143,10 @@ class Daemon:
 
     def _host(self, now: datetime, known_since: datetime | None) -> Host:
         up = timedelta(seconds=time.monotonic() - self._started)
-        return Host(machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since)
+        boot = now - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+        return Host(
+            machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since, booted_at=boot
+        )
 
     def _problems(self, seen: Remembered, now: datetime) -> list[str]:
         """Say what a person should know of: it does not get better by itself."""

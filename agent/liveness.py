@@ -9,7 +9,7 @@ from agent.errors import BusyError, HostError, RecordError
 from agent.processmark import living_pid, own_mark
 from agent.reading import Reader
 from agent.recordlock import holder_pid, lock
-from agent.regularfile import open_regular
+from agent.regularfile import open_anew, open_regular
 from agent.times import moment
 from agent.version import VERSION
 
@@ -17,6 +17,8 @@ RUN_DIRECTORY = "/run/maestro-agent"
 _SYSTEMD = "/run/systemd/system"
 _SCHEMA = "maestro.daemon/1"
 _LONGEST = 65536
+_LONGEST_WORDS = 2000
+"""Of one problem: a configuration may be wrong in a thousand places."""
 
 
 class Liveness:
@@ -54,12 +56,12 @@ class Liveness:
             "started_at": moment(self._started_at),
             "seen_at": moment(now),
             "doing": doing,
-            "problems": problems,
+            "problems": [words[:_LONGEST_WORDS] for words in problems],
             "next": {name: moment(at) for name, at in jobs.items()},
         }
         temporary = f"{self._path}.new"
         with suppress(OSError):
-            with open(temporary, "w", encoding="utf-8") as file:
+            with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
                 file.write(json.dumps(document))
             os.replace(temporary, self._path)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from agent.core.fixes import Fixes, Readings, Subject
 from agent.core.model import Outcome, Plan, SourceError, SourceFault
 from agent.core.ports import Archive, Refreshed
+from agent.core.services import Watched
 from agent.errors import HostError, RecordError
 from agent.reading import Reader
 from agent.report import (
@@ -16,6 +17,7 @@ from agent.report import (
     STATE_SCHEMA,
     outcome_document,
     plan_document,
+    watched_parts,
 )
 from agent.store import AHEAD, CVES, REFRESH, STATE, Document, Store
 from agent.times import moment
@@ -52,14 +54,15 @@ class Memory:
         }
         self._write(REFRESH, document)
 
-    def keep_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime) -> None:
-        """Remember a look and its plan as what `status` shows."""
+    def keep_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime, watched: Watched) -> None:
+        """Remember a look and its plan, and what runs meanwhile, as what `status` shows."""
         self._write(
             STATE,
             {
                 "schema": STATE_SCHEMA,
                 "generated_at": moment(now),
                 "fresh_until": moment(fresh_until),
+                **watched_parts(plan.kernel, watched),
                 "plan": plan_document(plan, now, self.readings()),
             },
         )

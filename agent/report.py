@@ -7,8 +7,9 @@ from datetime import datetime
 
 from agent.core.explain import Explanation
 from agent.core.fixes import NOTHING_READ, Fixes, Readings, Subject, hidden, reading, reading_of
-from agent.core.kernels import Removal
+from agent.core.kernels import Kernel, Removal
 from agent.core.model import Failure, Held, Lists, Outcome, Plan, Reboot, Repair, Step, Unseen, Update
+from agent.core.services import Watched
 from agent.times import moment
 
 PLAN_SCHEMA = "maestro.plan/1"
@@ -132,6 +133,16 @@ def reboot_explanation_document(reboot: Reboot | Unseen, generated_at: datetime)
             },
             {"gate": "owner", "verdict": "shut", "reason": owner, "until": None, "opens": "reboot by hand"},
         ],
+    }
+
+
+def watched_parts(kernel: Kernel, watched: Watched) -> Document:
+    """Return what `maestro.state/1` holds beside the plan: what ran at the look, and in which boot."""
+    replaced = watched.replaced
+    return {
+        "boot_id": watched.boot_id,
+        "kernel": {"running": kernel.running, "newest": kernel.newest, "outdated": kernel.outdated},
+        "services": None if isinstance(replaced, Unseen) else {"deleted_files": list(replaced)},
     }
 
 

@@ -5,11 +5,13 @@ The document (`maestro.status/1`) is made first, the text from the document.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from enum import Enum
 
+from agent.health import Health
 from agent.reading import Reader
+from agent.reporting import reporting_lines, reporting_part, reporting_reasons
 from agent.text import counted, fixing, held_lines, hidden_lines, reboot_line, step_lines
 from agent.times import ago, moment, spell
+from agent.watched import Present, watched_lines, watched_part
 
 STATUS_SCHEMA = "maestro.status/1"
 Document = dict[str, object]
@@ -18,19 +20,6 @@ _JOBS = ("check", "upgrade")
 _CLOCK_SLACK = timedelta(minutes=5)
 _SILENT = timedelta(minutes=2)
 """The daemon says something each 30 s (`agent.daemon`)."""
-
-
-class Health(Enum):
-    """The one word of `status`; its exit code is beside it."""
-
-    HEALTHY = "healthy"
-    ATTENTION = "attention"
-    UNKNOWN = "unknown"
-
-    @property
-    def exit_code(self) -> int:
-        """Return 0, 10 or 3, as the interface says."""
-        return {Health.HEALTHY: 0, Health.ATTENTION: 10, Health.UNKNOWN: 3}[self]
 
 
 class Running:
@@ -98,39 +87,50 @@ def status_document(
     running: Running | None = None,
     daemon: Daemon | None = None,
     jobs: Reader | None = None,
+    telling: Reader | None = None,
+    present: Present | None = None,
 ) -> tuple[Health, Document]:
     """Weigh the record.
 
     `reboot` is the flag as it is now: packages and Unix time; None where it is down. `damaged` says what of the
-    record could not be read, `reboot_problem` why the flag could not be. `running` is the job at work right now.
-    `daemon` is None where none is to run, and `jobs` what is remembered of each kind of job.
+    record could not be read, `reboot_problem` why the flag could not be. `running` is the job at work, `daemon` None
+    where none is to run, `jobs` what is remembered of each kind, `telling` what the sender says, `present` this moment.
 
     Raises:
         RecordError: a record has the right schema but not its shape.
     """
     unknown = [*_unknown(state, now, damaged), *([reboot_problem] if reboot_problem else []), *_dead(daemon, now)]
     goes_on = running is not None and run is not None and running.is_of(run)
-    attention = [*_waiting(state), *([] if goes_on else _last_run(run)), *_reboot(reboot), *_failing(daemon, jobs)]
+    failing = _failing(daemon, jobs) + reporting_reasons(telling, now)
+    attention = [*_waiting(state), *([] if goes_on else _last_run(run)), *_reboot(reboot), *failing]
     health = Health.UNKNOWN if unknown else Health.ATTENTION if attention else Health.HEALTHY
     document: Document = {
         "schema": STATUS_SCHEMA,
         "generated_at": moment(now),
         "health": health.value,
         "reasons": [*unknown, *attention],
-        "looked_at": state.text("generated_at") if state else None,
-        "fresh_until": state.text("fresh_until") if state else None,
-        "plan": state.part("plan").raw if state else None,
+        **_look(state, present or Present()),
         "last_run": run.raw if run else None,
         "running": {**running.document, "last_run": goes_on} if running else None,
         "reboot": None if reboot_problem else _reboot_part(reboot),
-        **dict.fromkeys(("docker", "weave", "reporting")),
-        **_own_parts(jobs, daemon),
+        **_own_parts(jobs, daemon, telling),
     }
     return health, document
 
 
-def _own_parts(jobs: Reader | None, daemon: Daemon | None) -> Document:
-    return {"daemon": daemon.document if daemon else None, "jobs": _jobs(jobs, daemon)}
+def _look(state: Reader | None, present: Present) -> Document:
+    return {
+        "looked_at": state.text("generated_at") if state else None,
+        "fresh_until": state.text("fresh_until") if state else None,
+        "plan": state.part("plan").raw if state else None,
+        **watched_part(state, present),
+    }
+
+
+def _own_parts(jobs: Reader | None, daemon: Daemon | None, telling: Reader | None) -> Document:
+    own = daemon.document if daemon else None
+    nobody = dict.fromkeys(("docker", "weave"))
+    return {**nobody, "reporting": reporting_part(telling), "daemon": own, "jobs": _jobs(jobs, daemon)}
 
 
 def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
@@ -140,14 +140,14 @@ def status_lines(document: Reader, host: str, now: datetime) -> list[str]:
     plan, running = document.maybe_part("plan"), document.maybe_part("running")
     if plan is not None:
         lines += _plan_lines(plan, document.moment("looked_at"), now)
-    run = document.maybe_part("last_run")
-    if run is not None:
+    if (run := document.maybe_part("last_run")) is not None:
         started = run.moment("started_at")
         changed = run.count("upgraded") + run.count("new")
         result = "goes on" if running is not None and running.flag("last_run") else run.text("result")
         lines.append(f"Last run     {spell(started)} ({ago(started, now)}): {result}, {changed} installed")
-    lines += _running_lines(running, now)
-    lines += _daemon_lines(document)
+    reporting = reporting_lines(document.maybe_part("reporting"), now)
+    lines += [*_running_lines(running, now), *_daemon_lines(document), *reporting]
+    lines += watched_lines(document, now)
     lines.append(f"Reboot       {reboot_line(document.maybe_part('reboot'))}")
     return lines
 

@@ -89,7 +89,7 @@ class Store:
         path = self.path(name)
         try:
             with open(path, encoding="utf-8", opener=open_regular) as file:
-                reader = Reader(json.load(file), path)
+                reader = Reader(json.load(file, parse_constant=_no_number), path)
             found = reader.text("schema")
             if found != schema:
                 raise RecordError(f"{path}: holds {found!r}, this version of the agent reads {schema!r}")
@@ -198,6 +198,11 @@ class Store:
         except OSError:
             return "; root may set it aside with `maestro-agent check`"
         return f"; it was set aside as {aside}"
+
+
+def _no_number(word: str) -> None:
+    """Take NaN and Infinity for damage: nothing here writes them, and no other side takes them."""
+    raise ValueError(f"{word} is no JSON")
 
 
 def _is_writing(pid: str) -> bool:

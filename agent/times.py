@@ -1,11 +1,16 @@
 """Times as documents write them, and as people read them. Pure and light: `status` imports it."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 
 def moment(when: datetime) -> str:
     """Write a time as RFC 3339 in UTC, to the second."""
     return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def earlier(when: datetime, by: timedelta) -> datetime:
+    """Return the moment so much before another; no earlier than there are dates."""
+    return when - min(by, when - datetime.min.replace(tzinfo=timezone.utc))
 
 
 def parse_moment(text: str) -> datetime:

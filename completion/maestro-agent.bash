@@ -51,11 +51,12 @@ _maestro_agent() {
             "") words+=" --version" ;;
             check) words+=" --no-refresh --wait --json" ;;
             upgrade) words+=" --security --all --no-refresh --dry-run --plan --wait --json" ;;
+            report) words+=" --show --send --run-dir" ;;
             run) words+=" --run-dir" ;;
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade explain history config run"
+        words="status check upgrade explain history report config run"
     elif [[ -z $subject ]]; then
         case $verb in
             explain)

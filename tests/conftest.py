@@ -50,12 +50,15 @@ def host(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Scenario]
 
 @pytest.fixture(scope="session")
 def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the built package, in a directory of this process: another one may build the same thing a moment later."""
+    """Return the agent's package, with the endpoint's beside it, in a directory of this process.
+
+    Another process may build the same thing a moment later.
+    """
     made = tmp_path_factory.mktemp("deb")
     with (Path(tempfile.gettempdir()) / "maestro-agent-build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
-        for built in (CHECKOUT / "build").glob("maestro-agent_*"):
+        for built in (CHECKOUT / "build").glob("maestro-*_*"):
             shutil.copy(built, made)
-    return next(made.glob("*_all.deb"))
+    return next(made.glob("maestro-agent_*_all.deb"))

@@ -8,7 +8,7 @@ import pytest
 
 from agent.core.explain import Conclusion, Verdict
 from agent.core.model import ListsState, Result, SourceFault, Stage, Why
-from agent.status import Health
+from agent.health import Health
 from tests.conftest import CHECKOUT
 
 PAGE = (CHECKOUT / "docs/documents.md").read_text()

@@ -17,6 +17,7 @@ from agent.cli.output import print_json, print_lines
 from agent.core.decide import plan_id
 from agent.core.explain import explain
 from agent.core.fixes import Fixes, Readings, Subject
+from agent.core.kernels import Kernel
 from agent.core.model import (
     Failure,
     Lists,
@@ -40,9 +41,11 @@ from agent.report import (
     outcome_document,
     plan_document,
     reboot_explanation_document,
+    watched_parts,
 )
 from agent.status import Running, status_document, status_lines
 from agent.text import explanation_lines, history_line, outcome_lines, plan_lines
+from agent.watched import Present
 from tests.core import given
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -107,6 +110,7 @@ def full_plan() -> Plan:
         reboot=REBOOT,
         other_updates=7,
         others=(OTHER,),
+        kernel=Kernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True),
     )
 
 
@@ -200,11 +204,18 @@ def status(
         "schema": "maestro.state/1",
         "generated_at": "2026-11-23T05:10:01Z",
         "fresh_until": "2026-11-24T17:10:00Z",
+        **(watched_parts(made.kernel, given.WATCHED) if made else {}),
         "plan": plan(made) if made else None,
     }
     now = (flag.packages, flag.since.timestamp()) if flag and flag.since else None
+    present = Present(given.BOOT, "6.1.0-18-amd64")
     _, document = status_document(
-        read(state) if made else None, read(run(last)) if last else None, now, now=LATER, running=running
+        read(state) if made else None,
+        read(run(last)) if last else None,
+        now,
+        now=LATER,
+        running=running,
+        present=present,
     )
     return document
 

@@ -36,6 +36,18 @@ def test_what_a_living_daemon_says_can_be_read(tmp_path: Path) -> None:
     assert said.part("next").moment("check") == NOW
 
 
+def test_a_problem_of_a_thousand_lines_leaves_the_word_readable(tmp_path: Path) -> None:
+    liveness = Liveness(str(tmp_path), NOW)
+    liveness.say(NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"])
+
+    found = read_daemon(str(tmp_path))
+
+    assert found is not None
+    wrong, other = found[1].texts("problems")
+    assert wrong.startswith("the new configuration is wrong: ä")
+    assert other == "no worker"
+
+
 def test_a_daemon_that_gave_up_is_not_alive_and_another_may_be(tmp_path: Path) -> None:
     first = Liveness(str(tmp_path), NOW)
     first.claim()

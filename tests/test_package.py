@@ -1,11 +1,15 @@
 """The Debian package: built from this checkout, without a complaint from lintian, clean through its whole life."""
 
+import io
+import re
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.config.schema import KEYS
 from agent.version import VERSION
 from tests.conftest import CHECKOUT
 from tests.support import bases
@@ -40,6 +44,27 @@ def test_lintian_has_nothing_to_say(deb: Path) -> None:
     assert [line for line in done.stdout.splitlines() if not any(tag in line for tag in ACCEPTED)] == []
 
 
+def test_what_the_manual_points_to_is_in_the_package(deb: Path) -> None:
+    listed = subprocess.run(["dpkg-deb", "-c", str(deb)], capture_output=True, text=True, check=True).stdout
+    names = {line.split()[5].removesuffix(".gz") for line in listed.splitlines()}
+    tree = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb)], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
+        (place,) = (name for name in archive.getnames() if name.endswith("/maestro-agent.service"))
+        unit = archive.extractfile(place)
+        assert unit is not None
+        lines = unit.read().decode().splitlines()
+
+    wanted = (
+        "metrics.md",
+        "documents.md",
+        "endpoint/README.md",
+        "examples/maestro.rules.yml",
+        "examples/config.example.toml",
+    )
+    assert {f"./usr/share/doc/maestro-agent/{name}" for name in wanted} <= names
+    assert "ReadWritePaths=-/var/lib/prometheus/node-exporter" in lines
+
+
 def script(deb: Path, name: str) -> str:
     return subprocess.run(["dpkg-deb", "-I", str(deb), name], capture_output=True, text=True, check=True).stdout
 
@@ -55,6 +80,21 @@ def test_an_upgrade_restarts_the_daemon_and_its_door_and_ends_no_job(deb: Path) 
         "maestro-agent-worker@*.service",
     ]
     assert script(deb, "prerm").count('"$1" = remove') == len(removed)
+
+
+@pytest.mark.parametrize("package", ["maestro-agent", "maestro-endpoint"])
+def test_the_schemas_of_what_is_told_and_the_completion_come_with_each_package(deb: Path, package: str) -> None:
+    file = next(deb.parent.glob(f"{package}_*_all.deb"))
+    listed = subprocess.run(["dpkg-deb", "--contents", str(file)], capture_output=True, text=True, check=True).stdout
+    files = {
+        line.split()[-1].removeprefix("./") for line in listed.splitlines() if line.startswith("-rw-r--r-- root/root")
+    }
+
+    schemas = {f"usr/share/{package}/schemas/{path.name}" for path in (CHECKOUT / "schemas").glob("*.json")}
+
+    assert len(schemas) >= len(("report", "event", "batch"))
+    assert schemas <= files
+    assert f"usr/share/bash-completion/completions/{package}" in files
 
 
 def test_needrestart_chooses_the_daemon_and_never_a_job() -> None:
@@ -143,6 +183,12 @@ def test_changelogs_speak_of_this_version(place: str) -> None:
     text = (CHECKOUT / place).read_text()
 
     assert VERSION in next(line for line in text.splitlines() if line.startswith(("maestro-agent (", "## [")))
+
+
+def test_the_manual_page_has_every_key_of_the_configuration() -> None:
+    page = (CHECKOUT / "docs/maestro-agent.1").read_text()
+
+    assert [key.path for key in KEYS if not re.search(rf"(?m)^\.BR?.* ?{re.escape(key.path)}\b", page)] == []
 
 
 def test_the_manual_page_has_no_warning() -> None:

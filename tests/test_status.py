@@ -11,10 +11,11 @@ import pytest
 
 from agent.cli.main import main
 from agent.core.model import Lists, ListsState, Outcome, Plan, Result, Scope
+from agent.health import Health
 from agent.memory import Memory
 from agent.reading import Reader
 from agent.report import outcome_document, plan_document
-from agent.status import Daemon, Health, Running, status_document, status_lines
+from agent.status import Daemon, Running, status_document, status_lines
 from agent.store import STATE, Store
 from agent.times import ago, moment, parse_moment
 from tests.core import given
@@ -216,7 +217,7 @@ def record(tmp_path: Path) -> Path:
     """Return a state directory that holds a look and a run."""
     memory = Memory(Store(str(tmp_path)))
     plan = given.plan(lists=PARTIAL, install=(given.step(),), held=(given.held(),), repair=(given.REPAIR,))
-    memory.keep_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500))
+    memory.keep_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), watched=given.WATCHED)
     memory.keep_outcome(ended(Result.FAILED), NOW)
     return tmp_path
 

@@ -188,6 +188,14 @@ def test_a_newer_schema_is_named_beside_the_one_that_is_read(store: Store) -> No
         store.read(STATE, SCHEMA)
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_does_not_know_is_damage(store: Store, word: str) -> None:
+    Path(store.path(STATE)).write_text(f'{{"schema": "{SCHEMA}", "plan": {word}}}')
+
+    with pytest.raises(RecordError, match=f"is damaged: {word} is no JSON"):
+        store.read(STATE, SCHEMA)
+
+
 def test_what_is_set_aside_is_not_read_again_and_makes_room(store: Store) -> None:
     Path(store.path(STATE)).write_text("damaged")
     with pytest.raises(RecordError):
@@ -389,7 +397,7 @@ def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -
     memory = Memory(Store(str(tmp_path / "file" / "state")))
 
     memory.keep_refreshed(Refreshed(verified_at=given.NOW), given.NOW)
-    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW)
+    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
     assert "the record cannot be written there" in memory.problem
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -399,7 +407,7 @@ def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store
     memory = Memory(store)
     Path(store.path(STATE)).mkdir()
 
-    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW)
+    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
     assert "state.json: cannot be written" in memory.problem
 

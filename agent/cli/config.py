@@ -36,6 +36,8 @@ def spell(value: Value) -> str:
     """Write a value as it would stand in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{word}"' for word in value) + "]"
     return f'"{_plain(value)}"'

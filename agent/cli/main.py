@@ -22,9 +22,16 @@ _VERBS = {
     "upgrade": "carry out the plan: security updates only, unless --all",
     "explain": "every gate of a package, or of a reboot: its verdict and what would open it",
     "history": "past runs: what, when, from which version to which, and why not",
+    "report": "the document as it would go out, or tell all that are configured to be told",
     "run": "the daemon: looks and upgrades when it is time; systemd starts it (maestro-agent.service)",
     "config": "validate the configuration, or show what holds and where it came from",
 }
+_PARTS = {
+    "tell-centre": "tell the centre, and nobody else",
+    "tell-textfile": "write the file for Prometheus",
+    "tell-otlp": "tell the OpenTelemetry collector",
+}
+"""Verbs that the agent itself runs, each a process of its own; no help lists them."""
 _OPTIONS_WITH_VALUE = {"--config", "--state-dir"}
 _INTERRUPTED = 130
 _EPILOG = """\
@@ -51,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         verb = _verb(argv)
-        module = importlib.import_module(f"agent.cli.{verb}") if verb else None
+        module = importlib.import_module(f"agent.cli.{verb.replace('-', '_')}") if verb else None
         arguments = _parser(verb, module).parse_args(argv)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -88,7 +95,7 @@ def _verb(argv: Sequence[str]) -> str | None:
         if word in _OPTIONS_WITH_VALUE:
             next(words, None)
         elif not word.startswith("-"):
-            return word if word in _VERBS else None
+            return word if word in _VERBS or word in _PARTS else None
     return None
 
 
@@ -103,7 +110,8 @@ def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentPar
     parser.add_argument("--version", action="version", version=f"maestro-agent {VERSION}")
     _add_globals(parser, suppress=False)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
-    for name, words in _VERBS.items():
+    asked = {verb: _PARTS[verb]} if verb in _PARTS else {}
+    for name, words in {**_VERBS, **asked}.items():
         one = verbs.add_parser(
             name,
             help=words,

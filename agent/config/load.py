@@ -4,6 +4,7 @@ Three stages: a *fragment* is one file as read; *inputs* are the merged values w
 the *policy* is what the rest of the program sees. Once a `Policy` exists, every field is what its type says.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,13 +12,29 @@ from pathlib import Path
 from typing import cast
 
 from agent.config.fragments import Fragment, read_fragments
+from agent.config.listeners import listener_problems
 from agent.config.schema import KEYS, Key, Value
 from agent.core.distro import Distro, default_origins
 from agent.core.origins import parse_pattern
-from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, Policy, SecurityPolicy
+from agent.core.policy import (
+    AgentPolicy,
+    AptPolicy,
+    Conffiles,
+    EndpointPolicy,
+    MetricsPolicy,
+    OtlpPolicy,
+    Policy,
+    SecurityPolicy,
+)
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
+_USER = re.compile(r"(//|^'(?!\w+://)).*@")
+"""Of an address, also where the scheme was forgotten."""
+_QUERY = re.compile(r"(//[^?#]*[?#]).*")
+_SECRET = frozenset({"endpoint.token_file", "endpoint.client_key", "otlp.headers_file"})
+"""Where the secret itself may have been written in place of the file that holds it."""
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +83,9 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
             try:
                 inputs[name] = Input(key=key, value=key.parse(raw), source=str(fragment.path))
             except ValueError as error:
-                problems.append(f"{fragment.path}: {name} = {raw!r}: {error}")
+                problems.append(f"{fragment.path}: {name} = {_shown(name, raw)}: {error}")
     problems += _origin_problems(inputs["security.origins"], distro)
+    problems += listener_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
     if problems:
         raise ConfigError("\n".join(problems))
     return inputs
@@ -90,6 +108,9 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
             conffiles=Conffiles(values["security.conffiles"]),
         ),
         apt=AptPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "apt"}),  # type: ignore[arg-type]
+        endpoint=EndpointPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "endpoint"}),  # type: ignore[arg-type]
+        metrics=MetricsPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "metrics"}),  # type: ignore[arg-type]
+        otlp=OtlpPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "otlp"}),  # type: ignore[arg-type]
     )
 
 
@@ -101,7 +122,8 @@ def _flatten(fragment: Fragment, problems: list[str]) -> list[tuple[str, object]
             kind = "section" if isinstance(table, dict) else "key"
             problems.append(f"{fragment.path}: unknown {kind} {section!r}{_nearest(section, sections)}")
         elif not isinstance(table, dict):
-            problems.append(f"{fragment.path}: {section} = {table!r}: accepted: a section, written [{section}]")
+            shown = _shown(section, table)
+            problems.append(f"{fragment.path}: {section} = {shown}: accepted: a section, written [{section}]")
         else:
             pairs += [(f"{section}.{name}", raw) for name, raw in table.items()]
     return pairs
@@ -111,6 +133,17 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
+
+
+def _shown(name: str, raw: object) -> str:
+    """Write a value for a message, which goes to the journal; what may be a secret does not."""
+    if name in _SECRET:
+        return "'...'"
+    try:
+        text = repr(raw)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number"
+    return _QUERY.sub(r"\1...'", _USER.sub(r"\1...@", text))[:_LONGEST]
 
 
 def _origin_problems(entry: Input, distro: Distro) -> list[str]:

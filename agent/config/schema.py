@@ -1,90 +1,34 @@
-"""Every configuration key: its kind, its default and the line that explains it. The parser is the validator."""
+"""Every configuration key: its kind and its default. The parser is the validator."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time, timedelta
 
+from agent.config.parsers import (
+    parse_age,
+    parse_beat,
+    parse_burst,
+    parse_collector,
+    parse_conffiles,
+    parse_duration,
+    parse_fetch_ahead,
+    parse_flag,
+    parse_interval,
+    parse_origins,
+    parse_path,
+    parse_patience,
+    parse_proxy,
+    parse_size,
+    parse_splay,
+    parse_textfile,
+    parse_time,
+    parse_url,
+    parse_words,
+)
 from agent.core.policy import Conffiles, FetchAhead
 
-Value = str | bool | tuple[str, ...] | timedelta | time | FetchAhead
+Value = str | bool | int | tuple[str, ...] | timedelta | time | FetchAhead
 """What a parsed configuration value can be."""
-
-_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
-_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def parse_flag(raw: object) -> bool:
-    """Accept true or false, nothing that merely looks like it."""
-    if not isinstance(raw, bool):
-        raise ValueError("accepted: true or false")  # noqa: TRY004 - the parsers' one error is ValueError
-    return raw
-
-
-def parse_duration(raw: object) -> timedelta:
-    """Accept a whole number and a unit, such as "90s", "10m", "36h" or "7d", above zero."""
-    found = _DURATION.fullmatch(raw) if isinstance(raw, str) else None
-    if found is None or int(found[1]) == 0:
-        raise ValueError('accepted: a number above 0 and a unit s, m, h or d in quotes, such as "10m"')
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def parse_interval(raw: object) -> timedelta:
-    """Accept a duration from ten minutes to a week."""
-    return _within(raw, timedelta(minutes=10), timedelta(days=7), 'from "10m" to "7d"')
-
-
-def parse_splay(raw: object) -> timedelta:
-    """Accept a duration of at most twelve hours; "0s" is none at all."""
-    return (
-        timedelta(0) if raw == "0s" else _within(raw, timedelta(seconds=1), timedelta(hours=12), 'from "0s" to "12h"')
-    )
-
-
-def _within(raw: object, least: timedelta, most: timedelta, words: str) -> timedelta:
-    found = parse_duration(raw)
-    if not least <= found <= most:
-        raise ValueError(f"accepted: a duration {words}")
-    return found
-
-
-def parse_time(raw: object) -> time:
-    """Accept a time of day, such as "04:00"."""
-    found = _TIME.fullmatch(raw) if isinstance(raw, str) else None
-    if found is None:
-        raise ValueError('accepted: a time of day from "00:00" to "23:59" in quotes')
-    return time(int(found[1]), int(found[2]))
-
-
-def parse_words(raw: object) -> tuple[str, ...]:
-    """Accept a list of non-empty strings."""
-    if not isinstance(raw, list) or not all(isinstance(word, str) and word.strip() for word in raw):
-        raise ValueError('accepted: a list of non-empty strings, such as ["one", "two"]')
-    return tuple(word.strip() for word in raw)
-
-
-def parse_origins(raw: object) -> tuple[str, ...]:
-    """Accept a non-empty list of origin patterns; their inside is judged once the distribution is known."""
-    words = parse_words(raw)
-    if not words:
-        raise ValueError("accepted: at least one pattern; an empty list would mean that nothing is ever patched")
-    return words
-
-
-def parse_conffiles(raw: object) -> str:
-    """Accept "keep" or "hold"."""
-    if raw not in [choice.value for choice in Conffiles]:
-        raise ValueError('accepted: "keep" or "hold"')
-    return str(raw)
-
-
-def parse_fetch_ahead(raw: object) -> FetchAhead:
-    """Accept one of the three words."""
-    try:
-        return FetchAhead(raw)
-    except ValueError as error:
-        raise ValueError('accepted: "off", "security" or "all"') from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,4 +65,23 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
     Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
     Key(section="apt", name="fetch_ahead", parse=parse_fetch_ahead, default=FetchAhead.SECURITY),
+    Key(section="endpoint", name="url", parse=parse_url, default=""),
+    Key(section="endpoint", name="token_file", parse=parse_path, default=""),
+    Key(section="endpoint", name="ca_file", parse=parse_path, default=""),
+    Key(section="endpoint", name="client_cert", parse=parse_path, default=""),
+    Key(section="endpoint", name="client_key", parse=parse_path, default=""),
+    Key(section="endpoint", name="proxy", parse=parse_proxy, default=""),
+    Key(section="endpoint", name="interval", parse=parse_beat, default=timedelta(minutes=5)),
+    Key(section="endpoint", name="timeout", parse=parse_patience, default=timedelta(seconds=30)),
+    Key(section="endpoint", name="max_bytes", parse=parse_size, default=16_000_000),
+    Key(section="endpoint", name="max_age", parse=parse_age, default=timedelta(days=30)),
+    Key(section="endpoint", name="burst", parse=parse_burst, default=500),
+    Key(section="metrics", name="textfile", parse=parse_textfile, default=""),
+    Key(section="metrics", name="compatible_names", parse=parse_flag, default=False),
+    Key(section="otlp", name="url", parse=parse_collector, default=""),
+    Key(section="otlp", name="headers_file", parse=parse_path, default=""),
+    Key(section="otlp", name="ca_file", parse=parse_path, default=""),
+    Key(section="otlp", name="timeout", parse=parse_patience, default=timedelta(seconds=30)),
+    Key(section="otlp", name="logs", parse=parse_flag, default=True),
+    Key(section="otlp", name="metrics", parse=parse_flag, default=True),
 )

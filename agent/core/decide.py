@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from agent.core.kernels import NOTHING_SUPERSEDED, Removal, Superseded, superseded
+from agent.core.kernels import NOTHING_SUPERSEDED, Removal, Superseded, compared, superseded
 from agent.core.model import Facts, Held, Plan, Repair, Resolution, Scope, Step, Update, Why
 from agent.core.policy import RUNTIME_PACKAGES, Policy
 
@@ -237,6 +237,7 @@ def settle(
         others=others,
         remove=kernels.remove,
         kept=kernels.kept,
+        kernel=compared(facts.kernels),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which superseded kernels may go: a rule of its own behind apt's, which says what nothing needs any more.
+"""Which superseded kernels may go, a rule of its own behind apt's; and whether the newest one runs.
 
 Pure: says nothing of how the packages are found or removed. libapt itself keeps the running
 kernel, the newest, and where these are one the second newest (its KernelAutoRemoveHelper); the running and
@@ -12,6 +12,10 @@ from dataclasses import dataclass
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
 _IMAGE = re.compile(rf"linux-image-(?:unsigned-)?({_RELEASE}?)(?:-unsigned)?")
 _SYMBOLS = ("-dbg", "-dbgsym")
+_FLAVOUR = re.compile(r"[0-9]+\.[0-9]+[^-]*(?:-[0-9][^-]*(?=-)|-rc[0-9]+)?-(?P<flavour>.+)")
+"""Upstream's version, mostly an ABI or a build number, and the flavour: 6.8.0-31-generic, 6.1.0-18-cloud-amd64."""
+_BUILD = re.compile(r"\bDebian (?P<version>[0-9]\S*)")
+"""The package's version in what Debian's kernels say of their build; Ubuntu's give each build a release of its own."""
 _BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
 """What Debian writes behind the release in names of headers that several flavours share, images and symbols."""
 
@@ -61,6 +65,8 @@ class Kernels:
     unneeded: tuple[Unneeded, ...]
     needs: tuple[Need, ...]
     """Every dependency that an unneeded kernel package helps to meet."""
+    build: str = ""
+    """What the running kernel says of its build (`uname -v`)."""
 
 
 NO_KERNELS = Kernels(running="", patterns=(), images=(), unneeded=(), needs=())
@@ -116,6 +122,39 @@ def superseded(kernels: Kernels, planned: Iterable[str], veto: Callable[[str], s
         ),
         kept=tuple(_removal(one, reasons[one.name] or "") for one in ordered if one.name not in going),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """The running kernel's release beside that of the newest installed one; None where it cannot be told."""
+
+    running: str | None
+    newest: str | None
+    outdated: bool | None
+
+
+NO_KERNEL = Kernel(running=None, newest=None, outdated=None)
+"""Nothing is known."""
+
+
+def compared(kernels: Kernels) -> Kernel:
+    """Hold the running kernel against the newest image of its own flavour.
+
+    Another flavour is another choice, not a newer kernel. Where none of its flavour is installed, the running one came
+    from elsewhere: a container's host, a hypervisor, somebody's own build.
+    """
+    own = _flavour(kernels.running)
+    suitable = [image for image in kernels.images if own is not None and _flavour(image.release) == own]
+    if not suitable:
+        return Kernel(running=kernels.running or None, newest=None, outdated=None)
+    newest = suitable[-1]
+    own_is_gone = all(image.release != kernels.running for image in suitable)
+    if own_is_gone and _numbers(kernels.running) > _numbers(newest.release):  # a container's host's, say
+        return Kernel(running=kernels.running, newest=None, outdated=None)
+    build = _BUILD.search(kernels.build)
+    # Debian's security updates may keep the release: then the build alone tells which of the two runs.
+    same = newest.release == kernels.running and (build is None or build["version"] == newest.version)
+    return Kernel(running=kernels.running, newest=newest.release, outdated=not same)
 
 
 def image_release(package: str) -> str | None:
@@ -176,6 +215,15 @@ class _Guards:
     def _is_of(self, package: str, releases: Iterable[str]) -> bool:
         own = release_of(package, self._kernels.patterns) or ""
         return any(package.endswith(f"-{release}") or belongs(own, release) for release in releases)
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(digits) for digits in re.findall("[0-9]{1,18}", release)]
+
+
+def _flavour(release: str) -> str | None:
+    found = _FLAVOUR.fullmatch(release)
+    return found["flavour"] if found else None
 
 
 def _own_reason(one: Unneeded) -> str | None:

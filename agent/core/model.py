@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from agent.core.kernels import NO_KERNELS, Kernels, Removal
+from agent.core.kernels import NO_KERNEL, NO_KERNELS, Kernel, Kernels, Removal
 
 
 class Scope(Enum):
@@ -234,13 +234,13 @@ class Plan:
     repair: tuple[Repair, ...]
     reboot: Reboot | Unseen
     other_updates: int
-    """Updates on offer that are not security updates and not part of this plan."""
+    """How many are on offer that are not security updates and not part of this plan; `others` are they."""
     remove: tuple[Removal, ...] = ()
     """Superseded kernels."""
     kept: tuple[Removal, ...] = ()
     """Kernels that nothing needs and that stay all the same, with the reason."""
     others: tuple[Update, ...] = ()
-    """Those updates."""
+    kernel: Kernel = NO_KERNEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

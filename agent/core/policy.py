@@ -96,6 +96,52 @@ class AgentPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointPolicy:
+    """The centre that is told, and how."""
+
+    url: str
+    """Empty where none is told."""
+    token_file: str
+    ca_file: str
+    """Empty: the CAs that the system believes."""
+    client_cert: str
+    client_key: str
+    proxy: str
+    interval: timedelta
+    timeout: timedelta
+    max_bytes: int
+    max_age: timedelta
+    burst: int
+    """Messages a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPolicy:
+    """What is told to Prometheus."""
+
+    textfile: str
+    """Where; empty for not at all."""
+    compatible_names: bool
+    """Whether under the names of apt_info.py, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpPolicy:
+    """What is told to an OpenTelemetry collector."""
+
+    url: str
+    """Its address without /v1/logs; empty for not at all."""
+    headers_file: str
+    """Headers for each request; empty for none."""
+    ca_file: str
+    """Whose certificates are believed; empty for those of the machine."""
+    timeout: timedelta
+    """For one request in all."""
+    logs: bool
+    metrics: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All that decides what may be done on this machine."""
 
@@ -103,3 +149,6 @@ class Policy:
 
     security: SecurityPolicy
     apt: AptPolicy
+    endpoint: EndpointPolicy
+    metrics: MetricsPolicy
+    otlp: OtlpPolicy

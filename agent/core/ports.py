@@ -22,6 +22,7 @@ from agent.core.model import (
     Unseen,
     Update,
 )
+from agent.core.services import Watched
 
 Tell = Callable[[str], None]
 """Takes a progress line for a person."""
@@ -174,3 +175,6 @@ class Machine(Protocol):
 
     def reboot(self) -> Reboot | Unseen:
         """Return whether a reboot is required."""
+
+    def watched(self) -> Watched:
+        """Look at the processes: what still runs files that were replaced. Takes a second for 10,000 of them."""

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from enum import Enum
 
 from agent.core.policy import AgentPolicy
-from agent.core.schedule import Attempts, Daily, Every, due, share_of
+from agent.core.schedule import Attempts, Daily, Every, due, settled_at, share_of
 
 
 class Job(Enum):
@@ -27,6 +27,8 @@ class Host:
     """Since when jobs could run."""
     known_since: datetime | None = None
     """When the first job of all began on this machine; None where there was none."""
+    booted_at: datetime | None = None
+    """By the clock as it is set now."""
 
 
 def rota(policy: AgentPolicy, attempts: Mapping[Job, Attempts], host: Host, now: datetime) -> dict[Job, datetime]:
@@ -44,6 +46,9 @@ def rota(policy: AgentPolicy, attempts: Mapping[Job, Attempts], host: Host, now:
     share = share_of(host.machine, "retry")
     every = Every(interval=policy.check_interval, share=share_of(host.machine, Job.CHECK.value))
     found = {Job.CHECK: due(every, checked, now=now, up_since=host.up_since, share=share, at_first=True)}
+    if checked.last is not None and host.booted_at is not None and checked.last < host.booted_at:
+        # What was seen before the boot says nothing of what runs now.
+        found[Job.CHECK] = min(found[Job.CHECK], settled_at(host.up_since, share))
     if policy.upgrade:
         own = share_of(host.machine, Job.UPGRADE.value)
         slots = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=own)

@@ -87,7 +87,7 @@ def due(
     `up_since` is when this machine, or the daemon on it, began to be able to run jobs. `at_first` makes a job that
     was never attempted due soon, where otherwise it waits for its next slot.
     """
-    last, slot, settled = attempts.last, slots.last(now), up_since + _SETTLED * (1 + share)
+    last, slot, settled = attempts.last, slots.last(now), settled_at(up_since, share)
     if last is None:
         return up_since + _FIRST * (1 + 3 * share) if at_first else max(slots.next(up_since), slot)
     if last > now + _CLOCK_SLACK:
@@ -97,6 +97,11 @@ def due(
     if attempts.failures:
         return min(last + retry_after(attempts.failures, share), slots.next(now))
     return slots.next(now)
+
+
+def settled_at(up_since: datetime, share: float) -> datetime:
+    """Return when a machine that is up since then has been left in peace for long enough, spread over machines."""
+    return up_since + _SETTLED * (1 + share)
 
 
 def retry_after(failures: int, share: float) -> timedelta:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from agent.core.distro import Distro
 from agent.core.model import Reboot, Unseen
+from agent.core.services import Watched
 from agent.errors import HostError
+from agent.host.bootid import boot_id
+from agent.host.processes import replaced_files
 from agent.host.rebootflag import read_flag
 
 _OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
@@ -67,6 +70,10 @@ class LocalMachine:
     def reboot(self) -> Reboot | Unseen:
         """Return whether a reboot is required."""
         return read_reboot()
+
+    def watched(self) -> Watched:
+        """Look at the processes."""
+        return Watched(boot_id=boot_id(), replaced=replaced_files())
 
 
 def _field(line: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.load import load, merge, to_policy
 from agent.core.distro import Distro
-from agent.core.policy import AgentPolicy, Conffiles, FetchAhead
+from agent.core.policy import AgentPolicy, Conffiles, EndpointPolicy, FetchAhead
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
@@ -36,6 +36,19 @@ stall_timeout = "2h"
 package_timeout = "3h"
 run_timeout = "1d"
 fetch_ahead = "all"
+
+[endpoint]
+url = "https://centre.example.org/maestro"
+token_file = "/etc/maestro-agent/token"
+ca_file = "/etc/maestro-agent/ca.pem"
+client_cert = "/etc/maestro-agent/client.pem"
+client_key = "/etc/maestro-agent/client.key"
+proxy = "http://proxy.example.org:3128"
+interval = "10m"
+timeout = "20s"
+max_bytes = 5000000
+max_age = "60d"
+burst = 100
 """
 Write = Callable[..., Path]
 
@@ -87,7 +100,21 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.apt.package_timeout == timedelta(hours=3)
     assert policy.apt.run_timeout == timedelta(days=1)
     assert policy.apt.fetch_ahead is FetchAhead.ALL
-    assert {entry.source for entry in inputs.values()} == {str(path)}
+    assert policy.endpoint == EndpointPolicy(
+        url="https://centre.example.org/maestro",
+        token_file="/etc/maestro-agent/token",  # noqa: S106 - a path
+        ca_file="/etc/maestro-agent/ca.pem",
+        client_cert="/etc/maestro-agent/client.pem",
+        client_key="/etc/maestro-agent/client.key",
+        proxy="http://proxy.example.org:3128",
+        interval=timedelta(minutes=10),
+        timeout=timedelta(seconds=20),
+        max_bytes=5_000_000,
+        max_age=timedelta(days=60),
+        burst=100,
+    )
+    told = {"metrics", "otlp"}  # test_listeners.py has them
+    assert {entry.source for entry in inputs.values() if entry.key.section not in told} == {str(path)}
 
 
 def test_an_empty_file_leaves_the_defaults(write: Write) -> None:
@@ -117,7 +144,9 @@ _MUTATIONS: list[tuple[str, str, str]] = [
         """agent.check_interval = '1m': accepted: a duration from "10m" to "7d\"""",
     ),
     ('"0s"', '"13h"', """agent.splay = '13h': accepted: a duration from "0s" to "12h\""""),
-    ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, security"),
+    ('"60d"', '"9999d"', """endpoint.max_age = '9999d': accepted: a duration from "1s" to "3650d\""""),
+    ("burst = 100", f"burst = 0x{'f' * 5000}", "endpoint.burst = a number: accepted: a whole number from 10"),
+    ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, endpoint, metrics, otlp, security"),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
     ("blocklist", "blacklist", "unknown key 'security.blacklist'; did you mean 'security.blocklist'?"),
     ("max_list_age", "lists_age", "unknown key 'apt.lists_age'; did you mean 'apt.max_list_age'?"),
@@ -327,3 +356,49 @@ def test_a_bad_pattern_is_told_together_with_other_problems(write: Write) -> Non
     found = problems(write('[security]\norigins = ["Docker"]\n[apt]\nlock_timeout = 5\n'))
 
     assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'url = "http://centre.example.org"',
+        'url = "https://user:secret@centre.example.org"',
+        'url = "https://centre.example.org/?token=1"',
+        'url = "centre.example.org"',
+        'url = "ftp://centre.example.org"',
+        "url = 1",
+        'token_file = "token"',
+        'client_key = "/etc/key.pem"',
+        'client_cert = "/etc/cert.pem"',
+        'token_file = "/etc/token"',
+        'proxy = "http://user:secret@proxy:3128"',
+        'interval = "30s"',
+        'timeout = "0s"',
+        "max_bytes = 10",
+        "max_bytes = true",
+        "burst = 1.5",
+        'tokenfile = "/etc/token"',
+    ],
+)
+def test_a_centre_s_setting_that_cannot_be_meant_is_refused(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f"[endpoint]\n{line}\n")
+
+    with pytest.raises(ConfigError, match=r"config\.toml: .*endpoint\."):
+        load(path, DEBIAN)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://centre.example.org/maestro/", "https://centre.example.org/maestro"),
+        ("https://10.0.0.1:8443", "https://10.0.0.1:8443"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+    ],
+)
+def test_a_centre_s_address_is(written: str, meant: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[endpoint]\nurl = "{written}"\n')
+
+    assert load(path, DEBIAN)[0].endpoint.url == meant

@@ -21,8 +21,19 @@ from agent.core.model import (
     Why,
 )
 from agent.core.origins import parse_pattern
-from agent.core.policy import AgentPolicy, AptPolicy, Conffiles, FetchAhead, Policy, SecurityPolicy
+from agent.core.policy import (
+    AgentPolicy,
+    AptPolicy,
+    Conffiles,
+    EndpointPolicy,
+    FetchAhead,
+    MetricsPolicy,
+    OtlpPolicy,
+    Policy,
+    SecurityPolicy,
+)
 from agent.core.ports import Known
+from agent.core.services import Watched
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
 FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)
@@ -32,7 +43,23 @@ REMOVAL = Removal(
     version="6.1.1-1",
     reason="superseded by 6.1.0-3-amd64, and not running",
 )
+BOOT = "b0000000-0000-4000-8000-000000000001"
+WATCHED = Watched(boot_id=BOOT, replaced=("cron.service", "ssh.service"))
 REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
+
+NO_CENTRE = EndpointPolicy(
+    url="",
+    token_file="",
+    ca_file="",
+    client_cert="",
+    client_key="",
+    proxy="",
+    interval=timedelta(minutes=5),
+    timeout=timedelta(seconds=30),
+    max_bytes=16_000_000,
+    max_age=timedelta(days=30),
+    burst=500,
+)
 
 
 def policy(**security: Any) -> Policy:
@@ -55,7 +82,14 @@ def policy(**security: Any) -> Policy:
         fetch_ahead=FetchAhead.OFF,
     )
     agent = AgentPolicy(check_interval=timedelta(hours=6), upgrade=True, upgrade_at=time(4), splay=timedelta(hours=2))
-    return Policy(agent=agent, security=replace(open_everywhere, **security), apt=waits)
+    return Policy(
+        agent=agent,
+        security=replace(open_everywhere, **security),
+        apt=waits,
+        endpoint=NO_CENTRE,
+        metrics=MetricsPolicy(textfile="", compatible_names=False),
+        otlp=OtlpPolicy(url="", headers_file="", ca_file="", timeout=timedelta(seconds=30), logs=True, metrics=True),
+    )
 
 
 def update(package: str = "a", **changes: Any) -> Update:

@@ -94,3 +94,28 @@ def test_a_clock_that_was_ahead_makes_no_upgrade_due_before_the_machine_has_sett
     due = rota(POLICY, {Job.UPGRADE: Attempts(last=NOW + timedelta(days=400))}, booted, NOW)[Job.UPGRADE]
 
     assert NOW + timedelta(minutes=5) <= due <= NOW + timedelta(minutes=10)
+
+
+def test_a_machine_that_was_booted_since_the_last_look_is_looked_at_once_it_has_settled() -> None:
+    booted = replace(HOST, up_since=NOW - timedelta(minutes=1), booted_at=NOW - timedelta(minutes=2))
+    seen = {Job.UPGRADE: ago(2), Job.CHECK: ago(0.1)}
+
+    first = rota(POLICY, seen, booted, NOW)
+    again = rota(POLICY, {**seen, Job.CHECK: ago(0)}, booted, NOW)
+
+    assert timedelta(minutes=4) <= first[Job.CHECK] - NOW <= timedelta(minutes=9)
+    assert again[Job.CHECK] == rota(POLICY, {**seen, Job.CHECK: ago(0)}, HOST, NOW)[Job.CHECK]
+    assert first[Job.UPGRADE] == rota(POLICY, seen, HOST, NOW)[Job.UPGRADE], "a boot is no reason to upgrade"
+
+
+def test_a_look_that_is_due_sooner_than_the_machine_settles_stays_due() -> None:
+    booted = replace(HOST, booted_at=NOW - timedelta(minutes=2))
+
+    assert rota(POLICY, {Job.UPGRADE: ago(2), Job.CHECK: ago(30)}, booted, NOW)[Job.CHECK] <= NOW
+
+
+def test_an_upgrade_that_ended_since_the_boot_was_a_look() -> None:
+    booted = replace(HOST, up_since=NOW - timedelta(hours=1), booted_at=NOW - timedelta(hours=1))
+    seen = {Job.UPGRADE: ago(0), Job.CHECK: ago(2)}
+
+    assert rota(POLICY, seen, booted, NOW) == rota(POLICY, seen, HOST, NOW)

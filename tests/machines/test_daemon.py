@@ -14,7 +14,7 @@ from tests.support.repository import Signer, package
 from tests.support.scenario import answer, names
 
 pytestmark = pytest.mark.xdist_group("booted")
-EXPOSED_AT_MOST = {"maestro-agent.service": 0.5, "maestro-agent-worker@.service": 8.7}
+EXPOSED_AT_MOST = {"maestro-agent.service": 1.5, "maestro-agent-worker@.service": 8.7}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,7 +45,7 @@ def test_the_daemon_has_a_user_of_its_own_and_the_door_opens_for_it_alone(shared
     assert shared.machine.check(f"systemctl show -P User {UNIT}").strip() == "maestro-agent"
     assert shared.machine.check(f"stat -c '%a %U' {SOCKET}").split() == ["600", "maestro-agent"]
     assert shared.machine.check(f"systemctl show -P WatchdogUSec {UNIT}").strip() == "1min"
-    assert shared.machine.check(f"systemctl show -P MemoryMax {UNIT}").strip() == str(128 << 20)
+    assert shared.machine.check(f"systemctl show -P MemoryMax {UNIT}").strip() == str(256 << 20)
 
 
 def test_an_upgrade_that_is_asked_for_runs_in_the_root_half_and_outlives_who_asked(shared: Kept) -> None:

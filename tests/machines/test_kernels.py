@@ -105,6 +105,24 @@ def test_the_running_kernel_stays_where_it_is_the_oldest(host: Scenario) -> None
     assert installed(host) == set(stay)
 
 
+@pytest.mark.skipif("-" not in RUNNING, reason="this machine's kernel has no flavour")
+def test_status_tells_the_newest_kernel_of_the_running_ones_flavour(host: Scenario) -> None:
+    newer = f"9.1.0-{RUNNING.partition('-')[2]}"
+    put(host, [package(f"linux-image-{RUNNING}", "9", architecture="amd64")])
+    up_to_date(host)
+    host.check()
+    before = host.agent("status --json").json["kernel"]
+    put(host, [package(f"linux-image-{newer}", "10", architecture="amd64")])
+    put(host, [package("linux-image-9.2.0-another", "11", architecture="amd64")])
+
+    host.check("--no-refresh")
+    after = host.agent("status --json", user="65534").json
+
+    assert before == {"running": RUNNING, "newest": RUNNING, "outdated": False}
+    assert after["kernel"] == {"running": RUNNING, "newest": newer, "outdated": True}
+    assert after["services"]["deleted_files"] == []
+
+
 def three(host: Scenario, kind: Any = debian, **image: str) -> list[str]:
     """Have a superseded kernel, the running one and the newest; return the names of the superseded one's packages."""
     old = put(host, kind("1.1.0-1-amd64", "1", **image))

@@ -42,6 +42,7 @@ BOOTED = (
     "python3-apscheduler",
     "python3-apt",
     "python3-psutil",
+    "python3-requests",
     "python3-structlog",
     "procps",
 )

@@ -33,6 +33,7 @@ from agent.core.model import (
     Why,
 )
 from agent.core.ports import Archive, Download, Known, PackagesSeen, Refreshed, Wanted
+from agent.core.services import Watched
 from agent.errors import BusyError, ChangedError
 
 ARCHITECTURE = "amd64"
@@ -100,6 +101,13 @@ class Simulated:
         """What the changelog of each package's newest version says; nothing can be read of others."""
         self.read_ahead: list[str] = []
         """Packages whose changelogs were read out of archives, in order."""
+        self.boot = 1
+        self.units: dict[str, str] = {}
+        """Which package's files each unit runs."""
+        self.stale_units: set[str] = set()
+        """Those whose package was brought to another version while they ran."""
+        self.unseen_processes = ""
+        """Why processes cannot be looked at; empty where they can."""
 
     def offer(self, *offers: Offer | str) -> None:
         """Have version 1 of each package installed, and publish and list a newer one."""
@@ -119,6 +127,12 @@ class Simulated:
     def put(self, package: str, version: int, state: str = "installed") -> None:
         """Bring a package to a version and state, as if somebody else had."""
         self.packages[package] = PackageState(version=str(version), state=state)
+        self.stale_units |= {unit for unit, runs in self.units.items() if runs == package}
+
+    def boot_anew(self) -> None:
+        """Reboot: everything runs what is installed."""
+        self.boot += 1
+        self.stale_units.clear()
 
     def take_away(self, package: str) -> None:
         """Remove a package, as if somebody else had."""
@@ -139,6 +153,11 @@ class Simulated:
 
     def reboot(self) -> Reboot | Unseen:
         return self.required_reboot
+
+    def watched(self) -> Watched:
+        stale = tuple(sorted(self.stale_units))
+        replaced = Unseen(reason=self.unseen_processes) if self.unseen_processes else stale
+        return Watched(boot_id=f"boot-{self.boot}", replaced=replaced)
 
     # the port PackageEngine
 

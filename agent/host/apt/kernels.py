@@ -32,8 +32,10 @@ def seen(index: Index) -> Kernels:
             garbage.append((package, current))
     images.sort(key=cmp_to_key(_compare))
     kernels = [pair for pair in garbage if release_of(pair[0].name, patterns) is not None]
+    names = os.uname()
     return Kernels(
-        running=os.uname().release,
+        running=names.release,
+        build=names.version,
         patterns=patterns,
         images=tuple(images),
         unneeded=tuple(_unneeded(index, package, version) for package, version in garbage),

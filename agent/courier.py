@@ -1,0 +1,138 @@
+"""The meeting point of telling the centre: collect what the record holds, keep it, deliver it, and say how that went.
+
+One short-lived process at a time does this, started by the daemon or by a person. It owes nobody anything when it is
+killed: the record is the truth, the outbox keeps what was taken from it, and the centre knows each message by its key.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from agent import log
+from agent.core.beat import Pulse, after, paced
+from agent.core.policy import EndpointPolicy
+from agent.core.retry import Verdict
+from agent.delivery import Delivered, Delivery
+from agent.errors import ConfigError, HostError
+from agent.host.centre import Answer, Centre
+from agent.host.hostfacts import host_id
+from agent.outbox import Bounds, Outbox
+from agent.outboxfile import OUTBOX_DIRECTORY, opened
+from agent.reporting import Listener
+from agent.store import Store
+from agent.telling.pulse import pulse_document, pulse_of
+from agent.tellingfile import write_telling
+from agent.tidings import Tidings, known_boot, lot, tried
+
+Document = dict[str, object]
+
+
+class Courier:
+    """What tells the centre of this machine."""
+
+    def __init__(self, policy: EndpointPolicy, store: Store, run_dir: str) -> None:
+        """Take what to go by; looks at nothing yet."""
+        self._policy = policy
+        self._store = store
+        self._run_dir = run_dir
+        self._tidings = Tidings(store, run_dir)
+        self._host_id = host_id()
+
+    def send(self) -> Delivered:
+        """Tell all that there is to tell.
+
+        Raises:
+            BusyError: another process is at it. HostError: the outbox cannot be used; that was told in `status`.
+        """
+        directory = os.path.join(self._store.directory, OUTBOX_DIRECTORY)
+        bounds = Bounds(size=self._policy.max_bytes, age=self._policy.max_age)
+        try:
+            with opened(directory, self._host_id, bounds, _now()) as outbox:
+                self._address(outbox)
+                self._tidings.collect(outbox, self._policy.max_age)
+                return self._deliver(outbox)
+        except HostError as error:
+            pulse = after(Verdict.AGAIN, self._tidings.pulse(Listener.CENTRE), now=_now(), chance=lot())
+            self._say(None, Answer(verdict=Verdict.AGAIN, why=str(error)), pulse)
+            raise
+
+    def _address(self, outbox: Outbox) -> None:
+        """Begin a stream for a centre that is another: it would miss what the one before was told."""
+        before = outbox.fact("url")
+        if before != self._policy.url:
+            with outbox.changing():
+                if before is not None:
+                    outbox.begin(self._host_id, _now(), previous=outbox.instance_id, reason="other-centre")
+                outbox.keep("url", self._policy.url)
+
+    def _deliver(self, outbox: Outbox) -> Delivered:
+        before = pulse_of(outbox.fact("pulse"))
+        try:
+            centre = Centre(self._policy)
+        except ConfigError as error:
+            delivered = Delivered(answer=Answer(verdict=Verdict.MISCONFIGURED, why=str(error)), sent=0)
+        else:
+            boot = known_boot(outbox.fact("mark"))
+            report = self._tidings.report(outbox.instance_id, outbox.depth(), outbox.fact("centre"), boot)
+            delivered = Delivery(outbox, self._host_id, self._policy, centre).run(report, _now)
+            centre.close()
+            delivered = _with_refusal(delivered, outbox.fact("unwanted"), report["hash"])
+        answer = delivered.answer
+        pulse = after(answer.verdict, before, now=_now(), chance=lot(), told=answer.retry_after)
+        if delivered.more:
+            pulse = paced(pulse, delivered.sent, self._policy.burst)
+        with outbox.changing():
+            outbox.keep("pulse", pulse_document(pulse))
+            outbox.keep("centre", _centre(outbox.fact("centre"), answer))
+        self._say(outbox, answer, pulse)
+        if delivered.sent != 1:  # a heartbeat is no news
+            log.event("report.sent", messages=delivered.sent, waiting=outbox.depth().events, problem=answer.why)
+        return delivered
+
+    def _say(self, outbox: Outbox | None, answer: Answer, pulse: Pulse) -> None:
+        """Leave word for `status` and for the daemon."""
+        before = self._tidings.entry(Listener.CENTRE)
+        if outbox is not None:
+            depth = outbox.depth()
+            kept = outbox.fact("centre")
+            centre: Document = {
+                **(kept if isinstance(kept, dict) else {}),
+                "depth": depth.events,
+                "bytes": depth.size,
+                "oldest_at": depth.oldest_at,
+                "dropped": depth.dropped,
+                "refused": depth.refused,
+                "last_sequence": depth.last_sequence,
+            }
+            instance: object = outbox.instance_id
+        else:
+            unknown = dict.fromkeys(("oldest_at", "depth", "dropped", "refused"))
+            centre = {**unknown, **before, **_centre(before, answer)}
+            instance = self._tidings.instance()
+        document = {
+            "instance_id": instance,
+            "pulse": pulse_document(pulse),
+            "listeners": {Listener.CENTRE.value: centre},
+        }
+        write_telling(self._run_dir, Listener.CENTRE, document)
+
+
+def _with_refusal(delivered: Delivered, unwanted: object, digest: object) -> Delivered:
+    """Say so where all arrived but the state, which the centre refuses: what it shows of this machine is old."""
+    if not isinstance(unwanted, dict) or unwanted.get("hash") != digest or delivered.answer.why:
+        return delivered
+    words = f"the centre refuses this machine's state: {unwanted.get('why')}"
+    return replace(delivered, answer=replace(delivered.answer, why=words))
+
+
+def _centre(before: object, answer: Answer) -> Document:
+    """Return what is remembered of the centre, after one more answer."""
+    old = before if isinstance(before, Mapping) else {}
+    skew = answer.skew.total_seconds() if answer.skew is not None else old.get("skew_s")
+    why = answer.why or ("" if answer.verdict is Verdict.ANSWERED else "no answer")
+    return {**tried(old, why), "skew_s": round(skew) if isinstance(skew, int | float) else None}
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

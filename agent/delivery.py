@@ -1,0 +1,250 @@
+"""Delivers what waits in the outbox: batch by batch, in order, until nothing is left or no more may be sent now.
+
+Whatever ends it between two lines (a kill, a power cut, an answer that is lost), what was not acknowledged goes out
+again as it was.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from agent.core.policy import EndpointPolicy
+from agent.core.retry import Verdict
+from agent.host.answers import one_line
+from agent.host.centre import Answer
+from agent.outbox import Outbox, Waiting, event_of
+from agent.telling.batch import (
+    MOST_BYTES,
+    MOST_MESSAGES,
+    Kind,
+    Message,
+    Receipt,
+    Status,
+    batch_document,
+    read_receipt,
+)
+from agent.telling.pulse import moment_of
+from agent.times import moment
+from agent.version import VERSION
+
+_REUSED = "sequence reused"
+"""The contract's words for an event whose place in the stream another event has (docs/endpoint, "The answer")."""
+_TAKEN = frozenset({_REUSED, "key reused"})
+_OVERTAKEN = re.compile(r"overtaken by sequence ([0-9]{1,15})")
+_NOTHING_TO_SAY = Receipt(results=(), resend_state=False)
+_AGAIN_LATER = timedelta(days=1)
+"""When what the centre does not take is offered again: it may have been mended."""
+
+
+class Peer(Protocol):
+    """The other side (`agent.host.centre.Centre`)."""
+
+    def post(self, batch: Mapping[str, object]) -> Answer:
+        """Send one batch."""
+
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+        """Send a heartbeat alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What came of a round."""
+
+    answer: Answer
+    """The one that the round ended with."""
+    sent: int
+    """Messages that the centre has settled."""
+    more: bool = False
+    """Whether events wait that the burst, or the time for one round, has no room for."""
+
+
+class Delivery:
+    """One round."""
+
+    def __init__(self, outbox: Outbox, host_id: str, policy: EndpointPolicy, peer: Peer) -> None:
+        """Take an open outbox and the other side; sends nothing yet."""
+        self._outbox = outbox
+        self._host_id = host_id
+        self._policy = policy
+        self._peer = peer
+        most = outbox.fact("most")
+        self._most = most if isinstance(most, int) and 0 < most < MOST_MESSAGES else MOST_MESSAGES
+        """Halved where a batch cannot be read on the other side, so that one bad message is found, in the end.
+
+        It outlives the round, which may be over before."""
+        self._sent = 0
+        self._report: dict[str, object] = {}
+        self._state: dict[str, object] | None = None
+        """The report, until it was told in this round."""
+
+    def run(self, state: dict[str, object], now: Callable[[], datetime]) -> Delivered:
+        """Tell the state, or that it is the same, and the events that wait.
+
+        Raises:
+            HostError: what the centre has taken cannot be written down; it goes out again.
+        """
+        self._state = self._report = state
+        deadline = time.monotonic() + self._policy.timeout.total_seconds()
+        answer = Answer(verdict=Verdict.ANSWERED)
+        while messages := self._next(now()):
+            answer = self._try(messages, now)
+            if answer.verdict not in {Verdict.ANSWERED, Verdict.REFUSED}:
+                return Delivered(answer=answer, sent=self._sent)
+            if time.monotonic() > deadline:
+                break
+        if answer.verdict is Verdict.REFUSED and not self._sent:
+            return Delivered(answer=Answer(verdict=Verdict.BROKEN, why=answer.why, skew=answer.skew), sent=0)
+        more = self._outbox.depth().events > 0
+        return Delivered(answer=Answer(verdict=Verdict.ANSWERED, skew=answer.skew), sent=self._sent, more=more)
+
+    def _try(self, messages: Sequence[Message], now: Callable[[], datetime]) -> Answer:
+        """Send these; what then is settled waits no longer."""
+        answer = self._ask(messages, now())
+        if answer.verdict is Verdict.REFUSED:
+            return self._refused(messages, answer, now())
+        if answer.verdict is not Verdict.ANSWERED:
+            return answer
+        receipt = _NOTHING_TO_SAY if answer.settled else read_receipt(answer.text, messages)
+        if receipt is None:
+            return Answer(verdict=Verdict.BROKEN, why="the answer is no receipt for what was sent", skew=answer.skew)
+        with self._outbox.changing():
+            for message, (status, detail) in zip(messages, receipt.results, strict=False):
+                self._settle(message, status, detail, now())
+            if receipt.resend_state:
+                self._outbox.keep("told_hash", None)
+            self._outbox.tell_losses(now())
+            again = self._rolled_back(messages, receipt.results, now())
+            self._limit(min(self._most * 2, MOST_MESSAGES))
+        self._sent += len(messages)
+        return again or answer
+
+    def _limit(self, most: int) -> None:
+        """Send no more messages at once from here on."""
+        if most != self._most:
+            self._most = most
+            self._outbox.keep("most", most)
+
+    def _ask(self, messages: Sequence[Message], now: datetime) -> Answer:
+        """Send a heartbeat that is alone the short way, where the centre offers it, and anything else as a batch."""
+        until = moment_of(self._outbox.fact("batches_until"))
+        if [message.kind for message in messages] == [Kind.HEARTBEAT] and (until is None or until < now):
+            (beat,) = messages
+            digest, instance_id = str(beat.body["hash"]), self._outbox.instance_id
+            answer = self._peer.beat(
+                host_id=self._host_id, instance_id=instance_id, sequence=beat.sequence, digest=digest
+            )
+            if answer.offered:
+                return answer
+            with self._outbox.changing():
+                self._outbox.keep("batches_until", moment(now + _AGAIN_LATER))
+        names = {"host_id": self._host_id, "instance_id": self._outbox.instance_id, "version": VERSION}
+        return self._peer.post(batch_document(messages, now=now, **names))
+
+    def _next(self, now: datetime) -> list[Message]:
+        """Return the next batch: the state first, for it is the news, then events; empty where the round is over."""
+        room = min(self._most, self._policy.burst - self._sent)
+        messages: list[Message] = []
+        if self._state is not None and room > 1:
+            messages, self._state = [self._state_message(self._state, now)], None
+        events = self._events(room - len(messages)) if room > len(messages) else []
+        messages += events
+        if not messages and self._state is not None and room > 0:
+            messages, self._state = [self._state_message(self._state, now)], None
+        return messages
+
+    def _events(self, room: int) -> list[Message]:
+        """Return the oldest events; those that the disk did not keep well are given up."""
+        while True:
+            waiting = self._outbox.next_events(room, MOST_BYTES)
+            bodies = [(event, event_of(event.body)) for event in waiting]
+            spoilt = [event for event, body in bodies if body is None]
+            if not spoilt:
+                return [_event(event, body) for event, body in bodies if body is not None]
+            with self._outbox.changing():
+                for event in spoilt:
+                    self._outbox.give_up(event.sequence, event.body, "unreadable")
+
+    def _state_message(self, report: dict[str, object], now: datetime) -> Message:
+        """Return the state, or a heartbeat where the centre has it already, or does not want it."""
+        told = report["hash"] in {self._outbox.fact("told_hash"), self._unwanted(now)}
+        with self._outbox.changing():
+            sequence = self._outbox.next_state_sequence()
+        kind = Kind.HEARTBEAT if told else Kind.STATE
+        body = {"hash": report["hash"]} if told else report
+        letter = "h" if told else "s"
+        return Message(key=f"{letter}-{sequence:020}", kind=kind, sequence=sequence, created_at=moment(now), body=body)
+
+    def _unwanted(self, now: datetime) -> object:
+        """Return the hash of a state that the centre refused lately."""
+        found = self._outbox.fact("unwanted")
+        until = moment_of(found.get("until")) if isinstance(found, dict) else None
+        return found.get("hash") if isinstance(found, dict) and until is not None and until > now else None
+
+    def _settle(self, message: Message, status: Status, detail: str, now: datetime) -> None:
+        taken = status is Status.REFUSED and detail in _TAKEN
+        if message.kind is Kind.EVENT:
+            if taken and detail == _REUSED:
+                return  # it goes out again in a stream of its own
+            self._outbox.forget([message.sequence])
+        if status is Status.REFUSED:
+            self._outbox.refuse(message.key, detail, now, counted=message.kind is Kind.EVENT)
+        if message.kind is Kind.STATE and not taken:
+            self._told(message, now, refusal=detail if status is Status.REFUSED else None)
+
+    def _told(self, message: Message, now: datetime, *, refusal: str | None) -> None:
+        if refusal is not None:
+            unwanted = {"hash": message.body["hash"], "until": moment(now + _AGAIN_LATER), "why": one_line(refusal)}
+            self._outbox.keep("unwanted", unwanted)
+        else:
+            self._outbox.keep("told_hash", message.body["hash"])
+            self._outbox.keep("unwanted", None)
+
+    def _rolled_back(
+        self, messages: Sequence[Message], results: Sequence[tuple[Status, str]], now: datetime
+    ) -> Answer | None:
+        """Notice that the centre is ahead of this outbox, as after a disk was restored from an older copy.
+
+        Where other events of the stream have arrived that this outbox knows nothing of, it begins one of its own.
+        Where states have, the next one goes out with a higher number.
+        """
+        for message, (status, detail) in zip(messages, results, strict=False):
+            ahead = _OVERTAKEN.fullmatch(detail)
+            if ahead is not None and message.kind is not Kind.EVENT:
+                self._outbox.keep("state_sequence", max(int(ahead[1]), message.sequence))
+                self._outbox.keep("told_hash", None)
+            if message.kind is Kind.EVENT and status is Status.REFUSED and detail == _REUSED:
+                previous = self._outbox.instance_id
+                self._outbox.begin(self._host_id, now, previous=previous, reason="rolled-back")
+                why = "the centre knows other events of this outbox, so that what waits goes out as a new one"
+                return Answer(verdict=Verdict.BROKEN, why=why)
+        return None
+
+    def _refused(self, messages: Sequence[Message], answer: Answer, now: datetime) -> Answer:
+        """Find the one message that the centre cannot read, and give up that one alone."""
+        if len(messages) > 1:
+            with self._outbox.changing():
+                self._limit(len(messages) // 2)
+            self._state = self._report if messages[0].kind is not Kind.EVENT else self._state
+            return answer
+        if not answer.final:
+            # Some proxy's page, and not the centre's word: it must not cost all that waits, one by one.
+            return Answer(verdict=Verdict.MISCONFIGURED, why=answer.why, skew=answer.skew)
+        (message,) = messages
+        with self._outbox.changing():
+            self._outbox.refuse(message.key, f"{answer.why}\n{answer.text}", now, counted=message.kind is Kind.EVENT)
+            if message.kind is Kind.EVENT:
+                self._outbox.give_up(message.sequence, "", "refused")
+            elif message.kind is Kind.STATE:
+                self._told(message, now, refusal=answer.why)
+            self._limit(1)
+        self._sent += 1
+        return answer
+
+
+def _event(waiting: Waiting, body: dict[str, object]) -> Message:
+    return Message(
+        key=waiting.key, kind=Kind.EVENT, sequence=waiting.sequence, created_at=waiting.created_at, body=body
+    )

@@ -1,0 +1,197 @@
+"""Tells an OpenTelemetry collector: the numbers of this moment, and each event once it is on record.
+
+Numbers are only worth something while they are new: they never wait. Events do, in an outbox of their own beside the
+centre's, which need not exist; bounded, and what a bound or the collector's answer takes away is counted and told.
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from time import monotonic
+
+from agent import log
+from agent.core.beat import after
+from agent.core.policy import OtlpPolicy
+from agent.core.retry import Verdict
+from agent.errors import ConfigError, HostError
+from agent.host.collector import Collector, Delivery, Outcome, deliver
+from agent.host.headersfile import read_headers
+from agent.host.hostfacts import host_id
+from agent.outbox import Bounds, Depth, Outbox, Waiting, event_of
+from agent.outboxfile import OUTBOX_DIRECTORY, opened
+from agent.reporting import NOTHING_WAITS, Listener
+from agent.store import Store
+from agent.telling.otlp import Request, Signal, logs, metrics
+from agent.telling.pulse import pulse_document
+from agent.tellingfile import write_telling
+from agent.tidings import Tidings, lot, tried
+
+Document = dict[str, object]
+BOUNDS = Bounds(size=4_000_000, age=timedelta(days=7))
+"""Collectors refuse what is older, and nobody sizes a disk for them."""
+_REACH = timedelta(days=1)
+"""How far back a collector that is new is told: it is no archive."""
+_MOST_RECORDS, _MOST_BYTES = 100, 250_000
+"""Of one request: a fraction of what any collector takes."""
+_VERDICTS = {
+    Outcome.DELIVERED: Verdict.ANSWERED,
+    Outcome.AGAIN: Verdict.AGAIN,
+    Outcome.DROPPED: Verdict.BROKEN,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heralded:
+    """What came of a round."""
+
+    verdict: Verdict
+    why: str
+    """Empty where all was told."""
+    records: int = 0
+    """Events that arrived."""
+    points: int = 0
+    """Numbers that arrived."""
+
+
+class Herald:
+    """One round to a collector."""
+
+    def __init__(self, policy: OtlpPolicy, store: Store, run_dir: str) -> None:
+        """Take what to go by; looks at nothing yet."""
+        self._policy = policy
+        self._run_dir = run_dir
+        self._tidings = Tidings(store, run_dir)
+        self._directory = os.path.join(store.directory, OUTBOX_DIRECTORY, Listener.OTLP.value)
+        self._deadline: float | None = None
+        self._collector: Collector | None = None
+        self._problems: list[str] = []
+        self._verdict = Verdict.ANSWERED
+        self._wait: timedelta | None = None
+        self._depth: Depth | None = None
+        self._sent = {Signal.LOGS: 0, Signal.METRICS: 0}
+        self._points_lost = 0
+        self._numbers_tried = False
+
+    def send(self) -> Heralded:
+        """Tell all that there is to tell.
+
+        Raises:
+            BusyError: another process is at it.
+        """
+        try:
+            self._collector = Collector(
+                url=self._policy.url,
+                ca_file=self._policy.ca_file,
+                headers=read_headers(self._policy.headers_file),
+                timeout=self._policy.timeout,
+            )
+        except ConfigError as error:
+            self._fail(Verdict.MISCONFIGURED, str(error))
+        report = self._tidings.numbers()
+        if self._policy.logs:
+            self._tell_events(report)
+        elif self._policy.metrics:
+            self._tell_numbers(report)
+        return self._say()
+
+    def _tell_events(self, report: Document) -> None:
+        """Have wait what is new, and send; the numbers go first, for they are soon worth nothing."""
+        try:
+            with opened(self._directory, host_id(), BOUNDS, _now()) as outbox:
+                self._tidings.collect(outbox, _REACH)
+                self._tell_numbers(report)
+                self._empty(outbox, report)
+                self._depth = outbox.depth()
+        except HostError as error:
+            self._tell_numbers(report)
+            self._fail(Verdict.BROKEN, str(error))
+
+    def _tell_numbers(self, report: Document) -> None:
+        if self._policy.metrics and not self._numbers_tried:
+            self._numbers_tried = True
+            done = self._deliver(metrics(report))
+            self._points_lost += done.dropped if done else 0
+
+    def _empty(self, outbox: Outbox, report: Document) -> None:
+        """Send what waits, oldest first, until a request comes to nothing or the time for one round is over."""
+        while waiting := outbox.next_events(_MOST_RECORDS, _MOST_BYTES):
+            read = [(one, event_of(one.body)) for one in waiting]
+            _give_up(outbox, [one for one, body in read if body is None])
+            messages = [_message(one, body) for one, body in read if body is not None]
+            if not messages:
+                continue
+            done = self._deliver(logs(messages, report))
+            if done is None or done.outcome is Outcome.AGAIN:
+                return
+            with outbox.changing():
+                outbox.forget([one.sequence for one in waiting])
+                outbox.keep("refused", outbox.depth().refused + done.dropped)
+                if done.outcome is Outcome.DELIVERED:
+                    outbox.tell_losses(_now())
+            if done.outcome is Outcome.DROPPED:
+                return  # whatever is wrong there: not everything that waits is to go the same way at once
+
+    def _deliver(self, request: Request) -> Delivery | None:
+        """Send one request; None where none may be sent now."""
+        if self._deadline is None:  # what came before was this machine's own time
+            self._deadline = monotonic() + self._policy.timeout.total_seconds()
+        if self._collector is None or self._verdict is Verdict.AGAIN or monotonic() > self._deadline:
+            return None
+        done = deliver(self._collector, request)
+        if done.outcome is Outcome.DELIVERED:
+            self._sent[request.signal] += request.count - done.dropped
+        if done.outcome is not Outcome.DELIVERED or done.dropped:
+            said = f"{done.dropped} not taken: {done.detail}" if done.outcome is Outcome.DELIVERED else done.detail
+            log.event(f"otlp.{done.outcome.value}", signal=request.signal.value, lost=done.dropped, problem=said)
+        if done.outcome is not Outcome.DELIVERED:
+            self._wait = done.retry_after
+            self._fail(_VERDICTS[done.outcome], f"{request.signal.value}: {done.detail}")
+        return done
+
+    def _fail(self, verdict: Verdict, why: str) -> None:
+        if self._verdict is not Verdict.AGAIN:  # that one may say for how long
+            self._verdict = verdict
+        self._problems.append(why)
+
+    def _say(self) -> Heralded:
+        """Leave word for `status` and for the daemon."""
+        before, depth = self._tidings.entry(Listener.OTLP), self._depth
+        lost = before.get("points_refused")
+        why = "; ".join(self._problems)
+        unseen = {**dict.fromkeys(("depth", "oldest_at", "dropped", "refused")), **before}
+        entry: Document = {
+            **(unseen if self._policy.logs else NOTHING_WAITS),
+            **tried(before, why),
+            "points_refused": (lost if isinstance(lost, int) else 0) + self._points_lost,
+        }
+        if depth is not None:
+            entry |= {"depth": depth.events, "oldest_at": depth.oldest_at}
+            entry |= {"dropped": depth.dropped, "refused": depth.refused}
+        pulse = after(self._verdict, self._tidings.pulse(Listener.OTLP), now=_now(), chance=lot(), told=self._wait)
+        document = {"pulse": pulse_document(pulse), "listeners": {Listener.OTLP.value: entry}}
+        write_telling(self._run_dir, Listener.OTLP, document)
+        return Heralded(
+            verdict=self._verdict, why=why, records=self._sent[Signal.LOGS], points=self._sent[Signal.METRICS]
+        )
+
+
+def _message(waiting: Waiting, body: Document) -> Document:
+    """Return the event as `maestro.batch/1` has it."""
+    return {
+        "kind": "event",
+        "key": waiting.key,
+        "sequence": waiting.sequence,
+        "created_at": waiting.created_at,
+        "body": body,
+    }
+
+
+def _give_up(outbox: Outbox, spoilt: list[Waiting]) -> None:
+    if spoilt:
+        with outbox.changing():
+            for one in spoilt:
+                outbox.give_up(one.sequence, one.body, "unreadable")
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,194 @@
+"""The centre, over HTTPS: one request at a time, and of the answer no more than is good for this machine.
+
+The only network peer of the agent's half without power. Nothing of an answer is believed before it was looked at, no
+redirect is followed, no certificate is let pass, and the token is in no message.
+"""
+
+import gzip
+import json
+import os
+import re
+import ssl
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+
+from agent.core.policy import EndpointPolicy
+from agent.core.retry import Verdict, verdict
+from agent.errors import ConfigError
+from agent.host.alarm import limited
+from agent.host.answers import causes, fault, hushed, one_line, read_bounded, retry_after, session
+from agent.regularfile import open_regular
+from agent.version import VERSION
+
+_CREDENTIAL = "endpoint-token"
+_RECEIPT_BYTES = 1 << 20
+_ERROR_BYTES = 1 << 16
+_TOKEN_BYTES = 1 << 14
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_NOT_OFFERED = frozenset({requests.codes.not_found, requests.codes.method_not_allowed})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one request."""
+
+    verdict: Verdict
+    why: str = ""
+    """In words; empty where there is a receipt to be read."""
+    text: str = ""
+    """The body, as far as it was read."""
+    settled: bool = False
+    """Whether all is well and there is nothing to read (204)."""
+    final: bool = False
+    """Whether an error is the centre's own word (RFC 9457), and not that of something between."""
+    offered: bool = True
+    """False where there is nothing at this address (404, 405)."""
+    retry_after: timedelta | None = None
+    skew: timedelta | None = None
+    """How far this machine's clock is ahead of the other side's."""
+
+
+class Centre:
+    """One session with the centre."""
+
+    def __init__(self, policy: EndpointPolicy) -> None:
+        """Make ready; nothing is sent yet.
+
+        Raises:
+            ConfigError: token, CA or certificate cannot be read.
+        """
+        self._url = policy.url
+        self._timeout = policy.timeout
+        self._session = session()
+        self._session.headers = {
+            "User-Agent": f"maestro-agent/{VERSION}",
+            "Accept-Encoding": "identity",  # what was read is what was sent: no bomb to inflate
+            "Content-Type": "application/json",
+        }
+        self._token = _token(policy.token_file)
+        if self._token:
+            self._session.headers["Authorization"] = f"Bearer {self._token}"
+        for path in (policy.ca_file, policy.client_cert, policy.client_key):
+            _must_be_readable(path)
+        self._session.verify = policy.ca_file or True
+        if policy.client_cert:
+            self._session.cert = (policy.client_cert, policy.client_key or policy.client_cert)
+        self._session.proxies = {"http": policy.proxy, "https": policy.proxy} if policy.proxy else {}
+
+    def post(self, batch: Mapping[str, object]) -> Answer:
+        """Send one batch; never raises for what the other side or the network does."""
+        try:
+            text = json.dumps(batch, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except (ValueError, RecursionError) as error:
+            return Answer(verdict=Verdict.BROKEN, why=f"what is to be sent is no JSON: {error}")
+        headers = {"Idempotency-Key": uuid.uuid4().hex, "Content-Encoding": "gzip"}
+        body = text.encode(errors="replace")  # a name that is no UTF-8 is half a pair, which UTF-8 does not know
+        return self._ask("POST", "/v1/messages", gzip.compress(body, 9, mtime=0), headers)
+
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+        """Say that the state is still the one with this hash, in as few bytes as may be; never raises, either."""
+        path = f"/v1/hosts/{host_id}/instances/{instance_id}/heartbeats/{sequence}"
+        return self._ask("PUT", path, json.dumps({"hash": digest}, separators=(",", ":")).encode(), {})
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session.close()
+
+    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        try:
+            with limited(self._timeout):
+                return self._exchange(method, path, body, headers)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            known = any(isinstance(one, ssl.SSLCertVerificationError) for one in causes(error))
+            through = "the proxy cannot be used: " if isinstance(error, requests.exceptions.ProxyError) else ""
+            why = one_line(f"{through}{fault(error)}")
+            return Answer(verdict=Verdict.MISCONFIGURED if known else Verdict.AGAIN, why=why)
+
+    def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        response = self._session.request(
+            method,
+            f"{self._url}{path}",
+            data=body,
+            headers=headers,
+            timeout=self._timeout.total_seconds(),
+            allow_redirects=False,
+            stream=True,
+        )
+        there = _date(response.headers.get("Date", ""))
+        skew = None if there is None else datetime.now(timezone.utc) - there
+        if method == "PUT" and response.status_code == requests.codes.no_content:
+            return Answer(verdict=Verdict.ANSWERED, settled=True, skew=skew)
+        meaning = verdict(response.status_code)
+        answered = meaning is Verdict.ANSWERED
+        found = read_bounded(response, _RECEIPT_BYTES if answered else _ERROR_BYTES)
+        if found is None or not answered:
+            response.close()  # what was not read would be taken for the next answer
+        text = (found or b"").decode("utf-8", errors="replace")
+        if answered:
+            if found is not None:
+                return Answer(verdict=meaning, text=text, skew=skew)
+            why = f"a receipt that is packed, or of more than {_RECEIPT_BYTES} bytes"
+            return Answer(verdict=Verdict.BROKEN, why=why, skew=skew)
+        return Answer(
+            verdict=meaning,
+            why=_words(response.status_code, str(response.reason or ""), text, self._token),
+            text=text,
+            final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
+            offered=response.status_code not in _NOT_OFFERED,
+            retry_after=retry_after(response.headers.get("Retry-After"), there or datetime.now(timezone.utc)),
+            skew=skew,
+        )
+
+
+def _token(path: str) -> str:
+    """Read the token; empty where there is none."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    inherited = os.path.join(credentials, _CREDENTIAL)
+    if not path and (not credentials or not os.path.exists(inherited)):
+        return ""
+    place = path or inherited
+    try:
+        with open(place, encoding="ascii", opener=open_regular) as file:
+            token = file.read(_TOKEN_BYTES).strip()
+    except OSError as error:
+        raise ConfigError(f"{place}: the token cannot be read: {error.strerror}") from error
+    except ValueError:
+        token = ""
+    if not _TOKEN.fullmatch(token):
+        raise ConfigError(f"{place}: holds no token: one line of ASCII without spaces")
+    return token
+
+
+def _must_be_readable(path: str) -> None:
+    try:
+        if path:
+            os.close(open_regular(path, os.O_RDONLY))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _words(status: int, reason: str, text: str, token: str) -> str:
+    """Say what an answer that is no receipt said, but for the token."""
+    detail = ""
+    try:
+        problem = json.loads(text)
+    except (ValueError, RecursionError):
+        problem = None
+    if isinstance(problem, dict):
+        detail = str(problem.get("detail") or problem.get("title") or "")
+    return one_line(hushed(f"HTTP {status} {reason}{': ' if detail else ''}{detail}", [token]))
+
+
+def _date(text: str) -> datetime | None:
+    """Read a date of HTTP."""
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return found.replace(tzinfo=timezone.utc) if found.tzinfo is None else found

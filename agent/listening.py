@@ -1,0 +1,38 @@
+"""Which listeners a policy names, and how each wants to be told."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agent.core.policy import EndpointPolicy, MetricsPolicy, OtlpPolicy, Policy
+from agent.reporting import Listener
+
+_NUMBERS_EVERY = timedelta(minutes=5)
+_WRITING = timedelta(seconds=30)
+"""What writing one file may take: the disk of a busy machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """One listener that is on."""
+
+    listener: Listener
+    interval: timedelta
+    patience: timedelta
+    """For one request."""
+    by: EndpointPolicy | MetricsPolicy | OtlpPolicy
+    local: bool = False
+    """Whether it is this very machine: nobody else's load, so it need not wait for a slot."""
+
+
+def listening(policy: Policy) -> tuple[Listening, ...]:
+    """Return those that are on."""
+    centre, metrics, otlp = policy.endpoint, policy.metrics, policy.otlp
+    found = (
+        (centre.url, Listening(listener=Listener.CENTRE, interval=centre.interval, patience=centre.timeout, by=centre)),
+        (
+            metrics.textfile,
+            Listening(listener=Listener.TEXTFILE, interval=_NUMBERS_EVERY, patience=_WRITING, by=metrics, local=True),
+        ),
+        (otlp.url, Listening(listener=Listener.OTLP, interval=_NUMBERS_EVERY, patience=otlp.timeout, by=otlp)),
+    )
+    return tuple(one for place, one in found if place)

@@ -1,0 +1,153 @@
+"""Has the listeners told: knows when it is time, and starts the processes that do it. The daemon itself sends nothing.
+
+Level-triggered as the rest of the daemon: it compares the record with what it last had told, and reads when a sender
+wants to go next. What is sent, and whether it arrived, is the sender's business (`agent.courier`, `agent.scribe`,
+`agent.herald`). Each listener has a sender of its own, so that a slow one holds up no other.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from agent import log
+from agent.core.beat import Pulse, due
+from agent.core.policy import Policy
+from agent.core.schedule import Every, share_of
+from agent.errors import RecordError
+from agent.host.child import Child
+from agent.host.rebootflag import read_flag
+from agent.jobrecord import JOBS
+from agent.listening import Listening, listening
+from agent.reporting import Listener
+from agent.store import Store
+from agent.telling.pulse import pulse_of
+from agent.tellingfile import read_telling, withdraw_telling
+
+_GRACE_S = 60.0
+"""What a sender may take beyond twice the time for one request."""
+_SECOND = timedelta(seconds=1)
+"""Moments are kept to the second."""
+_PURPOSE = {Listener.CENTRE: "report", Listener.TEXTFILE: "textfile", Listener.OTLP: "otlp"}
+"""What a machine's slots are drawn by: the senders of one machine do not all run at the same moment."""
+Start = Callable[[Sequence[str]], Child]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What one look goes by."""
+
+    machine: str
+    now: datetime
+    up_since: datetime
+    seen: object
+    """Something that differs once there is something new to tell; None while a job writes the record."""
+
+
+class Messenger:
+    """One sender at a time for each listener."""
+
+    def __init__(self, config: Path | None, store: Store, run_dir: str, start: Start = Child) -> None:
+        """Take what the senders are to go by; starts nothing yet."""
+        options = ["--config", str(config)] if config is not None else []
+        before, behind = [*options, "--state-dir", store.directory], ["--run-dir", run_dir]
+        self._store = store
+        self._run_dir = run_dir
+        self._senders = {one: _Sender(one, run_dir, [*before, f"tell-{one.value}", *behind], start) for one in Listener}
+
+    def look(self, policy: Policy, machine: str, now: datetime, up_since: datetime) -> None:
+        """Start the senders for whom it is time, and end those that take too long or have nobody to tell any more."""
+        on = {one.listener: one for one in listening(policy)}
+        at = Moment(machine=machine, now=now, up_since=up_since, seen=self._seen() if on else None)
+        for listener, sender in self._senders.items():
+            if listener in on:
+                sender.look(on[listener], at)
+            else:
+                sender.rest()
+
+    def _seen(self) -> object:
+        if self._store.worker_pid() is not None:
+            return None
+        with suppress(OSError, RecordError):
+            jobs = os.stat(self._store.path(JOBS)).st_mtime_ns if os.path.exists(self._store.path(JOBS)) else 0
+            return (jobs, next(iter(self._store.run_ids()), ""), read_flag() is not None)
+        return None
+
+
+class _Sender:
+    """The process that tells one listener, while there is one."""
+
+    def __init__(self, listener: Listener, run_dir: str, arguments: Sequence[str], start: Start) -> None:
+        self._listener = listener
+        self._run_dir = run_dir
+        self._arguments = arguments
+        self._start = start
+        self._child: Child | None = None
+        self._by: object = None
+        self._anew = False
+        """Whether what it went by is no more: then no failure of before is a reason to wait."""
+        self._told: object = None
+        self._last: datetime | None = None
+        """When it was started last: one that says nothing of it is not started again before the next slot."""
+        self._set_back: datetime | None = None
+        """Since when its last attempt lies in the future, for the clock was set back."""
+
+    def look(self, wanted: Listening, at: Moment) -> None:
+        if self._by != wanted.by:
+            self._by, self._anew = wanted.by, self._by is not None
+        if not self._at_work(wanted) and self._is_time(wanted, at):
+            self._begin(at)
+
+    def rest(self) -> None:
+        """End it, and take back its word."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None if self._child.ended() is not None else self._child
+        if self._child is None:
+            withdraw_telling(self._run_dir, self._listener)
+            self._by = self._told = self._last = None
+
+    def _is_time(self, wanted: Listening, at: Moment) -> bool:
+        if wanted.local and (self._last is None or self._anew):
+            return True
+        slots = Every(interval=wanted.interval, share=share_of(at.machine, _PURPOSE[self._listener]))
+        changed = self._told is not None and at.seen is not None and at.seen != self._told
+        if due(slots, self._pulse(at.now), now=at.now, up_since=at.up_since, changed=changed) > at.now:
+            self._told = self._told or at.seen
+            return False
+        return True
+
+    def _begin(self, at: Moment) -> None:
+        self._told, self._last, self._anew = at.seen or self._told, at.now, False
+        try:
+            self._child = self._start(self._arguments)
+        except OSError as error:
+            log.event("sender.failed", listener=self._listener.value, error=str(error))
+
+    def _at_work(self, wanted: Listening) -> bool:
+        if self._child is None:
+            return False
+        if self._child.ended() is None:
+            if self._child.age_s() > 2 * wanted.patience.total_seconds() + _GRACE_S:
+                log.event("sender.killed", listener=self._listener.value, seconds=round(self._child.age_s()))
+                self._child.kill()
+            return True
+        self._child = None
+        return False
+
+    def _pulse(self, now: datetime) -> Pulse:
+        try:
+            telling = read_telling(self._run_dir, self._listener)
+        except RecordError:
+            telling = None
+        pulse = pulse_of(telling.raw.get("pulse")) if telling else Pulse()
+        if self._last is not None and self._last <= now and (pulse.last is None or pulse.last < self._last - _SECOND):
+            pulse = replace(pulse, last=self._last)
+        if pulse.last is None or pulse.last <= now:
+            self._set_back = None
+        else:  # it is not waited for until the clock is there again
+            self._set_back = min(self._set_back or now, now)
+            pulse = replace(pulse, last=self._set_back)
+        return Pulse(last=pulse.last) if self._anew else pulse

@@ -1,0 +1,164 @@
+"""Opens the outbox's file, one process at a time: makes it, sets a damaged one aside, begins a stream where it must.
+
+Beside the file lies the name of its stream: a new file can so say which one came before.
+"""
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+
+from agent.errors import BusyError, HostError
+from agent.outbox import Bounds, Outbox
+from agent.recordlock import holder_pid, lock
+from agent.regularfile import open_anew
+
+OUTBOX_DIRECTORY = "outbox"
+"""Below the record's directory; the daemon's user owns it, and nobody else looks into it."""
+_FILE = "outbox.sqlite"
+_VERSION = 1
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (sequence INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE refusals (key TEXT PRIMARY KEY, at TEXT NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class _DamagedError(Exception):
+    """What is there is no outbox of ours."""
+
+
+@contextmanager
+def opened(directory: str, host_id: str, bounds: Bounds, now: datetime) -> Iterator[Outbox]:
+    """Open the outbox for the length of the block.
+
+    Raises:
+        BusyError: another process has it open. HostError: it cannot be opened or made.
+    """
+    lock_path = os.path.join(directory, "lock")
+    try:
+        if not os.path.isdir(directory):
+            os.makedirs(directory, mode=0o700)
+        descriptor = lock(lock_path, 0o600)
+    except OSError as error:
+        raise HostError(f"{directory}: cannot be opened: {error.strerror}") from error
+    if descriptor is None:
+        raise BusyError(f"another process (pid {holder_pid(lock_path)}) is sending reports")
+    try:
+        connection = _open_well(directory, host_id, now, bounds)
+        try:
+            yield Outbox(connection, bounds)
+        finally:
+            connection.close()
+    finally:
+        os.close(descriptor)
+
+
+def _open_well(directory: str, host_id: str, now: datetime, bounds: Bounds) -> sqlite3.Connection:
+    path, name_path = os.path.join(directory, _FILE), os.path.join(directory, "instance")
+    previous = _read_name(name_path)
+    reason = "" if os.path.exists(path) else "missing" if previous else "new"
+    try:
+        try:
+            connection = _connect(path)
+        except _DamagedError:
+            _set_aside(path)
+            reason, connection = "corrupt", _connect(path)
+        outbox = Outbox(connection, bounds)
+        begun = outbox.fact("instance_id")
+        if begun is not None and outbox.fact("host_id") != host_id:
+            connection.close()
+            _set_aside(path)
+            reason, previous, connection = "other-host", str(begun), _connect(path)
+            outbox, begun = Outbox(connection, bounds), None
+        if begun is None:
+            with outbox.changing():
+                outbox.begin(host_id, now, previous=previous, reason=reason or ("missing" if previous else "new"))
+        if begun is None or previous != begun:
+            _write_name(name_path, outbox.instance_id)
+    except (sqlite3.Error, OSError) as error:
+        raise HostError(f"{path}: cannot be opened: {error}") from error
+    return connection
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """Open the file, made with its tables where it is new.
+
+    Raises:
+        _DamagedError: it is no outbox.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    # What a bad disk made of a text is found where it is read, one by one.
+    connection.text_factory = lambda raw: raw.decode(errors="replace")
+    try:
+        os.chmod(path, 0o600)
+        connection.execute("PRAGMA auto_vacuum=FULL")  # what was sent gives its place back to the disk
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA journal_size_limit=0")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
+        if not _is_well(connection):
+            raise _DamagedError
+    except (sqlite3.Error, OSError, HostError, _DamagedError) as error:
+        connection.close()
+        if _is_damage(error):
+            raise _DamagedError from error
+        raise
+    return connection
+
+
+def _is_well(connection: sqlite3.Connection) -> bool:
+    """Whether all that a stream stands on is there: its name and its last number, or neither in a new file."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != _VERSION or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        return False
+    outbox = Outbox(connection, Bounds(size=0, age=timedelta(0)))
+    (events,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
+    connection.execute("SELECT key, at, answer FROM refusals LIMIT 1")
+    name, last = outbox.fact("instance_id"), outbox.fact("last_sequence")
+    if name is None and last is None:
+        return bool(events == 0)
+    return isinstance(last, int) and last >= max(events, 1) and isinstance(name, str) and _is_name(name)
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Whether it is the file that is wrong, and not the disk or the rights: then what waits, waits on."""
+    if isinstance(error, _DamagedError):
+        return True
+    if isinstance(error, HostError):  # what an outbox makes of SQLite's own
+        return _is_damage(error.__cause__)
+    if isinstance(error, sqlite3.OperationalError):
+        return "no such" in str(error) or "already exists" in str(error) or "malformed" in str(error)
+    return isinstance(error, sqlite3.DatabaseError)
+
+
+def _set_aside(path: str) -> None:
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            os.replace(f"{path}{suffix}", f"{path}.unreadable{suffix}")
+
+
+def _read_name(path: str) -> str | None:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return str(uuid.UUID(file.read(64).strip()))
+    except (OSError, ValueError):
+        return None
+
+
+def _write_name(path: str, name: str) -> None:
+    temporary = f"{path}.new"
+    with open(temporary, "w", encoding="ascii", opener=open_anew) as file:
+        file.write(f"{name}\n")
+    os.replace(temporary, path)

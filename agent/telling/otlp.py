@@ -1,0 +1,233 @@
+"""Reports and events as OTLP/HTTP in JSON: logs and metrics for an OpenTelemetry collector. Pure.
+
+The rules are opentelemetry-proto's, docs/specification.md ("JSON Protobuf Encoding"): keys in lowerCamelCase, enums as
+their numbers, 64-bit integers as strings of digits, unknown left out.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from math import isfinite
+
+from agent.telling.figures import Figure, figures
+from agent.telling.points import Document, Labels, Number, at
+from agent.telling.sentences import sentence
+from agent.times import parse_moment
+
+_SCOPE = "maestro-agent"
+_CUMULATIVE = 2
+"""AGGREGATION_TEMPORALITY_CUMULATIVE of metrics.proto."""
+_INT64 = 1 << 63
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    **dict.fromkeys(("armhf", "armel", "armv7l"), "arm32"),
+    **dict.fromkeys(("i386", "i686"), "x86"),
+    **dict.fromkeys(("ppc64el", "ppc64le"), "ppc64"),
+}
+"""Debian's words and the kernel's where OpenTelemetry's for `host.arch` are others."""
+
+
+class Severity(Enum):
+    """SeverityNumber of logs.proto."""
+
+    INFO = 9
+    WARN = 13
+    ERROR = 17
+
+
+_BY_RESULT = {"failed": Severity.ERROR, "up-to-date": Severity.INFO, "updated": Severity.INFO}
+_BY_TYPE = {
+    "job-failed": Severity.ERROR,
+    "messages-lost": Severity.ERROR,
+    "reboot-required": Severity.WARN,
+}
+
+
+class Signal(Enum):
+    """What is sent; the value is the last part of the address."""
+
+    LOGS = "logs"
+    METRICS = "metrics"
+
+    @property
+    def rejected(self) -> str:
+        """The name of the answer's field that counts what was not taken."""
+        return "rejectedLogRecords" if self is Signal.LOGS else "rejectedDataPoints"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to a collector."""
+
+    signal: Signal
+    document: Document
+    count: int
+    """Of log records, or of data points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a collector says of a request that it took."""
+
+    rejected: int
+    message: str
+
+
+def logs(messages: Sequence[Document], report: Document) -> Request:
+    """Return one log record for each event; `messages` are those of `maestro.batch/1`, other kinds are left out."""
+    records = [_record(message) for message in messages if message.get("kind") == "event"]
+    scope = {"scope": _scope(report), "logRecords": records}
+    document: Document = {"resourceLogs": [{"resource": _resource(report), "scopeLogs": [scope]}]}
+    return Request(signal=Signal.LOGS, document=document, count=len(records))
+
+
+def metrics(report: Document) -> Request:
+    """Return all numbers of a report."""
+    told = [figure for figure in figures(report) if not figure.family.info]
+    when = _nanoseconds(report.get("generated_at"))
+    scope = {"scope": _scope(report), "metrics": [_metric(figure, when) for figure in told]}
+    document: Document = {"resourceMetrics": [{"resource": _resource(report), "scopeMetrics": [scope]}]}
+    return Request(signal=Signal.METRICS, document=document, count=sum(len(figure.points) for figure in told))
+
+
+def read_answer(request: Request, body: bytes) -> Answer | None:
+    """Read the answer to a request that was taken; None where it is no such answer. An empty one is taken for a yes."""
+    if not body.strip():
+        return Answer(rejected=0, message="")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    partial = document.get("partialSuccess")
+    if partial is None:
+        return Answer(rejected=0, message="")
+    rejected, message = _count(at(partial, request.signal.rejected)), at(partial, "errorMessage")
+    if not isinstance(partial, dict) or rejected is None:
+        return None
+    return Answer(rejected=min(rejected, request.count), message=message if isinstance(message, str) else "")
+
+
+def _count(value: object) -> int | None:
+    """Read a 64-bit integer, which JSON has as a number or as digits; what is not there is 0."""
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= len(str(_INT64)):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _resource(report: Document) -> Document:
+    architecture = at(report, "host", "architecture")
+    known = {
+        "service.name": "maestro-agent",
+        "service.version": at(report, "agent", "version"),
+        # One agent a machine; the outbox's name would change with the outbox, and every series with it.
+        "service.instance.id": at(report, "host", "id"),
+        "host.id": at(report, "host", "id"),
+        "host.name": at(report, "host", "name"),
+        "host.arch": _ARCHITECTURES.get(architecture, architecture) if isinstance(architecture, str) else None,
+        "os.type": "linux",
+        "os.name": at(report, "host", "os", "id"),
+        "os.version": at(report, "host", "os", "version"),
+    }
+    return {"attributes": _attributes(known)}
+
+
+def _scope(report: Document) -> Document:
+    version = at(report, "agent", "version")
+    return {"name": _SCOPE, **({"version": _text(version)} if isinstance(version, str) else {})}
+
+
+def _record(message: Document) -> Document:
+    event = message.get("body")
+    kind, document = at(event, "type"), at(event, "document")
+    word = kind if isinstance(kind, str) else "unknown"
+    severity = _severity(word, document)
+    name = f"maestro.{word.replace('-', '_')}"
+    fields = document.items() if isinstance(document, dict) else ()
+    own = {f"{name}.{field}": value for field, value in fields if field != "schema"}
+    ids = {"event.name": name, "log.record.uid": message.get("key"), "maestro.sequence": message.get("sequence")}
+    times = {
+        "timeUnixNano": _nanoseconds(at(event, "at")),
+        "observedTimeUnixNano": _nanoseconds(message.get("created_at")),
+    }
+    return {
+        **{field: value for field, value in times.items() if value is not None},
+        "severityNumber": severity.value,
+        "severityText": severity.name,
+        "eventName": _text(name),
+        "body": {"stringValue": _text(sentence(word, document))},
+        "attributes": _attributes({**ids, **own}),
+    }
+
+
+def _severity(word: str, document: object) -> Severity:
+    if word == "outcome":
+        return _BY_RESULT.get(str(at(document, "result")), Severity.WARN)
+    return _BY_TYPE.get(word, Severity.INFO)
+
+
+def _metric(figure: Figure, when: str | None) -> Document:
+    family = figure.family
+    points = [_point(labels, value, when) for labels, value in figure.points]
+    unit = {"unit": family.unit} if family.unit else {}
+    head: Document = {"name": family.name, "description": family.what, **unit}
+    if family.counter:
+        return {
+            **head,
+            "sum": {"dataPoints": points, "aggregationTemporality": _CUMULATIVE, "isMonotonic": True},
+        }
+    return {**head, "gauge": {"dataPoints": points}}
+
+
+def _point(labels: Labels, value: Number, when: str | None) -> Document:
+    number: Document = {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
+    time: Document = {} if when is None else {"timeUnixNano": when}
+    return {"attributes": _attributes(dict(labels)), **time, **number}
+
+
+def _attributes(known: dict[str, object]) -> list[Document]:
+    """Write attributes; their names have to be unique and not empty (opentelemetry-proto, common.proto)."""
+    values = {_text(name): _any(value) for name, value in known.items()}
+    return [{"key": name, "value": value} for name, value in values.items() if name and value is not None]
+
+
+def _any(value: object) -> Document | None:
+    """Write an AnyValue; None for what is unknown or what JSON cannot hold."""
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [found for one in value if (found := _any(one)) is not None]}}
+    if isinstance(value, dict):
+        return {"kvlistValue": {"values": _attributes(value)}}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int | float):
+        return _any_number(value)
+    return {"stringValue": _text(value)} if isinstance(value, str) else None
+
+
+def _any_number(value: Number) -> Document | None:
+    if isinstance(value, float):
+        return {"doubleValue": value} if isfinite(value) else None
+    return {"intValue": str(value)} if -_INT64 <= value < _INT64 else {"stringValue": str(value)}
+
+
+def _text(text: str) -> str:
+    """Put a question mark for what UTF-8 cannot hold: a file name may have such bytes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _nanoseconds(text: object) -> str | None:
+    """Return a document's moment in nanoseconds since 1970; None where it is unknown, or before."""
+    if not isinstance(text, str):
+        return None
+    try:
+        since = (parse_moment(text) - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        return None
+    return str(since * 1000) if since > 0 else None

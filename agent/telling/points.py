@@ -1,0 +1,159 @@
+"""How numbers are read from a report: each way as a function of the document. Pure.
+
+Nothing is believed of the document but that it is JSON: what is not there, or is something else, is unknown, and what
+is unknown gives no point.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from math import isfinite
+
+from agent.core.model import Why
+from agent.times import parse_moment
+
+Document = dict[str, object]
+Labels = tuple[tuple[str, str], ...]
+Number = int | float
+Points = Iterable[tuple[Labels, Number]]
+Reading = Callable[[Document], Points]
+
+_JOBS = ("check", "upgrade")
+_LONGEST_LABEL = 200
+_MOST = 1 << 63
+
+
+def at(document: object, *path: str) -> object:
+    """Return what lies at a path; None where anything on the way is not there or unknown."""
+    for name in path:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def plain(text: str) -> str:
+    """Make any text one line of valid Unicode of bounded length."""
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(sign if sign.isprintable() else " " for sign in clean)[:_LONGEST_LABEL]
+
+
+def items(document: object, *path: str) -> list[Document] | None:
+    """Return the objects of a list at a path; None where it is unknown."""
+    found = at(document, *path)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else None
+
+
+def seconds(text: object) -> Number | None:
+    """Return a document's moment as Unix time; None where it is unknown."""
+    if not isinstance(text, str):
+        return None
+    try:
+        found = parse_moment(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return int(found) if found.is_integer() else found
+
+
+def _single(value: Number | None) -> Points:
+    return () if value is None else (((), value),)
+
+
+def number(*path: str) -> Reading:
+    """Return the number at a path."""
+    return lambda report: _single(as_number(at(report, *path)))
+
+
+def as_number(value: object) -> Number | None:
+    """Return a number that a float and 64 bits can hold; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    whole = isinstance(value, int)
+    return value if (abs(value) < _MOST if whole else isfinite(value)) else None
+
+
+def flag(*path: str) -> Reading:
+    """Return 1 for a true at a path, 0 for a false."""
+    return lambda report: _single(_as_flag(at(report, *path)))
+
+
+def _as_flag(value: object) -> int | None:
+    return int(value) if isinstance(value, bool) else None
+
+
+def moment(*path: str) -> Reading:
+    """Return the moment at a path as Unix time."""
+    return lambda report: _single(seconds(at(report, *path)))
+
+
+def length(*path: str) -> Reading:
+    """Return how long the list at a path is."""
+
+    def points(report: Document) -> Points:
+        found = at(report, *path)
+        return _single(len(found) if isinstance(found, list) else None)
+
+    return points
+
+
+def states(label: str, words: tuple[str, ...], *path: str) -> Reading:
+    """Return one point for each word: 1 for the one that holds."""
+
+    def points(report: Document) -> Points:
+        held = at(report, *path)
+        if not isinstance(held, str):
+            return ()
+        word = plain(held)
+        known = words if word in words else (*words, word)
+        return tuple((((label, one),), int(one == word)) for one in known)
+
+    return points
+
+
+def info(**paths: tuple[str, ...]) -> Reading:
+    """Return a 1 with what is known of some facts as labels."""
+
+    def points(report: Document) -> Points:
+        found = ((label, at(report, *path)) for label, path in paths.items())
+        labels = tuple((label, plain(value)) for label, value in found if isinstance(value, str))
+        return ((labels, 1),) if labels else ()
+
+    return points
+
+
+def by_job(value: Callable[[object], Number | None], field: str) -> Reading:
+    """Return one point for each job of which a field is known."""
+
+    def points(report: Document) -> Iterator[tuple[Labels, Number]]:
+        for job in _JOBS:
+            found = value(at(report, "jobs", job, field))
+            if found is not None:
+                yield (("job", job),), found
+
+    return points
+
+
+def pending(report: Document) -> Iterator[tuple[Labels, Number]]:
+    """Return the updates that wait, security updates and others apart."""
+    for word, field in (("security", "security_pending"), ("other", "other")):
+        found = as_number(at(report, "updates", field))
+        if found is not None:
+            yield (("class", word),), found
+
+
+def held_reasons(report: Document) -> Points:
+    """Return how many updates each reason holds back, the ones that hold back none included."""
+    held = items(report, "updates", "held_items")
+    if held is None:
+        return ()
+    reasons = [plain(str(one.get("why"))) for one in held]
+    words = [why.value for why in Why]
+    known = [*words, *sorted(set(reasons) - set(words))]
+    return tuple(((("why", word),), reasons.count(word)) for word in known)
+
+
+def known_cves(report: Document) -> Points:
+    """Return how many CVEs the updates are known to fix; nothing where no changelog was read."""
+    install, held = items(report, "updates", "items"), items(report, "updates", "held_items")
+    if install is None or held is None:
+        return ()
+    read = [one["cves"] for one in (*install, *held) if isinstance(one.get("cves"), list)]
+    if (install or held) and not read:
+        return ()  # nothing was read, so none is known, which is not the same as that there are none
+    return _single(len({str(cve) for cves in read if isinstance(cves, list) for cve in cves}))

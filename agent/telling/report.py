@@ -1,0 +1,187 @@
+"""`maestro.report/1`: the state of this host as it goes out. Pure: made of the status, and of facts as values."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.outbox import Depth
+from agent.reading import Reader
+from agent.times import moment
+
+REPORT_SCHEMA = "maestro.report/1"
+Document = dict[str, object]
+NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
+"""Stands for the outbox where there is none: nothing is sent then."""
+_UPDATE = (
+    "package",
+    "architecture",
+    "installed",
+    "candidate",
+    "origin",
+    "archive",
+    "new",
+    "security",
+    "download_bytes",
+)
+_HELD = ("package", "architecture", "installed", "candidate", "why", "detail")
+_CVES = ("cves", "cves_complete")
+_REPAIR = ("package", "architecture", "state")
+_FAILURE = ("package", "stage", "error", "detail")
+_LISTS = ("state", "updated_at")
+_SOURCE_ERROR = ("source", "fault", "detail", "security")
+_MOMENTS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What a report says of the machine itself."""
+
+    id: str
+    """`agent.host.hostfacts.host_id`; never machine-id."""
+    boot_id: str | None
+    booted_at: datetime | None
+    name: str | None
+    os_id: str | None
+    os_version: str | None
+    os_codename: str | None
+    architecture: str | None
+    kernel: str | None
+
+    @property
+    def document(self) -> Document:
+        """Return the `host` of the report, but for the outbox's name."""
+        system = {"id": self.os_id, "version": self.os_version, "codename": self.os_codename}
+        return {
+            "id": self.id,
+            "boot_id": self.boot_id,
+            "booted_at": moment(self.booted_at) if self.booted_at else None,
+            "name": self.name,
+            "os": system,
+            "architecture": self.architecture,
+        }
+
+
+def report_document(
+    status: Mapping[str, object],
+    host: Host,
+    *,
+    version: str,
+    instance_id: str = NO_INSTANCE,
+    outbox: Depth | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Document:
+    """Return `maestro.report/1` of `maestro.status/1` and what else is known; its hash is that of what it says.
+
+    Raises:
+        RecordError: the status has not its shape.
+    """
+    found = Reader(status, "status")
+    plan, daemon = found.maybe_part("plan"), found.maybe_part("daemon")
+    document: Document = {
+        "schema": REPORT_SCHEMA,
+        "generated_at": found.text("generated_at"),
+        "host": {**host.document, "instance_id": instance_id},
+        "agent": _agent(found, daemon, version),
+        "kernel": _picked(found.part("kernel"), ("running", "newest", "outdated")),
+        "lists": _lists(plan),
+        "updates": _updates(plan),
+        "last_outcome": _last_outcome(found.maybe_part("last_run")),
+        "reboot": _picked(found.maybe_part("reboot"), ("required", "packages", "since")),
+        "services": _picked(found.maybe_part("services"), ("deleted_files",)),
+        "docker": found.raw.get("docker"),
+        "weave": found.raw.get("weave"),
+        "jobs": found.raw.get("jobs"),
+        "outbox": _outbox(outbox),
+        "warnings": [*warnings, *(daemon.texts("problems") if daemon else [])],
+        "health": found.text("health"),
+        "reasons": found.texts("reasons"),
+    }
+    return {**document, "hash": _hash(document)}
+
+
+def _agent(status: Reader, daemon: Reader | None, version: str) -> Document:
+    alive = daemon is not None and daemon.flag("alive")
+    return {
+        "version": version,
+        "started_at": daemon.maybe_text("started_at") if daemon else None,
+        "state": ("working" if status.raw.get("running") else "idle") if alive else None,
+    }
+
+
+def _lists(plan: Reader | None) -> Document | None:
+    lists = plan.part("lists") if plan else None
+    if lists is None:
+        return None
+    errors = [_picked(error, _SOURCE_ERROR) for error in lists.parts("errors")]
+    return {**{name: lists.raw.get(name) for name in _LISTS}, "errors": errors}
+
+
+def _updates(plan: Reader | None) -> Document:
+    if plan is None:
+        counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security"))
+        return {**counts, **dict.fromkeys(("items", "held_items", "repair"))}
+    items = [_picked(part, (*_UPDATE, *_CVES)) for part in plan.parts("install")]
+    held = [_picked(part, (*_HELD, *_CVES)) for part in plan.parts("held")]
+    return {
+        "seen_at": plan.text("seen_at"),
+        "scope": plan.text("scope"),
+        "security_pending": sum(1 for part in plan.parts("install") if part.raw.get("security") is True),
+        "held": len(held),
+        "other": int(plan.number("other_updates")),
+        "hidden_security": sum(1 for _ in plan.maybe_parts("hidden_security")),
+        "items": items,
+        "held_items": held,
+        "repair": [_picked(part, _REPAIR) for part in plan.parts("repair")],
+    }
+
+
+def _last_outcome(run: Reader | None) -> Document | None:
+    if run is None:
+        return None
+    return {
+        "id": run.text("id"),
+        "result": run.text("result"),
+        "started_at": run.text("started_at"),
+        "finished_at": run.maybe_text("finished_at"),
+        "upgraded": run.count("upgraded") + run.count("new"),
+        "failed": [_picked(part, _FAILURE) for part in run.parts("failed")],
+        "message": run.maybe_text("message") or "",
+    }
+
+
+def _outbox(depth: Depth | None) -> Document | None:
+    if depth is None:
+        return None
+    return {
+        "depth": depth.events,
+        "bytes": depth.size,
+        "oldest_at": depth.oldest_at,
+        "dropped": depth.dropped,
+        "refused": depth.refused,
+        "last_sequence": depth.last_sequence,
+    }
+
+
+def _picked(part: Reader | None, names: tuple[str, ...]) -> Document | None:
+    """Return these members, null where an earlier version did not write one."""
+    return None if part is None else {name: part.raw.get(name) for name in names}
+
+
+def _hash(document: Mapping[str, object]) -> str:
+    """Return a name for all that the report says but for the moments at which it was seen (docs/endpoint)."""
+    said: Document = {name: part for name, part in document.items() if name != "generated_at"}
+    for name, left_out in (("agent", ("state",)), ("updates", ("seen_at",))):
+        said[name] = _without(said[name], left_out)
+    jobs, outbox = said["jobs"], said["outbox"]
+    if isinstance(jobs, Mapping):
+        said["jobs"] = {name: _without(entry, _MOMENTS) for name, entry in jobs.items()}
+    if isinstance(outbox, Mapping):
+        said["outbox"] = {name: outbox[name] for name in ("dropped", "refused")}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without(part: object, names: tuple[str, ...]) -> object:
+    return {name: value for name, value in part.items() if name not in names} if isinstance(part, Mapping) else part

@@ -1,0 +1,57 @@
+"""One sentence for each kind of event, for whoever reads it among the logs of others. Pure."""
+
+from collections.abc import Callable
+
+from agent.telling.points import at
+
+
+def sentence(word: str, document: object) -> str:
+    """Say in one line what happened; of a kind that is not known, its name."""
+    say = _SENTENCES.get(word)
+    said = say(document) if say else ""
+    return said or word.replace("-", " ")
+
+
+def _field(document: object, name: str) -> str:
+    """Return a field as a word; what is unknown is called so."""
+    found = at(document, name)
+    return str(found) if isinstance(found, str | int) else "unknown"
+
+
+def _names(document: object) -> str:
+    found = at(document, "packages")
+    names = [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+    return ", ".join(names) or "a package that did not give its name"
+
+
+def _outcome(document: object) -> str:
+    message = at(document, "message")
+    return f"{_field(document, 'result')}: {message}" if isinstance(message, str) and message else ""
+
+
+def _job_failed(document: object) -> str:
+    message = at(document, "message")
+    why = f": {message}" if isinstance(message, str) and message else ""
+    code, times = _field(document, "exit_code"), _field(document, "consecutive_failures")
+    return f"the job {_field(document, 'job')} failed with exit code {code}, {times} in a row{why}"
+
+
+def _rebooted(document: object) -> str:
+    return f"the machine was rebooted at {_field(document, 'booted_at')} into kernel {_field(document, 'kernel')}"
+
+
+def _messages_lost(document: object) -> str:
+    reason = _field(document, "reason").replace("-", " ")
+    return f"{_field(document, 'count')} events will never arrive: {reason}"
+
+
+_SENTENCES: dict[str, Callable[[object], str]] = {
+    "outcome": _outcome,
+    "job-failed": _job_failed,
+    "rebooted": _rebooted,
+    "reboot-required": lambda document: f"a reboot is required, asked for by {_names(document)}",
+    "reboot-cleared": lambda document: f"no reboot is required any more; asked for by {_names(document)}",
+    "agent-started": lambda document: f"the agent started, version {_field(document, 'version')}",
+    "messages-lost": _messages_lost,
+    "outbox-begun": lambda document: f"a new outbox was begun: {_field(document, 'reason')}",
+}

@@ -1,0 +1,95 @@
+"""A report as text for Prometheus, to be picked up by node_exporter's textfile collector. Pure: document to text.
+
+The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4): no sample has a
+timestamp, since node_exporter refuses a file with any. The compatible names are those of apt_info.py, which many have
+dashboards for; beside apt_info.py itself they would make node_exporter refuse both files, so they come on request only.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from agent.telling.figures import figures
+from agent.telling.points import Document, Labels, Number, as_number, at, items, plain, seconds
+
+
+def text(report: Document, *, compatible_names: bool = False) -> str:
+    """Return the whole content of the file."""
+    lines = [line for block in _blocks(report, compatible_names=compatible_names) for line in block]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _blocks(report: Document, *, compatible_names: bool) -> Iterator[Iterator[str]]:
+    for figure in figures(report):
+        kind = "counter" if figure.family.counter else "gauge"
+        yield _block(figure.family.prometheus_name, kind, figure.family.what, figure.points)
+    if compatible_names:
+        for name, what, points in _compatible(report):
+            if points:
+                yield _block(name, "gauge", what, points)
+
+
+def _block(name: str, kind: str, what: str, points: Iterable[tuple[Labels, Number]]) -> Iterator[str]:
+    yield f"# HELP {name} {_escape_help(what)}"
+    yield f"# TYPE {name} {kind}"
+    for labels, value in points:
+        inside = ",".join(f'{label}="{_escape_label(word)}"' for label, word in labels)
+        yield f"{name}{{{inside}}} {value}" if inside else f"{name} {value}"
+
+
+def _escape_help(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _escape_label(word: str) -> str:
+    return word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _compatible(report: Document) -> Iterator[tuple[str, str, tuple[tuple[Labels, Number], ...]]]:
+    yield "apt_upgrades_pending", "Apt packages pending updates by origin", _upgrades_pending(report)
+    yield "apt_upgrades_held", "Apt packages pending updates but held back", _upgrades_held(report)
+    since = seconds(at(report, "lists", "updated_at"))
+    yield (
+        "apt_package_cache_timestamp_seconds",
+        "Apt update last run time",
+        () if since is None else (((), since),),
+    )
+    required = at(report, "reboot", "required")
+    yield (
+        "node_reboot_required",
+        "Node reboot is required for software updates",
+        (((), int(required)),) if isinstance(required, bool) else (),
+    )
+
+
+def _upgrades_pending(report: Document) -> tuple[tuple[Labels, Number], ...]:
+    """Count all that is newer than what is installed, held or not, as apt_info.py does.
+
+    Of held updates and of those outside the plan the report does not name the origin, and no codename of any.
+    """
+    install, held = items(report, "updates", "items"), items(report, "updates", "held_items")
+    other = as_number(at(report, "updates", "other"))
+    if install is None or held is None or other is None:
+        return ()
+    counts = Counter((f"{one.get('origin')}/{one.get('archive')}", str(one.get("architecture"))) for one in install)
+    counts.update(("", str(one.get("architecture"))) for one in held)
+    counts[("", "")] += int(other)
+    return _by_origin(counts)
+
+
+def _upgrades_held(report: Document) -> tuple[tuple[Labels, Number], ...]:
+    held = items(report, "updates", "held_items")
+    if held is None:
+        return ()
+    counts = Counter(("", str(one.get("architecture"))) for one in held if one.get("why") == "held-by-admin")
+    return _by_origin(counts)
+
+
+def _by_origin(counts: Counter[tuple[str, str]]) -> tuple[tuple[Labels, Number], ...]:
+    """Write the counts with their labels; none at all is one zero without labels' values, as apt_info.py has it."""
+    clean: Counter[tuple[str, str]] = Counter()
+    for (origin, architecture), count in counts.items():
+        clean[plain(origin), plain(architecture)] += count
+    left = {labels: count for labels, count in clean.items() if count} or {("", ""): 0}
+    return tuple(
+        ((("origin", origin), ("arch", architecture)), count) for (origin, architecture), count in sorted(left.items())
+    )

@@ -1,0 +1,70 @@
+"""What the senders say of their work, for `status` and for the daemon, neither of which opens an outbox. Light.
+
+A file for each listener under /run, which its one sender alone writes, so that none waits for another's. They say what
+this boot has seen; what must outlive a boot is in the outbox.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+from agent.errors import RecordError
+from agent.reading import Reader
+from agent.regularfile import open_anew, open_regular
+from agent.reporting import Listener
+
+TELLING_SCHEMA = "maestro.telling/1"
+_FILES = {
+    Listener.CENTRE: "telling.json",
+    Listener.TEXTFILE: "telling-textfile.json",
+    Listener.OTLP: "telling-otlp.json",
+}
+_LONGEST = 65536
+
+
+def read_telling(run_dir: str, listener: Listener) -> Reader | None:
+    """Return a listener's `maestro.telling/1`; None where nothing was told it since the machine booted.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    path = os.path.join(run_dir, _FILES[listener])
+    try:
+        with open(path, encoding="utf-8", opener=open_regular) as file:
+            found = Reader(json.loads(file.read(_LONGEST)), path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from error
+    if found.text("schema") != TELLING_SCHEMA:
+        raise RecordError(f"{path}: is of another version")
+    return found
+
+
+def entry_of(telling: Reader | None, listener: Listener) -> Mapping[str, object]:
+    """Return what was said of the listener itself; empty where nothing was.
+
+    Raises:
+        RecordError: it has another shape.
+    """
+    listeners = telling.maybe_part("listeners") if telling else None
+    entry = listeners.maybe_part(listener.value) if listeners else None
+    return entry.raw if entry else {}
+
+
+def write_telling(run_dir: str, listener: Listener, document: Mapping[str, object]) -> None:
+    """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
+    path = os.path.join(run_dir, _FILES[listener])
+    temporary = f"{path}.new"
+    with suppress(OSError):
+        with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(json.dumps({"schema": TELLING_SCHEMA, **document}))
+        os.replace(temporary, path)
+
+
+def withdraw_telling(run_dir: str, listener: Listener) -> None:
+    """Take back what is said of a listener that is off."""
+    with suppress(OSError):
+        os.unlink(os.path.join(run_dir, _FILES[listener]))

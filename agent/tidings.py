@@ -1,0 +1,218 @@
+"""What there is to tell, whoever is told: the report of this moment, and the events that one was not told yet."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from agent.core.beat import Pulse
+from agent.errors import RecordError
+from agent.health import Health
+from agent.host.hostfacts import booted_at, host_facts
+from agent.host.rebootflag import read_flag
+from agent.jobrecord import read_jobs
+from agent.liveness import read_daemon
+from agent.outbox import Depth, Outbox
+from agent.reading import Reader
+from agent.reporting import SKEW, Listener
+from agent.standing import standing
+from agent.store import Store
+from agent.telling.events import Seen, Started, first_mark, new_runs, untold
+from agent.telling.pulse import moment_of, pulse_of
+from agent.telling.report import NO_INSTANCE, report_document
+from agent.tellingfile import entry_of, read_telling
+from agent.times import earlier, moment
+from agent.version import VERSION
+
+Document = dict[str, object]
+_RUNS = 10
+"""How many runs are read at a time: each may be as long as a machine has packages."""
+_OF_THE_RECORD = ("plan", "last_run", "services", "jobs", "daemon")
+"""What is not known where the record has not its shape: the rest is told without it."""
+
+
+class Tidings:
+    """What this machine has to tell."""
+
+    def __init__(self, store: Store, run_dir: str) -> None:
+        """Take where to look; looks at nothing yet."""
+        self._store = store
+        self._run_dir = run_dir
+
+    def shown(self) -> Document:
+        """Return `maestro.report/1` as it would go out, without the outbox, which others must not look into."""
+        return self.report(self.instance() or NO_INSTANCE, None, None)
+
+    def numbers(self) -> Document:
+        """Return `maestro.report/1` for who wants its numbers: of the outbox what its own sender said last."""
+        centre = self.entry(Listener.CENTRE)
+        return self.report(self.instance() or NO_INSTANCE, _depth(centre), centre)
+
+    def report(
+        self, instance_id: str, outbox: Depth | None, centre: object, known_boot: datetime | None = None
+    ) -> Document:
+        """Return `maestro.report/1`; `centre` is what is remembered of the centre."""
+        _, status, _ = standing(self._store, _now(), self._run_dir)
+
+        def made(status: Document) -> Document:
+            return report_document(
+                status,
+                host_facts(known_boot),
+                version=VERSION,
+                instance_id=instance_id,
+                outbox=outbox,
+                warnings=_skew_warnings(centre),
+            )
+
+        try:
+            return made(status)
+        except RecordError as error:
+            reasons = [*Reader(status, "status").texts("reasons"), str(error)]
+            unknown = {**dict.fromkeys(_OF_THE_RECORD), "health": Health.UNKNOWN.value, "reasons": reasons}
+            return made({**status, **unknown})
+
+    def collect(self, outbox: Outbox, reach: timedelta) -> None:
+        """Have wait what the record holds and was not told yet; what is taken and the mark of it go together.
+
+        A new outbox is told what came on record within `reach`.
+        """
+        seen = self._seen()
+        mark = outbox.fact("mark")
+        if not isinstance(mark, dict):
+            mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else earlier(seen.now, reach))
+        new = new_runs(mark, seen.runs)
+        known = sorted(set(seen.runs).difference(new))
+        # A few runs at a time, each of which may be as long as a machine has packages.
+        for first in range(0, max(len(new), 1), _RUNS):
+            part = replace(seen, runs=[*known, *new[: first + _RUNS]])
+            events, after_them = untold(mark, part)
+            with outbox.changing():
+                for event in events:
+                    outbox.add(event.kind, event.at, event.document, seen.now)
+                if after_them != mark:
+                    outbox.keep("mark", after_them)
+                outbox.shrink(seen.now)
+            mark = after_them
+
+    def entry(self, listener: Listener) -> Mapping[str, object]:
+        """Return what was last said of a listener; empty where nothing is known."""
+        try:
+            return entry_of(read_telling(self._run_dir, listener), listener)
+        except RecordError:
+            return {}
+
+    def pulse(self, listener: Listener) -> Pulse:
+        """Return the pulse that was last said of a listener."""
+        try:
+            telling = read_telling(self._run_dir, listener)
+        except RecordError:
+            telling = None
+        return pulse_of(telling.raw.get("pulse")) if telling else Pulse()
+
+    def instance(self) -> str | None:
+        """Return the name of the centre's outbox as its sender said it last."""
+        try:
+            telling = read_telling(self._run_dir, Listener.CENTRE)
+            return telling.maybe_text("instance_id") if telling else None
+        except RecordError:
+            return None
+
+    def _seen(self) -> Seen:
+        flag, flag_known = None, True
+        try:
+            flag = read_flag()
+        except OSError:  # `status` tells of that
+            flag_known = False
+        facts = host_facts()
+        return Seen(
+            now=_now(),
+            runs=self._runs(),
+            read_run=self._read_run,
+            jobs=self._jobs(),
+            reboot=(flag[0], datetime.fromtimestamp(flag[1], timezone.utc)) if flag else None,
+            reboot_known=flag_known,
+            boot_id=facts.boot_id,
+            booted_at=booted_at(),
+            kernel=facts.kernel,
+            daemon=self._daemon(),
+        )
+
+    def _runs(self) -> list[str]:
+        try:
+            return self._store.run_ids()
+        except RecordError:  # `status` tells of that
+            return []
+
+    def _read_run(self, run_id: str) -> Mapping[str, object] | None:
+        try:
+            run = self._store.read_run(run_id, "maestro.outcome/1")
+        except RecordError:
+            return None
+        return run.raw if run else None
+
+    def _jobs(self) -> dict[str, Mapping[str, object]]:
+        try:
+            document = read_jobs(self._store)
+            jobs = document.part("jobs") if document else None
+            names = jobs.raw if jobs else {}
+            return {name: jobs.part(name).raw for name in names} if jobs else {}
+        except RecordError:
+            return {}
+
+    def _daemon(self) -> Started | None:
+        try:
+            found = read_daemon(self._run_dir)
+            return Started(version=found[1].text("version"), at=found[1].text("started_at")) if found else None
+        except RecordError:
+            return None
+
+
+def known_boot(mark: object) -> datetime | None:
+    """Return when the machine booted as it was told before: a clock that is set would seem to move it."""
+    return moment_of(mark.get("booted_at")) if isinstance(mark, dict) else None
+
+
+def tried(before: Mapping[str, object], why: str) -> Document:
+    """Return what is remembered of a listener after one more try; `why` is empty where it was told."""
+    now = moment(_now())
+    return {
+        "last_success_at": before.get("last_success_at") if why else now,
+        "failing_since": (before.get("failing_since") or now) if why else None,
+        "why": why,
+    }
+
+
+def lot() -> float:
+    """Draw a lot, uniform from 0 up to 1: how long to wait, within what is due."""
+    return random.random()  # noqa: S311 - no secret
+
+
+def _depth(centre: Mapping[str, object]) -> Depth | None:
+    """Return how the outbox stood when its sender last spoke; None where that is not known."""
+    counts = [centre.get(name) for name in ("depth", "bytes", "dropped", "refused", "last_sequence")]
+    events, size, dropped, refused, last = (count if isinstance(count, int) else None for count in counts)
+    oldest = centre.get("oldest_at")
+    if events is None or size is None or dropped is None or refused is None or last is None:
+        return None
+    return Depth(
+        events=events,
+        size=size,
+        oldest_at=oldest if isinstance(oldest, str) else None,
+        dropped=dropped,
+        refused=refused,
+        last_sequence=last,
+    )
+
+
+def _skew_warnings(centre: object) -> tuple[str, ...]:
+    """Say so where the clocks are apart, roughly: a report is new where its words are."""
+    skew = centre.get("skew_s") if isinstance(centre, Mapping) else None
+    if not isinstance(skew, int) or abs(skew) <= SKEW.total_seconds():
+        return ()
+    bounds = ((86400, "a day"), (3600, "an hour"), (300, "five minutes"), (30, "half a minute"))
+    words = next(words for seconds, words in bounds if abs(skew) > seconds)
+    return (f"the clock is more than {words} {'ahead of' if skew > 0 else 'behind'} the centre's",)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

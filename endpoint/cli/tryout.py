@@ -1,0 +1,166 @@
+"""`try`: a centre on loopback in one command, with a private CA, a certificate and a token made on the spot."""
+
+import argparse
+import grp
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+from endpoint.config import Config, read_config
+from endpoint.errors import EndpointError, UsageError
+from endpoint.server import serve
+from endpoint.store.opened import opened
+from endpoint.store.tokens import Role, Tokens
+
+_READER = "maestro-agent"
+_HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - by ProtectHome= and PrivateTmp=
+_AGENTS = Path("/etc/maestro-agent")
+_PLAIN = set("\"'\\?#%")
+"""What a path must not have in it that is to stand in TOML and in a URL."""
+_LAST_PORT = 65535
+_DAYS = "30"
+_DAY_S = "86400"
+_CONFIG = """\
+# Written by `maestro-endpoint try`; made for a look at it, not for a fleet.
+[server]
+listen = "127.0.0.1:{port}"
+
+[tls]
+certificate = "{directory}/server.pem"
+key = "{directory}/server.key"
+
+[database]
+url = "sqlite:///{directory}/endpoint.db"
+"""
+_EXTENSIONS = """\
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:localhost, IP:127.0.0.1
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what `try` takes."""
+    default = Path("/var/lib/maestro-endpoint-try" if os.geteuid() == 0 else Path.home() / ".maestro-endpoint-try")
+    parser.add_argument("--dir", type=Path, default=default, help=f"where everything is kept (default: {default})")
+    parser.add_argument("--port", type=int, default=8443, help="on 127.0.0.1 (default: 8443)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make what is missing below the directory, print the agent's settings, and serve."""
+    directory: Path = arguments.dir.absolute()
+    if not str(directory).isprintable() or _PLAIN & set(str(directory)):
+        raise UsageError(f"--dir: {str(directory)!r} is no plain path")
+    if not 1 <= arguments.port <= _LAST_PORT:
+        raise UsageError(f"--port: must be between 1 and {_LAST_PORT}")
+    os.umask(0o077)  # what hosts report is nobody else's business
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711)
+    if not _holds(directory / "server.pem"):
+        _make_certificates(directory)
+    file = directory / "endpoint.toml"
+    file.write_text(_CONFIG.format(port=arguments.port, directory=directory), encoding="utf-8")
+    config, token = read_config(file), directory / "token"
+    if not token.exists():
+        _make_token(config, token)
+    print(_words(directory, arguments.port, shown=_shown(token)), flush=True)
+    serve(config)
+
+
+def _words(directory: Path, port: int, *, shown: bool) -> str:
+    """Say what to do, in lines that can be pasted into a terminal as they are."""
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    copied, place = "", directory
+    if not shown:
+        place = _AGENTS / "try"
+        files = " ".join(shlex.quote(str(directory / name)) for name in ("ca.pem", "token"))
+        copied = f"""\
+{sudo}install -d {place}
+{sudo}install -m 640 -g {_READER} -t {place} {files}
+"""
+    setting = f"{_AGENTS}/config.d/try.toml"
+    return f"""\
+Paste this into a terminal of this machine; maestro-agent must be installed here:
+
+{copied}{sudo}install -m 644 /dev/stdin {setting} <<'END'
+[endpoint]
+url = "https://127.0.0.1:{port}"
+token_file = "{place}/token"
+ca_file = "{place}/ca.pem"
+END
+{sudo}systemctl restart maestro-agent
+{sudo}maestro-agent report --send
+
+Reports are told below as they come. In another terminal:
+
+    maestro-endpoint fleet --config {shlex.quote(str(directory / "endpoint.toml"))}
+
+Ctrl-C ends it; everything it keeps is in {directory}. Remove
+{setting} and restart maestro-agent to have the agent as it was.
+"""
+
+
+def _make_token(config: Config, file: Path) -> None:
+    with opened(config) as database:
+        token = Tokens(database).add(role=Role.AGENT, name="try", host_id=None, now=datetime.now(timezone.utc))
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(token + "\n")
+
+
+def _shown(token: Path) -> bool:
+    """Let the agent's user read the token; return whether it can."""
+    try:
+        grp.getgrnam(_READER)
+    except LookupError:
+        return False  # no agent here yet; the next `try` may find one
+    if os.geteuid() != 0 or any(token.is_relative_to(place) for place in _HIDDEN):
+        return False
+    shutil.chown(token, group=_READER)
+    token.chmod(0o640)
+    return all(parent.stat().st_mode & 0o001 for parent in token.parents)
+
+
+def _holds(certificate: Path) -> bool:
+    """Whether a certificate is there, and good for a day at least."""
+    if not certificate.exists():
+        return False
+    command = ["openssl", "x509", "-noout", "-checkend", _DAY_S, "-in", str(certificate)]
+    try:
+        return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode == 0
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EndpointError(f"openssl could not look at {certificate}: {error}") from error
+
+
+def _make_certificates(directory: Path) -> None:
+    """Make a CA that signs one certificate; its key is thrown away at once, so that it signs no other."""
+    with tempfile.TemporaryDirectory(dir=directory) as name:
+        work = Path(name)
+        (work / "extensions").write_text(_EXTENSIONS, encoding="ascii")
+        ca = ["-x509", "-keyout", f"{work}/ca.key", "-out", f"{work}/ca.pem", "-subj", "/CN=maestro-endpoint try CA"]
+        request = ["-keyout", f"{work}/server.key", "-out", f"{work}/server.csr", "-subj", "/CN=localhost"]
+        _openssl("req", *_NEW_KEY, *ca, "-days", _DAYS)
+        _openssl("req", *_NEW_KEY, *request)
+        signer = ["-CA", f"{work}/ca.pem", "-CAkey", f"{work}/ca.key", "-CAcreateserial"]
+        result = ["-out", f"{work}/server.pem", "-extfile", f"{work}/extensions", "-days", _DAYS]
+        _openssl("x509", "-req", "-in", f"{work}/server.csr", *signer, *result)
+        (work / "ca.pem").chmod(0o644)
+        for made in ("ca.pem", "server.key", "server.pem"):  # the last one says that all are there
+            (work / made).rename(directory / made)
+
+
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256")
+
+
+def _openssl(*arguments: str) -> None:
+    try:
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        words = str(getattr(error, "stderr", "") or error).strip()
+        raise EndpointError(f"openssl could not make a certificate: {words}") from error

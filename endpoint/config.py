@@ -1,0 +1,232 @@
+"""The configuration: one TOML file to frozen values; the parser is the validator."""
+
+import ipaddress
+import sys
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from endpoint.core.times import parse_duration
+from endpoint.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # Ubuntu 22.04
+    import tomli as tomllib
+
+_LAST_PORT = 65535
+_FOREVER = "forever"
+_LEAST, _MOST = timedelta(days=1), timedelta(days=36500)
+DEFAULT_PATH = Path("/etc/maestro-endpoint/config.toml")
+
+
+class Certificates(Enum):
+    """Whether agents show certificates of their own."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where it listens, and with how many hands."""
+
+    listen: str = "127.0.0.1:8443"
+    workers: int = 1
+    """Processes. SQLite takes one writer at a time, so that more than one gains little there."""
+    threads: int = 8
+    """In each process: how many requests are answered at once."""
+    connections: int = 1000
+    """In each process: how many agents may be connected."""
+    request_timeout_s: int = 30
+    """How long an agent may take to send one request and take the answer."""
+    keep_alive_s: int = 75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The server's certificate, and which clients' are believed."""
+
+    certificate: str = ""
+    key: str = ""
+    client_ca: str = ""
+    client_certificates: Certificates = Certificates.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Where messages are kept."""
+
+    url: str = "sqlite:////var/lib/maestro-endpoint/endpoint.db"
+    url_file: str = ""
+    """A file with the URL, where that holds a password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How long messages are kept."""
+
+    keep_events: str = "400d"
+
+    @property
+    def events_for(self) -> timedelta | None:
+        """Return how long events are kept; None: for ever."""
+        return _duration(self.keep_events)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one host may ask of it."""
+
+    requests_per_minute: int = 120
+    burst: int = 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """How the fleet is judged."""
+
+    silent_after_s: int = 900
+    forget_after: str = "400d"
+
+    @property
+    def silent_after(self) -> timedelta:
+        """Return after how much time without a word a host counts as silent."""
+        return timedelta(seconds=self.silent_after_s)
+
+    @property
+    def forgotten_after(self) -> timedelta | None:
+        """Return after how much time without a word an outbox is shown no more; None: never."""
+        return _duration(self.forget_after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All of it, with the defaults."""
+
+    server: Server = field(default_factory=Server)
+    tls: Tls = field(default_factory=Tls)
+    database: Store = field(default_factory=Store)
+    store: Keeping = field(default_factory=Keeping)
+    limits: Limits = field(default_factory=Limits)
+    fleet: Fleet = field(default_factory=Fleet)
+
+
+def read_config(path: Path | None) -> Config:
+    """Read a file; without one the default file, which may be missing.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or says what cannot be meant.
+    """
+    file = path or DEFAULT_PATH
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if path is not None:
+            raise ConfigError(f"{file}: is not there") from error
+        tables = {}
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file}: is not valid TOML: {error}") from error
+    try:
+        config: Config = _table(Config, tables, "")
+        return _checked(config)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _table(kind: Any, raw: object, place: str) -> Any:
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{place.rstrip('.')}: must be a table")
+    known = {part.name: part for part in fields(kind)}
+    for name in raw:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            raise ConfigError(f"{place}{name}: no such setting{f'; did you mean {near[0]}?' if near else ''}")
+    defaults = kind()
+    return kind(**{name: _value(getattr(defaults, name), raw[name], f"{place}{name}") for name in raw})
+
+
+def _value(default: Any, raw: object, place: str) -> object:
+    if is_dataclass(default):
+        return _table(type(default), raw, f"{place}.")
+    if isinstance(default, Enum):
+        words = [choice.value for choice in type(default)]
+        if raw not in words:
+            raise ConfigError(f"{place}: must be one of {', '.join(words)}")
+        return type(default)(raw)
+    if type(raw) is not type(default):
+        raise ConfigError(f"{place}: must be {'a whole number' if isinstance(default, int) else 'text'}")
+    if isinstance(raw, int) and not 1 <= raw <= 1_000_000:  # noqa: PLR2004 - more of anything is a slip
+        raise ConfigError(f"{place}: must be between 1 and 1000000")
+    return raw
+
+
+def _checked(config: Config) -> Config:
+    server, tls = config.server, config.tls
+    if not server.listen.startswith("unix:") and not _is_loopback(server.listen) and not tls.certificate:
+        raise ConfigError("server.listen: beyond loopback it needs tls.certificate and tls.key")
+    if bool(tls.certificate) != bool(tls.key):
+        raise ConfigError("tls: certificate and key go together")
+    if tls.client_certificates is not Certificates.NONE and not (tls.client_ca and tls.certificate):
+        raise ConfigError("tls.client_certificates: needs client_ca and certificate")
+    if server.connections <= server.threads:
+        raise ConfigError("server.connections: must be more than server.threads")
+    _check_times(config)
+    for name, file in (("certificate", tls.certificate), ("key", tls.key), ("client_ca", tls.client_ca)):
+        if file and not Path(file).is_file():
+            raise ConfigError(f"tls.{name}: {file}: is not there")
+    return config
+
+
+def _duration(text: str) -> timedelta | None:
+    return None if text == _FOREVER else parse_duration(text)
+
+
+def _check_times(config: Config) -> None:
+    for name, text in (
+        ("store.keep_events", config.store.keep_events),
+        ("fleet.forget_after", config.fleet.forget_after),
+    ):
+        _check_duration(name, text)
+    forgotten_after = config.fleet.forgotten_after
+    if forgotten_after is not None and forgotten_after <= config.fleet.silent_after:
+        raise ConfigError("fleet.forget_after: must be more than fleet.silent_after_s")
+
+
+def _check_duration(place: str, text: str) -> None:
+    try:
+        found = _duration(text)
+    except ValueError as error:
+        raise ConfigError(f'{place}: must be a duration, as "400d", or "{_FOREVER}"') from error
+    if found is not None and not _LEAST <= found <= _MOST:
+        raise ConfigError(f"{place}: must be between 1d and {_MOST.days}d")
+
+
+def _is_loopback(listen: str) -> bool:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _LAST_PORT):
+        raise ConfigError("server.listen: must be ADDRESS:PORT or unix:PATH")
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def database_url(config: Config) -> str:
+    """Return the database's URL.
+
+    Raises:
+        ConfigError: the file that holds it cannot be read.
+    """
+    if not config.database.url_file:
+        return config.database.url
+    try:
+        return Path(config.database.url_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"database.url_file: {config.database.url_file}: {error}") from error

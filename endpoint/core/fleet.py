@@ -1,0 +1,77 @@
+"""The fleet as a table: one row for each host, made of its streams.
+
+Knows no clock and no database: now is handed in, and what could not be told by an agent stays None.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from endpoint.core.gaps import Gaps, total
+from endpoint.core.times import moment
+
+SCHEMA = "maestro.fleet/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One outbox of a host, and what it told last."""
+
+    host_id: str
+    instance_id: str
+    agent_version: str
+    last_seen_at: datetime
+    reported_at: datetime | None
+    state: Mapping[str, Any] | None
+    """The last `maestro.report/1`."""
+    events: int
+    highest_event: int
+    refused: int
+    gaps: Gaps
+
+
+def fleet_document(streams: Iterable[Stream], now: datetime, silent_after: timedelta) -> dict[str, Any]:
+    """Return `maestro.fleet/1`; `streams` come host by host."""
+    by_host = [list(group) for _, group in groupby(streams, key=lambda stream: stream.host_id)]
+    hosts = [_host(group, now, silent_after) for group in by_host]
+    hosts.sort(key=lambda host: (host["name"] or "", host["host_id"]))
+    return {"schema": SCHEMA, "generated_at": moment(now), "hosts": hosts}
+
+
+def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict[str, Any]:
+    newest = max(streams, key=lambda stream: stream.last_seen_at)
+    state = newest.state or {}
+    return {
+        "host_id": newest.host_id,
+        "name": _part(state, "host").get("name"),
+        "agent_version": newest.agent_version,
+        "last_seen_at": moment(newest.last_seen_at),
+        "silent": now - newest.last_seen_at > silent_after,
+        "reported_at": moment(newest.reported_at) if newest.reported_at else None,
+        "health": state.get("health"),
+        "pending": _part(state, "updates").get("security_pending"),
+        "held": _part(state, "updates").get("held"),
+        "reboot_required": _part(state, "reboot").get("required"),
+        "reboot_since": _part(state, "reboot").get("since"),
+        "kernel_outdated": _part(state, "kernel").get("outdated"),
+        "last_result": _part(state, "last_outcome").get("result"),
+        "waiting_events": _waiting(newest, _part(state, "outbox")),
+        "missing_events": sum(total(stream.gaps.missing) for stream in streams),
+        "lost_events": sum(total(stream.gaps.lost) for stream in streams),
+        "refused_messages": sum(stream.refused for stream in streams),
+    }
+
+
+def _waiting(stream: Stream, outbox: Mapping[str, Any]) -> int | None:
+    """Return how many of the events that waited when the state was written have not come since."""
+    depth, last_written = outbox.get("depth"), outbox.get("last_sequence")
+    if depth is None or last_written is None:
+        return None
+    return max(0, min(int(depth), int(last_written) - stream.highest_event))
+
+
+def _part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part: Mapping[str, Any] = state.get(name) or {}
+    return part

@@ -1,0 +1,99 @@
+"""From the bytes of a request to JSON values, within limits that hold before anything is built.
+
+Knows no clock, no files and no network, and nothing of what the values mean.
+"""
+
+import json
+import math
+import re
+import zlib
+
+from endpoint.errors import RefusedError
+
+MOST_SENT_BYTES = 1 << 20
+MOST_BYTES = 16 << 20
+DEEPEST = 32
+MOST_VALUES = 300_000
+"""A byte of JSON can become dozens in memory: `{}` is one value of 64."""
+_GZIP = 16 + zlib.MAX_WBITS
+_STRINGS = re.compile(rb'"[^"]*(?:"|\Z)')
+_MOST_QUOTES = 4 * MOST_VALUES
+_TOO_MANY = f"the body holds more than {MOST_VALUES} values"
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def inflate(data: bytes) -> bytes:
+    """Unpack gzip, never to more than `MOST_BYTES`.
+
+    Raises:
+        RefusedError: it is no gzip, cut short, followed by something else, or holds more.
+    """
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        inflated = unpacking.decompress(data, MOST_BYTES + 1)
+    except zlib.error as error:
+        raise RefusedError(400, f"the body is not gzip: {error}") from error
+    if len(inflated) > MOST_BYTES:
+        raise RefusedError(413, f"the body holds more than {MOST_BYTES} bytes when it is inflated")
+    if not unpacking.eof:
+        raise RefusedError(400, "the gzip body is cut short")
+    if unpacking.unused_data:
+        raise RefusedError(400, "something follows the gzip body")
+    return inflated
+
+
+def parse(data: bytes) -> object:
+    """Parse JSON.
+
+    Raises:
+        RefusedError: it is none, is not UTF-8, is nested deeper than `DEEPEST`, or holds more than `MOST_VALUES`.
+    """
+    if len(data) > MOST_BYTES:
+        raise RefusedError(413, f"the body holds more than {MOST_BYTES} bytes")
+    bare = _bare(data)
+    if sum(map(bare.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise RefusedError(413, _TOO_MANY)
+    if _depth(bare) > DEEPEST:
+        raise RefusedError(400, f"the JSON is nested more than {DEEPEST} deep")
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, f"the body is not UTF-8 (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise RefusedError(400, f"the body is not JSON: {error.msg} (character {error.pos})") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets hidden in broken strings
+        raise RefusedError(400, f"the body is not JSON that can be read: {error}") from error
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
+def _bare(data: bytes) -> bytes:
+    """Leave out all strings; it takes as long as they are, whatever they hold and whether they end or not."""
+    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if plain.count(b'"') > _MOST_QUOTES:
+        raise RefusedError(413, _TOO_MANY)
+    return _STRINGS.sub(b"", plain)
+
+
+def _depth(bare: bytes) -> int:
+    """Return how deep brackets are nested; of what is no JSON, anything."""
+    brackets = bare.translate(None, _NO_BRACKETS)
+    depth = deepest = 0
+    for bracket in brackets:
+        if bracket in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+            if deepest > DEEPEST:
+                break
+        else:
+            depth -= 1
+    return deepest

@@ -1,0 +1,90 @@
+"""The fleet and its gaps as text for people. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from endpoint.core.fleet import Stream
+from endpoint.core.times import age, parse_moment
+
+_HEAD = ("HOST", "SEEN", "HEALTH", "PENDING", "HELD", "REBOOT", "LAST RUN", "EVENTS", "ID")
+
+
+def fleet_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
+    """Render `maestro.fleet/1`: a table, and below it one line that sums up."""
+    hosts = document["hosts"]
+    if not hosts:
+        return ["no host has reported yet"]
+    return [*_table([_HEAD, *(_row(host, now) for host in hosts)]), "", _summary(hosts)]
+
+
+def gap_lines(streams: Iterable[Stream]) -> list[str]:
+    """Say of each stream with gaps what is missing, lost or refused."""
+    lines = []
+    for stream in streams:
+        name = ((stream.state or {}).get("host") or {}).get("name") or "-"
+        parts = [
+            f"{word} {', '.join(map(str, spans))}"
+            for word, spans in (
+                ("missing", stream.gaps.missing),
+                ("told as lost", stream.gaps.lost),
+                ("refused", stream.gaps.refused),
+            )
+            if spans
+        ]
+        if parts:
+            lines.append(f"{_clean(name)} ({stream.host_id}, outbox {stream.instance_id}): {'; '.join(parts)}")
+    return lines or ["no gaps"]
+
+
+def _row(host: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
+    seen = age(parse_moment(host["last_seen_at"]), now)
+    events = [f"{host[f'{word}_events']} {word}" for word in ("missing", "lost") if host[f"{word}_events"]]
+    return (
+        _clean(host["name"] or "-"),
+        f"{seen}, SILENT" if host["silent"] else seen,
+        _clean(host["health"] or "?"),
+        _count(host["pending"]),
+        _count(host["held"]),
+        _reboot(host, now),
+        _clean(host["last_result"] or "-"),
+        ", ".join(events) or "complete",
+        host["host_id"],
+    )
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else str(number)
+
+
+def _reboot(host: Mapping[str, Any], now: datetime) -> str:
+    if host["reboot_required"] is None:
+        return "?"
+    if not host["reboot_required"]:
+        return "no"
+    try:
+        return f"since {age(parse_moment(host['reboot_since'] or ''), now)}"
+    except ValueError:  # nobody knows since when, or an agent made it up
+        return "required"
+
+
+def _clean(text: str) -> str:
+    """Leave out what could write elsewhere on the terminal: a host says its name itself."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:64]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _summary(hosts: Sequence[Mapping[str, Any]]) -> str:
+    counts = {
+        "pending": sum(bool(host["pending"]) for host in hosts),
+        "with held updates": sum(bool(host["held"]) for host in hosts),
+        "to reboot": sum(bool(host["reboot_required"]) for host in hosts),
+        "silent": sum(host["silent"] for host in hosts),
+        "with missing events": sum(bool(host["missing_events"]) for host in hosts),
+    }
+    words = ", ".join(f"{count} {what}" for what, count in counts.items())
+    return f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}: {words}"

@@ -1,0 +1,43 @@
+"""Times as documents write them, and as people read them. Knows no clock."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def moment(when: datetime) -> str:
+    """Write a time as RFC 3339 in UTC, to the second."""
+    return when.astimezone(timezone.utc).strftime(_MOMENT)
+
+
+def parse_moment(text: str) -> datetime:
+    """Parse what `moment` wrote, or an agent with fractions of a second.
+
+    Raises:
+        ValueError: there never was such a time, however well it is written.
+    """
+    return datetime.strptime(f"{text[:19]}Z", _MOMENT).replace(tzinfo=timezone.utc)
+
+
+def age(when: datetime, now: datetime) -> str:
+    """Say how old something is, in the one unit that matters: "4 min"."""
+    seconds = max(0, int((now - when).total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def parse_duration(text: str) -> timedelta:
+    """Parse a duration as settings write it: "400d".
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is no duration")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

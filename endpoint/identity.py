@@ -1,0 +1,83 @@
+"""Who is asking: a bearer token, or a client certificate that TLS has verified already."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from endpoint.errors import RefusedError
+from endpoint.store.tokens import Role, Token, Tokens
+
+_UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+_BELIEVED_S = 5.0
+_MOST_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whoever sent a request."""
+
+    role: Role
+    host_id: str | None
+    """The one host it may speak for; None: any."""
+
+
+class Identities:
+    """Finds out who is asking. A token that was good is believed for some seconds without a look at the database."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._lock = Lock()
+        self._good: dict[str, tuple[float, Token]] = {}
+
+    def caller(self, authorization: str, certificate: Mapping[str, Any] | None) -> Caller:
+        """Return who is asking.
+
+        Raises:
+            RefusedError: nobody that is known, or a certificate of one host with the token of another.
+            StoreError: the database does not answer.
+        """
+        host_of_certificate = certified_host(certificate) if certificate else None
+        scheme, _, text = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            token = self._token(text.strip())
+            if token is None:
+                raise RefusedError(401, "the token is not known, or was revoked")
+            hosts = {host for host in (token.host_id, host_of_certificate) if host is not None}
+            if len(hosts) > 1:
+                raise RefusedError(403, "the token belongs to another host than the certificate")
+            return Caller(role=token.role, host_id=next(iter(hosts), None))
+        if not certificate:
+            raise RefusedError(401, "neither a bearer token nor a client certificate")
+        return Caller(role=Role.AGENT, host_id=host_of_certificate)
+
+    def _token(self, text: str) -> Token | None:
+        now = time.monotonic()
+        with self._lock:
+            until, token = self._good.get(text, (0.0, None))
+        if token is not None and until > now:
+            return token
+        token = self._tokens.find(text)
+        with self._lock:
+            if len(self._good) >= _MOST_REMEMBERED:
+                self._good.clear()
+            if token is None:
+                self._good.pop(text, None)
+            else:
+                self._good[text] = (now + _BELIEVED_S, token)
+        return token
+
+
+def certified_host(certificate: Mapping[str, Any]) -> str | None:
+    """Return the host that a certificate names: a UUID as alternative name (URI or DNS), or as common name."""
+    names = [value for _, value in certificate.get("subjectAltName", ())]
+    names += [value for part in certificate.get("subject", ()) for kind, value in part if kind == "commonName"]
+    return next((host for host in map(host_name, names) if host is not None), None)
+
+
+def host_name(text: object) -> str | None:
+    """Return the host id that a text is, as `urn:uuid:...` or bare; None where it is none."""
+    found = _UUID.fullmatch(str(text).lower())
+    return found.group(1) if found else None

@@ -1,0 +1,166 @@
+"""The connection: SQLite or PostgreSQL, durable at each commit, and every failure told as one error."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from endpoint.errors import ConfigError, StoreError
+from endpoint.store.tables import settle
+
+Answer = TypeVar("Answer")
+_BUSY_MS = 5_000
+_DEADLOCK = "40P01"
+_POSTGRES = (
+    # A role's own settings must not take durability away, and nobody waits longer than an agent does.
+    "-c synchronous_commit=on -c statement_timeout=20000 -c lock_timeout=10000 "
+    "-c idle_in_transaction_session_timeout=60000"
+)
+
+
+class Database:
+    """An engine that writes in transactions of its own making."""
+
+    def __init__(self, url: str, *, connections: int = 8) -> None:
+        self.url = url
+        try:
+            self.kind = sa.engine.make_url(url).get_backend_name()
+            self._engine = self._connect(connections)
+        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+            raise ConfigError(f"database.url: {error}") from error
+
+    def _connect(self, connections: int) -> sa.engine.Engine:
+        if self.kind == "sqlite":
+            if sa.engine.make_url(self.url).database in {None, "", ":memory:"}:
+                raise ConfigError("database.url: SQLite needs a file, as in sqlite:////PATH")
+            settings: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1000, "check_same_thread": False}}
+        elif self.kind == "postgresql":
+            settings = {
+                "connect_args": {"options": _POSTGRES, "connect_timeout": 5},
+                "executemany_mode": "values_plus_batch",  # one message to the server for many rows
+            }
+        else:
+            raise ConfigError(f"database.url: neither sqlite nor postgresql but {self.kind}")
+        engine = sa.create_engine(
+            self.url, future=True, poolclass=sa.pool.QueuePool, pool_size=connections, max_overflow=0,
+            pool_timeout=10, **settings,
+        )  # fmt: skip
+        if self.kind == "sqlite":
+            sa.event.listen(engine, "connect", _set_up_sqlite)
+            sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def create(self) -> None:
+        """Make the tables and columns that are not there."""
+        with self.writing() as connection:
+            settle(connection)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction; what was done in it is durable once this ends without an error.
+
+        Raises:
+            StoreError: the database is gone, full or too busy; nothing was done, or nobody knows whether it was.
+        """
+        with _told(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees one moment and locks nobody out.
+
+        Raises:
+            StoreError: the database is gone or too busy.
+        """
+        options = {"maestro_reads": True}
+        if self.kind == "postgresql":
+            options = {"isolation_level": "REPEATABLE READ"}  # type: ignore[dict-item]
+        with _told(), self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def write(self, work: Callable[[Connection], Answer]) -> Answer:
+        """Do some work in a transaction, once more where the first was lost to a race or a dropped connection.
+
+        Raises:
+            StoreError: as `writing`.
+        """
+        try:
+            with self.writing() as connection:
+                return work(connection)
+        except StoreError as error:
+            if not _is_worth_another(error.__cause__):
+                raise
+        with self.writing() as connection:
+            return work(connection)
+
+    def read(self, work: Callable[[Connection], Answer]) -> Answer:
+        """Do some reading in a transaction, once more where the connection turns out to be an old one that was dropped.
+
+        Raises:
+            StoreError: as `reading`.
+        """
+        try:
+            with self.reading() as connection:
+                return work(connection)
+        except StoreError as error:
+            if not _is_dropped(error.__cause__):
+                raise
+        with self.reading() as connection:
+            return work(connection)
+
+    def upsert(self, table: sa.Table) -> Any:
+        """Build an INSERT that replaces the row that is there; build it once, for that takes longer than to run it."""
+        statement = self._insert(table)
+        keys = [column.name for column in table.primary_key.columns]
+        replaced = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
+
+    def insert_new(self, table: sa.Table) -> Any:
+        """Build an INSERT that leaves a row alone that is there."""
+        return self._insert(table).on_conflict_do_nothing()
+
+    def _insert(self, table: sa.Table) -> Any:
+        return (sqlite if self.kind == "sqlite" else postgresql).insert(table)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        first_line = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        of_the_data = isinstance(error, (sa.exc.IntegrityError, sa.exc.DataError))
+        raise StoreError(f"the database does not answer: {first_line}", of_the_data=of_the_data) from error
+
+
+def _is_worth_another(error: BaseException | None) -> bool:
+    if isinstance(error, sa.exc.IntegrityError):
+        return True  # another process was first; now its row is there
+    if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "pgcode", None) == _DEADLOCK:
+        return True
+    return _is_dropped(error)
+
+
+def _is_dropped(error: BaseException | None) -> bool:
+    return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins no transactions behind our back
+    cursor = connection.cursor()
+    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Whoever may write takes the lock at once: a transaction that first reads could only fail when it wants to write.
+    reads = connection.get_execution_options().get("maestro_reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,104 @@
+"""Tokens: made, hashed, listed, revoked, and known again in constant time."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+import sqlalchemy as sa
+
+from endpoint.errors import UsageError
+from endpoint.store.database import Database
+from endpoint.store.tables import TOKENS
+
+_PREFIX = "maestro"
+_LONGEST = 128
+
+
+class Role(Enum):
+    """What a token is good for."""
+
+    AGENT = "agent"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token as it is remembered, without its secret."""
+
+    id: str
+    role: Role
+    name: str
+    host_id: str | None
+    """The one host that may use it; None: any."""
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class Tokens:
+    """All tokens. Only a hash is stored: the secret is 256 random bits, which nobody finds by trying."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, *, role: Role, name: str, host_id: str | None, now: datetime) -> str:
+        """Make a token; the text that is returned is shown once and kept nowhere."""
+        identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        values = {
+            "id": identity, "digest": _digest(secret), "role": role.value, "name": name,
+            "host_id": host_id, "created_at": now.timestamp(), "revoked_at": None,
+        }  # fmt: skip
+        with self._database.writing() as connection:
+            connection.execute(TOKENS.insert(), values)
+        return f"{_PREFIX}_{identity}_{secret}"
+
+    def all(self) -> list[Token]:
+        """Return every token, the oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(TOKENS).order_by(TOKENS.c.created_at)).all()
+        return [_token(row) for row in rows]
+
+    def revoke(self, identity: str, now: datetime) -> None:
+        """Make a token good for nothing.
+
+        Raises:
+            UsageError: there is none of that id that is still good.
+        """
+        change = (
+            sa.update(TOKENS)
+            .where(TOKENS.c.id == identity, TOKENS.c.revoked_at.is_(None))
+            .values(revoked_at=now.timestamp())
+        )
+        with self._database.writing() as connection:
+            if connection.execute(change).rowcount == 0:
+                raise UsageError(f"no token that is still good has the id {identity!r}")
+
+    def find(self, text: str) -> Token | None:
+        """Return the token that a request carries, None where it is not good."""
+        prefix, _, rest = text.partition("_")
+        identity, _, secret = rest.partition("_")
+        if prefix != _PREFIX or not (identity.isascii() and identity.isalnum()) or len(text) > _LONGEST:
+            return None
+        wanted = sa.select(TOKENS).where(TOKENS.c.id == identity)
+        row: Any = self._database.read(lambda connection: connection.execute(wanted).first())
+        # With no such id there is still something to compare, so that an answer takes as long.
+        same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
+        return _token(row) if row is not None and same and row.revoked_at is None else None
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _token(row: Any) -> Token:
+    return Token(
+        id=row.id,
+        role=Role(row.role),
+        name=row.name,
+        host_id=row.host_id,
+        created_at=datetime.fromtimestamp(row.created_at, timezone.utc),
+        revoked_at=datetime.fromtimestamp(row.revoked_at, timezone.utc) if row.revoked_at is not None else None,
+    )

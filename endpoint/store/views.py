@@ -1,0 +1,117 @@
+"""Reads from the database what people ask for: the streams with their states, and what is missing of each."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.fleet import Stream
+from endpoint.core.gaps import Gaps, Span, expected, find_gaps
+from endpoint.store.database import Database
+from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
+
+_ALL = (
+    sa.select(STREAMS, STATES.c.body.label("state"), STATES.c.received_at.label("reported_at"))
+    .select_from(STREAMS.outerjoin(STATES))
+    .where(STREAMS.c.last_seen_at >= sa.bindparam("since"))
+    .order_by(STREAMS.c.host_id, STREAMS.c.id)
+)
+_NO_GAPS = Gaps()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One stored event."""
+
+    sequence: int
+    key: str
+    type: str
+    created_at: str
+    body: Mapping[str, Any]
+
+
+class Views:
+    """What can be asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def answers(self) -> None:
+        """Find out whether the database answers.
+
+        Raises:
+            StoreError: it does not.
+        """
+        self._database.read(lambda connection: connection.execute(sa.select(sa.literal(1))).all())
+
+    def streams(self, now: datetime, forgotten_after: timedelta | None = None) -> list[Stream]:
+        """Return every stream that is not forgotten, by host, the oldest first."""
+        since = (now - forgotten_after).timestamp() if forgotten_after is not None else 0.0
+        return self._database.read(lambda connection: _streams(connection, since))
+
+    def events(self, host_id: str, instance_id: str) -> list[Event]:
+        """Return the events of a stream in their order."""
+        wanted = (
+            sa.select(EVENTS)
+            .join(STREAMS)
+            .where(STREAMS.c.host_id == host_id, STREAMS.c.instance_id == instance_id)
+            .order_by(EVENTS.c.sequence)
+        )
+        with self._database.reading() as connection:
+            return [
+                Event(
+                    sequence=row.sequence,
+                    key=row.key,
+                    type=row.type,
+                    created_at=row.created_at,
+                    body=json.loads(row.body),
+                )
+                for row in connection.execute(wanted)
+            ]
+
+
+def _streams(connection: Connection, since: float) -> list[Stream]:
+    rows = connection.execute(_ALL, {"since": since}).all()
+    return [_stream(connection, row) for row in rows]
+
+
+def _stream(connection: Connection, row: Any) -> Stream:
+    state = json.loads(row.state) if row.state is not None else None
+    outbox = (state or {}).get("outbox") or {}
+    upto = expected(row.highest_event, outbox.get("last_sequence"), outbox.get("depth"))
+    return Stream(
+        host_id=row.host_id,
+        instance_id=row.instance_id,
+        agent_version=row.agent_version,
+        last_seen_at=datetime.fromtimestamp(row.last_seen_at, timezone.utc),
+        reported_at=datetime.fromtimestamp(row.reported_at, timezone.utc) if row.reported_at is not None else None,
+        state=state,
+        events=row.events,
+        highest_event=row.highest_event,
+        refused=row.refused,
+        gaps=_gaps(connection, row, int(upto)) if upto - row.pruned_upto > row.events else _NO_GAPS,
+    )
+
+
+def _gaps(connection: Connection, row: Any, upto: int) -> Gaps:
+    stream = row.id
+    lost = connection.execute(
+        sa.select(LOSSES.c.first_sequence, LOSSES.c.last_sequence).where(LOSSES.c.stream == stream)
+    )
+    refused = connection.execute(sa.select(REFUSALS.c.sequence).where(REFUSALS.c.stream == stream)).scalars()
+    return find_gaps(
+        _present(connection, stream),
+        upto,
+        [Span(first=first, last=last) for first, last in lost if first <= last],
+        list(refused),
+        after=row.pruned_upto,
+    )
+
+
+def _present(connection: Connection, stream: int) -> Iterator[int]:
+    wanted = sa.select(EVENTS.c.sequence).where(EVENTS.c.stream == stream).order_by(EVENTS.c.sequence)
+    yield from connection.execute(wanted).scalars()

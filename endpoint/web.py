@@ -1,0 +1,275 @@
+"""HTTP: what is asked for to answers, and every error to `application/problem+json`."""
+
+import contextlib
+import http
+import json
+import math
+import ssl
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from threading import Lock
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
+
+from endpoint import log
+from endpoint.config import Config
+from endpoint.core.batch import Batch, Message, read_heartbeat, read_message, read_place
+from endpoint.core.fleet import fleet_document
+from endpoint.core.parse import MOST_SENT_BYTES, inflate, parse
+from endpoint.core.rate import Rates
+from endpoint.core.sift import Sifted, Status
+from endpoint.errors import LaterError, RefusedError, StoreError
+from endpoint.identity import Caller, Identities
+from endpoint.schemas import Checks
+from endpoint.store.database import Database
+from endpoint.store.streams import Streams
+from endpoint.store.tokens import Role, Tokens
+from endpoint.store.views import Views
+
+_MOST_MESSAGES = 500
+_LARGE_BYTES = 1 << 20
+_RETRY_S = 30
+_EXPLAINED_FAULTS = 3
+_EXPLAINED_BYTES = 64 * 1024
+"""Beyond these a fault is told in fewer words: finding good ones takes time."""
+_HEARTBEATS = "/v1/hosts/<host>/instances/<instance>/heartbeats/<sequence>"
+Headers = dict[str, str]
+
+
+class Centre:
+    """What the addresses do."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self._config = config
+        self._streams = Streams(database)
+        self._views = Views(database)
+        self._identities = Identities(Tokens(database))
+        self._checks = Checks()
+        limits = config.limits
+        self._rates = Rates(per_minute=limits.requests_per_minute, burst=limits.burst)
+        self._lock = Lock()
+        self._large = Lock()
+
+    def messages(self) -> Response:
+        """Take a batch."""
+        caller = self._sender()
+        data = _body()
+        # One at a time: what they become in memory is many times as large.
+        with self._large if len(data) > _LARGE_BYTES else contextlib.nullcontext():
+            return self._messages(caller, data)
+
+    def _messages(self, caller: Caller, data: bytes) -> Response:
+        document = parse(data)
+        self._admit(caller, document.get("host_id") if isinstance(document, dict) else None)
+        batch = self._read(document, precisely=len(data) <= _EXPLAINED_BYTES)
+        sifted = self._streams.put(batch, datetime.now(timezone.utc))
+        _log(batch, sifted)
+        return _json(_receipt(sifted))
+
+    def heartbeat(self, host: str, instance: str, sequence: str) -> Response:
+        """Take a heartbeat on its own; where there is nothing to say, the answer has no body."""
+        caller = self._sender()
+        place = read_place(host, instance, sequence)
+        self._admit(caller, place.host_id)
+        document: Any = parse(_body())
+        _told(self._checks.heartbeat.fault(document), "maestro.heartbeat/1")
+        batch = read_heartbeat(place, document)
+        sifted = self._streams.put(batch, datetime.now(timezone.utc))
+        _log(batch, sifted)
+        if sifted.resend_state or any(result.detail for result in sifted.results):
+            return _json(_receipt(sifted))
+        return _nothing()
+
+    def health(self) -> Response:
+        """Say whether messages can be stored."""
+        self._views.answers()
+        return _json({"status": "ok"})
+
+    def fleet(self) -> Response:
+        """Return the fleet to an administrator."""
+        if self._caller().role is not Role.ADMIN:
+            raise RefusedError(403, "this takes an administrator's token")
+        now, fleet = datetime.now(timezone.utc), self._config.fleet
+        return _json(fleet_document(self._views.streams(now, fleet.forgotten_after), now, fleet.silent_after))
+
+    def _caller(self) -> Caller:
+        connection = request.environ.get("gunicorn.socket")
+        certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+        caller = self._identities.caller(request.headers.get("Authorization", ""), certificate)
+        believe = getattr(connection, "believe", None)
+        if believe is not None:
+            believe()  # from here on the server waits longer
+        return caller
+
+    def _sender(self) -> Caller:
+        """Return who wants to send; whoever may do so for one host alone has it counted before anything is read."""
+        caller = self._caller()
+        if caller.role is not Role.AGENT:
+            raise RefusedError(403, "an administrator's token does not send messages")
+        if caller.host_id is not None:
+            self._count(caller.host_id)
+        return caller
+
+    def _admit(self, caller: Caller, host: object) -> None:
+        """Let nobody speak for another host, and no host too often."""
+        if caller.host_id is None:
+            self._count(host[:36] if isinstance(host, str) else f"somebody at {request.remote_addr}")
+        elif isinstance(host, str) and caller.host_id != host:
+            raise RefusedError(403, f"these credentials do not speak for host {host[:36]}")
+
+    def _count(self, host: str) -> None:
+        with self._lock:
+            wait = self._rates.wait_s(host, time.monotonic())
+        if wait > 0:
+            raise LaterError(429, "this host sends more than its share", math.ceil(wait))
+
+    def _read(self, document: Any, *, precisely: bool) -> Batch:
+        messages = document.get("messages") if isinstance(document, dict) else None
+        if isinstance(messages, list) and len(messages) > _MOST_MESSAGES:
+            raise RefusedError(413, f"more than {_MOST_MESSAGES} messages")
+        _told(self._checks.batch.fault(document, precisely=precisely), "maestro.batch/1")
+        return Batch(
+            host_id=document["host_id"],
+            instance_id=document["instance_id"],
+            agent_version=document["agent_version"],
+            messages=self._judged(document["messages"], precisely=precisely),
+        )
+
+    def _judged(self, raws: list[dict[str, Any]], *, precisely: bool) -> tuple[Message, ...]:
+        messages, faults = [], 0
+        for raw in raws:
+            fault = self._checks.body(raw, precisely=precisely and faults < _EXPLAINED_FAULTS)
+            faults += fault is not None
+            messages.append(read_message(raw, fault))
+        return tuple(messages)
+
+
+def make_app(config: Config, database: Database) -> Flask:
+    """Build the WSGI application."""
+    centre = Centre(config, database)
+    app = Flask("maestro-endpoint", static_folder=None)
+    app.url_map = Map(merge_slashes=False)  # an address that is nearly right gets 404, and never a redirect
+    rules: tuple[tuple[str, str, Callable[..., Response], str], ...] = (
+        ("/v1/messages", "messages", centre.messages, "POST"),
+        (_HEARTBEATS, "heartbeat", centre.heartbeat, "PUT"),
+        ("/v1/health", "health", centre.health, "GET"),
+        ("/v1/fleet", "fleet", centre.fleet, "GET"),
+    )
+    for address, name, answer, method in rules:
+        app.add_url_rule(address, name, answer, methods=[method], provide_automatic_options=False)
+    handlers: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
+        (RefusedError, _refused),
+        (StoreError, _unavailable),
+        (HTTPException, _http_error),
+        (Exception, _bug),
+    )
+    for kind, handler in handlers:
+        app.register_error_handler(kind, handler)
+    return app
+
+
+def _body() -> bytes:
+    """Read the body, as long as it is said to be, and no longer than may be."""
+    if request.mimetype != "application/json":
+        raise RefusedError(415, "the body must be application/json")
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"gzip", "identity"}:
+        raise RefusedError(415, "the body must be gzip, or not encoded")
+    if request.content_length is None or "Transfer-Encoding" in request.headers:
+        raise RefusedError(411, "the request needs a Content-Length")
+    most = MOST_SENT_BYTES
+    if request.content_length > most:
+        raise RefusedError(413, f"the body is longer than {most} bytes")
+    data = request.get_data(cache=False)
+    if len(data) < request.content_length:
+        raise RefusedError(400, "the body was cut short")
+    return inflate(data) if encoding == "gzip" else data
+
+
+def _told(fault: str | None, schema: str) -> None:
+    if fault is not None:
+        pointer, _, words = fault.partition(": ")
+        raise RefusedError(422, f"no {schema}: {fault}", ((pointer.rstrip("/"), words),))  # RFC 6901: "" is all of it
+
+
+def _receipt(sifted: Sifted) -> dict[str, Any]:
+    return {
+        "schema": "maestro.receipt/1",
+        "results": [
+            {"key": result.key, "status": result.status.value, "detail": result.detail} for result in sifted.results
+        ],
+        "resend_state": sifted.resend_state,
+    }
+
+
+def _log(batch: Batch, sifted: Sifted) -> None:
+    refused = [result.detail for result in sifted.results if result.status is Status.REFUSED]
+    if sifted.state or sifted.events or refused:
+        log.event(
+            "batch.stored",
+            host=batch.host_id,
+            instance=batch.instance_id,
+            events=len(sifted.events),
+            state=sifted.state is not None,
+            **({"refused": refused[:3]} if refused else {}),
+        )
+
+
+def _json(document: object, status: int = 200, headers: Headers | None = None) -> Response:
+    kind = "application/json" if status == http.HTTPStatus.OK else "application/problem+json"
+    text = json.dumps(document, separators=(",", ":"))
+    return Response(text, status=status, headers=headers, content_type=kind)
+
+
+def _nothing() -> Response:
+    answer = Response(status=204)
+    del answer.headers["Content-Type"]  # of no body
+    return answer
+
+
+def _problem(status: int, detail: str, errors: tuple[tuple[str, str], ...] = (), headers: Headers | None = None) -> Any:
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        document["errors"] = [{"pointer": pointer, "detail": words} for pointer, words in errors]
+    return _json(document, status, headers)
+
+
+def _refused(error: RefusedError) -> Response:
+    headers: Headers = {}
+    if isinstance(error, LaterError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == http.HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="maestro-endpoint"'
+    if 0 < (request.content_length or 0) <= MOST_SENT_BYTES:
+        request.get_data(cache=False)  # else the connection could not be used again
+    log.event("request.refused", status=error.status, detail=error.detail, address=request.remote_addr)
+    answer: Response = _problem(error.status, error.detail, error.errors, headers)
+    return answer
+
+
+def _unavailable(error: StoreError) -> Response:
+    log.event("store.failed", detail=str(error))
+    answer: Response = _problem(503, "the database does not answer", headers={"Retry-After": str(_RETRY_S)})
+    return answer
+
+
+def _http_error(error: HTTPException) -> Response:
+    kept = {name: value for name, value in error.get_headers() if name in {"Allow"}}
+    answer: Response = _problem(error.code or 400, error.description or "", headers=kept)
+    return answer
+
+
+def _bug(error: Exception) -> Response:
+    """Answer 503: it is not the message's fault, so that the agent keeps it and comes again."""
+    log.bug("request.failed", error, path=request.path)
+    answer: Response = _problem(503, "internal error", headers={"Retry-After": str(_RETRY_S)})
+    return answer

@@ -1,0 +1,86 @@
+"""Whether the newest kernel runs: the newest of the running one's flavour that is installed, by dpkg's order."""
+
+from dataclasses import replace
+
+import pytest
+
+from agent.core.decide import admit, settle
+from agent.core.kernels import NO_KERNEL, NO_KERNELS, Image, Kernel, Kernels, compared
+from agent.core.model import Resolution, Scope
+from tests.core import given
+
+
+def machine(running: str, *releases: str, build: str = "") -> Kernels:
+    """Return a machine on which these kernels are installed, oldest first."""
+    images = tuple(Image(release=release, version=f"{number}-1") for number, release in enumerate(releases))
+    return replace(NO_KERNELS, running=running, build=build, images=images)
+
+
+@pytest.mark.parametrize(
+    ("running", "installed", "newest"),
+    [
+        ("6.1.0-18-amd64", ["6.1.0-17-amd64", "6.1.0-18-amd64", "6.1.0-20-amd64"], "6.1.0-20-amd64"),
+        ("6.1.0-20-amd64", ["6.1.0-18-amd64", "6.1.0-20-amd64"], "6.1.0-20-amd64"),
+        ("6.1.0-18-amd64", ["6.1.0-20-amd64"], "6.1.0-20-amd64"),  # its own package is gone
+        ("6.1.0-9-amd64", ["6.1.0-9-amd64", "6.1.0-10-amd64"], "6.1.0-10-amd64"),
+        ("6.1.0-18-amd64", ["6.1.0-18-amd64", "6.12.48+deb13-amd64"], "6.12.48+deb13-amd64"),
+        ("6.12.41+deb13-amd64", ["6.12.41+deb13-amd64", "6.12.48+deb13-amd64"], "6.12.48+deb13-amd64"),
+        ("6.1.0-0.deb11.21-amd64", ["5.10.0-28-amd64", "6.1.0-0.deb11.22-amd64"], "6.1.0-0.deb11.22-amd64"),
+        ("6.1.0-18-cloud-amd64", ["6.1.0-18-cloud-amd64", "6.1.0-20-amd64"], "6.1.0-18-cloud-amd64"),
+        ("6.1.0-18-amd64", ["6.1.0-18-amd64", "6.1.0-20-rt-amd64"], "6.1.0-18-amd64"),
+        ("6.1.0-18-686", ["6.1.0-18-686", "6.1.0-20-686-pae"], "6.1.0-18-686"),
+        ("6.1.0-18-686-pae", ["6.1.0-18-686", "6.1.0-20-686-pae"], "6.1.0-20-686-pae"),
+        ("6.8.0-31-generic", ["6.8.0-31-generic", "6.8.0-40-generic"], "6.8.0-40-generic"),
+        ("5.15.0-118-generic", ["5.15.0-118-generic", "6.8.0-40-generic"], "6.8.0-40-generic"),  # hwe
+        ("6.8.0-1008-aws", ["6.8.0-31-generic", "6.8.0-1008-aws", "6.8.0-40-generic"], "6.8.0-1008-aws"),
+        ("6.8.0-31-generic-64k", ["6.8.0-31-generic-64k", "6.8.0-40-generic"], "6.8.0-31-generic-64k"),
+    ],
+)
+def test_the_newest_kernel_is_of_the_running_ones_flavour(running: str, installed: list[str], newest: str) -> None:
+    assert compared(machine(running, *installed)) == Kernel(running=running, newest=newest, outdated=running != newest)
+
+
+@pytest.mark.parametrize(
+    ("running", "installed"),
+    [
+        ("6.8.0-31-generic", []),  # a container
+        ("6.18.44-fc-v595", ["6.1.0-18-amd64"]),  # a kernel that the hypervisor brings
+        ("6.18.44", ["6.1.0-18-amd64"]),
+        ("6.6.87.2-microsoft-standard-WSL2", ["6.1.0-18-amd64"]),
+        ("odd", ["6.1.0-18-amd64", "odd"]),
+        ("6.12.48+deb13-amd64", ["6.1.0-18-amd64"]),  # a container on a newer host of the same flavour
+        ("6.1.0-20-amd64", ["6.1.0-9-amd64", "6.1.0-18-amd64"]),  # its own package is gone, and it is the newer one
+    ],
+)
+def test_where_the_running_kernel_is_none_of_the_installed_ones_the_newest_is_not_known(
+    running: str, installed: list[str]
+) -> None:
+    assert compared(machine(running, *installed)) == Kernel(running=running, newest=None, outdated=None)
+
+
+def test_without_any_look_at_kernels_nothing_is_known() -> None:
+    assert compared(NO_KERNELS) == NO_KERNEL
+
+
+@pytest.mark.parametrize(
+    ("build", "outdated"),
+    [
+        ("#1 SMP PREEMPT_DYNAMIC Debian 1-1 (2024-02-01)", False),
+        ("#1 SMP PREEMPT_DYNAMIC Debian 0-9 (2024-01-01)", True),
+        ("#31-Ubuntu SMP PREEMPT_DYNAMIC Sat Apr 20 00:40:06 UTC 2024", False),
+        ("", False),
+    ],
+)
+def test_an_update_that_keeps_the_release_is_told_by_the_build(build: str, *, outdated: bool) -> None:
+    found = compared(machine("6.1.0-18-amd64", "6.1.0-17-amd64", "6.1.0-18-amd64", build=build))
+
+    assert found == Kernel(running="6.1.0-18-amd64", newest="6.1.0-18-amd64", outdated=outdated)
+
+
+def test_the_plan_carries_what_the_look_saw() -> None:
+    facts = given.facts(kernels=machine("6.1.0-18-amd64", "6.1.0-18-amd64", "6.1.0-20-amd64"))
+    admission = admit(given.policy(), facts, Scope.SECURITY)
+
+    plan = settle(facts, Scope.SECURITY, admission, Resolution(steps=(), refused=()))
+
+    assert plan.kernel == Kernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True)

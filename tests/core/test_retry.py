@@ -1,0 +1,43 @@
+"""What an answer means, and how long is waited then."""
+
+from datetime import timedelta
+
+import pytest
+
+from agent.core.retry import LONGEST, Verdict, pause, verdict
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        (200, Verdict.ANSWERED),
+        *((status, Verdict.AGAIN) for status in (429, 502, 503, 504)),
+        *((status, Verdict.REFUSED) for status in (400, 413, 422)),
+        *((status, Verdict.MISCONFIGURED) for status in (301, 302, 307, 308, 401, 403, 404, 405, 408, 411, 415, 418)),
+        *((status, Verdict.BROKEN) for status in (100, 199, 201, 202, 204, 206, 500, 501, 505, 599, 999)),
+    ],
+)
+def test_a_status_means(status: int, meaning: Verdict) -> None:
+    assert verdict(status) is meaning
+
+
+@pytest.mark.parametrize(("failures", "bound_s"), [(0, 30), (1, 30), (2, 60), (3, 120), (6, 900), (9999, 900)])
+def test_a_pause_is_drawn_below_a_bound_that_doubles_up_to_a_quarter_of_an_hour(failures: int, bound_s: int) -> None:
+    assert pause(failures, 0.0) == timedelta(0)
+    assert pause(failures, 0.5) == timedelta(seconds=bound_s / 2)
+    assert pause(failures, 1.0) == timedelta(seconds=bound_s) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("told_s", "least_s", "most_s"),
+    [(-5, 0, 300), (0, 0, 300), (30, 30, 330), (1200, 1200, 1800), (3600, 3600, 5400), (1e9, 3600, 5400)],
+)
+def test_what_the_centre_asks_for_is_waited_at_least_and_an_hour_at_most(
+    told_s: float, least_s: float, most_s: float
+) -> None:
+    told = timedelta(seconds=told_s)
+
+    assert pause(1, 0.0, told) == least_s * SECOND
+    assert pause(1, 1.0, told) == most_s * SECOND

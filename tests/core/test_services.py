@@ -1,0 +1,164 @@
+"""Which process runs a replaced file of a package's, and to which unit it belongs, by what the kernel says of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.services import Process, named, runs_replaced, unit_of
+
+SSHD = b"""\
+55d0a9e00000-55d0a9e0c000 r--p 00000000 fe:01 1311 /usr/sbin/sshd
+55d0a9e0c000-55d0a9e9b000 r-xp 0000c000 fe:01 1311 /usr/sbin/sshd
+55d0ab37a000-55d0ab39b000 rw-p 00000000 00:00 0                          [heap]
+7f1be8000000-7f1be8200000 r--p 00000000 fe:01 9 /usr/lib/locale/C.utf8/LC_CTYPE
+7f1be8a00000-7f1be8ac0000 r--p 00000000 fe:01 8023                       /usr/lib/x86_64-linux-gnu/libcrypto.so.3%s
+7f1be8ac0000-7f1be8d50000 r-xp 000c0000 fe:01 8023                       /usr/lib/x86_64-linux-gnu/libcrypto.so.3%s
+7ffd6d1b4000-7ffd6d1b8000 r--p 00000000 00:00 0                          [vvar]
+7ffd6d1b8000-7ffd6d1ba000 r-xp 00000000 00:00 0                          [vdso]
+"""
+DELETED = b" (deleted)"
+
+
+def maps(line: str) -> bytes:
+    return SSHD % (b"", b"") + line.encode() + b"\n"
+
+
+def mapped(path: str, mode: str = "r-xp") -> bytes:
+    return maps(f"7f0000000000-7f0000001000 {mode} 00000000 fe:01 77                         {path}")
+
+
+def test_a_process_that_maps_what_is_there_runs_nothing_replaced() -> None:
+    assert not runs_replaced(SSHD % (b"", b""), b"/usr/sbin/sshd")
+
+
+def test_a_library_that_was_replaced_is_seen_where_its_code_is_mapped() -> None:
+    assert runs_replaced(SSHD % (DELETED, DELETED), b"/usr/sbin/sshd")
+
+
+def test_what_is_mapped_only_to_be_read_is_no_code() -> None:
+    assert not runs_replaced(SSHD % (DELETED, b""), b"/usr/sbin/sshd")
+
+
+def test_a_program_that_was_replaced_is_seen_though_its_code_lies_elsewhere() -> None:
+    assert runs_replaced(b"", b"/usr/sbin/mysqld (deleted)")
+    assert not runs_replaced(b"", b"/home/me/mysqld (deleted)")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/usr/lib/x86_64-linux-gnu/libssl.so.3",
+        "/lib/x86_64-linux-gnu/libc.so.6",
+        "/lib64/ld-linux-x86-64.so.2",
+        "/usr/bin/dbus-daemon",
+        "/sbin/agetty",
+        "/opt/gitlab/embedded/lib/libz.so.1.2.13",
+        "/usr/lib/a name with spaces.so",
+    ],
+)
+def test_places_of_packages_count(path: str) -> None:
+    assert runs_replaced(mapped(f"{path} (deleted)"), b"")
+    assert runs_replaced(mapped(f"{path} (deleted)", "r-xs"), b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/memfd:systemd-executor",
+        "/SYSV00000000",
+        "/dev/zero",
+        "/dev/shm/ruby.1",  # noqa: S108 - a name, no file
+        "/[aio]",
+        "/drm mm object",
+        "/i915",
+        "/dev/nvidia0",
+        "/tmp/jna-3506402/jna7402.tmp",  # noqa: S108 - a name, no file
+        "/var/tmp/x.so",  # noqa: S108 - a name, no file
+        "/run/user/1000/orcexec.7A1TNl",
+        "/#1314",
+        "/var/lib/postgresql/15/main/x",
+        "/home/me/bin/x",
+        "/usr/local/bin/own",
+        "/usrlocal/x",
+        "/libexec-of-nobody/x",
+    ],
+)
+def test_what_is_deleted_on_purpose_or_is_no_packages_does_not_count(path: str) -> None:
+    assert not runs_replaced(mapped(f"{path} (deleted)"), b"")
+
+
+def test_places_can_be_others() -> None:
+    assert runs_replaced(mapped("/srv/lib/x.so (deleted)"), b"", (b"/srv/",))
+
+
+@given(st.binary(), st.binary())
+def test_no_text_of_mappings_is_too_odd(text: bytes, program: bytes) -> None:
+    assert runs_replaced(text, program) in {True, False}
+
+
+@given(st.lists(st.sampled_from([b"7f0-7f1 r-xp 0 0:0 7 ", b"/usr/lib/x", DELETED, b"\n", b"\xff", b" "]), max_size=9))
+def test_only_a_whole_line_of_the_kernels_counts(parts: list[bytes]) -> None:
+    text = b"".join(parts)
+
+    lines = [line.split(b" ", 5) for line in text.split(b"\n")[:-1]]
+    whole = [
+        line[5].lstrip(b" ") for line in lines if line[:5] == [b"7f0-7f1", b"r-xp", b"0", b"0:0", b"7"] and line[5:]
+    ]
+    replaced = [path for path in whole if path.startswith(b"/usr/lib/x") and path.endswith(DELETED)]
+    assert runs_replaced(text, b"") is bool(replaced)
+
+
+UNIFIED = "0::{}\n"
+OLD = "12:pids:{0}\n4:memory:/elsewhere\n1:name=systemd:{0}\n"
+HYBRID = "5:devices:{0}\n1:name=systemd:{0}\n0::{0}\n"
+PATHS = {
+    "/system.slice/ssh.service": "ssh.service",
+    "/system.slice/system-getty.slice/getty@tty1.service": "getty@tty1.service",
+    "/system.slice/system-openvpn.slice/openvpn@my\\x2dnet.service": "openvpn@my\\x2dnet.service",
+    "/system.slice/docker.service/init": "docker.service",
+    "/user.slice/user-1000.slice/session-3.scope": "session-3.scope",
+    "/user.slice/user-1000.slice/user@1000.service/app.slice/syncthing.service": "user@1000.service",
+    "/machine.slice/systemd-nspawn@web.service/payload/system.slice/ssh.service": "systemd-nspawn@web.service",
+    "/init.scope": "init.scope",
+    "/system.slice/_cpu.service": "cpu.service",
+    "/": None,
+    "/system.slice": None,
+    "/docker/0123456789abcdef": None,
+    "/lxc.payload.web/system.slice/ssh.service": None,
+    "/../../other": None,
+    "/system.slice/\x1b[2Jevil.service": None,
+}
+
+
+@pytest.mark.parametrize("layout", [UNIFIED, OLD, HYBRID], ids=["unified", "old", "hybrid"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_process_belongs_to_the_unit_that_systemd_would_name(path: str, layout: str) -> None:
+    assert unit_of(layout.format(path).encode()) == PATHS[path]
+
+
+def test_a_container_on_a_machine_of_the_old_layout_may_have_the_unified_one() -> None:
+    assert unit_of(b"9:name=systemd:/\n4:memory:/api/12\n0::/system.slice/cron.service\n") == "cron.service"
+
+
+@given(st.binary())
+def test_no_text_of_cgroups_is_too_odd(text: bytes) -> None:
+    found = unit_of(text)
+
+    assert found is None or found.isprintable()
+
+
+def test_each_name_is_told_once_and_in_order() -> None:
+    found = named(Process(program="x", unit=unit) for unit in ("ssh.service", "cron.service", "ssh.service"))
+
+    assert found == ("cron.service", "ssh.service")
+
+
+def test_a_process_outside_of_all_units_is_told_by_its_program() -> None:
+    assert named([Process(program="nginx", unit=None), Process(program="\x1b[2J", unit=None)]) == ("?[2J", "nginx")
+
+
+def test_the_command_that_waits_for_the_job_is_left_out_and_the_daemon_is_not() -> None:
+    processes = [Process(program="maestro-agent", unit=unit) for unit in ("session-3.scope", None, "cron.service")]
+
+    assert named(processes) == ()
+    assert named([Process(program="maestro-agent", unit="maestro-agent.service")]) == ("maestro-agent.service",)

@@ -1,0 +1,132 @@
+"""The agent's sender as a process, as the daemon starts it: `maestro-agent report --send`."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from agent.errors import BusyError
+from agent.host.hostfacts import host_id
+from agent.outbox import Bounds, Outbox
+from agent.outboxfile import opened
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+BOUNDS = Bounds(size=1 << 30, age=timedelta(days=30))
+
+
+@dataclass(kw_only=True)
+class Sender:
+    """An agent's record, configuration and outbox in a directory."""
+
+    directory: Path
+    settings: dict[str, object] = field(default_factory=dict)
+    process: "subprocess.Popen[str] | None" = None
+    daemon: "subprocess.Popen[bytes] | None" = None
+
+    def __post_init__(self) -> None:
+        for name in ("state", "run"):
+            (self.directory / name).mkdir()
+
+    def configure(self, *, port: int | None = None, **settings: object) -> None:
+        """Set what is given, and keep the rest."""
+        self.settings |= settings
+        if port is not None:
+            self.settings["url"] = f"https://127.0.0.1:{port}"
+        lines = [f"{name} = {json.dumps(value)}" for name, value in self.settings.items()]
+        (self.directory / "config.toml").write_text("\n".join(["[endpoint]", *lines, ""]))
+
+    def start(self, **environment: str) -> "subprocess.Popen[str]":
+        options = ["--config", str(self.directory / "config.toml"), "--state-dir", str(self.directory / "state")]
+        self.process = subprocess.Popen(
+            ["/usr/bin/python3", "-m", "agent", *options, "report", "--send", "--run-dir", str(self.directory / "run")],
+            cwd=CHECKOUT,
+            env={**os.environ, "JOURNAL_STREAM": "1:1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return self.process
+
+    def start_daemon(self) -> "subprocess.Popen[bytes]":
+        """Start the daemon, in a group of its own with the senders that it starts."""
+        options = ["--config", str(self.directory / "config.toml"), "--state-dir", str(self.directory / "state")]
+        self.daemon = subprocess.Popen(
+            ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(self.directory / "run")],
+            cwd=CHECKOUT,
+            env={**os.environ, "JOURNAL_STREAM": "1:1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return self.daemon
+
+    def kill_daemon(self) -> None:
+        """Kill the daemon and the sender that it has at work, as systemd does with their control group."""
+        if self.daemon is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.daemon.pid, signal.SIGKILL)
+            self.daemon.wait()
+
+    def send(self, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run it to its end, whichever that is."""
+        process = self.start(**environment)
+        out, err = process.communicate(timeout=120)
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    @contextmanager
+    def outbox(self) -> Iterator[Outbox]:
+        """Open the outbox, once the daemon's own sender leaves it."""
+        deadline = time.monotonic() + 30
+        with ExitStack() as stack:
+            while True:
+                now = datetime.now(timezone.utc)
+                try:
+                    found = stack.enter_context(opened(str(self.directory / "state/outbox"), host_id(), BOUNDS, now))
+                    break
+                except BusyError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            yield found
+
+    def add(self, count: int, first: int = 0, size: int = 100) -> None:
+        """Have events wait that the endpoint takes whatever they hold."""
+        now = datetime.now(timezone.utc)
+        with self.outbox() as outbox, outbox.changing():
+            for number in range(first, first + count):
+                outbox.add("test-event", now, {"number": number, "text": "x" * size}, now)
+
+    @property
+    def waiting(self) -> int:
+        with self.outbox() as outbox:
+            return outbox.depth().events
+
+    @property
+    def told(self) -> Any:
+        """Return what it says of the centre."""
+        return json.loads((self.directory / "run/telling.json").read_text())["listeners"]["centre"]
+
+
+def until(words: str, condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, words
+        time.sleep(0.1)
+
+
+def stored_events(database: Path) -> list[tuple[int, str, Any]]:
+    """Return sequence, key and body of all events that the endpoint has, as they came."""
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute("SELECT sequence, key, body FROM events ORDER BY received_at, sequence").fetchall()
+    return [
+        (sequence, key, json.loads(body) if isinstance(body, str | bytes) else body) for sequence, key, body in rows
+    ]

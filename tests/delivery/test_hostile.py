@@ -1,0 +1,179 @@
+"""Whatever bytes come back, the sender says what came of it, within its time and its memory."""
+
+import gzip
+import os
+import resource
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as some
+
+from agent.core.retry import Verdict
+from agent.errors import ConfigError
+from agent.host.alarm import limited
+from agent.host.centre import Answer, Centre
+from tests.core.given import NO_CENTRE
+
+settings.register_profile("ours", database=None)
+settings.load_profile("ours")
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@dataclass
+class Stranger:
+    """A server on loopback that answers each request with the bytes it was given, and hangs up."""
+
+    answer: bytes = b""
+    got: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                with connection, suppress(OSError):
+                    self.got = connection.recv(65536)
+                    if b"\r\n\r\n" in self.got[-4:]:
+                        self.got += connection.recv(65536)  # the body came on its own
+                    connection.sendall(self.answer)
+
+    def post(self) -> Answer:
+        return self._ask(lambda centre: centre.post({"messages": []}))
+
+    def beat(self) -> Answer:
+        return self._ask(lambda centre: centre.beat(host_id="h", instance_id="i", sequence=1, digest="d"))
+
+    def _ask(self, how: Callable[[Centre], Answer]) -> Answer:
+        centre = Centre(replace(NO_CENTRE, url=f"http://127.0.0.1:{self.port}"))
+        try:
+            return how(centre)
+        finally:
+            centre.close()
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[Stranger]:
+    made = Stranger()
+    yield made
+    made.listener.shutdown(socket.SHUT_RDWR)
+    made.listener.close()
+
+
+HEADERS = some.sampled_from(
+    [
+        b"Content-Length: 5\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Encoding: gzip\r\n",
+        b"Retry-After: 99999999999999999999999\r\n",
+        b"Retry-After: -5\r\n",
+        b"Retry-After: Fri, 99 Foo 99999 99:99:99 GMT\r\n",
+        b"Retry-After: Mon, 01 Jan 0001 00:00:00 +2359\r\n",
+        b"Date: yesterday\r\n",
+        b"Date: Mon, 01 Jan 0001 00:00:00 -0000\r\n",
+        b"Date: Fri, 31 Dec 9999 23:59:59 -2359\r\n",
+        b"Location: file:///etc/passwd\r\n",
+        b"Set-Cookie: a=b\r\n",
+        b"Connection: upgrade\r\n",
+    ]
+)
+ANSWERS = some.builds(
+    lambda status, headers, body: b"HTTP/1.1 %d X\r\n" % status + b"".join(headers) + b"\r\n" + body,
+    some.sampled_from([100, 101, 200, 204, 206, 301, 304, 400, 401, 413, 422, 429, 500, 503, 999]),
+    some.lists(HEADERS, max_size=4),
+    some.binary(max_size=300),
+)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(answer=some.one_of(some.binary(max_size=300), ANSWERS))
+@example(answer=b"")
+@example(answer=HEAD + b"Content-Length: 3000000\r\n\r\n" + b" " * 3_000_000)
+@example(answer=HEAD + b"X: " + b"x" * 1_000_000)
+@example(answer=(HEAD + b"\r\n") * 9)
+def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
+    stranger.answer = answer
+
+    for found in (stranger.post(), stranger.beat()):
+        assert isinstance(found, Answer)
+        assert len(found.text) <= 1 << 20
+        assert found.why or found.verdict is Verdict.ANSWERED
+        assert found.why.isprintable()
+
+
+def test_what_utf8_cannot_hold_stops_no_message(stranger: Stranger) -> None:
+    """A package's configuration file may have a name of any bytes; Python makes surrogates of them."""
+    centre = Centre(replace(NO_CENTRE, url=f"http://127.0.0.1:{stranger.port}"))
+
+    centre.post({"messages": ["/etc/caf\udce9.conf"]})
+    centre.close()
+
+    assert gzip.decompress(stranger.got.partition(b"\r\n\r\n")[2]) == b'{"messages":["/etc/caf?.conf"]}'
+
+
+def test_a_token_that_comes_back_is_not_told(stranger: Stranger, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cr3t-token\n")
+    problem = b'{"title": "no such token: s3cr3t-token"}'
+    stranger.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
+    url, token = f"http://127.0.0.1:{stranger.port}", str(tmp_path / "token")
+    centre = Centre(replace(NO_CENTRE, url=url, token_file=token))
+
+    found = centre.post({"messages": []})
+    centre.close()
+
+    assert found.why == "HTTP 401 Bad ...: no such token: ..."
+
+
+def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    stranger.answer = HEAD + b"Content-Length: 50000000\r\n\r\n" + b" " * 50_000_000
+    made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    found = stranger.post()
+
+    assert found.verdict is Verdict.BROKEN
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - made < 20_000
+    assert made >= before
+
+
+@pytest.mark.parametrize("text", ["\udcff", float("nan")])
+def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no UTF-8, of a file say, is half a pair in Python, and would be in no other language."""
+    taken: list[bytes] = []
+
+    def exchange(_method: str, _path: str, body: bytes, _headers: object) -> Answer:
+        taken.append(gzip.decompress(body))
+        return Answer(verdict=Verdict.ANSWERED)
+
+    centre = Centre(replace(NO_CENTRE, url="http://127.0.0.1:9"))
+    monkeypatch.setattr(centre, "_exchange", exchange)
+
+    answer = centre.post({"x": text})
+
+    if isinstance(text, str):
+        assert taken == [b'{"x":"?"}']
+    else:
+        assert (answer.verdict, taken) == (Verdict.BROKEN, [])
+
+
+@pytest.mark.parametrize("name", ["token_file", "ca_file", "client_cert", "client_key"])
+def test_a_pipe_in_place_of_a_file_hangs_nobody(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    changes: Any = {name: str(tmp_path / "pipe")}
+    policy = replace(NO_CENTRE, url="https://127.0.0.1:9", **changes)
+
+    with limited(timedelta(seconds=5)), pytest.raises(ConfigError, match="not a regular file"):
+        Centre(policy)

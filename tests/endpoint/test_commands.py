@@ -1,0 +1,220 @@
+"""The command line: `try` from nothing to a report, tokens, and configuration errors that say where."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from endpoint.cli import tryout
+from endpoint.config import Config, read_config
+from endpoint.errors import ConfigError
+from tests.support.authority import Authority
+from tests.support.centre import CHECKOUT, free_port
+
+CONFIG = CHECKOUT / "docs/endpoint/config.example.toml"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "endpoint", *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
+    started, directory = time.monotonic(), tmp_path / "try"
+    etc, out = tmp_path / "etc", tmp_path / "out"
+    (etc / "config.d").mkdir(parents=True)
+    agent = f"exec {sys.executable} -m agent --config {etc}/config.d/try.toml --state-dir {tmp_path}/state"
+    for name, script in (("systemctl", "exit 0"), ("maestro-agent", f'{agent} "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    with trying(out, directory) as process:
+        pasted = said(out).split("\n\n")[1]
+        here = pasted.replace("/etc/maestro-agent", str(etc)).replace("-g maestro-agent", "-g root")
+        done = subprocess.run(
+            ["sh", "-euc", f"umask 077\n{here}"], cwd=CHECKOUT, capture_output=True, text=True, check=False,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin:/usr/sbin"},
+        )  # fmt: skip
+        shown = run("fleet", "--config", str(directory / "endpoint.toml")).stdout
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "delivered" in done.stdout
+    assert "1 host:" in shown
+    assert "batch.stored" in out.read_text()
+    assert time.monotonic() - started < 60
+    assert process.returncode == 0
+    assert (etc / "try/token").stat().st_mode & 0o777 == 0o640
+    assert (etc / "config.d/try.toml").stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in directory.iterdir() if path.stat().st_mode & 0o077] == ["ca.pem"]
+    assert not list(directory.rglob("ca.key"))
+
+
+@contextmanager
+def trying(out: Path, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "endpoint", "try", "--dir", str(directory), "--port", str(free_port())]
+    with out.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=stream, stderr=stream, start_new_session=True)
+    try:
+        said(out)
+        port = int(command[-1])
+        deadline = time.monotonic() + 20
+        while not listens(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def said(out: Path) -> str:
+    deadline = time.monotonic() + 30
+    while "Ctrl-C" not in out.read_text():
+        assert time.monotonic() < deadline, out.read_text()
+        time.sleep(0.1)
+    return out.read_text()
+
+
+def test_what_the_agent_can_read_where_it_is_is_not_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tryout, "_READER", "nogroup")
+    for hidden in (tmp_path, Path("/run")):
+        with tempfile.TemporaryDirectory(dir=hidden) as name:
+            place = Path(name)
+            place.chmod(0o711)
+            token = place / "token"
+            token.touch(0o600)
+
+            seen = tryout._shown(token)  # noqa: SLF001 - who runs it must be root, and the agent installed
+
+            assert seen is (hidden == Path("/run"))
+            assert token.stat().st_mode & 0o777 == (0o640 if seen else 0o600)
+            place.chmod(0o700)
+            assert tryout._shown(token) is False  # noqa: SLF001
+
+
+def test_certificates_that_have_run_out_are_made_anew(tmp_path: Path) -> None:
+    directory = tmp_path / "try"
+    with trying(tmp_path / "first", directory):
+        first = (directory / "ca.pem").read_text()
+    with trying(tmp_path / "second", directory):
+        kept = (directory / "ca.pem").read_text()
+    expired = Authority.make(tmp_path / "authority").sign("localhost", expired=True)
+    shutil.copy(expired.file, directory / "server.pem")
+
+    with trying(tmp_path / "third", directory):
+        new = (directory / "ca.pem").read_text()
+
+    assert first == kept != new
+
+
+@pytest.mark.parametrize("arguments", [("--dir", 'x"y'), ("--dir", "x\ny"), ("--port", "0"), ("--port", "65536")])
+def test_what_cannot_be_tried_is_a_usage_error(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = run("try", "--dir", str(tmp_path / "try"), *arguments)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[server]\nlisten = 5", "server.listen: must be text"),
+        ("[server]\nlisten = '0.0.0.0:8443'", "beyond loopback it needs tls.certificate"),
+        ("[server]\nlisten = 'nowhere'", "must be ADDRESS:PORT"),
+        ("[server]\nlisten = '127.0.0.1:65536'", "must be ADDRESS:PORT"),
+        ("[server]\nthreds = 5", "server.threds: no such setting; did you mean threads?"),
+        ("[server]\nthreads = true", "server.threads: must be a whole number"),
+        ("[server]\nthreads = 0", "server.threads: must be between 1 and"),
+        ("[server]\nconnections = 8", "must be more than server.threads"),
+        ("server = 5", "server: must be a table"),
+        ("[tls]\nclient_certificates = 'maybe'", "must be one of none, optional, required"),
+        ("[tls]\ncertificate = '/x'", "go together"),
+        ("[tls]\ncertificate = '/x'\nkey = '/y'", "tls.certificate: /x: is not there"),
+        ("[tls]\nclient_certificates = 'required'", "needs client_ca"),
+        ("[store]\nkeep_events = 400", "store.keep_events: must be text"),
+        ("[store]\nkeep_events = '400'", 'store.keep_events: must be a duration, as "400d", or "forever"'),
+        ("[store]\nkeep_events = '0d'", "store.keep_events: must be a duration"),
+        ("[store]\nkeep_events = '1h'", "store.keep_events: must be between 1d and 36500d"),
+        ("[store]\nkeep_events = '999999999d'", "store.keep_events: must be between 1d and 36500d"),
+        ("[fleet]\nforget_after = 'never'", "fleet.forget_after: must be a duration"),
+        ("[fleet]\nforget_after = '1d'\nsilent_after_s = 86400", "must be more than fleet.silent_after_s"),
+        ("[", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_configuration_is_told_with_file_and_key(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError, match=r"config\.toml") as raised:
+        read_config(file)
+
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite+nothing://", "sqlite://", "sqlite:///:memory:"])
+def test_a_wrong_database_is_a_configuration_error(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[database]\nurl = '{url}'")
+
+    done = run("fleet", "--config", str(file))
+
+    assert done.returncode == 78
+    assert "database.url" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[database]\nurl = 'postgresql+psycopg2://x@/x?host={tmp_path}'")
+
+    done = run("serve", "--config", str(file))
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_password_in_the_url_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql+psycopg2://x:hush@127.0.0.1:1/x\n")
+    file = tmp_path / "config.toml"
+    file.write_text(f"[database]\nurl_file = '{tmp_path}/url'")
+
+    done = run("fleet", "--config", str(file))
+
+    assert done.returncode == 1
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_the_example_holds_every_setting_with_its_default(tmp_path: Path) -> None:
+    text = CONFIG.read_text()
+    file = tmp_path / "config.toml"
+    file.write_text("\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines()))
+
+    assert read_config(file) == Config()
+    for table in ("server", "tls", "database", "store", "limits", "fleet"):
+        for name in vars(type(getattr(Config(), table)))["__slots__"]:
+            assert f"{name} = " in text, name
+
+
+def test_usage_errors_end_with_2() -> None:
+    for arguments in (
+        ["add", "--name", "\udcff"],
+        ["add", "--name", "x" * 257],
+        ["add", "--host", "\udcff"],
+        ["revoke", "\udcff"],
+    ):
+        done = run("token", *arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert run("token", "add", "--host", "web1").returncode == 2
+    assert run("nonsense").returncode == 2
+    assert run("--version").stdout.startswith("maestro-endpoint ")

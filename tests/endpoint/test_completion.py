@@ -1,0 +1,47 @@
+"""The completion for bash offers what the commands take, no less and no more."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.centre import CHECKOUT
+
+COMMANDS = ("", "serve", "try", "fleet", "gaps", "token", "token add", "token list", "token revoke")
+COMPLETE = """
+. completion/maestro-endpoint.bash
+COMP_WORDS=(maestro-endpoint "$@"); COMP_CWORD=$#
+compopt() { echo "compopt $*"; }
+_maestro_endpoint
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def offered(*words: str) -> set[str]:
+    command = ["bash", "-c", COMPLETE, "bash", *words]
+    return set(subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split())
+
+
+def usage(*words: str) -> str:
+    command = [sys.executable, "-m", "endpoint", *words, "--help"]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_and_every_command_is_offered(command: str) -> None:
+    words = command.split()
+    said = usage(*words)
+
+    assert offered(*words, "--") == set(re.findall(r"(?m)^ +(?:-h, )?(--[a-z-]+)", said))
+    assert offered(*words, "") == set(re.findall(r"(?m)^    ([a-z]+)  ", said))
+
+
+def test_what_follows_an_option_is_no_command() -> None:
+    assert offered("fleet", "--config", "docs/endpoint/config.ex") == {"compopt", "-o", "filenames"} | {
+        "docs/endpoint/config.example.toml"
+    }
+    assert offered("try", "--dir", "docs/end") == {"compopt", "-o", "filenames", "docs/endpoint"}
+    assert offered("token", "add", "--name", "") == set()
+    assert offered("token", "--config", "x", "") == {"add", "list", "revoke"}
+    assert offered("fleet", "--config", "=", "docs/endpoint/op") >= {"docs/endpoint/openapi.yaml"}

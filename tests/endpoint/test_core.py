@@ -1,0 +1,255 @@
+"""The endpoint's core: gaps, sifting, limits, rates, the table. Pure: no process, no database."""
+
+import gzip
+import json
+import random
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from endpoint.core.batch import read_message
+from endpoint.core.fleet import Stream, fleet_document
+from endpoint.core.gaps import Gaps, Span, expected, find_gaps, total
+from endpoint.core.parse import DEEPEST, MOST_BYTES, inflate, parse
+from endpoint.core.rate import Rates
+from endpoint.core.sift import Known, Seen, Status, sift
+from endpoint.core.text import fleet_lines, gap_lines
+from endpoint.core.times import age, moment, parse_moment
+from endpoint.errors import RefusedError
+from tests.support.messages import Outbox, Raw
+
+NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
+SETS = st.sets(st.integers(1, 40))
+
+
+def spans(text: str) -> tuple[Span, ...]:
+    pairs = [(part.split("-") * 2)[:2] for part in text.split()]
+    return tuple(Span(first=int(first), last=int(last)) for first, last in pairs)
+
+
+@pytest.mark.parametrize(
+    ("present", "upto", "lost", "refused", "gaps"),
+    [
+        ([], 0, "", [], ("", "", "")),
+        ([1, 2, 3], 3, "", [], ("", "", "")),
+        ([2, 4], 6, "", [], ("1 3 5-6", "", "")),
+        ([1, 9], 9, "3-5", [], ("2 6-8", "3-5", "")),
+        ([1, 9], 9, "1-9 2-4", [], ("", "2-8", "")),
+        ([1, 5], 5, "2-3", [3, 4], ("", "2", "3-4")),
+        ([1, 2], 2, "5-9", [7], ("", "", "")),
+        ([4], 2, "", [], ("1-2", "", "")),
+    ],
+)
+def test_gaps_are_told_apart(
+    present: list[int], upto: int, lost: str, refused: list[int], gaps: tuple[str, ...]
+) -> None:
+    missing, told, turned_away = map(spans, gaps)
+
+    found = find_gaps(present, upto, spans(lost), refused)
+
+    assert found == Gaps(missing=missing, lost=told, refused=turned_away)
+
+
+@given(
+    present=SETS, upto=st.integers(0, 40), lost=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 9))), refused=SETS
+)
+def test_gaps_are_what_a_set_says(present: set[int], upto: int, lost: list[tuple[int, int]], refused: set[int]) -> None:
+    declared = [Span(first=first, last=first + more) for first, more in lost]
+
+    found = find_gaps(sorted(present), upto, declared, refused)
+
+    def numbers(parts: tuple[Span, ...]) -> set[int]:
+        members = [number for span in parts for number in range(span.first, span.last + 1)]
+        assert len(members) == len(set(members)) == total(parts)
+        assert members == sorted(members)
+        return set(members)
+
+    holes = set(range(1, upto + 1)) - present
+    told = {number for span in declared for number in range(span.first, span.last + 1)}
+    assert numbers(found.refused) == holes & refused
+    assert numbers(found.lost) == (holes - refused) & told
+    assert numbers(found.missing) == holes - refused - told
+
+
+def test_events_are_expected_up_to_what_came_and_what_was_acknowledged() -> None:
+    assert expected(5, None, None) == 5
+    assert expected(5, 9, 2) == 7
+    assert expected(9, 9, 9) == 9
+    assert expected(0, 3, None) == 0
+
+
+@given(st.data())
+def test_in_whatever_order_and_however_often_each_event_is_stored_once(data: st.DataObject) -> None:
+    box = Outbox()
+    messages = [read_message(box.event(document={"n": number}), None) for number in range(8)]
+    sent = data.draw(st.lists(st.lists(st.sampled_from(messages), min_size=1), max_size=6))
+    stored: dict[str, Seen] = {}
+
+    for batch in sent:
+        sifted = sift(batch, Known(events=list(stored.values())))
+        assert [result.key for result in sifted.results] == [message.key for message in batch]
+        assert Status.REFUSED not in {result.status for result in sifted.results}
+        for message in sifted.events:
+            assert message.key not in stored
+            stored[message.key] = Seen(key=message.key, sequence=message.sequence, digest=message.digest)
+
+    assert set(stored) == {message.key for batch in sent for message in batch}
+
+
+@given(st.permutations(range(1, 7)))
+def test_of_states_in_any_order_the_last_one_written_stays(order: list[int]) -> None:
+    box = Outbox()
+    raws: list[Raw] = [box.heartbeat(f"{number:016x}") for number in range(6)]
+    messages = [read_message(raw, None) for raw in raws]
+    latest: Seen | None = None
+
+    for number in order:
+        sifted = sift([messages[number - 1]], Known(latest=latest))
+        assert sifted.results[0].status is Status.ACCEPTED
+        if sifted.latest is not None:
+            latest = Seen(key=sifted.latest.key, sequence=sifted.latest.sequence, digest=sifted.latest.digest)
+
+    assert latest is not None
+    assert latest.sequence == 6
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=30,
+)
+
+
+@given(JSON)
+def test_json_is_read_as_it_was_written(value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if b"\xed" not in text:  # half a surrogate pair is no UTF-8
+        assert parse(text) == value
+    assert parse(json.dumps(value).encode()) == value
+
+
+@given(st.binary(max_size=200))
+def test_bytes_are_read_or_refused(data: bytes) -> None:
+    for reading in (parse, inflate):
+        with suppress(RefusedError):
+            reading(data)
+    assert inflate(gzip.compress(data)) == data
+
+
+def test_nesting_is_counted_outside_of_strings_alone() -> None:
+    deep = b"[" * DEEPEST + b"]" * DEEPEST
+
+    assert parse(deep)
+    assert parse(json.dumps("[" * 100 + '\\"' + "{" * 100).encode())
+    with pytest.raises(RefusedError, match="nested"):
+        parse(b"[" + deep + b"]")
+    with pytest.raises(RefusedError):
+        parse(b'"[' * 5000)
+
+
+def test_what_is_too_much_is_refused_before_it_is_read() -> None:
+    with pytest.raises(RefusedError) as raised:
+        inflate(gzip.compress(b" " * (MOST_BYTES + 1)))
+    assert raised.value.status == 413
+    with pytest.raises(RefusedError) as raised:
+        parse(b" " * (MOST_BYTES + 1))
+    assert raised.value.status == 413
+
+
+def test_a_host_gets_its_share_and_no_more() -> None:
+    rates = Rates(per_minute=60, burst=3)
+
+    at_once = [rates.wait_s("a", 100.0) for _ in range(4)]
+    other = rates.wait_s("b", 100.0)
+    later = [rates.wait_s("a", 101.0), rates.wait_s("a", 101.5), rates.wait_s("a", 50.0)]
+
+    assert at_once == [0, 0, 0, 1]
+    assert other == 0
+    assert later == [0, 0.5, 0.5]
+
+
+def test_over_any_time_the_share_holds() -> None:
+    rates, chance = Rates(per_minute=120, burst=10), random.Random(1)  # noqa: S311 - a test's chance
+    now, taken = 0.0, 0
+    for _ in range(5000):
+        now += chance.random() * 0.3
+        taken += rates.wait_s("a", now) == 0
+
+    assert now * 2 <= taken <= now * 2 + 10
+
+
+def stream(host: str, **changes: object) -> Stream:
+    values: dict[str, object] = {
+        "host_id": host, "instance_id": "i", "agent_version": "0.1.0", "last_seen_at": NOW, "reported_at": NOW,
+        "state": {"host": {"name": host}}, "events": 0, "highest_event": 0, "refused": 0, "gaps": Gaps(), **changes,
+    }  # fmt: skip
+    return Stream(**values)  # type: ignore[arg-type]
+
+
+def test_what_waited_when_a_state_was_written_and_has_come_since_waits_no_longer() -> None:
+    outbox = {"depth": 3, "last_sequence": 9}
+    rows = [
+        fleet_document([stream("a", state={"outbox": outbox}, highest_event=highest)], NOW, timedelta(1))["hosts"][0]
+        for highest in (2, 6, 8, 9, 12)
+    ]
+    unknown = fleet_document([stream("a", state={"outbox": None})], NOW, timedelta(1))["hosts"][0]
+
+    assert [row["waiting_events"] for row in rows] == [3, 3, 1, 0, 0]
+    assert unknown["waiting_events"] is None
+
+
+def test_a_host_is_silent_when_none_of_its_outboxes_speaks() -> None:
+    old = NOW - timedelta(hours=3)
+    lost = Gaps(missing=spans("2-3"), lost=spans("7"))
+    streams = [
+        stream("a", last_seen_at=old, gaps=lost, refused=1),
+        stream("a", instance_id="j"),
+        stream("b", last_seen_at=old, state=None, reported_at=None),
+    ]
+
+    document = fleet_document(streams, NOW, timedelta(minutes=15))
+
+    unnamed, named = document["hosts"]
+    assert (named["silent"], named["missing_events"], named["lost_events"], named["refused_messages"]) == (
+        False,
+        2,
+        1,
+        1,
+    )
+    assert (unnamed["silent"], unnamed["name"], unnamed["pending"]) == (True, None, None)
+
+
+def test_the_table_is_for_people() -> None:
+    state = {
+        "host": {"name": "web\x1b[2J1"}, "health": "attention", "updates": {"security_pending": 3, "held": 0},
+        "reboot": {"required": True, "since": "2026-11-21T05:10:00Z"}, "last_outcome": {"result": "failed"},
+    }  # fmt: skip
+    streams = [
+        stream("a", state=state, gaps=Gaps(missing=spans("2-3"))),
+        stream("b", state={"reboot": {"required": False}}, last_seen_at=NOW - timedelta(hours=3)),
+        stream("c", state={"reboot": {"required": True, "since": None}}),
+    ]
+
+    lines = fleet_lines(fleet_document(streams, NOW, timedelta(minutes=15)), NOW)
+
+    assert lines == [
+        "HOST      SEEN         HEALTH     PENDING  HELD  REBOOT     LAST RUN  EVENTS     ID",
+        "-         3 h, SILENT  ?          ?        ?     no         -         complete   b",
+        "-         0 s          ?          ?        ?     required   -         complete   c",
+        "web?[2J1  0 s          attention  3        0     since 2 d  failed    2 missing  a",
+        "",
+        "3 hosts: 1 pending, 0 with held updates, 2 to reboot, 1 silent, 1 with missing events",
+    ]
+    assert "\x1b" not in "".join(lines + gap_lines(streams))
+    assert gap_lines(streams) == ["web?[2J1 (a, outbox i): missing 2-3"]
+    assert fleet_lines({"hosts": []}, NOW) == ["no host has reported yet"]
+    assert gap_lines([]) == ["no gaps"]
+
+
+def test_times_are_written_as_they_are_read() -> None:
+    assert parse_moment(moment(NOW)) == NOW
+    ages = [age(NOW - timedelta(seconds=seconds), NOW) for seconds in (-5, 59, 60, 7200, 90_000)]
+    assert ages == ["0 s", "59 s", "1 min", "2 h", "1 d"]

@@ -1,0 +1,90 @@
+"""Whatever a sender with a valid token makes up: an answer as the contract says, no traceback, no dead worker."""
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.centre import Client
+from tests.support.messages import Outbox
+
+ANSWERS = {200, 400, 413, 422}
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8)
+    | st.sampled_from(["event", "state", "heartbeat", "x" * 16, "\x00", "\udce4", 2**53, -1])
+)  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+LIMITS = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def well_answered(client: Client, data: bytes) -> int:
+    answer = client.raw(data)
+    assert answer.status in ANSWERS, (answer, data)
+    if answer.status != 200:
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    assert b"Traceback" not in answer.body
+    assert len(answer.body) < 64 * 1024
+    return answer.status
+
+
+@given(data=st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))
+@LIMITS
+def test_any_bytes(client: Client, data: bytes) -> None:
+    well_answered(client, data)
+
+
+@given(value=VALUES)
+@LIMITS
+def test_any_json(client: Client, value: Any) -> None:
+    well_answered(client, json.dumps(value).encode())
+
+
+@given(
+    message=st.fixed_dictionaries(
+        {
+            "key": st.just("k" * 16) | st.from_regex(r"\A[0-9a-z-]{16,64}\Z") | LEAVES,
+            "kind": st.sampled_from(["event", "state", "heartbeat"]) | LEAVES,
+            "sequence": st.integers(1, 2**53 - 1) | st.sampled_from([1.0, 1e300, True]),
+            "created_at": st.just("2026-11-23T08:10:00Z") | st.text(max_size=30),
+            "body": st.dictionaries(st.sampled_from(["schema", "type", "at", "document", "hash"]), VALUES) | VALUES,
+        }
+    )
+)
+@LIMITS
+def test_any_message(client: Client, message: dict[str, Any]) -> None:
+    well_answered(client, json.dumps(Outbox().batch(message)).encode())
+
+
+@given(
+    kind=st.sampled_from(["messages-lost", "rebooted", "new-thing", "outcome"]),
+    document=st.dictionaries(st.text(), VALUES),
+)
+@LIMITS
+def test_any_document(client: Client, kind: str, document: dict[str, Any]) -> None:
+    box = Outbox()
+
+    assert well_answered(client, json.dumps(box.batch(box.event(kind, document))).encode()) in {200, 400}
+
+
+@given(first=st.integers(1, 2**53 - 1), last=st.integers(1, 2**53 - 1), sequence=st.integers(1, 2**53 - 1))
+@settings(LIMITS, max_examples=30)
+def test_any_declared_loss(client: Client, first: int, last: int, sequence: int) -> None:
+    box = Outbox()
+    lost = {"count": 1, "first_sequence": first, "last_sequence": last, "reason": "too-old"}
+
+    assert client.post(box.batch(box.event("messages-lost", lost, sequence=sequence))).statuses == ["accepted"]
+
+
+def test_after_all_that_the_fleet_can_still_be_shown(client: Client) -> None:
+    for command in ("fleet", "gaps"):
+        done = client.centre.run(command)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert "request.failed" not in client.centre.journal
+    assert "Traceback" not in client.centre.journal

@@ -1,0 +1,122 @@
+"""The package on a booted machine: installed with apt, run by systemd with all its fences, on every release."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.roots import connect, save
+from tests.support import bases
+from tests.support.booted import Booted, booted
+from tests.support.machine import machine
+from tests.support.messages import Outbox
+
+pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("endpoint-installed")]
+UNIT = "maestro-endpoint.service"
+CONFIG = """\
+[server]
+listen = "127.0.0.1:8443"
+"""
+
+
+@pytest.fixture(params=bases.table_codenames())
+def host(request: pytest.FixtureRequest, deb: Path, tmp_path: Path) -> Iterator[Booted]:
+    """Return a booted machine with both packages, and what they need from the distribution's archive."""
+    base = bases.base(str(request.param), bases.BOOTED)
+    layer = tmp_path / "layer"
+    with machine(base) as running:
+        connect(running)
+        running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+        for package in ("maestro-endpoint", "maestro-agent"):
+            shutil.copy(next(deb.parent.glob(f"{package}_*_all.deb")), running.path(f"/srv/{package}.deb"))
+        running.check("apt-get -q update", timeout=300)
+        running.check("apt-get -q -y --no-install-recommends install /srv/maestro-*.deb curl", timeout=600)
+        assert running.run(f"systemctl --root=/ is-enabled {UNIT}").stdout.strip() == "disabled"
+        running.check("rm /usr/sbin/policy-rc.d")
+        save(running, layer)
+    with booted(layer, base) as up:
+        yield up
+    subprocess.run(["rm", "-rf", str(layer)], check=True)
+
+
+def test_it_waits_for_its_configuration_and_then_serves(host: Booted) -> None:
+    box = Outbox()
+    before = host.run(f"systemctl start {UNIT}; systemctl is-active {UNIT}").stdout.strip()
+    host.write("/etc/maestro-endpoint/config.toml", CONFIG)
+    token = host.check("maestro-endpoint token add --name first").strip()
+
+    host.check(f"systemctl enable --now {UNIT}")
+    host.write("/srv/batch.json", json.dumps(box.batch(box.state(), box.event())))
+    posted = host.check(
+        f"curl -sS -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' "
+        "--data-binary @/srv/batch.json http://127.0.0.1:8443/v1/messages"
+    )
+    owner = host.check("stat -c %U /var/lib/maestro-endpoint/endpoint.db").strip()
+    user = host.check(f"ps -o user:20= -p $(systemctl show -p MainPID --value {UNIT})").strip()
+    host.check(f"systemctl kill -s KILL {UNIT}; timeout 30 sh -c 'until systemctl is-active {UNIT}; do sleep 1; done'")
+    fleet = host.check("maestro-endpoint fleet")
+    exposure = host.run(f"systemd-analyze security --no-pager {UNIT}").stdout.splitlines()[-1]
+    host.check("apt-get -q -y purge maestro-endpoint")
+
+    assert before == "inactive"
+    assert [result["status"] for result in json.loads(posted)["results"]] == ["accepted", "accepted"]
+    assert owner == user == "maestro-endpoint"
+    assert "web1" in fleet
+    assert float(exposure.rpartition(": ")[2].split()[0]) < 2.5, exposure
+    assert (
+        host.run("find / -xdev -path '*maestro-endpoint*' -not -path '/srv/*' -not -path '*/systemd-private-*'").stdout
+        == ""
+    )
+
+
+def test_it_can_be_tried_over_tls(host: Booted) -> None:
+    box, other = Outbox(), Outbox()
+    host.write("/srv/batch.json", json.dumps(box.batch(box.state(), box.event())))
+    host.write("/srv/other.json", json.dumps(other.batch(other.state(), other.event())))
+
+    host.check("(maestro-endpoint try --port 8444 >/srv/out 2>&1 & echo $! >/srv/pid)")
+    host.check("timeout 30 sh -c 'until grep -q Ctrl-C /srv/out; do sleep 0.2; done'")
+    place = "/var/lib/maestro-endpoint-try"
+    posted = host.check(
+        f"curl -sS --retry 20 --retry-connrefused --retry-delay 1 --cacert {place}/ca.pem "
+        f"-H \"Authorization: Bearer $(cat {place}/token)\" -H 'Content-Type: application/json' "
+        "--data-binary @/srv/batch.json https://127.0.0.1:8444/v1/messages "
+        "--next -sS --cacert /var/lib/maestro-endpoint-try/ca.pem -H 'Content-Type: application/json' "
+        "--data-binary @/srv/other.json https://127.0.0.1:8444/v1/messages"
+    )
+    fleet = host.check(f"maestro-endpoint fleet --config {place}/endpoint.toml")
+    host.check("kill $(cat /srv/pid)")
+
+    assert posted.count('"accepted"') == 2
+    assert posted.count('"status":401') == 1
+    assert "web1" in fleet
+    assert "1 host:" in fleet
+    assert "Traceback" not in host.check("cat /srv/out")
+
+
+def test_the_agent_of_the_same_machine_reports_as_its_own_user_once_that_is_pasted(host: Booted) -> None:
+    place = "/var/lib/maestro-endpoint-try"
+    host.check("(maestro-endpoint try >/srv/out 2>&1 & echo $! >/srv/pid)")
+    host.check("timeout 30 sh -c 'until grep -q Ctrl-C /srv/out; do sleep 0.2; done'")
+    *settings, by_hand = host.check("cat /srv/out").split("\n\n")[1].splitlines()
+
+    sooner = "\n".join(settings).replace("[endpoint]", '[endpoint]\ninterval = "1m"')
+    host.write("/srv/pasted", f"{sooner}\n")
+    host.check("sh -eu /srv/pasted")
+    fleet = f"maestro-endpoint fleet --config {place}/endpoint.toml"
+    waited = host.run(f"timeout 120 sh -c 'until {fleet} | grep -q \"1 host:\"; do sleep 1; done'", timeout=150)
+    assert waited.returncode == 0, host.run(
+        "journalctl -u maestro-agent | tail -n 30; cat /srv/out; maestro-agent status"
+    ).stdout
+    user = host.check("ps -o user:20= -p $(systemctl show -p MainPID --value maestro-agent)").strip()
+    rights = host.check(f"stat -c '%U %G %a' {place}/token").split()
+    sent = host.run(by_hand)
+    host.check("kill $(cat /srv/pid)")
+
+    assert by_hand == "maestro-agent report --send"
+    assert sent.returncode == 0, sent.stderr
+    assert user == "maestro-agent"
+    assert rights == ["root", "maestro-agent", "640"]

@@ -1,0 +1,319 @@
+"""What is old goes, and nothing of what follows from it: no gap comes of it, nothing is stored twice."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+import sqlalchemy as sa
+
+from endpoint.config import Config, Fleet, Keeping
+from endpoint.core.batch import Batch, read_message
+from endpoint.core.fleet import Stream
+from endpoint.core.gaps import total
+from endpoint.core.sift import Sifted
+from endpoint.store.database import Database
+from endpoint.store.pruning import Pruning, Turn
+from endpoint.store.streams import Streams
+from endpoint.store.tables import EVENTS, LOSSES, METADATA, REFUSALS, STATES, STREAMS, UPKEEP
+from endpoint.store.views import Views
+from endpoint.upkeep import Upkeep
+from tests.endpoint.conftest import Make
+from tests.endpoint.test_messages import gaps, host_row
+from tests.support.messages import Outbox, Raw
+
+NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+KEPT = timedelta(days=400)
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def database(make: Make) -> Iterator[Database]:
+    """Return an empty database of each kind."""
+    made = Database(make().database)
+    made.create()
+    yield made
+    made.close()
+
+
+def put(database: Database, box: Outbox, when: datetime, *messages: Raw, fault: str | None = None) -> Sifted:
+    batch = Batch(
+        host_id=box.host,
+        instance_id=box.instance,
+        agent_version="0.1.0",
+        messages=tuple(read_message(raw, fault) for raw in messages),
+    )
+    return Streams(database).put(batch, when)
+
+
+def statuses(sifted: Sifted) -> list[str]:
+    return [result.status.value for result in sifted.results]
+
+
+def prune(database: Database, now: datetime = NOW) -> int:
+    return sum(Pruning(database).events(now, KEPT))
+
+
+def sequences(database: Database, box: Outbox) -> list[int]:
+    return [event.sequence for event in Views(database).events(box.host, box.instance)]
+
+
+def stream(database: Database, box: Outbox) -> Stream:
+    return next(found for found in Views(database).streams(NOW) if found.instance_id == box.instance)
+
+
+def test_old_events_go_and_are_known_when_they_come_again(database: Database) -> None:
+    box = Outbox()
+    old, young = [box.event() for _ in range(3)], [box.event() for _ in range(2)]
+    put(database, box, NOW - KEPT - DAY, *old)
+    put(database, box, NOW - KEPT + DAY, *young)
+
+    gone = prune(database)
+    again = put(database, box, NOW, *old, *young, box.event())
+
+    assert gone == 3
+    assert statuses(again) == ["duplicate"] * 5 + ["accepted"]
+    assert sequences(database, box) == [4, 5, 6]
+    assert stream(database, box).events == 3
+    assert not any(total(part) for part in (stream(database, box).gaps.missing, stream(database, box).gaps.lost))
+    assert prune(database) == 0
+
+
+def test_what_is_missing_is_counted_from_the_first_that_is_kept(database: Database) -> None:
+    box = Outbox()
+    put(database, box, NOW - KEPT - DAY, box.event(), box.event(sequence=4))
+    put(database, box, NOW, box.event(sequence=7), box.event(sequence=8))
+    before = str(stream(database, box).gaps.missing[0])
+
+    prune(database)
+
+    assert before == "2-3"
+    assert [str(span) for span in stream(database, box).gaps.missing] == ["5-6"]
+    put(database, box, NOW, box.event(sequence=5), box.event(sequence=6))
+    assert stream(database, box).gaps.missing == ()
+
+
+def test_with_all_of_them_gone_what_a_state_says_still_counts(database: Database) -> None:
+    box = Outbox()
+    put(database, box, NOW - KEPT - DAY, box.event(), box.event())
+    outbox = {"depth": 0, "bytes": 0, "oldest_at": None, "dropped": 0, "refused": 0, "last_sequence": 2}
+    put(database, box, NOW, box.state(outbox=outbox))
+
+    prune(database)
+    complete = stream(database, box).gaps.missing
+    put(database, box, NOW, box.state("a" * 16, outbox={**outbox, "last_sequence": 5}))
+
+    assert complete == ()
+    assert [str(span) for span in stream(database, box).gaps.missing] == ["3-5"]
+
+
+def test_an_old_event_behind_a_younger_one_waits_for_it(database: Database) -> None:
+    box = Outbox()
+    first, second = box.event(), box.event()
+    put(database, box, NOW - KEPT - DAY, second)
+    put(database, box, NOW - DAY, first)
+
+    assert prune(database) == 0
+    assert prune(database, NOW + KEPT) == 2
+    assert sequences(database, box) == []
+
+
+def test_thousands_go_in_small_steps(database: Database) -> None:
+    boxes = [Outbox() for _ in range(3)]
+    for box in boxes:
+        put(database, box, NOW - KEPT - DAY, *(box.event() for _ in range(250)))
+    young = [Outbox() for _ in range(120)]
+    for box in young:
+        put(database, box, NOW, box.event())
+
+    steps = list(Pruning(database).events(NOW, KEPT))
+
+    assert steps == [100, 100, 50] * 3
+    assert [sequences(database, box) for box in boxes] == [[]] * 3
+    assert all(sequences(database, box) == [1] for box in young)
+
+
+def test_what_explained_the_gaps_goes_with_them_and_what_explains_others_stays(database: Database) -> None:
+    box = Outbox()
+    spans = [{"count": 1, "first_sequence": first, "last_sequence": first, "reason": "too-old"} for first in (2, 9)]
+    put(
+        database,
+        box,
+        NOW - KEPT - DAY,
+        box.event(),
+        *(box.event("messages-lost", span, sequence=4) for span in spans[:1]),
+    )
+    put(database, box, NOW - KEPT - DAY, box.event(sequence=3), fault="/: bad")
+    put(database, box, NOW - KEPT - DAY, box.event("messages-lost", spans[1], sequence=5))
+    put(database, box, NOW - KEPT - DAY, box.event(sequence=8), fault="/: bad")
+    put(database, box, NOW, box.event(sequence=10))
+
+    prune(database)
+
+    found = stream(database, box).gaps
+    assert [list(map(str, part)) for part in (found.missing, found.lost, found.refused)] == [["6-7"], ["9"], ["8"]]
+    with database.reading() as connection:
+        counts = [
+            connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() for table in (LOSSES, REFUSALS)
+        ]
+    assert counts == [1, 1]
+
+
+def test_who_was_silent_for_long_is_shown_no_more_and_known_again(database: Database) -> None:
+    box, other = Outbox(), Outbox()
+    event = box.event()
+    put(database, box, NOW - KEPT - DAY, event, box.state())
+    put(database, other, NOW, other.state())
+    views = Views(database)
+
+    shown = [found.host_id for found in views.streams(NOW, KEPT)]
+    gone = sum(Pruning(database).states(NOW, KEPT)), sum(Pruning(database).states(NOW, KEPT))
+    with database.reading() as connection:
+        states = connection.execute(sa.select(sa.func.count()).select_from(STATES)).scalar()
+    beat = put(database, box, NOW, box.heartbeat())
+    back = put(database, box, NOW, event, box.state())
+
+    assert shown == [other.host]
+    assert gone == (1, 0)
+    assert states == 1
+    assert beat.resend_state
+    assert statuses(back) == ["duplicate", "accepted"]
+    assert len(views.streams(NOW, KEPT)) == 2
+    assert stream(database, box).state is not None
+
+
+def test_one_of_many_processes_is_told_to_once_an_hour(database: Database) -> None:
+    pruning = Pruning(database)
+    hour = timedelta(seconds=HOUR_S)
+
+    turns = [pruning.turn(NOW + hour * part) for part in (0, 0.5, 1, 1, 1.5, 2.5, 2.5)]
+
+    late = Turn.LATER
+    assert turns == [late, late, Turn.NOW, late, late, Turn.NOW, late]
+
+
+def test_a_clock_that_leaps_throws_nothing_away_for_a_day(database: Database) -> None:
+    pruning = Pruning(database)
+    pruning.turn(NOW)
+    ahead = NOW + 3000 * DAY
+
+    leapt = [pruning.turn(ahead), pruning.turn(ahead + DAY / 2)]
+    set_right = [pruning.turn(NOW + DAY / 2), pruning.turn(NOW + DAY / 2), pruning.turn(NOW + DAY)]
+    leapt_for_good = [pruning.turn(ahead), pruning.turn(ahead + DAY)]
+
+    assert leapt == [Turn.PUT_OFF, Turn.LATER]
+    assert set_right == [Turn.LATER, Turn.LATER, Turn.NOW]
+    assert leapt_for_good == [Turn.PUT_OFF, Turn.NOW]
+
+
+def test_for_ever_is_for_ever(database: Database) -> None:
+    box = Outbox()
+    put(database, box, NOW - 10 * KEPT, box.event(), box.state())
+    config = Config(store=Keeping(keep_events="forever"), fleet=Fleet(forget_after="forever"))
+    Pruning(database).turn(NOW)
+
+    Upkeep(config, database).look(NOW + DAY)
+    kept = sequences(database, box), stream(database, box).state
+    Upkeep(Config(), database).look(NOW + 2 * DAY)
+
+    assert kept[0] == [1]
+    assert kept[1] is not None
+    assert (sequences(database, box), stream(database, box).state) == ([], None)
+
+
+def test_messages_that_come_while_it_goes_on_are_stored_once(database: Database) -> None:
+    box = Outbox()
+    old = [box.event() for _ in range(300)]
+    put(database, box, NOW - KEPT - DAY, *old)
+    new = [box.event() for _ in range(40)]
+    wrong: list[str] = []
+
+    def send() -> None:
+        for number, message in enumerate(new):
+            wrong.extend({*statuses(put(database, box, NOW, message, old[number * 7]))} - {"accepted", "duplicate"})
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    gone = 0
+    while sender.is_alive():
+        gone += prune(database)
+    sender.join()
+    gone += prune(database)
+
+    assert gone == 300
+    assert wrong == []
+    assert sequences(database, box) == list(range(301, 341))
+    assert stream(database, box).events == 40
+
+
+def test_the_server_does_it_beside_its_requests(make: Make) -> None:
+    centre = make(server={"workers": 2}, store={"keep_events": "30d"})
+    centre.start()
+    client = centre.client(centre.token())
+    box = Outbox()
+    events = [box.event() for _ in range(5)]
+    assert client.post(box.batch(*events)).statuses == ["accepted"] * 5
+    assert centre.stop() == 0
+    client.close()
+    database = Database(centre.database)
+    with database.writing() as connection:
+        connection.execute(sa.update(EVENTS).where(EVENTS.c.sequence <= 3).values(received_at=time.time() - 31 * 86400))
+        connection.execute(sa.update(UPKEEP).values(due_at=time.time() - HOUR_S))
+
+    centre.start()
+    deadline = time.monotonic() + 20
+    while sequences(database, box) != [4, 5] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    again = client.post(box.batch(*events, box.event()))
+    database.close()
+
+    assert again.statuses == ["duplicate"] * 5 + ["accepted"]
+    assert gaps(centre, box.host) == "no gaps"
+    assert host_row(centre, box.host)["missing_events"] == 0
+    assert centre.stop() == 0
+    assert centre.journal.count('"event": "upkeep.done"') == 1
+
+
+def before_this_version(database: Database) -> None:
+    """Take away what the first version did not have."""
+    with database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE upkeep")
+        connection.exec_driver_sql("ALTER TABLE streams DROP COLUMN pruned_upto")
+
+
+def test_a_database_of_an_older_version_is_taken_over_with_all_that_is_in_it(database: Database) -> None:
+    box = Outbox()
+    event = box.event()
+    put(database, box, NOW - KEPT - DAY, event, box.state())
+    before_this_version(database)
+    columns = {column["name"] for column in sa.inspect(database._engine).get_columns("streams")}  # noqa: SLF001
+
+    makers = [Database(database.url) for _ in range(4)]
+    threads = [threading.Thread(target=maker.create) for maker in makers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for maker in makers:
+        maker.create()
+        maker.close()
+    again = put(database, box, NOW, event, box.event(), box.heartbeat())
+
+    assert "pruned_upto" not in columns
+    assert statuses(again) == ["duplicate", "accepted", "accepted"]
+    assert not again.resend_state
+    assert prune(database) == 1
+
+
+def test_every_column_that_came_later_says_what_older_rows_hold() -> None:
+    first = {
+        "id", "host_id", "instance_id", "agent_version", "first_seen_at", "last_seen_at", "latest_sequence",
+        "latest_key", "latest_digest", "state_hash", "events", "highest_event", "refused",
+    }  # fmt: skip
+
+    later = [column for column in METADATA.tables["streams"].columns if column.name not in first]
+
+    assert STREAMS.c.pruned_upto in later
+    assert all(column.nullable or column.server_default is not None for column in later)

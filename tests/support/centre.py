@@ -1,0 +1,201 @@
+"""The reference endpoint as a process of its own, over real TLS, and a client that speaks to it as an agent does."""
+
+import gzip
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.authority import Authority, Certificate
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+_START_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def statuses(self) -> list[str]:
+        """Return what became of each message."""
+        assert self.status == 200, (self.status, self.body)
+        return [result["status"] for result in self.json["results"]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Centre:
+    """An endpoint's directory, and its process while it runs."""
+
+    directory: Path
+    authority: Authority
+    database: str
+    port: int
+    settings: dict[str, dict[str, object]] = field(default_factory=dict)
+    network: int | None = None
+    """A process whose network it is in, where that is another than ours: nobody of ours can then connect."""
+    process: subprocess.Popen[bytes] | None = None
+    clients: list["Client"] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "config.toml"
+
+    @property
+    def journal(self) -> str:
+        """Return all that it logged."""
+        return (self.directory / "journal").read_text()
+
+    def configure(self) -> None:
+        server = self.authority.sign("localhost")
+        tables: dict[str, dict[str, object]] = {
+            "server": {"listen": f"127.0.0.1:{self.port}"},
+            "tls": {"certificate": str(server.file), "key": str(server.key)},
+            "database": {"url": self.database},
+            "limits": {"requests_per_minute": 1_000_000, "burst": 1_000_000},
+        }
+        for table, values in self.settings.items():
+            tables.setdefault(table, {}).update(values)
+        lines = []
+        for table, values in tables.items():
+            lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    def start(self) -> None:
+        with (self.directory / "journal").open("ab") as journal:
+            enter = [] if self.network is None else ["nsenter", "-t", str(self.network), "-n"]
+            self.process = subprocess.Popen(
+                [*enter, sys.executable, "-m", "endpoint", "serve", "--config", str(self.config)],
+                cwd=CHECKOUT, stdout=journal, stderr=journal, start_new_session=True,
+            )  # fmt: skip
+        if self.network is None:
+            self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, self.journal
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError(f"it does not listen: {self.journal}")
+
+    def kill(self) -> None:
+        """Let all its processes die at once, as a power cut would."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        try:
+            code = self.process.wait(20)
+        finally:
+            if self.process.poll() is None:
+                self.kill()
+        self.process = None
+        return code
+
+    def end(self) -> None:
+        """Close what is open and kill what runs, whatever the test came to."""
+        self.hang_up()
+        if self.process is not None:
+            self.kill()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of its commands."""
+        command = [sys.executable, "-m", "endpoint", *arguments, "--config", str(self.config)]
+        return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+    def token(self, *arguments: str) -> str:
+        done = self.run("token", "add", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def client(self, token: str | None = None, certificate: Certificate | None = None) -> "Client":
+        made = Client(centre=self, token=token, certificate=certificate)
+        self.clients.append(made)
+        return made
+
+    def hang_up(self) -> None:
+        """Close every client's connection."""
+        while self.clients:
+            self.clients.pop().close()
+
+
+@dataclass(slots=True, kw_only=True)
+class Client:
+    """One connection, kept open from request to request."""
+
+    centre: Centre
+    token: str | None = None
+    certificate: Certificate | None = None
+    connection: http.client.HTTPSConnection | None = None
+
+    def post(self, document: object, **headers: str) -> Answer:
+        """Post a document as an agent does: JSON in gzip."""
+        return self.send("POST", "/v1/messages", gzip.compress(json.dumps(document).encode()), **headers)
+
+    def raw(self, data: bytes, **headers: str) -> Answer:
+        """Post bytes as they are."""
+        return self.send("POST", "/v1/messages", data, **{"Content_Encoding": "identity", **headers})
+
+    def beat(self, host: str, instance: str, sequence: object, state_hash: str) -> Answer:
+        """Put a heartbeat on its own."""
+        path = f"/v1/hosts/{host}/instances/{instance}/heartbeats/{sequence}"
+        return self.send("PUT", path, json.dumps({"hash": state_hash}).encode(), Content_Encoding="identity")
+
+    def get(self, path: str) -> Answer:
+        return self.send("GET", path, None)
+
+    def send(self, method: str, path: str, data: bytes | None, **headers: str) -> Answer:
+        if self.connection is None:
+            self.connection = self.connect()
+        ours = {"Content-Type": "application/json", "Content-Encoding": "gzip"} if data is not None else {}
+        if self.token is not None:
+            ours["Authorization"] = f"Bearer {self.token}"
+        ours.update({name.replace("_", "-"): value for name, value in headers.items()})
+        self.connection.request(method, path, data, ours)
+        answer = self.connection.getresponse()
+        return Answer(status=answer.status, headers=dict(answer.headers), body=answer.read())
+
+    def connect(self) -> http.client.HTTPSConnection:
+        context = ssl.create_default_context(cafile=str(self.centre.authority.file))
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate.file, self.certificate.key)
+        return http.client.HTTPSConnection("127.0.0.1", self.centre.port, context=context, timeout=20)
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,69 @@
+"""A PostgreSQL cluster of the tests' own: in a directory, on a socket there, gone at the end. Never the system's."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_USER = "postgres"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A running cluster."""
+
+    directory: Path
+    programs: Path
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql+psycopg2://{_USER}@/{database}?host={self.directory}"
+
+    def create(self, database: str) -> str:
+        """Make an empty database; return its URL."""
+        _run(self.programs / "createdb", "-h", str(self.directory), database)
+        return self.url(database)
+
+    def start(self) -> None:
+        options = f"-k {self.directory} -c listen_addresses= -c shared_buffers=32MB"
+        log = str(self.directory / "log")
+        _run(self.programs / "pg_ctl", "-D", self._data, "-o", options, "-l", log, "-w", "start")
+
+    def stop(self, how: str = "fast") -> None:
+        _run(self.programs / "pg_ctl", "-D", self._data, "-m", how, "-w", "stop")
+
+    @property
+    def _data(self) -> str:
+        return str(self.directory / "data")
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Run a cluster, with the durability that it has by default."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    directory = Path(tempfile.mkdtemp(prefix="maestro-postgres-"))
+    user = pwd.getpwnam(_USER)
+    os.chown(directory, user.pw_uid, user.pw_gid)
+    running = Cluster(directory=directory, programs=programs)
+    try:
+        _run(programs / "initdb", "-D", str(directory / "data"), "--auth=trust", "--encoding=UTF8", "--locale=C")
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop("immediate")
+    finally:
+        shutil.rmtree(directory)
+
+
+def _run(program: Path, *arguments: str) -> None:
+    # The output goes to no pipe: the server that pg_ctl leaves behind would hold it open.
+    with tempfile.TemporaryFile() as output:
+        command = ["runuser", "-u", _USER, "--", str(program), *arguments]
+        done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", check=False)
+        output.seek(0)
+        assert done.returncode == 0, output.read().decode()

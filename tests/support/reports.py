@@ -1,0 +1,97 @@
+"""Reports and events as the agent tells them: one that knows everything, one that knows nothing, each kind of event."""
+
+import copy
+import json
+from typing import Any
+
+from tests.conftest import CHECKOUT
+
+Raw = dict[str, Any]
+MOMENT = "2026-11-23T08:10:00Z"
+UNIX = 1795421400
+HOST = "978a225b-3d7b-40e9-acd7-ce9b62f68444"
+INSTANCE = "0c2d1f0e-4a3b-4c5d-8e6f-708192a3b4c5"
+BOOT = "11111111-2222-4333-8444-555555555555"
+
+
+def golden(name: str) -> Raw:
+    document: Raw = json.loads((CHECKOUT / f"tests/golden/{name}.json").read_text())
+    return document
+
+
+def full() -> Raw:
+    """Return a report that knows everything."""
+    plan, status = golden("plan"), golden("status")
+    job = {"last_started_at": MOMENT, "last_finished_at": MOMENT, "last_exit_code": 10, "next_at": MOMENT}
+    return {
+        "schema": "maestro.report/1",
+        "generated_at": MOMENT,
+        "hash": "0123456789abcdef",
+        "host": {
+            "id": HOST, "instance_id": INSTANCE, "boot_id": BOOT, "booted_at": MOMENT, "name": "web-1",
+            "os": {"id": "debian", "version": "12", "codename": "bookworm"}, "architecture": "amd64",
+        },
+        "agent": {"version": "0.5.0", "started_at": MOMENT, "state": "idle"},
+        "kernel": {"running": "6.1.0-1-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
+        "lists": plan["lists"],
+        "updates": {
+            "seen_at": MOMENT, "scope": "security", "security_pending": len(plan["install"]),
+            "held": len(plan["held"]), "other": 7, "hidden_security": 1,
+            "items": plan["install"], "held_items": plan["held"], "repair": plan["repair"],
+        },
+        "last_outcome": {
+            "id": "7-1", "result": "degraded", "started_at": MOMENT, "finished_at": MOMENT, "upgraded": 3,
+            "failed": golden("outcome")["failed"], "message": "1 failed",
+        },
+        "reboot": {"required": True, "packages": ["linux-image-6.1.0-3-amd64"], "since": MOMENT},
+        "services": {"deleted_files": ["ssh.service", "cron.service"]},
+        "docker": None,
+        "weave": None,
+        "jobs": {"check": {**job, "consecutive_failures": 0}, "upgrade": {**job, "consecutive_failures": 2}},
+        "outbox": {
+            "depth": 4, "bytes": 1234, "oldest_at": MOMENT, "dropped": 5, "refused": 1, "last_sequence": 19,
+        },
+        "warnings": ["the clock is 40 s behind"],
+        "health": status["health"],
+        "reasons": status["reasons"],
+    }  # fmt: skip
+
+
+def unknown() -> Raw:
+    """Return a report of an agent that has just been installed and could find out nothing."""
+    report = full()
+    report["host"].update(boot_id=None, booted_at=None, name=None, architecture=None)
+    report["host"]["os"] = dict.fromkeys(report["host"]["os"])
+    report["agent"].update(started_at=None, state=None)
+    for part in ("kernel", "updates"):
+        report[part] = dict.fromkeys(report[part])
+    for part in ("lists", "last_outcome", "reboot", "services", "jobs", "outbox"):
+        report[part] = None
+    return {**report, "warnings": [], "reasons": [], "health": "unknown"}
+
+
+DOCUMENTS: dict[str, Raw] = {
+    "outbox-begun": {"previous_instance_id": None, "reason": "new"},
+    "outcome": golden("outcome"),
+    "agent-started": {"version": "0.5.0", "previous_version": None, "started_at": MOMENT, "boot_id": BOOT},
+    "rebooted": {"boot_id": BOOT, "previous_boot_id": None, "booted_at": MOMENT, "kernel": "6.1.0-3-amd64"},
+    "reboot-required": {"packages": ["linux-image-amd64", "libc6"], "since": MOMENT},
+    "reboot-cleared": {"packages": ["libc6"], "since": None},
+    "job-failed": {"job": "check", "exit_code": 1, "consecutive_failures": 3, "message": "no network"},
+    "messages-lost": {"count": 7, "first_sequence": 2, "last_sequence": 8, "reason": "too-old"},
+}
+"""Each kind of event with a document."""
+
+
+def event(kind: str, document: Raw | None = None, *, sequence: int = 1) -> Raw:
+    """Return a message of `maestro.batch/1`."""
+    body = {
+        "schema": "maestro.event/1", "type": kind, "at": MOMENT,
+        "document": copy.deepcopy(DOCUMENTS.get(kind, {}) if document is None else document),
+    }  # fmt: skip
+    return {"key": f"{sequence:016d}", "kind": "event", "sequence": sequence, "created_at": MOMENT, "body": body}
+
+
+def events() -> list[Raw]:
+    """Return one of each kind."""
+    return [event(kind, sequence=number) for number, kind in enumerate(DOCUMENTS, 1)]

@@ -1,0 +1,57 @@
+"""Headers from a file: what they hold is never told, and a line that is none is an error before anything is sent."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.errors import ConfigError
+from agent.host.headersfile import read_headers
+
+
+def test_headers_are_read_in_order_and_comments_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "headers"
+    path.write_text("# for the collector\nAuthorization: Bearer s3cr3t \n\nX-Scope-OrgID:  team 7\r\n")
+
+    assert read_headers(str(path)) == (("Authorization", "Bearer s3cr3t"), ("X-Scope-OrgID", "team 7"))
+
+
+def test_without_a_file_there_are_none() -> None:
+    assert read_headers("") == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("s3cr3t", "line 2 is no header"),
+        ("Author ization: s3cr3t", "line 2 is no header"),
+        ("Authorization:", "line 2 is no header"),
+        ("Authorization: s3cr3t\x00", "line 2 is no header"),
+        ("Authorization: s3cr3t\rX: y", "line 2 is no header"),
+        ("Authorization: s3cr3té", "line 2 is no header"),
+        ("Content-Type: s3cr3t", "line 2: the header Content-Type is the agent's own"),
+        ("host: s3cr3t", "line 2: the header host is the agent's own"),
+        ("Accept-Encoding: s3cr3t", "line 2: the header Accept-Encoding is the agent's own"),
+        ("A: 1\na: s3cr3t", "line 3: the header a is there twice"),
+        ("A: s3cr3t" * 10_000, "is longer than 65536 bytes"),
+    ],
+)
+def test_a_line_that_is_no_header_is_named_and_not_shown(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "headers"
+    path.write_bytes(b"\n" + line.encode())
+
+    with pytest.raises(ConfigError) as caught:
+        read_headers(str(path))
+
+    assert str(caught.value).startswith(str(path))
+    assert said in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_and_a_pipe_are_errors(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+        read_headers(str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match="pipe: cannot be read"):
+        read_headers(str(tmp_path / "pipe"))

@@ -1,0 +1,111 @@
+"""The text for Prometheus: promtool takes it and finds nothing to say, whatever words the report holds."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.telling.textfile import text
+from tests.support import reports
+from tests.support.promtool import promtool
+from tests.support.reports import UNIX
+
+COMPATIBLE = (
+    "apt_upgrades_pending",
+    "apt_upgrades_held",
+    "apt_package_cache_timestamp_seconds",
+    "node_reboot_required",
+)
+
+
+def metrics_checked(content: str) -> tuple[int, str]:
+    """Return what `promtool check metrics` says, on which it lints, too."""
+    return promtool("check", "metrics", content=content)
+
+
+def samples(content: str) -> dict[str, str]:
+    return dict(line.rsplit(" ", 1) for line in content.splitlines() if not line.startswith("#"))
+
+
+@pytest.mark.parametrize("compatible", [False, True], ids=["own names", "compatible names"])
+@pytest.mark.parametrize("report", [reports.full(), reports.unknown()], ids=["full", "unknown"])
+def test_promtool_has_nothing_to_say(report: dict[str, Any], compatible: bool) -> None:  # noqa: FBT001 - a parameter
+    assert metrics_checked(text(report, compatible_names=compatible)) == (0, "")
+
+
+def test_promtool_does_have_something_to_say_of_a_bad_name() -> None:
+    code, said = metrics_checked("# TYPE maestro_wrong_total gauge\nmaestro_wrong_total 1\n")
+
+    assert code != 0
+    assert "maestro_wrong_total" in said
+
+
+@given(st.text(max_size=300), st.text(alphabet='\\"\n{}=,#\x85\u2028 \r\udc80a', max_size=30), st.integers(-5, 5))
+@settings(max_examples=40, deadline=None)
+def test_no_word_of_a_machine_breaks_the_file(word: str, odd: str, number: int) -> None:
+    report = reports.full()
+    report["host"]["os"].update(id=word, version=odd, codename=odd + word)
+    report["kernel"]["running"] = odd
+    report["health"] = word
+    report["updates"]["held_items"][0].update(why=odd, architecture=word)
+    report["updates"]["items"][0].update(origin=odd, archive=word)
+    report["jobs"]["check"]["last_exit_code"] = number
+
+    content = text(report, compatible_names=True)
+
+    assert metrics_checked(content) == (0, "")
+    assert content.encode().decode() == content
+
+
+def test_every_sample_is_one_line_without_a_time_and_the_file_ends_with_one() -> None:
+    content = text(reports.full(), compatible_names=True)
+
+    assert content.endswith("\n")
+    for line in content.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{([a-z_]+=\"[^\"]*\",?)+\})? -?[0-9.]+", line), line
+
+
+def test_each_family_is_there_once() -> None:
+    named = re.findall(r"^# TYPE (\S+)", text(reports.full(), compatible_names=True), re.MULTILINE)
+
+    assert len(set(named)) == len(named)
+
+
+def test_the_names_of_others_come_on_request_only() -> None:
+    own, both = text(reports.full()), text(reports.full(), compatible_names=True)
+
+    assert not [line for line in own.splitlines() if not re.match(r"(# (HELP|TYPE) )?maestro_", line)]
+    assert both.startswith(own)
+    for name in COMPATIBLE:
+        assert f"# TYPE {name} gauge\n" in both
+
+
+def test_compatible_names_count_what_apt_info_counts() -> None:
+    report = reports.full()
+    item = {"origin": "Debian", "archive": "stable-security", "architecture": "amd64"}
+    held = [{"architecture": "amd64", "why": why} for why in ("held-by-admin", "pinned")]
+    report["updates"].update(items=[item, item], held_items=held, other=7)
+
+    found = samples(text(report, compatible_names=True))
+
+    assert found['apt_upgrades_pending{origin="Debian/stable-security",arch="amd64"}'] == "2"
+    assert found['apt_upgrades_pending{origin="",arch="amd64"}'] == "2"
+    assert found['apt_upgrades_pending{origin="",arch=""}'] == "7"
+    assert found['apt_upgrades_held{origin="",arch="amd64"}'] == "1"
+    assert found["node_reboot_required"] == "1"
+    if report["lists"]["updated_at"] == reports.MOMENT:
+        assert found["apt_package_cache_timestamp_seconds"] == str(UNIX)
+
+
+def test_compatible_names_have_a_zero_where_nothing_waits_and_nothing_where_nobody_looked() -> None:
+    report = reports.full()
+    report["updates"].update(items=[], held_items=[], other=0)
+
+    waiting = samples(text(report, compatible_names=True))
+    unknown = samples(text(reports.unknown(), compatible_names=True))
+
+    assert waiting['apt_upgrades_pending{origin="",arch=""}'] == "0"
+    assert waiting['apt_upgrades_held{origin="",arch=""}'] == "0"
+    assert not [name for name in unknown if name.startswith(("apt_", "node_"))]

@@ -1,0 +1,262 @@
+"""The daemon has the centre told at its slots, at once where something is new, and never by two senders."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.core.beat import Pulse
+from agent.host.child import Child
+from agent.jobrecord import keep_begun, keep_ended
+from agent.messenger import Messenger
+from agent.reporting import Listener
+from agent.store import Store
+from agent.telling.pulse import pulse_document
+from agent.tellingfile import read_telling, write_telling
+from tests.core.given import policy
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+LONG_AGO = NOON - timedelta(days=1)
+
+
+class FakeChild(Child):
+    """A sender that ends when it is told to."""
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.pid = -1
+        self.code: int | None = None
+        self.age = 0.0
+
+    def ended(self) -> int | None:
+        return self.code
+
+    def age_s(self) -> float:
+        return self.age
+
+    def kill(self) -> None:
+        self.code = -9
+
+
+@dataclass
+class World:
+    """A daemon's messenger and what it has started."""
+
+    directory: Path
+    started: list[FakeChild] = field(default_factory=list)
+    arguments: Sequence[str] = ()
+    url: str = "https://centre.example.org"
+    textfile: str = ""
+    otlp: str = ""
+
+    def __post_init__(self) -> None:
+        self.store = Store(str(self.directory / "state"))
+        (self.directory / "run").mkdir()
+        self.messenger = Messenger(Path("/etc/c.toml"), self.store, str(self.directory / "run"), self.start)
+
+    def start(self, arguments: Sequence[str]) -> Child:
+        self.arguments = arguments
+        self.started.append(FakeChild(next(word for word in arguments if word.startswith("tell-"))))
+        return self.started[-1]
+
+    def look(self, now: datetime, up_since: datetime = LONG_AGO) -> int:
+        """Look once; return how many senders there were so far."""
+        wanted = replace(
+            policy(),
+            endpoint=replace(policy().endpoint, url=self.url),
+            metrics=replace(policy().metrics, textfile=self.textfile),
+            otlp=replace(policy().otlp, url=self.otlp),
+        )
+        self.messenger.look(wanted, "machine", now, up_since)
+        return len(self.started)
+
+    def says(self, pulse: Pulse, listener: Listener = Listener.CENTRE) -> None:
+        """Have its senders come to their end, the last one leaving its word."""
+        for one in self.started:
+            one.code = 0 if one.verb == f"tell-{listener.value}" and one.code is None else one.code
+        write_telling(str(self.directory / "run"), listener, {"pulse": pulse_document(pulse), "listeners": {}})
+
+    def count(self, listener: Listener) -> int:
+        """Return how many senders there were so far for one listener."""
+        return sum(one.verb == f"tell-{listener.value}" for one in self.started)
+
+    def told(self, listener: Listener) -> bool:
+        """Whether there is a word of a listener."""
+        return read_telling(str(self.directory / "run"), listener) is not None
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_with_no_centre_nothing_is_ever_started(world: World) -> None:
+    world.url = ""
+
+    assert [world.look(NOON + MINUTE * minute) for minute in range(60)] == [0] * 60
+
+
+def test_a_sender_is_started_each_five_minutes(world: World) -> None:
+    for half in range(120):
+        now = NOON + half * MINUTE / 2
+        before = len(world.started)
+        if world.look(now) > before:
+            world.says(Pulse(last=now))
+
+    assert len(world.started) == 13  # the first at once, after a day without one
+    assert list(world.arguments[:2]) == ["--config", "/etc/c.toml"]
+    assert "tell-centre" in world.arguments
+
+
+def test_after_booting_it_waits_for_its_slot(world: World) -> None:
+    found = [world.look(NOON + second * timedelta(seconds=30), up_since=NOON) for second in range(11)]
+
+    assert found[0] == 0
+    assert found[-1] == 1
+
+
+def test_a_job_that_has_ended_is_told_at_once(world: World) -> None:
+    now = NOON
+    while not world.look(now):
+        now += MINUTE / 2
+    world.says(Pulse(last=now))
+    assert world.look(now + MINUTE / 2) == 1
+    keep_begun(world.store, "check", now, "schedule")
+    keep_ended(world.store, "check", now, 0)
+
+    assert world.look(now + MINUTE) == 2
+
+
+def test_after_a_failure_it_waits_as_the_sender_says(world: World) -> None:
+    now = NOON
+    while not world.look(now):
+        now += MINUTE / 2
+    world.says(Pulse(last=now, failures=7, not_before=now + 14 * MINUTE))
+
+    assert world.look(now + 13 * MINUTE) == 1
+    assert world.look(now + 14 * MINUTE) == 2
+
+
+def test_there_is_one_sender_at_a_time_and_one_that_hangs_is_ended(world: World) -> None:
+    now = NOON
+    while not world.look(now):
+        now += MINUTE / 2
+
+    assert world.look(now + 10 * MINUTE) == 1
+    world.started[0].age = 121.0
+    assert world.look(now + 10 * MINUTE) == 1
+    assert world.started[0].code == -9
+    assert world.look(now + 11 * MINUTE) == 2
+
+
+def test_a_sender_that_says_nothing_is_not_started_again_before_the_next_slot(world: World) -> None:
+    for half in range(40):
+        before = len(world.started)
+        if world.look(NOON + half * MINUTE / 2) > before:
+            world.started[-1].code = 1
+
+    assert len(world.started) == 5  # the first at once, then four slots
+
+
+@pytest.fixture
+def three(world: World) -> World:
+    """Return a world where all are to be told."""
+    world.textfile, world.otlp = "/srv/maestro.prom", "https://collector.example.org"
+    return world
+
+
+def test_each_listener_has_a_sender_of_its_own_at_moments_of_its_own(three: World) -> None:
+    moments: dict[Listener, list[int]] = {listener: [] for listener in Listener}
+    for half in range(1, 121):
+        before = {listener: three.count(listener) for listener in Listener}
+        three.look(NOON + half * MINUTE / 2, up_since=NOON)
+        for listener in Listener:
+            if three.count(listener) > before[listener]:
+                moments[listener].append(half)
+                three.says(Pulse(last=NOON + half * MINUTE / 2), listener)
+
+    assert {len(found) for found in moments.values()} <= {12, 13}
+    assert moments[Listener.TEXTFILE][0] == 1  # the file of an earlier boot is still there, and wrong
+    assert not set(moments[Listener.CENTRE]) & set(moments[Listener.OTLP])
+
+
+def test_one_that_hangs_and_one_that_fails_hold_up_no_other(three: World) -> None:
+    now = NOON
+    three.look(now)
+    three.says(Pulse(last=now, failures=5, not_before=now + 14 * MINUTE), Listener.OTLP)
+    three.says(Pulse(last=now), Listener.TEXTFILE)
+    keep_begun(three.store, "check", now, "schedule")
+    keep_ended(three.store, "check", now, 0)
+
+    three.look(now + MINUTE)
+
+    assert [three.count(one) for one in (Listener.CENTRE, Listener.TEXTFILE, Listener.OTLP)] == [1, 2, 1]
+    assert three.started[0].code is None
+
+
+def test_a_listener_that_is_switched_off_is_left_alone_and_no_longer_spoken_of(three: World) -> None:
+    three.look(NOON)
+    for listener in Listener:
+        three.says(Pulse(last=NOON), listener)
+    three.look(NOON + 5 * MINUTE)
+    three.otlp = ""
+
+    three.look(NOON + 6 * MINUTE)
+
+    ended = {one.verb: one.code for one in three.started}
+    assert ended == {"tell-centre": None, "tell-textfile": None, "tell-otlp": -9}
+    assert [three.told(listener) for listener in Listener] == [True, True, False]
+
+
+def test_where_only_numbers_are_written_nobody_else_is_told(three: World) -> None:
+    three.url = three.otlp = ""
+
+    three.look(NOON)
+
+    assert [one.verb for one in three.started] == ["tell-textfile"]
+
+
+def test_what_failed_under_the_old_configuration_is_no_reason_to_wait_under_the_new(three: World) -> None:
+    now = NOON
+    three.look(now)
+    for listener in Listener:
+        three.says(Pulse(last=now, failures=9, not_before=now + 60 * MINUTE), listener)
+    assert three.look(now + 6 * MINUTE) == 3
+    three.url, three.textfile, three.otlp = "https://other.example.org", "/srv/b.prom", "https://b.example.org"
+
+    three.look(now + 6.5 * MINUTE)
+    at_once = three.count(Listener.TEXTFILE)
+    three.look(now + 11 * MINUTE)
+
+    assert at_once == 2
+    assert [three.count(Listener.CENTRE), three.count(Listener.OTLP)] == [2, 2]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "maestro.telling/1", "pulse": 7}', "\x00" * 99])
+def test_a_word_that_cannot_be_read_is_no_word(text: str, world: World) -> None:
+    (world.directory / "run/telling.json").write_text(text)
+
+    assert world.look(NOON) == 1
+
+
+def test_a_pulse_is_read_as_it_was_written() -> None:
+    pulse = Pulse(last=NOON, failures=3, not_before=NOON + MINUTE)
+
+    assert json.loads(json.dumps(pulse_document(pulse))) == pulse_document(pulse)
+
+
+@pytest.mark.parametrize("hours", [0.5, 9, 24 * 365])
+def test_a_clock_that_is_set_back_silences_nobody(world: World, hours: float) -> None:
+    now = NOON
+    while not world.look(now):
+        now += MINUTE / 2
+    world.says(Pulse(last=now))
+    now -= hours * 60 * MINUTE
+
+    found = [world.look(now + half * MINUTE / 2, up_since=now - MINUTE) for half in range(12)]
+
+    assert (found[0], found[-1]) == (1, 2)  # at its own slot: a whole fleet's clocks may have been set

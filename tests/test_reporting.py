@@ -1,0 +1,87 @@
+"""What `status` says of those who are told."""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from agent.reading import Reader
+from agent.reporting import reporting_lines, reporting_part, reporting_reasons
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+WELL: dict[str, Any] = {
+    "last_success_at": "2026-11-23T11:58:00Z",
+    "failing_since": None,
+    "why": "",
+    "depth": 0,
+    "oldest_at": None,
+    "dropped": 0,
+    "refused": 0,
+    "skew_s": 0,
+}
+
+
+def telling(**changes: object) -> Reader:
+    return Reader({"listeners": {"centre": {**WELL, **changes}}}, "telling")
+
+
+def lines(**changes: object) -> list[str]:
+    return reporting_lines(Reader(reporting_part(telling(**changes)), "reporting"), NOON)
+
+
+def test_nobody_is_told_where_nothing_is_known() -> None:
+    assert reporting_part(None) is None
+    assert reporting_lines(None, NOON) == reporting_reasons(None, NOON) == []
+
+
+def test_a_centre_that_is_told_is_a_line() -> None:
+    assert lines() == ["Centre       told 2 minutes ago"]
+    assert reporting_reasons(telling(), NOON) == []
+
+
+def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
+    changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "HTTP 503 Busy", "depth": 3}
+
+    words = "told 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events wait"
+    assert lines(**changes) == [f"Centre       {words}"]
+    assert reporting_reasons(telling(**changes), NOON) == []
+
+
+def test_how_much_waits_is_not_made_up_where_the_outbox_could_not_be_read() -> None:
+    changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "no space", "depth": None, "dropped": None}
+
+    assert lines(**changes) == ["Centre       told 2 minutes ago, failing for 10 minutes: no space"]
+
+
+def test_a_clock_that_is_wrong_is_told() -> None:
+    assert lines(skew_s=-3600) == ["Centre       told 2 minutes ago; this machine's clock is 3600 s behind"]
+    assert lines(skew_s=31) == ["Centre       told 2 minutes ago; this machine's clock is 31 s ahead"]
+    assert lines(skew_s=30) == lines(skew_s=None) == lines()
+
+
+def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
+    changes = {"failing_since": "2026-11-23T09:50:00Z", "why": "Connection refused"}
+
+    (reason,) = reporting_reasons(telling(**changes), NOON)
+
+    assert reason == "no report has reached the centre since 2026-11-23 09:50 UTC: Connection refused"
+
+
+def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> None:
+    failing = {**WELL, "failing_since": "2026-11-23T11:50:00Z", "why": "no directory"}
+    otlp = {**WELL, "dropped": 7, "refused": 1, "points_refused": 40}
+    part = reporting_part(Reader({"listeners": {"textfile": failing, "otlp": otlp}}, "telling"))
+
+    found = reporting_lines(Reader(part, "reporting"), NOON)
+
+    assert part is not None
+    assert part["centre"] is None
+    assert found == [
+        "Textfile     told 2 minutes ago, failing for 10 minutes: no directory",
+        "OTLP         told 2 minutes ago; 7 given up; 1 refused; 40 numbers refused",
+    ]
+
+
+def test_a_reason_has_the_same_words_each_time_so_that_no_report_is_new_for_it() -> None:
+    found = telling(failing_since="2026-11-23T09:50:00Z", why="away")
+
+    later = datetime(2026, 11, 25, tzinfo=timezone.utc)
+    assert reporting_reasons(found, NOON) == reporting_reasons(found, later)

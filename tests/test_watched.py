@@ -1,0 +1,134 @@
+"""What `status` says of what runs: as seen in this boot, else unknown; and never a reason for alarm."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agent.core.kernels import NO_KERNEL, Kernel
+from agent.core.model import Unseen
+from agent.core.services import Watched
+from agent.errors import RecordError
+from agent.health import Health
+from agent.reading import Reader
+from agent.report import plan_document, watched_parts
+from agent.status import status_document, status_lines
+from agent.times import moment
+from agent.watched import Present, watched_part
+from tests.core import given
+
+NOW = given.NOW
+PRESENT = Present(given.BOOT, "6.1.0-2-amd64")
+OUTDATED = Kernel(running="6.1.0-2-amd64", newest="6.1.0-3-amd64", outdated=True)
+NOT_KNOWN = {"kernel": {"running": "6.1.0-2-amd64", "newest": None, "outdated": None}, "services": None}
+
+
+def record(
+    kernel: Kernel = OUTDATED, *units: str, unseen: str = "", boot_id: str | None = given.BOOT
+) -> dict[str, Any]:
+    watched = Watched(boot_id=boot_id, replaced=Unseen(reason=unseen) if unseen else units)
+    return {
+        "generated_at": moment(NOW - timedelta(hours=2)),
+        "fresh_until": moment(NOW + timedelta(hours=36)),
+        **watched_parts(kernel, watched),
+        "plan": plan_document(given.plan(), NOW),
+    }
+
+
+def part(state: dict[str, Any] | None, present: Present = PRESENT) -> dict[str, Any]:
+    return watched_part(Reader(state, "state") if state is not None else None, present)
+
+
+def text(state: dict[str, Any]) -> list[str]:
+    health, document = status_document(Reader(state, "state"), None, None, now=NOW, present=PRESENT)
+    assert (health, document["reasons"]) == (Health.HEALTHY, [])
+    lines = status_lines(Reader(document, "status"), "server1", NOW)
+    return [line for line in lines if line.startswith(("Kernel", "Restart"))]
+
+
+def test_what_was_seen_in_this_boot_is_told_with_when() -> None:
+    assert part(record(OUTDATED, "cron.service")) == {
+        "kernel": {"running": "6.1.0-2-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
+        "services": {"seen_at": "2026-11-23T03:10:00Z", "deleted_files": ["cron.service"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "present"),
+    [
+        (None, PRESENT),
+        (record(boot_id="b0000000-0000-4000-8000-000000000002"), PRESENT),
+        (record(boot_id=None), PRESENT),
+        (record(boot_id=None), Present(None, "6.1.0-2-amd64")),
+        (record(), Present(None, "6.1.0-2-amd64")),
+        ({"generated_at": moment(NOW), "plan": None}, PRESENT),
+    ],
+    ids=[
+        "no record",
+        "another boot",
+        "seen in no boot",
+        "no boot at all",
+        "no boot now",
+        "an earlier version's record",
+    ],
+)
+def test_what_was_not_seen_in_this_boot_is_not_known(state: dict[str, Any] | None, present: Present) -> None:
+    assert part(state, present) == NOT_KNOWN
+
+
+def test_processes_that_could_not_be_seen_are_not_told_as_none() -> None:
+    assert part(record(NO_KERNEL, unseen="/proc/1/exe: Permission denied")) == NOT_KNOWN
+    assert part(record())["services"]["deleted_files"] == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"boot_id": 7},
+        {"kernel": 7},
+        {"kernel": {"running": 7, "newest": "x", "outdated": True}},
+        {"kernel": {"running": "x", "newest": "x", "outdated": 1}},
+        {"services": []},
+        {"services": {"deleted_files": ["a", 7]}},
+    ],
+    ids=str,
+)
+def test_a_damaged_record_is_an_error_that_says_where(damage: dict[str, Any]) -> None:
+    with pytest.raises(RecordError, match="state: "):
+        part({**record(), **damage})
+
+
+@pytest.mark.parametrize(
+    ("kernel", "said"),
+    [
+        (OUTDATED, "6.1.0-2-amd64; 6.1.0-3-amd64 is installed and waits for a reboot"),
+        (
+            Kernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=True),
+            "6.1.0-2-amd64; a newer build of it is installed and waits for a reboot",
+        ),
+        (
+            Kernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=False),
+            "6.1.0-2-amd64, the newest installed",
+        ),
+        (NO_KERNEL, "6.1.0-2-amd64; whether a newer one is installed is not known"),
+    ],
+)
+def test_the_kernel_is_told_in_words(kernel: Kernel, said: str) -> None:
+    assert text(record(kernel))[0] == f"Kernel       {said}"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (record(), "no service runs replaced files, seen 2 hours ago"),
+        (record(OUTDATED, "a.service"), "1 service still runs replaced files, seen 2 hours ago: a.service"),
+        (
+            record(OUTDATED, *(f"{letter}.service" for letter in "abcdefghij")),
+            "10 services still run replaced files, seen 2 hours ago: a.service, b.service, c.service, d.service, "
+            "e.service, f.service, g.service, h.service and 2 more",
+        ),
+        (record(unseen="no"), "which services still run replaced files is not known"),
+    ],
+)
+def test_services_are_told_in_words_and_change_no_health(state: dict[str, Any], said: str) -> None:
+    assert text(state)[1] == f"Restart      {said}"
