@@ -89,6 +89,8 @@ class Watch:
 
     def _kill(self, words: str, *, everything: bool = False) -> None:
         self._killed_at = time.monotonic()
+        doomed = []
+        # Named before any is killed: a script ends by itself as soon as the program that it waits for has.
         for process in _below(self._child):
             with suppress(psutil.Error):
                 if not everything and process.name() in _SPARED:
@@ -96,6 +98,9 @@ class Watch:
                 package = _owner(process)
                 if package:
                     self._errors.setdefault(package, f"maintainer script {words}")
+                doomed.append(process)
+        for process in doomed:
+            with suppress(psutil.Error):
                 process.kill()
 
     def _name_survivors(self) -> None:
