@@ -26,15 +26,13 @@ from agent.telling.batch import (
     batch_document,
     read_receipt,
 )
-from agent.telling.pulse import moment_of
-from agent.times import moment
+from agent.times import moment, read_moment
 from agent.version import VERSION
 
 _REUSED = "sequence reused"
 """The contract's words for an event whose place in the stream another event has (docs/endpoint, "The answer")."""
 _TAKEN = frozenset({_REUSED, "key reused"})
 _OVERTAKEN = re.compile(r"overtaken by sequence ([0-9]{1,15})")
-_NOTHING_TO_SAY = Receipt(results=(), resend_state=False)
 _AGAIN_LATER = timedelta(days=1)
 """When what the centre does not take is offered again: it may have been mended."""
 
@@ -107,11 +105,11 @@ class Delivery:
             return self._refused(messages, answer, now())
         if answer.verdict is not Verdict.ANSWERED:
             return answer
-        receipt = _NOTHING_TO_SAY if answer.settled else read_receipt(answer.text, messages)
+        receipt = _well(messages) if answer.settled else read_receipt(answer.text, messages)
         if receipt is None:
             return Answer(verdict=Verdict.BROKEN, why="the answer is no receipt for what was sent", skew=answer.skew)
         with self._outbox.changing():
-            for message, (status, detail) in zip(messages, receipt.results, strict=False):
+            for message, (status, detail) in zip(messages, receipt.results, strict=True):
                 self._settle(message, status, detail, now())
             if receipt.resend_state:
                 self._outbox.keep("told_hash", None)
@@ -129,7 +127,7 @@ class Delivery:
 
     def _ask(self, messages: Sequence[Message], now: datetime) -> Answer:
         """Send a heartbeat that is alone the short way, where the centre offers it, and anything else as a batch."""
-        until = moment_of(self._outbox.fact("batches_until"))
+        until = read_moment(self._outbox.fact("batches_until"))
         if [message.kind for message in messages] == [Kind.HEARTBEAT] and (until is None or until < now):
             (beat,) = messages
             digest, instance_id = str(beat.body["hash"]), self._outbox.instance_id
@@ -180,7 +178,7 @@ class Delivery:
     def _unwanted(self, now: datetime) -> object:
         """Return the hash of a state that the centre refused lately."""
         found = self._outbox.fact("unwanted")
-        until = moment_of(found.get("until")) if isinstance(found, dict) else None
+        until = read_moment(found.get("until")) if isinstance(found, dict) else None
         return found.get("hash") if isinstance(found, dict) and until is not None and until > now else None
 
     def _settle(self, message: Message, status: Status, detail: str, now: datetime) -> None:
@@ -210,7 +208,7 @@ class Delivery:
         Where other events of the stream have arrived that this outbox knows nothing of, it begins one of its own.
         Where states have, the next one goes out with a higher number.
         """
-        for message, (status, detail) in zip(messages, results, strict=False):
+        for message, (status, detail) in zip(messages, results, strict=True):
             ahead = _OVERTAKEN.fullmatch(detail)
             if ahead is not None and message.kind is not Kind.EVENT:
                 self._outbox.keep("state_sequence", max(int(ahead[1]), message.sequence))
@@ -242,6 +240,11 @@ class Delivery:
             self._limit(1)
         self._sent += 1
         return answer
+
+
+def _well(messages: Sequence[Message]) -> Receipt:
+    """Return the receipt that an answer without a body stands for."""
+    return Receipt(results=[(Status.ACCEPTED, "") for _ in messages], resend_state=False)
 
 
 def _event(waiting: Waiting, body: dict[str, object]) -> Message:

@@ -1,22 +1,20 @@
 """Whether the daemon is alive, and what it is about to do: a file under /run that it holds a lock on. Light."""
 
-import json
 import os
 from contextlib import suppress
 from datetime import datetime
 
-from agent.errors import BusyError, HostError, RecordError
+from agent.errors import BusyError, HostError
 from agent.processmark import living_pid, own_mark
 from agent.reading import Reader
 from agent.recordlock import holder_pid, lock
-from agent.regularfile import open_anew, open_regular
+from agent.runfile import read_said, say
 from agent.times import moment
 from agent.version import VERSION
 
 RUN_DIRECTORY = "/run/maestro-agent"
 _SYSTEMD = "/run/systemd/system"
 _SCHEMA = "maestro.daemon/1"
-_LONGEST = 65536
 _LONGEST_WORDS = 2000
 """Of one problem: a configuration may be wrong in a thousand places."""
 
@@ -59,11 +57,7 @@ class Liveness:
             "problems": [words[:_LONGEST_WORDS] for words in problems],
             "next": {name: moment(at) for name, at in jobs.items()},
         }
-        temporary = f"{self._path}.new"
-        with suppress(OSError):
-            with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
-                file.write(json.dumps(document))
-            os.replace(temporary, self._path)
+        say(self._path, document)
 
     def give_up(self) -> None:
         """Be the daemon no more."""
@@ -78,14 +72,9 @@ def read_daemon(directory: str = RUN_DIRECTORY) -> tuple[int, Reader] | None:
     Raises:
         RecordError: what it says cannot be read.
     """
-    path = os.path.join(directory, "daemon.json")
-    try:
-        with open(path, encoding="utf-8", opener=open_regular) as file:
-            said = Reader(json.loads(file.read(_LONGEST)), path)
-    except FileNotFoundError:
+    said = read_said(os.path.join(directory, "daemon.json"))
+    if said is None:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: cannot be read: {error}") from error
     pid = living_pid(said.text("process"))
     return None if pid is None else (pid, said)
 

@@ -4,15 +4,14 @@ A file for each listener under /run, which its one sender alone writes, so that 
 this boot has seen; what must outlive a boot is in the outbox.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 
 from agent.errors import RecordError
 from agent.reading import Reader
-from agent.regularfile import open_anew, open_regular
 from agent.reporting import Listener
+from agent.runfile import read_said, say
 
 TELLING_SCHEMA = "maestro.telling/1"
 _FILES = {
@@ -20,7 +19,6 @@ _FILES = {
     Listener.TEXTFILE: "telling-textfile.json",
     Listener.OTLP: "telling-otlp.json",
 }
-_LONGEST = 65536
 
 
 def read_telling(run_dir: str, listener: Listener) -> Reader | None:
@@ -30,14 +28,8 @@ def read_telling(run_dir: str, listener: Listener) -> Reader | None:
         RecordError: it cannot be read.
     """
     path = os.path.join(run_dir, _FILES[listener])
-    try:
-        with open(path, encoding="utf-8", opener=open_regular) as file:
-            found = Reader(json.loads(file.read(_LONGEST)), path)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: cannot be read: {error}") from error
-    if found.text("schema") != TELLING_SCHEMA:
+    found = read_said(path)
+    if found is not None and found.text("schema") != TELLING_SCHEMA:
         raise RecordError(f"{path}: is of another version")
     return found
 
@@ -55,13 +47,7 @@ def entry_of(telling: Reader | None, listener: Listener) -> Mapping[str, object]
 
 def write_telling(run_dir: str, listener: Listener, document: Mapping[str, object]) -> None:
     """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
-    path = os.path.join(run_dir, _FILES[listener])
-    temporary = f"{path}.new"
-    with suppress(OSError):
-        with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(json.dumps({"schema": TELLING_SCHEMA, **document}))
-        os.replace(temporary, path)
+    say(os.path.join(run_dir, _FILES[listener]), {"schema": TELLING_SCHEMA, **document}, 0o644)
 
 
 def withdraw_telling(run_dir: str, listener: Listener) -> None:

@@ -18,10 +18,10 @@ from agent.reporting import SKEW, Listener
 from agent.standing import standing
 from agent.store import Store
 from agent.telling.events import Seen, Started, first_mark, new_runs, untold
-from agent.telling.pulse import moment_of, pulse_of
+from agent.telling.pulse import pulse_of
 from agent.telling.report import NO_INSTANCE, report_document
 from agent.tellingfile import entry_of, read_telling
-from agent.times import earlier, moment
+from agent.times import earlier, moment, read_moment
 from agent.version import VERSION
 
 Document = dict[str, object]
@@ -169,7 +169,7 @@ class Tidings:
 
 def known_boot(mark: object) -> datetime | None:
     """Return when the machine booted as it was told before: a clock that is set would seem to move it."""
-    return moment_of(mark.get("booted_at")) if isinstance(mark, dict) else None
+    return read_moment(mark.get("booted_at")) if isinstance(mark, dict) else None
 
 
 def tried(before: Mapping[str, object], why: str) -> Document:

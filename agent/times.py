@@ -24,6 +24,14 @@ def parse_moment(text: str) -> datetime:
     return datetime.fromisoformat(f"{text[:-1]}+00:00")  # Python 3.10 does not know the Z
 
 
+def read_moment(value: object) -> datetime | None:
+    """Return what `moment` wrote; None where that is something else."""
+    try:
+        return parse_moment(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def ago(when: datetime, now: datetime) -> str:
     """Say how long ago something was, in the one unit that matters: "4 minutes ago"."""
     seconds = int((now - when).total_seconds())

@@ -14,7 +14,7 @@ MODULES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "
 RANKS: tuple[set[str], ...] = (
     {"errors", "health", "log", "processmark", "recordlock", "regularfile", "times", "version"},
     {"reading", "core"},
-    {"config", "outbox", "protocol", "report", "reporting", "store", "text", "watched"},
+    {"config", "outbox", "protocol", "report", "reporting", "runfile", "store", "text", "watched"},
     {"client", "jobrecord", "listening", "liveness", "memory", "outboxfile", "status", "telling", "tellingfile"},
     {"host"},
     {"observe", "act", "aftermath", "delivery", "remove"},

@@ -46,12 +46,17 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
     text = (value or "").strip()
     if text.isascii() and text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
+    when = http_date(text)
+    return None if when is None else min(max(when - now, timedelta(0)), _LONGEST_WAIT)
+
+
+def http_date(text: str) -> datetime | None:
+    """Read a date of HTTP (RFC 9110, 5.6.7); None where it is none."""
     try:
-        when = parsedate_to_datetime(text)
+        found = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):  # TypeError on Python 3.10 for what is no date at all
         return None
-    aware = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-    return min(max(aware - now, timedelta(0)), _LONGEST_WAIT)
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def fault(error: BaseException) -> str:

@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 
 import requests
 import urllib3
@@ -22,7 +21,7 @@ from agent.core.policy import EndpointPolicy
 from agent.core.retry import Verdict, verdict
 from agent.errors import ConfigError
 from agent.host.alarm import limited
-from agent.host.answers import causes, fault, hushed, one_line, read_bounded, retry_after, session
+from agent.host.answers import causes, fault, http_date, hushed, one_line, read_bounded, retry_after, session
 from agent.regularfile import open_regular
 from agent.version import VERSION
 
@@ -120,7 +119,7 @@ class Centre:
             allow_redirects=False,
             stream=True,
         )
-        there = _date(response.headers.get("Date", ""))
+        there = http_date(response.headers.get("Date", ""))
         skew = None if there is None else datetime.now(timezone.utc) - there
         if method == "PUT" and response.status_code == requests.codes.no_content:
             return Answer(verdict=Verdict.ANSWERED, settled=True, skew=skew)
@@ -183,12 +182,3 @@ def _words(status: int, reason: str, text: str, token: str) -> str:
     if isinstance(problem, dict):
         detail = str(problem.get("detail") or problem.get("title") or "")
     return one_line(hushed(f"HTTP {status} {reason}{': ' if detail else ''}{detail}", [token]))
-
-
-def _date(text: str) -> datetime | None:
-    """Read a date of HTTP."""
-    try:
-        found = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found.replace(tzinfo=timezone.utc) if found.tzinfo is None else found

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.times import moment, parse_moment
+from agent.times import moment, read_moment
 
 Document = Mapping[str, object]
 Mark = dict[str, object]
@@ -95,7 +95,7 @@ def _runs(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
     events, still_open = [], []
     for run_id in sorted({*new_runs(mark, seen.runs), *waiting.intersection(seen.runs)}):
         document = seen.read_run(run_id)
-        finished = _moment(document.get("finished_at")) if document else None
+        finished = read_moment(document.get("finished_at")) if document else None
         if document is not None and finished is not None:
             events.append(Event(kind="outcome", at=finished, document=document))
         else:
@@ -123,13 +123,13 @@ def _boot(mark: Mark, seen: Seen) -> Iterator[Event]:
             "started_at": seen.daemon.at,
             "boot_id": seen.boot_id,
         }
-        yield Event(kind="agent-started", at=_moment(seen.daemon.at) or seen.now, document=started)
+        yield Event(kind="agent-started", at=read_moment(seen.daemon.at) or seen.now, document=started)
 
 
 def _failed_jobs(mark: Mark, seen: Seen) -> Iterator[Event]:
     known = _told_jobs(mark)
     for name, entry in seen.jobs.items():
-        finished, code = _moment(entry.get("finished_at")), entry.get("exit_code")
+        finished, code = read_moment(entry.get("finished_at")), entry.get("exit_code")
         if finished is None or code in _SUCCESSES or known.get(name) == entry.get("finished_at"):
             continue
         failures = entry.get("failures")
@@ -157,10 +157,3 @@ def _reboot(mark: Mark, seen: Seen) -> Iterator[Event]:
 
 def _reboot_document(seen: Seen) -> dict[str, object] | None:
     return None if seen.reboot is None else {"packages": list(seen.reboot[0]), "since": moment(seen.reboot[1])}
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        return parse_moment(text) if isinstance(text, str) else None
-    except ValueError:
-        return None

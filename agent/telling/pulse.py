@@ -1,9 +1,7 @@
 """A pulse (`agent.core.beat`) as documents keep it. Pure."""
 
-from datetime import datetime
-
 from agent.core.beat import Pulse
-from agent.times import moment, parse_moment
+from agent.times import moment, read_moment
 
 
 def pulse_of(found: object) -> Pulse:
@@ -12,9 +10,9 @@ def pulse_of(found: object) -> Pulse:
         return Pulse()
     failures = found.get("failures")
     return Pulse(
-        last=moment_of(found.get("last")),
+        last=read_moment(found.get("last")),
         failures=failures if isinstance(failures, int) else 0,
-        not_before=moment_of(found.get("not_before")),
+        not_before=read_moment(found.get("not_before")),
     )
 
 
@@ -25,11 +23,3 @@ def pulse_document(pulse: Pulse) -> dict[str, object]:
         "failures": pulse.failures,
         "not_before": moment(pulse.not_before) if pulse.not_before else None,
     }
-
-
-def moment_of(text: object) -> datetime | None:
-    """Read a moment; None where there is none."""
-    try:
-        return parse_moment(text) if isinstance(text, str) else None
-    except ValueError:
-        return None

@@ -1,0 +1,41 @@
+"""Small documents under /run that one process leaves for others: what was said last, whole or not at all. Light.
+
+Others than root may write to the directory, so no link is followed and no pipe waited for.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+from agent.errors import RecordError
+from agent.reading import Reader
+from agent.regularfile import open_anew, open_regular
+
+_LONGEST = 65536
+
+
+def read_said(path: str) -> Reader | None:
+    """Return what was said last; None where nothing was.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8", opener=open_regular) as file:
+            return Reader(json.loads(file.read(_LONGEST)), path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from error
+
+
+def say(path: str, document: Mapping[str, object], mode: int | None = None) -> None:
+    """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
+    temporary = f"{path}.new"
+    with suppress(OSError):
+        with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(json.dumps(document))
+        os.replace(temporary, path)
