@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.delivery.sender import CHECKOUT, stored_events
+from tests.delivery.sender import CHECKOUT, stored_events, until
 from tests.delivery.told import Told, records, run_ids
 from tests.support.authority import Authority
 from tests.support.centre import Centre
@@ -24,13 +24,6 @@ BAD_STYLE = 3
 """What promtool says of names it does not like, and of no fault."""
 
 
-def until(condition: Callable[[], bool], seconds: float = 45) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @contextmanager
 def daemon(told: Told) -> Iterator["subprocess.Popen[bytes]"]:
     """Run one until the block ends, and kill it then."""
@@ -38,7 +31,7 @@ def daemon(told: Told) -> Iterator["subprocess.Popen[bytes]"]:
     command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(told.directory / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as process:
         try:
-            until((told.directory / "run/daemon.json").exists)
+            until("the daemon is up", (told.directory / "run/daemon.json").exists, 45)
             yield process
         finally:
             process.kill()
@@ -86,19 +79,21 @@ def stored_runs(centre: Centre) -> list[str]:
 def test_a_run_on_record_reaches_all_three_and_none_twice(told: Told, centre: Centre, collector: OtelCollector) -> None:
     file = told.directory / "metrics/maestro.prom"
     with daemon(told) as running:
-        until(file.exists)  # at once, and not only at the first slot
+        until("the file is written", file.exists, 45)  # at once, and not only at the first slot
         time.sleep(1)
         first = told.record(1)
         running.send_signal(signal.SIGHUP)  # looks at once
-        until(lambda: stored_runs(centre) == run_ids(collector) == [first])
+        until("the first run is told", lambda: stored_runs(centre) == run_ids(collector) == [first], 45)
         code, said = promtool("check", "metrics", content=file.read_text())
         assert code in {0, BAD_STYLE}, said
     with daemon(told) as running:
         time.sleep(1)
         second = told.record(2)
         running.send_signal(signal.SIGHUP)
-        until(lambda: stored_runs(centre) == run_ids(collector) == [first, second])
-        until(lambda: 'maestro_last_run_result{result="failed"} 1\n' in file.read_text())
+        until("the second run is told", lambda: stored_runs(centre) == run_ids(collector) == [first, second], 45)
+        until(
+            "its result is in the file", lambda: 'maestro_last_run_result{result="failed"} 1\n' in file.read_text(), 45
+        )
 
     kinds = [one["eventName"] for one in records(collector)]
     started, outcome = "maestro.agent_started", "maestro.outcome"
@@ -118,15 +113,15 @@ def test_a_collector_that_drips_and_a_missing_directory_hold_up_no_centre(
     told.listen("otlp", timeout="1m")
     collector.reply = Reply(raw=b"H" * 1000, drip_s=0.1)
     with daemon(told) as running:
-        until(lambda: (told.directory / "run/telling-textfile.json").exists())
+        until("a word on the file", lambda: (told.directory / "run/telling-textfile.json").exists(), 45)
         time.sleep(1)
         first = told.record(1)
         running.send_signal(signal.SIGHUP)
-        until(lambda: stored_runs(centre) == [first])
-        until(lambda: collector.paths == ["/v1/metrics"])
+        until("the first run is told", lambda: stored_runs(centre) == [first], 45)
+        until("the collector is asked", lambda: collector.paths == ["/v1/metrics"], 45)
         second = told.record(2)
         running.send_signal(signal.SIGHUP)
-        until(lambda: stored_runs(centre) == [first, second])
+        until("the second run is told", lambda: stored_runs(centre) == [first, second], 45)
 
         assert collector.paths == ["/v1/metrics"]  # the same request hangs on
         found = reporting(told)
@@ -141,20 +136,20 @@ def test_a_reload_turns_listeners_off_and_on(told: Told, collector: OtelCollecto
     told.listen("otlp")
     told.configure()
     with daemon(told) as running:
-        until(lambda: (told.directory / "run/telling-textfile.json").exists())
+        until("a word on the file", lambda: (told.directory / "run/telling-textfile.json").exists(), 45)
         told.listen("metrics", textfile=str(other))
         running.send_signal(signal.SIGHUP)
-        until(other.exists)
-        until(lambda: reporting(told)["textfile"] is not None)
+        until("the other file is written", other.exists, 45)
+        until("status has it", lambda: reporting(told)["textfile"] is not None, 45)
         told.listen("metrics")
         told.collect_to(collector)
         running.send_signal(signal.SIGHUP)
-        until(lambda: not (told.directory / "run/telling-textfile.json").exists())
+        until("the word is withdrawn", lambda: not (told.directory / "run/telling-textfile.json").exists(), 45)
         told.record(1)
         time.sleep(1)
         running.send_signal(signal.SIGHUP)
-        until(lambda: len(run_ids(collector)) == 1)
-        until(lambda: (told.directory / "run/telling-otlp.json").exists())
+        until("one run is told", lambda: len(run_ids(collector)) == 1, 45)
+        until("a word on the collector", lambda: (told.directory / "run/telling-otlp.json").exists(), 45)
 
         found = reporting(told)
 
