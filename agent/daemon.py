@@ -52,6 +52,7 @@ class Daemon:
         self._machine = machine_id()
         self._liveness = Liveness(run_dir, _now())
         self._started = self._ticked = time.monotonic()
+        self._ahead_s = _ahead_s()
         self._scheduler = Scheduler()
         self._errand = Errand(self._store)
         self._messenger = Messenger(config, self._store, run_dir)
@@ -82,13 +83,11 @@ class Daemon:
     def _wait_for_the_end(self) -> None:
         """Return at a signal to end; until then, pass on the wish to reload and tell systemd of a good life."""
         period_s = (watchdog_s() or _WATCHDOG_S) / 3
-        ahead_s = _ahead_s()
         while True:
             got = signal.sigtimedwait(_SIGNALS, period_s)
             if got is not None and got.si_signo != signal.SIGHUP:
                 return
-            leapt = abs(_ahead_s() - ahead_s) > _LEAP_S
-            ahead_s = _ahead_s()
+            leapt = self._leapt()
             if leapt:
                 log.event("clock.leapt", now=spell(_now()))
             self._reload = self._reload or got is not None
@@ -96,6 +95,11 @@ class Daemon:
                 self._scheduler.hasten()
             if time.monotonic() - self._ticked < SILENT_S and not self._errand.stuck:
                 notify("WATCHDOG=1")
+
+    def _leapt(self) -> bool:
+        """Whether the clock was set since this was last asked, or since before anything was to be done by it."""
+        before_s, self._ahead_s = self._ahead_s, _ahead_s()
+        return abs(self._ahead_s - before_s) > _LEAP_S
 
     def _tick(self) -> None:
         """Look once; a bug in it is told, and ends in the watchdog's hands if it stays."""
