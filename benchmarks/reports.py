@@ -24,7 +24,9 @@ from tests.support.postgres import cluster
 HOSTS = 500
 REPORTS = 4000
 HEARTBEATS = 8000
-CONNECTIONS = 8
+CONNECTIONS = 16
+"""As many as the workers have threads: a fleet has always somebody who waits, at each of them."""
+WORKERS = 2
 _AIM = 500
 _NOTHING_TO_SAY = b"HTTP/1.1 204 "
 
@@ -141,16 +143,16 @@ def _centre(database: str) -> Iterator[Centre]:
         directory = Path(name)
         authority = Authority.make(directory / "ca")
         if database == "sqlite":
-            with _running(directory, authority, f"sqlite:///{directory}/endpoint.db", workers=1) as centre:
+            with _running(directory, authority, f"sqlite:///{directory}/endpoint.db") as centre:
                 yield centre
         else:
-            with cluster() as postgres, _running(directory, authority, postgres.url(), workers=2) as centre:
+            with cluster() as postgres, _running(directory, authority, postgres.url()) as centre:
                 yield centre
 
 
 @contextmanager
-def _running(directory: Path, authority: Authority, url: str, *, workers: int) -> Iterator[Centre]:
-    settings: dict[str, dict[str, object]] = {"server": {"workers": workers}}
+def _running(directory: Path, authority: Authority, url: str) -> Iterator[Centre]:
+    settings: dict[str, dict[str, object]] = {"server": {"workers": WORKERS}}
     centre = Centre(directory=directory, authority=authority, database=url, port=free_port(), settings=settings)
     centre.configure()
     centre.start()

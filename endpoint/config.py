@@ -37,7 +37,7 @@ class Server:
 
     listen: str = "127.0.0.1:8443"
     workers: int = 1
-    """Processes. SQLite takes one writer at a time, so that more than one gains little there."""
+    """Processes: one for each processor, where hosts come in thousands."""
     threads: int = 8
     """In each process: how many requests are answered at once."""
     connections: int = 1000

@@ -1,5 +1,7 @@
 """The connection: SQLite or PostgreSQL, durable at each commit, and every failure told as one error."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -13,6 +15,8 @@ from endpoint.store.tables import settle
 
 Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
+_TURN_S = 0.0005
+"""SQLite itself looks again after 1, 2, 5, 10, ... ms, of which two processes that both write would idle most away."""
 _DEADLOCK = "40P01"
 _POSTGRES = (
     # A role's own settings must not take durability away, and nobody waits longer than an agent does.
@@ -134,7 +138,7 @@ class Database:
 def _told() -> Iterator[None]:
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
         first_line = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         of_the_data = isinstance(error, (sa.exc.IntegrityError, sa.exc.DataError))
         raise StoreError(f"the database does not answer: {first_line}", of_the_data=of_the_data) from error
@@ -161,6 +165,30 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # Whoever may write takes the lock at once: a transaction that first reads could only fail when it wants to write.
-    reads = connection.get_execution_options().get("maestro_reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("maestro_reads"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver: Any = connection.connection
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        _take_turn(driver)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+
+
+def _take_turn(driver: Any) -> None:
+    """Wait until nobody else writes: a transaction that first reads could only fail when it wants to write.
+
+    Raises:
+        sqlite3.OperationalError: somebody wrote for too long, or the file cannot be used.
+    """
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_TURN_S)
+        else:
+            return
