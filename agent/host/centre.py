@@ -26,6 +26,8 @@ from agent.regularfile import open_regular
 from agent.version import VERSION
 
 _CREDENTIAL = "endpoint-token"
+_CREDENTIALS = "/run/credentials/maestro-agent.service"
+"""Where systemd keeps those of the running daemon: a sender that a person starts inherits no variable that says so."""
 _RECEIPT_BYTES = 1 << 20
 _ERROR_BYTES = 1 << 16
 _TOKEN_BYTES = 1 << 14
@@ -147,9 +149,8 @@ class Centre:
 
 def _token(path: str) -> str:
     """Read the token; empty where there is none."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    inherited = os.path.join(credentials, _CREDENTIAL)
-    if not path and (not credentials or not os.path.exists(inherited)):
+    inherited = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY") or _CREDENTIALS, _CREDENTIAL)
+    if not path and not os.path.exists(inherited):
         return ""
     place = path or inherited
     try:

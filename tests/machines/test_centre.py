@@ -85,3 +85,21 @@ def test_what_happens_on_a_machine_reaches_its_centre_through_kills_and_a_reboot
     assert own.machine.check(f"stat -c '%U %a' {RECORD}/outbox").split() == ["maestro-agent", "700"]
     assert "Centre       told" in own.agent("status").out
     assert "Traceback" not in own.machine.journal(UNIT)
+
+
+def test_a_token_that_only_the_daemon_is_given_serves_a_person_too(own: Kept, centre: Centre) -> None:
+    own.wait_for_daemon()
+    introduce(own, centre)
+    door = f"/etc/systemd/system/{UNIT}.service.d/token.conf"
+    own.machine.write(door, "[Service]\nLoadCredential=endpoint-token:/srv/token\n")
+    own.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS.replace("token_file", "# token_file"))
+    own.machine.check("rm /etc/maestro-agent/token")
+    own.machine.check(f"systemctl daemon-reload && systemctl restart {UNIT}")
+    own.wait_for_daemon()
+    until("the daemon is believed", lambda: row(centre) is not None, 120)
+
+    done = own.agent("report --send")
+
+    assert (done.code, done.err) == (0, "")
+    assert "not told" not in done.out
+    assert "401" not in own.agent("status").out
