@@ -17,13 +17,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.errors import HostError
-from agent.times import earlier, moment
+from agent.times import earlier, moment, read_moment
 
 Document = dict[str, object]
 EVENT_SCHEMA = "maestro.event/1"
 LOST = "messages-lost"
 OVERHEAD_BYTES = 250
 """What SQLite and the envelope take beside an event's body, about."""
+_LEAP = timedelta(days=1)
+"""Nobody looks for so long: the clock was set ahead, or the machine was off."""
 _KEPT_REFUSALS = 100
 _NO_SEQUENCE = {"first_sequence": 1, "last_sequence": 1}
 """Names the event that a stream begins with, which arrives: it stands for none."""
@@ -128,12 +130,22 @@ class Outbox:
         """Give up what is too old or too much, the oldest first; that it was lost is remembered."""
         oldest = moment(earlier(now, self._bounds.age))
         one = "SELECT sequence, body FROM events {} ORDER BY sequence LIMIT 1"  # together they may not fit into memory
-        while row := self._one(one.format("WHERE created_at < ?"), oldest):
+        ages = self._ages(now)
+        while ages and (row := self._one(one.format("WHERE created_at < ?"), oldest)):
             self.give_up(int(str(row[0])), str(row[1]), "too-old")
         excess = self.depth().size - self._bounds.size
         while excess > 0 and (row := self._one(one.format(""))):
             self.give_up(int(str(row[0])), str(row[1]), "too-many-bytes")
             excess -= len(str(row[1])) + OVERHEAD_BYTES
+
+    def _ages(self, now: datetime) -> bool:
+        """Whether what looks old is old: where time has leapt ahead, what waits first gets a day to be told."""
+        looked, leapt = read_moment(self.fact("looked_at")), read_moment(self.fact("leapt_at"))
+        if looked is not None and now - looked > _LEAP:
+            leapt = now
+            self.keep("leapt_at", moment(now))
+        self.keep("looked_at", moment(now))
+        return leapt is None or not timedelta() <= now - leapt < _LEAP
 
     def next_events(self, count: int, size: int) -> list[Waiting]:
         """Return the oldest events in order, at least one where any waits, within so many and so many bytes."""

@@ -117,6 +117,34 @@ def test_what_a_bound_forces_out_is_counted_and_told_as_one_event(tmp_path: Path
     }
 
 
+def test_a_clock_that_leaps_ahead_makes_nothing_old_for_a_day(tmp_path: Path) -> None:
+    wrong = NOON + timedelta(days=4000)
+    with outbox(tmp_path) as box:
+        add(box, 3)
+        with box.changing():
+            box.shrink(wrong)
+            assert sequences(box) == [1, 2, 3, 4]
+            box.shrink(NOON + timedelta(minutes=5))  # it was set right, and goes on
+            for day in range(1, 30):
+                box.shrink(NOON + timedelta(days=day, minutes=5))
+                assert sequences(box) == [1, 2, 3, 4]
+            box.shrink(NOON + timedelta(days=30, minutes=5))
+
+        assert sequences(box) == []
+
+
+def test_a_clock_that_stays_ahead_is_believed_after_a_day(tmp_path: Path) -> None:
+    with outbox(tmp_path) as box:
+        add(box, 3)
+        with box.changing():
+            for hours in (0, 12, 23):
+                box.shrink(NOON + timedelta(days=4000, hours=hours))
+                assert sequences(box) == [1, 2, 3, 4]
+            box.shrink(NOON + timedelta(days=4001))
+
+        assert sequences(box) == []
+
+
 def test_losses_that_could_not_be_told_either_are_part_of_the_next_word_on_them(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=Bounds(size=1 << 20, age=timedelta(hours=1))) as box:
         add(box, 3)
