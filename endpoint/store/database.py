@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -95,14 +95,7 @@ class Database:
         Raises:
             StoreError: as `writing`.
         """
-        try:
-            with self.writing() as connection:
-                return work(connection)
-        except StoreError as error:
-            if not _is_worth_another(error.__cause__):
-                raise
-        with self.writing() as connection:
-            return work(connection)
+        return _twice_at_most(self.writing, work, _is_worth_another)
 
     def read(self, work: Callable[[Connection], Answer]) -> Answer:
         """Do some reading in a transaction, once more where the connection turns out to be an old one that was dropped.
@@ -110,14 +103,7 @@ class Database:
         Raises:
             StoreError: as `reading`.
         """
-        try:
-            with self.reading() as connection:
-                return work(connection)
-        except StoreError as error:
-            if not _is_dropped(error.__cause__):
-                raise
-        with self.reading() as connection:
-            return work(connection)
+        return _twice_at_most(self.reading, work, _is_dropped)
 
     def upsert(self, table: sa.Table) -> Any:
         """Build an INSERT that replaces the row that is there; build it once, for that takes longer than to run it."""
@@ -132,6 +118,21 @@ class Database:
 
     def _insert(self, table: sa.Table) -> Any:
         return (sqlite if self.kind == "sqlite" else postgresql).insert(table)
+
+
+def _twice_at_most(
+    opened: Callable[[], AbstractContextManager[Connection]],
+    work: Callable[[Connection], Answer],
+    is_worth_another: Callable[[BaseException | None], bool],
+) -> Answer:
+    try:
+        with opened() as connection:
+            return work(connection)
+    except StoreError as error:
+        if not is_worth_another(error.__cause__):
+            raise
+    with opened() as connection:
+        return work(connection)
 
 
 @contextmanager
