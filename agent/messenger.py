@@ -24,7 +24,7 @@ from agent.listening import Listening, listening
 from agent.reporting import Listener
 from agent.store import Store
 from agent.telling.pulse import pulse_of
-from agent.tellingfile import read_telling, withdraw_telling
+from agent.tellingfile import heard, withdraw_telling
 
 _GRACE_S = 60.0
 """What a sender may take beyond twice the time for one request."""
@@ -138,10 +138,7 @@ class _Sender:
         return False
 
     def _pulse(self, now: datetime) -> Pulse:
-        try:
-            telling = read_telling(self._run_dir, self._listener)
-        except RecordError:
-            telling = None
+        telling = heard(self._run_dir, self._listener)
         pulse = pulse_of(telling.raw.get("pulse")) if telling else Pulse()
         if self._last is not None and self._last <= now and (pulse.last is None or pulse.last < self._last - _SECOND):
             pulse = replace(pulse, last=self._last)

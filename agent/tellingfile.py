@@ -34,6 +34,14 @@ def read_telling(run_dir: str, listener: Listener) -> Reader | None:
     return found
 
 
+def heard(run_dir: str, listener: Listener) -> Reader | None:
+    """Return what `read_telling` does; None also where it cannot be read, for whom that makes no difference."""
+    try:
+        return read_telling(run_dir, listener)
+    except RecordError:
+        return None
+
+
 def entry_of(telling: Reader | None, listener: Listener) -> Mapping[str, object]:
     """Return what was said of the listener itself; empty where nothing was.
 

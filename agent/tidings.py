@@ -20,7 +20,7 @@ from agent.store import Store
 from agent.telling.events import Seen, Started, first_mark, new_runs, untold
 from agent.telling.pulse import pulse_of
 from agent.telling.report import NO_INSTANCE, report_document
-from agent.tellingfile import entry_of, read_telling
+from agent.tellingfile import entry_of, heard, read_telling
 from agent.times import earlier, moment, read_moment
 from agent.version import VERSION
 
@@ -103,10 +103,7 @@ class Tidings:
 
     def pulse(self, listener: Listener) -> Pulse:
         """Return the pulse that was last said of a listener."""
-        try:
-            telling = read_telling(self._run_dir, listener)
-        except RecordError:
-            telling = None
+        telling = heard(self._run_dir, listener)
         return pulse_of(telling.raw.get("pulse")) if telling else Pulse()
 
     def instance(self) -> str | None:
