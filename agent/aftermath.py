@@ -6,7 +6,6 @@ that on record and asks dpkg what became of it, before it does anything itself.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from agent.core import judge
 from agent.core.model import Outcome, PackageState, Step
@@ -34,10 +33,13 @@ def complete_cut_off(memory: Memory, read_states: Callable[[], States]) -> tuple
 
 
 def add_finished(outcome: Outcome, left: Sequence[Step], read_states: Callable[[], States]) -> Outcome:
-    """Add to an outcome what the run before had left half-way, and this one has brought to its end by repairing it."""
+    """Add to an outcome what the run before had left half-way and has arrived since.
+
+    Either this run repaired it, or dpkg outlived the run that had started it and came to its end by itself.
+    """
     with suppress(HostError):
         if left:
-            return replace(outcome, upgraded=(*outcome.upgraded, *judge.finished(left, outcome, read_states())))
+            return judge.with_finished(outcome, left, read_states())
     return outcome
 
 

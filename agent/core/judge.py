@@ -1,11 +1,14 @@
 """What came of a run, judged from dpkg's state after it. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from agent.core.model import UNMET, Failure, ListsState, Outcome, PackageState, Plan, Result, Stage, Step
 
 HEALTHY = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 """dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""
+_WITH_UPGRADED = {Result.UP_TO_DATE: Result.UPDATED, Result.STALE: Result.DEGRADED}
+"""What `result` says where a package arrived, instead of what it says where none did."""
 
 
 def arrived(step: Step, states: Mapping[str, PackageState]) -> bool:
@@ -36,11 +39,13 @@ def failures(
     return tuple(found)
 
 
-def finished(steps: Iterable[Step], outcome: Outcome, states: Mapping[str, PackageState]) -> tuple[Step, ...]:
-    """Return those steps of an earlier run that have arrived by now and that the outcome does not tell of yet."""
+def with_finished(outcome: Outcome, steps: Iterable[Step], states: Mapping[str, PackageState]) -> Outcome:
+    """Add those steps of an earlier run that have arrived by now and that the outcome does not tell of yet."""
     told = {(step.package, step.architecture) for step in outcome.upgraded}
-    news = (step for step in steps if step.installed != step.candidate)
-    return tuple(step for step in news if (step.package, step.architecture) not in told and arrived(step, states))
+    news = [step for step in steps if step.installed != step.candidate]
+    news = [step for step in news if (step.package, step.architecture) not in told and arrived(step, states)]
+    word = _WITH_UPGRADED.get(outcome.result, outcome.result) if news else outcome.result
+    return replace(outcome, result=word, upgraded=(*outcome.upgraded, *news))
 
 
 def vanished(before: Mapping[str, PackageState], after: Mapping[str, PackageState]) -> tuple[str, ...]:

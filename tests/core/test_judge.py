@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.core.judge import arrived, failures, message, result
-from agent.core.model import UNMET, Failure, Lists, ListsState, PackageState, Result, Stage
+from agent.core.judge import arrived, failures, message, result, with_finished
+from agent.core.model import UNMET, Failure, Lists, ListsState, PackageState, Result, Stage, Step
 from tests.core import given
 
 FAILED = Failure(package="f:amd64", stage=Stage.CONFIGURE, error="exit 1")
@@ -113,6 +113,42 @@ def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
     states = {"a:amd64": PackageState(version="2", state="installed")}
 
     assert [one.package for one in failures([given.step("a"), given.step("b")], states, {"a": "noise"})] == ["b:amd64"]
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (Result.UP_TO_DATE, Result.UPDATED),
+        (Result.STALE, Result.DEGRADED),
+        (Result.UPDATED, Result.UPDATED),
+        (Result.DEGRADED, Result.DEGRADED),
+        (Result.FAILED, Result.FAILED),
+        (Result.INTERRUPTED, Result.INTERRUPTED),
+        (Result.BUSY, Result.BUSY),
+    ],
+)
+def test_a_run_that_tells_what_an_earlier_one_left_is_called_by_it(before: Result, expected: Result) -> None:
+    states = {"a:amd64": PackageState(version="2", state="installed")}
+
+    told = with_finished(given.outcome(result=before), [given.step()], states)
+
+    assert (told.result, told.upgraded) == (expected, (given.step(),))
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        [],
+        [given.step("not-arrived")],
+        [given.step("told")],
+        [given.step("a", installed="2")],
+    ],
+)
+def test_what_has_not_arrived_or_is_told_already_changes_no_outcome(left: list[Step]) -> None:
+    states = {name: PackageState(version="2", state="installed") for name in ("a:amd64", "told:amd64")}
+    outcome = given.outcome(result=Result.UP_TO_DATE, upgraded=(given.step("told"),))
+
+    assert with_finished(outcome, left, states) == outcome
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,19 @@ def test_a_job_whose_process_is_killed_is_told_as_interrupted_and_the_next_one_g
     assert shared.machine.check("dpkg --audit") == ""
 
 
+def test_what_dpkg_brought_to_its_end_after_its_job_was_killed_is_told_by_the_next_run(shared: Kept) -> None:
+    shared.have(package("outlived", "2", postinst="sleep 3"))
+    with shared.machine.start("maestro-agent upgrade --wait --json") as asking:
+        shared.machine.wait_for("outlived.postinst")
+        shared.machine.kill("KILL", WORKER)
+        asking.communicate()
+
+    told = shared.upgrade("--wait").json
+
+    assert (told["result"], names(told["upgraded"])) == ("updated", ["outlived"])
+    assert told["lock"]["waited_s"] > 0
+
+
 def test_a_wrong_configuration_is_refused_at_a_reload_and_ends_a_start(shared: Kept) -> None:
     before = shared.wait_for_daemon()
     shared.configuration("[agent]\nnonsense = 1\n")

@@ -43,7 +43,8 @@ def alive(running: Machine) -> list[str]:
 
 def records(running: Machine) -> list[dict[str, Any]]:
     """Return the runs on record as they lie on disk, oldest first."""
-    files = sorted(running.path(f"{RECORD}/history").glob("*.json"))
+    # By their ids: a file's name would put the second run of a second ("…Z-002.json") before the first ("…Z.json").
+    files = sorted(running.path(f"{RECORD}/history").glob("*.json"), key=lambda file: file.stem)
     return [json.loads(file.read_text()) for file in files]
 
 

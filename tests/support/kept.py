@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.support import bases
+from tests.support import aftermath, bases
 from tests.support.booted import Booted, booted
 from tests.support.repository import Package, Ready, Repository, Signer
 from tests.support.scenario import Scenario
@@ -120,9 +120,7 @@ class Kept(Scenario):
 
     def runs(self) -> list[Any]:
         """Return the runs on record, oldest first."""
-        history = self.machine.path(f"{RECORD}/history")
-        files = sorted(history.glob("*.json")) if history.exists() else []
-        return [json.loads(file.read_text()) for file in files]
+        return aftermath.records(self.machine)
 
     def accepted(self) -> int:
         """Return how many connections systemd has ever taken at the door."""
