@@ -80,9 +80,9 @@ class Machine:
         path.chmod(mode)
 
     def start(self, command: str, *, user: str | None = None, **environment: str) -> "subprocess.Popen[str]":
-        """Start a shell command inside."""
+        """Start a shell command inside, as a terminal would: tests that run in the background ignore its signals."""
         return subprocess.Popen(
-            self._enter(command, user),
+            ["env", "--default-signal=HUP,INT", *self._enter(command, user)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
