@@ -6,6 +6,7 @@ killed: the record is the truth, the outbox keeps what was taken from it, and th
 
 import os
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -14,16 +15,17 @@ from agent.core.beat import Pulse, after, paced
 from agent.core.policy import EndpointPolicy
 from agent.core.retry import Verdict
 from agent.delivery import Delivered, Delivery
-from agent.errors import ConfigError, HostError
+from agent.errors import BusyError, ConfigError, HostError
 from agent.host.centre import Answer, Centre
 from agent.host.hostfacts import host_id
 from agent.outbox import Bounds, Outbox
-from agent.outboxfile import OUTBOX_DIRECTORY, opened
+from agent.outboxfile import OUTBOX_DIRECTORY, RECALLED, opened, recalled
 from agent.reporting import Listener
 from agent.store import Store
 from agent.telling.pulse import pulse_document, pulse_of
 from agent.tellingfile import write_telling
 from agent.tidings import Tidings, known_boot, lot, tried
+from agent.times import moment
 
 Document = dict[str, object]
 
@@ -38,6 +40,8 @@ class Courier:
         self._run_dir = run_dir
         self._tidings = Tidings(store, run_dir)
         self._host_id = host_id()
+        self._directory = os.path.join(store.directory, OUTBOX_DIRECTORY)
+        self._bounds = Bounds(size=policy.max_bytes, age=policy.max_age)
 
     def send(self) -> Delivered:
         """Tell all that there is to tell.
@@ -45,16 +49,13 @@ class Courier:
         Raises:
             BusyError: another process is at it. HostError: the outbox cannot be used; that was told in `status`.
         """
-        directory = os.path.join(self._store.directory, OUTBOX_DIRECTORY)
-        bounds = Bounds(size=self._policy.max_bytes, age=self._policy.max_age)
         try:
-            with opened(directory, self._host_id, bounds, _now()) as outbox:
+            with opened(self._directory, self._host_id, self._bounds, _now()) as outbox:
                 self._address(outbox)
                 self._tidings.collect(outbox, self._policy.max_age)
                 return self._deliver(outbox)
         except HostError as error:
-            pulse = after(Verdict.AGAIN, self._tidings.pulse(Listener.CENTRE), now=_now(), chance=lot())
-            self._say(None, Answer(verdict=Verdict.AGAIN, why=str(error)), pulse)
+            self._deliver_state_alone(str(error))
             raise
 
     def _address(self, outbox: Outbox) -> None:
@@ -68,16 +69,7 @@ class Courier:
 
     def _deliver(self, outbox: Outbox) -> Delivered:
         before = pulse_of(outbox.fact("pulse"))
-        try:
-            centre = Centre(self._policy)
-        except ConfigError as error:
-            delivered = Delivered(answer=Answer(verdict=Verdict.MISCONFIGURED, why=str(error)), sent=0)
-        else:
-            boot = known_boot(outbox.fact("mark"))
-            report = self._tidings.report(outbox.instance_id, outbox.depth(), outbox.fact("centre"), boot)
-            delivered = Delivery(outbox, self._host_id, self._policy, centre).run(report, _now)
-            centre.close()
-            delivered = _with_refusal(delivered, outbox.fact("unwanted"), report["hash"])
+        delivered = self._round(outbox)
         answer = delivered.answer
         pulse = after(answer.verdict, before, now=_now(), chance=lot(), told=answer.retry_after)
         if delivered.more:
@@ -85,35 +77,65 @@ class Courier:
         with outbox.changing():
             outbox.keep("pulse", pulse_document(pulse))
             outbox.keep("centre", _centre(outbox.fact("centre"), answer))
-        self._say(outbox, answer, pulse)
+        self._say(outbox, pulse)
         if delivered.sent != 1:  # a heartbeat is no news
             log.event("report.sent", messages=delivered.sent, waiting=outbox.depth().events, problem=answer.why)
         return delivered
 
-    def _say(self, outbox: Outbox | None, answer: Answer, pulse: Pulse) -> None:
+    def _deliver_state_alone(self, problem: str) -> None:
+        """Tell how the machine stands though its events cannot be, as on a full disk: of that above all it must tell.
+
+        What cannot be kept in the outbox is left with the word for `status`, for the next time.
+        """
+        answer, facts = Answer(verdict=Verdict.AGAIN), self._tidings.facts()
+        # Where nothing is known of the stream, nothing can be told; `status` says what keeps the outbox shut.
+        with suppress(BusyError, HostError), recalled(self._directory, self._bounds, facts) as outbox:
+            if (outbox.fact("host_id"), outbox.fact("url")) == (self._host_id, self._policy.url):
+                answer = self._round(outbox, problem).answer
+                facts = {name: outbox.fact(name) for name in RECALLED}
+        told = answer.verdict is Verdict.ANSWERED and not answer.why
+        answer = replace(answer, why=problem if told or not answer.why else f"{problem}; {answer.why}")
+        rhythm, before = self._tidings.pulse(Listener.CENTRE), self._tidings.entry(Listener.CENTRE)
+        pulse = after(answer.verdict, rhythm, now=_now(), chance=lot(), told=answer.retry_after)
+        centre = dict.fromkeys(("oldest_at", "depth", "dropped", "refused")) | dict(before) | _centre(before, answer)
+        if told:
+            centre["last_success_at"] = moment(_now())
+        self._leave_word(self._tidings.instance(), centre, pulse, facts)
+
+    def _round(self, outbox: Outbox, problem: str = "") -> Delivered:
+        """Deliver what waits; with a problem, nothing but the state that names it."""
+        try:
+            centre = Centre(self._policy)
+        except ConfigError as error:
+            return Delivered(answer=Answer(verdict=Verdict.MISCONFIGURED, why=str(error)), sent=0)
+        with closing(centre):
+            boot = known_boot(outbox.fact("mark"))
+            depth = None if problem else outbox.depth()
+            warnings = (f"events cannot be told: {problem}",) if problem else ()
+            report = self._tidings.report(outbox.instance_id, depth, outbox.fact("centre"), boot, warnings)
+            delivered = Delivery(outbox, self._host_id, self._policy, centre).run(report, _now)
+            return _with_refusal(delivered, outbox.fact("unwanted"), report["hash"])
+
+    def _say(self, outbox: Outbox, pulse: Pulse) -> None:
         """Leave word for `status` and for the daemon."""
-        before = self._tidings.entry(Listener.CENTRE)
-        if outbox is not None:
-            depth = outbox.depth()
-            kept = outbox.fact("centre")
-            centre: Document = {
-                **(kept if isinstance(kept, dict) else {}),
-                "depth": depth.events,
-                "bytes": depth.size,
-                "oldest_at": depth.oldest_at,
-                "dropped": depth.dropped,
-                "refused": depth.refused,
-                "last_sequence": depth.last_sequence,
-            }
-            instance: object = outbox.instance_id
-        else:
-            unknown = dict.fromkeys(("oldest_at", "depth", "dropped", "refused"))
-            centre = {**unknown, **before, **_centre(before, answer)}
-            instance = self._tidings.instance()
+        depth, kept = outbox.depth(), outbox.fact("centre")
+        centre: Document = {
+            **(kept if isinstance(kept, dict) else {}),
+            "depth": depth.events,
+            "bytes": depth.size,
+            "oldest_at": depth.oldest_at,
+            "dropped": depth.dropped,
+            "refused": depth.refused,
+            "last_sequence": depth.last_sequence,
+        }
+        self._leave_word(outbox.instance_id, centre, pulse, {})
+
+    def _leave_word(self, instance_id: str | None, centre: Document, pulse: Pulse, facts: Mapping[str, object]) -> None:
         document = {
-            "instance_id": instance,
+            "instance_id": instance_id,
             "pulse": pulse_document(pulse),
             "listeners": {Listener.CENTRE.value: centre},
+            "facts": facts,
         }
         write_telling(self._run_dir, Listener.CENTRE, document)
 

@@ -6,9 +6,10 @@ Beside the file lies the name of its stream: a new file can so say which one cam
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from agent.errors import BusyError, HostError
 from agent.outbox import Bounds, Outbox
@@ -17,6 +18,8 @@ from agent.regularfile import open_anew
 
 OUTBOX_DIRECTORY = "outbox"
 """Below the record's directory; the daemon's user owns it, and nobody else looks into it."""
+RECALLED = ("state_sequence", "told_hash", "unwanted", "batches_until")
+"""The facts that change as states are told, and that are to be given to `recalled` the next time."""
 _FILE = "outbox.sqlite"
 _VERSION = 1
 _TABLES = """
@@ -37,6 +40,40 @@ def opened(directory: str, host_id: str, bounds: Bounds, now: datetime) -> Itera
     Raises:
         BusyError: another process has it open. HostError: it cannot be opened or made.
     """
+    with _alone(directory), closing(_open_well(directory, host_id, now, bounds)) as connection:
+        yield Outbox(connection, bounds)
+
+
+@contextmanager
+def recalled(directory: str, bounds: Bounds, since: Mapping[str, object]) -> Iterator[Outbox]:
+    """Open what the file knows of its stream, where it can be read and not written, as on a full disk; without events.
+
+    Nothing of the block is kept: `since` are facts that are newer than the file.
+
+    Raises:
+        BusyError: another process has the outbox open. HostError: the file cannot be read, or holds no stream.
+    """
+    path = os.path.join(directory, _FILE)
+    with _alone(directory), closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+        try:
+            # What a killed process had written ahead is not read: that would take a file beside this one.
+            with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as file:
+                facts = file.execute("SELECT name, value FROM facts WHERE name <> 'lost'").fetchall()
+            memory.executescript(_TABLES)
+            memory.executemany("INSERT INTO facts VALUES (?, ?)", facts)
+            outbox = Outbox(memory, bounds)
+            for name, value in since.items():
+                outbox.keep(name, value)
+        except (sqlite3.Error, OSError) as error:
+            raise HostError(f"{path}: cannot be read: {error}") from error
+        if not _is_name(outbox.instance_id):
+            raise HostError(f"{path}: holds no stream")
+        yield outbox
+
+
+@contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    """Keep other processes out of the outbox for the length of the block; makes its directory where it is missing."""
     lock_path = os.path.join(directory, "lock")
     try:
         if not os.path.isdir(directory):
@@ -47,11 +84,7 @@ def opened(directory: str, host_id: str, bounds: Bounds, now: datetime) -> Itera
     if descriptor is None:
         raise BusyError(f"another process (pid {holder_pid(lock_path)}) is sending reports")
     try:
-        connection = _open_well(directory, host_id, now, bounds)
-        try:
-            yield Outbox(connection, bounds)
-        finally:
-            connection.close()
+        yield
     finally:
         os.close(descriptor)
 

@@ -49,8 +49,10 @@ def reporting_reasons(telling: Reader | None, now: datetime) -> list[str]:
     for one, part in _on(telling):
         since = part.maybe_moment("failing_since")
         if since is not None and now - since > _LONG:
+            told = part.maybe_moment("last_success_at")
+            what = "no event" if told is not None and told > since else "no report"
             # Not how long: a report goes out anew whenever its words are others.
-            reasons.append(f"no report has reached {one.words} since {spell(since)}: {part.text('why')}")
+            reasons.append(f"{what} has reached {one.words} since {spell(since)}: {part.text('why')}")
     return reasons
 
 

@@ -13,6 +13,7 @@ from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs
 from agent.liveness import read_daemon
 from agent.outbox import Depth, Outbox
+from agent.outboxfile import RECALLED
 from agent.reading import Reader
 from agent.reporting import SKEW, Listener
 from agent.standing import standing
@@ -49,9 +50,14 @@ class Tidings:
         return self.report(self.instance() or NO_INSTANCE, _depth(centre), centre)
 
     def report(
-        self, instance_id: str, outbox: Depth | None, centre: object, known_boot: datetime | None = None
+        self,
+        instance_id: str,
+        outbox: Depth | None,
+        centre: object,
+        known_boot: datetime | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> Document:
-        """Return `maestro.report/1`; `centre` is what is remembered of the centre."""
+        """Return `maestro.report/1`; `centre` is what is remembered of the centre, `warnings` are words to add."""
         _, status, _ = standing(self._store, _now(), self._run_dir)
 
         def made(status: Document) -> Document:
@@ -61,7 +67,7 @@ class Tidings:
                 version=VERSION,
                 instance_id=instance_id,
                 outbox=outbox,
-                warnings=_skew_warnings(centre),
+                warnings=(*warnings, *_skew_warnings(centre)),
             )
 
         try:
@@ -105,6 +111,12 @@ class Tidings:
         """Return the pulse that was last said of a listener."""
         telling = heard(self._run_dir, listener)
         return pulse_of(telling.raw.get("pulse")) if telling else Pulse()
+
+    def facts(self) -> dict[str, object]:
+        """Return what the sender for the centre had to remember and could not keep in its outbox."""
+        telling = heard(self._run_dir, Listener.CENTRE)
+        facts = telling.raw.get("facts") if telling else None
+        return {name: facts[name] for name in RECALLED if name in facts} if isinstance(facts, dict) else {}
 
     def instance(self) -> str | None:
         """Return the name of the centre's outbox as its sender said it last."""

@@ -17,7 +17,7 @@ import pytest
 
 from agent.errors import BusyError, HostError
 from agent.outbox import Bounds, Outbox, event_of
-from agent.outboxfile import opened
+from agent.outboxfile import opened, recalled
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -253,6 +253,8 @@ def test_only_one_process_has_it_open(tmp_path: Path) -> None:
         assert other.stdout.readline() == "open\n"
         with pytest.raises(BusyError, match=f"pid {other.pid}"), outbox(tmp_path):
             pass
+        with pytest.raises(BusyError, match=f"pid {other.pid}"), recalled(str(tmp_path / "outbox"), BOUNDS, {}):
+            pass
         other.communicate()
 
     with outbox(tmp_path) as box:
@@ -269,6 +271,40 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
         with pytest.raises(HostError, match="full"):
             add(box, 500, size=1000)
         assert sequences(box) == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_a_file_knows_of_its_stream_is_recalled_without_events_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    with outbox(tmp_path) as box:
+        add(box, 5)
+        with box.changing():
+            box.give_up(3, "", "too-old")
+            box.keep("told_hash", "old")
+        before = box.instance_id
+
+    with recalled(str(tmp_path / "outbox"), BOUNDS, {"told_hash": "new", "state_sequence": 7}) as box:
+        with box.changing():
+            again = box.next_state_sequence()
+            lost = box.tell_losses(NOON)
+        assert (box.instance_id, box.fact("told_hash"), again, lost) == (before, "new", 8, False)
+        assert sequences(box) == []
+
+    with outbox(tmp_path) as box:
+        assert (box.instance_id, box.fact("told_hash"), box.fact("state_sequence")) == (before, "old", None)
+        assert sequences(box) == [1, 2, 4, 5, 6]
+        assert box.fact("lost") is not None
+
+
+@pytest.mark.parametrize("held", [None, b"", b"nonsense" * 1000, b"a directory"])
+def test_where_no_stream_is_there_is_none_to_recall(tmp_path: Path, held: bytes | None) -> None:
+    path = tmp_path / "outbox/outbox.sqlite"
+    path.parent.mkdir()
+    if held == b"a directory":
+        path.mkdir()
+    elif held is not None:
+        path.write_bytes(held)
+
+    with pytest.raises(HostError, match=r"outbox\.sqlite"), recalled(str(path.parent), BOUNDS, {}):
+        pass
 
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -304,7 +340,7 @@ def test_the_last_hundred_refusals_are_kept_with_their_answers(tmp_path: Path) -
 WRITER = """
 import sys, datetime
 sys.path.insert(0, sys.argv[1])
-from agent.outboxfile import opened
+from agent.outboxfile import opened, recalled
 from agent.outbox import Bounds
 now = datetime.datetime.now(datetime.timezone.utc)
 with opened(sys.argv[2], sys.argv[3], Bounds(size=1 << 30, age=datetime.timedelta(9)), now) as box:
@@ -417,7 +453,7 @@ READING = """
 import resource
 from datetime import datetime, timedelta, timezone
 from agent.outbox import Bounds
-from agent.outboxfile import opened
+from agent.outboxfile import opened, recalled
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 bounds = Bounds(size={bounds}, age=timedelta(days=30))

@@ -58,11 +58,20 @@ def test_a_clock_that_is_wrong_is_told() -> None:
 
 
 def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
-    changes = {"failing_since": "2026-11-23T09:50:00Z", "why": "Connection refused"}
+    last = {"last_success_at": "2026-11-23T09:45:00Z"}
+    changes = {**last, "failing_since": "2026-11-23T09:50:00Z", "why": "Connection refused"}
 
     (reason,) = reporting_reasons(telling(**changes), NOON)
 
     assert reason == "no report has reached the centre since 2026-11-23 09:50 UTC: Connection refused"
+
+
+def test_where_states_arrive_and_events_do_not_it_is_the_events_that_are_missed() -> None:
+    changes = {"failing_since": "2026-11-23T09:50:00Z", "why": "disk is full"}
+
+    (reason,) = reporting_reasons(telling(**changes), NOON)
+
+    assert reason == "no event has reached the centre since 2026-11-23 09:50 UTC: disk is full"
 
 
 def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> None:

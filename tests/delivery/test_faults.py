@@ -1,11 +1,14 @@
 """Each fault alone: nothing is lost, nothing is sent on to others, and `status` says what is wrong in words."""
 
 import json
+import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -247,25 +250,99 @@ def test_ten_thousand_events_arrive_once_and_in_order_through_faults_and_kills_o
     assert "complete" in centre.run("fleet").stdout
 
 
-def test_a_full_disk_is_told_and_what_was_not_taken_then_is_taken_later(sender: Sender, centre: Centre) -> None:
+@pytest.fixture
+def small_disk(sender: Sender) -> Iterator[Path]:
+    """Return the outbox's directory on a disk of its own that is soon full."""
     directory = sender.directory / "state/outbox"
     directory.mkdir(mode=0o700)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(directory)], check=True)
-    try:
-        assert sender.send().returncode == 0
-        outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
-        store = Store(str(sender.directory / "state"))
-        ids = [f"20261123T00{number:04}Z" for number in range(150)]
-        for run_id in ids:
-            store.write_run(run_id, {**outcome, "id": run_id})
-        full = sender.send()
-        told = sender.told
-        subprocess.run(["mount", "-o", "remount,size=10m", str(directory)], check=True)
-        assert sender.send().returncode == 0
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a disk."""
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+
+def latest_state(centre: Centre) -> tuple[int, dict[str, Any]]:
+    """Return the number of the newest state or heartbeat that the endpoint has, and the newest report."""
+    with sqlite3.connect(centre.directory / "endpoint.db") as connection:
+        ((sequence, report),) = connection.execute(
+            "SELECT latest_sequence, body FROM streams JOIN states ON states.stream = streams.id"
+        ).fetchall()
+    return sequence, json.loads(report)
+
+
+def test_a_full_disk_is_told_and_what_was_not_taken_then_is_taken_later(
+    sender: Sender, centre: Centre, small_disk: Path
+) -> None:
+    assert sender.send().returncode == 0
+    outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
+    store = Store(str(sender.directory / "state"))
+    ids = [f"20261123T00{number:04}Z" for number in range(150)]
+    for run_id in ids:
+        store.write_run(run_id, {**outcome, "id": run_id})
+    full = sender.send()
+    told = sender.told
+    subprocess.run(["mount", "-o", "remount,size=10m", str(small_disk)], check=True)
+    assert sender.send().returncode == 0
 
     found = stored_events(centre.directory / "endpoint.db")
     assert full.returncode == 1
     assert "full" in told["why"]
     assert [body["document"]["id"] for _, _, body in found if body["type"] == "outcome"] == ids
+
+
+def test_a_full_disk_keeps_no_state_from_the_centre(sender: Sender, centre: Centre, small_disk: Path) -> None:
+    sender.add(2)
+    assert sender.send().returncode == 0
+    sender.add(3, first=2)
+    fill(small_disk)
+
+    failed = [sender.send() for _ in range(3)]
+    told = sender.told
+    taken, report = latest_state(centre)
+    (small_disk / "filler").unlink()
+    mended = [sender.send().returncode for _ in range(2)]
+
+    assert [done.returncode for done in failed] == [1, 1, 1]
+    assert told["failing_since"] is not None
+    assert told["last_success_at"] >= told["failing_since"]
+    assert "outbox.sqlite: cannot be opened" in told["why"]
+    assert report["outbox"] is None
+    assert report["warnings"] == [f"events cannot be told: {told['why']}"]
+    assert taken == 4
+    assert mended == [0, 0]
+    assert numbers(centre) == [0, 1, 2, 3, 4]
+    assert sender.told["failing_since"] is None
+    assert latest_state(centre)[1]["warnings"] == []
+    assert "complete" in centre.run("fleet").stdout
+
+
+def test_a_full_disk_and_a_centre_that_is_away_are_both_told(sender: Sender, centre: Centre, small_disk: Path) -> None:
+    assert sender.send().returncode == 0
+    fill(small_disk)
+    centre.stop()
+
+    failed = sender.send()
+
+    assert failed.returncode == 1
+    assert "cannot be opened" in sender.told["why"]
+    assert "refused" in sender.told["why"]
+    assert sender.told["last_success_at"] <= sender.told["failing_since"]
+
+
+def test_a_full_disk_on_a_machine_that_was_never_told_of_is_told_on_it(
+    sender: Sender, centre: Centre, small_disk: Path
+) -> None:
+    fill(small_disk)
+
+    failed = sender.send()
+
+    assert failed.returncode == 1
+    assert "outbox" in sender.told["why"]
+    assert sender.told["last_success_at"] is None
+    assert "no host" in centre.run("fleet").stdout.lower()
