@@ -36,7 +36,11 @@ key = "{directory}/server.key"
 [database]
 url = "sqlite:///{directory}/endpoint.db"
 """
+# What RFC 5280 asks of a CA and its certificate, which newer clients insist on (X509_V_FLAG_X509_STRICT).
+_CA_EXTENSIONS = ("-addext", "keyUsage = critical, keyCertSign, cRLSign")
 _EXTENSIONS = """\
+authorityKeyIdentifier = keyid
+subjectKeyIdentifier = hash
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
@@ -145,7 +149,7 @@ def _make_certificates(directory: Path) -> None:
         (work / "extensions").write_text(_EXTENSIONS, encoding="ascii")
         ca = ["-x509", "-keyout", f"{work}/ca.key", "-out", f"{work}/ca.pem", "-subj", "/CN=maestro-endpoint try CA"]
         request = ["-keyout", f"{work}/server.key", "-out", f"{work}/server.csr", "-subj", "/CN=localhost"]
-        _openssl("req", *_NEW_KEY, *ca, "-days", _DAYS)
+        _openssl("req", *_NEW_KEY, *ca, *_CA_EXTENSIONS, "-days", _DAYS)
         _openssl("req", *_NEW_KEY, *request)
         signer = ["-CA", f"{work}/ca.pem", "-CAkey", f"{work}/ca.key", "-CAcreateserial"]
         result = ["-out", f"{work}/server.pem", "-extfile", f"{work}/extensions", "-days", _DAYS]

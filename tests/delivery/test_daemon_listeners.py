@@ -26,12 +26,14 @@ BAD_STYLE = 3
 
 @contextmanager
 def daemon(told: Told) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run one until the block ends, and kill it then."""
+    """Run one until the block ends, and kill it then; it has looked once."""
+    word = told.directory / "run/daemon.json"
+    word.unlink(missing_ok=True)  # a killed one leaves its own
     options = ["--config", str(told.directory / "config.toml"), "--state-dir", str(told.directory / "state")]
     command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(told.directory / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as process:
         try:
-            until("the daemon is up", (told.directory / "run/daemon.json").exists, 45)
+            until("the daemon has looked", word.exists, 45)
             yield process
         finally:
             process.kill()

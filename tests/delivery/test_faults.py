@@ -138,8 +138,9 @@ def test_a_ca_that_is_not_there_is_told(sender: Sender) -> None:
 
 def test_a_message_that_the_centre_cannot_take_is_given_up_alone_and_told(sender: Sender, centre: Centre) -> None:
     sender.add(2)
+    now = datetime.now(timezone.utc)
     with sender.outbox() as outbox, outbox.changing():
-        outbox.add("No Kebab!", NOON, {}, NOON)
+        outbox.add("No Kebab!", now, {}, now)
     sender.add(2, first=2)
 
     assert sender.send().returncode == 0

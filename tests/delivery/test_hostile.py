@@ -22,8 +22,6 @@ from agent.host.alarm import limited
 from agent.host.centre import Answer, Centre
 from tests.core.given import NO_CENTRE
 
-settings.register_profile("ours", database=None)
-settings.load_profile("ours")
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -98,7 +96,7 @@ ANSWERS = some.builds(
 )
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=some.one_of(some.binary(max_size=300), ANSWERS))
 @example(answer=b"")
 @example(answer=HEAD + b"Content-Length: 3000000\r\n\r\n" + b" " * 3_000_000)

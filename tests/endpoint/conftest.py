@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from tests.support.authority import Authority
 from tests.support.centre import Centre, Client, free_port
 from tests.support.postgres import Cluster, cluster
 
-settings.register_profile("ours", database=None)  # nothing is left in the checkout
-settings.load_profile("ours")
 DATABASES = [
     pytest.param("sqlite", marks=pytest.mark.xdist_group("endpoint-sqlite")),
     pytest.param("postgresql", marks=pytest.mark.xdist_group("endpoint-postgresql")),

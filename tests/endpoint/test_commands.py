@@ -54,6 +54,9 @@ def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
     assert (etc / "config.d/try.toml").stat().st_mode & 0o777 == 0o644
     assert [path.name for path in directory.iterdir() if path.stat().st_mode & 0o077] == ["ca.pem"]
     assert not list(directory.rglob("ca.key"))
+    strict = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.pem", "server.pem"]
+    verified = subprocess.run(strict, cwd=directory, capture_output=True, text=True, check=False)
+    assert verified.stdout == "server.pem: OK\n", verified.stderr
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from endpoint.schemas import DIRECTORY, Check, lenient, strict
@@ -96,7 +96,6 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(place=st.sampled_from(places(REPORT)[1:]), spoil=st.sampled_from(SPOILS), remove=st.booleans())
-@settings(deadline=None)
 def test_what_decides_agrees_with_the_reference(place: tuple[Any, ...], spoil: Any, remove: bool) -> None:  # noqa: FBT001
     spoilt = json.loads(json.dumps(REPORT))
     inner = spoilt

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import bases
 from tests.support.booted import booted
-from tests.support.kept import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept
+from tests.support.kept import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, put_off
 from tests.support.repository import Signer, package
 from tests.support.scenario import answer, names
 
@@ -23,6 +23,7 @@ def newborn(booted_codename: str, deb: Path, signer: Signer) -> Iterator[Kept]:
     with booted(bases.base(booted_codename, bases.BOOTED)) as running:
         host = Kept.bare(running, signer, booted_codename, deb)
         host.have(package("a", "2"))
+        put_off(running)
         host.install_agent()
         yield host
 
@@ -111,16 +112,19 @@ def test_a_job_whose_process_is_killed_is_told_as_interrupted_and_the_next_one_g
 
 
 def test_what_dpkg_brought_to_its_end_after_its_job_was_killed_is_told_by_the_next_run(shared: Kept) -> None:
-    shared.have(package("outlived", "2", postinst="sleep 3"))
+    shared.have(package("outlived", "2", postinst="until test -e /go; do sleep 0.1; done"))
     with shared.machine.start("maestro-agent upgrade --wait --json") as asking:
         shared.machine.wait_for("outlived.postinst")
         shared.machine.kill("KILL", WORKER)
         asking.communicate()
+    shared.wait_for_idle()
 
-    told = shared.upgrade("--wait").json
+    with shared.machine.start("maestro-agent upgrade --wait --json") as second:
+        shared.wait("the killed run's record", f"grep -q 'cut off in a transaction: 0 of its 1' {RECORD}/history/*")
+        shared.machine.write("/go", "")
+        told = json.loads(second.communicate()[0])
 
     assert (told["result"], names(told["upgraded"])) == ("updated", ["outlived"])
-    assert told["lock"]["waited_s"] > 0
 
 
 def test_a_wrong_configuration_is_refused_at_a_reload_and_ends_a_start(shared: Kept) -> None:

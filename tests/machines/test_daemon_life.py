@@ -83,7 +83,7 @@ def test_apt_upgrades_the_agent_and_a_job_that_runs_goes_on(own: Kept, deb: Path
     own.machine.path("/srv/newer.deb").write_bytes(agent.build())
     with (
         # What keeps the job waiting at a known place: apt's own daily job, by its lock.
-        own.machine.start("flock /var/lib/apt/daily_lock sleep 6"),
+        own.machine.start("flock /var/lib/apt/daily_lock sh -c 'until test -e /go; do sleep 0.1; done'"),
         own.machine.start("exec maestro-agent upgrade --wait --json") as asking,
     ):
         own.machine.wait_for(WORKER)
@@ -92,6 +92,7 @@ def test_apt_upgrades_the_agent_and_a_job_that_runs_goes_on(own: Kept, deb: Path
 
         own.machine.check("apt-get install -y /srv/newer.deb")
         went_on = own.machine.processes(WORKER)
+        own.machine.write("/go", "")
         asking.communicate()
 
     assert went_on == job != []

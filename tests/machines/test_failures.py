@@ -376,8 +376,8 @@ def test_a_killed_agent_leaves_dpkg_to_finish_and_the_next_run_tells(host: Scena
     host.offer("security", package("a", "2", postinst="sleep 2"), package("b", "2"))
     with host.machine.start("maestro-agent upgrade --json") as running:
         host.machine.wait_for("a.postinst")
-        host.machine.kill("KILL", AGENT)
-        host.machine.kill("KILL", AGENT)
+        caller, job = host.machine.processes(AGENT)[:2]
+        host.machine.check(f"kill -KILL {caller} {job}")
         running.communicate()
     host.machine.wait_for("dpkg", gone=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.times import parse_moment
 from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
 from tests.support.server import Archive, serving
@@ -32,7 +33,8 @@ def test_fetched_and_authenticated_lists_are_fresh(host: Scenario, archive: Arch
 
     assert answer.code == 0
     assert answer.json["lists"]["state"] == "fresh"
-    assert answer.json["lists"]["updated_at"] == answer.json["seen_at"]
+    updated, seen = map(parse_moment, (answer.json["lists"]["updated_at"], answer.json["seen_at"]))
+    assert timedelta() <= seen - updated <= timedelta(seconds=5)
 
 
 def test_without_any_security_source_nothing_is_known(host: Scenario) -> None:

@@ -11,6 +11,7 @@ from agent.core.schedule import share_of
 from tests.conftest import CHECKOUT
 from tests.support import bases
 from tests.support.booted import Booted, booted
+from tests.support.kept import put_off
 from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
 
@@ -30,6 +31,7 @@ def server(deb: Path, signer: Signer) -> Iterator[Scenario]:
         running.check("systemctl restart systemd-journald")  # its files lie below that name
         running.path("/srv").mkdir(exist_ok=True)
         running.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
+        put_off(running)
         running.check("apt-get install -y /srv/maestro-agent.deb")
         yield host
 

@@ -30,7 +30,8 @@ class Authority:
         directory.mkdir(parents=True)
         made = cls(directory=directory)
         out = ["-keyout", str(directory / "ca.key"), "-out", str(made.file)]
-        _openssl("req", "-x509", *KEY, "-subj", f"/CN={directory.name}", "-days", "2", *out)
+        usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+        _openssl("req", "-x509", *KEY, "-subj", f"/CN={directory.name}", "-days", "2", *usage, *out)
         return made
 
     def sign(self, name: str, *, names: str = "IP:127.0.0.1,DNS:localhost", expired: bool = False) -> Certificate:
@@ -69,9 +70,13 @@ serial = {directory}/serial
 default_md = sha256
 policy = any
 copy_extensions = copy
+x509_extensions = identified
 unique_subject = no
 [any]
 commonName = supplied
+[identified]
+authorityKeyIdentifier = keyid
+subjectKeyIdentifier = hash
 """
 
 

@@ -71,7 +71,7 @@ class Booted(Machine):
 
     def journal(self, unit: str) -> str:
         """Return what a unit's journal holds."""
-        return self.check(f"journalctl --no-pager -o cat -u '{unit}'")
+        return self.check(f"journalctl --sync && journalctl --no-pager -o cat -u '{unit}'")
 
     def _enter(self, command: str, user: str | None) -> list[str]:
         entry = ["nsenter", "-t", str(self.leader), "-m", "-p", "-r", "-w", "-i", "-u", "-n", "-C"]

@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,8 +197,15 @@ class Client:
             self.connection = None
 
 
+_OURS = 20000 + os.getpid() * 37 % 12000
+_PORTS: Iterator[int] = itertools.cycle([*range(_OURS, 32000), *range(20000, _OURS)])
+"""Below those that the kernel gives out (ip_local_port_range): one that is free stays so until it is bound."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port of the loopback that nobody listens on; processes of tests begin at different ones."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError

@@ -9,11 +9,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from tests.support import aftermath, bases
 from tests.support.booted import Booted, booted
+from tests.support.machine import Machine
 from tests.support.repository import Package, Ready, Repository, Signer
 from tests.support.scenario import Scenario
 
@@ -55,6 +57,13 @@ def version_of(deb: Path) -> str:
 def newer(deb: Path, suffix: str) -> Rebuilt:
     """Return the agent's next version."""
     return Rebuilt(name=UNIT, version=f"{version_of(deb)}+{suffix}", architecture="all", deb=deb)
+
+
+def put_off(machine: Machine) -> None:
+    """Have the daily upgrade half a day away, so that none comes by itself while tests run at night."""
+    at = datetime.now(timezone.utc) + timedelta(hours=12)
+    text = f'[agent]\nupgrade_at = "{at:%H:%M}"\nsplay = "0s"\n'
+    machine.write("/etc/maestro-agent/config.d/10-put-off.toml", text)
 
 
 class Kept(Scenario):
@@ -139,6 +148,7 @@ def installed_layer(codename: str, deb: Path, signer: Signer, directory: Path) -
     base = bases.base(codename, bases.BOOTED)
     with booted(base, keep=layer) as running:
         Kept.bare(running, signer, codename, deb).install_agent()
+        put_off(running)
         running.check(f"systemctl is-active {UNIT} {DOOR}")
         running.power_off()
     yield layer, base

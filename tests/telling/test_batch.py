@@ -4,14 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from agent.telling.batch import Kind, Message, Receipt, Status, batch_document, read_receipt
 from tests.telling.given import HOST, NOON, check
 
-settings.register_profile("ours", database=None)
-settings.load_profile("ours")
 MESSAGES = [
     Message(key=f"e-{number:030}", kind=Kind.EVENT, sequence=number, created_at="2026-11-23T12:00:00Z", body={})
     for number in (1, 2)

@@ -152,7 +152,7 @@ JUNK = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(reports.full())), JUNK))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_document_of_any_shape_gives_numbers_without_doubles(report: dict[str, Any]) -> None:
     for figure in figures(report):
         labels = [labels for labels, _ in figure.points]

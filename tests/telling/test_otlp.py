@@ -157,7 +157,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from([*reports.DOCUMENTS, "new-kind"]), st.dictionaries(st.text(max_size=6), JSON), st.text())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_a_document_holds_the_rules_are_kept(kind: str, document: dict[str, Any], name: str) -> None:
     report = copy.deepcopy(REPORT)
     report["host"]["name"] = name
@@ -194,7 +194,6 @@ def test_answers_are_read_with_care(body: bytes, answer: Answer | None) -> None:
     assert read_answer(logs(reports.events(), REPORT), body) == answer
 
 
-@settings(deadline=None)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_answer_at_all_is_an_error(body: bytes) -> None:
     answer = read_answer(logs(reports.events(), REPORT), body)
