@@ -117,7 +117,6 @@ def test_what_dpkg_brought_to_its_end_after_its_job_was_killed_is_told_by_the_ne
         shared.machine.wait_for("outlived.postinst")
         shared.machine.kill("KILL", WORKER)
         asking.communicate()
-    shared.wait_for_idle()
 
     with shared.machine.start("maestro-agent upgrade --wait --json") as second:
         shared.wait("the killed run's record", f"grep -q 'cut off in a transaction: 0 of its 1' {RECORD}/history/*")
