@@ -23,6 +23,7 @@ from agent.outboxfile import OUTBOX_DIRECTORY, RECALLED, opened, recalled
 from agent.reporting import Listener
 from agent.store import Store
 from agent.telling.pulse import pulse_document, pulse_of
+from agent.telling.report import outbox_part
 from agent.tellingfile import write_telling
 from agent.tidings import Tidings, known_boot, lot, tried
 from agent.times import moment
@@ -118,16 +119,8 @@ class Courier:
 
     def _say(self, outbox: Outbox, pulse: Pulse) -> None:
         """Leave word for `status` and for the daemon."""
-        depth, kept = outbox.depth(), outbox.fact("centre")
-        centre: Document = {
-            **(kept if isinstance(kept, dict) else {}),
-            "depth": depth.events,
-            "bytes": depth.size,
-            "oldest_at": depth.oldest_at,
-            "dropped": depth.dropped,
-            "refused": depth.refused,
-            "last_sequence": depth.last_sequence,
-        }
+        kept = outbox.fact("centre")
+        centre = {**(kept if isinstance(kept, dict) else {}), **outbox_part(outbox.depth())}
         self._leave_word(outbox.instance_id, centre, pulse, {})
 
     def _leave_word(self, instance_id: str | None, centre: Document, pulse: Pulse, facts: Mapping[str, object]) -> None:

@@ -93,7 +93,7 @@ def report_document(
         "docker": found.raw.get("docker"),
         "weave": found.raw.get("weave"),
         "jobs": found.raw.get("jobs"),
-        "outbox": _outbox(outbox),
+        "outbox": outbox_part(outbox) if outbox else None,
         "warnings": [*warnings, *(daemon.texts("problems") if daemon else [])],
         "health": found.text("health"),
         "reasons": found.texts("reasons"),
@@ -151,9 +151,8 @@ def _last_outcome(run: Reader | None) -> Document | None:
     }
 
 
-def _outbox(depth: Depth | None) -> Document | None:
-    if depth is None:
-        return None
+def outbox_part(depth: Depth) -> Document:
+    """Return how an outbox stands, as documents have it."""
     return {
         "depth": depth.events,
         "bytes": depth.size,
