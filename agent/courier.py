@@ -20,7 +20,7 @@ from agent.host.centre import Answer, Centre
 from agent.host.hostfacts import host_id
 from agent.outbox import Bounds, Outbox
 from agent.outboxfile import OUTBOX_DIRECTORY, RECALLED, opened, recalled
-from agent.reporting import Listener
+from agent.reporting import NOT_KNOWN, Listener
 from agent.store import Store
 from agent.telling.pulse import pulse_document, pulse_of
 from agent.telling.report import outbox_part
@@ -98,7 +98,7 @@ class Courier:
         answer = replace(answer, why=problem if told or not answer.why else f"{problem}; {answer.why}")
         rhythm, before = self._tidings.pulse(Listener.CENTRE), self._tidings.entry(Listener.CENTRE)
         pulse = after(answer.verdict, rhythm, now=_now(), chance=lot(), told=answer.retry_after)
-        centre = dict.fromkeys(("oldest_at", "depth", "dropped", "refused")) | dict(before) | _centre(before, answer)
+        centre = {**NOT_KNOWN, **before, **_centre(before, answer)}
         if told:
             centre["last_success_at"] = moment(_now())
         self._leave_word(self._tidings.instance(), centre, pulse, facts)

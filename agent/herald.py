@@ -19,7 +19,7 @@ from agent.host.headersfile import read_headers
 from agent.host.hostfacts import host_id
 from agent.outbox import Bounds, Depth, Outbox, Waiting, event_of
 from agent.outboxfile import OUTBOX_DIRECTORY, opened
-from agent.reporting import NOTHING_WAITS, Listener
+from agent.reporting import NOT_KNOWN, NOTHING_WAITS, Listener
 from agent.store import Store
 from agent.telling.otlp import Request, Signal, logs, metrics
 from agent.telling.pulse import pulse_document
@@ -158,7 +158,7 @@ class Herald:
         before, depth = self._tidings.entry(Listener.OTLP), self._depth
         lost = before.get("points_refused")
         why = "; ".join(self._problems)
-        unseen = {**dict.fromkeys(("depth", "oldest_at", "dropped", "refused")), **before}
+        unseen = {**NOT_KNOWN, **before}
         entry: Document = {
             **(unseen if self._policy.logs else NOTHING_WAITS),
             **tried(before, why),

@@ -48,7 +48,7 @@ def opened(directory: str, host_id: str, bounds: Bounds, now: datetime) -> Itera
 def recalled(directory: str, bounds: Bounds, since: Mapping[str, object]) -> Iterator[Outbox]:
     """Open what the file knows of its stream, where it can be read and not written, as on a full disk; without events.
 
-    Nothing of the block is kept: `since` are facts that are newer than the file.
+    Nothing of the block is kept: `since` are facts that are newer than the file, of which those of `RECALLED` count.
 
     Raises:
         BusyError: another process has the outbox open. HostError: the file cannot be read, or holds no stream.
@@ -62,8 +62,8 @@ def recalled(directory: str, bounds: Bounds, since: Mapping[str, object]) -> Ite
             memory.executescript(_TABLES)
             memory.executemany("INSERT INTO facts VALUES (?, ?)", facts)
             outbox = Outbox(memory, bounds)
-            for name, value in since.items():
-                outbox.keep(name, value)
+            for name in since.keys() & set(RECALLED):
+                outbox.keep(name, since[name])
         except (sqlite3.Error, OSError) as error:
             raise HostError(f"{path}: cannot be read: {error}") from error
         if not _is_name(outbox.instance_id):

@@ -11,6 +11,8 @@ SKEW = timedelta(seconds=30)
 """Clocks that are this far apart are told."""
 NOTHING_WAITS: dict[str, object] = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
 """What is said of a listener for whom nothing is kept."""
+NOT_KNOWN: dict[str, object] = dict.fromkeys(NOTHING_WAITS)
+"""What is said of one whose outbox cannot be looked at."""
 _LONG = timedelta(hours=1)
 """How long a listener may be unreachable before a person should know."""
 

@@ -13,7 +13,6 @@ from agent.host.rebootflag import read_flag
 from agent.jobrecord import read_jobs
 from agent.liveness import read_daemon
 from agent.outbox import Depth, Outbox
-from agent.outboxfile import RECALLED
 from agent.reading import Reader
 from agent.reporting import SKEW, Listener
 from agent.standing import standing
@@ -112,11 +111,11 @@ class Tidings:
         telling = heard(self._run_dir, listener)
         return pulse_of(telling.raw.get("pulse")) if telling else Pulse()
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> Mapping[str, object]:
         """Return what the sender for the centre had to remember and could not keep in its outbox."""
         telling = heard(self._run_dir, Listener.CENTRE)
         facts = telling.raw.get("facts") if telling else None
-        return {name: facts[name] for name in RECALLED if name in facts} if isinstance(facts, dict) else {}
+        return facts if isinstance(facts, dict) else {}
 
     def instance(self) -> str | None:
         """Return the name of the centre's outbox as its sender said it last."""

@@ -340,7 +340,7 @@ def test_the_last_hundred_refusals_are_kept_with_their_answers(tmp_path: Path) -
 WRITER = """
 import sys, datetime
 sys.path.insert(0, sys.argv[1])
-from agent.outboxfile import opened, recalled
+from agent.outboxfile import opened
 from agent.outbox import Bounds
 now = datetime.datetime.now(datetime.timezone.utc)
 with opened(sys.argv[2], sys.argv[3], Bounds(size=1 << 30, age=datetime.timedelta(9)), now) as box:
@@ -453,7 +453,7 @@ READING = """
 import resource
 from datetime import datetime, timedelta, timezone
 from agent.outbox import Bounds
-from agent.outboxfile import opened, recalled
+from agent.outboxfile import opened
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 bounds = Bounds(size={bounds}, age=timedelta(days=30))

@@ -42,9 +42,11 @@ def failures(
 def with_finished(outcome: Outcome, steps: Iterable[Step], states: Mapping[str, PackageState]) -> Outcome:
     """Add those steps of an earlier run that have arrived by now and that the outcome does not tell of yet."""
     told = {(step.package, step.architecture) for step in outcome.upgraded}
-    news = [step for step in steps if step.installed != step.candidate]
-    news = [step for step in news if (step.package, step.architecture) not in told and arrived(step, states)]
-    word = _WITH_UPGRADED.get(outcome.result, outcome.result) if news else outcome.result
+    changed = (step for step in steps if step.installed != step.candidate)
+    news = [step for step in changed if (step.package, step.architecture) not in told and arrived(step, states)]
+    if not news:
+        return outcome
+    word = _WITH_UPGRADED.get(outcome.result, outcome.result)
     return replace(outcome, result=word, upgraded=(*outcome.upgraded, *news))
 
 

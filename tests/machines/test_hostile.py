@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.delivery.sender import until
 from tests.support.machine import Machine
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, names, reasons
@@ -236,7 +237,7 @@ def test_a_stop_ends_the_wait_for_a_lock(host: Scenario) -> None:
     lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(30)'
     hold = f"exec python3 -c 'import fcntl, time; {lock}'"
     with host.machine.start(hold) as holder, host.machine.start("exec maestro-agent upgrade --json") as running:
-        host.machine.wait_for_path("/var/lib/maestro-agent/jobs.json")
+        until("the job is on record", host.machine.path("/var/lib/maestro-agent/jobs.json").exists)
         host.machine.kill("TERM", "/usr/bin/maestro-agent upgrade")
         out, _ = running.communicate(timeout=10)
         holder.kill()

@@ -130,13 +130,6 @@ class Machine:
                 raise AssertionError(f"{words}: not {'gone' if gone else 'there'} after {seconds} s")
             time.sleep(0.02)
 
-    def wait_for_path(self, name: str, seconds: float = 30) -> None:
-        """Wait until a file is there."""
-        deadline = time.monotonic() + seconds
-        while not self.path(name).exists():
-            assert time.monotonic() < deadline, f"{name}: not there after {seconds} s"
-            time.sleep(0.02)
-
     def kill(self, signal: str, words: str) -> None:
         """Send a signal to the oldest process with these words in its command line."""
         self.check(f"kill -{signal} {self.processes(words)[0]}")
