@@ -10,9 +10,9 @@ from contextlib import suppress
 from agent.core import judge
 from agent.core.model import Outcome, PackageState, Step
 from agent.errors import HostError, RecordError
-from agent.memory import Memory
-from agent.reading import Reader
-from agent.store import Document
+from agent.state.json_reader import Reader
+from agent.state.record import Memory
+from agent.state.store import Document
 
 States = Mapping[str, PackageState]
 

@@ -20,13 +20,12 @@ from agent.host.centre import Answer, Centre
 from agent.host.hostfacts import host_id
 from agent.outbox import Bounds, Outbox
 from agent.outboxfile import OUTBOX_DIRECTORY, RECALLED, opened, recalled
-from agent.reporting import NOT_KNOWN, Listener
-from agent.store import Store
+from agent.state.exporter_status import NOT_KNOWN, Listener, write_telling
+from agent.state.store import Store
+from agent.state.timestamps import moment
 from agent.telling.pulse import pulse_document, pulse_of
 from agent.telling.report import outbox_part
-from agent.tellingfile import write_telling
 from agent.tidings import Tidings, known_boot, lot, tried
-from agent.times import moment
 
 Document = dict[str, object]
 

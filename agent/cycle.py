@@ -12,8 +12,8 @@ from agent.core.decide import Refusal, admit, retire, retreats, settle, veto
 from agent.core.model import Facts, Held, ListsState, Plan, Scope, Unseen
 from agent.core.policy import RUNTIME_PACKAGES, Policy
 from agent.core.ports import Changelogs, Machine, PackageEngine, Refreshed, Stop, Tell
-from agent.memory import Memory
 from agent.observe import observe
+from agent.state.record import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,11 @@ from agent.host.notify import notify, watchdog_s
 from agent.host.rebootflag import read_flag
 from agent.host.scheduler import Scheduler
 from agent.host.system import read_distro
-from agent.jobrecord import describe_running
-from agent.liveness import Liveness
 from agent.messenger import Messenger
-from agent.store import Store
-from agent.times import spell
+from agent.state.daemon_status import Liveness
+from agent.state.job_status import describe_running
+from agent.state.store import Store
+from agent.state.timestamps import spell
 
 _TICK_S = 30.0
 """How often it looks: what appears, such as the reboot flag, is noticed within this time."""

@@ -16,17 +16,8 @@ from agent.core.retry import Verdict
 from agent.host.answers import one_line
 from agent.host.centre import Answer
 from agent.outbox import Outbox, Waiting, event_of
-from agent.telling.batch import (
-    MOST_BYTES,
-    MOST_MESSAGES,
-    Kind,
-    Message,
-    Receipt,
-    Status,
-    batch_document,
-    read_receipt,
-)
-from agent.times import moment, read_moment
+from agent.state.timestamps import moment, read_moment
+from agent.telling.batch import MOST_BYTES, MOST_MESSAGES, Kind, Message, Receipt, Status, batch_document, read_receipt
 from agent.version import VERSION
 
 _REUSED = "sequence reused"

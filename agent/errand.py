@@ -12,10 +12,10 @@ from agent.core.ports import Tell
 from agent.core.rota import Job
 from agent.core.schedule import Attempts
 from agent.errors import AgentError, BusyError, RecordError
-from agent.jobrecord import SCHEDULE, SUCCESSES, read_jobs, running_job
 from agent.protocol import Answer, Request, Verb
-from agent.reading import Reader
-from agent.store import Store
+from agent.state.job_status import SCHEDULE, SUCCESSES, read_jobs, running_job
+from agent.state.json_reader import Reader
+from agent.state.store import Store
 
 SILENT_S = 300.0
 """A worker says something twice a minute while it comes on at all; one that is silent for longer is stuck."""

@@ -19,11 +19,10 @@ from agent.host.headersfile import read_headers
 from agent.host.hostfacts import host_id
 from agent.outbox import Bounds, Depth, Outbox, Waiting, event_of
 from agent.outboxfile import OUTBOX_DIRECTORY, opened
-from agent.reporting import NOT_KNOWN, NOTHING_WAITS, Listener
-from agent.store import Store
+from agent.state.exporter_status import NOT_KNOWN, NOTHING_WAITS, Listener, write_telling
+from agent.state.store import Store
 from agent.telling.otlp import Request, Signal, logs, metrics
 from agent.telling.pulse import pulse_document
-from agent.tellingfile import write_telling
 from agent.tidings import Tidings, lot, tried
 
 Document = dict[str, object]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from agent.core.policy import EndpointPolicy, MetricsPolicy, OtlpPolicy, Policy
-from agent.reporting import Listener
+from agent.state.exporter_status import Listener
 
 _NUMBERS_EVERY = timedelta(minutes=5)
 _WRITING = timedelta(seconds=30)

@@ -19,12 +19,11 @@ from agent.core.schedule import Every, share_of
 from agent.errors import RecordError
 from agent.host.child import Child
 from agent.host.rebootflag import read_flag
-from agent.jobrecord import JOBS
 from agent.listening import Listening, listening
-from agent.reporting import Listener
-from agent.store import Store
+from agent.state.exporter_status import Listener, heard, withdraw_telling
+from agent.state.job_status import JOBS
+from agent.state.store import Store
 from agent.telling.pulse import pulse_of
-from agent.tellingfile import heard, withdraw_telling
 
 _GRACE_S = 60.0
 """What a sender may take beyond twice the time for one request."""

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.errors import HostError
-from agent.times import earlier, moment, read_moment
+from agent.state.timestamps import earlier, moment, read_moment
 
 Document = dict[str, object]
 EVENT_SCHEMA = "maestro.event/1"

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from agent.errors import BusyError, HostError
 from agent.outbox import Bounds, Outbox
-from agent.recordlock import holder_pid, lock
-from agent.regularfile import open_anew
+from agent.state.file_lock import holder_pid, lock
+from agent.state.safe_open import open_anew
 
 OUTBOX_DIRECTORY = "outbox"
 """Below the record's directory; the daemon's user owns it, and nobody else looks into it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.core.model import Scope
 from agent.errors import RecordError, UsageError
-from agent.reading import Reader
+from agent.state.json_reader import Reader
 
 REQUEST_SCHEMA = "maestro.request/1"
 LONGEST_REQUEST = 4096

@@ -2,38 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import Enum
 
-from agent.reading import Reader
-from agent.times import ago, spell
+from agent.state.exporter_status import SKEW, Listener
+from agent.state.json_reader import Reader
+from agent.state.timestamps import ago, spell
 
-SKEW = timedelta(seconds=30)
-"""Clocks that are this far apart are told."""
-NOTHING_WAITS: dict[str, object] = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
-"""What is said of a listener for whom nothing is kept."""
-NOT_KNOWN: dict[str, object] = dict.fromkeys(NOTHING_WAITS)
-"""What is said of one whose outbox cannot be looked at."""
 _LONG = timedelta(hours=1)
 """How long a listener may be unreachable before a person should know."""
-
-
-class Listener(Enum):
-    """Who may be told; the value is the name in documents."""
-
-    CENTRE = "centre"
-    TEXTFILE = "textfile"
-    OTLP = "otlp"
-
-    @property
-    def label(self) -> str:
-        """The name at the beginning of a line."""
-        return "OTLP" if self is Listener.OTLP else self.value.capitalize()
-
-    @property
-    def words(self) -> str:
-        """The name within a sentence."""
-        names = {Listener.TEXTFILE: "the file for Prometheus", Listener.OTLP: "the OpenTelemetry collector"}
-        return names.get(self, "the centre")
 
 
 def reporting_part(telling: Reader | None) -> dict[str, object] | None:

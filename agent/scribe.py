@@ -7,11 +7,10 @@ from agent.core.beat import Pulse
 from agent.core.policy import MetricsPolicy
 from agent.errors import HostError
 from agent.host.metricsfile import write_metrics
-from agent.reporting import NOTHING_WAITS, Listener
-from agent.store import Store
+from agent.state.exporter_status import NOTHING_WAITS, Listener, write_telling
+from agent.state.store import Store
 from agent.telling.pulse import pulse_document
 from agent.telling.textfile import text
-from agent.tellingfile import write_telling
 from agent.tidings import Tidings, tried
 
 

@@ -18,9 +18,9 @@ from agent.core.ports import Stop
 from agent.errors import AgentError, UsageError
 from agent.host.peer import Peer, peer_of, uid_of
 from agent.host.system import read_distro
-from agent.jobrecord import SCHEDULE
 from agent.protocol import LONGEST_REQUEST, Answer, Request, Verb, decode_request, encode_answer, encode_tell
-from agent.store import DEFAULT_DIRECTORY
+from agent.state.job_status import SCHEDULE
+from agent.state.store import DEFAULT_DIRECTORY
 from agent.worker import on_signal, perform
 
 DAEMON_USER = "maestro-agent"

@@ -12,13 +12,12 @@ from agent.errors import RecordError
 from agent.health import Health
 from agent.host.bootid import boot_id
 from agent.host.rebootflag import read_flag
-from agent.jobrecord import read_jobs, running_job
-from agent.liveness import RUN_DIRECTORY, read_daemon, systemd_runs
-from agent.reading import Reader
-from agent.reporting import Listener
+from agent.state.daemon_status import RUN_DIRECTORY, read_daemon, systemd_runs
+from agent.state.exporter_status import Listener, entry_of, read_telling
+from agent.state.job_status import read_jobs, running_job
+from agent.state.json_reader import Reader
+from agent.state.store import STATE, Store
 from agent.status import Daemon, Document, Running, status_document, status_lines
-from agent.store import STATE, Store
-from agent.tellingfile import entry_of, read_telling
 from agent.watched import Present
 
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"

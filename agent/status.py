@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from agent.health import Health
-from agent.reading import Reader
 from agent.reporting import reporting_lines, reporting_part, reporting_reasons
+from agent.state.json_reader import Reader
+from agent.state.timestamps import ago, moment, spell
 from agent.text import counted, fixing, held_lines, hidden_lines, reboot_line, step_lines
-from agent.times import ago, moment, spell
 from agent.watched import Present, watched_lines, watched_part
 
 STATUS_SCHEMA = "maestro.status/1"
@@ -48,7 +48,7 @@ class Daemon:
         self.pid = pid
         """None where it should be alive and is not."""
         self.said = said
-        """Its own words (`agent.liveness`); None where it is not alive."""
+        """Its own words (`agent.state.daemon_status`); None where it is not alive."""
 
     @property
     def document(self) -> Document:

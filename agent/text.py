@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from agent.reading import Reader
+from agent.state.json_reader import Reader
 
 _A_LINE, _SHOWN = 6, 60
 """How many CVE ids stand on a line, and how many are shown at most."""

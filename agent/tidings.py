@@ -10,18 +10,17 @@ from agent.errors import RecordError
 from agent.health import Health
 from agent.host.hostfacts import booted_at, host_facts
 from agent.host.rebootflag import read_flag
-from agent.jobrecord import read_jobs
-from agent.liveness import read_daemon
 from agent.outbox import Depth, Outbox
-from agent.reading import Reader
-from agent.reporting import SKEW, Listener
 from agent.standing import standing
-from agent.store import Store
+from agent.state.daemon_status import read_daemon
+from agent.state.exporter_status import SKEW, Listener, entry_of, heard, read_telling
+from agent.state.job_status import read_jobs
+from agent.state.json_reader import Reader
+from agent.state.store import Store
+from agent.state.timestamps import earlier, moment, read_moment
 from agent.telling.events import Seen, Started, first_mark, new_runs, untold
 from agent.telling.pulse import pulse_of
 from agent.telling.report import NO_INSTANCE, report_document
-from agent.tellingfile import entry_of, heard, read_telling
-from agent.times import earlier, moment, read_moment
 from agent.version import VERSION
 
 Document = dict[str, object]

@@ -5,8 +5,8 @@ What was seen in one boot says nothing of the next, so it is unknown again until
 
 from datetime import datetime
 
-from agent.reading import Reader
-from agent.times import ago
+from agent.state.json_reader import Reader
+from agent.state.timestamps import ago
 
 Document = dict[str, object]
 _SHOWN = 8

@@ -22,11 +22,11 @@ from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
 from agent.host.deadline import within
 from agent.host.system import LocalMachine, is_root, read_distro
-from agent.jobrecord import describe_running, keep_begun, keep_ended
-from agent.memory import Memory
 from agent.protocol import Answer, Request, Verb, decode_line, encode_answer, encode_tell
-from agent.report import explanation_document, outcome_document, plan_document
-from agent.store import Store
+from agent.state.documents import explanation_document, outcome_document, plan_document
+from agent.state.job_status import describe_running, keep_begun, keep_ended
+from agent.state.record import Memory
+from agent.state.store import Store
 
 _EXIT = {
     Result.UP_TO_DATE: 0,

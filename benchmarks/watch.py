@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.recordlock import holder_pid
+from agent.state.file_lock import holder_pid
 from tests.support.machine import Machine
 
 _LOCK = "/var/lib/dpkg/lock-frontend"

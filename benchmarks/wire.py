@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.courier import Courier
-from agent.store import STATE, Store
-from agent.times import moment
+from agent.state.store import STATE, Store
+from agent.state.timestamps import moment
 from benchmarks.figures import Aims
 from tests.core.given import NO_CENTRE
 from tests.support.authority import Authority

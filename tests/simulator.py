@@ -6,17 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from agent import cycle, jobs
-from agent.core.model import (
-    Outcome,
-    Plan,
-    Scope,
-    SourceError,
-    SourceFault,
-)
+from agent.core.model import Outcome, Plan, Scope, SourceError, SourceFault
 from agent.core.ports import Refreshed, Stop
-from agent.memory import Memory
-from agent.reading import Reader
-from agent.store import STATE, Store
+from agent.state.json_reader import Reader
+from agent.state.record import Memory
+from agent.state.store import STATE, Store
 from tests.core import given
 from tests.support.simulated import Simulated
 

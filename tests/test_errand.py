@@ -15,9 +15,9 @@ import pytest
 from agent.core.rota import Job
 from agent.core.schedule import Attempts
 from agent.errand import Errand
-from agent.jobrecord import keep_begun, keep_ended
 from agent.protocol import Answer, decode_request, encode_answer, encode_tell
-from agent.store import Store
+from agent.state.job_status import keep_begun, keep_ended
+from agent.state.store import Store
 from tests.core import given
 
 NOW = given.NOW
@@ -140,7 +140,7 @@ def test_a_job_that_was_cut_off_counts_as_failed_and_one_that_runs_does_not(stor
     keep_begun(store, "upgrade", NOW, "schedule")
 
     cut_off = attempts(Errand(store), Job.UPGRADE)
-    source = f"from agent.store import Store\nwith Store({store.directory!r}).alone(): print(flush=True); input()"
+    source = f"from agent.state.store import Store\nwith Store({store.directory!r}).alone(): print(flush=True); input()"
     with subprocess.Popen(["/usr/bin/python3", "-c", source], stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()

@@ -34,8 +34,7 @@ from agent.core.model import (
     Unseen,
     Why,
 )
-from agent.reading import Reader
-from agent.report import (
+from agent.state.documents import (
     Document,
     explanation_document,
     outcome_document,
@@ -43,6 +42,7 @@ from agent.report import (
     reboot_explanation_document,
     watched_parts,
 )
+from agent.state.json_reader import Reader
 from agent.status import Running, status_document, status_lines
 from agent.text import explanation_lines, history_line, outcome_lines, plan_lines
 from agent.watched import Present

@@ -7,8 +7,8 @@ import pytest
 
 from agent.cli.main import main
 from agent.core.model import Result
-from agent.memory import Memory
-from agent.store import Store
+from agent.state.record import Memory
+from agent.state.store import Store
 from tests.core import given
 
 OLD, NEW = "20261122T051000Z", "20261123T051000Z"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.jobrecord import describe_running, keep_begun, keep_ended, read_jobs, running_job
-from agent.reading import Reader
-from agent.store import Store
+from agent.state.job_status import describe_running, keep_begun, keep_ended, read_jobs, running_job
+from agent.state.json_reader import Reader
+from agent.state.store import Store
 from tests.core import given
 
 NOW = given.NOW

@@ -10,7 +10,7 @@ import pytest
 from agent.errors import HostError, RecordError
 from agent.host import firstboot
 from agent.host.notify import notify, watchdog_s
-from agent.liveness import Liveness, read_daemon
+from agent.state.daemon_status import Liveness, read_daemon
 from tests.core import given
 
 NOW = given.NOW

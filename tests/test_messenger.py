@@ -10,12 +10,11 @@ import pytest
 
 from agent.core.beat import Pulse
 from agent.host.child import Child
-from agent.jobrecord import keep_begun, keep_ended
 from agent.messenger import Messenger
-from agent.reporting import Listener
-from agent.store import Store
+from agent.state.exporter_status import Listener, read_telling, write_telling
+from agent.state.job_status import keep_begun, keep_ended
+from agent.state.store import Store
 from agent.telling.pulse import pulse_document
-from agent.tellingfile import read_telling, write_telling
 from tests.core.given import policy
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

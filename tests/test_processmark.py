@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent import processmark
-from agent.processmark import living_pid, own_mark
+from agent.state import process_id
+from agent.state.process_id import living_pid, own_mark
 
 
 @pytest.fixture
 def marked() -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    source = "from agent.processmark import own_mark; print(own_mark(), flush=True); input()"
+    source = "from agent.state.process_id import own_mark; print(own_mark(), flush=True); input()"
     with subprocess.Popen(
         ["/usr/bin/python3", "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -50,7 +50,7 @@ def test_another_process_of_the_same_number_is_not_taken_for_it() -> None:
 
 def test_a_process_of_another_user_is_known_by_its_mark(marked: tuple["subprocess.Popen[str]", str]) -> None:
     process, mark = marked
-    source = f"from agent.processmark import living_pid; print(living_pid({mark!r}))"
+    source = f"from agent.state.process_id import living_pid; print(living_pid({mark!r}))"
 
     done = subprocess.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", source],
@@ -64,7 +64,7 @@ def test_a_process_of_another_user_is_known_by_its_mark(marked: tuple["subproces
 
 def hide_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do as a machine does whose /proc shows nobody but oneself (hidepid=2)."""
-    monkeypatch.setattr(processmark, "_began", lambda _pid: None)
+    monkeypatch.setattr(process_id, "_began", lambda _pid: None)
 
 
 def test_a_process_that_cannot_be_seen_is_known_by_its_number_in_the_same_boot(

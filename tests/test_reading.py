@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.errors import RecordError
-from agent.reading import Reader
+from agent.state.json_reader import Reader
 
 WORD = {
     "word": "a",

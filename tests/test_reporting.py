@@ -3,8 +3,8 @@
 from datetime import datetime, timezone
 from typing import Any
 
-from agent.reading import Reader
 from agent.reporting import reporting_lines, reporting_part, reporting_reasons
+from agent.state.json_reader import Reader
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 WELL: dict[str, Any] = {

@@ -12,12 +12,12 @@ import pytest
 from agent.cli.main import main
 from agent.core.model import Lists, ListsState, Outcome, Plan, Result, Scope
 from agent.health import Health
-from agent.memory import Memory
-from agent.reading import Reader
-from agent.report import outcome_document, plan_document
+from agent.state.documents import outcome_document, plan_document
+from agent.state.json_reader import Reader
+from agent.state.record import Memory
+from agent.state.store import STATE, Store
+from agent.state.timestamps import ago, moment, parse_moment
 from agent.status import Daemon, Running, status_document, status_lines
-from agent.store import STATE, Store
-from agent.times import ago, moment, parse_moment
 from tests.core import given
 
 NOW = given.NOW

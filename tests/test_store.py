@@ -15,8 +15,8 @@ import pytest
 from agent.core.model import Result, SourceError, SourceFault
 from agent.core.ports import Refreshed
 from agent.errors import BusyError, HostError, RecordError
-from agent.memory import Memory
-from agent.store import REFRESH, STATE, Store
+from agent.state.record import Memory
+from agent.state.store import REFRESH, STATE, Store
 from tests.core import given
 
 SCHEMA = "maestro.state/1"
@@ -271,7 +271,7 @@ def test_of_all_runs_the_newest_500_are_kept_with_their_output(store: Store) -> 
 _AT_WORK = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from agent.store import Store
+from agent.state.store import Store
 with Store(sys.argv[2]).alone():
     print("at work", flush=True)
     sys.stdin.read()

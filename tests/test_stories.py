@@ -10,7 +10,7 @@ from agent import jobs
 from agent.core.model import PackageState, Reboot, Result, Scope, Stage, Why
 from agent.core.policy import Conffiles
 from agent.errors import HostError, UsageError
-from agent.store import STATE
+from agent.state.store import STATE
 from tests.core import given
 from tests.simulator import Agent, failing, names, raising
 from tests.support.simulated import ARCHITECTURE, Offer

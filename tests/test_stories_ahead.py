@@ -10,8 +10,8 @@ from agent.core.fixes import Fixes
 from agent.core.model import Result, Stage
 from agent.core.policy import FetchAhead
 from agent.errors import HostError
-from agent.memory import Memory
-from agent.store import AHEAD, CVES
+from agent.state.record import Memory
+from agent.state.store import AHEAD, CVES
 from tests.core import given
 from tests.simulator import Agent, failing, raising
 from tests.support.simulated import Offer

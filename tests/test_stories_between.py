@@ -7,8 +7,8 @@ import pytest
 from agent.core.batches import BATCH_SIZE
 from agent.core.model import PackageState, Result, Stage, Why
 from agent.errors import AgentError, BusyError, HostError, NoSpaceError
-from agent.reading import Reader
-from agent.store import STATE
+from agent.state.json_reader import Reader
+from agent.state.store import STATE
 from tests.simulator import Agent, names, raising
 from tests.support.simulated import Killed, Offer
 

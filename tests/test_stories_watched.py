@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.core.model import Result, Scope
-from agent.store import STATE
+from agent.state.store import STATE
 from agent.watched import Present, watched_part
 from tests.simulator import Agent
 from tests.support.simulated import Offer

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.reporting import Listener
-from agent.tellingfile import read_telling, write_telling
+from agent.state.exporter_status import Listener, read_telling, write_telling
 
 
 @pytest.mark.parametrize("listener", Listener)

@@ -9,7 +9,7 @@ import pytest
 
 from agent.outbox import Bounds
 from agent.outboxfile import opened
-from agent.store import Store
+from agent.state.store import Store
 from agent.tidings import Tidings
 from tests.telling.given import HOST, NOON, check, golden
 

@@ -10,10 +10,10 @@ from agent.core.model import Unseen
 from agent.core.services import Watched
 from agent.errors import RecordError
 from agent.health import Health
-from agent.reading import Reader
-from agent.report import plan_document, watched_parts
+from agent.state.documents import plan_document, watched_parts
+from agent.state.json_reader import Reader
+from agent.state.timestamps import moment
 from agent.status import status_document, status_lines
-from agent.times import moment
 from agent.watched import Present, watched_part
 from tests.core import given
 

@@ -9,7 +9,7 @@ from agent.cli.output import print_json, print_lines
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
 from agent.host.system import read_distro
-from agent.times import moment
+from agent.state.timestamps import moment
 
 EXAMPLE = "example: maestro-agent config show"
 

@@ -9,8 +9,8 @@ from agent.cli.output import print_json, print_lines
 from agent.errors import UsageError
 from agent.host.system import read_reboot
 from agent.protocol import Request, Verb
-from agent.reading import Reader
-from agent.report import reboot_explanation_document
+from agent.state.documents import reboot_explanation_document
+from agent.state.json_reader import Reader
 from agent.text import explanation_lines
 
 EXAMPLE = "example: maestro-agent explain openssl"

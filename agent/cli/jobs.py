@@ -9,10 +9,10 @@ from agent.client import SOCKET, ask
 from agent.core.ports import Tell
 from agent.errors import BusyError, StoppedError
 from agent.host.system import is_root
-from agent.liveness import systemd_runs
 from agent.protocol import Answer, Request
-from agent.reading import Reader
-from agent.store import DEFAULT_DIRECTORY
+from agent.state.daemon_status import systemd_runs
+from agent.state.json_reader import Reader
+from agent.state.store import DEFAULT_DIRECTORY
 from agent.worker import attached
 
 _PATIENCE_S = 10.0

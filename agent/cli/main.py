@@ -13,7 +13,7 @@ from types import ModuleType
 
 from agent.cli.output import complain
 from agent.errors import AgentError
-from agent.store import DEFAULT_DIRECTORY
+from agent.state.store import DEFAULT_DIRECTORY
 from agent.version import VERSION
 
 _VERBS = {

@@ -10,9 +10,8 @@ from agent.errors import ConfigError
 from agent.host.child import Child
 from agent.host.system import read_distro
 from agent.listening import listening
-from agent.reporting import Listener
-from agent.store import Store
-from agent.tellingfile import withdraw_telling
+from agent.state.exporter_status import Listener, withdraw_telling
+from agent.state.store import Store
 from agent.tidings import Tidings
 
 EXAMPLE = "example: maestro-agent report --show | jq .updates"

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 from agent.cli.output import print_json, print_lines
 from agent.standing import standing
-from agent.store import Store
+from agent.state.store import Store
 
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"
 

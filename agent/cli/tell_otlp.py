@@ -4,8 +4,8 @@ import argparse
 
 from agent.cli.telling import add_run_dir, come_back, counted, set_out
 from agent.herald import Herald
-from agent.reporting import Listener
-from agent.store import Store
+from agent.state.exporter_status import Listener
+from agent.state.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

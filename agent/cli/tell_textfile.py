@@ -3,9 +3,9 @@
 import argparse
 
 from agent.cli.telling import add_run_dir, come_back, set_out
-from agent.reporting import Listener
 from agent.scribe import Scribe
-from agent.store import Store
+from agent.state.exporter_status import Listener
+from agent.state.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

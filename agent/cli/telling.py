@@ -12,10 +12,10 @@ from agent.core.policy import Policy
 from agent.errors import ConfigError
 from agent.host.system import read_distro
 from agent.listening import listening
-from agent.liveness import RUN_DIRECTORY
 from agent.outboxfile import OUTBOX_DIRECTORY
-from agent.reporting import Listener
-from agent.store import DEFAULT_DIRECTORY
+from agent.state.daemon_status import RUN_DIRECTORY
+from agent.state.exporter_status import Listener
+from agent.state.store import DEFAULT_DIRECTORY
 
 _DAEMON = "maestro-agent"
 HOW = "set endpoint.url (docs/endpoint/README.md), metrics.textfile or otlp.url (docs/metrics.md)"

@@ -22,7 +22,7 @@ from agent.core.retry import Verdict, verdict
 from agent.errors import ConfigError
 from agent.host.alarm import limited
 from agent.host.answers import causes, fault, http_date, hushed, one_line, read_bounded, retry_after, session
-from agent.regularfile import open_regular
+from agent.state.safe_open import open_regular
 from agent.version import VERSION
 
 _CREDENTIAL = "endpoint-token"

@@ -3,7 +3,7 @@
 import re
 
 from agent.errors import ConfigError
-from agent.regularfile import open_regular
+from agent.state.safe_open import open_regular
 
 _MOST_BYTES = 65536
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2

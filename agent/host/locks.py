@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.core.model import LockWait
 from agent.core.ports import Stop, Tell
 from agent.errors import BusyError, HostError, StoppedError
-from agent.recordlock import holder_pid, lock
+from agent.state.file_lock import holder_pid, lock
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from agent.times import moment
+from agent.state.timestamps import moment
 
 Document = dict[str, object]
 _SCHEMA = "maestro.batch/1"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.times import moment, read_moment
+from agent.state.timestamps import moment, read_moment
 
 Document = Mapping[str, object]
 Mark = dict[str, object]

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from math import isfinite
 
+from agent.state.timestamps import parse_moment
 from agent.telling.figures import Figure, figures
 from agent.telling.points import Document, Labels, Number, at
 from agent.telling.sentences import sentence
-from agent.times import parse_moment
 
 _SCOPE = "maestro-agent"
 _CUMULATIVE = 2

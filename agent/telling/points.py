@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 
 from agent.core.model import Why
-from agent.times import parse_moment
+from agent.state.timestamps import parse_moment
 
 Document = dict[str, object]
 Labels = tuple[tuple[str, str], ...]

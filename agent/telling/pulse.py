@@ -1,7 +1,7 @@
 """A pulse (`agent.core.beat`) as documents keep it. Pure."""
 
 from agent.core.beat import Pulse
-from agent.times import moment, read_moment
+from agent.state.timestamps import moment, read_moment
 
 
 def pulse_of(found: object) -> Pulse:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.outbox import Depth
-from agent.reading import Reader
-from agent.times import moment
+from agent.state.json_reader import Reader
+from agent.state.timestamps import moment
 
 REPORT_SCHEMA = "maestro.report/1"
 Document = dict[str, object]

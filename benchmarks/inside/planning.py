@@ -16,8 +16,8 @@ from agent.core.model import Scope
 from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
 from agent.host.system import LocalMachine, read_distro
-from agent.memory import Memory
-from agent.store import Store
+from agent.state.record import Memory
+from agent.state.store import Store
 
 
 def open_cache() -> tuple[int, int] | None:

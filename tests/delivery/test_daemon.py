@@ -7,7 +7,7 @@ import subprocess
 import time
 from datetime import datetime, timezone
 
-from agent.store import Store
+from agent.state.store import Store
 from tests.delivery.sender import CHECKOUT, Sender, stored_events, until
 from tests.support.centre import Centre
 

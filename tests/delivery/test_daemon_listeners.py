@@ -43,7 +43,7 @@ def reporting(told: Told) -> Any:
     """Return what the senders say, as `status` reads it."""
     program = (
         "import json, sys; from datetime import datetime, timezone; from agent.standing import standing; "
-        "from agent.store import Store; "
+        "from agent.state.store import Store; "
         "print(json.dumps(standing(Store(sys.argv[1]), datetime.now(timezone.utc), sys.argv[2])[1]['reporting']))"
     )
     places = [str(told.directory / "state"), str(told.directory / "run")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent.store import STATE, Store
+from agent.state.store import STATE, Store
 from tests.delivery.conftest import Between
 from tests.delivery.sender import CHECKOUT, Sender, stored_events
 from tests.support.authority import Authority, Certificate

@@ -16,8 +16,8 @@ from agent.core.policy import OtlpPolicy
 from agent.herald import BOUNDS, Herald
 from agent.host.hostfacts import host_id
 from agent.outboxfile import opened
-from agent.store import Store
-from agent.times import parse_moment
+from agent.state.store import Store
+from agent.state.timestamps import parse_moment
 from tests.delivery.sender import CHECKOUT, stored_events
 from tests.delivery.told import Told, records, run_ids
 from tests.support.authority import Authority

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from agent.store import Store
+from agent.state.store import Store
 from tests.delivery.sender import CHECKOUT, Sender
 from tests.support.otelcollector import OtelCollector
 

@@ -16,7 +16,7 @@ from endpoint.errors import RefusedError
 from endpoint.store.database import Database
 from endpoint.store.views import Views
 from tests.endpoint.conftest import Make
-from tests.endpoint.test_keeping import NOW, database, put  # noqa: F401 - a fixture
+from tests.endpoint.test_keeping import NOW, put
 from tests.endpoint.test_messages import gaps, host_row
 from tests.endpoint.test_refusals import _peak_kib, problem
 from tests.support.centre import Centre, Client

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.times import parse_moment
+from agent.state.timestamps import parse_moment
 from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
 from tests.support.server import Archive, serving

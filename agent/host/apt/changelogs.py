@@ -18,7 +18,7 @@ import apt_pkg
 
 from agent.core.changelog import fixes
 from agent.core.fixes import Fixes
-from agent.regularfile import open_regular
+from agent.state.safe_open import open_regular
 
 _DOC = "usr/share/doc"
 _NAMES = ("changelog.Debian.gz", "changelog.gz", "changelog.Debian", "changelog")

@@ -7,11 +7,32 @@ this boot has seen; what must outlive a boot is in the outbox.
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
+from enum import Enum
 
 from agent.errors import RecordError
-from agent.reading import Reader
-from agent.reporting import Listener
-from agent.runfile import read_said, say
+from agent.state.json_reader import Reader
+from agent.state.runtime_file import read_said, say
+
+
+class Listener(Enum):
+    """Who may be told; the value is the name in documents."""
+
+    CENTRE = "centre"
+    TEXTFILE = "textfile"
+    OTLP = "otlp"
+
+    @property
+    def label(self) -> str:
+        """The name at the beginning of a line."""
+        return "OTLP" if self is Listener.OTLP else self.value.capitalize()
+
+    @property
+    def words(self) -> str:
+        """The name within a sentence."""
+        names = {Listener.TEXTFILE: "the file for Prometheus", Listener.OTLP: "the OpenTelemetry collector"}
+        return names.get(self, "the centre")
+
 
 TELLING_SCHEMA = "maestro.telling/1"
 _FILES = {
@@ -62,3 +83,15 @@ def withdraw_telling(run_dir: str, listener: Listener) -> None:
     """Take back what is said of a listener that is off."""
     with suppress(OSError):
         os.unlink(os.path.join(run_dir, _FILES[listener]))
+
+
+SKEW = timedelta(seconds=30)
+"""Clocks that are this far apart are told."""
+
+
+NOTHING_WAITS: dict[str, object] = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
+"""What is said of a listener for whom nothing is kept."""
+
+
+NOT_KNOWN: dict[str, object] = dict.fromkeys(NOTHING_WAITS)
+"""What is said of one whose outbox cannot be looked at."""

@@ -8,8 +8,7 @@ from agent.core.model import Outcome, Plan, SourceError, SourceFault
 from agent.core.ports import Archive, Refreshed
 from agent.core.services import Watched
 from agent.errors import HostError, RecordError
-from agent.reading import Reader
-from agent.report import (
+from agent.state.documents import (
     AHEAD_SCHEMA,
     CVES_SCHEMA,
     OUTCOME_SCHEMA,
@@ -19,8 +18,9 @@ from agent.report import (
     plan_document,
     watched_parts,
 )
-from agent.store import AHEAD, CVES, REFRESH, STATE, Document, Store
-from agent.times import moment
+from agent.state.json_reader import Reader
+from agent.state.store import AHEAD, CVES, REFRESH, STATE, Document, Store
+from agent.state.timestamps import moment
 
 
 class Memory:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from datetime import datetime
 
 from agent.errors import RecordError
-from agent.reading import Reader
-from agent.store import Document, Store
-from agent.times import moment, spell
+from agent.state.json_reader import Reader
+from agent.state.store import Document, Store
+from agent.state.timestamps import moment, spell
 
 JOBS = "jobs"
 JOBS_SCHEMA = "maestro.jobs/1"

@@ -10,7 +10,7 @@ from agent.core.fixes import NOTHING_READ, Fixes, Readings, Subject, hidden, rea
 from agent.core.kernels import Kernel, Removal
 from agent.core.model import Failure, Held, Lists, Outcome, Plan, Reboot, Repair, Step, Unseen, Update
 from agent.core.services import Watched
-from agent.times import moment
+from agent.state.timestamps import moment
 
 PLAN_SCHEMA = "maestro.plan/1"
 OUTCOME_SCHEMA = "maestro.outcome/1"

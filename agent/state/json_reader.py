@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from agent.errors import RecordError
-from agent.times import parse_moment
+from agent.state.timestamps import parse_moment
 
 _LARGEST = 1e15
 """Beyond what any number in a document can be, and what floats hold exactly; NaN and infinity are beyond it, too."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from agent.errors import RecordError
-from agent.reading import Reader
-from agent.regularfile import open_anew, open_regular
+from agent.state.json_reader import Reader
+from agent.state.safe_open import open_anew, open_regular
 
 _LONGEST = 65536
 

@@ -5,11 +5,11 @@ from contextlib import suppress
 from datetime import datetime
 
 from agent.errors import BusyError, HostError
-from agent.processmark import living_pid, own_mark
-from agent.reading import Reader
-from agent.recordlock import holder_pid, lock
-from agent.runfile import read_said, say
-from agent.times import moment
+from agent.state.file_lock import holder_pid, lock
+from agent.state.json_reader import Reader
+from agent.state.process_id import living_pid, own_mark
+from agent.state.runtime_file import read_said, say
+from agent.state.timestamps import moment
 from agent.version import VERSION
 
 RUN_DIRECTORY = "/run/maestro-agent"

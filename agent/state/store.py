@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from agent.errors import BusyError, HostError, RecordError
-from agent.processmark import living_pid, own_mark
-from agent.reading import Reader
-from agent.recordlock import lock
-from agent.regularfile import open_regular
+from agent.state.file_lock import lock
+from agent.state.json_reader import Reader
+from agent.state.process_id import living_pid, own_mark
+from agent.state.safe_open import open_regular
 
 DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
 STATE = "state"
