@@ -8,9 +8,11 @@ is the same in every run.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.core import judge
-from agent.core.batches import Batch, split
-from agent.core.model import Failure, PackageState, Scope, Stage, Step
+from agent.core.model.facts import PackageState
+from agent.core.model.outcome import Failure, Stage
+from agent.core.model.plan import Scope, Step
+from agent.core.packages import verify
+from agent.core.packages.batches import Batch, split
 from agent.core.ports import PackageEngine
 from agent.errors import BusyError, HostError
 
@@ -43,9 +45,9 @@ def transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: b
         states = engine.states()
     states = _go_on(engine, batch, scope, errors, states)
     return Acted(
-        upgraded=tuple(step for step in batch if judge.arrived(step, states)),
-        failed=judge.failures(batch, states, errors),
-        removed=judge.vanished(before, states),
+        upgraded=tuple(step for step in batch if verify.arrived(step, states)),
+        failed=verify.failures(batch, states, errors),
+        removed=verify.vanished(before, states),
     )
 
 
@@ -73,7 +75,7 @@ def _cut_short(
     """Return, group by group, the steps that did not arrive although nothing is wrong with any of their group."""
     found = []
     for group in split(batch):
-        missing = tuple(step for step in group if not judge.arrived(step, states))
+        missing = tuple(step for step in group if not verify.arrived(step, states))
         if missing and not any(_culprit(step, states, errors) for step in group):
             found.append(missing)
     return tuple(found)
@@ -96,7 +98,7 @@ def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> Mapping[str
 
 def _unfinished(step: Step, states: Mapping[str, PackageState]) -> bool:
     state = states.get(f"{step.package}:{step.architecture}")
-    return state is not None and judge.is_there(state) and state.state not in judge.HEALTHY
+    return state is not None and verify.is_there(state) and state.state not in verify.HEALTHY
 
 
 def _culprit(step: Step, states: Mapping[str, PackageState], errors: Mapping[str, str]) -> bool:
@@ -108,7 +110,7 @@ def not_repaired(before: Sequence[str], states: Mapping[str, PackageState], erro
     found = []
     for name in before:
         state = states.get(name)
-        if state is not None and state.state not in judge.HEALTHY:
+        if state is not None and state.state not in verify.HEALTHY:
             error = errors.get(name.split(":")[0]) or f"dpkg could not finish it: {state.state}"
             found.append(Failure(package=name, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
     return found

@@ -7,8 +7,10 @@ that on record and asks dpkg what became of it, before it does anything itself.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from agent.core import judge
-from agent.core.model import Outcome, PackageState, Step
+from agent.core.model.facts import PackageState
+from agent.core.model.outcome import Outcome
+from agent.core.model.plan import Step
+from agent.core.packages import verify
 from agent.errors import HostError, RecordError
 from agent.state.json_reader import Reader
 from agent.state.record import Memory
@@ -39,7 +41,7 @@ def add_finished(outcome: Outcome, left: Sequence[Step], read_states: Callable[[
     """
     with suppress(HostError):
         if left:
-            return judge.with_finished(outcome, left, read_states())
+            return verify.with_finished(outcome, left, read_states())
     return outcome
 
 
@@ -72,4 +74,4 @@ def _completed(run: Reader, states: States) -> Document:
 
 def _arrived(part: Reader, states: States) -> bool:
     state = states.get(f"{part.text('package')}:{part.text('architecture')}")
-    return state is not None and state.version == part.text("to") and state.state in judge.HEALTHY
+    return state is not None and state.version == part.text("to") and state.state in verify.HEALTHY

@@ -7,9 +7,11 @@ had is tried again by the next check, and said to be unknown until then.
 from collections.abc import Callable, Iterable
 
 from agent import log
-from agent.core.fixes import Fixes, Subject
-from agent.core.model import Held, ListsState, Outcome, Plan, Step, Update
-from agent.core.policy import FetchAhead
+from agent.core.model.facts import ListsState, Update
+from agent.core.model.outcome import Outcome
+from agent.core.model.plan import Held, Plan, Step
+from agent.core.packages.cves import Fixes, Subject
+from agent.core.policy.policy import FetchAhead
 from agent.core.ports import Archive, Wanted
 from agent.cycle import Context
 from agent.errors import BusyError, HostError, StoppedError

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from agent import log
-from agent.core.beat import Pulse, after, paced
-from agent.core.policy import EndpointPolicy
-from agent.core.retry import Verdict
+from agent.core.policy.policy import EndpointPolicy
+from agent.core.schedule.backoff import Verdict
+from agent.core.schedule.exports import Pulse, after, paced
 from agent.delivery import Delivered, Delivery
 from agent.errors import BusyError, ConfigError, HostError
 from agent.host.centre import Answer, Centre

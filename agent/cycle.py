@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from agent import log
-from agent.core.decide import Refusal, admit, retire, retreats, settle, veto
-from agent.core.model import Facts, Held, ListsState, Plan, Scope, Unseen
-from agent.core.policy import RUNTIME_PACKAGES, Policy
+from agent.core.model.facts import Facts, ListsState, Unseen
+from agent.core.model.plan import Held, Plan, Scope
+from agent.core.packages.decide import admit, retire, retreats, settle
+from agent.core.packages.gates import Refusal, veto
+from agent.core.policy.policy import RUNTIME_PACKAGES, Policy
 from agent.core.ports import Changelogs, Machine, PackageEngine, Refreshed, Stop, Tell
 from agent.observe import observe
 from agent.state.record import Memory
@@ -54,7 +56,7 @@ def refresh(context: Context) -> Refreshed:
 def look_and_decide(
     context: Context, scope: Scope, refreshed: Refreshed, dropped: Mapping[str, Refusal] | None = None
 ) -> Plan:
-    """Look at the machine as it is and plan; `dropped` as in `agent.core.decide.admit`.
+    """Look at the machine as it is and plan; `dropped` as in `agent.core.packages.decide.admit`.
 
     Raises:
         HostError: the machine cannot be looked at.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent import log
 from agent.config.load import load
-from agent.core.rota import Host, Job, rota
+from agent.core.schedule.jobs import Host, Job, rota
 from agent.errand import SILENT_S, Errand, Remembered
 from agent.errors import AgentError
 from agent.host.firstboot import cloud_init_runs

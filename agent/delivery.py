@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from agent.core.policy import EndpointPolicy
-from agent.core.retry import Verdict
+from agent.core.policy.policy import EndpointPolicy
+from agent.core.schedule.backoff import Verdict
 from agent.host.answers import one_line
 from agent.host.centre import Answer
 from agent.outbox import Outbox, Waiting, event_of

@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from agent import log
 from agent.client import SOCKET, ask
 from agent.core.ports import Tell
-from agent.core.rota import Job
-from agent.core.schedule import Attempts
+from agent.core.schedule.jobs import Job
+from agent.core.schedule.slots import Attempts
 from agent.errors import AgentError, BusyError, RecordError
 from agent.protocol import Answer, Request, Verb
 from agent.state.job_status import SCHEDULE, SUCCESSES, read_jobs, running_job

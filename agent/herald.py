@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 from time import monotonic
 
 from agent import log
-from agent.core.beat import after
-from agent.core.policy import OtlpPolicy
-from agent.core.retry import Verdict
+from agent.core.policy.policy import OtlpPolicy
+from agent.core.schedule.backoff import Verdict
+from agent.core.schedule.exports import after
 from agent.errors import ConfigError, HostError
 from agent.host.collector import Collector, Delivery, Outcome, deliver
 from agent.host.headersfile import read_headers

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from agent import ahead, cycle, log
 from agent.aftermath import add_finished, complete_cut_off
-from agent.core import explain as explaining
-from agent.core.explain import Explanation
-from agent.core.model import Outcome, Plan, Result, Scope
+from agent.core.model.outcome import Outcome, Result
+from agent.core.model.plan import Plan, Scope
+from agent.core.packages import explain as explaining
+from agent.core.packages.explain import Explanation
 from agent.cycle import Context
 from agent.errors import BusyError, HostError, StoppedError, UsageError
 from agent.observe import observe

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agent.core.policy import EndpointPolicy, MetricsPolicy, OtlpPolicy, Policy
+from agent.core.policy.policy import EndpointPolicy, MetricsPolicy, OtlpPolicy, Policy
 from agent.state.exporter_status import Listener
 
 _NUMBERS_EVERY = timedelta(minutes=5)

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent import log
-from agent.core.beat import Pulse, due
-from agent.core.policy import Policy
-from agent.core.schedule import Every, share_of
+from agent.core.policy.policy import Policy
+from agent.core.schedule.exports import Pulse, due
+from agent.core.schedule.slots import Every, share_of
 from agent.errors import RecordError
 from agent.host.child import Child
 from agent.host.rebootflag import read_flag

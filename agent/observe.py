@@ -1,6 +1,6 @@
 """The first verb: the machine, seen once, as `Facts`."""
 
-from agent.core.model import Facts
+from agent.core.model.facts import Facts
 from agent.core.ports import Machine, PackageEngine, Refreshed
 
 

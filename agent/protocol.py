@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from agent.core.model import Scope
+from agent.core.model.plan import Scope
 from agent.errors import RecordError, UsageError
 from agent.state.json_reader import Reader
 

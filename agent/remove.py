@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.core.judge import HEALTHY, is_there, vanished
-from agent.core.kernels import Removal
-from agent.core.model import Failure, PackageState, Stage
+from agent.core.model.facts import PackageState
+from agent.core.model.kernels import Removal
+from agent.core.model.outcome import Failure, Stage
+from agent.core.packages.verify import HEALTHY, is_there, vanished
 from agent.core.ports import PackageEngine, Tell
 from agent.errors import ChangedError, HostError
 

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from agent import cycle
 from agent.act import Acted, not_repaired, transaction
-from agent.core import judge
-from agent.core.batches import pack
-from agent.core.decide import Refusal, veto
-from agent.core.model import UNMET, Failure, Outcome, Plan, Repair, Result, Stage, Step, Why
-from agent.core.policy import Conffiles
+from agent.core.model.facts import UNMET, Repair
+from agent.core.model.outcome import Failure, Outcome, Result, Stage
+from agent.core.model.plan import Plan, Step, Why
+from agent.core.packages import verify
+from agent.core.packages.batches import pack
+from agent.core.packages.gates import Refusal, veto
+from agent.core.policy.policy import Conffiles
 from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.remove import remove
@@ -239,8 +241,8 @@ class Run:
             lock=self._engine.lock,
             message="",
         )
-        result = judge.result(after, outcome, stopped=bool(self._context.stop()))
-        return replace(outcome, result=result, message=judge.message(after, result, stopped=self._context.stop()))
+        result = verify.result(after, outcome, stopped=bool(self._context.stop()))
+        return replace(outcome, result=result, message=verify.message(after, result, stopped=self._context.stop()))
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]

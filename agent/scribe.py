@@ -3,8 +3,8 @@
 from datetime import datetime, timezone
 
 from agent import log
-from agent.core.beat import Pulse
-from agent.core.policy import MetricsPolicy
+from agent.core.policy.policy import MetricsPolicy
+from agent.core.schedule.exports import Pulse
 from agent.errors import HostError
 from agent.host.metricsfile import write_metrics
 from agent.state.exporter_status import NOTHING_WAITS, Listener, write_telling

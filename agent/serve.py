@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from agent import log
 from agent.config.load import load
-from agent.core.model import Scope
+from agent.core.model.plan import Scope
 from agent.core.ports import Stop
 from agent.errors import AgentError, UsageError
 from agent.host.peer import Peer, peer_of, uid_of

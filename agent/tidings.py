@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from agent.core.beat import Pulse
+from agent.core.schedule.exports import Pulse
 from agent.errors import RecordError
 from agent.health import Health
 from agent.host.hostfacts import booted_at, host_facts

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from agent import jobs, log
 from agent.config.load import load
-from agent.core.model import ListsState, Result
+from agent.core.model.facts import ListsState
+from agent.core.model.outcome import Result
 from agent.core.ports import Stop, Tell
 from agent.cycle import Context
 from agent.errors import AgentError, BusyError, ChangedError, HostError, PrivilegeError, StoppedError

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from agent.core.model import Unseen
+from agent.core.model.facts import Unseen
 from agent.host.processes import replaced_files
 from benchmarks.figures import Aims
 

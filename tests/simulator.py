@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from agent import cycle, jobs
-from agent.core.model import Outcome, Plan, Scope, SourceError, SourceFault
+from agent.core.model.facts import SourceError, SourceFault
+from agent.core.model.outcome import Outcome
+from agent.core.model.plan import Plan, Scope
 from agent.core.ports import Refreshed, Stop
 from agent.state.json_reader import Reader
 from agent.state.record import Memory

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from agent.core.beat import Pulse, after, due, paced
-from agent.core.retry import Verdict
-from agent.core.schedule import Every
+from agent.core.schedule.backoff import Verdict
+from agent.core.schedule.exports import Pulse, after, due, paced
+from agent.core.schedule.slots import Every
 from agent.delivery import Delivered, Delivery
 from agent.host.centre import Answer
 from agent.outbox import Bounds, Outbox

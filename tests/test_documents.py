@@ -6,8 +6,10 @@ from enum import Enum
 
 import pytest
 
-from agent.core.explain import Conclusion, Verdict
-from agent.core.model import ListsState, Result, SourceFault, Stage, Why
+from agent.core.model.facts import ListsState, SourceFault
+from agent.core.model.outcome import Result, Stage
+from agent.core.model.plan import Why
+from agent.core.packages.explain import Conclusion, Verdict
 from agent.health import Health
 from tests.conftest import CHECKOUT
 

@@ -12,8 +12,8 @@ from subprocess import DEVNULL, PIPE
 
 import pytest
 
-from agent.core.rota import Job
-from agent.core.schedule import Attempts
+from agent.core.schedule.jobs import Job
+from agent.core.schedule.slots import Attempts
 from agent.errand import Errand
 from agent.protocol import Answer, decode_request, encode_answer, encode_tell
 from agent.state.job_status import keep_begun, keep_ended

@@ -14,26 +14,13 @@ from pathlib import Path
 import pytest
 
 from agent.cli.output import print_json, print_lines
-from agent.core.decide import plan_id
-from agent.core.explain import explain
-from agent.core.fixes import Fixes, Readings, Subject
-from agent.core.kernels import Kernel
-from agent.core.model import (
-    Failure,
-    Lists,
-    ListsState,
-    LockWait,
-    Outcome,
-    Plan,
-    Reboot,
-    Result,
-    Scope,
-    SourceError,
-    SourceFault,
-    Stage,
-    Unseen,
-    Why,
-)
+from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, Unseen
+from agent.core.model.kernels import Kernel
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.plan import Plan, Scope, Why
+from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.decide import plan_id
+from agent.core.packages.explain import explain
 from agent.state.documents import (
     Document,
     explanation_document,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.main import main
-from agent.core.model import Result
+from agent.core.model.outcome import Result
 from agent.state.record import Memory
 from agent.state.store import Store
 from tests.core import given

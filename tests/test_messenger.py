@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.beat import Pulse
+from agent.core.schedule.exports import Pulse
 from agent.host.child import Child
 from agent.messenger import Messenger
 from agent.state.exporter_status import Listener, read_telling, write_telling

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.model import Unseen
+from agent.core.model.facts import Unseen
 from agent.host.processes import replaced_files
 from tests.conftest import CHECKOUT
 

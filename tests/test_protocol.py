@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.model import Scope
+from agent.core.model.plan import Scope
 from agent.errors import RecordError, UsageError
 from agent.protocol import (
     Answer,

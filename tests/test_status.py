@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from agent.cli.main import main
-from agent.core.model import Lists, ListsState, Outcome, Plan, Result, Scope
+from agent.core.model.facts import Lists, ListsState
+from agent.core.model.outcome import Outcome, Result
+from agent.core.model.plan import Plan, Scope
 from agent.health import Health
 from agent.state.documents import outcome_document, plan_document
 from agent.state.json_reader import Reader

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.model import Result, SourceError, SourceFault
+from agent.core.model.facts import SourceError, SourceFault
+from agent.core.model.outcome import Result
 from agent.core.ports import Refreshed
 from agent.errors import BusyError, HostError, RecordError
 from agent.state.record import Memory

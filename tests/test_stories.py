@@ -7,8 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent import jobs
-from agent.core.model import PackageState, Reboot, Result, Scope, Stage, Why
-from agent.core.policy import Conffiles
+from agent.core.model.facts import PackageState, Reboot
+from agent.core.model.outcome import Result, Stage
+from agent.core.model.plan import Scope, Why
+from agent.core.policy.policy import Conffiles
 from agent.errors import HostError, UsageError
 from agent.state.store import STATE
 from tests.core import given

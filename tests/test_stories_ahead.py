@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.fixes import Fixes
-from agent.core.model import Result, Stage
-from agent.core.policy import FetchAhead
+from agent.core.model.outcome import Result, Stage
+from agent.core.packages.cves import Fixes
+from agent.core.policy.policy import FetchAhead
 from agent.errors import HostError
 from agent.state.record import Memory
 from agent.state.store import AHEAD, CVES

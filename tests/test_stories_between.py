@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.batches import BATCH_SIZE
-from agent.core.model import PackageState, Result, Stage, Why
+from agent.core.model.facts import PackageState
+from agent.core.model.outcome import Result, Stage
+from agent.core.model.plan import Why
+from agent.core.packages.batches import BATCH_SIZE
 from agent.errors import AgentError, BusyError, HostError, NoSpaceError
 from agent.state.json_reader import Reader
 from agent.state.store import STATE

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.kernels import Need
-from agent.core.model import PackageState, Result, Scope, Stage
+from agent.core.model.facts import PackageState
+from agent.core.model.kernels import Need
+from agent.core.model.outcome import Result, Stage
+from agent.core.model.plan import Scope
 from agent.errors import HostError
 from tests.core import given
 from tests.simulator import Agent, names, raising

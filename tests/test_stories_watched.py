@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agent.core.model import Result, Scope
+from agent.core.model.outcome import Result
+from agent.core.model.plan import Scope
 from agent.state.store import STATE
 from agent.watched import Present, watched_part
 from tests.simulator import Agent

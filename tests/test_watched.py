@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent.core.kernels import NO_KERNEL, Kernel
-from agent.core.model import Unseen
-from agent.core.services import Watched
+from agent.core.model.facts import Unseen
+from agent.core.model.kernels import NO_KERNEL, Kernel
+from agent.core.reboot.services import Watched
 from agent.errors import RecordError
 from agent.health import Health
 from agent.state.documents import plan_document, watched_parts

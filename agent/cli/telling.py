@@ -8,7 +8,7 @@ from agent import log
 from agent.cli.options import config_path
 from agent.cli.output import print_lines
 from agent.config.load import load
-from agent.core.policy import Policy
+from agent.core.policy.policy import Policy
 from agent.errors import ConfigError
 from agent.host.system import read_distro
 from agent.listening import listening

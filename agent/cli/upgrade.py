@@ -4,7 +4,7 @@ import argparse
 
 from agent.cli.jobs import best_way, do
 from agent.cli.options import add_wait, asker, config_path
-from agent.core.model import Scope
+from agent.core.model.plan import Scope
 from agent.protocol import Request, Verb
 from agent.text import outcome_lines, plan_lines
 from agent.worker import detached

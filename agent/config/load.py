@@ -14,9 +14,9 @@ from typing import cast
 from agent.config.fragments import Fragment, read_fragments
 from agent.config.listeners import listener_problems
 from agent.config.schema import KEYS, Key, Value
-from agent.core.distro import Distro, default_origins
-from agent.core.origins import parse_pattern
-from agent.core.policy import (
+from agent.core.policy.distro import Distro, default_origins
+from agent.core.policy.origins import parse_pattern
+from agent.core.policy.policy import (
     AgentPolicy,
     AptPolicy,
     Conffiles,

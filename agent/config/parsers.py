@@ -4,7 +4,7 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
-from agent.core.policy import Conffiles, FetchAhead
+from agent.core.policy.policy import Conffiles, FetchAhead
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")

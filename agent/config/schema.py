@@ -25,7 +25,7 @@ from agent.config.parsers import (
     parse_url,
     parse_words,
 )
-from agent.core.policy import Conffiles, FetchAhead
+from agent.core.policy.policy import Conffiles, FetchAhead
 
 Value = str | bool | int | tuple[str, ...] | timedelta | time | FetchAhead
 """What a parsed configuration value can be."""

@@ -6,23 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from agent.core.decide import Refusal
-from agent.core.fixes import Fixes, Readings, Subject
-from agent.core.kernels import NO_KERNELS, Kernels, Removal
-from agent.core.model import (
-    Lists,
-    LockWait,
-    PackageState,
-    Reboot,
-    Repair,
-    Resolution,
-    Scope,
-    SourceError,
-    Step,
-    Unseen,
-    Update,
-)
-from agent.core.services import Watched
+from agent.core.model.facts import Known, Lists, PackageState, Reboot, Repair, SourceError, Unseen, Update
+from agent.core.model.kernels import NO_KERNELS, Kernels, Removal
+from agent.core.model.outcome import LockWait
+from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.gates import Refusal
+from agent.core.reboot.services import Watched
 
 Tell = Callable[[str], None]
 """Takes a progress line for a person."""
@@ -48,16 +38,6 @@ class PackagesSeen:
     updates: tuple[Update, ...]
     repair: tuple[Repair, ...]
     kernels: Kernels = NO_KERNELS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """One package that the package manager knows by name."""
-
-    package: str
-    architecture: str
-    installed: str | None
-    on_hold: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

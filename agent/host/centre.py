@@ -17,8 +17,8 @@ from datetime import datetime, timedelta, timezone
 import requests
 import urllib3
 
-from agent.core.policy import EndpointPolicy
-from agent.core.retry import Verdict, verdict
+from agent.core.policy.policy import EndpointPolicy
+from agent.core.schedule.backoff import Verdict, verdict
 from agent.errors import ConfigError
 from agent.host.alarm import limited
 from agent.host.answers import causes, fault, http_date, hushed, one_line, read_bounded, retry_after, session

@@ -15,7 +15,7 @@ from enum import Enum
 import requests
 from urllib3.exceptions import HTTPError
 
-from agent.core.retry import Verdict, verdict
+from agent.core.schedule.backoff import Verdict, verdict
 from agent.host.alarm import limited
 from agent.host.answers import fault, hushed, read_bounded, retry_after, session
 from agent.telling.otlp import Request, Signal, read_answer

@@ -12,8 +12,8 @@ from pathlib import Path
 import apt_inst
 import apt_pkg
 
-from agent.core.conffiles import Asked, Conffile, Options, Place, in_words, question, read_options
-from agent.core.model import Step
+from agent.core.model.plan import Step
+from agent.core.packages.conffiles import Asked, Conffile, Options, Place, in_words, question, read_options
 from agent.errors import HostError
 from agent.host import dpkg
 from agent.host.apt.index import KEEP_LOCAL

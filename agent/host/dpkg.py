@@ -7,8 +7,8 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.changelog import source_version
-from agent.core.model import PackageState
+from agent.core.model.facts import PackageState
+from agent.core.packages.changelog import source_version
 from agent.errors import HostError
 
 

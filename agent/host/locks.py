@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from agent.core.model import LockWait
+from agent.core.model.outcome import LockWait
 from agent.core.ports import Stop, Tell
 from agent.errors import BusyError, HostError, StoppedError
 from agent.state.file_lock import holder_pid, lock

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from agent.core.model import Unseen
-from agent.core.services import PLACES, Process, named, runs_replaced, unit_of
+from agent.core.model.facts import Unseen
+from agent.core.reboot.services import PLACES, Process, named, runs_replaced, unit_of
 
 _PATIENCE_S = 30.0
 """A hundred times what a thousand processes take: beyond that something is stuck."""

@@ -5,9 +5,9 @@ import shlex
 from datetime import datetime, timezone
 from pathlib import Path
 
-from agent.core.distro import Distro
-from agent.core.model import Reboot, Unseen
-from agent.core.services import Watched
+from agent.core.model.facts import Reboot, Unseen
+from agent.core.policy.distro import Distro
+from agent.core.reboot.services import Watched
 from agent.errors import HostError
 from agent.host.bootid import boot_id
 from agent.host.processes import replaced_files

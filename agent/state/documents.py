@@ -5,11 +5,13 @@ Text for people is rendered from these same documents (agent.text), so the two c
 
 from datetime import datetime
 
-from agent.core.explain import Explanation
-from agent.core.fixes import NOTHING_READ, Fixes, Readings, Subject, hidden, reading, reading_of
-from agent.core.kernels import Kernel, Removal
-from agent.core.model import Failure, Held, Lists, Outcome, Plan, Reboot, Repair, Step, Unseen, Update
-from agent.core.services import Watched
+from agent.core.model.facts import Lists, Reboot, Repair, Unseen, Update
+from agent.core.model.kernels import Kernel, Removal
+from agent.core.model.outcome import Failure, Outcome
+from agent.core.model.plan import Held, Plan, Step
+from agent.core.packages.cves import NOTHING_READ, Fixes, Readings, Subject, hidden, reading, reading_of
+from agent.core.packages.explain import Explanation
+from agent.core.reboot.services import Watched
 from agent.state.timestamps import moment
 
 PLAN_SCHEMA = "maestro.plan/1"

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from agent.core.fixes import Fixes, Readings, Subject
-from agent.core.model import Outcome, Plan, SourceError, SourceFault
+from agent.core.model.facts import SourceError, SourceFault
+from agent.core.model.outcome import Outcome
+from agent.core.model.plan import Plan
+from agent.core.packages.cves import Fixes, Readings, Subject
 from agent.core.ports import Archive, Refreshed
-from agent.core.services import Watched
+from agent.core.reboot.services import Watched
 from agent.errors import HostError, RecordError
 from agent.state.documents import (
     AHEAD_SCHEMA,

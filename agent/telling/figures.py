@@ -8,7 +8,8 @@ of packages or of CVEs.
 
 from dataclasses import dataclass
 
-from agent.core.model import ListsState, Result
+from agent.core.model.facts import ListsState
+from agent.core.model.outcome import Result
 from agent.telling.points import (
     Document,
     Labels,

@@ -7,7 +7,7 @@ is unknown gives no point.
 from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 
-from agent.core.model import Why
+from agent.core.model.plan import Why
 from agent.state.timestamps import parse_moment
 
 Document = dict[str, object]

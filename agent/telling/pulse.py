@@ -1,6 +1,6 @@
-"""A pulse (`agent.core.beat`) as documents keep it. Pure."""
+"""A pulse (`agent.core.schedule.exports`) as documents keep it. Pure."""
 
-from agent.core.beat import Pulse
+from agent.core.schedule.exports import Pulse
 from agent.state.timestamps import moment, read_moment
 
 

@@ -3,12 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 
+from agent.core.model.host import Host
 from agent.outbox import Depth
 from agent.state.json_reader import Reader
-from agent.state.timestamps import moment
 
 REPORT_SCHEMA = "maestro.report/1"
 Document = dict[str, object]
@@ -32,35 +30,6 @@ _FAILURE = ("package", "stage", "error", "detail")
 _LISTS = ("state", "updated_at")
 _SOURCE_ERROR = ("source", "fault", "detail", "security")
 _MOMENTS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """What a report says of the machine itself."""
-
-    id: str
-    """`agent.host.hostfacts.host_id`; never machine-id."""
-    boot_id: str | None
-    booted_at: datetime | None
-    name: str | None
-    os_id: str | None
-    os_version: str | None
-    os_codename: str | None
-    architecture: str | None
-    kernel: str | None
-
-    @property
-    def document(self) -> Document:
-        """Return the `host` of the report, but for the outbox's name."""
-        system = {"id": self.os_id, "version": self.os_version, "codename": self.os_codename}
-        return {
-            "id": self.id,
-            "boot_id": self.boot_id,
-            "booted_at": moment(self.booted_at) if self.booted_at else None,
-            "name": self.name,
-            "os": system,
-            "architecture": self.architecture,
-        }
 
 
 def report_document(

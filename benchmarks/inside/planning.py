@@ -12,7 +12,7 @@ import apt_pkg
 
 from agent import cycle
 from agent.config.load import load
-from agent.core.model import Scope
+from agent.core.model.plan import Scope
 from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
 from agent.host.system import LocalMachine, read_distro

@@ -9,7 +9,7 @@ from agent.cli.config import spell
 from agent.config.fragments import read_fragments
 from agent.config.load import load, merge, to_policy
 from agent.config.schema import KEYS, Key
-from agent.core.distro import Distro, default_origins
+from agent.core.policy.distro import Distro, default_origins
 
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "config.example.toml"
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.config.load import load
-from agent.core.distro import Distro
-from agent.core.policy import MetricsPolicy, OtlpPolicy, Policy
+from agent.core.policy.distro import Distro
+from agent.core.policy.policy import MetricsPolicy, OtlpPolicy, Policy
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent.config.load import load, merge, to_policy
-from agent.core.distro import Distro
-from agent.core.policy import AgentPolicy, Conffiles, EndpointPolicy, FetchAhead
+from agent.core.policy.distro import Distro
+from agent.core.policy.policy import AgentPolicy, Conffiles, EndpointPolicy, FetchAhead
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")

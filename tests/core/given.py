@@ -4,24 +4,12 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
-from agent.core.kernels import Removal
-from agent.core.model import (
-    Facts,
-    Held,
-    Lists,
-    ListsState,
-    Outcome,
-    Plan,
-    Reboot,
-    Repair,
-    Result,
-    Scope,
-    Step,
-    Update,
-    Why,
-)
-from agent.core.origins import parse_pattern
-from agent.core.policy import (
+from agent.core.model.facts import Facts, Known, Lists, ListsState, Reboot, Repair, Update
+from agent.core.model.kernels import Removal
+from agent.core.model.outcome import Outcome, Result
+from agent.core.model.plan import Held, Plan, Scope, Step, Why
+from agent.core.policy.origins import parse_pattern
+from agent.core.policy.policy import (
     AgentPolicy,
     AptPolicy,
     Conffiles,
@@ -32,8 +20,7 @@ from agent.core.policy import (
     Policy,
     SecurityPolicy,
 )
-from agent.core.ports import Known
-from agent.core.services import Watched
+from agent.core.reboot.services import Watched
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
 FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from agent.core.batches import BATCH_SIZE, pack, split
-from agent.core.model import Step
+from agent.core.model.plan import Step
+from agent.core.packages.batches import BATCH_SIZE, pack, split
 from tests.core import given
 
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from agent.core.beat import Pulse, after, due, paced
-from agent.core.retry import LONGEST, Verdict
-from agent.core.schedule import Every, share_of
+from agent.core.schedule.backoff import LONGEST, Verdict
+from agent.core.schedule.exports import Pulse, after, due, paced
+from agent.core.schedule.slots import Every, share_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 SLOTS = Every(interval=timedelta(minutes=5), share=0.0)

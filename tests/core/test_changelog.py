@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import apt_pkg
 import pytest
 
-from agent.core.changelog import entries, fixes, source_version
-from agent.core.fixes import Fixes
+from agent.core.packages.changelog import entries, fixes, source_version
+from agent.core.packages.cves import Fixes
 from tests.support.changelogs import changelog, entry
 
 apt_pkg.init_system()

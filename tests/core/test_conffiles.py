@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.core.conffiles import Asked, Conffile, Options, Place, Question, in_words, question, read_options
+from agent.core.packages.conffiles import Asked, Conffile, Options, Place, Question, in_words, question, read_options
 
 EMPTY, NOT_A_FILE = Place.EMPTY, Place.NOT_A_FILE
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from agent.core.decide import GATES, admit, gate, settle, veto, wanted
-from agent.core.kernels import Removal, Superseded
-from agent.core.model import Lists, ListsState, Plan, Reboot, Repair, Resolution, Scope, Unseen, Update, Why
-from agent.core.policy import RUNTIME_PACKAGES
+from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
+from agent.core.model.kernels import Removal, Superseded
+from agent.core.model.plan import Plan, Resolution, Scope, Why
+from agent.core.packages.decide import admit, settle, wanted
+from agent.core.packages.gates import GATES, gate, veto
+from agent.core.policy.policy import RUNTIME_PACKAGES
 from tests.core import given
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.core.distro import Distro, default_origins
-from agent.core.origins import Release, parse_pattern
+from agent.core.policy.distro import Distro, default_origins
+from agent.core.policy.origins import Release, parse_pattern
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
 UBUNTU = Distro(id="ubuntu", codename="noble", version="24.04")

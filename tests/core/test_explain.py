@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from agent.core.decide import GATES
-from agent.core.explain import Conclusion, Explanation, Gate, Verdict, explain
-from agent.core.model import Facts, Lists, ListsState, Plan, Why
-from agent.core.policy import Conffiles
+from agent.core.model.facts import Facts, Lists, ListsState
+from agent.core.model.plan import Plan, Why
+from agent.core.packages.explain import Conclusion, Explanation, Gate, Verdict, explain
+from agent.core.packages.gates import GATES
+from agent.core.policy.policy import Conffiles
 from tests.core import given
 
 NEEDED = "needs lib (>= 2), but lib is on hold"

@@ -1,7 +1,7 @@
 """What is known of what updates fix, and which updates hide a security fix."""
 
-from agent.core.fixes import Fixes, Readings, Subject, hidden, reading_of
-from agent.core.model import Plan
+from agent.core.model.plan import Plan
+from agent.core.packages.cves import Fixes, Readings, Subject, hidden, reading_of
 from tests.core import given
 
 

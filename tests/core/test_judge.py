@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from agent.core.judge import arrived, failures, message, result, with_finished
-from agent.core.model import UNMET, Failure, Lists, ListsState, PackageState, Result, Stage, Step
+from agent.core.model.facts import UNMET, Lists, ListsState, PackageState
+from agent.core.model.outcome import Failure, Result, Stage
+from agent.core.model.plan import Step
+from agent.core.packages.verify import arrived, failures, message, result, with_finished
 from tests.core import given
 
 FAILED = Failure(package="f:amd64", stage=Stage.CONFIGURE, error="exit 1")

@@ -5,18 +5,10 @@ from typing import Any
 
 import pytest
 
-from agent.core.decide import retire, veto
-from agent.core.kernels import (
-    Image,
-    Kernels,
-    Need,
-    Superseded,
-    Unneeded,
-    belongs,
-    image_release,
-    release_of,
-    superseded,
-)
+from agent.core.model.kernels import Image, Kernels, Need, Superseded, Unneeded
+from agent.core.packages.decide import retire
+from agent.core.packages.gates import veto
+from agent.core.packages.kernels import belongs, image_release, release_of, superseded
 from tests.core import given
 
 PATTERNS = ("linux-.*", "kfreebsd-.*", "gnumach-.*", ".*-modules", ".*-kernel")

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.decide import admit, settle
-from agent.core.kernels import NO_KERNEL, NO_KERNELS, Image, Kernel, Kernels, compared
-from agent.core.model import Resolution, Scope
+from agent.core.model.kernels import NO_KERNEL, NO_KERNELS, Image, Kernel, Kernels
+from agent.core.model.plan import Resolution, Scope
+from agent.core.packages.decide import admit, settle
+from agent.core.packages.kernels import compared
 from tests.core import given
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.core.origins import Release, parse_pattern
+from agent.core.policy.origins import Release, parse_pattern
 
 SECURITY = Release(
     origin="Debian",

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.core.retry import LONGEST, Verdict, pause, verdict
+from agent.core.schedule.backoff import LONGEST, Verdict, pause, verdict
 
 SECOND = timedelta(seconds=1)
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
-from agent.core.rota import Host, Job, rota
-from agent.core.schedule import Attempts
+from agent.core.schedule.jobs import Host, Job, rota
+from agent.core.schedule.slots import Attempts
 from tests.core import given
 
 UTC = timezone.utc

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.core.schedule import Attempts, Daily, Every, due, retry_after, share_of
+from agent.core.schedule.slots import Attempts, Daily, Every, due, retry_after, share_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC = timezone.utc

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.services import Process, named, runs_replaced, unit_of
+from agent.core.reboot.services import Process, named, runs_replaced, unit_of
 
 SSHD = b"""\
 55d0a9e00000-55d0a9e0c000 r--p 00000000 fe:01 1311 /usr/sbin/sshd

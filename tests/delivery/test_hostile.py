@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from agent.core.retry import Verdict
+from agent.core.schedule.backoff import Verdict
 from agent.errors import ConfigError
 from agent.host.alarm import limited
 from agent.host.centre import Answer, Centre

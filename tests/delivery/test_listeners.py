@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.policy import OtlpPolicy
+from agent.core.policy.policy import OtlpPolicy
 from agent.herald import BOUNDS, Herald
 from agent.host.hostfacts import host_id
 from agent.outboxfile import opened

@@ -445,7 +445,7 @@ def test_a_large_archive_is_read_in_little_memory(host: Scenario) -> None:
     script = (
         "import sys; sys.path.insert(0, '/usr/share/maestro-agent')\n"
         "from pathlib import Path\nfrom resource import RUSAGE_SELF, getrusage\n"
-        "from agent.core.model import Step\nfrom agent.host.apt.index import configure\n"
+        "from agent.core.model.plan import Step\nfrom agent.host.apt.index import configure\n"
         "from agent.host.conffiles import questions\n"
         "configure(); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
         "step = Step(package='a', architecture='amd64', installed='1', candidate='2', origin='', archive='',\n"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.batches import BATCH_SIZE
+from agent.core.packages.batches import BATCH_SIZE
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, answer, names, reasons
 from tests.support.server import Archive, serving

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.core.batches import BATCH_SIZE
+from agent.core.packages.batches import BATCH_SIZE
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, names, reasons
 from tests.support.server import Archive, serving

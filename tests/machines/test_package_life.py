@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.schedule import share_of
+from agent.core.schedule.slots import share_of
 from tests.conftest import CHECKOUT
 from tests.support import bases
 from tests.support.booted import Booted, booted

@@ -11,29 +11,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from agent.core.decide import Refusal
-from agent.core.fixes import Fixes, Readings, Subject
-from agent.core.judge import HEALTHY
-from agent.core.kernels import Image, Kernels, Need, Removal, Unneeded, image_release
-from agent.core.model import (
-    Held,
-    Lists,
-    ListsState,
-    LockWait,
-    PackageState,
-    Reboot,
-    Repair,
-    Resolution,
-    Scope,
-    SourceError,
-    Stage,
-    Step,
-    Unseen,
-    Update,
-    Why,
-)
-from agent.core.ports import Archive, Download, Known, PackagesSeen, Refreshed, Wanted
-from agent.core.services import Watched
+from agent.core.model.facts import Known, Lists, ListsState, PackageState, Reboot, Repair, SourceError, Unseen, Update
+from agent.core.model.kernels import Image, Kernels, Need, Removal, Unneeded
+from agent.core.model.outcome import LockWait, Stage
+from agent.core.model.plan import Held, Resolution, Scope, Step, Why
+from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.gates import Refusal
+from agent.core.packages.kernels import image_release
+from agent.core.packages.verify import HEALTHY
+from agent.core.ports import Archive, Download, PackagesSeen, Refreshed, Wanted
+from agent.core.reboot.services import Watched
 from agent.errors import BusyError, ChangedError
 
 ARCHITECTURE = "amd64"

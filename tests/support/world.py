@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from agent.core.distro import Distro, default_origins
+from agent.core.policy.distro import Distro, default_origins
 from tests.support.machine import Machine
 from tests.support.repository import Package
 from tests.support.scenario import Scenario

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 
-from agent.telling.report import Host
+from agent.core.model.host import Host
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

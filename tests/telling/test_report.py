@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from agent.core.model.host import Host
 from agent.outbox import Depth
-from agent.telling.report import Document, Host, report_document
+from agent.telling.report import Document, report_document
 from agent.version import VERSION
 from tests.telling.given import HOST, check, golden
 

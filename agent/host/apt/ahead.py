@@ -16,10 +16,10 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.changelog import source_version
-from agent.core.fixes import Fixes, Readings, Subject
-from agent.core.model import Step
-from agent.core.policy import Policy
+from agent.core.model.plan import Step
+from agent.core.packages.changelog import source_version
+from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, Stop, Tell, Wanted
 from agent.host import dpkg
 from agent.host.apt import fetch as fetching

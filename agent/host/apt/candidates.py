@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import apt_pkg
 
-from agent.core.model import UNMET, Repair, Update
-from agent.core.origins import Pattern
+from agent.core.model.facts import UNMET, Repair, Update
+from agent.core.policy.origins import Pattern
 from agent.host.apt.index import Index
 
 _TRIGGERS_AWAITED, _TRIGGERS_PENDING = 7, 8

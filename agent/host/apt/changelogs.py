@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import apt_inst
 import apt_pkg
 
-from agent.core.changelog import fixes
-from agent.core.fixes import Fixes
+from agent.core.packages.changelog import fixes
+from agent.core.packages.cves import Fixes
 from agent.state.safe_open import open_regular
 
 _DOC = "usr/share/doc"

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.decide import Refusal, veto
-from agent.core.kernels import Removal
-from agent.core.model import LockWait, PackageState, Repair, Resolution, Scope, SourceError, Step, Update
-from agent.core.origins import Pattern
-from agent.core.policy import Policy
-from agent.core.ports import Download, Known, PackagesSeen, Refreshed, Stop, Tell
+from agent.core.model.facts import Known, PackageState, Repair, SourceError, Update
+from agent.core.model.kernels import Removal
+from agent.core.model.outcome import LockWait
+from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.packages.gates import Refusal, veto
+from agent.core.policy.origins import Pattern
+from agent.core.policy.policy import Policy
+from agent.core.ports import Download, PackagesSeen, Refreshed, Stop, Tell
 from agent.errors import HostError
 from agent.host import conffiles, dpkg
 from agent.host.apt import daily

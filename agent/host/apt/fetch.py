@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.model import Step
+from agent.core.model.plan import Step
 from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, HostError, StoppedError
 from agent.host.apt.index import Index, clean, libapt_errors

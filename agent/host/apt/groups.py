@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import apt_pkg
 
-from agent.core.model import Step
-from agent.core.policy import RUNTIME_PACKAGES
+from agent.core.model.plan import Step
+from agent.core.policy.policy import RUNTIME_PACKAGES
 from agent.host.apt.index import Index
 
 _RUNTIME = "(container runtime)"

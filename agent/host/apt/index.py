@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.origins import Pattern, Release
+from agent.core.policy.origins import Pattern, Release
 from agent.errors import HostError
 from agent.host import dpkg
 from agent.host.apt.shadow import named, new_directory, shadow

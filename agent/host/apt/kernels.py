@@ -8,7 +8,8 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.kernels import Image, Kernels, Need, Removal, Unneeded, image_release, release_of
+from agent.core.model.kernels import Image, Kernels, Need, Removal, Unneeded
+from agent.core.packages.kernels import image_release, release_of
 from agent.errors import ChangedError, HostError
 from agent.host.apt.index import Index
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from agent.core.model import Lists, ListsState, SourceError, SourceFault
-from agent.core.origins import Pattern
+from agent.core.model.facts import Lists, ListsState, SourceError, SourceFault
+from agent.core.policy.origins import Pattern
 from agent.core.ports import Refreshed
 from agent.host.apt.index import Index
 from agent.host.apt.sources import Source, read_sources

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import apt_pkg
 
-from agent.core.model import Repair, Step
+from agent.core.model.facts import Repair
+from agent.core.model.plan import Step
 from agent.host import dpkg
 from agent.host.apt.candidates import NEEDS_ARCHIVE, offered, unfinished
 from agent.host.apt.groups import group_steps

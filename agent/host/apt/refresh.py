@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import apt_pkg
 
-from agent.core.model import SourceError, SourceFault
+from agent.core.model.facts import SourceError, SourceFault
 from agent.core.ports import Stop, Tell
 from agent.errors import StoppedError
 from agent.host.apt.index import clean, libapt_errors

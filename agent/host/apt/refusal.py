@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import apt_pkg
 
-from agent.core.model import Held, Update, Why
+from agent.core.model.facts import Update
+from agent.core.model.plan import Held, Why
 from agent.host.apt.candidates import newer, offered, origin_of, rival_of
 from agent.host.apt.index import Index
 

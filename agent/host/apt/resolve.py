@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import apt_pkg
 
-from agent.core.model import Held, Resolution, Step, Update, Why
+from agent.core.model.facts import Update
+from agent.core.model.plan import Held, Resolution, Step, Why
 from agent.errors import ChangedError, HostError
 from agent.host.apt.candidates import newer, offered, origin_of, phased, rival_of
 from agent.host.apt.groups import group_steps

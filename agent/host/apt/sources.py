@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import apt_pkg
 
-from agent.core.origins import Pattern, Release
+from agent.core.policy.origins import Pattern, Release
 
 _PACKAGES = "Debian Package Index"
 _DESCRIBED = re.compile(r"\S+ (?P<place>\S+) (?:(?P<architecture>\S+) )?Packages \(")

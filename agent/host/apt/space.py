@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.model import Step
+from agent.core.model.plan import Step
 from agent.errors import NoSpaceError
 from agent.host import dpkg
 from agent.host.apt.index import Index

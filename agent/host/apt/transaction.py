@@ -11,9 +11,10 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.kernels import Removal
-from agent.core.model import LockWait, Step
-from agent.core.origins import Pattern
+from agent.core.model.kernels import Removal
+from agent.core.model.outcome import LockWait
+from agent.core.model.plan import Step
+from agent.core.policy.origins import Pattern
 from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, HostError
 from agent.host import dpkg

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agent.core.model import Held, Plan, Step, Update
+from agent.core.model.facts import Update
+from agent.core.model.plan import Held, Plan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ answer) would bring all machines at once. Slots are splayed by machine; what is 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent.core.retry import LONGEST, Verdict, pause
-from agent.core.schedule import Every
+from agent.core.schedule.backoff import LONGEST, Verdict, pause
+from agent.core.schedule.slots import Every
 
 _PLAUSIBLE = timedelta(hours=2)
 """No wait is as long; one that is was written under a clock that was wrong."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.core.fixes import Fixes
+from agent.core.packages.cves import Fixes
 
 _HEADER = re.compile(
     r"[a-z0-9][a-z0-9+.-]{0,200}[ \t]{1,9}\((?P<version>[^() \t]{1,300})\)"

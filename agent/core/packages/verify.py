@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from agent.core.model import UNMET, Failure, ListsState, Outcome, PackageState, Plan, Result, Stage, Step
+from agent.core.model.facts import UNMET, ListsState, PackageState
+from agent.core.model.outcome import Failure, Outcome, Result, Stage
+from agent.core.model.plan import Plan, Step
 
 HEALTHY = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 """dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from agent.core.decide import GATES
-from agent.core.model import Facts, Held, ListsState, Plan, Update, Why
-from agent.core.policy import Conffiles, Policy
-from agent.core.ports import Known
+from agent.core.model.facts import Facts, Known, ListsState, Update
+from agent.core.model.plan import Held, Plan, Why
+from agent.core.packages.gates import GATES
+from agent.core.policy.policy import Conffiles, Policy
 
 
 class Verdict(Enum):

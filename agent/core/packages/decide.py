@@ -8,15 +8,14 @@ resolver has answered.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from agent.core.kernels import NOTHING_SUPERSEDED, Removal, Superseded, compared, superseded
-from agent.core.model import Facts, Held, Plan, Repair, Resolution, Scope, Step, Update, Why
-from agent.core.policy import RUNTIME_PACKAGES, Policy
-
-Refusal = tuple[Why, str]
-"""A reason and its detail in words."""
+from agent.core.model.facts import Facts, Repair, Update
+from agent.core.model.kernels import NOTHING_SUPERSEDED, Removal, Superseded
+from agent.core.model.plan import Held, Plan, Resolution, Scope, Step, Why
+from agent.core.packages.gates import Refusal, _unlisted, gate
+from agent.core.packages.kernels import compared, superseded
+from agent.core.policy.policy import RUNTIME_PACKAGES, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,73 +118,6 @@ def _key(item: Update | Step | Held) -> tuple[str, str]:
     return (item.package, item.architecture)
 
 
-def gate(policy: Policy, update: Update) -> Refusal | None:
-    """Return the first gate that holds this update back, or None where all are open."""
-    refusals = (refuses(policy, update) for refuses in GATES.values())
-    return next((refusal for refusal in refusals if refusal is not None), None)
-
-
-def _hold(_policy: Policy, update: Update) -> Refusal | None:
-    return (Why.HELD_BY_ADMIN, "marked hold (`apt-mark unhold` opens it)") if update.on_hold else None
-
-
-def _named(policy: Policy, update: Update) -> Refusal | None:
-    return veto(policy, update.package)
-
-
-def _allowlist(policy: Policy, update: Update) -> Refusal | None:
-    return _unlisted(policy, update.package)
-
-
-def _unlisted(policy: Policy, package: str) -> Refusal | None:
-    patterns = policy.security.allowlist
-    if not patterns or _matches(package, patterns):
-        return None
-    return Why.NOT_ALLOWLISTED, f"not in security.allowlist ({', '.join(patterns)})"
-
-
-def _signature(_policy: Policy, update: Update) -> Refusal | None:
-    if update.rival:
-        return Why.UNTRUSTED, f"{update.rival} offers another package as {update.candidate}, and apt mixes them up"
-    if update.trusted:
-        return None
-    return Why.UNTRUSTED, f"{update.origin} {update.archive} is not authenticated: its signature is missing or bad"
-
-
-def _rollout(_policy: Policy, update: Update) -> Refusal | None:
-    if update.phased is None:
-        return None
-    return Why.PHASED, f"rolled out to {update.phased} % of machines so far, not yet to this one"
-
-
-def _preferences(_policy: Policy, update: Update) -> Refusal | None:
-    return None if update.pin is None else (Why.PINNED, update.pin)
-
-
-GATES: Mapping[str, Callable[[Policy, Update], Refusal | None]] = {
-    "hold": _hold,
-    "blocklist": _named,
-    "allowlist": _allowlist,
-    "signature": _signature,
-    "rollout": _rollout,
-    "apt-preferences": _preferences,
-}
-"""Every gate that an update passes before the resolver is asked, in order; `explain` shows them all."""
-
-
-def veto(policy: Policy, package: str) -> Refusal | None:
-    """Return why this package may not be touched by any step, not even as a dependency; None where it may."""
-    for pattern in policy.security.blocklist:
-        if fnmatchcase(package, pattern):
-            return Why.BLOCKLISTED, f"matches {pattern!r} in security.blocklist"
-    if package in RUNTIME_PACKAGES and not policy.security.include_runtime:
-        return (
-            Why.RUNTIME_MANAGED,
-            "belongs to the container runtime: upgrading it means downtime (security.include_runtime = true opens it)",
-        )
-    return None
-
-
 def retire(
     policy: Policy, facts: Facts, install: Iterable[Step], untouchable: Callable[[str], Refusal | None]
 ) -> Superseded:
@@ -248,10 +180,6 @@ def plan_id(scope: Scope, install: Iterable[Step], repair: Iterable[Repair], rem
     lines += [f"{r.package}:{r.architecture} {r.state}" for r in repair]
     lines += [f"-{r.name} {r.version}" for r in remove]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
-
-
-def _matches(package: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(package, pattern) for pattern in patterns)
 
 
 def _others(facts: Facts, told: Iterable[Step | Held]) -> list[Update]:

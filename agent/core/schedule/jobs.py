@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import Enum
 
-from agent.core.policy import AgentPolicy
-from agent.core.schedule import Attempts, Daily, Every, due, settled_at, share_of
+from agent.core.policy.policy import AgentPolicy
+from agent.core.schedule.slots import Attempts, Daily, Every, due, settled_at, share_of
 
 
 class Job(Enum):

@@ -8,7 +8,7 @@ for more than this many packages.
 from collections import defaultdict
 from collections.abc import Iterable
 
-from agent.core.model import Step
+from agent.core.model.plan import Step
 
 BATCH_SIZE = 150
 """Packages in one transaction, unless one group alone is larger."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from enum import Enum
 
-from agent.core.origins import Pattern
+from agent.core.policy.origins import Pattern
 
 RUNTIME_PACKAGES = frozenset(
     {

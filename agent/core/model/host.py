@@ -1,0 +1,36 @@
+"""What a report says of the host itself."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.state.timestamps import moment
+from agent.telling.report import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What a report says of the machine itself."""
+
+    id: str
+    """`agent.host.hostfacts.host_id`; never machine-id."""
+    boot_id: str | None
+    booted_at: datetime | None
+    name: str | None
+    os_id: str | None
+    os_version: str | None
+    os_codename: str | None
+    architecture: str | None
+    kernel: str | None
+
+    @property
+    def document(self) -> Document:
+        """Return the `host` of the report, but for the outbox's name."""
+        system = {"id": self.os_id, "version": self.os_version, "codename": self.os_codename}
+        return {
+            "id": self.id,
+            "boot_id": self.boot_id,
+            "booted_at": moment(self.booted_at) if self.booted_at else None,
+            "name": self.name,
+            "os": system,
+            "architecture": self.architecture,
+        }
