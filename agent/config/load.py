@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
+from agent.config.cross_checks import listener_problems
 from agent.config.fragments import Fragment, read_fragments
-from agent.config.listeners import listener_problems
 from agent.config.schema import KEYS, Key, Value
 from agent.core.policy.distro import Distro, default_origins
 from agent.core.policy.origins import parse_pattern
