@@ -17,7 +17,7 @@ from agent.core.schedule.exports import Pulse, after, paced
 from agent.delivery import Delivered, Delivery
 from agent.errors import BusyError, ConfigError, HostError
 from agent.host.centre import Answer, Centre
-from agent.host.hostfacts import host_id
+from agent.host.machine.facts import host_id
 from agent.outbox import Bounds, Outbox
 from agent.outboxfile import OUTBOX_DIRECTORY, RECALLED, opened, recalled
 from agent.state.exporter_status import NOT_KNOWN, Listener, write_telling

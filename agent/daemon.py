@@ -15,12 +15,12 @@ from agent.config.load import load
 from agent.core.schedule.jobs import Host, Job, rota
 from agent.errand import SILENT_S, Errand, Remembered
 from agent.errors import AgentError
-from agent.host.firstboot import cloud_init_runs
-from agent.host.identity import local_zone, machine_id
-from agent.host.notify import notify, watchdog_s
-from agent.host.rebootflag import read_flag
+from agent.host.machine.cloud_init import cloud_init_runs
+from agent.host.machine.identity import local_zone, machine_id
+from agent.host.machine.os_release import read_distro
+from agent.host.reboot.flag import read_flag
 from agent.host.scheduler import Scheduler
-from agent.host.system import read_distro
+from agent.host.systemd import notify, watchdog_s
 from agent.messenger import Messenger
 from agent.state.daemon_status import Liveness
 from agent.state.job_status import describe_running

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import Verdict
-from agent.host.answers import one_line
 from agent.host.centre import Answer
+from agent.host.http import one_line
 from agent.outbox import Outbox, Waiting, event_of
 from agent.state.timestamps import moment, read_moment
 from agent.telling.batch import MOST_BYTES, MOST_MESSAGES, Kind, Message, Receipt, Status, batch_document, read_receipt

@@ -16,7 +16,7 @@ from agent.core.schedule.exports import after
 from agent.errors import ConfigError, HostError
 from agent.host.collector import Collector, Delivery, Outcome, deliver
 from agent.host.headersfile import read_headers
-from agent.host.hostfacts import host_id
+from agent.host.machine.facts import host_id
 from agent.outbox import Bounds, Depth, Outbox, Waiting, event_of
 from agent.outboxfile import OUTBOX_DIRECTORY, opened
 from agent.state.exporter_status import NOT_KNOWN, NOTHING_WAITS, Listener, write_telling

@@ -17,8 +17,8 @@ from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import Pulse, due
 from agent.core.schedule.slots import Every, share_of
 from agent.errors import RecordError
-from agent.host.child import Child
-from agent.host.rebootflag import read_flag
+from agent.host.process.spawn import Child
+from agent.host.reboot.flag import read_flag
 from agent.listening import Listening, listening
 from agent.state.exporter_status import Listener, heard, withdraw_telling
 from agent.state.job_status import JOBS

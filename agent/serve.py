@@ -16,8 +16,8 @@ from agent.config.load import load
 from agent.core.model.plan import Scope
 from agent.core.ports import Stop
 from agent.errors import AgentError, UsageError
-from agent.host.peer import Peer, peer_of, uid_of
-from agent.host.system import read_distro
+from agent.host.machine.os_release import read_distro
+from agent.host.process.peer import Peer, peer_of, uid_of
 from agent.protocol import LONGEST_REQUEST, Answer, Request, Verb, decode_request, encode_answer, encode_tell
 from agent.state.job_status import SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY

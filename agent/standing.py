@@ -10,9 +10,10 @@ from datetime import datetime
 
 from agent.errors import RecordError
 from agent.health import Health
-from agent.host.bootid import boot_id
-from agent.host.rebootflag import read_flag
-from agent.state.daemon_status import RUN_DIRECTORY, read_daemon, systemd_runs
+from agent.host.machine.boot_id import boot_id
+from agent.host.reboot.flag import read_flag
+from agent.host.systemd import systemd_runs
+from agent.state.daemon_status import RUN_DIRECTORY, read_daemon
 from agent.state.exporter_status import Listener, entry_of, read_telling
 from agent.state.job_status import read_jobs, running_job
 from agent.state.json_reader import Reader

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from agent.core.schedule.exports import Pulse
 from agent.errors import RecordError
 from agent.health import Health
-from agent.host.hostfacts import booted_at, host_facts
-from agent.host.rebootflag import read_flag
+from agent.host.machine.facts import booted_at, host_facts
+from agent.host.reboot.flag import read_flag
 from agent.outbox import Depth, Outbox
 from agent.standing import standing
 from agent.state.daemon_status import read_daemon

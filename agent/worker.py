@@ -19,10 +19,12 @@ from agent.core.model.outcome import Result
 from agent.core.ports import Stop, Tell
 from agent.cycle import Context
 from agent.errors import AgentError, BusyError, ChangedError, HostError, PrivilegeError, StoppedError
-from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
-from agent.host.deadline import within
-from agent.host.system import LocalMachine, is_root, read_distro
+from agent.host.apt.prefetch import AptChangelogs
+from agent.host.machine.local import LocalMachine
+from agent.host.machine.os_release import read_distro
+from agent.host.machine.user import is_root
+from agent.host.process.deadline import within
 from agent.protocol import Answer, Request, Verb, decode_line, encode_answer, encode_tell
 from agent.state.documents import explanation_document, outcome_document, plan_document
 from agent.state.job_status import describe_running, keep_begun, keep_ended

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from agent.core.model.facts import Unseen
-from agent.host.processes import replaced_files
+from agent.host.reboot.processes import replaced_files
 from benchmarks.figures import Aims
 
 COUNT = 1000

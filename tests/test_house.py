@@ -49,12 +49,12 @@ CATCHES_ALL = {
     "agent/errand.py",  # the same, in its other thread
     "agent/serve.py",  # the root half's own process
     "agent/worker.py",  # the job's own process
-    "agent/host/supervisor.py",  # dpkg's own process
+    "agent/host/dpkg/child.py",  # dpkg's own process
 }
 RUNS_PROGRAMS = {
     "agent/host/apt/transaction.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
 }
-STARTS_ITSELF = "agent/host/child.py"
+STARTS_ITSELF = "agent/host/process/spawn.py"
 """The daemon's sender: this very program, in a process of its own."""
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40

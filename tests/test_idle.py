@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from agent.host.idle import at_idle
+from agent.host.process.idle import at_idle
 
 Documents = Iterator[dict[str, object]]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import HostError, RecordError
-from agent.host import firstboot
-from agent.host.notify import notify, watchdog_s
+from agent.host.machine import cloud_init
+from agent.host.systemd import notify, watchdog_s
 from agent.state.daemon_status import Liveness, read_daemon
 from tests.core import given
 
@@ -119,16 +119,16 @@ def test_the_watchdog_is_fed_where_it_watches_this_very_process(
 
 def test_cloud_init_runs_from_its_first_word_to_its_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, result = tmp_path / "status.json", tmp_path / "result.json"
-    monkeypatch.setattr(firstboot, "_STATUS", str(status))
-    monkeypatch.setattr(firstboot, "_RESULT", str(result))
+    monkeypatch.setattr(cloud_init, "_STATUS", str(status))
+    monkeypatch.setattr(cloud_init, "_RESULT", str(result))
 
-    before = firstboot.cloud_init_runs()
+    before = cloud_init.cloud_init_runs()
     status.write_text("{}")
-    during = firstboot.cloud_init_runs()
+    during = cloud_init.cloud_init_runs()
     os.utime(status, (0, 0))
-    silent = firstboot.cloud_init_runs()
+    silent = cloud_init.cloud_init_runs()
     status.write_text("{ }")
     result.write_text("{}")
-    after = firstboot.cloud_init_runs()
+    after = cloud_init.cloud_init_runs()
 
     assert (before, during, silent, after) == (False, True, False, False)

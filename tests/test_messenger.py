@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.schedule.exports import Pulse
-from agent.host.child import Child
+from agent.host.process.spawn import Child
 from agent.messenger import Messenger
 from agent.state.exporter_status import Listener, read_telling, write_telling
 from agent.state.job_status import keep_begun, keep_ended

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.model.facts import Unseen
-from agent.host.processes import replaced_files
+from agent.host.reboot.processes import replaced_files
 from tests.conftest import CHECKOUT
 
 SOURCE = next(Path("/usr/lib").glob("*-linux-gnu/libz.so.1")).resolve()
@@ -147,7 +147,7 @@ def test_a_process_that_ends_meanwhile_is_no_error(few: Few) -> None:
 
 def test_a_process_that_may_not_be_looked_at_makes_the_whole_unknown() -> None:
     read = (
-        "import os; from agent.host.processes import replaced_files; os.setgid(65534); os.setuid(65534); "
+        "import os; from agent.host.reboot.processes import replaced_files; os.setgid(65534); os.setuid(65534); "
         "print(replaced_files())"
     )
 

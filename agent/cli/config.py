@@ -8,7 +8,7 @@ from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
-from agent.host.system import read_distro
+from agent.host.machine.os_release import read_distro
 from agent.state.timestamps import moment
 
 EXAMPLE = "example: maestro-agent config show"

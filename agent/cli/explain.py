@@ -7,7 +7,7 @@ from agent.cli.jobs import do
 from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.errors import UsageError
-from agent.host.system import read_reboot
+from agent.host.reboot.flag_facts import read_reboot
 from agent.protocol import Request, Verb
 from agent.state.documents import reboot_explanation_document
 from agent.state.json_reader import Reader

@@ -8,9 +8,9 @@ from agent.cli.output import ProgressLine, complain, print_json, print_lines
 from agent.client import SOCKET, ask
 from agent.core.ports import Tell
 from agent.errors import BusyError, StoppedError
-from agent.host.system import is_root
+from agent.host.machine.user import is_root
+from agent.host.systemd import systemd_runs
 from agent.protocol import Answer, Request
-from agent.state.daemon_status import systemd_runs
 from agent.state.json_reader import Reader
 from agent.state.store import DEFAULT_DIRECTORY
 from agent.worker import attached

@@ -7,8 +7,8 @@ from agent.cli.output import print_json
 from agent.cli.telling import HOW, add_run_dir
 from agent.config.load import load
 from agent.errors import ConfigError
-from agent.host.child import Child
-from agent.host.system import read_distro
+from agent.host.machine.os_release import read_distro
+from agent.host.process.spawn import Child
 from agent.listening import listening
 from agent.state.exporter_status import Listener, withdraw_telling
 from agent.state.store import Store

@@ -10,7 +10,7 @@ from agent.cli.output import print_lines
 from agent.config.load import load
 from agent.core.policy.policy import Policy
 from agent.errors import ConfigError
-from agent.host.system import read_distro
+from agent.host.machine.os_release import read_distro
 from agent.listening import listening
 from agent.outboxfile import OUTBOX_DIRECTORY
 from agent.state.daemon_status import RUN_DIRECTORY

@@ -20,8 +20,8 @@ import urllib3
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import Verdict, verdict
 from agent.errors import ConfigError
-from agent.host.alarm import limited
-from agent.host.answers import causes, fault, http_date, hushed, one_line, read_bounded, retry_after, session
+from agent.host.http import causes, fault, http_date, hushed, one_line, read_bounded, retry_after, session
+from agent.host.process.alarm import limited
 from agent.state.safe_open import open_regular
 from agent.version import VERSION
 

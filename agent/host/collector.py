@@ -16,8 +16,8 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from agent.core.schedule.backoff import Verdict, verdict
-from agent.host.alarm import limited
-from agent.host.answers import fault, hushed, read_bounded, retry_after, session
+from agent.host.http import fault, hushed, read_bounded, retry_after, session
+from agent.host.process.alarm import limited
 from agent.telling.otlp import Request, Signal, read_answer
 from agent.telling.points import plain
 from agent.version import VERSION

@@ -77,8 +77,3 @@ def read_daemon(directory: str = RUN_DIRECTORY) -> tuple[int, Reader] | None:
         return None
     pid = living_pid(said.text("process"))
     return None if pid is None else (pid, said)
-
-
-def systemd_runs() -> bool:
-    """Return whether systemd is this machine's init (sd_booted(3))."""
-    return os.path.isdir(_SYSTEMD)

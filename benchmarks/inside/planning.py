@@ -13,9 +13,10 @@ import apt_pkg
 from agent import cycle
 from agent.config.load import load
 from agent.core.model.plan import Scope
-from agent.host.apt.ahead import AptChangelogs
 from agent.host.apt.engine import AptEngine
-from agent.host.system import LocalMachine, read_distro
+from agent.host.apt.prefetch import AptChangelogs
+from agent.host.machine.local import LocalMachine
+from agent.host.machine.os_release import read_distro
 from agent.state.record import Memory
 from agent.state.store import Store
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import BusyError
-from agent.host.hostfacts import host_id
+from agent.host.machine.facts import host_id
 from agent.outbox import Bounds, Outbox
 from agent.outboxfile import opened
 

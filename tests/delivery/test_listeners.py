@@ -14,7 +14,7 @@ import pytest
 
 from agent.core.policy.policy import OtlpPolicy
 from agent.herald import BOUNDS, Herald
-from agent.host.hostfacts import host_id
+from agent.host.machine.facts import host_id
 from agent.outboxfile import opened
 from agent.state.store import Store
 from agent.state.timestamps import parse_moment

@@ -227,8 +227,8 @@ def test_dpkg_s_own_word_on_what_is_forced_is_ours(host: Scenario) -> None:
     host.machine.write("/root/.dpkg.cfg", "no-force-confnew\n")
     script = (
         "import sys; sys.path.insert(0, '/usr/share/maestro-agent')\n"
-        "from agent.host.apt.index import configure\n"
-        "from agent.host.conffiles import administrators_options\n"
+        "from agent.host.apt.cache import configure\n"
+        "from agent.host.dpkg.conffiles import administrators_options\n"
         "configure(); print(*sorted(administrators_options().forced))"
     )
 
@@ -445,8 +445,8 @@ def test_a_large_archive_is_read_in_little_memory(host: Scenario) -> None:
     script = (
         "import sys; sys.path.insert(0, '/usr/share/maestro-agent')\n"
         "from pathlib import Path\nfrom resource import RUSAGE_SELF, getrusage\n"
-        "from agent.core.model.plan import Step\nfrom agent.host.apt.index import configure\n"
-        "from agent.host.conffiles import questions\n"
+        "from agent.core.model.plan import Step\nfrom agent.host.apt.cache import configure\n"
+        "from agent.host.dpkg.conffiles import questions\n"
         "configure(); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
         "step = Step(package='a', architecture='amd64', installed='1', candidate='2', origin='', archive='',\n"
         "            security=True, download_bytes=0)\n"

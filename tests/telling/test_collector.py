@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.host.answers import retry_after
 from agent.host.collector import Collector, Delivery, Outcome, deliver
+from agent.host.http import retry_after
 from agent.telling.otlp import Request, logs, metrics
 from agent.version import VERSION
 from tests.support import reports

@@ -2,8 +2,8 @@
 
 import uuid
 
-from agent.host.hostfacts import app_specific, host_id
-from agent.host.identity import machine_id
+from agent.host.machine.facts import app_specific, host_id
+from agent.host.machine.identity import machine_id
 
 ZINCATI = uuid.UUID("de35106b-6ec2-4688-b63a-fddaa156679b")
 

@@ -12,7 +12,7 @@ class Host:
     """What a report says of the machine itself."""
 
     id: str
-    """`agent.host.hostfacts.host_id`; never machine-id."""
+    """`agent.host.machine.facts.host_id`; never machine-id."""
     boot_id: str | None
     booted_at: datetime | None
     name: str | None

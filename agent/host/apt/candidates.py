@@ -11,7 +11,7 @@ import apt_pkg
 
 from agent.core.model.facts import UNMET, Repair, Update
 from agent.core.policy.origins import Pattern
-from agent.host.apt.index import Index
+from agent.host.apt.cache import Index
 
 _TRIGGERS_AWAITED, _TRIGGERS_PENDING = 7, 8
 """pkgCache::State::PkgCurrentState of libapt; python-apt gives these two no name."""

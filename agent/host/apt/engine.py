@@ -18,20 +18,21 @@ from agent.core.policy.origins import Pattern
 from agent.core.policy.policy import Policy
 from agent.core.ports import Download, PackagesSeen, Refreshed, Stop, Tell
 from agent.errors import HostError
-from agent.host import conffiles, dpkg
-from agent.host.apt import daily
-from agent.host.apt import fetch as fetching
+from agent.host.apt import daily_lock
+from agent.host.apt import download as fetching
 from agent.host.apt import refresh as refreshing
+from agent.host.apt.cache import Index, configure
 from agent.host.apt.candidates import scan
-from agent.host.apt.fetch import mark_exactly
-from agent.host.apt.index import Index, configure
+from agent.host.apt.download import mark_exactly
 from agent.host.apt.kernels import seen
 from agent.host.apt.lists import assess
-from agent.host.apt.mend import reinstallations
+from agent.host.apt.reinstall import reinstallations
 from agent.host.apt.resolve import resolve
 from agent.host.apt.transaction import Transactions
+from agent.host.dpkg import conffiles
+from agent.host.dpkg import database as dpkg_database
+from agent.host.dpkg.timeouts import Limits
 from agent.host.locks import Patience
-from agent.host.watch import Limits
 
 _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending"}
 """States that dpkg can finish by itself."""
@@ -76,7 +77,7 @@ class AptEngine:
         """Keep apt's own daily jobs out for the block; one that runs is waited for."""
         patience = self._patience()
         try:
-            with daily.turn(patience):
+            with daily_lock.turn(patience):
                 self._daily = patience.wait
                 yield
         finally:
@@ -95,7 +96,7 @@ class AptEngine:
         found = scan(index, patterns)
         lists = assess(index, patterns, refreshed, now=now, max_age=self._policy.apt.max_list_age)
         repair = found.repair
-        if dpkg.journal():
+        if dpkg_database.journal():
             repair = (*repair, Repair(package="dpkg", architecture="", state="interrupted"))
         return PackagesSeen(lists=lists, updates=found.updates, repair=repair, kernels=seen(index))
 
@@ -171,7 +172,7 @@ class AptEngine:
 
     def states(self) -> Mapping[str, PackageState]:
         """Read dpkg's own database."""
-        return dpkg.states()
+        return dpkg_database.states()
 
     def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
         """Say which of the steps, as `fetch` downloaded them last, would make dpkg ask about which file."""
@@ -201,7 +202,7 @@ class AptEngine:
         return self._policy.security.origins if scope is Scope.SECURITY else None
 
     def _unfinished(self) -> list[str]:
-        return [name for name, state in dpkg.states().items() if state.state in _UNFINISHED]
+        return [name for name, state in dpkg_database.states().items() if state.state in _UNFINISHED]
 
     def _left_alone(self, unfinished: Sequence[str]) -> set[str]:
         """Return those that are not ours to touch: configuring Docker would restart its engine."""

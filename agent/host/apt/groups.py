@@ -7,7 +7,7 @@ import apt_pkg
 
 from agent.core.model.plan import Step
 from agent.core.policy.policy import RUNTIME_PACKAGES
-from agent.host.apt.index import Index
+from agent.host.apt.cache import Index
 
 _RUNTIME = "(container runtime)"
 

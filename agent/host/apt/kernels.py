@@ -11,7 +11,7 @@ import apt_pkg
 from agent.core.model.kernels import Image, Kernels, Need, Removal, Unneeded
 from agent.core.packages.kernels import image_release, release_of
 from agent.errors import ChangedError, HostError
-from agent.host.apt.index import Index
+from agent.host.apt.cache import Index
 
 _POSITIVE = ("PreDepends", "Depends")
 _Installed = tuple[apt_pkg.Package, apt_pkg.Version]

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.core.model.facts import Lists, ListsState, SourceError, SourceFault
 from agent.core.policy.origins import Pattern
 from agent.core.ports import Refreshed
-from agent.host.apt.index import Index
+from agent.host.apt.cache import Index
 from agent.host.apt.sources import Source, read_sources
 
 _SUCCESS_STAMP = Path("/var/lib/apt/periodic/update-success-stamp")

@@ -14,8 +14,8 @@ import apt_pkg
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.ports import Stop, Tell
 from agent.errors import StoppedError
-from agent.host.apt.index import clean, libapt_errors
-from agent.host.apt.progress import Progress
+from agent.host.apt.acquire_progress import Progress
+from agent.host.apt.errors import clean, libapt_errors
 from agent.host.apt.sources import read_sources, source_of
 from agent.host.locks import Patience, hold
 

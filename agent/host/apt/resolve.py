@@ -13,10 +13,10 @@ import apt_pkg
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Resolution, Step, Why
 from agent.errors import ChangedError, HostError
+from agent.host.apt.cache import Index
 from agent.host.apt.candidates import newer, offered, origin_of, phased, rival_of
+from agent.host.apt.diagnosis import Bounds, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
-from agent.host.apt.index import Index
-from agent.host.apt.refusal import Bounds, explain_refusal, unattainable
 
 Veto = Callable[[str], tuple[Why, str] | None]
 """Says why a package may not be touched even as a dependency; None where it may."""

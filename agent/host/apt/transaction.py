@@ -17,13 +17,15 @@ from agent.core.model.plan import Step
 from agent.core.policy.origins import Pattern
 from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, HostError
-from agent.host import dpkg
-from agent.host.apt.fetch import mark_exactly
-from agent.host.apt.index import KEEP_LOCAL, Index, clean, libapt_errors
+from agent.host.apt.cache import Index
+from agent.host.apt.download import mark_exactly
+from agent.host.apt.errors import clean, libapt_errors
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
+from agent.host.dpkg import database as dpkg_database
+from agent.host.dpkg.child import Channel, Report, supervise
+from agent.host.dpkg.environment import KEEP_LOCAL
+from agent.host.dpkg.timeouts import Limits
 from agent.host.locks import Patience, first_holder, hold
-from agent.host.supervisor import Channel, Report, supervise
-from agent.host.watch import Limits
 
 
 class Transactions:
@@ -130,7 +132,7 @@ class Transactions:
 
     def _do_repair(self, channel: Channel, packages: Sequence[str] | None) -> None:
         patience = Patience(self._lock_timeout, channel.tell, self._stop)
-        frontend, own = dpkg.lock_files()
+        frontend, own = dpkg_database.lock_files()
         with _noted(channel, patience) as locked, hold(frontend, patience):
             patience.until_free((own,))
             locked()
@@ -170,7 +172,7 @@ def _configure(channel: Channel, packages: Sequence[str] | None) -> None:
         _dpkg(channel, "--configure", "--pending")
         return
     _dpkg(channel, "--set-selections")  # selects nothing, but takes in what an interrupted dpkg left in its journal
-    arguments = dpkg.as_arguments(packages)
+    arguments = dpkg_database.as_arguments(packages)
     if arguments:
         _dpkg(channel, "--configure", *arguments)
         _dpkg(channel, "--triggers-only", "--pending")
@@ -191,11 +193,11 @@ def _lock(patience: Patience) -> None:
         HostError: they cannot be taken for another reason, such as an interrupted dpkg.
     """
     while True:
-        patience.until_free(dpkg.lock_files())
+        patience.until_free(dpkg_database.lock_files())
         try:
             apt_pkg.pkgsystem_lock()
         except SystemError as error:
-            if first_holder(dpkg.lock_files()) is None:
+            if first_holder(dpkg_database.lock_files()) is None:
                 raise HostError(f"dpkg's lock cannot be taken: {clean(str(error))}") from error
         else:
             return

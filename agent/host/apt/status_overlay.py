@@ -16,7 +16,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.errors import HostError
-from agent.host import dpkg
+from agent.host.dpkg import database as dpkg_database
 
 _NAMED = re.compile(r"The package (\S+) needs to be reinstalled")
 _STATE = re.compile(rb"(?m)^(Status: \S+) (?:reinstreq \S+|ok (?:unpacked|half-configured|half-installed))$")
@@ -39,7 +39,7 @@ def shadow(packages: Collection[str], directory: Path) -> Iterator[None]:
     Raises:
         HostError: the status file cannot be read, or the copy not written.
     """
-    real = dpkg.status_file()
+    real = dpkg_database.status_file()
     copy = directory / "status"
     try:
         stanzas = real.read_bytes().split(b"\n\n")

@@ -15,8 +15,8 @@ import apt_pkg
 from agent.core.model.plan import Step
 from agent.core.packages.conffiles import Asked, Conffile, Options, Place, in_words, question, read_options
 from agent.errors import HostError
-from agent.host import dpkg
-from agent.host.apt.index import KEEP_LOCAL
+from agent.host.dpkg import database as dpkg_database
+from agent.host.dpkg.environment import KEEP_LOCAL
 
 _DROP_IN = re.compile(r"[0-9A-Za-z_-]+")
 """Names of the files that dpkg reads in dpkg.cfg.d (dpkg(1))."""
@@ -69,9 +69,9 @@ def kept(packages: Iterable[str], since: float) -> tuple[str, ...]:
         HostError: dpkg's database cannot be read.
     """
     wanted = set(packages)
-    diversions = dpkg.diversions()
+    diversions = dpkg_database.diversions()
     found = set()
-    for recorded in dpkg.conffiles():
+    for recorded in dpkg_database.conffiles():
         if recorded.package in wanted:
             place = _place(recorded.file, recorded.package, diversions)
             if _appeared(f"{place}.dpkg-dist", since) or (
@@ -106,16 +106,16 @@ def administrators_options() -> Options:
 class _View:
     """What dpkg knows about files."""
 
-    records: Mapping[str, Sequence[dpkg.Recorded]]
+    records: Mapping[str, Sequence[dpkg_database.Recorded]]
     """By file."""
     diversions: Mapping[str, tuple[str, str]]
 
     @classmethod
     def of_this_machine(cls) -> "_View":
-        records: dict[str, list[dpkg.Recorded]] = {}
-        for recorded in dpkg.conffiles():
+        records: dict[str, list[dpkg_database.Recorded]] = {}
+        for recorded in dpkg_database.conffiles():
             records.setdefault(recorded.file, []).append(recorded)
-        return cls(records=records, diversions=dpkg.diversions())
+        return cls(records=records, diversions=dpkg_database.diversions())
 
     def sums(self, file: str, package: str) -> tuple[str, ...]:
         """Return what dpkg will compare with: the package's own record or, without one, what others have."""
@@ -195,7 +195,7 @@ def _local(path: str) -> str | Place:
         return Place.NOT_A_FILE
 
 
-def _stands(place: str, recorded: dpkg.Recorded) -> bool:
+def _stands(place: str, recorded: dpkg_database.Recorded) -> bool:
     """Whether the local file is another than the `.dpkg-new` beside it, and dpkg would not simply replace it."""
     local = _local(place)
     try:

@@ -7,11 +7,11 @@ import apt_pkg
 
 from agent.core.model.facts import Repair
 from agent.core.model.plan import Step
-from agent.host import dpkg
+from agent.host.apt.cache import Index
 from agent.host.apt.candidates import NEEDS_ARCHIVE, offered, unfinished
 from agent.host.apt.groups import group_steps
-from agent.host.apt.index import Index
 from agent.host.apt.resolve import find_version, mark, marked, to_step
+from agent.host.dpkg import database as dpkg_database
 
 
 def reinstallations(index: Index, repair: Sequence[Repair], allowed: frozenset[int]) -> tuple[Step, ...]:
@@ -20,7 +20,7 @@ def reinstallations(index: Index, repair: Sequence[Repair], allowed: frozenset[i
     What dpkg was cut off unpacking for the first time comes with what it needs, as far as allowed origins have that.
     """
     steps: list[Step] = []
-    states = dpkg.states()
+    states = dpkg_database.states()
     torn = {package.name for package in index.present if unfinished(index, package) in NEEDS_ARCHIVE}
     for item in repair:
         # libapt unpacks the architectures of a package together, and wants the archive of each.

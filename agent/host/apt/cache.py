@@ -1,8 +1,8 @@
 """Opens libapt's view of the packages: configuration, sources, cache, and which index files may be believed."""
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -10,33 +10,17 @@ import apt_pkg
 
 from agent.core.policy.origins import Pattern, Release
 from agent.errors import HostError
-from agent.host import dpkg
-from agent.host.apt.shadow import named, new_directory, shadow
+from agent.host.apt.errors import libapt_errors
 from agent.host.apt.sources import read_sources
+from agent.host.apt.status_overlay import named, new_directory, shadow
+from agent.host.dpkg import database as dpkg_database
+from agent.host.dpkg.environment import KEEP_LOCAL
 
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _AT_REST = {"installed", "not-installed", "config-files"}
 """States in which dpkg has nothing left to do for a package."""
 _REFUSED = -32768
 """The priority that keeps libapt from ever choosing a version (apt_preferences(5) reserves below -1)."""
-KEEP_LOCAL = ("--force-confdef", "--force-confold")
-"""What this agent adds to dpkg's options: local configuration files are kept, nobody is ever asked."""
-
-
-@contextmanager
-def libapt_errors(doing: str) -> Iterator[None]:
-    """Turn libapt's exceptions into `HostError`, saying what was being done."""
-    try:
-        yield
-    except (SystemError, OSError, UnicodeDecodeError) as error:  # apt_pkg.Error is a SystemError
-        raise HostError(f"{doing}: {clean(str(error))}") from error
-
-
-def clean(message: str) -> str:
-    """Strip libapt's `E:` and `W:` prefixes; errors come joined by commas, each said once."""
-    parts = [part.strip() for part in message.replace(", W:", "\nW:").replace(", E:", "\nE:").split("\n")]
-    said = [part.removeprefix("E:").removeprefix("W:").strip() for part in parts if part]
-    return "; ".join(dict.fromkeys(said))
 
 
 def configure() -> None:
@@ -99,12 +83,12 @@ class Index:
     @cached_property
     def present(self) -> tuple[apt_pkg.Package, ...]:
         """The packages that dpkg knows: walking all that apt knows would take a tenth of opening them."""
-        names = dpkg.names()
+        names = dpkg_database.names()
         return tuple(self.cache[name] for name in names if name in self.cache)
 
     def _open_shadowed(self, packages: frozenset[str]) -> None:
         self._shadow = new_directory()
-        states = ((*name.split(":"), state.state) for name, state in dpkg.states().items())
+        states = ((*name.split(":"), state.state) for name, state in dpkg_database.states().items())
         self.shadowed = {
             (name, architecture): state
             for name, architecture, state in states

@@ -7,8 +7,8 @@ import apt_pkg
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Why
+from agent.host.apt.cache import Index
 from agent.host.apt.candidates import newer, offered, origin_of, rival_of
-from agent.host.apt.index import Index
 
 _POSITIVE = ("PreDepends", "Depends")
 _NEGATIVE = ("Conflicts", "Breaks")

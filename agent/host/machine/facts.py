@@ -10,9 +10,9 @@ from datetime import datetime, timezone
 
 from agent.core.model.host import Host
 from agent.errors import HostError
-from agent.host.bootid import boot_id
-from agent.host.identity import machine_id
-from agent.host.system import read_distro
+from agent.host.machine.boot_id import boot_id
+from agent.host.machine.identity import machine_id
+from agent.host.machine.os_release import read_distro
 
 _APPLICATION = uuid.UUID("6d6ce7c5-5a0e-4c3c-9a53-1b1f3a0c7d0e")
 """Makes the host's name one that this program alone knows the machine by (sd_id128_get_machine_app_specific(3))."""

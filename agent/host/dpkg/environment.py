@@ -15,3 +15,7 @@ QUIET: Mapping[str, str] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
 """Environment for everything that runs maintainer scripts."""
+
+
+KEEP_LOCAL = ("--force-confdef", "--force-confold")
+"""What this agent adds to dpkg's options: local configuration files are kept, nobody is ever asked."""

@@ -21,16 +21,17 @@ from agent.core.packages.changelog import source_version
 from agent.core.packages.cves import Fixes, Readings, Subject
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, Stop, Tell, Wanted
-from agent.host import dpkg
-from agent.host.apt import fetch as fetching
-from agent.host.apt.changelogs import Archives, Question, in_archives, installed
-from agent.host.apt.index import Index, libapt_errors
-from agent.host.apt.progress import Progress
+from agent.host.apt import download as fetching
+from agent.host.apt.acquire_progress import Progress
+from agent.host.apt.cache import Index
+from agent.host.apt.changelog_files import Archives, Question, in_archives, installed
+from agent.host.apt.errors import libapt_errors
 from agent.host.apt.resolve import find_version
-from agent.host.deadline import within
-from agent.host.idle import at_idle
+from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import Patience, hold
-from agent.host.system import free_bytes
+from agent.host.machine.disk import free_bytes
+from agent.host.process.deadline import within
+from agent.host.process.idle import at_idle
 
 _PATIENCE = timedelta(seconds=5)
 """How long to wait for apt's archive: whoever has it will be done by the next check."""
@@ -93,7 +94,7 @@ class AptChangelogs:
     def read_installed(self, subjects: Sequence[Subject]) -> Readings:
         """Read installed changelogs of what was just upgraded; those that there is no time for are left out."""
         deadline = time.monotonic() + _READING_INSTALLED_S
-        sources = dpkg.sources()
+        sources = dpkg_database.sources()
         found: dict[Subject, Fixes | None] = {}
         for subject in subjects:
             known = sources.get(f"{subject.package}:{subject.architecture}")

@@ -9,10 +9,10 @@ import apt_pkg
 
 from agent.core.model.plan import Step
 from agent.errors import NoSpaceError
-from agent.host import dpkg
-from agent.host.apt.index import Index
+from agent.host.apt.cache import Index
 from agent.host.apt.resolve import marked
-from agent.host.system import free_bytes
+from agent.host.dpkg import database as dpkg_database
+from agent.host.machine.disk import free_bytes
 
 _MARGIN_BYTES = 32 * 1024 * 1024
 """Left free for logs and what maintainer scripts write."""
@@ -27,7 +27,7 @@ def require_space(index: Index, fetcher: apt_pkg.Acquire, steps: Sequence[Step],
         NoSpaceError: with all packages of the plan, or where /boot alone is too small, with its kernels.
     """
     largest = max((version.installed_size for version in marked(index)), default=0)
-    database = dpkg.status_file()
+    database = dpkg_database.status_file()
     needs = {
         archives: fetcher.fetch_needed,
         "/usr": max(index.depcache.usr_size, 0) + largest,

@@ -12,10 +12,11 @@ import apt_pkg
 from agent.core.model.plan import Step
 from agent.core.ports import Stop, Tell
 from agent.errors import ChangedError, HostError, StoppedError
-from agent.host.apt.index import Index, clean, libapt_errors
-from agent.host.apt.progress import Progress
+from agent.host.apt.acquire_progress import Progress
+from agent.host.apt.cache import Index
+from agent.host.apt.disk_space import require_space
+from agent.host.apt.errors import clean, libapt_errors
 from agent.host.apt.resolve import find_version, mark, marked
-from agent.host.apt.space import require_space
 from agent.host.locks import Patience, hold
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from agent.core.ports import Stop, Tell
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
-from agent.host.quiet import QUIET
-from agent.host.watch import Limits, Watch
+from agent.host.dpkg.environment import QUIET
+from agent.host.dpkg.timeouts import Limits, Watch
 
 _OF_LIBAPT = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
 _OF_DPKG = ("status: ", "processing: ")

@@ -4,6 +4,8 @@ import os
 import socket
 from contextlib import suppress
 
+from agent.state.daemon_status import _SYSTEMD
+
 
 def notify(*assignments: str) -> None:
     """Send assignments such as "READY=1" or "STATUS=waiting"; a line's end in one of them becomes a space."""
@@ -22,3 +24,8 @@ def watchdog_s() -> float | None:
     if not usec.isdigit() or (pid and pid != str(os.getpid())):
         return None
     return int(usec) / 1e6
+
+
+def systemd_runs() -> bool:
+    """Return whether systemd is this machine's init (sd_booted(3))."""
+    return os.path.isdir(_SYSTEMD)
