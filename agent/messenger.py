@@ -1,8 +1,8 @@
 """Has the listeners told: knows when it is time, and starts the processes that do it. The daemon itself sends nothing.
 
 Level-triggered as the rest of the daemon: it compares the record with what it last had told, and reads when a sender
-wants to go next. What is sent, and whether it arrived, is the sender's business (`agent.courier`, `agent.scribe`,
-`agent.herald`). Each listener has a sender of its own, so that a slow one holds up no other.
+wants to go next. What is sent, and whether it arrived, is the sender's business (`agent.report.endpoint.exporter`, `agent.report.prometheus.exporter`,
+`agent.report.otlp.exporter`). Each listener has a sender of its own, so that a slow one holds up no other.
 """
 
 import os
@@ -19,11 +19,11 @@ from agent.core.schedule.slots import Every, share_of
 from agent.errors import RecordError
 from agent.host.process.spawn import Child
 from agent.host.reboot.flag import read_flag
-from agent.listening import Listening, listening
+from agent.report.export_state import pulse_of
+from agent.report.targets import Listening, listening
 from agent.state.exporter_status import Listener, heard, withdraw_telling
 from agent.state.job_status import JOBS
 from agent.state.store import Store
-from agent.telling.pulse import pulse_of
 
 _GRACE_S = 60.0
 """What a sender may take beyond twice the time for one request."""

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from agent.courier import Courier
+from agent.report.endpoint.exporter import Courier
 from agent.state.store import STATE, Store
 from agent.state.timestamps import moment
 from benchmarks.figures import Aims

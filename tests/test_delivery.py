@@ -13,10 +13,10 @@ import pytest
 from agent.core.schedule.backoff import Verdict
 from agent.core.schedule.exports import Pulse, after, due, paced
 from agent.core.schedule.slots import Every
-from agent.delivery import Delivered, Delivery
-from agent.host.centre import Answer
-from agent.outbox import Bounds, Outbox
-from agent.outboxfile import opened
+from agent.report.endpoint.client import Answer
+from agent.report.endpoint.delivery import Delivered, Delivery
+from agent.report.outbox.file import opened
+from agent.report.outbox.outbox import Bounds, Outbox
 from tests.core.given import NO_CENTRE
 from tests.telling.given import check_event
 

@@ -10,7 +10,7 @@ from agent.core.model.facts import ListsState, SourceFault
 from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Why
 from agent.core.packages.explain import Conclusion, Verdict
-from agent.health import Health
+from agent.report.status.health import Health
 from tests.conftest import CHECKOUT
 
 PAGE = (CHECKOUT / "docs/documents.md").read_text()

@@ -21,6 +21,9 @@ from agent.core.model.plan import Plan, Scope, Why
 from agent.core.packages.cves import Fixes, Readings, Subject
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import explain
+from agent.report.status.document import Running, status_document, status_lines
+from agent.report.status.runtime import Present
+from agent.report.text import explanation_lines, history_line, outcome_lines, plan_lines
 from agent.state.documents import (
     Document,
     explanation_document,
@@ -30,9 +33,6 @@ from agent.state.documents import (
     watched_parts,
 )
 from agent.state.json_reader import Reader
-from agent.status import Running, status_document, status_lines
-from agent.text import explanation_lines, history_line, outcome_lines, plan_lines
-from agent.watched import Present
 from tests.core import given
 
 GOLDEN = Path(__file__).resolve().parent / "golden"

@@ -11,10 +11,10 @@ import pytest
 from agent.core.schedule.exports import Pulse
 from agent.host.process.spawn import Child
 from agent.messenger import Messenger
+from agent.report.export_state import pulse_document
 from agent.state.exporter_status import Listener, read_telling, write_telling
 from agent.state.job_status import keep_begun, keep_ended
 from agent.state.store import Store
-from agent.telling.pulse import pulse_document
 from tests.core.given import policy
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

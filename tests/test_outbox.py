@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import BusyError, HostError
-from agent.outbox import Bounds, Outbox, event_of
-from agent.outboxfile import opened, recalled
+from agent.report.outbox.file import opened, recalled
+from agent.report.outbox.outbox import Bounds, Outbox, event_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -242,7 +242,7 @@ def test_a_cloned_disk_begins_a_stream_of_its_own(tmp_path: Path) -> None:
 def test_only_one_process_has_it_open(tmp_path: Path) -> None:
     program = (
         "import sys, datetime; sys.path.insert(0, sys.argv[1])\n"
-        "from agent.outboxfile import opened\nfrom agent.outbox import Bounds\n"
+        "from agent.report.outbox.file import opened\nfrom agent.report.outbox.outbox import Bounds\n"
         "now = datetime.datetime.now(datetime.timezone.utc)\n"
         "with opened(sys.argv[2], sys.argv[3], Bounds(size=9, age=datetime.timedelta(9)), now):\n"
         "    print('open', flush=True); sys.stdin.read()\n"
@@ -340,8 +340,8 @@ def test_the_last_hundred_refusals_are_kept_with_their_answers(tmp_path: Path) -
 WRITER = """
 import sys, datetime
 sys.path.insert(0, sys.argv[1])
-from agent.outboxfile import opened
-from agent.outbox import Bounds
+from agent.report.outbox.file import opened
+from agent.report.outbox.outbox import Bounds
 now = datetime.datetime.now(datetime.timezone.utc)
 with opened(sys.argv[2], sys.argv[3], Bounds(size=1 << 30, age=datetime.timedelta(9)), now) as box:
     while True:
@@ -452,8 +452,8 @@ def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
 READING = """
 import resource
 from datetime import datetime, timedelta, timezone
-from agent.outbox import Bounds
-from agent.outboxfile import opened
+from agent.report.outbox.outbox import Bounds
+from agent.report.outbox.file import opened
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 bounds = Bounds(size={bounds}, age=timedelta(days=30))

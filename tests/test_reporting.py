@@ -3,7 +3,7 @@
 from datetime import datetime, timezone
 from typing import Any
 
-from agent.reporting import reporting_lines, reporting_part, reporting_reasons
+from agent.report.status.exporters import reporting_lines, reporting_part, reporting_reasons
 from agent.state.json_reader import Reader
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

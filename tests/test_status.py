@@ -13,13 +13,13 @@ from agent.cli.main import main
 from agent.core.model.facts import Lists, ListsState
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Plan, Scope
-from agent.health import Health
+from agent.report.status.document import Daemon, Running, status_document, status_lines
+from agent.report.status.health import Health
 from agent.state.documents import outcome_document, plan_document
 from agent.state.json_reader import Reader
 from agent.state.record import Memory
 from agent.state.store import STATE, Store
 from agent.state.timestamps import ago, moment, parse_moment
-from agent.status import Daemon, Running, status_document, status_lines
 from tests.core import given
 
 NOW = given.NOW

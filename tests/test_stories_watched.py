@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from agent.core.model.outcome import Result
 from agent.core.model.plan import Scope
+from agent.report.status.runtime import Present, watched_part
 from agent.state.store import STATE
-from agent.watched import Present, watched_part
 from tests.simulator import Agent
 from tests.support.simulated import Offer
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent.outbox import Bounds
-from agent.outboxfile import opened
+from agent.report.outbox.file import opened
+from agent.report.outbox.outbox import Bounds
+from agent.report.source import Tidings
 from agent.state.store import Store
-from agent.tidings import Tidings
 from tests.telling.given import HOST, NOON, check, golden
 
 

@@ -9,12 +9,12 @@ from agent.core.model.facts import Unseen
 from agent.core.model.kernels import NO_KERNEL, Kernel
 from agent.core.reboot.services import Watched
 from agent.errors import RecordError
-from agent.health import Health
+from agent.report.status.document import status_document, status_lines
+from agent.report.status.health import Health
+from agent.report.status.runtime import Present, watched_part
 from agent.state.documents import plan_document, watched_parts
 from agent.state.json_reader import Reader
 from agent.state.timestamps import moment
-from agent.status import status_document, status_lines
-from agent.watched import Present, watched_part
 from tests.core import given
 
 NOW = given.NOW

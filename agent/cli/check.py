@@ -5,7 +5,7 @@ import argparse
 from agent.cli.jobs import best_way, do
 from agent.cli.options import add_wait, asker, config_path
 from agent.protocol import Request, Verb
-from agent.text import plan_lines
+from agent.report.text import plan_lines
 from agent.worker import attached
 
 EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"

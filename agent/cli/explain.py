@@ -9,9 +9,9 @@ from agent.cli.output import print_json, print_lines
 from agent.errors import UsageError
 from agent.host.reboot.flag_facts import read_reboot
 from agent.protocol import Request, Verb
+from agent.report.text import explanation_lines
 from agent.state.documents import reboot_explanation_document
 from agent.state.json_reader import Reader
-from agent.text import explanation_lines
 
 EXAMPLE = "example: maestro-agent explain openssl"
 _LATER = {"docker", "weave"}

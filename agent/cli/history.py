@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 from agent.cli.output import complain, print_json, print_lines
 from agent.errors import RecordError, UsageError
+from agent.report.text import history_line, outcome_lines
 from agent.state.json_reader import Reader
 from agent.state.store import Store
 from agent.state.timestamps import moment
-from agent.text import history_line, outcome_lines
 
 EXAMPLE = "example: maestro-agent history 20261123T051000Z"
 _SCHEMA = "maestro.outcome/1"

@@ -9,10 +9,10 @@ from agent.config.load import load
 from agent.errors import ConfigError
 from agent.host.machine.os_release import read_distro
 from agent.host.process.spawn import Child
-from agent.listening import listening
+from agent.report.source import Tidings
+from agent.report.targets import listening
 from agent.state.exporter_status import Listener, withdraw_telling
 from agent.state.store import Store
-from agent.tidings import Tidings
 
 EXAMPLE = "example: maestro-agent report --show | jq .updates"
 

@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime, timezone
 
 from agent.cli.output import print_json, print_lines
-from agent.standing import standing
+from agent.report.status.collect import standing
 from agent.state.store import Store
 
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"

@@ -3,8 +3,8 @@
 import argparse
 
 from agent.cli.telling import add_run_dir, come_back, counted, set_out
-from agent.courier import Courier
 from agent.errors import HostError
+from agent.report.endpoint.exporter import Courier
 from agent.state.exporter_status import Listener
 from agent.state.store import Store
 

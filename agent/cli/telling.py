@@ -11,8 +11,8 @@ from agent.config.load import load
 from agent.core.policy.policy import Policy
 from agent.errors import ConfigError
 from agent.host.machine.os_release import read_distro
-from agent.listening import listening
-from agent.outboxfile import OUTBOX_DIRECTORY
+from agent.report.outbox.file import OUTBOX_DIRECTORY
+from agent.report.targets import listening
 from agent.state.daemon_status import RUN_DIRECTORY
 from agent.state.exporter_status import Listener
 from agent.state.store import DEFAULT_DIRECTORY

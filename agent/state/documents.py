@@ -1,6 +1,6 @@
 """State to documents: the JSON that `--json` prints and the record keeps (shared/interface.md). Pure.
 
-Text for people is rendered from these same documents (agent.text), so the two can never disagree.
+Text for people is rendered from these same documents (agent.report.text), so the two can never disagree.
 """
 
 from datetime import datetime

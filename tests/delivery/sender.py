@@ -15,8 +15,8 @@ from typing import Any
 
 from agent.errors import BusyError
 from agent.host.machine.facts import host_id
-from agent.outbox import Bounds, Outbox
-from agent.outboxfile import opened
+from agent.report.outbox.file import opened
+from agent.report.outbox.outbox import Bounds, Outbox
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 BOUNDS = Bounds(size=1 << 30, age=timedelta(days=30))

@@ -42,7 +42,7 @@ def daemon(told: Told) -> Iterator["subprocess.Popen[bytes]"]:
 def reporting(told: Told) -> Any:
     """Return what the senders say, as `status` reads it."""
     program = (
-        "import json, sys; from datetime import datetime, timezone; from agent.standing import standing; "
+        "import json, sys; from datetime import datetime, timezone; from agent.report.status.collect import standing; "
         "from agent.state.store import Store; "
         "print(json.dumps(standing(Store(sys.argv[1]), datetime.now(timezone.utc), sys.argv[2])[1]['reporting']))"
     )

@@ -18,8 +18,8 @@ from hypothesis import strategies as some
 
 from agent.core.schedule.backoff import Verdict
 from agent.errors import ConfigError
-from agent.host.centre import Answer, Centre
 from agent.host.process.alarm import limited
+from agent.report.endpoint.client import Answer, Centre
 from tests.core.given import NO_CENTRE
 
 HEAD = b"HTTP/1.1 200 OK\r\n"

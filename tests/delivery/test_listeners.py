@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.policy.policy import OtlpPolicy
-from agent.herald import BOUNDS, Herald
 from agent.host.machine.facts import host_id
-from agent.outboxfile import opened
+from agent.report.otlp.exporter import BOUNDS, Herald
+from agent.report.outbox.file import opened
 from agent.state.store import Store
 from agent.state.timestamps import parse_moment
 from tests.delivery.sender import CHECKOUT, stored_events
@@ -26,7 +26,7 @@ from tests.support.faultproxy import private_file
 from tests.support.otelcollector import OtelCollector, Reply, collecting
 from tests.support.promtool import promtool
 
-NETWORK = ("requests", "urllib3", "agent.host.centre", "agent.host.collector")
+NETWORK = ("requests", "urllib3", "agent.report.endpoint.client", "agent.report.otlp.client")
 JSON = ("Content-Type", "application/json")
 
 
@@ -96,7 +96,7 @@ def test_with_the_file_alone_no_network_is_imported_and_no_outbox_made(told: Tol
     done = subprocess.run(["/usr/bin/python3", "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
 
     words = done.stdout.split()
-    assert "agent.scribe" in words
+    assert "agent.report.prometheus.exporter" in words
     assert [name for name in NETWORK if name in words] == []
     assert list((told.directory / "state").iterdir()) == []
 

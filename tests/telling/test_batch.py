@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from agent.telling.batch import Kind, Message, Receipt, Status, batch_document, read_receipt
+from agent.report.endpoint.messages import Kind, Message, Receipt, Status, batch_document, read_receipt
 from tests.telling.given import HOST, NOON, check
 
 MESSAGES = [

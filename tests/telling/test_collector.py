@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.host.collector import Collector, Delivery, Outcome, deliver
 from agent.host.http import retry_after
-from agent.telling.otlp import Request, logs, metrics
+from agent.report.otlp.client import Collector, Delivery, Outcome, deliver
+from agent.report.otlp.encode import Request, logs, metrics
 from agent.version import VERSION
 from tests.support import reports
 from tests.support.authority import Authority

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from agent.telling.events import Document, Event, Mark, Seen, Started, first_mark, untold
+from agent.report.events import Document, Event, Mark, Seen, Started, first_mark, untold
 from tests.telling.given import BOOT, NEXT_BOOT, NOON, check_event, golden
 
 HOUR = timedelta(hours=1)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.telling.figures import FAMILIES, figures
-from agent.telling.points import Document, Labels, Number
+from agent.report.metric_values import Document, Labels, Number
+from agent.report.metrics import FAMILIES, figures
 from tests.conftest import CHECKOUT
 from tests.support import reports
 from tests.support.reports import UNIX

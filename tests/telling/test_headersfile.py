@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ConfigError
-from agent.host.headersfile import read_headers
+from agent.report.otlp.headers import read_headers
 
 
 def test_headers_are_read_in_order_and_comments_are_not(tmp_path: Path) -> None:

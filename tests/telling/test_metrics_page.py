@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.telling.figures import FAMILIES, figures
-from agent.telling.textfile import text
+from agent.report.metrics import FAMILIES, figures
+from agent.report.prometheus.exposition import text
 from tests.conftest import CHECKOUT
 from tests.support import reports
 from tests.support.promtool import promtool

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from agent.errors import HostError
-from agent.host.metricsfile import write_metrics
+from agent.report.prometheus.textfile import write_metrics
 from tests.conftest import CHECKOUT
 
 AS_NOBODY = (
-    f"import os, sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.host.metricsfile import write_metrics\n"
+    f"import os, sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.report.prometheus.textfile import write_metrics\n"
     "os.setgid(65534); os.setuid(65534)\ntry: write_metrics('{}', 'b 2')\nexcept Exception as e: print(e)"
 )
 
@@ -140,7 +140,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
 def test_many_who_write_at_once_disturb_each_other_not(tmp_path: Path) -> None:
     path = tmp_path / "maestro.prom"
     program = (
-        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.host.metricsfile import write_metrics\n"
+        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.report.prometheus.textfile import write_metrics\n"
         f"for number in range(200): write_metrics({str(path)!r}, sys.argv[1] * 1000)"
     )
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.telling.figures import FAMILIES
-from agent.telling.otlp import Answer, Request, Signal, logs, metrics, read_answer
+from agent.report.metrics import FAMILIES
+from agent.report.otlp.encode import Answer, Request, Signal, logs, metrics, read_answer
 from tests.support import reports
 from tests.support.otlprules import faults
 from tests.support.reports import UNIX

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agent.core.model.host import Host
-from agent.outbox import Depth
-from agent.telling.report import Document, report_document
+from agent.report.document import Document, report_document
+from agent.report.outbox.outbox import Depth
 from agent.version import VERSION
 from tests.telling.given import HOST, check, golden
 

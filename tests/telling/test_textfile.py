@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.telling.textfile import text
+from agent.report.prometheus.exposition import text
 from tests.support import reports
 from tests.support.promtool import promtool
 from tests.support.reports import UNIX

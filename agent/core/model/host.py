@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.report.document import Document
 from agent.state.timestamps import moment
-from agent.telling.report import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

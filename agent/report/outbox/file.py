@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from agent.errors import BusyError, HostError
-from agent.outbox import Bounds, Outbox
+from agent.report.outbox.outbox import Bounds, Outbox
 from agent.state.file_lock import holder_pid, lock
 from agent.state.safe_open import open_anew
 

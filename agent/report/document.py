@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 
 from agent.core.model.host import Host
-from agent.outbox import Depth
+from agent.report.outbox.outbox import Depth
 from agent.state.json_reader import Reader
 
 REPORT_SCHEMA = "maestro.report/1"

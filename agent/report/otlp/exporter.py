@@ -14,16 +14,16 @@ from agent.core.policy.policy import OtlpPolicy
 from agent.core.schedule.backoff import Verdict
 from agent.core.schedule.exports import after
 from agent.errors import ConfigError, HostError
-from agent.host.collector import Collector, Delivery, Outcome, deliver
-from agent.host.headersfile import read_headers
 from agent.host.machine.facts import host_id
-from agent.outbox import Bounds, Depth, Outbox, Waiting, event_of
-from agent.outboxfile import OUTBOX_DIRECTORY, opened
+from agent.report.export_state import pulse_document
+from agent.report.otlp.client import Collector, Delivery, Outcome, deliver
+from agent.report.otlp.encode import Request, Signal, logs, metrics
+from agent.report.otlp.headers import read_headers
+from agent.report.outbox.file import OUTBOX_DIRECTORY, opened
+from agent.report.outbox.outbox import Bounds, Depth, Outbox, Waiting, event_of
+from agent.report.source import Tidings, lot, tried
 from agent.state.exporter_status import NOT_KNOWN, NOTHING_WAITS, Listener, write_telling
 from agent.state.store import Store
-from agent.telling.otlp import Request, Signal, logs, metrics
-from agent.telling.pulse import pulse_document
-from agent.tidings import Tidings, lot, tried
 
 Document = dict[str, object]
 BOUNDS = Bounds(size=4_000_000, age=timedelta(days=7))

@@ -7,20 +7,20 @@ from datetime import datetime, timedelta, timezone
 
 from agent.core.schedule.exports import Pulse
 from agent.errors import RecordError
-from agent.health import Health
 from agent.host.machine.facts import booted_at, host_facts
 from agent.host.reboot.flag import read_flag
-from agent.outbox import Depth, Outbox
-from agent.standing import standing
+from agent.report.document import NO_INSTANCE, report_document
+from agent.report.events import Seen, Started, first_mark, new_runs, untold
+from agent.report.export_state import pulse_of
+from agent.report.outbox.outbox import Depth, Outbox
+from agent.report.status.collect import standing
+from agent.report.status.health import Health
 from agent.state.daemon_status import read_daemon
 from agent.state.exporter_status import SKEW, Listener, entry_of, heard, read_telling
 from agent.state.job_status import read_jobs
 from agent.state.json_reader import Reader
 from agent.state.store import Store
 from agent.state.timestamps import earlier, moment, read_moment
-from agent.telling.events import Seen, Started, first_mark, new_runs, untold
-from agent.telling.pulse import pulse_of
-from agent.telling.report import NO_INSTANCE, report_document
 from agent.version import VERSION
 
 Document = dict[str, object]

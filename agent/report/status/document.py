@@ -6,12 +6,12 @@ The document (`maestro.status/1`) is made first, the text from the document.
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from agent.health import Health
-from agent.reporting import reporting_lines, reporting_part, reporting_reasons
+from agent.report.status.exporters import reporting_lines, reporting_part, reporting_reasons
+from agent.report.status.health import Health
+from agent.report.status.runtime import Present, watched_lines, watched_part
+from agent.report.text import counted, fixing, held_lines, hidden_lines, reboot_line, step_lines
 from agent.state.json_reader import Reader
 from agent.state.timestamps import ago, moment, spell
-from agent.text import counted, fixing, held_lines, hidden_lines, reboot_line, step_lines
-from agent.watched import Present, watched_lines, watched_part
 
 STATUS_SCHEMA = "maestro.status/1"
 Document = dict[str, object]

@@ -14,18 +14,18 @@ from agent import log
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import Verdict
 from agent.core.schedule.exports import Pulse, after, paced
-from agent.delivery import Delivered, Delivery
 from agent.errors import BusyError, ConfigError, HostError
-from agent.host.centre import Answer, Centre
 from agent.host.machine.facts import host_id
-from agent.outbox import Bounds, Outbox
-from agent.outboxfile import OUTBOX_DIRECTORY, RECALLED, opened, recalled
+from agent.report.document import outbox_part
+from agent.report.endpoint.client import Answer, Centre
+from agent.report.endpoint.delivery import Delivered, Delivery
+from agent.report.export_state import pulse_document, pulse_of
+from agent.report.outbox.file import OUTBOX_DIRECTORY, RECALLED, opened, recalled
+from agent.report.outbox.outbox import Bounds, Outbox
+from agent.report.source import Tidings, known_boot, lot, tried
 from agent.state.exporter_status import NOT_KNOWN, Listener, write_telling
 from agent.state.store import Store
 from agent.state.timestamps import moment
-from agent.telling.pulse import pulse_document, pulse_of
-from agent.telling.report import outbox_part
-from agent.tidings import Tidings, known_boot, lot, tried
 
 Document = dict[str, object]
 

@@ -13,11 +13,20 @@ from typing import Protocol
 
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import Verdict
-from agent.host.centre import Answer
 from agent.host.http import one_line
-from agent.outbox import Outbox, Waiting, event_of
+from agent.report.endpoint.client import Answer
+from agent.report.endpoint.messages import (
+    MOST_BYTES,
+    MOST_MESSAGES,
+    Kind,
+    Message,
+    Receipt,
+    Status,
+    batch_document,
+    read_receipt,
+)
+from agent.report.outbox.outbox import Outbox, Waiting, event_of
 from agent.state.timestamps import moment, read_moment
-from agent.telling.batch import MOST_BYTES, MOST_MESSAGES, Kind, Message, Receipt, Status, batch_document, read_receipt
 from agent.version import VERSION
 
 _REUSED = "sequence reused"
@@ -29,7 +38,7 @@ _AGAIN_LATER = timedelta(days=1)
 
 
 class Peer(Protocol):
-    """The other side (`agent.host.centre.Centre`)."""
+    """The other side (`agent.report.endpoint.client.Centre`)."""
 
     def post(self, batch: Mapping[str, object]) -> Answer:
         """Send one batch."""

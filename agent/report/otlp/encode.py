@@ -11,10 +11,10 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from math import isfinite
 
+from agent.report.event_text import sentence
+from agent.report.metric_values import Document, Labels, Number, at
+from agent.report.metrics import Figure, figures
 from agent.state.timestamps import parse_moment
-from agent.telling.figures import Figure, figures
-from agent.telling.points import Document, Labels, Number, at
-from agent.telling.sentences import sentence
 
 _SCOPE = "maestro-agent"
 _CUMULATIVE = 2

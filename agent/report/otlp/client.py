@@ -18,8 +18,8 @@ from urllib3.exceptions import HTTPError
 from agent.core.schedule.backoff import Verdict, verdict
 from agent.host.http import fault, hushed, read_bounded, retry_after, session
 from agent.host.process.alarm import limited
-from agent.telling.otlp import Request, Signal, read_answer
-from agent.telling.points import plain
+from agent.report.metric_values import plain
+from agent.report.otlp.encode import Request, Signal, read_answer
 from agent.version import VERSION
 
 _MOST_ANSWER_BYTES = 4 << 20

@@ -77,7 +77,7 @@ class Outbox:
     """One open outbox."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:
-        """Take a connection to a file that is well (`agent.outboxfile`)."""
+        """Take a connection to a file that is well (`agent.report.outbox.file`)."""
         self._sql = connection
         self._bounds = bounds
 

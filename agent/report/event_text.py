@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from agent.telling.points import at
+from agent.report.metric_values import at
 
 
 def sentence(word: str, document: object) -> str:

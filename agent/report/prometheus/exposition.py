@@ -8,8 +8,8 @@ dashboards for; beside apt_info.py itself they would make node_exporter refuse b
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from agent.telling.figures import figures
-from agent.telling.points import Document, Labels, Number, as_number, at, items, plain, seconds
+from agent.report.metric_values import Document, Labels, Number, as_number, at, items, plain, seconds
+from agent.report.metrics import figures
 
 
 def text(report: Document, *, compatible_names: bool = False) -> str:

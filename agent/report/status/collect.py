@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from agent.errors import RecordError
-from agent.health import Health
 from agent.host.machine.boot_id import boot_id
 from agent.host.reboot.flag import read_flag
 from agent.host.systemd import systemd_runs
+from agent.report.status.document import Daemon, Document, Running, status_document, status_lines
+from agent.report.status.health import Health
+from agent.report.status.runtime import Present
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon
 from agent.state.exporter_status import Listener, entry_of, read_telling
 from agent.state.job_status import read_jobs, running_job
 from agent.state.json_reader import Reader
 from agent.state.store import STATE, Store
-from agent.status import Daemon, Document, Running, status_document, status_lines
-from agent.watched import Present
 
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 

@@ -6,12 +6,12 @@ from agent import log
 from agent.core.policy.policy import MetricsPolicy
 from agent.core.schedule.exports import Pulse
 from agent.errors import HostError
-from agent.host.metricsfile import write_metrics
+from agent.report.export_state import pulse_document
+from agent.report.prometheus.exposition import text
+from agent.report.prometheus.textfile import write_metrics
+from agent.report.source import Tidings, tried
 from agent.state.exporter_status import NOTHING_WAITS, Listener, write_telling
 from agent.state.store import Store
-from agent.telling.pulse import pulse_document
-from agent.telling.textfile import text
-from agent.tidings import Tidings, tried
 
 
 class Scribe:
