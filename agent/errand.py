@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from agent import log
-from agent.client import SOCKET, ask
 from agent.core.ports import Tell
 from agent.core.schedule.jobs import Job
 from agent.core.schedule.slots import Attempts
 from agent.errors import AgentError, BusyError, RecordError
-from agent.protocol import Answer, Request, Verb
 from agent.state.job_status import SCHEDULE, SUCCESSES, read_jobs, running_job
 from agent.state.json_reader import Reader
 from agent.state.store import Store
+from agent.worker.client import SOCKET, ask
+from agent.worker.protocol import Answer, Request, Verb
 
 SILENT_S = 300.0
 """A worker says something twice a minute while it comes on at all; one that is silent for longer is stuck."""

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from agent import cycle, jobs
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan, Scope
@@ -13,6 +12,8 @@ from agent.core.ports import Refreshed, Stop
 from agent.state.json_reader import Reader
 from agent.state.record import Memory
 from agent.state.store import STATE, Store
+from agent.worker.context import Context
+from agent.worker.jobs import jobs
 from tests.core import given
 from tests.support.simulated import Simulated
 
@@ -28,8 +29,8 @@ class Agent:
         self.told: list[str] = []
 
     @property
-    def context(self) -> cycle.Context:
-        return cycle.Context(
+    def context(self) -> Context:
+        return Context(
             policy=self.policy,
             engine=self.machine,
             changelogs=self.machine,

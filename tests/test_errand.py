@@ -15,9 +15,9 @@ import pytest
 from agent.core.schedule.jobs import Job
 from agent.core.schedule.slots import Attempts
 from agent.errand import Errand
-from agent.protocol import Answer, decode_request, encode_answer, encode_tell
 from agent.state.job_status import keep_begun, keep_ended
 from agent.state.store import Store
+from agent.worker.protocol import Answer, decode_request, encode_answer, encode_tell
 from tests.core import given
 
 NOW = given.NOW

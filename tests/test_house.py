@@ -47,8 +47,8 @@ CATCHES_ALL = {
     "agent/cli/main.py",  # the command line's boundary
     "agent/daemon.py",  # the daemon's loop
     "agent/errand.py",  # the same, in its other thread
-    "agent/serve.py",  # the root half's own process
-    "agent/worker.py",  # the job's own process
+    "agent/worker/server.py",  # the root half's own process
+    "agent/worker/runner.py",  # the job's own process
     "agent/host/dpkg/child.py",  # dpkg's own process
 }
 RUNS_PROGRAMS = {
@@ -60,8 +60,19 @@ LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 HEAVY = {
     *("apt", "apt_pkg", "structlog", "psutil", "tomllib", "tomli", "logging", "subprocess", "dataclasses", "inspect"),
-    *("typing", "pathlib", "email", "urllib", "http", "ssl", "asyncio", "multiprocessing", "agent.core", "agent.jobs"),
-    *("agent.config", "agent.worker", "agent.state.record", "agent.state.documents", "agent.log"),
+    *(
+        "typing",
+        "pathlib",
+        "email",
+        "urllib",
+        "http",
+        "ssl",
+        "asyncio",
+        "multiprocessing",
+        "agent.core",
+        "agent.worker.jobs.jobs",
+    ),
+    *("agent.config", "agent.worker.runner", "agent.state.record", "agent.state.documents", "agent.log"),
 }
 """What `status` never pays for."""
 

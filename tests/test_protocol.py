@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.model.plan import Scope
 from agent.errors import RecordError, UsageError
-from agent.protocol import (
+from agent.worker.protocol import (
     Answer,
     Request,
     Verb,

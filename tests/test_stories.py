@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agent import jobs
 from agent.core.model.facts import PackageState, Reboot
 from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Scope, Why
 from agent.core.policy.policy import Conffiles
 from agent.errors import HostError, UsageError
 from agent.state.store import STATE
+from agent.worker.jobs import jobs
 from tests.core import given
 from tests.simulator import Agent, failing, names, raising
 from tests.support.simulated import ARCHITECTURE, Offer

@@ -4,9 +4,9 @@ import argparse
 
 from agent.cli.jobs import best_way, do
 from agent.cli.options import add_wait, asker, config_path
-from agent.protocol import Request, Verb
 from agent.report.text import plan_lines
-from agent.worker import attached
+from agent.worker.protocol import Request, Verb
+from agent.worker.runner import attached
 
 EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"
 

@@ -8,10 +8,10 @@ from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.errors import UsageError
 from agent.host.reboot.flag_facts import read_reboot
-from agent.protocol import Request, Verb
 from agent.report.text import explanation_lines
 from agent.state.documents import reboot_explanation_document
 from agent.state.json_reader import Reader
+from agent.worker.protocol import Request, Verb
 
 EXAMPLE = "example: maestro-agent explain openssl"
 _LATER = {"docker", "weave"}

@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable
 
 from agent.cli.output import ProgressLine, complain, print_json, print_lines
-from agent.client import SOCKET, ask
 from agent.core.ports import Tell
 from agent.errors import BusyError, StoppedError
 from agent.host.machine.user import is_root
 from agent.host.systemd import systemd_runs
-from agent.protocol import Answer, Request
 from agent.state.json_reader import Reader
 from agent.state.store import DEFAULT_DIRECTORY
-from agent.worker import attached
+from agent.worker.client import SOCKET, ask
+from agent.worker.protocol import Answer, Request
+from agent.worker.runner import attached
 
 _PATIENCE_S = 10.0
 """How long a door that is full is tried; whatever else is there to be had at it takes less."""

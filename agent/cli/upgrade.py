@@ -5,9 +5,9 @@ import argparse
 from agent.cli.jobs import best_way, do
 from agent.cli.options import add_wait, asker, config_path
 from agent.core.model.plan import Scope
-from agent.protocol import Request, Verb
 from agent.report.text import outcome_lines, plan_lines
-from agent.worker import detached
+from agent.worker.protocol import Request, Verb
+from agent.worker.runner import detached
 
 EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `check` showed, or nothing)"
 

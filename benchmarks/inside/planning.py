@@ -10,7 +10,6 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent import cycle
 from agent.config.load import load
 from agent.core.model.plan import Scope
 from agent.host.apt.engine import AptEngine
@@ -19,6 +18,8 @@ from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.state.record import Memory
 from agent.state.store import Store
+from agent.worker.context import Context
+from agent.worker.steps import plan as planning
 
 
 def open_cache() -> tuple[int, int] | None:
@@ -37,7 +38,7 @@ def plan() -> tuple[int, int] | None:
         policy, log=Path("/dev/null"), ledger=Path(memory.store.ledger_path), tell=lambda _: None, stop=lambda: ""
     )
     changelogs = AptChangelogs(policy, scratch=Path("/nowhere"), tell=lambda _: None, stop=lambda: "")
-    context = cycle.Context(
+    context = Context(
         policy=policy,
         engine=engine,
         changelogs=changelogs,
@@ -45,7 +46,7 @@ def plan() -> tuple[int, int] | None:
         memory=memory,
         tell=lambda _: None,
     )
-    made = cycle.look_and_decide(context, Scope.SECURITY, memory.refreshed())
+    made = planning.look_and_decide(context, Scope.SECURITY, memory.refreshed())
     return len(made.install), len(made.held)
 
 

@@ -5,30 +5,17 @@ operator's own hand in between is an ordinary case.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent import log
 from agent.core.model.facts import Facts, ListsState, Unseen
 from agent.core.model.plan import Held, Plan, Scope
 from agent.core.packages.decide import admit, retire, retreats, settle
 from agent.core.packages.gates import Refusal, veto
-from agent.core.policy.policy import RUNTIME_PACKAGES, Policy
-from agent.core.ports import Changelogs, Machine, PackageEngine, Refreshed, Stop, Tell
-from agent.observe import observe
-from agent.state.record import Memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What a job works with."""
-
-    policy: Policy
-    engine: PackageEngine
-    changelogs: Changelogs
-    machine: Machine
-    memory: Memory
-    tell: Tell
-    stop: Stop = lambda: ""
+from agent.core.policy.policy import RUNTIME_PACKAGES
+from agent.core.ports import Refreshed
+from agent.worker.context import Context
+from agent.worker.steps.observe import observe
 
 
 def refresh(context: Context) -> Refreshed:

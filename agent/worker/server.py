@@ -18,10 +18,10 @@ from agent.core.ports import Stop
 from agent.errors import AgentError, UsageError
 from agent.host.machine.os_release import read_distro
 from agent.host.process.peer import Peer, peer_of, uid_of
-from agent.protocol import LONGEST_REQUEST, Answer, Request, Verb, decode_request, encode_answer, encode_tell
 from agent.state.job_status import SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY
-from agent.worker import on_signal, perform
+from agent.worker.protocol import LONGEST_REQUEST, Answer, Request, Verb, decode_request, encode_answer, encode_tell
+from agent.worker.runner import on_signal, perform
 
 DAEMON_USER = "maestro-agent"
 _REQUEST_S = 5.0

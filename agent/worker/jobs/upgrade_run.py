@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from agent import cycle
-from agent.act import Acted, not_repaired, transaction
 from agent.core.model.facts import UNMET, Repair
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
 from agent.core.model.plan import Plan, Step, Why
@@ -12,9 +10,11 @@ from agent.core.packages import verify
 from agent.core.packages.batches import pack
 from agent.core.packages.gates import Refusal, veto
 from agent.core.policy.policy import Conffiles
-from agent.cycle import Context
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
-from agent.remove import remove
+from agent.worker.context import Context
+from agent.worker.steps import plan as planning
+from agent.worker.steps.install import Acted, not_repaired, transaction
+from agent.worker.steps.remove import remove
 
 _ROUNDS = 4
 """How often a run plans anew because the machine changed under it."""
@@ -44,9 +44,9 @@ class Run:
         """
         self._may_refresh = refresh
         if refresh:
-            self._refreshed = cycle.refresh(self._context)
+            self._refreshed = planning.refresh(self._context)
         plan = self._plan()
-        cycle.remember(self._context, plan)
+        planning.remember(self._context, plan)
         if plan_id is not None and plan.id != plan_id:
             raise ChangedError(
                 f"the plan is {plan.id} now, not {plan_id}: the machine has changed since. "
@@ -75,7 +75,7 @@ class Run:
         return replace(outcome, result=result, message=message)
 
     def _plan(self) -> Plan:
-        plan = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+        plan = planning.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
         if not self._mending:
             return plan
         return replace(plan, install=(*plan.install, *self._reinstallations(plan)))
@@ -178,7 +178,7 @@ class Run:
             elif self._may_refresh:
                 # A package that has gone was most likely superseded: newer lists will say by what.
                 self._may_refresh = False
-                self._refreshed = cycle.refresh(self._context)
+                self._refreshed = planning.refresh(self._context)
             else:
                 self._drop([step for step in plan.install if step.package in download.failed], download.failed)
             plan = self._plan()
@@ -226,8 +226,8 @@ class Run:
         # What failed is told as failed; it waits for the next run, so it is not held back.
         for failure in self._so_far.failed:
             self._dropped.pop(failure.package, None)
-        after = cycle.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
-        cycle.remember(self._context, after)
+        after = planning.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+        planning.remember(self._context, after)
         failed = (*self._so_far.failed, *self._still_unfinished(after))
         self.after = after
         outcome = replace(

@@ -13,8 +13,8 @@ from agent.core.model.plan import Held, Plan, Step
 from agent.core.packages.cves import Fixes, Subject
 from agent.core.policy.policy import FetchAhead
 from agent.core.ports import Archive, Wanted
-from agent.cycle import Context
 from agent.errors import BusyError, HostError, StoppedError
+from agent.worker.context import Context
 
 
 def look_ahead(context: Context, plan: Plan) -> bool:

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from agent import jobs, log
+from agent import log
 from agent.config.load import load
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
 from agent.core.ports import Stop, Tell
-from agent.cycle import Context
 from agent.errors import AgentError, BusyError, ChangedError, HostError, PrivilegeError, StoppedError
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.prefetch import AptChangelogs
@@ -25,11 +24,13 @@ from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
 from agent.host.process.deadline import within
-from agent.protocol import Answer, Request, Verb, decode_line, encode_answer, encode_tell
 from agent.state.documents import explanation_document, outcome_document, plan_document
 from agent.state.job_status import describe_running, keep_begun, keep_ended
 from agent.state.record import Memory
 from agent.state.store import Store
+from agent.worker.context import Context
+from agent.worker.jobs import jobs
+from agent.worker.protocol import Answer, Request, Verb, decode_line, encode_answer, encode_tell
 
 _EXIT = {
     Result.UP_TO_DATE: 0,

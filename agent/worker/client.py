@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from agent.core.ports import Tell
 from agent.errors import BusyError, HostError, PrivilegeError, RecordError
-from agent.protocol import Answer, Request, decode_line, encode_request
+from agent.worker.protocol import Answer, Request, decode_line, encode_request
 
 SOCKET = "/run/maestro-agent-worker.sock"
 _CONNECT_S = 10.0

@@ -3,16 +3,18 @@
 from contextlib import nullcontext
 from dataclasses import replace
 
-from agent import ahead, cycle, log
-from agent.aftermath import add_finished, complete_cut_off
+from agent import log
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Plan, Scope
 from agent.core.packages import explain as explaining
 from agent.core.packages.explain import Explanation
-from agent.cycle import Context
 from agent.errors import BusyError, HostError, StoppedError, UsageError
-from agent.observe import observe
-from agent.run import Run
+from agent.worker.context import Context
+from agent.worker.jobs.upgrade_run import Run
+from agent.worker.steps import plan as planning
+from agent.worker.steps import prefetch
+from agent.worker.steps.observe import observe
+from agent.worker.steps.recover import add_finished, complete_cut_off
 
 
 def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = True) -> Plan:
@@ -23,12 +25,12 @@ def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = Tru
         HostError: the machine cannot be looked at.
     """
     with context.engine.turn() if refresh else nullcontext():
-        refreshed = cycle.refresh(context) if refresh else context.memory.refreshed()
-        plan = cycle.look_and_decide(context, scope, refreshed)
+        refreshed = planning.refresh(context) if refresh else context.memory.refreshed()
+        plan = planning.look_and_decide(context, scope, refreshed)
         if remember:
-            cycle.remember(context, plan)
-            if refresh and ahead.look_ahead(context, plan) and context.memory.shows(plan):
-                cycle.remember(context, plan)
+            planning.remember(context, plan)
+            if refresh and prefetch.look_ahead(context, plan) and context.memory.shows(plan):
+                planning.remember(context, plan)
     fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
     log.event("check.finished", scope=scope.value, **fields)
     return plan
@@ -47,7 +49,7 @@ def explain(context: Context, name: str) -> Explanation:
         similar = context.engine.similar(name)
         hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
         raise UsageError(f"no package named {name!r} is known to apt on this machine{hint}")
-    return explaining.explain(context.policy, facts, cycle.decide(context, Scope.SECURITY, facts), known)
+    return explaining.explain(context.policy, facts, planning.decide(context, Scope.SECURITY, facts), known)
 
 
 def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_id: str | None) -> Outcome:
@@ -76,7 +78,7 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
     except HostError as error:
         outcome = run.end(Result.FAILED, str(error))
     outcome = add_finished(outcome, left, context.engine.states)
-    ahead.look_back(context, outcome, run.after)
+    prefetch.look_back(context, outcome, run.after)
     try:
         context.memory.keep_outcome(outcome, context.machine.now())
     except HostError as error:  # what was done must be told, above all where it cannot be written down
