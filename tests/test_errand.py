@@ -14,7 +14,7 @@ import pytest
 
 from agent.core.schedule.jobs import Job
 from agent.core.schedule.slots import Attempts
-from agent.errand import Errand
+from agent.daemon.job_dispatcher import Errand
 from agent.state.job_status import keep_begun, keep_ended
 from agent.state.store import Store
 from agent.worker.protocol import Answer, decode_request, encode_answer, encode_tell
@@ -190,6 +190,6 @@ def test_a_silent_worker_is_stuck_after_a_while(store: Store, monkeypatch: pytes
     errand = Errand(store)
     errand.take(Job.CHECK)
     fresh = errand.stuck
-    monkeypatch.setattr("agent.errand.SILENT_S", -1.0)
+    monkeypatch.setattr("agent.daemon.job_dispatcher.SILENT_S", -1.0)
 
     assert (fresh, errand.stuck) == (False, True)

@@ -45,8 +45,8 @@ PURE = {
 CLOCKS = {"now", "utcnow", "today"}
 CATCHES_ALL = {
     "agent/cli/main.py",  # the command line's boundary
-    "agent/daemon.py",  # the daemon's loop
-    "agent/errand.py",  # the same, in its other thread
+    "agent/daemon/service.py",  # the daemon's loop
+    "agent/daemon/job_dispatcher.py",  # the same, in its other thread
     "agent/worker/server.py",  # the root half's own process
     "agent/worker/runner.py",  # the job's own process
     "agent/host/dpkg/child.py",  # dpkg's own process

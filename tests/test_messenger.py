@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.schedule.exports import Pulse
+from agent.daemon.export_supervisor import Messenger
 from agent.host.process.spawn import Child
-from agent.messenger import Messenger
 from agent.report.export_state import pulse_document
 from agent.state.exporter_status import Listener, read_telling, write_telling
 from agent.state.job_status import keep_begun, keep_ended

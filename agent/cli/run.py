@@ -5,7 +5,7 @@ import os
 
 from agent import log
 from agent.cli.options import config_path
-from agent.daemon import Daemon
+from agent.daemon.service import Daemon
 from agent.state.daemon_status import RUN_DIRECTORY
 
 EXAMPLE = "example: systemctl reload maestro-agent   (reads the configuration again)"

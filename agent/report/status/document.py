@@ -19,7 +19,7 @@ _SHOWN = 8
 _JOBS = ("check", "upgrade")
 _CLOCK_SLACK = timedelta(minutes=5)
 _SILENT = timedelta(minutes=2)
-"""The daemon says something each 30 s (`agent.daemon`)."""
+"""The daemon says something each 30 s (`agent.daemon.service`)."""
 
 
 class Running:

@@ -13,15 +13,15 @@ from pathlib import Path
 from agent import log
 from agent.config.load import load
 from agent.core.schedule.jobs import Host, Job, rota
-from agent.errand import SILENT_S, Errand, Remembered
+from agent.daemon.export_supervisor import Messenger
+from agent.daemon.job_dispatcher import SILENT_S, Errand, Remembered
+from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
 from agent.host.machine.cloud_init import cloud_init_runs
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
 from agent.host.reboot.flag import read_flag
-from agent.host.scheduler import Scheduler
 from agent.host.systemd import notify, watchdog_s
-from agent.messenger import Messenger
 from agent.state.daemon_status import Liveness
 from agent.state.job_status import describe_running
 from agent.state.store import Store
