@@ -108,7 +108,7 @@ def test_a_sender_is_started_each_five_minutes(world: World) -> None:
 
     assert len(world.started) == 13  # the first at once, after a day without one
     assert list(world.arguments[:2]) == ["--config", "/etc/c.toml"]
-    assert "tell-centre" in world.arguments
+    assert "export-endpoint" in world.arguments
 
 
 def test_after_booting_it_waits_for_its_slot(world: World) -> None:
@@ -207,7 +207,7 @@ def test_a_listener_that_is_switched_off_is_left_alone_and_no_longer_spoken_of(t
     three.look(NOON + 6 * MINUTE)
 
     ended = {one.verb: one.code for one in three.started}
-    assert ended == {"tell-centre": None, "tell-textfile": None, "tell-otlp": -9}
+    assert ended == {"export-endpoint": None, "export-prometheus": None, "export-otlp": -9}
     assert [three.told(listener) for listener in Listener] == [True, True, False]
 
 
@@ -216,7 +216,7 @@ def test_where_only_numbers_are_written_nobody_else_is_told(three: World) -> Non
 
     three.look(NOON)
 
-    assert [one.verb for one in three.started] == ["tell-textfile"]
+    assert [one.verb for one in three.started] == ["export-prometheus"]
 
 
 def test_what_failed_under_the_old_configuration_is_no_reason_to_wait_under_the_new(three: World) -> None:

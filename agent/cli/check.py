@@ -2,8 +2,8 @@
 
 import argparse
 
-from agent.cli.jobs import best_way, do
 from agent.cli.options import add_wait, asker, config_path
+from agent.cli.run_job import best_way, do
 from agent.report.text import plan_lines
 from agent.worker.protocol import Request, Verb
 from agent.worker.runner import attached

@@ -3,9 +3,9 @@
 import argparse
 from datetime import datetime, timezone
 
-from agent.cli.jobs import do
 from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
+from agent.cli.run_job import do
 from agent.errors import UsageError
 from agent.host.reboot.flag_facts import read_reboot
 from agent.report.text import explanation_lines

@@ -27,9 +27,9 @@ _VERBS = {
     "config": "validate the configuration, or show what holds and where it came from",
 }
 _PARTS = {
-    "tell-centre": "tell the centre, and nobody else",
-    "tell-textfile": "write the file for Prometheus",
-    "tell-otlp": "tell the OpenTelemetry collector",
+    "export-endpoint": "tell the centre, and nobody else",
+    "export-prometheus": "write the file for Prometheus",
+    "export-otlp": "tell the OpenTelemetry collector",
 }
 """Verbs that the agent itself runs, each a process of its own; no help lists them."""
 _OPTIONS_WITH_VALUE = {"--config", "--state-dir"}

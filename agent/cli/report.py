@@ -2,9 +2,9 @@
 
 import argparse
 
+from agent.cli.export import HOW, add_run_dir
 from agent.cli.options import config_path
 from agent.cli.output import print_json
-from agent.cli.telling import HOW, add_run_dir
 from agent.config.load import load
 from agent.errors import ConfigError
 from agent.host.machine.os_release import read_distro

@@ -2,8 +2,8 @@
 
 import argparse
 
-from agent.cli.jobs import best_way, do
 from agent.cli.options import add_wait, asker, config_path
+from agent.cli.run_job import best_way, do
 from agent.core.model.plan import Scope
 from agent.report.text import outcome_lines, plan_lines
 from agent.worker.protocol import Request, Verb

@@ -90,7 +90,7 @@ def test_all_three_are_told_and_each_says_so(
 def test_with_the_file_alone_no_network_is_imported_and_no_outbox_made(told: Told) -> None:
     textfile(told)
     options = ["--config", str(told.directory / "config.toml"), "--state-dir", str(told.directory / "state")]
-    command = [*options, "tell-textfile", "--run-dir", str(told.directory / "run")]
+    command = [*options, "export-prometheus", "--run-dir", str(told.directory / "run")]
     program = f"import sys; from agent.cli.main import main; main({command!r}); print(*sys.modules)"
 
     done = subprocess.run(["/usr/bin/python3", "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from agent.cli.telling import add_run_dir, come_back, set_out
+from agent.cli.export import add_run_dir, come_back, set_out
 from agent.report.prometheus.exporter import Scribe
 from agent.state.exporter_status import Listener
 from agent.state.store import Store

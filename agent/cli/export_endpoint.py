@@ -2,7 +2,7 @@
 
 import argparse
 
-from agent.cli.telling import add_run_dir, come_back, counted, set_out
+from agent.cli.export import add_run_dir, come_back, counted, set_out
 from agent.errors import HostError
 from agent.report.endpoint.exporter import Courier
 from agent.state.exporter_status import Listener
