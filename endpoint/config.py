@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from endpoint.core.times import parse_duration
+from endpoint.core.timestamps import parse_duration
 from endpoint.errors import ConfigError
 
 if sys.version_info >= (3, 11):

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from endpoint.cli import tryout
+from endpoint.cli import try_out
 from endpoint.config import read_config
 from endpoint.core.fleet import fleet_document
+from endpoint.core.host_id import host_name
 from endpoint.core.text import fleet_lines, gap_lines
-from endpoint.core.times import moment
+from endpoint.core.timestamps import moment
 from endpoint.errors import EndpointError, UsageError
-from endpoint.identity import host_name
-from endpoint.server import serve
-from endpoint.store.opened import opened
+from endpoint.http.server import serve
+from endpoint.store.queries import Views
+from endpoint.store.session import opened
 from endpoint.store.tokens import Role, Tokens
-from endpoint.store.views import Views
 from endpoint.version import VERSION
 
 _LONGEST = 256
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("serve", parents=[common], help="take reports until asked to stop")
     one.set_defaults(run=_serve)
     one = commands.add_parser("try", help="serve on loopback with certificates and a token made on the spot")
-    tryout.add_arguments(one)
+    try_out.add_arguments(one)
     one = commands.add_parser("fleet", parents=[common], help="who is pending, held, needs a reboot, has gone silent")
     one.add_argument("--json", action="store_true", help="print maestro.fleet/1")
     one.set_defaults(run=_fleet)

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from endpoint.core.gaps import Gaps, total
-from endpoint.core.times import moment
+from endpoint.core.timestamps import moment
 
 SCHEMA = "maestro.fleet/1"
 

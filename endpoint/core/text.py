@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from endpoint.core.fleet import Stream
-from endpoint.core.times import age, parse_moment
+from endpoint.core.timestamps import age, parse_moment
 
 _HEAD = ("HOST", "SEEN", "HEALTH", "PENDING", "HELD", "REBOOT", "LAST RUN", "EVENTS", "ID")
 

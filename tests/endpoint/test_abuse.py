@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import pytest
 
-from endpoint.core.parse import MOST_VALUES, parse
+from endpoint.core.json_body import MOST_VALUES, parse
 from endpoint.errors import RefusedError
 from endpoint.store.database import Database
-from endpoint.store.views import Views
+from endpoint.store.queries import Views
 from tests.endpoint.conftest import Make
 from tests.endpoint.test_keeping import NOW, put
 from tests.endpoint.test_messages import gaps, host_row

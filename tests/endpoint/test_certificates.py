@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from endpoint.identity import certified_host, host_name
+from endpoint.core.host_id import host_name
+from endpoint.http.auth import certified_host
 from tests.endpoint.conftest import Make
 from tests.support.authority import Authority, Certificate
 from tests.support.centre import Centre

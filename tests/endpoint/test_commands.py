@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from endpoint.cli import tryout
+from endpoint.cli import try_out
 from endpoint.config import Config, read_config
 from endpoint.errors import ConfigError
 from tests.support.authority import Authority
@@ -90,7 +90,7 @@ def said(out: Path) -> str:
 
 
 def test_what_the_agent_can_read_where_it_is_is_not_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(tryout, "_READER", "nogroup")
+    monkeypatch.setattr(try_out, "_READER", "nogroup")
     for hidden in (tmp_path, Path("/run")):
         with tempfile.TemporaryDirectory(dir=hidden) as name:
             place = Path(name)
@@ -98,12 +98,12 @@ def test_what_the_agent_can_read_where_it_is_is_not_copied(monkeypatch: pytest.M
             token = place / "token"
             token.touch(0o600)
 
-            seen = tryout._shown(token)  # noqa: SLF001 - who runs it must be root, and the agent installed
+            seen = try_out._shown(token)  # noqa: SLF001 - who runs it must be root, and the agent installed
 
             assert seen is (hidden == Path("/run"))
             assert token.stat().st_mode & 0o777 == (0o640 if seen else 0o600)
             place.chmod(0o700)
-            assert tryout._shown(token) is False  # noqa: SLF001
+            assert try_out._shown(token) is False  # noqa: SLF001
 
 
 def test_certificates_that_have_run_out_are_made_anew(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoint.core.batch import read_message
+from endpoint.core.deduplicate import Known, Seen, Status, sift
 from endpoint.core.fleet import Stream, fleet_document
 from endpoint.core.gaps import Gaps, Span, expected, find_gaps, total
-from endpoint.core.parse import DEEPEST, MOST_BYTES, inflate, parse
-from endpoint.core.rate import Rates
-from endpoint.core.sift import Known, Seen, Status, sift
+from endpoint.core.json_body import DEEPEST, MOST_BYTES, inflate, parse
+from endpoint.core.messages import read_message
+from endpoint.core.rate_limit import Rates
 from endpoint.core.text import fleet_lines, gap_lines
-from endpoint.core.times import age, moment, parse_moment
+from endpoint.core.timestamps import age, moment, parse_moment
 from endpoint.errors import RefusedError
 from tests.support.messages import Outbox, Raw
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from endpoint.store.database import Database
-from endpoint.store.views import Views
+from endpoint.store.queries import Views
 from tests.endpoint.conftest import Make
 from tests.support.authority import Authority
 from tests.support.centre import Centre, Client, free_port

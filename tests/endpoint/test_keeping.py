@@ -9,16 +9,16 @@ import pytest
 import sqlalchemy as sa
 
 from endpoint.config import Config, Fleet, Keeping
-from endpoint.core.batch import Batch, read_message
+from endpoint.core.deduplicate import Sifted
 from endpoint.core.fleet import Stream
 from endpoint.core.gaps import total
-from endpoint.core.sift import Sifted
+from endpoint.core.messages import Batch, read_message
+from endpoint.http.retention_thread import Upkeep
 from endpoint.store.database import Database
-from endpoint.store.pruning import Pruning, Turn
-from endpoint.store.streams import Streams
+from endpoint.store.ingest import Streams
+from endpoint.store.queries import Views
+from endpoint.store.retention import Pruning, Turn
 from endpoint.store.tables import EVENTS, LOSSES, METADATA, REFUSALS, STATES, STREAMS, UPKEEP
-from endpoint.store.views import Views
-from endpoint.upkeep import Upkeep
 from tests.endpoint.conftest import Make
 from tests.endpoint.test_messages import gaps, host_row
 from tests.support.messages import Outbox, Raw

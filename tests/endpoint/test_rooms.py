@@ -34,7 +34,7 @@ OURS = {
     "typing",
     "zlib",
 }
-CATCHES_ALL = "endpoint/web.py"
+CATCHES_ALL = "endpoint/http/api.py"
 
 
 def imported(module: str) -> set[str]:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoint.schemas import DIRECTORY, Check, lenient, strict
+from endpoint.http.validation import DIRECTORY, Check, lenient, strict
 from tests.support.messages import GOLDEN, Outbox, Raw, outcome, report
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent

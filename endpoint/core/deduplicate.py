@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from endpoint.core.batch import Kind, Message
+from endpoint.core.messages import Kind, Message
 
 
 class Status(Enum):

@@ -1,16 +1,15 @@
 """Who is asking: a bearer token, or a client certificate that TLS has verified already."""
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from endpoint.core.host_id import host_name
 from endpoint.errors import RefusedError
 from endpoint.store.tokens import Role, Token, Tokens
 
-_UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 _BELIEVED_S = 5.0
 _MOST_REMEMBERED = 50_000
 
@@ -75,9 +74,3 @@ def certified_host(certificate: Mapping[str, Any]) -> str | None:
     names = [value for _, value in certificate.get("subjectAltName", ())]
     names += [value for part in certificate.get("subject", ()) for kind, value in part if kind == "commonName"]
     return next((host for host in map(host_name, names) if host is not None), None)
-
-
-def host_name(text: object) -> str | None:
-    """Return the host id that a text is, as `urn:uuid:...` or bare; None where it is none."""
-    found = _UUID.fullmatch(str(text).lower())
-    return found.group(1) if found else None

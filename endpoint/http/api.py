@@ -17,18 +17,18 @@ from werkzeug.routing import Map
 
 from endpoint import log
 from endpoint.config import Config
-from endpoint.core.batch import Batch, Message, read_heartbeat, read_message, read_place
+from endpoint.core.deduplicate import Sifted, Status
 from endpoint.core.fleet import fleet_document
-from endpoint.core.parse import MOST_SENT_BYTES, inflate, parse
-from endpoint.core.rate import Rates
-from endpoint.core.sift import Sifted, Status
+from endpoint.core.json_body import MOST_SENT_BYTES, inflate, parse
+from endpoint.core.messages import Batch, Message, read_heartbeat, read_message, read_place
+from endpoint.core.rate_limit import Rates
 from endpoint.errors import LaterError, RefusedError, StoreError
-from endpoint.identity import Caller, Identities
-from endpoint.schemas import Checks
+from endpoint.http.auth import Caller, Identities
+from endpoint.http.validation import Checks
 from endpoint.store.database import Database
-from endpoint.store.streams import Streams
+from endpoint.store.ingest import Streams
+from endpoint.store.queries import Views
 from endpoint.store.tokens import Role, Tokens
-from endpoint.store.views import Views
 
 _MOST_MESSAGES = 500
 _LARGE_BYTES = 1 << 20

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from endpoint.config import Config, read_config
 from endpoint.errors import EndpointError, UsageError
-from endpoint.server import serve
-from endpoint.store.opened import opened
+from endpoint.http.server import serve
+from endpoint.store.session import opened
 from endpoint.store.tokens import Role, Tokens
 
 _READER = "maestro-agent"

@@ -7,7 +7,7 @@ from endpoint import log
 from endpoint.config import Config
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
-from endpoint.store.pruning import Pruning, Turn
+from endpoint.store.retention import Pruning, Turn
 
 _LOOK_S = 60.0
 _PAUSE_S = 0.05

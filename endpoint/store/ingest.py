@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from endpoint.core.batch import Batch, Kind, Message
-from endpoint.core.sift import Known, Seen, Sifted, sift, sift_unknown
+from endpoint.core.deduplicate import Known, Seen, Sifted, sift, sift_unknown
+from endpoint.core.messages import Batch, Kind, Message
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS

@@ -18,9 +18,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from endpoint import log
 from endpoint.config import Certificates, Config, Tls, database_url
 from endpoint.errors import ConfigError
+from endpoint.http.api import make_app
+from endpoint.http.retention_thread import Upkeep
 from endpoint.store.database import Database
-from endpoint.upkeep import Upkeep
-from endpoint.web import make_app
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 4 << 20
@@ -168,7 +168,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             "bind": server.listen,
             "workers": server.workers,
             "threads": server.threads,
-            "worker_class": "endpoint.server.Worker",
+            "worker_class": "endpoint.http.server.Worker",
             "worker_connections": server.connections,
             "keepalive": server.keep_alive_s,
             "graceful_timeout": _GRACEFUL_S,

@@ -12,7 +12,7 @@ from typing import Any
 import fastjsonschema
 import jsonschema
 
-DIRECTORY = Path(__file__).resolve().parent.parent / "schemas"
+DIRECTORY = Path(__file__).resolve().parent.parent.parent / "schemas"
 _LONGEST_FAULT = 300
 
 
