@@ -26,10 +26,10 @@ test-all:
 	MAESTRO_TEST_RELEASES="bookworm trixie forky" tools/test
 
 faults:
-	$(PYTHON) -m tests.fault_run
+	$(PYTHON) -m tests.faults.power_cuts
 
 daemon-faults:
-	$(PYTHON) -m tests.daemon_run
+	$(PYTHON) -m tests.faults.daemon_kills
 
 deb:
 	tools/build-deb

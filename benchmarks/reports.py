@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.figures import Aims
 from tests.support.authority import Authority
-from tests.support.centre import Centre, free_port
+from tests.support.endpoint_server import Centre, free_port
 from tests.support.messages import Outbox
 from tests.support.postgres import cluster
 

@@ -25,8 +25,8 @@ from agent.state.timestamps import moment
 from benchmarks.figures import Aims
 from tests.core.given import NO_CENTRE
 from tests.support.authority import Authority
-from tests.support.centre import Centre, free_port
-from tests.support.faultproxy import private_file
+from tests.support.endpoint_server import Centre, free_port
+from tests.support.fault_proxy import private_file
 
 BEATS = 288
 LOOKS = 4

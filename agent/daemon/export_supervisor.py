@@ -1,8 +1,8 @@
 """Has the listeners told: knows when it is time, and starts the processes that do it. The daemon itself sends nothing.
 
 Level-triggered as the rest of the daemon: it compares the record with what it last had told, and reads when a sender
-wants to go next. What is sent, and whether it arrived, is the sender's business (`agent.report.endpoint.exporter`, `agent.report.prometheus.exporter`,
-`agent.report.otlp.exporter`). Each listener has a sender of its own, so that a slow one holds up no other.
+wants to go next. What is sent, and whether it arrived, is the sender's business
+(`agent.report.endpoint.exporter`, `agent.report.prometheus.exporter`, `agent.report.otlp.exporter`). Each listener has a sender of its own, so that a slow one holds up no other.
 """
 
 import os

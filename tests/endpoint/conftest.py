@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.authority import Authority
-from tests.support.centre import Centre, Client, free_port
+from tests.support.endpoint_server import Centre, Client, free_port
 from tests.support.postgres import Cluster, cluster
 
 DATABASES = [

@@ -16,10 +16,10 @@ from endpoint.errors import RefusedError
 from endpoint.store.database import Database
 from endpoint.store.queries import Views
 from tests.endpoint.conftest import Make
-from tests.endpoint.test_keeping import NOW, put
 from tests.endpoint.test_messages import gaps, host_row
 from tests.endpoint.test_refusals import _peak_kib, problem
-from tests.support.centre import Centre, Client
+from tests.endpoint.test_retention import NOW, put
+from tests.support.endpoint_server import Centre, Client
 from tests.support.messages import HASH, Outbox
 
 NASTY = ("\x00", "\udce4", "a\nb", "\x1b[2J", "é" * 20, "'; DROP TABLE streams; --")
@@ -226,7 +226,7 @@ def test_what_a_host_token_may_not_send_counts_towards_its_share(make: Make) -> 
     assert bad[-1] == 429
 
 
-def test_a_centre_whose_clock_was_ahead_finds_hosts_silent_again(database: Database) -> None:  # noqa: F811 - see above
+def test_a_centre_whose_clock_was_ahead_finds_hosts_silent_again(database: Database) -> None:
     box = Outbox()
     put(database, box, NOW + timedelta(days=4000), box.event())
     put(database, box, NOW, box.event())

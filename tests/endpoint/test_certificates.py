@@ -12,7 +12,7 @@ from endpoint.core.host_id import host_name
 from endpoint.http.auth import certified_host
 from tests.endpoint.conftest import Make
 from tests.support.authority import Authority, Certificate
-from tests.support.centre import Centre
+from tests.support.endpoint_server import Centre
 from tests.support.messages import Outbox
 
 HANGS_UP = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)

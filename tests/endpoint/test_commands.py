@@ -16,7 +16,7 @@ from endpoint.cli import try_out
 from endpoint.config import Config, read_config
 from endpoint.errors import ConfigError
 from tests.support.authority import Authority
-from tests.support.centre import CHECKOUT, free_port
+from tests.support.endpoint_server import CHECKOUT, free_port
 
 CONFIG = CHECKOUT / "docs/endpoint/config.example.toml"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.centre import CHECKOUT
+from tests.support.endpoint_server import CHECKOUT
 
 COMMANDS = ("", "serve", "try", "fleet", "gaps", "token", "token add", "token list", "token revoke")
 COMPLETE = """

@@ -19,7 +19,7 @@ from endpoint.store.database import Database
 from endpoint.store.queries import Views
 from tests.endpoint.conftest import Make
 from tests.support.authority import Authority
-from tests.support.centre import Centre, Client, free_port
+from tests.support.endpoint_server import Centre, Client, free_port
 from tests.support.messages import Outbox, Raw
 from tests.support.postgres import Cluster
 

@@ -12,7 +12,7 @@ import pytest
 from tests.endpoint.conftest import Make
 from tests.endpoint.test_messages import host_row
 from tests.endpoint.test_refusals import problem
-from tests.support.centre import Answer, Centre, Client
+from tests.support.endpoint_server import Answer, Centre, Client
 from tests.support.messages import HASH, Outbox
 
 OTHER = "f" * 16

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.centre import Client
+from tests.support.endpoint_server import Client
 from tests.support.messages import Outbox
 
 ANSWERS = {200, 400, 413, 422}

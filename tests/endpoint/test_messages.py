@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from tests.support.centre import Centre, Client
+from tests.support.endpoint_server import Centre, Client
 from tests.support.messages import MOMENT, Outbox, outcome
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.endpoint.conftest import Make
-from tests.support.centre import Answer, Centre, Client
+from tests.support.endpoint_server import Answer, Centre, Client
 from tests.support.messages import Outbox
 
 

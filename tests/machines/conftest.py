@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import bases
 from tests.support.booted import booted
-from tests.support.kept import Kept, installed_layer
+from tests.support.recorded import Kept, installed_layer
 from tests.support.repository import Signer
 
 Layers = tuple[Path, ...]

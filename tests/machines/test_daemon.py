@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import bases
 from tests.support.booted import booted
-from tests.support.kept import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, put_off
+from tests.support.recorded import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, put_off
 from tests.support.repository import Signer, package
 from tests.support.scenario import answer, names
 

@@ -8,7 +8,7 @@ import pytest
 from tests.machines.conftest import Layers
 from tests.support.booted import booted
 from tests.support.daemon_faults import Trial
-from tests.support.kept import UNIT, Kept
+from tests.support.recorded import UNIT, Kept
 from tests.support.repository import Signer
 
 pytestmark = pytest.mark.xdist_group("booted")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.forgeries import FLOOD, FORGE, FORGERIES, HOLD, KNOCK, LOCK_ALL, SLOW, SUDDEN_FLOOD, request
-from tests.support.kept import DOOR, RECORD, SOCKET, UNIT, Kept
+from tests.support.recorded import DOOR, RECORD, SOCKET, UNIT, Kept
 from tests.support.repository import package
 
 pytestmark = pytest.mark.xdist_group("booted")

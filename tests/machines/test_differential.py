@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenarios.table import WORLDS
 from tests.support import bases, peer
-from tests.support.laws import broken_laws
+from tests.support.invariants import broken_laws
 from tests.support.machine import machine
 from tests.support.repository import Signer
 from tests.support.scenario import Scenario, reasons
 from tests.support.world import State, World, came_of, furnish, origins_of, state_of
-from tests.worlds.table import WORLDS
 
 
 @dataclass(frozen=True, kw_only=True)

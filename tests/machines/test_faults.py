@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import aftermath, bases, faults
+from tests.support import bases, crash_checks, faults
 from tests.support.repository import Signer
 
 AIMED = (
@@ -52,9 +52,9 @@ def test_the_comparison_sees_what_was_not_mended(ground: faults.Ground) -> None:
     assert ground.after is not None
     with ground.start(over_http=False) as running:
         running.check("maestro-agent upgrade")
-        good = aftermath.of_machine(running, ground.after)
+        good = crash_checks.of_machine(running, ground.after)
         running.check(spoil)
-        bad = "\n".join(aftermath.of_machine(running, ground.after))
+        bad = "\n".join(crash_checks.of_machine(running, ground.after))
 
     assert good == []
     for word in (

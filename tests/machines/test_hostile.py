@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.delivery.sender import until
+from tests.report.installation import until
 from tests.support.machine import Machine
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, names, reasons

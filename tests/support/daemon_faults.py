@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from tests.support.kept import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, newer
+from tests.support.recorded import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, newer
 from tests.support.repository import Package, package
 
 _LIKE = ("bsdutils-like", "libc6-like", "python3-minimal-like", "systemd-like")

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support import aftermath, bases
-from tests.support.aftermath import RECORD
+from tests.support import bases, crash_checks
+from tests.support.crash_checks import RECORD
 from tests.support.fault_packages import STATE, edit_conffiles, mix, still_offered
 from tests.support.machine import Machine, machine
 from tests.support.repository import Signer
@@ -210,7 +210,7 @@ def ground(codename: str, agent_layer: Path, signer: Signer, scratch: Path, jobs
         ):
             made.durations = dict(zip((False, True), pool.map(_whole_run, (after, other)), strict=True))
             made.after = after
-            made.wanted = aftermath.versions(after)
+            made.wanted = crash_checks.versions(after)
             yield made
 
 
@@ -268,7 +268,7 @@ def _try_point(made: Ground, verdict: Verdict, evidence: Path | None) -> None:
             if not verdict.arrived and not verdict.unfinished:  # all was still to do: as good as a whole run
                 made.durations[point.over_http] = (made.durations[point.over_http] + verdict.seconds) / 2
             if verdict.problems and evidence is not None:
-                aftermath.keep_evidence(running, evidence / point.name, [verdict.phase, *verdict.problems])
+                crash_checks.keep_evidence(running, evidence / point.name, [verdict.phase, *verdict.problems])
             return
     verdict.problems.append(f"was never reached: {tries} runs were over before it")
 
@@ -301,29 +301,29 @@ def _cut_off(running: Machine, point: Point, after_s: float) -> float | None:
 def _wait_until_dead(running: Machine) -> None:
     """Wait until nothing but the first process is left: what was killed may be a moment in the kernel yet."""
     deadline = time.monotonic() + 20
-    while left := aftermath.alive(running):
+    while left := crash_checks.alive(running):
         assert time.monotonic() < deadline, f"still alive: {left}"
         time.sleep(0.002)
 
 
 def _mend_and_judge(made: Ground, running: Machine, verdict: Verdict) -> None:
     assert made.after is not None
-    killed = aftermath.records(running)[1:]  # the first is of the run that prepared the machine
-    found = aftermath.versions(running)
+    killed = crash_checks.records(running)[1:]  # the first is of the run that prepared the machine
+    found = crash_checks.versions(running)
     verdict.recorded = bool(killed)
     verdict.arrived = sum(name.startswith("fault-") and made.wanted.get(name) == one for name, one in found.items())
     verdict.unfinished = sum("ok installed" not in state for state in found.values())
-    verdict.problems += aftermath.after_cut(running, made.layers[0], made.wanted, killed)
+    verdict.problems += crash_checks.after_cut(running, made.layers[0], made.wanted, killed)
     started = time.monotonic()
     done = running.run("maestro-agent upgrade --json", timeout=_LONGEST_S)
     verdict.seconds = time.monotonic() - started
-    verdict.problems += aftermath.of_answer(done)
-    verdict.problems += aftermath.of_history(running, killed)
-    verdict.problems += aftermath.of_machine(running, made.after)
-    verdict.forgotten = aftermath.forgotten_conffiles(running)
+    verdict.problems += crash_checks.of_answer(done)
+    verdict.problems += crash_checks.of_history(running, killed)
+    verdict.problems += crash_checks.of_machine(running, made.after)
+    verdict.forgotten = crash_checks.forgotten_conffiles(running)
     told = {
         (one["package"], one["architecture"])
-        for run in aftermath.records(running)[1:]
+        for run in crash_checks.records(running)[1:]
         for kind in ("upgraded", "new", "repaired")
         for one in run[kind]
     }

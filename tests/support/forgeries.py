@@ -2,7 +2,7 @@
 
 import json
 
-from tests.support.kept import SOCKET
+from tests.support.recorded import SOCKET
 
 KNOCK = f"""
 import socket, time

@@ -1,0 +1,106 @@
+"""The daemon in its sandbox on a booted machine tells a real centre, over real TLS, what comes on record there."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.installation import stored_events, until
+from tests.support.authority import Authority
+from tests.support.endpoint_server import Centre
+from tests.support.recorded import RECORD, UNIT, Kept
+from tests.support.repository import package
+
+pytestmark = pytest.mark.xdist_group("booted")
+PORT = 8443
+SETTINGS = f"""\
+[endpoint]
+url = "https://127.0.0.1:{PORT}"
+token_file = "/etc/maestro-agent/token"
+ca_file = "/etc/maestro-agent/ca.pem"
+interval = "1m"
+"""
+
+
+@pytest.fixture
+def centre(own: Kept, tmp_path: Path) -> Iterator[Centre]:
+    """Return a centre on the machine's own loopback, with a database outside of it."""
+    authority = Authority.make(tmp_path / "ca")
+    database = f"sqlite:///{tmp_path}/endpoint.db"
+    made = Centre(directory=tmp_path, authority=authority, database=database, port=PORT, network=own.machine.leader)
+    made.configure()
+    made.start()
+    yield made
+    made.end()
+
+
+def introduce(host: Kept, centre: Centre) -> None:
+    """Do on the machine what docs/endpoint/README.md tells an operator to do."""
+    token = centre.token("--name", "tests")
+    host.machine.write("/srv/token", f"{token}\n", 0o600)
+    host.machine.check("install -m 640 -g maestro-agent /srv/token /etc/maestro-agent/token")
+    host.machine.write("/etc/maestro-agent/ca.pem", centre.authority.file.read_text())
+    host.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS)
+    host.machine.check(f"systemctl reload {UNIT}")
+
+
+def kinds(centre: Centre) -> list[str]:
+    return [body["type"] for _, _, body in stored_events(Path(centre.directory, "endpoint.db"))]
+
+
+def row(centre: Centre) -> Any:
+    """Return the machine's row of the fleet."""
+    hosts = json.loads(centre.run("fleet", "--json").stdout)["hosts"]
+    return hosts[0] if hosts else None
+
+
+def test_what_happens_on_a_machine_reaches_its_centre_through_kills_and_a_reboot(own: Kept, centre: Centre) -> None:
+    own.wait_for_daemon()
+    own.have(package("patched", "2"))
+    introduce(own, centre)
+
+    own.upgrade("--wait")
+    until("the outcome is told", lambda: "outcome" in kinds(centre), 120)
+    centre.stop()
+    before = own.wait_for_daemon()
+    own.machine.run(f"systemctl kill -s KILL {UNIT}")  # it complains where a sender ends by itself just then
+    own.wait_for_daemon(other_than=before)
+    own.have(package("later", "2"))
+    own.upgrade("--wait")
+    own.machine.reboot()
+    centre.network = own.machine.leader
+    centre.start()
+    until("the reboot is told", lambda: "rebooted" in kinds(centre), 150)
+    until("the state is there", lambda: (row(centre) or {}).get("health") is not None)
+    until("nothing waits", lambda: own.status()["reporting"]["centre"]["depth"] == 0)
+    told = own.status()["reporting"]["centre"]
+
+    print(kinds(centre), row(centre))
+    assert kinds(centre)[:2] == ["outbox-begun", "agent-started"]
+    assert kinds(centre).count("outcome") == len(own.runs())
+    assert kinds(centre).count("rebooted") == 1
+    assert (told["refused"], told["dropped"], told["depth"]) == (0, 0, 0)
+    assert "complete" in centre.run("fleet").stdout
+    assert own.machine.check(f"stat -c '%U %a' {RECORD}/outbox").split() == ["maestro-agent", "700"]
+    assert "Centre       told" in own.agent("status").out
+    assert "Traceback" not in own.machine.journal(UNIT)
+
+
+def test_a_token_that_only_the_daemon_is_given_serves_a_person_too(own: Kept, centre: Centre) -> None:
+    own.wait_for_daemon()
+    introduce(own, centre)
+    door = f"/etc/systemd/system/{UNIT}.service.d/token.conf"
+    own.machine.write(door, "[Service]\nLoadCredential=endpoint-token:/srv/token\n")
+    own.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS.replace("token_file", "# token_file"))
+    own.machine.check("rm /etc/maestro-agent/token")
+    own.machine.check(f"systemctl daemon-reload && systemctl restart {UNIT}")
+    own.wait_for_daemon()
+    until("the daemon is believed", lambda: row(centre) is not None, 120)
+
+    done = own.agent("report --send")
+
+    assert (done.code, done.err) == (0, "")
+    assert "not told" not in done.out
+    assert "401" not in own.agent("status").out

@@ -1,0 +1,39 @@
+"""The daemon as a process has its centre told of what came on record, by a child that it starts and forgets."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from datetime import datetime, timezone
+
+from agent.state.store import Store
+from tests.report.installation import CHECKOUT, Sender, stored_events, until
+from tests.support.endpoint_server import Centre
+
+
+def test_a_run_on_record_reaches_the_centre_without_a_person(sender: Sender, centre: Centre) -> None:
+    options = ["--config", str(sender.directory / "config.toml"), "--state-dir", str(sender.directory / "state")]
+    command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(sender.directory / "run")]
+    with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as daemon:
+        try:
+            until("the daemon", (sender.directory / "run/daemon.json").exists)
+            time.sleep(1)
+            outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
+            run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"  # what is older than a month is not told anew
+            Store(str(sender.directory / "state")).write_run(run_id, {**outcome, "id": run_id})
+            daemon.send_signal(signal.SIGHUP)  # looks at once
+
+            database = centre.directory / "endpoint.db"
+            until("the outcome", lambda: any(body["type"] == "outcome" for _, _, body in stored_events(database)))
+        finally:
+            daemon.kill()
+
+    kinds = [body["type"] for _, _, body in stored_events(centre.directory / "endpoint.db")]
+    assert kinds[0] == "outbox-begun"
+    assert sorted(kinds[1:]) == ["agent-started", "outcome"]
+    done = subprocess.run(
+        ["/usr/bin/python3", "-m", "agent", *options, "status", "--json"],
+        cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["schema"] == "maestro.status/1"

@@ -1,0 +1,319 @@
+"""A week without a centre, in simulated time: what waits stays bounded, and goes out afterwards at the burst's rate."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.core.schedule.backoff import Verdict
+from agent.core.schedule.exports import Pulse, after, due, paced
+from agent.core.schedule.slots import Every
+from agent.report.endpoint.client import Answer
+from agent.report.endpoint.delivery import Delivered, Delivery
+from agent.report.outbox.file import opened
+from agent.report.outbox.outbox import Bounds, Outbox
+from tests.core.given import NO_CENTRE
+from tests.report.given import check_event
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+HOST = "11111111-2222-4333-8444-555555555555"
+BURST = 100
+POLICY = replace(NO_CENTRE, url="https://centre.example.org", burst=BURST)
+SLOTS = Every(interval=POLICY.interval, share=0.3)
+
+
+@dataclass
+class Centre:
+    """The other side, as the contract has it, in memory."""
+
+    up: bool = True
+    refuses: Sequence[str] = ()
+    """Types of events that it refuses, one by one."""
+    chokes: Sequence[str] = ()
+    """Types of events that make a batch one that it cannot read."""
+    offers_beats: bool = True
+    refuses_states: bool = False
+    ahead: int = 0
+    """The highest number of a state that it knows already."""
+    knows: frozenset[int] = frozenset()
+    """Sequences that it has other events of, of this stream."""
+    stream: str = ""
+    begun: list[dict[str, Any]] = field(default_factory=list)
+    events: dict[int, str] = field(default_factory=dict)
+    states: list[dict[str, Any]] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    batches: list[tuple[datetime, int]] = field(default_factory=list)
+    asked: int = 0
+    """How many batches came, those that it could not read among them."""
+    now: datetime = NOON
+
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+        if not self.up:
+            return Answer(verdict=Verdict.AGAIN, why="away")
+        if not self.offers_beats:
+            return Answer(verdict=Verdict.MISCONFIGURED, why="HTTP 404", offered=False)
+        self.kinds.append("beat")
+        assert (host_id, len(instance_id)) == (HOST, 36)
+        if sequence < self.ahead:
+            return Answer(verdict=Verdict.ANSWERED, text=json.dumps(_overtaken(f"h-{sequence:020}", self.ahead)))
+        if self.states and digest == self.states[-1]["hash"]:
+            return Answer(verdict=Verdict.ANSWERED, settled=True)
+        receipt = {"schema": "maestro.receipt/1", "results": [result(f"h-{sequence:020}")], "resend_state": True}
+        return Answer(verdict=Verdict.ANSWERED, text=json.dumps(receipt))
+
+    def post(self, batch: Any) -> Answer:
+        if not self.up:
+            return Answer(verdict=Verdict.AGAIN, why="away")
+        messages = batch["messages"]
+        self.asked += 1
+        if batch["instance_id"] != self.stream and self.stream:
+            self.events, self.knows, self.ahead = {}, frozenset(), 0
+        self.stream = batch["instance_id"]
+        types = [message["body"].get("type") for message in messages]
+        if set(types) & set(self.chokes):
+            return Answer(verdict=Verdict.REFUSED, why="HTTP 400", text="what?", final=True)
+        self.batches.append((self.now, len(messages)))
+        return Answer(verdict=Verdict.ANSWERED, text=json.dumps(self._receipt(messages)))
+
+    def _receipt(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
+        results = []
+        for message in messages:
+            self.kinds.append(message["kind"])
+            detail = self._detail(message)
+            if message["kind"] == "event" and detail is None:
+                assert self.events.setdefault(message["sequence"], message["key"]) == message["key"]
+                self.begun += [message["body"]["document"]] * (message["body"]["type"] == "outbox-begun")
+            if message["kind"] == "state" and detail is None:
+                self.states.append(message["body"])
+            results.append(result(message["key"], detail))
+        return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
+
+    def _detail(self, message: dict[str, Any]) -> str | None:
+        if message["kind"] == "event" and message["sequence"] in self.knows:
+            return "sequence reused"
+        if message["kind"] != "event" and message["sequence"] < self.ahead:
+            return f"overtaken by sequence {self.ahead}"
+        refused = message["body"].get("type") in self.refuses or (message["kind"] == "state" and self.refuses_states)
+        return "no" if refused else None
+
+
+def result(key: str, detail: str | None = None) -> dict[str, Any]:
+    status = "accepted" if detail is None or detail.startswith("overtaken") else "refused"
+    return {"key": key, "status": status, "detail": detail}
+
+
+def _overtaken(key: str, ahead: int) -> dict[str, Any]:
+    results = [result(key, f"overtaken by sequence {ahead}")]
+    return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    bounds = Bounds(size=1_000_000, age=timedelta(days=30))
+    with opened(str(tmp_path / "outbox"), HOST, bounds, NOON) as found:
+        yield found
+
+
+def add(outbox: Outbox, *kinds: str, now: datetime = NOON) -> None:
+    with outbox.changing():
+        for kind in kinds:
+            outbox.add(kind, now, {"text": "x" * 300}, now)
+        outbox.shrink(now)
+
+
+def deliver(outbox: Outbox, centre: Centre, *, digest: str = "a" * 16) -> Delivered:
+    report: dict[str, object] = {"schema": "maestro.report/1", "hash": digest}
+    return Delivery(outbox, HOST, POLICY, centre).run(report, lambda: centre.now)
+
+
+def test_a_week_of_outage_is_made_up_for_without_a_burst_above_the_rate(outbox: Outbox) -> None:
+    lots = random.Random(3)  # noqa: S311 - chance, no secret
+    centre, pulse, now = Centre(), Pulse(), NOON
+    back = NOON + timedelta(days=7)
+    attempts = added = 0
+    while now < back + timedelta(hours=1):
+        now = max(due(SLOTS, pulse, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
+        while added < 1000 and added < (now - NOON) / timedelta(minutes=10):
+            add(outbox, "outcome", now=now)
+            added += 1
+        centre.now, centre.up = now, now >= back
+        attempts += now < back
+        done = deliver(outbox, centre, digest=f"{added:016x}")
+        pulse = after(done.answer.verdict, pulse, now=now, chance=lots.random())
+        pulse = paced(pulse, done.sent, BURST) if done.more else pulse
+
+    worst = max(
+        sum(count for at, count in centre.batches if begin <= at < begin + timedelta(minutes=1))
+        for begin, _ in centre.batches
+    )
+    print(f"{attempts} attempts in a week, {len(centre.events)} events in the end, at most {worst} messages a minute")
+    assert sorted(centre.events) == list(range(1, 1002))
+    assert len(centre.states) == 1
+    assert worst <= BURST
+    assert attempts < 3000
+
+
+def test_an_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
+    centre = Centre()
+    for digest in ("a" * 16, "a" * 16, "b" * 16, "b" * 16):
+        deliver(outbox, centre, digest=digest)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state", "beat"]
+
+
+def test_a_centre_that_offers_no_short_heartbeat_gets_them_in_batches_for_a_day(outbox: Outbox) -> None:
+    centre = Centre(offers_beats=False)
+    for hours in (0, 1, 2):
+        centre.now = NOON + timedelta(hours=hours)
+        deliver(outbox, centre)
+    centre.offers_beats = True
+    for hours in (3, 26):
+        centre.now = NOON + timedelta(hours=hours)
+        deliver(outbox, centre)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", *["heartbeat"] * 3, "beat"]
+
+
+def test_a_state_that_is_asked_for_comes_next(outbox: Outbox) -> None:
+    centre = Centre()
+    deliver(outbox, centre)
+    centre.states = []
+    deliver(outbox, centre)
+    deliver(outbox, centre)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state"]
+
+
+def test_a_state_that_the_centre_does_not_want_is_offered_once_a_day(outbox: Outbox) -> None:
+    centre = Centre(refuses_states=True)
+    for hours in (0, 1, 2, 25):
+        centre.now = NOON + timedelta(hours=hours)
+        deliver(outbox, centre)
+    deliver(outbox, centre, digest="b" * 16)
+
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "beat", "state", "state"]
+
+
+def test_after_a_disk_was_restored_states_are_told_with_numbers_that_are_new(outbox: Outbox) -> None:
+    centre = Centre(ahead=500)
+    for _ in range(2):
+        deliver(outbox, centre)
+    centre.ahead = 900
+    for _ in range(3):
+        deliver(outbox, centre)
+
+    assert len(centre.states) == 2
+    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "state", "beat", "state", "beat"]
+
+
+def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_own(outbox: Outbox) -> None:
+    centre = Centre(knows=frozenset({2, 3}))
+    before = outbox.instance_id
+    add(outbox, "outcome", "job-failed", "rebooted", "messages-lost")
+    with outbox.changing():
+        outbox.give_up(5, "", "too-old")
+
+    first = deliver(outbox, centre)
+    arrived = dict(centre.events)
+    second = deliver(outbox, centre)
+
+    assert first.answer.verdict is Verdict.BROKEN
+    assert second.answer.verdict is Verdict.ANSWERED
+    assert sorted(arrived) == [1, 4]
+    assert centre.begun[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
+    event = {"schema": "maestro.event/1", "type": "outbox-begun", "at": "2026-11-23T12:00:00Z"}
+    check_event({**event, "document": centre.begun[-1]})
+    assert sorted(centre.events) == [1, 2, 3, 4]
+    assert outbox.depth().events == 0
+
+
+def test_a_centre_that_knows_all_sequences_already_makes_nothing_grow(outbox: Outbox) -> None:
+    add(outbox, "outcome", "outcome")
+    for _ in range(20):
+        deliver(outbox, Centre(knows=frozenset(range(1000))))
+
+    assert outbox.depth().events == 3
+    assert deliver(outbox, Centre()).answer.verdict is Verdict.ANSWERED
+
+
+def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:
+    centre = Centre(refuses=("job-failed",))
+    add(outbox, "outcome", "job-failed", "outcome")
+
+    deliver(outbox, centre)
+
+    assert sorted(centre.events) == [1, 2, 4]
+    assert outbox.depth().events == 0
+    assert outbox.depth().refused == 1
+    assert outbox.refusals()[0].answer == "no"
+
+
+@pytest.mark.parametrize("place", [0, 1, 7, 30])
+def test_of_a_batch_that_cannot_be_read_one_message_is_given_up_and_told(place: int, outbox: Outbox) -> None:
+    centre = Centre(chokes=("job-failed",))
+    kinds = ["outcome"] * 31
+    kinds[place] = "job-failed"
+    add(outbox, *kinds)
+
+    done = deliver(outbox, centre)
+    deliver(outbox, centre)
+
+    lost = place + 2
+    assert done.answer.verdict is Verdict.ANSWERED
+    assert sorted(centre.events) == [number for number in range(1, 34) if number != lost]
+    assert outbox.depth().events == 0
+    assert (outbox.depth().refused, outbox.depth().dropped) == (1, 0)
+
+
+def test_a_slow_centre_that_cannot_read_one_message_gets_all_the_others(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre = Centre(chokes=("job-failed",))
+    monkeypatch.setattr("time.monotonic", lambda: 40.0 * centre.asked)  # more than a round may take
+    add(outbox, *["outcome"] * 60, "job-failed", *["outcome"] * 30)
+
+    found = [deliver(outbox, centre) for _ in range(25)]
+
+    assert outbox.depth().events == 0
+    assert sorted(centre.events) == [number for number in range(1, 94) if number != 62]
+    assert [one.answer.why for one in found if not one.sent] == ["HTTP 400"] * sum(not one.sent for one in found)
+    assert {one.answer.verdict for one in found if not one.sent} == {Verdict.BROKEN}
+
+
+def test_a_centre_that_can_read_no_message_is_not_overrun(outbox: Outbox) -> None:
+    centre = Centre(chokes=("job-failed",))
+    add(outbox, *["job-failed"] * 1000)
+
+    deliver(outbox, centre)
+
+    assert centre.asked <= BURST + 10
+    assert outbox.depth().events > 1000 - BURST
+
+
+def test_the_number_of_a_state_rises_whatever_the_centre_says(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(outbox, Centre(ahead=500))
+    before = outbox.fact("state_sequence")
+    centre = Centre()
+    lie = [result("s-00000000000000000501", "overtaken by sequence 5")]
+    receipt = json.dumps({"schema": "maestro.receipt/1", "results": lie, "resend_state": False})
+    monkeypatch.setattr(centre, "post", lambda _: Answer(verdict=Verdict.ANSWERED, text=receipt))
+
+    deliver(outbox, centre)
+
+    assert (before, outbox.fact("state_sequence")) == (500, 501)
+
+
+def test_what_the_disk_did_not_keep_is_given_up_and_told(outbox: Outbox) -> None:
+    centre = Centre()
+    add(outbox, "outcome", "outcome")
+    outbox._sql.execute("UPDATE events SET body = 'rubbish' WHERE sequence = 2")  # noqa: SLF001 - a bad disk
+
+    deliver(outbox, centre)
+
+    assert sorted(centre.events) == [1, 3, 4]
+    assert outbox.depth().dropped == 1

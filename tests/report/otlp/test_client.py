@@ -1,0 +1,300 @@
+"""Delivery to a collector over real TLS: by the table of OTLP, once, to the configured address and nowhere else."""
+
+import socket
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.host.http import retry_after
+from agent.report.otlp.client import Collector, Delivery, Outcome, deliver
+from agent.report.otlp.encode import Request, logs, metrics
+from agent.version import VERSION
+from tests.support import reports
+from tests.support.authority import Authority
+from tests.support.otel_collector import OtelCollector, Reply, collecting
+
+EVENTS = len(reports.DOCUMENTS)
+REQUEST = logs(reports.events(), reports.full())
+DELIVERED = Delivery(outcome=Outcome.DELIVERED, dropped=0, detail="")
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.make(tmp_path_factory.mktemp("otlp") / "ca")
+
+
+@pytest.fixture(scope="session")
+def running(authority: Authority) -> Iterator[OtelCollector]:
+    with collecting(authority) as collector:
+        yield collector
+
+
+@pytest.fixture
+def peer(running: OtelCollector) -> Iterator[OtelCollector]:
+    """Return a collector that says yes, and see that nothing came to it against the rules."""
+    running.reply = Reply()
+    running.taken.clear()
+    running.wrong.clear()
+    running.paths.clear()
+    yield running
+    assert running.wrong == []
+
+
+def to(peer: OtelCollector, **changes: object) -> Collector:
+    collector = Collector(url=peer.url, ca_file=str(peer.ca_file), timeout=timedelta(seconds=10))
+    return replace(collector, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("request_", [REQUEST, metrics(reports.full())], ids=["logs", "metrics"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_request_arrives_by_the_rules(peer: OtelCollector, request_: Request, slash: str) -> None:
+    headers = (("Authorization", "Bearer s3cr3t"), ("User-Agent", "not ours"))
+
+    done = deliver(to(peer, url=peer.url + slash, headers=headers[:1]), request_)
+
+    (taken,) = peer.taken
+    assert done == DELIVERED
+    assert taken.signal == request_.signal.value
+    assert taken.document == request_.document
+    assert taken.headers["authorization"] == "Bearer s3cr3t"
+    assert taken.headers["user-agent"] == f"maestro-agent/{VERSION}"
+
+
+def test_nothing_is_sent_where_there_is_nothing_to_say(peer: OtelCollector) -> None:
+    assert deliver(to(peer), logs([], reports.full())) == DELIVERED
+    assert peer.paths == []
+
+
+def test_headers_are_in_nothing_that_may_be_printed() -> None:
+    assert "s3cr3t" not in repr(Collector(url="https://x", headers=(("Authorization", "s3cr3t"),)))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, b"no such token: Bearer s3cr3t-token"),
+        (503, b"%s s3cr3t-token" % (b"." * 190)),
+        (200, b'{"partialSuccess": {"rejectedLogRecords": 1, "errorMessage": "for s3cr3t-token"}}'),
+    ],
+)
+def test_a_header_that_comes_back_is_not_told(peer: OtelCollector, status: int, body: bytes) -> None:
+    peer.reply = Reply(status=status, body=body)
+
+    done = deliver(to(peer, headers=(("Authorization", "Bearer s3cr3t-token"),)), REQUEST)
+
+    assert "s3cr" not in done.detail
+    assert "..." in done.detail
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int) -> None:
+    peer.reply = Reply(status=status, body=b"busy", headers=(("Retry-After", "17"),))
+
+    done = deliver(to(peer), REQUEST)
+
+    assert done == Delivery(
+        outcome=Outcome.AGAIN, dropped=0, detail=f"answered {status}: busy", retry_after=timedelta(seconds=17)
+    )
+    assert len(peer.taken) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 500, 501, 505, 599])
+def test_anything_else_is_never_sent_again_but_counted_and_told(peer: OtelCollector, status: int) -> None:
+    peer.reply = Reply(status=status, body=b"no\nway", headers=(("Location", "/elsewhere"), ("Retry-After", "1")))
+
+    done = deliver(to(peer), REQUEST)
+
+    assert done == Delivery(outcome=Outcome.DROPPED, dropped=EVENTS, detail=f"answered {status}: no way")
+    assert peer.paths == ["/v1/logs"]
+
+
+def test_a_partial_success_is_counted_and_not_sent_again(peer: OtelCollector) -> None:
+    peer.reply = Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}')
+
+    assert deliver(to(peer), REQUEST) == Delivery(outcome=Outcome.DELIVERED, dropped=3, detail="too old")
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_an_empty_yes_is_a_yes(peer: OtelCollector, status: int) -> None:
+    peer.reply = Reply(status=status, body=b"", headers=())
+
+    assert deliver(to(peer), REQUEST) == DELIVERED
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"<html>Please log in</html>"),
+        Reply(body=b"[]"),
+        Reply(body=b"x" * (5 << 20)),
+        Reply(body=b"{}", headers=(("Content-Encoding", "gzip"),)),
+    ],
+    ids=["portal", "no object", "too long", "packed"],
+)
+def test_a_yes_that_is_no_answer_of_otlp_is_not_called_delivered(peer: OtelCollector, reply: Reply) -> None:
+    peer.reply = reply
+
+    done = deliver(to(peer), REQUEST)
+
+    assert (done.outcome, done.dropped) == (Outcome.DROPPED, EVENTS)
+    assert "no answer of OTLP" in done.detail
+
+
+def test_a_certificate_that_is_not_to_be_believed_is_named_and_nothing_is_sent(
+    peer: OtelCollector, authority: Authority, tmp_path: Path
+) -> None:
+    other = Authority.make(tmp_path / "other")
+    with (
+        collecting(authority, name="old", expired=True) as old,
+        collecting(authority, name="e", names="DNS:e") as else_,
+    ):
+        said = [deliver(one, REQUEST) for one in (to(peer, ca_file=str(other.file)), to(old), to(else_))]
+        sent = [*old.paths, *else_.paths, *peer.paths]
+
+    assert [one.outcome for one in said] == [Outcome.AGAIN] * 3
+    assert all(one.detail.startswith("its certificate is not accepted: ") for one in said), said
+    assert "expired" in said[1].detail
+    assert "127.0.0.1" in said[2].detail
+    assert sent == []
+
+
+def test_a_connection_that_fails_is_tried_again_and_named(peer: OtelCollector, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    refused = deliver(to(peer, url=f"https://127.0.0.1:{port}"), REQUEST)
+    unknown = deliver(to(peer, url="https://collector.invalid"), REQUEST)
+    no_file = deliver(to(peer, ca_file=str(tmp_path / "missing.pem")), REQUEST)
+
+    assert [one.outcome for one in (refused, unknown, no_file)] == [Outcome.AGAIN] * 3
+    assert refused.detail == "Connection refused"
+    assert unknown.detail
+    assert "missing.pem" in no_file.detail
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n" + b"{" * 50,
+        b"HTTP/1.1 200 OK\r\n" + b"X-Long: way\r\n" * 99 + b"\r\n",
+        b"",
+    ],
+    ids=["body", "headers", "silence"],
+)
+def test_a_collector_that_dawdles_is_left_within_the_limit(peer: OtelCollector, raw: bytes) -> None:
+    """Each byte comes well within the limit of a single read, and all of them would take many times the limit."""
+    peer.reply = Reply(raw=raw or b"H" * 60, drip_s=0.2)
+
+    done = deliver(to(peer, timeout=timedelta(seconds=1)), REQUEST)
+
+    assert done.outcome is Outcome.AGAIN
+    assert done.detail == "no answer within 1 seconds"
+
+
+VERSIONS = [b"HTTP/1.1 ", b"HTTP/1.0 ", b"HTTP/9 ", b""]
+CODES = [b"200", b"204", b"100", b"101", b"301", b"429", b"503", b"999", b"-1", b"2 00"]
+LINES = [
+    b"Content-Length: 2", b"Content-Length: -1", b"Content-Length: 99999999999", b"Content-Length: 1, 2",
+    b"Transfer-Encoding: chunked", b"Content-Encoding: gzip", b"Content-Encoding: zstd, gzip",
+    b"Location: http://127.0.0.1:1/", b"Retry-After: -1", b"Retry-After: 9e9", b"Retry-After: Mon, 99",
+    b"Set-Cookie: a=b; expires=x", b"Connection: upgrade", b": x", b" folded", b"\xff: \xfe", b"No colon",
+]  # fmt: skip
+BODIES = [b"{}", b"zz\r\n", b"-5\r\nx", b"fffffffffffffffff\r\nx", b"2\r\n{}\r\n0\r\n\r\n"]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> bytes:
+    """Return what looks like an answer of HTTP in some respects."""
+    lines = [draw(st.sampled_from(VERSIONS)) + draw(st.sampled_from(CODES)) + b" x"]
+    lines += draw(st.lists(st.sampled_from(LINES), max_size=5))
+    return b"\r\n".join([*lines, b"", draw(st.binary(max_size=60) | st.sampled_from(BODIES))])
+
+
+HOSTILE = st.binary(max_size=300) | answers()
+
+
+@given(HOSTILE)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_answer_whatever_is_an_error(peer: OtelCollector, raw: bytes) -> None:
+    peer.reply = Reply(raw=raw)
+
+    done = deliver(to(peer), REQUEST)
+
+    assert done.dropped in range(EVENTS + 1)
+    assert len(done.detail) < 300
+    assert done.detail == "" or done.detail.isprintable()
+
+
+CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "outcome", "detail"),
+    [
+        (b"HTTP/1.1 200 OK" + CHUNKED, Outcome.AGAIN, "ValueError"),
+        (b"HTTP/1.1 400 No" + CHUNKED, Outcome.DROPPED, "answered 400"),
+        (b"HTTP/1.1 -1 OK\r\n\r\n", Outcome.AGAIN, "BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, Outcome.AGAIN, "HTTPException"),
+    ],
+    ids=["length below 0", "length below 0 of an error", "status below 0", "200 headers"],
+)
+def test_what_is_not_quite_http_is_named(peer: OtelCollector, raw: bytes, outcome: Outcome, detail: str) -> None:
+    peer.reply = Reply(raw=raw)
+
+    done = deliver(to(peer), REQUEST)
+
+    assert (done.outcome, done.detail) == (outcome, detail)
+
+
+@pytest.mark.parametrize("status", [200, 301, 400, 500])
+def test_an_answer_that_is_too_long_costs_no_memory(peer: OtelCollector, status: int) -> None:
+    peer.reply = Reply(status=status, body=b"x" * (64 << 20), headers=(("Location", "/elsewhere"),))
+    tracemalloc.start()
+    try:
+        deliver(to(peer), REQUEST)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert most < 16 << 20
+
+
+NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("value", "wait"),
+    [
+        ("0", timedelta(0)),
+        (" 120 ", timedelta(minutes=2)),
+        ("999999999999999999999", timedelta(hours=1)),
+        (format_datetime(NOW + timedelta(minutes=3), usegmt=True), timedelta(minutes=3)),
+        ("Monday, 23-Nov-26 08:12:00 GMT", timedelta(minutes=2)),
+        ("Mon Nov 23 08:12:00 2026", timedelta(minutes=2)),
+        (format_datetime(NOW - timedelta(minutes=3), usegmt=True), timedelta(0)),
+        (format_datetime(NOW + timedelta(days=3), usegmt=True), timedelta(hours=1)),
+        (None, None),
+        ("", None),
+        ("-5", None),
+        ("soon", None),
+        ("1.5", None),
+        ("٣", None),
+        ("Mon, 99 Nov 2026 08:12:00 GMT", None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(value: str | None, wait: timedelta | None) -> None:
+    assert retry_after(value, NOW) == wait
+
+
+@given(st.text() | st.text(alphabet="MonNv0123456789 ,:GMT+-"))
+def test_no_retry_after_whatever_is_an_error(value: str) -> None:
+    wait = retry_after(value, NOW)
+
+    assert wait is None or timedelta(0) <= wait <= timedelta(hours=1)

@@ -1,0 +1,76 @@
+"""docs/metrics.md and the example rules speak of the numbers that there are.
+
+`python3 -m tests.report.prometheus.test_metrics_page` prints the page's table anew.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agent.report.metrics import FAMILIES, figures
+from agent.report.prometheus.exposition import text
+from tests.conftest import CHECKOUT
+from tests.support import reports
+from tests.support.promtool import promtool
+
+PAGE = CHECKOUT / "docs/metrics.md"
+RULES = CHECKOUT / "docs/examples/maestro.rules.yml"
+TESTS = Path(__file__).parent / "rules.test.yml"
+COMPATIBLE = re.findall(r"^# TYPE ((?:apt|node)_\S+) ", text(reports.full(), compatible_names=True), re.MULTILINE)
+
+
+def table() -> list[str]:
+    """Return the rows as the program has them."""
+    rows = []
+    for figure in figures(reports.full()):
+        family, labels = figure.family, [name for name, _ in figure.points[0][0]]
+        words = ", ".join(f"`{name}`" for name in labels)
+        kind = "counter" if family.counter else "gauge"
+        rows.append(f"| `{family.prometheus_name}` | {kind} | {words} | {family.what} |")
+    return rows
+
+
+def test_the_page_has_every_number_with_type_labels_and_meaning() -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `maestro_")]
+
+    assert rows == table()
+    assert len(rows) == len(FAMILIES)
+
+
+@pytest.mark.parametrize("name", COMPATIBLE)
+def test_the_page_has_every_compatible_name(name: str) -> None:
+    assert f"| `{name}` | gauge | " in PAGE.read_text()
+
+
+def test_promtool_takes_the_rules() -> None:
+    code, said = promtool("check", "rules", str(RULES))
+
+    assert code == 0, said
+    assert "12 rules found" in said
+
+
+def test_rules_use_numbers_that_there_are_and_labels_that_these_have() -> None:
+    known = {figure.family.prometheus_name: {word for labels, _ in figure.points for word in labels} for figure in
+             figures(reports.full())}  # fmt: skip
+    used = re.findall(r"(maestro_[a-z_]+)(?:\{([a-z]+)=~?\"([^\"]+)\"\})?", RULES.read_text())
+
+    assert len(used) > 10
+    for name, label, words in used:
+        assert name in known
+        assert {(label, word) for word in words.split("|") if word} <= known[name]
+
+
+def test_rules_fire_when_they_should_and_only_then() -> None:
+    code, said = promtool("test", "rules", str(TESTS))
+
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("alert", re.findall(r"alert: (\w+)", RULES.read_text()))
+def test_every_rule_is_tried(alert: str) -> None:
+    assert f"alertname: {alert}\n" in TESTS.read_text()
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))

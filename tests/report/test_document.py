@@ -1,0 +1,109 @@
+"""The report says what the status says, has its schema's shape, and a hash that changes only where something has."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from agent.core.model.host import Host
+from agent.report.document import Document, report_document
+from agent.report.outbox.outbox import Depth
+from agent.version import VERSION
+from tests.report.given import HOST, check, golden
+
+INSTANCE = "99999999-2222-4333-8444-555555555555"
+DEPTH = Depth(events=3, size=900, oldest_at="2026-11-23T11:00:00Z", dropped=1, refused=2, last_sequence=17)
+
+
+def report(status: Any, host: Host = HOST, depth: Depth | None = DEPTH) -> Document:
+    return report_document(status, host, version=VERSION, instance_id=INSTANCE, outbox=depth)
+
+
+@pytest.mark.parametrize("name", ["status", "status-never"])
+@pytest.mark.parametrize("depth", [DEPTH, None], ids=["outbox", "no outbox"])
+def test_a_report_has_the_shape_of_its_schema(name: str, depth: Depth | None) -> None:
+    check("report", report(golden(name), depth=depth))
+
+
+def test_what_is_not_known_is_null() -> None:
+    found: Any = report(golden("status-never"), depth=None)
+
+    assert found["lists"] is found["last_outcome"] is found["services"] is found["outbox"] is None
+    assert set(found["updates"].values()) == {None}
+    assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": None, "outdated": None}
+
+
+def test_what_runs_is_told_without_the_moment_at_which_it_was_seen() -> None:
+    found: Any = report(golden("status"))
+
+    assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": "6.1.0-20-amd64", "outdated": True}
+    assert found["services"] == {"deleted_files": ["cron.service", "ssh.service"]}
+
+
+def test_counts_are_those_of_the_plan() -> None:
+    status = golden("status")
+    found: Any = report(status)
+
+    assert found["updates"]["held"] == len(status["plan"]["held"]) == len(found["updates"]["held_items"])
+    assert found["updates"]["security_pending"] == sum(one["security"] for one in status["plan"]["install"])
+    assert found["outbox"]["last_sequence"] == 17
+    assert found["last_outcome"]["upgraded"] == len(status["last_run"]["upgraded"]) + len(status["last_run"]["new"])
+
+
+def changed(status: Any, path: str, value: object) -> Any:
+    found = copy.deepcopy(status)
+    *parts, last = path.split(".")
+    part = found
+    for name in parts:
+        part = part[name]
+    part[last] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("generated_at", "2030-01-01T00:00:00Z"),
+        ("plan.seen_at", "2030-01-01T00:00:00Z"),
+        ("services.seen_at", "2030-01-01T00:00:00Z"),
+        ("jobs.check.last_started_at", "2030-01-01T00:00:00Z"),
+        ("jobs.check.next_at", "2030-01-01T00:00:00Z"),
+        ("running", {"pid": 7, "job": "check", "since": None, "last_run": False}),
+    ],
+)
+def test_a_moment_of_observation_leaves_the_hash(path: str, value: object) -> None:
+    status = golden("status")
+
+    assert report(changed(status, path, value))["hash"] == report(status)["hash"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("plan.held", []),
+        ("plan.other_updates", 99),
+        ("reboot.required", not golden("status")["reboot"]["required"]),
+        ("jobs.check.consecutive_failures", 99),
+        ("kernel.newest", "6.1.0-21-amd64"),
+        ("services.deleted_files", []),
+        ("services", None),
+        ("health", "unknown"),
+    ],
+)
+def test_what_has_changed_changes_the_hash(path: str, value: object) -> None:
+    status = golden("status")
+
+    assert report(changed(status, path, value))["hash"] != report(status)["hash"]
+
+
+def test_what_waits_leaves_the_hash_and_what_was_lost_changes_it() -> None:
+    status = golden("status")
+    more = Depth(events=9, size=9, oldest_at=None, dropped=1, refused=2, last_sequence=99)
+    lost = Depth(events=3, size=900, oldest_at="2026-11-23T11:00:00Z", dropped=2, refused=2, last_sequence=17)
+
+    assert report(status, depth=more)["hash"] == report(status)["hash"]
+    assert report(status, depth=lost)["hash"] != report(status)["hash"]
+
+
+def test_machine_id_is_nowhere_in_it() -> None:
+    assert "machine" not in str(report(golden("status"))).lower()

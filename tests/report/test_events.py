@@ -1,0 +1,205 @@
+"""What the record holds and was not told becomes events, once each, however long nobody looked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from agent.report.events import Document, Event, Mark, Seen, Started, first_mark, untold
+from tests.report.given import BOOT, NEXT_BOOT, NOON, check_event, golden
+
+HOUR = timedelta(hours=1)
+LONG_AGO = NOON - timedelta(days=365)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What the tests' machine remembers."""
+
+    runs: Mapping[str, Document | None] = field(default_factory=dict)
+    jobs: Mapping[str, Document] = field(default_factory=dict)
+    reboot: tuple[Sequence[str], datetime] | None = None
+    reboot_known: bool = True
+    boot_id: str | None = BOOT
+    booted_at: datetime = NOON
+    daemon: Started | None = None
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(
+            now=NOON,
+            runs=sorted(self.runs, reverse=True),
+            read_run=lambda name: self.runs[name],
+            jobs=self.jobs,
+            reboot=self.reboot,
+            reboot_known=self.reboot_known,
+            boot_id=self.boot_id,
+            booted_at=self.booted_at,
+            kernel="6.1.0-18-amd64",
+            daemon=self.daemon,
+        )
+
+
+def run(number: int, *, finished: bool = True) -> dict[str, Document]:
+    outcome = golden("outcome")
+    name = f"20261101T{number:06}Z"
+    return {name: {**outcome, "id": name, "finished_at": outcome["finished_at"] if finished else None}}
+
+
+def told(mark: Mark, record: Record) -> tuple[list[Event], Mark]:
+    events, after = untold(mark, record.seen)
+    for event in events:
+        at = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        check_event({"schema": "maestro.event/1", "type": event.kind, "at": at, "document": event.document})
+    assert untold(after, record.seen) == ([], after)
+    return events, after
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    return [event.kind for event in events]
+
+
+def begun(record: Record) -> Mark:
+    """Return the mark of an outbox that has told all of this."""
+    return told(first_mark(record.seen, LONG_AGO), record)[1]
+
+
+def test_a_new_outbox_tells_the_runs_of_its_time_and_no_older_ones() -> None:
+    record = Record(runs={**run(1), **run(2), "20200101T000000Z": run(3)["20261101T000003Z"]})
+
+    events, _ = told(first_mark(record.seen, LONG_AGO), record)
+
+    assert [event.document["id"] for event in events] == ["20261101T000001Z", "20261101T000002Z"]
+
+
+def test_a_cloned_disk_tells_nothing_of_the_past() -> None:
+    failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
+    record = Record(runs=run(1), jobs=failed)
+
+    assert told(first_mark(record.seen, None), record)[0] == []
+
+
+def test_every_run_is_told_once_in_order_however_many_there_were() -> None:
+    mark = begun(Record(runs=run(1)))
+    runs = {name: document for number in range(1, 200) for name, document in run(number).items()}
+
+    events, _ = told(mark, Record(runs=runs))
+
+    assert [event.document["id"] for event in events] == sorted(runs)[1:]
+
+
+def test_a_run_that_goes_on_is_told_when_it_has_ended_though_others_came_after() -> None:
+    mark = begun(Record())
+    first, mark = told(mark, Record(runs=run(1, finished=False)))
+    second, mark = told(mark, Record(runs={**run(1, finished=False), **run(2)}))
+    third, mark = told(mark, Record(runs={**run(1), **run(2)}))
+
+    found = [[event.document["id"] for event in events] for events in (first, second, third)]
+    assert found == [[], ["20261101T000002Z"], ["20261101T000001Z"]]
+
+
+def test_a_run_that_cannot_be_read_holds_up_no_other() -> None:
+    mark = begun(Record())
+
+    events, _ = told(mark, Record(runs={"20261101T000001Z": None, **run(2)}))
+
+    assert kinds(events) == ["outcome"]
+
+
+def test_a_reboot_is_told_with_both_boots() -> None:
+    mark = begun(Record())
+
+    (event,), _ = told(mark, Record(boot_id=NEXT_BOOT, booted_at=NOON + HOUR))
+
+    assert event.kind == "rebooted"
+    assert (event.document["previous_boot_id"], event.document["boot_id"]) == (BOOT, NEXT_BOOT)
+
+
+def test_a_boot_that_cannot_be_seen_is_no_reboot() -> None:
+    mark = begun(Record())
+    events, mark = told(mark, Record(boot_id=None))
+    again, _ = told(mark, Record())
+
+    assert events == again == []
+
+
+def test_a_clock_that_is_set_does_not_move_the_moment_of_the_boot() -> None:
+    mark = begun(Record())
+
+    assert told(mark, Record(booted_at=NOON + HOUR))[1]["booted_at"] == "2026-11-23T12:00:00Z"
+
+
+def test_the_daemon_s_start_is_told_with_the_version_before() -> None:
+    mark = begun(Record(daemon=Started(version="1.0", at="2026-11-23T10:00:00Z")))
+    none, mark = told(mark, Record())
+    (event,), _ = told(mark, Record(daemon=Started(version="1.1", at="2026-11-23T11:00:00Z")))
+
+    assert none == []
+    assert event.kind == "agent-started"
+    assert (event.document["previous_version"], event.document["version"]) == ("1.0", "1.1")
+
+
+def test_a_need_to_reboot_is_told_as_it_comes_and_goes() -> None:
+    needed = Record(reboot=(["linux-image-amd64"], NOON - HOUR))
+    mark = begun(Record())
+    first, mark = told(mark, needed)
+    more, mark = told(mark, replace(needed, reboot=(["libc6", "linux-image-amd64"], NOON - HOUR)))
+    last, mark = told(mark, Record())
+
+    assert (kinds(first), kinds(more), kinds(last)) == (["reboot-required"], [], ["reboot-cleared"])
+    assert last[0].document["packages"] == ["libc6", "linux-image-amd64"]
+
+
+def test_a_job_that_failed_is_told_once_and_one_that_did_not_never() -> None:
+    mark = begun(Record())
+    jobs = {
+        "check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2},
+        "upgrade": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 10, "failures": 0},
+    }
+    (event,), mark = told(mark, Record(jobs=jobs))
+    later = {**jobs, "check": {"finished_at": "2026-11-23T11:09:00Z", "exit_code": 1, "failures": 3}}
+    (again,), _ = told(mark, Record(jobs=later))
+
+    assert event.document["job"] == "check"
+    assert (event.document["consecutive_failures"], again.document["consecutive_failures"]) == (2, 3)
+
+
+def test_what_happened_first_is_told_first() -> None:
+    before = begun(Record())
+    late = {name: {**found, "finished_at": "2026-11-23T12:30:00Z"} for name, found in run(2).items()}
+    failed = {"check": {"finished_at": "2026-11-23T12:10:00Z", "exit_code": 1, "failures": 1}}
+    started = Started(version="1.0", at="2026-11-23T12:20:05Z")
+    record = Record(
+        runs={**run(1), **late}, jobs=failed, boot_id=NEXT_BOOT, booted_at=NOON + timedelta(minutes=20), daemon=started
+    )
+
+    events, _ = told(before, record)
+
+    assert kinds(events) == ["outcome", "job-failed", "rebooted", "agent-started", "outcome"]
+
+
+def test_a_run_that_a_clock_that_was_ahead_seems_to_have_followed_is_told() -> None:
+    ahead = {"20270101T000000Z": {**run(1)["20261101T000001Z"], "id": "20270101T000000Z"}}
+    mark = begun(Record(runs={**run(1), **ahead}))
+
+    (event,), _ = told(mark, Record(runs={**run(1), **ahead, **run(2)}))
+
+    assert event.document["id"] == "20261101T000002Z"
+
+
+def test_a_run_that_cannot_be_read_now_is_told_once_it_can() -> None:
+    mark = begun(Record())
+    events, mark = told(mark, Record(runs={"20261101T000001Z": None}))
+    (later,), mark = told(mark, Record(runs=run(1)))
+
+    assert events == []
+    assert later.document["id"] == "20261101T000001Z"
+
+
+def test_a_record_that_cannot_be_seen_for_a_while_is_not_told_anew() -> None:
+    failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
+    needed = Record(runs=run(1), jobs=failed, reboot=(["libc6"], NOON - HOUR))
+    mark = begun(needed)
+    unseen, mark = told(mark, Record(reboot_known=False))
+    again, _ = told(mark, needed)
+
+    assert unseen == again == []

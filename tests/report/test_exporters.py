@@ -1,0 +1,374 @@
+"""Prometheus and a collector are told beside the centre, each by its own sender: nothing lost, nothing for long."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.core.policy.policy import OtlpPolicy
+from agent.host.machine.facts import host_id
+from agent.report.otlp.exporter import BOUNDS, Herald
+from agent.report.outbox.file import opened
+from agent.state.store import Store
+from agent.state.timestamps import parse_moment
+from tests.report.installation import CHECKOUT, stored_events
+from tests.report.sent import Told, records, run_ids
+from tests.support.authority import Authority
+from tests.support.endpoint_server import Centre
+from tests.support.fault_proxy import private_file
+from tests.support.otel_collector import OtelCollector, Reply, collecting
+from tests.support.promtool import promtool
+
+NETWORK = ("requests", "urllib3", "agent.report.endpoint.client", "agent.report.otlp.client")
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    """Return an agent that nobody listens to yet."""
+    made = Told(directory=tmp_path)
+    (tmp_path / "metrics").mkdir()
+    made.configure()
+    return made
+
+
+@pytest.fixture
+def collector(authority: Authority) -> Iterator[OtelCollector]:
+    """Return a collector that says yes, and see that nothing came to it against the rules."""
+    with collecting(authority) as running:
+        yield running
+    assert running.wrong == []
+
+
+def to_centre(told: Told, centre: Centre, authority: Authority) -> None:
+    token = private_file(told.directory / "token", f"{centre.token('--name', 'tests')}\n")
+    told.configure(port=centre.port, token_file=str(token), ca_file=str(authority.file))
+
+
+def textfile(told: Told) -> Path:
+    told.listen("metrics", textfile=str(told.directory / "metrics/maestro.prom"))
+    return told.directory / "metrics/maestro.prom"
+
+
+def test_with_nobody_to_tell_that_is_said(told: Told) -> None:
+    done = told.send()
+
+    assert done.returncode == 78
+    assert "nobody is configured to be told: set endpoint.url" in done.stderr
+
+
+def test_all_three_are_told_and_each_says_so(
+    told: Told, centre: Centre, authority: Authority, collector: OtelCollector
+) -> None:
+    to_centre(told, centre, authority)
+    told.collect_to(collector)
+    file = textfile(told)
+    told.send()
+    ours = told.record(1)
+
+    done = told.send()
+
+    assert done.returncode == 0, done.stdout
+    lines = sorted(done.stdout.splitlines())
+    assert lines[0] == "centre: 2 messages delivered."
+    assert lines[1].startswith("otlp: 1 event and ")
+    assert lines[2] == f"textfile: {file} written."
+    assert run_ids(collector) == [ours]
+    assert [body["document"]["id"] for _, _, body in stored_events(centre.directory / "endpoint.db")[1:]] == [ours]
+    assert promtool("check", "metrics", content=file.read_text())[0] in {0, 3}
+    assert "\nmaestro_outbox_messages 0\n" in file.read_text()
+    assert [told.said(name)["failing_since"] for name in ("centre", "textfile", "otlp")] == [None] * 3
+
+
+def test_with_the_file_alone_no_network_is_imported_and_no_outbox_made(told: Told) -> None:
+    textfile(told)
+    options = ["--config", str(told.directory / "config.toml"), "--state-dir", str(told.directory / "state")]
+    command = [*options, "export-prometheus", "--run-dir", str(told.directory / "run")]
+    program = f"import sys; from agent.cli.main import main; main({command!r}); print(*sys.modules)"
+
+    done = subprocess.run(["/usr/bin/python3", "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+
+    words = done.stdout.split()
+    assert "agent.report.prometheus.exporter" in words
+    assert [name for name in NETWORK if name in words] == []
+    assert list((told.directory / "state").iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_told_with_what_to_do(told: Told) -> None:
+    told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
+
+    failed = told.send()
+    why = told.said("textfile")["why"]
+    (told.directory / "missing").mkdir()
+    mended = told.send()
+
+    assert (failed.returncode, mended.returncode) == (1, 0)
+    assert f"there is no directory {told.directory}/missing" in failed.stdout
+    assert why in failed.stdout
+    assert told.said("textfile")["failing_since"] is None
+
+
+def test_events_wait_for_a_collector_that_is_away_and_numbers_do_not(told: Told, authority: Authority) -> None:
+    with collecting(authority, name="first") as gone:
+        told.collect_to(gone)
+    told.send()
+    runs = [told.record(number) for number in range(3)]
+    away = told.send()
+    said = told.said("otlp")
+
+    with collecting(authority, name="second") as back:
+        told.collect_to(back)
+        done = told.send()
+        told.send()
+
+    assert (away.returncode, done.returncode) == (1, 0)
+    assert said["why"] == "metrics: Connection refused"
+    assert said["depth"] == 4
+    assert said["pulse"]["not_before"] > said["pulse"]["last"] or said["pulse"]["failures"] == 2
+    assert run_ids(back) == runs
+    assert [one.signal for one in back.taken] == ["metrics", "logs", "metrics"]
+    assert [one["attributes"]["maestro.sequence"]["intValue"] for one in records(back)] == ["1", "2", "3", "4"]
+    assert told.said("otlp")["depth"] == 0
+
+
+def test_a_collector_is_left_alone_for_as_long_as_it_says(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector)
+    collector.reply = Reply(status=429, headers=(("Retry-After", "1800"),))
+
+    done = told.send()
+
+    said = told.said("otlp")
+    wait = parse_moment(said["pulse"]["not_before"]) - datetime.now(timezone.utc)
+    assert done.returncode == 1
+    assert "metrics: answered 429" in done.stdout
+    assert timedelta(minutes=29) < wait <= timedelta(minutes=46)
+    assert [one.signal for one in collector.taken] == ["metrics"]
+    assert (said["depth"], said["refused"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"<html>Please log in</html>"),
+        Reply(status=302, headers=(("Location", "https://127.0.0.1:1/"),)),
+        Reply(status=404),
+    ],
+    ids=["garbage", "redirect", "nothing there"],
+)
+def test_what_must_not_be_sent_again_is_counted_told_and_gone(
+    told: Told, collector: OtelCollector, reply: Reply
+) -> None:
+    told.collect_to(collector)
+    told.record(1)
+    collector.reply = reply
+
+    failed = told.send()
+    said = told.said("otlp")
+    collector.reply = Reply()
+    done = told.send()
+
+    assert (failed.returncode, done.returncode) == (1, 0)
+    assert (said["depth"], said["refused"]) == (0, 2)
+    assert said["points_refused"] > 10
+    assert said["why"].count("answered ") == 2
+    assert [one.signal for one in collector.taken] == ["metrics", "logs", "metrics"]
+    assert set(collector.paths) == {"/v1/metrics", "/v1/logs"}
+    assert told.said("otlp")["refused"] == 2
+
+
+def test_what_a_collector_takes_in_part_is_not_sent_again_but_counted(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector, metrics=False)
+    for number in range(4):
+        told.record(number)
+    collector.reply = Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}')
+
+    done = told.send()
+    told.send()
+
+    assert done.returncode == 0
+    assert done.stdout == "otlp: 2 events and 0 numbers delivered.\n"
+    assert len(collector.taken) == 1
+    assert (told.said("otlp")["refused"], told.said("otlp")["depth"]) == (3, 0)
+
+
+def test_headers_that_cannot_be_read_send_nothing_and_lose_nothing(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector, headers_file=str(told.directory / "headers"))
+    told.record(1)
+
+    failed = told.send()
+    sent = list(collector.paths)
+    private_file(told.directory / "headers", "Authorization: Bearer s3cr3t\n")
+    done = told.send()
+
+    assert (failed.returncode, sent, done.returncode) == (1, [], 0)
+    assert "headers: cannot be read" in failed.stdout
+    assert len(run_ids(collector)) == 1
+    assert {one.headers["authorization"] for one in collector.taken} == {"Bearer s3cr3t"}
+
+
+def test_only_what_is_asked_for_is_sent(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector, logs=False)
+    told.send()
+    numbers = [one.signal for one in collector.taken]
+    no_outbox = not (told.directory / "state/outbox").exists()
+    told.collect_to(collector, logs=True, metrics=False)
+    told.send()
+
+    assert no_outbox
+    assert [*numbers, *[one.signal for one in collector.taken[1:]]] == ["metrics", "logs"]
+
+
+def test_a_slow_collector_and_a_dead_directory_hold_up_no_centre(
+    told: Told, centre: Centre, authority: Authority, collector: OtelCollector
+) -> None:
+    to_centre(told, centre, authority)
+    told.collect_to(collector, timeout="4s")
+    told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
+    told.record(1)
+    collector.reply = Reply(raw=b"H" * 100, drip_s=0.2)
+    database = centre.directory / "endpoint.db"
+    began = time.monotonic()
+
+    process = told.start()
+    while "outcome" not in {body["type"] for _, _, body in stored_events(database)}:
+        assert time.monotonic() - began < 20
+        time.sleep(0.05)
+    waited = process.poll() is None
+    out, _ = process.communicate(timeout=30)
+
+    assert waited
+    assert process.returncode == 1
+    assert "centre: 3 messages delivered." in out
+    assert "metrics: no answer within 4 seconds" in out
+    assert "there is no directory" in out
+    assert time.monotonic() - began < 15
+
+
+def test_a_dead_centre_holds_up_nobody_else(told: Told, collector: OtelCollector) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told.configure(port=silent.getsockname()[1], timeout="3s")
+        told.collect_to(collector)
+        file = textfile(told)
+        ours = told.record(1)
+
+        done = told.send()
+
+    assert done.returncode == 1
+    assert "no answer within 3 seconds" in done.stdout
+    assert run_ids(collector) == [ours]
+    assert file.exists()
+
+
+def test_what_waits_for_a_collector_is_bounded_and_what_is_lost_is_told(told: Told, authority: Authority) -> None:
+    with collecting(authority, name="gone") as gone:
+        told.collect_to(gone)
+    place = told.directory / "state/outbox/otlp"
+    now = datetime.now(timezone.utc)
+    with opened(str(place), host_id(), BOUNDS, now) as outbox, outbox.changing():
+        for number in range(10_000):
+            outbox.add("test-event", now, {"number": number, "text": "x" * 1000}, now)
+
+    told.send()
+    said = told.said("otlp")
+    size = sum(entry.stat().st_size for entry in place.iterdir())
+    with collecting(authority, name="back") as back:
+        told.collect_to(back, timeout="1m")
+        done = told.send()
+
+    found = records(back)
+    (lost,) = [one["attributes"] for one in found if one["eventName"] == "maestro.messages_lost"]
+    batches = [one for one in back.taken if one.signal == "logs"]
+    assert size < 2 * BOUNDS.size
+    assert said["dropped"] + said["depth"] == 10_001
+    assert lost["maestro.messages_lost.count"]["intValue"] == str(said["dropped"])
+    assert done.returncode == 0
+    assert len(found) == said["depth"] + 1
+    assert all(len(one.document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]) <= 100 for one in batches)
+    assert told.said("otlp")["depth"] == 0
+
+
+class SlowStore(Store):
+    """A record on a disk that is busy."""
+
+    def run_ids(self) -> list[str]:
+        time.sleep(1.2)
+        return super().run_ids()
+
+
+def test_what_this_machine_itself_takes_is_no_reason_to_send_nothing(told: Told, collector: OtelCollector) -> None:
+    ours = told.record(1)
+    wanted = OtlpPolicy(
+        url=collector.url, headers_file="", ca_file=str(collector.ca_file), timeout=timedelta(seconds=1), logs=True,
+        metrics=True,
+    )  # fmt: skip
+
+    done = Herald(wanted, SlowStore(str(told.directory / "state")), str(told.directory / "run")).send()
+
+    assert (done.why, done.records) == ("", 2)
+    assert done.points > 5
+    assert run_ids(collector) == [ours]
+
+
+def test_a_sender_that_is_killed_again_and_again_loses_nothing(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector, metrics=False)
+    runs = [told.record(number) for number in range(150)]
+
+    for number in range(12):
+        process = told.start()
+        time.sleep(0.25 + number * 0.05)
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            with suppress(ProcessLookupError):  # it may have ended by itself just now
+                os.kill(int(child), signal.SIGKILL)
+        process.communicate()
+    done = told.send()
+
+    keys = {one["attributes"]["log.record.uid"]["stringValue"] for one in records(collector)}
+    assert done.returncode == 0
+    assert sorted(set(run_ids(collector))) == sorted(runs)
+    assert len(keys) == len({one["attributes"]["maestro.sequence"]["intValue"] for one in records(collector)}) == 151
+
+
+def test_one_that_is_just_being_told_is_busy_and_the_others_are_told(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector)
+    file = textfile(told)
+    now = datetime.now(timezone.utc)
+
+    with opened(str(told.directory / "state/outbox/otlp"), host_id(), BOUNDS, now):
+        done = told.send()
+
+    assert done.returncode == 5
+    assert "is sending reports" in done.stderr
+    assert file.exists()
+    assert collector.paths == []
+
+
+def test_an_outbox_that_is_no_outbox_holds_up_no_numbers(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector)
+    (told.directory / "state/outbox").mkdir()
+    (told.directory / "state/outbox/otlp").write_text("in the way")
+
+    done = told.send()
+
+    assert done.returncode == 1
+    assert "outbox/otlp" in told.said("otlp")["why"]
+    assert [one.signal for one in collector.taken] == ["metrics"]
+
+
+def test_what_somebody_wrote_into_the_word_of_a_sender_ends_no_other(told: Told, collector: OtelCollector) -> None:
+    told.collect_to(collector)
+    file = textfile(told)
+    for name in ("telling", "telling-otlp", "telling-textfile"):
+        (told.directory / f"run/{name}.json").write_text('{"schema": "maestro.telling/1", "pulse": 7, "listeners": []}')
+
+    done = told.send()
+
+    assert done.returncode == 0, done.stdout
+    assert file.exists()
+    assert told.said("otlp")["why"] == told.said("textfile")["why"] == ""

@@ -1,0 +1,60 @@
+"""What there is to tell is told whatever the record looks like: a damaged part of it silences nobody."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.report.outbox.file import opened
+from agent.report.outbox.outbox import Bounds
+from agent.report.source import Tidings
+from agent.state.store import Store
+from tests.report.given import HOST, NOON, check, golden
+
+
+def tidings(directory: Path, state: Any, outcome: Any) -> Tidings:
+    """Return those of a machine with this record."""
+    (directory / "history").mkdir()
+    for name, document in (("state", state), (f"history/{golden('outcome')['id']}", outcome)):
+        (directory / f"{name}.json").write_text(json.dumps(document))
+    return Tidings(Store(str(directory)), str(directory / "run"))
+
+
+def test_what_reaches_back_beyond_the_calendar_is_told_from_the_first_run(tmp_path: Path) -> None:
+    found = tidings(tmp_path, state(), golden("outcome"))
+    reach = timedelta(days=999_999)
+    bounds = Bounds(size=1_000_000, age=reach)
+
+    with opened(str(tmp_path / "outbox"), HOST.id, bounds, NOON) as outbox:
+        found.collect(outbox, reach)
+        assert [json.loads(event.body)["type"] for event in outbox.next_events(9, 1 << 20)][:2] == [
+            "outbox-begun",
+            "outcome",
+        ]
+
+
+def state(**changes: object) -> Any:
+    status = golden("status")
+    parts = {name: status[name] for name in ("generated_at", "kernel", "services", "plan")}
+    return {"schema": "maestro.state/1", "fresh_until": status["generated_at"], **parts, **changes}
+
+
+def test_a_record_that_is_well_is_told_in_full(tmp_path: Path) -> None:
+    found: Any = tidings(tmp_path, state(), golden("outcome")).shown()
+
+    check("report", found)
+    assert found["updates"]["items"]
+    assert found["last_outcome"]["id"] == golden("outcome")["id"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("failed", None), ("failed", [7]), ("message", 7), ("finished_at", 1.5), ("message", ["x"])]
+)
+def test_a_run_on_record_of_the_wrong_shape_is_told_as_such(field: str, value: object, tmp_path: Path) -> None:
+    found: Any = tidings(tmp_path, state(), {**golden("outcome"), field: value}).shown()
+
+    check("report", found)
+    assert found["last_outcome"] is None
+    assert any(field in reason for reason in found["reasons"])

@@ -1,0 +1,275 @@
+"""The documents and texts that people and scripts rely on, byte for byte.
+
+A change here is a change of the interface: additive within a schema's major number, and on purpose. After one,
+`python -m tests.state.test_golden` writes the files anew; the diff of the commit shows what changed.
+"""
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.cli.output import print_json, print_lines
+from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, Unseen
+from agent.core.model.kernels import Kernel
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.plan import Plan, Scope, Why
+from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.decide import plan_id
+from agent.core.packages.explain import explain
+from agent.report.status.document import Running, status_document, status_lines
+from agent.report.status.runtime import Present
+from agent.report.text import explanation_lines, history_line, outcome_lines, plan_lines
+from agent.state.documents import (
+    Document,
+    explanation_document,
+    outcome_document,
+    plan_document,
+    reboot_explanation_document,
+    watched_parts,
+)
+from agent.state.json_reader import Reader
+from tests.core import given
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+NOW = given.NOW
+LATER = NOW + timedelta(hours=3)
+REBOOT = Reboot(required=True, packages=("linux-image-amd64", "libc6"), since=NOW - timedelta(days=2))
+PARTIAL = Lists(
+    state=ListsState.PARTIAL,
+    updated_at=NOW,
+    errors=(
+        SourceError(
+            source="https://ppa.example.org/deb bookworm",
+            fault=SourceFault.UNREACHABLE,
+            detail="Could not resolve 'ppa.example.org'",
+            security=False,
+        ),
+    ),
+)
+STALE = Lists(state=ListsState.STALE, updated_at=None)
+OPENSSL = given.step("openssl", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=1435672)
+LIBSSL = given.step("libssl3", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=2024988)
+NEW = given.step("libnew1", installed=None, candidate="1.2-3", download_bytes=52000)
+HELD = (
+    given.held("docker.io", Why.RUNTIME_MANAGED, "belongs to the container runtime: upgrading it means downtime"),
+    given.held("nginx", Why.HELD_BY_ADMIN, "marked hold (`apt-mark unhold` opens it)"),
+    given.held("new-thing", Why.NEEDS_OTHER_ORIGIN, "needs x (>= 2), offered only by stable (Debian)", installed=None),
+)
+KEPT = replace(given.REMOVAL, package="linux-image-6.1.0-2-amd64", reason="marked hold (`apt-mark unhold` opens it)")
+
+
+OTHER = given.other("libxml2", installed="2.9.14", candidate="2.9.14+dfsg-1.3~deb12u5")
+
+
+def fixes(*cves: str, complete: bool = True, security_upload: bool = True) -> Fixes:
+    return Fixes(cves=cves, security_upload=security_upload, complete=complete)
+
+
+def subject(package: str, installed: str = "1", candidate: str = "2") -> Subject:
+    return Subject(package=package, architecture="amd64", installed=installed, candidate=candidate)
+
+
+READINGS: Readings = {
+    subject("openssl", "3.0.15-1~deb12u1", "3.0.16-1~deb12u1"): fixes("CVE-2024-13176", "CVE-2025-9230"),
+    subject("libssl3", "3.0.15-1~deb12u1", "3.0.16-1~deb12u1"): fixes("CVE-2024-13176", complete=False),
+    subject("docker.io"): fixes("CVE-2024-41110"),
+    subject("nginx"): fixes(),
+    subject("libxml2", "2.9.14", "2.9.14+dfsg-1.3~deb12u5"): fixes("CVE-2025-24928", "CVE-2025-27113"),
+}
+KERNEL: Readings = {subject("linux-image-amd64"): fixes(*(f"CVE-2026-{number}" for number in range(1000, 1064)))}
+
+
+def full_plan() -> Plan:
+    steps = (NEW, LIBSSL, OPENSSL)
+    return given.plan(
+        id=plan_id(Scope.SECURITY, steps, (given.REPAIR,), (given.REMOVAL,)),
+        remove=(given.REMOVAL,),
+        kept=(KEPT,),
+        lists=PARTIAL,
+        install=steps,
+        held=HELD,
+        repair=(given.REPAIR,),
+        reboot=REBOOT,
+        other_updates=7,
+        others=(OTHER,),
+        kernel=Kernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True),
+    )
+
+
+def many_plan() -> Plan:
+    steps = tuple(given.step(f"p{number:02}") for number in range(10))
+    return given.plan(id=plan_id(Scope.SECURITY, steps, ()), install=steps)
+
+
+def never_plan() -> Plan:
+    fault = SourceError(
+        source="apt sources",
+        fault=SourceFault.NOT_CONFIGURED,
+        detail="no configured source is an allowed origin",
+        security=True,
+    )
+    never = Lists(state=ListsState.NEVER, updated_at=None, errors=(fault,))
+    return given.plan(lists=never, reboot=Unseen(reason="/run/reboot-required: Permission denied"))
+
+
+def full_outcome() -> Outcome:
+    return given.outcome(
+        finished_at=NOW + timedelta(seconds=42, milliseconds=250),
+        result=Result.FAILED,
+        upgraded=(NEW, LIBSSL, OPENSSL),
+        removed=("libold1:amd64",),
+        superseded=(given.REMOVAL,),
+        held=HELD,
+        failed=(
+            Failure(
+                package="mariadb-server:amd64",
+                stage=Stage.CONFIGURE,
+                error="installed post-installation script returned error exit status 1",
+                detail="dpkg state: half-configured",
+            ),
+        ),
+        repaired=(given.REPAIR,),
+        conffiles_kept=("/etc/ssl/openssl.cnf",),
+        reboot=REBOOT,
+        lists=PARTIAL,
+        lock=LockWait(waited_s=12.5, held_s=8.25, by="apt-get (pid 812, since 2026-11-23 05:09:00 UTC)"),
+        downloaded_bytes=3512660,
+    )
+
+
+def up_to_date() -> Outcome:
+    return given.outcome(
+        finished_at=NOW + timedelta(seconds=3),
+        result=Result.UP_TO_DATE,
+        reboot=Reboot(required=False),
+        lists=given.FRESH,
+    )
+
+
+def begun() -> Outcome:
+    return given.outcome(id="20261122T051000Z-2", scope=Scope.ALL, message="begun; if this stands, it was cut off")
+
+
+def read(document: Document) -> Reader:
+    return Reader(document, "golden")
+
+
+def plan(made: Plan) -> Document:
+    return plan_document(made, NOW, READINGS)
+
+
+def run(made: Outcome) -> Document:
+    return outcome_document(made, NOW + timedelta(minutes=1), READINGS)
+
+
+def package() -> Document:
+    update = given.update("openssl", on_hold=True, phased=20)
+    made = given.plan(held=(given.held("openssl"),))
+    return explanation_document(explain(given.policy(), given.facts(update), made, given.known("openssl")), NOW)
+
+
+def kernel() -> Document:
+    update = given.update("linux-image-amd64")
+    made = given.plan(install=(given.step("linux-image-amd64"),))
+    known = given.known("linux-image-amd64")
+    return explanation_document(explain(given.policy(), given.facts(update), made, known), NOW, KERNEL)
+
+
+def reboot(flag: Reboot | Unseen) -> Document:
+    return reboot_explanation_document(flag, NOW)
+
+
+def status(
+    made: Plan | None, last: Outcome | None, flag: Reboot | None = None, running: Running | None = None
+) -> Document:
+    state: Document = {
+        "schema": "maestro.state/1",
+        "generated_at": "2026-11-23T05:10:01Z",
+        "fresh_until": "2026-11-24T17:10:00Z",
+        **(watched_parts(made.kernel, given.WATCHED) if made else {}),
+        "plan": plan(made) if made else None,
+    }
+    now = (flag.packages, flag.since.timestamp()) if flag and flag.since else None
+    present = Present(given.BOOT, "6.1.0-18-amd64")
+    _, document = status_document(
+        read(state) if made else None,
+        read(run(last)) if last else None,
+        now,
+        now=LATER,
+        running=running,
+        present=present,
+    )
+    return document
+
+
+def text_of_status(document: Document) -> list[str]:
+    return status_lines(read(document), "server1", LATER)
+
+
+DOCUMENTS: dict[str, Callable[[], Document]] = {
+    "plan": lambda: plan(full_plan()),
+    "plan-never": lambda: plan(never_plan()),
+    "outcome": lambda: run(full_outcome()),
+    "outcome-begun": lambda: run(begun()),
+    "explain": package,
+    "explain-reboot": lambda: reboot(REBOOT),
+    "status": lambda: status(full_plan(), full_outcome(), REBOOT),
+    "status-never": lambda: status(None, None),
+}
+TEXTS: dict[str, Callable[[], list[str]]] = {
+    "check": lambda: plan_lines(read(plan(full_plan()))),
+    "check-one": lambda: plan_lines(read(plan(given.plan(install=(given.step(),), scope=Scope.ALL)))),
+    "check-stale": lambda: plan_lines(read(plan(given.plan(lists=STALE)))),
+    "check-nothing": lambda: plan_lines(read(plan(given.plan()))),
+    "check-never": lambda: plan_lines(read(plan(never_plan()))),
+    "upgrade": lambda: outcome_lines(read(run(full_outcome()))),
+    "upgrade-one": lambda: outcome_lines(read(run(replace(up_to_date(), upgraded=(NEW,), result=Result.UPDATED)))),
+    "upgrade-up-to-date": lambda: outcome_lines(read(run(up_to_date()))),
+    "upgrade-begun": lambda: outcome_lines(read(run(begun()))),
+    "history": lambda: [history_line(read(run(made))) for made in (full_outcome(), up_to_date(), begun())],
+    "explain": lambda: explanation_lines(read(package())),
+    "explain-cves": lambda: explanation_lines(read(kernel())),
+    "explain-reboot": lambda: explanation_lines(read(reboot(REBOOT))),
+    "explain-no-reboot": lambda: explanation_lines(read(reboot(Reboot(required=False)))),
+    "explain-unseen-reboot": lambda: explanation_lines(read(reboot(Unseen(reason="Permission denied")))),
+    "status": lambda: text_of_status(status(full_plan(), full_outcome(), REBOOT)),
+    "status-healthy": lambda: text_of_status(status(given.plan(), up_to_date())),
+    "status-many": lambda: text_of_status(status(many_plan(), None)),
+    "status-never": lambda: text_of_status(status(None, None)),
+    "status-running": lambda: text_of_status(status(given.plan(), begun(), running=Running(812, ("upgrade", NOW)))),
+    "status-no-source": lambda: text_of_status(status(never_plan(), None)),
+}
+
+
+def printed(name: str) -> str:
+    """Return what a command prints, by the golden file's name."""
+    out = io.StringIO()
+    stem, _, kind = name.partition(".")
+    with redirect_stdout(out):
+        if kind == "json":
+            print_json(DOCUMENTS[stem]())
+        else:
+            print_lines(TEXTS[stem]())
+    return out.getvalue()
+
+
+NAMES = [*(f"{name}.json" for name in DOCUMENTS), *(f"{name}.txt" for name in TEXTS)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_printed_is_what_was_promised(name: str) -> None:
+    assert printed(name) == (GOLDEN / name).read_text()
+
+
+def test_every_golden_file_is_compared_with() -> None:
+    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(NAMES)
+
+
+if __name__ == "__main__":
+    for each in NAMES:
+        (GOLDEN / each).write_text(printed(each))

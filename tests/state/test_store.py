@@ -1,0 +1,436 @@
+"""The record on disk: whole or not at all, and never a reason to fall over. Real files throughout."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.core.model.facts import SourceError, SourceFault
+from agent.core.model.outcome import Result
+from agent.core.ports import Refreshed
+from agent.errors import BusyError, HostError, RecordError
+from agent.state.record import Memory
+from agent.state.store import REFRESH, STATE, Store
+from tests.core import given
+
+SCHEMA = "maestro.state/1"
+DOCUMENT: dict[str, object] = {"schema": SCHEMA, "word": "ä"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(str(tmp_path / "state"))
+    assert made.writable()
+    return made
+
+
+def files(store: Store) -> list[str]:
+    """Return every file of the record, below its directory."""
+    root = Path(store.directory)
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size, as on a full file system."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+# writing
+
+
+def test_what_was_written_is_read(store: Store) -> None:
+    store.write(STATE, DOCUMENT)
+
+    found = store.read(STATE, SCHEMA)
+
+    assert found is not None
+    assert found.raw == DOCUMENT
+    assert files(store) == ["state.json"]
+
+
+def test_a_document_replaces_the_one_before(store: Store) -> None:
+    store.write(STATE, {**DOCUMENT, "more": "x" * 1000})
+    store.write(STATE, DOCUMENT)
+
+    assert json.loads(Path(store.path(STATE)).read_text()) == DOCUMENT
+
+
+def test_where_a_write_fails_the_old_document_stands_and_nothing_is_left_behind(store: Store) -> None:
+    store.write(STATE, DOCUMENT)
+
+    with full_disk(1000), pytest.raises(HostError, match=r"state\.json: cannot be written: File too large"):
+        store.write(STATE, {**DOCUMENT, "more": "x" * 100_000})
+
+    assert json.loads(Path(store.path(STATE)).read_text()) == DOCUMENT
+    assert files(store) == ["state.json"]
+
+
+def test_where_the_document_cannot_be_put_in_place_nothing_is_left_behind(store: Store) -> None:
+    Path(store.path(STATE)).mkdir()
+
+    with pytest.raises(HostError, match="cannot be written: Is a directory"):
+        store.write(STATE, DOCUMENT)
+
+    assert files(store) == []
+
+
+def test_what_is_no_json_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(TypeError):
+        store.write(STATE, {**DOCUMENT, "value": object()})
+
+    assert files(store) == []
+
+
+def test_everyone_may_read_a_document_and_only_its_owner_write(store: Store) -> None:
+    with umask(0o077):
+        store.write(STATE, DOCUMENT)
+
+    assert Path(store.path(STATE)).stat().st_mode & 0o777 == 0o644
+
+
+def test_everyone_may_enter_the_directories(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "state"))
+
+    with umask(0o077):
+        store.write_run("1", DOCUMENT)
+
+    assert {path.stat().st_mode & 0o777 for path in (Path(store.directory), Path(store.directory, "history"))} == {
+        0o755
+    }
+
+
+def test_directories_are_made_where_they_are_missing(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "a" / "b"))
+
+    store.write(STATE, DOCUMENT)
+
+    assert files(store) == ["state.json"]
+
+
+def test_a_directory_that_cannot_be_made_is_not_writable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    for store in (Store(str(tmp_path / "file")), Store(str(tmp_path / "file" / "state")), Store("/proc/maestro-agent")):
+        assert not store.writable()
+        with pytest.raises(HostError, match="cannot be written"):
+            store.write(STATE, DOCUMENT)
+
+
+# reading
+
+
+def test_what_was_never_written_is_nothing(store: Store) -> None:
+    assert store.read(STATE, SCHEMA) is None
+    assert Store("/nonexistent").read(STATE, SCHEMA) is None
+
+
+_DAMAGED = {
+    "empty": b"",
+    "cut off": b'{"schema": "maestro.state/1", "wo',
+    "not UTF-8": b'{"schema": "maestro.state/1", "word": "\xe4"}',
+    "zeros of a power cut": b"\0" * 4096,
+    "two documents": b"{}{}",
+    "nested for ever": b"[" * 200_000,
+    "nested objects": b'{"a":' * 100_000,
+    "a long number": b'{"schema": ' + b"9" * 10_000 + b"}",
+    "a list": b"[]",
+    "null": b"null",
+    "a string": b'"maestro.state/1"',
+    "no schema": b"{}",
+    "schema of another kind": b'{"schema": 1}',
+    "newer schema": b'{"schema": "maestro.state/2"}',
+    "other document": b'{"schema": "maestro.outcome/1"}',
+}
+
+
+@pytest.mark.parametrize("content", _DAMAGED.values(), ids=_DAMAGED)
+def test_what_cannot_be_read_is_set_aside_with_a_message(store: Store, content: bytes) -> None:
+    path = Path(store.path(STATE))
+    path.write_bytes(content)
+
+    with pytest.raises(RecordError) as caught:
+        store.read(STATE, SCHEMA)
+
+    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).endswith(f"it was set aside as {path}.unreadable")
+    assert len(str(caught.value)) < 500
+    assert Path(f"{path}.unreadable").read_bytes() == content
+    assert store.read(STATE, SCHEMA) is None
+
+
+def test_a_newer_schema_is_named_beside_the_one_that_is_read(store: Store) -> None:
+    Path(store.path(STATE)).write_text('{"schema": "maestro.state/2"}')
+
+    with pytest.raises(
+        RecordError, match=r"holds 'maestro\.state/2', this version of the agent reads 'maestro\.state/1'"
+    ):
+        store.read(STATE, SCHEMA)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_does_not_know_is_damage(store: Store, word: str) -> None:
+    Path(store.path(STATE)).write_text(f'{{"schema": "{SCHEMA}", "plan": {word}}}')
+
+    with pytest.raises(RecordError, match=f"is damaged: {word} is no JSON"):
+        store.read(STATE, SCHEMA)
+
+
+def test_what_is_set_aside_is_not_read_again_and_makes_room(store: Store) -> None:
+    Path(store.path(STATE)).write_text("damaged")
+    with pytest.raises(RecordError):
+        store.read(STATE, SCHEMA)
+
+    store.write(STATE, DOCUMENT)
+
+    assert store.read(STATE, SCHEMA) is not None
+
+
+def test_a_directory_in_place_of_a_document_cannot_be_read(store: Store) -> None:
+    Path(store.path(STATE)).mkdir()
+
+    with pytest.raises(RecordError, match="cannot be read: Is a directory"):
+        store.read(STATE, SCHEMA)
+
+
+def test_a_document_may_be_only_warned_of(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(store.path(STATE)).write_text("damaged")
+
+    assert store.read_or_warn(STATE, SCHEMA) is None
+    assert capsys.readouterr().err.startswith(f"maestro-agent: {store.path(STATE)}: is damaged")
+
+
+# history
+
+
+def test_runs_are_listed_newest_first(store: Store) -> None:
+    ids = ["20261123T051000Z", "20261123T051000Z-002", "20261122T051000Z", "20270101T000000Z"]
+    for run_id in ids:
+        store.write_run(run_id, DOCUMENT)
+
+    assert store.run_ids() == ["20270101T000000Z", "20261123T051000Z-002", "20261123T051000Z", "20261122T051000Z"]
+    assert all(store.read_run(run_id, SCHEMA) for run_id in ids)
+
+
+def test_what_is_no_run_is_not_listed(store: Store) -> None:
+    store.write_run("1", DOCUMENT)
+    Path(store.log_path("1")).write_text("output")
+    Path(store.directory, "history", "0.json.unreadable").write_text("damaged")
+    Path(store.directory, "history", "2.json.new-812").write_text("half")
+
+    assert store.run_ids() == ["1"]
+
+
+def test_without_a_directory_there_are_no_runs() -> None:
+    assert Store("/nonexistent").run_ids() == []
+
+
+def test_a_history_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "history").write_text("")
+
+    with pytest.raises(RecordError, match="cannot be read: Not a directory"):
+        Store(str(tmp_path)).run_ids()
+
+
+def test_of_all_runs_the_newest_500_are_kept_with_their_output(store: Store) -> None:
+    history = Path(store.directory, "history")
+    for number in range(503):
+        (history / f"{number:04}.json").write_text("{}")
+    for name in ("0000", "0003", "0004", "0502"):
+        Path(store.log_path(name)).write_text("output")
+
+    store.write_run("0503", DOCUMENT)
+
+    assert store.run_ids() == [f"{number:04}" for number in range(503, 3, -1)]
+    assert sorted(path.name for path in history.glob("*.log")) == ["0004.log", "0502.log"]
+
+
+# one agent at a time
+
+
+_AT_WORK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from agent.state.store import Store
+with Store(sys.argv[2]).alone():
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def another_agent(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
+    """Return another agent's process that is at work until its standard input is closed."""
+    command = [sys.executable, "-c", _AT_WORK, str(Path(__file__).resolve().parent.parent.parent), store.directory]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"at work\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_agent_is_told_who_is_at_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    said = rf"another maestro-agent \(pid {another_agent.pid}\) is at work"
+
+    with pytest.raises(BusyError, match=said), store.alone():
+        raise AssertionError("two agents at work")
+
+
+def test_who_is_at_work_can_be_asked(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    assert store.worker_pid() == another_agent.pid
+
+    another_agent.communicate(timeout=10)
+
+    assert store.worker_pid() is None
+
+
+def test_whoever_is_at_work_is_not_told_of_itself(store: Store) -> None:
+    with store.alone():
+        assert store.worker_pid() is None
+
+
+def test_when_the_first_agent_is_done_another_may_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    another_agent.communicate(timeout=10)
+
+    with store.alone():
+        assert another_agent.returncode == 0
+
+
+def test_an_agent_that_was_killed_leaves_no_lock(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
+    another_agent.kill()
+    another_agent.wait(timeout=10)
+
+    with store.alone():
+        assert another_agent.returncode == -signal.SIGKILL
+
+
+def test_one_agent_may_work_twice_in_turn(store: Store) -> None:
+    with store.alone():
+        pass
+    with store.alone():
+        assert Path(store.directory, "lock").exists()
+
+
+def test_what_a_killed_agent_was_just_writing_is_removed(store: Store) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for name in (f"state.json.new-{gone.pid}", f"history/1.json.new-{gone.pid}", f"history/2.json.new-{os.getpid()}"):
+        Path(store.directory, name).write_text("half")
+
+    with store.alone():
+        assert files(store) == ["lock", "running"]
+
+
+def test_what_another_agent_is_still_writing_is_left_alone(
+    store: Store, another_agent: "subprocess.Popen[bytes]"
+) -> None:
+    beside = Store(f"{store.directory}/beside")
+    assert beside.writable()
+    Path(beside.directory, f"state.json.new-{another_agent.pid}").write_text("half")
+
+    with beside.alone():
+        assert files(beside) == ["lock", "running", f"state.json.new-{another_agent.pid}"]
+
+
+def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:
+    with pytest.raises(HostError, match="/nonexistent/lock: cannot be opened"), Store("/nonexistent").alone():
+        raise AssertionError("at work without a lock")
+
+
+# memory
+
+
+def test_how_fetching_went_is_remembered(store: Store) -> None:
+    error = SourceError(source="ppa", fault=SourceFault.EXPIRED, detail="since yesterday")
+
+    Memory(store).keep_refreshed(Refreshed(verified_at=given.NOW, errors=(error,)), given.NOW)
+
+    assert Memory(store).refreshed() == Refreshed(verified_at=given.NOW, errors=(error,))
+
+
+def test_lists_that_were_never_verified_are_remembered_as_that(store: Store) -> None:
+    Memory(store).keep_refreshed(Refreshed(verified_at=None), given.NOW)
+
+    assert Memory(store).refreshed() == Refreshed(verified_at=None)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"verified_at": "yesterday", "errors": []},
+        {"verified_at": "2026-11-23T05:10:00+00:00", "errors": []},
+        {"verified_at": 5, "errors": []},
+        {"verified_at": "2026-11-23T05:10:00Z"},
+        {"verified_at": "2026-11-23T05:10:00Z", "errors": [5]},
+        {"verified_at": "2026-11-23T05:10:00Z", "errors": [{"source": "a", "fault": "new-fault", "detail": "b"}]},
+    ],
+)
+def test_a_memory_of_the_wrong_shape_is_no_evidence_of_fresh_lists(store: Store, document: dict[str, object]) -> None:
+    store.write(REFRESH, {"schema": "maestro.refresh/1", **document})
+
+    assert Memory(store).refreshed() == Refreshed(verified_at=None)
+
+
+def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    memory = Memory(Store(str(tmp_path / "file" / "state")))
+
+    memory.keep_refreshed(Refreshed(verified_at=given.NOW), given.NOW)
+    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+
+    assert "the record cannot be written there" in memory.problem
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store) -> None:
+    memory = Memory(store)
+    Path(store.path(STATE)).mkdir()
+
+    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+
+    assert "state.json: cannot be written" in memory.problem
+
+
+def test_where_the_record_can_be_written_there_is_no_problem(store: Store) -> None:
+    assert Memory(store).problem == ""
+
+
+def test_a_run_that_cannot_be_remembered_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    memory = Memory(Store(str(tmp_path / "file" / "state")))
+
+    with pytest.raises(HostError, match="cannot be written"):
+        memory.keep_outcome(given.outcome(result=Result.UPDATED), given.NOW)
+
+
+def test_runs_of_one_second_get_ids_in_their_order(store: Store) -> None:
+    memory = Memory(store)
+    ids = []
+    for _ in range(3):
+        ids.append(memory.new_run_id(given.NOW))
+        store.write_run(ids[-1], DOCUMENT)
+
+    assert ids == ["20261123T051000Z", "20261123T051000Z-002", "20261123T051000Z-003"]
+    assert store.run_ids() == ids[::-1]

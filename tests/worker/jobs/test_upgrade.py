@@ -1,0 +1,467 @@
+"""What a run does and what it is called, told as stories: the real jobs and record on a machine in memory."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from agent.core.model.facts import PackageState, Reboot
+from agent.core.model.outcome import Result, Stage
+from agent.core.model.plan import Scope, Why
+from agent.core.policy.policy import Conffiles
+from agent.errors import HostError, UsageError
+from agent.state.store import STATE
+from agent.worker.jobs import jobs
+from tests.core import given
+from tests.support.simulated import ARCHITECTURE, Offer
+from tests.worker.jobs.simulator import Agent, failing, names, raising
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Agent:
+    return Agent(tmp_path / "state")
+
+
+# what a run is called
+
+
+def test_a_machine_with_fresh_lists_and_nothing_on_offer_is_up_to_date(agent: Agent) -> None:
+    agent.machine.put("a", 1)
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UP_TO_DATE
+    assert agent.machine.done == ["refresh"]
+    assert done.lists is not None
+    assert done.lists.updated_at == agent.machine.now()
+
+
+def test_without_lists_nothing_is_called_up_to_date(agent: Agent) -> None:
+    assert agent.upgrade(refresh=False).result is Result.STALE
+
+
+def test_with_old_lists_nothing_is_called_up_to_date(agent: Agent) -> None:
+    agent.verified(hours=37)
+
+    assert agent.upgrade(refresh=False).result is Result.STALE
+
+
+def test_with_lists_that_were_verified_within_their_age_a_machine_is_up_to_date(agent: Agent) -> None:
+    agent.verified(hours=35)
+
+    assert agent.upgrade(refresh=False).result is Result.UP_TO_DATE
+    assert agent.machine.done == []
+
+
+def test_with_security_lists_that_cannot_be_fetched_nothing_is_called_up_to_date(agent: Agent) -> None:
+    agent.verified(hours=1)
+    before = agent.context.memory.refreshed().verified_at
+    agent.machine.refresh_errors = (failing("security", security=True),)
+
+    done = agent.upgrade()
+
+    assert done.result is Result.STALE
+    assert done.lists is not None
+    assert done.lists.updated_at == before
+    assert [error.source for error in done.lists.errors] == ["security"]
+
+
+def test_with_other_lists_that_cannot_be_fetched_a_run_is_degraded(agent: Agent) -> None:
+    agent.machine.refresh_errors = (failing("ppa", security=False),)
+
+    done = agent.upgrade()
+
+    assert done.result is Result.DEGRADED
+    assert done.lists is not None
+    assert done.lists.updated_at == agent.machine.now()
+
+
+def test_a_failed_source_is_remembered_until_a_refresh_succeeds(agent: Agent) -> None:
+    agent.machine.refresh_errors = (failing("ppa", security=False),)
+    agent.upgrade()
+
+    assert agent.upgrade(refresh=False).result is Result.DEGRADED
+    agent.machine.refresh_errors = ()
+    assert agent.upgrade().result is Result.UP_TO_DATE
+
+
+def test_a_security_update_is_installed_and_nothing_else(agent: Agent) -> None:
+    agent.machine.offer("a", Offer(package="b", security=False))
+    agent.machine.put("c", 1)
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert [(step.package, step.installed, step.candidate) for step in done.upgraded] == [("a", "1", "2")]
+    assert agent.machine.versions() == {"a": "2", "b": "1", "c": "1"}
+    assert agent.machine.done == ["refresh", "fetch a", "install a"]
+
+
+def test_a_second_run_finds_nothing_to_do(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.upgrade()
+    agent.machine.done.clear()
+
+    assert agent.upgrade().result is Result.UP_TO_DATE
+    assert agent.machine.done == ["refresh"]
+
+
+def test_the_scope_of_all_brings_every_package_to_its_highest_version(agent: Agent) -> None:
+    agent.machine.offer("a", Offer(package="a", version=3, security=False), Offer(package="b", security=False))
+
+    done = agent.upgrade(Scope.ALL)
+
+    assert done.result is Result.UPDATED
+    assert agent.machine.versions() == {"a": "3", "b": "2"}
+
+
+def test_a_new_dependency_comes_along(agent: Agent) -> None:
+    agent.machine.offer(Offer(package="a", needs=("n",)))
+    agent.machine.publish(Offer(package="n"))
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert [(step.package, step.new) for step in done.upgraded] == [("a", False), ("n", True)]
+
+
+def test_what_is_held_is_told_and_left(agent: Agent) -> None:
+    agent.machine.offer("a", "b", Offer(package="c", needs=("a",)))
+    agent.machine.on_hold.add("a")
+
+    done = agent.upgrade()
+
+    assert done.result is Result.DEGRADED
+    assert [(one.package, one.why) for one in done.held] == [("a", Why.HELD_BY_ADMIN), ("c", Why.HELD_BY_ADMIN)]
+    assert agent.machine.versions() == {"a": "1", "b": "2", "c": "1"}
+
+
+def test_a_run_tells_of_the_reboot_and_of_files_that_were_kept(agent: Agent) -> None:
+    agent.machine.offer("a")
+    now = agent.machine.now()
+    agent.machine.conffiles = [
+        ("a", "/etc/a.conf", now),
+        ("a", "/etc/long-ago", now - timedelta(days=1)),
+        ("b", "/etc/b.conf", now),
+    ]
+    agent.machine.required_reboot = Reboot(required=True, packages=("a",))
+
+    done = agent.upgrade()
+
+    assert done.conffiles_kept == ("/etc/a.conf",)
+    assert done.reboot == agent.machine.required_reboot
+
+
+def test_nothing_outside_the_plan_is_ever_asked_for(agent: Agent) -> None:
+    agent.machine.offer(*"abcdefgh", Offer(package="o", security=False), Offer(package="n", needs=("d",)))
+    agent.machine.on_hold.add("b")
+    agent.machine.fails = {"c": Stage.CONFIGURE, "e": Stage.UNPACK}
+    agent.machine.gone.add("f")
+    agent.policy = given.policy(blocklist=("d",))
+    planned = set(names(agent.check().install))
+
+    agent.upgrade()
+
+    asked = {word for line in agent.machine.done for word in line.split()[1:]}
+    assert asked == planned == {"a", "c", "e", "f", "g", "h"}
+    assert {name: agent.machine.versions()[name] for name in "bdon"} == dict.fromkeys("bdon", "1")
+
+
+# failures
+
+
+@pytest.mark.parametrize("stage", [Stage.UNPACK, Stage.CONFIGURE])
+@pytest.mark.parametrize("bad", ["p00", "p13", "p59"])
+def test_one_failing_package_of_sixty_fails_alone(agent: Agent, stage: Stage, bad: str) -> None:
+    agent.machine.offer(*(f"p{number:02}" for number in range(60)))
+    agent.machine.fails = {bad: stage}
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert [(failure.package, failure.stage) for failure in done.failed] == [(f"{bad}:{ARCHITECTURE}", stage)]
+    assert "returned error exit status 1" in done.failed[0].error
+    assert len(done.upgraded) == 59
+    assert bad not in names(done.upgraded)
+    assert [
+        name for name, state in agent.machine.packages.items() if state != PackageState(version="2", state="installed")
+    ] == [bad]
+
+
+def test_what_a_failure_cut_short_is_tried_once_more_and_the_failing_package_is_not(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.fails = {"a": Stage.UNPACK}
+
+    agent.upgrade()
+
+    assert agent.machine.done == ["refresh", "fetch a b c", "install a b c", "install b c"]
+
+
+def test_what_is_cut_short_again_and_again_is_tried_one_by_one_and_told(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c", "d")
+    agent.machine.fails = {"a": Stage.UNPACK}
+    agent.machine.idle.extend([False, True, True])
+
+    done = agent.upgrade()
+
+    assert agent.machine.done[2:] == ["install a b c d", "install b c d", "install b", "install c", "install d"]
+    assert names(done.failed) == ["a:amd64", "b:amd64"]
+    assert "again when it was tried by itself" in done.failed[1].error
+    assert names(done.upgraded) == ["c", "d"]
+
+
+def test_what_has_changed_before_it_is_tried_once_more_is_told_as_that(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.fails = {"a": Stage.UNPACK}
+    agent.machine.before_install.extend([lambda: None, lambda: agent.machine.lists.remove(Offer(package="b"))])
+
+    done = agent.upgrade()
+
+    assert [(one.package, one.error.split(":")[0]) for one in done.failed] == [
+        ("a:amd64", "new pre-installation script returned error exit status 1"),
+        ("b:amd64", "not tried again"),
+    ]
+
+
+def test_several_failing_packages_fail_alone(agent: Agent) -> None:
+    agent.machine.offer(*(f"p{number:02}" for number in range(10)))
+    agent.machine.fails = {"p02": Stage.UNPACK, "p05": Stage.CONFIGURE, "p07": Stage.UNPACK}
+
+    done = agent.upgrade()
+
+    assert names(done.failed) == ["p02:amd64", "p05:amd64", "p07:amd64"]
+    assert len(done.upgraded) == 7
+
+
+def test_what_needs_a_failing_package_fails_with_it_and_nothing_else_does(agent: Agent) -> None:
+    agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
+    agent.machine.fails = {"lib": Stage.CONFIGURE}
+
+    done = agent.upgrade()
+
+    assert [(one.package, one.error.split(" ")[0]) for one in done.failed] == [
+        ("app:amd64", "dependency"),
+        ("lib:amd64", "installed"),
+    ]
+    assert names(done.upgraded) == ["z"]
+
+
+def test_what_failed_is_tried_again_by_the_next_run(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.fails = {"a": Stage.UNPACK}
+    agent.upgrade()
+    agent.machine.fails = {}
+
+    assert agent.upgrade().result is Result.UPDATED
+
+
+def test_a_package_that_was_left_half_configured_is_repaired_by_the_next_run(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.fails = {"a": Stage.CONFIGURE}
+    agent.upgrade()
+    agent.machine.fails = {}
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert names(done.repaired) == ["a"]
+
+
+# what is told
+
+
+def test_a_person_is_told_what_is_being_done(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.put("r", 1, "half-configured")
+
+    agent.upgrade()
+
+    assert agent.told == [
+        "fetching the package lists",
+        "finishing what an interrupted dpkg left behind",
+        "downloading 2 packages",
+        "installing 2 packages, transaction 1 of 1",
+    ]
+
+
+def test_the_log_has_one_line_for_a_run(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.fails = {"b": Stage.CONFIGURE}
+    agent.machine.on_hold.add("c")
+
+    with capture_logs() as lines:
+        done = agent.upgrade()
+
+    assert [line["event"] for line in lines] == ["lists.refreshed", "upgrade.finished"]
+    run = lines[-1]
+    assert (run["run"], run["scope"], run["result"]) == (done.id, "security", "failed")
+    assert (run["upgraded"], run["held"], run["failed"]) == (1, 1, ["b:amd64"])
+
+
+def test_the_log_has_one_line_for_a_check_and_names_sources_that_failed(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.refresh_errors = (failing("ppa", security=False),)
+
+    with capture_logs() as lines:
+        plan = agent.check()
+
+    refreshed, checked = lines
+    assert (refreshed["event"], refreshed["errors"]) == ("lists.refreshed", ["ppa: unreachable"])
+    assert (checked["event"], checked["plan"], checked["lists"]) == ("check.finished", plan.id, "partial")
+    assert (checked["install"], checked["held"]) == (1, 0)
+
+
+# downloads
+
+
+def test_a_package_that_was_superseded_is_found_by_refreshing_once(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.verified(hours=1)
+    agent.machine.before_fetch.append(lambda: agent.machine.publish(Offer(package="a", version=3)))
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert agent.machine.versions() == {"a": "3", "b": "2"}
+    assert agent.machine.done == ["refresh", "fetch a b", "refresh", "fetch a b", "install a b"]
+
+
+def test_a_package_that_cannot_be_downloaded_is_dropped_and_the_rest_is_done(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.gone.add("b")
+
+    done = agent.upgrade()
+
+    assert done.result is Result.DEGRADED
+    assert [(one.package, one.why, one.detail) for one in done.held] == [("b", Why.DOWNLOAD_FAILED, "404  Not Found")]
+    assert names(done.upgraded) == ["a", "c"]
+    assert agent.machine.done.count("refresh") == 2
+
+
+def test_where_lists_may_not_be_fetched_a_failed_download_does_not_fetch_them(agent: Agent) -> None:
+    agent.verified(hours=1)
+    agent.machine.offer("a", "b")
+    agent.machine.gone.add("b")
+
+    done = agent.upgrade(refresh=False)
+
+    assert agent.machine.done == ["fetch a b", "fetch a", "install a"]
+    assert names(done.held) == ["b"]
+
+
+def test_what_needs_a_package_that_cannot_be_downloaded_is_held_with_it(agent: Agent) -> None:
+    agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
+    agent.machine.gone.add("lib")
+
+    done = agent.upgrade()
+
+    assert [(one.package, one.why) for one in done.held] == [
+        ("app", Why.DOWNLOAD_FAILED),
+        ("lib", Why.DOWNLOAD_FAILED),
+    ]
+    assert names(done.upgraded) == ["z"]
+
+
+def test_what_would_make_dpkg_ask_is_held_with_what_needs_it_where_the_policy_says_so(agent: Agent) -> None:
+    agent.policy = given.policy(conffiles=Conffiles.HOLD)
+    agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
+    agent.machine.asks = {"lib": "/etc/lib.conf was changed on this machine"}
+
+    done = agent.upgrade()
+
+    assert done.result is Result.DEGRADED
+    assert [(one.package, one.why) for one in done.held] == [("app", Why.CONFFILE), ("lib", Why.CONFFILE)]
+    assert all("/etc/lib.conf was changed on this machine" in one.detail for one in done.held)
+    assert names(done.upgraded) == ["z"]
+    assert agent.machine.done == ["refresh", "fetch app lib z", "fetch z", "install z"]
+
+
+def test_a_run_that_has_nothing_but_a_question_is_no_success(agent: Agent) -> None:
+    agent.policy = given.policy(conffiles=Conffiles.HOLD)
+    agent.machine.offer("a")
+    agent.machine.asks = {"a": "/etc/a.conf was changed on this machine"}
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.held), names(done.upgraded)) == (Result.DEGRADED, ["a"], [])
+    assert agent.machine.transactions() == 0
+
+
+def test_where_local_files_are_kept_nobody_looks_what_dpkg_would_ask(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.asks = {"a": "/etc/a.conf was changed on this machine"}
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded)) == (Result.UPDATED, ["a"])
+
+
+def test_a_run_tells_of_files_that_were_kept_by_what_failed_or_was_repaired(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.put("r", 1, "unpacked")
+    agent.machine.fails = {"a": Stage.CONFIGURE}
+    agent.machine.conffiles = [("a", "/etc/a.conf", agent.machine.now()), ("r", "/etc/r.conf", agent.machine.now())]
+
+    done = agent.upgrade()
+
+    assert (names(done.failed), names(done.repaired)) == (["a:amd64"], ["r"])
+    assert done.conffiles_kept == ("/etc/a.conf", "/etc/r.conf")
+
+
+def test_where_nothing_can_be_downloaded_nothing_is_installed(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.gone |= {"a", "b"}
+
+    done = agent.upgrade()
+
+    assert done.result is Result.DEGRADED
+    assert names(done.held) == ["a", "b"]
+    assert agent.machine.transactions() == 0
+
+
+def test_a_failed_download_of_something_else_does_not_keep_a_run_going_for_ever(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.fetch_errors = {"a-under-another-name": "404  Not Found"}
+    agent.machine.before_fetch.extend([lambda: None] * 20)
+    agent.machine.before_fetch.append(raising(HostError("asked for ever")))
+
+    assert "for ever" not in agent.upgrade().message
+
+
+def test_downloads_are_counted_and_taken_away_again(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.gone.add("b")
+
+    done = agent.upgrade()
+
+    assert done.downloaded_bytes == 2000
+    assert agent.machine.downloaded == set()
+
+
+# explain
+
+
+def test_an_explanation_changes_and_remembers_nothing(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.on_hold.add("a")
+    agent.verified(hours=1)
+
+    explanation = jobs.explain(agent.context, "a")
+
+    assert explanation.conclusion.value == "held"
+    assert agent.machine.done == []
+    assert agent.store.read(STATE, "maestro.state/1") is None
+
+
+def test_an_unknown_package_is_an_error_that_names_those_alike(agent: Agent) -> None:
+    agent.machine.put("openssl", 1)
+    agent.machine.put("openssh", 1)
+
+    with pytest.raises(UsageError, match=r"no package named 'openssll' .* did you mean openssh or openssl\?"):
+        jobs.explain(agent.context, "openssll")
+
+
+def test_a_package_like_no_other_is_an_error_without_advice(agent: Agent) -> None:
+    with pytest.raises(UsageError, match=r"no package named 'zzz' is known to apt on this machine$"):
+        jobs.explain(agent.context, "zzz")

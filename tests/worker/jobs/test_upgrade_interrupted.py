@@ -1,0 +1,428 @@
+"""What happens between the steps of a run: other programs, a kill, a stop, an error, an interrupted dpkg."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.model.facts import PackageState
+from agent.core.model.outcome import Result, Stage
+from agent.core.model.plan import Why
+from agent.core.packages.batches import BATCH_SIZE
+from agent.errors import AgentError, BusyError, HostError, NoSpaceError
+from agent.state.json_reader import Reader
+from agent.state.store import STATE
+from tests.support.simulated import Killed, Offer
+from tests.worker.jobs.simulator import Agent, names, raising
+
+
+def many(count: int) -> list[str]:
+    return [f"p{number:03}" for number in range(count)]
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Agent:
+    return Agent(tmp_path / "state")
+
+
+# other programs
+
+
+def test_a_lock_that_is_held_while_refreshing_is_a_busy_run_on_record(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.holder = "apt-get (pid 812)"
+
+    done = agent.upgrade()
+
+    assert done.result is Result.BUSY
+    assert "apt-get (pid 812)" in done.message
+    assert agent.last_run().text("result") == "busy"
+    assert agent.last_run().part("lock").text("by") == "apt-get (pid 812)"
+    assert agent.machine.versions() == {"a": "1"}
+
+
+def test_a_lock_that_is_taken_between_transactions_leaves_what_was_done_on_record(agent: Agent) -> None:
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
+
+    def take_lock() -> None:
+        agent.machine.holder = "apt-get (pid 812)"
+
+    agent.machine.before_install.append(take_lock)
+
+    done = agent.upgrade()
+
+    assert done.result is Result.BUSY
+    assert len(done.upgraded) == agent.last_run().count("upgraded") == BATCH_SIZE
+
+
+def test_a_check_that_finds_the_lock_held_says_so(agent: Agent) -> None:
+    agent.machine.holder = "apt-get (pid 812)"
+
+    with pytest.raises(BusyError, match=r"apt-get \(pid 812\)"):
+        agent.check()
+
+
+def test_what_somebody_else_installed_meanwhile_is_planned_anew(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.before_install.append(lambda: agent.machine.put("a", 2))
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert names(done.upgraded) == ["b"]
+    assert agent.machine.done == ["refresh", "fetch a b", "install a b", "fetch b", "install b"]
+
+
+def test_what_somebody_else_installed_before_the_download_is_planned_anew(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.before_fetch.append(lambda: agent.machine.put("a", 2))
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert names(done.upgraded) == ["b"]
+
+
+def test_a_machine_that_never_stands_still_is_left_after_some_rounds(agent: Agent) -> None:
+    agent.machine.offer("a")
+
+    def supersede() -> None:
+        version = 1 + max(offer.version for offer in agent.machine.lists)
+        agent.machine.lists = [Offer(package="a", version=version)]
+        agent.machine.publish(*agent.machine.lists)
+        agent.machine.before_install.append(supersede)
+
+    agent.machine.before_install.append(supersede)
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert "no longer what the plan was made for" in done.message
+    assert agent.machine.transactions() == 4
+    assert agent.machine.versions() == {"a": "1"}
+
+
+def test_what_failed_is_not_tried_again_when_the_rest_is_planned_anew(agent: Agent) -> None:
+    agent.machine.offer(*many(BATCH_SIZE + 5))
+    agent.machine.fails = {"p000": Stage.UNPACK}
+    agent.machine.before_install.extend([lambda: None] * 2)  # the first transaction, and what it cut short
+    agent.machine.before_install.append(lambda: agent.machine.put(many(BATCH_SIZE + 5)[-1], 2))
+
+    done = agent.upgrade()
+
+    assert names(done.failed) == ["p000:amd64"]
+
+
+def test_a_plan_that_was_shown_is_carried_out_as_it_was_shown(agent: Agent) -> None:
+    agent.machine.offer("a")
+    shown = agent.check()
+
+    done = agent.upgrade(plan_id=shown.id)
+
+    assert done.result is Result.UPDATED
+    assert shown.install == done.upgraded
+
+
+def test_a_plan_that_is_another_now_is_refused(agent: Agent) -> None:
+    agent.machine.offer("a")
+    shown = agent.check()
+    agent.machine.publish(Offer(package="a", version=3))
+
+    done = agent.upgrade(plan_id=shown.id)
+
+    assert done.result is Result.FAILED
+    assert f"not {shown.id}" in done.message
+    assert agent.machine.done == ["refresh", "refresh"]
+    assert agent.last_run().text("result") == "failed"
+
+
+# the record
+
+
+def test_a_run_is_on_record_before_anything_is_changed(agent: Agent) -> None:
+    agent.machine.offer("a")
+    seen: list[Reader] = []
+    agent.machine.before_install.append(lambda: seen.append(agent.last_run()))
+
+    done = agent.upgrade()
+
+    assert [run.text("id") for run in seen] == [done.id]
+    assert [run.text("result") for run in seen] == ["interrupted"]
+    assert [run.maybe_text("finished_at") for run in seen] == [None]
+    assert agent.last_run().text("result") == "updated"
+    assert agent.last_run().text("finished_at")
+
+
+def test_the_plan_is_on_record_before_it_is_carried_out(agent: Agent) -> None:
+    agent.machine.offer("a")
+    counts: list[int] = []
+    agent.machine.before_install.append(lambda: counts.append(agent.last_plan().count("install")))
+
+    agent.upgrade()
+
+    assert counts == [1]
+    assert agent.last_plan().count("install") == 0
+
+
+def test_each_transaction_is_on_record_before_the_next(agent: Agent) -> None:
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
+    counts: list[int] = []
+    agent.machine.before_install.extend([lambda: counts.append(agent.last_run().count("upgraded"))] * 3)
+
+    agent.upgrade()
+
+    assert counts == [0, BATCH_SIZE, 2 * BATCH_SIZE]
+
+
+def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(agent: Agent) -> None:
+    agent.machine.offer(*many(BATCH_SIZE + 5))
+    agent.machine.before_install.extend([lambda: None, raising(Killed())])
+
+    with pytest.raises(Killed):
+        agent.upgrade()
+
+    assert agent.last_run().text("result") == "interrupted"
+    assert agent.last_run().maybe_text("finished_at") is None
+    assert agent.last_run().count("upgraded") == BATCH_SIZE
+    assert "cut off" in agent.last_run().text("message")
+
+
+def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_next(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.before_install.append(raising(Killed()))
+    with pytest.raises(Killed):
+        agent.upgrade()
+    agent.machine.put("a", 2)  # dpkg had come so far
+    agent.machine.put("b", 2, "unpacked")
+    underway = [part.text("package") for part in agent.last_run().parts("underway")]
+
+    done = agent.upgrade()
+
+    cut_off = agent.last_run(back=1)
+    assert underway == ["a", "b", "c"]
+    assert cut_off.text("result") == "interrupted"
+    assert [part.text("package") for part in cut_off.parts("upgraded")] == ["a"]
+    assert "1 of its 3 packages had arrived" in cut_off.text("message")
+    assert cut_off.count("underway") == 0
+    assert names(done.repaired) == ["b"]
+    assert sorted(names(done.upgraded)) == ["b", "c"]
+
+
+def test_after_a_kill_the_next_run_does_the_rest(agent: Agent) -> None:
+    agent.machine.offer(*many(BATCH_SIZE + 5))
+    agent.machine.before_install.extend([lambda: None, raising(Killed())])
+    with pytest.raises(Killed):
+        agent.upgrade()
+    agent.machine.put(many(BATCH_SIZE + 5)[-1], 2, "unpacked")  # dpkg was in the middle of it
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert names(done.repaired) == [many(BATCH_SIZE + 5)[-1]]
+    assert names(done.upgraded) == many(BATCH_SIZE + 5)[-5:]
+    assert len(agent.store.run_ids()) == 2
+
+
+def test_an_error_of_the_machine_keeps_what_was_done_before_it(agent: Agent) -> None:
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
+    agent.machine.before_install.extend([lambda: None, raising(HostError("the disk is read-only"))])
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert done.message == "the disk is read-only"
+    assert len(done.upgraded) == agent.last_run().count("upgraded") == BATCH_SIZE
+    assert agent.last_run().text("finished_at")
+
+
+def test_an_error_at_a_second_attempt_keeps_what_arrived_at_the_first(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.fails = {"b": Stage.UNPACK}
+    agent.machine.before_install.extend([lambda: None, raising(HostError("the disk is read-only"))])
+
+    done = agent.upgrade()
+
+    assert agent.machine.versions()["a"] == "2"
+    assert names(done.upgraded) == ["a"]
+
+
+def test_downloads_are_taken_away_after_an_error_too(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.before_install.append(raising(HostError("the disk is read-only")))
+
+    agent.upgrade()
+
+    assert agent.machine.downloaded == set()
+
+
+def test_a_plan_that_does_not_fit_is_held_for_want_of_space(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /usr", ("a", "b"))))
+
+    done = agent.upgrade()
+
+    assert (done.result, done.message) == (Result.FAILED, "not enough space for /usr")
+    assert [(one.package, one.why) for one in done.held] == [("a", Why.NO_SPACE), ("b", Why.NO_SPACE)]
+    assert agent.machine.versions() == {"a": "1", "b": "1"}
+
+
+def test_what_does_not_fit_by_itself_is_held_and_the_rest_goes_in(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /boot", ("b",))))
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded)) == (Result.DEGRADED, ["a"])
+    assert [(one.package, one.why) for one in done.held] == [("b", Why.NO_SPACE)]
+
+
+def test_a_run_that_cannot_be_put_on_record_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("not a directory")
+    agent = Agent(tmp_path / "state")
+    agent.machine.offer("a")
+
+    with pytest.raises(AgentError):
+        agent.upgrade()
+
+    assert agent.machine.done == []
+
+
+def test_a_check_is_on_record_and_changes_nothing(agent: Agent) -> None:
+    agent.machine.offer("a")
+
+    plan = agent.check()
+
+    assert agent.machine.done == ["refresh"]
+    assert agent.last_plan().text("id") == plan.id
+    assert agent.store.run_ids() == []
+
+
+def test_a_look_that_is_not_to_be_remembered_is_not(agent: Agent) -> None:
+    agent.check(refresh=False, remember=False)
+
+    assert agent.store.read(STATE, "maestro.state/1") is None
+
+
+def test_after_a_run_the_record_shows_what_is_left_to_do(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.on_hold.add("b")
+
+    agent.upgrade()
+
+    assert agent.last_plan().count("install") == 0
+    assert [held.text("package") for held in agent.last_plan().parts("held")] == ["b"]
+
+
+def test_runs_of_one_second_are_two_runs_in_their_order(agent: Agent) -> None:
+    agent.verified(hours=1)
+
+    first, second = agent.upgrade(refresh=False).id, agent.upgrade(refresh=False).id
+
+    assert first != second
+    assert agent.store.run_ids() == [second, first]
+
+
+# stopping
+
+
+def test_a_stop_ends_a_run_after_the_transaction_at_hand(agent: Agent) -> None:
+    agent.machine.offer(*many(2 * BATCH_SIZE + 10))
+    agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
+
+    done = agent.upgrade()
+
+    assert done.result is Result.INTERRUPTED
+    assert done.finished_at is not None
+    assert len(done.upgraded) == BATCH_SIZE
+    assert agent.last_plan().count("install") == BATCH_SIZE + 10
+    assert all(state.state == "installed" for state in agent.machine.packages.values())
+
+
+def test_a_stop_before_the_download_changes_nothing(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.stop = lambda: "asked to"
+
+    done = agent.upgrade()
+
+    assert done.result is Result.INTERRUPTED
+    assert agent.machine.done == ["refresh"]
+
+
+def test_a_stop_after_all_was_done_interrupts_nothing(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
+
+    assert agent.upgrade().result is Result.UPDATED
+
+
+# repair
+
+
+def test_what_an_interrupted_dpkg_left_is_finished_first(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.put("r", 1, "half-configured")
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert names(done.repaired) == ["r"]
+    assert agent.machine.done == ["refresh", "repair", "fetch a", "install a"]
+
+
+def test_what_cannot_be_repaired_is_told_and_keeps_nothing_else_back(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.put("r", 1, "half-configured")
+    agent.machine.fails = {"r": Stage.CONFIGURE}
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert done.repaired == ()
+    assert [(failure.package, failure.stage) for failure in done.failed] == [("r:amd64", Stage.REPAIR)]
+    assert names(done.upgraded) == ["a"]
+
+
+def test_a_machine_in_order_is_not_repaired(agent: Agent) -> None:
+    agent.machine.put("a", 1)
+    agent.machine.put("t", 1, "triggers-pending")
+
+    agent.upgrade()
+
+    assert "repair" not in agent.machine.done
+
+
+def test_what_dpkg_wants_installed_again_is_installed_again(agent: Agent) -> None:
+    agent.machine.offer("a")
+    broken_by_the_power_cut(agent, "r")
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert (names(done.upgraded), names(done.repaired)) == (["a"], ["r"])
+    assert agent.machine.packages["r"] == PackageState(version="1", state="installed")
+
+
+def test_what_dpkg_wants_installed_again_is_so_although_another_package_cannot_be_had(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.gone.add("a")
+    broken_by_the_power_cut(agent, "r")
+
+    done = agent.upgrade()
+
+    assert names(done.repaired) == ["r"]
+
+
+def test_what_cannot_be_installed_again_is_told_and_keeps_nothing_else_back(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.gone.add("r")
+    broken_by_the_power_cut(agent, "r")
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert [(one.package, one.stage) for one in done.failed] == [("r:amd64", Stage.REPAIR)]
+    assert names(done.upgraded) == ["a"]
+
+
+def broken_by_the_power_cut(agent: Agent, package: str) -> None:
+    agent.machine.put(package, 1, "reinst-required")
+    agent.machine.publish(Offer(package=package, version=1))

@@ -1,0 +1,201 @@
+"""What a run does with superseded kernels, told as stories on a machine in memory."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from agent.core.model.facts import PackageState
+from agent.core.model.kernels import Need
+from agent.core.model.outcome import Result, Stage
+from agent.core.model.plan import Scope
+from agent.errors import HostError
+from tests.core import given
+from tests.support.simulated import ARCHITECTURE, Offer
+from tests.worker.jobs.simulator import Agent, names, raising
+
+OLD, OLDER, RUNNING, NEWEST = (f"linux-image-6.1.0-{number}-amd64" for number in (2, 1, 3, 4))
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Agent:
+    """Return an agent on a machine with four kernels, the third of which runs; apt calls the first two garbage."""
+    made = Agent(tmp_path / "state")
+    for version, name in enumerate((OLDER, OLD, RUNNING, NEWEST), start=1):
+        made.machine.put(name, version)
+    made.machine.running = "6.1.0-3-amd64"
+    made.machine.unneeded = {OLDER, OLD}
+    return made
+
+
+def test_superseded_kernels_go_where_nothing_else_is_to_be_done(agent: Agent) -> None:
+    agent.machine.put("a", 1)
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.superseded), done.removed) == (Result.UPDATED, [OLDER, OLD], ())
+    assert set(agent.machine.packages) == {RUNNING, NEWEST, "a"}
+    assert agent.machine.done == ["refresh", f"remove {OLDER} {OLD}"]
+    assert agent.upgrade().result is Result.UP_TO_DATE
+
+
+def test_superseded_kernels_go_before_anything_is_downloaded(agent: Agent) -> None:
+    agent.machine.offer("a")
+
+    done = agent.upgrade()
+
+    assert done.result is Result.UPDATED
+    assert agent.machine.done == ["refresh", f"remove {OLDER} {OLD}", "fetch a", "install a"]
+
+
+def test_a_check_removes_nothing_and_says_what_would_go(agent: Agent) -> None:
+    plan = agent.check()
+
+    assert names(plan.remove) == [OLDER, OLD]
+    assert agent.machine.done == ["refresh"]
+    assert [part.text("package") for part in agent.last_plan().parts("remove")] == [OLDER, OLD]
+
+
+def test_what_went_is_on_record(agent: Agent) -> None:
+    agent.upgrade()
+
+    run = agent.last_run()
+
+    assert run.texts("removed") == [f"{OLDER}:amd64", f"{OLD}:amd64"]
+    assert [part.text("package") for part in run.parts("superseded")] == [OLDER, OLD]
+    assert agent.last_plan().count("remove") == 0
+
+
+def test_they_go_in_either_scope(agent: Agent) -> None:
+    assert names(agent.upgrade(Scope.ALL).superseded) == [OLDER, OLD]
+
+
+def test_switched_off_they_stay(agent: Agent) -> None:
+    agent.policy = given.policy(remove_old_kernels=False)
+
+    assert agent.upgrade().result is Result.UP_TO_DATE
+    assert agent.machine.done == ["refresh"]
+
+
+def test_another_plan_than_the_one_asked_for_removes_nothing(agent: Agent) -> None:
+    planned = agent.check().id
+    agent.machine.put("linux-image-6.1.0-0-amd64", 0)
+    agent.machine.unneeded.add("linux-image-6.1.0-0-amd64")
+
+    done = agent.upgrade(plan_id=planned)
+
+    assert (done.result, done.superseded) == (Result.FAILED, ())
+    assert OLDER in agent.machine.packages
+
+
+def test_a_stop_before_it_begins_leaves_the_kernels(agent: Agent) -> None:
+    agent.stop = lambda: "when asked to"
+
+    assert agent.upgrade().superseded == ()
+    assert OLDER in agent.machine.packages
+
+
+def test_a_new_kernel_in_the_same_run_makes_none_go_that_was_the_newest(agent: Agent) -> None:
+    coming = "linux-image-6.1.0-5-amd64"
+    agent.machine.packages["linux-image-amd64"] = PackageState(version="4", state="installed")
+    agent.machine.publish(
+        Offer(package="linux-image-amd64", version=5, needs=(coming,)), Offer(package=coming, version=5)
+    )
+    agent.machine.unneeded |= {RUNNING, NEWEST}  # as if apt kept none
+
+    done = agent.upgrade()
+
+    assert names(done.upgraded) == [coming, "linux-image-amd64"]
+    assert names(done.superseded) == [OLDER, OLD]
+    assert {RUNNING, NEWEST, coming} <= set(agent.machine.packages)
+    assert names(agent.upgrade().superseded) == [NEWEST]
+
+
+def test_one_that_cannot_be_removed_keeps_no_other_and_no_update(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.fails[OLDER] = Stage.REMOVE
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert [(one.package, one.stage) for one in done.failed] == [(f"{OLDER}:amd64", Stage.REMOVE)]
+    assert "pre-removal script" in done.failed[0].error
+    assert (names(done.superseded), names(done.upgraded)) == ([OLD], ["a"])
+
+
+def test_what_went_before_one_that_cannot_be_removed_is_told_with_what_went_after_it(agent: Agent) -> None:
+    last = "linux-image-6.1.0-2-rt-amd64"
+    agent.machine.put(last, 2)
+    agent.machine.unneeded.add(last)
+    agent.machine.fails[OLD] = Stage.REMOVE
+
+    done = agent.upgrade()
+
+    assert agent.machine.done == ["refresh", f"remove {OLDER} {OLD} {last}", f"remove {last}"]
+    assert names(done.superseded) == [OLDER, last]
+
+
+def test_what_one_that_cannot_be_removed_needs_stays_with_it(agent: Agent) -> None:
+    modules = "linux-modules-6.1.0-1-amd64"
+    agent.machine.put(modules, 1)
+    agent.machine.unneeded.add(modules)
+    agent.machine.needs = (Need(package=f"{OLDER}:{ARCHITECTURE}", any_of=(f"{modules}:{ARCHITECTURE}",)),)
+    agent.machine.fails[OLDER] = Stage.REMOVE
+
+    done = agent.upgrade()
+
+    assert [one.package for one in done.failed] == [f"{OLDER}:amd64"]
+    assert names(done.superseded) == [OLD]
+    assert modules in agent.machine.packages
+
+
+def test_where_libapt_refuses_the_updates_are_installed_all_the_same(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.before_remove.append(raising(HostError("libapt would do something else")))
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded), done.superseded) == (Result.FAILED, ["a"], ())
+    assert {one.error for one in done.failed} == {"libapt would do something else"}
+
+
+def test_where_the_machine_changed_meanwhile_it_is_planned_anew(agent: Agent) -> None:
+    agent.machine.before_remove.append(lambda: agent.machine.take_away(OLDER))
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.superseded)) == (Result.UPDATED, [OLD])
+
+
+def test_where_the_machine_changes_for_ever_the_kernels_wait_and_the_updates_do_not(agent: Agent) -> None:
+    agent.machine.offer("a")
+
+    versions = itertools.cycle([0, 1])
+
+    def change() -> None:
+        agent.machine.put(OLDER, next(versions))
+
+    agent.machine.before_remove.extend([change] * 20)
+
+    done = agent.upgrade()
+
+    assert (names(done.upgraded), done.superseded) == (["a"], ())
+
+
+def test_while_somebody_else_has_the_lock_nothing_goes(agent: Agent) -> None:
+    agent.verified(hours=1)
+    agent.machine.holder = "apt-get (pid 812)"
+
+    done = agent.upgrade(refresh=False)
+
+    assert (done.result, done.superseded) == (Result.BUSY, ())
+
+
+def test_a_package_that_vanishes_meanwhile_is_told_apart(agent: Agent) -> None:
+    agent.machine.put("a", 1)
+    agent.machine.before_remove.append(lambda: agent.machine.take_away("a"))
+
+    done = agent.upgrade()
+
+    assert (done.result, done.removed, names(done.superseded)) == (Result.DEGRADED, ("a:amd64",), [OLDER, OLD])
+    assert agent.last_run().texts("removed") == ["a:amd64", f"{OLDER}:amd64", f"{OLD}:amd64"]

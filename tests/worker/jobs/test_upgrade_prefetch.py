@@ -1,0 +1,304 @@
+"""Stories of a check that looks ahead: what it downloads, reads, keeps and throws away, and what it never fails."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.core.model.outcome import Result, Stage
+from agent.core.packages.cves import Fixes
+from agent.core.policy.policy import FetchAhead
+from agent.errors import HostError
+from agent.state.record import Memory
+from agent.state.store import AHEAD, CVES
+from tests.core import given
+from tests.support.simulated import Offer
+from tests.worker.jobs.simulator import Agent, failing, raising
+
+FIXES = Fixes(cves=("CVE-2024-1234",), security_upload=True, complete=True)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Agent:
+    return looking(Agent(tmp_path), FetchAhead.SECURITY)
+
+
+def looking(agent: Agent, mode: FetchAhead) -> Agent:
+    agent.policy = replace(given.policy(), apt=replace(agent.policy.apt, fetch_ahead=mode))
+    return agent
+
+
+def cves(agent: Agent, part: str = "install") -> dict[str, list[str] | None]:
+    """Return the CVEs that the last plan on record names."""
+    return {item.text("package"): item.maybe_texts("cves") for item in agent.last_plan().parts(part)}
+
+
+def ahead(agent: Agent) -> list[str]:
+    return [archive.package for archive in Memory(agent.store).ahead()]
+
+
+def test_a_check_downloads_what_will_be_installed_and_reads_what_it_fixes(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.cves["a"] = FIXES
+
+    agent.check()
+
+    assert agent.machine.done == ["refresh", "fetch a b"]
+    assert cves(agent) == {"a": ["CVE-2024-1234"], "b": None}
+    assert sorted(ahead(agent)) == ["a", "b"]
+
+
+def test_what_was_read_is_not_read_again(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.cves["a"] = FIXES
+
+    agent.check()
+    agent.check()
+
+    assert agent.machine.read_ahead == ["a"]
+    assert agent.machine.done == ["refresh", "fetch a", "refresh"]
+    assert cves(agent) == {"a": ["CVE-2024-1234"]}
+
+
+def test_a_newer_candidate_is_read_anew_and_the_old_reading_forgotten(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.cves["a"] = FIXES
+    agent.check()
+    agent.machine.publish(Offer(package="a", version=3))
+    agent.machine.cves["a"] = replace(FIXES, cves=())
+    agent.machine.downloaded.clear()
+
+    agent.check()
+
+    assert cves(agent) == {"a": []}
+    assert [subject.candidate for subject in Memory(agent.store).readings()] == ["3"]
+
+
+def test_a_superseded_archive_is_removed(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.check()
+    agent.machine.publish(Offer(package="a", version=3))
+    agent.machine.gone.add("a")
+
+    agent.check()
+
+    assert agent.machine.downloaded == set()
+    assert [archive.version for archive in Memory(agent.store).ahead()] == ["3"]
+
+
+def test_what_is_held_is_read_but_not_kept(agent: Agent) -> None:
+    agent.machine.offer("runc")
+    agent.machine.cves["runc"] = FIXES
+
+    agent.check()
+
+    assert cves(agent, "held") == {"runc": ["CVE-2024-1234"]}
+    assert agent.machine.done == ["refresh"]
+    assert ahead(agent) == []
+
+
+def test_without_a_refresh_nothing_is_downloaded_or_read(agent: Agent) -> None:
+    agent.machine.offer("a", "runc")
+    agent.machine.cves = {"a": FIXES, "runc": FIXES}
+    agent.verified(hours=1)
+
+    agent.check(refresh=False)
+
+    assert agent.machine.done == agent.machine.read_ahead == []
+    assert (cves(agent), cves(agent, "held")) == ({"a": None}, {"runc": None})
+
+
+def test_without_a_refresh_what_was_read_before_is_told(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.cves["a"] = FIXES
+    agent.check()
+
+    agent.check(refresh=False)
+
+    assert cves(agent) == {"a": ["CVE-2024-1234"]}
+
+
+def test_switched_off_nothing_is_downloaded_or_read(agent: Agent) -> None:
+    looking(agent, FetchAhead.OFF).machine.offer("a", "runc")
+    agent.machine.cves = {"a": FIXES, "runc": FIXES}
+
+    agent.check()
+
+    assert agent.machine.done == ["refresh"]
+    assert agent.machine.read_ahead == []
+    assert cves(agent) == {"a": None}
+
+
+def test_switched_off_later_what_was_fetched_ahead_still_goes(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.check()
+    agent.machine.put("a", 2)
+
+    looking(agent, FetchAhead.OFF).check()
+
+    assert agent.machine.downloaded == set()
+    assert ahead(agent) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "there", "hidden"),
+    [
+        (FetchAhead.SECURITY, False, {}),
+        (FetchAhead.SECURITY, True, {"x": ["CVE-2024-1234"]}),
+        (FetchAhead.ALL, False, {"x": ["CVE-2024-1234"]}),
+        (FetchAhead.OFF, True, {}),
+    ],
+)
+def test_a_hidden_security_fix_is_found_where_it_may_be_read(
+    agent: Agent, mode: FetchAhead, *, there: bool, hidden: dict[str, list[str]]
+) -> None:
+    looking(agent, mode).machine.offer(Offer(package="x", security=False))
+    agent.machine.cves["x"] = FIXES
+    agent.machine.downloaded |= {"x"} if there else set()
+
+    agent.check()
+
+    assert cves(agent, "hidden_security") == hidden
+
+
+def test_a_failed_download_fails_no_check_and_leaves_the_rest_known(agent: Agent) -> None:
+    agent.machine.offer("a", "runc")
+    agent.machine.cves = {"a": FIXES, "runc": FIXES}
+    agent.machine.before_fetch.append(raising(HostError("no space left")))
+
+    plan = agent.check()
+
+    assert [step.package for step in plan.install] == ["a"]
+    assert "no space left" in agent.told
+    assert (cves(agent), cves(agent, "held")) == ({"a": None}, {"runc": ["CVE-2024-1234"]})
+
+
+def test_what_could_not_be_downloaded_is_tried_again(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.cves["a"] = FIXES
+    agent.machine.before_fetch.append(raising(HostError("no network")))
+    agent.check()
+
+    agent.check()
+
+    assert cves(agent) == {"a": ["CVE-2024-1234"]}
+
+
+def test_while_an_upgrade_goes_on_nothing_is_fetched_ahead(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(agent.store), "worker_pid", lambda _self: 812)
+    agent.machine.offer("a")
+
+    agent.check()
+
+    assert agent.machine.done == ["refresh"]
+
+
+def test_where_the_lists_could_not_be_fetched_no_package_is_tried(agent: Agent) -> None:
+    agent.machine.offer("a", "runc")
+    agent.machine.cves = {"a": FIXES, "runc": FIXES}
+    agent.machine.refresh_errors = (failing("security", security=True),)
+
+    agent.check()
+
+    assert agent.machine.done == ["refresh"]
+    assert agent.machine.read_ahead == []
+
+
+def test_a_look_that_another_job_made_meanwhile_is_not_covered_by_the_older_one(agent: Agent) -> None:
+    agent.machine.offer("a", "runc")
+    agent.machine.cves["runc"] = FIXES
+
+    def meanwhile() -> None:
+        agent.upgrade()
+
+    agent.machine.before_fetch.append(meanwhile)
+
+    agent.check()
+
+    assert agent.machine.versions()["a"] == "2"
+    assert agent.last_plan().count("install") == 0
+
+
+def test_an_upgrade_tells_what_it_fixed_and_removes_what_was_fetched_ahead(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.cves["a"] = FIXES
+    agent.check()
+
+    agent.upgrade()
+
+    (change,) = agent.last_run().parts("upgraded")
+    assert change.maybe_texts("cves") == ["CVE-2024-1234"]
+    assert agent.machine.downloaded == set()
+    assert ahead(agent) == []
+
+
+def test_without_a_check_an_upgrade_reads_what_is_installed_then(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.cves["a"] = FIXES
+
+    agent.upgrade()
+
+    found = {change.text("package"): change.maybe_texts("cves") for change in agent.last_run().parts("upgraded")}
+    assert found == {"a": ["CVE-2024-1234"], "b": None}
+    assert agent.machine.read_ahead == []
+
+
+def test_an_archive_of_what_failed_is_kept_for_the_next_run(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.fails["a"] = Stage.UNPACK
+    agent.check()
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert agent.machine.downloaded == {"a"}
+    assert ahead(agent) == ["a"]
+
+
+def test_what_is_about_to_be_fetched_is_on_record_first(agent: Agent) -> None:
+    seen: list[list[str]] = []
+    agent.machine.offer("a")
+    agent.machine.before_fetch.append(lambda: seen.append(ahead(agent)))
+
+    agent.check()
+
+    assert seen == [["a"]]
+
+
+def test_an_archive_that_was_there_before_is_not_ours_to_remove(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.downloaded.add("a")
+    agent.check()
+
+    agent.upgrade()
+
+    assert agent.machine.downloaded == {"a"}
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"schema": "maestro.cves/2"}', '{"schema": "maestro.cves/1"}'])
+@pytest.mark.parametrize("name", [CVES, AHEAD])
+def test_a_damaged_record_is_begun_anew(agent: Agent, name: str, damage: str) -> None:
+    agent.machine.offer("a")
+    agent.machine.cves["a"] = FIXES
+    Path(agent.store.path(name)).write_text(damage)
+
+    agent.check()
+
+    assert cves(agent) == {"a": ["CVE-2024-1234"]}
+    assert ahead(agent) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"cves": "CVE-2024-1234"}, {"cves": [1]}, {"complete": None}, {"package": None}, {"candidate": 2}]
+)
+def test_a_reading_of_the_wrong_shape_is_as_if_nothing_had_been_read(agent: Agent, wrong: dict[str, object]) -> None:
+    agent.machine.offer("a")
+    agent.machine.cves["a"] = FIXES
+    agent.check()
+    path = Path(agent.store.path(CVES))
+    document = json.loads(path.read_text())
+    document["readings"][0] |= wrong
+    path.write_text(json.dumps(document))
+
+    assert Memory(agent.store).readings() == {}
