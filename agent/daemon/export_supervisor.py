@@ -2,7 +2,8 @@
 
 Level-triggered as the rest of the daemon: it compares the record with what it last had told, and reads when a sender
 wants to go next. What is sent, and whether it arrived, is the sender's business
-(`agent.report.endpoint.exporter`, `agent.report.prometheus.exporter`, `agent.report.otlp.exporter`). Each listener has a sender of its own, so that a slow one holds up no other.
+(`agent.report.endpoint.exporter`, `agent.report.prometheus.exporter`, `agent.report.otlp.exporter`).
+Each listener has a sender of its own, so that a slow one holds up no other.
 """
 
 import os

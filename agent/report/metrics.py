@@ -1,9 +1,9 @@
 """What of a report is a number, and under which name it goes to whoever watches numbers. Pure: document to values.
 
-One table for the text of Prometheus (`agent.report.prometheus.exposition`) and for OpenTelemetry (`agent.report.otlp.encode`), so
-that a number has one name and one meaning; docs/metrics.md says both, and a test compares them. What is unknown is left out: a
-0 would say that all is well. Labels come from lists that this program or the machine's set-up bounds, never from names
-of packages or of CVEs.
+One table for the text of Prometheus (`agent.report.prometheus.exposition`) and for OpenTelemetry
+(`agent.report.otlp.encode`), so that a number has one name and one meaning; docs/metrics.md says both, and a test
+compares them. What is unknown is left out: a 0 would say that all is well. Labels come from lists that this program or
+the machine's set-up bounds, never from names of packages or of CVEs.
 """
 
 from dataclasses import dataclass
