@@ -46,6 +46,6 @@ def event(name: str, **fields: object) -> None:
     structlog.get_logger().info(name, **fields)
 
 
-def bug(name: str, **fields: object) -> None:
+def exception(name: str, **fields: object) -> None:
     """Log an unexpected exception with its traceback."""
     structlog.get_logger().error(name, exc_info=True, **fields)

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from agent.core.model.facts import Unseen
-from agent.host.reboot.processes import replaced_files
+from agent.host.reboot.processes import scan_replaced_files
 from benchmarks.figures import Aims
 
 COUNT = 1000
@@ -54,7 +54,7 @@ def _look_ms(proc: Path, places: str) -> float:
     seconds = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        found = replaced_files(str(proc), (f"{places}/".encode(),))
+        found = scan_replaced_files(str(proc), (f"{places}/".encode(),))
         seconds.append(time.perf_counter() - began)
         assert not isinstance(found, Unseen), found.reason
     return median(seconds) * 1000

@@ -19,9 +19,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from agent.report.endpoint.exporter import Courier
+from agent.report.endpoint.exporter import EndpointExporter
 from agent.state.store import STATE, Store
-from agent.state.timestamps import moment
+from agent.state.timestamps import format_utc
 from benchmarks.figures import Aims
 from tests.core.given import NO_CENTRE
 from tests.support.authority import Authority
@@ -142,13 +142,13 @@ def _day(directory: Path) -> Counter:
             )
             (directory / "run").mkdir()
             store = Store(str(directory / "state"))
-            _live(store, Courier(policy, store, str(directory / "run")), counter)
+            _live(store, EndpointExporter(policy, store, str(directory / "run")), counter)
             return counter
     finally:
         centre.stop()
 
 
-def _live(store: Store, courier: Courier, counter: Counter) -> None:
+def _live(store: Store, courier: EndpointExporter, counter: Counter) -> None:
     """Tell each five minutes; what a new outbox has to say first is not of an ordinary day, and not counted."""
     midnight = datetime.now(timezone.utc).replace(microsecond=0)
     _look(store, midnight - timedelta(hours=6), patched=False)
@@ -165,7 +165,7 @@ def _live(store: Store, courier: Courier, counter: Counter) -> None:
         _tell(courier, counter)
 
 
-def _tell(courier: Courier, counter: Counter) -> None:
+def _tell(courier: EndpointExporter, counter: Counter) -> None:
     told = courier.send()
     assert not told.answer.why, told.answer.why
     assert counter.idle.wait(10)
@@ -174,12 +174,12 @@ def _tell(courier: Courier, counter: Counter) -> None:
 def _look(store: Store, now: datetime, *, patched: bool) -> None:
     """Record a look: what waits, what is held, and when the lists were read."""
     plan = copy.deepcopy(_golden("plan"))
-    plan["lists"] = {"state": "fresh", "updated_at": moment(now), "errors": []}
-    plan["seen_at"] = plan["generated_at"] = moment(now)
+    plan["lists"] = {"state": "fresh", "updated_at": format_utc(now), "errors": []}
+    plan["seen_at"] = plan["generated_at"] = format_utc(now)
     plan["install"] = [] if patched else plan["install"]
-    fresh_until = moment(now + timedelta(hours=36))
+    fresh_until = format_utc(now + timedelta(hours=36))
     store.write(
-        STATE, {"schema": "maestro.state/1", "generated_at": moment(now), "fresh_until": fresh_until, "plan": plan}
+        STATE, {"schema": "maestro.state/1", "generated_at": format_utc(now), "fresh_until": fresh_until, "plan": plan}
     )
 
 

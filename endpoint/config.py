@@ -58,7 +58,7 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class StoreConfig:
     """Where messages are kept."""
 
     url: str = "sqlite:////var/lib/maestro-endpoint/endpoint.db"
@@ -67,7 +67,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class Retention:
     """How long messages are kept."""
 
     keep_events: str = "400d"
@@ -110,8 +110,8 @@ class Config:
 
     server: Server = field(default_factory=Server)
     tls: Tls = field(default_factory=Tls)
-    database: Store = field(default_factory=Store)
-    store: Keeping = field(default_factory=Keeping)
+    database: StoreConfig = field(default_factory=StoreConfig)
+    store: Retention = field(default_factory=Retention)
     limits: Limits = field(default_factory=Limits)
     fleet: Fleet = field(default_factory=Fleet)
 

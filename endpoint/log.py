@@ -28,7 +28,7 @@ def event(name: str, **fields: object) -> None:
     _LOG.info(name, **fields)
 
 
-def bug(name: str, error: BaseException, **fields: object) -> None:
+def exception(name: str, error: BaseException, **fields: object) -> None:
     """Log an unexpected exception with its traceback."""
     _LOG.error(name, exc_info=error, **fields)
 

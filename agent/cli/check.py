@@ -2,11 +2,11 @@
 
 import argparse
 
-from agent.cli.options import add_wait, asker, config_path
-from agent.cli.run_job import best_way, do
+from agent.cli.options import add_wait, config_path, requested_by
+from agent.cli.run_job import choose_runner, run_job
 from agent.report.text import plan_lines
-from agent.worker.protocol import Request, Verb
-from agent.worker.runner import attached
+from agent.worker.protocol import JobRequest, Verb
+from agent.worker.runner import run_inline
 
 EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"
 
@@ -20,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check; exit 0 nothing waits, 10 updates wait or are held back, 3 the lists cannot tell."""
-    request = Request(
+    request = JobRequest(
         verb=Verb.CHECK,
         refresh=not arguments.no_refresh,
         wait=arguments.wait,
-        asked_by=asker(),
+        requested_by=requested_by(),
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
-    how = best_way(request, attached) if request.refresh else attached
-    return do(request, as_json=arguments.json, render=plan_lines, how=how)
+    how = choose_runner(request, run_inline) if request.refresh else run_inline
+    return run_job(request, as_json=arguments.json, render=plan_lines, how=how)

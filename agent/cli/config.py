@@ -9,7 +9,7 @@ from agent.cli.output import print_json, print_lines
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
 from agent.host.machine.os_release import read_distro
-from agent.state.timestamps import moment
+from agent.state.timestamps import format_utc
 
 EXAMPLE = "example: maestro-agent config show"
 
@@ -28,11 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.action == "check":
         print_lines(["The configuration is valid."])
     else:
-        print_lines([f"{name} = {spell(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
+        print_lines([f"{name} = {format_value(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
     return 0
 
 
-def spell(value: Value) -> str:
+def format_value(value: Value) -> str:
     """Write a value as it would stand in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -43,7 +43,7 @@ def spell(value: Value) -> str:
     return f'"{_plain(value)}"'
 
 
-def spell_duration(value: timedelta) -> str:
+def format_duration(value: timedelta) -> str:
     """Write a duration in the largest unit that holds it whole."""
     seconds = int(value.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
@@ -54,7 +54,7 @@ def spell_duration(value: timedelta) -> str:
 
 def _plain(value: Value) -> object:
     if isinstance(value, timedelta):
-        return spell_duration(value)
+        return format_duration(value)
     if isinstance(value, time):
         return f"{value:%H:%M}"
     return value.value if isinstance(value, Enum) else value
@@ -62,4 +62,4 @@ def _plain(value: Value) -> object:
 
 def _document(inputs: Inputs) -> dict[str, object]:
     values = {name: {"value": _plain(entry.value), "source": entry.source} for name, entry in inputs.items()}
-    return {"schema": "maestro.config/1", "generated_at": moment(datetime.now(timezone.utc)), "values": values}
+    return {"schema": "maestro.config/1", "generated_at": format_utc(datetime.now(timezone.utc)), "values": values}

@@ -5,13 +5,13 @@ from datetime import datetime, timezone
 
 from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
-from agent.cli.run_job import do
+from agent.cli.run_job import run_job
 from agent.errors import UsageError
 from agent.host.reboot.flag_facts import read_reboot
 from agent.report.text import explanation_lines
 from agent.state.documents import reboot_explanation_document
-from agent.state.json_reader import Reader
-from agent.worker.protocol import Request, Verb
+from agent.state.json_reader import JsonReader
+from agent.worker.protocol import JobRequest, Verb
 
 EXAMPLE = "example: maestro-agent explain openssl"
 _LATER = {"docker", "weave"}
@@ -32,12 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(document)
         else:
-            print_lines(explanation_lines(Reader(document, "explain")))
+            print_lines(explanation_lines(JsonReader(document, "explain")))
         return 0
-    request = Request(
+    request = JobRequest(
         verb=Verb.EXPLAIN,
         package=arguments.subject,
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
-    return do(request, as_json=arguments.json, render=explanation_lines)
+    return run_job(request, as_json=arguments.json, render=explanation_lines)

@@ -12,13 +12,13 @@ from agent.core.policy.policy import Policy
 from agent.errors import ConfigError
 from agent.host.machine.os_release import read_distro
 from agent.report.outbox.file import OUTBOX_DIRECTORY
-from agent.report.targets import listening
+from agent.report.targets import enabled_targets
 from agent.state.daemon_status import RUN_DIRECTORY
-from agent.state.exporter_status import Listener
+from agent.state.exporter_status import ExporterName
 from agent.state.store import DEFAULT_DIRECTORY
 
 _DAEMON = "maestro-agent"
-HOW = "set endpoint.url (docs/endpoint/README.md), metrics.textfile or otlp.url (docs/metrics.md)"
+HOW_TO_CONFIGURE = "set endpoint.url (docs/endpoint/README.md), metrics.textfile or otlp.url (docs/metrics.md)"
 
 
 def add_run_dir(parser: argparse.ArgumentParser) -> None:
@@ -28,28 +28,28 @@ def add_run_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def set_out(arguments: argparse.Namespace, listener: Listener) -> Policy:
+def prepare_exporter(arguments: argparse.Namespace, listener: ExporterName) -> Policy:
     """Return what a sender goes by; from here on it is the daemon's user.
 
     Raises:
         ConfigError: the configuration is wrong, or does not name this listener.
     """
     policy, _ = load(config_path(arguments), read_distro())
-    if listener not in {one.listener for one in listening(policy)}:
-        raise ConfigError(f"no {listener.value} is configured: {HOW}")
+    if listener not in {one.listener for one in enabled_targets(policy)}:
+        raise ConfigError(f"no {listener.value} is configured: {HOW_TO_CONFIGURE}")
     _be_the_owner(arguments.state_dir)
     log.set_up()
     return policy
 
 
-def come_back(listener: Listener, words: str, why: str) -> int:
+def finish_exporter(listener: ExporterName, words: str, why: str) -> int:
     """Say what came of it; return the exit code."""
     failed = f"{'; ' if words else ''}not told: {why}" if why else ""
     print_lines([f"{listener.value}: {words}{failed or '.'}"])
     return 1 if why else 0
 
 
-def counted(count: int, name: str) -> str:
+def count_of(count: int, name: str) -> str:
     """Write a number of things."""
     return f"{count} {name}{'s' if count != 1 else ''}"
 

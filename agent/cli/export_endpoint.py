@@ -2,10 +2,10 @@
 
 import argparse
 
-from agent.cli.export import add_run_dir, come_back, counted, set_out
+from agent.cli.export import add_run_dir, count_of, finish_exporter, prepare_exporter
 from agent.errors import HostError
-from agent.report.endpoint.exporter import Courier
-from agent.state.exporter_status import Listener
+from agent.report.endpoint.exporter import EndpointExporter
+from agent.state.exporter_status import ExporterName
 from agent.state.store import Store
 
 
@@ -16,11 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Deliver what waits; exit 0 told, 1 not told."""
-    policy = set_out(arguments, Listener.CENTRE)
+    policy = prepare_exporter(arguments, ExporterName.ENDPOINT)
     try:
-        delivered = Courier(policy.endpoint, Store(arguments.state_dir), arguments.run_dir).send()
+        delivered = EndpointExporter(policy.endpoint, Store(arguments.state_dir), arguments.run_dir).send()
     except HostError as error:
-        return come_back(Listener.CENTRE, "", str(error))
+        return finish_exporter(ExporterName.ENDPOINT, "", str(error))
     more = "; more wait, and go out a minute later" if delivered.more else ""
-    words = f"{counted(delivered.sent, 'message')} delivered{more}"
-    return come_back(Listener.CENTRE, words, delivered.answer.why)
+    words = f"{count_of(delivered.sent, 'message')} delivered{more}"
+    return finish_exporter(ExporterName.ENDPOINT, words, delivered.answer.why)

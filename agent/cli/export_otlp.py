@@ -2,9 +2,9 @@
 
 import argparse
 
-from agent.cli.export import add_run_dir, come_back, counted, set_out
-from agent.report.otlp.exporter import Herald
-from agent.state.exporter_status import Listener
+from agent.cli.export import add_run_dir, count_of, finish_exporter, prepare_exporter
+from agent.report.otlp.exporter import OtlpExporter
+from agent.state.exporter_status import ExporterName
 from agent.state.store import Store
 
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Send what there is; exit 0 told, 1 not told, or not all of it."""
-    policy = set_out(arguments, Listener.OTLP)
-    done = Herald(policy.otlp, Store(arguments.state_dir), arguments.run_dir).send()
-    words = f"{counted(done.records, 'event')} and {counted(done.points, 'number')} delivered"
-    return come_back(Listener.OTLP, words, done.why)
+    policy = prepare_exporter(arguments, ExporterName.OTLP)
+    done = OtlpExporter(policy.otlp, Store(arguments.state_dir), arguments.run_dir).send()
+    words = f"{count_of(done.records, 'event')} and {count_of(done.points, 'number')} delivered"
+    return finish_exporter(ExporterName.OTLP, words, done.why)

@@ -2,9 +2,9 @@
 
 import argparse
 
-from agent.cli.export import add_run_dir, come_back, set_out
-from agent.report.prometheus.exporter import Scribe
-from agent.state.exporter_status import Listener
+from agent.cli.export import add_run_dir, finish_exporter, prepare_exporter
+from agent.report.prometheus.exporter import TextfileExporter
+from agent.state.exporter_status import ExporterName
 from agent.state.store import Store
 
 
@@ -15,6 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write it; exit 0 written, 1 not."""
-    policy = set_out(arguments, Listener.TEXTFILE)
-    why = Scribe(policy.metrics, Store(arguments.state_dir), arguments.run_dir).write()
-    return come_back(Listener.TEXTFILE, "" if why else f"{policy.metrics.textfile} written", why)
+    policy = prepare_exporter(arguments, ExporterName.PROMETHEUS)
+    why = TextfileExporter(policy.metrics, Store(arguments.state_dir), arguments.run_dir).write()
+    return finish_exporter(ExporterName.PROMETHEUS, "" if why else f"{policy.metrics.textfile} written", why)

@@ -4,12 +4,12 @@ import argparse
 import os
 from datetime import datetime, timezone
 
-from agent.cli.output import complain, print_json, print_lines
+from agent.cli.output import print_error, print_json, print_lines
 from agent.errors import RecordError, UsageError
 from agent.report.text import history_line, outcome_lines
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 from agent.state.store import Store
-from agent.state.timestamps import moment
+from agent.state.timestamps import format_utc
 
 EXAMPLE = "example: maestro-agent history 20261123T051000Z"
 _SCHEMA = "maestro.outcome/1"
@@ -32,14 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
             found = store.read_run(run_id, _SCHEMA)
             lines += [history_line(found)] if found is not None else []
         except RecordError as error:
-            complain(str(error))
+            print_error(str(error))
             continue
         runs += [found] if found is not None else []
     if arguments.json:
         print_json(
             {
                 "schema": "maestro.history/1",
-                "generated_at": moment(datetime.now(timezone.utc)),
+                "generated_at": format_utc(datetime.now(timezone.utc)),
                 "runs": [found.raw for found in runs],
             }
         )
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
-    found: Reader | None = store.read_run(run_id, _SCHEMA) if run_id in store.run_ids() else None
+    found: JsonReader | None = store.read_run(run_id, _SCHEMA) if run_id in store.run_ids() else None
     if found is None:
         raise UsageError(f"no run {run_id!r} is on record; `maestro-agent history` lists them")
     if as_json:

@@ -11,12 +11,12 @@ import syslog
 from collections.abc import Sequence
 from types import ModuleType
 
-from agent.cli.output import complain
+from agent.cli.output import print_error
 from agent.errors import AgentError
 from agent.state.store import DEFAULT_DIRECTORY
 from agent.version import VERSION
 
-_VERBS = {
+_COMMANDS = {
     "status": "the last recorded look, plan and outcome; needs no root, no network, no daemon",
     "check": "refresh the lists, look, decide, record, and print the plan; changes nothing else",
     "upgrade": "carry out the plan: security updates only, unless --all",
@@ -26,7 +26,7 @@ _VERBS = {
     "run": "the daemon: looks and upgrades when it is time; systemd starts it (maestro-agent.service)",
     "config": "validate the configuration, or show what holds and where it came from",
 }
-_PARTS = {
+_HIDDEN_COMMANDS = {
     "export-endpoint": "tell the centre, and nobody else",
     "export-prometheus": "write the file for Prometheus",
     "export-otlp": "tell the OpenTelemetry collector",
@@ -63,17 +63,17 @@ def main(argv: Sequence[str]) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except AgentError as error:
-        complain(str(error))
+        print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         print("maestro-agent: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        _say_nothing_more()  # the reader has gone
+        _silence_stdout()  # the reader has gone
         return 0
     except OSError as error:
-        _say_nothing_more()
-        complain(f"cannot go on: {error}")
+        _silence_stdout()
+        print_error(f"cannot go on: {error}")
         return 1
     except Exception as error:  # noqa: BLE001 - the one boundary: a bug is told and recorded, never swallowed
         syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def _say_nothing_more() -> None:
+def _silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -95,7 +95,7 @@ def _verb(argv: Sequence[str]) -> str | None:
         if word in _OPTIONS_WITH_VALUE:
             next(words, None)
         elif not word.startswith("-"):
-            return word if word in _VERBS or word in _PARTS else None
+            return word if word in _COMMANDS or word in _HIDDEN_COMMANDS else None
     return None
 
 
@@ -110,8 +110,8 @@ def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentPar
     parser.add_argument("--version", action="version", version=f"maestro-agent {VERSION}")
     _add_globals(parser, suppress=False)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
-    asked = {verb: _PARTS[verb]} if verb in _PARTS else {}
-    for name, words in {**_VERBS, **asked}.items():
+    asked = {verb: _HIDDEN_COMMANDS[verb]} if verb in _HIDDEN_COMMANDS else {}
+    for name, words in {**_COMMANDS, **asked}.items():
         one = verbs.add_parser(
             name,
             help=words,

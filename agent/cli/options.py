@@ -15,6 +15,6 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="wait for another job to end rather than say that it runs")
 
 
-def asker() -> str:
+def requested_by() -> str:
     """Name who asks, for the record: behind sudo(8) that is who typed it."""
     return os.environ.get("SUDO_USER") or "root"

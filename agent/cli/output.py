@@ -8,15 +8,15 @@ from collections.abc import Mapping
 _CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160), *range(55296, 57344)), "?")
 
 
-def harmless(text: str) -> str:
+def strip_control_chars(text: str) -> str:
     """Replace what could drive a terminal: names and messages come from repositories, scripts and files."""
     return text.translate(_CONTROL)
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Print a message on standard error, line by line."""
     for line in message.split("\n"):
-        print(f"maestro-agent: {harmless(line)}", file=sys.stderr)
+        print(f"maestro-agent: {strip_control_chars(line)}", file=sys.stderr)
 
 
 def print_json(document: Mapping[str, object]) -> None:
@@ -26,7 +26,7 @@ def print_json(document: Mapping[str, object]) -> None:
 
 def print_lines(lines: list[str]) -> None:
     """Print lines for a person; where the terminal has colour, the words that matter stand out."""
-    for line in map(harmless, lines):
+    for line in map(strip_control_chars, lines):
         print(_coloured(line) if _has_colour() else line)
 
 
@@ -41,7 +41,7 @@ class ProgressLine:
         """Show what is being done now; an empty message is a sign of life, and nothing to show."""
         if self._live and message:
             width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
-            sys.stderr.write(f"\r\033[K{harmless(message)[:width]}")
+            sys.stderr.write(f"\r\033[K{strip_control_chars(message)[:width]}")
             sys.stderr.flush()
             self._shown = True
 

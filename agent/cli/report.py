@@ -2,16 +2,16 @@
 
 import argparse
 
-from agent.cli.export import HOW, add_run_dir
+from agent.cli.export import HOW_TO_CONFIGURE, add_run_dir
 from agent.cli.options import config_path
 from agent.cli.output import print_json
 from agent.config.load import load
 from agent.errors import ConfigError
 from agent.host.machine.os_release import read_distro
-from agent.host.process.spawn import Child
-from agent.report.source import Tidings
-from agent.report.targets import listening
-from agent.state.exporter_status import Listener, withdraw_telling
+from agent.host.process.spawn import AgentProcess
+from agent.report.source import ReportSource
+from agent.report.targets import enabled_targets
+from agent.state.exporter_status import ExporterName, clear_exporter_status
 from agent.state.store import Store
 
 EXAMPLE = "example: maestro-agent report --show | jq .updates"
@@ -29,17 +29,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Show, or send; exit 0 all told, 1 one of them not told."""
     policy, _ = load(config_path(arguments), read_distro())
     if not arguments.send:
-        print_json(Tidings(Store(arguments.state_dir), arguments.run_dir).shown())
+        print_json(ReportSource(Store(arguments.state_dir), arguments.run_dir).shown())
         return 0
-    on = [one.listener for one in listening(policy)]
+    on = [one.listener for one in enabled_targets(policy)]
     if not on:
-        raise ConfigError(f"nobody is configured to be told: {HOW}")
-    for listener in Listener:
+        raise ConfigError(f"nobody is configured to be told: {HOW_TO_CONFIGURE}")
+    for listener in ExporterName:
         if listener not in on:
-            withdraw_telling(arguments.run_dir, listener)
+            clear_exporter_status(arguments.run_dir, listener)
     options = ["--config", arguments.config] if arguments.config is not None else []
     behind = ["--state-dir", arguments.state_dir, "--run-dir", arguments.run_dir]
     # All at once: a slow one holds up no other. Each says itself what came of it.
-    senders = [Child([*options, f"tell-{listener.value}", *behind], quiet=False) for listener in on]
+    senders = [AgentProcess([*options, f"export-{listener.value}", *behind], quiet=False) for listener in on]
     failed = {code for code in [sender.wait() for sender in senders] if code}
     return failed.pop() if len(failed) == 1 and min(failed) > 0 else min(len(failed), 1)

@@ -4,28 +4,28 @@ import os
 import time
 from collections.abc import Callable
 
-from agent.cli.output import ProgressLine, complain, print_json, print_lines
-from agent.core.ports import Tell
+from agent.cli.output import ProgressLine, print_error, print_json, print_lines
+from agent.core.ports import Progress
 from agent.errors import BusyError, StoppedError
 from agent.host.machine.user import is_root
 from agent.host.systemd import systemd_runs
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 from agent.state.store import DEFAULT_DIRECTORY
-from agent.worker.client import SOCKET, ask
-from agent.worker.protocol import Answer, Request
-from agent.worker.runner import attached
+from agent.worker.client import SOCKET, request_job
+from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.runner import run_inline
 
 _PATIENCE_S = 10.0
 """How long a door that is full is tried; whatever else is there to be had at it takes less."""
 
 
-def by_worker(request: Request, tell: Tell) -> Answer:
+def via_worker(request: JobRequest, tell: Progress) -> JobAnswer:
     """Have a job done by the root half, which goes on with it if this command ends."""
     deadline = time.monotonic() + _PATIENCE_S
     try:
         while True:
             try:
-                return ask(request, tell)
+                return request_job(request, tell)
             except BusyError:
                 if time.monotonic() > deadline:
                     raise
@@ -38,11 +38,13 @@ def by_worker(request: Request, tell: Tell) -> Answer:
         ) from None
 
 
-def best_way(request: Request, in_place: Callable[[Request, Tell], Answer]) -> Callable[[Request, Tell], Answer]:
+def choose_runner(
+    request: JobRequest, in_place: Callable[[JobRequest, Progress], JobAnswer]
+) -> Callable[[JobRequest, Progress], JobAnswer]:
     """Return the root half where systemd runs it and root asks for an ordinary job; else the job is done in place."""
     ordinary = request.config is None and request.state_dir == DEFAULT_DIRECTORY and request.remember
     if ordinary and is_root() and systemd_runs() and os.path.exists(SOCKET) and not _is_chroot():
-        return by_worker
+        return via_worker
     return in_place
 
 
@@ -54,12 +56,12 @@ def _is_chroot() -> bool:
         return True
 
 
-def do(
-    request: Request,
+def run_job(
+    request: JobRequest,
     *,
     as_json: bool,
-    render: Callable[[Reader], list[str]],
-    how: Callable[[Request, Tell], Answer] = attached,
+    render: Callable[[JsonReader], list[str]],
+    how: Callable[[JobRequest, Progress], JobAnswer] = run_inline,
 ) -> int:
     """Do a job with a progress line, print its answer, return its exit code."""
     progress = ProgressLine()
@@ -68,10 +70,10 @@ def do(
     finally:
         progress.clear()
     if answer.error:
-        complain(answer.error)
+        print_error(answer.error)
     if answer.document is not None:
         if as_json:
             print_json(answer.document)
         else:
-            print_lines(render(Reader(answer.document, request.verb.value)))
+            print_lines(render(JsonReader(answer.document, request.verb.value)))
     return answer.exit_code

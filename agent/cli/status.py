@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime, timezone
 
 from agent.cli.output import print_json, print_lines
-from agent.report.status.collect import standing
+from agent.report.status.collect import collect_status
 from agent.state.store import Store
 
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the record as it stands now; exit 0 healthy, 10 attention, 3 unknown or stale."""
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    health, document, lines = standing(Store(arguments.state_dir), now)
+    health, document, lines = collect_status(Store(arguments.state_dir), now)
     if arguments.json:
         print_json(document)
     else:

@@ -2,12 +2,12 @@
 
 import argparse
 
-from agent.cli.options import add_wait, asker, config_path
-from agent.cli.run_job import best_way, do
+from agent.cli.options import add_wait, config_path, requested_by
+from agent.cli.run_job import choose_runner, run_job
 from agent.core.model.plan import Scope
 from agent.report.text import outcome_lines, plan_lines
-from agent.worker.protocol import Request, Verb
-from agent.worker.runner import detached
+from agent.worker.protocol import JobRequest, Verb
+from agent.worker.runner import run_forked
 
 EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `check` showed, or nothing)"
 
@@ -28,17 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Upgrade; exit 0 all done, 10 some held back, 1 failed, 3 lists stale, 5 busy."""
-    request = Request(
+    request = JobRequest(
         verb=Verb.CHECK if arguments.dry_run else Verb.UPGRADE,
         scope=Scope.ALL if arguments.all else Scope.SECURITY,
         refresh=not (arguments.no_refresh or arguments.dry_run),
         remember=not arguments.dry_run,
         plan_id=arguments.plan,
         wait=arguments.wait,
-        asked_by=asker(),
+        requested_by=requested_by(),
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
     if arguments.dry_run:
-        return do(request, as_json=arguments.json, render=plan_lines)
-    return do(request, as_json=arguments.json, render=outcome_lines, how=best_way(request, detached))
+        return run_job(request, as_json=arguments.json, render=plan_lines)
+    return run_job(request, as_json=arguments.json, render=outcome_lines, how=choose_runner(request, run_forked))

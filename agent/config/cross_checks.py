@@ -10,7 +10,7 @@ Found = Mapping[str, tuple[Value, str]]
 """Dotted key name to value and source."""
 
 
-def listener_problems(found: Found) -> Iterator[str]:
+def exporter_problems(found: Found) -> Iterator[str]:
     """Yield a line for each contradiction in [endpoint] and [otlp]."""
     yield from _endpoint_problems(found)
     yield from _otlp_problems(found)

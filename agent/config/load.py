@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
-from agent.config.cross_checks import listener_problems
+from agent.config.cross_checks import exporter_problems
 from agent.config.fragments import Fragment, read_fragments
 from agent.config.schema import KEYS, Key, Value
 from agent.core.policy.distro import Distro, default_origins
@@ -85,7 +85,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
             except ValueError as error:
                 problems.append(f"{fragment.path}: {name} = {_shown(name, raw)}: {error}")
     problems += _origin_problems(inputs["security.origins"], distro)
-    problems += listener_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
+    problems += exporter_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
     if problems:
         raise ConfigError("\n".join(problems))
     return inputs

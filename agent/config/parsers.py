@@ -4,7 +4,7 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
-from agent.core.policy.policy import Conffiles, FetchAhead
+from agent.core.policy.policy import Conffiles, PrefetchMode
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -82,10 +82,10 @@ def parse_conffiles(raw: object) -> str:
     return str(raw)
 
 
-def parse_fetch_ahead(raw: object) -> FetchAhead:
+def parse_fetch_ahead(raw: object) -> PrefetchMode:
     """Accept one of the three words."""
     try:
-        return FetchAhead(raw)
+        return PrefetchMode(raw)
     except ValueError as error:
         raise ValueError('accepted: "off", "security" or "all"') from error
 
@@ -161,12 +161,12 @@ def parse_textfile(raw: object) -> str:
     return path
 
 
-def parse_beat(raw: object) -> timedelta:
+def parse_export_interval(raw: object) -> timedelta:
     """Accept a duration from a minute to an hour."""
     return _within(raw, timedelta(minutes=1), timedelta(hours=1), 'from "1m" to "1h"')
 
 
-def parse_patience(raw: object) -> timedelta:
+def parse_request_timeout(raw: object) -> timedelta:
     """Accept a duration from a second to five minutes."""
     return _within(raw, timedelta(seconds=1), timedelta(minutes=5), 'from "1s" to "5m"')
 

@@ -6,18 +6,18 @@ from datetime import time, timedelta
 
 from agent.config.parsers import (
     parse_age,
-    parse_beat,
     parse_burst,
     parse_collector,
     parse_conffiles,
     parse_duration,
+    parse_export_interval,
     parse_fetch_ahead,
     parse_flag,
     parse_interval,
     parse_origins,
     parse_path,
-    parse_patience,
     parse_proxy,
+    parse_request_timeout,
     parse_size,
     parse_splay,
     parse_textfile,
@@ -25,9 +25,9 @@ from agent.config.parsers import (
     parse_url,
     parse_words,
 )
-from agent.core.policy.policy import Conffiles, FetchAhead
+from agent.core.policy.policy import Conffiles, PrefetchMode
 
-Value = str | bool | int | tuple[str, ...] | timedelta | time | FetchAhead
+Value = str | bool | int | tuple[str, ...] | timedelta | time | PrefetchMode
 """What a parsed configuration value can be."""
 
 
@@ -64,15 +64,15 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="stall_timeout", parse=parse_duration, default=timedelta(hours=1)),
     Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
     Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
-    Key(section="apt", name="fetch_ahead", parse=parse_fetch_ahead, default=FetchAhead.SECURITY),
+    Key(section="apt", name="fetch_ahead", parse=parse_fetch_ahead, default=PrefetchMode.SECURITY),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),
     Key(section="endpoint", name="client_cert", parse=parse_path, default=""),
     Key(section="endpoint", name="client_key", parse=parse_path, default=""),
     Key(section="endpoint", name="proxy", parse=parse_proxy, default=""),
-    Key(section="endpoint", name="interval", parse=parse_beat, default=timedelta(minutes=5)),
-    Key(section="endpoint", name="timeout", parse=parse_patience, default=timedelta(seconds=30)),
+    Key(section="endpoint", name="interval", parse=parse_export_interval, default=timedelta(minutes=5)),
+    Key(section="endpoint", name="timeout", parse=parse_request_timeout, default=timedelta(seconds=30)),
     Key(section="endpoint", name="max_bytes", parse=parse_size, default=16_000_000),
     Key(section="endpoint", name="max_age", parse=parse_age, default=timedelta(days=30)),
     Key(section="endpoint", name="burst", parse=parse_burst, default=500),
@@ -81,7 +81,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="otlp", name="url", parse=parse_collector, default=""),
     Key(section="otlp", name="headers_file", parse=parse_path, default=""),
     Key(section="otlp", name="ca_file", parse=parse_path, default=""),
-    Key(section="otlp", name="timeout", parse=parse_patience, default=timedelta(seconds=30)),
+    Key(section="otlp", name="timeout", parse=parse_request_timeout, default=timedelta(seconds=30)),
     Key(section="otlp", name="logs", parse=parse_flag, default=True),
     Key(section="otlp", name="metrics", parse=parse_flag, default=True),
 )

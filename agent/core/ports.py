@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from agent.core.model.facts import Known, Lists, PackageState, Reboot, Repair, SourceError, Unseen, Update
-from agent.core.model.kernels import NO_KERNELS, Kernels, Removal
+from agent.core.model.facts import KnownPackage, Lists, PackageState, Reboot, Repair, SourceError, Unseen, Update
+from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.plan import Resolution, Scope, Step
-from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.gates import Refusal
-from agent.core.reboot.services import Watched
+from agent.core.reboot.services import ServiceScan
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 """Takes a progress line for a person."""
-Stop = Callable[[], str]
+StopReason = Callable[[], str]
 """Says why to stop where nothing is half done ("asked to"); empty to go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refreshed:
+class RefreshResult:
     """What is remembered of fetching the lists."""
 
     verified_at: datetime | None
@@ -37,7 +37,7 @@ class PackagesSeen:
     lists: Lists
     updates: tuple[Update, ...]
     repair: tuple[Repair, ...]
-    kernels: Kernels = NO_KERNELS
+    kernels: KernelFacts = NO_KERNEL_FACTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +50,10 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ChangelogRequest:
     """A changelog that is to be read."""
 
-    subject: Subject
+    subject: VersionChange
     security: bool
     """Whether only an allowed origin may offer it; else any authenticated one may."""
     may_fetch: bool
@@ -79,16 +79,16 @@ class PackageEngine(Protocol):
     def lock(self) -> LockWait:
         """How the locks were come by so far."""
 
-    def turn(self) -> AbstractContextManager[None]:
+    def apt_daily_lock(self) -> AbstractContextManager[None]:
         """Have the block to ourselves: the distribution's own daily jobs are waited for, and then wait for it."""
 
     def refresh(self) -> tuple[SourceError, ...]:
         """Fetch the lists; return what failed."""
 
-    def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
+    def observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:
         """Look at the packages as they are."""
 
-    def find(self, name: str) -> Known | None:
+    def find(self, name: str) -> KnownPackage | None:
         """Return a package by name, with or without `:architecture`, in the last look; None where there is none."""
 
     def similar(self, name: str) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class PackageEngine(Protocol):
         With `carry_on` an error, which may be of another package that is still broken, does not end it.
         """
 
-    def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
+    def remove(self, removals: Sequence[KernelRemoval]) -> Mapping[str, str]:
         """Remove exactly these packages, their conffiles kept; return dpkg's errors by package name."""
 
     def repair(self) -> Mapping[str, str]:
@@ -124,23 +124,23 @@ class PackageEngine(Protocol):
     def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
 
-    def tidy(self) -> None:
+    def remove_downloads(self) -> None:
         """Remove the archives that `fetch` put on the machine."""
 
 
 class Changelogs(Protocol):
     """What pending updates fix, read from their changelogs; every method may raise HostError."""
 
-    def absent(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
         """Return the steps' archives that were not downloaded yet."""
 
-    def fetch_ahead(self, steps: Sequence[Step]) -> Mapping[str, str]:
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[str, str]:
         """Download and verify what the steps need; return errors by package name. Raises BusyError soon."""
 
-    def read(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Subject, Fixes | None]]:
+    def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs at idle priority, downloading where that is allowed; what cannot be had is left out."""
 
-    def read_installed(self, subjects: Sequence[Subject]) -> Readings:
+    def read_installed(self, subjects: Sequence[VersionChange]) -> Findings:
         """Read the changelogs of what was just upgraded."""
 
     def discard(self, archives: Sequence[Archive]) -> None:
@@ -156,5 +156,5 @@ class Machine(Protocol):
     def reboot(self) -> Reboot | Unseen:
         """Return whether a reboot is required."""
 
-    def watched(self) -> Watched:
+    def scan_services(self) -> ServiceScan:
         """Look at the processes: what still runs files that were replaced. Takes a second for 10,000 of them."""

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from agent import log
 from agent.core.policy.policy import Policy
-from agent.core.schedule.exports import Pulse, due
-from agent.core.schedule.slots import Every, share_of
+from agent.core.schedule.exports import ExportState, next_export_at
+from agent.core.schedule.slots import Interval, stable_fraction
 from agent.errors import RecordError
-from agent.host.process.spawn import Child
+from agent.host.process.spawn import AgentProcess
 from agent.host.reboot.flag import read_flag
-from agent.report.export_state import pulse_of
-from agent.report.targets import Listening, listening
-from agent.state.exporter_status import Listener, heard, withdraw_telling
+from agent.report.export_state import export_state_from_document
+from agent.report.targets import ExportTarget, enabled_targets
+from agent.state.exporter_status import ExporterName, clear_exporter_status, exporter_status_or_none
 from agent.state.job_status import JOBS
 from agent.state.store import Store
 
@@ -30,13 +30,13 @@ _GRACE_S = 60.0
 """What a sender may take beyond twice the time for one request."""
 _SECOND = timedelta(seconds=1)
 """Moments are kept to the second."""
-_PURPOSE = {Listener.CENTRE: "report", Listener.TEXTFILE: "textfile", Listener.OTLP: "otlp"}
+_PURPOSE = {ExporterName.ENDPOINT: "report", ExporterName.PROMETHEUS: "textfile", ExporterName.OTLP: "otlp"}
 """What a machine's slots are drawn by: the senders of one machine do not all run at the same moment."""
-Start = Callable[[Sequence[str]], Child]
+Start = Callable[[Sequence[str]], AgentProcess]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Tick:
     """What one look goes by."""
 
     machine: str
@@ -46,21 +46,24 @@ class Moment:
     """Something that differs once there is something new to tell; None while a job writes the record."""
 
 
-class Messenger:
+class ExportSupervisor:
     """One sender at a time for each listener."""
 
-    def __init__(self, config: Path | None, store: Store, run_dir: str, start: Start = Child) -> None:
+    def __init__(self, config: Path | None, store: Store, run_dir: str, start: Start = AgentProcess) -> None:
         """Take what the senders are to go by; starts nothing yet."""
         options = ["--config", str(config)] if config is not None else []
         before, behind = [*options, "--state-dir", store.directory], ["--run-dir", run_dir]
         self._store = store
         self._run_dir = run_dir
-        self._senders = {one: _Sender(one, run_dir, [*before, f"tell-{one.value}", *behind], start) for one in Listener}
+        self._senders = {
+            name: _ExporterProcess(name, run_dir, [*before, f"export-{name.value}", *behind], start)
+            for name in ExporterName
+        }
 
     def look(self, policy: Policy, machine: str, now: datetime, up_since: datetime) -> None:
         """Start the senders for whom it is time, and end those that take too long or have nobody to tell any more."""
-        on = {one.listener: one for one in listening(policy)}
-        at = Moment(machine=machine, now=now, up_since=up_since, seen=self._seen() if on else None)
+        on = {one.listener: one for one in enabled_targets(policy)}
+        at = Tick(machine=machine, now=now, up_since=up_since, seen=self._seen() if on else None)
         for listener, sender in self._senders.items():
             if listener in on:
                 sender.look(on[listener], at)
@@ -76,15 +79,15 @@ class Messenger:
         return None
 
 
-class _Sender:
+class _ExporterProcess:
     """The process that tells one listener, while there is one."""
 
-    def __init__(self, listener: Listener, run_dir: str, arguments: Sequence[str], start: Start) -> None:
+    def __init__(self, listener: ExporterName, run_dir: str, arguments: Sequence[str], start: Start) -> None:
         self._listener = listener
         self._run_dir = run_dir
         self._arguments = arguments
         self._start = start
-        self._child: Child | None = None
+        self._child: AgentProcess | None = None
         self._by: object = None
         self._anew = False
         """Whether what it went by is no more: then no failure of before is a reason to wait."""
@@ -94,7 +97,7 @@ class _Sender:
         self._set_back: datetime | None = None
         """Since when its last attempt lies in the future, for the clock was set back."""
 
-    def look(self, wanted: Listening, at: Moment) -> None:
+    def look(self, wanted: ExportTarget, at: Tick) -> None:
         if self._by != wanted.by:
             self._by, self._anew = wanted.by, self._by is not None
         if not self._at_work(wanted) and self._is_time(wanted, at):
@@ -106,27 +109,27 @@ class _Sender:
             self._child.kill()
             self._child = None if self._child.ended() is not None else self._child
         if self._child is None:
-            withdraw_telling(self._run_dir, self._listener)
+            clear_exporter_status(self._run_dir, self._listener)
             self._by = self._told = self._last = None
 
-    def _is_time(self, wanted: Listening, at: Moment) -> bool:
+    def _is_time(self, wanted: ExportTarget, at: Tick) -> bool:
         if wanted.local and (self._last is None or self._anew):
             return True
-        slots = Every(interval=wanted.interval, share=share_of(at.machine, _PURPOSE[self._listener]))
+        slots = Interval(interval=wanted.interval, share=stable_fraction(at.machine, _PURPOSE[self._listener]))
         changed = self._told is not None and at.seen is not None and at.seen != self._told
-        if due(slots, self._pulse(at.now), now=at.now, up_since=at.up_since, changed=changed) > at.now:
+        if next_export_at(slots, self._pulse(at.now), now=at.now, up_since=at.up_since, changed=changed) > at.now:
             self._told = self._told or at.seen
             return False
         return True
 
-    def _begin(self, at: Moment) -> None:
+    def _begin(self, at: Tick) -> None:
         self._told, self._last, self._anew = at.seen or self._told, at.now, False
         try:
             self._child = self._start(self._arguments)
         except OSError as error:
             log.event("sender.failed", listener=self._listener.value, error=str(error))
 
-    def _at_work(self, wanted: Listening) -> bool:
+    def _at_work(self, wanted: ExportTarget) -> bool:
         if self._child is None:
             return False
         if self._child.ended() is None:
@@ -137,9 +140,9 @@ class _Sender:
         self._child = None
         return False
 
-    def _pulse(self, now: datetime) -> Pulse:
-        telling = heard(self._run_dir, self._listener)
-        pulse = pulse_of(telling.raw.get("pulse")) if telling else Pulse()
+    def _pulse(self, now: datetime) -> ExportState:
+        telling = exporter_status_or_none(self._run_dir, self._listener)
+        pulse = export_state_from_document(telling.raw.get("pulse")) if telling else ExportState()
         if self._last is not None and self._last <= now and (pulse.last is None or pulse.last < self._last - _SECOND):
             pulse = replace(pulse, last=self._last)
         if pulse.last is None or pulse.last <= now:
@@ -147,4 +150,4 @@ class _Sender:
         else:  # it is not waited for until the clock is there again
             self._set_back = min(self._set_back or now, now)
             pulse = replace(pulse, last=self._set_back)
-        return Pulse(last=pulse.last) if self._anew else pulse
+        return ExportState(last=pulse.last) if self._anew else pulse

@@ -12,20 +12,20 @@ from pathlib import Path
 
 from agent import log
 from agent.config.load import load
-from agent.core.schedule.jobs import Host, Job, rota
-from agent.daemon.export_supervisor import Messenger
-from agent.daemon.job_dispatcher import SILENT_S, Errand, Remembered
+from agent.core.schedule.jobs import Job, ScheduleContext, next_runs
+from agent.daemon.export_supervisor import ExportSupervisor
+from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
 from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
-from agent.host.machine.cloud_init import cloud_init_runs
+from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
 from agent.host.reboot.flag import read_flag
 from agent.host.systemd import notify, watchdog_s
-from agent.state.daemon_status import Liveness
+from agent.state.daemon_status import DaemonStatusFile
 from agent.state.job_status import describe_running
 from agent.state.store import Store
-from agent.state.timestamps import spell
+from agent.state.timestamps import format_human
 
 _TICK_S = 30.0
 """How often it looks: what appears, such as the reboot flag, is noticed within this time."""
@@ -50,12 +50,12 @@ class Daemon:
         self._store = Store(state_dir)
         self._policy, _ = load(config, read_distro())
         self._machine = machine_id()
-        self._liveness = Liveness(run_dir, _now())
+        self._liveness = DaemonStatusFile(run_dir, _now())
         self._started = self._ticked = time.monotonic()
         self._ahead_s = _ahead_s()
         self._scheduler = Scheduler()
-        self._errand = Errand(self._store)
-        self._messenger = Messenger(config, self._store, run_dir)
+        self._errand = JobDispatcher(self._store)
+        self._messenger = ExportSupervisor(config, self._store, run_dir)
         self._reload = False
         self._wrong = ""
         self._said = ""
@@ -67,7 +67,7 @@ class Daemon:
         Raises:
             BusyError: another daemon runs. HostError: there is no place to say so.
         """
-        self._liveness.claim()
+        self._liveness.acquire()
         # Blocked here and in every thread to come, and waited for below: no handler can come in between anything.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         log.event("daemon.started", upgrade=self._policy.agent.upgrade)
@@ -78,7 +78,7 @@ class Daemon:
         notify("STOPPING=1", "STATUS=stopping; a job that is under way goes on by itself")
         log.event("daemon.stopped", job=self._errand.job.value if self._errand.job else None)
         self._scheduler.stop()
-        self._liveness.give_up()
+        self._liveness.release()
 
     def _wait_for_the_end(self) -> None:
         """Return at a signal to end; until then, pass on the wish to reload and tell systemd of a good life."""
@@ -89,11 +89,11 @@ class Daemon:
                 return
             leapt = self._leapt()
             if leapt:
-                log.event("clock.leapt", now=spell(_now()))
+                log.event("clock.leapt", now=format_human(_now()))
             self._reload = self._reload or got is not None
             if got is not None or leapt:  # the scheduler goes by the clock, and would wait for a time that was
                 self._scheduler.hasten()
-            if time.monotonic() - self._ticked < SILENT_S and not self._errand.stuck:
+            if time.monotonic() - self._ticked < STALL_TIMEOUT_S and not self._errand.stuck:
                 notify("WATCHDOG=1")
 
     def _leapt(self) -> bool:
@@ -107,7 +107,7 @@ class Daemon:
             self._look()
             self._ticked = time.monotonic()
         except Exception:  # noqa: BLE001 - the daemon's loop
-            log.bug("daemon.bug")
+            log.exception("daemon.bug")
 
     def _look(self) -> None:
         if self._reload:
@@ -116,7 +116,7 @@ class Daemon:
         now = _now()
         self._watch_reboot()
         seen = self._errand.remembered()
-        due = rota(self._policy.agent, seen.attempts, self._host(now, seen.known_since), now)
+        due = next_runs(self._policy.agent, seen.attempts, self._host(now, seen.known_since), now)
         first = min(due, key=lambda job: due[job])
         waiting = ""
         if due[first] <= now and self._errand.job is None:
@@ -132,7 +132,7 @@ class Daemon:
         """Say why a job that is due does not begin now; empty if it does."""
         if self._store.worker_pid() is not None:
             return describe_running(self._store)
-        return "waiting for cloud-init to end" if cloud_init_runs() else ""
+        return "waiting for cloud-init to end" if is_cloud_init_running() else ""
 
     def _reconfigure(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -145,14 +145,14 @@ class Daemon:
             log.event("config.refused", error=str(error))
         notify("READY=1")
 
-    def _host(self, now: datetime, known_since: datetime | None) -> Host:
+    def _host(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
         up = timedelta(seconds=time.monotonic() - self._started)
         boot = now - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
-        return Host(
+        return ScheduleContext(
             machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since, booted_at=boot
         )
 
-    def _problems(self, seen: Remembered, now: datetime) -> list[str]:
+    def _problems(self, seen: JobsOverview, now: datetime) -> list[str]:
         """Say what a person should know of: it does not get better by itself."""
         problems = [self._wrong] if self._wrong else []
         problems += self._errand.problems(seen)
@@ -160,7 +160,7 @@ class Daemon:
         if seen.running is not None and now - seen.running[1] > limits:
             name, since = seen.running
             problems.append(
-                f"the {name} that began {spell(since)} is at work for longer than apt.run_timeout and "
+                f"the {name} that began {format_human(since)} is at work for longer than apt.run_timeout and "
                 "apt.package_timeout allow: `systemctl status 'maestro-agent-worker@*'`"
             )
         return problems
@@ -180,9 +180,9 @@ class Daemon:
             doing = f"{job.value}: {self._errand.doing}"
         else:
             order = sorted(due, key=lambda job: due[job])
-            doing = waiting or ", ".join(f"next {job.value} {spell(max(due[job], now))}" for job in order)
+            doing = waiting or ", ".join(f"next {job.value} {format_human(max(due[job], now))}" for job in order)
         words = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot else [])])
-        self._liveness.say(now, {job.value: at for job, at in due.items()}, doing, problems)
+        self._liveness.publish(now, {job.value: at for job, at in due.items()}, doing, problems)
         if words != self._said:
             self._said = words
             notify(f"STATUS={words}")

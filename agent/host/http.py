@@ -59,7 +59,7 @@ def http_date(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
-def fault(error: BaseException) -> str:
+def error_reason(error: BaseException) -> str:
     """Say in a few words why there was no answer, from the innermost error; never with a header in it."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
@@ -72,7 +72,7 @@ def one_line(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:_WORDS]
 
 
-def hushed(text: str, secrets: Iterable[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """Return words of another side without what it may have repeated of a header: they go to the journal and `status`.
 
     Of a value like "Bearer TOKEN" each word counts; a word that is shorter than any token stays.

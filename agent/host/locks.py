@@ -12,16 +12,16 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from agent.core.model.outcome import LockWait
-from agent.core.ports import Stop, Tell
+from agent.core.ports import Progress, StopReason
 from agent.errors import BusyError, HostError, StoppedError
-from agent.state.file_lock import holder_pid, lock
+from agent.state.file_lock import holder_pid, try_lock
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LockHolder:
     """The process that has a lock."""
 
     pid: int
@@ -35,24 +35,24 @@ class Holder:
         return f"{self.program} (pid {self.pid}{since})"
 
 
-class Patience:
+class LockWaiter:
     """How long to wait for locks in all, and what was waited for; one for each run."""
 
-    def __init__(self, timeout: timedelta, tell: Tell, stop: Stop) -> None:
+    def __init__(self, timeout: timedelta, tell: Progress, stop: StopReason) -> None:
         self._timeout = timeout
         self._tell = tell
         self._stop = stop
         self.wait = LockWait()
 
-    def until_free(self, paths: tuple[str, ...]) -> None:
+    def wait_until_free(self, paths: tuple[str, ...]) -> None:
         """Return once nobody else holds any of the files.
 
         Raises:
             BusyError, StoppedError: as `until`.
         """
-        self.until(lambda: first_holder(paths))
+        self.wait_until(lambda: first_holder(paths))
 
-    def until(self, find: Callable[[], tuple[str, Holder] | None]) -> None:
+    def wait_until(self, find: Callable[[], tuple[str, LockHolder] | None]) -> None:
         """Return once `find` finds nobody who holds a file.
 
         Raises:
@@ -80,7 +80,7 @@ class Patience:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-def first_holder(paths: tuple[str, ...]) -> tuple[str, Holder] | None:
+def first_holder(paths: tuple[str, ...]) -> tuple[str, LockHolder] | None:
     """Return the first of these files that another process has locked, and that process."""
     for path in paths:
         holder = holder_of(path)
@@ -89,14 +89,14 @@ def first_holder(paths: tuple[str, ...]) -> tuple[str, Holder] | None:
     return None
 
 
-def holder_of(path: str) -> Holder | None:
+def holder_of(path: str) -> LockHolder | None:
     """Return the process that has a record lock on the file; None where nobody has, or there is no file."""
     pid = holder_pid(path)
     return None if pid is None else describe(pid)
 
 
 @contextmanager
-def hold(path: str, patience: Patience) -> Iterator[None]:
+def locked(path: str, patience: LockWaiter) -> Iterator[None]:
     """Hold the record lock on a file, made where missing, for the length of the block.
 
     Raises:
@@ -110,23 +110,23 @@ def hold(path: str, patience: Patience) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(path: str, patience: Patience) -> int:
+def _acquire(path: str, patience: LockWaiter) -> int:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)  # apt makes the directories of its caches anew, too
-        while (descriptor := lock(path, 0o640)) is None:
-            patience.until_free((path,))
+        while (descriptor := try_lock(path, 0o640)) is None:
+            patience.wait_until_free((path,))
     except OSError as error:
         raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
     return descriptor
 
 
-def describe(pid: int) -> Holder:
+def describe(pid: int) -> LockHolder:
     """Name a process from /proc; pid 0 and -1 are holders outside our view (another PID namespace, OFD locks)."""
     try:
         program = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
         started_ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
         uptime_s = float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):
-        return Holder(pid=pid, program="a process that cannot be seen from here", since=None)
+        return LockHolder(pid=pid, program="a process that cannot be seen from here", since=None)
     age_s = uptime_s - started_ticks / os.sysconf("SC_CLK_TCK")
-    return Holder(pid=pid, program=program, since=datetime.now(timezone.utc) - timedelta(seconds=age_s))
+    return LockHolder(pid=pid, program=program, since=datetime.now(timezone.utc) - timedelta(seconds=age_s))

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from agent.core.model.host import Host
-from agent.report.outbox.outbox import Depth
-from agent.state.json_reader import Reader
+from agent.core.model.host import HostFacts
+from agent.report.outbox.outbox import OutboxStats
+from agent.state.json_reader import JsonReader
 
 REPORT_SCHEMA = "maestro.report/1"
 Document = dict[str, object]
@@ -34,11 +34,11 @@ _MOMENTS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 def report_document(
     status: Mapping[str, object],
-    host: Host,
+    host: HostFacts,
     *,
     version: str,
     instance_id: str = NO_INSTANCE,
-    outbox: Depth | None = None,
+    outbox: OutboxStats | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Document:
     """Return `maestro.report/1` of `maestro.status/1` and what else is known; its hash is that of what it says.
@@ -46,23 +46,23 @@ def report_document(
     Raises:
         RecordError: the status has not its shape.
     """
-    found = Reader(status, "status")
-    plan, daemon = found.maybe_part("plan"), found.maybe_part("daemon")
+    found = JsonReader(status, "status")
+    plan, daemon = found.optional_child("plan"), found.optional_child("daemon")
     document: Document = {
         "schema": REPORT_SCHEMA,
         "generated_at": found.text("generated_at"),
         "host": {**host.document, "instance_id": instance_id},
         "agent": _agent(found, daemon, version),
-        "kernel": _picked(found.part("kernel"), ("running", "newest", "outdated")),
+        "kernel": _picked(found.child("kernel"), ("running", "newest", "outdated")),
         "lists": _lists(plan),
         "updates": _updates(plan),
-        "last_outcome": _last_outcome(found.maybe_part("last_run")),
-        "reboot": _picked(found.maybe_part("reboot"), ("required", "packages", "since")),
-        "services": _picked(found.maybe_part("services"), ("deleted_files",)),
+        "last_outcome": _last_outcome(found.optional_child("last_run")),
+        "reboot": _picked(found.optional_child("reboot"), ("required", "packages", "since")),
+        "services": _picked(found.optional_child("services"), ("deleted_files",)),
         "docker": found.raw.get("docker"),
         "weave": found.raw.get("weave"),
         "jobs": found.raw.get("jobs"),
-        "outbox": outbox_part(outbox) if outbox else None,
+        "outbox": outbox_section(outbox) if outbox else None,
         "warnings": [*warnings, *(daemon.texts("problems") if daemon else [])],
         "health": found.text("health"),
         "reasons": found.texts("reasons"),
@@ -70,57 +70,57 @@ def report_document(
     return {**document, "hash": _hash(document)}
 
 
-def _agent(status: Reader, daemon: Reader | None, version: str) -> Document:
-    alive = daemon is not None and daemon.flag("alive")
+def _agent(status: JsonReader, daemon: JsonReader | None, version: str) -> Document:
+    alive = daemon is not None and daemon.boolean("alive")
     return {
         "version": version,
-        "started_at": daemon.maybe_text("started_at") if daemon else None,
+        "started_at": daemon.optional_text("started_at") if daemon else None,
         "state": ("working" if status.raw.get("running") else "idle") if alive else None,
     }
 
 
-def _lists(plan: Reader | None) -> Document | None:
-    lists = plan.part("lists") if plan else None
+def _lists(plan: JsonReader | None) -> Document | None:
+    lists = plan.child("lists") if plan else None
     if lists is None:
         return None
-    errors = [_picked(error, _SOURCE_ERROR) for error in lists.parts("errors")]
+    errors = [_picked(error, _SOURCE_ERROR) for error in lists.children("errors")]
     return {**{name: lists.raw.get(name) for name in _LISTS}, "errors": errors}
 
 
-def _updates(plan: Reader | None) -> Document:
+def _updates(plan: JsonReader | None) -> Document:
     if plan is None:
         counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security"))
         return {**counts, **dict.fromkeys(("items", "held_items", "repair"))}
-    items = [_picked(part, (*_UPDATE, *_CVES)) for part in plan.parts("install")]
-    held = [_picked(part, (*_HELD, *_CVES)) for part in plan.parts("held")]
+    items = [_picked(part, (*_UPDATE, *_CVES)) for part in plan.children("install")]
+    held = [_picked(part, (*_HELD, *_CVES)) for part in plan.children("held")]
     return {
         "seen_at": plan.text("seen_at"),
         "scope": plan.text("scope"),
-        "security_pending": sum(1 for part in plan.parts("install") if part.raw.get("security") is True),
+        "security_pending": sum(1 for part in plan.children("install") if part.raw.get("security") is True),
         "held": len(held),
         "other": int(plan.number("other_updates")),
-        "hidden_security": sum(1 for _ in plan.maybe_parts("hidden_security")),
+        "hidden_security": sum(1 for _ in plan.optional_children("hidden_security")),
         "items": items,
         "held_items": held,
-        "repair": [_picked(part, _REPAIR) for part in plan.parts("repair")],
+        "repair": [_picked(part, _REPAIR) for part in plan.children("repair")],
     }
 
 
-def _last_outcome(run: Reader | None) -> Document | None:
+def _last_outcome(run: JsonReader | None) -> Document | None:
     if run is None:
         return None
     return {
         "id": run.text("id"),
         "result": run.text("result"),
         "started_at": run.text("started_at"),
-        "finished_at": run.maybe_text("finished_at"),
+        "finished_at": run.optional_text("finished_at"),
         "upgraded": run.count("upgraded") + run.count("new"),
-        "failed": [_picked(part, _FAILURE) for part in run.parts("failed")],
-        "message": run.maybe_text("message") or "",
+        "failed": [_picked(part, _FAILURE) for part in run.children("failed")],
+        "message": run.optional_text("message") or "",
     }
 
 
-def outbox_part(depth: Depth) -> Document:
+def outbox_section(depth: OutboxStats) -> Document:
     """Return how an outbox stands, as documents have it."""
     return {
         "depth": depth.events,
@@ -132,7 +132,7 @@ def outbox_part(depth: Depth) -> Document:
     }
 
 
-def _picked(part: Reader | None, names: tuple[str, ...]) -> Document | None:
+def _picked(part: JsonReader | None, names: tuple[str, ...]) -> Document | None:
     """Return these members, null where an earlier version did not write one."""
     return None if part is None else {name: part.raw.get(name) for name in names}
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from agent.report.metric_values import at
+from agent.report.metric_values import value_at
 
 
-def sentence(word: str, document: object) -> str:
+def event_sentence(word: str, document: object) -> str:
     """Say in one line what happened; of a kind that is not known, its name."""
     say = _SENTENCES.get(word)
     said = say(document) if say else ""
@@ -14,23 +14,23 @@ def sentence(word: str, document: object) -> str:
 
 def _field(document: object, name: str) -> str:
     """Return a field as a word; what is unknown is called so."""
-    found = at(document, name)
+    found = value_at(document, name)
     return str(found) if isinstance(found, str | int) else "unknown"
 
 
 def _names(document: object) -> str:
-    found = at(document, "packages")
+    found = value_at(document, "packages")
     names = [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
     return ", ".join(names) or "a package that did not give its name"
 
 
 def _outcome(document: object) -> str:
-    message = at(document, "message")
+    message = value_at(document, "message")
     return f"{_field(document, 'result')}: {message}" if isinstance(message, str) and message else ""
 
 
 def _job_failed(document: object) -> str:
-    message = at(document, "message")
+    message = value_at(document, "message")
     why = f": {message}" if isinstance(message, str) and message else ""
     code, times = _field(document, "exit_code"), _field(document, "consecutive_failures")
     return f"the job {_field(document, 'job')} failed with exit code {code}, {times} in a row{why}"

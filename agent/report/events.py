@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.state.timestamps import moment, read_moment
+from agent.state.timestamps import format_utc, parse_utc_or_none
 
 Document = Mapping[str, object]
-Mark = dict[str, object]
+Cursor = dict[str, object]
 _SUCCESSES = (0, 10)
 
 
@@ -25,7 +25,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class DaemonStart:
     """Which daemon runs, and since when."""
 
     version: str
@@ -33,7 +33,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Snapshot:
     """What there is to compare with the mark."""
 
     now: datetime
@@ -48,35 +48,35 @@ class Seen:
     boot_id: str | None
     booted_at: datetime
     kernel: str | None
-    daemon: Started | None
+    daemon: DaemonStart | None
 
 
-def first_mark(seen: Seen, since: datetime | None) -> Mark:
+def initial_cursor(seen: Snapshot, since: datetime | None) -> Cursor:
     """Return the mark of a new outbox: what is older than `since` was told or is too old; None: tell nothing older."""
     runs = seen.runs if since is None else [run for run in seen.runs if run < f"{since:%Y%m%dT%H%M%SZ}"]
     jobs = {name: entry.get("finished_at") for name, entry in seen.jobs.items() if since is None or _old(entry, since)}
     return {"runs": sorted(runs), "open": [], "jobs": jobs}
 
 
-def new_runs(mark: Mark, runs: Sequence[str]) -> list[str]:
+def unseen_runs(mark: Cursor, runs: Sequence[str]) -> list[str]:
     """Return the runs that the mark does not know, oldest first: a clock that was set back makes new ones look old."""
     known = mark.get("runs")
     return sorted(set(runs).difference(known if isinstance(known, list) else ()))
 
 
-def untold(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
+def new_events(mark: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
     """Return what is to be told now, in the order in which it happened, and the mark after it."""
     runs, told_runs = _runs(mark, seen)
     events = [*runs, *_failed_jobs(mark, seen), *_reboot(mark, seen), *_boot(mark, seen)]
     events.sort(key=lambda event: event.at)
     same_boot = mark.get("boot_id") == seen.boot_id and isinstance(mark.get("booted_at"), str)
-    after: Mark = {
+    after: Cursor = {
         **told_runs,
         # What cannot be read just now was told all the same.
         "jobs": {**_told_jobs(mark), **{name: entry.get("finished_at") for name, entry in seen.jobs.items()}},
         "boot_id": seen.boot_id or mark.get("boot_id"),
         # The clock is set a little now and then, and would seem to move the moment.
-        "booted_at": mark["booted_at"] if same_boot else moment(seen.booted_at),
+        "booted_at": mark["booted_at"] if same_boot else format_utc(seen.booted_at),
         "reboot": _reboot_document(seen) if seen.reboot_known else mark.get("reboot"),
         "daemon": {"version": seen.daemon.version, "at": seen.daemon.at} if seen.daemon else mark.get("daemon"),
     }
@@ -85,17 +85,17 @@ def untold(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
 
 def _old(entry: Document, since: datetime) -> bool:
     finished = entry.get("finished_at")
-    return not isinstance(finished, str) or finished < moment(since)
+    return not isinstance(finished, str) or finished < format_utc(since)
 
 
-def _runs(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
+def _runs(mark: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
     """Return the runs that have come to an end since; those that have not, or cannot be read, are looked at again."""
     left_open = mark.get("open")
     waiting = set(left_open) if isinstance(left_open, list) else set()
     events, still_open = [], []
-    for run_id in sorted({*new_runs(mark, seen.runs), *waiting.intersection(seen.runs)}):
+    for run_id in sorted({*unseen_runs(mark, seen.runs), *waiting.intersection(seen.runs)}):
         document = seen.read_run(run_id)
-        finished = read_moment(document.get("finished_at")) if document else None
+        finished = parse_utc_or_none(document.get("finished_at")) if document else None
         if document is not None and finished is not None:
             events.append(Event(kind="outcome", at=finished, document=document))
         else:
@@ -105,13 +105,13 @@ def _runs(mark: Mark, seen: Seen) -> tuple[list[Event], Mark]:
     return events, {"runs": sorted(seen.runs), "open": still_open}
 
 
-def _boot(mark: Mark, seen: Seen) -> Iterator[Event]:
+def _boot(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
     before, own = mark.get("boot_id"), mark.get("daemon")
     if before is not None and seen.boot_id is not None and before != seen.boot_id:
         booted: Document = {
             "boot_id": seen.boot_id,
             "previous_boot_id": before,
-            "booted_at": moment(seen.booted_at),
+            "booted_at": format_utc(seen.booted_at),
             "kernel": seen.kernel,
         }
         yield Event(kind="rebooted", at=seen.booted_at, document=booted)
@@ -123,13 +123,13 @@ def _boot(mark: Mark, seen: Seen) -> Iterator[Event]:
             "started_at": seen.daemon.at,
             "boot_id": seen.boot_id,
         }
-        yield Event(kind="agent-started", at=read_moment(seen.daemon.at) or seen.now, document=started)
+        yield Event(kind="agent-started", at=parse_utc_or_none(seen.daemon.at) or seen.now, document=started)
 
 
-def _failed_jobs(mark: Mark, seen: Seen) -> Iterator[Event]:
+def _failed_jobs(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
     known = _told_jobs(mark)
     for name, entry in seen.jobs.items():
-        finished, code = read_moment(entry.get("finished_at")), entry.get("exit_code")
+        finished, code = parse_utc_or_none(entry.get("finished_at")), entry.get("exit_code")
         if finished is None or code in _SUCCESSES or known.get(name) == entry.get("finished_at"):
             continue
         failures = entry.get("failures")
@@ -142,12 +142,12 @@ def _failed_jobs(mark: Mark, seen: Seen) -> Iterator[Event]:
         yield Event(kind="job-failed", at=finished, document=failed)
 
 
-def _told_jobs(mark: Mark) -> dict[str, object]:
+def _told_jobs(mark: Cursor) -> dict[str, object]:
     told = mark.get("jobs")
     return told if isinstance(told, dict) else {}
 
 
-def _reboot(mark: Mark, seen: Seen) -> Iterator[Event]:
+def _reboot(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
     before, now = mark.get("reboot"), _reboot_document(seen)
     if isinstance(before, dict) and now is None and seen.reboot_known:
         yield Event(kind="reboot-cleared", at=seen.now, document=before)
@@ -155,5 +155,5 @@ def _reboot(mark: Mark, seen: Seen) -> Iterator[Event]:
         yield Event(kind="reboot-required", at=seen.reboot[1], document=now)
 
 
-def _reboot_document(seen: Seen) -> dict[str, object] | None:
-    return None if seen.reboot is None else {"packages": list(seen.reboot[0]), "since": moment(seen.reboot[1])}
+def _reboot_document(seen: Snapshot) -> dict[str, object] | None:
+    return None if seen.reboot is None else {"packages": list(seen.reboot[0]), "since": format_utc(seen.reboot[1])}

@@ -1,25 +1,25 @@
 """A pulse (`agent.core.schedule.exports`) as documents keep it. Pure."""
 
-from agent.core.schedule.exports import Pulse
-from agent.state.timestamps import moment, read_moment
+from agent.core.schedule.exports import ExportState
+from agent.state.timestamps import format_utc, parse_utc_or_none
 
 
-def pulse_of(found: object) -> Pulse:
-    """Read what `pulse_document` wrote; what is no pulse is one that never beat."""
+def export_state_from_document(found: object) -> ExportState:
+    """Read what `export_state_to_document` wrote; what is no pulse is one that never beat."""
     if not isinstance(found, dict):
-        return Pulse()
+        return ExportState()
     failures = found.get("failures")
-    return Pulse(
-        last=read_moment(found.get("last")),
+    return ExportState(
+        last=parse_utc_or_none(found.get("last")),
         failures=failures if isinstance(failures, int) else 0,
-        not_before=read_moment(found.get("not_before")),
+        not_before=parse_utc_or_none(found.get("not_before")),
     )
 
 
-def pulse_document(pulse: Pulse) -> dict[str, object]:
+def export_state_to_document(pulse: ExportState) -> dict[str, object]:
     """Write a pulse."""
     return {
-        "last": moment(pulse.last) if pulse.last else None,
+        "last": format_utc(pulse.last) if pulse.last else None,
         "failures": pulse.failures,
-        "not_before": moment(pulse.not_before) if pulse.not_before else None,
+        "not_before": format_utc(pulse.not_before) if pulse.not_before else None,
     }

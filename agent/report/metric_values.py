@@ -8,27 +8,27 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 
 from agent.core.model.plan import Why
-from agent.state.timestamps import parse_moment
+from agent.state.timestamps import parse_utc
 
 Document = dict[str, object]
 Labels = tuple[tuple[str, str], ...]
 Number = int | float
 Points = Iterable[tuple[Labels, Number]]
-Reading = Callable[[Document], Points]
+Extractor = Callable[[Document], Points]
 
 _JOBS = ("check", "upgrade")
 _LONGEST_LABEL = 200
 _MOST = 1 << 63
 
 
-def at(document: object, *path: str) -> object:
+def value_at(document: object, *path: str) -> object:
     """Return what lies at a path; None where anything on the way is not there or unknown."""
     for name in path:
         document = document.get(name) if isinstance(document, dict) else None
     return document
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Make any text one line of valid Unicode of bounded length."""
     clean = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(sign if sign.isprintable() else " " for sign in clean)[:_LONGEST_LABEL]
@@ -36,7 +36,7 @@ def plain(text: str) -> str:
 
 def items(document: object, *path: str) -> list[Document] | None:
     """Return the objects of a list at a path; None where it is unknown."""
-    found = at(document, *path)
+    found = value_at(document, *path)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else None
 
 
@@ -45,7 +45,7 @@ def seconds(text: object) -> Number | None:
     if not isinstance(text, str):
         return None
     try:
-        found = parse_moment(text).timestamp()
+        found = parse_utc(text).timestamp()
     except (ValueError, OverflowError):
         return None
     return int(found) if found.is_integer() else found
@@ -55,9 +55,9 @@ def _single(value: Number | None) -> Points:
     return () if value is None else (((), value),)
 
 
-def number(*path: str) -> Reading:
+def number(*path: str) -> Extractor:
     """Return the number at a path."""
-    return lambda report: _single(as_number(at(report, *path)))
+    return lambda report: _single(as_number(value_at(report, *path)))
 
 
 def as_number(value: object) -> Number | None:
@@ -68,61 +68,61 @@ def as_number(value: object) -> Number | None:
     return value if (abs(value) < _MOST if whole else isfinite(value)) else None
 
 
-def flag(*path: str) -> Reading:
+def flag(*path: str) -> Extractor:
     """Return 1 for a true at a path, 0 for a false."""
-    return lambda report: _single(_as_flag(at(report, *path)))
+    return lambda report: _single(_as_flag(value_at(report, *path)))
 
 
 def _as_flag(value: object) -> int | None:
     return int(value) if isinstance(value, bool) else None
 
 
-def moment(*path: str) -> Reading:
+def timestamp(*path: str) -> Extractor:
     """Return the moment at a path as Unix time."""
-    return lambda report: _single(seconds(at(report, *path)))
+    return lambda report: _single(seconds(value_at(report, *path)))
 
 
-def length(*path: str) -> Reading:
+def length(*path: str) -> Extractor:
     """Return how long the list at a path is."""
 
     def points(report: Document) -> Points:
-        found = at(report, *path)
+        found = value_at(report, *path)
         return _single(len(found) if isinstance(found, list) else None)
 
     return points
 
 
-def states(label: str, words: tuple[str, ...], *path: str) -> Reading:
+def states(label: str, words: tuple[str, ...], *path: str) -> Extractor:
     """Return one point for each word: 1 for the one that holds."""
 
     def points(report: Document) -> Points:
-        held = at(report, *path)
+        held = value_at(report, *path)
         if not isinstance(held, str):
             return ()
-        word = plain(held)
+        word = printable(held)
         known = words if word in words else (*words, word)
         return tuple((((label, one),), int(one == word)) for one in known)
 
     return points
 
 
-def info(**paths: tuple[str, ...]) -> Reading:
+def info(**paths: tuple[str, ...]) -> Extractor:
     """Return a 1 with what is known of some facts as labels."""
 
     def points(report: Document) -> Points:
-        found = ((label, at(report, *path)) for label, path in paths.items())
-        labels = tuple((label, plain(value)) for label, value in found if isinstance(value, str))
+        found = ((label, value_at(report, *path)) for label, path in paths.items())
+        labels = tuple((label, printable(value)) for label, value in found if isinstance(value, str))
         return ((labels, 1),) if labels else ()
 
     return points
 
 
-def by_job(value: Callable[[object], Number | None], field: str) -> Reading:
+def by_job(value: Callable[[object], Number | None], field: str) -> Extractor:
     """Return one point for each job of which a field is known."""
 
     def points(report: Document) -> Iterator[tuple[Labels, Number]]:
         for job in _JOBS:
-            found = value(at(report, "jobs", job, field))
+            found = value(value_at(report, "jobs", job, field))
             if found is not None:
                 yield (("job", job),), found
 
@@ -132,7 +132,7 @@ def by_job(value: Callable[[object], Number | None], field: str) -> Reading:
 def pending(report: Document) -> Iterator[tuple[Labels, Number]]:
     """Return the updates that wait, security updates and others apart."""
     for word, field in (("security", "security_pending"), ("other", "other")):
-        found = as_number(at(report, "updates", field))
+        found = as_number(value_at(report, "updates", field))
         if found is not None:
             yield (("class", word),), found
 
@@ -142,7 +142,7 @@ def held_reasons(report: Document) -> Points:
     held = items(report, "updates", "held_items")
     if held is None:
         return ()
-    reasons = [plain(str(one.get("why"))) for one in held]
+    reasons = [printable(str(one.get("why"))) for one in held]
     words = [why.value for why in Why]
     known = [*words, *sorted(set(reasons) - set(words))]
     return tuple(((("why", word),), reasons.count(word)) for word in known)

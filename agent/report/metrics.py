@@ -12,9 +12,9 @@ from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
 from agent.report.metric_values import (
     Document,
+    Extractor,
     Labels,
     Number,
-    Reading,
     as_number,
     by_job,
     flag,
@@ -22,11 +22,11 @@ from agent.report.metric_values import (
     info,
     known_cves,
     length,
-    moment,
     number,
     pending,
     seconds,
     states,
+    timestamp,
 )
 
 _HEALTH = ("healthy", "attention", "unknown")
@@ -34,14 +34,14 @@ _SUFFIX = {"s": "_seconds", "By": "_bytes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class MetricFamily:
     """One number with its name, or several that differ in a label."""
 
     name: str
     """In OpenTelemetry's manner, with dots."""
-    what: str
+    help: str
     """One sentence without its full stop."""
-    points: Reading
+    points: Extractor
     unit: str = ""
     """In UCUM's spelling: "s" (a Unix time or a duration), "By", or a word in braces, which is none."""
     counter: bool = False
@@ -56,30 +56,30 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class Metric:
     """A family and what is known of it: at least one point."""
 
-    family: Family
+    family: MetricFamily
     points: tuple[tuple[Labels, Number], ...]
 
 
-def figures(report: Document) -> tuple[Figure, ...]:
+def collect_metrics(report: Document) -> tuple[Metric, ...]:
     """Return all that is known, in the table's order."""
-    found = (Figure(family=family, points=tuple(family.points(report))) for family in FAMILIES)
+    found = (Metric(family=family, points=tuple(family.points(report))) for family in METRIC_FAMILIES)
     return tuple(figure for figure in found if figure.points)
 
 
-FAMILIES: tuple[Family, ...] = (
-    Family(
+METRIC_FAMILIES: tuple[MetricFamily, ...] = (
+    MetricFamily(
         name="maestro.agent.build_info",
         info=True,
-        what="Always 1; the label is the agent's version",
+        help="Always 1; the label is the agent's version",
         points=info(version=("agent", "version")),
     ),
-    Family(
+    MetricFamily(
         name="maestro.host_info",
         info=True,
-        what="Always 1; the labels say which machine this is",
+        help="Always 1; the labels say which machine this is",
         points=info(
             host_id=("host", "id"),
             os=("host", "os", "id"),
@@ -88,200 +88,202 @@ FAMILIES: tuple[Family, ...] = (
             architecture=("host", "architecture"),
         ),
     ),
-    Family(
+    MetricFamily(
         name="maestro.kernel_info",
         info=True,
-        what="Always 1; the labels are the running kernel and the newest that is installed",
+        help="Always 1; the labels are the running kernel and the newest that is installed",
         points=info(running=("kernel", "running"), newest=("kernel", "newest")),
     ),
-    Family(
+    MetricFamily(
         name="maestro.report.timestamp",
         unit="s",
-        what="When these numbers were put together",
-        points=moment("generated_at"),
+        help="When these numbers were put together",
+        points=timestamp("generated_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.agent.start_timestamp",
         unit="s",
-        what="When the daemon started; missing without a daemon",
-        points=moment("agent", "started_at"),
+        help="When the daemon started; missing without a daemon",
+        points=timestamp("agent", "started_at"),
     ),
-    Family(name="maestro.boot_timestamp", unit="s", what="When the machine booted", points=moment("host", "booted_at")),
-    Family(
+    MetricFamily(
+        name="maestro.boot_timestamp", unit="s", help="When the machine booted", points=timestamp("host", "booted_at")
+    ),
+    MetricFamily(
         name="maestro.health",
-        what="1 for the state the machine is in, else 0",
+        help="1 for the state the machine is in, else 0",
         points=states("state", _HEALTH, "health"),
     ),
-    Family(
-        name="maestro.warnings", unit="{warning}", what="How many warnings the report holds", points=length("warnings")
+    MetricFamily(
+        name="maestro.warnings", unit="{warning}", help="How many warnings the report holds", points=length("warnings")
     ),
-    Family(
+    MetricFamily(
         name="maestro.lists.state",
-        what="1 for how far the package lists can be believed, else 0",
+        help="1 for how far the package lists can be believed, else 0",
         points=states("state", tuple(state.value for state in ListsState), "lists", "state"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.lists.timestamp",
         unit="s",
-        what="When the package lists were last verified",
-        points=moment("lists", "updated_at"),
+        help="When the package lists were last verified",
+        points=timestamp("lists", "updated_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.lists.errors",
         unit="{source}",
-        what="How many package sources cannot be believed to be current",
+        help="How many package sources cannot be believed to be current",
         points=length("lists", "errors"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.updates.seen_timestamp",
         unit="s",
-        what="When the machine was last looked at",
-        points=moment("updates", "seen_at"),
+        help="When the machine was last looked at",
+        points=timestamp("updates", "seen_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.updates.pending",
         unit="{update}",
-        what="How many updates wait and are not held back",
+        help="How many updates wait and are not held back",
         points=pending,
     ),
-    Family(
+    MetricFamily(
         name="maestro.updates.held",
         unit="{update}",
-        what="How many wanted updates are held back",
+        help="How many wanted updates are held back",
         points=number("updates", "held"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.updates.held_reasons",
         unit="{update}",
-        what="How many wanted updates are held back for this reason",
+        help="How many wanted updates are held back for this reason",
         points=held_reasons,
     ),
-    Family(
+    MetricFamily(
         name="maestro.updates.hidden_security",
         unit="{update}",
-        what="How many updates fix a CVE though their origin does not call them security updates",
+        help="How many updates fix a CVE though their origin does not call them security updates",
         points=number("updates", "hidden_security"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.updates.known_cves",
         unit="{cve}",
-        what="How many CVEs the waiting updates, held ones included, are known to fix",
+        help="How many CVEs the waiting updates, held ones included, are known to fix",
         points=known_cves,
     ),
-    Family(
+    MetricFamily(
         name="maestro.packages.to_repair",
         unit="{package}",
-        what="How many packages dpkg left unfinished",
+        help="How many packages dpkg left unfinished",
         points=length("updates", "repair"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.last_run.result",
-        what="1 for what came of the last run, else 0",
+        help="1 for what came of the last run, else 0",
         points=states("result", tuple(result.value for result in Result), "last_outcome", "result"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.last_run.start_timestamp",
         unit="s",
-        what="When the last run began",
-        points=moment("last_outcome", "started_at"),
+        help="When the last run began",
+        points=timestamp("last_outcome", "started_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.last_run.finish_timestamp",
         unit="s",
-        what="When the last run ended; missing where it did not",
-        points=moment("last_outcome", "finished_at"),
+        help="When the last run ended; missing where it did not",
+        points=timestamp("last_outcome", "finished_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.last_run.upgraded",
         unit="{package}",
-        what="How many packages the last run upgraded or installed anew",
+        help="How many packages the last run upgraded or installed anew",
         points=number("last_outcome", "upgraded"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.last_run.failed",
         unit="{package}",
-        what="How many packages failed in the last run",
+        help="How many packages failed in the last run",
         points=length("last_outcome", "failed"),
     ),
-    Family(
-        name="maestro.reboot.required", what="Whether a reboot is required: 1 or 0", points=flag("reboot", "required")
+    MetricFamily(
+        name="maestro.reboot.required", help="Whether a reboot is required: 1 or 0", points=flag("reboot", "required")
     ),
-    Family(
+    MetricFamily(
         name="maestro.reboot.required_since_timestamp",
         unit="s",
-        what="Since when a reboot is required; missing where none is",
-        points=moment("reboot", "since"),
+        help="Since when a reboot is required; missing where none is",
+        points=timestamp("reboot", "since"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.reboot.packages",
         unit="{package}",
-        what="How many packages ask for a reboot",
+        help="How many packages ask for a reboot",
         points=length("reboot", "packages"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.kernel.outdated",
-        what="Whether a newer kernel is installed than the one that runs: 1 or 0",
+        help="Whether a newer kernel is installed than the one that runs: 1 or 0",
         points=flag("kernel", "outdated"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.services.need_restart",
         unit="{unit}",
-        what="How many units still run files that were deleted; missing where that is not known",
+        help="How many units still run files that were deleted; missing where that is not known",
         points=length("services", "deleted_files"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.job.last_start_timestamp",
         unit="s",
-        what="When the daemon last began this job",
+        help="When the daemon last began this job",
         points=by_job(seconds, "last_started_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.job.last_finish_timestamp",
         unit="s",
-        what="When this job last ended, well or not",
+        help="When this job last ended, well or not",
         points=by_job(seconds, "last_finished_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.job.last_exit_code",
-        what="How this job last ended: exit codes as of the commands",
+        help="How this job last ended: exit codes as of the commands",
         points=by_job(as_number, "last_exit_code"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.job.consecutive_failures",
         unit="{failure}",
-        what="How often in a row this job has failed",
+        help="How often in a row this job has failed",
         points=by_job(as_number, "consecutive_failures"),
     ),
-    Family(
-        name="maestro.job.next_timestamp", unit="s", what="When this job is due next", points=by_job(seconds, "next_at")
+    MetricFamily(
+        name="maestro.job.next_timestamp", unit="s", help="When this job is due next", points=by_job(seconds, "next_at")
     ),
-    Family(
+    MetricFamily(
         name="maestro.outbox.messages",
         unit="{message}",
-        what="How many events wait to be told to the centre",
+        help="How many events wait to be told to the centre",
         points=number("outbox", "depth"),
     ),
-    Family(
-        name="maestro.outbox.size", unit="By", what="What the waiting events take", points=number("outbox", "bytes")
+    MetricFamily(
+        name="maestro.outbox.size", unit="By", help="What the waiting events take", points=number("outbox", "bytes")
     ),
-    Family(
+    MetricFamily(
         name="maestro.outbox.oldest_timestamp",
         unit="s",
-        what="From when the oldest waiting event is; missing where none waits",
-        points=moment("outbox", "oldest_at"),
+        help="From when the oldest waiting event is; missing where none waits",
+        points=timestamp("outbox", "oldest_at"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.outbox.dropped",
         unit="{message}",
         counter=True,
-        what="How many events were given up because the outbox was full or they were too old",
+        help="How many events were given up because the outbox was full or they were too old",
         points=number("outbox", "dropped"),
     ),
-    Family(
+    MetricFamily(
         name="maestro.outbox.refused",
         unit="{message}",
         counter=True,
-        what="How many messages the centre refused for good",
+        help="How many messages the centre refused for good",
         points=number("outbox", "refused"),
     ),
 )

@@ -5,22 +5,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from agent.core.schedule.exports import Pulse
+from agent.core.schedule.exports import ExportState
 from agent.errors import RecordError
 from agent.host.machine.facts import booted_at, host_facts
 from agent.host.reboot.flag import read_flag
 from agent.report.document import NO_INSTANCE, report_document
-from agent.report.events import Seen, Started, first_mark, new_runs, untold
-from agent.report.export_state import pulse_of
-from agent.report.outbox.outbox import Depth, Outbox
-from agent.report.status.collect import standing
+from agent.report.events import DaemonStart, Snapshot, initial_cursor, new_events, unseen_runs
+from agent.report.export_state import export_state_from_document
+from agent.report.outbox.outbox import Outbox, OutboxStats
+from agent.report.status.collect import collect_status
 from agent.report.status.health import Health
-from agent.state.daemon_status import read_daemon
-from agent.state.exporter_status import SKEW, Listener, entry_of, heard, read_telling
-from agent.state.job_status import read_jobs
-from agent.state.json_reader import Reader
+from agent.state.daemon_status import read_daemon_status
+from agent.state.exporter_status import (
+    CLOCK_SKEW_TOLERANCE,
+    ExporterName,
+    exporter_status_or_none,
+    read_exporter_status,
+    status_entry,
+)
+from agent.state.job_status import read_job_status
+from agent.state.json_reader import JsonReader
 from agent.state.store import Store
-from agent.state.timestamps import earlier, moment, read_moment
+from agent.state.timestamps import format_utc, minus_clamped, parse_utc_or_none
 from agent.version import VERSION
 
 Document = dict[str, object]
@@ -30,7 +36,7 @@ _OF_THE_RECORD = ("plan", "last_run", "services", "jobs", "daemon")
 """What is not known where the record has not its shape: the rest is told without it."""
 
 
-class Tidings:
+class ReportSource:
     """What this machine has to tell."""
 
     def __init__(self, store: Store, run_dir: str) -> None:
@@ -44,19 +50,19 @@ class Tidings:
 
     def numbers(self) -> Document:
         """Return `maestro.report/1` for who wants its numbers: of the outbox what its own sender said last."""
-        centre = self.entry(Listener.CENTRE)
+        centre = self.entry(ExporterName.ENDPOINT)
         return self.report(self.instance() or NO_INSTANCE, _depth(centre), centre)
 
     def report(
         self,
         instance_id: str,
-        outbox: Depth | None,
+        outbox: OutboxStats | None,
         centre: object,
         known_boot: datetime | None = None,
         warnings: tuple[str, ...] = (),
     ) -> Document:
         """Return `maestro.report/1`; `centre` is what is remembered of the centre, `warnings` are words to add."""
-        _, status, _ = standing(self._store, _now(), self._run_dir)
+        _, status, _ = collect_status(self._store, _now(), self._run_dir)
 
         def made(status: Document) -> Document:
             return report_document(
@@ -71,7 +77,7 @@ class Tidings:
         try:
             return made(status)
         except RecordError as error:
-            reasons = [*Reader(status, "status").texts("reasons"), str(error)]
+            reasons = [*JsonReader(status, "status").texts("reasons"), str(error)]
             unknown = {**dict.fromkeys(_OF_THE_RECORD), "health": Health.UNKNOWN.value, "reasons": reasons}
             return made({**status, **unknown})
 
@@ -83,13 +89,15 @@ class Tidings:
         seen = self._seen()
         mark = outbox.fact("mark")
         if not isinstance(mark, dict):
-            mark = first_mark(seen, None if outbox.fact("begun") == "other-host" else earlier(seen.now, reach))
-        new = new_runs(mark, seen.runs)
+            mark = initial_cursor(
+                seen, None if outbox.fact("begun") == "other-host" else minus_clamped(seen.now, reach)
+            )
+        new = unseen_runs(mark, seen.runs)
         known = sorted(set(seen.runs).difference(new))
         # A few runs at a time, each of which may be as long as a machine has packages.
         for first in range(0, max(len(new), 1), _RUNS):
             part = replace(seen, runs=[*known, *new[: first + _RUNS]])
-            events, after_them = untold(mark, part)
+            events, after_them = new_events(mark, part)
             with outbox.changing():
                 for event in events:
                     outbox.add(event.kind, event.at, event.document, seen.now)
@@ -98,40 +106,40 @@ class Tidings:
                 outbox.shrink(seen.now)
             mark = after_them
 
-    def entry(self, listener: Listener) -> Mapping[str, object]:
+    def entry(self, listener: ExporterName) -> Mapping[str, object]:
         """Return what was last said of a listener; empty where nothing is known."""
         try:
-            return entry_of(read_telling(self._run_dir, listener), listener)
+            return status_entry(read_exporter_status(self._run_dir, listener), listener)
         except RecordError:
             return {}
 
-    def pulse(self, listener: Listener) -> Pulse:
+    def pulse(self, listener: ExporterName) -> ExportState:
         """Return the pulse that was last said of a listener."""
-        telling = heard(self._run_dir, listener)
-        return pulse_of(telling.raw.get("pulse")) if telling else Pulse()
+        telling = exporter_status_or_none(self._run_dir, listener)
+        return export_state_from_document(telling.raw.get("pulse")) if telling else ExportState()
 
     def facts(self) -> Mapping[str, object]:
         """Return what the sender for the centre had to remember and could not keep in its outbox."""
-        telling = heard(self._run_dir, Listener.CENTRE)
+        telling = exporter_status_or_none(self._run_dir, ExporterName.ENDPOINT)
         facts = telling.raw.get("facts") if telling else None
         return facts if isinstance(facts, dict) else {}
 
     def instance(self) -> str | None:
         """Return the name of the centre's outbox as its sender said it last."""
         try:
-            telling = read_telling(self._run_dir, Listener.CENTRE)
-            return telling.maybe_text("instance_id") if telling else None
+            telling = read_exporter_status(self._run_dir, ExporterName.ENDPOINT)
+            return telling.optional_text("instance_id") if telling else None
         except RecordError:
             return None
 
-    def _seen(self) -> Seen:
+    def _seen(self) -> Snapshot:
         flag, flag_known = None, True
         try:
             flag = read_flag()
         except OSError:  # `status` tells of that
             flag_known = False
         facts = host_facts()
-        return Seen(
+        return Snapshot(
             now=_now(),
             runs=self._runs(),
             read_run=self._read_run,
@@ -159,29 +167,29 @@ class Tidings:
 
     def _jobs(self) -> dict[str, Mapping[str, object]]:
         try:
-            document = read_jobs(self._store)
-            jobs = document.part("jobs") if document else None
+            document = read_job_status(self._store)
+            jobs = document.child("jobs") if document else None
             names = jobs.raw if jobs else {}
-            return {name: jobs.part(name).raw for name in names} if jobs else {}
+            return {name: jobs.child(name).raw for name in names} if jobs else {}
         except RecordError:
             return {}
 
-    def _daemon(self) -> Started | None:
+    def _daemon(self) -> DaemonStart | None:
         try:
-            found = read_daemon(self._run_dir)
-            return Started(version=found[1].text("version"), at=found[1].text("started_at")) if found else None
+            found = read_daemon_status(self._run_dir)
+            return DaemonStart(version=found[1].text("version"), at=found[1].text("started_at")) if found else None
         except RecordError:
             return None
 
 
-def known_boot(mark: object) -> datetime | None:
+def boot_time_of(mark: object) -> datetime | None:
     """Return when the machine booted as it was told before: a clock that is set would seem to move it."""
-    return read_moment(mark.get("booted_at")) if isinstance(mark, dict) else None
+    return parse_utc_or_none(mark.get("booted_at")) if isinstance(mark, dict) else None
 
 
-def tried(before: Mapping[str, object], why: str) -> Document:
+def status_after_attempt(before: Mapping[str, object], why: str) -> Document:
     """Return what is remembered of a listener after one more try; `why` is empty where it was told."""
-    now = moment(_now())
+    now = format_utc(_now())
     return {
         "last_success_at": before.get("last_success_at") if why else now,
         "failing_since": (before.get("failing_since") or now) if why else None,
@@ -189,19 +197,19 @@ def tried(before: Mapping[str, object], why: str) -> Document:
     }
 
 
-def lot() -> float:
+def jitter() -> float:
     """Draw a lot, uniform from 0 up to 1: how long to wait, within what is due."""
     return random.random()  # noqa: S311 - no secret
 
 
-def _depth(centre: Mapping[str, object]) -> Depth | None:
+def _depth(centre: Mapping[str, object]) -> OutboxStats | None:
     """Return how the outbox stood when its sender last spoke; None where that is not known."""
     counts = [centre.get(name) for name in ("depth", "bytes", "dropped", "refused", "last_sequence")]
     events, size, dropped, refused, last = (count if isinstance(count, int) else None for count in counts)
     oldest = centre.get("oldest_at")
     if events is None or size is None or dropped is None or refused is None or last is None:
         return None
-    return Depth(
+    return OutboxStats(
         events=events,
         size=size,
         oldest_at=oldest if isinstance(oldest, str) else None,
@@ -214,7 +222,7 @@ def _depth(centre: Mapping[str, object]) -> Depth | None:
 def _skew_warnings(centre: object) -> tuple[str, ...]:
     """Say so where the clocks are apart, roughly: a report is new where its words are."""
     skew = centre.get("skew_s") if isinstance(centre, Mapping) else None
-    if not isinstance(skew, int) or abs(skew) <= SKEW.total_seconds():
+    if not isinstance(skew, int) or abs(skew) <= CLOCK_SKEW_TOLERANCE.total_seconds():
         return ()
     bounds = ((86400, "a day"), (3600, "an hour"), (300, "five minutes"), (30, "half a minute"))
     words = next(words for seconds, words in bounds if abs(skew) > seconds)

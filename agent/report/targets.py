@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from agent.core.policy.policy import EndpointPolicy, MetricsPolicy, OtlpPolicy, Policy
-from agent.state.exporter_status import Listener
+from agent.state.exporter_status import ExporterName
 
 _NUMBERS_EVERY = timedelta(minutes=5)
 _WRITING = timedelta(seconds=30)
@@ -12,10 +12,10 @@ _WRITING = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
+class ExportTarget:
     """One listener that is on."""
 
-    listener: Listener
+    listener: ExporterName
     interval: timedelta
     patience: timedelta
     """For one request."""
@@ -24,15 +24,20 @@ class Listening:
     """Whether it is this very machine: nobody else's load, so it need not wait for a slot."""
 
 
-def listening(policy: Policy) -> tuple[Listening, ...]:
+def enabled_targets(policy: Policy) -> tuple[ExportTarget, ...]:
     """Return those that are on."""
     centre, metrics, otlp = policy.endpoint, policy.metrics, policy.otlp
     found = (
-        (centre.url, Listening(listener=Listener.CENTRE, interval=centre.interval, patience=centre.timeout, by=centre)),
+        (
+            centre.url,
+            ExportTarget(listener=ExporterName.ENDPOINT, interval=centre.interval, patience=centre.timeout, by=centre),
+        ),
         (
             metrics.textfile,
-            Listening(listener=Listener.TEXTFILE, interval=_NUMBERS_EVERY, patience=_WRITING, by=metrics, local=True),
+            ExportTarget(
+                listener=ExporterName.PROMETHEUS, interval=_NUMBERS_EVERY, patience=_WRITING, by=metrics, local=True
+            ),
         ),
-        (otlp.url, Listening(listener=Listener.OTLP, interval=_NUMBERS_EVERY, patience=otlp.timeout, by=otlp)),
+        (otlp.url, ExportTarget(listener=ExporterName.OTLP, interval=_NUMBERS_EVERY, patience=otlp.timeout, by=otlp)),
     )
     return tuple(one for place, one in found if place)

@@ -2,50 +2,52 @@
 
 from collections.abc import Iterable
 
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 
 _A_LINE, _SHOWN = 6, 60
 """How many CVE ids stand on a line, and how many are shown at most."""
 _SIGN = {"open": "+", "shut": "-", "unknown": "?"}
 
 
-def plan_lines(plan: Reader) -> list[str]:
+def plan_lines(plan: JsonReader) -> list[str]:
     """Render `maestro.plan/1`."""
-    lines = lists_lines(plan.part("lists"))
+    lines = lists_lines(plan.child("lists"))
     what = "security update" if plan.text("scope") == "security" else "update"
     steps = step_lines(plan)
-    if steps or plan.part("lists").text("state") != "never":
-        lines.append(f"{counted(len(steps), what)} to install{fixing(plan.parts('install'))}{':' if steps else '.'}")
+    if steps or plan.child("lists").text("state") != "never":
+        lines.append(
+            f"{counted(len(steps), what)} to install{cve_suffix(plan.children('install'))}{':' if steps else '.'}"
+        )
     lines += [f"  {step}" for step in steps]
     lines += removal_lines(plan)
     lines += held_lines(plan)
-    unfinished = [f"{part.text('package')} ({part.text('state')})" for part in plan.parts("repair")]
+    unfinished = [f"{part.text('package')} ({part.text('state')})" for part in plan.children("repair")]
     if unfinished:
         lines.append(f"Unfinished or broken (`maestro-agent upgrade` repairs what dpkg can): {', '.join(unfinished)}")
     others = int(plan.number("other_updates"))
     if others:
         lines.append(f"{counted(others, 'other update')} on offer, not installed on their own (`upgrade --all`).")
-    lines += hidden_lines(plan)
-    lines.append(reboot_line(plan.maybe_part("reboot")))
+    lines += unlabelled_lines(plan)
+    lines.append(reboot_line(plan.optional_child("reboot")))
     lines.append(f"Plan {plan.text('id')}")
     return lines
 
 
-def outcome_lines(outcome: Reader) -> list[str]:
+def outcome_lines(outcome: JsonReader) -> list[str]:
     """Render `maestro.outcome/1`."""
     lines = [f"Run {outcome.text('id')}: {outcome.text('result')}{_duration(outcome)}"]
     if outcome.text("message"):
         lines.append(outcome.text("message"))
-    lists = outcome.maybe_part("lists")
+    lists = outcome.optional_child("lists")
     lines += lists_lines(lists) if lists else []
-    changed = [*outcome.parts("upgraded"), *outcome.parts("new")]
+    changed = [*outcome.children("upgraded"), *outcome.children("new")]
     if changed:
-        lines.append(f"{counted(len(changed), 'package')} brought to a new version{fixing(changed)}:")
+        lines.append(f"{counted(len(changed), 'package')} brought to a new version{cve_suffix(changed)}:")
     lines += [
-        f"  {name} {part.maybe_text('from') or '(new)'} -> {part.text('to')}{cve_count(part)}"
+        f"  {name} {part.optional_text('from') or '(new)'} -> {part.text('to')}{cve_count(part)}"
         for name, part in _named(changed)
     ]
-    superseded = list(outcome.maybe_parts("superseded"))
+    superseded = list(outcome.optional_children("superseded"))
     planned = {f"{part.text('package')}:{part.text('architecture')}" for part in superseded}
     if superseded:
         lines.append(f"{counted(len(superseded), 'package')} of superseded kernels removed:")
@@ -55,38 +57,38 @@ def outcome_lines(outcome: Reader) -> list[str]:
         for name in outcome.texts("removed")
         if name not in planned
     ]
-    repaired = [part.text("package") for part in outcome.parts("repaired")]
+    repaired = [part.text("package") for part in outcome.children("repaired")]
     if repaired:
         lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")
-    for failure in outcome.parts("failed"):
+    for failure in outcome.children("failed"):
         lines.append(f"FAILED {failure.text('package')} ({failure.text('stage')}): {failure.text('error')}")
     lines += held_lines(outcome)
     lines += [
         f"Kept your {name}; the package's own is beside it (.dpkg-dist or .dpkg-new)"
         for name in outcome.texts("conffiles_kept")
     ]
-    if outcome.maybe_text("finished_at"):
-        lines.append(reboot_line(outcome.maybe_part("reboot")))
+    if outcome.optional_text("finished_at"):
+        lines.append(reboot_line(outcome.optional_child("reboot")))
     return lines
 
 
-def explanation_lines(document: Reader) -> list[str]:
+def explanation_lines(document: JsonReader) -> list[str]:
     """Render `maestro.explain/1`."""
     subject = document.text("subject")
     if subject == "package":
-        versions = document.maybe_text("installed") or "not installed"
-        candidate = document.maybe_text("candidate")
+        versions = document.optional_text("installed") or "not installed"
+        candidate = document.optional_text("candidate")
         subject = f"{document.text('package')} {versions}{f' -> {candidate}' if candidate else ''}"
     lines = [f"{subject}: {document.text('conclusion')}", *_cve_lines(document)]
-    for gate in document.parts("gates"):
+    for gate in document.children("gates"):
         lines.append(f"  {_SIGN.get(gate.text('verdict'), '?')} {gate.text('gate'):<16} {gate.text('reason')}")
-        opens = gate.maybe_text("opens")
+        opens = gate.optional_text("opens")
         if opens:
             lines.append(f"    {'':<16} opens: {opens}")
     return lines
 
 
-def history_line(outcome: Reader) -> str:
+def history_line(outcome: JsonReader) -> str:
     """Render one run as a line of `history`."""
     counts = [
         f"{count} {word}"
@@ -102,55 +104,54 @@ def history_line(outcome: Reader) -> str:
     return f"{outcome.text('id'):<20} {outcome.text('scope'):<9} {result:<11} {', '.join(counts) or '-'}"
 
 
-def lists_lines(lists: Reader) -> list[str]:
+def lists_lines(lists: JsonReader) -> list[str]:
     """Say how far the lists can be believed, and each source that is in the way."""
     state = lists.text("state")
     words = {
-        "fresh": f"Package lists are fresh (verified {lists.maybe_text('updated_at')}).",
+        "fresh": f"Package lists are fresh (verified {lists.optional_text('updated_at')}).",
         "partial": "Package lists of security updates are fresh, but not those of every source:",
-        "stale": f"Package lists are STALE (last verified {lists.maybe_text('updated_at') or 'never'}): "
+        "stale": f"Package lists are STALE (last verified {lists.optional_text('updated_at') or 'never'}): "
         "there may be updates that they do not show.",
         "never": "There are NO package lists of security updates: whether any are pending is not known.",
     }
     lines = [words.get(state, f"Package lists: {state}.")]
-    lines += [_source_error(error) for error in lists.parts("errors")]
+    lines += [_source_error(error) for error in lists.children("errors")]
     return lines
 
 
-def held_lines(document: Reader) -> list[str]:
+def held_lines(document: JsonReader) -> list[str]:
     """List what is held back and why."""
     count = document.count("held")
     if not count:
         return []
     lines = [f"{count} held back:"]
-    for name, held in _named(document.parts("held")):
-        versions = f"{held.maybe_text('installed') or '(new)'} -> {held.text('candidate')}{cve_count(held)}"
+    for name, held in _named(document.children("held")):
+        versions = f"{held.optional_text('installed') or '(new)'} -> {held.text('candidate')}{cve_count(held)}"
         lines.append(f"  {name} {versions}: {held.text('why')}: {held.text('detail')}")
     return lines
 
 
-def removal_lines(plan: Reader) -> list[str]:
+def removal_lines(plan: JsonReader) -> list[str]:
     """Say which packages of superseded kernels would be removed, and which stay and why."""
-    going = [f"  {name} {part.text('installed')}" for name, part in _named(plan.maybe_parts("remove"))]
-    staying = [f"  {name}: {part.text('reason')}" for name, part in _named(plan.maybe_parts("kept"))]
+    going = [f"  {name} {part.text('installed')}" for name, part in _named(plan.optional_children("remove"))]
+    staying = [f"  {name}: {part.text('reason')}" for name, part in _named(plan.optional_children("kept"))]
     lines = [f"{counted(len(going), 'package')} of superseded kernels to remove:", *going] if going else []
     return [*lines, "Kernel packages that nothing needs, kept all the same:", *staying] if staying else lines
 
 
-def step_lines(plan: Reader) -> list[str]:
+def step_lines(plan: JsonReader) -> list[str]:
     """Render the steps of a plan: package, versions, where from."""
     lines = []
-    for name, step in _named(plan.parts("install")):
+    for name, step in _named(plan.children("install")):
         where = "/".join(part for part in (step.text("origin"), step.text("archive")) if part)
-        lines.append(
-            f"{name} {step.maybe_text('installed') or '(new)'} -> {step.text('candidate')} ({where}){cve_count(step)}"
-        )
+        installed = step.optional_text("installed") or "(new)"
+        lines.append(f"{name} {installed} -> {step.text('candidate')} ({where}){cve_count(step)}")
     return lines
 
 
-def hidden_lines(plan: Reader) -> list[str]:
+def unlabelled_lines(plan: JsonReader) -> list[str]:
     """List updates that their origin does not call security updates, but that hold a security fix."""
-    found = _named(plan.maybe_parts("hidden_security"))
+    found = _named(plan.optional_children("hidden_security"))
     if not found:
         return []
     lines = [f"{counted(len(found), 'other update')} with a security fix all the same:"]
@@ -161,21 +162,21 @@ def hidden_lines(plan: Reader) -> list[str]:
     return lines
 
 
-def cve_count(part: Reader) -> str:
+def cve_count(part: JsonReader) -> str:
     """Say how many CVEs an update fixes, behind a comma; nothing where it is not known, or none is named."""
-    cves = part.maybe_texts("cves")
+    cves = part.optional_texts("cves")
     if not cves:
         return ""
-    return f", {'' if part.flag('cves_complete') else 'at least '}{counted(len(cves), 'CVE')}"
+    return f", {'' if part.boolean('cves_complete') else 'at least '}{counted(len(cves), 'CVE')}"
 
 
-def fixing(parts: Iterable[Reader]) -> str:
+def cve_suffix(parts: Iterable[JsonReader]) -> str:
     """Say how many CVEs updates fix together; "at least" where not every one was read to its end."""
     found: set[str] = set()
     complete = True
     for part in parts:
-        if part.maybe_text("installed") or part.maybe_text("from"):  # what is new fixes nothing here
-            found.update(part.maybe_texts("cves") or ())
+        if part.optional_text("installed") or part.optional_text("from"):  # what is new fixes nothing here
+            found.update(part.optional_texts("cves") or ())
             complete = complete and part.raw.get("cves_complete") is True
     return f", fixing {'' if complete else 'at least '}{counted(len(found), 'CVE')}" if found else ""
 
@@ -185,19 +186,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count or 'No'} {noun}{'' if count == 1 else 's'}"
 
 
-def reboot_line(reboot: Reader | None) -> str:
+def reboot_line(reboot: JsonReader | None) -> str:
     """Say whether a reboot is required."""
     if reboot is None:
         return "Whether a reboot is required could not be seen."
-    if not reboot.flag("required"):
+    if not reboot.boolean("required"):
         return "No reboot is required."
     packages = reboot.texts("packages")
     by = f" by {', '.join(packages)}" if packages else ""
-    since = f" since {reboot.text('since')}" if reboot.maybe_text("since") else ""
+    since = f" since {reboot.text('since')}" if reboot.optional_text("since") else ""
     return f"A reboot is required{by}{since}. It is never taken unasked."
 
 
-def _named(parts: Iterable[Reader]) -> list[tuple[str, Reader]]:
+def _named(parts: Iterable[JsonReader]) -> list[tuple[str, JsonReader]]:
     """Pair each part with its package's name, and its architecture where one name stands for several."""
     found = list(parts)
     names = [part.text("package") for part in found]
@@ -207,9 +208,9 @@ def _named(parts: Iterable[Reader]) -> list[tuple[str, Reader]]:
     ]
 
 
-def _cve_lines(document: Reader) -> list[str]:
+def _cve_lines(document: JsonReader) -> list[str]:
     """List CVE ids, a few a line, and no more than a screen holds."""
-    cves = (document.maybe_texts("cves") if document.text("subject") == "package" else None) or []
+    cves = (document.optional_texts("cves") if document.text("subject") == "package" else None) or []
     lines = [f"  {', '.join(cves[start : start + _A_LINE])}" for start in range(0, min(len(cves), _SHOWN), _A_LINE)]
     if len(cves) > _SHOWN:
         lines.append(f"  and {len(cves) - _SHOWN} more (--json)")
@@ -217,11 +218,11 @@ def _cve_lines(document: Reader) -> list[str]:
     return [f"  fixes {at_least}{counted(len(cves), 'CVE')}, says its changelog:", *lines] if cves else []
 
 
-def _source_error(error: Reader) -> str:
+def _source_error(error: JsonReader) -> str:
     return f"  {error.text('source')}: {error.text('fault')}: {error.text('detail')}"
 
 
-def _duration(outcome: Reader) -> str:
-    if outcome.maybe_text("finished_at") is None:
+def _duration(outcome: JsonReader) -> str:
+    if outcome.optional_text("finished_at") is None:
         return " (no end on record)"
     return f" in {outcome.number('duration_s'):.0f} s"

@@ -6,13 +6,21 @@ Text for people is rendered from these same documents (agent.report.text), so th
 from datetime import datetime
 
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen, Update
-from agent.core.model.kernels import Kernel, Removal
+from agent.core.model.kernels import KernelRemoval, RunningKernel
 from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.plan import Held, Plan, Step
-from agent.core.packages.cves import NOTHING_READ, Fixes, Readings, Subject, hidden, reading, reading_of
+from agent.core.packages.cves import (
+    NO_FINDINGS,
+    ChangelogFindings,
+    Findings,
+    VersionChange,
+    findings_for,
+    findings_of,
+    unlabelled_security_fixes,
+)
 from agent.core.packages.explain import Explanation
-from agent.core.reboot.services import Watched
-from agent.state.timestamps import moment
+from agent.core.reboot.services import ServiceScan
+from agent.state.timestamps import format_utc
 
 PLAN_SCHEMA = "maestro.plan/1"
 OUTCOME_SCHEMA = "maestro.outcome/1"
@@ -25,21 +33,21 @@ _REBOOT_VERDICT = {"required": "open", "not-required": "shut", "unknown": "unkno
 Document = dict[str, object]
 
 
-def plan_document(plan: Plan, generated_at: datetime, readings: Readings = NOTHING_READ) -> Document:
+def plan_document(plan: Plan, generated_at: datetime, readings: Findings = NO_FINDINGS) -> Document:
     """Return `maestro.plan/1`; `readings` say what updates fix."""
     return {
         "schema": PLAN_SCHEMA,
-        "generated_at": moment(generated_at),
+        "generated_at": format_utc(generated_at),
         "id": plan.id,
         "scope": plan.scope.value,
-        "seen_at": moment(plan.seen_at),
+        "seen_at": format_utc(plan.seen_at),
         "lists": lists_part(plan.lists),
         "remove": [_removal(removal) for removal in plan.remove],
         "kept": [_removal(removal) for removal in plan.kept],
         "install": [_step(step, readings) for step in plan.install],
         "held": [_held(held, readings) for held in plan.held],
         "other_updates": plan.other_updates,
-        "hidden_security": [_hidden(update, found) for update, found in hidden(plan, readings)],
+        "hidden_security": [_hidden(update, found) for update, found in unlabelled_security_fixes(plan, readings)],
         "repair": [_repair(repair) for repair in plan.repair],
         "reboot": reboot_part(plan.reboot),
         "docker": None,
@@ -47,16 +55,16 @@ def plan_document(plan: Plan, generated_at: datetime, readings: Readings = NOTHI
     }
 
 
-def outcome_document(outcome: Outcome, generated_at: datetime, readings: Readings = NOTHING_READ) -> Document:
+def outcome_document(outcome: Outcome, generated_at: datetime, readings: Findings = NO_FINDINGS) -> Document:
     """Return `maestro.outcome/1`; `readings` say what updates fix."""
     finished = outcome.finished_at
     return {
         "schema": OUTCOME_SCHEMA,
-        "generated_at": moment(generated_at),
+        "generated_at": format_utc(generated_at),
         "id": outcome.id,
         "scope": outcome.scope.value,
-        "started_at": moment(outcome.started_at),
-        "finished_at": moment(finished) if finished else None,
+        "started_at": format_utc(outcome.started_at),
+        "finished_at": format_utc(finished) if finished else None,
         "result": outcome.result.value,
         "message": outcome.message,
         "upgraded": [_change(step, readings) for step in outcome.upgraded if not step.new],
@@ -77,10 +85,10 @@ def outcome_document(outcome: Outcome, generated_at: datetime, readings: Reading
 
 
 def explanation_document(
-    explanation: Explanation, generated_at: datetime, readings: Readings = NOTHING_READ
+    explanation: Explanation, generated_at: datetime, readings: Findings = NO_FINDINGS
 ) -> Document:
     """Return `maestro.explain/1`; `readings` say what updates fix."""
-    subject = Subject(
+    subject = VersionChange(
         package=explanation.package,
         architecture=explanation.architecture,
         installed=explanation.installed or "",
@@ -88,14 +96,14 @@ def explanation_document(
     )
     return {
         "schema": EXPLAIN_SCHEMA,
-        "generated_at": moment(generated_at),
+        "generated_at": format_utc(generated_at),
         "subject": "package",
         "package": explanation.package,
         "architecture": explanation.architecture,
         "installed": explanation.installed,
         "candidate": explanation.candidate,
         "conclusion": explanation.conclusion.value,
-        **_cves(reading(readings, subject)),
+        **_cves(findings_for(readings, subject)),
         "gates": [
             {
                 "gate": gate.name,
@@ -121,7 +129,7 @@ def reboot_explanation_document(reboot: Reboot | Unseen, generated_at: datetime)
     owner = "a reboot is never taken on its own"
     return {
         "schema": EXPLAIN_SCHEMA,
-        "generated_at": moment(generated_at),
+        "generated_at": format_utc(generated_at),
         "subject": "reboot",
         "conclusion": conclusion,
         "reboot": reboot_part(reboot),
@@ -138,7 +146,7 @@ def reboot_explanation_document(reboot: Reboot | Unseen, generated_at: datetime)
     }
 
 
-def watched_parts(kernel: Kernel, watched: Watched) -> Document:
+def watched_parts(kernel: RunningKernel, watched: ServiceScan) -> Document:
     """Return what `maestro.state/1` holds beside the plan: what ran at the look, and in which boot."""
     replaced = watched.replaced
     return {
@@ -152,7 +160,7 @@ def lists_part(lists: Lists) -> Document:
     """Return the `lists` of a document."""
     return {
         "state": lists.state.value,
-        "updated_at": moment(lists.updated_at) if lists.updated_at else None,
+        "updated_at": format_utc(lists.updated_at) if lists.updated_at else None,
         "errors": [
             {"source": error.source, "fault": error.fault.value, "detail": error.detail, "security": error.security}
             for error in lists.errors
@@ -167,11 +175,11 @@ def reboot_part(reboot: Reboot | Unseen) -> Document | None:
     return {
         "required": reboot.required,
         "packages": list(reboot.packages),
-        "since": moment(reboot.since) if reboot.since else None,
+        "since": format_utc(reboot.since) if reboot.since else None,
     }
 
 
-def _step(step: Step, readings: Readings) -> Document:
+def _step(step: Step, readings: Findings) -> Document:
     return {
         "package": step.package,
         "architecture": step.architecture,
@@ -182,17 +190,17 @@ def _step(step: Step, readings: Readings) -> Document:
         "new": step.new,
         "security": step.security,
         "download_bytes": step.download_bytes,
-        **_cves(reading_of(readings, step)),
+        **_cves(findings_of(readings, step)),
     }
 
 
-def _cves(found: Fixes | None) -> Document:
+def _cves(found: ChangelogFindings | None) -> Document:
     if found is None:
         return {"cves": None, "cves_complete": None}
     return {"cves": list(found.cves), "cves_complete": found.complete}
 
 
-def _hidden(update: Update, found: Fixes) -> Document:
+def _hidden(update: Update, found: ChangelogFindings) -> Document:
     return {
         "package": update.package,
         "architecture": update.architecture,
@@ -205,7 +213,7 @@ def _hidden(update: Update, found: Fixes) -> Document:
     }
 
 
-def _change(step: Step, readings: Readings) -> Document:
+def _change(step: Step, readings: Findings) -> Document:
     return {
         "package": step.package,
         "architecture": step.architecture,
@@ -213,11 +221,11 @@ def _change(step: Step, readings: Readings) -> Document:
         "to": step.candidate,
         "origin": step.origin,
         "archive": step.archive,
-        **_cves(reading_of(readings, step)),
+        **_cves(findings_of(readings, step)),
     }
 
 
-def _removal(removal: Removal) -> Document:
+def _removal(removal: KernelRemoval) -> Document:
     return {
         "package": removal.package,
         "architecture": removal.architecture,
@@ -226,7 +234,7 @@ def _removal(removal: Removal) -> Document:
     }
 
 
-def _held(held: Held, readings: Readings) -> Document:
+def _held(held: Held, readings: Findings) -> Document:
     return {
         "package": held.package,
         "architecture": held.architecture,
@@ -234,7 +242,7 @@ def _held(held: Held, readings: Readings) -> Document:
         "candidate": held.candidate,
         "why": held.why.value,
         "detail": held.detail,
-        **_cves(reading_of(readings, held)),
+        **_cves(findings_of(readings, held)),
     }
 
 

@@ -24,7 +24,7 @@ def holder_pid(path: str) -> int | None:
     return None if kind == fcntl.F_UNLCK else int(pid)
 
 
-def lock(path: str, mode: int) -> int | None:
+def try_lock(path: str, mode: int) -> int | None:
     """Lock a file, made where missing, and return its descriptor, whose closing unlocks it; None where it is held.
 
     Raises:

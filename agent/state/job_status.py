@@ -11,20 +11,20 @@ from contextlib import suppress
 from datetime import datetime
 
 from agent.errors import RecordError
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 from agent.state.store import Document, Store
-from agent.state.timestamps import moment, spell
+from agent.state.timestamps import format_human, format_utc
 
 JOBS = "jobs"
 JOBS_SCHEMA = "maestro.jobs/1"
-SCHEDULE = "schedule"
+REQUESTED_BY_SCHEDULE = "schedule"
 """Who asks where nobody does."""
-SUCCESSES = (0, 10)
+SUCCESS_CODES = (0, 10)
 """Exit codes of a job that did what it could: nothing, or something, is left for a person."""
 _KINDS = ("upgrade", "check")
 
 
-def read_jobs(store: Store) -> Reader | None:
+def read_job_status(store: Store) -> JsonReader | None:
     """Return `maestro.jobs/1`: `jobs` by name, and `since` when there are any; None where none was ever done.
 
     Raises:
@@ -33,34 +33,34 @@ def read_jobs(store: Store) -> Reader | None:
     return store.read(JOBS, JOBS_SCHEMA)
 
 
-def running_job(document: Reader) -> tuple[str, datetime] | None:
+def running_job(document: JsonReader) -> tuple[str, datetime] | None:
     """Return the kind of the job that began last and has not ended, and since when; whether it lives, others know.
 
     Raises:
         RecordError: the record is damaged.
     """
-    return max(_unfinished(document.part("jobs")), key=lambda found: found[1], default=None)
+    return max(_unfinished(document.child("jobs")), key=lambda found: found[1], default=None)
 
 
-def _unfinished(jobs: Reader) -> Iterator[tuple[str, datetime]]:
+def _unfinished(jobs: JsonReader) -> Iterator[tuple[str, datetime]]:
     for name in _KINDS:
-        entry = jobs.maybe_part(name)
-        if entry is not None and entry.maybe_text("finished_at") is None:
-            yield name, entry.moment("started_at")
+        entry = jobs.optional_child(name)
+        if entry is not None and entry.optional_text("finished_at") is None:
+            yield name, entry.time("started_at")
 
 
 def describe_running(store: Store) -> str:
     """Say which job goes on, and since when."""
     words = f"another maestro-agent (pid {store.worker_pid()}) is at work"
     with suppress(RecordError):
-        document = read_jobs(store)
+        document = read_job_status(store)
         found = running_job(document) if document else None
         if found is not None:
-            return f"{words}: {found[0]}, since {spell(found[1])}"
+            return f"{words}: {found[0]}, since {format_human(found[1])}"
     return words
 
 
-def keep_begun(store: Store, name: str, now: datetime, asked_by: str) -> None:
+def record_job_start(store: Store, name: str, now: datetime, asked_by: str) -> None:
     """Remember that a job has begun.
 
     Raises:
@@ -68,7 +68,7 @@ def keep_begun(store: Store, name: str, now: datetime, asked_by: str) -> None:
     """
     since, before = _all(store)
     entry: Document = {
-        "started_at": moment(now),
+        "started_at": format_utc(now),
         "finished_at": None,
         "exit_code": None,
         "asked_by": asked_by,
@@ -77,7 +77,7 @@ def keep_begun(store: Store, name: str, now: datetime, asked_by: str) -> None:
     _write(store, {**before, name: entry}, since, now)
 
 
-def keep_ended(store: Store, name: str, now: datetime, exit_code: int) -> None:
+def record_job_end(store: Store, name: str, now: datetime, exit_code: int) -> None:
     """Remember that the job that was begun last has ended.
 
     Raises:
@@ -85,12 +85,12 @@ def keep_ended(store: Store, name: str, now: datetime, exit_code: int) -> None:
     """
     since, before = _all(store)
     entry = before.get(name)
-    begun = dict(entry) if isinstance(entry, dict) else {"started_at": moment(now), "asked_by": ""}
-    ended = {**begun, "finished_at": moment(now), "exit_code": exit_code}
-    if exit_code in SUCCESSES:
-        ended |= {"failures": 0, "attempted_at": moment(now)}
-    elif begun["asked_by"] == SCHEDULE:
-        ended |= {"failures": _count(begun) + 1, "attempted_at": moment(now)}
+    begun = dict(entry) if isinstance(entry, dict) else {"started_at": format_utc(now), "asked_by": ""}
+    ended = {**begun, "finished_at": format_utc(now), "exit_code": exit_code}
+    if exit_code in SUCCESS_CODES:
+        ended |= {"failures": 0, "attempted_at": format_utc(now)}
+    elif begun["asked_by"] == REQUESTED_BY_SCHEDULE:
+        ended |= {"failures": _count(begun) + 1, "attempted_at": format_utc(now)}
     _write(store, {**before, name: ended}, since, now)
 
 
@@ -98,7 +98,7 @@ def _of_schedule(entry: object) -> Document:
     """Return what the schedule knows before a job begins: of its own one that never ended, that it failed."""
     if not isinstance(entry, dict):
         return {"failures": 0, "attempted_at": None}
-    cut_off = entry.get("finished_at") is None and entry.get("asked_by") == SCHEDULE
+    cut_off = entry.get("finished_at") is None and entry.get("asked_by") == REQUESTED_BY_SCHEDULE
     attempted = entry.get("started_at") if cut_off else entry.get("attempted_at")
     return {"failures": _count(entry) + (1 if cut_off else 0), "attempted_at": attempted}
 
@@ -117,5 +117,5 @@ def _all(store: Store) -> tuple[object, Document]:
 
 
 def _write(store: Store, jobs: Document, since: object, now: datetime) -> None:
-    document = {"schema": JOBS_SCHEMA, "generated_at": moment(now), "since": since or moment(now), "jobs": jobs}
+    document = {"schema": JOBS_SCHEMA, "generated_at": format_utc(now), "since": since or format_utc(now), "jobs": jobs}
     store.write(JOBS, document)

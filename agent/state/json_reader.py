@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from agent.errors import RecordError
-from agent.state.timestamps import parse_moment
+from agent.state.timestamps import parse_utc
 
 _LARGEST = 1e15
 """Beyond what any number in a document can be, and what floats hold exactly; NaN and infinity are beyond it, too."""
 
 
-class Reader:
+class JsonReader:
     """A JSON object under inspection; `place` says where it lies, for messages."""
 
     def __init__(self, value: object, place: str) -> None:
@@ -34,20 +34,20 @@ class Reader:
             raise self._wrong(key, "a string", value)
         return value
 
-    def maybe_text(self, key: str) -> str | None:
+    def optional_text(self, key: str) -> str | None:
         """Return a string, or None for null and absent."""
         return None if self._value.get(key) is None else self.text(key)
 
-    def moment(self, key: str) -> datetime:
+    def time(self, key: str) -> datetime:
         """Return a time; raises RecordError where there is none."""
         try:
-            return parse_moment(self.text(key))
+            return parse_utc(self.text(key))
         except ValueError as error:
             raise self._wrong(key, "a time in UTC", self._value.get(key)) from error
 
-    def maybe_moment(self, key: str) -> "datetime | None":
+    def optional_time(self, key: str) -> "datetime | None":
         """Return a time, or None for null and absent."""
-        return None if self._value.get(key) is None else self.moment(key)
+        return None if self._value.get(key) is None else self.time(key)
 
     def number(self, key: str) -> float:
         """Return a number; raises RecordError where there is none (true and false are none)."""
@@ -56,29 +56,29 @@ class Reader:
             raise self._wrong(key, "a number", value)
         return value
 
-    def flag(self, key: str) -> bool:
+    def boolean(self, key: str) -> bool:
         """Return true or false; raises RecordError for anything else."""
         value = self._value.get(key)
         if not isinstance(value, bool):
             raise self._wrong(key, "true or false", value)
         return value
 
-    def part(self, key: str) -> "Reader":
+    def child(self, key: str) -> "JsonReader":
         """Return an object; raises RecordError where there is none."""
-        return Reader(self._value.get(key), f"{self._place}: {key}")
+        return JsonReader(self._value.get(key), f"{self._place}: {key}")
 
-    def maybe_part(self, key: str) -> "Reader | None":
+    def optional_child(self, key: str) -> "JsonReader | None":
         """Return an object, or None for null and absent."""
-        return None if self._value.get(key) is None else self.part(key)
+        return None if self._value.get(key) is None else self.child(key)
 
-    def parts(self, key: str) -> "Iterator[Reader]":
+    def children(self, key: str) -> "Iterator[JsonReader]":
         """Walk a list of objects; raises RecordError where there is no list."""
         for place, value in enumerate(self._list(key)):
-            yield Reader(value, f"{self._place}: {key}[{place}]")
+            yield JsonReader(value, f"{self._place}: {key}[{place}]")
 
-    def maybe_parts(self, key: str) -> "Iterator[Reader]":
+    def optional_children(self, key: str) -> "Iterator[JsonReader]":
         """Walk a list of objects; nothing for null and absent, as in a record of an earlier version."""
-        return iter(()) if self._value.get(key) is None else self.parts(key)
+        return iter(()) if self._value.get(key) is None else self.children(key)
 
     def texts(self, key: str) -> list[str]:
         """Return a list of strings; raises RecordError for anything else."""
@@ -88,7 +88,7 @@ class Reader:
             raise self._wrong(key, "a list of strings", values)
         return found
 
-    def maybe_texts(self, key: str) -> list[str] | None:
+    def optional_texts(self, key: str) -> list[str] | None:
         """Return a list of strings, or None for null and absent."""
         return None if self._value.get(key) is None else self.texts(key)
 

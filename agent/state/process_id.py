@@ -11,25 +11,25 @@ _CLOCK_SLACK_S = 120
 """How far the clock may have been set since, where nothing but the number says that a process is the same."""
 
 
-def own_mark() -> str:
+def own_process_id() -> str:
     """Return this process's mark: its number, when it began, for numbers are used again, and when the machine did."""
-    return f"{os.getpid()} {_began(os.getpid())} {_booted_s():.0f}"
+    return f"{os.getpid()} {_started_ticks(os.getpid())} {_boot_time_s():.0f}"
 
 
-def living_pid(mark: str) -> int | None:
+def alive_pid(mark: str) -> int | None:
     """Return the number of the marked process; None where it has ended, or the text is no mark."""
     number, _, rest = mark.strip().partition(" ")
     began, _, booted = rest.partition(" ")
     if not number.isdecimal() or not booted.isdecimal() or int(number) < 1:
         return None
     pid = int(number)
-    found = _began(pid)
+    found = _started_ticks(pid)
     if found is None:
-        return pid if _is_hidden(pid) and abs(_booted_s() - int(booted)) < _CLOCK_SLACK_S else None
+        return pid if _is_hidden(pid) and abs(_boot_time_s() - int(booted)) < _CLOCK_SLACK_S else None
     return pid if found == began else None
 
 
-def _began(pid: int) -> str | None:
+def _started_ticks(pid: int) -> str | None:
     """Return when a process began, in ticks since the machine booted (proc(5)).
 
     It is empty for one that is dead and still listed, and None where none can be seen.
@@ -40,7 +40,7 @@ def _began(pid: int) -> str | None:
     return None
 
 
-def _booted_s() -> float:
+def _boot_time_s() -> float:
     """Return when the machine booted by its clock, in seconds since 1970; where that was set since, another moment."""
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 

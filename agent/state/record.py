@@ -6,9 +6,9 @@ from datetime import datetime
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
-from agent.core.packages.cves import Fixes, Readings, Subject
-from agent.core.ports import Archive, Refreshed
-from agent.core.reboot.services import Watched
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
+from agent.core.ports import Archive, RefreshResult
+from agent.core.reboot.services import ServiceScan
 from agent.errors import HostError, RecordError
 from agent.state.documents import (
     AHEAD_SCHEMA,
@@ -20,61 +20,61 @@ from agent.state.documents import (
     plan_document,
     watched_parts,
 )
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 from agent.state.store import AHEAD, CVES, REFRESH, STATE, Document, Store
-from agent.state.timestamps import moment
+from agent.state.timestamps import format_utc
 
 
-class Memory:
+class Record:
     """Typed reading and writing of the agent's own documents."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.problem = "" if store.writable() else f"{store.directory}: the record cannot be written there"
         """Why nothing can be remembered; empty where it can."""
-        self._readings: Readings | None = None
+        self._readings: Findings | None = None
 
-    def refreshed(self) -> Refreshed:
+    def load_refresh(self) -> RefreshResult:
         """Return what is remembered of fetching the lists; nothing where the record is damaged."""
         reader = self.store.read_or_warn(REFRESH, REFRESH_SCHEMA)
         if reader is None:
-            return Refreshed(verified_at=None)
+            return RefreshResult(verified_at=None)
         try:
-            return Refreshed(verified_at=reader.maybe_moment("verified_at"), errors=tuple(_errors(reader)))
+            return RefreshResult(verified_at=reader.optional_time("verified_at"), errors=tuple(_errors(reader)))
         except (RecordError, ValueError):
-            return Refreshed(verified_at=None)
+            return RefreshResult(verified_at=None)
 
-    def keep_refreshed(self, refreshed: Refreshed, now: datetime) -> None:
+    def save_refresh(self, refreshed: RefreshResult, now: datetime) -> None:
         """Remember how fetching the lists went."""
         errors = [{"source": e.source, "fault": e.fault.value, "detail": e.detail} for e in refreshed.errors]
         verified = refreshed.verified_at
         document: Document = {
             "schema": REFRESH_SCHEMA,
-            "generated_at": moment(now),
-            "verified_at": moment(verified) if verified else None,
+            "generated_at": format_utc(now),
+            "verified_at": format_utc(verified) if verified else None,
             "errors": errors,
         }
         self._write(REFRESH, document)
 
-    def keep_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime, watched: Watched) -> None:
+    def save_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime, watched: ServiceScan) -> None:
         """Remember a look and its plan, and what runs meanwhile, as what `status` shows."""
         self._write(
             STATE,
             {
                 "schema": STATE_SCHEMA,
-                "generated_at": moment(now),
-                "fresh_until": moment(fresh_until),
+                "generated_at": format_utc(now),
+                "fresh_until": format_utc(fresh_until),
                 **watched_parts(plan.kernel, watched),
-                "plan": plan_document(plan, now, self.readings()),
+                "plan": plan_document(plan, now, self.findings()),
             },
         )
 
-    def cut_off_run(self) -> Reader | None:
+    def interrupted_run(self) -> JsonReader | None:
         """Return the newest run's record where that run never came to its end."""
         try:
             newest = next(iter(self.store.run_ids()), None)
             run = self.store.read_run(newest, OUTCOME_SCHEMA) if newest else None
-            return None if run is None or run.maybe_text("finished_at") else run
+            return None if run is None or run.optional_text("finished_at") else run
         except RecordError:
             return None
 
@@ -82,17 +82,17 @@ class Memory:
         """Replace the record of a run that is over."""
         self.store.write_run(run_id, document)
 
-    def shows(self, plan: Plan) -> bool:
+    def is_current_plan(self, plan: Plan) -> bool:
         """Whether this plan is still what `status` shows; another job may have looked at the machine since."""
         reader = self.store.read_or_warn(STATE, STATE_SCHEMA)
-        shown = reader.maybe_part("plan") if reader is not None else None
-        return shown is not None and (shown.text("id"), shown.text("seen_at")) == (plan.id, moment(plan.seen_at))
+        shown = reader.optional_child("plan") if reader is not None else None
+        return shown is not None and (shown.text("id"), shown.text("seen_at")) == (plan.id, format_utc(plan.seen_at))
 
-    def keep_outcome(self, outcome: Outcome, now: datetime) -> None:
+    def save_outcome(self, outcome: Outcome, now: datetime) -> None:
         """Remember a run, or that one has begun."""
-        self.store.write_run(outcome.id, outcome_document(outcome, now, self.readings()))
+        self.store.write_run(outcome.id, outcome_document(outcome, now, self.findings()))
 
-    def readings(self) -> Readings:
+    def findings(self) -> Findings:
         """Return what was read of what updates fix; nothing where the record is damaged."""
         if self._readings is None:
             reader = self.store.read_or_warn(CVES, CVES_SCHEMA)
@@ -102,13 +102,13 @@ class Memory:
                 self._readings = {}
         return self._readings
 
-    def keep_readings(self, readings: Readings, now: datetime) -> None:
+    def save_findings(self, readings: Findings, now: datetime) -> None:
         """Remember what was read, in place of all that was remembered of it."""
         self._readings = readings
         found = [_reading_document(subject, fixes) for subject, fixes in readings.items()]
-        self._write(CVES, {"schema": CVES_SCHEMA, "generated_at": moment(now), "readings": found})
+        self._write(CVES, {"schema": CVES_SCHEMA, "generated_at": format_utc(now), "readings": found})
 
-    def ahead(self) -> tuple[Archive, ...]:
+    def prefetched(self) -> tuple[Archive, ...]:
         """Return the archives that were fetched ahead; none where the record is damaged."""
         reader = self.store.read_or_warn(AHEAD, AHEAD_SCHEMA)
         try:
@@ -116,10 +116,10 @@ class Memory:
         except RecordError:
             return ()
 
-    def keep_ahead(self, archives: Sequence[Archive], now: datetime) -> None:
+    def save_prefetched(self, archives: Sequence[Archive], now: datetime) -> None:
         """Remember which archives were, or are about to be, fetched ahead."""
         found = [{"package": a.package, "architecture": a.architecture, "version": a.version} for a in archives]
-        self._write(AHEAD, {"schema": AHEAD_SCHEMA, "generated_at": moment(now), "archives": found})
+        self._write(AHEAD, {"schema": AHEAD_SCHEMA, "generated_at": format_utc(now), "archives": found})
 
     def _write(self, name: str, document: Document) -> None:
         """Write what a look would like to leave; that it cannot must not hide what was seen."""
@@ -137,29 +137,29 @@ class Memory:
         return base if newest < base else f"{base}-{int(newest.partition('-')[2] or 1) + 1:03}"
 
 
-def _errors(reader: Reader) -> Iterator[SourceError]:
-    for part in reader.parts("errors"):
+def _errors(reader: JsonReader) -> Iterator[SourceError]:
+    for part in reader.children("errors"):
         fault = SourceFault(part.text("fault"))
         yield SourceError(source=part.text("source"), fault=fault, detail=part.text("detail"))
 
 
-def _readings(reader: Reader) -> Iterator[tuple[Subject, Fixes | None]]:
-    for part in reader.parts("readings"):
-        subject = Subject(
+def _readings(reader: JsonReader) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
+    for part in reader.children("readings"):
+        subject = VersionChange(
             package=part.text("package"),
             architecture=part.text("architecture"),
             installed=part.text("installed"),
             candidate=part.text("candidate"),
         )
-        cves = part.maybe_texts("cves")
+        cves = part.optional_texts("cves")
         if cves is None:
             yield subject, None
         else:
-            upload, complete = part.flag("security_upload"), part.flag("complete")
-            yield subject, Fixes(cves=tuple(cves), security_upload=upload, complete=complete)
+            upload, complete = part.boolean("security_upload"), part.boolean("complete")
+            yield subject, ChangelogFindings(cves=tuple(cves), security_upload=upload, complete=complete)
 
 
-def _reading_document(subject: Subject, fixes: Fixes | None) -> Document:
+def _reading_document(subject: VersionChange, fixes: ChangelogFindings | None) -> Document:
     return {
         "package": subject.package,
         "architecture": subject.architecture,
@@ -171,8 +171,8 @@ def _reading_document(subject: Subject, fixes: Fixes | None) -> Document:
     }
 
 
-def _archives(reader: Reader) -> Iterator[Archive]:
-    for part in reader.parts("archives"):
+def _archives(reader: JsonReader) -> Iterator[Archive]:
+    for part in reader.children("archives"):
         yield Archive(
             package=part.text("package"), architecture=part.text("architecture"), version=part.text("version")
         )

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from agent.errors import RecordError
-from agent.state.json_reader import Reader
-from agent.state.safe_open import open_anew, open_regular
+from agent.state.json_reader import JsonReader
+from agent.state.safe_open import open_new, open_regular
 
 _LONGEST = 65536
 
 
-def read_said(path: str) -> Reader | None:
+def read_runtime_file(path: str) -> JsonReader | None:
     """Return what was said last; None where nothing was.
 
     Raises:
@@ -23,18 +23,18 @@ def read_said(path: str) -> Reader | None:
     """
     try:
         with open(path, encoding="utf-8", opener=open_regular) as file:
-            return Reader(json.loads(file.read(_LONGEST)), path)
+            return JsonReader(json.loads(file.read(_LONGEST)), path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read: {error}") from error
 
 
-def say(path: str, document: Mapping[str, object], mode: int | None = None) -> None:
+def write_runtime_file(path: str, document: Mapping[str, object], mode: int | None = None) -> None:
     """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
     temporary = f"{path}.new"
     with suppress(OSError):
-        with open(temporary, "w", encoding="utf-8", opener=open_anew) as file:
+        with open(temporary, "w", encoding="utf-8", opener=open_new) as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             file.write(json.dumps(document))

@@ -20,7 +20,7 @@ def open_regular(path: str, flags: int) -> int:
     return descriptor
 
 
-def open_anew(path: str, flags: int) -> int:
+def open_new(path: str, flags: int) -> int:
     """Make a file, as an `opener` of open(): what has its name is removed first, and never written through.
 
     For directories that another user owns: a link that lies there in wait must not have root write where it points.

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from agent.errors import BusyError, HostError, RecordError
-from agent.state.file_lock import lock
-from agent.state.json_reader import Reader
-from agent.state.process_id import living_pid, own_mark
+from agent.state.file_lock import try_lock
+from agent.state.json_reader import JsonReader
+from agent.state.process_id import alive_pid, own_process_id
 from agent.state.safe_open import open_regular
 
 DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
@@ -80,7 +80,7 @@ class Store:
             with suppress(OSError):  # once it is in place, there is no temporary file any more
                 os.unlink(temporary)
 
-    def read(self, name: str, schema: str) -> Reader | None:
+    def read(self, name: str, schema: str) -> JsonReader | None:
         """Return a document of that schema ("maestro.state/1"); None where none was ever written.
 
         Raises:
@@ -89,7 +89,7 @@ class Store:
         path = self.path(name)
         try:
             with open(path, encoding="utf-8", opener=open_regular) as file:
-                reader = Reader(json.load(file, parse_constant=_no_number), path)
+                reader = JsonReader(json.load(file, parse_constant=_no_number), path)
             found = reader.text("schema")
             if found != schema:
                 raise RecordError(f"{path}: holds {found!r}, this version of the agent reads {schema!r}")
@@ -103,7 +103,7 @@ class Store:
             raise RecordError(f"{error}{self._set_aside(path)}") from error
         return reader
 
-    def read_or_warn(self, name: str, schema: str) -> Reader | None:
+    def read_or_warn(self, name: str, schema: str) -> JsonReader | None:
         """As `read`, but a document that cannot be read is only warned of, as if there were none."""
         try:
             return self.read(name, schema)
@@ -121,7 +121,7 @@ class Store:
             raise RecordError(f"{self.directory}: cannot be read: {error.strerror}") from error
         return sorted((name[:-5] for name in names if name[:1].isdigit() and name.endswith(".json")), reverse=True)
 
-    def read_run(self, run_id: str, schema: str) -> Reader | None:
+    def read_run(self, run_id: str, schema: str) -> JsonReader | None:
         """As `read`, for one run of the history."""
         return self.read(f"{_HISTORY}/{run_id}", schema)
 
@@ -134,7 +134,7 @@ class Store:
                     os.unlink(path)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Keep other agents from acting for the length of the block; removes what a killed one was just writing.
 
         Raises:
@@ -142,7 +142,7 @@ class Store:
             HostError: the lock cannot be opened.
         """
         try:
-            descriptor = lock(self._lock_path, 0o600)
+            descriptor = try_lock(self._lock_path, 0o600)
         except OSError as error:
             raise HostError(f"{self._lock_path}: cannot be opened: {error.strerror}") from error
         if descriptor is None:
@@ -150,7 +150,7 @@ class Store:
         try:
             self._sweep()
             with suppress(OSError), open(self._running_path, "w", encoding="ascii") as file:
-                file.write(own_mark())
+                file.write(own_process_id())
             yield
         finally:
             with suppress(OSError):
@@ -161,7 +161,7 @@ class Store:
         """Return the process, not this one, that is acting right now, if one is."""
         try:
             with open(self._running_path, encoding="ascii", errors="replace") as file:
-                pid = living_pid(file.read(64))
+                pid = alive_pid(file.read(64))
         except OSError:
             return None
         return None if pid == os.getpid() else pid

@@ -3,17 +3,17 @@
 from datetime import datetime, timedelta, timezone
 
 
-def moment(when: datetime) -> str:
+def format_utc(when: datetime) -> str:
     """Write a time as RFC 3339 in UTC, to the second."""
     return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def earlier(when: datetime, by: timedelta) -> datetime:
+def minus_clamped(when: datetime, by: timedelta) -> datetime:
     """Return the moment so much before another; no earlier than there are dates."""
     return when - min(by, when - datetime.min.replace(tzinfo=timezone.utc))
 
 
-def parse_moment(text: str) -> datetime:
+def parse_utc(text: str) -> datetime:
     """Parse what `moment` wrote.
 
     Raises:
@@ -24,15 +24,15 @@ def parse_moment(text: str) -> datetime:
     return datetime.fromisoformat(f"{text[:-1]}+00:00")  # Python 3.10 does not know the Z
 
 
-def read_moment(value: object) -> datetime | None:
+def parse_utc_or_none(value: object) -> datetime | None:
     """Return what `moment` wrote; None where that is something else."""
     try:
-        return parse_moment(value) if isinstance(value, str) else None
+        return parse_utc(value) if isinstance(value, str) else None
     except ValueError:
         return None
 
 
-def ago(when: datetime, now: datetime) -> str:
+def format_age(when: datetime, now: datetime) -> str:
     """Say how long ago something was, in the one unit that matters: "4 minutes ago"."""
     seconds = int((now - when).total_seconds())
     if seconds < 0:
@@ -44,6 +44,6 @@ def ago(when: datetime, now: datetime) -> str:
     return "just now"
 
 
-def spell(when: datetime) -> str:
+def format_human(when: datetime) -> str:
     """Write a time for a person: "2026-11-23 05:10 UTC"."""
     return when.strftime("%Y-%m-%d %H:%M UTC")

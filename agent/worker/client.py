@@ -5,9 +5,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 
-from agent.core.ports import Tell
+from agent.core.ports import Progress
 from agent.errors import BusyError, HostError, PrivilegeError, RecordError
-from agent.worker.protocol import Answer, Request, decode_line, encode_request
+from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_request
 
 SOCKET = "/run/maestro-agent-worker.sock"
 _CONNECT_S = 10.0
@@ -15,7 +15,7 @@ _LONGEST_LINE = 64 * 1024 * 1024
 """A plan of ten thousand packages is some five million bytes."""
 
 
-def ask(request: Request, tell: Tell, path: str = SOCKET) -> Answer:
+def request_job(request: JobRequest, tell: Progress, path: str = SOCKET) -> JobAnswer:
     """Have a job done; `tell` takes its progress.
 
     Raises:
@@ -34,7 +34,7 @@ def ask(request: Request, tell: Tell, path: str = SOCKET) -> Answer:
                 said = decode_line(line)
             except RecordError as error:
                 raise HostError(f"{path}: {error}") from error
-            if isinstance(said, Answer):
+            if isinstance(said, JobAnswer):
                 return said
             tell(said)
     if not heard:

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 
 from agent.core.policy.policy import Policy
-from agent.core.ports import Changelogs, Machine, PackageEngine, Stop, Tell
-from agent.state.record import Memory
+from agent.core.ports import Changelogs, Machine, PackageEngine, Progress, StopReason
+from agent.state.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class JobContext:
     """What a job works with."""
 
     policy: Policy
     engine: PackageEngine
     changelogs: Changelogs
     machine: Machine
-    memory: Memory
-    tell: Tell
-    stop: Stop = lambda: ""
+    record: Record
+    tell: Progress
+    stop: StopReason = lambda: ""

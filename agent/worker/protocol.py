@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.core.model.plan import Scope
 from agent.errors import RecordError, UsageError
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 
 REQUEST_SCHEMA = "maestro.request/1"
 LONGEST_REQUEST = 4096
@@ -31,7 +31,7 @@ _OVER_A_SOCKET = (Verb.CHECK, Verb.UPGRADE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class JobRequest:
     """A job to do."""
 
     verb: Verb
@@ -43,16 +43,16 @@ class Request:
     package: str = ""
     wait: bool = False
     """Whether to wait for another job to end, rather than be told of it."""
-    brief: bool = False
+    omit_document: bool = False
     """Whether the answer is to come without its document, which is on record anyway."""
-    asked_by: str = ""
+    requested_by: str = ""
     """Who asks, for the record: "schedule", or a person's name."""
     config: Path | None = None
     state_dir: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class JobAnswer:
     """What came of a job: its document, or the message of the error that kept it from one."""
 
     exit_code: int
@@ -60,7 +60,7 @@ class Answer:
     error: str = ""
 
 
-def encode_request(request: Request) -> bytes:
+def encode_request(request: JobRequest) -> bytes:
     """Write what a worker needs to know; where its record and configuration are, it knows by itself."""
     document = {
         "schema": REQUEST_SCHEMA,
@@ -69,20 +69,20 @@ def encode_request(request: Request) -> bytes:
         "refresh": request.refresh,
         "plan_id": request.plan_id,
         "wait": request.wait,
-        "brief": request.brief,
-        "asked_by": request.asked_by,
+        "brief": request.omit_document,
+        "asked_by": request.requested_by,
     }
     return f"{json.dumps(document)}\n".encode()
 
 
-def decode_request(line: bytes, state_dir: str) -> Request:
+def decode_request(line: bytes, state_dir: str) -> JobRequest:
     """Read a request that came over a socket.
 
     Raises:
         UsageError: it is not exactly one of those that can be asked for; the message says what is wrong with it.
     """
     try:
-        reader = Reader(json.loads(line.decode()), "request")
+        reader = JsonReader(json.loads(line.decode()), "request")
         schema = reader.text("schema")
         if schema != REQUEST_SCHEMA:
             raise UsageError(f"request: schema {schema[:40]!r} is not known here, {REQUEST_SCHEMA!r} is")
@@ -92,14 +92,14 @@ def decode_request(line: bytes, state_dir: str) -> Request:
         verb, scope = Verb(reader.text("verb")), Scope(reader.text("scope"))
         if verb not in _OVER_A_SOCKET:
             raise UsageError(f"request: {verb.value!r} is done in place, not by a worker")
-        return Request(
+        return JobRequest(
             verb=verb,
             scope=scope,
-            refresh=reader.flag("refresh"),
-            plan_id=reader.maybe_text("plan_id"),
-            wait=reader.flag("wait"),
-            brief=reader.flag("brief"),
-            asked_by=reader.text("asked_by")[:64],
+            refresh=reader.boolean("refresh"),
+            plan_id=reader.optional_text("plan_id"),
+            wait=reader.boolean("wait"),
+            omit_document=reader.boolean("brief"),
+            requested_by=reader.text("asked_by")[:64],
             state_dir=state_dir,
         )
     except RecordError as error:
@@ -108,31 +108,31 @@ def decode_request(line: bytes, state_dir: str) -> Request:
         raise UsageError(f"request: {str(error)[:120]}") from error
 
 
-def encode_tell(message: str) -> bytes:
+def encode_progress(message: str) -> bytes:
     """Write a progress line."""
     return f"{json.dumps({'tell': message})}\n".encode()
 
 
-def encode_answer(answer: Answer) -> bytes:
+def encode_answer(answer: JobAnswer) -> bytes:
     """Write the last line."""
     document = {"exit_code": answer.exit_code, "document": answer.document, "error": answer.error}
     return f"{json.dumps(document)}\n".encode()
 
 
-def decode_line(line: str) -> str | Answer:
+def decode_line(line: str) -> str | JobAnswer:
     """Read a line of a worker: a progress message, or its answer.
 
     Raises:
         RecordError: it is neither.
     """
     try:
-        reader = Reader(json.loads(line), "answer of the worker")
+        reader = JsonReader(json.loads(line), "answer of the worker")
     except ValueError as error:
         raise RecordError(f"answer of the worker: {error}") from error
     if "tell" in reader.raw:
         return reader.text("tell")
-    document = reader.maybe_part("document")
-    return Answer(
+    document = reader.optional_child("document")
+    return JobAnswer(
         exit_code=int(reader.number("exit_code")),
         document=dict(document.raw) if document else None,
         error=reader.text("error"),

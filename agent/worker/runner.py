@@ -16,21 +16,21 @@ from agent import log
 from agent.config.load import load
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
-from agent.core.ports import Stop, Tell
+from agent.core.ports import Progress, StopReason
 from agent.errors import AgentError, BusyError, ChangedError, HostError, PrivilegeError, StoppedError
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.prefetch import AptChangelogs
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
-from agent.host.process.deadline import within
+from agent.host.process.deadline import stop_after
 from agent.state.documents import explanation_document, outcome_document, plan_document
-from agent.state.job_status import describe_running, keep_begun, keep_ended
-from agent.state.record import Memory
+from agent.state.job_status import describe_running, record_job_end, record_job_start
+from agent.state.record import Record
 from agent.state.store import Store
-from agent.worker.context import Context
+from agent.worker.context import JobContext
 from agent.worker.jobs import jobs
-from agent.worker.protocol import Answer, Request, Verb, decode_line, encode_answer, encode_tell
+from agent.worker.protocol import JobAnswer, JobRequest, Verb, decode_line, encode_answer, encode_progress
 
 _EXIT = {
     Result.UP_TO_DATE: 0,
@@ -45,12 +45,12 @@ _TURN_S = 1.0
 """How often it is looked whether another job has ended."""
 
 
-def attached(request: Request, tell: Tell) -> Answer:
+def run_inline(request: JobRequest, tell: Progress) -> JobAnswer:
     """Do a job that changes no package in this process; the first signal asks it to stop."""
-    return perform(request, tell, on_signal())
+    return run_in_process(request, tell, stop_on_signal())
 
 
-def perform(request: Request, tell: Tell, stop: Stop) -> Answer:
+def run_in_process(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
     """Do a job in this process.
 
     Raises:
@@ -61,7 +61,7 @@ def perform(request: Request, tell: Tell, stop: Stop) -> Answer:
     return verbs[request.verb](request, tell, stop)
 
 
-def detached(request: Request, tell: Tell) -> Answer:
+def run_forked(request: JobRequest, tell: Progress) -> JobAnswer:
     """Do a job in a child with a session of its own and wait for its answer; signals are passed on to it."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -72,11 +72,13 @@ def detached(request: Request, tell: Tell) -> Answer:
     # SIGHUP is left as it is: a closed terminal ends this process, and the job goes on without it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: _ask_to_stop(child, tell))
-    answer = Answer(exit_code=1, error="the job ended without an answer; `maestro-agent history` tells how far it came")
+    answer = JobAnswer(
+        exit_code=1, error="the job ended without an answer; `maestro-agent history` tells how far it came"
+    )
     with os.fdopen(reading, encoding="utf-8") as lines:
         for line in lines:
             said = decode_line(line)
-            if isinstance(said, Answer):
+            if isinstance(said, JobAnswer):
                 answer = said
             else:
                 tell(said)
@@ -84,7 +86,7 @@ def detached(request: Request, tell: Tell) -> Answer:
     return answer
 
 
-def on_signal() -> Stop:
+def stop_on_signal() -> StopReason:
     """Take SIGINT and SIGTERM as a wish to stop from now on."""
     reason = ""
 
@@ -97,13 +99,13 @@ def on_signal() -> Stop:
     return lambda: reason
 
 
-def _ask_to_stop(child: int, tell: Tell) -> None:
+def _ask_to_stop(child: int, tell: Progress) -> None:
     tell("stopping when nothing is half done; what is being installed is finished first")
     with suppress(ProcessLookupError):
         os.kill(child, signal.SIGTERM)
 
 
-def _be_job(request: Request, descriptor: int) -> None:
+def _be_job(request: JobRequest, descriptor: int) -> None:
     """Be the child: never returns."""
 
     def send(line: bytes) -> None:
@@ -113,14 +115,14 @@ def _be_job(request: Request, descriptor: int) -> None:
     try:
         os.setsid()
         try:
-            answer = perform(request, lambda message: send(encode_tell(message)), on_signal())
+            answer = run_in_process(request, lambda message: send(encode_progress(message)), stop_on_signal())
         except AgentError as error:
-            answer = Answer(exit_code=error.exit_code, error=str(error))
+            answer = JobAnswer(exit_code=error.exit_code, error=str(error))
         send(encode_answer(answer))
     except BaseException as error:  # noqa: BLE001 - the child's own boundary: it must never return into its parent
         traceback.print_exc()
         words = f"internal error, please report it with the traceback above: {error}"
-        send(encode_answer(Answer(exit_code=1, error=words)))
+        send(encode_answer(JobAnswer(exit_code=1, error=words)))
     finally:
         os._exit(0)
 
@@ -131,33 +133,33 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _context(request: Request, tell: Tell, stop: Stop, memory: Memory, run_id: str) -> Context:
+def _context(request: JobRequest, tell: Progress, stop: StopReason, memory: Record, run_id: str) -> JobContext:
     policy, _ = load(request.config, read_distro())
     limit = policy.apt.run_timeout
-    stop = within(limit, stop, f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)")
+    stop = stop_after(limit, stop, f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)")
     log_path, ledger = Path(memory.store.log_path(run_id)), Path(memory.store.ledger_path)
     engine = AptEngine(policy, log=log_path, ledger=ledger, tell=tell, stop=stop)
     changelogs = AptChangelogs(policy, scratch=Path(memory.store.directory, "ahead"), tell=tell, stop=stop)
-    return Context(
+    return JobContext(
         policy=policy,
         engine=engine,
         changelogs=changelogs,
         machine=LocalMachine(),
-        memory=memory,
+        record=memory,
         tell=tell,
         stop=stop,
     )
 
 
-def _alone(request: Request, tell: Tell, stop: Stop, work: Callable[[Memory], Answer]) -> Answer:
+def _alone(request: JobRequest, tell: Progress, stop: StopReason, work: Callable[[Record], JobAnswer]) -> JobAnswer:
     """Do a job while no other runs, and put on record that it began and how it ended."""
-    memory = Memory(Store(request.state_dir))
+    memory = Record(Store(request.state_dir))
     if memory.problem:
         raise HostError(f"{memory.problem}, and no change is made without a record")
     store, name, exit_code = memory.store, request.verb.value, 1
     with ExitStack() as stack:
         _take_turn(stack, request, store, tell, stop)
-        keep_begun(store, name, LocalMachine().now(), request.asked_by)
+        record_job_start(store, name, LocalMachine().now(), request.requested_by)
         try:
             answer = work(memory)
             exit_code = answer.exit_code
@@ -166,15 +168,15 @@ def _alone(request: Request, tell: Tell, stop: Stop, work: Callable[[Memory], An
             raise
         finally:
             with suppress(HostError):  # the disk may be full by now; the answer must still be given
-                keep_ended(store, name, LocalMachine().now(), exit_code)
+                record_job_end(store, name, LocalMachine().now(), exit_code)
     return answer
 
 
-def _take_turn(stack: ExitStack, request: Request, store: Store, tell: Tell, stop: Stop) -> None:
+def _take_turn(stack: ExitStack, request: JobRequest, store: Store, tell: Progress, stop: StopReason) -> None:
     """Be the one job of this machine until the stack unwinds, after another if the request says so."""
     while True:
         try:
-            stack.enter_context(store.alone())
+            stack.enter_context(store.exclusive())
         except BusyError:
             running = describe_running(store)
             if not request.wait:
@@ -187,41 +189,41 @@ def _take_turn(stack: ExitStack, request: Request, store: Store, tell: Tell, sto
             return
 
 
-def _check(request: Request, tell: Tell, stop: Stop) -> Answer:
+def _check(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
     if not request.refresh:
-        return _looked(request, tell, stop, Memory(Store(request.state_dir)))
+        return _looked(request, tell, stop, Record(Store(request.state_dir)))
     if not is_root():
         raise PrivilegeError("fetching the package lists needs root; `--no-refresh` looks at them as they are")
     return _alone(request, tell, stop, lambda memory: _looked(request, tell, stop, memory))
 
 
-def _looked(request: Request, tell: Tell, stop: Stop, memory: Memory) -> Answer:
+def _looked(request: JobRequest, tell: Progress, stop: StopReason, memory: Record) -> JobAnswer:
     context = _context(request, tell, stop, memory, "")
     plan = jobs.check(context, request.scope, refresh=request.refresh, remember=request.remember)
     if request.plan_id is not None and plan.id != request.plan_id:
         raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
     code = 10 if plan.install or plan.held or plan.repair else 0 if plan.lists.state is ListsState.FRESH else 3
-    problem = context.memory.problem if request.remember else ""
-    document = plan_document(plan, context.machine.now(), context.memory.readings())
-    return Answer(exit_code=code, document=document, error=problem)
+    problem = context.record.problem if request.remember else ""
+    document = plan_document(plan, context.machine.now(), context.record.findings())
+    return JobAnswer(exit_code=code, document=document, error=problem)
 
 
-def _upgrade(request: Request, tell: Tell, stop: Stop) -> Answer:
+def _upgrade(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
     if not is_root():
         raise PrivilegeError("upgrading packages needs root (`sudo maestro-agent upgrade`)")
     return _alone(request, tell, stop, lambda memory: _upgraded(request, tell, stop, memory))
 
 
-def _upgraded(request: Request, tell: Tell, stop: Stop, memory: Memory) -> Answer:
+def _upgraded(request: JobRequest, tell: Progress, stop: StopReason, memory: Record) -> JobAnswer:
     run_id = memory.new_run_id(LocalMachine().now())
     context = _context(request, tell, stop, memory, run_id)
     outcome = jobs.upgrade(context, request.scope, run_id=run_id, refresh=request.refresh, plan_id=request.plan_id)
-    document = outcome_document(outcome, context.machine.now(), memory.readings())
-    return Answer(exit_code=_EXIT[outcome.result], document=document)
+    document = outcome_document(outcome, context.machine.now(), memory.findings())
+    return JobAnswer(exit_code=_EXIT[outcome.result], document=document)
 
 
-def _explain(request: Request, tell: Tell, stop: Stop) -> Answer:
-    context = _context(request, tell, stop, Memory(Store(request.state_dir)), "")
+def _explain(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
+    context = _context(request, tell, stop, Record(Store(request.state_dir)), "")
     explanation = jobs.explain(context, request.package)
-    document = explanation_document(explanation, context.machine.now(), context.memory.readings())
-    return Answer(exit_code=0, document=document)
+    document = explanation_document(explanation, context.machine.now(), context.record.findings())
+    return JobAnswer(exit_code=0, document=document)

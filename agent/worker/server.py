@@ -14,14 +14,22 @@ from dataclasses import replace
 from agent import log
 from agent.config.load import load
 from agent.core.model.plan import Scope
-from agent.core.ports import Stop
+from agent.core.ports import StopReason
 from agent.errors import AgentError, UsageError
 from agent.host.machine.os_release import read_distro
-from agent.host.process.peer import Peer, peer_of, uid_of
-from agent.state.job_status import SCHEDULE
+from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
+from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY
-from agent.worker.protocol import LONGEST_REQUEST, Answer, Request, Verb, decode_request, encode_answer, encode_tell
-from agent.worker.runner import on_signal, perform
+from agent.worker.protocol import (
+    LONGEST_REQUEST,
+    JobAnswer,
+    JobRequest,
+    Verb,
+    decode_request,
+    encode_answer,
+    encode_progress,
+)
+from agent.worker.runner import run_in_process, stop_on_signal
 
 DAEMON_USER = "maestro-agent"
 _REQUEST_S = 5.0
@@ -37,7 +45,7 @@ def main() -> int:
     log.set_up()
     try:
         connection = socket.socket(fileno=0)
-        peer = peer_of(connection)
+        peer = peer_credentials(connection)
     except OSError as error:
         print(f"maestro-agent worker: standard input is no local socket: {error}", file=sys.stderr)
         return 2
@@ -47,7 +55,7 @@ def main() -> int:
     return 0
 
 
-def _serve(connection: socket.socket, peer: Peer) -> None:
+def _serve(connection: socket.socket, peer: PeerCredentials) -> None:
     fields = {"pid": peer.pid, "uid": peer.uid}
     if peer.uid not in {0, uid_of(DAEMON_USER)}:
         log.event("request.refused", **fields, reason="neither root nor the daemon")
@@ -55,26 +63,30 @@ def _serve(connection: socket.socket, peer: Peer) -> None:
     try:
         request = decode_request(_read_line(connection), DEFAULT_DIRECTORY)
         if peer.uid != 0:
-            request = _of_the_daemon(request)
+            request = _restrict_to_schedule(request)
     except AgentError as error:
         log.event("request.refused", **fields, reason=str(error))
-        _send(connection, encode_answer(Answer(exit_code=error.exit_code, error=str(error))), _ANSWER_S)
+        _send(connection, encode_answer(JobAnswer(exit_code=error.exit_code, error=str(error))), _ANSWER_S)
         return
-    log.event("request.taken", **fields, verb=request.verb.value, scope=request.scope.value, asked_by=request.asked_by)
+    log.event(
+        "request.taken", **fields, verb=request.verb.value, scope=request.scope.value, requested_by=request.requested_by
+    )
     try:
-        answer = perform(request, lambda said: _send(connection, encode_tell(said), 0), _beating(connection))
+        answer = run_in_process(
+            request, lambda said: _send(connection, encode_progress(said), 0), _with_keepalive(connection)
+        )
     except AgentError as error:
-        answer = Answer(exit_code=error.exit_code, error=str(error))
+        answer = JobAnswer(exit_code=error.exit_code, error=str(error))
     except Exception as error:  # noqa: BLE001 - the job's own boundary: whoever asked is told
         traceback.print_exc()
-        answer = Answer(exit_code=1, error=f"internal error, see the journal of this unit: {error}")
-    if request.brief:
+        answer = JobAnswer(exit_code=1, error=f"internal error, see the journal of this unit: {error}")
+    if request.omit_document:
         answer = replace(answer, document=None)
     log.event("request.answered", **fields, verb=request.verb.value, exit_code=answer.exit_code, error=answer.error)
     _send(connection, encode_answer(answer), _ANSWER_S)
 
 
-def _of_the_daemon(request: Request) -> Request:
+def _restrict_to_schedule(request: JobRequest) -> JobRequest:
     """Return a request of the half without power: it may have done on schedule what the configuration says, no more.
 
     Raises:
@@ -86,18 +98,18 @@ def _of_the_daemon(request: Request) -> Request:
     policy, _ = load(None, read_distro())
     if request.verb is Verb.UPGRADE and not policy.agent.upgrade:
         raise UsageError("request: the configuration has no upgrades on schedule (agent.upgrade)")
-    return replace(request, asked_by=SCHEDULE)
+    return replace(request, requested_by=REQUESTED_BY_SCHEDULE)
 
 
-def _beating(connection: socket.socket) -> Stop:
+def _with_keepalive(connection: socket.socket) -> StopReason:
     """Show a sign of life now and then, for as long as the job asks whether it is to stop: so it comes on."""
-    asked, shown = on_signal(), time.monotonic()
+    asked, shown = stop_on_signal(), time.monotonic()
 
     def stop() -> str:
         nonlocal shown
         if time.monotonic() - shown >= _BEAT_S:
             shown = time.monotonic()
-            _send(connection, encode_tell(""), 0)
+            _send(connection, encode_progress(""), 0)
         return asked()
 
     return stop

@@ -16,9 +16,9 @@ from agent.host.apt.engine import AptEngine
 from agent.host.apt.prefetch import AptChangelogs
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
-from agent.state.record import Memory
+from agent.state.record import Record
 from agent.state.store import Store
-from agent.worker.context import Context
+from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
 
 
@@ -33,20 +33,20 @@ def open_cache() -> tuple[int, int] | None:
 def plan() -> tuple[int, int] | None:
     """Look and decide, as `maestro-agent check --no-refresh` does; return how many are planned and held."""
     policy, _ = load(None, read_distro())
-    memory = Memory(Store("/var/lib/maestro-agent"))
+    memory = Record(Store("/var/lib/maestro-agent"))
     engine = AptEngine(
         policy, log=Path("/dev/null"), ledger=Path(memory.store.ledger_path), tell=lambda _: None, stop=lambda: ""
     )
     changelogs = AptChangelogs(policy, scratch=Path("/nowhere"), tell=lambda _: None, stop=lambda: "")
-    context = Context(
+    context = JobContext(
         policy=policy,
         engine=engine,
         changelogs=changelogs,
         machine=LocalMachine(),
-        memory=memory,
+        record=memory,
         tell=lambda _: None,
     )
-    made = planning.look_and_decide(context, Scope.SECURITY, memory.refreshed())
+    made = planning.observe_and_decide(context, Scope.SECURITY, memory.load_refresh())
     return len(made.install), len(made.held)
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from endpoint.cli import try_out
 from endpoint.config import read_config
 from endpoint.core.fleet import fleet_document
-from endpoint.core.host_id import host_name
+from endpoint.core.host_id import parse_host_id
 from endpoint.core.text import fleet_lines, gap_lines
-from endpoint.core.timestamps import moment
+from endpoint.core.timestamps import format_utc
 from endpoint.errors import EndpointError, UsageError
 from endpoint.http.server import serve
-from endpoint.store.queries import Views
-from endpoint.store.session import opened
+from endpoint.store.queries import FleetQueries
+from endpoint.store.session import open_database
 from endpoint.store.tokens import Role, Tokens
 from endpoint.version import VERSION
 
@@ -105,36 +105,36 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 def _fleet(arguments: argparse.Namespace) -> None:
     config, now = read_config(arguments.config), datetime.now(timezone.utc)
-    with opened(config) as database:
-        streams = Views(database).streams(now, config.fleet.forgotten_after)
+    with open_database(config) as database:
+        streams = FleetQueries(database).streams(now, config.fleet.forgotten_after)
         document = fleet_document(streams, now, config.fleet.silent_after)
     print(json.dumps(document, indent=2) if arguments.json else "\n".join(fleet_lines(document, now)))
 
 
 def _gaps(arguments: argparse.Namespace) -> None:
     config, now = read_config(arguments.config), datetime.now(timezone.utc)
-    with opened(config) as database:
-        print("\n".join(gap_lines(Views(database).streams(now, config.fleet.forgotten_after))))
+    with open_database(config) as database:
+        print("\n".join(gap_lines(FleetQueries(database).streams(now, config.fleet.forgotten_after))))
 
 
 def _add_token(arguments: argparse.Namespace) -> None:
-    host = host_name(arguments.host) if arguments.host else None
+    host = parse_host_id(arguments.host) if arguments.host else None
     if arguments.host and host is None:
         raise UsageError(f"--host: {arguments.host!r} is no UUID")
-    with opened(read_config(arguments.config)) as database:
+    with open_database(read_config(arguments.config)) as database:
         role = Role.ADMIN if arguments.admin else Role.AGENT
         print(Tokens(database).add(role=role, name=arguments.name, host_id=host, now=datetime.now(timezone.utc)))
 
 
 def _list_tokens(arguments: argparse.Namespace) -> None:
-    with opened(read_config(arguments.config)) as database:
+    with open_database(read_config(arguments.config)) as database:
         for token in Tokens(database).all():
-            state = f"revoked {moment(token.revoked_at)}" if token.revoked_at else "good"
+            state = f"revoked {format_utc(token.revoked_at)}" if token.revoked_at else "good"
             host = token.host_id or "any host"
-            made = moment(token.created_at)
+            made = format_utc(token.created_at)
             print(f"{token.id}  {token.role.value:5}  {state}  {host}  {made}  {token.name}".rstrip())
 
 
 def _revoke_token(arguments: argparse.Namespace) -> None:
-    with opened(read_config(arguments.config)) as database:
+    with open_database(read_config(arguments.config)) as database:
         Tokens(database).revoke(arguments.id, datetime.now(timezone.utc))

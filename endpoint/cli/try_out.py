@@ -13,7 +13,7 @@ from pathlib import Path
 from endpoint.config import Config, read_config
 from endpoint.errors import EndpointError, UsageError
 from endpoint.http.server import serve
-from endpoint.store.session import opened
+from endpoint.store.session import open_database
 from endpoint.store.tokens import Role, Tokens
 
 _READER = "maestro-agent"
@@ -111,7 +111,7 @@ Ctrl-C ends it; everything it keeps is in {directory}. Remove
 
 
 def _make_token(config: Config, file: Path) -> None:
-    with opened(config) as database:
+    with open_database(config) as database:
         token = Tokens(database).add(role=Role.AGENT, name="try", host_id=None, now=datetime.now(timezone.utc))
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:

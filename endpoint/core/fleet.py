@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from endpoint.core.gaps import Gaps, total
-from endpoint.core.timestamps import moment
+from endpoint.core.timestamps import format_utc
 
 SCHEMA = "maestro.fleet/1"
 
@@ -37,7 +37,7 @@ def fleet_document(streams: Iterable[Stream], now: datetime, silent_after: timed
     by_host = [list(group) for _, group in groupby(streams, key=lambda stream: stream.host_id)]
     hosts = [_host(group, now, silent_after) for group in by_host]
     hosts.sort(key=lambda host: (host["name"] or "", host["host_id"]))
-    return {"schema": SCHEMA, "generated_at": moment(now), "hosts": hosts}
+    return {"schema": SCHEMA, "generated_at": format_utc(now), "hosts": hosts}
 
 
 def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict[str, Any]:
@@ -47,9 +47,9 @@ def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict
         "host_id": newest.host_id,
         "name": _part(state, "host").get("name"),
         "agent_version": newest.agent_version,
-        "last_seen_at": moment(newest.last_seen_at),
+        "last_seen_at": format_utc(newest.last_seen_at),
         "silent": now - newest.last_seen_at > silent_after,
-        "reported_at": moment(newest.reported_at) if newest.reported_at else None,
+        "reported_at": format_utc(newest.reported_at) if newest.reported_at else None,
         "health": state.get("health"),
         "pending": _part(state, "updates").get("security_pending"),
         "held": _part(state, "updates").get("held"),

@@ -5,7 +5,7 @@ import re
 _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 
 
-def host_name(text: object) -> str | None:
+def parse_host_id(text: object) -> str | None:
     """Return the host id that a text is, as `urn:uuid:...` or bare; None where it is none."""
     found = _UUID.fullmatch(str(text).lower())
     return found.group(1) if found else None

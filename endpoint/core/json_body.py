@@ -10,31 +10,31 @@ import zlib
 
 from endpoint.errors import RefusedError
 
-MOST_SENT_BYTES = 1 << 20
-MOST_BYTES = 16 << 20
-DEEPEST = 32
-MOST_VALUES = 300_000
+MAX_COMPRESSED_BYTES = 1 << 20
+MAX_BYTES = 16 << 20
+MAX_DEPTH = 32
+MAX_VALUES = 300_000
 """A byte of JSON can become dozens in memory: `{}` is one value of 64."""
 _GZIP = 16 + zlib.MAX_WBITS
 _STRINGS = re.compile(rb'"[^"]*(?:"|\Z)')
-_MOST_QUOTES = 4 * MOST_VALUES
-_TOO_MANY = f"the body holds more than {MOST_VALUES} values"
+_MOST_QUOTES = 4 * MAX_VALUES
+_TOO_MANY = f"the body holds more than {MAX_VALUES} values"
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def inflate(data: bytes) -> bytes:
-    """Unpack gzip, never to more than `MOST_BYTES`.
+    """Unpack gzip, never to more than `MAX_BYTES`.
 
     Raises:
         RefusedError: it is no gzip, cut short, followed by something else, or holds more.
     """
     unpacking = zlib.decompressobj(_GZIP)
     try:
-        inflated = unpacking.decompress(data, MOST_BYTES + 1)
+        inflated = unpacking.decompress(data, MAX_BYTES + 1)
     except zlib.error as error:
         raise RefusedError(400, f"the body is not gzip: {error}") from error
-    if len(inflated) > MOST_BYTES:
-        raise RefusedError(413, f"the body holds more than {MOST_BYTES} bytes when it is inflated")
+    if len(inflated) > MAX_BYTES:
+        raise RefusedError(413, f"the body holds more than {MAX_BYTES} bytes when it is inflated")
     if not unpacking.eof:
         raise RefusedError(400, "the gzip body is cut short")
     if unpacking.unused_data:
@@ -42,19 +42,19 @@ def inflate(data: bytes) -> bytes:
     return inflated
 
 
-def parse(data: bytes) -> object:
+def parse_json(data: bytes) -> object:
     """Parse JSON.
 
     Raises:
-        RefusedError: it is none, is not UTF-8, is nested deeper than `DEEPEST`, or holds more than `MOST_VALUES`.
+        RefusedError: it is none, is not UTF-8, is nested deeper than `MAX_DEPTH`, or holds more than `MAX_VALUES`.
     """
-    if len(data) > MOST_BYTES:
-        raise RefusedError(413, f"the body holds more than {MOST_BYTES} bytes")
+    if len(data) > MAX_BYTES:
+        raise RefusedError(413, f"the body holds more than {MAX_BYTES} bytes")
     bare = _bare(data)
-    if sum(map(bare.count, (b",", b"[", b"{"))) > MOST_VALUES:
+    if sum(map(bare.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise RefusedError(413, _TOO_MANY)
-    if _depth(bare) > DEEPEST:
-        raise RefusedError(400, f"the JSON is nested more than {DEEPEST} deep")
+    if _depth(bare) > MAX_DEPTH:
+        raise RefusedError(400, f"the JSON is nested more than {MAX_DEPTH} deep")
     try:
         return json.loads(data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
@@ -92,7 +92,7 @@ def _depth(bare: bytes) -> int:
         if bracket in b"[{":
             depth += 1
             deepest = max(deepest, depth)
-            if deepest > DEEPEST:
+            if deepest > MAX_DEPTH:
                 break
         else:
             depth -= 1

@@ -18,7 +18,7 @@ _SEQUENCE = re.compile(r"[1-9][0-9]{0,18}")
 _HIGHEST = 2**63 - 1
 
 
-class Kind(Enum):
+class MessageKind(Enum):
     """What a message is."""
 
     EVENT = "event"
@@ -31,7 +31,7 @@ class Message:
     """One message, whatever its body is worth."""
 
     key: str
-    kind: Kind
+    kind: MessageKind
     sequence: int
     created_at: str
     body: Mapping[str, Any]
@@ -74,9 +74,9 @@ def read_message(raw: Mapping[str, Any], fault: str | None) -> Message:
     """Make a message of what `maestro.batch/1` lets through."""
     text = json.dumps(raw["body"], sort_keys=True, separators=(",", ":"))
     sequence = int(raw["sequence"])  # to JSON Schema 1.0 is an integer, too
-    kind = Kind(raw["kind"])
+    kind = MessageKind(raw["kind"])
     # A heartbeat on its own does not say when it was written, and shall be known again when it comes in a batch.
-    written = "" if kind is Kind.HEARTBEAT else raw["created_at"]
+    written = "" if kind is MessageKind.HEARTBEAT else raw["created_at"]
     digest = hashlib.sha256(f"{kind.value}\n{sequence}\n{written}\n{text}".encode("ascii"))
     return Message(
         key=raw["key"],
@@ -91,7 +91,7 @@ def read_message(raw: Mapping[str, Any], fault: str | None) -> Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class HeartbeatAddress:
     """Where a heartbeat on its own belongs, as its address says."""
 
     host_id: str
@@ -99,7 +99,7 @@ class Place:
     sequence: int
 
 
-def read_place(host: str, instance: str, sequence: str) -> Place:
+def read_heartbeat_address(host: str, instance: str, sequence: str) -> HeartbeatAddress:
     """Read the parts of an address.
 
     Raises:
@@ -110,10 +110,10 @@ def read_place(host: str, instance: str, sequence: str) -> Place:
             raise RefusedError(400, f"{name} in the address is no UUID in small letters")
     if not _SEQUENCE.fullmatch(sequence) or int(sequence) > _HIGHEST:
         raise RefusedError(400, f"the sequence in the address is no whole number from 1 to {_HIGHEST}")
-    return Place(host_id=host, instance_id=instance, sequence=int(sequence))
+    return HeartbeatAddress(host_id=host, instance_id=instance, sequence=int(sequence))
 
 
-def read_heartbeat(place: Place, body: Mapping[str, Any]) -> Batch:
+def read_heartbeat(place: HeartbeatAddress, body: Mapping[str, Any]) -> Batch:
     """Make a batch of a heartbeat on its own; `maestro.heartbeat/1` has let its body through."""
     raw = {
         "key": f"h-{place.sequence:020}", "kind": "heartbeat", "sequence": place.sequence,

@@ -5,7 +5,7 @@ from collections import OrderedDict
 _MOST_HOSTS = 100_000
 
 
-class Rates:
+class RateLimiter:
     """A bucket for each host; those not heard of for longest are forgotten, for they are full again."""
 
     def __init__(self, *, per_minute: int, burst: int) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from endpoint.core.fleet import Stream
-from endpoint.core.timestamps import age, parse_moment
+from endpoint.core.timestamps import format_age, parse_utc
 
 _HEAD = ("HOST", "SEEN", "HEALTH", "PENDING", "HELD", "REBOOT", "LAST RUN", "EVENTS", "ID")
 
@@ -38,7 +38,7 @@ def gap_lines(streams: Iterable[Stream]) -> list[str]:
 
 
 def _row(host: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
-    seen = age(parse_moment(host["last_seen_at"]), now)
+    seen = format_age(parse_utc(host["last_seen_at"]), now)
     events = [f"{host[f'{word}_events']} {word}" for word in ("missing", "lost") if host[f"{word}_events"]]
     return (
         _clean(host["name"] or "-"),
@@ -63,7 +63,7 @@ def _reboot(host: Mapping[str, Any], now: datetime) -> str:
     if not host["reboot_required"]:
         return "no"
     try:
-        return f"since {age(parse_moment(host['reboot_since'] or ''), now)}"
+        return f"since {format_age(parse_utc(host['reboot_since'] or ''), now)}"
     except ValueError:  # nobody knows since when, or an agent made it up
         return "required"
 

@@ -8,12 +8,12 @@ _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def moment(when: datetime) -> str:
+def format_utc(when: datetime) -> str:
     """Write a time as RFC 3339 in UTC, to the second."""
     return when.astimezone(timezone.utc).strftime(_MOMENT)
 
 
-def parse_moment(text: str) -> datetime:
+def parse_utc(text: str) -> datetime:
     """Parse what `moment` wrote, or an agent with fractions of a second.
 
     Raises:
@@ -22,7 +22,7 @@ def parse_moment(text: str) -> datetime:
     return datetime.strptime(f"{text[:19]}Z", _MOMENT).replace(tzinfo=timezone.utc)
 
 
-def age(when: datetime, now: datetime) -> str:
+def format_age(when: datetime, now: datetime) -> str:
     """Say how old something is, in the one unit that matters: "4 min"."""
     seconds = max(0, int((now - when).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):

@@ -17,17 +17,17 @@ from werkzeug.routing import Map
 
 from endpoint import log
 from endpoint.config import Config
-from endpoint.core.deduplicate import Sifted, Status
+from endpoint.core.deduplicate import Deduplicated, MessageStatus
 from endpoint.core.fleet import fleet_document
-from endpoint.core.json_body import MOST_SENT_BYTES, inflate, parse
-from endpoint.core.messages import Batch, Message, read_heartbeat, read_message, read_place
-from endpoint.core.rate_limit import Rates
+from endpoint.core.json_body import MAX_COMPRESSED_BYTES, inflate, parse_json
+from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbeat_address, read_message
+from endpoint.core.rate_limit import RateLimiter
 from endpoint.errors import LaterError, RefusedError, StoreError
-from endpoint.http.auth import Caller, Identities
-from endpoint.http.validation import Checks
+from endpoint.http.auth import Authenticator, Caller
+from endpoint.http.validation import Validators
 from endpoint.store.database import Database
-from endpoint.store.ingest import Streams
-from endpoint.store.queries import Views
+from endpoint.store.ingest import Ingest
+from endpoint.store.queries import FleetQueries
 from endpoint.store.tokens import Role, Tokens
 
 _MOST_MESSAGES = 500
@@ -40,17 +40,17 @@ _HEARTBEATS = "/v1/hosts/<host>/instances/<instance>/heartbeats/<sequence>"
 Headers = dict[str, str]
 
 
-class Centre:
+class Api:
     """What the addresses do."""
 
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
-        self._streams = Streams(database)
-        self._views = Views(database)
-        self._identities = Identities(Tokens(database))
-        self._checks = Checks()
+        self._streams = Ingest(database)
+        self._views = FleetQueries(database)
+        self._identities = Authenticator(Tokens(database))
+        self._checks = Validators()
         limits = config.limits
-        self._rates = Rates(per_minute=limits.requests_per_minute, burst=limits.burst)
+        self._rates = RateLimiter(per_minute=limits.requests_per_minute, burst=limits.burst)
         self._lock = Lock()
         self._large = Lock()
 
@@ -63,7 +63,7 @@ class Centre:
             return self._messages(caller, data)
 
     def _messages(self, caller: Caller, data: bytes) -> Response:
-        document = parse(data)
+        document = parse_json(data)
         self._admit(caller, document.get("host_id") if isinstance(document, dict) else None)
         batch = self._read(document, precisely=len(data) <= _EXPLAINED_BYTES)
         sifted = self._streams.put(batch, datetime.now(timezone.utc))
@@ -73,9 +73,9 @@ class Centre:
     def heartbeat(self, host: str, instance: str, sequence: str) -> Response:
         """Take a heartbeat on its own; where there is nothing to say, the answer has no body."""
         caller = self._sender()
-        place = read_place(host, instance, sequence)
+        place = read_heartbeat_address(host, instance, sequence)
         self._admit(caller, place.host_id)
-        document: Any = parse(_body())
+        document: Any = parse_json(_body())
         _told(self._checks.heartbeat.fault(document), "maestro.heartbeat/1")
         batch = read_heartbeat(place, document)
         sifted = self._streams.put(batch, datetime.now(timezone.utc))
@@ -150,7 +150,7 @@ class Centre:
 
 def make_app(config: Config, database: Database) -> Flask:
     """Build the WSGI application."""
-    centre = Centre(config, database)
+    centre = Api(config, database)
     app = Flask("maestro-endpoint", static_folder=None)
     app.url_map = Map(merge_slashes=False)  # an address that is nearly right gets 404, and never a redirect
     rules: tuple[tuple[str, str, Callable[..., Response], str], ...] = (
@@ -181,7 +181,7 @@ def _body() -> bytes:
         raise RefusedError(415, "the body must be gzip, or not encoded")
     if request.content_length is None or "Transfer-Encoding" in request.headers:
         raise RefusedError(411, "the request needs a Content-Length")
-    most = MOST_SENT_BYTES
+    most = MAX_COMPRESSED_BYTES
     if request.content_length > most:
         raise RefusedError(413, f"the body is longer than {most} bytes")
     data = request.get_data(cache=False)
@@ -196,7 +196,7 @@ def _told(fault: str | None, schema: str) -> None:
         raise RefusedError(422, f"no {schema}: {fault}", ((pointer.rstrip("/"), words),))  # RFC 6901: "" is all of it
 
 
-def _receipt(sifted: Sifted) -> dict[str, Any]:
+def _receipt(sifted: Deduplicated) -> dict[str, Any]:
     return {
         "schema": "maestro.receipt/1",
         "results": [
@@ -206,8 +206,8 @@ def _receipt(sifted: Sifted) -> dict[str, Any]:
     }
 
 
-def _log(batch: Batch, sifted: Sifted) -> None:
-    refused = [result.detail for result in sifted.results if result.status is Status.REFUSED]
+def _log(batch: Batch, sifted: Deduplicated) -> None:
+    refused = [result.detail for result in sifted.results if result.status is MessageStatus.REFUSED]
     if sifted.state or sifted.events or refused:
         log.event(
             "batch.stored",
@@ -249,7 +249,7 @@ def _refused(error: RefusedError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.status == http.HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="maestro-endpoint"'
-    if 0 < (request.content_length or 0) <= MOST_SENT_BYTES:
+    if 0 < (request.content_length or 0) <= MAX_COMPRESSED_BYTES:
         request.get_data(cache=False)  # else the connection could not be used again
     log.event("request.refused", status=error.status, detail=error.detail, address=request.remote_addr)
     answer: Response = _problem(error.status, error.detail, error.errors, headers)
@@ -270,6 +270,6 @@ def _http_error(error: HTTPException) -> Response:
 
 def _bug(error: Exception) -> Response:
     """Answer 503: it is not the message's fault, so that the agent keeps it and comes again."""
-    log.bug("request.failed", error, path=request.path)
+    log.exception("request.failed", error, path=request.path)
     answer: Response = _problem(503, "internal error", headers={"Retry-After": str(_RETRY_S)})
     return answer

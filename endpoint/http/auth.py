@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from endpoint.core.host_id import host_name
+from endpoint.core.host_id import parse_host_id
 from endpoint.errors import RefusedError
 from endpoint.store.tokens import Role, Token, Tokens
 
@@ -23,7 +23,7 @@ class Caller:
     """The one host it may speak for; None: any."""
 
 
-class Identities:
+class Authenticator:
     """Finds out who is asking. A token that was good is believed for some seconds without a look at the database."""
 
     def __init__(self, tokens: Tokens) -> None:
@@ -73,4 +73,4 @@ def certified_host(certificate: Mapping[str, Any]) -> str | None:
     """Return the host that a certificate names: a UUID as alternative name (URI or DNS), or as common name."""
     names = [value for _, value in certificate.get("subjectAltName", ())]
     names += [value for part in certificate.get("subject", ()) for kind, value in part if kind == "commonName"]
-    return next((host for host in map(host_name, names) if host is not None), None)
+    return next((host for host in map(parse_host_id, names) if host is not None), None)

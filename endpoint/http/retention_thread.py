@@ -7,19 +7,19 @@ from endpoint import log
 from endpoint.config import Config
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
-from endpoint.store.retention import Pruning, Turn
+from endpoint.store.retention import RetentionStore, RetentionTurn
 
 _LOOK_S = 60.0
 _PAUSE_S = 0.05
 """Between two steps, so that whoever wants to write to SQLite gets in between."""
 
 
-class Upkeep:
+class RetentionThread:
     """Keeps the database from growing for ever."""
 
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
-        self._pruning = Pruning(database)
+        self._pruning = RetentionStore(database)
         self._ending = Event()
 
     def start(self) -> None:
@@ -41,9 +41,9 @@ class Upkeep:
             StoreError: the database does not answer; what was done stays done.
         """
         turn = self._pruning.turn(now)
-        if turn is Turn.PUT_OFF:
+        if turn is RetentionTurn.PUT_OFF:
             log.event("upkeep.put-off", detail="the clock is far ahead of when this was done last; again in a day")
-        if turn is not Turn.NOW:
+        if turn is not RetentionTurn.NOW:
             return
         kept_for, silent_for = self._config.store.events_for, self._config.fleet.forgotten_after
         events = states = 0

@@ -19,7 +19,7 @@ from endpoint import log
 from endpoint.config import Certificates, Config, Tls, database_url
 from endpoint.errors import ConfigError
 from endpoint.http.api import make_app
-from endpoint.http.retention_thread import Upkeep
+from endpoint.http.retention_thread import RetentionThread
 from endpoint.store.database import Database
 
 _LINGER_S = 2.0
@@ -40,14 +40,14 @@ _BELIEFS = {
 }
 
 
-class Answering(ssl.SSLSocket):
+class BufferedTLSSocket(ssl.SSLSocket):
     """A connection that sends an answer's head together with its body: gunicorn writes them one by one."""
 
     _head = b""
     known = False
     """Whether the sender of the request at hand is known."""
 
-    def believe(self) -> None:
+    def mark_authenticated(self) -> None:
         """Take note that the sender is known."""
         self.known = True
 
@@ -106,14 +106,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
     def _handle_one(self, conn: Any) -> Any:
         """Answer one request, within its time."""
         self._busy[conn] = time.monotonic()
-        if isinstance(conn.sock, Answering):
+        if isinstance(conn.sock, BufferedTLSSocket):
             conn.sock.known = False
         try:
             conn.sock.settimeout(self._limit_s)
             return super().handle(conn)
         finally:
             self._busy.pop(conn, None)
-            if isinstance(conn.sock, Answering):
+            if isinstance(conn.sock, BufferedTLSSocket):
                 with contextlib.suppress(OSError, ValueError):
                     conn.sock.flush()  # gunicorn's own answer to what is no HTTP
 
@@ -121,11 +121,11 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
         """Answer, and close where the body was not read: gunicorn would read it all, however long it is."""
         _check_head(req)
         keep = super().handle_request(req, conn)
-        if isinstance(conn.sock, Answering):
+        if isinstance(conn.sock, BufferedTLSSocket):
             conn.sock.flush()
         unread = getattr(req.body.reader, "length", _LINGER_BYTES) - req.unreader.buf.tell()
         if unread > 0:
-            _linger(conn.sock, unread)
+            _drain(conn.sock, unread)
             return False
         return keep
 
@@ -140,7 +140,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
                     socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
 
 
-class Journal(Logger):  # type: ignore[misc]
+class GunicornLogger(Logger):  # type: ignore[misc]
     """gunicorn's log, with a line instead of a traceback for every caller who hangs up."""
 
     def exception(self, msg: str, *args: Any, **_: Any) -> None:
@@ -172,7 +172,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             "worker_connections": server.connections,
             "keepalive": server.keep_alive_s,
             "graceful_timeout": _GRACEFUL_S,
-            "logger_class": Journal,
+            "logger_class": GunicornLogger,
             "loglevel": "warning",
             "proc_name": "maestro-endpoint",
             # A file whose time gunicorn sets once a second: no disk should have to do with it.
@@ -186,7 +186,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         log.set_up()
         database = Database(database_url(self.config), connections=self.config.server.threads + _FOR_UPKEEP)
         app = make_app(self.config, database)
-        Upkeep(self.config, database).start()
+        RetentionThread(self.config, database).start()
         # All that is there now stays: the collector need not look at it again and again. And one report alone makes
         # hundreds of dictionaries, none of them in a circle.
         gc.freeze()
@@ -212,7 +212,7 @@ def serve(config: Config) -> None:
 
 def _context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = Answering
+    context.sslsocket_class = BufferedTLSSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     try:
@@ -252,7 +252,7 @@ def _holds_more(conn: Any) -> bool:
     return conn.parser.unreader.buf.tell() > 0 or (isinstance(conn.sock, ssl.SSLSocket) and conn.sock.pending() > 0)
 
 
-def _linger(connection: Any, left: int) -> None:
+def _drain(connection: Any, left: int) -> None:
     """Take some more of what is still coming: to close at once would destroy the answer on its way."""
     until, left = time.monotonic() + _LINGER_S, min(left, _LINGER_BYTES)
     with contextlib.suppress(OSError, ValueError):

@@ -34,7 +34,7 @@ def lenient(schema: Any) -> Any:
     return {key: lenient(value) for key, value in schema.items() if (key, value) != ("additionalProperties", False)}
 
 
-class Check:
+class Validator:
     """The check of one kind of document."""
 
     def __init__(self, name: str) -> None:
@@ -54,15 +54,15 @@ class Check:
         return None
 
 
-class Checks:
+class Validators:
     """All checks that a batch goes through."""
 
     def __init__(self) -> None:
-        self.batch = Check("maestro.batch-1")
-        self._report = Check("maestro.report-1")
-        self.heartbeat = Check("maestro.heartbeat-1")
-        self._event = Check("maestro.event-1")
-        self._outcome = Check("maestro.outcome-1")
+        self.batch = Validator("maestro.batch-1")
+        self._report = Validator("maestro.report-1")
+        self.heartbeat = Validator("maestro.heartbeat-1")
+        self._event = Validator("maestro.event-1")
+        self._outcome = Validator("maestro.outcome-1")
 
     def body(self, message: Mapping[str, Any], *, precisely: bool) -> str | None:
         """Say what is wrong with a message's body; None where nothing is."""

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError, StoreError
-from endpoint.store.tables import settle
+from endpoint.store.tables import migrate
 
 Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
@@ -60,7 +60,7 @@ class Database:
     def create(self) -> None:
         """Make the tables and columns that are not there."""
         with self.writing() as connection:
-            settle(connection)
+            migrate(connection)
 
     def close(self) -> None:
         """Give connections back."""

@@ -1,4 +1,4 @@
-"""Puts batches into the database: reads what is known, lets `sift` decide, writes, all in one transaction."""
+"""Puts batches into the database: reads what is known, lets `deduplicate` decide, writes, all in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from endpoint.core.deduplicate import Known, Seen, Sifted, sift, sift_unknown
-from endpoint.core.messages import Batch, Kind, Message
+from endpoint.core.deduplicate import Deduplicated, StoredKey, StreamKnowledge, deduplicate, deduplicate_new_stream
+from endpoint.core.messages import Batch, Message, MessageKind
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
@@ -62,7 +62,7 @@ class _Entry:
     woken: SimpleQueue[None] = field(default_factory=SimpleQueue)
     """Holds something once the batch is stored, or may store for all who wait."""
     taken: bool = False
-    sifted: Sifted | None = None
+    sifted: Deduplicated | None = None
     error: StoreError | None = None
 
     @property
@@ -71,7 +71,7 @@ class _Entry:
         return self.batch.host_id, self.batch.instance_id
 
 
-class Streams:
+class Ingest:
     """Where batches go: many at once in one transaction, for a disk takes as long for one as for all of them."""
 
     def __init__(self, database: Database) -> None:
@@ -82,7 +82,7 @@ class Streams:
         self._mutex = Lock()
         self._led = False
 
-    def put(self, batch: Batch, now: datetime) -> Sifted:
+    def put(self, batch: Batch, now: datetime) -> Deduplicated:
         """Store what is new of a batch; when this returns, it is durable.
 
         Raises:
@@ -137,23 +137,25 @@ class Streams:
             for entry, sifted in zip(group, made, strict=True):
                 entry.sifted = sifted
 
-    def _put_all(self, connection: Connection, group: list[_Entry]) -> list[Sifted]:
+    def _put_all(self, connection: Connection, group: list[_Entry]) -> list[Deduplicated]:
         streams = self._streams(connection, group)
-        made: list[Sifted] = []
+        made: list[Deduplicated] = []
         changes: list[dict[str, Any]] = []
         first_states: list[dict[str, Any]] = []
         states: list[dict[str, Any]] = []
         for entry in group:
             stream = streams.get(entry.name)
             if stream is None:
-                made.append(sift_unknown(entry.batch.messages))
+                made.append(deduplicate_new_stream(entry.batch.messages))
                 continue
             latest = None
             if stream.latest_sequence is not None:
-                latest = Seen(key=stream.latest_key, sequence=stream.latest_sequence, digest=stream.latest_digest)
+                latest = StoredKey(key=stream.latest_key, sequence=stream.latest_sequence, digest=stream.latest_digest)
             seen = _seen(connection, stream.id, entry.batch.messages)
-            known = Known(events=seen, latest=latest, state_hash=stream.state_hash, pruned_upto=stream.pruned_upto)
-            sifted = sift(entry.batch.messages, known)
+            known = StreamKnowledge(
+                events=seen, latest=latest, state_hash=stream.state_hash, pruned_upto=stream.pruned_upto
+            )
+            sifted = deduplicate(entry.batch.messages, known)
             self._write_events(connection, stream.id, sifted, entry.now)
             if sifted.state is not None:
                 values = {"of": stream.id, "at": entry.now, "text": sifted.state.text}
@@ -184,7 +186,7 @@ class Streams:
             found = _locked(connection, names)
         return found
 
-    def _write_events(self, connection: Connection, stream: int, sifted: Sifted, now: float) -> None:
+    def _write_events(self, connection: Connection, stream: int, sifted: Deduplicated, now: float) -> None:
         if sifted.events:
             connection.execute(EVENTS.insert(), [_event(stream, message, now) for message in sifted.events])
         losses = [_loss(stream, message) for message in sifted.events if message.type == "messages-lost"]
@@ -203,8 +205,8 @@ def _locked(connection: Connection, names: list[tuple[str, str]]) -> dict[tuple[
     return {(row.host_id, row.instance_id): row for row in rows}
 
 
-def _seen(connection: Connection, stream: int, messages: Sequence[Message]) -> list[Seen]:
-    events = [message for message in messages if message.kind is Kind.EVENT]
+def _seen(connection: Connection, stream: int, messages: Sequence[Message]) -> list[StoredKey]:
+    events = [message for message in messages if message.kind is MessageKind.EVENT]
     if not events:
         return []
     wanted = {
@@ -213,10 +215,10 @@ def _seen(connection: Connection, stream: int, messages: Sequence[Message]) -> l
         "sequences": [message.sequence for message in events],
     }
     rows = connection.execute(_SEEN, wanted)
-    return [Seen(key=key, sequence=sequence, digest=digest) for key, sequence, digest in rows]
+    return [StoredKey(key=key, sequence=sequence, digest=digest) for key, sequence, digest in rows]
 
 
-def _changes(stream: Any, batch: Batch, sifted: Sifted, now: float) -> dict[str, Any]:
+def _changes(stream: Any, batch: Batch, sifted: Deduplicated, now: float) -> dict[str, Any]:
     latest, state = sifted.latest, sifted.state
     return {
         "stream": stream.id,

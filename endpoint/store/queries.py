@@ -24,7 +24,7 @@ _NO_GAPS = Gaps()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class StoredEvent:
     """One stored event."""
 
     sequence: int
@@ -34,7 +34,7 @@ class Event:
     body: Mapping[str, Any]
 
 
-class Views:
+class FleetQueries:
     """What can be asked."""
 
     def __init__(self, database: Database) -> None:
@@ -53,7 +53,7 @@ class Views:
         since = (now - forgotten_after).timestamp() if forgotten_after is not None else 0.0
         return self._database.read(lambda connection: _streams(connection, since))
 
-    def events(self, host_id: str, instance_id: str) -> list[Event]:
+    def events(self, host_id: str, instance_id: str) -> list[StoredEvent]:
         """Return the events of a stream in their order."""
         wanted = (
             sa.select(EVENTS)
@@ -63,7 +63,7 @@ class Views:
         )
         with self._database.reading() as connection:
             return [
-                Event(
+                StoredEvent(
                     sequence=row.sequence,
                     key=row.key,
                     type=row.type,

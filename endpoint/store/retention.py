@@ -25,7 +25,7 @@ _OLDEST = (
 ).scalar_subquery()
 
 
-class Turn(Enum):
+class RetentionTurn(Enum):
     """Whether it is time."""
 
     NOW = "now"
@@ -34,14 +34,14 @@ class Turn(Enum):
     """The clock went far ahead, or nobody was here for long: somebody may yet see that, and set it right."""
 
 
-class Pruning:
+class RetentionStore:
     """What is old, and how it goes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._first = database.insert_new(UPKEEP)
 
-    def turn(self, now: datetime) -> Turn:
+    def turn(self, now: datetime) -> RetentionTurn:
         """Find out whether it is time; of many processes one is told so, and for the next hour none.
 
         Raises:
@@ -51,18 +51,20 @@ class Pruning:
         with self._database.reading() as connection:
             due = connection.execute(sa.select(UPKEEP.c.due_at)).scalar()
         if due is not None and moment < due <= moment + _DAY_S:
-            return Turn.LATER
+            return RetentionTurn.LATER
         return self._database.write(lambda connection: self._claim(connection, moment))
 
-    def _claim(self, connection: Connection, now: float) -> Turn:
+    def _claim(self, connection: Connection, now: float) -> RetentionTurn:
         due = connection.execute(sa.select(UPKEEP.c.due_at).with_for_update()).scalar()
         if due is None:
             connection.execute(self._first, {"id": _ONE, "due_at": now + _PERIOD_S})
-            return Turn.LATER
+            return RetentionTurn.LATER
         if now < due <= now + _DAY_S:
-            return Turn.LATER  # another process was first
-        turn = Turn.LATER if now < due else Turn.NOW if now - due <= _LEAP_S else Turn.PUT_OFF
-        following = now + (_DAY_S if turn is Turn.PUT_OFF else _PERIOD_S)
+            return RetentionTurn.LATER  # another process was first
+        turn = (
+            RetentionTurn.LATER if now < due else RetentionTurn.NOW if now - due <= _LEAP_S else RetentionTurn.PUT_OFF
+        )
+        following = now + (_DAY_S if turn is RetentionTurn.PUT_OFF else _PERIOD_S)
         connection.execute(sa.update(UPKEEP).values(due_at=following))
         return turn
 

@@ -26,7 +26,7 @@ def _step_down(url: str) -> None:
 
 
 @contextmanager
-def opened(config: Config) -> Iterator[Database]:
+def open_database(config: Config) -> Iterator[Database]:
     """Open the database, and close it at the end.
 
     Raises:

@@ -104,7 +104,7 @@ UPKEEP = sa.Table(
 """One row: when what is old is to be thrown away next, whichever process does it."""
 
 
-def settle(connection: Connection) -> None:
+def migrate(connection: Connection) -> None:
     """Make the tables and columns that are not there: a database may be older than this program, or empty."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SETTLING})")  # two may begin at once

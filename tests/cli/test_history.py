@@ -7,7 +7,7 @@ import pytest
 
 from agent.cli.main import main
 from agent.core.model.outcome import Result
-from agent.state.record import Memory
+from agent.state.record import Record
 from agent.state.store import Store
 from tests.core import given
 
@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> Store:
     made = Store(str(tmp_path))
     for run_id, result in ((OLD, Result.FAILED), (NEW, Result.UPDATED)):
         run = given.outcome(id=run_id, result=result, finished_at=given.NOW, upgraded=(given.step(),))
-        Memory(made).keep_outcome(run, given.NOW)
+        Record(made).save_outcome(run, given.NOW)
     return made
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.config import spell
+from agent.cli.config import format_value
 from agent.config.fragments import read_fragments
 from agent.config.load import load, merge, to_policy
 from agent.config.schema import KEYS, Key
@@ -71,7 +71,7 @@ def test_what_config_show_prints_can_be_put_into_a_file_again(key: Key, tmp_path
     assert key.default is not None
 
     path = tmp_path / "config.toml"
-    path.write_text(f"[{key.section}]\n{key.name} = {spell(key.default)}\n")
+    path.write_text(f"[{key.section}]\n{key.name} = {format_value(key.default)}\n")
 
     inputs = merge(read_fragments(path), DEBIAN)
 

@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.load import load, merge, to_policy
 from agent.core.policy.distro import Distro
-from agent.core.policy.policy import AgentPolicy, Conffiles, EndpointPolicy, FetchAhead
+from agent.core.policy.policy import AgentPolicy, Conffiles, EndpointPolicy, PrefetchMode
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
@@ -99,7 +99,7 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.apt.stall_timeout == timedelta(hours=2)
     assert policy.apt.package_timeout == timedelta(hours=3)
     assert policy.apt.run_timeout == timedelta(days=1)
-    assert policy.apt.fetch_ahead is FetchAhead.ALL
+    assert policy.apt.fetch_ahead is PrefetchMode.ALL
     assert policy.endpoint == EndpointPolicy(
         url="https://centre.example.org/maestro",
         token_file="/etc/maestro-agent/token",  # noqa: S106 - a path

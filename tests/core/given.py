@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
-from agent.core.model.facts import Facts, Known, Lists, ListsState, Reboot, Repair, Update
-from agent.core.model.kernels import Removal
+from agent.core.model.facts import Facts, KnownPackage, Lists, ListsState, Reboot, Repair, Update
+from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Held, Plan, Scope, Step, Why
 from agent.core.policy.origins import parse_pattern
@@ -14,24 +14,24 @@ from agent.core.policy.policy import (
     AptPolicy,
     Conffiles,
     EndpointPolicy,
-    FetchAhead,
     MetricsPolicy,
     OtlpPolicy,
     Policy,
+    PrefetchMode,
     SecurityPolicy,
 )
-from agent.core.reboot.services import Watched
+from agent.core.reboot.services import ServiceScan
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
 FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)
-REMOVAL = Removal(
+REMOVAL = KernelRemoval(
     package="linux-image-6.1.0-1-amd64",
     architecture="amd64",
     version="6.1.1-1",
     reason="superseded by 6.1.0-3-amd64, and not running",
 )
 BOOT = "b0000000-0000-4000-8000-000000000001"
-WATCHED = Watched(boot_id=BOOT, replaced=("cron.service", "ssh.service"))
+WATCHED = ServiceScan(boot_id=BOOT, replaced=("cron.service", "ssh.service"))
 REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
 
 NO_CENTRE = EndpointPolicy(
@@ -66,7 +66,7 @@ def policy(**security: Any) -> Policy:
         stall_timeout=timedelta(hours=1),
         package_timeout=timedelta(hours=2),
         run_timeout=timedelta(hours=6),
-        fetch_ahead=FetchAhead.OFF,
+        fetch_ahead=PrefetchMode.OFF,
     )
     agent = AgentPolicy(check_interval=timedelta(hours=6), upgrade=True, upgrade_at=time(4), splay=timedelta(hours=2))
     return Policy(
@@ -154,6 +154,6 @@ def outcome(**changes: Any) -> Outcome:
     return replace(begun, **changes)
 
 
-def known(package: str = "a", **changes: Any) -> Known:
+def known(package: str = "a", **changes: Any) -> KnownPackage:
     """Return an installed package as apt knows it."""
-    return replace(Known(package=package, architecture="amd64", installed="1", on_hold=False), **changes)
+    return replace(KnownPackage(package=package, architecture="amd64", installed="1", on_hold=False), **changes)

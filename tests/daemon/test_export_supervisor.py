@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.schedule.exports import Pulse
-from agent.daemon.export_supervisor import Messenger
-from agent.host.process.spawn import Child
-from agent.report.export_state import pulse_document
-from agent.state.exporter_status import Listener, read_telling, write_telling
-from agent.state.job_status import keep_begun, keep_ended
+from agent.core.schedule.exports import ExportState
+from agent.daemon.export_supervisor import ExportSupervisor
+from agent.host.process.spawn import AgentProcess
+from agent.report.export_state import export_state_to_document
+from agent.state.exporter_status import ExporterName, read_exporter_status, write_exporter_status
+from agent.state.job_status import record_job_end, record_job_start
 from agent.state.store import Store
 from tests.core.given import policy
 
@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 LONG_AGO = NOON - timedelta(days=1)
 
 
-class FakeChild(Child):
+class FakeChild(AgentProcess):
     """A sender that ends when it is told to."""
 
     def __init__(self, verb: str) -> None:
@@ -55,11 +55,11 @@ class World:
     def __post_init__(self) -> None:
         self.store = Store(str(self.directory / "state"))
         (self.directory / "run").mkdir()
-        self.messenger = Messenger(Path("/etc/c.toml"), self.store, str(self.directory / "run"), self.start)
+        self.messenger = ExportSupervisor(Path("/etc/c.toml"), self.store, str(self.directory / "run"), self.start)
 
-    def start(self, arguments: Sequence[str]) -> Child:
+    def start(self, arguments: Sequence[str]) -> AgentProcess:
         self.arguments = arguments
-        self.started.append(FakeChild(next(word for word in arguments if word.startswith("tell-"))))
+        self.started.append(FakeChild(next(word for word in arguments if word.startswith("export-"))))
         return self.started[-1]
 
     def look(self, now: datetime, up_since: datetime = LONG_AGO) -> int:
@@ -73,19 +73,21 @@ class World:
         self.messenger.look(wanted, "machine", now, up_since)
         return len(self.started)
 
-    def says(self, pulse: Pulse, listener: Listener = Listener.CENTRE) -> None:
+    def says(self, pulse: ExportState, listener: ExporterName = ExporterName.ENDPOINT) -> None:
         """Have its senders come to their end, the last one leaving its word."""
         for one in self.started:
-            one.code = 0 if one.verb == f"tell-{listener.value}" and one.code is None else one.code
-        write_telling(str(self.directory / "run"), listener, {"pulse": pulse_document(pulse), "listeners": {}})
+            one.code = 0 if one.verb == f"export-{listener.value}" and one.code is None else one.code
+        write_exporter_status(
+            str(self.directory / "run"), listener, {"pulse": export_state_to_document(pulse), "exporters": {}}
+        )
 
-    def count(self, listener: Listener) -> int:
+    def count(self, listener: ExporterName) -> int:
         """Return how many senders there were so far for one listener."""
-        return sum(one.verb == f"tell-{listener.value}" for one in self.started)
+        return sum(one.verb == f"export-{listener.value}" for one in self.started)
 
-    def told(self, listener: Listener) -> bool:
+    def told(self, listener: ExporterName) -> bool:
         """Whether there is a word of a listener."""
-        return read_telling(str(self.directory / "run"), listener) is not None
+        return read_exporter_status(str(self.directory / "run"), listener) is not None
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_a_sender_is_started_each_five_minutes(world: World) -> None:
         now = NOON + half * MINUTE / 2
         before = len(world.started)
         if world.look(now) > before:
-            world.says(Pulse(last=now))
+            world.says(ExportState(last=now))
 
     assert len(world.started) == 13  # the first at once, after a day without one
     assert list(world.arguments[:2]) == ["--config", "/etc/c.toml"]
@@ -122,10 +124,10 @@ def test_a_job_that_has_ended_is_told_at_once(world: World) -> None:
     now = NOON
     while not world.look(now):
         now += MINUTE / 2
-    world.says(Pulse(last=now))
+    world.says(ExportState(last=now))
     assert world.look(now + MINUTE / 2) == 1
-    keep_begun(world.store, "check", now, "schedule")
-    keep_ended(world.store, "check", now, 0)
+    record_job_start(world.store, "check", now, "schedule")
+    record_job_end(world.store, "check", now, 0)
 
     assert world.look(now + MINUTE) == 2
 
@@ -134,7 +136,7 @@ def test_after_a_failure_it_waits_as_the_sender_says(world: World) -> None:
     now = NOON
     while not world.look(now):
         now += MINUTE / 2
-    world.says(Pulse(last=now, failures=7, not_before=now + 14 * MINUTE))
+    world.says(ExportState(last=now, failures=7, not_before=now + 14 * MINUTE))
 
     assert world.look(now + 13 * MINUTE) == 1
     assert world.look(now + 14 * MINUTE) == 2
@@ -169,38 +171,38 @@ def three(world: World) -> World:
 
 
 def test_each_listener_has_a_sender_of_its_own_at_moments_of_its_own(three: World) -> None:
-    moments: dict[Listener, list[int]] = {listener: [] for listener in Listener}
+    moments: dict[ExporterName, list[int]] = {listener: [] for listener in ExporterName}
     for half in range(1, 121):
-        before = {listener: three.count(listener) for listener in Listener}
+        before = {listener: three.count(listener) for listener in ExporterName}
         three.look(NOON + half * MINUTE / 2, up_since=NOON)
-        for listener in Listener:
+        for listener in ExporterName:
             if three.count(listener) > before[listener]:
                 moments[listener].append(half)
-                three.says(Pulse(last=NOON + half * MINUTE / 2), listener)
+                three.says(ExportState(last=NOON + half * MINUTE / 2), listener)
 
     assert {len(found) for found in moments.values()} <= {12, 13}
-    assert moments[Listener.TEXTFILE][0] == 1  # the file of an earlier boot is still there, and wrong
-    assert not set(moments[Listener.CENTRE]) & set(moments[Listener.OTLP])
+    assert moments[ExporterName.PROMETHEUS][0] == 1  # the file of an earlier boot is still there, and wrong
+    assert not set(moments[ExporterName.ENDPOINT]) & set(moments[ExporterName.OTLP])
 
 
 def test_one_that_hangs_and_one_that_fails_hold_up_no_other(three: World) -> None:
     now = NOON
     three.look(now)
-    three.says(Pulse(last=now, failures=5, not_before=now + 14 * MINUTE), Listener.OTLP)
-    three.says(Pulse(last=now), Listener.TEXTFILE)
-    keep_begun(three.store, "check", now, "schedule")
-    keep_ended(three.store, "check", now, 0)
+    three.says(ExportState(last=now, failures=5, not_before=now + 14 * MINUTE), ExporterName.OTLP)
+    three.says(ExportState(last=now), ExporterName.PROMETHEUS)
+    record_job_start(three.store, "check", now, "schedule")
+    record_job_end(three.store, "check", now, 0)
 
     three.look(now + MINUTE)
 
-    assert [three.count(one) for one in (Listener.CENTRE, Listener.TEXTFILE, Listener.OTLP)] == [1, 2, 1]
+    assert [three.count(name) for name in ExporterName] == [1, 2, 1]
     assert three.started[0].code is None
 
 
 def test_a_listener_that_is_switched_off_is_left_alone_and_no_longer_spoken_of(three: World) -> None:
     three.look(NOON)
-    for listener in Listener:
-        three.says(Pulse(last=NOON), listener)
+    for listener in ExporterName:
+        three.says(ExportState(last=NOON), listener)
     three.look(NOON + 5 * MINUTE)
     three.otlp = ""
 
@@ -208,7 +210,7 @@ def test_a_listener_that_is_switched_off_is_left_alone_and_no_longer_spoken_of(t
 
     ended = {one.verb: one.code for one in three.started}
     assert ended == {"export-endpoint": None, "export-prometheus": None, "export-otlp": -9}
-    assert [three.told(listener) for listener in Listener] == [True, True, False]
+    assert [three.told(listener) for listener in ExporterName] == [True, True, False]
 
 
 def test_where_only_numbers_are_written_nobody_else_is_told(three: World) -> None:
@@ -222,30 +224,30 @@ def test_where_only_numbers_are_written_nobody_else_is_told(three: World) -> Non
 def test_what_failed_under_the_old_configuration_is_no_reason_to_wait_under_the_new(three: World) -> None:
     now = NOON
     three.look(now)
-    for listener in Listener:
-        three.says(Pulse(last=now, failures=9, not_before=now + 60 * MINUTE), listener)
+    for listener in ExporterName:
+        three.says(ExportState(last=now, failures=9, not_before=now + 60 * MINUTE), listener)
     assert three.look(now + 6 * MINUTE) == 3
     three.url, three.textfile, three.otlp = "https://other.example.org", "/srv/b.prom", "https://b.example.org"
 
     three.look(now + 6.5 * MINUTE)
-    at_once = three.count(Listener.TEXTFILE)
+    at_once = three.count(ExporterName.PROMETHEUS)
     three.look(now + 11 * MINUTE)
 
     assert at_once == 2
-    assert [three.count(Listener.CENTRE), three.count(Listener.OTLP)] == [2, 2]
+    assert [three.count(ExporterName.ENDPOINT), three.count(ExporterName.OTLP)] == [2, 2]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "maestro.telling/1", "pulse": 7}', "\x00" * 99])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "maestro.exporter/1", "pulse": 7}', "\x00" * 99])
 def test_a_word_that_cannot_be_read_is_no_word(text: str, world: World) -> None:
-    (world.directory / "run/telling.json").write_text(text)
+    (world.directory / "run/exporter-endpoint.json").write_text(text)
 
     assert world.look(NOON) == 1
 
 
 def test_a_pulse_is_read_as_it_was_written() -> None:
-    pulse = Pulse(last=NOON, failures=3, not_before=NOON + MINUTE)
+    pulse = ExportState(last=NOON, failures=3, not_before=NOON + MINUTE)
 
-    assert json.loads(json.dumps(pulse_document(pulse))) == pulse_document(pulse)
+    assert json.loads(json.dumps(export_state_to_document(pulse))) == export_state_to_document(pulse)
 
 
 @pytest.mark.parametrize("hours", [0.5, 9, 24 * 365])
@@ -253,7 +255,7 @@ def test_a_clock_that_is_set_back_silences_nobody(world: World, hours: float) ->
     now = NOON
     while not world.look(now):
         now += MINUTE / 2
-    world.says(Pulse(last=now))
+    world.says(ExportState(last=now))
     now -= hours * 60 * MINUTE
 
     found = [world.look(now + half * MINUTE / 2, up_since=now - MINUTE) for half in range(12)]

@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import pytest
 
-from endpoint.core.json_body import MOST_VALUES, parse
+from endpoint.core.json_body import MAX_VALUES, parse_json
 from endpoint.errors import RefusedError
 from endpoint.store.database import Database
-from endpoint.store.queries import Views
+from endpoint.store.queries import FleetQueries
 from tests.endpoint.conftest import Make
 from tests.endpoint.test_messages import gaps, host_row
 from tests.endpoint.test_refusals import _peak_kib, problem
@@ -124,7 +124,7 @@ def test_a_string_that_does_not_end_is_read_once() -> None:
     for data in (b'"' + b'\\"' * 4_000_000, b'"' + b'\\"' * 4_000_000 + b"\\", b'["\\\\' + b'"\\' * 4_000_000):
         before = time.process_time()
         with pytest.raises(RefusedError):
-            parse(data)
+            parse_json(data)
         assert time.process_time() - before < 3
 
 
@@ -135,7 +135,7 @@ def test_a_body_of_too_many_values_is_refused_before_they_are_made(centre: Centr
 
     answer = client.raw(gzip.compress(data), Content_Encoding="gzip")
 
-    assert problem(answer) == (413, f"the body holds more than {MOST_VALUES} values")
+    assert problem(answer) == (413, f"the body holds more than {MAX_VALUES} values")
     assert time.monotonic() - before < 5
     assert _peak_kib(centre) < 400 * 1024
 
@@ -231,9 +231,9 @@ def test_a_centre_whose_clock_was_ahead_finds_hosts_silent_again(database: Datab
     put(database, box, NOW + timedelta(days=4000), box.event())
     put(database, box, NOW, box.event())
 
-    assert Views(database).streams(NOW)[0].last_seen_at == NOW
+    assert FleetQueries(database).streams(NOW)[0].last_seen_at == NOW
     put(database, box, NOW - timedelta(seconds=5), box.event())
-    assert Views(database).streams(NOW)[0].last_seen_at == NOW
+    assert FleetQueries(database).streams(NOW)[0].last_seen_at == NOW
 
 
 def test_who_says_nothing_is_cut_sooner_than_who_sends(make: Make) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from endpoint.core.host_id import host_name
+from endpoint.core.host_id import parse_host_id
 from endpoint.http.auth import certified_host
 from tests.endpoint.conftest import Make
 from tests.support.authority import Authority, Certificate
@@ -102,8 +102,8 @@ def test_a_host_is_read_from_a_name_in_any_usual_form() -> None:
     host = str(uuid.uuid4())
     subject = ((("commonName", "agent"),), (("organizationName", host),))
 
-    assert host_name(f"URN:UUID:{host.upper()}") == host
-    assert host_name(f"{host}x") is None
+    assert parse_host_id(f"URN:UUID:{host.upper()}") == host
+    assert parse_host_id(f"{host}x") is None
     assert certified_host({"subject": subject}) is None
     assert certified_host({"subject": subject, "subjectAltName": (("URI", f"urn:uuid:{host}"),)}) == host
     assert certified_host({"subject": ((("commonName", host),),)}) == host

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoint.core.deduplicate import Known, Seen, Status, sift
+from endpoint.core.deduplicate import MessageStatus, StoredKey, StreamKnowledge, deduplicate
 from endpoint.core.fleet import Stream, fleet_document
 from endpoint.core.gaps import Gaps, Span, expected, find_gaps, total
-from endpoint.core.json_body import DEEPEST, MOST_BYTES, inflate, parse
+from endpoint.core.json_body import MAX_BYTES, MAX_DEPTH, inflate, parse_json
 from endpoint.core.messages import read_message
-from endpoint.core.rate_limit import Rates
+from endpoint.core.rate_limit import RateLimiter
 from endpoint.core.text import fleet_lines, gap_lines
-from endpoint.core.timestamps import age, moment, parse_moment
+from endpoint.core.timestamps import format_age, format_utc, parse_utc
 from endpoint.errors import RefusedError
 from tests.support.messages import Outbox, Raw
 
@@ -86,15 +86,15 @@ def test_in_whatever_order_and_however_often_each_event_is_stored_once(data: st.
     box = Outbox()
     messages = [read_message(box.event(document={"n": number}), None) for number in range(8)]
     sent = data.draw(st.lists(st.lists(st.sampled_from(messages), min_size=1), max_size=6))
-    stored: dict[str, Seen] = {}
+    stored: dict[str, StoredKey] = {}
 
     for batch in sent:
-        sifted = sift(batch, Known(events=list(stored.values())))
+        sifted = deduplicate(batch, StreamKnowledge(events=list(stored.values())))
         assert [result.key for result in sifted.results] == [message.key for message in batch]
-        assert Status.REFUSED not in {result.status for result in sifted.results}
+        assert MessageStatus.REFUSED not in {result.status for result in sifted.results}
         for message in sifted.events:
             assert message.key not in stored
-            stored[message.key] = Seen(key=message.key, sequence=message.sequence, digest=message.digest)
+            stored[message.key] = StoredKey(key=message.key, sequence=message.sequence, digest=message.digest)
 
     assert set(stored) == {message.key for batch in sent for message in batch}
 
@@ -104,13 +104,13 @@ def test_of_states_in_any_order_the_last_one_written_stays(order: list[int]) -> 
     box = Outbox()
     raws: list[Raw] = [box.heartbeat(f"{number:016x}") for number in range(6)]
     messages = [read_message(raw, None) for raw in raws]
-    latest: Seen | None = None
+    latest: StoredKey | None = None
 
     for number in order:
-        sifted = sift([messages[number - 1]], Known(latest=latest))
-        assert sifted.results[0].status is Status.ACCEPTED
+        sifted = deduplicate([messages[number - 1]], StreamKnowledge(latest=latest))
+        assert sifted.results[0].status is MessageStatus.ACCEPTED
         if sifted.latest is not None:
-            latest = Seen(key=sifted.latest.key, sequence=sifted.latest.sequence, digest=sifted.latest.digest)
+            latest = StoredKey(key=sifted.latest.key, sequence=sifted.latest.sequence, digest=sifted.latest.digest)
 
     assert latest is not None
     assert latest.sequence == 6
@@ -127,40 +127,40 @@ JSON = st.recursive(
 def test_json_is_read_as_it_was_written(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     if b"\xed" not in text:  # half a surrogate pair is no UTF-8
-        assert parse(text) == value
-    assert parse(json.dumps(value).encode()) == value
+        assert parse_json(text) == value
+    assert parse_json(json.dumps(value).encode()) == value
 
 
 @given(st.binary(max_size=200))
 def test_bytes_are_read_or_refused(data: bytes) -> None:
-    for reading in (parse, inflate):
+    for reading in (parse_json, inflate):
         with suppress(RefusedError):
             reading(data)
     assert inflate(gzip.compress(data)) == data
 
 
 def test_nesting_is_counted_outside_of_strings_alone() -> None:
-    deep = b"[" * DEEPEST + b"]" * DEEPEST
+    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
 
-    assert parse(deep)
-    assert parse(json.dumps("[" * 100 + '\\"' + "{" * 100).encode())
+    assert parse_json(deep)
+    assert parse_json(json.dumps("[" * 100 + '\\"' + "{" * 100).encode())
     with pytest.raises(RefusedError, match="nested"):
-        parse(b"[" + deep + b"]")
+        parse_json(b"[" + deep + b"]")
     with pytest.raises(RefusedError):
-        parse(b'"[' * 5000)
+        parse_json(b'"[' * 5000)
 
 
 def test_what_is_too_much_is_refused_before_it_is_read() -> None:
     with pytest.raises(RefusedError) as raised:
-        inflate(gzip.compress(b" " * (MOST_BYTES + 1)))
+        inflate(gzip.compress(b" " * (MAX_BYTES + 1)))
     assert raised.value.status == 413
     with pytest.raises(RefusedError) as raised:
-        parse(b" " * (MOST_BYTES + 1))
+        parse_json(b" " * (MAX_BYTES + 1))
     assert raised.value.status == 413
 
 
 def test_a_host_gets_its_share_and_no_more() -> None:
-    rates = Rates(per_minute=60, burst=3)
+    rates = RateLimiter(per_minute=60, burst=3)
 
     at_once = [rates.wait_s("a", 100.0) for _ in range(4)]
     other = rates.wait_s("b", 100.0)
@@ -172,7 +172,7 @@ def test_a_host_gets_its_share_and_no_more() -> None:
 
 
 def test_over_any_time_the_share_holds() -> None:
-    rates, chance = Rates(per_minute=120, burst=10), random.Random(1)  # noqa: S311 - a test's chance
+    rates, chance = RateLimiter(per_minute=120, burst=10), random.Random(1)  # noqa: S311 - a test's chance
     now, taken = 0.0, 0
     for _ in range(5000):
         now += chance.random() * 0.3
@@ -250,6 +250,6 @@ def test_the_table_is_for_people() -> None:
 
 
 def test_times_are_written_as_they_are_read() -> None:
-    assert parse_moment(moment(NOW)) == NOW
-    ages = [age(NOW - timedelta(seconds=seconds), NOW) for seconds in (-5, 59, 60, 7200, 90_000)]
+    assert parse_utc(format_utc(NOW)) == NOW
+    ages = [format_age(NOW - timedelta(seconds=seconds), NOW) for seconds in (-5, 59, 60, 7200, 90_000)]
     assert ages == ["0 s", "59 s", "1 min", "2 h", "1 d"]

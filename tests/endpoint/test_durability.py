@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from endpoint.store.database import Database
-from endpoint.store.queries import Views
+from endpoint.store.queries import FleetQueries
 from tests.endpoint.conftest import Make
 from tests.support.authority import Authority
 from tests.support.endpoint_server import Centre, Client, free_port
@@ -61,7 +61,7 @@ class Sender:
 
 def stored(centre: Centre, box: Outbox) -> list[tuple[int, str]]:
     database = Database(centre.database)
-    events = Views(database).events(box.host, box.instance)
+    events = FleetQueries(database).events(box.host, box.instance)
     database.close()
     return [(event.sequence, event.key) for event in events]
 

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 
-from endpoint.config import Config, Fleet, Keeping
-from endpoint.core.deduplicate import Sifted
+from endpoint.config import Config, Fleet, Retention
+from endpoint.core.deduplicate import Deduplicated
 from endpoint.core.fleet import Stream
 from endpoint.core.gaps import total
 from endpoint.core.messages import Batch, read_message
-from endpoint.http.retention_thread import Upkeep
+from endpoint.http.retention_thread import RetentionThread
 from endpoint.store.database import Database
-from endpoint.store.ingest import Streams
-from endpoint.store.queries import Views
-from endpoint.store.retention import Pruning, Turn
+from endpoint.store.ingest import Ingest
+from endpoint.store.queries import FleetQueries
+from endpoint.store.retention import RetentionStore, RetentionTurn
 from endpoint.store.tables import EVENTS, LOSSES, METADATA, REFUSALS, STATES, STREAMS, UPKEEP
 from tests.endpoint.conftest import Make
 from tests.endpoint.test_messages import gaps, host_row
@@ -38,30 +38,30 @@ def database(make: Make) -> Iterator[Database]:
     made.close()
 
 
-def put(database: Database, box: Outbox, when: datetime, *messages: Raw, fault: str | None = None) -> Sifted:
+def put(database: Database, box: Outbox, when: datetime, *messages: Raw, fault: str | None = None) -> Deduplicated:
     batch = Batch(
         host_id=box.host,
         instance_id=box.instance,
         agent_version="0.1.0",
         messages=tuple(read_message(raw, fault) for raw in messages),
     )
-    return Streams(database).put(batch, when)
+    return Ingest(database).put(batch, when)
 
 
-def statuses(sifted: Sifted) -> list[str]:
+def statuses(sifted: Deduplicated) -> list[str]:
     return [result.status.value for result in sifted.results]
 
 
 def prune(database: Database, now: datetime = NOW) -> int:
-    return sum(Pruning(database).events(now, KEPT))
+    return sum(RetentionStore(database).events(now, KEPT))
 
 
 def sequences(database: Database, box: Outbox) -> list[int]:
-    return [event.sequence for event in Views(database).events(box.host, box.instance)]
+    return [event.sequence for event in FleetQueries(database).events(box.host, box.instance)]
 
 
 def stream(database: Database, box: Outbox) -> Stream:
-    return next(found for found in Views(database).streams(NOW) if found.instance_id == box.instance)
+    return next(found for found in FleetQueries(database).streams(NOW) if found.instance_id == box.instance)
 
 
 def test_old_events_go_and_are_known_when_they_come_again(database: Database) -> None:
@@ -128,7 +128,7 @@ def test_thousands_go_in_small_steps(database: Database) -> None:
     for box in young:
         put(database, box, NOW, box.event())
 
-    steps = list(Pruning(database).events(NOW, KEPT))
+    steps = list(RetentionStore(database).events(NOW, KEPT))
 
     assert steps == [100, 100, 50] * 3
     assert [sequences(database, box) for box in boxes] == [[]] * 3
@@ -166,10 +166,10 @@ def test_who_was_silent_for_long_is_shown_no_more_and_known_again(database: Data
     event = box.event()
     put(database, box, NOW - KEPT - DAY, event, box.state())
     put(database, other, NOW, other.state())
-    views = Views(database)
+    views = FleetQueries(database)
 
     shown = [found.host_id for found in views.streams(NOW, KEPT)]
-    gone = sum(Pruning(database).states(NOW, KEPT)), sum(Pruning(database).states(NOW, KEPT))
+    gone = sum(RetentionStore(database).states(NOW, KEPT)), sum(RetentionStore(database).states(NOW, KEPT))
     with database.reading() as connection:
         states = connection.execute(sa.select(sa.func.count()).select_from(STATES)).scalar()
     beat = put(database, box, NOW, box.heartbeat())
@@ -185,17 +185,17 @@ def test_who_was_silent_for_long_is_shown_no_more_and_known_again(database: Data
 
 
 def test_one_of_many_processes_is_told_to_once_an_hour(database: Database) -> None:
-    pruning = Pruning(database)
+    pruning = RetentionStore(database)
     hour = timedelta(seconds=HOUR_S)
 
     turns = [pruning.turn(NOW + hour * part) for part in (0, 0.5, 1, 1, 1.5, 2.5, 2.5)]
 
-    late = Turn.LATER
-    assert turns == [late, late, Turn.NOW, late, late, Turn.NOW, late]
+    late = RetentionTurn.LATER
+    assert turns == [late, late, RetentionTurn.NOW, late, late, RetentionTurn.NOW, late]
 
 
 def test_a_clock_that_leaps_throws_nothing_away_for_a_day(database: Database) -> None:
-    pruning = Pruning(database)
+    pruning = RetentionStore(database)
     pruning.turn(NOW)
     ahead = NOW + 3000 * DAY
 
@@ -203,20 +203,20 @@ def test_a_clock_that_leaps_throws_nothing_away_for_a_day(database: Database) ->
     set_right = [pruning.turn(NOW + DAY / 2), pruning.turn(NOW + DAY / 2), pruning.turn(NOW + DAY)]
     leapt_for_good = [pruning.turn(ahead), pruning.turn(ahead + DAY)]
 
-    assert leapt == [Turn.PUT_OFF, Turn.LATER]
-    assert set_right == [Turn.LATER, Turn.LATER, Turn.NOW]
-    assert leapt_for_good == [Turn.PUT_OFF, Turn.NOW]
+    assert leapt == [RetentionTurn.PUT_OFF, RetentionTurn.LATER]
+    assert set_right == [RetentionTurn.LATER, RetentionTurn.LATER, RetentionTurn.NOW]
+    assert leapt_for_good == [RetentionTurn.PUT_OFF, RetentionTurn.NOW]
 
 
 def test_for_ever_is_for_ever(database: Database) -> None:
     box = Outbox()
     put(database, box, NOW - 10 * KEPT, box.event(), box.state())
-    config = Config(store=Keeping(keep_events="forever"), fleet=Fleet(forget_after="forever"))
-    Pruning(database).turn(NOW)
+    config = Config(store=Retention(keep_events="forever"), fleet=Fleet(forget_after="forever"))
+    RetentionStore(database).turn(NOW)
 
-    Upkeep(config, database).look(NOW + DAY)
+    RetentionThread(config, database).look(NOW + DAY)
     kept = sequences(database, box), stream(database, box).state
-    Upkeep(Config(), database).look(NOW + 2 * DAY)
+    RetentionThread(Config(), database).look(NOW + 2 * DAY)
 
     assert kept[0] == [1]
     assert kept[1] is not None

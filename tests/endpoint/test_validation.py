@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoint.http.validation import DIRECTORY, Check, lenient, strict
+from endpoint.http.validation import DIRECTORY, Validator, lenient, strict
 from tests.support.messages import GOLDEN, Outbox, Raw, outcome, report
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -79,10 +79,10 @@ def test_the_published_schemas_are_strict_and_the_endpoint_is_not() -> None:
     newer = {**REPORT, "health": "splendid", "more": 1}
 
     assert len(faults("maestro.report-1", newer)) == 2
-    assert Check("maestro.report-1").fault(newer) is None
+    assert Validator("maestro.report-1").fault(newer) is None
 
 
-CHECK = Check("maestro.report-1")
+CHECK = Validator("maestro.report-1")
 REFERENCE = jsonschema.Draft7Validator(lenient(strict("maestro.report-1")))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from agent.host.process.idle import at_idle
+from agent.host.process.idle import run_idle
 
 Documents = Iterator[dict[str, object]]
 
@@ -22,7 +22,7 @@ def test_the_work_has_the_lowest_priority_and_its_parent_keeps_its_own() -> None
     def work() -> Documents:
         yield {"pid": os.getpid(), "nice": os.nice(0), "idle": psutil.Process().ionice().ioclass == 3}
 
-    (found,) = at_idle(work, stop=never)
+    (found,) = run_idle(work, stop=never)
 
     assert found["pid"] != os.getpid()
     assert (found["nice"], found["idle"]) == (19, True)
@@ -39,14 +39,14 @@ def test_work_that_breaks_off_leaves_what_came_before() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         yield {"number": 2}
 
-    assert list(at_idle(work, stop=never)) == list(at_idle(crash, stop=never)) == [{"number": 1}]
+    assert list(run_idle(work, stop=never)) == list(run_idle(crash, stop=never)) == [{"number": 1}]
 
 
 def test_work_cannot_take_all_memory() -> None:
     def work() -> Documents:
         yield {"bytes": len(b"x" * 4 * 1024**3)}
 
-    assert list(at_idle(work, stop=never)) == []
+    assert list(run_idle(work, stop=never)) == []
 
 
 def test_work_ends_when_asked_to_and_leaves_no_process() -> None:
@@ -55,7 +55,7 @@ def test_work_ends_when_asked_to_and_leaves_no_process() -> None:
         time.sleep(60)
 
     started = time.monotonic()
-    pids = [document["pid"] for document in at_idle(work, stop=lambda: "over" * (time.monotonic() - started > 1))]
+    pids = [document["pid"] for document in run_idle(work, stop=lambda: "over" * (time.monotonic() - started > 1))]
 
     assert time.monotonic() - started < 10
     assert len(pids) == 1
@@ -67,7 +67,7 @@ def test_work_ends_when_nobody_listens_any_more() -> None:
         while True:
             yield {"pid": os.getpid()}
 
-    answers = at_idle(work, stop=never)
+    answers = run_idle(work, stop=never)
     pid = next(answers)["pid"]
 
     answers.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.model.facts import Unseen
-from agent.host.reboot.processes import replaced_files
+from agent.host.reboot.processes import scan_replaced_files
 from tests.conftest import CHECKOUT
 
 SOURCE = next(Path("/usr/lib").glob("*-linux-gnu/libz.so.1")).resolve()
@@ -43,7 +43,7 @@ class Few:
 
     def found(self) -> object:
         """Look."""
-        return replaced_files(str(self.proc), (os.fsencode(f"{self.packages}/"),))
+        return scan_replaced_files(str(self.proc), (os.fsencode(f"{self.packages}/"),))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_process_is_seen_once_the_library_it_maps_is_replaced(few: Few, start:
 
     assert before == ()
     assert few.found() == (program(process.pid),)
-    assert replaced_files(str(few.proc)) == (), "it lies in no place of packages"
+    assert scan_replaced_files(str(few.proc)) == (), "it lies in no place of packages"
 
 
 def test_a_process_that_was_started_again_is_seen_no_more(few: Few, start: Started) -> None:
@@ -147,8 +147,8 @@ def test_a_process_that_ends_meanwhile_is_no_error(few: Few) -> None:
 
 def test_a_process_that_may_not_be_looked_at_makes_the_whole_unknown() -> None:
     read = (
-        "import os; from agent.host.reboot.processes import replaced_files; os.setgid(65534); os.setuid(65534); "
-        "print(replaced_files())"
+        "import os; from agent.host.reboot.processes import scan_replaced_files; os.setgid(65534); os.setuid(65534); "
+        "print(scan_replaced_files())"
     )
 
     done = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, check=True, cwd=CHECKOUT)
@@ -200,7 +200,7 @@ def test_a_program_whose_path_is_too_long_for_the_kernel_hides_no_other(few: Few
 
 
 def test_no_processes_at_all_is_unknown(tmp_path: Path) -> None:
-    found = replaced_files(str(tmp_path / "nothing"))
+    found = scan_replaced_files(str(tmp_path / "nothing"))
 
     assert isinstance(found, Unseen)
     assert "No such file" in found.reason
@@ -214,7 +214,7 @@ def test_a_look_that_gets_stuck_is_given_up(few: Few) -> None:
     os.mkfifo(stuck / "maps")
     began = time.monotonic()
 
-    found = replaced_files(str(few.proc), patience_s=0.1)
+    found = scan_replaced_files(str(few.proc), patience_s=0.1)
 
     assert found == Unseen(reason="it took too long to look at all processes")
     assert time.monotonic() - began < 5
@@ -223,7 +223,9 @@ def test_a_look_that_gets_stuck_is_given_up(few: Few) -> None:
 def test_a_look_ends_at_its_time(few: Few, start: Started) -> None:
     start()
 
-    assert replaced_files(str(few.proc), patience_s=-1) == Unseen(reason="it took too long to look at all processes")
+    assert scan_replaced_files(str(few.proc), patience_s=-1) == Unseen(
+        reason="it took too long to look at all processes"
+    )
 
 
 def program(pid: int) -> str:

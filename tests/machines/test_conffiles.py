@@ -446,7 +446,7 @@ def test_a_large_archive_is_read_in_little_memory(host: Scenario) -> None:
         "import sys; sys.path.insert(0, '/usr/share/maestro-agent')\n"
         "from pathlib import Path\nfrom resource import RUSAGE_SELF, getrusage\n"
         "from agent.core.model.plan import Step\nfrom agent.host.apt.cache import configure\n"
-        "from agent.host.dpkg.conffiles import questions\n"
+        "from agent.host.dpkg.conffiles import conffile_prompts\n"
         "configure(); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
         "step = Step(package='a', architecture='amd64', installed='1', candidate='2', origin='', archive='',\n"
         "            security=True, download_bytes=0)\n"

@@ -150,7 +150,7 @@ def test_two_requests_over_one_connection_are_one_job(besieged: Kept) -> None:
 
 
 def test_who_asked_is_on_record_as_the_kernel_knows_it_and_not_as_the_request_says(besieged: Kept) -> None:
-    forged = request(wait=False, asked_by="\x1b[2J\nroot")
+    forged = request(wait=False, requested_by="\x1b[2J\nroot")
 
     besieged.python(f"{KNOCK}s = knock()\ns.sendall({forged!r})\nanswer(s)", user=UNIT)
 

@@ -74,8 +74,8 @@ def test_what_happens_on_a_machine_reaches_its_centre_through_kills_and_a_reboot
     centre.start()
     until("the reboot is told", lambda: "rebooted" in kinds(centre), 150)
     until("the state is there", lambda: (row(centre) or {}).get("health") is not None)
-    until("nothing waits", lambda: own.status()["reporting"]["centre"]["depth"] == 0)
-    told = own.status()["reporting"]["centre"]
+    until("nothing waits", lambda: own.status()["reporting"]["endpoint"]["depth"] == 0)
+    told = own.status()["reporting"]["endpoint"]
 
     print(kinds(centre), row(centre))
     assert kinds(centre)[:2] == ["outbox-begun", "agent-started"]

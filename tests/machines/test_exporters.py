@@ -9,7 +9,7 @@ from tests.support.promtool import promtool
 from tests.support.recorded import RECORD, UNIT, Kept
 
 pytestmark = pytest.mark.xdist_group("booted")
-TELLING = "/run/maestro-agent/telling.json"
+TELLING = "/run/maestro-agent/exporter-endpoint.json"
 FILE = "/var/lib/prometheus/node-exporter/maestro.prom"
 NOBODY_THERE = '[endpoint]\nurl = "https://127.0.0.1:1"\ninterval = "1m"\n'
 RECEIVER = """
@@ -29,7 +29,7 @@ http.server.HTTPServer(("127.0.0.1", 8088), Handler).serve_forever()
 
 
 def told(host: Kept) -> Any:
-    return json.loads(host.machine.path(TELLING).read_text())["listeners"]["centre"]
+    return json.loads(host.machine.path(TELLING).read_text())["exporters"]["endpoint"]
 
 
 def configure(host: Kept, text: str) -> None:
@@ -64,13 +64,13 @@ def test_the_daemon_tells_from_its_sandbox_and_keeps_what_waits_to_itself(own: K
         ["600", "maestro-agent"],
         ["644", "maestro-agent"],
     ]
-    assert own.status(user="nobody")["reporting"]["centre"]["failing_since"] is None
+    assert own.status(user="nobody")["reporting"]["endpoint"]["failing_since"] is None
     assert json.loads(own.machine.run("maestro-agent report", user="nobody").stdout)["schema"] == "maestro.report/1"
 
 
 def test_the_daemon_writes_its_numbers_from_its_sandbox_once_it_may(own: Kept) -> None:
     """The directory is as prometheus-node-exporter makes it, and it comes later than the daemon."""
-    word, place = "/run/maestro-agent/telling-textfile.json", FILE.rpartition("/")[0]
+    word, place = "/run/maestro-agent/exporter-prometheus.json", FILE.rpartition("/")[0]
 
     def why(words: str) -> None:
         own.machine.run(f"systemctl reload {UNIT}")
@@ -91,8 +91,8 @@ def test_the_daemon_writes_its_numbers_from_its_sandbox_once_it_may(own: Kept) -
     memory = own.machine.check(f"systemctl show -P MemoryPeak {UNIT} || true").strip()
     assert by_hand.returncode == 1
     assert "the user maestro-agent may not write to" in by_hand.stdout
-    assert status["textfile"]["failing_since"] is None
-    assert status["centre"] is status["otlp"] is None
+    assert status["prometheus"]["failing_since"] is None
+    assert status["endpoint"] is status["otlp"] is None
     assert code in {0, 3}, said
     assert own.machine.check(f"stat -c '%a %U' {FILE}").split() == ["644", "maestro-agent"]
     assert own.machine.check(f"ls {place}").split() == ["maestro.prom"]
@@ -103,7 +103,7 @@ def test_the_daemon_writes_its_numbers_from_its_sandbox_once_it_may(own: Kept) -
 def test_a_directory_of_ones_own_needs_a_door_in_the_sandbox(own: Kept) -> None:
     own.machine.check("install -d -g maestro-agent -m 1775 /srv/numbers")
     configure(own, '[metrics]\ntextfile = "/srv/numbers/maestro.prom"\n')
-    own.wait("a word", "grep -q ReadWritePaths=/srv/numbers /run/maestro-agent/telling-textfile.json")
+    own.wait("a word", "grep -q ReadWritePaths=/srv/numbers /run/maestro-agent/exporter-prometheus.json")
     door = "/etc/systemd/system/maestro-agent.service.d"
     own.machine.check(f"mkdir -p {door}")
     own.machine.write(f"{door}/door.conf", "[Service]\nReadWritePaths=/srv/numbers\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.state.timestamps import parse_moment
+from agent.state.timestamps import parse_utc
 from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
 from tests.support.server import Archive, serving
@@ -33,7 +33,7 @@ def test_fetched_and_authenticated_lists_are_fresh(host: Scenario, archive: Arch
 
     assert answer.code == 0
     assert answer.json["lists"]["state"] == "fresh"
-    updated, seen = map(parse_moment, (answer.json["lists"]["updated_at"], answer.json["seen_at"]))
+    updated, seen = map(parse_utc, (answer.json["lists"]["updated_at"], answer.json["seen_at"]))
     assert timedelta() <= seen - updated <= timedelta(seconds=5)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.schedule.slots import share_of
+from agent.core.schedule.slots import stable_fraction
 from tests.conftest import CHECKOUT
 from tests.support import bases
 from tests.support.booted import Booted, booted
@@ -26,7 +26,9 @@ def server(deb: Path, signer: Signer) -> Iterator[Scenario]:
     codename = bases.codenames()[0]
     with booted(bases.base(codename, bases.BOOTED)) as running:
         host = Scenario.without_sources(running, signer, codename)
-        hasty = next(name for name in (f"{number:032x}" for number in range(10000)) if share_of(name, "retry") < 0.01)
+        hasty = next(
+            name for name in (f"{number:032x}" for number in range(10000)) if stable_fraction(name, "retry") < 0.01
+        )
         running.write("/etc/machine-id", f"{hasty}\n")
         running.check("systemctl restart systemd-journald")  # its files lie below that name
         running.path("/srv").mkdir(exist_ok=True)

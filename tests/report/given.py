@@ -7,13 +7,13 @@ from typing import Any
 
 import jsonschema
 
-from agent.core.model.host import Host
+from agent.core.model.host import HostFacts
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 BOOT = "b0000000-0000-4000-8000-000000000001"
 NEXT_BOOT = "b0000000-0000-4000-8000-000000000002"
-HOST = Host(
+HOST = HostFacts(
     id="11111111-2222-4333-8444-555555555555",
     boot_id=BOOT,
     booted_at=NOON,

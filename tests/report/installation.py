@@ -15,11 +15,11 @@ from typing import Any
 
 from agent.errors import BusyError
 from agent.host.machine.facts import host_id
-from agent.report.outbox.file import opened
-from agent.report.outbox.outbox import Bounds, Outbox
+from agent.report.outbox.file import open_outbox
+from agent.report.outbox.outbox import Outbox, OutboxLimits
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-BOUNDS = Bounds(size=1 << 30, age=timedelta(days=30))
+BOUNDS = OutboxLimits(size=1 << 30, age=timedelta(days=30))
 
 
 @dataclass(kw_only=True)
@@ -90,7 +90,9 @@ class Sender:
             while True:
                 now = datetime.now(timezone.utc)
                 try:
-                    found = stack.enter_context(opened(str(self.directory / "state/outbox"), host_id(), BOUNDS, now))
+                    found = stack.enter_context(
+                        open_outbox(str(self.directory / "state/outbox"), host_id(), BOUNDS, now)
+                    )
                     break
                 except BusyError:
                     assert time.monotonic() < deadline
@@ -112,7 +114,7 @@ class Sender:
     @property
     def told(self) -> Any:
         """Return what it says of the centre."""
-        return json.loads((self.directory / "run/telling.json").read_text())["listeners"]["centre"]
+        return json.loads((self.directory / "run/exporter-endpoint.json").read_text())["exporters"]["endpoint"]
 
 
 def until(words: str, condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -48,9 +48,9 @@ class Told(Sender):
 
     def said(self, listener: str) -> Raw:
         """Return what is said of a listener."""
-        name = "telling" if listener == "centre" else f"telling-{listener}"
+        name = f"exporter-{listener}"
         document: Raw = json.loads((self.directory / f"run/{name}.json").read_text())
-        entry: Raw = document["listeners"][listener]
+        entry: Raw = document["exporters"][listener]
         return {**entry, "pulse": document["pulse"]}
 
 

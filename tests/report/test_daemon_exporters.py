@@ -42,9 +42,9 @@ def daemon(told: Told) -> Iterator["subprocess.Popen[bytes]"]:
 def reporting(told: Told) -> Any:
     """Return what the senders say, as `status` reads it."""
     program = (
-        "import json, sys; from datetime import datetime, timezone; from agent.report.status.collect import standing; "
-        "from agent.state.store import Store; "
-        "print(json.dumps(standing(Store(sys.argv[1]), datetime.now(timezone.utc), sys.argv[2])[1]['reporting']))"
+        "import json, sys; from datetime import datetime, timezone; "
+        "from agent.report.status.collect import collect_status; from agent.state.store import Store; "
+        "print(json.dumps(collect_status(Store(sys.argv[1]), datetime.now(timezone.utc), sys.argv[2])[1]['reporting']))"
     )
     places = [str(told.directory / "state"), str(told.directory / "run")]
     done = subprocess.run(
@@ -102,8 +102,8 @@ def test_a_run_on_record_reaches_all_three_and_none_twice(told: Told, centre: Ce
     assert kinds[0] == "maestro.outbox_begun"
     assert [sorted(kinds[1:3]), sorted(kinds[3:])] == [[started, outcome], [started, outcome]]
     assert {name for name, part in reporting(told).items() if part and not part["failing_since"]} == {
-        "centre",
-        "textfile",
+        "endpoint",
+        "prometheus",
         "otlp",
     }
 
@@ -115,7 +115,7 @@ def test_a_collector_that_drips_and_a_missing_directory_hold_up_no_centre(
     told.listen("otlp", timeout="1m")
     collector.reply = Reply(raw=b"H" * 1000, drip_s=0.1)
     with daemon(told) as running:
-        until("a word on the file", lambda: (told.directory / "run/telling-textfile.json").exists(), 45)
+        until("a word on the file", lambda: (told.directory / "run/exporter-prometheus.json").exists(), 45)
         time.sleep(1)
         first = told.record(1)
         running.send_signal(signal.SIGHUP)
@@ -128,8 +128,8 @@ def test_a_collector_that_drips_and_a_missing_directory_hold_up_no_centre(
         assert collector.paths == ["/v1/metrics"]  # the same request hangs on
         found = reporting(told)
 
-    assert "there is no directory" in found["textfile"]["why"]
-    assert found["centre"]["failing_since"] is None
+    assert "there is no directory" in found["prometheus"]["why"]
+    assert found["endpoint"]["failing_since"] is None
     assert found["otlp"] is None
 
 
@@ -138,22 +138,22 @@ def test_a_reload_turns_listeners_off_and_on(told: Told, collector: OtelCollecto
     told.listen("otlp")
     told.configure()
     with daemon(told) as running:
-        until("a word on the file", lambda: (told.directory / "run/telling-textfile.json").exists(), 45)
+        until("a word on the file", lambda: (told.directory / "run/exporter-prometheus.json").exists(), 45)
         told.listen("metrics", textfile=str(other))
         running.send_signal(signal.SIGHUP)
         until("the other file is written", other.exists, 45)
-        until("status has it", lambda: reporting(told)["textfile"] is not None, 45)
+        until("status has it", lambda: reporting(told)["prometheus"] is not None, 45)
         told.listen("metrics")
         told.collect_to(collector)
         running.send_signal(signal.SIGHUP)
-        until("the word is withdrawn", lambda: not (told.directory / "run/telling-textfile.json").exists(), 45)
+        until("the word is withdrawn", lambda: not (told.directory / "run/exporter-prometheus.json").exists(), 45)
         told.record(1)
         time.sleep(1)
         running.send_signal(signal.SIGHUP)
         until("one run is told", lambda: len(run_ids(collector)) == 1, 45)
-        until("a word on the collector", lambda: (told.directory / "run/telling-otlp.json").exists(), 45)
+        until("a word on the collector", lambda: (told.directory / "run/exporter-otlp.json").exists(), 45)
 
         found = reporting(told)
 
-    assert found["textfile"] is None
+    assert found["prometheus"] is None
     assert found["otlp"]["failing_since"] is None

@@ -5,23 +5,23 @@ from typing import Any
 
 import pytest
 
-from agent.core.model.host import Host
+from agent.core.model.host import HostFacts
 from agent.report.document import Document, report_document
-from agent.report.outbox.outbox import Depth
+from agent.report.outbox.outbox import OutboxStats
 from agent.version import VERSION
 from tests.report.given import HOST, check, golden
 
 INSTANCE = "99999999-2222-4333-8444-555555555555"
-DEPTH = Depth(events=3, size=900, oldest_at="2026-11-23T11:00:00Z", dropped=1, refused=2, last_sequence=17)
+DEPTH = OutboxStats(events=3, size=900, oldest_at="2026-11-23T11:00:00Z", dropped=1, refused=2, last_sequence=17)
 
 
-def report(status: Any, host: Host = HOST, depth: Depth | None = DEPTH) -> Document:
+def report(status: Any, host: HostFacts = HOST, depth: OutboxStats | None = DEPTH) -> Document:
     return report_document(status, host, version=VERSION, instance_id=INSTANCE, outbox=depth)
 
 
 @pytest.mark.parametrize("name", ["status", "status-never"])
 @pytest.mark.parametrize("depth", [DEPTH, None], ids=["outbox", "no outbox"])
-def test_a_report_has_the_shape_of_its_schema(name: str, depth: Depth | None) -> None:
+def test_a_report_has_the_shape_of_its_schema(name: str, depth: OutboxStats | None) -> None:
     check("report", report(golden(name), depth=depth))
 
 
@@ -98,8 +98,8 @@ def test_what_has_changed_changes_the_hash(path: str, value: object) -> None:
 
 def test_what_waits_leaves_the_hash_and_what_was_lost_changes_it() -> None:
     status = golden("status")
-    more = Depth(events=9, size=9, oldest_at=None, dropped=1, refused=2, last_sequence=99)
-    lost = Depth(events=3, size=900, oldest_at="2026-11-23T11:00:00Z", dropped=2, refused=2, last_sequence=17)
+    more = OutboxStats(events=9, size=9, oldest_at=None, dropped=1, refused=2, last_sequence=99)
+    lost = OutboxStats(events=3, size=900, oldest_at="2026-11-23T11:00:00Z", dropped=2, refused=2, last_sequence=17)
 
     assert report(status, depth=more)["hash"] == report(status)["hash"]
     assert report(status, depth=lost)["hash"] != report(status)["hash"]

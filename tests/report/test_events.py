@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from agent.report.events import Document, Event, Mark, Seen, Started, first_mark, untold
+from agent.report.events import Cursor, DaemonStart, Document, Event, Snapshot, initial_cursor, new_events
 from tests.report.given import BOOT, NEXT_BOOT, NOON, check_event, golden
 
 HOUR = timedelta(hours=1)
@@ -21,11 +21,11 @@ class Record:
     reboot_known: bool = True
     boot_id: str | None = BOOT
     booted_at: datetime = NOON
-    daemon: Started | None = None
+    daemon: DaemonStart | None = None
 
     @property
-    def seen(self) -> Seen:
-        return Seen(
+    def seen(self) -> Snapshot:
+        return Snapshot(
             now=NOON,
             runs=sorted(self.runs, reverse=True),
             read_run=lambda name: self.runs[name],
@@ -45,12 +45,12 @@ def run(number: int, *, finished: bool = True) -> dict[str, Document]:
     return {name: {**outcome, "id": name, "finished_at": outcome["finished_at"] if finished else None}}
 
 
-def told(mark: Mark, record: Record) -> tuple[list[Event], Mark]:
-    events, after = untold(mark, record.seen)
+def told(mark: Cursor, record: Record) -> tuple[list[Event], Cursor]:
+    events, after = new_events(mark, record.seen)
     for event in events:
         at = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
         check_event({"schema": "maestro.event/1", "type": event.kind, "at": at, "document": event.document})
-    assert untold(after, record.seen) == ([], after)
+    assert new_events(after, record.seen) == ([], after)
     return events, after
 
 
@@ -58,15 +58,15 @@ def kinds(events: Sequence[Event]) -> list[str]:
     return [event.kind for event in events]
 
 
-def begun(record: Record) -> Mark:
+def begun(record: Record) -> Cursor:
     """Return the mark of an outbox that has told all of this."""
-    return told(first_mark(record.seen, LONG_AGO), record)[1]
+    return told(initial_cursor(record.seen, LONG_AGO), record)[1]
 
 
 def test_a_new_outbox_tells_the_runs_of_its_time_and_no_older_ones() -> None:
     record = Record(runs={**run(1), **run(2), "20200101T000000Z": run(3)["20261101T000003Z"]})
 
-    events, _ = told(first_mark(record.seen, LONG_AGO), record)
+    events, _ = told(initial_cursor(record.seen, LONG_AGO), record)
 
     assert [event.document["id"] for event in events] == ["20261101T000001Z", "20261101T000002Z"]
 
@@ -75,7 +75,7 @@ def test_a_cloned_disk_tells_nothing_of_the_past() -> None:
     failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
     record = Record(runs=run(1), jobs=failed)
 
-    assert told(first_mark(record.seen, None), record)[0] == []
+    assert told(initial_cursor(record.seen, None), record)[0] == []
 
 
 def test_every_run_is_told_once_in_order_however_many_there_were() -> None:
@@ -129,9 +129,9 @@ def test_a_clock_that_is_set_does_not_move_the_moment_of_the_boot() -> None:
 
 
 def test_the_daemon_s_start_is_told_with_the_version_before() -> None:
-    mark = begun(Record(daemon=Started(version="1.0", at="2026-11-23T10:00:00Z")))
+    mark = begun(Record(daemon=DaemonStart(version="1.0", at="2026-11-23T10:00:00Z")))
     none, mark = told(mark, Record())
-    (event,), _ = told(mark, Record(daemon=Started(version="1.1", at="2026-11-23T11:00:00Z")))
+    (event,), _ = told(mark, Record(daemon=DaemonStart(version="1.1", at="2026-11-23T11:00:00Z")))
 
     assert none == []
     assert event.kind == "agent-started"
@@ -167,7 +167,7 @@ def test_what_happened_first_is_told_first() -> None:
     before = begun(Record())
     late = {name: {**found, "finished_at": "2026-11-23T12:30:00Z"} for name, found in run(2).items()}
     failed = {"check": {"finished_at": "2026-11-23T12:10:00Z", "exit_code": 1, "failures": 1}}
-    started = Started(version="1.0", at="2026-11-23T12:20:05Z")
+    started = DaemonStart(version="1.0", at="2026-11-23T12:20:05Z")
     record = Record(
         runs={**run(1), **late}, jobs=failed, boot_id=NEXT_BOOT, booted_at=NOON + timedelta(minutes=20), daemon=started
     )

@@ -14,10 +14,10 @@ import pytest
 
 from agent.core.policy.policy import OtlpPolicy
 from agent.host.machine.facts import host_id
-from agent.report.otlp.exporter import BOUNDS, Herald
-from agent.report.outbox.file import opened
+from agent.report.otlp.exporter import QUEUE_LIMITS, OtlpExporter
+from agent.report.outbox.file import open_outbox
 from agent.state.store import Store
-from agent.state.timestamps import parse_moment
+from agent.state.timestamps import parse_utc
 from tests.report.installation import CHECKOUT, stored_events
 from tests.report.sent import Told, records, run_ids
 from tests.support.authority import Authority
@@ -84,7 +84,7 @@ def test_all_three_are_told_and_each_says_so(
     assert [body["document"]["id"] for _, _, body in stored_events(centre.directory / "endpoint.db")[1:]] == [ours]
     assert promtool("check", "metrics", content=file.read_text())[0] in {0, 3}
     assert "\nmaestro_outbox_messages 0\n" in file.read_text()
-    assert [told.said(name)["failing_since"] for name in ("centre", "textfile", "otlp")] == [None] * 3
+    assert [told.said(name)["failing_since"] for name in ("endpoint", "prometheus", "otlp")] == [None] * 3
 
 
 def test_with_the_file_alone_no_network_is_imported_and_no_outbox_made(told: Told) -> None:
@@ -105,14 +105,14 @@ def test_a_file_that_cannot_be_written_is_told_with_what_to_do(told: Told) -> No
     told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
 
     failed = told.send()
-    why = told.said("textfile")["why"]
+    why = told.said("prometheus")["why"]
     (told.directory / "missing").mkdir()
     mended = told.send()
 
     assert (failed.returncode, mended.returncode) == (1, 0)
     assert f"there is no directory {told.directory}/missing" in failed.stdout
     assert why in failed.stdout
-    assert told.said("textfile")["failing_since"] is None
+    assert told.said("prometheus")["failing_since"] is None
 
 
 def test_events_wait_for_a_collector_that_is_away_and_numbers_do_not(told: Told, authority: Authority) -> None:
@@ -145,7 +145,7 @@ def test_a_collector_is_left_alone_for_as_long_as_it_says(told: Told, collector:
     done = told.send()
 
     said = told.said("otlp")
-    wait = parse_moment(said["pulse"]["not_before"]) - datetime.now(timezone.utc)
+    wait = parse_utc(said["pulse"]["not_before"]) - datetime.now(timezone.utc)
     assert done.returncode == 1
     assert "metrics: answered 429" in done.stdout
     assert timedelta(minutes=29) < wait <= timedelta(minutes=46)
@@ -271,7 +271,7 @@ def test_what_waits_for_a_collector_is_bounded_and_what_is_lost_is_told(told: To
         told.collect_to(gone)
     place = told.directory / "state/outbox/otlp"
     now = datetime.now(timezone.utc)
-    with opened(str(place), host_id(), BOUNDS, now) as outbox, outbox.changing():
+    with open_outbox(str(place), host_id(), QUEUE_LIMITS, now) as outbox, outbox.changing():
         for number in range(10_000):
             outbox.add("test-event", now, {"number": number, "text": "x" * 1000}, now)
 
@@ -285,7 +285,7 @@ def test_what_waits_for_a_collector_is_bounded_and_what_is_lost_is_told(told: To
     found = records(back)
     (lost,) = [one["attributes"] for one in found if one["eventName"] == "maestro.messages_lost"]
     batches = [one for one in back.taken if one.signal == "logs"]
-    assert size < 2 * BOUNDS.size
+    assert size < 2 * QUEUE_LIMITS.size
     assert said["dropped"] + said["depth"] == 10_001
     assert lost["maestro.messages_lost.count"]["intValue"] == str(said["dropped"])
     assert done.returncode == 0
@@ -309,7 +309,7 @@ def test_what_this_machine_itself_takes_is_no_reason_to_send_nothing(told: Told,
         metrics=True,
     )  # fmt: skip
 
-    done = Herald(wanted, SlowStore(str(told.directory / "state")), str(told.directory / "run")).send()
+    done = OtlpExporter(wanted, SlowStore(str(told.directory / "state")), str(told.directory / "run")).send()
 
     assert (done.why, done.records) == ("", 2)
     assert done.points > 5
@@ -340,7 +340,7 @@ def test_one_that_is_just_being_told_is_busy_and_the_others_are_told(told: Told,
     file = textfile(told)
     now = datetime.now(timezone.utc)
 
-    with opened(str(told.directory / "state/outbox/otlp"), host_id(), BOUNDS, now):
+    with open_outbox(str(told.directory / "state/outbox/otlp"), host_id(), QUEUE_LIMITS, now):
         done = told.send()
 
     assert done.returncode == 5
@@ -364,11 +364,12 @@ def test_an_outbox_that_is_no_outbox_holds_up_no_numbers(told: Told, collector: 
 def test_what_somebody_wrote_into_the_word_of_a_sender_ends_no_other(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector)
     file = textfile(told)
-    for name in ("telling", "telling-otlp", "telling-textfile"):
-        (told.directory / f"run/{name}.json").write_text('{"schema": "maestro.telling/1", "pulse": 7, "listeners": []}')
+    for name in ("exporter-endpoint", "exporter-otlp", "exporter-prometheus"):
+        wrong = '{"schema": "maestro.exporter/1", "pulse": 7, "exporters": []}'
+        (told.directory / f"run/{name}.json").write_text(wrong)
 
     done = told.send()
 
     assert done.returncode == 0, done.stdout
     assert file.exists()
-    assert told.said("otlp")["why"] == told.said("textfile")["why"] == ""
+    assert told.said("otlp")["why"] == told.said("prometheus")["why"] == ""

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.report.metric_values import Document, Labels, Number
-from agent.report.metrics import FAMILIES, figures
+from agent.report.metrics import METRIC_FAMILIES, collect_metrics
 from tests.conftest import CHECKOUT
 from tests.support import reports
 from tests.support.reports import UNIX
 
 
 def points(report: Document) -> dict[str, dict[Labels, Number]]:
-    return {figure.family.prometheus_name: dict(figure.points) for figure in figures(report)}
+    return {figure.family.prometheus_name: dict(figure.points) for figure in collect_metrics(report)}
 
 
 @pytest.mark.parametrize("report", [reports.full(), reports.unknown()], ids=["full", "unknown"])
@@ -28,7 +28,7 @@ def test_the_reports_of_these_tests_are_reports(report: dict[str, Any]) -> None:
 
 
 def test_a_report_that_knows_everything_has_every_number() -> None:
-    assert list(points(reports.full())) == [family.prometheus_name for family in FAMILIES]
+    assert list(points(reports.full())) == [family.prometheus_name for family in METRIC_FAMILIES]
 
 
 def test_numbers_say_what_the_report_says() -> None:
@@ -136,12 +136,12 @@ def test_no_package_and_no_cve_is_a_label() -> None:
     assert said & (names | cves) == set()
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: str(family.name))
+@pytest.mark.parametrize("family", METRIC_FAMILIES, ids=lambda family: str(family.name))
 def test_names_are_in_base_units_and_in_opentelemetrys_manner(family: Any) -> None:
     assert re.fullmatch(r"maestro(\.[a-z][a-z_]*)+", family.name)
     assert family.unit in {"", "s", "By"} or re.fullmatch(r"\{[a-z]+\}", family.unit)
-    assert family.what[0] == family.what[0].upper()
-    assert not family.what.endswith(".")
+    assert family.help[0] == family.help[0].upper()
+    assert not family.help.endswith(".")
 
 
 JUNK = st.recursive(
@@ -154,7 +154,7 @@ JUNK = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(reports.full())), JUNK))
 @settings(max_examples=300)
 def test_a_document_of_any_shape_gives_numbers_without_doubles(report: dict[str, Any]) -> None:
-    for figure in figures(report):
+    for figure in collect_metrics(report):
         labels = [labels for labels, _ in figure.points]
 
         assert len(set(labels)) == len(labels) > 0

@@ -7,27 +7,27 @@ from typing import Any
 
 import pytest
 
-from agent.report.outbox.file import opened
-from agent.report.outbox.outbox import Bounds
-from agent.report.source import Tidings
+from agent.report.outbox.file import open_outbox
+from agent.report.outbox.outbox import OutboxLimits
+from agent.report.source import ReportSource
 from agent.state.store import Store
 from tests.report.given import HOST, NOON, check, golden
 
 
-def tidings(directory: Path, state: Any, outcome: Any) -> Tidings:
+def tidings(directory: Path, state: Any, outcome: Any) -> ReportSource:
     """Return those of a machine with this record."""
     (directory / "history").mkdir()
     for name, document in (("state", state), (f"history/{golden('outcome')['id']}", outcome)):
         (directory / f"{name}.json").write_text(json.dumps(document))
-    return Tidings(Store(str(directory)), str(directory / "run"))
+    return ReportSource(Store(str(directory)), str(directory / "run"))
 
 
 def test_what_reaches_back_beyond_the_calendar_is_told_from_the_first_run(tmp_path: Path) -> None:
     found = tidings(tmp_path, state(), golden("outcome"))
     reach = timedelta(days=999_999)
-    bounds = Bounds(size=1_000_000, age=reach)
+    bounds = OutboxLimits(size=1_000_000, age=reach)
 
-    with opened(str(tmp_path / "outbox"), HOST.id, bounds, NOON) as outbox:
+    with open_outbox(str(tmp_path / "outbox"), HOST.id, bounds, NOON) as outbox:
         found.collect(outbox, reach)
         assert [json.loads(event.body)["type"] for event in outbox.next_events(9, 1 << 20)][:2] == [
             "outbox-begun",

@@ -10,37 +10,37 @@ import pytest
 from agent.errors import HostError, RecordError
 from agent.host.machine import cloud_init
 from agent.host.systemd import notify, watchdog_s
-from agent.state.daemon_status import Liveness, read_daemon
+from agent.state.daemon_status import DaemonStatusFile, read_daemon_status
 from tests.core import given
 
 NOW = given.NOW
 
 
 def test_a_daemon_that_never_was_is_not_alive(tmp_path: Path) -> None:
-    assert read_daemon(str(tmp_path)) is None
+    assert read_daemon_status(str(tmp_path)) is None
 
 
 def test_what_a_living_daemon_says_can_be_read(tmp_path: Path) -> None:
-    liveness = Liveness(str(tmp_path), NOW)
-    liveness.claim()
-    liveness.say(NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"])
+    liveness = DaemonStatusFile(str(tmp_path), NOW)
+    liveness.acquire()
+    liveness.publish(NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"])
 
-    found = read_daemon(str(tmp_path))
+    found = read_daemon_status(str(tmp_path))
 
     assert found is not None
     pid, said = found
     assert pid == os.getpid()
-    assert said.moment("started_at") == NOW
-    assert said.moment("seen_at") == NOW + timedelta(minutes=1)
+    assert said.time("started_at") == NOW
+    assert said.time("seen_at") == NOW + timedelta(minutes=1)
     assert (said.text("doing"), said.texts("problems")) == ("waiting", ["no worker"])
-    assert said.part("next").moment("check") == NOW
+    assert said.child("next").time("check") == NOW
 
 
 def test_a_problem_of_a_thousand_lines_leaves_the_word_readable(tmp_path: Path) -> None:
-    liveness = Liveness(str(tmp_path), NOW)
-    liveness.say(NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"])
+    liveness = DaemonStatusFile(str(tmp_path), NOW)
+    liveness.publish(NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"])
 
-    found = read_daemon(str(tmp_path))
+    found = read_daemon_status(str(tmp_path))
 
     assert found is not None
     wrong, other = found[1].texts("problems")
@@ -49,23 +49,23 @@ def test_a_problem_of_a_thousand_lines_leaves_the_word_readable(tmp_path: Path) 
 
 
 def test_a_daemon_that_gave_up_is_not_alive_and_another_may_be(tmp_path: Path) -> None:
-    first = Liveness(str(tmp_path), NOW)
-    first.claim()
-    first.say(NOW, {}, "", [])
+    first = DaemonStatusFile(str(tmp_path), NOW)
+    first.acquire()
+    first.publish(NOW, {}, "", [])
 
-    first.give_up()
+    first.release()
 
-    assert read_daemon(str(tmp_path)) is None
-    Liveness(str(tmp_path), NOW).claim()
+    assert read_daemon_status(str(tmp_path)) is None
+    DaemonStatusFile(str(tmp_path), NOW).acquire()
 
 
 def test_the_word_of_a_daemon_that_was_killed_is_not_believed(tmp_path: Path) -> None:
-    liveness = Liveness(str(tmp_path), NOW)
-    liveness.say(NOW, {}, "waiting", [])
+    liveness = DaemonStatusFile(str(tmp_path), NOW)
+    liveness.publish(NOW, {}, "waiting", [])
     path = tmp_path / "daemon.json"
     path.write_text(path.read_text().replace(f'"{os.getpid()} ', '"4194304 '))
 
-    assert read_daemon(str(tmp_path)) is None
+    assert read_daemon_status(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"process": 1}'])
@@ -73,12 +73,12 @@ def test_a_word_that_cannot_be_read_is_an_error_with_its_place(tmp_path: Path, t
     (tmp_path / "daemon.json").write_text(text)
 
     with pytest.raises(RecordError, match=r"daemon\.json"):
-        read_daemon(str(tmp_path))
+        read_daemon_status(str(tmp_path))
 
 
 def test_a_place_that_cannot_be_written_is_an_error_of_the_machine() -> None:
     with pytest.raises(HostError, match="cannot be opened"):
-        Liveness("/proc/nowhere", NOW).claim()
+        DaemonStatusFile("/proc/nowhere", NOW).acquire()
 
 
 def test_systemd_is_told_each_assignment_on_a_line_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,13 +122,13 @@ def test_cloud_init_runs_from_its_first_word_to_its_result(tmp_path: Path, monke
     monkeypatch.setattr(cloud_init, "_STATUS", str(status))
     monkeypatch.setattr(cloud_init, "_RESULT", str(result))
 
-    before = cloud_init.cloud_init_runs()
+    before = cloud_init.is_cloud_init_running()
     status.write_text("{}")
-    during = cloud_init.cloud_init_runs()
+    during = cloud_init.is_cloud_init_running()
     os.utime(status, (0, 0))
-    silent = cloud_init.cloud_init_runs()
+    silent = cloud_init.is_cloud_init_running()
     status.write_text("{ }")
     result.write_text("{}")
-    after = cloud_init.cloud_init_runs()
+    after = cloud_init.is_cloud_init_running()
 
     assert (before, during, silent, after) == (False, True, False, False)

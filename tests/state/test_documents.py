@@ -9,7 +9,7 @@ import pytest
 from agent.core.model.facts import ListsState, SourceFault
 from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Why
-from agent.core.packages.explain import Conclusion, Verdict
+from agent.core.packages.explain import Conclusion, GateVerdict
 from agent.report.status.health import Health
 from tests.conftest import CHECKOUT
 
@@ -37,6 +37,6 @@ def test_every_field_is_documented(kind: str) -> None:
     assert found - SAID == set()
 
 
-@pytest.mark.parametrize("words", [Why, Result, Stage, SourceFault, ListsState, Health, Verdict, Conclusion])
+@pytest.mark.parametrize("words", [Why, Result, Stage, SourceFault, ListsState, Health, GateVerdict, Conclusion])
 def test_every_word_of_a_closed_list_is_documented(words: type[Enum]) -> None:
     assert {word.value for word in words} - SAID == set()

@@ -15,14 +15,14 @@ import pytest
 
 from agent.cli.output import print_json, print_lines
 from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, Unseen
-from agent.core.model.kernels import Kernel
+from agent.core.model.kernels import RunningKernel
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
 from agent.core.model.plan import Plan, Scope, Why
-from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import plan_id
-from agent.core.packages.explain import explain
-from agent.report.status.document import Running, status_document, status_lines
-from agent.report.status.runtime import Present
+from agent.core.packages.explain import explain_package
+from agent.report.status.document import RunningJob, status_document, status_lines
+from agent.report.status.runtime import CurrentBoot
 from agent.report.text import explanation_lines, history_line, outcome_lines, plan_lines
 from agent.state.documents import (
     Document,
@@ -32,7 +32,7 @@ from agent.state.documents import (
     reboot_explanation_document,
     watched_parts,
 )
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 from tests.core import given
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
@@ -66,22 +66,22 @@ KEPT = replace(given.REMOVAL, package="linux-image-6.1.0-2-amd64", reason="marke
 OTHER = given.other("libxml2", installed="2.9.14", candidate="2.9.14+dfsg-1.3~deb12u5")
 
 
-def fixes(*cves: str, complete: bool = True, security_upload: bool = True) -> Fixes:
-    return Fixes(cves=cves, security_upload=security_upload, complete=complete)
+def fixes(*cves: str, complete: bool = True, security_upload: bool = True) -> ChangelogFindings:
+    return ChangelogFindings(cves=cves, security_upload=security_upload, complete=complete)
 
 
-def subject(package: str, installed: str = "1", candidate: str = "2") -> Subject:
-    return Subject(package=package, architecture="amd64", installed=installed, candidate=candidate)
+def subject(package: str, installed: str = "1", candidate: str = "2") -> VersionChange:
+    return VersionChange(package=package, architecture="amd64", installed=installed, candidate=candidate)
 
 
-READINGS: Readings = {
+READINGS: Findings = {
     subject("openssl", "3.0.15-1~deb12u1", "3.0.16-1~deb12u1"): fixes("CVE-2024-13176", "CVE-2025-9230"),
     subject("libssl3", "3.0.15-1~deb12u1", "3.0.16-1~deb12u1"): fixes("CVE-2024-13176", complete=False),
     subject("docker.io"): fixes("CVE-2024-41110"),
     subject("nginx"): fixes(),
     subject("libxml2", "2.9.14", "2.9.14+dfsg-1.3~deb12u5"): fixes("CVE-2025-24928", "CVE-2025-27113"),
 }
-KERNEL: Readings = {subject("linux-image-amd64"): fixes(*(f"CVE-2026-{number}" for number in range(1000, 1064)))}
+KERNEL: Findings = {subject("linux-image-amd64"): fixes(*(f"CVE-2026-{number}" for number in range(1000, 1064)))}
 
 
 def full_plan() -> Plan:
@@ -97,7 +97,7 @@ def full_plan() -> Plan:
         reboot=REBOOT,
         other_updates=7,
         others=(OTHER,),
-        kernel=Kernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True),
+        kernel=RunningKernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True),
     )
 
 
@@ -155,8 +155,8 @@ def begun() -> Outcome:
     return given.outcome(id="20261122T051000Z-2", scope=Scope.ALL, message="begun; if this stands, it was cut off")
 
 
-def read(document: Document) -> Reader:
-    return Reader(document, "golden")
+def read(document: Document) -> JsonReader:
+    return JsonReader(document, "golden")
 
 
 def plan(made: Plan) -> Document:
@@ -170,14 +170,14 @@ def run(made: Outcome) -> Document:
 def package() -> Document:
     update = given.update("openssl", on_hold=True, phased=20)
     made = given.plan(held=(given.held("openssl"),))
-    return explanation_document(explain(given.policy(), given.facts(update), made, given.known("openssl")), NOW)
+    return explanation_document(explain_package(given.policy(), given.facts(update), made, given.known("openssl")), NOW)
 
 
 def kernel() -> Document:
     update = given.update("linux-image-amd64")
     made = given.plan(install=(given.step("linux-image-amd64"),))
     known = given.known("linux-image-amd64")
-    return explanation_document(explain(given.policy(), given.facts(update), made, known), NOW, KERNEL)
+    return explanation_document(explain_package(given.policy(), given.facts(update), made, known), NOW, KERNEL)
 
 
 def reboot(flag: Reboot | Unseen) -> Document:
@@ -185,7 +185,7 @@ def reboot(flag: Reboot | Unseen) -> Document:
 
 
 def status(
-    made: Plan | None, last: Outcome | None, flag: Reboot | None = None, running: Running | None = None
+    made: Plan | None, last: Outcome | None, flag: Reboot | None = None, running: RunningJob | None = None
 ) -> Document:
     state: Document = {
         "schema": "maestro.state/1",
@@ -195,7 +195,7 @@ def status(
         "plan": plan(made) if made else None,
     }
     now = (flag.packages, flag.since.timestamp()) if flag and flag.since else None
-    present = Present(given.BOOT, "6.1.0-18-amd64")
+    present = CurrentBoot(given.BOOT, "6.1.0-18-amd64")
     _, document = status_document(
         read(state) if made else None,
         read(run(last)) if last else None,
@@ -241,7 +241,7 @@ TEXTS: dict[str, Callable[[], list[str]]] = {
     "status-healthy": lambda: text_of_status(status(given.plan(), up_to_date())),
     "status-many": lambda: text_of_status(status(many_plan(), None)),
     "status-never": lambda: text_of_status(status(None, None)),
-    "status-running": lambda: text_of_status(status(given.plan(), begun(), running=Running(812, ("upgrade", NOW)))),
+    "status-running": lambda: text_of_status(status(given.plan(), begun(), running=RunningJob(812, ("upgrade", NOW)))),
     "status-no-source": lambda: text_of_status(status(never_plan(), None)),
 }
 

@@ -14,9 +14,9 @@ import pytest
 
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Result
-from agent.core.ports import Refreshed
+from agent.core.ports import RefreshResult
 from agent.errors import BusyError, HostError, RecordError
-from agent.state.record import Memory
+from agent.state.record import Record
 from agent.state.store import REFRESH, STATE, Store
 from tests.core import given
 
@@ -293,7 +293,7 @@ def another_agent(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
 def test_a_second_agent_is_told_who_is_at_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
     said = rf"another maestro-agent \(pid {another_agent.pid}\) is at work"
 
-    with pytest.raises(BusyError, match=said), store.alone():
+    with pytest.raises(BusyError, match=said), store.exclusive():
         raise AssertionError("two agents at work")
 
 
@@ -306,14 +306,14 @@ def test_who_is_at_work_can_be_asked(store: Store, another_agent: "subprocess.Po
 
 
 def test_whoever_is_at_work_is_not_told_of_itself(store: Store) -> None:
-    with store.alone():
+    with store.exclusive():
         assert store.worker_pid() is None
 
 
 def test_when_the_first_agent_is_done_another_may_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
     another_agent.communicate(timeout=10)
 
-    with store.alone():
+    with store.exclusive():
         assert another_agent.returncode == 0
 
 
@@ -321,14 +321,14 @@ def test_an_agent_that_was_killed_leaves_no_lock(store: Store, another_agent: "s
     another_agent.kill()
     another_agent.wait(timeout=10)
 
-    with store.alone():
+    with store.exclusive():
         assert another_agent.returncode == -signal.SIGKILL
 
 
 def test_one_agent_may_work_twice_in_turn(store: Store) -> None:
-    with store.alone():
+    with store.exclusive():
         pass
-    with store.alone():
+    with store.exclusive():
         assert Path(store.directory, "lock").exists()
 
 
@@ -338,7 +338,7 @@ def test_what_a_killed_agent_was_just_writing_is_removed(store: Store) -> None:
     for name in (f"state.json.new-{gone.pid}", f"history/1.json.new-{gone.pid}", f"history/2.json.new-{os.getpid()}"):
         Path(store.directory, name).write_text("half")
 
-    with store.alone():
+    with store.exclusive():
         assert files(store) == ["lock", "running"]
 
 
@@ -349,12 +349,12 @@ def test_what_another_agent_is_still_writing_is_left_alone(
     assert beside.writable()
     Path(beside.directory, f"state.json.new-{another_agent.pid}").write_text("half")
 
-    with beside.alone():
+    with beside.exclusive():
         assert files(beside) == ["lock", "running", f"state.json.new-{another_agent.pid}"]
 
 
 def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:
-    with pytest.raises(HostError, match="/nonexistent/lock: cannot be opened"), Store("/nonexistent").alone():
+    with pytest.raises(HostError, match="/nonexistent/lock: cannot be opened"), Store("/nonexistent").exclusive():
         raise AssertionError("at work without a lock")
 
 
@@ -364,15 +364,15 @@ def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:
 def test_how_fetching_went_is_remembered(store: Store) -> None:
     error = SourceError(source="ppa", fault=SourceFault.EXPIRED, detail="since yesterday")
 
-    Memory(store).keep_refreshed(Refreshed(verified_at=given.NOW, errors=(error,)), given.NOW)
+    Record(store).save_refresh(RefreshResult(verified_at=given.NOW, errors=(error,)), given.NOW)
 
-    assert Memory(store).refreshed() == Refreshed(verified_at=given.NOW, errors=(error,))
+    assert Record(store).load_refresh() == RefreshResult(verified_at=given.NOW, errors=(error,))
 
 
 def test_lists_that_were_never_verified_are_remembered_as_that(store: Store) -> None:
-    Memory(store).keep_refreshed(Refreshed(verified_at=None), given.NOW)
+    Record(store).save_refresh(RefreshResult(verified_at=None), given.NOW)
 
-    assert Memory(store).refreshed() == Refreshed(verified_at=None)
+    assert Record(store).load_refresh() == RefreshResult(verified_at=None)
 
 
 @pytest.mark.parametrize(
@@ -390,43 +390,43 @@ def test_lists_that_were_never_verified_are_remembered_as_that(store: Store) -> 
 def test_a_memory_of_the_wrong_shape_is_no_evidence_of_fresh_lists(store: Store, document: dict[str, object]) -> None:
     store.write(REFRESH, {"schema": "maestro.refresh/1", **document})
 
-    assert Memory(store).refreshed() == Refreshed(verified_at=None)
+    assert Record(store).load_refresh() == RefreshResult(verified_at=None)
 
 
 def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    memory = Memory(Store(str(tmp_path / "file" / "state")))
+    memory = Record(Store(str(tmp_path / "file" / "state")))
 
-    memory.keep_refreshed(Refreshed(verified_at=given.NOW), given.NOW)
-    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+    memory.save_refresh(RefreshResult(verified_at=given.NOW), given.NOW)
+    memory.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
     assert "the record cannot be written there" in memory.problem
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store) -> None:
-    memory = Memory(store)
+    memory = Record(store)
     Path(store.path(STATE)).mkdir()
 
-    memory.keep_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+    memory.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
     assert "state.json: cannot be written" in memory.problem
 
 
 def test_where_the_record_can_be_written_there_is_no_problem(store: Store) -> None:
-    assert Memory(store).problem == ""
+    assert Record(store).problem == ""
 
 
 def test_a_run_that_cannot_be_remembered_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    memory = Memory(Store(str(tmp_path / "file" / "state")))
+    memory = Record(Store(str(tmp_path / "file" / "state")))
 
     with pytest.raises(HostError, match="cannot be written"):
-        memory.keep_outcome(given.outcome(result=Result.UPDATED), given.NOW)
+        memory.save_outcome(given.outcome(result=Result.UPDATED), given.NOW)
 
 
 def test_runs_of_one_second_get_ids_in_their_order(store: Store) -> None:
-    memory = Memory(store)
+    memory = Record(store)
     ids = []
     for _ in range(3):
         ids.append(memory.new_run_id(given.NOW))

@@ -11,16 +11,26 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from agent.core.model.facts import Known, Lists, ListsState, PackageState, Reboot, Repair, SourceError, Unseen, Update
-from agent.core.model.kernels import Image, Kernels, Need, Removal, Unneeded
+from agent.core.model.facts import (
+    KnownPackage,
+    Lists,
+    ListsState,
+    PackageState,
+    Reboot,
+    Repair,
+    SourceError,
+    Unseen,
+    Update,
+)
+from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
 from agent.core.model.outcome import LockWait, Stage
 from agent.core.model.plan import Held, Resolution, Scope, Step, Why
-from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.gates import Refusal
 from agent.core.packages.kernels import image_release
-from agent.core.packages.verify import HEALTHY
-from agent.core.ports import Archive, Download, PackagesSeen, Refreshed, Wanted
-from agent.core.reboot.services import Watched
+from agent.core.packages.verify import HEALTHY_STATES
+from agent.core.ports import Archive, ChangelogRequest, Download, PackagesSeen, RefreshResult
+from agent.core.reboot.services import ServiceScan
 from agent.errors import BusyError, ChangedError
 
 ARCHITECTURE = "amd64"
@@ -64,7 +74,7 @@ class Simulated:
         """The running kernel's release."""
         self.unneeded: set[str] = set()
         """Packages that the package manager calls garbage."""
-        self.needs: tuple[Need, ...] = ()
+        self.needs: tuple[Dependency, ...] = ()
         """What leans on them."""
         self.before_remove: deque[Callable[[], None]] = deque()
         """What happens on the machine just before each of the coming removals."""
@@ -84,7 +94,7 @@ class Simulated:
         """Files that lie in apt's archive."""
         self._own: set[str] = set()
         """Those that the present run put there."""
-        self.cves: dict[str, Fixes] = {}
+        self.cves: dict[str, ChangelogFindings] = {}
         """What the changelog of each package's newest version says; nothing can be read of others."""
         self.read_ahead: list[str] = []
         """Packages whose changelogs were read out of archives, in order."""
@@ -141,10 +151,10 @@ class Simulated:
     def reboot(self) -> Reboot | Unseen:
         return self.required_reboot
 
-    def watched(self) -> Watched:
+    def scan_services(self) -> ServiceScan:
         stale = tuple(sorted(self.stale_units))
         replaced = Unseen(reason=self.unseen_processes) if self.unseen_processes else stale
-        return Watched(boot_id=f"boot-{self.boot}", replaced=replaced)
+        return ServiceScan(boot_id=f"boot-{self.boot}", replaced=replaced)
 
     # the port PackageEngine
 
@@ -152,7 +162,7 @@ class Simulated:
     def lock(self) -> LockWait:
         return LockWait(by=self.holder or None)
 
-    def turn(self) -> AbstractContextManager[None]:
+    def apt_daily_lock(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def refresh(self) -> tuple[SourceError, ...]:
@@ -161,11 +171,11 @@ class Simulated:
             self.lists = list(self.archive)
         return tuple(replace(error, security=None) for error in self.refresh_errors)  # a look finds out
 
-    def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
+    def observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:
         unfinished = tuple(
             Repair(package=name, architecture=ARCHITECTURE, state=state.state)
             for name, state in self.packages.items()
-            if state.state not in HEALTHY
+            if state.state not in HEALTHY_STATES
         )
         return PackagesSeen(
             lists=self._judge_lists(now, refreshed),
@@ -174,12 +184,12 @@ class Simulated:
             kernels=self._kernels(),
         )
 
-    def find(self, name: str) -> Known | None:
+    def find(self, name: str) -> KnownPackage | None:
         state = self.packages.get(name)
         if state is None and not any(offer.package == name for offer in self.lists):
             return None
         installed = state.version if state is not None else None
-        return Known(package=name, architecture=ARCHITECTURE, installed=installed, on_hold=name in self.on_hold)
+        return KnownPackage(package=name, architecture=ARCHITECTURE, installed=installed, on_hold=name in self.on_hold)
 
     def similar(self, name: str) -> tuple[str, ...]:
         return tuple(sorted(one for one in self.packages if one[:3] == name[:3]))
@@ -228,7 +238,7 @@ class Simulated:
                 self.put(step.package, int(step.candidate), "unpacked")
         return {**errors, **self._configure(carry_on=carry_on)}
 
-    def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
+    def remove(self, removals: Sequence[KernelRemoval]) -> Mapping[str, str]:
         self._act("remove", removals)
         if self.before_remove:
             self.before_remove.popleft()()
@@ -261,32 +271,32 @@ class Simulated:
     def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
         return tuple(file for name, file, at in self.conffiles if f"{name}:{ARCHITECTURE}" in packages and at >= since)
 
-    def tidy(self) -> None:
+    def remove_downloads(self) -> None:
         self.downloaded -= self._own
         self._own.clear()
 
     # the port Changelogs
 
-    def absent(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
         return tuple(
             Archive(package=step.package, architecture=step.architecture, version=step.candidate)
             for step in steps
             if step.package not in self.downloaded
         )
 
-    def fetch_ahead(self, steps: Sequence[Step]) -> Mapping[str, str]:
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[str, str]:
         failed = self.fetch(steps, Scope.SECURITY).failed
         self._own.clear()
         return failed
 
-    def read(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Subject, Fixes | None]]:
+    def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         for one in wanted:
             package = one.subject.package
             if package in self.cves and (one.may_fetch or package in self.downloaded):
                 self.read_ahead.append(package)
                 yield one.subject, self.cves[package]
 
-    def read_installed(self, subjects: Sequence[Subject]) -> Readings:
+    def read_installed(self, subjects: Sequence[VersionChange]) -> Findings:
         return {one: self.cves[one.package] for one in subjects if one.package in self.cves}
 
     def discard(self, archives: Sequence[Archive]) -> None:
@@ -294,7 +304,7 @@ class Simulated:
 
     # how it works
 
-    def _act(self, what: str, steps: Sequence[Step | Removal] = ()) -> None:
+    def _act(self, what: str, steps: Sequence[Step | KernelRemoval] = ()) -> None:
         if self.holder:
             raise BusyError(f"{self.holder} holds /var/lib/dpkg/lock-frontend")
         self.done.append(" ".join([what, *(step.package for step in steps)]))
@@ -317,7 +327,7 @@ class Simulated:
         return errors
 
     def _healthy(self, name: str) -> bool:
-        return name in self.packages and self.packages[name].state in HEALTHY
+        return name in self.packages and self.packages[name].state in HEALTHY_STATES
 
     def _needs(self, name: str) -> tuple[str, ...]:
         found = (o.needs for o in self.lists if o.package == name and str(o.version) == self.packages[name].version)
@@ -335,7 +345,7 @@ class Simulated:
             if installed != step.installed or (step.package, step.candidate) not in allowed:
                 raise ChangedError(f"{step.package} {step.candidate} is no longer what the plan was made for")
 
-    def _judge_lists(self, now: datetime, refreshed: Refreshed) -> Lists:
+    def _judge_lists(self, now: datetime, refreshed: RefreshResult) -> Lists:
         security = {error.source: error.security for error in self.refresh_errors}
         errors = tuple(replace(error, security=security.get(error.source)) for error in refreshed.errors)
         at = refreshed.verified_at
@@ -346,16 +356,16 @@ class Simulated:
             state = ListsState.STALE
         return Lists(state=state, updated_at=at, errors=errors)
 
-    def _kernels(self) -> Kernels:
+    def _kernels(self) -> KernelFacts:
         releases = ((image_release(name), name) for name in sorted(self.packages, key=self._version))
-        return Kernels(
+        return KernelFacts(
             running=self.running,
             patterns=("linux-.*",),
             images=tuple(
-                Image(release=release, version=str(self._version(name))) for release, name in releases if release
+                KernelImage(release=release, version=str(self._version(name))) for release, name in releases if release
             ),
             unneeded=tuple(
-                Unneeded(
+                AutoRemovable(
                     package=name,
                     architecture=ARCHITECTURE,
                     version=str(self._version(name)),

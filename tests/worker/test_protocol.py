@@ -8,18 +8,18 @@ import pytest
 from agent.core.model.plan import Scope
 from agent.errors import RecordError, UsageError
 from agent.worker.protocol import (
-    Answer,
-    Request,
+    JobAnswer,
+    JobRequest,
     Verb,
     decode_line,
     decode_request,
     encode_answer,
+    encode_progress,
     encode_request,
-    encode_tell,
 )
 
-REQUEST = Request(
-    verb=Verb.UPGRADE, scope=Scope.ALL, plan_id="p", wait=True, brief=True, asked_by="ann", state_dir="/s"
+REQUEST = JobRequest(
+    verb=Verb.UPGRADE, scope=Scope.ALL, plan_id="p", wait=True, omit_document=True, requested_by="ann", state_dir="/s"
 )
 
 
@@ -33,7 +33,7 @@ def test_a_request_arrives_as_it_was_sent() -> None:
 
 
 def test_where_the_record_and_the_configuration_are_is_not_for_the_asker_to_say() -> None:
-    sent = encode_request(Request(verb=Verb.CHECK, state_dir="/tmp/theirs")).strip()  # noqa: S108 - nothing is written
+    sent = encode_request(JobRequest(verb=Verb.CHECK, state_dir="/tmp/theirs")).strip()  # noqa: S108 - nothing is written
 
     assert decode_request(sent, "/s").state_dir == "/s"
     assert decode_request(sent, "/s").config is None
@@ -70,13 +70,13 @@ def test_what_is_no_request_at_all_is_refused(raw: bytes) -> None:
 
 
 def test_a_long_name_of_an_asker_is_cut() -> None:
-    assert len(decode_request(line(asked_by="x" * 3000), "/s").asked_by) == 64
+    assert len(decode_request(line(requested_by="x" * 3000), "/s").requested_by) == 64
 
 
 def test_progress_and_answers_arrive_as_they_were_sent() -> None:
-    answer = Answer(exit_code=10, document={"schema": "s", "held": [1]}, error="e")
+    answer = JobAnswer(exit_code=10, document={"schema": "s", "held": [1]}, error="e")
 
-    assert decode_line(encode_tell("half way\n").decode()) == "half way\n"
+    assert decode_line(encode_progress("half way\n").decode()) == "half way\n"
     assert decode_line(encode_answer(answer).decode()) == answer
 
 

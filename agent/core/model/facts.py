@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from agent.core.model.kernels import NO_KERNELS, Kernels
+from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts
 
 
 class ListsState(Enum):
@@ -80,13 +80,13 @@ class Update:
     """Phased-Update-Percentage that defers this version on this machine; None where none does."""
 
 
-UNMET = "unmet-dependencies"
+UNMET_DEPENDENCIES = "unmet-dependencies"
 """State of an installed package whose dependencies are not met: nothing that dpkg could finish by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """A package that dpkg left unfinished; `state` in dpkg's own words ("half-configured"), or `UNMET`."""
+    """A package that dpkg left unfinished; `state` in dpkg's own words ("half-configured"), or `UNMET_DEPENDENCIES`."""
 
     package: str
     architecture: str
@@ -112,7 +112,7 @@ class Facts:
     """A package may be here twice: with its security update, and with a higher version from elsewhere."""
     repair: tuple[Repair, ...]
     reboot: Reboot | Unseen
-    kernels: Kernels = NO_KERNELS
+    kernels: KernelFacts = NO_KERNEL_FACTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class PackageState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownPackage:
     """One package that the package manager knows by name."""
 
     package: str

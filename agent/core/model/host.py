@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.report.document import Document
-from agent.state.timestamps import moment
+from agent.state.timestamps import format_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class HostFacts:
     """What a report says of the machine itself."""
 
     id: str
@@ -29,7 +29,7 @@ class Host:
         return {
             "id": self.id,
             "boot_id": self.boot_id,
-            "booted_at": moment(self.booted_at) if self.booted_at else None,
+            "booted_at": format_utc(self.booted_at) if self.booted_at else None,
             "name": self.name,
             "os": system,
             "architecture": self.architecture,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class KernelImage:
     """An installed kernel image; `release` is what `uname -r` says where it runs."""
 
     release: str
@@ -12,7 +12,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unneeded:
+class AutoRemovable:
     """An installed package that libapt calls garbage: nothing that somebody asked for needs it."""
 
     package: str
@@ -28,7 +28,7 @@ class Unneeded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Dependency:
     """One dependency of an installed package: any one of these (`name:architecture`) meets it."""
 
     package: str
@@ -36,28 +36,28 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kernels:
+class KernelFacts:
     """What one look saw of kernels."""
 
     running: str
     """The running kernel's release (`uname -r`)."""
     patterns: tuple[str, ...]
     """Regular expressions of apt's `APT::VersionedKernelPackages`: names before `-` and a release."""
-    images: tuple[Image, ...]
+    images: tuple[KernelImage, ...]
     """Oldest first, by dpkg's order of the packages' versions."""
-    unneeded: tuple[Unneeded, ...]
-    needs: tuple[Need, ...]
+    unneeded: tuple[AutoRemovable, ...]
+    needs: tuple[Dependency, ...]
     """Every dependency that an unneeded kernel package helps to meet."""
     build: str = ""
     """What the running kernel says of its build (`uname -v`)."""
 
 
-NO_KERNELS = Kernels(running="", patterns=(), images=(), unneeded=(), needs=())
+NO_KERNEL_FACTS = KernelFacts(running="", patterns=(), images=(), unneeded=(), needs=())
 """A machine where nothing is superseded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
+class KernelRemoval:
     """A package that is removed, or one that stays although apt would let it go; `reason` says why in words."""
 
     package: str
@@ -72,19 +72,19 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Superseded:
+class ObsoleteKernels:
     """What becomes of the kernels that apt calls garbage."""
 
-    remove: tuple[Removal, ...] = ()
-    kept: tuple[Removal, ...] = ()
+    remove: tuple[KernelRemoval, ...] = ()
+    kept: tuple[KernelRemoval, ...] = ()
 
 
-NOTHING_SUPERSEDED = Superseded()
+NO_OBSOLETE_KERNELS = ObsoleteKernels()
 """No kernel goes, and none needs a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
+class RunningKernel:
     """The running kernel's release beside that of the newest installed one; None where it cannot be told."""
 
     running: str | None
@@ -92,5 +92,5 @@ class Kernel:
     outdated: bool | None
 
 
-NO_KERNEL = Kernel(running=None, newest=None, outdated=None)
+UNKNOWN_KERNEL = RunningKernel(running=None, newest=None, outdated=None)
 """Nothing is known."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen
-from agent.core.model.kernels import Removal
+from agent.core.model.kernels import KernelRemoval
 from agent.core.model.plan import Held, Scope, Step
 
 
@@ -65,7 +65,7 @@ class Outcome:
     """The transaction that has begun and whose end is not on record yet."""
     removed: tuple[str, ...] = ()
     """Packages (`name:architecture`) that dpkg took away: an upgrade had taken over the last of their files."""
-    superseded: tuple[Removal, ...] = ()
+    superseded: tuple[KernelRemoval, ...] = ()
     """Superseded kernels that were removed as planned."""
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()

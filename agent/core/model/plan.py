@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen, Update
-from agent.core.model.kernels import NO_KERNEL, Kernel, Removal
+from agent.core.model.kernels import UNKNOWN_KERNEL, KernelRemoval, RunningKernel
 
 
 class Scope(Enum):
@@ -106,9 +106,9 @@ class Plan:
     reboot: Reboot | Unseen
     other_updates: int
     """How many are on offer that are not security updates and not part of this plan; `others` are they."""
-    remove: tuple[Removal, ...] = ()
+    remove: tuple[KernelRemoval, ...] = ()
     """Superseded kernels."""
-    kept: tuple[Removal, ...] = ()
+    kept: tuple[KernelRemoval, ...] = ()
     """Kernels that nothing needs and that stay all the same, with the reason."""
     others: tuple[Update, ...] = ()
-    kernel: Kernel = NO_KERNEL
+    kernel: RunningKernel = UNKNOWN_KERNEL

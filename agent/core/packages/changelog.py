@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.core.packages.cves import Fixes
+from agent.core.packages.cves import ChangelogFindings
 
 _HEADER = re.compile(
     r"[a-z0-9][a-z0-9+.-]{0,200}[ \t]{1,9}\((?P<version>[^() \t]{1,300})\)"
@@ -26,7 +26,7 @@ _CVE = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ChangelogEntry:
     """One entry of a changelog: a version of the source package, and what it says of itself."""
 
     version: str
@@ -43,7 +43,7 @@ class Entry:
         return any(name.endswith("-security") for name in self.distributions)
 
 
-def entries(lines: Iterable[str]) -> Iterator[Entry]:
+def parse_entries(lines: Iterable[str]) -> Iterator[ChangelogEntry]:
     """Parse entries from the top; no line is drawn beyond the header that ends the entry given out last."""
     header: re.Match[str] | None = None
     body: list[str] = []
@@ -59,14 +59,14 @@ def entries(lines: Iterable[str]) -> Iterator[Entry]:
         yield _entry(header, body)
 
 
-def fixes(
+def collect_findings(
     lines: Iterable[str],
     *,
     installed: str,
     candidate: str,
     compare: Callable[[str, str], int],
     before: Callable[[], Iterable[str]] = tuple,
-) -> Fixes | None:
+) -> ChangelogFindings | None:
     """Gather what the entries above the installed version, up to the candidate, fix; both are source versions.
 
     `compare` is dpkg's order: below, at or above zero. Returns None where the changelog says nothing of what
@@ -75,10 +75,10 @@ def fixes(
     names was fixed already.
     """
     if compare(installed, candidate) >= 0:  # rebuilt from the same source: there is nothing to be named
-        return Fixes(cves=(), security_upload=False, complete=True)
+        return ChangelogFindings(cves=(), security_upload=False, complete=True)
     cves: set[str] = set()
     security = complete = seen = branched = False
-    for entry in entries(lines):
+    for entry in parse_entries(lines):
         if compare(entry.version, installed) <= 0:
             complete = True
             branched = compare(entry.version, installed) < 0
@@ -90,8 +90,8 @@ def fixes(
     if not seen:
         return None
     if branched:
-        cves.difference_update(*(entry.cves for entry in entries(before())))
-    return Fixes(cves=tuple(sorted(cves, key=_order)), security_upload=security, complete=complete)
+        cves.difference_update(*(entry.cves for entry in parse_entries(before())))
+    return ChangelogFindings(cves=tuple(sorted(cves, key=_order)), security_upload=security, complete=complete)
 
 
 def source_version(version: str) -> str:
@@ -102,11 +102,11 @@ def source_version(version: str) -> str:
     return re.sub(r"\+b[0-9]{1,9}\Z", "", version)
 
 
-def _entry(header: re.Match[str], body: list[str]) -> Entry:
+def _entry(header: re.Match[str], body: list[str]) -> ChangelogEntry:
     text = "\n".join([header["fields"], *body])
     urgency = _URGENCY.search(header["fields"])
     cves = {f"CVE-{year}-{number}" for year, number in _CVE.findall(text)}
-    return Entry(
+    return ChangelogEntry(
         version=header["version"],
         distributions=tuple(header["distributions"].lower().split()),
         urgency=urgency[1].lower() if urgency else "",

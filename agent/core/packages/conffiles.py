@@ -12,7 +12,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 
-class Place(Enum):
+class NoPlainFile(Enum):
     """What is where a configuration file should be, if it is no plain file."""
 
     EMPTY = "empty"
@@ -20,7 +20,7 @@ class Place(Enum):
     """A link, a directory or a device: dpkg compares nothing, and leaves it and the new version side by side."""
 
 
-class Question(Enum):
+class PromptReason(Enum):
     """What dpkg would ask about, in words that follow the file's name."""
 
     MODIFIED = "was changed on this machine, and the new version brings a changed one too"
@@ -35,21 +35,21 @@ class Conffile:
 
     recorded: tuple[str, ...]
     """What dpkg has on record: the package's own sum or, without one, those of others that had this file."""
-    local: str | Place
+    local: str | NoPlainFile
     packaged: str | None
     """None where the new version brings no file that dpkg would unpack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ConffilePrompt:
     """A question that dpkg would ask, and about which file."""
 
     file: str
-    question: Question
+    question: PromptReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class DpkgOptions:
     """What an administrator's configuration of dpkg has to do with configuration files."""
 
     forced: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class Options:
         return next((wanted for wanted, pattern in reversed(self.paths) if fnmatchcase(name, pattern)), True)
 
 
-NONE = Options()
+DPKG_DEFAULTS = DpkgOptions()
 """dpkg as it comes."""
 _FORCE = re.compile(r"(force|no-force|refuse)(?:-|[ \t]*=[ \t]*|[ \t]+)(\S+)")
 _PATH = re.compile(r"path-(include|exclude)(?:[ \t]*=[ \t]*|[ \t]+)(\S.*)")
@@ -75,34 +75,34 @@ THINGS = frozenset({"confask", "confdef", "confmiss", "confnew", "confold"})
 """What can be forced about configuration files (dpkg(1), --force-things)."""
 
 
-def question(conffile: Conffile, options: Options = NONE) -> Question | None:
+def prompt_reason(conffile: Conffile, options: DpkgOptions = DPKG_DEFAULTS) -> PromptReason | None:
     """Return what dpkg would ask about this file, were it run with these options; None where nothing."""
-    if conffile.packaged is None or conffile.local is Place.NOT_A_FILE or conffile.local == conffile.packaged:
+    if conffile.packaged is None or conffile.local is NoPlainFile.NOT_A_FILE or conffile.local == conffile.packaged:
         return None
-    if options.answers or (conffile.local is Place.EMPTY and "confmiss" in options.forced):
+    if options.answers or (conffile.local is NoPlainFile.EMPTY and "confmiss" in options.forced):
         return None
     if not conffile.recorded:
-        return None if conffile.local is Place.EMPTY else Question.CREATED
+        return None if conffile.local is NoPlainFile.EMPTY else PromptReason.CREATED
     # Of several other packages that had the file, dpkg goes by the one whose list of files it happened to read last.
     asked = (_compare(conffile, recorded, ask="confask" in options.forced) for recorded in conffile.recorded)
     return next((one for one in asked if one is not None), None)
 
 
-def _compare(conffile: Conffile, recorded: str, *, ask: bool) -> Question | None:
+def _compare(conffile: Conffile, recorded: str, *, ask: bool) -> PromptReason | None:
     if conffile.local == recorded:
         return None
     if conffile.packaged == recorded:
-        return Question.UNCHANGED if ask else None
-    return Question.DELETED if conffile.local is Place.EMPTY else Question.MODIFIED
+        return PromptReason.UNCHANGED if ask else None
+    return PromptReason.DELETED if conffile.local is NoPlainFile.EMPTY else PromptReason.MODIFIED
 
 
-def in_words(asked: Iterable[Asked], package: str) -> str:
+def describe_prompts(asked: Iterable[ConffilePrompt], package: str) -> str:
     """Say which files stand in the way of a package, and what to do about it."""
     files = "; ".join(f"{one.file} {one.question.value}" for one in asked)
     return f'{files}. Decide by hand (apt-get install {package}), or set security.conffiles = "keep"'
 
 
-def read_options(lines: Iterable[str]) -> Options:
+def read_options(lines: Iterable[str]) -> DpkgOptions:
     """Read what concerns configuration files from options as dpkg.cfg(5) holds them, in dpkg's order; later ones win.
 
     Leading hyphens are accepted too, as on the command line.
@@ -117,4 +117,4 @@ def read_options(lines: Iterable[str]) -> Options:
             named = set(found[2].strip("\"'").split(","))
             things = THINGS if "all" in named else THINGS & named
             forced = forced | things if found[1] == "force" else forced - things
-    return Options(forced=frozenset(forced), paths=tuple(paths))
+    return DpkgOptions(forced=frozenset(forced), paths=tuple(paths))

@@ -8,7 +8,7 @@ from agent.core.model.plan import Held, Plan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fixes:
+class ChangelogFindings:
     """What a changelog names between the installed version and the candidate."""
 
     cves: tuple[str, ...]
@@ -19,13 +19,13 @@ class Fixes:
     """Whether the changelog reached back to the installed version; Ubuntu cuts old entries off."""
 
     @property
-    def said(self) -> bool:
+    def conclusive(self) -> bool:
         """Whether the reading says anything: that a part of a changelog names no CVE says nothing."""
         return self.complete or bool(self.cves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class VersionChange:
     """One package brought from one version to another: what a reading is of."""
 
     package: str
@@ -34,7 +34,7 @@ class Subject:
     candidate: str
 
     @classmethod
-    def of(cls, item: Update | Step | Held) -> "Subject | None":
+    def of(cls, item: Update | Step | Held) -> "VersionChange | None":
         """Return the subject of an update; None for a new package, which fixes nothing on this machine."""
         if item.installed is None:
             return None
@@ -43,32 +43,32 @@ class Subject:
         )
 
 
-Readings = Mapping[Subject, Fixes | None]
+Findings = Mapping[VersionChange, ChangelogFindings | None]
 """What was read; None where there was no changelog, or one that says nothing of these versions."""
-NOTHING_READ: Readings = {}
+NO_FINDINGS: Findings = {}
 
 
-def reading_of(readings: Readings, item: Update | Step | Held) -> Fixes | None:
+def findings_of(readings: Findings, item: Update | Step | Held) -> ChangelogFindings | None:
     """Return what is known of an update; None where it was not read, or where the reading says nothing."""
-    subject = Subject.of(item)
-    return reading(readings, subject) if subject is not None else None
+    subject = VersionChange.of(item)
+    return findings_for(readings, subject) if subject is not None else None
 
 
-def reading(readings: Readings, subject: Subject) -> Fixes | None:
-    """As `reading_of`, by subject."""
+def findings_for(readings: Findings, subject: VersionChange) -> ChangelogFindings | None:
+    """As `findings_of`, by subject."""
     found = readings.get(subject)
-    return found if found is not None and found.said else None
+    return found if found is not None and found.conclusive else None
 
 
-def hidden(plan: Plan, readings: Readings) -> Iterator[tuple[Update, Fixes]]:
+def unlabelled_security_fixes(plan: Plan, readings: Findings) -> Iterator[tuple[Update, ChangelogFindings]]:
     """Find updates that are no security updates by their origin and no part of the plan, but hold a security fix.
 
     Where the package has a security update too, only what goes beyond that one counts.
     """
     items: list[Step | Held] = [*plan.install, *plan.held]
-    known = {(item.package, item.architecture): reading_of(readings, item) for item in items}
+    known = {(item.package, item.architecture): findings_of(readings, item) for item in items}
     for update in plan.others:
-        found = reading_of(readings, update)
+        found = findings_of(readings, update)
         key = (update.package, update.architecture)
         if found is None:
             continue

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.core.model.facts import Facts, Repair, Update
-from agent.core.model.kernels import NOTHING_SUPERSEDED, Removal, Superseded
+from agent.core.model.kernels import NO_OBSOLETE_KERNELS, KernelRemoval, ObsoleteKernels
 from agent.core.model.plan import Held, Plan, Resolution, Scope, Step, Why
-from agent.core.packages.gates import Refusal, _unlisted, gate
-from agent.core.packages.kernels import compared, superseded
+from agent.core.packages.gates import Refusal, _unlisted, first_refusal
+from agent.core.packages.kernels import compare_running, obsolete_kernels
 from agent.core.policy.policy import RUNTIME_PACKAGES, Policy
 
 
@@ -33,24 +33,24 @@ def admit(policy: Policy, facts: Facts, scope: Scope, dropped: Mapping[str, Refu
     """
     admitted: dict[tuple[str, str], Update] = {}
     held: list[Held] = []
-    for update in wanted(facts, scope):
+    for update in updates_in_scope(facts, scope):
         key = (update.package, update.architecture)
         if key in admitted:
             continue
-        refusal = (dropped or {}).get(f"{update.package}:{update.architecture}") or gate(policy, update)
+        refusal = (dropped or {}).get(f"{update.package}:{update.architecture}") or first_refusal(policy, update)
         if refusal is None:
             admitted[key] = update
         else:
             held.append(Held.of(update, *refusal))
-    apart = torn_apart(held, admitted.values())
+    apart = split_runtime_group(held, admitted.values())
     kept = (update for update in admitted.values() if update not in apart)
     return Admission(admitted=tuple(kept), held=(*held, *(Held.of(one, *refusal) for one, refusal in apart.items())))
 
 
-Wanted = TypeVar("Wanted", Update, Step)
+UpdateOrStep = TypeVar("UpdateOrStep", Update, Step)
 
 
-def torn_apart(held: Iterable[Held], rest: Iterable[Wanted]) -> dict[Wanted, Refusal]:
+def split_runtime_group(held: Iterable[Held], rest: Iterable[UpdateOrStep]) -> dict[UpdateOrStep, Refusal]:
     """Return what of the container runtime must stay because another part of it is held back."""
     first = next((item for item in held if item.package in RUNTIME_PACKAGES), None)
     if first is None:
@@ -59,7 +59,7 @@ def torn_apart(held: Iterable[Held], rest: Iterable[Wanted]) -> dict[Wanted, Ref
     return {item: (Why.RUNTIME_MANAGED, words) for item in rest if item.package in RUNTIME_PACKAGES}
 
 
-def wanted(facts: Facts, scope: Scope) -> tuple[Update, ...]:
+def updates_in_scope(facts: Facts, scope: Scope) -> tuple[Update, ...]:
     """Return what the scope asks for; with everything asked for, the highest version of a package comes first.
 
     Its security update comes behind that, for a higher version that may not be had must not hide it.
@@ -70,7 +70,7 @@ def wanted(facts: Facts, scope: Scope) -> tuple[Update, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retreat:
+class Fallback:
     """Less than was tried, after the resolver refused some of it."""
 
     tried: tuple[Update, ...]
@@ -79,22 +79,22 @@ class Retreat:
     """What is no longer asked for."""
 
 
-def retreats(
+def next_attempt(
     policy: Policy, facts: Facts, scope: Scope, tried: tuple[Update, ...], resolution: Resolution
-) -> Retreat | None:
+) -> Fallback | None:
     """Return what else may be tried, or must not be tried alone, after the resolver's answer; None where it stands."""
     lower = _fallbacks(policy, facts, scope, resolution.refused)
     if lower:
         over = {_key(update) for update in lower}
-        return Retreat(
+        return Fallback(
             tried=(*(update for update in tried if _key(update) not in over), *lower),
             held=tuple(held for held in resolution.refused if _key(held) in over),
         )
-    apart = torn_apart(resolution.refused, resolution.steps)
+    apart = split_runtime_group(resolution.refused, resolution.steps)
     if not apart:
         return None
     refused = (held for held in resolution.refused if held.package in RUNTIME_PACKAGES)
-    return Retreat(
+    return Fallback(
         tried=tuple(update for update in tried if update.package not in RUNTIME_PACKAGES),
         held=(*refused, *(Held.of(step, *refusal) for step, refusal in apart.items() if not step.new)),
     )
@@ -110,7 +110,7 @@ def _fallbacks(policy: Policy, facts: Facts, scope: Scope, refused: Iterable[Hel
         for update in facts.updates
         if update.security
         and over.get(_key(update), update.candidate) != update.candidate
-        and gate(policy, update) is None
+        and first_refusal(policy, update) is None
     )
 
 
@@ -118,9 +118,9 @@ def _key(item: Update | Step | Held) -> tuple[str, str]:
     return (item.package, item.architecture)
 
 
-def retire(
+def plan_kernel_removal(
     policy: Policy, facts: Facts, install: Iterable[Step], untouchable: Callable[[str], Refusal | None]
-) -> Superseded:
+) -> ObsoleteKernels:
     """Decide which superseded kernels are removed by a plan that installs these steps.
 
     `untouchable` is `veto`, or says more.
@@ -131,16 +131,16 @@ def retire(
         return refusal[1] if refusal else None
 
     if not policy.security.remove_old_kernels:
-        return NOTHING_SUPERSEDED
-    return superseded(facts.kernels, [step.package for step in install], keeps)
+        return NO_OBSOLETE_KERNELS
+    return obsolete_kernels(facts.kernels, [step.package for step in install], keeps)
 
 
-def settle(
+def build_plan(
     facts: Facts,
     scope: Scope,
     admission: Admission,
     resolution: Resolution,
-    kernels: Superseded = NOTHING_SUPERSEDED,
+    kernels: ObsoleteKernels = NO_OBSOLETE_KERNELS,
 ) -> Plan:
     """Put the plan together from what was admitted and what the resolver answered."""
     install = tuple(sorted(resolution.steps, key=lambda step: (step.package, step.architecture)))
@@ -169,11 +169,13 @@ def settle(
         others=others,
         remove=kernels.remove,
         kept=kernels.kept,
-        kernel=compared(facts.kernels),
+        kernel=compare_running(facts.kernels),
     )
 
 
-def plan_id(scope: Scope, install: Iterable[Step], repair: Iterable[Repair], remove: Iterable[Removal] = ()) -> str:
+def plan_id(
+    scope: Scope, install: Iterable[Step], repair: Iterable[Repair], remove: Iterable[KernelRemoval] = ()
+) -> str:
     """Return a short digest that is the same exactly when the work is the same (12 hex digits)."""
     lines = [scope.value]
     lines += [f"{s.package}:{s.architecture} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]

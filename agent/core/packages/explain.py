@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from agent.core.model.facts import Facts, Known, ListsState, Update
+from agent.core.model.facts import Facts, KnownPackage, ListsState, Update
 from agent.core.model.plan import Held, Plan, Why
 from agent.core.packages.gates import GATES
 from agent.core.policy.policy import Conffiles, Policy
 
 
-class Verdict(Enum):
+class GateVerdict(Enum):
     """How one gate stands."""
 
     OPEN = "open"
@@ -28,11 +28,11 @@ class Conclusion(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class GateReport:
     """One gate: its verdict, the reason in words, and what would open it where it is shut."""
 
     name: str
-    verdict: Verdict
+    verdict: GateVerdict
     reason: str
     opens: str | None = None
 
@@ -46,7 +46,7 @@ class Explanation:
     installed: str | None
     candidate: str | None
     conclusion: Conclusion
-    gates: tuple[Gate, ...]
+    gates: tuple[GateReport, ...]
 
 
 _OPENS = {
@@ -65,9 +65,9 @@ _OPENS = {
     Why.NO_SPACE: "make room on the file system",
     Why.CONFFILE: 'decide by hand: apt-get install {package}; or security.conffiles = "keep"',
 }
-_CONFFILES = Gate(
+_CONFFILES = GateReport(
     name="conffiles",
-    verdict=Verdict.UNKNOWN,
+    verdict=GateVerdict.UNKNOWN,
     reason="whether dpkg would ask about a configuration file is known only once the package is downloaded",
     opens='security.conffiles = "keep"',
 )
@@ -75,7 +75,7 @@ _OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINN
 """Reasons that, from the resolver, speak of a package that the update needs, not of the update's own."""
 
 
-def explain(policy: Policy, facts: Facts, plan: Plan, known: Known) -> Explanation:
+def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackage) -> Explanation:
     """Walk through every gate of one package as this plan found them."""
     update = _update_of(facts, known)
     gates = [_lists_gate(facts), _installed_gate(known), _offer_gate(facts, known, update)]
@@ -97,15 +97,15 @@ def explain(policy: Policy, facts: Facts, plan: Plan, known: Known) -> Explanati
     )
 
 
-def _is(item: Held | Update, known: Known) -> bool:
+def _is(item: Held | Update, known: KnownPackage) -> bool:
     return (item.package, item.architecture) == (known.package, known.architecture)
 
 
-def _update_of(facts: Facts, known: Known) -> Update | None:
+def _update_of(facts: Facts, known: KnownPackage) -> Update | None:
     return next((update for update in facts.updates if update.security and _is(update, known)), None)
 
 
-def _conclude(facts: Facts, plan: Plan, known: Known, update: Update | None) -> Conclusion:
+def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | None) -> Conclusion:
     if known.installed is None:
         return Conclusion.NOT_INSTALLED
     if any((step.package, step.architecture) == (known.package, known.architecture) for step in plan.install):
@@ -116,34 +116,36 @@ def _conclude(facts: Facts, plan: Plan, known: Known, update: Update | None) -> 
     return Conclusion.NO_SECURITY_UPDATE if current else Conclusion.UNKNOWN
 
 
-def _lists_gate(facts: Facts) -> Gate:
+def _lists_gate(facts: Facts) -> GateReport:
     state = facts.lists.state
     updated = f", last verified {facts.lists.updated_at:%Y-%m-%d %H:%M} UTC" if facts.lists.updated_at else ""
     if state in {ListsState.FRESH, ListsState.PARTIAL}:
-        return Gate(name="lists", verdict=Verdict.OPEN, reason=f"package lists are {state.value}{updated}")
+        return GateReport(name="lists", verdict=GateVerdict.OPEN, reason=f"package lists are {state.value}{updated}")
     reason = f"package lists are {state.value}{updated}: there may be updates that they do not show"
-    return Gate(name="lists", verdict=Verdict.UNKNOWN, reason=reason, opens="maestro-agent check")
+    return GateReport(name="lists", verdict=GateVerdict.UNKNOWN, reason=reason, opens="maestro-agent check")
 
 
-def _installed_gate(known: Known) -> Gate:
+def _installed_gate(known: KnownPackage) -> GateReport:
     if known.installed is None:
-        return Gate(name="installed", verdict=Verdict.SHUT, reason="not installed, so there is nothing to upgrade")
-    return Gate(name="installed", verdict=Verdict.OPEN, reason=f"version {known.installed} is installed")
+        return GateReport(
+            name="installed", verdict=GateVerdict.SHUT, reason="not installed, so there is nothing to upgrade"
+        )
+    return GateReport(name="installed", verdict=GateVerdict.OPEN, reason=f"version {known.installed} is installed")
 
 
-def _offer_gate(facts: Facts, known: Known, update: Update | None) -> Gate:
+def _offer_gate(facts: Facts, known: KnownPackage, update: Update | None) -> GateReport:
     if update is not None:
         reason = f"{update.origin} {update.archive} offers {update.candidate}"
-        return Gate(name="offer", verdict=Verdict.OPEN, reason=reason)
+        return GateReport(name="offer", verdict=GateVerdict.OPEN, reason=reason)
     other = next((one for one in facts.updates if _is(one, known)), None)
     reason = "no allowed origin offers a newer version"
     if other is not None:
         reason += f"; {other.origin} {other.archive} offers {other.candidate}, which is not a security update"
     opens = "maestro-agent upgrade --all installs other updates too" if other else None
-    return Gate(name="offer", verdict=Verdict.SHUT, reason=reason, opens=opens)
+    return GateReport(name="offer", verdict=GateVerdict.SHUT, reason=reason, opens=opens)
 
 
-def _policy_gates(policy: Policy, known: Known, update: Update | None) -> list[Gate]:
+def _policy_gates(policy: Policy, known: KnownPackage, update: Update | None) -> list[GateReport]:
     subject = update or Update(
         package=known.package, architecture=known.architecture, installed=known.installed or "", candidate="",
         origin="", archive="", security=True, download_bytes=0, on_hold=known.on_hold,
@@ -152,22 +154,24 @@ def _policy_gates(policy: Policy, known: Known, update: Update | None) -> list[G
     for name, refuses in GATES.items():
         refusal = refuses(policy, subject)
         if refusal is None:
-            gates.append(Gate(name=name, verdict=Verdict.OPEN, reason="nothing in the way"))
+            gates.append(GateReport(name=name, verdict=GateVerdict.OPEN, reason="nothing in the way"))
         else:
             why, detail = refusal
             opens = _OPENS[why].format(package=known.package)
-            gates.append(Gate(name=name, verdict=Verdict.SHUT, reason=f"{why.value}: {detail}", opens=opens))
+            gates.append(GateReport(name=name, verdict=GateVerdict.SHUT, reason=f"{why.value}: {detail}", opens=opens))
     return gates
 
 
-def _dependency_gate(held: Held | None, shut: str | None) -> Gate:
+def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:
     """Return the resolver's own gate; it is asked only where every other one is open."""
     name = "dependencies"
     if shut is not None:
-        return Gate(name=name, verdict=Verdict.UNKNOWN, reason=f"not tried, because the gate {shut!r} is shut")
+        return GateReport(
+            name=name, verdict=GateVerdict.UNKNOWN, reason=f"not tried, because the gate {shut!r} is shut"
+        )
     if held is None:
-        return Gate(name=name, verdict=Verdict.OPEN, reason="all it needs can be had without a removal")
+        return GateReport(name=name, verdict=GateVerdict.OPEN, reason="all it needs can be had without a removal")
     opens = _OPENS[held.why].format(package=held.package)
     if held.why in _OF_ANOTHER:
         opens = "`maestro-agent explain` of the package that it needs says what opens that one's gate"
-    return Gate(name=name, verdict=Verdict.SHUT, reason=f"{held.why.value}: {held.detail}", opens=opens)
+    return GateReport(name=name, verdict=GateVerdict.SHUT, reason=f"{held.why.value}: {held.detail}", opens=opens)

@@ -11,7 +11,7 @@ Refusal = tuple[Why, str]
 """A reason and its detail in words."""
 
 
-def gate(policy: Policy, update: Update) -> Refusal | None:
+def first_refusal(policy: Policy, update: Update) -> Refusal | None:
     """Return the first gate that holds this update back, or None where all are open."""
     refusals = (refuses(policy, update) for refuses in GATES.values())
     return next((refusal for refusal in refusals if refusal is not None), None)

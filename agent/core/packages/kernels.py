@@ -8,7 +8,7 @@ the newest are kept here once more, whatever apt was told.
 import re
 from collections.abc import Callable, Iterable
 
-from agent.core.model.kernels import Kernel, Kernels, Removal, Superseded, Unneeded
+from agent.core.model.kernels import AutoRemovable, KernelFacts, KernelRemoval, ObsoleteKernels, RunningKernel
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
 _IMAGE = re.compile(rf"linux-image-(?:unsigned-)?({_RELEASE}?)(?:-unsigned)?")
@@ -21,21 +21,23 @@ _BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
 """What Debian writes behind the release in names of headers that several flavours share, images and symbols."""
 
 
-def superseded(kernels: Kernels, planned: Iterable[str], veto: Callable[[str], str | None]) -> Superseded:
+def obsolete_kernels(
+    kernels: KernelFacts, planned: Iterable[str], veto: Callable[[str], str | None]
+) -> ObsoleteKernels:
     """Sort the kernel packages that nothing needs into those to remove and those that stay.
 
     `planned` are names of packages that the plan installs or upgrades. `veto` returns why the policy keeps
     a package, None where it does not.
     """
     found = [one for one in kernels.unneeded if release_of(one.package, kernels.patterns) is not None]
-    guards = _Guards(kernels, frozenset(planned))
+    guards = _ProtectedKernels(kernels, frozenset(planned))
     reasons = {one.name: _own_reason(one) or veto(one.package) or guards.reason(one.package) for one in found}
     going = {name for name, reason in reasons.items() if reason is None}
     while still := next((n for n in kernels.needs if n.package not in going and going.issuperset(n.any_of)), None):
         going.difference_update(still.any_of)
         reasons.update(dict.fromkeys(still.any_of, f"needed by {still.package.partition(':')[0]}, which stays"))
     ordered = sorted(found, key=lambda one: (one.package, one.architecture))
-    return Superseded(
+    return ObsoleteKernels(
         remove=tuple(
             _removal(one, f"superseded by {kernels.images[-1].release}, and not running")
             for one in ordered
@@ -45,7 +47,7 @@ def superseded(kernels: Kernels, planned: Iterable[str], veto: Callable[[str], s
     )
 
 
-def compared(kernels: Kernels) -> Kernel:
+def compare_running(kernels: KernelFacts) -> RunningKernel:
     """Hold the running kernel against the newest image of its own flavour.
 
     Another flavour is another choice, not a newer kernel. Where none of its flavour is installed, the running one came
@@ -54,15 +56,15 @@ def compared(kernels: Kernels) -> Kernel:
     own = _flavour(kernels.running)
     suitable = [image for image in kernels.images if own is not None and _flavour(image.release) == own]
     if not suitable:
-        return Kernel(running=kernels.running or None, newest=None, outdated=None)
+        return RunningKernel(running=kernels.running or None, newest=None, outdated=None)
     newest = suitable[-1]
     own_is_gone = all(image.release != kernels.running for image in suitable)
     if own_is_gone and _numbers(kernels.running) > _numbers(newest.release):  # a container's host's, say
-        return Kernel(running=kernels.running, newest=None, outdated=None)
+        return RunningKernel(running=kernels.running, newest=None, outdated=None)
     build = _BUILD.search(kernels.build)
     # Debian's security updates may keep the release: then the build alone tells which of the two runs.
     same = newest.release == kernels.running and (build is None or build["version"] == newest.version)
-    return Kernel(running=kernels.running, newest=newest.release, outdated=not same)
+    return RunningKernel(running=kernels.running, newest=newest.release, outdated=not same)
 
 
 def image_release(package: str) -> str | None:
@@ -83,7 +85,7 @@ def release_of(package: str, patterns: Iterable[str]) -> str | None:
     return None
 
 
-def belongs(package_release: str, release: str) -> bool:
+def is_part_of(package_release: str, release: str) -> bool:
     """Whether a package with this release in its name is part of a kernel: of its own, or of all its flavours.
 
     What several flavours share has a name without any (linux-headers-6.8.0-31, linux-headers-6.1.0-1-common).
@@ -92,10 +94,10 @@ def belongs(package_release: str, release: str) -> bool:
     return release == base or release.startswith(f"{base}-")
 
 
-class _Guards:
+class _ProtectedKernels:
     """What is kept beside apt's own judgement."""
 
-    def __init__(self, kernels: Kernels, planned: frozenset[str]) -> None:
+    def __init__(self, kernels: KernelFacts, planned: frozenset[str]) -> None:
         self._kernels = kernels
         self._planned = planned
         self._known = any(image.release == kernels.running for image in kernels.images)
@@ -122,7 +124,7 @@ class _Guards:
 
     def _is_of(self, package: str, releases: Iterable[str]) -> bool:
         own = release_of(package, self._kernels.patterns) or ""
-        return any(package.endswith(f"-{release}") or belongs(own, release) for release in releases)
+        return any(package.endswith(f"-{release}") or is_part_of(own, release) for release in releases)
 
 
 def _numbers(release: str) -> list[int]:
@@ -134,11 +136,11 @@ def _flavour(release: str) -> str | None:
     return found["flavour"] if found else None
 
 
-def _own_reason(one: Unneeded) -> str | None:
+def _own_reason(one: AutoRemovable) -> str | None:
     if one.on_hold:
         return "marked hold (`apt-mark unhold` opens it)"
     return None if one.automatic else "marked as installed by hand (`apt-mark auto` opens it)"
 
 
-def _removal(one: Unneeded, reason: str) -> Removal:
-    return Removal(package=one.package, architecture=one.architecture, version=one.version, reason=reason)
+def _removal(one: AutoRemovable, reason: str) -> KernelRemoval:
+    return KernelRemoval(package=one.package, architecture=one.architecture, version=one.version, reason=reason)

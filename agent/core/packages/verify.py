@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from agent.core.model.facts import UNMET, ListsState, PackageState
+from agent.core.model.facts import UNMET_DEPENDENCIES, ListsState, PackageState
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
 from agent.core.model.plan import Plan, Step
 
-HEALTHY = frozenset({"installed", "triggers-awaited", "triggers-pending"})
+HEALTHY_STATES = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 """dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""
 _WITH_UPGRADED = {Result.UP_TO_DATE: Result.UPDATED, Result.STALE: Result.DEGRADED}
-"""What `result` says where a package arrived, instead of what it says where none did."""
+"""What `classify` says where a package arrived, instead of what it says where none did."""
 
 
-def arrived(step: Step, states: Mapping[str, PackageState]) -> bool:
+def is_installed(step: Step, states: Mapping[str, PackageState]) -> bool:
     """Whether dpkg says that the step's package is installed at the version wanted."""
     state = states.get(f"{step.package}:{step.architecture}")
-    return state is not None and state.version == step.candidate and state.state in HEALTHY
+    return state is not None and state.version == step.candidate and state.state in HEALTHY_STATES
 
 
 def failures(
@@ -28,7 +28,7 @@ def failures(
     """
     found = []
     for step in steps:
-        if arrived(step, states):
+        if is_installed(step, states):
             continue
         name = f"{step.package}:{step.architecture}"
         state = states.get(name)
@@ -41,34 +41,34 @@ def failures(
     return tuple(found)
 
 
-def with_finished(outcome: Outcome, steps: Iterable[Step], states: Mapping[str, PackageState]) -> Outcome:
+def with_late_arrivals(outcome: Outcome, steps: Iterable[Step], states: Mapping[str, PackageState]) -> Outcome:
     """Add those steps of an earlier run that have arrived by now and that the outcome does not tell of yet."""
     told = {(step.package, step.architecture) for step in outcome.upgraded}
     changed = (step for step in steps if step.installed != step.candidate)
-    news = [step for step in changed if (step.package, step.architecture) not in told and arrived(step, states)]
+    news = [step for step in changed if (step.package, step.architecture) not in told and is_installed(step, states)]
     if not news:
         return outcome
     word = _WITH_UPGRADED.get(outcome.result, outcome.result)
     return replace(outcome, result=word, upgraded=(*outcome.upgraded, *news))
 
 
-def vanished(before: Mapping[str, PackageState], after: Mapping[str, PackageState]) -> tuple[str, ...]:
+def disappeared_packages(before: Mapping[str, PackageState], after: Mapping[str, PackageState]) -> tuple[str, ...]:
     """Name the packages that were installed before and are no more."""
-    gone = (name for name, state in before.items() if state.state in HEALTHY and not is_there(after.get(name)))
+    gone = (name for name, state in before.items() if state.state in HEALTHY_STATES and not has_files(after.get(name)))
     return tuple(sorted(gone))
 
 
-def is_there(state: PackageState | None) -> bool:
+def has_files(state: PackageState | None) -> bool:
     """Whether a package in this state has files on the machine; None is one that dpkg does not know."""
     return state is not None and state.state not in {"not-installed", "config-files"}
 
 
-def result(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
+def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     """Return the one word for the run.
 
     "up-to-date" is said only of fresh, verified lists with nothing waiting or held; see `Result`.
     """
-    if outcome.failed or any(item.state != UNMET for item in plan_after.repair):
+    if outcome.failed or any(item.state != UNMET_DEPENDENCIES for item in plan_after.repair):
         return Result.FAILED
     if stopped and plan_after.install:
         return Result.INTERRUPTED
@@ -82,9 +82,9 @@ def result(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     return Result.STALE
 
 
-def message(after: Plan, result: Result, *, stopped: str) -> str:
+def summary(after: Plan, result: Result, *, stopped: str) -> str:
     """Say what the lists of an outcome do not; `stopped` is why the run was stopped, empty where it was not."""
-    unmet = [item.package for item in after.repair if item.state == UNMET]
+    unmet = [item.package for item in after.repair if item.state == UNMET_DEPENDENCIES]
     if unmet:
         return f"dependencies of {', '.join(unmet)} are not met; `apt-get --fix-broken install` shows what would help"
     if result is Result.INTERRUPTED:

@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ReleaseFields:
     """What a repository says of itself: fields of its Release file, and the host it came from."""
 
     origin: str = ""
@@ -41,19 +41,19 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class OriginPattern:
     """One parsed pattern; `text` is what the operator wrote, variables filled in."""
 
     text: str
     tokens: tuple[tuple[str, str], ...]
-    """(field of `Release`, shell pattern) pairs."""
+    """(field of `ReleaseFields`, shell pattern) pairs."""
 
-    def matches(self, release: Release) -> bool:
+    def matches(self, release: ReleaseFields) -> bool:
         """Whether every token matches the release."""
         return all(fnmatchcase(getattr(release, key), value) for key, value in self.tokens)
 
 
-def parse_pattern(text: str, variables: dict[str, str]) -> Pattern:
+def parse_pattern(text: str, variables: dict[str, str]) -> OriginPattern:
     """Parse one pattern, filling in `${distro_id}` and the like from `variables`.
 
     Raises:
@@ -61,7 +61,7 @@ def parse_pattern(text: str, variables: dict[str, str]) -> Pattern:
     """
     filled = _VARIABLE.sub(lambda found: _fill(found[1], variables), text)
     tokens = tuple(_parse_token(token) for token in re.split(r"(?<!\\),", filled))
-    return Pattern(text=filled, tokens=tokens)
+    return OriginPattern(text=filled, tokens=tokens)
 
 
 def _fill(name: str, variables: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from enum import Enum
 
-from agent.core.policy.origins import Pattern
+from agent.core.policy.origins import OriginPattern
 
 RUNTIME_PACKAGES = frozenset(
     {
@@ -48,7 +48,7 @@ class Conffiles(Enum):
     """Hold the package back."""
 
 
-class FetchAhead(Enum):
+class PrefetchMode(Enum):
     """Whose packages a check downloads, to have them at hand and to read in their changelogs what they fix."""
 
     OFF = "off"
@@ -60,7 +60,7 @@ class FetchAhead(Enum):
 class SecurityPolicy:
     """Which updates count as security updates, and which packages are left alone."""
 
-    origins: tuple[Pattern, ...]
+    origins: tuple[OriginPattern, ...]
     blocklist: tuple[str, ...]
     """Shell patterns for whole package names never to be touched."""
     allowlist: tuple[str, ...]
@@ -80,7 +80,7 @@ class AptPolicy:
     stall_timeout: timedelta
     package_timeout: timedelta
     run_timeout: timedelta
-    fetch_ahead: FetchAhead
+    fetch_ahead: PrefetchMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

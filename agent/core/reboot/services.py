@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from agent.core.model.facts import Unseen
 
-PLACES = (b"/usr/", b"/opt/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/bin/", b"/sbin/")
+PACKAGE_DIRECTORIES = (b"/usr/", b"/opt/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/bin/", b"/sbin/")
 """Where packages put what is run.
 
 needrestart and checkrestart (debian-goodies) take every place but those known for what is deleted on purpose: /memfd:,
 /SYSV, /[aio], /dev, /drm, /i915, /run, /tmp, /var/tmp, /home, /var/lib/postgresql, JIT compilers' and Java's own files
 wherever they lie, files without a name (/#123). A list of the few places that count has no such tail.
 """
-ELSEWHERE = (b"/usr/local/",)
+OTHER_DIRECTORIES = (b"/usr/local/",)
 """No package's, though below."""
 _DELETED = b" (deleted)"
 _MAPPED = re.compile(rb"[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ [0-9]+ +(/.*)", re.DOTALL)
@@ -30,7 +30,7 @@ _OURS, _OUR_DAEMON = "maestro-agent", "maestro-agent.service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class ServiceScan:
     """What runs at one moment, and in which boot; what is true of one boot is not of the next."""
 
     boot_id: str | None
@@ -47,7 +47,7 @@ class Process:
     unit: str | None
 
 
-def runs_replaced(maps: bytes, program: bytes, places: tuple[bytes, ...] = PLACES) -> bool:
+def maps_deleted_files(maps: bytes, program: bytes, places: tuple[bytes, ...] = PACKAGE_DIRECTORIES) -> bool:
     """Whether a process maps code of a deleted file that was a package's, by its `maps` and what its `exe` points to.
 
     A program that has copied its code to huge pages maps its own file no more; `exe` still points there.
@@ -68,13 +68,13 @@ def unit_of(cgroups: bytes) -> str | None:
     return _first_unit(paths.get("name=systemd", "")) or _first_unit(paths.get("", ""))
 
 
-def named(processes: Iterable[Process]) -> tuple[str, ...]:
+def unit_names(processes: Iterable[Process]) -> tuple[str, ...]:
     """Name what these processes belong to, each once."""
     return tuple(sorted({one.unit or _printable(one.program) for one in processes if not _waits_for_us(one)}))
 
 
 def _counts(path: bytes, places: tuple[bytes, ...]) -> bool:
-    return path.startswith(places) and not path.startswith(ELSEWHERE)
+    return path.startswith(places) and not path.startswith(OTHER_DIRECTORIES)
 
 
 def _deleted(maps: bytes) -> Iterable[bytes]:

@@ -19,33 +19,33 @@ _SUCCESS = 200
 _REDIRECT, _SERVER = 300, 500
 
 
-class Verdict(Enum):
+class ResponseClass(Enum):
     """What an answer's status says."""
 
-    ANSWERED = "answered"
+    OK = "ok"
     """There is a receipt to be read."""
-    AGAIN = "again"
+    RETRY = "retry"
     """The other side is busy or away: wait and send the same again."""
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """The batch cannot be read: a smaller one may, and one message alone is refused for good."""
     MISCONFIGURED = "misconfigured"
     """Address, token, certificate or method: a person's move; everything is kept."""
-    BROKEN = "broken"
+    SERVER_ERROR = "server-error"
     """The other side has a bug: everything is kept, and not tried again before the next heartbeat."""
 
 
-def verdict(status: int) -> Verdict:
+def classify_status(status: int) -> ResponseClass:
     """Say what a status code of HTTP means. A redirect is a wrong address: it is never followed."""
     if status == _SUCCESS:
-        return Verdict.ANSWERED
+        return ResponseClass.OK
     if status in _SOON:
-        return Verdict.AGAIN
+        return ResponseClass.RETRY
     if status in _ABOUT_THE_MESSAGE:
-        return Verdict.REFUSED
-    return Verdict.BROKEN if status >= _SERVER or status < _REDIRECT else Verdict.MISCONFIGURED
+        return ResponseClass.REJECTED
+    return ResponseClass.SERVER_ERROR if status >= _SERVER or status < _REDIRECT else ResponseClass.MISCONFIGURED
 
 
-def pause(failures: int, chance: float, told: timedelta | None = None) -> timedelta:
+def backoff_delay(failures: int, chance: float, told: timedelta | None = None) -> timedelta:
     """Return how long to wait after so many failures in a row.
 
     Full jitter: anything up to a bound that doubles to a quarter of an hour (`chance` is uniform from 0 up to 1). Where

@@ -7,8 +7,8 @@ answer) would bring all machines at once. Slots are splayed by machine; what is 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent.core.schedule.backoff import LONGEST, Verdict, pause
-from agent.core.schedule.slots import Every
+from agent.core.schedule.backoff import LONGEST, ResponseClass, backoff_delay
+from agent.core.schedule.slots import Interval
 
 _PLAUSIBLE = timedelta(hours=2)
 """No wait is as long; one that is was written under a clock that was wrong."""
@@ -16,7 +16,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
+class ExportState:
     """Where the telling stands."""
 
     last: datetime | None = None
@@ -27,14 +27,16 @@ class Pulse:
     """Until when to wait whatever happens: after a failure, or for more to be sent without a burst."""
 
 
-def due(slots: Every, pulse: Pulse, *, now: datetime, up_since: datetime, changed: bool) -> datetime:
+def next_export_at(
+    slots: Interval, pulse: ExportState, *, now: datetime, up_since: datetime, changed: bool
+) -> datetime:
     """Return when to speak next; a moment that is not after now means at once.
 
     `up_since` is when this machine began to be able to: after a power cut a whole fleet has missed its slots, and waits
     for the next ones. `changed` says that there is something new to tell, which need not wait for a slot.
     """
     if pulse.last is not None and pulse.last > now + _MINUTE:
-        pulse = Pulse()  # the clock was set back: what was written before it says nothing of now
+        pulse = ExportState()  # the clock was set back: what was written before it says nothing of now
     if pulse.not_before is not None and pulse.not_before <= now + _PLAUSIBLE:
         if now < pulse.not_before:
             return pulse.not_before
@@ -45,19 +47,21 @@ def due(slots: Every, pulse: Pulse, *, now: datetime, up_since: datetime, change
     return slots.next(min(max(pulse.last or up_since, up_since), now))
 
 
-def after(verdict: Verdict, before: Pulse, *, now: datetime, chance: float, told: timedelta | None = None) -> Pulse:
+def state_after(
+    verdict: ResponseClass, before: ExportState, *, now: datetime, chance: float, told: timedelta | None = None
+) -> ExportState:
     """Return the pulse after an attempt that the centre answered so; a failed connection is `Verdict.AGAIN`."""
     failures = before.failures + 1
-    if verdict is Verdict.AGAIN:
-        return Pulse(last=now, failures=failures, not_before=now + pause(failures, chance, told))
-    if verdict is Verdict.MISCONFIGURED:
-        return Pulse(last=now, failures=failures, not_before=now + LONGEST * (1 + 2 * chance) / 3)
-    if verdict is Verdict.BROKEN:
-        return Pulse(last=now, failures=failures)
-    return Pulse(last=now)
+    if verdict is ResponseClass.RETRY:
+        return ExportState(last=now, failures=failures, not_before=now + backoff_delay(failures, chance, told))
+    if verdict is ResponseClass.MISCONFIGURED:
+        return ExportState(last=now, failures=failures, not_before=now + LONGEST * (1 + 2 * chance) / 3)
+    if verdict is ResponseClass.SERVER_ERROR:
+        return ExportState(last=now, failures=failures)
+    return ExportState(last=now)
 
 
-def paced(pulse: Pulse, sent: int, burst: int) -> Pulse:
+def rate_limited(pulse: ExportState, sent: int, burst: int) -> ExportState:
     """Return the pulse where more waits than was sent: what was sent takes its time, at `burst` messages a minute."""
     last = pulse.last
-    return pulse if last is None else Pulse(last=last, not_before=last + _MINUTE * (sent / burst))
+    return pulse if last is None else ExportState(last=last, not_before=last + _MINUTE * (sent / burst))

@@ -27,7 +27,7 @@ class Daily:
     splay: timedelta
     zone: tzinfo
     share: float
-    """This machine's part of the splay, 0 up to 1 (`share_of`)."""
+    """This machine's part of the splay, 0 up to 1 (`stable_fraction`)."""
 
     def slot(self, day: date) -> datetime:
         """Return the one moment (UTC) of that local day; a time that the clocks leap over comes an hour later."""
@@ -47,7 +47,7 @@ class Daily:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Every:
+class Interval:
     """At a fixed interval of UTC, shifted by a part of it that is the machine's own."""
 
     interval: timedelta
@@ -64,7 +64,7 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempts:
+class JobAttempts:
     """What is remembered of a job's runs."""
 
     last: datetime | None = None
@@ -73,21 +73,21 @@ class Attempts:
     """How many attempts in a row failed, the last one among them."""
 
 
-def share_of(machine: str, purpose: str) -> float:
+def stable_fraction(machine: str, purpose: str) -> float:
     """Return a number from 0 up to 1 that is always the same for a machine and purpose, and uniform over machines."""
     digest = hashlib.sha256(f"{purpose}\n{machine}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / (1 << 56)
 
 
-def due(
-    slots: Daily | Every, attempts: Attempts, *, now: datetime, up_since: datetime, share: float, at_first: bool
+def next_run_at(
+    slots: Daily | Interval, attempts: JobAttempts, *, now: datetime, up_since: datetime, share: float, at_first: bool
 ) -> datetime:
     """Return when the job is next to begin; a moment that is not after now means at once.
 
     `up_since` is when this machine, or the daemon on it, began to be able to run jobs. `at_first` makes a job that
     was never attempted due soon, where otherwise it waits for its next slot.
     """
-    last, slot, settled = attempts.last, slots.last(now), settled_at(up_since, share)
+    last, slot, settled = attempts.last, slots.last(now), boot_grace_ends_at(up_since, share)
     if last is None:
         return up_since + _FIRST * (1 + 3 * share) if at_first else max(slots.next(up_since), slot)
     if last > now + _CLOCK_SLACK:
@@ -95,16 +95,16 @@ def due(
     if last < slot:
         return slot if slot >= up_since else max(slot, settled)
     if attempts.failures:
-        return min(last + retry_after(attempts.failures, share), slots.next(now))
+        return min(last + retry_delay(attempts.failures, share), slots.next(now))
     return slots.next(now)
 
 
-def settled_at(up_since: datetime, share: float) -> datetime:
+def boot_grace_ends_at(up_since: datetime, share: float) -> datetime:
     """Return when a machine that is up since then has been left in peace for long enough, spread over machines."""
     return up_since + _SETTLED * (1 + share)
 
 
-def retry_after(failures: int, share: float) -> timedelta:
+def retry_delay(failures: int, share: float) -> timedelta:
     """Return how long to wait after so many failures in a row: doubling, at most four hours, spread over machines."""
     longest = min(_RETRY_FIRST * (1 << min(failures - 1, 16)), _RETRY_LONGEST)
     return longest * (0.75 + share / 2)

@@ -2,10 +2,10 @@
 
 import apt_pkg
 
-from agent.core.ports import Stop
+from agent.core.ports import StopReason
 
 
-class Progress:
+class AcquireProgress:
     """Listens to a download, and cancels it once a stop is asked for."""
 
     # libapt writes these as it goes.
@@ -14,7 +14,7 @@ class Progress:
     current_items = 0
     total_items = 0
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: StopReason) -> None:
         self._stop = stop
 
     def start(self) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.policy.origins import Pattern, Release
+from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.errors import HostError
 from agent.host.apt.errors import libapt_errors
 from agent.host.apt.sources import read_sources
-from agent.host.apt.status_overlay import named, new_directory, shadow
+from agent.host.apt.status_overlay import named_overlay, new_directory, write_overlay
 from agent.host.dpkg import database as dpkg_database
-from agent.host.dpkg.environment import KEEP_LOCAL
+from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _AT_REST = {"installed", "not-installed", "config-files"}
@@ -33,7 +33,7 @@ def configure() -> None:
         # What libapt warns of is told of its source; python-apt would print it as well, as a Python warning.
         warnings.simplefilter("ignore")
         apt_pkg.init_config()
-        for option in KEEP_LOCAL:
+        for option in KEEP_LOCAL_CONFFILES:
             apt_pkg.config.set("DPkg::Options::", option)
         apt_pkg.config.set("APT::Get::AllowUnauthenticated", "false")
         apt_pkg.config.set("Acquire::AllowInsecureRepositories", "false")
@@ -41,7 +41,7 @@ def configure() -> None:
         apt_pkg.init_system()
 
 
-class Index:
+class PackageCache:
     """The opened package cache with its dependency marks. Short-lived: reopen after anything was changed."""
 
     def __init__(self) -> None:
@@ -50,18 +50,18 @@ class Index:
         Raises:
             HostError: sources or lists cannot be read; the message names file and line.
         """
-        self.shadowed: Mapping[tuple[str, str], str] = {}
-        """Real states, by name and architecture, of what libapt is shown as installed, or not at all (`shadow`)."""
+        self.overlaid: Mapping[tuple[str, str], str] = {}
+        """Real states, by name and architecture, of what libapt sees otherwise (`write_overlay`)."""
         try:
             self._open()
         except HostError as error:
-            stuck = named(str(error))
+            stuck = named_overlay(str(error))
             if not stuck:
                 raise
             self._open_shadowed(stuck)
         stuck = self._keep_unfinished()
         if stuck:
-            self._open_shadowed(stuck.union(name for name, _ in self.shadowed))
+            self._open_shadowed(stuck.union(name for name, _ in self.overlaid))
             self._keep_unfinished()
         self.broken_before = self.broken()
         self._broken_elsewhere = self.depcache.broken_count - len(self.broken_before)
@@ -81,7 +81,7 @@ class Index:
         """What `candidates.rival_of` found, by version id: comparing checksums means reading the lists."""
 
     @cached_property
-    def present(self) -> tuple[apt_pkg.Package, ...]:
+    def dpkg_packages(self) -> tuple[apt_pkg.Package, ...]:
         """The packages that dpkg knows: walking all that apt knows would take a tenth of opening them."""
         names = dpkg_database.names()
         return tuple(self.cache[name] for name in names if name in self.cache)
@@ -89,13 +89,13 @@ class Index:
     def _open_shadowed(self, packages: frozenset[str]) -> None:
         self._shadow = new_directory()
         states = ((*name.split(":"), state.state) for name, state in dpkg_database.states().items())
-        self.shadowed = {
+        self.overlaid = {
             (name, architecture): state
             for name, architecture, state in states
             if name in packages and state not in _AT_REST
         }
         self.__dict__.pop("present", None)
-        with shadow(packages, Path(self._shadow.name)):
+        with write_overlay(packages, Path(self._shadow.name)):
             self._open()
 
     def _keep_unfinished(self) -> frozenset[str]:
@@ -105,7 +105,7 @@ class Index:
         has to be unpacked again and whose present version is offered nowhere).
         """
         stuck = set()
-        for package in self.present:
+        for package in self.dpkg_packages:
             if package.inst_state in _REINSTALL:
                 self.depcache.set_reinstall(package, False)
                 self.depcache.mark_keep(package)
@@ -117,9 +117,9 @@ class Index:
         """Return ids of present packages that would have unmet dependencies after what is marked."""
         if not self.depcache.broken_count:
             return frozenset()
-        return frozenset(p.id for p in self.present if self.depcache.is_inst_broken(p))
+        return frozenset(p.id for p in self.dpkg_packages if self.depcache.is_inst_broken(p))
 
-    def intact(self) -> bool:
+    def breaks_nothing(self) -> bool:
         """Whether what is marked removes nothing and breaks nothing that was not broken before."""
         if self.depcache.del_count:
             return False
@@ -133,14 +133,14 @@ class Index:
         return apt_pkg.PackageRecords(self.cache)
 
     @cached_property
-    def releases(self) -> dict[int, Release]:
+    def releases(self) -> dict[int, ReleaseFields]:
         """What each downloadable index file's repository says of itself, by file id."""
         found = {}
         for file in self.cache.file_list:
             # What is not UTF-8 matches no pattern, so that one such archive stops nothing but itself.
             with suppress(UnicodeDecodeError):
                 if not file.not_source:
-                    found[file.id] = Release(
+                    found[file.id] = ReleaseFields(
                         origin=file.origin or "",
                         label=file.label or "",
                         archive=file.archive or "",
@@ -175,7 +175,7 @@ class Index:
         Forgets all marks.
         """
         self.depcache.upgrade(False)
-        kept = frozenset(p.id for p in self.present if p.current_ver and self.depcache.marked_keep(p))
+        kept = frozenset(p.id for p in self.dpkg_packages if p.current_ver and self.depcache.marked_keep(p))
         self.forget_marks()
         return kept
 
@@ -184,7 +184,7 @@ class Index:
         self.depcache.init()
         self._keep_unfinished()
 
-    def allowed(self, patterns: tuple[Pattern, ...] | None) -> frozenset[int]:
+    def allowed(self, patterns: tuple[OriginPattern, ...] | None) -> frozenset[int]:
         """Ids of the index files that match any pattern, or of all (None), whether authenticated or not."""
         if patterns is None:
             return frozenset(self.releases)
@@ -194,7 +194,7 @@ class Index:
             if any(pattern.matches(release) for pattern in patterns)
         )
 
-    def restrict(self, files: frozenset[int]) -> None:
+    def restrict_to(self, files: frozenset[int]) -> None:
         """Forget all marks and let libapt choose from these index files (and what is installed) alone."""
         policy = self.depcache.policy
         for file in self.cache.file_list:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import apt_pkg
 
-from agent.core.model.facts import UNMET, Repair, Update
-from agent.core.policy.origins import Pattern
-from agent.host.apt.cache import Index
+from agent.core.model.facts import UNMET_DEPENDENCIES, Repair, Update
+from agent.core.policy.origins import OriginPattern
+from agent.host.apt.cache import PackageCache
 
 _TRIGGERS_AWAITED, _TRIGGERS_PENDING = 7, 8
 """pkgCache::State::PkgCurrentState of libapt; python-apt gives these two no name."""
@@ -33,23 +33,23 @@ _INSISTING = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class UpdateScan:
     """What one pass over the cache saw."""
 
     updates: tuple[Update, ...]
     repair: tuple[Repair, ...]
 
 
-def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
+def scan(index: PackageCache, patterns: tuple[OriginPattern, ...]) -> UpdateScan:
     """Find every security update, every other update, and every package that dpkg left unfinished."""
     allowed = index.allowed(patterns)
     anywhere = frozenset(index.releases)
     updates: list[Update] = []
     repair: list[Repair] = []
-    for package in index.present:
-        if package.current_state in _ABSENT and (package.name, package.architecture) not in index.shadowed:
+    for package in index.dpkg_packages:
+        if package.current_state in _ABSENT and (package.name, package.architecture) not in index.overlaid:
             continue
-        state = unfinished(index, package) or (UNMET if package.id in index.broken_before else None)
+        state = unfinished(index, package) or (UNMET_DEPENDENCIES if package.id in index.broken_before else None)
         if state is not None:
             repair.append(Repair(package=package.name, architecture=package.architecture, state=state))
         update, version = _security_update(index, package, allowed)
@@ -59,7 +59,7 @@ def scan(index: Index, patterns: tuple[Pattern, ...]) -> Scan:
         if choice is not None and choice != version and newer(choice, package.current_ver):
             updates.append(describe(index, package, choice, anywhere, security=False))
     updates.sort(key=lambda update: (update.package, update.architecture))
-    return Scan(updates=tuple(updates), repair=tuple(repair))
+    return UpdateScan(updates=tuple(updates), repair=tuple(repair))
 
 
 def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
@@ -67,15 +67,15 @@ def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
     return than is not None and apt_pkg.version_compare(version.ver_str, than.ver_str) > 0
 
 
-def unfinished(index: Index, package: apt_pkg.Package) -> str | None:
+def unfinished(index: PackageCache, package: apt_pkg.Package) -> str | None:
     """Return dpkg's word for a package that it left half done; None where all is well."""
     if package.inst_state in _REINSTALL:
         return "reinst-required"
-    return index.shadowed.get((package.name, package.architecture)) or _STATES.get(package.current_state)
+    return index.overlaid.get((package.name, package.architecture)) or _STATES.get(package.current_state)
 
 
 def _security_update(
-    index: Index, package: apt_pkg.Package, allowed: frozenset[int]
+    index: PackageCache, package: apt_pkg.Package, allowed: frozenset[int]
 ) -> tuple[Update, apt_pkg.Version] | tuple[None, None]:
     """Describe the highest version that the allowed files offer; one that a preference keeps out hides no lower one."""
     first = None
@@ -99,7 +99,7 @@ def _above(package: apt_pkg.Package) -> Iterator[apt_pkg.Version]:
         yield version
 
 
-def _stands_back(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> bool:
+def _stands_back(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> bool:
     """Whether an archive that is not automatic offers the version, and apt prefers another that is no downgrade.
 
     Such an archive (backports) renews what was taken from it by hand, and replaces nothing else (apt_preferences(5)).
@@ -122,7 +122,7 @@ def _offering(version: apt_pkg.Version, files: frozenset[int]) -> list[int]:
     return [file.id for file, _ in version.file_list if file.id in files]
 
 
-def rival_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+def conflicting_origin(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     """Name the origin outside of these index files that offers another package under the very same version.
 
     apt before 3.0 takes two such for one if size and relations agree, and downloads whichever comes first.
@@ -132,7 +132,7 @@ def rival_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> s
     return index.rivals[version.id]
 
 
-def _find_rival(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+def _find_rival(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     outside = [place for place in version.file_list if not place[0].not_source and place[0].id not in files]
     inside = [place for place in version.file_list if place[0].id in files]
     if not outside or not inside:
@@ -145,12 +145,12 @@ def _find_rival(index: Index, version: apt_pkg.Version, files: frozenset[int]) -
     return None
 
 
-def _sha256(index: Index, place: tuple[apt_pkg.PackageFile, int]) -> str:
+def _sha256(index: PackageCache, place: tuple[apt_pkg.PackageFile, int]) -> str:
     return index.records.sha256_hash if index.records.lookup(place) else ""
 
 
 def describe(
-    index: Index, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int], *, security: bool
+    index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int], *, security: bool
 ) -> Update:
     """Gather all that the gates want to know of one update."""
     current = package.current_ver
@@ -166,21 +166,21 @@ def describe(
         security=security,
         download_bytes=version.size,
         trusted=offered(version, files & index.trusted),
-        rival=rival_of(index, version, files) or "",
+        rival=conflicting_origin(index, version, files) or "",
         on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
         pin=None if percentage is not None else _pin(index, package, version, files),
         phased=percentage,
     )
 
 
-def origin_of(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:
+def origin_of(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:
     """Return origin and archive of the first of these index files that offers the version, trusted ones first."""
     best = min(_offering(version, files), key=lambda file_id: file_id not in index.trusted, default=None)
     release = index.releases.get(best) if best is not None else None
     return (release.origin, release.archive or release.codename) if release else ("", "")
 
 
-def _pin(index: Index, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+def _pin(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     """Say which apt preference keeps the version out, if one does.
 
     Origin-wide priorities of origins that are not allowed do not count, or `APT::Default-Release` would
@@ -202,7 +202,7 @@ def _pin(index: Index, package: apt_pkg.Package, version: apt_pkg.Version, files
     return None
 
 
-def _priority(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> int:
+def _priority(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> int:
     """Return the version's priority where only these files and dpkg's own status may speak for it."""
     policy = index.depcache.policy
     own = policy.get_priority(version)
@@ -213,7 +213,7 @@ def _priority(index: Index, version: apt_pkg.Version, files: frozenset[int]) -> 
     return max(speaking, default=own)
 
 
-def phased(index: Index, version: apt_pkg.Version) -> int | None:
+def phased(index: PackageCache, version: apt_pkg.Version) -> int | None:
     """Return the rollout percentage where apt defers the version on this machine.
 
     Never for what a security suite offers: apt of Ubuntu 22.04 defers even that, later ones know better.
@@ -224,7 +224,7 @@ def phased(index: Index, version: apt_pkg.Version) -> int | None:
     return percentage if percentage is not None and version.parent_pkg.id in index.kept_by_apt else None
 
 
-def _percentage(index: Index, version: apt_pkg.Version) -> int | None:
+def _percentage(index: PackageCache, version: apt_pkg.Version) -> int | None:
     for place in version.file_list:
         if not place[0].not_source and index.records.lookup(place):
             try:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import apt_inst
 import apt_pkg
 
-from agent.core.packages.changelog import fixes
-from agent.core.packages.cves import Fixes
+from agent.core.packages.changelog import collect_findings
+from agent.core.packages.cves import ChangelogFindings
 from agent.state.safe_open import open_regular
 
 _DOC = "usr/share/doc"
@@ -34,7 +34,7 @@ _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ChangelogQuery:
     """What is asked of a changelog: what lies between two versions of a source package."""
 
     package: str
@@ -54,7 +54,7 @@ Archives = Mapping[tuple[str, str, str], str]
 """Paths of verified archives, by package, source and version of the source."""
 
 
-def in_archives(question: Question, archives: Archives) -> Fixes | None:
+def in_archives(question: ChangelogQuery, archives: Archives) -> ChangelogFindings | None:
     """Answer from the package's archive; where its documentation is a link to that of a package beside it, from that.
 
     Raises:
@@ -78,7 +78,7 @@ def in_archives(question: Question, archives: Archives) -> Fixes | None:
     return None
 
 
-def installed(question: Question, package: str | None = None) -> Fixes | None:
+def installed(question: ChangelogQuery, package: str | None = None) -> ChangelogFindings | None:
     """Answer from the changelog that is installed, of the package itself or of another one."""
     return _answer(question, _installed_lines(package or question.package, question.names))
 
@@ -105,8 +105,8 @@ def lines(read: Callable[[int], bytes]) -> Iterator[str]:
     yield pending
 
 
-def _answer(question: Question, text: Iterator[str]) -> Fixes | None:
-    return fixes(
+def _answer(question: ChangelogQuery, text: Iterator[str]) -> ChangelogFindings | None:
+    return collect_findings(
         text,
         installed=question.installed,
         candidate=question.candidate,

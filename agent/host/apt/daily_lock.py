@@ -14,11 +14,11 @@ from pathlib import Path
 import apt_pkg
 
 from agent.errors import BusyError, HostError
-from agent.host.locks import Holder, Patience, describe
+from agent.host.locks import LockHolder, LockWaiter, describe
 
 
 @contextmanager
-def turn(patience: Patience) -> Iterator[None]:
+def apt_daily_lock(patience: LockWaiter) -> Iterator[None]:
     """Have the block while none of apt's daily jobs runs, and none begins; one that never ends is waited for in vain.
 
     Raises:
@@ -33,7 +33,7 @@ def turn(patience: Patience) -> Iterator[None]:
         raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
     try:
         with suppress(BusyError):  # it is stuck, or somebody means harm; dpkg's own locks still keep us apart
-            patience.until(lambda: None if _locked(descriptor) else _holder(path))
+            patience.wait_until(lambda: None if _locked(descriptor) else _holder(path))
         yield
     finally:
         os.close(descriptor)
@@ -47,7 +47,7 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _holder(path: str) -> tuple[str, Holder] | None:
+def _holder(path: str) -> tuple[str, LockHolder] | None:
     """Find who has the file open: the process that the kernel names is the flock(1) that took the lock, and ended.
 
     The file is for everyone to read, so anybody can lock it. Only what root itself began is waited for: a user must

@@ -7,8 +7,8 @@ import apt_pkg
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Why
-from agent.host.apt.cache import Index
-from agent.host.apt.candidates import newer, offered, origin_of, rival_of
+from agent.host.apt.cache import PackageCache
+from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of
 
 _POSITIVE = ("PreDepends", "Depends")
 _NEGATIVE = ("Conflicts", "Breaks")
@@ -17,7 +17,7 @@ Refusal = tuple[Why, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class SearchScope:
     """What steps had to obey: origins, packages not to be touched, and those refused in the same pass."""
 
     allowed: frozenset[int]
@@ -25,7 +25,7 @@ class Bounds:
     stopped: frozenset[int] = frozenset()
 
 
-def explain_refusal(index: Index, update: Update, version: apt_pkg.Version, bounds: Bounds) -> Held:
+def explain_refusal(index: PackageCache, update: Update, version: apt_pkg.Version, bounds: SearchScope) -> Held:
     """Say why the resolver would not take an update."""
     why, detail = _Search(index, bounds).problem(version) or (
         Why.BROKEN_DEPENDENCY,
@@ -34,7 +34,7 @@ def explain_refusal(index: Index, update: Update, version: apt_pkg.Version, boun
     return Held.of(update, why, detail)
 
 
-def unattainable(index: Index, version: apt_pkg.Version, bounds: Bounds) -> bool:
+def unattainable(index: PackageCache, version: apt_pkg.Version, bounds: SearchScope) -> bool:
     """Whether something that the version needs can surely not be had, so that the resolver need not be asked.
 
     Only what it needs is followed, not what it breaks; where that leads in a circle, the answer is no.
@@ -45,7 +45,7 @@ def unattainable(index: Index, version: apt_pkg.Version, bounds: Bounds) -> bool
 class _Search:
     """Follows relations from one refused version to what stands in its way."""
 
-    def __init__(self, index: Index, bounds: Bounds) -> None:
+    def __init__(self, index: PackageCache, bounds: SearchScope) -> None:
         self._index = index
         self._bounds = bounds
         self._visited: set[int] = set()
@@ -102,7 +102,7 @@ class _Search:
     def _shut(self, target: apt_pkg.Version) -> Refusal | None:
         """Return the gate of its own that keeps a version out; the words go behind the package's name."""
         package = target.parent_pkg
-        rival = rival_of(self._index, target, self._bounds.allowed)
+        rival = conflicting_origin(self._index, target, self._bounds.allowed)
         if rival is not None:
             return Why.UNTRUSTED, f"{target.ver_str} is another package at {rival}"
         if package.selected_state == apt_pkg.SELSTATE_HOLD:

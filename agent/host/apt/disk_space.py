@@ -9,7 +9,7 @@ import apt_pkg
 
 from agent.core.model.plan import Step
 from agent.errors import NoSpaceError
-from agent.host.apt.cache import Index
+from agent.host.apt.cache import PackageCache
 from agent.host.apt.resolve import marked
 from agent.host.dpkg import database as dpkg_database
 from agent.host.machine.disk import free_bytes
@@ -20,7 +20,7 @@ _CONFIGURATION_BYTES = 1024 * 1024
 """Room for files below /etc, where /usr is a file system of its own."""
 
 
-def require_space(index: Index, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
+def require_space(index: PackageCache, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
     """Refuse what would fill a file system: with archives, unpacked files, dpkg's database, or a kernel in /boot.
 
     Raises:

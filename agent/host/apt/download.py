@@ -10,18 +10,18 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model.plan import Step
-from agent.core.ports import Stop, Tell
+from agent.core.ports import Progress, StopReason
 from agent.errors import ChangedError, HostError, StoppedError
-from agent.host.apt.acquire_progress import Progress
-from agent.host.apt.cache import Index
+from agent.host.apt.acquire_progress import AcquireProgress
+from agent.host.apt.cache import PackageCache
 from agent.host.apt.disk_space import require_space
-from agent.host.apt.errors import clean, libapt_errors
+from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.resolve import find_version, mark, marked
-from agent.host.locks import Patience, hold
+from agent.host.locks import LockWaiter, locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class FetchResult:
     """What came of a download."""
 
     failed: dict[str, str]
@@ -31,10 +31,10 @@ class Fetched:
     """Where each verified package lies, whoever put it there."""
 
 
-class _Progress(Progress):
+class _DownloadProgress(AcquireProgress):
     """Tells how far a download has come."""
 
-    def __init__(self, tell: Tell, stop: Stop) -> None:
+    def __init__(self, tell: Progress, stop: StopReason) -> None:
         super().__init__(stop)
         self._tell = tell
         self._told = 0.0
@@ -48,7 +48,7 @@ class _Progress(Progress):
         return super().pulse(owner)
 
 
-def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -> None:
+def mark_exactly(index: PackageCache, steps: Sequence[Step], allowed: frozenset[int]) -> None:
     """Mark just these steps and make sure that libapt would do these and nothing else.
 
     Raises:
@@ -71,19 +71,19 @@ def mark_exactly(index: Index, steps: Sequence[Step], allowed: frozenset[int]) -
                 mark(index, version, with_dependencies=False)
     expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
     actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(index)}
-    if actual != expected or not index.intact():
+    if actual != expected or not index.breaks_nothing():
         raise ChangedError("libapt would do something else than the plan says")
 
 
 def fetch(
-    index: Index,
+    index: PackageCache,
     steps: Sequence[Step],
     *,
     ledger: Path | None,
-    patience: Patience,
-    tell: Tell,
-    stop: Stop,
-) -> Fetched:
+    patience: LockWaiter,
+    tell: Progress,
+    stop: StopReason,
+) -> FetchResult:
     """Download what the steps, which are marked on the index, need into apt's archive; libapt verifies each file.
 
     Each is listed in the ledger first, where there is one: it says what to remove again, whatever happens.
@@ -95,26 +95,26 @@ def fetch(
         HostError: libapt refuses altogether, or the ledger cannot be written.
     """
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
-    fetcher = apt_pkg.Acquire(_Progress(tell, stop))
-    with hold(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
+    fetcher = apt_pkg.Acquire(_DownloadProgress(tell, stop))
+    with locked(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
         fetcher.get_lock(archives)  # makes the directory for partial downloads and gives it to apt's own user
         manager = apt_pkg.PackageManager(index.depcache)
         manager.get_archives(fetcher, index.sources, index.records)
         require_space(index, fetcher, steps, archives)
         wanted = [item for item in fetcher.items if not item.complete]
-        _enter(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
+        _log_downloads(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # what failed is read from the items, one by one
             fetcher.run()
         if reason := stop():
             raise StoppedError(f"{reason}: stopped while downloading; nothing was installed after that")
-    return Fetched(
+    return FetchResult(
         failed={_package(item): _error(item) for item in fetcher.items if not _usable(item)},
         downloaded_bytes=sum(item.filesize for item in wanted if _usable(item)),
         archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
     )
 
 
-def settle(ledger: Path) -> None:
+def remove_listed_downloads(ledger: Path) -> None:
     """Remove the archives that the ledger lists, and which a run that was killed has left to the next one."""
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     with suppress(OSError):
@@ -133,7 +133,7 @@ def discard(files: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _enter(ledger: Path | None, names: Sequence[str]) -> None:
+def _log_downloads(ledger: Path | None, names: Sequence[str]) -> None:
     """Add the names of archives that are about to be downloaded, so that even a power cut leaves none unknown."""
     if ledger is None or not names:
         return
@@ -153,7 +153,7 @@ def _usable(item: apt_pkg.AcquireItem) -> bool:
 def _error(item: apt_pkg.AcquireItem) -> str:
     if item.complete and not item.is_trusted:
         return "the archive it comes from is not authenticated"
-    return clean(item.error_text) or "not downloaded"
+    return plain_error(item.error_text) or "not downloaded"
 
 
 def _package(item: apt_pkg.AcquireItem) -> str:

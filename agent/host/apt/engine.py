@@ -9,30 +9,30 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.model.facts import Known, PackageState, Repair, SourceError, Update
-from agent.core.model.kernels import Removal
+from agent.core.model.facts import KnownPackage, PackageState, Repair, SourceError, Update
+from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.plan import Resolution, Scope, Step
 from agent.core.packages.gates import Refusal, veto
-from agent.core.policy.origins import Pattern
+from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
-from agent.core.ports import Download, PackagesSeen, Refreshed, Stop, Tell
+from agent.core.ports import Download, PackagesSeen, Progress, RefreshResult, StopReason
 from agent.errors import HostError
 from agent.host.apt import daily_lock
 from agent.host.apt import download as fetching
 from agent.host.apt import refresh as refreshing
-from agent.host.apt.cache import Index, configure
+from agent.host.apt.cache import PackageCache, configure
 from agent.host.apt.candidates import scan
 from agent.host.apt.download import mark_exactly
-from agent.host.apt.kernels import seen
+from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.lists import assess
 from agent.host.apt.reinstall import reinstallations
 from agent.host.apt.resolve import resolve
 from agent.host.apt.transaction import Transactions
 from agent.host.dpkg import conffiles
 from agent.host.dpkg import database as dpkg_database
-from agent.host.dpkg.timeouts import Limits
-from agent.host.locks import Patience
+from agent.host.dpkg.timeouts import DpkgTimeouts
+from agent.host.locks import LockWaiter
 
 _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending"}
 """States that dpkg can finish by itself."""
@@ -41,7 +41,7 @@ _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pend
 class AptEngine:
     """The package manager of this machine. Opened indexes live from a look to the next change."""
 
-    def __init__(self, policy: Policy, *, log: Path, ledger: Path, tell: Tell, stop: Stop) -> None:
+    def __init__(self, policy: Policy, *, log: Path, ledger: Path, tell: Progress, stop: StopReason) -> None:
         """Read apt's configuration; `ledger` is the file that lists downloaded archives until they are removed.
 
         Raises:
@@ -51,15 +51,15 @@ class AptEngine:
         self._policy = policy
         self._tell = tell
         self._stop = stop
-        self._index: Index | None = None
-        self._marked: tuple[frozenset[Step], Index] | None = None
+        self._index: PackageCache | None = None
+        self._marked: tuple[frozenset[Step], PackageCache] | None = None
         """What the resolver marked, on which index: opening another one to download just that would cost as much."""
         self._ledger = ledger
         self._archives: tuple[Path, ...] = ()
         self._daily = LockWait()
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
-            limits=Limits(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
+            limits=DpkgTimeouts(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
             log=log,
             tell=tell,
             stop=stop,
@@ -73,11 +73,11 @@ class AptEngine:
         return replace(lock, waited_s=waited_s, by=lock.by or self._daily.by)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def apt_daily_lock(self) -> Iterator[None]:
         """Keep apt's own daily jobs out for the block; one that runs is waited for."""
         patience = self._patience()
         try:
-            with daily_lock.turn(patience):
+            with daily_lock.apt_daily_lock(patience):
                 self._daily = patience.wait
                 yield
         finally:
@@ -88,19 +88,19 @@ class AptEngine:
         self._forget()
         return refreshing.refresh(self._policy.apt.refresh_timeout, self._patience(), self._tell, self._stop)
 
-    def look(self, now: datetime, refreshed: Refreshed) -> PackagesSeen:
+    def observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:
         """Open the lists anew and look at the packages."""
         self._forget()
-        index = self._index = Index()
+        index = self._index = PackageCache()
         patterns = self._policy.security.origins
         found = scan(index, patterns)
         lists = assess(index, patterns, refreshed, now=now, max_age=self._policy.apt.max_list_age)
         repair = found.repair
         if dpkg_database.journal():
             repair = (*repair, Repair(package="dpkg", architecture="", state="interrupted"))
-        return PackagesSeen(lists=lists, updates=found.updates, repair=repair, kernels=seen(index))
+        return PackagesSeen(lists=lists, updates=found.updates, repair=repair, kernels=kernel_facts(index))
 
-    def find(self, name: str) -> Known | None:
+    def find(self, name: str) -> KnownPackage | None:
         """Return a package by name, the installed one of several architectures; None where there is none."""
         index = self._require_index()
         base, _, architecture = name.partition(":")
@@ -111,7 +111,7 @@ class AptEngine:
         current = package.current_ver
         if not package.has_versions:
             return None
-        return Known(
+        return KnownPackage(
             package=package.name,
             architecture=package.architecture,
             installed=current.ver_str if current is not None else None,
@@ -120,12 +120,12 @@ class AptEngine:
 
     def similar(self, name: str) -> tuple[str, ...]:
         """Return names of installed packages that look like this one."""
-        installed = {package.name for package in self._require_index().present if package.current_ver}
+        installed = {package.name for package in self._require_index().dpkg_packages if package.current_ver}
         return tuple(get_close_matches(name, sorted(installed), n=3))
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
         """Ask libapt's resolver; marks are made on the index of the last look, or a new one."""
-        index, self._index = self._index or Index(), None
+        index, self._index = self._index or PackageCache(), None
         security = index.allowed(self._policy.security.origins)
         allowed = index.allowed(self._patterns(scope))
         resolution = resolve(index, admitted, allowed=allowed, security=security, veto=veto)
@@ -151,7 +151,7 @@ class AptEngine:
         pending = not self._left_alone(self._unfinished())
         return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on, pending=pending)
 
-    def remove(self, removals: Sequence[Removal]) -> Mapping[str, str]:
+    def remove(self, removals: Sequence[KernelRemoval]) -> Mapping[str, str]:
         """Remove exactly these packages in one transaction of their own process."""
         self._forget()
         return self._transactions.remove(removals, pending=not self._left_alone(self._unfinished()))
@@ -167,7 +167,7 @@ class AptEngine:
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall what dpkg can only finish from its archive, at the version it has."""
-        index = Index()
+        index = PackageCache()
         return reinstallations(index, repair, index.allowed(self._policy.security.origins))
 
     def states(self) -> Mapping[str, PackageState]:
@@ -176,29 +176,29 @@ class AptEngine:
 
     def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
         """Say which of the steps, as `fetch` downloaded them last, would make dpkg ask about which file."""
-        return conffiles.questions(self._archives, steps)
+        return conffiles.conffile_prompts(self._archives, steps)
 
     def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
-        return conffiles.kept(packages, since.timestamp())
+        return conffiles.kept_conffiles(packages, since.timestamp())
 
-    def tidy(self) -> None:
+    def remove_downloads(self) -> None:
         """Remove the archives that `fetch` put on the machine, in this run or in one that was killed."""
-        fetching.settle(self._ledger)
+        fetching.remove_listed_downloads(self._ledger)
 
-    def _marked_index(self, steps: Sequence[Step], scope: Scope) -> Index:
+    def _marked_index(self, steps: Sequence[Step], scope: Scope) -> PackageCache:
         """Return an index with just these steps marked: the resolver's own, if they are just what it marked."""
         if self._marked is not None and self._marked[0] == frozenset(steps):
             (_, index), self._marked = self._marked, None
             return index
-        index = Index()
+        index = PackageCache()
         mark_exactly(index, steps, index.allowed(self._patterns(scope)))
         return index
 
     def _forget(self) -> None:
         self._index = self._marked = None
 
-    def _patterns(self, scope: Scope) -> tuple[Pattern, ...] | None:
+    def _patterns(self, scope: Scope) -> tuple[OriginPattern, ...] | None:
         return self._policy.security.origins if scope is Scope.SECURITY else None
 
     def _unfinished(self) -> list[str]:
@@ -208,10 +208,10 @@ class AptEngine:
         """Return those that are not ours to touch: configuring Docker would restart its engine."""
         return {name for name in unfinished if veto(self._policy, name.split(":")[0]) is not None}
 
-    def _patience(self) -> Patience:
-        return Patience(self._policy.apt.lock_timeout, self._tell, self._stop)
+    def _patience(self) -> LockWaiter:
+        return LockWaiter(self._policy.apt.lock_timeout, self._tell, self._stop)
 
-    def _require_index(self) -> Index:
+    def _require_index(self) -> PackageCache:
         if self._index is None:
             raise HostError("the packages were not looked at yet")
         return self._index

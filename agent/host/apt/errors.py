@@ -12,10 +12,10 @@ def libapt_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (SystemError, OSError, UnicodeDecodeError) as error:  # apt_pkg.Error is a SystemError
-        raise HostError(f"{doing}: {clean(str(error))}") from error
+        raise HostError(f"{doing}: {plain_error(str(error))}") from error
 
 
-def clean(message: str) -> str:
+def plain_error(message: str) -> str:
     """Strip libapt's `E:` and `W:` prefixes; errors come joined by commas, each said once."""
     parts = [part.strip() for part in message.replace(", W:", "\nW:").replace(", E:", "\nE:").split("\n")]
     said = [part.removeprefix("E:").removeprefix("W:").strip() for part in parts if part]

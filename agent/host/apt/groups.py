@@ -7,12 +7,12 @@ import apt_pkg
 
 from agent.core.model.plan import Step
 from agent.core.policy.policy import RUNTIME_PACKAGES
-from agent.host.apt.cache import Index
+from agent.host.apt.cache import PackageCache
 
 _RUNTIME = "(container runtime)"
 
 
-def group_steps(index: Index, steps: Sequence[Step]) -> tuple[Step, ...]:
+def group_steps(index: PackageCache, steps: Sequence[Step]) -> tuple[Step, ...]:
     """Number the steps' groups: two steps share one if a relation of either leads to the other.
 
     Architectures of one package always share a group, for Multi-Arch: same wants them in lock-step; so do all
@@ -40,7 +40,7 @@ def group_steps(index: Index, steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(replace(step, group=find(place)) for place, step in enumerate(steps))
 
 
-def _related(index: Index, package: apt_pkg.Package) -> set[int]:
+def _related(index: PackageCache, package: apt_pkg.Package) -> set[int]:
     """Return ids of all packages that the package's new or installed version names or is provided by."""
     found: set[int] = set()
     for version in (index.depcache.get_candidate_ver(package), package.current_ver):

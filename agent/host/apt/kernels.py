@@ -8,33 +8,33 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.model.kernels import Image, Kernels, Need, Removal, Unneeded
+from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
 from agent.core.packages.kernels import image_release, release_of
 from agent.errors import ChangedError, HostError
-from agent.host.apt.cache import Index
+from agent.host.apt.cache import PackageCache
 
 _POSITIVE = ("PreDepends", "Depends")
 _Installed = tuple[apt_pkg.Package, apt_pkg.Version]
 
 
-def seen(index: Index) -> Kernels:
+def kernel_facts(index: PackageCache) -> KernelFacts:
     """Look at the kernels; the index must not bear any marks yet."""
     patterns = tuple(apt_pkg.config.value_list("APT::VersionedKernelPackages"))
     garbage: list[_Installed] = []
-    images: list[Image] = []
-    for package in index.present:
+    images: list[KernelImage] = []
+    for package in index.dpkg_packages:
         current = package.current_ver
-        if current is None or (package.name, package.architecture) in index.shadowed:
+        if current is None or (package.name, package.architecture) in index.overlaid:
             continue
         release = image_release(package.name)
         if release is not None and package.current_state == apt_pkg.CURSTATE_INSTALLED:
-            images.append(Image(release=release, version=current.ver_str))
+            images.append(KernelImage(release=release, version=current.ver_str))
         if index.depcache.is_garbage(package) and _may_go(package):
             garbage.append((package, current))
     images.sort(key=cmp_to_key(_compare))
     kernels = [pair for pair in garbage if release_of(pair[0].name, patterns) is not None]
     names = os.uname()
-    return Kernels(
+    return KernelFacts(
         running=names.release,
         build=names.version,
         patterns=patterns,
@@ -44,7 +44,7 @@ def seen(index: Index) -> Kernels:
     )
 
 
-def mark_removal(index: Index, removals: Sequence[Removal]) -> None:
+def mark_removal(index: PackageCache, removals: Sequence[KernelRemoval]) -> None:
     """Mark just these packages for removal and make sure that libapt would do this and nothing else.
 
     Raises:
@@ -56,7 +56,7 @@ def mark_removal(index: Index, removals: Sequence[Removal]) -> None:
     with apt_pkg.ActionGroup(depcache):
         for package in packages:
             depcache.mark_delete(package, False)  # not purged: as apt's own autoremove, which keeps conffiles
-    changed = [package for package in index.present if not depcache.marked_keep(package)]
+    changed = [package for package in index.dpkg_packages if not depcache.marked_keep(package)]
     removed = [package for package in packages if depcache.marked_delete(package)]
     alone = depcache.inst_count == 0 and len(changed) == len(removed) == len(removals)
     if not alone or not index.broken() <= index.broken_before:
@@ -82,14 +82,14 @@ def auto_marks_kept() -> Iterator[None]:
         Path(aside).unlink(missing_ok=True)
 
 
-def _unchanged(index: Index, removal: Removal) -> apt_pkg.Package:
+def _unchanged(index: PackageCache, removal: KernelRemoval) -> apt_pkg.Package:
     key = (removal.package, removal.architecture)
     if key not in index.cache or not _is_as_planned(index, index.cache[key], removal.version):
         raise ChangedError(f"{removal.package} {removal.version} is no longer what the plan was made for")
     return index.cache[key]
 
 
-def _is_as_planned(index: Index, package: apt_pkg.Package, version: str) -> bool:
+def _is_as_planned(index: PackageCache, package: apt_pkg.Package, version: str) -> bool:
     return (
         package.current_ver is not None
         and package.current_ver.ver_str == version
@@ -106,8 +106,8 @@ def _may_go(package: apt_pkg.Package) -> bool:
     return package.selected_state == apt_pkg.SELSTATE_DEINSTALL and package.inst_state == apt_pkg.INSTSTATE_OK
 
 
-def _unneeded(index: Index, package: apt_pkg.Package, version: apt_pkg.Version) -> Unneeded:
-    return Unneeded(
+def _unneeded(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version) -> AutoRemovable:
+    return AutoRemovable(
         package=package.name,
         architecture=package.architecture,
         version=version.ver_str,
@@ -116,7 +116,7 @@ def _unneeded(index: Index, package: apt_pkg.Package, version: apt_pkg.Version) 
     )
 
 
-def _needs(index: Index, kernels: Iterable[_Installed]) -> Iterator[Need]:
+def _needs(index: PackageCache, kernels: Iterable[_Installed]) -> Iterator[Dependency]:
     """Find the dependencies of installed packages that any of these helps to meet."""
     ids = {package.id for package, _ in kernels}
     for parent in _dependants(index, kernels):
@@ -126,14 +126,14 @@ def _needs(index: Index, kernels: Iterable[_Installed]) -> Iterator[Need]:
             for group in parent.current_ver.depends_list.get(kind, []):
                 there = {package.id: package for one in group for package in _installed_targets(one)}
                 if ids & there.keys():
-                    yield Need(package=_name(parent), any_of=tuple(sorted(map(_name, there.values()))))
+                    yield Dependency(package=_name(parent), any_of=tuple(sorted(map(_name, there.values()))))
 
 
 def _installed_targets(dependency: apt_pkg.Dependency) -> list[apt_pkg.Package]:
     return [target.parent_pkg for target in dependency.all_targets() if target == target.parent_pkg.current_ver]
 
 
-def _dependants(index: Index, kernels: Iterable[_Installed]) -> list[apt_pkg.Package]:
+def _dependants(index: PackageCache, kernels: Iterable[_Installed]) -> list[apt_pkg.Package]:
     found: dict[int, apt_pkg.Package] = {}
     for package, version in kernels:
         names = [package, *(index.cache[name] for name, _, _ in version.provides_list if name in index.cache)]
@@ -144,7 +144,7 @@ def _dependants(index: Index, kernels: Iterable[_Installed]) -> list[apt_pkg.Pac
     return list(found.values())
 
 
-def _compare(one: Image, other: Image) -> int:
+def _compare(one: KernelImage, other: KernelImage) -> int:
     order = apt_pkg.version_compare(one.version, other.version)
     return order or (one.release > other.release) - (one.release < other.release)
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from agent.core.model.facts import Lists, ListsState, SourceError, SourceFault
-from agent.core.policy.origins import Pattern
-from agent.core.ports import Refreshed
-from agent.host.apt.cache import Index
+from agent.core.policy.origins import OriginPattern
+from agent.core.ports import RefreshResult
+from agent.host.apt.cache import PackageCache
 from agent.host.apt.sources import Source, read_sources
 
 _SUCCESS_STAMP = Path("/var/lib/apt/periodic/update-success-stamp")
@@ -18,7 +18,12 @@ _CLOCK_SLACK = timedelta(minutes=5)
 
 
 def assess(
-    index: Index, patterns: tuple[Pattern, ...], refreshed: Refreshed, *, now: datetime, max_age: timedelta
+    index: PackageCache,
+    patterns: tuple[OriginPattern, ...],
+    refreshed: RefreshResult,
+    *,
+    now: datetime,
+    max_age: timedelta,
 ) -> Lists:
     """Judge the lists that an index was opened from.
 
@@ -45,7 +50,7 @@ def assess(
 
 
 def _seen_errors(
-    sources: tuple[Source, ...], security: dict[str, Source], refreshed: Refreshed, now: datetime
+    sources: tuple[Source, ...], security: dict[str, Source], refreshed: RefreshResult, now: datetime
 ) -> Iterator[SourceError]:
     """Find what the lists themselves show: never fetched, not authenticated, expired since they were verified."""
     for source in sources:

@@ -18,20 +18,20 @@ import apt_pkg
 
 from agent.core.model.plan import Step
 from agent.core.packages.changelog import source_version
-from agent.core.packages.cves import Fixes, Readings, Subject
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.policy.policy import Policy
-from agent.core.ports import Archive, Stop, Tell, Wanted
+from agent.core.ports import Archive, ChangelogRequest, Progress, StopReason
 from agent.host.apt import download as fetching
-from agent.host.apt.acquire_progress import Progress
-from agent.host.apt.cache import Index
-from agent.host.apt.changelog_files import Archives, Question, in_archives, installed
+from agent.host.apt.acquire_progress import AcquireProgress
+from agent.host.apt.cache import PackageCache
+from agent.host.apt.changelog_files import Archives, ChangelogQuery, in_archives, installed
 from agent.host.apt.errors import libapt_errors
 from agent.host.apt.resolve import find_version
 from agent.host.dpkg import database as dpkg_database
-from agent.host.locks import Patience, hold
+from agent.host.locks import LockWaiter, locked
 from agent.host.machine.disk import free_bytes
-from agent.host.process.deadline import within
-from agent.host.process.idle import at_idle
+from agent.host.process.deadline import stop_after
+from agent.host.process.idle import run_idle
 
 _PATIENCE = timedelta(seconds=5)
 """How long to wait for apt's archive: whoever has it will be done by the next check."""
@@ -47,8 +47,8 @@ _READING_INSTALLED_S = 2.0
 class _Item:
     """A wanted changelog with all that it takes to read it."""
 
-    subject: Subject
-    question: Question
+    subject: VersionChange
+    question: ChangelogQuery
     path: str
     """Where the archive lies; a mere name where it lies nowhere yet."""
     sha256: str
@@ -59,7 +59,7 @@ class _Item:
 class AptChangelogs:
     """The changelogs of pending updates, behind the port that the verbs know (`agent.core.ports.Changelogs`)."""
 
-    def __init__(self, policy: Policy, *, scratch: Path, tell: Tell, stop: Stop) -> None:
+    def __init__(self, policy: Policy, *, scratch: Path, tell: Progress, stop: StopReason) -> None:
         """Take a directory of the agent's own for archives that are only read; apt's configuration is set up."""
         self._origins = policy.security.origins
         self._timeout = policy.apt.refresh_timeout
@@ -67,23 +67,23 @@ class AptChangelogs:
         self._tell = tell
         self._stop = stop
 
-    def absent(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
         """Return the archives that do not lie in apt's own archive yet."""
         wanted = (Archive(package=s.package, architecture=s.architecture, version=s.candidate) for s in steps)
         return tuple(archive for archive in wanted if not any(path.exists() for path in _places(archive)))
 
-    def fetch_ahead(self, steps: Sequence[Step]) -> Mapping[str, str]:
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[str, str]:
         """Download and verify what the steps need into apt's archive; return errors by package name."""
-        index = Index()
+        index = PackageCache()
         allowed = index.allowed(self._origins)
-        patience = Patience(_PATIENCE, self._tell, self._stop)
-        stop = within(self._timeout, self._stop, _LATE)
+        patience = LockWaiter(_PATIENCE, self._tell, self._stop)
+        stop = stop_after(self._timeout, self._stop, _LATE)
         fetching.mark_exactly(index, steps, allowed)
         return fetching.fetch(index, steps, ledger=None, patience=patience, tell=self._tell, stop=stop).failed
 
-    def read(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Subject, Fixes | None]]:
+    def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs out of archives; what can be had neither here nor by a download is left out."""
-        index = Index()
+        index = PackageCache()
         secure, anywhere = index.allowed(self._origins) & index.trusted, frozenset(index.releases) & index.trusted
         found = (_item(index, one, secure if one.security else anywhere) for one in wanted)
         items = [self._placed(item) for item in found if item is not None]
@@ -91,11 +91,11 @@ class AptChangelogs:
         with self._downloaded([item for item in items if item not in here and item.uri]) as fetched:
             yield from self._read([*here, *fetched])
 
-    def read_installed(self, subjects: Sequence[Subject]) -> Readings:
+    def read_installed(self, subjects: Sequence[VersionChange]) -> Findings:
         """Read installed changelogs of what was just upgraded; those that there is no time for are left out."""
         deadline = time.monotonic() + _READING_INSTALLED_S
         sources = dpkg_database.sources()
-        found: dict[Subject, Fixes | None] = {}
+        found: dict[VersionChange, ChangelogFindings | None] = {}
         for subject in subjects:
             known = sources.get(f"{subject.package}:{subject.architecture}")
             if known is None or time.monotonic() > deadline:
@@ -103,7 +103,7 @@ class AptChangelogs:
             source, candidate = known
             if candidate == source_version(subject.candidate):  # else nothing says what source was there before
                 before = source_version(subject.installed)
-                question = Question(package=subject.package, source=source, installed=before, candidate=candidate)
+                question = ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate)
                 found[subject] = installed(question)
         return found
 
@@ -121,8 +121,8 @@ class AptChangelogs:
         if not items:
             yield []
             return
-        patience = Patience(timedelta(), self._tell, self._stop)
-        with hold(f"{self._scratch}/lock", patience), libapt_errors("nothing can be downloaded to be read"):
+        patience = LockWaiter(timedelta(), self._tell, self._stop)
+        with locked(f"{self._scratch}/lock", patience), libapt_errors("nothing can be downloaded to be read"):
             try:
                 _make_room(self._scratch / _PARTIAL)
                 yield self._download(items)
@@ -130,7 +130,7 @@ class AptChangelogs:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _download(self, items: Sequence[_Item]) -> list[_Item]:
-        fetcher = apt_pkg.Acquire(Progress(within(self._timeout, self._stop, _LATE)))
+        fetcher = apt_pkg.Acquire(AcquireProgress(stop_after(self._timeout, self._stop, _LATE)))
         left = min(_LARGEST_DOWNLOAD, free_bytes(str(self._scratch)) // 2)
         asked: list[tuple[_Item, apt_pkg.AcquireFile]] = []
         for item in sorted(items, key=lambda one: one.size):
@@ -146,14 +146,14 @@ class AptChangelogs:
             fetcher.run()
         return [item for item, file in asked if file.complete and file.status == file.STAT_DONE]
 
-    def _read(self, items: Sequence[_Item]) -> Iterator[tuple[Subject, Fixes | None]]:
+    def _read(self, items: Sequence[_Item]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read in a child; an archive that ends it is passed over."""
         left = list(items)
-        over = within(_READING_TIME, self._stop, _LATE)
+        over = stop_after(_READING_TIME, self._stop, _LATE)
         while left and not over():
             self._tell(f"reading the changelogs of {len(left)} packages")
             count = 0
-            with closing(at_idle(partial(_answers, left, items), stop=over)) as answers:
+            with closing(run_idle(partial(_answers, left, items), stop=over)) as answers:
                 for item, answer in zip(list(left), answers, strict=False):
                     count += 1
                     if "cves" in answer:
@@ -180,14 +180,14 @@ def _places(archive: Archive) -> tuple[Path, Path]:
     return directory / own, directory / f"{stem}_all.deb"
 
 
-def _source(index: Index, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
+def _source(index: PackageCache, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
     """Return name and version of the source, which a package names only where they are not its own."""
     index.records.lookup(place)
     name = index.records.source_pkg or version.parent_pkg.name
     return name, index.records.source_ver or source_version(version.ver_str)
 
 
-def _item(index: Index, wanted: Wanted, files: frozenset[int]) -> _Item | None:
+def _item(index: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) -> _Item | None:
     """Find out all that it takes to read a changelog; only of what one of these index files offers."""
     subject = wanted.subject
     version = find_version(index, subject.package, subject.architecture, subject.candidate, files)
@@ -204,7 +204,7 @@ def _item(index: Index, wanted: Wanted, files: frozenset[int]) -> _Item | None:
     path = str(next((path for path in places if path.exists()), places[0].name))
     return _Item(
         subject=subject,
-        question=Question(package=subject.package, source=source, installed=before, candidate=candidate),
+        question=ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate),
         path=apt_pkg.dequote_string(uri.removeprefix("file:")) if uri.startswith("file:") else path,
         sha256=index.records.sha256_hash,
         uri=uri if wanted.may_fetch else "",
@@ -233,11 +233,13 @@ def _answers(left: Sequence[_Item], items: Sequence[_Item]) -> Iterator[dict[str
             yield {"cves": found.cves, "security_upload": found.security_upload, "complete": found.complete}
 
 
-def _fixes(answer: Mapping[str, object]) -> Fixes | None:
+def _fixes(answer: Mapping[str, object]) -> ChangelogFindings | None:
     cves = answer["cves"]
     if not isinstance(cves, list):
         return None
-    return Fixes(cves=tuple(cves), security_upload=bool(answer["security_upload"]), complete=bool(answer["complete"]))
+    return ChangelogFindings(
+        cves=tuple(cves), security_upload=bool(answer["security_upload"]), complete=bool(answer["complete"])
+    )
 
 
 def _sha256(path: str) -> str:

@@ -12,12 +12,12 @@ from datetime import timedelta
 import apt_pkg
 
 from agent.core.model.facts import SourceError, SourceFault
-from agent.core.ports import Stop, Tell
+from agent.core.ports import Progress, StopReason
 from agent.errors import StoppedError
-from agent.host.apt.acquire_progress import Progress
-from agent.host.apt.errors import clean, libapt_errors
+from agent.host.apt.acquire_progress import AcquireProgress
+from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.sources import read_sources, source_of
-from agent.host.locks import Patience, hold
+from agent.host.locks import LockWaiter, locked
 
 _WORDS: tuple[tuple[SourceFault, str], ...] = (
     # apt's English messages (LC_ALL=C is set); the first that matches names the fault.
@@ -43,10 +43,10 @@ _OF_DPKG = re.compile(r"needs to be reinstalled")
 _PULSE_US = 250_000
 
 
-class _Progress(Progress):
+class _RefreshProgress(AcquireProgress):
     """What libapt calls while it fetches; collects the failures and keeps the deadline."""
 
-    def __init__(self, deadline: float, tell: Tell, stop: Stop) -> None:
+    def __init__(self, deadline: float, tell: Progress, stop: StopReason) -> None:
         super().__init__(stop)
         self.failed: list[tuple[str, str]] = []
         self.timed_out = False
@@ -69,7 +69,7 @@ class _Progress(Progress):
     def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
         """Keep the item's own error; an item that was merely not needed has none."""
         if item.owner.error_text:
-            self.failed.append((item.description, clean(item.owner.error_text)))
+            self.failed.append((item.description, plain_error(item.owner.error_text)))
 
     def pulse(self, owner: apt_pkg.Acquire) -> bool:
         """Return False, which cancels the fetch, once the deadline has passed or a stop was asked for."""
@@ -77,7 +77,7 @@ class _Progress(Progress):
         return not self.timed_out and super().pulse(owner)
 
 
-def refresh(timeout: timedelta, patience: Patience, tell: Tell, stop: Stop) -> tuple[SourceError, ...]:
+def refresh(timeout: timedelta, patience: LockWaiter, tell: Progress, stop: StopReason) -> tuple[SourceError, ...]:
     """Fetch the lists of every configured source; return what failed, one entry a source.
 
     Raises:
@@ -86,18 +86,18 @@ def refresh(timeout: timedelta, patience: Patience, tell: Tell, stop: Stop) -> t
         StoppedError: a stop was asked for.
     """
     # ListUpdate takes the lists' lock itself and does not wait for it, so wait here and give it free.
-    with hold(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", patience):
+    with locked(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", patience):
         pass
     sources = apt_pkg.SourceList()
     with libapt_errors("the package sources cannot be read"):
         sources.read_main_list()
         cache = _empty_cache()
     message = ""
-    progress = _Progress(time.monotonic() + timeout.total_seconds(), tell, stop)
+    progress = _RefreshProgress(time.monotonic() + timeout.total_seconds(), tell, stop)
     try:
         cache.update(progress, sources, _PULSE_US)
     except SystemError as error:
-        message = clean(str(error))
+        message = plain_error(str(error))
     if reason := stop():
         raise StoppedError(f"{reason}: stopped while fetching the package lists; those that were there still are")
     return tuple(_errors(progress, message, timeout, tuple(source.name for source in read_sources(sources))))
@@ -131,7 +131,7 @@ def fault_of(message: str) -> SourceFault:
     return next((fault for fault, words in _WORDS if re.search(words, message)), SourceFault.OTHER)
 
 
-def _errors(progress: _Progress, message: str, timeout: timedelta, names: tuple[str, ...]) -> list[SourceError]:
+def _errors(progress: _RefreshProgress, message: str, timeout: timedelta, names: tuple[str, ...]) -> list[SourceError]:
     if progress.timed_out:
         detail = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout)"
         return [SourceError(source="all sources", fault=SourceFault.UNREACHABLE, detail=detail)]

@@ -7,21 +7,21 @@ import apt_pkg
 
 from agent.core.model.facts import Repair
 from agent.core.model.plan import Step
-from agent.host.apt.cache import Index
+from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import NEEDS_ARCHIVE, offered, unfinished
 from agent.host.apt.groups import group_steps
 from agent.host.apt.resolve import find_version, mark, marked, to_step
 from agent.host.dpkg import database as dpkg_database
 
 
-def reinstallations(index: Index, repair: Sequence[Repair], allowed: frozenset[int]) -> tuple[Step, ...]:
+def reinstallations(index: PackageCache, repair: Sequence[Repair], allowed: frozenset[int]) -> tuple[Step, ...]:
     """Find, for each package that dpkg wants reinstalled, the same version in an authenticated index file.
 
     What dpkg was cut off unpacking for the first time comes with what it needs, as far as allowed origins have that.
     """
     steps: list[Step] = []
     states = dpkg_database.states()
-    torn = {package.name for package in index.present if unfinished(index, package) in NEEDS_ARCHIVE}
+    torn = {package.name for package in index.dpkg_packages if unfinished(index, package) in NEEDS_ARCHIVE}
     for item in repair:
         # libapt unpacks the architectures of a package together, and wants the archive of each.
         wanted = item.state in NEEDS_ARCHIVE or item.package in torn
@@ -40,13 +40,15 @@ def reinstallations(index: Index, repair: Sequence[Repair], allowed: frozenset[i
     return group_steps(index, steps)
 
 
-def _first_installation(index: Index, item: Repair, version_string: str, allowed: frozenset[int]) -> list[Step]:
+def _first_installation(index: PackageCache, item: Repair, version_string: str, allowed: frozenset[int]) -> list[Step]:
     version = find_version(index, item.package, item.architecture, version_string, index.trusted)
     if version is None:
         return []
     mark(index, version, with_dependencies=True)
     others = [one for one in marked(index) if one.parent_pkg.id != version.parent_pkg.id]
-    lawful = index.intact() and all(offered(one, allowed) and one.parent_pkg.current_ver is None for one in others)
+    lawful = index.breaks_nothing() and all(
+        offered(one, allowed) and one.parent_pkg.current_ver is None for one in others
+    )
     steps = [to_step(index, one, allowed, allowed) for one in others]
     index.forget_marks()
     return [replace(to_step(index, version, index.trusted, allowed), mending=True), *steps] if lawful else []

@@ -13,9 +13,9 @@ import apt_pkg
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Resolution, Step, Why
 from agent.errors import ChangedError, HostError
-from agent.host.apt.cache import Index
-from agent.host.apt.candidates import newer, offered, origin_of, phased, rival_of
-from agent.host.apt.diagnosis import Bounds, explain_refusal, unattainable
+from agent.host.apt.cache import PackageCache
+from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased
+from agent.host.apt.diagnosis import SearchScope, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
 
 Veto = Callable[[str], tuple[Why, str] | None]
@@ -23,25 +23,25 @@ Veto = Callable[[str], tuple[Why, str] | None]
 
 
 def resolve(
-    index: Index, admitted: Sequence[Update], *, allowed: frozenset[int], security: frozenset[int], veto: Veto
+    index: PackageCache, admitted: Sequence[Update], *, allowed: frozenset[int], security: frozenset[int], veto: Veto
 ) -> Resolution:
     """Find the largest set of the admitted updates that can be installed, with what they need.
 
     `allowed` are the index files that steps may come from, `security` those that make a step a security
     update. Refused updates come back with the gate that stopped them.
     """
-    marks = _Marks(index, allowed & index.trusted, veto)
+    marks = _Marking(index, allowed & index.trusted, veto)
     found = [(update, marks.version(update)) for update in admitted]
     refused = [held for update, version in found if (held := _deferred(index, update, version)) is not None]
     deferred = {(held.package, held.architecture) for held in refused}
     pairs = [pair for pair in found if (pair[0].package, pair[0].architecture) not in deferred]
     if not pairs:
         return Resolution(steps=(), refused=tuple(refused))
-    bounds = Bounds(allowed=allowed & index.trusted, veto=veto)
+    bounds = SearchScope(allowed=allowed & index.trusted, veto=veto)
     stopped = [pair for pair in pairs if unattainable(index, pair[1], bounds)]
     if not marks.all_at_once([version for _, version in pairs if not any(version is other for _, other in stopped)]):
-        index.restrict(allowed & index.trusted)
-        marks = _Marks(index, allowed & index.trusted, veto)
+        index.restrict_to(allowed & index.trusted)
+        marks = _Marking(index, allowed & index.trusted, veto)
         with apt_pkg.ActionGroup(index.depcache):
             stopped = marks.one_by_one(pairs)
     bounds = replace(bounds, stopped=frozenset(version.parent_pkg.id for _, version in stopped))
@@ -51,7 +51,7 @@ def resolve(
 
 
 def find_version(
-    index: Index, package: str, architecture: str, version: str, files: frozenset[int]
+    index: PackageCache, package: str, architecture: str, version: str, files: frozenset[int]
 ) -> apt_pkg.Version | None:
     """Return the version object of that name that one of these index files offers, if it is there."""
     if (package, architecture) not in index.cache:
@@ -62,7 +62,7 @@ def find_version(
     return None
 
 
-def mark(index: Index, version: apt_pkg.Version, *, with_dependencies: bool) -> None:
+def mark(index: PackageCache, version: apt_pkg.Version, *, with_dependencies: bool) -> None:
     """Mark one version for installation, leaving the package's auto mark as it was (new ones become auto)."""
     package = version.parent_pkg
     depcache = index.depcache
@@ -72,7 +72,7 @@ def mark(index: Index, version: apt_pkg.Version, *, with_dependencies: bool) -> 
     depcache.mark_auto(package, automatic)
 
 
-def marked(index: Index) -> list[apt_pkg.Version]:
+def marked(index: PackageCache) -> list[apt_pkg.Version]:
     """Return the versions that libapt is marked to install."""
     depcache = index.depcache
     changed = (package for package in index.cache.packages if not depcache.marked_keep(package))
@@ -80,10 +80,10 @@ def marked(index: Index) -> list[apt_pkg.Version]:
     return [version for version in versions if version is not None]
 
 
-class _Marks:
+class _Marking:
     """The marks on one depcache and the rules that they must obey."""
 
-    def __init__(self, index: Index, files: frozenset[int], veto: Veto) -> None:
+    def __init__(self, index: PackageCache, files: frozenset[int], veto: Veto) -> None:
         self._index = index
         self._depcache = index.depcache
         self._files = files
@@ -108,7 +108,7 @@ class _Marks:
         if not all(self._depcache.marked_upgrade(version.parent_pkg) for version in versions):
             return False
         self._taken = self._marked([version.parent_pkg for version in versions])
-        return self._lawful()
+        return self._all_allowed()
 
     def one_by_one(self, pairs: Sequence[tuple[Update, apt_pkg.Version]]) -> list[tuple[Update, apt_pkg.Version]]:
         """Mark what fits, in the given order; return the pairs that do not."""
@@ -117,7 +117,7 @@ class _Marks:
             self._depcache.set_candidate_ver(version.parent_pkg, version)
         stopped = []
         for update, version in pairs:
-            if version.parent_pkg.id not in self._accepted and not self._try(version, wanted):
+            if version.parent_pkg.id not in self._accepted and not self._try_one(version, wanted):
                 stopped.append((update, version))
         self._taken = self._marked(list(self._accepted.values()))
         return [pair for pair in stopped if pair[1].parent_pkg.id not in self._accepted]
@@ -132,14 +132,14 @@ class _Marks:
 
     def marked_versions(self) -> list[apt_pkg.Version]:
         """Return all that is marked, every rule checked once more on the whole."""
-        if not self._lawful():
+        if not self._all_allowed():
             raise HostError("apt's resolver would do more than is allowed; `apt-get check` may say what is broken")
         return self._taken
 
-    def _lawful(self) -> bool:
-        return self._intact() and all(map(self._obeys, self._taken))
+    def _all_allowed(self) -> bool:
+        return self._intact() and all(map(self._allowed, self._taken))
 
-    def _try(self, version: apt_pkg.Version, wanted: dict[int, apt_pkg.Version]) -> bool:
+    def _try_one(self, version: apt_pkg.Version, wanted: dict[int, apt_pkg.Version]) -> bool:
         tried: dict[int, apt_pkg.Version] = {}
         touched: dict[int, apt_pkg.Package] = {}
         queue = [version]
@@ -152,16 +152,16 @@ class _Marks:
         if self._fits(version, touched):
             self._accepted.update(touched)
             return True
-        self._undo(touched)
+        self._roll_back(touched)
         return False
 
     def _fits(self, version: apt_pkg.Version, touched: dict[int, apt_pkg.Package]) -> bool:
         if not self._intact() or not self._depcache.marked_upgrade(version.parent_pkg):
             return False
         choices = [self._depcache.get_candidate_ver(package) for package in touched.values()]
-        return all(choice is not None and self._obeys(choice) for choice in choices)
+        return all(choice is not None and self._allowed(choice) for choice in choices)
 
-    def _undo(self, touched: dict[int, apt_pkg.Package]) -> None:
+    def _roll_back(self, touched: dict[int, apt_pkg.Package]) -> None:
         for package in touched.values():
             self._depcache.mark_keep(package)
         if not self._intact() or self._depcache.inst_count != len(self._accepted):
@@ -214,27 +214,27 @@ class _Marks:
         return list(found.values())
 
     def _intact(self) -> bool:
-        return self._index.intact()
+        return self._index.breaks_nothing()
 
-    def _obeys(self, version: apt_pkg.Version) -> bool:
+    def _allowed(self, version: apt_pkg.Version) -> bool:
         package = version.parent_pkg
         return (
             offered(version, self._files)
-            and rival_of(self._index, version, self._files) is None
+            and conflicting_origin(self._index, version, self._files) is None
             and package.selected_state != apt_pkg.SELSTATE_HOLD
             and self._veto(package.name) is None
             and (package.current_ver is None or newer(version, package.current_ver))
         )
 
 
-def _deferred(index: Index, update: Update, version: apt_pkg.Version) -> Held | None:
+def _deferred(index: PackageCache, update: Update, version: apt_pkg.Version) -> Held | None:
     percentage = None if update.security else phased(index, version)
     if percentage is None:
         return None
     return Held.of(update, Why.PHASED, f"rolled out to {percentage} % of machines so far, not yet to this one")
 
 
-def to_step(index: Index, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
+def to_step(index: PackageCache, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
     """Return the step that installs a version; its origin is an allowed one, one of security updates if there is."""
     package = version.parent_pkg
     origin, archive = origin_of(index, version, (security & allowed) if offered(version, security) else allowed)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import apt_pkg
 
-from agent.core.policy.origins import Pattern, Release
+from agent.core.policy.origins import OriginPattern, ReleaseFields
 
 _PACKAGES = "Debian Package Index"
 _DESCRIBED = re.compile(r"\S+ (?P<place>\S+) (?:(?P<architecture>\S+) )?Packages \(")
@@ -82,7 +82,7 @@ class Source:
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
-    def offers(self, patterns: tuple[Pattern, ...]) -> bool:
+    def offers(self, patterns: tuple[OriginPattern, ...]) -> bool:
         """Whether one of its package lists for this machine is an allowed origin."""
         return any(pattern.matches(self._described(one.component)) for one in self.lists for pattern in patterns)
 
@@ -90,8 +90,8 @@ class Source:
         """Return package lists that should be on disk and are not; one that the archive says is empty is none."""
         return tuple(one.path for one in self.lists if not one.exists and not self._is_empty(one))
 
-    def _described(self, component: str) -> Release:
-        return Release(
+    def _described(self, component: str) -> ReleaseFields:
+        return ReleaseFields(
             origin=self.fields.get("Origin", ""),
             label=self.fields.get("Label", ""),
             archive=self.fields.get("Suite", ""),

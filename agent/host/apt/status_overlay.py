@@ -24,13 +24,13 @@ _DESCRIBED = re.compile(rb"(?m)^Description:")
 _NAME = re.compile(rb"(?m)^Package: (\S+)$")
 
 
-def named(message: str) -> frozenset[str]:
+def named_overlay(message: str) -> frozenset[str]:
     """Return the packages that one of libapt's errors says need to be reinstalled."""
     return frozenset(name.partition(":")[0] for name in _NAMED.findall(message))
 
 
 @contextmanager
-def shadow(packages: Collection[str], directory: Path) -> Iterator[None]:
+def write_overlay(packages: Collection[str], directory: Path) -> Iterator[None]:
     """Let libapt open a cache that shows these packages as installed; the copy stays in `directory`.
 
     Locks and dpkg itself are not concerned: the real place is configured again when the block ends, while a

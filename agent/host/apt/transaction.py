@@ -11,21 +11,21 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.model.kernels import Removal
+from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.plan import Step
-from agent.core.policy.origins import Pattern
-from agent.core.ports import Stop, Tell
+from agent.core.policy.origins import OriginPattern
+from agent.core.ports import Progress, StopReason
 from agent.errors import ChangedError, HostError
-from agent.host.apt.cache import Index
+from agent.host.apt.cache import PackageCache
 from agent.host.apt.download import mark_exactly
-from agent.host.apt.errors import clean, libapt_errors
+from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
 from agent.host.dpkg import database as dpkg_database
-from agent.host.dpkg.child import Channel, Report, supervise
-from agent.host.dpkg.environment import KEEP_LOCAL
-from agent.host.dpkg.timeouts import Limits
-from agent.host.locks import Patience, first_holder, hold
+from agent.host.dpkg.child import ChildChannel, ChildReport, supervise
+from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
+from agent.host.dpkg.timeouts import DpkgTimeouts
+from agent.host.locks import LockWaiter, first_holder, locked
 
 
 class Transactions:
@@ -35,10 +35,10 @@ class Transactions:
         self,
         *,
         lock_timeout: timedelta,
-        limits: Limits,
+        limits: DpkgTimeouts,
         log: Path,
-        tell: Tell,
-        stop: Stop,
+        tell: Progress,
+        stop: StopReason,
     ) -> None:
         self._stop = stop
         self._lock_timeout = lock_timeout
@@ -49,7 +49,7 @@ class Transactions:
         """How long the locks were waited for and held, over all transactions so far."""
 
     def install(
-        self, steps: Sequence[Step], patterns: tuple[Pattern, ...] | None, *, carry_on: bool, pending: bool
+        self, steps: Sequence[Step], patterns: tuple[OriginPattern, ...] | None, *, carry_on: bool, pending: bool
     ) -> dict[str, str]:
         """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
 
@@ -64,7 +64,7 @@ class Transactions:
             HostError: libapt could not begin.
         """
 
-        def work(channel: Channel) -> None:
+        def work(channel: ChildChannel) -> None:
             # In the child alone: the options are never seen by a later transaction.
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
@@ -77,18 +77,18 @@ class Transactions:
 
         return self._supervise(work).errors
 
-    def remove(self, removals: Sequence[Removal], *, pending: bool) -> dict[str, str]:
+    def remove(self, removals: Sequence[KernelRemoval], *, pending: bool) -> dict[str, str]:
         """Remove exactly these packages and nothing else, their conffiles kept; `pending` and errors as `install`.
 
         Raises:
             BusyError, ChangedError, HostError: as `install`; HostError too where libapt would do more than this.
         """
 
-        def work(channel: Channel) -> None:
+        def work(channel: ChildChannel) -> None:
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             with ExitStack() as until_done:
 
-                def mark(index: Index) -> None:
+                def mark(index: PackageCache) -> None:
                     mark_removal(index, removals)
                     until_done.enter_context(auto_marks_kept())
 
@@ -104,7 +104,7 @@ class Transactions:
         """
         return self._supervise(lambda channel: self._do_repair(channel, packages)).errors
 
-    def _supervise(self, work: Callable[[Channel], None]) -> Report:
+    def _supervise(self, work: Callable[[ChildChannel], None]) -> ChildReport:
         report = supervise(work, log=self._log, limits=self._limits, tell=self._tell, stop=self._stop)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
@@ -121,28 +121,30 @@ class Transactions:
         return report
 
     def _transact(
-        self, channel: Channel, mark: Callable[[Index], None], names: Sequence[str], *, pending: bool
+        self, channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
     ) -> None:
         """Do what `mark` marks; without `pending`, the packages of these `names` are configured at the end."""
-        patience = Patience(self._lock_timeout, channel.tell, self._stop)
-        with _noted(channel, patience) as locked:
+        patience = LockWaiter(self._lock_timeout, channel.tell, self._stop)
+        with _noted(channel, patience) as note_locked:
             _lock(patience)
-            locked()
+            note_locked()
             _do_marked(channel, mark, names, pending=pending)
 
-    def _do_repair(self, channel: Channel, packages: Sequence[str] | None) -> None:
-        patience = Patience(self._lock_timeout, channel.tell, self._stop)
+    def _do_repair(self, channel: ChildChannel, packages: Sequence[str] | None) -> None:
+        patience = LockWaiter(self._lock_timeout, channel.tell, self._stop)
         frontend, own = dpkg_database.lock_files()
-        with _noted(channel, patience) as locked, hold(frontend, patience):
-            patience.until_free((own,))
-            locked()
+        with _noted(channel, patience) as note_locked, locked(frontend, patience):
+            patience.wait_until_free((own,))
+            note_locked()
             _configure(channel, packages)
 
 
-def _do_marked(channel: Channel, mark: Callable[[Index], None], names: Sequence[str], *, pending: bool) -> None:
+def _do_marked(
+    channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
+) -> None:
     """Let libapt do what `mark` marks; whoever calls holds dpkg's locks, which are given free at the end."""
     try:
-        index = Index()
+        index = PackageCache()
         mark(index)
         manager = apt_pkg.PackageManager(index.depcache)
         fetcher = apt_pkg.Acquire()
@@ -156,7 +158,7 @@ def _do_marked(channel: Channel, mark: Callable[[Index], None], names: Sequence[
         try:
             manager.do_install(channel.descriptor)
         except SystemError as error:  # a failed package, which the status lines name, or a hook, which nothing does
-            channel.noted["error"] = clean(str(error))
+            channel.noted["error"] = plain_error(str(error))
             print(channel.noted["error"], file=sys.stderr, flush=True)
         finally:
             if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
@@ -166,7 +168,7 @@ def _do_marked(channel: Channel, mark: Callable[[Index], None], names: Sequence[
         apt_pkg.pkgsystem_unlock()
 
 
-def _configure(channel: Channel, packages: Sequence[str] | None) -> None:
+def _configure(channel: ChildChannel, packages: Sequence[str] | None) -> None:
     """Let dpkg configure these packages, or all that wait (None); whoever calls holds the frontend's lock."""
     if packages is None:
         _dpkg(channel, "--configure", "--pending")
@@ -178,14 +180,14 @@ def _configure(channel: Channel, packages: Sequence[str] | None) -> None:
         _dpkg(channel, "--triggers-only", "--pending")
 
 
-def _dpkg(channel: Channel, *arguments: str) -> None:
+def _dpkg(channel: ChildChannel, *arguments: str) -> None:
     status = str(channel.descriptor)
-    command = ["dpkg", *KEEP_LOCAL, "--status-fd", status, *arguments]
+    command = ["dpkg", *KEEP_LOCAL_CONFFILES, "--status-fd", status, *arguments]
     environment = {**os.environ, "DPKG_FRONTEND_LOCKED": "true"}
     subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[channel.descriptor], check=False)
 
 
-def _lock(patience: Patience) -> None:
+def _lock(patience: LockWaiter) -> None:
     """Take both of dpkg's locks, as apt does.
 
     Raises:
@@ -193,27 +195,27 @@ def _lock(patience: Patience) -> None:
         HostError: they cannot be taken for another reason, such as an interrupted dpkg.
     """
     while True:
-        patience.until_free(dpkg_database.lock_files())
+        patience.wait_until_free(dpkg_database.lock_files())
         try:
             apt_pkg.pkgsystem_lock()
         except SystemError as error:
             if first_holder(dpkg_database.lock_files()) is None:
-                raise HostError(f"dpkg's lock cannot be taken: {clean(str(error))}") from error
+                raise HostError(f"dpkg's lock cannot be taken: {plain_error(str(error))}") from error
         else:
             return
 
 
 @contextmanager
-def _noted(channel: Channel, patience: Patience) -> Iterator[Callable[[], None]]:
+def _noted(channel: ChildChannel, patience: LockWaiter) -> Iterator[Callable[[], None]]:
     """Note how the locks were come by and, from when the block says that it has them, for how long they were held."""
     since: list[float] = []
 
-    def locked() -> None:
+    def note_locked() -> None:
         since.append(time.monotonic())
         channel.send({"locked": True})
 
     try:
-        yield locked
+        yield note_locked
     finally:
         held_s = time.monotonic() - since[0] if since else 0.0
         channel.noted.update(waited_s=patience.wait.waited_s, held_s=round(held_s, 3), by=patience.wait.by)

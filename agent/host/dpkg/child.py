@@ -17,10 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.core.ports import Stop, Tell
+from agent.core.ports import Progress, StopReason
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
-from agent.host.dpkg.environment import QUIET
-from agent.host.dpkg.timeouts import Limits, Watch
+from agent.host.dpkg.environment import NONINTERACTIVE_ENV
+from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
 
 _OF_LIBAPT = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
 _OF_DPKG = ("status: ", "processing: ")
@@ -35,7 +35,7 @@ _KINDS: dict[str, type[AgentError]] = {
 Values = dict[str, float | str | None]
 
 
-class Channel:
+class ChildChannel:
     """The child's way to speak to its parent; a parent that has gone is not an error."""
 
     def __init__(self, descriptor: int) -> None:
@@ -54,7 +54,7 @@ class Channel:
 
 
 @dataclass(kw_only=True)
-class Report:
+class ChildReport:
     """What the parent heard from the child."""
 
     errors: dict[str, str] = field(default_factory=dict)
@@ -70,28 +70,28 @@ class Report:
 
 
 def supervise(
-    work: Callable[[Channel], None],
+    work: Callable[[ChildChannel], None],
     *,
     log: Path,
-    limits: Limits,
-    tell: Tell,
-    stop: Stop,
-) -> Report:
+    limits: DpkgTimeouts,
+    tell: Progress,
+    stop: StopReason,
+) -> ChildReport:
     """Run `work` in a child and wait for it. A stop is passed on to it only while it waits for a lock."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _be_child(work, Channel(writing), log)
+        _be_child(work, ChildChannel(writing), log)
     os.close(writing)
-    report = Report()
+    report = ChildReport()
 
     def ask() -> None:
         if stop() and not report.locked:
             os.kill(child, signal.SIGTERM)
 
     try:
-        lost = _listen(reading, Watch(child, log, limits, report.errors), report, tell=tell, ask=ask)
+        lost = _listen(reading, StallWatchdog(child, log, limits, report.errors), report, tell=tell, ask=ask)
     finally:
         os.close(reading)
     os.waitpid(child, os.WNOHANG if lost else 0)
@@ -101,7 +101,7 @@ def supervise(
     return report
 
 
-def _be_child(work: Callable[[Channel], None], channel: Channel, log: Path) -> None:
+def _be_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log: Path) -> None:
     code = 1
     try:
         os.setsid()
@@ -109,7 +109,7 @@ def _be_child(work: Callable[[Channel], None], channel: Channel, log: Path) -> N
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
-        os.environ.update(QUIET)
+        os.environ.update(NONINTERACTIVE_ENV)
         work(channel)
         channel.send({"done": channel.noted})
         code = 0
@@ -122,7 +122,9 @@ def _be_child(work: Callable[[Channel], None], channel: Channel, log: Path) -> N
         os._exit(code)
 
 
-def _listen(reading: int, watch: Watch, report: Report, *, tell: Tell, ask: Callable[[], None]) -> bool:
+def _listen(
+    reading: int, watch: StallWatchdog, report: ChildReport, *, tell: Progress, ask: Callable[[], None]
+) -> bool:
     """Take in what the child says to its end; return whether that end was not waited for."""
     pending = b""
     while True:
@@ -142,7 +144,7 @@ def _listen(reading: int, watch: Watch, report: Report, *, tell: Tell, ask: Call
                 watch.moved()
 
 
-def _hear(line: str, report: Report, tell: Tell) -> bool:
+def _hear(line: str, report: ChildReport, tell: Progress) -> bool:
     """Take in one line; return whether it says that dpkg has come further."""
     status = _OF_LIBAPT.fullmatch(line)
     if status is not None:

@@ -13,10 +13,18 @@ import apt_inst
 import apt_pkg
 
 from agent.core.model.plan import Step
-from agent.core.packages.conffiles import Asked, Conffile, Options, Place, in_words, question, read_options
+from agent.core.packages.conffiles import (
+    Conffile,
+    ConffilePrompt,
+    DpkgOptions,
+    NoPlainFile,
+    describe_prompts,
+    prompt_reason,
+    read_options,
+)
 from agent.errors import HostError
 from agent.host.dpkg import database as dpkg_database
-from agent.host.dpkg.environment import KEEP_LOCAL
+from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 
 _DROP_IN = re.compile(r"[0-9A-Za-z_-]+")
 """Names of the files that dpkg reads in dpkg.cfg.d (dpkg(1))."""
@@ -24,7 +32,7 @@ _LINK = "link"
 """Instead of a sum: the new version brings a link, which no local file can equal."""
 
 
-def questions(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping[str, str]:
+def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping[str, str]:
     """Say, by `name:architecture`, which of the steps would make dpkg ask about which file.
 
     `archives` are the downloaded packages. Asked is about dpkg as the administrator has configured it, not as this
@@ -48,7 +56,7 @@ def questions(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping[str, s
     return found
 
 
-def _judge(path: Path, steps: Sequence[Step], view: "_View", options: Options) -> dict[str, str]:
+def _judge(path: Path, steps: Sequence[Step], view: "_View", options: DpkgOptions) -> dict[str, str]:
     try:
         archive = _Archive(path)
         asked = tuple(_asked(archive, view, options))
@@ -56,10 +64,10 @@ def _judge(path: Path, steps: Sequence[Step], view: "_View", options: Options) -
         words = f"its configuration files cannot be read from {path}: {error}"
         return {f"{step.package}:{step.architecture}": words for step in steps}
     fits = any((step.package, step.architecture, step.candidate) == archive.identity for step in steps)
-    return {archive.name: in_words(asked, archive.identity[0])} if fits and asked else {}
+    return {archive.name: describe_prompts(asked, archive.identity[0])} if fits and asked else {}
 
 
-def kept(packages: Iterable[str], since: float) -> tuple[str, ...]:
+def kept_conffiles(packages: Iterable[str], since: float) -> tuple[str, ...]:
     """Return local files of these packages (`name:architecture`) that stand instead of what a new version brought.
 
     dpkg laid that beside each at or after `since` (Unix time): as `.dpkg-dist` where it decided so, as `.dpkg-new`
@@ -81,7 +89,7 @@ def kept(packages: Iterable[str], since: float) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def administrators_options() -> Options:
+def administrators_options() -> DpkgOptions:
     """Read dpkg's options from its configuration files, its environment and apt's, without what this agent adds.
 
     Raises:
@@ -99,20 +107,20 @@ def administrators_options() -> Options:
         raise HostError(f"{error.filename}: cannot be read: {error.strerror}") from error
     forced = f"force={os.environ.get('DPKG_FORCE', '')}"
     given = apt_pkg.config.value_list("DPkg::Options")
-    return read_options([forced, *lines, *given[: len(given) - len(KEEP_LOCAL)]])
+    return read_options([forced, *lines, *given[: len(given) - len(KEEP_LOCAL_CONFFILES)]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
     """What dpkg knows about files."""
 
-    records: Mapping[str, Sequence[dpkg_database.Recorded]]
+    records: Mapping[str, Sequence[dpkg_database.RecordedConffile]]
     """By file."""
     diversions: Mapping[str, tuple[str, str]]
 
     @classmethod
     def of_this_machine(cls) -> "_View":
-        records: dict[str, list[dpkg_database.Recorded]] = {}
+        records: dict[str, list[dpkg_database.RecordedConffile]] = {}
         for recorded in dpkg_database.conffiles():
             records.setdefault(recorded.file, []).append(recorded)
         return cls(records=records, diversions=dpkg_database.diversions())
@@ -163,7 +171,7 @@ class _Archive:
         return found[0] if found else None
 
 
-def _asked(archive: _Archive, view: _View, options: Options) -> Iterator[Asked]:
+def _asked(archive: _Archive, view: _View, options: DpkgOptions) -> Iterator[ConffilePrompt]:
     for name in archive.conffiles():
         if not options.unpacks(name):
             continue
@@ -172,10 +180,10 @@ def _asked(archive: _Archive, view: _View, options: Options) -> Iterator[Asked]:
         sums = view.sums(name, archive.name)
         worst = Conffile(recorded=sums, local=local, packaged=_LINK)
         # Reading an archive takes long, so only where it matters what is in it.
-        if question(worst, options) is not None:
-            asked = question(Conffile(recorded=sums, local=local, packaged=archive.md5(name)), options)
+        if prompt_reason(worst, options) is not None:
+            asked = prompt_reason(Conffile(recorded=sums, local=local, packaged=archive.md5(name)), options)
             if asked is not None:
-                yield Asked(file=place, question=asked)
+                yield ConffilePrompt(file=place, question=asked)
 
 
 def _place(file: str, package: str, diversions: Mapping[str, tuple[str, str]]) -> str:
@@ -184,27 +192,27 @@ def _place(file: str, package: str, diversions: Mapping[str, tuple[str, str]]) -
     return file if owner == package.split(":")[0] else to
 
 
-def _local(path: str) -> str | Place:
+def _local(path: str) -> str | NoPlainFile:
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
-            return Place.NOT_A_FILE
+            return NoPlainFile.NOT_A_FILE
         return _sum_of(path)
     except (FileNotFoundError, NotADirectoryError):
-        return Place.EMPTY
+        return NoPlainFile.EMPTY
     except OSError:
-        return Place.NOT_A_FILE
+        return NoPlainFile.NOT_A_FILE
 
 
-def _stands(place: str, recorded: dpkg_database.Recorded) -> bool:
+def _stands(place: str, recorded: dpkg_database.RecordedConffile) -> bool:
     """Whether the local file is another than the `.dpkg-new` beside it, and dpkg would not simply replace it."""
     local = _local(place)
     try:
         packaged = _sum_of(f"{place}.dpkg-new")
     except OSError:
         return False
-    if recorded.unpacked and local is not Place.NOT_A_FILE:
+    if recorded.unpacked and local is not NoPlainFile.NOT_A_FILE:
         sums = () if recorded.md5 is None else (recorded.md5,)
-        return question(Conffile(recorded=sums, local=local, packaged=packaged)) is not None
+        return prompt_reason(Conffile(recorded=sums, local=local, packaged=packaged)) is not None
     with suppress(OSError):
         return _sum_of(place) != packaged
     return True

@@ -124,7 +124,7 @@ def as_arguments(names: Iterable[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedConffile:
     """One configuration file as dpkg has it on record for one package."""
 
     package: str
@@ -136,18 +136,18 @@ class Recorded:
     """Whether dpkg has yet to deal with the package's configuration files, which it does when configuring it."""
 
 
-def conffiles() -> tuple[Recorded, ...]:
+def conffiles() -> tuple[RecordedConffile, ...]:
     """Return every configuration file on record, those of removed packages and obsolete ones too.
 
     Raises:
         HostError: the status file cannot be read.
     """
-    found: dict[str, list[Recorded]] = {}
+    found: dict[str, list[RecordedConffile]] = {}
     for stanza in _stanzas():
         unpacked = stanza.status.endswith((" unpacked", " half-installed"))
         lines = stanza.conffiles.split("\n")
         found[stanza.name] = [
-            Recorded(package=stanza.name, file=file, md5=md5, unpacked=unpacked)
+            RecordedConffile(package=stanza.name, file=file, md5=md5, unpacked=unpacked)
             for file, md5 in filter(None, map(_recorded, lines))
         ]
     return tuple(one for package in found.values() for one in package)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-QUIET: Mapping[str, str] = {
+NONINTERACTIVE_ENV: Mapping[str, str] = {
     # Nobody is there to answer: debconf(7) and apt-listchanges(1).
     "DEBIAN_FRONTEND": "noninteractive",
     "APT_LISTCHANGES_FRONTEND": "none",
@@ -17,5 +17,5 @@ QUIET: Mapping[str, str] = {
 """Environment for everything that runs maintainer scripts."""
 
 
-KEEP_LOCAL = ("--force-confdef", "--force-confold")
+KEEP_LOCAL_CONFFILES = ("--force-confdef", "--force-confold")
 """What this agent adds to dpkg's options: local configuration files are kept, nobody is ever asked."""

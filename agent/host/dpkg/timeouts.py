@@ -20,7 +20,7 @@ _SPARED = {"dpkg", "apt"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class DpkgTimeouts:
     """How long a transaction may stay as it is."""
 
     stall: timedelta
@@ -37,10 +37,10 @@ class _Stage(Enum):
     ALL_KILLED = "all-killed"
 
 
-class Watch:
+class StallWatchdog:
     """The clock on one child process that runs dpkg."""
 
-    def __init__(self, child: int, log: Path, limits: Limits, errors: dict[str, str]) -> None:
+    def __init__(self, child: int, log: Path, limits: DpkgTimeouts, errors: dict[str, str]) -> None:
         self._child = child
         self._log = log
         self._limits = limits

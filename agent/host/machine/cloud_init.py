@@ -12,7 +12,7 @@ _GIVEN_UP_S = 3600.0
 """After so long without a word it is taken to have died."""
 
 
-def cloud_init_runs() -> bool:
+def is_cloud_init_running() -> bool:
     """Return whether it has begun in this boot and not ended."""
     try:
         silent_s = time.time() - os.stat(_STATUS).st_mtime

@@ -8,7 +8,7 @@ import time
 import uuid
 from datetime import datetime, timezone
 
-from agent.core.model.host import Host
+from agent.core.model.host import HostFacts
 from agent.errors import HostError
 from agent.host.machine.boot_id import boot_id
 from agent.host.machine.identity import machine_id
@@ -39,7 +39,7 @@ def booted_at() -> datetime:
     return datetime.fromtimestamp(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME), timezone.utc)
 
 
-def host_facts(known_boot: datetime | None = None) -> Host:
+def host_facts(known_boot: datetime | None = None) -> HostFacts:
     """Look at the machine; the moment of its boot is the one that is known already, where one is."""
     names = os.uname()
     try:
@@ -47,7 +47,7 @@ def host_facts(known_boot: datetime | None = None) -> Host:
         system = (distro.id or None, distro.version or None, distro.codename or None)
     except HostError:
         system = (None, None, None)
-    return Host(
+    return HostFacts(
         id=host_id(),
         boot_id=boot_id(),
         booted_at=known_boot or booted_at(),

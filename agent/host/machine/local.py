@@ -5,10 +5,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from agent.core.model.facts import Reboot, Unseen
-from agent.core.reboot.services import Watched
+from agent.core.reboot.services import ServiceScan
 from agent.host.machine.boot_id import boot_id
 from agent.host.reboot.flag_facts import read_reboot
-from agent.host.reboot.processes import replaced_files
+from agent.host.reboot.processes import scan_replaced_files
 
 _OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
 
@@ -24,9 +24,9 @@ class LocalMachine:
         """Return whether a reboot is required."""
         return read_reboot()
 
-    def watched(self) -> Watched:
+    def scan_services(self) -> ServiceScan:
         """Look at the processes."""
-        return Watched(boot_id=boot_id(), replaced=replaced_files())
+        return ServiceScan(boot_id=boot_id(), replaced=scan_replaced_files())
 
 
 def _field(line: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ _AGAIN_S = 0.5
 
 
 @contextmanager
-def limited(limit: timedelta) -> Iterator[None]:
+def time_limit(limit: timedelta) -> Iterator[None]:
     """End the block with TimeoutError once the limit is over. For the main thread alone; blocks do not nest.
 
     Time limits of sockets are for one read or write each: another side that sends a byte now and then keeps any number

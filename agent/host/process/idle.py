@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import psutil
 
-from agent.core.ports import Stop
+from agent.core.ports import StopReason
 
 _LOWEST = 19
 _MEMORY_BYTES = 512 * 1024 * 1024
@@ -21,7 +21,9 @@ _MEMORY_BYTES = 512 * 1024 * 1024
 _POLL_S = 0.5
 
 
-def at_idle(work: Callable[[], Iterator[dict[str, object]]], *, stop: Stop) -> Generator[dict[str, object], None, None]:
+def run_idle(
+    work: Callable[[], Iterator[dict[str, object]]], *, stop: StopReason
+) -> Generator[dict[str, object], None, None]:
     """Yield the documents that the work yields, as they come; fewer where it was cut short.
 
     The child is ended once `stop` says so, and when nobody listens any more.
@@ -30,7 +32,7 @@ def at_idle(work: Callable[[], Iterator[dict[str, object]]], *, stop: Stop) -> G
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _be_child(work, writing)
+        _child(work, writing)
     os.close(writing)
     try:
         pending = b""
@@ -50,7 +52,7 @@ def at_idle(work: Callable[[], Iterator[dict[str, object]]], *, stop: Stop) -> G
         os.waitpid(child, 0)
 
 
-def _be_child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int) -> None:
+def _child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int) -> None:
     """Be the child: never returns, and says nothing but what the work yields."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -58,7 +60,7 @@ def _be_child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int) 
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
-        _step_back()
+        _lower_priority()
         with os.fdopen(descriptor, "w", encoding="utf-8") as pipe:
             for document in work():
                 pipe.write(f"{json.dumps(document)}\n")
@@ -67,7 +69,7 @@ def _be_child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int) 
         os._exit(0)
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     """Let everything else have processor and disk first, and take no more memory than is good for it."""
     process = psutil.Process()
     with suppress(OSError, psutil.Error):  # some containers forbid it; the work is the same

@@ -9,7 +9,7 @@ _UCRED = struct.Struct("iII")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
+class PeerCredentials:
     """The process that connected; its ids are of the moment when it did."""
 
     pid: int
@@ -17,7 +17,7 @@ class Peer:
     gid: int
 
 
-def peer_of(connection: socket.socket) -> Peer:
+def peer_credentials(connection: socket.socket) -> PeerCredentials:
     """Return the peer of a connected AF_UNIX socket.
 
     Raises:
@@ -25,7 +25,7 @@ def peer_of(connection: socket.socket) -> Peer:
     """
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     pid, uid, gid = _UCRED.unpack(raw)
-    return Peer(pid=pid, uid=uid, gid=gid)
+    return PeerCredentials(pid=pid, uid=uid, gid=gid)
 
 
 def uid_of(user: str) -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
 
-class Child:
+class AgentProcess:
     """One that was started, and may have ended."""
 
     def __init__(self, arguments: Sequence[str], *, quiet: bool = True) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from agent.core.model.facts import Unseen
-from agent.core.reboot.services import PLACES, Process, named, runs_replaced, unit_of
+from agent.core.reboot.services import PACKAGE_DIRECTORIES, Process, maps_deleted_files, unit_names, unit_of
 
 _PATIENCE_S = 30.0
 """A hundred times what a thousand processes take: beyond that something is stuck."""
@@ -20,22 +20,22 @@ _LARGEST = 1 << 26
 """A process of half a million mappings; no more of one is read."""
 
 
-def replaced_files(
-    proc: str = "/proc", places: tuple[bytes, ...] = PLACES, patience_s: float = _PATIENCE_S
+def scan_replaced_files(
+    proc: str = "/proc", places: tuple[bytes, ...] = PACKAGE_DIRECTORIES, patience_s: float = _PATIENCE_S
 ) -> tuple[str, ...] | Unseen:
     """Return what runs files that were replaced, sorted: units, or programs outside of all units.
 
     A process that ends meanwhile is none. The reader of a process's mappings waits for whoever changes them, who may
     in turn wait for a dead file server: hence a thread of its own, which is left behind where it takes too long.
     """
-    look = _Look(proc, places, time.monotonic() + patience_s)
+    look = _ProcessScan(proc, places, time.monotonic() + patience_s)
     thread = threading.Thread(target=look.take, daemon=True)
     thread.start()
     thread.join(patience_s + 1)
     return look.found
 
 
-class _Look:
+class _ProcessScan:
     """One look at all processes, while it goes on."""
 
     def __init__(self, proc: str, places: tuple[bytes, ...], deadline: float) -> None:
@@ -54,7 +54,7 @@ class _Look:
             # This process itself runs on what it has just replaced, and is about to end.
             stale = [pid for pid in pids if int(pid) != os.getpid() and self._is_stale(pid)]
             ours = [pid for pid in stale if self._is_of_this_machine(pid, pids, own_root)]
-            self.found = named(process for pid in ours for process in self._described(pid))
+            self.found = unit_names(process for pid in ours for process in self._described(pid))
         except TimeoutError:
             return
         except OSError as error:
@@ -65,7 +65,7 @@ class _Look:
             raise TimeoutError
         try:
             program = _program(f"{self._proc}/{pid}/exe")
-            return runs_replaced(_read(f"{self._proc}/{pid}/maps"), program, self._places)
+            return maps_deleted_files(_read(f"{self._proc}/{pid}/maps"), program, self._places)
         except (FileNotFoundError, ProcessLookupError):
             return False  # it has ended, or is a part of the kernel, which has no program
 

@@ -18,10 +18,10 @@ import requests
 import urllib3
 
 from agent.core.policy.policy import EndpointPolicy
-from agent.core.schedule.backoff import Verdict, verdict
+from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.errors import ConfigError
-from agent.host.http import causes, fault, http_date, hushed, one_line, read_bounded, retry_after, session
-from agent.host.process.alarm import limited
+from agent.host.http import causes, error_reason, http_date, one_line, read_bounded, redact, retry_after, session
+from agent.host.process.alarm import time_limit
 from agent.state.safe_open import open_regular
 from agent.version import VERSION
 
@@ -36,10 +36,10 @@ _NOT_OFFERED = frozenset({requests.codes.not_found, requests.codes.method_not_al
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class EndpointResponse:
     """What came of one request."""
 
-    verdict: Verdict
+    verdict: ResponseClass
     why: str = ""
     """In words; empty where there is a receipt to be read."""
     text: str = ""
@@ -55,7 +55,7 @@ class Answer:
     """How far this machine's clock is ahead of the other side's."""
 
 
-class Centre:
+class EndpointClient:
     """One session with the centre."""
 
     def __init__(self, policy: EndpointPolicy) -> None:
@@ -82,17 +82,17 @@ class Centre:
             self._session.cert = (policy.client_cert, policy.client_key or policy.client_cert)
         self._session.proxies = {"http": policy.proxy, "https": policy.proxy} if policy.proxy else {}
 
-    def post(self, batch: Mapping[str, object]) -> Answer:
+    def post(self, batch: Mapping[str, object]) -> EndpointResponse:
         """Send one batch; never raises for what the other side or the network does."""
         try:
             text = json.dumps(batch, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         except (ValueError, RecursionError) as error:
-            return Answer(verdict=Verdict.BROKEN, why=f"what is to be sent is no JSON: {error}")
+            return EndpointResponse(verdict=ResponseClass.SERVER_ERROR, why=f"what is to be sent is no JSON: {error}")
         headers = {"Idempotency-Key": uuid.uuid4().hex, "Content-Encoding": "gzip"}
         body = text.encode(errors="replace")  # a name that is no UTF-8 is half a pair, which UTF-8 does not know
         return self._ask("POST", "/v1/messages", gzip.compress(body, 9, mtime=0), headers)
 
-    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
         """Say that the state is still the one with this hash, in as few bytes as may be; never raises, either."""
         path = f"/v1/hosts/{host_id}/instances/{instance_id}/heartbeats/{sequence}"
         return self._ask("PUT", path, json.dumps({"hash": digest}, separators=(",", ":")).encode(), {})
@@ -101,17 +101,17 @@ class Centre:
         """Let go of the connection."""
         self._session.close()
 
-    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
         try:
-            with limited(self._timeout):
+            with time_limit(self._timeout):
                 return self._exchange(method, path, body, headers)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             known = any(isinstance(one, ssl.SSLCertVerificationError) for one in causes(error))
             through = "the proxy cannot be used: " if isinstance(error, requests.exceptions.ProxyError) else ""
-            why = one_line(f"{through}{fault(error)}")
-            return Answer(verdict=Verdict.MISCONFIGURED if known else Verdict.AGAIN, why=why)
+            why = one_line(f"{through}{error_reason(error)}")
+            return EndpointResponse(verdict=ResponseClass.MISCONFIGURED if known else ResponseClass.RETRY, why=why)
 
-    def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
         response = self._session.request(
             method,
             f"{self._url}{path}",
@@ -124,21 +124,21 @@ class Centre:
         there = http_date(response.headers.get("Date", ""))
         skew = None if there is None else datetime.now(timezone.utc) - there
         if method == "PUT" and response.status_code == requests.codes.no_content:
-            return Answer(verdict=Verdict.ANSWERED, settled=True, skew=skew)
-        meaning = verdict(response.status_code)
-        answered = meaning is Verdict.ANSWERED
+            return EndpointResponse(verdict=ResponseClass.OK, settled=True, skew=skew)
+        meaning = classify_status(response.status_code)
+        answered = meaning is ResponseClass.OK
         found = read_bounded(response, _RECEIPT_BYTES if answered else _ERROR_BYTES)
         if found is None or not answered:
             response.close()  # what was not read would be taken for the next answer
         text = (found or b"").decode("utf-8", errors="replace")
         if answered:
             if found is not None:
-                return Answer(verdict=meaning, text=text, skew=skew)
+                return EndpointResponse(verdict=meaning, text=text, skew=skew)
             why = f"a receipt that is packed, or of more than {_RECEIPT_BYTES} bytes"
-            return Answer(verdict=Verdict.BROKEN, why=why, skew=skew)
-        return Answer(
+            return EndpointResponse(verdict=ResponseClass.SERVER_ERROR, why=why, skew=skew)
+        return EndpointResponse(
             verdict=meaning,
-            why=_words(response.status_code, str(response.reason or ""), text, self._token),
+            why=_problem_text(response.status_code, str(response.reason or ""), text, self._token),
             text=text,
             final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
             offered=response.status_code not in _NOT_OFFERED,
@@ -173,7 +173,7 @@ def _must_be_readable(path: str) -> None:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _words(status: int, reason: str, text: str, token: str) -> str:
+def _problem_text(status: int, reason: str, text: str, token: str) -> str:
     """Say what an answer that is no receipt said, but for the token."""
     detail = ""
     try:
@@ -182,4 +182,4 @@ def _words(status: int, reason: str, text: str, token: str) -> str:
         problem = None
     if isinstance(problem, dict):
         detail = str(problem.get("detail") or problem.get("title") or "")
-    return one_line(hushed(f"HTTP {status} {reason}{': ' if detail else ''}{detail}", [token]))
+    return one_line(redact(f"HTTP {status} {reason}{': ' if detail else ''}{detail}", [token]))

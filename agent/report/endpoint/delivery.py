@@ -12,21 +12,21 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from agent.core.policy.policy import EndpointPolicy
-from agent.core.schedule.backoff import Verdict
+from agent.core.schedule.backoff import ResponseClass
 from agent.host.http import one_line
-from agent.report.endpoint.client import Answer
+from agent.report.endpoint.client import EndpointResponse
 from agent.report.endpoint.messages import (
-    MOST_BYTES,
-    MOST_MESSAGES,
-    Kind,
+    MAX_BYTES,
+    MAX_MESSAGES,
     Message,
+    MessageKind,
+    MessageStatus,
     Receipt,
-    Status,
     batch_document,
     read_receipt,
 )
-from agent.report.outbox.outbox import Outbox, Waiting, event_of
-from agent.state.timestamps import moment, read_moment
+from agent.report.outbox.outbox import Outbox, QueuedEvent, parse_event
+from agent.state.timestamps import format_utc, parse_utc_or_none
 from agent.version import VERSION
 
 _REUSED = "sequence reused"
@@ -37,21 +37,21 @@ _AGAIN_LATER = timedelta(days=1)
 """When what the centre does not take is offered again: it may have been mended."""
 
 
-class Peer(Protocol):
+class EndpointPeer(Protocol):
     """The other side (`agent.report.endpoint.client.Centre`)."""
 
-    def post(self, batch: Mapping[str, object]) -> Answer:
+    def post(self, batch: Mapping[str, object]) -> EndpointResponse:
         """Send one batch."""
 
-    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
         """Send a heartbeat alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class DeliveryResult:
     """What came of a round."""
 
-    answer: Answer
+    answer: EndpointResponse
     """The one that the round ended with."""
     sent: int
     """Messages that the centre has settled."""
@@ -62,14 +62,14 @@ class Delivered:
 class Delivery:
     """One round."""
 
-    def __init__(self, outbox: Outbox, host_id: str, policy: EndpointPolicy, peer: Peer) -> None:
+    def __init__(self, outbox: Outbox, host_id: str, policy: EndpointPolicy, peer: EndpointPeer) -> None:
         """Take an open outbox and the other side; sends nothing yet."""
         self._outbox = outbox
         self._host_id = host_id
         self._policy = policy
         self._peer = peer
         most = outbox.fact("most")
-        self._most = most if isinstance(most, int) and 0 < most < MOST_MESSAGES else MOST_MESSAGES
+        self._most = most if isinstance(most, int) and 0 < most < MAX_MESSAGES else MAX_MESSAGES
         """Halved where a batch cannot be read on the other side, so that one bad message is found, in the end.
 
         It outlives the round, which may be over before."""
@@ -78,7 +78,7 @@ class Delivery:
         self._state: dict[str, object] | None = None
         """The report, until it was told in this round."""
 
-    def run(self, state: dict[str, object], now: Callable[[], datetime]) -> Delivered:
+    def run(self, state: dict[str, object], now: Callable[[], datetime]) -> DeliveryResult:
         """Tell the state, or that it is the same, and the events that wait.
 
         Raises:
@@ -86,28 +86,34 @@ class Delivery:
         """
         self._state = self._report = state
         deadline = time.monotonic() + self._policy.timeout.total_seconds()
-        answer = Answer(verdict=Verdict.ANSWERED)
+        answer = EndpointResponse(verdict=ResponseClass.OK)
         while messages := self._next(now()):
             answer = self._try(messages, now)
-            if answer.verdict not in {Verdict.ANSWERED, Verdict.REFUSED}:
-                return Delivered(answer=answer, sent=self._sent)
+            if answer.verdict not in {ResponseClass.OK, ResponseClass.REJECTED}:
+                return DeliveryResult(answer=answer, sent=self._sent)
             if time.monotonic() > deadline:
                 break
-        if answer.verdict is Verdict.REFUSED and not self._sent:
-            return Delivered(answer=Answer(verdict=Verdict.BROKEN, why=answer.why, skew=answer.skew), sent=0)
+        if answer.verdict is ResponseClass.REJECTED and not self._sent:
+            return DeliveryResult(
+                answer=EndpointResponse(verdict=ResponseClass.SERVER_ERROR, why=answer.why, skew=answer.skew), sent=0
+            )
         more = self._outbox.depth().events > 0
-        return Delivered(answer=Answer(verdict=Verdict.ANSWERED, skew=answer.skew), sent=self._sent, more=more)
+        return DeliveryResult(
+            answer=EndpointResponse(verdict=ResponseClass.OK, skew=answer.skew), sent=self._sent, more=more
+        )
 
-    def _try(self, messages: Sequence[Message], now: Callable[[], datetime]) -> Answer:
+    def _try(self, messages: Sequence[Message], now: Callable[[], datetime]) -> EndpointResponse:
         """Send these; what then is settled waits no longer."""
         answer = self._ask(messages, now())
-        if answer.verdict is Verdict.REFUSED:
+        if answer.verdict is ResponseClass.REJECTED:
             return self._refused(messages, answer, now())
-        if answer.verdict is not Verdict.ANSWERED:
+        if answer.verdict is not ResponseClass.OK:
             return answer
         receipt = _well(messages) if answer.settled else read_receipt(answer.text, messages)
         if receipt is None:
-            return Answer(verdict=Verdict.BROKEN, why="the answer is no receipt for what was sent", skew=answer.skew)
+            return EndpointResponse(
+                verdict=ResponseClass.SERVER_ERROR, why="the answer is no receipt for what was sent", skew=answer.skew
+            )
         with self._outbox.changing():
             for message, (status, detail) in zip(messages, receipt.results, strict=True):
                 self._settle(message, status, detail, now())
@@ -115,7 +121,7 @@ class Delivery:
                 self._outbox.keep("told_hash", None)
             self._outbox.tell_losses(now())
             again = self._rolled_back(messages, receipt.results, now())
-            self._limit(min(self._most * 2, MOST_MESSAGES))
+            self._limit(min(self._most * 2, MAX_MESSAGES))
         self._sent += len(messages)
         return again or answer
 
@@ -125,10 +131,10 @@ class Delivery:
             self._most = most
             self._outbox.keep("most", most)
 
-    def _ask(self, messages: Sequence[Message], now: datetime) -> Answer:
+    def _ask(self, messages: Sequence[Message], now: datetime) -> EndpointResponse:
         """Send a heartbeat that is alone the short way, where the centre offers it, and anything else as a batch."""
-        until = read_moment(self._outbox.fact("batches_until"))
-        if [message.kind for message in messages] == [Kind.HEARTBEAT] and (until is None or until < now):
+        until = parse_utc_or_none(self._outbox.fact("batches_until"))
+        if [message.kind for message in messages] == [MessageKind.HEARTBEAT] and (until is None or until < now):
             (beat,) = messages
             digest, instance_id = str(beat.body["hash"]), self._outbox.instance_id
             answer = self._peer.beat(
@@ -137,7 +143,7 @@ class Delivery:
             if answer.offered:
                 return answer
             with self._outbox.changing():
-                self._outbox.keep("batches_until", moment(now + _AGAIN_LATER))
+                self._outbox.keep("batches_until", format_utc(now + _AGAIN_LATER))
         names = {"host_id": self._host_id, "instance_id": self._outbox.instance_id, "version": VERSION}
         return self._peer.post(batch_document(messages, now=now, **names))
 
@@ -156,8 +162,8 @@ class Delivery:
     def _events(self, room: int) -> list[Message]:
         """Return the oldest events; those that the disk did not keep well are given up."""
         while True:
-            waiting = self._outbox.next_events(room, MOST_BYTES)
-            bodies = [(event, event_of(event.body)) for event in waiting]
+            waiting = self._outbox.next_events(room, MAX_BYTES)
+            bodies = [(event, parse_event(event.body)) for event in waiting]
             spoilt = [event for event, body in bodies if body is None]
             if not spoilt:
                 return [_event(event, body) for event, body in bodies if body is not None]
@@ -170,39 +176,41 @@ class Delivery:
         told = report["hash"] in {self._outbox.fact("told_hash"), self._unwanted(now)}
         with self._outbox.changing():
             sequence = self._outbox.next_state_sequence()
-        kind = Kind.HEARTBEAT if told else Kind.STATE
+        kind = MessageKind.HEARTBEAT if told else MessageKind.STATE
         body = {"hash": report["hash"]} if told else report
         letter = "h" if told else "s"
-        return Message(key=f"{letter}-{sequence:020}", kind=kind, sequence=sequence, created_at=moment(now), body=body)
+        return Message(
+            key=f"{letter}-{sequence:020}", kind=kind, sequence=sequence, created_at=format_utc(now), body=body
+        )
 
     def _unwanted(self, now: datetime) -> object:
         """Return the hash of a state that the centre refused lately."""
         found = self._outbox.fact("unwanted")
-        until = read_moment(found.get("until")) if isinstance(found, dict) else None
+        until = parse_utc_or_none(found.get("until")) if isinstance(found, dict) else None
         return found.get("hash") if isinstance(found, dict) and until is not None and until > now else None
 
-    def _settle(self, message: Message, status: Status, detail: str, now: datetime) -> None:
-        taken = status is Status.REFUSED and detail in _TAKEN
-        if message.kind is Kind.EVENT:
+    def _settle(self, message: Message, status: MessageStatus, detail: str, now: datetime) -> None:
+        taken = status is MessageStatus.REFUSED and detail in _TAKEN
+        if message.kind is MessageKind.EVENT:
             if taken and detail == _REUSED:
                 return  # it goes out again in a stream of its own
             self._outbox.forget([message.sequence])
-        if status is Status.REFUSED:
-            self._outbox.refuse(message.key, detail, now, counted=message.kind is Kind.EVENT)
-        if message.kind is Kind.STATE and not taken:
-            self._told(message, now, refusal=detail if status is Status.REFUSED else None)
+        if status is MessageStatus.REFUSED:
+            self._outbox.refuse(message.key, detail, now, counted=message.kind is MessageKind.EVENT)
+        if message.kind is MessageKind.STATE and not taken:
+            self._told(message, now, refusal=detail if status is MessageStatus.REFUSED else None)
 
     def _told(self, message: Message, now: datetime, *, refusal: str | None) -> None:
         if refusal is not None:
-            unwanted = {"hash": message.body["hash"], "until": moment(now + _AGAIN_LATER), "why": one_line(refusal)}
+            unwanted = {"hash": message.body["hash"], "until": format_utc(now + _AGAIN_LATER), "why": one_line(refusal)}
             self._outbox.keep("unwanted", unwanted)
         else:
             self._outbox.keep("told_hash", message.body["hash"])
             self._outbox.keep("unwanted", None)
 
     def _rolled_back(
-        self, messages: Sequence[Message], results: Sequence[tuple[Status, str]], now: datetime
-    ) -> Answer | None:
+        self, messages: Sequence[Message], results: Sequence[tuple[MessageStatus, str]], now: datetime
+    ) -> EndpointResponse | None:
         """Notice that the centre is ahead of this outbox, as after a disk was restored from an older copy.
 
         Where other events of the stream have arrived that this outbox knows nothing of, it begins one of its own.
@@ -210,32 +218,34 @@ class Delivery:
         """
         for message, (status, detail) in zip(messages, results, strict=True):
             ahead = _OVERTAKEN.fullmatch(detail)
-            if ahead is not None and message.kind is not Kind.EVENT:
+            if ahead is not None and message.kind is not MessageKind.EVENT:
                 self._outbox.keep("state_sequence", max(int(ahead[1]), message.sequence))
                 self._outbox.keep("told_hash", None)
-            if message.kind is Kind.EVENT and status is Status.REFUSED and detail == _REUSED:
+            if message.kind is MessageKind.EVENT and status is MessageStatus.REFUSED and detail == _REUSED:
                 previous = self._outbox.instance_id
                 self._outbox.begin(self._host_id, now, previous=previous, reason="rolled-back")
                 why = "the centre knows other events of this outbox, so that what waits goes out as a new one"
-                return Answer(verdict=Verdict.BROKEN, why=why)
+                return EndpointResponse(verdict=ResponseClass.SERVER_ERROR, why=why)
         return None
 
-    def _refused(self, messages: Sequence[Message], answer: Answer, now: datetime) -> Answer:
+    def _refused(self, messages: Sequence[Message], answer: EndpointResponse, now: datetime) -> EndpointResponse:
         """Find the one message that the centre cannot read, and give up that one alone."""
         if len(messages) > 1:
             with self._outbox.changing():
                 self._limit(len(messages) // 2)
-            self._state = self._report if messages[0].kind is not Kind.EVENT else self._state
+            self._state = self._report if messages[0].kind is not MessageKind.EVENT else self._state
             return answer
         if not answer.final:
             # Some proxy's page, and not the centre's word: it must not cost all that waits, one by one.
-            return Answer(verdict=Verdict.MISCONFIGURED, why=answer.why, skew=answer.skew)
+            return EndpointResponse(verdict=ResponseClass.MISCONFIGURED, why=answer.why, skew=answer.skew)
         (message,) = messages
         with self._outbox.changing():
-            self._outbox.refuse(message.key, f"{answer.why}\n{answer.text}", now, counted=message.kind is Kind.EVENT)
-            if message.kind is Kind.EVENT:
+            self._outbox.refuse(
+                message.key, f"{answer.why}\n{answer.text}", now, counted=message.kind is MessageKind.EVENT
+            )
+            if message.kind is MessageKind.EVENT:
                 self._outbox.give_up(message.sequence, "", "refused")
-            elif message.kind is Kind.STATE:
+            elif message.kind is MessageKind.STATE:
                 self._told(message, now, refusal=answer.why)
             self._limit(1)
         self._sent += 1
@@ -244,10 +254,10 @@ class Delivery:
 
 def _well(messages: Sequence[Message]) -> Receipt:
     """Return the receipt that an answer without a body stands for."""
-    return Receipt(results=[(Status.ACCEPTED, "") for _ in messages], resend_state=False)
+    return Receipt(results=[(MessageStatus.ACCEPTED, "") for _ in messages], resend_state=False)
 
 
-def _event(waiting: Waiting, body: dict[str, object]) -> Message:
+def _event(waiting: QueuedEvent, body: dict[str, object]) -> Message:
     return Message(
-        key=waiting.key, kind=Kind.EVENT, sequence=waiting.sequence, created_at=waiting.created_at, body=body
+        key=waiting.key, kind=MessageKind.EVENT, sequence=waiting.sequence, created_at=waiting.created_at, body=body
     )

@@ -7,17 +7,17 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from agent.state.timestamps import moment
+from agent.state.timestamps import format_utc
 
 Document = dict[str, object]
 _SCHEMA = "maestro.batch/1"
 _RECEIPT = "maestro.receipt/1"
-MOST_MESSAGES = 500
-MOST_BYTES = 1_000_000
+MAX_MESSAGES = 500
+MAX_BYTES = 1_000_000
 """Before it is compressed, so that it is never too large after."""
 
 
-class Kind(Enum):
+class MessageKind(Enum):
     """What a message is."""
 
     EVENT = "event"
@@ -25,7 +25,7 @@ class Kind(Enum):
     HEARTBEAT = "heartbeat"
 
 
-class Status(Enum):
+class MessageStatus(Enum):
     """What the centre made of one message."""
 
     ACCEPTED = "accepted"
@@ -38,7 +38,7 @@ class Message:
     """One message."""
 
     key: str
-    kind: Kind
+    kind: MessageKind
     sequence: int
     created_at: str
     body: Mapping[str, object]
@@ -59,7 +59,7 @@ class Message:
 class Receipt:
     """What became of a batch."""
 
-    results: Sequence[tuple[Status, str]]
+    results: Sequence[tuple[MessageStatus, str]]
     """Of each message, in the batch's order, with the centre's words."""
     resend_state: bool
 
@@ -73,7 +73,7 @@ def batch_document(
         "host_id": host_id,
         "instance_id": instance_id,
         "agent_version": version,
-        "sent_at": moment(now),
+        "sent_at": format_utc(now),
         "messages": [message.document for message in messages],
     }
 
@@ -95,10 +95,10 @@ def read_receipt(text: str, messages: Sequence[Message]) -> Receipt | None:
     return Receipt(results=[one for one in results if one], resend_state=found.get("resend_state") is True)
 
 
-def _result(found: object, message: Message) -> tuple[Status, str] | None:
+def _result(found: object, message: Message) -> tuple[MessageStatus, str] | None:
     if not isinstance(found, dict) or found.get("key") != message.key:
         return None
     try:
-        return Status(found.get("status")), str(found.get("detail") or "")
+        return MessageStatus(found.get("status")), str(found.get("detail") or "")
     except ValueError:
         return None

@@ -15,11 +15,11 @@ from enum import Enum
 import requests
 from urllib3.exceptions import HTTPError
 
-from agent.core.schedule.backoff import Verdict, verdict
-from agent.host.http import fault, hushed, read_bounded, retry_after, session
-from agent.host.process.alarm import limited
-from agent.report.metric_values import plain
-from agent.report.otlp.encode import Request, Signal, read_answer
+from agent.core.schedule.backoff import ResponseClass, classify_status
+from agent.host.http import error_reason, read_bounded, redact, retry_after, session
+from agent.host.process.alarm import time_limit
+from agent.report.metric_values import printable
+from agent.report.otlp.encode import OtlpRequest, Signal, decode_response
 from agent.version import VERSION
 
 _MOST_ANSWER_BYTES = 4 << 20
@@ -30,7 +30,7 @@ _SUCCESSES = range(200, 300)
 Headers = tuple[tuple[str, str], ...]
 
 
-class Outcome(Enum):
+class OtlpOutcome(Enum):
     """What became of a request."""
 
     DELIVERED = "delivered"
@@ -41,7 +41,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Collector:
+class OtlpTarget:
     """Where one listens."""
 
     url: str
@@ -54,10 +54,10 @@ class Collector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class OtlpResult:
     """What became of a request, and how much of it is lost for good."""
 
-    outcome: Outcome
+    outcome: OtlpOutcome
     dropped: int
     """Log records or data points that will not arrive."""
     detail: str
@@ -66,24 +66,24 @@ class Delivery:
     """How long it asks to be left alone, at most an hour."""
 
 
-def deliver(collector: Collector, request: Request) -> Delivery:
+def post_otlp(collector: OtlpTarget, request: OtlpRequest) -> OtlpResult:
     """Send one request, once."""
     if request.count == 0:
-        return Delivery(outcome=Outcome.DELIVERED, dropped=0, detail="")
+        return OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=0, detail="")
     body = gzip.compress(json.dumps(request.document, allow_nan=False, separators=(",", ":")).encode())
     try:
         with (
-            limited(collector.timeout),
+            time_limit(collector.timeout),
             session() as connection,
             _post(connection, collector, request.signal, body) as response,
         ):
             return _judge(response, request, [value for _, value in collector.headers])
     # requests' own are OSErrors; it does not wrap all of urllib3's, nor what either makes of a length below 0.
     except (OSError, HTTPError, ValueError) as error:
-        return Delivery(outcome=Outcome.AGAIN, dropped=0, detail=plain(fault(error)))
+        return OtlpResult(outcome=OtlpOutcome.AGAIN, dropped=0, detail=printable(error_reason(error)))
 
 
-def _post(connection: requests.Session, collector: Collector, signal: Signal, body: bytes) -> requests.Response:
+def _post(connection: requests.Session, collector: OtlpTarget, signal: Signal, body: bytes) -> requests.Response:
     headers = {
         "User-Agent": f"maestro-agent/{VERSION}",
         "Accept": "application/json",
@@ -103,26 +103,26 @@ def _post(connection: requests.Session, collector: Collector, signal: Signal, bo
     )
 
 
-def _judge(response: requests.Response, request: Request, secrets: Sequence[str]) -> Delivery:
+def _judge(response: requests.Response, request: OtlpRequest, secrets: Sequence[str]) -> OtlpResult:
     status = response.status_code
     if status in _SUCCESSES:
         return _judge_success(response, request, secrets)
     said = _said(response, secrets)
-    if verdict(status) is Verdict.AGAIN:
+    if classify_status(status) is ResponseClass.RETRY:
         wait = retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc))
-        return Delivery(outcome=Outcome.AGAIN, dropped=0, detail=said, retry_after=wait)
-    return Delivery(outcome=Outcome.DROPPED, dropped=request.count, detail=said)
+        return OtlpResult(outcome=OtlpOutcome.AGAIN, dropped=0, detail=said, retry_after=wait)
+    return OtlpResult(outcome=OtlpOutcome.DROPPED, dropped=request.count, detail=said)
 
 
-def _judge_success(response: requests.Response, request: Request, secrets: Sequence[str]) -> Delivery:
+def _judge_success(response: requests.Response, request: OtlpRequest, secrets: Sequence[str]) -> OtlpResult:
     """Believe a success only where it is an answer of OTLP: a portal's page has 200, too. It is not sent again."""
     body = read_bounded(response, _MOST_ANSWER_BYTES)
-    answer = None if body is None else read_answer(request, body)
+    answer = None if body is None else decode_response(request, body)
     if answer is None:
         detail = f"answered {response.status_code} with something that is no answer of OTLP"
-        return Delivery(outcome=Outcome.DROPPED, dropped=request.count, detail=detail)
-    detail = plain(hushed(answer.message, secrets))
-    return Delivery(outcome=Outcome.DELIVERED, dropped=answer.rejected, detail=detail)
+        return OtlpResult(outcome=OtlpOutcome.DROPPED, dropped=request.count, detail=detail)
+    detail = printable(redact(answer.message, secrets))
+    return OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=answer.rejected, detail=detail)
 
 
 def _said(response: requests.Response, secrets: Sequence[str]) -> str:
@@ -131,5 +131,5 @@ def _said(response: requests.Response, secrets: Sequence[str]) -> str:
         body = read_bounded(response, _MOST_ERROR_BYTES)
     except (OSError, HTTPError, ValueError):  # the status has arrived, and it decides
         body = None
-    words = plain(hushed((body or b"").decode("utf-8", "replace"), secrets)).strip()
+    words = printable(redact((body or b"").decode("utf-8", "replace"), secrets)).strip()
     return f"answered {response.status_code}" + (f": {words}" if words else "")

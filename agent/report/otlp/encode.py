@@ -11,10 +11,10 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from math import isfinite
 
-from agent.report.event_text import sentence
-from agent.report.metric_values import Document, Labels, Number, at
-from agent.report.metrics import Figure, figures
-from agent.state.timestamps import parse_moment
+from agent.report.event_text import event_sentence
+from agent.report.metric_values import Document, Labels, Number, value_at
+from agent.report.metrics import Metric, collect_metrics
+from agent.state.timestamps import parse_utc
 
 _SCOPE = "maestro-agent"
 _CUMULATIVE = 2
@@ -60,7 +60,7 @@ class Signal(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class OtlpRequest:
     """One request to a collector."""
 
     signal: Signal
@@ -70,34 +70,34 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class OtlpResponse:
     """What a collector says of a request that it took."""
 
     rejected: int
     message: str
 
 
-def logs(messages: Sequence[Document], report: Document) -> Request:
+def encode_logs(messages: Sequence[Document], report: Document) -> OtlpRequest:
     """Return one log record for each event; `messages` are those of `maestro.batch/1`, other kinds are left out."""
     records = [_record(message) for message in messages if message.get("kind") == "event"]
     scope = {"scope": _scope(report), "logRecords": records}
     document: Document = {"resourceLogs": [{"resource": _resource(report), "scopeLogs": [scope]}]}
-    return Request(signal=Signal.LOGS, document=document, count=len(records))
+    return OtlpRequest(signal=Signal.LOGS, document=document, count=len(records))
 
 
-def metrics(report: Document) -> Request:
+def encode_metrics(report: Document) -> OtlpRequest:
     """Return all numbers of a report."""
-    told = [figure for figure in figures(report) if not figure.family.info]
+    told = [figure for figure in collect_metrics(report) if not figure.family.info]
     when = _nanoseconds(report.get("generated_at"))
     scope = {"scope": _scope(report), "metrics": [_metric(figure, when) for figure in told]}
     document: Document = {"resourceMetrics": [{"resource": _resource(report), "scopeMetrics": [scope]}]}
-    return Request(signal=Signal.METRICS, document=document, count=sum(len(figure.points) for figure in told))
+    return OtlpRequest(signal=Signal.METRICS, document=document, count=sum(len(figure.points) for figure in told))
 
 
-def read_answer(request: Request, body: bytes) -> Answer | None:
+def decode_response(request: OtlpRequest, body: bytes) -> OtlpResponse | None:
     """Read the answer to a request that was taken; None where it is no such answer. An empty one is taken for a yes."""
     if not body.strip():
-        return Answer(rejected=0, message="")
+        return OtlpResponse(rejected=0, message="")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -106,11 +106,11 @@ def read_answer(request: Request, body: bytes) -> Answer | None:
         return None
     partial = document.get("partialSuccess")
     if partial is None:
-        return Answer(rejected=0, message="")
-    rejected, message = _count(at(partial, request.signal.rejected)), at(partial, "errorMessage")
+        return OtlpResponse(rejected=0, message="")
+    rejected, message = _count(value_at(partial, request.signal.rejected)), value_at(partial, "errorMessage")
     if not isinstance(partial, dict) or rejected is None:
         return None
-    return Answer(rejected=min(rejected, request.count), message=message if isinstance(message, str) else "")
+    return OtlpResponse(rejected=min(rejected, request.count), message=message if isinstance(message, str) else "")
 
 
 def _count(value: object) -> int | None:
@@ -123,30 +123,30 @@ def _count(value: object) -> int | None:
 
 
 def _resource(report: Document) -> Document:
-    architecture = at(report, "host", "architecture")
+    architecture = value_at(report, "host", "architecture")
     known = {
         "service.name": "maestro-agent",
-        "service.version": at(report, "agent", "version"),
+        "service.version": value_at(report, "agent", "version"),
         # One agent a machine; the outbox's name would change with the outbox, and every series with it.
-        "service.instance.id": at(report, "host", "id"),
-        "host.id": at(report, "host", "id"),
-        "host.name": at(report, "host", "name"),
+        "service.instance.id": value_at(report, "host", "id"),
+        "host.id": value_at(report, "host", "id"),
+        "host.name": value_at(report, "host", "name"),
         "host.arch": _ARCHITECTURES.get(architecture, architecture) if isinstance(architecture, str) else None,
         "os.type": "linux",
-        "os.name": at(report, "host", "os", "id"),
-        "os.version": at(report, "host", "os", "version"),
+        "os.name": value_at(report, "host", "os", "id"),
+        "os.version": value_at(report, "host", "os", "version"),
     }
     return {"attributes": _attributes(known)}
 
 
 def _scope(report: Document) -> Document:
-    version = at(report, "agent", "version")
+    version = value_at(report, "agent", "version")
     return {"name": _SCOPE, **({"version": _text(version)} if isinstance(version, str) else {})}
 
 
 def _record(message: Document) -> Document:
     event = message.get("body")
-    kind, document = at(event, "type"), at(event, "document")
+    kind, document = value_at(event, "type"), value_at(event, "document")
     word = kind if isinstance(kind, str) else "unknown"
     severity = _severity(word, document)
     name = f"maestro.{word.replace('-', '_')}"
@@ -154,7 +154,7 @@ def _record(message: Document) -> Document:
     own = {f"{name}.{field}": value for field, value in fields if field != "schema"}
     ids = {"event.name": name, "log.record.uid": message.get("key"), "maestro.sequence": message.get("sequence")}
     times = {
-        "timeUnixNano": _nanoseconds(at(event, "at")),
+        "timeUnixNano": _nanoseconds(value_at(event, "at")),
         "observedTimeUnixNano": _nanoseconds(message.get("created_at")),
     }
     return {
@@ -162,22 +162,22 @@ def _record(message: Document) -> Document:
         "severityNumber": severity.value,
         "severityText": severity.name,
         "eventName": _text(name),
-        "body": {"stringValue": _text(sentence(word, document))},
+        "body": {"stringValue": _text(event_sentence(word, document))},
         "attributes": _attributes({**ids, **own}),
     }
 
 
 def _severity(word: str, document: object) -> Severity:
     if word == "outcome":
-        return _BY_RESULT.get(str(at(document, "result")), Severity.WARN)
+        return _BY_RESULT.get(str(value_at(document, "result")), Severity.WARN)
     return _BY_TYPE.get(word, Severity.INFO)
 
 
-def _metric(figure: Figure, when: str | None) -> Document:
+def _metric(figure: Metric, when: str | None) -> Document:
     family = figure.family
     points = [_point(labels, value, when) for labels, value in figure.points]
     unit = {"unit": family.unit} if family.unit else {}
-    head: Document = {"name": family.name, "description": family.what, **unit}
+    head: Document = {"name": family.name, "description": family.help, **unit}
     if family.counter:
         return {
             **head,
@@ -227,7 +227,7 @@ def _nanoseconds(text: object) -> str | None:
     if not isinstance(text, str):
         return None
     try:
-        since = (parse_moment(text) - _EPOCH) // timedelta(microseconds=1)
+        since = (parse_utc(text) - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         return None
     return str(since * 1000) if since > 0 else None

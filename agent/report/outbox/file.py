@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from agent.errors import BusyError, HostError
-from agent.report.outbox.outbox import Bounds, Outbox
-from agent.state.file_lock import holder_pid, lock
-from agent.state.safe_open import open_anew
+from agent.report.outbox.outbox import Outbox, OutboxLimits
+from agent.state.file_lock import holder_pid, try_lock
+from agent.state.safe_open import open_new
 
 OUTBOX_DIRECTORY = "outbox"
 """Below the record's directory; the daemon's user owns it, and nobody else looks into it."""
-RECALLED = ("state_sequence", "told_hash", "unwanted", "batches_until")
-"""The facts that change as states are told, and that are to be given to `recalled` the next time."""
+VOLATILE_FACTS = ("state_sequence", "told_hash", "unwanted", "batches_until")
+"""The facts that change as states are told, and that are to be given to `open_readonly` the next time."""
 _FILE = "outbox.sqlite"
 _VERSION = 1
 _TABLES = """
@@ -29,32 +29,32 @@ CREATE TABLE refusals (key TEXT PRIMARY KEY, at TEXT NOT NULL, answer TEXT NOT N
 """
 
 
-class _DamagedError(Exception):
+class _CorruptError(Exception):
     """What is there is no outbox of ours."""
 
 
 @contextmanager
-def opened(directory: str, host_id: str, bounds: Bounds, now: datetime) -> Iterator[Outbox]:
+def open_outbox(directory: str, host_id: str, bounds: OutboxLimits, now: datetime) -> Iterator[Outbox]:
     """Open the outbox for the length of the block.
 
     Raises:
         BusyError: another process has it open. HostError: it cannot be opened or made.
     """
-    with _alone(directory), closing(_open_well(directory, host_id, now, bounds)) as connection:
+    with _exclusive(directory), closing(_open_well(directory, host_id, now, bounds)) as connection:
         yield Outbox(connection, bounds)
 
 
 @contextmanager
-def recalled(directory: str, bounds: Bounds, since: Mapping[str, object]) -> Iterator[Outbox]:
+def open_readonly(directory: str, bounds: OutboxLimits, since: Mapping[str, object]) -> Iterator[Outbox]:
     """Open what the file knows of its stream, where it can be read and not written, as on a full disk; without events.
 
-    Nothing of the block is kept: `since` are facts that are newer than the file, of which those of `RECALLED` count.
+    Nothing of the block is kept: `since` are facts newer than the file, of which those of `VOLATILE_FACTS` count.
 
     Raises:
         BusyError: another process has the outbox open. HostError: the file cannot be read, or holds no stream.
     """
     path = os.path.join(directory, _FILE)
-    with _alone(directory), closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+    with _exclusive(directory), closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
         try:
             # What a killed process had written ahead is not read: that would take a file beside this one.
             with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as file:
@@ -62,7 +62,7 @@ def recalled(directory: str, bounds: Bounds, since: Mapping[str, object]) -> Ite
             memory.executescript(_TABLES)
             memory.executemany("INSERT INTO facts VALUES (?, ?)", facts)
             outbox = Outbox(memory, bounds)
-            for name in since.keys() & set(RECALLED):
+            for name in since.keys() & set(VOLATILE_FACTS):
                 outbox.keep(name, since[name])
         except (sqlite3.Error, OSError) as error:
             raise HostError(f"{path}: cannot be read: {error}") from error
@@ -72,13 +72,13 @@ def recalled(directory: str, bounds: Bounds, since: Mapping[str, object]) -> Ite
 
 
 @contextmanager
-def _alone(directory: str) -> Iterator[None]:
+def _exclusive(directory: str) -> Iterator[None]:
     """Keep other processes out of the outbox for the length of the block; makes its directory where it is missing."""
     lock_path = os.path.join(directory, "lock")
     try:
         if not os.path.isdir(directory):
             os.makedirs(directory, mode=0o700)
-        descriptor = lock(lock_path, 0o600)
+        descriptor = try_lock(lock_path, 0o600)
     except OSError as error:
         raise HostError(f"{directory}: cannot be opened: {error.strerror}") from error
     if descriptor is None:
@@ -89,14 +89,14 @@ def _alone(directory: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _open_well(directory: str, host_id: str, now: datetime, bounds: Bounds) -> sqlite3.Connection:
+def _open_well(directory: str, host_id: str, now: datetime, bounds: OutboxLimits) -> sqlite3.Connection:
     path, name_path = os.path.join(directory, _FILE), os.path.join(directory, "instance")
     previous = _read_name(name_path)
     reason = "" if os.path.exists(path) else "missing" if previous else "new"
     try:
         try:
             connection = _connect(path)
-        except _DamagedError:
+        except _CorruptError:
             _set_aside(path)
             reason, connection = "corrupt", _connect(path)
         outbox = Outbox(connection, bounds)
@@ -135,11 +135,11 @@ def _connect(path: str) -> sqlite3.Connection:
         if version == 0:
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
         if not _is_well(connection):
-            raise _DamagedError
-    except (sqlite3.Error, OSError, HostError, _DamagedError) as error:
+            raise _CorruptError
+    except (sqlite3.Error, OSError, HostError, _CorruptError) as error:
         connection.close()
         if _is_damage(error):
-            raise _DamagedError from error
+            raise _CorruptError from error
         raise
     return connection
 
@@ -149,7 +149,7 @@ def _is_well(connection: sqlite3.Connection) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != _VERSION or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         return False
-    outbox = Outbox(connection, Bounds(size=0, age=timedelta(0)))
+    outbox = Outbox(connection, OutboxLimits(size=0, age=timedelta(0)))
     (events,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
     connection.execute("SELECT key, at, answer FROM refusals LIMIT 1")
     name, last = outbox.fact("instance_id"), outbox.fact("last_sequence")
@@ -167,7 +167,7 @@ def _is_name(text: str) -> bool:
 
 def _is_damage(error: BaseException | None) -> bool:
     """Whether it is the file that is wrong, and not the disk or the rights: then what waits, waits on."""
-    if isinstance(error, _DamagedError):
+    if isinstance(error, _CorruptError):
         return True
     if isinstance(error, HostError):  # what an outbox makes of SQLite's own
         return _is_damage(error.__cause__)
@@ -192,6 +192,6 @@ def _read_name(path: str) -> str | None:
 
 def _write_name(path: str, name: str) -> None:
     temporary = f"{path}.new"
-    with open(temporary, "w", encoding="ascii", opener=open_anew) as file:
+    with open(temporary, "w", encoding="ascii", opener=open_new) as file:
         file.write(f"{name}\n")
     os.replace(temporary, path)

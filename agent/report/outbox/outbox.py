@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent.errors import HostError
-from agent.state.timestamps import earlier, moment, read_moment
+from agent.state.timestamps import format_utc, minus_clamped, parse_utc_or_none
 
 Document = dict[str, object]
 EVENT_SCHEMA = "maestro.event/1"
-LOST = "messages-lost"
+MESSAGES_LOST = "messages-lost"
 OVERHEAD_BYTES = 250
 """What SQLite and the envelope take beside an event's body, about."""
 _LEAP = timedelta(days=1)
@@ -33,7 +33,7 @@ _LONGEST_ANSWER = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class OutboxLimits:
     """How much may wait for how long before the oldest is given up, counted and told."""
 
     size: int
@@ -42,7 +42,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class QueuedEvent:
     """One event that was not answered yet."""
 
     sequence: int
@@ -53,7 +53,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Depth:
+class OutboxStats:
     """How the outbox stands."""
 
     events: int
@@ -65,7 +65,7 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class RejectedMessage:
     """A message that the centre does not want, and what it said."""
 
     key: str
@@ -76,7 +76,7 @@ class Refusal:
 class Outbox:
     """One open outbox."""
 
-    def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:
+    def __init__(self, connection: sqlite3.Connection, bounds: OutboxLimits) -> None:
         """Take a connection to a file that is well (`agent.report.outbox.file`)."""
         self._sql = connection
         self._bounds = bounds
@@ -118,7 +118,7 @@ class Outbox:
 
     def add(self, kind: str, at: datetime, document: Mapping[str, object], now: datetime) -> None:
         """Have an event wait; `shrink` is to follow."""
-        self._append(moment(now), _event(kind, at, document))
+        self._append(format_utc(now), _event(kind, at, document))
 
     def _append(self, created_at: str, body: str) -> None:
         sequence = self._count("last_sequence") + 1
@@ -128,7 +128,7 @@ class Outbox:
 
     def shrink(self, now: datetime) -> None:
         """Give up what is too old or too much, the oldest first; that it was lost is remembered."""
-        oldest = moment(earlier(now, self._bounds.age))
+        oldest = format_utc(minus_clamped(now, self._bounds.age))
         one = "SELECT sequence, body FROM events {} ORDER BY sequence LIMIT 1"  # together they may not fit into memory
         ages = self._ages(now)
         while ages and (row := self._one(one.format("WHERE created_at < ?"), oldest)):
@@ -140,23 +140,23 @@ class Outbox:
 
     def _ages(self, now: datetime) -> bool:
         """Whether what looks old is old: where time has leapt ahead, what waits first gets a day to be told."""
-        looked, leapt = read_moment(self.fact("looked_at")), read_moment(self.fact("leapt_at"))
+        looked, leapt = parse_utc_or_none(self.fact("looked_at")), parse_utc_or_none(self.fact("leapt_at"))
         if looked is not None and now - looked > _LEAP:
             leapt = now
-            self.keep("leapt_at", moment(now))
-        self.keep("looked_at", moment(now))
+            self.keep("leapt_at", format_utc(now))
+        self.keep("looked_at", format_utc(now))
         return leapt is None or not timedelta() <= now - leapt < _LEAP
 
-    def next_events(self, count: int, size: int) -> list[Waiting]:
+    def next_events(self, count: int, size: int) -> list[QueuedEvent]:
         """Return the oldest events in order, at least one where any waits, within so many and so many bytes."""
-        found: list[Waiting] = []
+        found: list[QueuedEvent] = []
         taken = 0
         rows = self._rows("SELECT sequence, key, created_at, body FROM events ORDER BY sequence LIMIT ?", count)
         for sequence, key, created_at, body in rows:
             taken += len(str(body)) + OVERHEAD_BYTES
             if found and taken > size:
                 break
-            one = Waiting(sequence=int(str(sequence)), key=str(key), created_at=str(created_at), body=str(body))
+            one = QueuedEvent(sequence=int(str(sequence)), key=str(key), created_at=str(created_at), body=str(body))
             found.append(one)
         return found
 
@@ -168,17 +168,17 @@ class Outbox:
         """Remember that the centre does not want a message, and what it said; the newest hundred are kept."""
         self.keep("refused", self._count("refused") + (1 if counted else 0))
         self._sql.execute(
-            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?)", (key, moment(now), answer[:_LONGEST_ANSWER])
+            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?)", (key, format_utc(now), answer[:_LONGEST_ANSWER])
         )
         self._sql.execute(
             "DELETE FROM refusals WHERE key NOT IN (SELECT key FROM refusals ORDER BY at DESC LIMIT ?)",
             (_KEPT_REFUSALS,),
         )
 
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[RejectedMessage]:
         """Return what the centre refused lately, newest first."""
         rows = self._all("SELECT key, at, answer FROM refusals ORDER BY at DESC")
-        return [Refusal(key=str(key), at=str(at), answer=str(answer)) for key, at, answer in rows]
+        return [RejectedMessage(key=str(key), at=str(at), answer=str(answer)) for key, at, answer in rows]
 
     def tell_losses(self, now: datetime) -> bool:
         """Write what was given up as one event of its own; whether there was anything."""
@@ -186,7 +186,7 @@ class Outbox:
         if not isinstance(lost, dict) or _loss(lost) is None:
             return False
         self.keep("lost", None)
-        self.add(LOST, now, lost, now)
+        self.add(MESSAGES_LOST, now, lost, now)
         return True
 
     def next_state_sequence(self) -> int:
@@ -207,18 +207,18 @@ class Outbox:
             self.keep(name, value)
         for name in ("last_sequence", "state_sequence", "told_hash"):
             self.keep(name, None)
-        self._append(moment(now), _event("outbox-begun", now, {"previous_instance_id": previous, "reason": reason}))
+        self._append(format_utc(now), _event("outbox-begun", now, {"previous_instance_id": previous, "reason": reason}))
         for created_at, body in waiting:
-            event = event_of(str(body))
+            event = parse_event(str(body))
             if event is None or event["type"] != "outbox-begun":
                 self._append(str(created_at), str(body) if event is None else json.dumps(_of_no_sequence(event)))
         if isinstance(lost, dict):
             self.keep("lost", lost | _NO_SEQUENCE)
 
-    def depth(self) -> Depth:
+    def depth(self) -> OutboxStats:
         """Return how it stands."""
         row = self._one("SELECT count(*), coalesce(sum(length(body)), 0), min(created_at) FROM events") or (0, 0, None)
-        return Depth(
+        return OutboxStats(
             events=int(str(row[0])),
             size=int(str(row[1])) + OVERHEAD_BYTES * int(str(row[0])),
             oldest_at=None if row[2] is None else str(row[2]),
@@ -231,8 +231,8 @@ class Outbox:
         """Take an event for lost: it will never arrive; one that told of lost ones takes those along."""
         first = last = sequence
         count = 1
-        told = event_of(body)
-        if told is not None and told["type"] == LOST and (loss := _loss(told["document"])):
+        told = parse_event(body)
+        if told is not None and told["type"] == MESSAGES_LOST and (loss := _loss(told["document"])):
             count += loss[0]
             first = min(first, loss[1])
         if before := _loss(self.fact("lost")):
@@ -261,14 +261,14 @@ class Outbox:
 
 
 def _event(kind: str, at: datetime, document: Mapping[str, object]) -> str:
-    return json.dumps({"schema": EVENT_SCHEMA, "type": kind, "at": moment(at), "document": document})
+    return json.dumps({"schema": EVENT_SCHEMA, "type": kind, "at": format_utc(at), "document": document})
 
 
 def _of_no_sequence(event: dict[str, Any]) -> dict[str, Any]:
-    return {**event, "document": event["document"] | _NO_SEQUENCE} if event["type"] == LOST else event
+    return {**event, "document": event["document"] | _NO_SEQUENCE} if event["type"] == MESSAGES_LOST else event
 
 
-def event_of(body: str) -> dict[str, Any] | None:
+def parse_event(body: str) -> dict[str, Any] | None:
     """Return an event as it was written; None where the disk gave back something else."""
     try:
         event = json.loads(body, parse_constant=_finite, parse_float=_finite)

@@ -8,20 +8,20 @@ dashboards for; beside apt_info.py itself they would make node_exporter refuse b
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from agent.report.metric_values import Document, Labels, Number, as_number, at, items, plain, seconds
-from agent.report.metrics import figures
+from agent.report.metric_values import Document, Labels, Number, as_number, items, printable, seconds, value_at
+from agent.report.metrics import collect_metrics
 
 
-def text(report: Document, *, compatible_names: bool = False) -> str:
+def exposition(report: Document, *, compatible_names: bool = False) -> str:
     """Return the whole content of the file."""
     lines = [line for block in _blocks(report, compatible_names=compatible_names) for line in block]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _blocks(report: Document, *, compatible_names: bool) -> Iterator[Iterator[str]]:
-    for figure in figures(report):
+    for figure in collect_metrics(report):
         kind = "counter" if figure.family.counter else "gauge"
-        yield _block(figure.family.prometheus_name, kind, figure.family.what, figure.points)
+        yield _block(figure.family.prometheus_name, kind, figure.family.help, figure.points)
     if compatible_names:
         for name, what, points in _compatible(report):
             if points:
@@ -47,13 +47,13 @@ def _escape_label(word: str) -> str:
 def _compatible(report: Document) -> Iterator[tuple[str, str, tuple[tuple[Labels, Number], ...]]]:
     yield "apt_upgrades_pending", "Apt packages pending updates by origin", _upgrades_pending(report)
     yield "apt_upgrades_held", "Apt packages pending updates but held back", _upgrades_held(report)
-    since = seconds(at(report, "lists", "updated_at"))
+    since = seconds(value_at(report, "lists", "updated_at"))
     yield (
         "apt_package_cache_timestamp_seconds",
         "Apt update last run time",
         () if since is None else (((), since),),
     )
-    required = at(report, "reboot", "required")
+    required = value_at(report, "reboot", "required")
     yield (
         "node_reboot_required",
         "Node reboot is required for software updates",
@@ -67,7 +67,7 @@ def _upgrades_pending(report: Document) -> tuple[tuple[Labels, Number], ...]:
     Of held updates and of those outside the plan the report does not name the origin, and no codename of any.
     """
     install, held = items(report, "updates", "items"), items(report, "updates", "held_items")
-    other = as_number(at(report, "updates", "other"))
+    other = as_number(value_at(report, "updates", "other"))
     if install is None or held is None or other is None:
         return ()
     counts = Counter((f"{one.get('origin')}/{one.get('archive')}", str(one.get("architecture"))) for one in install)
@@ -88,7 +88,7 @@ def _by_origin(counts: Counter[tuple[str, str]]) -> tuple[tuple[Labels, Number],
     """Write the counts with their labels; none at all is one zero without labels' values, as apt_info.py has it."""
     clean: Counter[tuple[str, str]] = Counter()
     for (origin, architecture), count in counts.items():
-        clean[plain(origin), plain(architecture)] += count
+        clean[printable(origin), printable(architecture)] += count
     left = {labels: count for labels, count in clean.items() if count} or {("", ""): 0}
     return tuple(
         ((("origin", origin), ("arch", architecture)), count) for (origin, architecture), count in sorted(left.items())

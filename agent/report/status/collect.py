@@ -12,19 +12,19 @@ from agent.errors import RecordError
 from agent.host.machine.boot_id import boot_id
 from agent.host.reboot.flag import read_flag
 from agent.host.systemd import systemd_runs
-from agent.report.status.document import Daemon, Document, Running, status_document, status_lines
+from agent.report.status.document import DaemonView, Document, RunningJob, status_document, status_lines
 from agent.report.status.health import Health
-from agent.report.status.runtime import Present
-from agent.state.daemon_status import RUN_DIRECTORY, read_daemon
-from agent.state.exporter_status import Listener, entry_of, read_telling
-from agent.state.job_status import read_jobs, running_job
-from agent.state.json_reader import Reader
+from agent.report.status.runtime import CurrentBoot
+from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
+from agent.state.exporter_status import ExporterName, read_exporter_status, status_entry
+from agent.state.job_status import read_job_status, running_job
+from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
 
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 
 
-def standing(store: Store, now: datetime, run_dir: str = RUN_DIRECTORY) -> tuple[Health, Document, list[str]]:
+def collect_status(store: Store, now: datetime, run_dir: str = RUN_DIRECTORY) -> tuple[Health, Document, list[str]]:
     """Return how the machine stands: in a word, as `maestro.status/1`, and in words."""
     damaged: list[str] = []
     state = last = jobs = daemon = None
@@ -33,7 +33,7 @@ def standing(store: Store, now: datetime, run_dir: str = RUN_DIRECTORY) -> tuple
     with _noting(damaged):
         last = next((store.read_run(run_id, "maestro.outcome/1") for run_id in store.run_ids()), None)
     with _noting(damaged):
-        jobs = read_jobs(store)
+        jobs = read_job_status(store)
     with _noting(damaged):
         daemon = _daemon(run_dir)
     telling = _telling(run_dir, damaged)
@@ -56,31 +56,31 @@ def _noting(damaged: list[str]) -> Iterator[None]:
         damaged.append(str(error))
 
 
-def _telling(run_dir: str, damaged: list[str]) -> Reader | None:
+def _telling(run_dir: str, damaged: list[str]) -> JsonReader | None:
     """Return what the senders say, each of its own listener; None where none says anything."""
     found: Document = {}
-    for listener in Listener:
+    for listener in ExporterName:
         with _noting(damaged):
-            entry = entry_of(read_telling(run_dir, listener), listener)
+            entry = status_entry(read_exporter_status(run_dir, listener), listener)
             found |= {listener.value: entry} if entry else {}
-    return Reader({"listeners": found}, "telling") if found else None
+    return JsonReader({"exporters": found}, "telling") if found else None
 
 
-def _daemon(run_dir: str) -> Daemon | None:
+def _daemon(run_dir: str) -> DaemonView | None:
     """Return the daemon where it lives, or where systemd is to keep it alive."""
-    found = read_daemon(run_dir)
+    found = read_daemon_status(run_dir)
     if found is not None:
-        return Daemon(*found)
-    return Daemon(None, None) if systemd_runs() and os.path.exists(_ENABLED) else None
+        return DaemonView(*found)
+    return DaemonView(None, None) if systemd_runs() and os.path.exists(_ENABLED) else None
 
 
 def _weigh(
     store: Store,
-    state: Reader | None,
-    last: Reader | None,
-    jobs: Reader | None,
-    daemon: Daemon | None,
-    telling: Reader | None,
+    state: JsonReader | None,
+    last: JsonReader | None,
+    jobs: JsonReader | None,
+    daemon: DaemonView | None,
+    telling: JsonReader | None,
     *,
     now: datetime,
     damaged: list[str],
@@ -99,10 +99,10 @@ def _weigh(
         now=now,
         damaged=damaged,
         reboot_problem=reboot_problem,
-        running=Running(pid, running_job(jobs) if jobs else None) if pid else None,
+        running=RunningJob(pid, running_job(jobs) if jobs else None) if pid else None,
         daemon=daemon,
-        jobs=jobs.part("jobs") if jobs else None,
+        jobs=jobs.child("jobs") if jobs else None,
         telling=telling,
-        present=Present(boot_id(), os.uname().release),
+        present=CurrentBoot(boot_id(), os.uname().release),
     )
-    return health, document, status_lines(Reader(document, "status"), os.uname().nodename, now)
+    return health, document, status_lines(JsonReader(document, "status"), os.uname().nodename, now)

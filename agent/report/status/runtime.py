@@ -5,14 +5,14 @@ What was seen in one boot says nothing of the next, so it is unknown again until
 
 from datetime import datetime
 
-from agent.state.json_reader import Reader
-from agent.state.timestamps import ago
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_age
 
 Document = dict[str, object]
 _SHOWN = 8
 
 
-class Present:
+class CurrentBoot:
     """This very moment: which boot it is, and which kernel runs; None where that cannot be seen."""
 
     def __init__(self, boot_id: str | None = None, kernel: str | None = None) -> None:
@@ -20,15 +20,15 @@ class Present:
         self.kernel = kernel
 
 
-def watched_part(state: Reader | None, present: Present) -> Document:
+def runtime_section(state: JsonReader | None, present: CurrentBoot) -> Document:
     """Return the `kernel` and the `services` of the status."""
     document: Document = {"kernel": {"running": present.kernel, "newest": None, "outdated": None}, "services": None}
-    if state is None or present.boot_id is None or state.maybe_text("boot_id") != present.boot_id:
+    if state is None or present.boot_id is None or state.optional_text("boot_id") != present.boot_id:
         return document
-    kernel, services = state.maybe_part("kernel"), state.maybe_part("services")
-    if kernel is not None and kernel.maybe_text("newest") is not None:
+    kernel, services = state.optional_child("kernel"), state.optional_child("services")
+    if kernel is not None and kernel.optional_text("newest") is not None:
         names = {name: kernel.text(name) for name in ("running", "newest")}
-        document["kernel"] = {**names, "outdated": kernel.flag("outdated")}
+        document["kernel"] = {**names, "outdated": kernel.boolean("outdated")}
     if services is not None:
         document["services"] = {
             "seen_at": state.text("generated_at"),
@@ -37,28 +37,28 @@ def watched_part(state: Reader | None, present: Present) -> Document:
     return document
 
 
-def watched_lines(document: Reader, now: datetime) -> list[str]:
+def runtime_lines(document: JsonReader, now: datetime) -> list[str]:
     """Render both for a person; nothing where nobody has ever looked."""
-    if document.maybe_part("plan") is None:
+    if document.optional_child("plan") is None:
         return []
-    kernel, services = document.part("kernel"), document.maybe_part("services")
+    kernel, services = document.child("kernel"), document.optional_child("services")
     return [f"Kernel       {_kernel(kernel)}", f"Restart      {_services(services, now)}"]
 
 
-def _kernel(kernel: Reader) -> str:
-    running, newest = kernel.maybe_text("running") or "not known", kernel.maybe_text("newest")
+def _kernel(kernel: JsonReader) -> str:
+    running, newest = kernel.optional_text("running") or "not known", kernel.optional_text("newest")
     if newest is None:
         return f"{running}; whether a newer one is installed is not known"
-    if not kernel.flag("outdated"):
+    if not kernel.boolean("outdated"):
         return f"{running}, the newest installed"
     return f"{running}; {'a newer build of it' if newest == running else newest} is installed and waits for a reboot"
 
 
-def _services(services: Reader | None, now: datetime) -> str:
+def _services(services: JsonReader | None, now: datetime) -> str:
     if services is None:
         return "which services still run replaced files is not known"
     names = services.texts("deleted_files")
-    seen = f"seen {ago(services.moment('seen_at'), now)}"
+    seen = f"seen {format_age(services.time('seen_at'), now)}"
     if not names:
         return f"no service runs replaced files, {seen}"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

@@ -9,50 +9,50 @@ from agent.core.model.plan import Plan, Scope
 from agent.core.packages import explain as explaining
 from agent.core.packages.explain import Explanation
 from agent.errors import BusyError, HostError, StoppedError, UsageError
-from agent.worker.context import Context
-from agent.worker.jobs.upgrade_run import Run
+from agent.worker.context import JobContext
+from agent.worker.jobs.upgrade_run import UpgradeRun
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
 from agent.worker.steps.observe import observe
-from agent.worker.steps.recover import add_finished, complete_cut_off
+from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
 
 
-def check(context: Context, scope: Scope, *, refresh: bool, remember: bool = True) -> Plan:
+def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = True) -> Plan:
     """Refresh the lists, look, decide, remember; then fetch and read ahead. Changes nothing else.
 
     Raises:
         BusyError: the lists were held by another program to the deadline.
         HostError: the machine cannot be looked at.
     """
-    with context.engine.turn() if refresh else nullcontext():
-        refreshed = planning.refresh(context) if refresh else context.memory.refreshed()
-        plan = planning.look_and_decide(context, scope, refreshed)
+    with context.engine.apt_daily_lock() if refresh else nullcontext():
+        refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
+        plan = planning.observe_and_decide(context, scope, refreshed)
         if remember:
-            planning.remember(context, plan)
-            if refresh and prefetch.look_ahead(context, plan) and context.memory.shows(plan):
-                planning.remember(context, plan)
+            planning.record_plan(context, plan)
+            if refresh and prefetch.prefetch_updates(context, plan) and context.record.is_current_plan(plan):
+                planning.record_plan(context, plan)
     fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
     log.event("check.finished", scope=scope.value, **fields)
     return plan
 
 
-def explain(context: Context, name: str) -> Explanation:
+def explain(context: JobContext, name: str) -> Explanation:
     """Look, decide, and say of one package why it is or is not upgraded. Changes and remembers nothing.
 
     Raises:
         UsageError: no package of that name is known.
         HostError: the machine cannot be looked at.
     """
-    facts = observe(context.engine, context.machine, context.memory.refreshed())
+    facts = observe(context.engine, context.machine, context.record.load_refresh())
     known = context.engine.find(name)
     if known is None:
         similar = context.engine.similar(name)
         hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
         raise UsageError(f"no package named {name!r} is known to apt on this machine{hint}")
-    return explaining.explain(context.policy, facts, planning.decide(context, Scope.SECURITY, facts), known)
+    return explaining.explain_package(context.policy, facts, planning.decide(context, Scope.SECURITY, facts), known)
 
 
-def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_id: str | None) -> Outcome:
+def upgrade(context: JobContext, scope: Scope, *, run_id: str, refresh: bool, plan_id: str | None) -> Outcome:
     """Look, decide, carry the plan out, judge, remember. Every end is an outcome, and on record.
 
     With `plan_id` the run fails, and does nothing, if the plan is another now.
@@ -60,16 +60,16 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
     Raises:
         HostError: the run cannot be put on record; nothing was changed.
     """
-    left = complete_cut_off(context.memory, context.engine.states)
+    left = recover_interrupted_run(context.record, context.engine.states)
     now = context.machine.now()
     message = "begun; if this stands, the run was cut off before it could record its end"
     begun = Outcome(
         id=run_id, scope=scope, started_at=now, finished_at=None, result=Result.INTERRUPTED, message=message
     )
-    context.memory.keep_outcome(begun, now)
-    run = Run(context, begun)
+    context.record.save_outcome(begun, now)
+    run = UpgradeRun(context, begun)
     try:
-        with context.engine.turn():
+        with context.engine.apt_daily_lock():
             outcome = run.carry_out(refresh=refresh, plan_id=plan_id)
     except BusyError as error:
         outcome = run.end(Result.BUSY, str(error))
@@ -77,10 +77,10 @@ def upgrade(context: Context, scope: Scope, *, run_id: str, refresh: bool, plan_
         outcome = run.end(Result.INTERRUPTED, str(error))
     except HostError as error:
         outcome = run.end(Result.FAILED, str(error))
-    outcome = add_finished(outcome, left, context.engine.states)
-    prefetch.look_back(context, outcome, run.after)
+    outcome = credit_late_arrivals(outcome, left, context.engine.states)
+    prefetch.read_installed_changelogs(context, outcome, run.after)
     try:
-        context.memory.keep_outcome(outcome, context.machine.now())
+        context.record.save_outcome(outcome, context.machine.now())
     except HostError as error:  # what was done must be told, above all where it cannot be written down
         outcome = replace(outcome, result=Result.FAILED, message=f"{outcome.message} {error}".strip())
     counts = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from agent.core.model.facts import UNMET, Repair
+from agent.core.model.facts import UNMET_DEPENDENCIES, Repair
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
 from agent.core.model.plan import Plan, Step, Why
 from agent.core.packages import verify
@@ -11,23 +11,23 @@ from agent.core.packages.batches import pack
 from agent.core.packages.gates import Refusal, veto
 from agent.core.policy.policy import Conffiles
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
-from agent.worker.context import Context
+from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
-from agent.worker.steps.install import Acted, not_repaired, transaction
-from agent.worker.steps.remove import remove
+from agent.worker.steps.install import TransactionResult, not_repaired, run_transaction
+from agent.worker.steps.remove import remove_kernels
 
-_ROUNDS = 4
+_MAX_REPLANS = 4
 """How often a run plans anew because the machine changed under it."""
 
 
-class Run:
+class UpgradeRun:
     """A run while it grows. The machine is judged by looking at it again, never by the plan."""
 
-    def __init__(self, context: Context, begun: Outcome) -> None:
+    def __init__(self, context: JobContext, begun: Outcome) -> None:
         self._context = context
         self._engine = context.engine
         self._so_far = begun
-        self._refreshed = context.memory.refreshed()
+        self._refreshed = context.record.load_refresh()
         self._may_refresh = False
         self._mending = False
         self._unrepaired: dict[str, Failure] = {}
@@ -46,19 +46,19 @@ class Run:
         if refresh:
             self._refreshed = planning.refresh(self._context)
         plan = self._plan()
-        planning.remember(self._context, plan)
+        planning.record_plan(self._context, plan)
         if plan_id is not None and plan.id != plan_id:
             raise ChangedError(
                 f"the plan is {plan.id} now, not {plan_id}: the machine has changed since. "
                 "Nothing was done; look at `maestro-agent check` again"
             )
-        if any(item.state != UNMET for item in plan.repair):
+        if any(item.state != UNMET_DEPENDENCIES for item in plan.repair):
             plan = self._repair(plan)
         plan = self._retire_kernels(plan)
         try:
             self._rounds(plan)
         finally:
-            self._engine.tidy()
+            self._engine.remove_downloads()
         return self._judged()
 
     def end(self, result: Result, message: str) -> Outcome:
@@ -75,7 +75,7 @@ class Run:
         return replace(outcome, result=result, message=message)
 
     def _plan(self) -> Plan:
-        plan = planning.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+        plan = planning.observe_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
         if not self._mending:
             return plan
         return replace(plan, install=(*plan.install, *self._reinstallations(plan)))
@@ -94,11 +94,11 @@ class Run:
 
     def _retire_kernels(self, plan: Plan) -> Plan:
         """Remove superseded kernels before anything is downloaded: /boot may need the room."""
-        for _ in range(_ROUNDS):
+        for _ in range(_MAX_REPLANS):
             if not plan.remove or self._context.stop():
                 break
             try:
-                done = remove(self._engine, plan.remove, self._context.tell)
+                done = remove_kernels(self._engine, plan.remove, self._context.tell)
             except ChangedError:
                 plan = self._plan()
                 continue
@@ -108,7 +108,7 @@ class Run:
                 removed=(*self._so_far.removed, *done.others),
                 failed=(*self._so_far.failed, *done.failed),
             )
-            self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
+            self._context.record.save_outcome(self._so_far, self._context.machine.now())
             if not done.failed:
                 break
             for failure in done.failed:
@@ -134,11 +134,11 @@ class Run:
         )
 
     def _rounds(self, plan: Plan) -> None:
-        for number in range(_ROUNDS):
+        for number in range(_MAX_REPLANS):
             try:
                 self._install(self._downloaded(plan))
             except ChangedError:
-                if number == _ROUNDS - 1:
+                if number == _MAX_REPLANS - 1:
                     raise
                 plan = self._plan()
             else:
@@ -150,9 +150,9 @@ class Run:
         for number, batch in enumerate(batches, start=1):
             self._context.tell(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
             self._so_far = replace(self._so_far, underway=batch)
-            self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
+            self._context.record.save_outcome(self._so_far, self._context.machine.now())
             try:
-                acted = transaction(self._engine, batch, self._so_far.scope, mending=self._mending)
+                acted = run_transaction(self._engine, batch, self._so_far.scope, mending=self._mending)
             finally:
                 self._so_far = replace(self._so_far, underway=())
             self._add(acted)
@@ -208,7 +208,7 @@ class Run:
             told = "; ".join(f"{package}: {error}" for package, error in errors.items())
             raise HostError(f"a download failed that is no part of the plan: {told}")
 
-    def _add(self, acted: Acted) -> None:
+    def _add(self, acted: TransactionResult) -> None:
         again = [step for step in acted.upgraded if step.installed == step.candidate]
         repaired = [Repair(package=s.package, architecture=s.architecture, state="reinst-required") for s in again]
         for failure in acted.failed:
@@ -220,14 +220,14 @@ class Run:
             failed=(*self._so_far.failed, *acted.failed),
             removed=(*self._so_far.removed, *acted.removed),
         )
-        self._context.memory.keep_outcome(self._so_far, self._context.machine.now())
+        self._context.record.save_outcome(self._so_far, self._context.machine.now())
 
     def _judged(self) -> Outcome:
         # What failed is told as failed; it waits for the next run, so it is not held back.
         for failure in self._so_far.failed:
             self._dropped.pop(failure.package, None)
-        after = planning.look_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
-        planning.remember(self._context, after)
+        after = planning.observe_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+        planning.record_plan(self._context, after)
         failed = (*self._so_far.failed, *self._still_unfinished(after))
         self.after = after
         outcome = replace(
@@ -241,8 +241,8 @@ class Run:
             lock=self._engine.lock,
             message="",
         )
-        result = verify.result(after, outcome, stopped=bool(self._context.stop()))
-        return replace(outcome, result=result, message=verify.message(after, result, stopped=self._context.stop()))
+        result = verify.classify(after, outcome, stopped=bool(self._context.stop()))
+        return replace(outcome, result=result, message=verify.summary(after, result, stopped=self._context.stop()))
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]
@@ -266,7 +266,7 @@ class Run:
                 detail=f"dpkg state: {item.state}",
             )
             for name, item in names.items()
-            if name not in told and item.state != UNMET
+            if name not in told and item.state != UNMET_DEPENDENCIES
         ]
 
     def _way_out(self, name: str, item: Repair) -> str:

@@ -20,7 +20,7 @@ _CUT_SHORT = "dpkg ended before it was the package's turn, and did so again when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acted:
+class TransactionResult:
     """What came of one transaction."""
 
     upgraded: tuple[Step, ...]
@@ -28,7 +28,7 @@ class Acted:
     removed: tuple[str, ...] = ()
 
 
-def transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: bool) -> Acted:
+def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: bool) -> TransactionResult:
     """Carry out the steps of one batch; where they are `mending` what dpkg left behind, its first errors end nothing.
 
     Raises:
@@ -43,24 +43,24 @@ def transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: b
         # dpkg stops at an error and leaves the rest unpacked; finishing that is always safe.
         errors = {**_finish(engine), **errors}
         states = engine.states()
-    states = _go_on(engine, batch, scope, errors, states)
-    return Acted(
-        upgraded=tuple(step for step in batch if verify.arrived(step, states)),
+    states = _retry_not_reached(engine, batch, scope, errors, states)
+    return TransactionResult(
+        upgraded=tuple(step for step in batch if verify.is_installed(step, states)),
         failed=verify.failures(batch, states, errors),
-        removed=verify.vanished(before, states),
+        removed=verify.disappeared_packages(before, states),
     )
 
 
-def _go_on(
+def _retry_not_reached(
     engine: PackageEngine, batch: Batch, scope: Scope, errors: dict[str, str], states: Mapping[str, PackageState]
 ) -> Mapping[str, PackageState]:
     """Try the groups that were cut short again, together while that brings any of them further; add to `errors`."""
     alone = False
-    while left := _cut_short(batch, states, errors):
+    while left := _not_reached(batch, states, errors):
         tried = left[:1] if alone else left
         errors.update(_once_more(engine, tuple(step for group in tried for step in group), scope))
         states = engine.states()
-        after = _cut_short(batch, states, errors)
+        after = _not_reached(batch, states, errors)
         if len(after) < len(left):
             continue
         if alone:  # it came no further by itself either; what speaks of no package by name may say why
@@ -69,14 +69,14 @@ def _go_on(
     return states
 
 
-def _cut_short(
+def _not_reached(
     batch: Batch, states: Mapping[str, PackageState], errors: Mapping[str, str]
 ) -> tuple[tuple[Step, ...], ...]:
     """Return, group by group, the steps that did not arrive although nothing is wrong with any of their group."""
     found = []
     for group in split(batch):
-        missing = tuple(step for step in group if not verify.arrived(step, states))
-        if missing and not any(_culprit(step, states, errors) for step in group):
+        missing = tuple(step for step in group if not verify.is_installed(step, states))
+        if missing and not any(_failed(step, states, errors) for step in group):
             found.append(missing)
     return tuple(found)
 
@@ -98,10 +98,10 @@ def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> Mapping[str
 
 def _unfinished(step: Step, states: Mapping[str, PackageState]) -> bool:
     state = states.get(f"{step.package}:{step.architecture}")
-    return state is not None and verify.is_there(state) and state.state not in verify.HEALTHY
+    return state is not None and verify.has_files(state) and state.state not in verify.HEALTHY_STATES
 
 
-def _culprit(step: Step, states: Mapping[str, PackageState], errors: Mapping[str, str]) -> bool:
+def _failed(step: Step, states: Mapping[str, PackageState], errors: Mapping[str, str]) -> bool:
     return step.package in errors or _unfinished(step, states)
 
 
@@ -110,7 +110,7 @@ def not_repaired(before: Sequence[str], states: Mapping[str, PackageState], erro
     found = []
     for name in before:
         state = states.get(name)
-        if state is not None and state.state not in verify.HEALTHY:
+        if state is not None and state.state not in verify.HEALTHY_STATES:
             error = errors.get(name.split(":")[0]) or f"dpkg could not finish it: {state.state}"
             found.append(Failure(package=name, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
     return found

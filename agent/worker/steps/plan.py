@@ -10,15 +10,15 @@ from dataclasses import replace
 from agent import log
 from agent.core.model.facts import Facts, ListsState, Unseen
 from agent.core.model.plan import Held, Plan, Scope
-from agent.core.packages.decide import admit, retire, retreats, settle
+from agent.core.packages.decide import admit, build_plan, next_attempt, plan_kernel_removal
 from agent.core.packages.gates import Refusal, veto
 from agent.core.policy.policy import RUNTIME_PACKAGES
-from agent.core.ports import Refreshed
-from agent.worker.context import Context
+from agent.core.ports import RefreshResult
+from agent.worker.context import JobContext
 from agent.worker.steps.observe import observe
 
 
-def refresh(context: Context) -> Refreshed:
+def refresh(context: JobContext) -> RefreshResult:
     """Fetch the package lists and remember how that went.
 
     Raises:
@@ -26,22 +26,22 @@ def refresh(context: Context) -> Refreshed:
         HostError: the sources cannot be read.
     """
     context.tell("fetching the package lists")
-    before = context.memory.refreshed()
+    before = context.record.load_refresh()
     errors = context.engine.refresh()
     now = context.machine.now()
-    attempt = Refreshed(verified_at=now, errors=errors)
+    attempt = RefreshResult(verified_at=now, errors=errors)
     if errors:
         # Which of the failed sources carries security updates, only a look at the lists can tell.
-        seen = context.engine.look(now, attempt).lists
+        seen = context.engine.observe(now, attempt).lists
         if seen.state in {ListsState.STALE, ListsState.NEVER}:
-            attempt = Refreshed(verified_at=before.verified_at, errors=errors)
-    context.memory.keep_refreshed(attempt, now)
+            attempt = RefreshResult(verified_at=before.verified_at, errors=errors)
+    context.record.save_refresh(attempt, now)
     log.event("lists.refreshed", errors=[f"{error.source}: {error.fault.value}" for error in errors])
     return attempt
 
 
-def look_and_decide(
-    context: Context, scope: Scope, refreshed: Refreshed, dropped: Mapping[str, Refusal] | None = None
+def observe_and_decide(
+    context: JobContext, scope: Scope, refreshed: RefreshResult, dropped: Mapping[str, Refusal] | None = None
 ) -> Plan:
     """Look at the machine as it is and plan; `dropped` as in `agent.core.packages.decide.admit`.
 
@@ -51,7 +51,7 @@ def look_and_decide(
     return decide(context, scope, observe(context.engine, context.machine, refreshed), dropped)
 
 
-def decide(context: Context, scope: Scope, facts: Facts, dropped: Mapping[str, Refusal] | None = None) -> Plan:
+def decide(context: JobContext, scope: Scope, facts: Facts, dropped: Mapping[str, Refusal] | None = None) -> Plan:
     """Plan from facts that were just observed: admit, resolve, settle."""
     given_up = {name.split(":")[0]: refusal for name, refusal in (dropped or {}).items()}
     admission = admit(context.policy, facts, scope, dropped)
@@ -61,24 +61,24 @@ def decide(context: Context, scope: Scope, facts: Facts, dropped: Mapping[str, R
 
     tried, told = admission.admitted, tuple[Held, ...]()
     resolution = context.engine.resolve(tried, scope, untouchable)
-    while (retreat := retreats(context.policy, facts, scope, tried, resolution)) is not None:
+    while (retreat := next_attempt(context.policy, facts, scope, tried, resolution)) is not None:
         tried, told = retreat.tried, (*told, *retreat.held)
         given_up.update(
             {held.package: (held.why, held.detail) for held in retreat.held if held.package in RUNTIME_PACKAGES}
         )
         resolution = context.engine.resolve(tried, scope, untouchable)
     resolution = replace(resolution, refused=(*told, *resolution.refused))
-    kernels = retire(context.policy, facts, resolution.steps, untouchable)
-    return settle(facts, scope, admission, resolution, kernels)
+    kernels = plan_kernel_removal(context.policy, facts, resolution.steps, untouchable)
+    return build_plan(facts, scope, admission, resolution, kernels)
 
 
-def remember(context: Context, plan: Plan) -> None:
+def record_plan(context: JobContext, plan: Plan) -> None:
     """Make a plan what `status` shows, until the lists that it rests on are too old; with what runs meanwhile."""
-    if context.memory.problem:
+    if context.record.problem:
         return
-    watched = context.machine.watched()
+    watched = context.machine.scan_services()
     if isinstance(watched.replaced, Unseen):
         log.event("services.unseen", reason=watched.replaced.reason)
     # Lists without a date are stale already, whatever stands here.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
-    context.memory.keep_plan(plan, context.machine.now(), fresh_until=fresh_until, watched=watched)
+    context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, watched=watched)

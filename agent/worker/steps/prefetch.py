@@ -10,51 +10,51 @@ from agent import log
 from agent.core.model.facts import ListsState, Update
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Held, Plan, Step
-from agent.core.packages.cves import Fixes, Subject
-from agent.core.policy.policy import FetchAhead
-from agent.core.ports import Archive, Wanted
+from agent.core.packages.cves import ChangelogFindings, VersionChange
+from agent.core.policy.policy import PrefetchMode
+from agent.core.ports import Archive, ChangelogRequest
 from agent.errors import BusyError, HostError, StoppedError
-from agent.worker.context import Context
+from agent.worker.context import JobContext
 
 
-def look_ahead(context: Context, plan: Plan) -> bool:
+def prefetch_updates(context: JobContext, plan: Plan) -> bool:
     """Fetch what the plan will install, and read what all that is on offer fixes; return whether more is known now."""
-    if context.memory.problem or context.memory.store.worker_pid() is not None:
+    if context.record.problem or context.record.store.worker_pid() is not None:
         return False  # an upgrade that goes on now has its own use for the archives
     mode = context.policy.apt.fetch_ahead
-    known = context.memory.readings()
+    known = context.record.findings()
     on_offer = set(_subjects((*plan.install, *plan.held, *plan.others)))
     kept = {subject: fixes for subject, fixes in known.items() if subject in on_offer}
     _attempt(context, lambda: _sweep(context, plan))
-    if mode is not FetchAhead.OFF:
+    if mode is not PrefetchMode.OFF:
         if _reachable(plan):
             _attempt(context, lambda: _fetch(context, plan))
         _attempt(context, lambda: _read(context, plan, kept))
     if kept == known:
         return False
-    context.memory.keep_readings(kept, context.machine.now())
+    context.record.save_findings(kept, context.machine.now())
     return True
 
 
-def look_back(context: Context, outcome: Outcome, after: Plan | None) -> None:
+def read_installed_changelogs(context: JobContext, outcome: Outcome, after: Plan | None) -> None:
     """Read what a run's upgrades fixed where that is not known yet, and remove what was fetched ahead for them.
 
     `after` is the plan that was made once the run had come to its end; None where the machine could not be seen.
     """
-    known = context.memory.readings()
+    known = context.record.findings()
     missing = [subject for subject in _subjects(outcome.upgraded) if subject not in known]
 
     def read() -> None:
         found = context.changelogs.read_installed(missing)
-        context.memory.keep_readings({**known, **found}, context.machine.now())
+        context.record.save_findings({**known, **found}, context.machine.now())
 
-    if missing and context.policy.apt.fetch_ahead is not FetchAhead.OFF:
+    if missing and context.policy.apt.fetch_ahead is not PrefetchMode.OFF:
         _attempt(context, read)
     if after is not None:
         _attempt(context, lambda: _sweep(context, after))
 
 
-def _attempt(context: Context, act: Callable[[], None]) -> None:
+def _attempt(context: JobContext, act: Callable[[], None]) -> None:
     try:
         act()
     except (BusyError, HostError, StoppedError) as error:
@@ -67,9 +67,9 @@ def _reachable(plan: Plan) -> bool:
     return plan.lists.state in {ListsState.FRESH, ListsState.PARTIAL}
 
 
-def _sweep(context: Context, plan: Plan) -> None:
+def _sweep(context: JobContext, plan: Plan) -> None:
     """Remove archives that were fetched ahead and belong to no pending update any more: installed, or superseded."""
-    ahead = context.memory.ahead()
+    ahead = context.record.prefetched()
     items: list[Step | Held] = [*plan.install, *plan.held]
     pending = {(item.package, item.candidate) for item in items}
     gone = [archive for archive in ahead if (archive.package, archive.version) not in pending]
@@ -78,37 +78,37 @@ def _sweep(context: Context, plan: Plan) -> None:
         _keep(context, (archive for archive in ahead if archive not in gone))
 
 
-def _fetch(context: Context, plan: Plan) -> None:
+def _fetch(context: JobContext, plan: Plan) -> None:
     """Download what the plan installs; what is about to come is on record first, for a run that is cut off."""
     steps = [step for step in plan.install if step.security]
     if not steps:
         return
-    absent = context.changelogs.absent(steps)
+    absent = context.changelogs.not_downloaded(steps)
     if not absent:
         return
-    _keep(context, (*context.memory.ahead(), *absent))
+    _keep(context, (*context.record.prefetched(), *absent))
     context.tell(f"downloading {len(absent)} packages ahead")
-    failed = context.changelogs.fetch_ahead(steps)
+    failed = context.changelogs.prefetch(steps)
     log.event("ahead.fetched", packages=len(absent) - len(failed), failed=sorted(failed))
 
 
-def _keep(context: Context, archives: Iterable[Archive]) -> None:
-    context.memory.keep_ahead(tuple(dict.fromkeys(archives)), context.machine.now())
+def _keep(context: JobContext, archives: Iterable[Archive]) -> None:
+    context.record.save_prefetched(tuple(dict.fromkeys(archives)), context.machine.now())
 
 
-def _read(context: Context, plan: Plan, known: dict[Subject, Fixes | None]) -> None:
+def _read(context: JobContext, plan: Plan, known: dict[VersionChange, ChangelogFindings | None]) -> None:
     """Add to what is known; what was read already is not read again."""
     online = _reachable(plan)
-    others = online and context.policy.apt.fetch_ahead is FetchAhead.ALL
+    others = online and context.policy.apt.fetch_ahead is PrefetchMode.ALL
     items: list[tuple[Step | Held | Update, bool, bool]] = [
         *((step, step.security, False) for step in plan.install),
         *((held, True, online) for held in plan.held),
         *((update, False, others) for update in plan.others),
     ]
     wanted = [
-        Wanted(subject=subject, security=security, may_fetch=may_fetch)
+        ChangelogRequest(subject=subject, security=security, may_fetch=may_fetch)
         for item, security, may_fetch in items
-        if (subject := Subject.of(item)) is not None and subject not in known
+        if (subject := VersionChange.of(item)) is not None and subject not in known
     ]
     if not wanted:
         return
@@ -117,5 +117,5 @@ def _read(context: Context, plan: Plan, known: dict[Subject, Fixes | None]) -> N
     log.event("changelogs.read", wanted=len(wanted), read=len(known) - before)
 
 
-def _subjects(items: Iterable[Step | Held | Update]) -> list[Subject]:
-    return [subject for item in items if (subject := Subject.of(item)) is not None]
+def _subjects(items: Iterable[Step | Held | Update]) -> list[VersionChange]:
+    return [subject for item in items if (subject := VersionChange.of(item)) is not None]

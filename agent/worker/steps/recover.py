@@ -12,44 +12,44 @@ from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Step
 from agent.core.packages import verify
 from agent.errors import HostError, RecordError
-from agent.state.json_reader import Reader
-from agent.state.record import Memory
+from agent.state.json_reader import JsonReader
+from agent.state.record import Record
 from agent.state.store import Document
 
 States = Mapping[str, PackageState]
 
 
-def complete_cut_off(memory: Memory, read_states: Callable[[], States]) -> tuple[Step, ...]:
+def recover_interrupted_run(memory: Record, read_states: Callable[[], States]) -> tuple[Step, ...]:
     """Add to the newest run's record, where that run was cut off, what dpkg had installed of its last transaction.
 
     Returns the steps that had not arrived, which are the next run's to finish. A record that cannot be read, or a
     dpkg database, stays as it is: the run that begins now tells of that.
     """
     with suppress(RecordError, HostError):
-        run = memory.cut_off_run()
+        run = memory.interrupted_run()
         if run is not None and run.count("underway"):
             states = read_states()
             memory.complete_run(run.text("id"), _completed(run, states))
-            return tuple(_step(part) for part in run.parts("underway") if not _arrived(part, states))
+            return tuple(_step(part) for part in run.children("underway") if not _arrived(part, states))
     return ()
 
 
-def add_finished(outcome: Outcome, left: Sequence[Step], read_states: Callable[[], States]) -> Outcome:
+def credit_late_arrivals(outcome: Outcome, left: Sequence[Step], read_states: Callable[[], States]) -> Outcome:
     """Add to an outcome what the run before had left half-way and has arrived since.
 
     Either this run repaired it, or dpkg outlived the run that had started it and came to its end by itself.
     """
     with suppress(HostError):
         if left:
-            return verify.with_finished(outcome, left, read_states())
+            return verify.with_late_arrivals(outcome, left, read_states())
     return outcome
 
 
-def _step(part: Reader) -> Step:
+def _step(part: JsonReader) -> Step:
     return Step(
         package=part.text("package"),
         architecture=part.text("architecture"),
-        installed=part.maybe_text("from"),
+        installed=part.optional_text("from"),
         candidate=part.text("to"),
         origin=part.text("origin"),
         archive=part.text("archive"),
@@ -58,11 +58,11 @@ def _step(part: Reader) -> Step:
     )
 
 
-def _completed(run: Reader, states: States) -> Document:
-    arrived = [part for part in run.parts("underway") if _arrived(part, states)]
+def _completed(run: JsonReader, states: States) -> Document:
+    arrived = [part for part in run.children("underway") if _arrived(part, states)]
     message = f"cut off in a transaction: {len(arrived)} of its {run.count('underway')} packages had arrived"
-    upgraded = [*run.parts("upgraded"), *(part for part in arrived if part.maybe_text("from") is not None)]
-    new = [*run.parts("new"), *(part for part in arrived if part.maybe_text("from") is None)]
+    upgraded = [*run.children("upgraded"), *(part for part in arrived if part.optional_text("from") is not None)]
+    new = [*run.children("new"), *(part for part in arrived if part.optional_text("from") is None)]
     return {
         **run.raw,
         "message": message,
@@ -72,6 +72,6 @@ def _completed(run: Reader, states: States) -> Document:
     }
 
 
-def _arrived(part: Reader, states: States) -> bool:
+def _arrived(part: JsonReader, states: States) -> bool:
     state = states.get(f"{part.text('package')}:{part.text('architecture')}")
-    return state is not None and state.version == part.text("to") and state.state in verify.HEALTHY
+    return state is not None and state.version == part.text("to") and state.state in verify.HEALTHY_STATES

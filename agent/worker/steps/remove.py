@@ -4,25 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core.model.facts import PackageState
-from agent.core.model.kernels import Removal
+from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Failure, Stage
-from agent.core.packages.verify import HEALTHY, is_there, vanished
-from agent.core.ports import PackageEngine, Tell
+from agent.core.packages.verify import HEALTHY_STATES, disappeared_packages, has_files
+from agent.core.ports import PackageEngine, Progress
 from agent.errors import ChangedError, HostError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
+class RemovalResult:
     """What came of it."""
 
-    superseded: tuple[Removal, ...]
+    superseded: tuple[KernelRemoval, ...]
     failed: tuple[Failure, ...]
     """What is to blame for it where not all went; the rest can be tried again without these."""
     others: tuple[str, ...]
     """Packages (`name:architecture`) that went away though no removal named them."""
 
 
-def remove(engine: PackageEngine, removals: Sequence[Removal], tell: Tell) -> Removed:
+def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], tell: Progress) -> RemovalResult:
     """Remove packages; what does not go is told, and is never in the way of what else is to be done.
 
     Raises:
@@ -39,17 +39,17 @@ def remove(engine: PackageEngine, removals: Sequence[Removal], tell: Tell) -> Re
         errors = {"": str(error)}
     states = engine.states()
     names = {removal.name for removal in removals}
-    left = [removal for removal in removals if is_there(states.get(removal.name))]
+    left = [removal for removal in removals if has_files(states.get(removal.name))]
     # dpkg stops at an error: what it named is to blame, what it did not come to is not.
-    culprits = [one for one in left if one.package in errors or states[one.name].state not in HEALTHY] or left
-    return Removed(
+    culprits = [one for one in left if one.package in errors or states[one.name].state not in HEALTHY_STATES] or left
+    return RemovalResult(
         superseded=tuple(removal for removal in removals if removal not in left),
         failed=tuple(_failure(removal, states, errors) for removal in culprits),
-        others=tuple(name for name in vanished(before, states) if name not in names),
+        others=tuple(name for name in disappeared_packages(before, states) if name not in names),
     )
 
 
-def _failure(removal: Removal, states: Mapping[str, PackageState], errors: Mapping[str, str]) -> Failure:
+def _failure(removal: KernelRemoval, states: Mapping[str, PackageState], errors: Mapping[str, str]) -> Failure:
     state = states[removal.name].state
     error = errors.get(removal.package) or errors.get("") or f"not removed: dpkg says {state}"
     return Failure(package=removal.name, stage=Stage.REMOVE, error=error, detail=f"dpkg state: {state}")

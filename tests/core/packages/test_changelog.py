@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import apt_pkg
 import pytest
 
-from agent.core.packages.changelog import entries, fixes, source_version
-from agent.core.packages.cves import Fixes
+from agent.core.packages.changelog import collect_findings, parse_entries, source_version
+from agent.core.packages.cves import ChangelogFindings
 from tests.support.changelogs import changelog, entry
 
 apt_pkg.init_system()
 
 
-def read(text: str, installed: str = "1", candidate: str = "2") -> Fixes | None:
-    return fixes(text.split("\n"), installed=installed, candidate=candidate, compare=apt_pkg.version_compare)
+def read(text: str, installed: str = "1", candidate: str = "2") -> ChangelogFindings | None:
+    return collect_findings(text.split("\n"), installed=installed, candidate=candidate, compare=apt_pkg.version_compare)
 
 
 def cves(text: str, installed: str = "1", candidate: str = "2") -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def cves(text: str, installed: str = "1", candidate: str = "2") -> tuple[str, ..
 def test_an_entry_tells_version_suites_urgency_and_cves() -> None:
     text = entry("1:1.2-3~deb12u1", "Fix CVE-2024-2 and\n    CVE-2024-0001.", suite="bookworm-security UNSTABLE")
 
-    (found,) = entries(text.replace("0001", "1234").replace("CVE-2024-2 ", "CVE-2023-99999 ").split("\n"))
+    (found,) = parse_entries(text.replace("0001", "1234").replace("CVE-2024-2 ", "CVE-2023-99999 ").split("\n"))
 
     assert (found.version, found.urgency) == ("1:1.2-3~deb12u1", "high")
     assert found.distributions == ("bookworm-security", "unstable")
@@ -39,7 +39,7 @@ def test_the_installed_version_is_excluded_and_the_candidate_included() -> None:
 
     found = read(text, installed="2", candidate="3")
 
-    assert found == Fixes(cves=("CVE-2024-3333",), security_upload=True, complete=True)
+    assert found == ChangelogFindings(cves=("CVE-2024-3333",), security_upload=True, complete=True)
 
 
 def test_several_entries_are_taken_together_each_id_once_by_year_and_number() -> None:
@@ -116,20 +116,20 @@ def test_a_security_upload_between_two_others_is_found() -> None:
 def test_a_changelog_that_was_cut_off_is_not_complete() -> None:
     found = read(entry("3", "CVE-2024-3333") + entry("2", "CVE-2024-2222"), installed="1", candidate="3")
 
-    assert found == Fixes(cves=("CVE-2024-2222", "CVE-2024-3333"), security_upload=True, complete=False)
+    assert found == ChangelogFindings(cves=("CVE-2024-2222", "CVE-2024-3333"), security_upload=True, complete=False)
 
 
 def test_an_older_version_ends_the_reading_where_the_installed_one_is_not_named() -> None:
     found = read(entry("3", "CVE-2024-3333") + entry("1", "CVE-2024-1111"), installed="2", candidate="3")
 
-    assert found == Fixes(cves=("CVE-2024-3333",), security_upload=True, complete=True)
+    assert found == ChangelogFindings(cves=("CVE-2024-3333",), security_upload=True, complete=True)
 
 
 def test_what_the_installed_branch_had_fixed_already_does_not_count() -> None:
     text = entry("3.5-1", "CVE-2024-1111, CVE-2024-2222") + entry("3.2-1")
     backported = entry("3.2-1+deb12u2", "CVE-2024-1111") + entry("3.2-1+deb12u1", "CVE-2023-1111") + entry("3.2-1")
 
-    found = fixes(
+    found = collect_findings(
         text.split("\n"),
         installed="3.2-1+deb12u2",
         candidate="3.5-1",
@@ -137,14 +137,14 @@ def test_what_the_installed_branch_had_fixed_already_does_not_count() -> None:
         before=lambda: backported.split("\n"),
     )
 
-    assert found == Fixes(cves=("CVE-2024-2222",), security_upload=True, complete=True)
+    assert found == ChangelogFindings(cves=("CVE-2024-2222",), security_upload=True, complete=True)
 
 
 def test_in_the_same_branch_a_fix_that_is_mended_counts_again() -> None:
     def before() -> list[str]:
         raise AssertionError("the installed changelog says nothing that is not said here")
 
-    found = fixes(
+    found = collect_findings(
         changelog("CVE-2024-1111 was not fixed entirely").split("\n"),
         installed="1",
         candidate="2",
@@ -165,7 +165,7 @@ def test_the_reading_stops_at_the_installed_version() -> None:
             drawn += 1
             yield line
 
-    found = fixes(lines(), installed="1", candidate="2", compare=apt_pkg.version_compare)
+    found = collect_findings(lines(), installed="1", candidate="2", compare=apt_pkg.version_compare)
 
     assert found is not None
     assert drawn < 20
@@ -186,7 +186,7 @@ def test_nothing_is_said_where_nothing_lies_between() -> None:
 def test_a_rebuild_of_the_same_source_fixes_nothing() -> None:
     found = read("", installed=source_version("1.2-3"), candidate=source_version("1.2-3+b1"))
 
-    assert found == Fixes(cves=(), security_upload=False, complete=True)
+    assert found == ChangelogFindings(cves=(), security_upload=False, complete=True)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_garbage_takes_no_longer_than_reading_it(unit: str) -> None:
     text = (entry("2") + unit * (2_000_000 // len(unit)) + "\n" + entry("1")).split("\n")
     started = time.process_time()
 
-    fixes(text, installed="1", candidate="2", compare=apt_pkg.version_compare)
+    collect_findings(text, installed="1", candidate="2", compare=apt_pkg.version_compare)
 
     assert time.process_time() - started < 5
 

@@ -2,16 +2,27 @@
 
 import pytest
 
-from agent.core.packages.conffiles import Asked, Conffile, Options, Place, Question, in_words, question, read_options
+from agent.core.packages.conffiles import (
+    Conffile,
+    ConffilePrompt,
+    DpkgOptions,
+    NoPlainFile,
+    PromptReason,
+    describe_prompts,
+    prompt_reason,
+    read_options,
+)
 
-EMPTY, NOT_A_FILE = Place.EMPTY, Place.NOT_A_FILE
+EMPTY, NOT_A_FILE = NoPlainFile.EMPTY, NoPlainFile.NOT_A_FILE
 
 
-def asked(recorded: str | tuple[str, ...] | None, local: str | Place, packaged: str | None, *forced: str) -> str | None:
+def asked(
+    recorded: str | tuple[str, ...] | None, local: str | NoPlainFile, packaged: str | None, *forced: str
+) -> str | None:
     """Return the name of the question that dpkg would ask."""
     sums = (recorded,) if isinstance(recorded, str) else recorded or ()
     conffile = Conffile(recorded=sums, local=local, packaged=packaged)
-    found = question(conffile, Options(forced=frozenset(forced)))
+    found = prompt_reason(conffile, DpkgOptions(forced=frozenset(forced)))
     return found.name if found is not None else None
 
 
@@ -36,14 +47,16 @@ def asked(recorded: str | tuple[str, ...] | None, local: str | Place, packaged: 
     ],
 )
 def test_dpkg_asks_only_where_both_sides_have_changed(
-    recorded: str | None, local: str | Place, packaged: str | None, expected: str | None
+    recorded: str | None, local: str | NoPlainFile, packaged: str | None, expected: str | None
 ) -> None:
     assert asked(recorded, local, packaged) == expected
 
 
 @pytest.mark.parametrize("thing", ["confdef", "confold", "confnew"])
 @pytest.mark.parametrize(("recorded", "local"), [("one", "mine"), ("one", EMPTY), (None, "mine")])
-def test_an_answer_that_is_forced_leaves_no_question(recorded: str | None, local: str | Place, thing: str) -> None:
+def test_an_answer_that_is_forced_leaves_no_question(
+    recorded: str | None, local: str | NoPlainFile, thing: str
+) -> None:
     assert asked(recorded, local, "two") is not None
     assert asked(recorded, local, "two", thing) is None
     assert asked(recorded, local, "two", thing, "confask", "confmiss") is None
@@ -110,11 +123,11 @@ def test_the_last_pattern_decides_what_is_unpacked(lines: list[str], name: str, 
 
 def test_every_file_is_named_with_what_to_do() -> None:
     asked = (
-        Asked(file="/etc/a b.conf", question=Question.MODIFIED),
-        Asked(file="/etc/c.conf", question=Question.DELETED),
+        ConffilePrompt(file="/etc/a b.conf", question=PromptReason.MODIFIED),
+        ConffilePrompt(file="/etc/c.conf", question=PromptReason.DELETED),
     )
 
-    assert in_words(asked, "a") == (
+    assert describe_prompts(asked, "a") == (
         "/etc/a b.conf was changed on this machine, and the new version brings a changed one too; "
         "/etc/c.conf was deleted on this machine, and the new version brings a changed one. "
         'Decide by hand (apt-get install a), or set security.conffiles = "keep"'

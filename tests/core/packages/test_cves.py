@@ -1,41 +1,41 @@
 """What is known of what updates fix, and which updates hide a security fix."""
 
 from agent.core.model.plan import Plan
-from agent.core.packages.cves import Fixes, Readings, Subject, hidden, reading_of
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange, findings_of, unlabelled_security_fixes
 from tests.core import given
 
 
-def fixes(*cves: str, complete: bool = True, security_upload: bool = False) -> Fixes:
-    return Fixes(cves=cves, security_upload=security_upload, complete=complete)
+def fixes(*cves: str, complete: bool = True, security_upload: bool = False) -> ChangelogFindings:
+    return ChangelogFindings(cves=cves, security_upload=security_upload, complete=complete)
 
 
-def subject(candidate: str = "2") -> Subject:
-    return Subject(package="a", architecture="amd64", installed="1", candidate=candidate)
+def subject(candidate: str = "2") -> VersionChange:
+    return VersionChange(package="a", architecture="amd64", installed="1", candidate=candidate)
 
 
-def found(plan: Plan, readings: Readings) -> list[str]:
-    return [update.package for update, _ in hidden(plan, readings)]
+def found(plan: Plan, readings: Findings) -> list[str]:
+    return [update.package for update, _ in unlabelled_security_fixes(plan, readings)]
 
 
 def test_a_reading_is_of_exactly_these_versions() -> None:
     readings = {subject(): fixes("CVE-2024-1234")}
 
-    assert reading_of(readings, given.step()) == fixes("CVE-2024-1234")
-    assert reading_of(readings, given.held()) == fixes("CVE-2024-1234")
-    assert reading_of(readings, given.step(candidate="3")) is None
-    assert reading_of(readings, given.step(installed="0")) is None
-    assert reading_of(readings, given.step(architecture="i386")) is None
+    assert findings_of(readings, given.step()) == fixes("CVE-2024-1234")
+    assert findings_of(readings, given.held()) == fixes("CVE-2024-1234")
+    assert findings_of(readings, given.step(candidate="3")) is None
+    assert findings_of(readings, given.step(installed="0")) is None
+    assert findings_of(readings, given.step(architecture="i386")) is None
 
 
 def test_a_new_package_fixes_nothing_here() -> None:
-    assert Subject.of(given.step(installed=None)) is None
-    assert reading_of({subject(): fixes()}, given.step(installed=None)) is None
+    assert VersionChange.of(given.step(installed=None)) is None
+    assert findings_of({subject(): fixes()}, given.step(installed=None)) is None
 
 
 def test_a_part_of_a_changelog_that_names_nothing_says_nothing() -> None:
-    assert reading_of({subject(): fixes(complete=False)}, given.step()) is None
-    assert reading_of({subject(): fixes(complete=True)}, given.step()) == fixes()
-    assert reading_of({subject(): None}, given.step()) is None
+    assert findings_of({subject(): fixes(complete=False)}, given.step()) is None
+    assert findings_of({subject(): fixes(complete=True)}, given.step()) == fixes()
+    assert findings_of({subject(): None}, given.step()) is None
 
 
 def test_another_update_with_a_cve_or_a_security_upload_hides_a_fix() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
-from agent.core.model.kernels import Removal, Superseded
+from agent.core.model.kernels import KernelRemoval, ObsoleteKernels
 from agent.core.model.plan import Plan, Resolution, Scope, Why
-from agent.core.packages.decide import admit, settle, wanted
-from agent.core.packages.gates import GATES, gate, veto
+from agent.core.packages.decide import admit, build_plan, updates_in_scope
+from agent.core.packages.gates import GATES, first_refusal, veto
 from agent.core.policy.policy import RUNTIME_PACKAGES
 from tests.core import given
 
@@ -22,7 +22,7 @@ def names(items: Any) -> list[str]:
 def decided(*updates: Update, scope: Scope = Scope.SECURITY, steps: Any = (), refused: Any = ()) -> Plan:
     facts = given.facts(*updates)
     admission = admit(given.policy(), facts, scope)
-    return settle(facts, scope, admission, Resolution(steps=tuple(steps), refused=tuple(refused)))
+    return build_plan(facts, scope, admission, Resolution(steps=tuple(steps), refused=tuple(refused)))
 
 
 def test_an_update_with_every_gate_open_is_admitted() -> None:
@@ -79,7 +79,7 @@ def test_of_several_shut_gates_the_first_is_the_reason(first: int) -> None:
     changes = {name: value for _, _, update, _ in _SHUT[first:] for name, value in update.items()}
     security = {name: value for _, _, _, rule in _SHUT[first:] for name, value in rule.items()}
 
-    refusal = gate(given.policy(**security), given.update(**changes))
+    refusal = first_refusal(given.policy(**security), given.update(**changes))
 
     assert refusal is not None
     assert refusal[0] is _SHUT[first][1]
@@ -116,7 +116,7 @@ def test_the_allowlist_does_not_keep_a_dependency_from_coming_along() -> None:
     admission = admit(policy, facts, Scope.SECURITY)
     came = Resolution(steps=(given.step("a"), given.step("lib")), refused=())
 
-    plan = settle(facts, Scope.SECURITY, admission, came)
+    plan = build_plan(facts, Scope.SECURITY, admission, came)
 
     assert veto(policy, "lib") is None
     assert names(plan.install) == ["a", "lib"]
@@ -142,7 +142,7 @@ def test_the_blocklist_holds_the_runtime_even_where_it_is_included() -> None:
 def test_the_security_scope_wants_security_updates_alone() -> None:
     offered = given.facts(given.update("a"), given.other("a"), given.other("b"))
 
-    assert wanted(offered, Scope.SECURITY) == (given.update("a"),)
+    assert updates_in_scope(offered, Scope.SECURITY) == (given.update("a"),)
 
 
 def test_the_scope_of_all_wants_each_package_once_at_its_highest_version() -> None:
@@ -165,7 +165,7 @@ def test_a_higher_version_that_is_held_does_not_hide_the_security_update() -> No
 def test_architectures_of_one_package_are_updates_of_their_own() -> None:
     offered = given.facts(given.update("a"), given.update("a", architecture="i386"))
 
-    assert [one.architecture for one in wanted(offered, Scope.ALL)] == ["amd64", "i386"]
+    assert [one.architecture for one in updates_in_scope(offered, Scope.ALL)] == ["amd64", "i386"]
 
 
 def test_what_the_run_has_given_up_on_is_held_for_that_reason_and_no_other() -> None:
@@ -196,7 +196,7 @@ def test_a_plan_carries_what_was_seen() -> None:
     reboot = Reboot(required=True, packages=("linux",), since=given.NOW)
     facts = given.facts(lists=stale, repair=(given.REPAIR,), reboot=reboot)
 
-    plan = settle(facts, Scope.ALL, admit(given.policy(), facts, Scope.ALL), Resolution(steps=(), refused=()))
+    plan = build_plan(facts, Scope.ALL, admit(given.policy(), facts, Scope.ALL), Resolution(steps=(), refused=()))
 
     assert (plan.scope, plan.seen_at, plan.lists) == (Scope.ALL, given.NOW, stale)
     assert (plan.repair, plan.reboot) == ((given.REPAIR,), reboot)
@@ -211,7 +211,7 @@ def test_a_plan_counts_updates_that_are_neither_security_nor_in_it() -> None:
 
 
 def settled_id(facts: Any, scope: Scope, *steps: Any) -> str:
-    return settle(facts, scope, admit(given.policy(), facts, scope), Resolution(steps=steps, refused=())).id
+    return build_plan(facts, scope, admit(given.policy(), facts, scope), Resolution(steps=steps, refused=())).id
 
 
 def test_the_same_work_has_the_same_id_whenever_and_however_it_was_found() -> None:
@@ -244,11 +244,11 @@ def test_other_steps_are_another_plan(changes: dict[str, Any]) -> None:
 def test_another_removal_is_another_plan() -> None:
     other = replace(given.REMOVAL, version="2")
 
-    def with_removals(*removals: Removal) -> Plan:
+    def with_removals(*removals: KernelRemoval) -> Plan:
         facts = given.facts()
         admission = admit(given.policy(), facts, Scope.SECURITY)
-        found = Superseded(remove=removals, kept=(given.REMOVAL,))
-        return settle(facts, Scope.SECURITY, admission, Resolution(steps=(), refused=()), found)
+        found = ObsoleteKernels(remove=removals, kept=(given.REMOVAL,))
+        return build_plan(facts, Scope.SECURITY, admission, Resolution(steps=(), refused=()), found)
 
     assert len({with_removals(*removals).id for removals in ((), (given.REMOVAL,), (other,))}) == 3
     assert with_removals().id == settled_id(given.facts(), Scope.SECURITY)

@@ -6,7 +6,7 @@ import pytest
 
 from agent.core.model.facts import Facts, Lists, ListsState
 from agent.core.model.plan import Plan, Why
-from agent.core.packages.explain import Conclusion, Explanation, Gate, Verdict, explain
+from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, explain_package
 from agent.core.packages.gates import GATES
 from agent.core.policy.policy import Conffiles
 from tests.core import given
@@ -20,10 +20,10 @@ STALE, NEVER, PARTIAL = (
 def explained(
     facts: Facts, *, plan: Plan | None = None, known: dict[str, Any] | None = None, **security: Any
 ) -> Explanation:
-    return explain(given.policy(**security), facts, plan or given.plan(), given.known(**(known or {})))
+    return explain_package(given.policy(**security), facts, plan or given.plan(), given.known(**(known or {})))
 
 
-def gate(explanation: Explanation, name: str) -> Gate:
+def gate(explanation: Explanation, name: str) -> GateReport:
     return next(gate for gate in explanation.gates if gate.name == name)
 
 
@@ -33,7 +33,7 @@ def test_an_update_that_would_be_installed_has_every_gate_open() -> None:
     assert explanation.conclusion is Conclusion.WOULD_INSTALL
     assert (explanation.installed, explanation.candidate) == ("1", "2")
     assert [gate.name for gate in explanation.gates] == ["lists", "installed", "offer", *GATES, "dependencies"]
-    assert {gate.verdict for gate in explanation.gates} == {Verdict.OPEN}
+    assert {gate.verdict for gate in explanation.gates} == {GateVerdict.OPEN}
     assert all(gate.opens is None for gate in explanation.gates)
 
 
@@ -58,7 +58,7 @@ def test_a_gate_that_is_shut_says_why_and_what_opens_it(
 
     explanation = explained(given.facts(update), plan=plan, **security)
 
-    shut = [gate for gate in explanation.gates if gate.verdict is Verdict.SHUT]
+    shut = [gate for gate in explanation.gates if gate.verdict is GateVerdict.SHUT]
     assert explanation.conclusion is Conclusion.HELD
     assert [gate.name for gate in shut] == [name]
     assert shut[0].reason == f"{refusal[0].value}: {refusal[1]}"
@@ -70,7 +70,7 @@ def test_where_a_gate_is_shut_the_dependencies_were_not_tried() -> None:
 
     explanation = explained(given.facts(given.update(on_hold=True)), plan=plan)
 
-    assert gate(explanation, "dependencies").verdict is Verdict.UNKNOWN
+    assert gate(explanation, "dependencies").verdict is GateVerdict.UNKNOWN
     assert gate(explanation, "dependencies").reason == "not tried, because the gate 'hold' is shut"
 
 
@@ -79,7 +79,7 @@ def test_every_shut_gate_is_shown_and_not_only_the_first() -> None:
 
     explanation = explained(given.facts(update), plan=given.plan(held=(given.held(),)), blocklist=("*",))
 
-    shut = [gate.name for gate in explanation.gates if gate.verdict is Verdict.SHUT]
+    shut = [gate.name for gate in explanation.gates if gate.verdict is GateVerdict.SHUT]
     assert shut == ["hold", "blocklist", "rollout"]
 
 
@@ -111,7 +111,7 @@ def test_what_the_resolver_refuses_shuts_the_gate_of_dependencies(why: Why) -> N
 
     dependencies = gate(explanation, "dependencies")
     assert explanation.conclusion is Conclusion.HELD
-    assert dependencies.verdict is Verdict.SHUT
+    assert dependencies.verdict is GateVerdict.SHUT
     assert dependencies.reason == f"{why.value}: needs lib (>= 2)"
     assert dependencies.opens
 
@@ -123,7 +123,7 @@ def test_what_dpkg_would_ask_about_is_not_known_before_the_download() -> None:
     keeping = explained(given.facts(given.update()), plan=plan)
 
     assert holding.conclusion is keeping.conclusion is Conclusion.WOULD_INSTALL
-    assert gate(holding, "conffiles").verdict is Verdict.UNKNOWN
+    assert gate(holding, "conffiles").verdict is GateVerdict.UNKNOWN
     assert "only once the package is downloaded" in gate(holding, "conffiles").reason
     assert [one.name for one in keeping.gates if one.name == "conffiles"] == []
 
@@ -133,8 +133,8 @@ def test_a_gate_of_something_needed_shuts_the_gate_of_dependencies() -> None:
 
     explanation = explained(given.facts(given.update()), plan=plan)
 
-    assert gate(explanation, "hold").verdict is Verdict.OPEN
-    assert gate(explanation, "dependencies").verdict is Verdict.SHUT
+    assert gate(explanation, "hold").verdict is GateVerdict.OPEN
+    assert gate(explanation, "dependencies").verdict is GateVerdict.SHUT
     assert gate(explanation, "dependencies").reason == f"held-by-admin: {NEEDED}"
 
 
@@ -143,8 +143,8 @@ def test_a_gate_of_something_broken_shuts_the_gate_of_dependencies() -> None:
 
     explanation = explained(given.facts(given.update()), plan=plan)
 
-    assert gate(explanation, "hold").verdict is Verdict.OPEN
-    assert gate(explanation, "dependencies").verdict is Verdict.SHUT
+    assert gate(explanation, "hold").verdict is GateVerdict.OPEN
+    assert gate(explanation, "dependencies").verdict is GateVerdict.SHUT
 
 
 def test_what_opens_the_hold_of_something_needed_names_that_package() -> None:
@@ -160,8 +160,8 @@ def test_without_an_offer_there_is_no_security_update() -> None:
 
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
     assert explanation.candidate is None
-    assert gate(explanation, "offer") == Gate(
-        name="offer", verdict=Verdict.SHUT, reason="no allowed origin offers a newer version"
+    assert gate(explanation, "offer") == GateReport(
+        name="offer", verdict=GateVerdict.SHUT, reason="no allowed origin offers a newer version"
     )
     assert "dependencies" not in [gate.name for gate in explanation.gates]
 
@@ -171,7 +171,7 @@ def test_an_offer_from_elsewhere_is_named_and_is_no_security_update() -> None:
 
     offer = gate(explanation, "offer")
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
-    assert offer.verdict is Verdict.SHUT
+    assert offer.verdict is GateVerdict.SHUT
     assert "Debian stable-updates offers 3, which is not a security update" in offer.reason
     assert "upgrade --all" in (offer.opens or "")
 
@@ -185,8 +185,8 @@ def test_an_offer_to_another_architecture_is_none_to_this() -> None:
 def test_gates_that_need_no_offer_are_shown_without_one() -> None:
     explanation = explained(given.facts(), known={"on_hold": True}, blocklist=("a",))
 
-    assert gate(explanation, "hold").verdict is Verdict.SHUT
-    assert gate(explanation, "blocklist").verdict is Verdict.SHUT
+    assert gate(explanation, "hold").verdict is GateVerdict.SHUT
+    assert gate(explanation, "blocklist").verdict is GateVerdict.SHUT
 
 
 @pytest.mark.parametrize("lists", [STALE, NEVER])
@@ -194,7 +194,7 @@ def test_lists_that_cannot_be_believed_leave_the_answer_open(lists: Lists) -> No
     explanation = explained(given.facts(lists=lists))
 
     assert explanation.conclusion is Conclusion.UNKNOWN
-    assert gate(explanation, "lists").verdict is Verdict.UNKNOWN
+    assert gate(explanation, "lists").verdict is GateVerdict.UNKNOWN
     assert gate(explanation, "lists").opens == "maestro-agent check"
 
 
@@ -203,7 +203,7 @@ def test_lists_of_security_updates_that_are_current_give_an_answer(lists: Lists)
     explanation = explained(given.facts(lists=lists))
 
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
-    assert gate(explanation, "lists").verdict is Verdict.OPEN
+    assert gate(explanation, "lists").verdict is GateVerdict.OPEN
 
 
 def test_the_gate_of_the_lists_says_when_they_were_verified() -> None:
@@ -214,7 +214,7 @@ def test_a_package_that_is_not_installed_is_not_upgraded() -> None:
     explanation = explained(given.facts(), known={"installed": None})
 
     assert explanation.conclusion is Conclusion.NOT_INSTALLED
-    assert gate(explanation, "installed").verdict is Verdict.SHUT
+    assert gate(explanation, "installed").verdict is GateVerdict.SHUT
     assert [gate.name for gate in explanation.gates] == ["lists", "installed", "offer"]
 
 
@@ -224,4 +224,4 @@ def test_what_came_along_past_the_allowlist_would_be_installed() -> None:
     )
 
     assert explanation.conclusion is Conclusion.WOULD_INSTALL
-    assert gate(explanation, "allowlist").verdict is Verdict.SHUT
+    assert gate(explanation, "allowlist").verdict is GateVerdict.SHUT

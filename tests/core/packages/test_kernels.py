@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from agent.core.model.kernels import Image, Kernels, Need, Superseded, Unneeded
-from agent.core.packages.decide import retire
+from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, ObsoleteKernels
+from agent.core.packages.decide import plan_kernel_removal
 from agent.core.packages.gates import veto
-from agent.core.packages.kernels import belongs, image_release, release_of, superseded
+from agent.core.packages.kernels import image_release, is_part_of, obsolete_kernels, release_of
 from tests.core import given
 
 PATTERNS = ("linux-.*", "kfreebsd-.*", "gnumach-.*", ".*-modules", ".*-kernel")
 """What Debian and Ubuntu configure."""
 
 
-def unneeded(package: str, **changes: Any) -> Unneeded:
-    return replace(Unneeded(package=package, architecture="amd64", version="1"), **changes)
+def unneeded(package: str, **changes: Any) -> AutoRemovable:
+    return replace(AutoRemovable(package=package, architecture="amd64", version="1"), **changes)
 
 
 def debian(release: str) -> tuple[str, ...]:
@@ -30,23 +30,23 @@ def ubuntu(release: str) -> tuple[str, ...]:
     return (f"linux-headers-{shared}", *(f"linux-{kind}-{release}" for kind in kinds), f"linux-tools-{shared}")
 
 
-def machine(*garbage: str | Unneeded, running: str = "6.1.0-2-amd64", **changes: Any) -> Kernels:
+def machine(*garbage: str | AutoRemovable, running: str = "6.1.0-2-amd64", **changes: Any) -> KernelFacts:
     """Return a machine with kernels 6.1.0-1 to 6.1.0-5, the second of which runs, where this is garbage."""
-    images = tuple(Image(release=f"6.1.0-{number}-amd64", version=f"6.1.{number}-1") for number in range(1, 6))
+    images = tuple(KernelImage(release=f"6.1.0-{number}-amd64", version=f"6.1.{number}-1") for number in range(1, 6))
     found = tuple(unneeded(one) if isinstance(one, str) else one for one in garbage)
-    look = Kernels(running=running, patterns=PATTERNS, images=images, unneeded=found, needs=())
+    look = KernelFacts(running=running, patterns=PATTERNS, images=images, unneeded=found, needs=())
     return replace(look, **changes)
 
 
-def judged(kernels: Kernels, *planned: str) -> Superseded:
-    return superseded(kernels, planned, lambda _: None)
+def judged(kernels: KernelFacts, *planned: str) -> ObsoleteKernels:
+    return obsolete_kernels(kernels, planned, lambda _: None)
 
 
-def going(found: Superseded) -> list[str]:
+def going(found: ObsoleteKernels) -> list[str]:
     return [one.package for one in found.remove]
 
 
-def staying(found: Superseded) -> dict[str, str]:
+def staying(found: ObsoleteKernels) -> dict[str, str]:
     return {one.package: one.reason for one in found.kept}
 
 
@@ -70,7 +70,10 @@ def test_a_removal_says_what_superseded_it() -> None:
 
 
 def test_the_newest_is_the_one_of_the_highest_version_not_of_the_last_name() -> None:
-    images = (Image(release="6.1.0-9-amd64", version="6.1.9-1"), Image(release="6.1.0-10-amd64", version="6.1.10-1"))
+    images = (
+        KernelImage(release="6.1.0-9-amd64", version="6.1.9-1"),
+        KernelImage(release="6.1.0-10-amd64", version="6.1.10-1"),
+    )
 
     found = judged(machine(*debian("6.1.0-9-amd64"), *debian("6.1.0-10-amd64"), images=images, running="6.1.0-9-amd64"))
 
@@ -80,9 +83,9 @@ def test_the_newest_is_the_one_of_the_highest_version_not_of_the_last_name() -> 
 
 def test_every_flavour_of_the_newest_version_stays() -> None:
     images = (
-        Image(release="6.1.0-2-amd64", version="6.1.2-1"),
-        Image(release="6.1.0-5-amd64", version="6.1.5-1"),
-        Image(release="6.1.0-5-cloud-amd64", version="6.1.5-1"),
+        KernelImage(release="6.1.0-2-amd64", version="6.1.2-1"),
+        KernelImage(release="6.1.0-5-amd64", version="6.1.5-1"),
+        KernelImage(release="6.1.0-5-cloud-amd64", version="6.1.5-1"),
     )
 
     found = judged(machine("linux-image-6.1.0-5-amd64", "linux-image-6.1.0-5-cloud-amd64", images=images))
@@ -92,7 +95,10 @@ def test_every_flavour_of_the_newest_version_stays() -> None:
 
 @pytest.mark.parametrize("running", ["6.8.0-31-generic", "6.8.0-40-generic"])
 def test_all_parts_of_a_kernel_stay_with_it(running: str) -> None:
-    images = (Image(release="6.8.0-31-generic", version="6.8.0-31.31"), Image(release=running, version="6.8.0-40.40"))
+    images = (
+        KernelImage(release="6.8.0-31-generic", version="6.8.0-31.31"),
+        KernelImage(release=running, version="6.8.0-40.40"),
+    )
 
     found = judged(machine(*ubuntu(running), *ubuntu("6.8.0-3-generic"), images=images, running=running))
 
@@ -101,7 +107,7 @@ def test_all_parts_of_a_kernel_stay_with_it(running: str) -> None:
 
 
 def test_a_release_that_holds_two_versions_is_known_by_its_whole() -> None:
-    images = (Image(release="6.9.3-1.2.3-lab", version="1"), Image(release="6.9.9", version="2"))
+    images = (KernelImage(release="6.9.3-1.2.3-lab", version="1"), KernelImage(release="6.9.9", version="2"))
 
     found = judged(machine("linux-modules-6.9.3-1.2.3-lab", images=images, running="6.9.3-1.2.3-lab"))
 
@@ -166,12 +172,12 @@ def test_what_belongs_to_a_kernel_that_the_plan_installs_stays() -> None:
     ],
 )
 def test_what_is_no_versioned_kernel_package_is_not_spoken_of(package: str) -> None:
-    assert judged(machine(package)) == Superseded()
+    assert judged(machine(package)) == ObsoleteKernels()
 
 
 @pytest.mark.parametrize("patterns", [(), ("kfreebsd-.*",), ("(broken",)])
 def test_what_apt_does_not_call_a_kernel_package_is_none(patterns: tuple[str, ...]) -> None:
-    assert judged(machine(*debian("6.1.0-1-amd64"), patterns=patterns)) == Superseded()
+    assert judged(machine(*debian("6.1.0-1-amd64"), patterns=patterns)) == ObsoleteKernels()
 
 
 def test_a_pattern_that_cannot_be_read_hides_no_other() -> None:
@@ -183,8 +189,8 @@ def test_a_pattern_that_cannot_be_read_hides_no_other() -> None:
 # what leans on a kernel package
 
 
-def need(package: str, *any_of: str) -> Need:
-    return Need(package=f"{package}:amd64", any_of=tuple(f"{one}:amd64" for one in any_of))
+def need(package: str, *any_of: str) -> Dependency:
+    return Dependency(package=f"{package}:amd64", any_of=tuple(f"{one}:amd64" for one in any_of))
 
 
 IMAGE, MODULES = "linux-image-6.1.0-1-amd64", "linux-modules-6.1.0-1-amd64"
@@ -296,14 +302,14 @@ def test_a_kernel_package_is_known_by_apts_patterns(package: str, release: str |
 def test_a_package_belongs_to_its_own_kernel_or_to_all_flavours_of_it(
     own: str, release: str, *, expected: bool
 ) -> None:
-    assert belongs(own, release) is expected
+    assert is_part_of(own, release) is expected
 
 
 # what the policy says
 
 
-def retired(policy: Any) -> Superseded:
-    return retire(policy, given.facts(kernels=machine(IMAGE)), [], lambda package: veto(policy, package))
+def retired(policy: Any) -> ObsoleteKernels:
+    return plan_kernel_removal(policy, given.facts(kernels=machine(IMAGE)), [], lambda package: veto(policy, package))
 
 
 def test_the_policy_may_keep_kernels() -> None:
@@ -316,4 +322,4 @@ def test_the_policy_may_keep_kernels() -> None:
 
 
 def test_switched_off_nothing_goes_and_nothing_is_said() -> None:
-    assert retired(given.policy(remove_old_kernels=False)) == Superseded()
+    assert retired(given.policy(remove_old_kernels=False)) == ObsoleteKernels()

@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.model.kernels import NO_KERNEL, NO_KERNELS, Image, Kernel, Kernels
+from agent.core.model.kernels import NO_KERNEL_FACTS, UNKNOWN_KERNEL, KernelFacts, KernelImage, RunningKernel
 from agent.core.model.plan import Resolution, Scope
-from agent.core.packages.decide import admit, settle
-from agent.core.packages.kernels import compared
+from agent.core.packages.decide import admit, build_plan
+from agent.core.packages.kernels import compare_running
 from tests.core import given
 
 
-def machine(running: str, *releases: str, build: str = "") -> Kernels:
+def machine(running: str, *releases: str, build: str = "") -> KernelFacts:
     """Return a machine on which these kernels are installed, oldest first."""
-    images = tuple(Image(release=release, version=f"{number}-1") for number, release in enumerate(releases))
-    return replace(NO_KERNELS, running=running, build=build, images=images)
+    images = tuple(KernelImage(release=release, version=f"{number}-1") for number, release in enumerate(releases))
+    return replace(NO_KERNEL_FACTS, running=running, build=build, images=images)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,9 @@ def machine(running: str, *releases: str, build: str = "") -> Kernels:
     ],
 )
 def test_the_newest_kernel_is_of_the_running_ones_flavour(running: str, installed: list[str], newest: str) -> None:
-    assert compared(machine(running, *installed)) == Kernel(running=running, newest=newest, outdated=running != newest)
+    assert compare_running(machine(running, *installed)) == RunningKernel(
+        running=running, newest=newest, outdated=running != newest
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,11 +58,11 @@ def test_the_newest_kernel_is_of_the_running_ones_flavour(running: str, installe
 def test_where_the_running_kernel_is_none_of_the_installed_ones_the_newest_is_not_known(
     running: str, installed: list[str]
 ) -> None:
-    assert compared(machine(running, *installed)) == Kernel(running=running, newest=None, outdated=None)
+    assert compare_running(machine(running, *installed)) == RunningKernel(running=running, newest=None, outdated=None)
 
 
 def test_without_any_look_at_kernels_nothing_is_known() -> None:
-    assert compared(NO_KERNELS) == NO_KERNEL
+    assert compare_running(NO_KERNEL_FACTS) == UNKNOWN_KERNEL
 
 
 @pytest.mark.parametrize(
@@ -73,15 +75,15 @@ def test_without_any_look_at_kernels_nothing_is_known() -> None:
     ],
 )
 def test_an_update_that_keeps_the_release_is_told_by_the_build(build: str, *, outdated: bool) -> None:
-    found = compared(machine("6.1.0-18-amd64", "6.1.0-17-amd64", "6.1.0-18-amd64", build=build))
+    found = compare_running(machine("6.1.0-18-amd64", "6.1.0-17-amd64", "6.1.0-18-amd64", build=build))
 
-    assert found == Kernel(running="6.1.0-18-amd64", newest="6.1.0-18-amd64", outdated=outdated)
+    assert found == RunningKernel(running="6.1.0-18-amd64", newest="6.1.0-18-amd64", outdated=outdated)
 
 
 def test_the_plan_carries_what_the_look_saw() -> None:
     facts = given.facts(kernels=machine("6.1.0-18-amd64", "6.1.0-18-amd64", "6.1.0-20-amd64"))
     admission = admit(given.policy(), facts, Scope.SECURITY)
 
-    plan = settle(facts, Scope.SECURITY, admission, Resolution(steps=(), refused=()))
+    plan = build_plan(facts, Scope.SECURITY, admission, Resolution(steps=(), refused=()))
 
-    assert plan.kernel == Kernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True)
+    assert plan.kernel == RunningKernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True)

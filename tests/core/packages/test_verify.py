@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from agent.core.model.facts import UNMET, Lists, ListsState, PackageState
+from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, ListsState, PackageState
 from agent.core.model.outcome import Failure, Result, Stage
 from agent.core.model.plan import Step
-from agent.core.packages.verify import arrived, failures, message, result, with_finished
+from agent.core.packages.verify import classify, failures, is_installed, summary, with_late_arrivals
 from tests.core import given
 
 FAILED = Failure(package="f:amd64", stage=Stage.CONFIGURE, error="exit 1")
@@ -53,12 +53,12 @@ DONE = {"upgraded": (given.step("u"),)}
     ],
 )
 def test_a_run_has_one_result(after: dict[str, Any], run: dict[str, Any], expected: Result, *, stopped: bool) -> None:
-    assert result(given.plan(**after), given.outcome(**run), stopped=stopped) is expected
+    assert classify(given.plan(**after), given.outcome(**run), stopped=stopped) is expected
 
 
 @pytest.mark.parametrize("state", ["installed", "triggers-awaited", "triggers-pending"])
 def test_a_step_has_arrived_where_dpkg_has_its_version_in_service(state: str) -> None:
-    assert arrived(given.step(), {"a:amd64": PackageState(version="2", state=state)})
+    assert is_installed(given.step(), {"a:amd64": PackageState(version="2", state=state)})
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_step_has_arrived_where_dpkg_has_its_version_in_service(state: str) ->
     ],
 )
 def test_a_step_has_not_arrived_in_any_other_state(states: dict[str, PackageState]) -> None:
-    assert not arrived(given.step(), states)
+    assert not is_installed(given.step(), states)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
 def test_a_run_that_tells_what_an_earlier_one_left_is_called_by_it(before: Result, expected: Result) -> None:
     states = {"a:amd64": PackageState(version="2", state="installed")}
 
-    told = with_finished(given.outcome(result=before), [given.step()], states)
+    told = with_late_arrivals(given.outcome(result=before), [given.step()], states)
 
     assert (told.result, told.upgraded) == (expected, (given.step(),))
 
@@ -150,14 +150,19 @@ def test_what_has_not_arrived_or_is_told_already_changes_no_outcome(left: list[S
     states = {name: PackageState(version="2", state="installed") for name in ("a:amd64", "told:amd64")}
     outcome = given.outcome(result=Result.UP_TO_DATE, upgraded=(given.step("told"),))
 
-    assert with_finished(outcome, left, states) == outcome
+    assert with_late_arrivals(outcome, left, states) == outcome
 
 
 @pytest.mark.parametrize(
     ("after", "outcome", "stopped", "said"),
     [
         ({}, Result.UPDATED, "", ""),
-        ({"repair": (replace(given.REPAIR, state=UNMET),)}, Result.DEGRADED, "", "dependencies of r are not met"),
+        (
+            {"repair": (replace(given.REPAIR, state=UNMET_DEPENDENCIES),)},
+            Result.DEGRADED,
+            "",
+            "dependencies of r are not met",
+        ),
         ({}, Result.INTERRUPTED, "asked to", "stopped, asked to; what still waits"),
         ({"lists": replace(given.FRESH, state=ListsState.STALE)}, Result.DEGRADED, "", "the package lists are stale"),
         (
@@ -172,7 +177,7 @@ def test_what_has_not_arrived_or_is_told_already_changes_no_outcome(left: list[S
 def test_what_the_lists_of_an_outcome_do_not_say_is_a_sentence(
     after: dict[str, Any], outcome: Result, stopped: str, said: str
 ) -> None:
-    words = message(given.plan(**after), outcome, stopped=stopped)
+    words = summary(given.plan(**after), outcome, stopped=stopped)
 
     assert said in words
     assert bool(words) is bool(said)

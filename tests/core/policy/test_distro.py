@@ -3,44 +3,44 @@
 import pytest
 
 from agent.core.policy.distro import Distro, default_origins
-from agent.core.policy.origins import Release, parse_pattern
+from agent.core.policy.origins import ReleaseFields, parse_pattern
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
 UBUNTU = Distro(id="ubuntu", codename="noble", version="24.04")
 
 
-def counts_as_security(distro: Distro, release: Release) -> bool:
+def counts_as_security(distro: Distro, release: ReleaseFields) -> bool:
     return any(parse_pattern(text, distro.variables).matches(release) for text in default_origins(distro))
 
 
 @pytest.mark.parametrize(
     ("release", "security"),
     [
-        (Release(origin="Debian", label="Debian-Security", codename="bookworm-security"), True),
-        (Release(origin="Debian", label="Debian-Security", codename="trixie-security"), False),
-        (Release(origin="Debian", label="Debian", codename="bookworm"), False),
-        (Release(origin="Debian", label="Debian", codename="bookworm-updates"), False),
-        (Release(origin="Debian Backports", label="Debian Backports", codename="bookworm-backports"), False),
-        (Release(origin="Somebody", label="Debian-Security", codename="bookworm-security"), False),
+        (ReleaseFields(origin="Debian", label="Debian-Security", codename="bookworm-security"), True),
+        (ReleaseFields(origin="Debian", label="Debian-Security", codename="trixie-security"), False),
+        (ReleaseFields(origin="Debian", label="Debian", codename="bookworm"), False),
+        (ReleaseFields(origin="Debian", label="Debian", codename="bookworm-updates"), False),
+        (ReleaseFields(origin="Debian Backports", label="Debian Backports", codename="bookworm-backports"), False),
+        (ReleaseFields(origin="Somebody", label="Debian-Security", codename="bookworm-security"), False),
     ],
 )
-def test_on_debian_it_is_the_security_archive(release: Release, *, security: bool) -> None:
+def test_on_debian_it_is_the_security_archive(release: ReleaseFields, *, security: bool) -> None:
     assert counts_as_security(DEBIAN, release) is security
 
 
 @pytest.mark.parametrize(
     ("release", "security"),
     [
-        (Release(origin="Ubuntu", archive="noble-security"), True),
-        (Release(origin="UbuntuESMApps", archive="noble-apps-security"), True),
-        (Release(origin="UbuntuESM", archive="noble-infra-security"), True),
-        (Release(origin="Ubuntu", archive="noble-updates"), False),
-        (Release(origin="UbuntuESM", archive="noble-infra-updates"), False),
-        (Release(origin="Ubuntu", archive="jammy-security"), False),
-        (Release(origin="LP-PPA-somebody", archive="noble-security"), False),
+        (ReleaseFields(origin="Ubuntu", archive="noble-security"), True),
+        (ReleaseFields(origin="UbuntuESMApps", archive="noble-apps-security"), True),
+        (ReleaseFields(origin="UbuntuESM", archive="noble-infra-security"), True),
+        (ReleaseFields(origin="Ubuntu", archive="noble-updates"), False),
+        (ReleaseFields(origin="UbuntuESM", archive="noble-infra-updates"), False),
+        (ReleaseFields(origin="Ubuntu", archive="jammy-security"), False),
+        (ReleaseFields(origin="LP-PPA-somebody", archive="noble-security"), False),
     ],
 )
-def test_on_ubuntu_it_is_the_security_pocket_and_esm(release: Release, *, security: bool) -> None:
+def test_on_ubuntu_it_is_the_security_pocket_and_esm(release: ReleaseFields, *, security: bool) -> None:
     assert counts_as_security(UBUNTU, release) is security
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from agent.core.policy.origins import Release, parse_pattern
+from agent.core.policy.origins import ReleaseFields, parse_pattern
 
-SECURITY = Release(
+SECURITY = ReleaseFields(
     origin="Debian",
     label="Debian-Security",
     archive="stable-security",
@@ -62,12 +62,12 @@ def test_an_escaped_comma_belongs_to_the_value() -> None:
     pattern = parse_pattern(r"label=Docker\, Inc.,origin=Docker", {})
 
     assert pattern.tokens == (("label", "Docker, Inc."), ("origin", "Docker"))
-    assert pattern.matches(Release(origin="Docker", label="Docker, Inc."))
-    assert not pattern.matches(Release(origin="Docker", label="Docker"))
+    assert pattern.matches(ReleaseFields(origin="Docker", label="Docker, Inc."))
+    assert not pattern.matches(ReleaseFields(origin="Docker", label="Docker"))
 
 
 def test_an_equals_sign_in_the_value_belongs_to_it() -> None:
-    assert parse_pattern("label=a=b", {}).matches(Release(label="a=b"))
+    assert parse_pattern("label=a=b", {}).matches(ReleaseFields(label="a=b"))
 
 
 def test_variables_are_filled_in_and_the_text_says_with_what() -> None:

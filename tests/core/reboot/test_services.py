@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.reboot.services import Process, named, runs_replaced, unit_of
+from agent.core.reboot.services import Process, maps_deleted_files, unit_names, unit_of
 
 SSHD = b"""\
 55d0a9e00000-55d0a9e0c000 r--p 00000000 fe:01 1311 /usr/sbin/sshd
@@ -28,20 +28,20 @@ def mapped(path: str, mode: str = "r-xp") -> bytes:
 
 
 def test_a_process_that_maps_what_is_there_runs_nothing_replaced() -> None:
-    assert not runs_replaced(SSHD % (b"", b""), b"/usr/sbin/sshd")
+    assert not maps_deleted_files(SSHD % (b"", b""), b"/usr/sbin/sshd")
 
 
 def test_a_library_that_was_replaced_is_seen_where_its_code_is_mapped() -> None:
-    assert runs_replaced(SSHD % (DELETED, DELETED), b"/usr/sbin/sshd")
+    assert maps_deleted_files(SSHD % (DELETED, DELETED), b"/usr/sbin/sshd")
 
 
 def test_what_is_mapped_only_to_be_read_is_no_code() -> None:
-    assert not runs_replaced(SSHD % (DELETED, b""), b"/usr/sbin/sshd")
+    assert not maps_deleted_files(SSHD % (DELETED, b""), b"/usr/sbin/sshd")
 
 
 def test_a_program_that_was_replaced_is_seen_though_its_code_lies_elsewhere() -> None:
-    assert runs_replaced(b"", b"/usr/sbin/mysqld (deleted)")
-    assert not runs_replaced(b"", b"/home/me/mysqld (deleted)")
+    assert maps_deleted_files(b"", b"/usr/sbin/mysqld (deleted)")
+    assert not maps_deleted_files(b"", b"/home/me/mysqld (deleted)")
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_program_that_was_replaced_is_seen_though_its_code_lies_elsewhere() ->
     ],
 )
 def test_places_of_packages_count(path: str) -> None:
-    assert runs_replaced(mapped(f"{path} (deleted)"), b"")
-    assert runs_replaced(mapped(f"{path} (deleted)", "r-xs"), b"")
+    assert maps_deleted_files(mapped(f"{path} (deleted)"), b"")
+    assert maps_deleted_files(mapped(f"{path} (deleted)", "r-xs"), b"")
 
 
 @pytest.mark.parametrize(
@@ -84,16 +84,16 @@ def test_places_of_packages_count(path: str) -> None:
     ],
 )
 def test_what_is_deleted_on_purpose_or_is_no_packages_does_not_count(path: str) -> None:
-    assert not runs_replaced(mapped(f"{path} (deleted)"), b"")
+    assert not maps_deleted_files(mapped(f"{path} (deleted)"), b"")
 
 
 def test_places_can_be_others() -> None:
-    assert runs_replaced(mapped("/srv/lib/x.so (deleted)"), b"", (b"/srv/",))
+    assert maps_deleted_files(mapped("/srv/lib/x.so (deleted)"), b"", (b"/srv/",))
 
 
 @given(st.binary(), st.binary())
 def test_no_text_of_mappings_is_too_odd(text: bytes, program: bytes) -> None:
-    assert runs_replaced(text, program) in {True, False}
+    assert maps_deleted_files(text, program) in {True, False}
 
 
 @given(st.lists(st.sampled_from([b"7f0-7f1 r-xp 0 0:0 7 ", b"/usr/lib/x", DELETED, b"\n", b"\xff", b" "]), max_size=9))
@@ -105,7 +105,7 @@ def test_only_a_whole_line_of_the_kernels_counts(parts: list[bytes]) -> None:
         line[5].lstrip(b" ") for line in lines if line[:5] == [b"7f0-7f1", b"r-xp", b"0", b"0:0", b"7"] and line[5:]
     ]
     replaced = [path for path in whole if path.startswith(b"/usr/lib/x") and path.endswith(DELETED)]
-    assert runs_replaced(text, b"") is bool(replaced)
+    assert maps_deleted_files(text, b"") is bool(replaced)
 
 
 UNIFIED = "0::{}\n"
@@ -148,17 +148,17 @@ def test_no_text_of_cgroups_is_too_odd(text: bytes) -> None:
 
 
 def test_each_name_is_told_once_and_in_order() -> None:
-    found = named(Process(program="x", unit=unit) for unit in ("ssh.service", "cron.service", "ssh.service"))
+    found = unit_names(Process(program="x", unit=unit) for unit in ("ssh.service", "cron.service", "ssh.service"))
 
     assert found == ("cron.service", "ssh.service")
 
 
 def test_a_process_outside_of_all_units_is_told_by_its_program() -> None:
-    assert named([Process(program="nginx", unit=None), Process(program="\x1b[2J", unit=None)]) == ("?[2J", "nginx")
+    assert unit_names([Process(program="nginx", unit=None), Process(program="\x1b[2J", unit=None)]) == ("?[2J", "nginx")
 
 
 def test_the_command_that_waits_for_the_job_is_left_out_and_the_daemon_is_not() -> None:
     processes = [Process(program="maestro-agent", unit=unit) for unit in ("session-3.scope", None, "cron.service")]
 
-    assert named(processes) == ()
-    assert named([Process(program="maestro-agent", unit="maestro-agent.service")]) == ("maestro-agent.service",)
+    assert unit_names(processes) == ()
+    assert unit_names([Process(program="maestro-agent", unit="maestro-agent.service")]) == ("maestro-agent.service",)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.core.schedule.backoff import LONGEST, Verdict, pause, verdict
+from agent.core.schedule.backoff import LONGEST, ResponseClass, backoff_delay, classify_status
 
 SECOND = timedelta(seconds=1)
 
@@ -12,22 +12,25 @@ SECOND = timedelta(seconds=1)
 @pytest.mark.parametrize(
     ("status", "meaning"),
     [
-        (200, Verdict.ANSWERED),
-        *((status, Verdict.AGAIN) for status in (429, 502, 503, 504)),
-        *((status, Verdict.REFUSED) for status in (400, 413, 422)),
-        *((status, Verdict.MISCONFIGURED) for status in (301, 302, 307, 308, 401, 403, 404, 405, 408, 411, 415, 418)),
-        *((status, Verdict.BROKEN) for status in (100, 199, 201, 202, 204, 206, 500, 501, 505, 599, 999)),
+        (200, ResponseClass.OK),
+        *((status, ResponseClass.RETRY) for status in (429, 502, 503, 504)),
+        *((status, ResponseClass.REJECTED) for status in (400, 413, 422)),
+        *(
+            (status, ResponseClass.MISCONFIGURED)
+            for status in (301, 302, 307, 308, 401, 403, 404, 405, 408, 411, 415, 418)
+        ),
+        *((status, ResponseClass.SERVER_ERROR) for status in (100, 199, 201, 202, 204, 206, 500, 501, 505, 599, 999)),
     ],
 )
-def test_a_status_means(status: int, meaning: Verdict) -> None:
-    assert verdict(status) is meaning
+def test_a_status_means(status: int, meaning: ResponseClass) -> None:
+    assert classify_status(status) is meaning
 
 
 @pytest.mark.parametrize(("failures", "bound_s"), [(0, 30), (1, 30), (2, 60), (3, 120), (6, 900), (9999, 900)])
 def test_a_pause_is_drawn_below_a_bound_that_doubles_up_to_a_quarter_of_an_hour(failures: int, bound_s: int) -> None:
-    assert pause(failures, 0.0) == timedelta(0)
-    assert pause(failures, 0.5) == timedelta(seconds=bound_s / 2)
-    assert pause(failures, 1.0) == timedelta(seconds=bound_s) <= LONGEST
+    assert backoff_delay(failures, 0.0) == timedelta(0)
+    assert backoff_delay(failures, 0.5) == timedelta(seconds=bound_s / 2)
+    assert backoff_delay(failures, 1.0) == timedelta(seconds=bound_s) <= LONGEST
 
 
 @pytest.mark.parametrize(
@@ -39,5 +42,5 @@ def test_what_the_centre_asks_for_is_waited_at_least_and_an_hour_at_most(
 ) -> None:
     told = timedelta(seconds=told_s)
 
-    assert pause(1, 0.0, told) == least_s * SECOND
-    assert pause(1, 1.0, told) == most_s * SECOND
+    assert backoff_delay(1, 0.0, told) == least_s * SECOND
+    assert backoff_delay(1, 1.0, told) == most_s * SECOND

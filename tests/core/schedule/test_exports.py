@@ -8,16 +8,16 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from agent.core.schedule.backoff import LONGEST, Verdict
-from agent.core.schedule.exports import Pulse, after, due, paced
-from agent.core.schedule.slots import Every, share_of
+from agent.core.schedule.backoff import LONGEST, ResponseClass
+from agent.core.schedule.exports import ExportState, next_export_at, rate_limited, state_after
+from agent.core.schedule.slots import Interval, stable_fraction
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-SLOTS = Every(interval=timedelta(minutes=5), share=0.0)
+SLOTS = Interval(interval=timedelta(minutes=5), share=0.0)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-NEVER = Pulse()
+NEVER = ExportState()
 LONG_AGO = NOON - timedelta(days=30)
 
 
@@ -27,7 +27,7 @@ class Row:
 
     name: str
     at: datetime
-    pulse: Pulse = NEVER
+    pulse: ExportState = NEVER
     now: datetime = NOON
     up_since: datetime = LONG_AGO
     changed: bool = False
@@ -38,118 +38,125 @@ ROWS = [
     Row(name="at the next slot after booting", up_since=NOON - SECOND, at=NOON),
     Row(
         name="at the next slot after booting, though slots were missed",
-        pulse=Pulse(last=NOON - HOUR),
+        pulse=ExportState(last=NOON - HOUR),
         up_since=NOON,
         at=NOON + 5 * MINUTE,
     ),
-    Row(name="at the slot after the last attempt", pulse=Pulse(last=NOON - MINUTE), at=NOON),
-    Row(name="not again within a slot", pulse=Pulse(last=NOON), at=NOON + 5 * MINUTE),
-    Row(name="at once where something is new", pulse=Pulse(last=NOON), changed=True, at=NOON),
+    Row(name="at the slot after the last attempt", pulse=ExportState(last=NOON - MINUTE), at=NOON),
+    Row(name="not again within a slot", pulse=ExportState(last=NOON), at=NOON + 5 * MINUTE),
+    Row(name="at once where something is new", pulse=ExportState(last=NOON), changed=True, at=NOON),
     Row(
         name="as told after a failure, whatever is new",
-        pulse=Pulse(last=NOON - 6 * MINUTE, failures=1, not_before=NOON + MINUTE),
+        pulse=ExportState(last=NOON - 6 * MINUTE, failures=1, not_before=NOON + MINUTE),
         changed=True,
         at=NOON + MINUTE,
     ),
     Row(
         name="when the wait is over, and not at the next slot",
-        pulse=Pulse(last=NOON - MINUTE, failures=1, not_before=NOON - SECOND),
+        pulse=ExportState(last=NOON - MINUTE, failures=1, not_before=NOON - SECOND),
         at=NOON - SECOND,
     ),
     Row(
         name="as ever where the wait was set under a wrong clock",
-        pulse=Pulse(last=NOON, failures=1, not_before=NOON + 3 * HOUR),
+        pulse=ExportState(last=NOON, failures=1, not_before=NOON + 3 * HOUR),
         at=NOON + 5 * MINUTE,
     ),
     Row(
         name="at once where the clock was set back, whatever it waited for",
-        pulse=Pulse(last=NOON + HOUR, failures=1, not_before=NOON + HOUR + 5 * MINUTE),
+        pulse=ExportState(last=NOON + HOUR, failures=1, not_before=NOON + HOUR + 5 * MINUTE),
         at=LONG_AGO + 5 * MINUTE,
     ),
     Row(
-        name="as ever where the clock was set back a little", pulse=Pulse(last=NOON + 30 * SECOND), at=NOON + 5 * MINUTE
+        name="as ever where the clock was set back a little",
+        pulse=ExportState(last=NOON + 30 * SECOND),
+        at=NOON + 5 * MINUTE,
     ),
 ]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_it_speaks(row: Row) -> None:
-    found = due(SLOTS, row.pulse, now=row.now, up_since=row.up_since, changed=row.changed)
+    found = next_export_at(SLOTS, row.pulse, now=row.now, up_since=row.up_since, changed=row.changed)
 
     assert found == row.at
 
 
 @pytest.mark.parametrize("leap", [-10 * HOUR, -HOUR, -6 * MINUTE, -30 * SECOND, 30 * SECOND, HOUR, 1000 * HOUR])
 def test_a_clock_that_is_set_costs_no_more_than_one_beat(leap: timedelta) -> None:
-    pulse = Pulse(last=NOON)
+    pulse = ExportState(last=NOON)
 
     looks = [NOON + leap + 30 * SECOND * count for count in range(1, 1000)]
-    spoke = next(look for look in looks if due(SLOTS, pulse, now=look, up_since=LONG_AGO, changed=False) <= look)
+    spoke = next(
+        look for look in looks if next_export_at(SLOTS, pulse, now=look, up_since=LONG_AGO, changed=False) <= look
+    )
 
     assert spoke - (NOON + leap) <= 6 * MINUTE
 
 
 def test_a_success_ends_a_row_of_failures() -> None:
-    failed = after(Verdict.AGAIN, Pulse(failures=3), now=NOON, chance=0.5)
+    failed = state_after(ResponseClass.RETRY, ExportState(failures=3), now=NOON, chance=0.5)
 
-    assert failed == Pulse(last=NOON, failures=4, not_before=NOON + 2 * MINUTE)
-    assert after(Verdict.ANSWERED, failed, now=NOON, chance=0.5) == Pulse(last=NOON)
+    assert failed == ExportState(last=NOON, failures=4, not_before=NOON + 2 * MINUTE)
+    assert state_after(ResponseClass.OK, failed, now=NOON, chance=0.5) == ExportState(last=NOON)
 
 
 def test_a_wrong_token_is_tried_again_within_five_minutes_to_a_quarter_of_an_hour() -> None:
-    first, last = (after(Verdict.MISCONFIGURED, Pulse(), now=NOON, chance=chance).not_before for chance in (0.0, 1.0))
+    first, last = (
+        state_after(ResponseClass.MISCONFIGURED, ExportState(), now=NOON, chance=chance).not_before
+        for chance in (0.0, 1.0)
+    )
 
     assert (first, last) == (NOON + 5 * MINUTE, NOON + LONGEST)
 
 
 def test_a_centre_that_is_broken_is_asked_again_at_the_next_slot() -> None:
-    pulse = after(Verdict.BROKEN, Pulse(last=NOON), now=NOON, chance=0.5)
+    pulse = state_after(ResponseClass.SERVER_ERROR, ExportState(last=NOON), now=NOON, chance=0.5)
 
-    assert due(SLOTS, pulse, now=NOON, up_since=LONG_AGO, changed=False) == NOON + 5 * MINUTE
+    assert next_export_at(SLOTS, pulse, now=NOON, up_since=LONG_AGO, changed=False) == NOON + 5 * MINUTE
     assert pulse.failures == 1
 
 
 def test_what_waited_is_sent_no_faster_than_the_burst_allows() -> None:
-    pulse = paced(Pulse(last=NOON), sent=250, burst=500)
+    pulse = rate_limited(ExportState(last=NOON), sent=250, burst=500)
 
-    assert due(SLOTS, pulse, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
+    assert next_export_at(SLOTS, pulse, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
 
 
 AGENTS = 100_000
 STEADY = AGENTS / 300
 """Requests a second of a fleet that is well."""
-Answer = tuple[Verdict, timedelta | None]
+Answer = tuple[ResponseClass, timedelta | None]
 Centre = Callable[[datetime], Answer]
 
 
 def arrivals(number: int, centre: Centre, begin: datetime, end: datetime) -> list[datetime]:
     """Return when one agent of the fleet speaks, by the agent's own code."""
     lots = random.Random(number)  # noqa: S311 - a simulation
-    slots = Every(interval=timedelta(minutes=5), share=share_of(str(number), "report"))
-    pulse, now = Pulse(last=begin), begin
+    slots = Interval(interval=timedelta(minutes=5), share=stable_fraction(str(number), "report"))
+    pulse, now = ExportState(last=begin), begin
     found: list[datetime] = []
     while True:
-        now = max(due(slots, pulse, now=now, up_since=LONG_AGO, changed=False), now)
+        now = max(next_export_at(slots, pulse, now=now, up_since=LONG_AGO, changed=False), now)
         if now >= end:
             return found
         found.append(now)
         verdict, told = centre(now)
-        pulse = after(verdict, pulse, now=now, chance=lots.random(), told=told)
+        pulse = state_after(verdict, pulse, now=now, chance=lots.random(), told=told)
 
 
 def down_for(length: timedelta, answer: Callable[[timedelta], Answer]) -> Centre:
     """Return a centre that is away from noon on and gives this answer, by how long it will still be away."""
-    return lambda now: answer(NOON + length - now) if NOON <= now < NOON + length else (Verdict.ANSWERED, None)
+    return lambda now: answer(NOON + length - now) if NOON <= now < NOON + length else (ResponseClass.OK, None)
 
 
 OUTAGES = {
-    "an hour of refused connections": (HOUR, lambda _left: (Verdict.AGAIN, None), AGENTS),
-    "an hour of 503 with a date": (HOUR, lambda left: (Verdict.AGAIN, left), 20_000),
-    "an hour of 503 with a second": (HOUR, lambda _left: (Verdict.AGAIN, SECOND), 20_000),
-    "an hour of wrong tokens": (HOUR, lambda _left: (Verdict.MISCONFIGURED, None), 20_000),
-    "an hour of 500": (HOUR, lambda _left: (Verdict.BROKEN, None), 20_000),
-    "five minutes of 503 with a date": (5 * MINUTE, lambda left: (Verdict.AGAIN, left), 20_000),
-    "a minute of refused connections": (MINUTE, lambda _left: (Verdict.AGAIN, None), 20_000),
+    "an hour of refused connections": (HOUR, lambda _left: (ResponseClass.RETRY, None), AGENTS),
+    "an hour of 503 with a date": (HOUR, lambda left: (ResponseClass.RETRY, left), 20_000),
+    "an hour of 503 with a second": (HOUR, lambda _left: (ResponseClass.RETRY, SECOND), 20_000),
+    "an hour of wrong tokens": (HOUR, lambda _left: (ResponseClass.MISCONFIGURED, None), 20_000),
+    "an hour of 500": (HOUR, lambda _left: (ResponseClass.SERVER_ERROR, None), 20_000),
+    "five minutes of 503 with a date": (5 * MINUTE, lambda left: (ResponseClass.RETRY, left), 20_000),
+    "a minute of refused connections": (MINUTE, lambda _left: (ResponseClass.RETRY, None), 20_000),
 }
 
 

@@ -4,48 +4,50 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
-from agent.core.schedule.jobs import Host, Job, rota
-from agent.core.schedule.slots import Attempts
+from agent.core.schedule.jobs import Job, ScheduleContext, next_runs
+from agent.core.schedule.slots import JobAttempts
 from tests.core import given
 
 UTC = timezone.utc
 POLICY = given.policy().agent
 """A check each six hours, an upgrade at four o'clock with a splay of two hours."""
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
-HOST = Host(machine="a", zone=UTC, up_since=NOW - timedelta(days=30))
+HOST = ScheduleContext(machine="a", zone=UTC, up_since=NOW - timedelta(days=30))
 
 
-def ago(hours: float, failures: int = 0) -> Attempts:
-    return Attempts(last=NOW - timedelta(hours=hours), failures=failures)
+def ago(hours: float, failures: int = 0) -> JobAttempts:
+    return JobAttempts(last=NOW - timedelta(hours=hours), failures=failures)
 
 
 def test_a_new_machine_is_looked_at_within_a_minute_and_upgraded_in_its_window() -> None:
     booted = replace(HOST, up_since=NOW)
 
-    found = rota(POLICY, {}, booted, NOW)
+    found = next_runs(POLICY, {}, booted, NOW)
 
     assert NOW < found[Job.CHECK] <= NOW + timedelta(minutes=1)
     assert datetime(2026, 3, 6, 4, tzinfo=UTC) <= found[Job.UPGRADE] < datetime(2026, 3, 6, 6, tzinfo=UTC)
 
 
 def test_where_no_upgrade_is_wanted_none_is_ever_due() -> None:
-    assert set(rota(replace(POLICY, upgrade=False), {}, HOST, NOW)) == {Job.CHECK}
+    assert set(next_runs(replace(POLICY, upgrade=False), {}, HOST, NOW)) == {Job.CHECK}
 
 
 def test_an_upgrade_that_ended_counts_as_a_check() -> None:
     just_upgraded = {Job.UPGRADE: ago(0), Job.CHECK: ago(30)}
 
-    assert NOW < rota(POLICY, just_upgraded, HOST, NOW)[Job.CHECK] <= NOW + timedelta(hours=6)
+    assert NOW < next_runs(POLICY, just_upgraded, HOST, NOW)[Job.CHECK] <= NOW + timedelta(hours=6)
 
 
 def test_an_upgrade_that_failed_is_no_check() -> None:
     failed = {Job.UPGRADE: ago(0, failures=1), Job.CHECK: ago(30)}
 
-    assert rota(POLICY, failed, HOST, NOW)[Job.CHECK] <= NOW
+    assert next_runs(POLICY, failed, HOST, NOW)[Job.CHECK] <= NOW
 
 
 def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_more_rarely() -> None:
-    waits = [rota(POLICY, {Job.UPGRADE: ago(0, failures)}, HOST, NOW)[Job.UPGRADE] - NOW for failures in (1, 2, 3, 4)]
+    waits = [
+        next_runs(POLICY, {Job.UPGRADE: ago(0, failures)}, HOST, NOW)[Job.UPGRADE] - NOW for failures in (1, 2, 3, 4)
+    ]
 
     assert timedelta(minutes=3) < waits[0] < timedelta(minutes=7)
     assert [round(later / sooner, 6) for sooner, later in pairwise(waits)] == [2, 2, 2]
@@ -54,7 +56,7 @@ def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_mor
 def test_where_both_are_due_the_upgrade_goes_first() -> None:
     long_off = {Job.UPGRADE: ago(900), Job.CHECK: ago(900)}
 
-    found = rota(POLICY, long_off, HOST, NOW)
+    found = next_runs(POLICY, long_off, HOST, NOW)
 
     assert min(found, key=lambda job: found[job]) is Job.UPGRADE
     assert max(found.values()) <= NOW
@@ -64,7 +66,7 @@ def test_a_machine_that_was_off_for_a_month_is_left_in_peace_until_it_has_settle
     booted = replace(HOST, up_since=NOW)
     long_off = {Job.UPGRADE: ago(720), Job.CHECK: ago(720)}
 
-    found = rota(POLICY, long_off, booted, NOW)
+    found = next_runs(POLICY, long_off, booted, NOW)
 
     assert all(NOW + timedelta(minutes=5) <= at <= NOW + timedelta(minutes=10) for at in found.values())
 
@@ -74,7 +76,7 @@ def test_a_machine_that_is_off_at_night_is_upgraded_all_the_same() -> None:
     next_morning = first + timedelta(days=1)
     booted = replace(HOST, up_since=next_morning, known_since=first)
 
-    due = rota(POLICY, {Job.CHECK: Attempts(last=first)}, booted, next_morning)[Job.UPGRADE]
+    due = next_runs(POLICY, {Job.CHECK: JobAttempts(last=first)}, booted, next_morning)[Job.UPGRADE]
 
     assert next_morning + timedelta(minutes=5) <= due <= next_morning + timedelta(minutes=10)
 
@@ -82,16 +84,16 @@ def test_a_machine_that_is_off_at_night_is_upgraded_all_the_same() -> None:
 def test_a_machine_that_became_known_before_its_window_is_upgraded_in_it() -> None:
     known = datetime(2026, 3, 5, 3, 50, tzinfo=UTC)
     host = replace(HOST, up_since=known, known_since=known)
-    slot = rota(POLICY, {}, host, known)[Job.UPGRADE]
+    slot = next_runs(POLICY, {}, host, known)[Job.UPGRADE]
 
-    assert rota(POLICY, {}, host, slot)[Job.UPGRADE] == slot
-    assert rota(POLICY, {}, host, slot + timedelta(minutes=1))[Job.UPGRADE] == slot
+    assert next_runs(POLICY, {}, host, slot)[Job.UPGRADE] == slot
+    assert next_runs(POLICY, {}, host, slot + timedelta(minutes=1))[Job.UPGRADE] == slot
 
 
 def test_a_clock_that_was_ahead_makes_no_upgrade_due_before_the_machine_has_settled() -> None:
     booted = replace(HOST, up_since=NOW)
 
-    due = rota(POLICY, {Job.UPGRADE: Attempts(last=NOW + timedelta(days=400))}, booted, NOW)[Job.UPGRADE]
+    due = next_runs(POLICY, {Job.UPGRADE: JobAttempts(last=NOW + timedelta(days=400))}, booted, NOW)[Job.UPGRADE]
 
     assert NOW + timedelta(minutes=5) <= due <= NOW + timedelta(minutes=10)
 
@@ -100,22 +102,22 @@ def test_a_machine_that_was_booted_since_the_last_look_is_looked_at_once_it_has_
     booted = replace(HOST, up_since=NOW - timedelta(minutes=1), booted_at=NOW - timedelta(minutes=2))
     seen = {Job.UPGRADE: ago(2), Job.CHECK: ago(0.1)}
 
-    first = rota(POLICY, seen, booted, NOW)
-    again = rota(POLICY, {**seen, Job.CHECK: ago(0)}, booted, NOW)
+    first = next_runs(POLICY, seen, booted, NOW)
+    again = next_runs(POLICY, {**seen, Job.CHECK: ago(0)}, booted, NOW)
 
     assert timedelta(minutes=4) <= first[Job.CHECK] - NOW <= timedelta(minutes=9)
-    assert again[Job.CHECK] == rota(POLICY, {**seen, Job.CHECK: ago(0)}, HOST, NOW)[Job.CHECK]
-    assert first[Job.UPGRADE] == rota(POLICY, seen, HOST, NOW)[Job.UPGRADE], "a boot is no reason to upgrade"
+    assert again[Job.CHECK] == next_runs(POLICY, {**seen, Job.CHECK: ago(0)}, HOST, NOW)[Job.CHECK]
+    assert first[Job.UPGRADE] == next_runs(POLICY, seen, HOST, NOW)[Job.UPGRADE], "a boot is no reason to upgrade"
 
 
 def test_a_look_that_is_due_sooner_than_the_machine_settles_stays_due() -> None:
     booted = replace(HOST, booted_at=NOW - timedelta(minutes=2))
 
-    assert rota(POLICY, {Job.UPGRADE: ago(2), Job.CHECK: ago(30)}, booted, NOW)[Job.CHECK] <= NOW
+    assert next_runs(POLICY, {Job.UPGRADE: ago(2), Job.CHECK: ago(30)}, booted, NOW)[Job.CHECK] <= NOW
 
 
 def test_an_upgrade_that_ended_since_the_boot_was_a_look() -> None:
     booted = replace(HOST, up_since=NOW - timedelta(hours=1), booted_at=NOW - timedelta(hours=1))
     seen = {Job.UPGRADE: ago(0), Job.CHECK: ago(2)}
 
-    assert rota(POLICY, seen, booted, NOW) == rota(POLICY, seen, HOST, NOW)
+    assert next_runs(POLICY, seen, booted, NOW) == next_runs(POLICY, seen, HOST, NOW)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.core.schedule.slots import Attempts, Daily, Every, due, retry_after, share_of
+from agent.core.schedule.slots import Daily, Interval, JobAttempts, next_run_at, retry_delay, stable_fraction
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC = timezone.utc
@@ -23,13 +23,13 @@ def daily(**changes: object) -> Daily:
 def next_due(
     now: str, last: str | None, *, up: str = "2026-01-01T00:00", failures: int = 0, at_first: bool = False
 ) -> datetime:
-    attempts = Attempts(last=at(last) if last else None, failures=failures)
-    return due(daily(), attempts, now=at(now), up_since=at(up), share=0.5, at_first=at_first)
+    attempts = JobAttempts(last=at(last) if last else None, failures=failures)
+    return next_run_at(daily(), attempts, now=at(now), up_since=at(up), share=0.5, at_first=at_first)
 
 
 def test_a_fleet_spreads_evenly_over_the_window() -> None:
     opens = at("2026-03-05T04:00")
-    slots = (daily(share=share_of(f"machine-{number:06}", "upgrade")) for number in range(100_000))
+    slots = (daily(share=stable_fraction(f"machine-{number:06}", "upgrade")) for number in range(100_000))
     minutes = Counter((each.slot(opens.date()) - opens) // timedelta(minutes=1) for each in slots)
 
     assert set(minutes) == set(range(120))
@@ -37,9 +37,9 @@ def test_a_fleet_spreads_evenly_over_the_window() -> None:
 
 
 def test_the_splay_of_a_machine_is_always_the_same_and_another_for_another_purpose() -> None:
-    assert share_of("a", "upgrade") == share_of("a", "upgrade")
-    assert share_of("a", "upgrade") != share_of("a", "check")
-    assert 0 <= share_of("", "") < 1
+    assert stable_fraction("a", "upgrade") == stable_fraction("a", "upgrade")
+    assert stable_fraction("a", "upgrade") != stable_fraction("a", "check")
+    assert 0 <= stable_fraction("", "") < 1
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_failed_run_is_tried_again_before_tomorrow_and_later_each_time() -> No
 
 
 def test_retries_of_a_fleet_are_spread() -> None:
-    waits = {retry_after(1, share_of(f"machine-{number}", "retry")) for number in range(1000)}
+    waits = {retry_delay(1, stable_fraction(f"machine-{number}", "retry")) for number in range(1000)}
 
     assert max(waits) - min(waits) > timedelta(minutes=2)
 
@@ -138,7 +138,7 @@ def test_a_clock_that_leaps_ahead_makes_one_run_due_and_no_more() -> None:
 
 
 def test_an_interval_is_kept_from_slot_to_slot() -> None:
-    slots = Every(interval=timedelta(hours=6), share=0.25)
+    slots = Interval(interval=timedelta(hours=6), share=0.25)
 
     assert slots.last(at("2026-03-05T07:31")) == at("2026-03-05T07:30")
     assert slots.next(at("2026-03-05T07:31")) == at("2026-03-05T13:30")

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from agent.core.schedule.backoff import Verdict
-from agent.core.schedule.exports import Pulse, after, due, paced
-from agent.core.schedule.slots import Every
-from agent.report.endpoint.client import Answer
-from agent.report.endpoint.delivery import Delivered, Delivery
-from agent.report.outbox.file import opened
-from agent.report.outbox.outbox import Bounds, Outbox
+from agent.core.schedule.backoff import ResponseClass
+from agent.core.schedule.exports import ExportState, next_export_at, rate_limited, state_after
+from agent.core.schedule.slots import Interval
+from agent.report.endpoint.client import EndpointResponse
+from agent.report.endpoint.delivery import Delivery, DeliveryResult
+from agent.report.outbox.file import open_outbox
+from agent.report.outbox.outbox import Outbox, OutboxLimits
 from tests.core.given import NO_CENTRE
 from tests.report.given import check_event
 
@@ -24,7 +24,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 HOST = "11111111-2222-4333-8444-555555555555"
 BURST = 100
 POLICY = replace(NO_CENTRE, url="https://centre.example.org", burst=BURST)
-SLOTS = Every(interval=POLICY.interval, share=0.3)
+SLOTS = Interval(interval=POLICY.interval, share=0.3)
 
 
 @dataclass
@@ -52,23 +52,25 @@ class Centre:
     """How many batches came, those that it could not read among them."""
     now: datetime = NOON
 
-    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> Answer:
+    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
         if not self.up:
-            return Answer(verdict=Verdict.AGAIN, why="away")
+            return EndpointResponse(verdict=ResponseClass.RETRY, why="away")
         if not self.offers_beats:
-            return Answer(verdict=Verdict.MISCONFIGURED, why="HTTP 404", offered=False)
+            return EndpointResponse(verdict=ResponseClass.MISCONFIGURED, why="HTTP 404", offered=False)
         self.kinds.append("beat")
         assert (host_id, len(instance_id)) == (HOST, 36)
         if sequence < self.ahead:
-            return Answer(verdict=Verdict.ANSWERED, text=json.dumps(_overtaken(f"h-{sequence:020}", self.ahead)))
+            return EndpointResponse(
+                verdict=ResponseClass.OK, text=json.dumps(_overtaken(f"h-{sequence:020}", self.ahead))
+            )
         if self.states and digest == self.states[-1]["hash"]:
-            return Answer(verdict=Verdict.ANSWERED, settled=True)
+            return EndpointResponse(verdict=ResponseClass.OK, settled=True)
         receipt = {"schema": "maestro.receipt/1", "results": [result(f"h-{sequence:020}")], "resend_state": True}
-        return Answer(verdict=Verdict.ANSWERED, text=json.dumps(receipt))
+        return EndpointResponse(verdict=ResponseClass.OK, text=json.dumps(receipt))
 
-    def post(self, batch: Any) -> Answer:
+    def post(self, batch: Any) -> EndpointResponse:
         if not self.up:
-            return Answer(verdict=Verdict.AGAIN, why="away")
+            return EndpointResponse(verdict=ResponseClass.RETRY, why="away")
         messages = batch["messages"]
         self.asked += 1
         if batch["instance_id"] != self.stream and self.stream:
@@ -76,9 +78,9 @@ class Centre:
         self.stream = batch["instance_id"]
         types = [message["body"].get("type") for message in messages]
         if set(types) & set(self.chokes):
-            return Answer(verdict=Verdict.REFUSED, why="HTTP 400", text="what?", final=True)
+            return EndpointResponse(verdict=ResponseClass.REJECTED, why="HTTP 400", text="what?", final=True)
         self.batches.append((self.now, len(messages)))
-        return Answer(verdict=Verdict.ANSWERED, text=json.dumps(self._receipt(messages)))
+        return EndpointResponse(verdict=ResponseClass.OK, text=json.dumps(self._receipt(messages)))
 
     def _receipt(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
         results = []
@@ -114,8 +116,8 @@ def _overtaken(key: str, ahead: int) -> dict[str, Any]:
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    bounds = Bounds(size=1_000_000, age=timedelta(days=30))
-    with opened(str(tmp_path / "outbox"), HOST, bounds, NOON) as found:
+    bounds = OutboxLimits(size=1_000_000, age=timedelta(days=30))
+    with open_outbox(str(tmp_path / "outbox"), HOST, bounds, NOON) as found:
         yield found
 
 
@@ -126,26 +128,26 @@ def add(outbox: Outbox, *kinds: str, now: datetime = NOON) -> None:
         outbox.shrink(now)
 
 
-def deliver(outbox: Outbox, centre: Centre, *, digest: str = "a" * 16) -> Delivered:
+def deliver(outbox: Outbox, centre: Centre, *, digest: str = "a" * 16) -> DeliveryResult:
     report: dict[str, object] = {"schema": "maestro.report/1", "hash": digest}
     return Delivery(outbox, HOST, POLICY, centre).run(report, lambda: centre.now)
 
 
 def test_a_week_of_outage_is_made_up_for_without_a_burst_above_the_rate(outbox: Outbox) -> None:
     lots = random.Random(3)  # noqa: S311 - chance, no secret
-    centre, pulse, now = Centre(), Pulse(), NOON
+    centre, pulse, now = Centre(), ExportState(), NOON
     back = NOON + timedelta(days=7)
     attempts = added = 0
     while now < back + timedelta(hours=1):
-        now = max(due(SLOTS, pulse, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
+        now = max(next_export_at(SLOTS, pulse, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
         while added < 1000 and added < (now - NOON) / timedelta(minutes=10):
             add(outbox, "outcome", now=now)
             added += 1
         centre.now, centre.up = now, now >= back
         attempts += now < back
         done = deliver(outbox, centre, digest=f"{added:016x}")
-        pulse = after(done.answer.verdict, pulse, now=now, chance=lots.random())
-        pulse = paced(pulse, done.sent, BURST) if done.more else pulse
+        pulse = state_after(done.answer.verdict, pulse, now=now, chance=lots.random())
+        pulse = rate_limited(pulse, done.sent, BURST) if done.more else pulse
 
     worst = max(
         sum(count for at, count in centre.batches if begin <= at < begin + timedelta(minutes=1))
@@ -222,8 +224,8 @@ def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_
     arrived = dict(centre.events)
     second = deliver(outbox, centre)
 
-    assert first.answer.verdict is Verdict.BROKEN
-    assert second.answer.verdict is Verdict.ANSWERED
+    assert first.answer.verdict is ResponseClass.SERVER_ERROR
+    assert second.answer.verdict is ResponseClass.OK
     assert sorted(arrived) == [1, 4]
     assert centre.begun[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
     event = {"schema": "maestro.event/1", "type": "outbox-begun", "at": "2026-11-23T12:00:00Z"}
@@ -238,7 +240,7 @@ def test_a_centre_that_knows_all_sequences_already_makes_nothing_grow(outbox: Ou
         deliver(outbox, Centre(knows=frozenset(range(1000))))
 
     assert outbox.depth().events == 3
-    assert deliver(outbox, Centre()).answer.verdict is Verdict.ANSWERED
+    assert deliver(outbox, Centre()).answer.verdict is ResponseClass.OK
 
 
 def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:
@@ -264,7 +266,7 @@ def test_of_a_batch_that_cannot_be_read_one_message_is_given_up_and_told(place: 
     deliver(outbox, centre)
 
     lost = place + 2
-    assert done.answer.verdict is Verdict.ANSWERED
+    assert done.answer.verdict is ResponseClass.OK
     assert sorted(centre.events) == [number for number in range(1, 34) if number != lost]
     assert outbox.depth().events == 0
     assert (outbox.depth().refused, outbox.depth().dropped) == (1, 0)
@@ -282,7 +284,7 @@ def test_a_slow_centre_that_cannot_read_one_message_gets_all_the_others(
     assert outbox.depth().events == 0
     assert sorted(centre.events) == [number for number in range(1, 94) if number != 62]
     assert [one.answer.why for one in found if not one.sent] == ["HTTP 400"] * sum(not one.sent for one in found)
-    assert {one.answer.verdict for one in found if not one.sent} == {Verdict.BROKEN}
+    assert {one.answer.verdict for one in found if not one.sent} == {ResponseClass.SERVER_ERROR}
 
 
 def test_a_centre_that_can_read_no_message_is_not_overrun(outbox: Outbox) -> None:
@@ -301,7 +303,7 @@ def test_the_number_of_a_state_rises_whatever_the_centre_says(outbox: Outbox, mo
     centre = Centre()
     lie = [result("s-00000000000000000501", "overtaken by sequence 5")]
     receipt = json.dumps({"schema": "maestro.receipt/1", "results": lie, "resend_state": False})
-    monkeypatch.setattr(centre, "post", lambda _: Answer(verdict=Verdict.ANSWERED, text=receipt))
+    monkeypatch.setattr(centre, "post", lambda _: EndpointResponse(verdict=ResponseClass.OK, text=receipt))
 
     deliver(outbox, centre)
 

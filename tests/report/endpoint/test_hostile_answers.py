@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from agent.core.schedule.backoff import Verdict
+from agent.core.schedule.backoff import ResponseClass
 from agent.errors import ConfigError
-from agent.host.process.alarm import limited
-from agent.report.endpoint.client import Answer, Centre
+from agent.host.process.alarm import time_limit
+from agent.report.endpoint.client import EndpointClient, EndpointResponse
 from tests.core.given import NO_CENTRE
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -47,14 +47,14 @@ class Stranger:
                         self.got += connection.recv(65536)  # the body came on its own
                     connection.sendall(self.answer)
 
-    def post(self) -> Answer:
+    def post(self) -> EndpointResponse:
         return self._ask(lambda centre: centre.post({"messages": []}))
 
-    def beat(self) -> Answer:
+    def beat(self) -> EndpointResponse:
         return self._ask(lambda centre: centre.beat(host_id="h", instance_id="i", sequence=1, digest="d"))
 
-    def _ask(self, how: Callable[[Centre], Answer]) -> Answer:
-        centre = Centre(replace(NO_CENTRE, url=f"http://127.0.0.1:{self.port}"))
+    def _ask(self, how: Callable[[EndpointClient], EndpointResponse]) -> EndpointResponse:
+        centre = EndpointClient(replace(NO_CENTRE, url=f"http://127.0.0.1:{self.port}"))
         try:
             return how(centre)
         finally:
@@ -106,15 +106,15 @@ def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
     stranger.answer = answer
 
     for found in (stranger.post(), stranger.beat()):
-        assert isinstance(found, Answer)
+        assert isinstance(found, EndpointResponse)
         assert len(found.text) <= 1 << 20
-        assert found.why or found.verdict is Verdict.ANSWERED
+        assert found.why or found.verdict is ResponseClass.OK
         assert found.why.isprintable()
 
 
 def test_what_utf8_cannot_hold_stops_no_message(stranger: Stranger) -> None:
     """A package's configuration file may have a name of any bytes; Python makes surrogates of them."""
-    centre = Centre(replace(NO_CENTRE, url=f"http://127.0.0.1:{stranger.port}"))
+    centre = EndpointClient(replace(NO_CENTRE, url=f"http://127.0.0.1:{stranger.port}"))
 
     centre.post({"messages": ["/etc/caf\udce9.conf"]})
     centre.close()
@@ -127,7 +127,7 @@ def test_a_token_that_comes_back_is_not_told(stranger: Stranger, tmp_path: Path)
     problem = b'{"title": "no such token: s3cr3t-token"}'
     stranger.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
     url, token = f"http://127.0.0.1:{stranger.port}", str(tmp_path / "token")
-    centre = Centre(replace(NO_CENTRE, url=url, token_file=token))
+    centre = EndpointClient(replace(NO_CENTRE, url=url, token_file=token))
 
     found = centre.post({"messages": []})
     centre.close()
@@ -142,7 +142,7 @@ def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
 
     found = stranger.post()
 
-    assert found.verdict is Verdict.BROKEN
+    assert found.verdict is ResponseClass.SERVER_ERROR
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - made < 20_000
     assert made >= before
 
@@ -152,11 +152,11 @@ def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkey
     """A name that is no UTF-8, of a file say, is half a pair in Python, and would be in no other language."""
     taken: list[bytes] = []
 
-    def exchange(_method: str, _path: str, body: bytes, _headers: object) -> Answer:
+    def exchange(_method: str, _path: str, body: bytes, _headers: object) -> EndpointResponse:
         taken.append(gzip.decompress(body))
-        return Answer(verdict=Verdict.ANSWERED)
+        return EndpointResponse(verdict=ResponseClass.OK)
 
-    centre = Centre(replace(NO_CENTRE, url="http://127.0.0.1:9"))
+    centre = EndpointClient(replace(NO_CENTRE, url="http://127.0.0.1:9"))
     monkeypatch.setattr(centre, "_exchange", exchange)
 
     answer = centre.post({"x": text})
@@ -164,7 +164,7 @@ def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkey
     if isinstance(text, str):
         assert taken == [b'{"x":"?"}']
     else:
-        assert (answer.verdict, taken) == (Verdict.BROKEN, [])
+        assert (answer.verdict, taken) == (ResponseClass.SERVER_ERROR, [])
 
 
 @pytest.mark.parametrize("name", ["token_file", "ca_file", "client_cert", "client_key"])
@@ -173,5 +173,5 @@ def test_a_pipe_in_place_of_a_file_hangs_nobody(name: str, tmp_path: Path) -> No
     changes: Any = {name: str(tmp_path / "pipe")}
     policy = replace(NO_CENTRE, url="https://127.0.0.1:9", **changes)
 
-    with limited(timedelta(seconds=5)), pytest.raises(ConfigError, match="not a regular file"):
-        Centre(policy)
+    with time_limit(timedelta(seconds=5)), pytest.raises(ConfigError, match="not a regular file"):
+        EndpointClient(policy)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from agent.report.endpoint.messages import Kind, Message, Receipt, Status, batch_document, read_receipt
+from agent.report.endpoint.messages import Message, MessageKind, MessageStatus, Receipt, batch_document, read_receipt
 from tests.report.given import HOST, NOON, check
 
 MESSAGES = [
-    Message(key=f"e-{number:030}", kind=Kind.EVENT, sequence=number, created_at="2026-11-23T12:00:00Z", body={})
+    Message(key=f"e-{number:030}", kind=MessageKind.EVENT, sequence=number, created_at="2026-11-23T12:00:00Z", body={})
     for number in (1, 2)
 ]
 GOOD: dict[str, Any] = {
@@ -38,7 +38,7 @@ def test_a_batch_has_the_shape_of_its_schema() -> None:
 def test_a_receipt_says_what_became_of_each_message() -> None:
     receipt = read_receipt(json.dumps(GOOD), MESSAGES)
 
-    results = [(Status.ACCEPTED, ""), (Status.REFUSED, "/type: wrong")]
+    results = [(MessageStatus.ACCEPTED, ""), (MessageStatus.REFUSED, "/type: wrong")]
     assert receipt == Receipt(results=results, resend_state=True)
 
 

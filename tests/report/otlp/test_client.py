@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.host.http import retry_after
-from agent.report.otlp.client import Collector, Delivery, Outcome, deliver
-from agent.report.otlp.encode import Request, logs, metrics
+from agent.report.otlp.client import OtlpOutcome, OtlpResult, OtlpTarget, post_otlp
+from agent.report.otlp.encode import OtlpRequest, encode_logs, encode_metrics
 from agent.version import VERSION
 from tests.support import reports
 from tests.support.authority import Authority
 from tests.support.otel_collector import OtelCollector, Reply, collecting
 
 EVENTS = len(reports.DOCUMENTS)
-REQUEST = logs(reports.events(), reports.full())
-DELIVERED = Delivery(outcome=Outcome.DELIVERED, dropped=0, detail="")
+REQUEST = encode_logs(reports.events(), reports.full())
+DELIVERED = OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=0, detail="")
 
 
 @pytest.fixture(scope="session")
@@ -47,17 +47,17 @@ def peer(running: OtelCollector) -> Iterator[OtelCollector]:
     assert running.wrong == []
 
 
-def to(peer: OtelCollector, **changes: object) -> Collector:
-    collector = Collector(url=peer.url, ca_file=str(peer.ca_file), timeout=timedelta(seconds=10))
+def to(peer: OtelCollector, **changes: object) -> OtlpTarget:
+    collector = OtlpTarget(url=peer.url, ca_file=str(peer.ca_file), timeout=timedelta(seconds=10))
     return replace(collector, **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("request_", [REQUEST, metrics(reports.full())], ids=["logs", "metrics"])
+@pytest.mark.parametrize("request_", [REQUEST, encode_metrics(reports.full())], ids=["logs", "metrics"])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_request_arrives_by_the_rules(peer: OtelCollector, request_: Request, slash: str) -> None:
+def test_a_request_arrives_by_the_rules(peer: OtelCollector, request_: OtlpRequest, slash: str) -> None:
     headers = (("Authorization", "Bearer s3cr3t"), ("User-Agent", "not ours"))
 
-    done = deliver(to(peer, url=peer.url + slash, headers=headers[:1]), request_)
+    done = post_otlp(to(peer, url=peer.url + slash, headers=headers[:1]), request_)
 
     (taken,) = peer.taken
     assert done == DELIVERED
@@ -68,12 +68,12 @@ def test_a_request_arrives_by_the_rules(peer: OtelCollector, request_: Request, 
 
 
 def test_nothing_is_sent_where_there_is_nothing_to_say(peer: OtelCollector) -> None:
-    assert deliver(to(peer), logs([], reports.full())) == DELIVERED
+    assert post_otlp(to(peer), encode_logs([], reports.full())) == DELIVERED
     assert peer.paths == []
 
 
 def test_headers_are_in_nothing_that_may_be_printed() -> None:
-    assert "s3cr3t" not in repr(Collector(url="https://x", headers=(("Authorization", "s3cr3t"),)))
+    assert "s3cr3t" not in repr(OtlpTarget(url="https://x", headers=(("Authorization", "s3cr3t"),)))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_headers_are_in_nothing_that_may_be_printed() -> None:
 def test_a_header_that_comes_back_is_not_told(peer: OtelCollector, status: int, body: bytes) -> None:
     peer.reply = Reply(status=status, body=body)
 
-    done = deliver(to(peer, headers=(("Authorization", "Bearer s3cr3t-token"),)), REQUEST)
+    done = post_otlp(to(peer, headers=(("Authorization", "Bearer s3cr3t-token"),)), REQUEST)
 
     assert "s3cr" not in done.detail
     assert "..." in done.detail
@@ -97,10 +97,10 @@ def test_a_header_that_comes_back_is_not_told(peer: OtelCollector, status: int, 
 def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"busy", headers=(("Retry-After", "17"),))
 
-    done = deliver(to(peer), REQUEST)
+    done = post_otlp(to(peer), REQUEST)
 
-    assert done == Delivery(
-        outcome=Outcome.AGAIN, dropped=0, detail=f"answered {status}: busy", retry_after=timedelta(seconds=17)
+    assert done == OtlpResult(
+        outcome=OtlpOutcome.AGAIN, dropped=0, detail=f"answered {status}: busy", retry_after=timedelta(seconds=17)
     )
     assert len(peer.taken) == 1
 
@@ -109,23 +109,23 @@ def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int
 def test_anything_else_is_never_sent_again_but_counted_and_told(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"no\nway", headers=(("Location", "/elsewhere"), ("Retry-After", "1")))
 
-    done = deliver(to(peer), REQUEST)
+    done = post_otlp(to(peer), REQUEST)
 
-    assert done == Delivery(outcome=Outcome.DROPPED, dropped=EVENTS, detail=f"answered {status}: no way")
+    assert done == OtlpResult(outcome=OtlpOutcome.DROPPED, dropped=EVENTS, detail=f"answered {status}: no way")
     assert peer.paths == ["/v1/logs"]
 
 
 def test_a_partial_success_is_counted_and_not_sent_again(peer: OtelCollector) -> None:
     peer.reply = Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}')
 
-    assert deliver(to(peer), REQUEST) == Delivery(outcome=Outcome.DELIVERED, dropped=3, detail="too old")
+    assert post_otlp(to(peer), REQUEST) == OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=3, detail="too old")
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_an_empty_yes_is_a_yes(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"", headers=())
 
-    assert deliver(to(peer), REQUEST) == DELIVERED
+    assert post_otlp(to(peer), REQUEST) == DELIVERED
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_an_empty_yes_is_a_yes(peer: OtelCollector, status: int) -> None:
 def test_a_yes_that_is_no_answer_of_otlp_is_not_called_delivered(peer: OtelCollector, reply: Reply) -> None:
     peer.reply = reply
 
-    done = deliver(to(peer), REQUEST)
+    done = post_otlp(to(peer), REQUEST)
 
-    assert (done.outcome, done.dropped) == (Outcome.DROPPED, EVENTS)
+    assert (done.outcome, done.dropped) == (OtlpOutcome.DROPPED, EVENTS)
     assert "no answer of OTLP" in done.detail
 
 
@@ -155,10 +155,10 @@ def test_a_certificate_that_is_not_to_be_believed_is_named_and_nothing_is_sent(
         collecting(authority, name="old", expired=True) as old,
         collecting(authority, name="e", names="DNS:e") as else_,
     ):
-        said = [deliver(one, REQUEST) for one in (to(peer, ca_file=str(other.file)), to(old), to(else_))]
+        said = [post_otlp(one, REQUEST) for one in (to(peer, ca_file=str(other.file)), to(old), to(else_))]
         sent = [*old.paths, *else_.paths, *peer.paths]
 
-    assert [one.outcome for one in said] == [Outcome.AGAIN] * 3
+    assert [one.outcome for one in said] == [OtlpOutcome.AGAIN] * 3
     assert all(one.detail.startswith("its certificate is not accepted: ") for one in said), said
     assert "expired" in said[1].detail
     assert "127.0.0.1" in said[2].detail
@@ -169,11 +169,11 @@ def test_a_connection_that_fails_is_tried_again_and_named(peer: OtelCollector, t
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    refused = deliver(to(peer, url=f"https://127.0.0.1:{port}"), REQUEST)
-    unknown = deliver(to(peer, url="https://collector.invalid"), REQUEST)
-    no_file = deliver(to(peer, ca_file=str(tmp_path / "missing.pem")), REQUEST)
+    refused = post_otlp(to(peer, url=f"https://127.0.0.1:{port}"), REQUEST)
+    unknown = post_otlp(to(peer, url="https://collector.invalid"), REQUEST)
+    no_file = post_otlp(to(peer, ca_file=str(tmp_path / "missing.pem")), REQUEST)
 
-    assert [one.outcome for one in (refused, unknown, no_file)] == [Outcome.AGAIN] * 3
+    assert [one.outcome for one in (refused, unknown, no_file)] == [OtlpOutcome.AGAIN] * 3
     assert refused.detail == "Connection refused"
     assert unknown.detail
     assert "missing.pem" in no_file.detail
@@ -192,9 +192,9 @@ def test_a_collector_that_dawdles_is_left_within_the_limit(peer: OtelCollector, 
     """Each byte comes well within the limit of a single read, and all of them would take many times the limit."""
     peer.reply = Reply(raw=raw or b"H" * 60, drip_s=0.2)
 
-    done = deliver(to(peer, timeout=timedelta(seconds=1)), REQUEST)
+    done = post_otlp(to(peer, timeout=timedelta(seconds=1)), REQUEST)
 
-    assert done.outcome is Outcome.AGAIN
+    assert done.outcome is OtlpOutcome.AGAIN
     assert done.detail == "no answer within 1 seconds"
 
 
@@ -225,7 +225,7 @@ HOSTILE = st.binary(max_size=300) | answers()
 def test_no_answer_whatever_is_an_error(peer: OtelCollector, raw: bytes) -> None:
     peer.reply = Reply(raw=raw)
 
-    done = deliver(to(peer), REQUEST)
+    done = post_otlp(to(peer), REQUEST)
 
     assert done.dropped in range(EVENTS + 1)
     assert len(done.detail) < 300
@@ -238,17 +238,17 @@ CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh\r\n0\r\n\r\n"
 @pytest.mark.parametrize(
     ("raw", "outcome", "detail"),
     [
-        (b"HTTP/1.1 200 OK" + CHUNKED, Outcome.AGAIN, "ValueError"),
-        (b"HTTP/1.1 400 No" + CHUNKED, Outcome.DROPPED, "answered 400"),
-        (b"HTTP/1.1 -1 OK\r\n\r\n", Outcome.AGAIN, "BadStatusLine"),
-        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, Outcome.AGAIN, "HTTPException"),
+        (b"HTTP/1.1 200 OK" + CHUNKED, OtlpOutcome.AGAIN, "ValueError"),
+        (b"HTTP/1.1 400 No" + CHUNKED, OtlpOutcome.DROPPED, "answered 400"),
+        (b"HTTP/1.1 -1 OK\r\n\r\n", OtlpOutcome.AGAIN, "BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, OtlpOutcome.AGAIN, "HTTPException"),
     ],
     ids=["length below 0", "length below 0 of an error", "status below 0", "200 headers"],
 )
-def test_what_is_not_quite_http_is_named(peer: OtelCollector, raw: bytes, outcome: Outcome, detail: str) -> None:
+def test_what_is_not_quite_http_is_named(peer: OtelCollector, raw: bytes, outcome: OtlpOutcome, detail: str) -> None:
     peer.reply = Reply(raw=raw)
 
-    done = deliver(to(peer), REQUEST)
+    done = post_otlp(to(peer), REQUEST)
 
     assert (done.outcome, done.detail) == (outcome, detail)
 
@@ -258,7 +258,7 @@ def test_an_answer_that_is_too_long_costs_no_memory(peer: OtelCollector, status:
     peer.reply = Reply(status=status, body=b"x" * (64 << 20), headers=(("Location", "/elsewhere"),))
     tracemalloc.start()
     try:
-        deliver(to(peer), REQUEST)
+        post_otlp(to(peer), REQUEST)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.report.metrics import FAMILIES
-from agent.report.otlp.encode import Answer, Request, Signal, logs, metrics, read_answer
+from agent.report.metrics import METRIC_FAMILIES
+from agent.report.otlp.encode import OtlpRequest, OtlpResponse, Signal, decode_response, encode_logs, encode_metrics
 from tests.support import reports
 from tests.support.otlp_rules import faults
 from tests.support.reports import UNIX
@@ -17,15 +17,15 @@ from tests.support.reports import UNIX
 REPORT = reports.full()
 
 
-def wire(request: Request) -> bytes:
+def wire(request: OtlpRequest) -> bytes:
     return json.dumps(request.document, allow_nan=False).encode()
 
 
-def wrong(request: Request) -> list[str]:
+def wrong(request: OtlpRequest) -> list[str]:
     return faults(request.signal.value, wire(request))
 
 
-def records(request: Request) -> list[Any]:
+def records(request: OtlpRequest) -> list[Any]:
     document: Any = request.document
     found: list[Any] = document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
     return found
@@ -36,19 +36,19 @@ def attributes(holder: Any) -> dict[str, Any]:
 
 
 def record(kind: str, document: dict[str, Any] | None = None) -> Any:
-    (found,) = records(logs([reports.event(kind, document)], REPORT))
+    (found,) = records(encode_logs([reports.event(kind, document)], REPORT))
     return found
 
 
 @pytest.mark.parametrize("report", [REPORT, reports.unknown()], ids=["full", "unknown"])
 def test_logs_and_metrics_keep_to_the_rules(report: dict[str, Any]) -> None:
-    assert wrong(logs(reports.events(), report)) == []
-    assert wrong(metrics(report)) == []
+    assert wrong(encode_logs(reports.events(), report)) == []
+    assert wrong(encode_metrics(report)) == []
 
 
 def test_there_is_one_record_for_each_event_and_none_for_states() -> None:
     state = {**reports.event("outcome"), "kind": "state", "body": REPORT}
-    request = logs([state, *reports.events(), state], REPORT)
+    request = encode_logs([state, *reports.events(), state], REPORT)
 
     assert request.count == len(reports.DOCUMENTS)
     assert [one["eventName"] for one in records(request)] == [
@@ -110,13 +110,13 @@ def test_an_outcome_keeps_its_packages() -> None:
 @pytest.mark.parametrize(("found", "told"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
 def test_an_architecture_has_the_name_that_opentelemetry_gives_it(found: str, told: str) -> None:
     report = {**REPORT, "host": {**REPORT["host"], "architecture": found}}
-    document: Any = metrics(report).document
+    document: Any = encode_metrics(report).document
 
     assert attributes(document["resourceMetrics"][0]["resource"])["host.arch"]["stringValue"] == told
 
 
 def test_the_resource_says_which_machine_and_which_agent() -> None:
-    document: Any = metrics(REPORT).document
+    document: Any = encode_metrics(REPORT).document
 
     found = {
         name: value["stringValue"] for name, value in attributes(document["resourceMetrics"][0]["resource"]).items()
@@ -136,11 +136,11 @@ def test_the_resource_says_which_machine_and_which_agent() -> None:
 
 
 def test_metrics_are_those_of_the_text_file_but_for_what_the_resource_says() -> None:
-    request = metrics(REPORT)
+    request = encode_metrics(REPORT)
     document: Any = request.document
     found = document["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
 
-    assert [one["name"] for one in found] == [family.name for family in FAMILIES if not family.info]
+    assert [one["name"] for one in found] == [family.name for family in METRIC_FAMILIES if not family.info]
     assert {one["name"] for one in found if "sum" in one} == {"maestro.outbox.dropped", "maestro.outbox.refused"}
     assert request.count == sum(len(one.get("gauge", one.get("sum"))["dataPoints"]) for one in found)
     size = next(one for one in found if one["name"] == "maestro.outbox.size")
@@ -162,23 +162,23 @@ def test_whatever_a_document_holds_the_rules_are_kept(kind: str, document: dict[
     report = copy.deepcopy(REPORT)
     report["host"]["name"] = name
 
-    assert wrong(logs([reports.event(kind, {**reports.DOCUMENTS.get(kind, {}), **document})], report)) == []
+    assert wrong(encode_logs([reports.event(kind, {**reports.DOCUMENTS.get(kind, {}), **document})], report)) == []
 
 
 @pytest.mark.parametrize(
     ("body", "answer"),
     [
-        (b"", Answer(rejected=0, message="")),
-        (b"{}", Answer(rejected=0, message="")),
-        (b'{"partialSuccess":{}}', Answer(rejected=0, message="")),
-        (b'{"partialSuccess":null,"future":1}', Answer(rejected=0, message="")),
-        (b'{"partialSuccess":{"rejectedLogRecords":"2"}}', Answer(rejected=2, message="")),
+        (b"", OtlpResponse(rejected=0, message="")),
+        (b"{}", OtlpResponse(rejected=0, message="")),
+        (b'{"partialSuccess":{}}', OtlpResponse(rejected=0, message="")),
+        (b'{"partialSuccess":null,"future":1}', OtlpResponse(rejected=0, message="")),
+        (b'{"partialSuccess":{"rejectedLogRecords":"2"}}', OtlpResponse(rejected=2, message="")),
         (
             b'{"partialSuccess":{"rejectedLogRecords":1,"errorMessage":"too old"}}',
-            Answer(rejected=1, message="too old"),
+            OtlpResponse(rejected=1, message="too old"),
         ),
-        (b'{"partialSuccess":{"errorMessage":"soon gone"}}', Answer(rejected=0, message="soon gone")),
-        (b'{"partialSuccess":{"rejectedLogRecords":"9223372036854775807"}}', Answer(rejected=8, message="")),
+        (b'{"partialSuccess":{"errorMessage":"soon gone"}}', OtlpResponse(rejected=0, message="soon gone")),
+        (b'{"partialSuccess":{"rejectedLogRecords":"9223372036854775807"}}', OtlpResponse(rejected=8, message="")),
         (b'{"partialSuccess":{"rejectedLogRecords":"-1"}}', None),
         (b'{"partialSuccess":{"rejectedLogRecords":true}}', None),
         (b'{"partialSuccess":{"rejectedLogRecords":"' + b"9" * 5000 + b'"}}', None),
@@ -190,19 +190,21 @@ def test_whatever_a_document_holds_the_rules_are_kept(kind: str, document: dict[
         (b"9" * 100_000, None),
     ],
 )
-def test_answers_are_read_with_care(body: bytes, answer: Answer | None) -> None:
-    assert read_answer(logs(reports.events(), REPORT), body) == answer
+def test_answers_are_read_with_care(body: bytes, answer: OtlpResponse | None) -> None:
+    assert decode_response(encode_logs(reports.events(), REPORT), body) == answer
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_answer_at_all_is_an_error(body: bytes) -> None:
-    answer = read_answer(logs(reports.events(), REPORT), body)
+    answer = decode_response(encode_logs(reports.events(), REPORT), body)
 
     assert answer is None or 0 <= answer.rejected <= len(reports.DOCUMENTS)
 
 
 def test_each_signal_counts_its_own() -> None:
-    answer = read_answer(metrics(REPORT), b'{"partialSuccess":{"rejectedDataPoints":"3","rejectedLogRecords":"7"}}')
+    answer = decode_response(
+        encode_metrics(REPORT), b'{"partialSuccess":{"rejectedDataPoints":"3","rejectedLogRecords":"7"}}'
+    )
 
-    assert answer == Answer(rejected=3, message="")
+    assert answer == OtlpResponse(rejected=3, message="")
     assert {signal.value for signal in Signal} == {"logs", "metrics"}

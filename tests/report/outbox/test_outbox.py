@@ -16,19 +16,19 @@ from pathlib import Path
 import pytest
 
 from agent.errors import BusyError, HostError
-from agent.report.outbox.file import opened, recalled
-from agent.report.outbox.outbox import Bounds, Outbox, event_of
+from agent.report.outbox.file import open_outbox, open_readonly
+from agent.report.outbox.outbox import Outbox, OutboxLimits, parse_event
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 HOST = "11111111-2222-4333-8444-555555555555"
 OTHER_HOST = "99999999-2222-4333-8444-555555555555"
-BOUNDS = Bounds(size=1_000_000, age=timedelta(days=30))
+BOUNDS = OutboxLimits(size=1_000_000, age=timedelta(days=30))
 
 
 @contextmanager
-def outbox(directory: Path, *, host: str = HOST, bounds: Bounds = BOUNDS) -> Iterator[Outbox]:
-    with opened(str(directory / "outbox"), host, bounds, NOON) as found:
+def outbox(directory: Path, *, host: str = HOST, bounds: OutboxLimits = BOUNDS) -> Iterator[Outbox]:
+    with open_outbox(str(directory / "outbox"), host, bounds, NOON) as found:
         yield found
 
 
@@ -97,7 +97,7 @@ def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_bound_forces_out_is_counted_and_told_as_one_event(tmp_path: Path) -> None:
-    with outbox(tmp_path, bounds=Bounds(size=20_000, age=timedelta(days=1))) as box:
+    with outbox(tmp_path, bounds=OutboxLimits(size=20_000, age=timedelta(days=1))) as box:
         for _ in range(20):
             add(box, 5, size=1000)
         kept = sequences(box)
@@ -146,7 +146,7 @@ def test_a_clock_that_stays_ahead_is_believed_after_a_day(tmp_path: Path) -> Non
 
 
 def test_losses_that_could_not_be_told_either_are_part_of_the_next_word_on_them(tmp_path: Path) -> None:
-    with outbox(tmp_path, bounds=Bounds(size=1 << 20, age=timedelta(hours=1))) as box:
+    with outbox(tmp_path, bounds=OutboxLimits(size=1 << 20, age=timedelta(hours=1))) as box:
         add(box, 3)
         with box.changing():
             box.shrink(NOON + timedelta(hours=2))  # 1 to 4 are lost
@@ -159,7 +159,7 @@ def test_losses_that_could_not_be_told_either_are_part_of_the_next_word_on_them(
 
 
 def test_a_week_of_events_without_a_centre_takes_no_more_disk_than_the_bound(tmp_path: Path) -> None:
-    bounds = Bounds(size=500_000, age=timedelta(days=30))
+    bounds = OutboxLimits(size=500_000, age=timedelta(days=30))
     for day in range(7):
         with outbox(tmp_path, bounds=bounds) as box:
             for _ in range(30):
@@ -213,7 +213,7 @@ def test_a_file_with_any_page_overwritten_still_opens(tmp_path: Path) -> None:
             add(box, 1)
             found = sequences(box)
             assert found == sorted(set(found))
-            assert [event_of(event.body) is None for event in box.next_events(999, 1 << 30)].count(True) < 3
+            assert [parse_event(event.body) is None for event in box.next_events(999, 1 << 30)].count(True) < 3
 
 
 def test_an_outbox_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
@@ -242,9 +242,9 @@ def test_a_cloned_disk_begins_a_stream_of_its_own(tmp_path: Path) -> None:
 def test_only_one_process_has_it_open(tmp_path: Path) -> None:
     program = (
         "import sys, datetime; sys.path.insert(0, sys.argv[1])\n"
-        "from agent.report.outbox.file import opened\nfrom agent.report.outbox.outbox import Bounds\n"
+        "from agent.report.outbox.file import opened\nfrom agent.report.outbox.outbox import OutboxLimits\n"
         "now = datetime.datetime.now(datetime.timezone.utc)\n"
-        "with opened(sys.argv[2], sys.argv[3], Bounds(size=9, age=datetime.timedelta(9)), now):\n"
+        "with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=9, age=datetime.timedelta(9)), now):\n"
         "    print('open', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", program, str(CHECKOUT), str(tmp_path / "outbox"), HOST]
@@ -253,7 +253,7 @@ def test_only_one_process_has_it_open(tmp_path: Path) -> None:
         assert other.stdout.readline() == "open\n"
         with pytest.raises(BusyError, match=f"pid {other.pid}"), outbox(tmp_path):
             pass
-        with pytest.raises(BusyError, match=f"pid {other.pid}"), recalled(str(tmp_path / "outbox"), BOUNDS, {}):
+        with pytest.raises(BusyError, match=f"pid {other.pid}"), open_readonly(str(tmp_path / "outbox"), BOUNDS, {}):
             pass
         other.communicate()
 
@@ -281,7 +281,7 @@ def test_what_a_file_knows_of_its_stream_is_recalled_without_events_and_nothing_
             box.keep("told_hash", "old")
         before = box.instance_id
 
-    with recalled(str(tmp_path / "outbox"), BOUNDS, {"told_hash": "new", "state_sequence": 7}) as box:
+    with open_readonly(str(tmp_path / "outbox"), BOUNDS, {"told_hash": "new", "state_sequence": 7}) as box:
         with box.changing():
             again = box.next_state_sequence()
             lost = box.tell_losses(NOON)
@@ -303,7 +303,7 @@ def test_where_no_stream_is_there_is_none_to_recall(tmp_path: Path, held: bytes 
     elif held is not None:
         path.write_bytes(held)
 
-    with pytest.raises(HostError, match=r"outbox\.sqlite"), recalled(str(path.parent), BOUNDS, {}):
+    with pytest.raises(HostError, match=r"outbox\.sqlite"), open_readonly(str(path.parent), BOUNDS, {}):
         pass
 
 
@@ -341,9 +341,9 @@ WRITER = """
 import sys, datetime
 sys.path.insert(0, sys.argv[1])
 from agent.report.outbox.file import opened
-from agent.report.outbox.outbox import Bounds
+from agent.report.outbox.outbox import OutboxLimits
 now = datetime.datetime.now(datetime.timezone.utc)
-with opened(sys.argv[2], sys.argv[3], Bounds(size=1 << 30, age=datetime.timedelta(9)), now) as box:
+with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=1 << 30, age=datetime.timedelta(9)), now) as box:
     while True:
         with box.changing():
             box.add("outcome", now, {"text": "x" * 300}, now)
@@ -364,7 +364,7 @@ def test_whatever_was_added_before_a_kill_is_there_after_it(tmp_path: Path) -> N
             os.kill(writer.pid, signal.SIGKILL)
             rest = writer.stdout.read().split()
         said = max([said, *map(int, rest[:-1])])
-        with outbox(tmp_path, bounds=Bounds(size=1 << 30, age=timedelta(days=9999))) as box:
+        with outbox(tmp_path, bounds=OutboxLimits(size=1 << 30, age=timedelta(days=9999))) as box:
             found = sequences(box)
             assert found == list(range(1, len(found) + 1))
             assert len(found) >= said
@@ -395,7 +395,7 @@ def test_an_event_that_the_disk_has_spoilt_can_be_given_up(tmp_path: Path, bad: 
         add(box, 1, kind="messages-lost")
     spoil(tmp_path, "UPDATE events SET body = replace(body, '\"type\"', ?)", bad)
 
-    with outbox(tmp_path, bounds=Bounds(size=500, age=timedelta(days=30))) as box:
+    with outbox(tmp_path, bounds=OutboxLimits(size=500, age=timedelta(days=30))) as box:
         add(box, 0)
         assert box.depth().dropped == 4
         with box.changing():
@@ -405,15 +405,20 @@ def test_an_event_that_the_disk_has_spoilt_can_be_given_up(tmp_path: Path, bad: 
 def test_an_event_of_numbers_that_json_does_not_know_is_none() -> None:
     body = '{"schema": "maestro.event/1", "type": "outcome", "at": "", "document": {"x": %s}}'
 
-    assert [event_of(body % text) is None for text in ("1.5", "NaN", "-Infinity", "1e999")] == [False, True, True, True]
-    assert event_of("[" * 100_000) is None
+    assert [parse_event(body % text) is None for text in ("1.5", "NaN", "-Infinity", "1e999")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert parse_event("[" * 100_000) is None
 
 
 def test_what_is_remembered_of_losses_and_was_spoilt_stops_nothing(tmp_path: Path) -> None:
     with outbox(tmp_path) as box, box.changing():
         box.keep("lost", {"cpunt": 1, "first_sequence": 1, "last_sequence": 1, "reason": "too-old"})
 
-    with outbox(tmp_path, bounds=Bounds(size=500, age=timedelta(days=30))) as box:
+    with outbox(tmp_path, bounds=OutboxLimits(size=500, age=timedelta(days=30))) as box:
         add(box, 10)
         with box.changing():
             assert box.tell_losses(NOON)
@@ -421,7 +426,7 @@ def test_what_is_remembered_of_losses_and_was_spoilt_stops_nothing(tmp_path: Pat
 
 
 def test_an_age_longer_than_the_calendar_is_no_bound(tmp_path: Path) -> None:
-    with outbox(tmp_path, bounds=Bounds(size=1_000_000, age=timedelta(days=999_999))) as box:
+    with outbox(tmp_path, bounds=OutboxLimits(size=1_000_000, age=timedelta(days=999_999))) as box:
         add(box, 2)
 
         assert box.depth().events == 3
@@ -437,7 +442,7 @@ def test_a_file_without_its_facts_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
-    with outbox(tmp_path, bounds=Bounds(size=1 << 30, age=timedelta(days=30))) as box:
+    with outbox(tmp_path, bounds=OutboxLimits(size=1 << 30, age=timedelta(days=30))) as box:
         add(box, 60, size=1 << 20)
 
     for bounds, reading in (
@@ -452,12 +457,12 @@ def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
 READING = """
 import resource
 from datetime import datetime, timedelta, timezone
-from agent.report.outbox.outbox import Bounds
+from agent.report.outbox.outbox import OutboxLimits
 from agent.report.outbox.file import opened
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-bounds = Bounds(size={bounds}, age=timedelta(days=30))
-with opened("{directory}", "11111111-2222-4333-8444-555555555555", bounds, NOON) as box:
+bounds = OutboxLimits(size={bounds}, age=timedelta(days=30))
+with open_outbox("{directory}", "11111111-2222-4333-8444-555555555555", bounds, NOON) as box:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with box.changing():
         assert {reading}

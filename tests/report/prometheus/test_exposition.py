@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.report.prometheus.exposition import text
+from agent.report.prometheus.exposition import exposition
 from tests.support import reports
 from tests.support.promtool import promtool
 from tests.support.reports import UNIX
@@ -32,7 +32,7 @@ def samples(content: str) -> dict[str, str]:
 @pytest.mark.parametrize("compatible", [False, True], ids=["own names", "compatible names"])
 @pytest.mark.parametrize("report", [reports.full(), reports.unknown()], ids=["full", "unknown"])
 def test_promtool_has_nothing_to_say(report: dict[str, Any], compatible: bool) -> None:  # noqa: FBT001 - a parameter
-    assert metrics_checked(text(report, compatible_names=compatible)) == (0, "")
+    assert metrics_checked(exposition(report, compatible_names=compatible)) == (0, "")
 
 
 def test_promtool_does_have_something_to_say_of_a_bad_name() -> None:
@@ -53,14 +53,14 @@ def test_no_word_of_a_machine_breaks_the_file(word: str, odd: str, number: int) 
     report["updates"]["items"][0].update(origin=odd, archive=word)
     report["jobs"]["check"]["last_exit_code"] = number
 
-    content = text(report, compatible_names=True)
+    content = exposition(report, compatible_names=True)
 
     assert metrics_checked(content) == (0, "")
     assert content.encode().decode() == content
 
 
 def test_every_sample_is_one_line_without_a_time_and_the_file_ends_with_one() -> None:
-    content = text(reports.full(), compatible_names=True)
+    content = exposition(reports.full(), compatible_names=True)
 
     assert content.endswith("\n")
     for line in content.splitlines():
@@ -68,13 +68,13 @@ def test_every_sample_is_one_line_without_a_time_and_the_file_ends_with_one() ->
 
 
 def test_each_family_is_there_once() -> None:
-    named = re.findall(r"^# TYPE (\S+)", text(reports.full(), compatible_names=True), re.MULTILINE)
+    named = re.findall(r"^# TYPE (\S+)", exposition(reports.full(), compatible_names=True), re.MULTILINE)
 
     assert len(set(named)) == len(named)
 
 
 def test_the_names_of_others_come_on_request_only() -> None:
-    own, both = text(reports.full()), text(reports.full(), compatible_names=True)
+    own, both = exposition(reports.full()), exposition(reports.full(), compatible_names=True)
 
     assert not [line for line in own.splitlines() if not re.match(r"(# (HELP|TYPE) )?maestro_", line)]
     assert both.startswith(own)
@@ -88,7 +88,7 @@ def test_compatible_names_count_what_apt_info_counts() -> None:
     held = [{"architecture": "amd64", "why": why} for why in ("held-by-admin", "pinned")]
     report["updates"].update(items=[item, item], held_items=held, other=7)
 
-    found = samples(text(report, compatible_names=True))
+    found = samples(exposition(report, compatible_names=True))
 
     assert found['apt_upgrades_pending{origin="Debian/stable-security",arch="amd64"}'] == "2"
     assert found['apt_upgrades_pending{origin="",arch="amd64"}'] == "2"
@@ -103,8 +103,8 @@ def test_compatible_names_have_a_zero_where_nothing_waits_and_nothing_where_nobo
     report = reports.full()
     report["updates"].update(items=[], held_items=[], other=0)
 
-    waiting = samples(text(report, compatible_names=True))
-    unknown = samples(text(reports.unknown(), compatible_names=True))
+    waiting = samples(exposition(report, compatible_names=True))
+    unknown = samples(exposition(reports.unknown(), compatible_names=True))
 
     assert waiting['apt_upgrades_pending{origin="",arch=""}'] == "0"
     assert waiting['apt_upgrades_held{origin="",arch=""}'] == "0"

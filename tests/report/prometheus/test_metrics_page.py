@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.report.metrics import FAMILIES, figures
-from agent.report.prometheus.exposition import text
+from agent.report.metrics import METRIC_FAMILIES, collect_metrics
+from agent.report.prometheus.exposition import exposition
 from tests.conftest import CHECKOUT
 from tests.support import reports
 from tests.support.promtool import promtool
@@ -17,17 +17,17 @@ from tests.support.promtool import promtool
 PAGE = CHECKOUT / "docs/metrics.md"
 RULES = CHECKOUT / "docs/examples/maestro.rules.yml"
 TESTS = Path(__file__).parent / "rules.test.yml"
-COMPATIBLE = re.findall(r"^# TYPE ((?:apt|node)_\S+) ", text(reports.full(), compatible_names=True), re.MULTILINE)
+COMPATIBLE = re.findall(r"^# TYPE ((?:apt|node)_\S+) ", exposition(reports.full(), compatible_names=True), re.MULTILINE)
 
 
 def table() -> list[str]:
     """Return the rows as the program has them."""
     rows = []
-    for figure in figures(reports.full()):
+    for figure in collect_metrics(reports.full()):
         family, labels = figure.family, [name for name, _ in figure.points[0][0]]
         words = ", ".join(f"`{name}`" for name in labels)
         kind = "counter" if family.counter else "gauge"
-        rows.append(f"| `{family.prometheus_name}` | {kind} | {words} | {family.what} |")
+        rows.append(f"| `{family.prometheus_name}` | {kind} | {words} | {family.help} |")
     return rows
 
 
@@ -35,7 +35,7 @@ def test_the_page_has_every_number_with_type_labels_and_meaning() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `maestro_")]
 
     assert rows == table()
-    assert len(rows) == len(FAMILIES)
+    assert len(rows) == len(METRIC_FAMILIES)
 
 
 @pytest.mark.parametrize("name", COMPATIBLE)
@@ -52,7 +52,7 @@ def test_promtool_takes_the_rules() -> None:
 
 def test_rules_use_numbers_that_there_are_and_labels_that_these_have() -> None:
     known = {figure.family.prometheus_name: {word for labels, _ in figure.points for word in labels} for figure in
-             figures(reports.full())}  # fmt: skip
+             collect_metrics(reports.full())}  # fmt: skip
     used = re.findall(r"(maestro_[a-z_]+)(?:\{([a-z]+)=~?\"([^\"]+)\"\})?", RULES.read_text())
 
     assert len(used) > 10

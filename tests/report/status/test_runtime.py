@@ -6,43 +6,43 @@ from typing import Any
 import pytest
 
 from agent.core.model.facts import Unseen
-from agent.core.model.kernels import NO_KERNEL, Kernel
-from agent.core.reboot.services import Watched
+from agent.core.model.kernels import UNKNOWN_KERNEL, RunningKernel
+from agent.core.reboot.services import ServiceScan
 from agent.errors import RecordError
 from agent.report.status.document import status_document, status_lines
 from agent.report.status.health import Health
-from agent.report.status.runtime import Present, watched_part
+from agent.report.status.runtime import CurrentBoot, runtime_section
 from agent.state.documents import plan_document, watched_parts
-from agent.state.json_reader import Reader
-from agent.state.timestamps import moment
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
 from tests.core import given
 
 NOW = given.NOW
-PRESENT = Present(given.BOOT, "6.1.0-2-amd64")
-OUTDATED = Kernel(running="6.1.0-2-amd64", newest="6.1.0-3-amd64", outdated=True)
+PRESENT = CurrentBoot(given.BOOT, "6.1.0-2-amd64")
+OUTDATED = RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-3-amd64", outdated=True)
 NOT_KNOWN = {"kernel": {"running": "6.1.0-2-amd64", "newest": None, "outdated": None}, "services": None}
 
 
 def record(
-    kernel: Kernel = OUTDATED, *units: str, unseen: str = "", boot_id: str | None = given.BOOT
+    kernel: RunningKernel = OUTDATED, *units: str, unseen: str = "", boot_id: str | None = given.BOOT
 ) -> dict[str, Any]:
-    watched = Watched(boot_id=boot_id, replaced=Unseen(reason=unseen) if unseen else units)
+    watched = ServiceScan(boot_id=boot_id, replaced=Unseen(reason=unseen) if unseen else units)
     return {
-        "generated_at": moment(NOW - timedelta(hours=2)),
-        "fresh_until": moment(NOW + timedelta(hours=36)),
+        "generated_at": format_utc(NOW - timedelta(hours=2)),
+        "fresh_until": format_utc(NOW + timedelta(hours=36)),
         **watched_parts(kernel, watched),
         "plan": plan_document(given.plan(), NOW),
     }
 
 
-def part(state: dict[str, Any] | None, present: Present = PRESENT) -> dict[str, Any]:
-    return watched_part(Reader(state, "state") if state is not None else None, present)
+def part(state: dict[str, Any] | None, present: CurrentBoot = PRESENT) -> dict[str, Any]:
+    return runtime_section(JsonReader(state, "state") if state is not None else None, present)
 
 
 def text(state: dict[str, Any]) -> list[str]:
-    health, document = status_document(Reader(state, "state"), None, None, now=NOW, present=PRESENT)
+    health, document = status_document(JsonReader(state, "state"), None, None, now=NOW, present=PRESENT)
     assert (health, document["reasons"]) == (Health.HEALTHY, [])
-    lines = status_lines(Reader(document, "status"), "server1", NOW)
+    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
     return [line for line in lines if line.startswith(("Kernel", "Restart"))]
 
 
@@ -59,9 +59,9 @@ def test_what_was_seen_in_this_boot_is_told_with_when() -> None:
         (None, PRESENT),
         (record(boot_id="b0000000-0000-4000-8000-000000000002"), PRESENT),
         (record(boot_id=None), PRESENT),
-        (record(boot_id=None), Present(None, "6.1.0-2-amd64")),
-        (record(), Present(None, "6.1.0-2-amd64")),
-        ({"generated_at": moment(NOW), "plan": None}, PRESENT),
+        (record(boot_id=None), CurrentBoot(None, "6.1.0-2-amd64")),
+        (record(), CurrentBoot(None, "6.1.0-2-amd64")),
+        ({"generated_at": format_utc(NOW), "plan": None}, PRESENT),
     ],
     ids=[
         "no record",
@@ -72,12 +72,12 @@ def test_what_was_seen_in_this_boot_is_told_with_when() -> None:
         "an earlier version's record",
     ],
 )
-def test_what_was_not_seen_in_this_boot_is_not_known(state: dict[str, Any] | None, present: Present) -> None:
+def test_what_was_not_seen_in_this_boot_is_not_known(state: dict[str, Any] | None, present: CurrentBoot) -> None:
     assert part(state, present) == NOT_KNOWN
 
 
 def test_processes_that_could_not_be_seen_are_not_told_as_none() -> None:
-    assert part(record(NO_KERNEL, unseen="/proc/1/exe: Permission denied")) == NOT_KNOWN
+    assert part(record(UNKNOWN_KERNEL, unseen="/proc/1/exe: Permission denied")) == NOT_KNOWN
     assert part(record())["services"]["deleted_files"] == []
 
 
@@ -103,17 +103,17 @@ def test_a_damaged_record_is_an_error_that_says_where(damage: dict[str, Any]) ->
     [
         (OUTDATED, "6.1.0-2-amd64; 6.1.0-3-amd64 is installed and waits for a reboot"),
         (
-            Kernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=True),
+            RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=True),
             "6.1.0-2-amd64; a newer build of it is installed and waits for a reboot",
         ),
         (
-            Kernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=False),
+            RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=False),
             "6.1.0-2-amd64, the newest installed",
         ),
-        (NO_KERNEL, "6.1.0-2-amd64; whether a newer one is installed is not known"),
+        (UNKNOWN_KERNEL, "6.1.0-2-amd64; whether a newer one is installed is not known"),
     ],
 )
-def test_the_kernel_is_told_in_words(kernel: Kernel, said: str) -> None:
+def test_the_kernel_is_told_in_words(kernel: RunningKernel, said: str) -> None:
     assert text(record(kernel))[0] == f"Kernel       {said}"
 
 

@@ -13,13 +13,13 @@ from agent.cli.main import main
 from agent.core.model.facts import Lists, ListsState
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Plan, Scope
-from agent.report.status.document import Daemon, Running, status_document, status_lines
+from agent.report.status.document import DaemonView, RunningJob, status_document, status_lines
 from agent.report.status.health import Health
 from agent.state.documents import outcome_document, plan_document
-from agent.state.json_reader import Reader
-from agent.state.record import Memory
+from agent.state.json_reader import JsonReader
+from agent.state.record import Record
 from agent.state.store import STATE, Store
-from agent.state.timestamps import ago, moment, parse_moment
+from agent.state.timestamps import format_age, format_utc, parse_utc
 from tests.core import given
 
 NOW = given.NOW
@@ -34,12 +34,14 @@ def weighed(plan: Plan | None = None, run: Outcome | None = None, *, now: dateti
     """Return what `status` says of a look made just now and a last run."""
     state = {
         "schema": "maestro.state/1",
-        "generated_at": moment(NOW),
-        "fresh_until": moment(NOW + timedelta(hours=36)),
+        "generated_at": format_utc(NOW),
+        "fresh_until": format_utc(NOW + timedelta(hours=36)),
         "plan": plan_document(plan, NOW) if plan else None,
     }
-    last = Reader(outcome_document(run, NOW), "run") if run else None
-    return status_document(Reader(state, "state") if plan else None, last, rest.pop("reboot", None), now=now, **rest)
+    last = JsonReader(outcome_document(run, NOW), "run") if run else None
+    return status_document(
+        JsonReader(state, "state") if plan else None, last, rest.pop("reboot", None), now=now, **rest
+    )
 
 
 def ended(result: Result) -> Outcome:
@@ -96,11 +98,11 @@ def test_a_run_that_did_not_come_to_its_end_wants_attention(result: Result) -> N
 
 
 def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
-    upgrade = Running(812, ("upgrade", given.outcome().started_at))
+    upgrade = RunningJob(812, ("upgrade", given.outcome().started_at))
 
     health, document = weighed(given.plan(), given.outcome(), running=upgrade)
 
-    lines = status_lines(Reader(document, "status"), "server1", NOW)
+    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
 
     assert health is Health.HEALTHY
     assert document["running"]["pid"] == 812
@@ -109,10 +111,10 @@ def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
 
 
 def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
-    check = Running(812, ("check", NOW))
+    check = RunningJob(812, ("check", NOW))
 
     health, document = weighed(given.plan(), ended(Result.FAILED), running=check)
-    lines = status_lines(Reader(document, "status"), "server1", NOW)
+    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
 
     assert health is Health.ATTENTION
     assert "the last run failed" in document["reasons"][0]
@@ -121,7 +123,7 @@ def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
 
 
 def test_a_run_that_was_cut_off_before_is_not_taken_for_the_one_that_goes_on() -> None:
-    upgrade = Running(812, ("upgrade", given.outcome().started_at + timedelta(days=1)))
+    upgrade = RunningJob(812, ("upgrade", given.outcome().started_at + timedelta(days=1)))
 
     assert "the last run was interrupted" in weighed(given.plan(), given.outcome(), running=upgrade)[1]["reasons"][0]
 
@@ -135,7 +137,7 @@ def test_a_reboot_that_is_required_now_wants_attention_whatever_the_record_says(
 
     assert health is Health.ATTENTION
     assert document["reasons"] == ["a reboot is required"]
-    assert document["reboot"] == {"required": True, "packages": ["libc6"], "since": moment(NOW)}
+    assert document["reboot"] == {"required": True, "packages": ["libc6"], "since": format_utc(NOW)}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_a_record_that_cannot_be_read_is_a_reason_of_its_own() -> None:
 def test_the_text_says_what_the_document_says(plan: Plan | None, run: Outcome | None, reboot: Any) -> None:
     health, document = weighed(plan, run, reboot=reboot)
 
-    lines = status_lines(Reader(document, "status"), "server1", NOW)
+    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
 
     assert document["health"] == health.value
     assert lines[0] == f"server1: {health.value.upper()}"
@@ -200,7 +202,7 @@ def test_the_text_says_what_the_document_says(plan: Plan | None, run: Outcome | 
 def test_the_text_lists_eight_steps_and_counts_the_rest(count: int, last: str) -> None:
     plan = given.plan(install=tuple(given.step(f"p{number}") for number in range(1, count + 1)))
 
-    lines = status_lines(Reader(weighed(plan)[1], "status"), "server1", NOW)
+    lines = status_lines(JsonReader(weighed(plan)[1], "status"), "server1", NOW)
 
     steps = [line.strip() for line in lines if line.startswith("             ")]
     assert len(steps) == min(count, 9)
@@ -217,10 +219,10 @@ def status(directory: Path, capsys: pytest.CaptureFixture[str], *arguments: str)
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
     """Return a state directory that holds a look and a run."""
-    memory = Memory(Store(str(tmp_path)))
+    memory = Record(Store(str(tmp_path)))
     plan = given.plan(lists=PARTIAL, install=(given.step(),), held=(given.held(),), repair=(given.REPAIR,))
-    memory.keep_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), watched=given.WATCHED)
-    memory.keep_outcome(ended(Result.FAILED), NOW)
+    memory.save_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), watched=given.WATCHED)
+    memory.save_outcome(ended(Result.FAILED), NOW)
     return tmp_path
 
 
@@ -341,12 +343,12 @@ def test_a_record_of_the_wrong_shape_leaves_a_document(record: Path, capsys: pyt
     ],
 )
 def test_how_long_ago_is_said_in_one_unit(passed: timedelta, words: str) -> None:
-    assert ago(NOW, NOW + passed) == words
+    assert format_age(NOW, NOW + passed) == words
 
 
 def test_a_moment_is_read_as_it_was_written() -> None:
-    assert moment(NOW) == "2026-11-23T05:10:00Z"
-    assert parse_moment(moment(NOW)) == NOW
+    assert format_utc(NOW) == "2026-11-23T05:10:00Z"
+    assert parse_utc(format_utc(NOW)) == NOW
 
 
 @pytest.mark.parametrize(
@@ -354,34 +356,34 @@ def test_a_moment_is_read_as_it_was_written() -> None:
 )
 def test_what_is_no_time_in_utc_is_no_moment(text: str) -> None:
     with pytest.raises(ValueError, match=r"no time in UTC|isoformat|month"):
-        parse_moment(text)
+        parse_utc(text)
 
 
-def daemon_says(**changes: Any) -> Reader:
+def daemon_says(**changes: Any) -> JsonReader:
     said = {
         "version": "1",
-        "started_at": moment(NOW),
-        "seen_at": moment(NOW),
+        "started_at": format_utc(NOW),
+        "seen_at": format_utc(NOW),
         "doing": "next check 2026-03-05 12:00:00 UTC",
         "problems": [],
-        "next": {"check": moment(NOW), "upgrade": moment(NOW)},
+        "next": {"check": format_utc(NOW), "upgrade": format_utc(NOW)},
     }
-    return Reader({**said, **changes}, "daemon.json")
+    return JsonReader({**said, **changes}, "daemon.json")
 
 
 def test_a_living_daemon_says_what_comes_next() -> None:
-    health, document = weighed(given.plan(), daemon=Daemon(812, daemon_says()))
+    health, document = weighed(given.plan(), daemon=DaemonView(812, daemon_says()))
 
     assert health is Health.HEALTHY
     assert (document["daemon"]["alive"], document["daemon"]["pid"]) == (True, 812)
-    assert document["jobs"]["upgrade"]["next_at"] == moment(NOW)
+    assert document["jobs"]["upgrade"]["next_at"] == format_utc(NOW)
     assert "Daemon       running (pid 812): next check 2026-03-05 12:00:00 UTC" in status_lines(
-        Reader(document, "status"), "host", NOW
+        JsonReader(document, "status"), "host", NOW
     )
 
 
 def test_a_daemon_that_should_run_and_does_not_makes_all_else_unknown() -> None:
-    health, document = weighed(given.plan(), daemon=Daemon(None, None))
+    health, document = weighed(given.plan(), daemon=DaemonView(None, None))
 
     assert health is Health.UNKNOWN
     assert "the daemon is not running" in document["reasons"][0]
@@ -389,7 +391,7 @@ def test_a_daemon_that_should_run_and_does_not_makes_all_else_unknown() -> None:
 
 
 def test_a_daemon_that_says_nothing_is_not_believed_to_run_well() -> None:
-    health, document = weighed(given.plan(), daemon=Daemon(812, daemon_says()), now=NOW + timedelta(minutes=3))
+    health, document = weighed(given.plan(), daemon=DaemonView(812, daemon_says()), now=NOW + timedelta(minutes=3))
 
     assert health is Health.UNKNOWN
     assert "the daemon has said nothing since" in document["reasons"][0]
@@ -412,22 +414,22 @@ def test_a_damaged_record_of_jobs_costs_nothing_else(
 
 
 def test_what_a_daemon_cannot_put_right_by_itself_is_a_reason_for_attention() -> None:
-    health, document = weighed(given.plan(), daemon=Daemon(812, daemon_says(problems=["no worker answers"])))
+    health, document = weighed(given.plan(), daemon=DaemonView(812, daemon_says(problems=["no worker answers"])))
 
     assert (health, document["reasons"]) == (Health.ATTENTION, ["no worker answers"])
 
 
 def test_a_job_that_failed_again_and_again_is_a_reason_for_attention() -> None:
     entry = {
-        "started_at": moment(NOW),
-        "finished_at": moment(NOW),
+        "started_at": format_utc(NOW),
+        "finished_at": format_utc(NOW),
         "exit_code": 1,
         "asked_by": "schedule",
         "failures": 3,
     }
     once = {**entry, "failures": 1}
 
-    health, document = weighed(given.plan(), jobs=Reader({"check": entry, "upgrade": once}, "jobs.json"))
+    health, document = weighed(given.plan(), jobs=JsonReader({"check": entry, "upgrade": once}, "jobs.json"))
 
     assert health is Health.ATTENTION
     assert document["reasons"] == ["check failed 3 times in a row: `journalctl -u 'maestro-agent-worker@*'`"]

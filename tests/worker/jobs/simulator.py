@@ -8,11 +8,11 @@ from typing import Any
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan, Scope
-from agent.core.ports import Refreshed, Stop
-from agent.state.json_reader import Reader
-from agent.state.record import Memory
+from agent.core.ports import RefreshResult, StopReason
+from agent.state.json_reader import JsonReader
+from agent.state.record import Record
 from agent.state.store import STATE, Store
-from agent.worker.context import Context
+from agent.worker.context import JobContext
 from agent.worker.jobs import jobs
 from tests.core import given
 from tests.support.simulated import Simulated
@@ -25,17 +25,17 @@ class Agent:
         self.machine = Simulated()
         self.store = Store(str(directory))
         self.policy = given.policy()
-        self.stop: Stop = lambda: ""
+        self.stop: StopReason = lambda: ""
         self.told: list[str] = []
 
     @property
-    def context(self) -> Context:
-        return Context(
+    def context(self) -> JobContext:
+        return JobContext(
             policy=self.policy,
             engine=self.machine,
             changelogs=self.machine,
             machine=self.machine,
-            memory=Memory(self.store),
+            record=Record(self.store),
             tell=self.told.append,
             stop=lambda: self.stop(),
         )
@@ -45,24 +45,24 @@ class Agent:
 
     def upgrade(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, plan_id: str | None = None) -> Outcome:
         context = self.context
-        run_id = context.memory.new_run_id(self.machine.now())
+        run_id = context.record.new_run_id(self.machine.now())
         return jobs.upgrade(context, scope, run_id=run_id, refresh=refresh, plan_id=plan_id)
 
     def verified(self, **ago: float) -> None:
         """Remember that the lists were verified some time ago."""
         now = self.machine.now()
-        Memory(self.store).keep_refreshed(Refreshed(verified_at=now - timedelta(**ago)), now)
+        Record(self.store).save_refresh(RefreshResult(verified_at=now - timedelta(**ago)), now)
 
-    def last_run(self, *, back: int = 0) -> Reader:
+    def last_run(self, *, back: int = 0) -> JsonReader:
         """Return the newest run's record, or that of so many runs before it."""
         run = self.store.read_run(self.store.run_ids()[back], "maestro.outcome/1")
         assert run is not None
         return run
 
-    def last_plan(self) -> Reader:
+    def last_plan(self) -> JsonReader:
         state = self.store.read(STATE, "maestro.state/1")
         assert state is not None
-        return state.part("plan")
+        return state.child("plan")
 
 
 def names(items: Any) -> list[str]:

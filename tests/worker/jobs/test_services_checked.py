@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from agent.core.model.outcome import Result
 from agent.core.model.plan import Scope
-from agent.report.status.runtime import Present, watched_part
+from agent.report.status.runtime import CurrentBoot, runtime_section
 from agent.state.store import STATE
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent
@@ -30,7 +30,7 @@ def agent(tmp_path: Path) -> Agent:
 def told(agent: Agent) -> dict[str, Any]:
     """Return what `status` would say in the present boot."""
     state = agent.store.read(STATE, "maestro.state/1")
-    return watched_part(state, Present(f"boot-{agent.machine.boot}", agent.machine.running))
+    return runtime_section(state, CurrentBoot(f"boot-{agent.machine.boot}", agent.machine.running))
 
 
 def services(agent: Agent) -> Any:

@@ -56,7 +56,7 @@ def test_with_lists_that_were_verified_within_their_age_a_machine_is_up_to_date(
 
 def test_with_security_lists_that_cannot_be_fetched_nothing_is_called_up_to_date(agent: Agent) -> None:
     agent.verified(hours=1)
-    before = agent.context.memory.refreshed().verified_at
+    before = agent.context.record.load_refresh().verified_at
     agent.machine.refresh_errors = (failing("security", security=True),)
 
     done = agent.upgrade()

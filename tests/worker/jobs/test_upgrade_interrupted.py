@@ -9,7 +9,7 @@ from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Why
 from agent.core.packages.batches import BATCH_SIZE
 from agent.errors import AgentError, BusyError, HostError, NoSpaceError
-from agent.state.json_reader import Reader
+from agent.state.json_reader import JsonReader
 from agent.state.store import STATE
 from tests.support.simulated import Killed, Offer
 from tests.worker.jobs.simulator import Agent, names, raising
@@ -36,7 +36,7 @@ def test_a_lock_that_is_held_while_refreshing_is_a_busy_run_on_record(agent: Age
     assert done.result is Result.BUSY
     assert "apt-get (pid 812)" in done.message
     assert agent.last_run().text("result") == "busy"
-    assert agent.last_run().part("lock").text("by") == "apt-get (pid 812)"
+    assert agent.last_run().child("lock").text("by") == "apt-get (pid 812)"
     assert agent.machine.versions() == {"a": "1"}
 
 
@@ -140,14 +140,14 @@ def test_a_plan_that_is_another_now_is_refused(agent: Agent) -> None:
 
 def test_a_run_is_on_record_before_anything_is_changed(agent: Agent) -> None:
     agent.machine.offer("a")
-    seen: list[Reader] = []
+    seen: list[JsonReader] = []
     agent.machine.before_install.append(lambda: seen.append(agent.last_run()))
 
     done = agent.upgrade()
 
     assert [run.text("id") for run in seen] == [done.id]
     assert [run.text("result") for run in seen] == ["interrupted"]
-    assert [run.maybe_text("finished_at") for run in seen] == [None]
+    assert [run.optional_text("finished_at") for run in seen] == [None]
     assert agent.last_run().text("result") == "updated"
     assert agent.last_run().text("finished_at")
 
@@ -181,7 +181,7 @@ def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(age
         agent.upgrade()
 
     assert agent.last_run().text("result") == "interrupted"
-    assert agent.last_run().maybe_text("finished_at") is None
+    assert agent.last_run().optional_text("finished_at") is None
     assert agent.last_run().count("upgraded") == BATCH_SIZE
     assert "cut off" in agent.last_run().text("message")
 
@@ -193,14 +193,14 @@ def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_n
         agent.upgrade()
     agent.machine.put("a", 2)  # dpkg had come so far
     agent.machine.put("b", 2, "unpacked")
-    underway = [part.text("package") for part in agent.last_run().parts("underway")]
+    underway = [part.text("package") for part in agent.last_run().children("underway")]
 
     done = agent.upgrade()
 
     cut_off = agent.last_run(back=1)
     assert underway == ["a", "b", "c"]
     assert cut_off.text("result") == "interrupted"
-    assert [part.text("package") for part in cut_off.parts("upgraded")] == ["a"]
+    assert [part.text("package") for part in cut_off.children("upgraded")] == ["a"]
     assert "1 of its 3 packages had arrived" in cut_off.text("message")
     assert cut_off.count("underway") == 0
     assert names(done.repaired) == ["b"]
@@ -309,7 +309,7 @@ def test_after_a_run_the_record_shows_what_is_left_to_do(agent: Agent) -> None:
     agent.upgrade()
 
     assert agent.last_plan().count("install") == 0
-    assert [held.text("package") for held in agent.last_plan().parts("held")] == ["b"]
+    assert [held.text("package") for held in agent.last_plan().children("held")] == ["b"]
 
 
 def test_runs_of_one_second_are_two_runs_in_their_order(agent: Agent) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.model.facts import PackageState
-from agent.core.model.kernels import Need
+from agent.core.model.kernels import Dependency
 from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Scope
 from agent.errors import HostError
@@ -53,7 +53,7 @@ def test_a_check_removes_nothing_and_says_what_would_go(agent: Agent) -> None:
 
     assert names(plan.remove) == [OLDER, OLD]
     assert agent.machine.done == ["refresh"]
-    assert [part.text("package") for part in agent.last_plan().parts("remove")] == [OLDER, OLD]
+    assert [part.text("package") for part in agent.last_plan().children("remove")] == [OLDER, OLD]
 
 
 def test_what_went_is_on_record(agent: Agent) -> None:
@@ -62,7 +62,7 @@ def test_what_went_is_on_record(agent: Agent) -> None:
     run = agent.last_run()
 
     assert run.texts("removed") == [f"{OLDER}:amd64", f"{OLD}:amd64"]
-    assert [part.text("package") for part in run.parts("superseded")] == [OLDER, OLD]
+    assert [part.text("package") for part in run.children("superseded")] == [OLDER, OLD]
     assert agent.last_plan().count("remove") == 0
 
 
@@ -139,7 +139,7 @@ def test_what_one_that_cannot_be_removed_needs_stays_with_it(agent: Agent) -> No
     modules = "linux-modules-6.1.0-1-amd64"
     agent.machine.put(modules, 1)
     agent.machine.unneeded.add(modules)
-    agent.machine.needs = (Need(package=f"{OLDER}:{ARCHITECTURE}", any_of=(f"{modules}:{ARCHITECTURE}",)),)
+    agent.machine.needs = (Dependency(package=f"{OLDER}:{ARCHITECTURE}", any_of=(f"{modules}:{ARCHITECTURE}",)),)
     agent.machine.fails[OLDER] = Stage.REMOVE
 
     done = agent.upgrade()

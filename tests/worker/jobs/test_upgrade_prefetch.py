@@ -7,35 +7,35 @@ from pathlib import Path
 import pytest
 
 from agent.core.model.outcome import Result, Stage
-from agent.core.packages.cves import Fixes
-from agent.core.policy.policy import FetchAhead
+from agent.core.packages.cves import ChangelogFindings
+from agent.core.policy.policy import PrefetchMode
 from agent.errors import HostError
-from agent.state.record import Memory
+from agent.state.record import Record
 from agent.state.store import AHEAD, CVES
 from tests.core import given
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent, failing, raising
 
-FIXES = Fixes(cves=("CVE-2024-1234",), security_upload=True, complete=True)
+FIXES = ChangelogFindings(cves=("CVE-2024-1234",), security_upload=True, complete=True)
 
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Agent:
-    return looking(Agent(tmp_path), FetchAhead.SECURITY)
+    return looking(Agent(tmp_path), PrefetchMode.SECURITY)
 
 
-def looking(agent: Agent, mode: FetchAhead) -> Agent:
+def looking(agent: Agent, mode: PrefetchMode) -> Agent:
     agent.policy = replace(given.policy(), apt=replace(agent.policy.apt, fetch_ahead=mode))
     return agent
 
 
 def cves(agent: Agent, part: str = "install") -> dict[str, list[str] | None]:
     """Return the CVEs that the last plan on record names."""
-    return {item.text("package"): item.maybe_texts("cves") for item in agent.last_plan().parts(part)}
+    return {item.text("package"): item.optional_texts("cves") for item in agent.last_plan().children(part)}
 
 
 def ahead(agent: Agent) -> list[str]:
-    return [archive.package for archive in Memory(agent.store).ahead()]
+    return [archive.package for archive in Record(agent.store).prefetched()]
 
 
 def test_a_check_downloads_what_will_be_installed_and_reads_what_it_fixes(agent: Agent) -> None:
@@ -72,7 +72,7 @@ def test_a_newer_candidate_is_read_anew_and_the_old_reading_forgotten(agent: Age
     agent.check()
 
     assert cves(agent) == {"a": []}
-    assert [subject.candidate for subject in Memory(agent.store).readings()] == ["3"]
+    assert [subject.candidate for subject in Record(agent.store).findings()] == ["3"]
 
 
 def test_a_superseded_archive_is_removed(agent: Agent) -> None:
@@ -84,7 +84,7 @@ def test_a_superseded_archive_is_removed(agent: Agent) -> None:
     agent.check()
 
     assert agent.machine.downloaded == set()
-    assert [archive.version for archive in Memory(agent.store).ahead()] == ["3"]
+    assert [archive.version for archive in Record(agent.store).prefetched()] == ["3"]
 
 
 def test_what_is_held_is_read_but_not_kept(agent: Agent) -> None:
@@ -120,7 +120,7 @@ def test_without_a_refresh_what_was_read_before_is_told(agent: Agent) -> None:
 
 
 def test_switched_off_nothing_is_downloaded_or_read(agent: Agent) -> None:
-    looking(agent, FetchAhead.OFF).machine.offer("a", "runc")
+    looking(agent, PrefetchMode.OFF).machine.offer("a", "runc")
     agent.machine.cves = {"a": FIXES, "runc": FIXES}
 
     agent.check()
@@ -135,7 +135,7 @@ def test_switched_off_later_what_was_fetched_ahead_still_goes(agent: Agent) -> N
     agent.check()
     agent.machine.put("a", 2)
 
-    looking(agent, FetchAhead.OFF).check()
+    looking(agent, PrefetchMode.OFF).check()
 
     assert agent.machine.downloaded == set()
     assert ahead(agent) == []
@@ -144,14 +144,14 @@ def test_switched_off_later_what_was_fetched_ahead_still_goes(agent: Agent) -> N
 @pytest.mark.parametrize(
     ("mode", "there", "hidden"),
     [
-        (FetchAhead.SECURITY, False, {}),
-        (FetchAhead.SECURITY, True, {"x": ["CVE-2024-1234"]}),
-        (FetchAhead.ALL, False, {"x": ["CVE-2024-1234"]}),
-        (FetchAhead.OFF, True, {}),
+        (PrefetchMode.SECURITY, False, {}),
+        (PrefetchMode.SECURITY, True, {"x": ["CVE-2024-1234"]}),
+        (PrefetchMode.ALL, False, {"x": ["CVE-2024-1234"]}),
+        (PrefetchMode.OFF, True, {}),
     ],
 )
 def test_a_hidden_security_fix_is_found_where_it_may_be_read(
-    agent: Agent, mode: FetchAhead, *, there: bool, hidden: dict[str, list[str]]
+    agent: Agent, mode: PrefetchMode, *, there: bool, hidden: dict[str, list[str]]
 ) -> None:
     looking(agent, mode).machine.offer(Offer(package="x", security=False))
     agent.machine.cves["x"] = FIXES
@@ -227,8 +227,8 @@ def test_an_upgrade_tells_what_it_fixed_and_removes_what_was_fetched_ahead(agent
 
     agent.upgrade()
 
-    (change,) = agent.last_run().parts("upgraded")
-    assert change.maybe_texts("cves") == ["CVE-2024-1234"]
+    (change,) = agent.last_run().children("upgraded")
+    assert change.optional_texts("cves") == ["CVE-2024-1234"]
     assert agent.machine.downloaded == set()
     assert ahead(agent) == []
 
@@ -239,7 +239,7 @@ def test_without_a_check_an_upgrade_reads_what_is_installed_then(agent: Agent) -
 
     agent.upgrade()
 
-    found = {change.text("package"): change.maybe_texts("cves") for change in agent.last_run().parts("upgraded")}
+    found = {change.text("package"): change.optional_texts("cves") for change in agent.last_run().children("upgraded")}
     assert found == {"a": ["CVE-2024-1234"], "b": None}
     assert agent.machine.read_ahead == []
 
@@ -301,4 +301,4 @@ def test_a_reading_of_the_wrong_shape_is_as_if_nothing_had_been_read(agent: Agen
     document["readings"][0] |= wrong
     path.write_text(json.dumps(document))
 
-    assert Memory(agent.store).readings() == {}
+    assert Record(agent.store).findings() == {}
