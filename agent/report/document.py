@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from agent.core.model.host import HostFacts
 from agent.report.outbox.outbox import OutboxStats
 from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
 
 REPORT_SCHEMA = "maestro.report/1"
 Document = dict[str, object]
@@ -51,7 +52,7 @@ def report_document(
     document: Document = {
         "schema": REPORT_SCHEMA,
         "generated_at": found.text("generated_at"),
-        "host": {**host.document, "instance_id": instance_id},
+        "host": {**_host(host), "instance_id": instance_id},
         "agent": _agent(found, daemon, version),
         "kernel": _picked(found.child("kernel"), ("running", "newest", "outdated")),
         "lists": _lists(plan),
@@ -68,6 +69,17 @@ def report_document(
         "reasons": found.texts("reasons"),
     }
     return {**document, "hash": _hash(document)}
+
+
+def _host(host: HostFacts) -> Document:
+    return {
+        "id": host.id,
+        "boot_id": host.boot_id,
+        "booted_at": format_utc(host.booted_at) if host.booted_at else None,
+        "name": host.name,
+        "os": {"id": host.os_id, "version": host.os_version, "codename": host.os_codename},
+        "architecture": host.architecture,
+    }
 
 
 def _agent(status: JsonReader, daemon: JsonReader | None, version: str) -> Document:

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.report.document import Document
-from agent.state.timestamps import format_utc
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
@@ -21,16 +18,3 @@ class HostFacts:
     os_codename: str | None
     architecture: str | None
     kernel: str | None
-
-    @property
-    def document(self) -> Document:
-        """Return the `host` of the report, but for the outbox's name."""
-        system = {"id": self.os_id, "version": self.os_version, "codename": self.os_codename}
-        return {
-            "id": self.id,
-            "boot_id": self.boot_id,
-            "booted_at": format_utc(self.booted_at) if self.booted_at else None,
-            "name": self.name,
-            "os": system,
-            "architecture": self.architecture,
-        }
