@@ -4,12 +4,12 @@ import argparse
 import os
 import pwd
 
-from agent import log
 from agent.cli.options import config_path
 from agent.cli.output import print_lines
 from agent.config.load import load
 from agent.core.policy.policy import Policy
 from agent.errors import ConfigError
+from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.report.outbox.file import OUTBOX_DIRECTORY
 from agent.report.targets import enabled_targets

@@ -3,9 +3,9 @@
 import argparse
 import os
 
-from agent import log
 from agent.cli.options import config_path
 from agent.daemon.service import Daemon
+from agent.host import log
 from agent.state.daemon_status import RUN_DIRECTORY
 
 EXAMPLE = "example: systemctl reload maestro-agent   (reads the configuration again)"

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from agent import log
 from agent.core.policy.policy import Policy
 from agent.core.schedule.exports import ExportState, next_export_at
 from agent.core.schedule.slots import Interval, stable_fraction
 from agent.errors import RecordError
+from agent.host import log
 from agent.host.process.spawn import AgentProcess
 from agent.host.reboot.flag import read_flag
 from agent.report.export_state import export_state_from_document

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from agent import log
 from agent.core.ports import Progress
 from agent.core.schedule.jobs import Job
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import AgentError, BusyError, RecordError
+from agent.host import log
 from agent.state.job_status import REQUESTED_BY_SCHEDULE, SUCCESS_CODES, read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store

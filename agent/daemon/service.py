@@ -10,13 +10,13 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from agent import log
 from agent.config.load import load
 from agent.core.schedule.jobs import Job, ScheduleContext, next_runs
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
 from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
+from agent.host import log
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro

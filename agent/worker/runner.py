@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from agent import log
 from agent.config.load import load
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
 from agent.core.ports import Progress, StopReason
 from agent.errors import AgentError, BusyError, ChangedError, HostError, PrivilegeError, StoppedError
+from agent.host import log
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.prefetch import AptChangelogs
 from agent.host.machine.local import LocalMachine

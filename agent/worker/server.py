@@ -11,11 +11,11 @@ import time
 import traceback
 from dataclasses import replace
 
-from agent import log
 from agent.config.load import load
 from agent.core.model.plan import Scope
 from agent.core.ports import StopReason
 from agent.errors import AgentError, UsageError
+from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
 from agent.state.job_status import REQUESTED_BY_SCHEDULE

@@ -10,11 +10,11 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from agent import log
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState, rate_limited, state_after
 from agent.errors import BusyError, ConfigError, HostError
+from agent.host import log
 from agent.host.machine.facts import host_id
 from agent.report.document import outbox_section
 from agent.report.endpoint.client import EndpointClient, EndpointResponse

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 
-from agent import log
 from agent.core.policy.policy import OtlpPolicy
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import state_after
 from agent.errors import ConfigError, HostError
+from agent.host import log
 from agent.host.machine.facts import host_id
 from agent.report.export_state import export_state_to_document
 from agent.report.otlp.client import OtlpOutcome, OtlpResult, OtlpTarget, post_otlp

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timezone
 
-from agent import log
 from agent.core.policy.policy import MetricsPolicy
 from agent.core.schedule.exports import ExportState
 from agent.errors import HostError
+from agent.host import log
 from agent.report.export_state import export_state_to_document
 from agent.report.prometheus.exposition import exposition
 from agent.report.prometheus.textfile import write_metrics

@@ -3,12 +3,12 @@
 from contextlib import nullcontext
 from dataclasses import replace
 
-from agent import log
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Plan, Scope
 from agent.core.packages import explain as explaining
 from agent.core.packages.explain import Explanation
 from agent.errors import BusyError, HostError, StoppedError, UsageError
+from agent.host import log
 from agent.worker.context import JobContext
 from agent.worker.jobs.upgrade_run import UpgradeRun
 from agent.worker.steps import plan as planning

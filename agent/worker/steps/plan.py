@@ -7,13 +7,13 @@ operator's own hand in between is an ordinary case.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agent import log
 from agent.core.model.facts import Facts, ListsState, Unseen
 from agent.core.model.plan import Held, Plan, Scope
 from agent.core.packages.decide import admit, build_plan, next_attempt, plan_kernel_removal
 from agent.core.packages.gates import Refusal, veto
 from agent.core.policy.policy import RUNTIME_PACKAGES
 from agent.core.ports import RefreshResult
+from agent.host import log
 from agent.worker.context import JobContext
 from agent.worker.steps.observe import observe
 

@@ -6,7 +6,6 @@ had is tried again by the next check, and said to be unknown until then.
 
 from collections.abc import Callable, Iterable
 
-from agent import log
 from agent.core.model.facts import ListsState, Update
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Held, Plan, Step
@@ -14,6 +13,7 @@ from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.policy.policy import PrefetchMode
 from agent.core.ports import Archive, ChangelogRequest
 from agent.errors import BusyError, HostError, StoppedError
+from agent.host import log
 from agent.worker.context import JobContext
 
 
