@@ -140,7 +140,9 @@ def test_a_job_that_was_cut_off_counts_as_failed_and_one_that_runs_does_not(stor
     record_job_start(store, "upgrade", NOW, "schedule")
 
     cut_off = attempts(JobDispatcher(store), Job.UPGRADE)
-    source = f"from agent.state.store import Store\nwith Store({store.directory!r}).alone(): print(flush=True); input()"
+    source = (
+        f"from agent.state.store import Store\nwith Store({store.directory!r}).exclusive(): print(flush=True); input()"
+    )
     with subprocess.Popen(["/usr/bin/python3", "-c", source], stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
@@ -190,6 +192,6 @@ def test_a_silent_worker_is_stuck_after_a_while(store: Store, monkeypatch: pytes
     errand = JobDispatcher(store)
     errand.take(Job.CHECK)
     fresh = errand.stuck
-    monkeypatch.setattr("agent.daemon.job_dispatcher.SILENT_S", -1.0)
+    monkeypatch.setattr("agent.daemon.job_dispatcher.STALL_TIMEOUT_S", -1.0)
 
     assert (fresh, errand.stuck) == (False, True)

@@ -273,7 +273,7 @@ _AT_WORK = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from agent.state.store import Store
-with Store(sys.argv[2]).alone():
+with Store(sys.argv[2]).exclusive():
     print("at work", flush=True)
     sys.stdin.read()
 """

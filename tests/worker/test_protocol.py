@@ -70,7 +70,7 @@ def test_what_is_no_request_at_all_is_refused(raw: bytes) -> None:
 
 
 def test_a_long_name_of_an_asker_is_cut() -> None:
-    assert len(decode_request(line(requested_by="x" * 3000), "/s").requested_by) == 64
+    assert len(decode_request(line(asked_by="x" * 3000), "/s").requested_by) == 64
 
 
 def test_progress_and_answers_arrive_as_they_were_sent() -> None:

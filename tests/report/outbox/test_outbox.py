@@ -242,7 +242,7 @@ def test_a_cloned_disk_begins_a_stream_of_its_own(tmp_path: Path) -> None:
 def test_only_one_process_has_it_open(tmp_path: Path) -> None:
     program = (
         "import sys, datetime; sys.path.insert(0, sys.argv[1])\n"
-        "from agent.report.outbox.file import opened\nfrom agent.report.outbox.outbox import OutboxLimits\n"
+        "from agent.report.outbox.file import open_outbox\nfrom agent.report.outbox.outbox import OutboxLimits\n"
         "now = datetime.datetime.now(datetime.timezone.utc)\n"
         "with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=9, age=datetime.timedelta(9)), now):\n"
         "    print('open', flush=True); sys.stdin.read()\n"
@@ -340,7 +340,7 @@ def test_the_last_hundred_refusals_are_kept_with_their_answers(tmp_path: Path) -
 WRITER = """
 import sys, datetime
 sys.path.insert(0, sys.argv[1])
-from agent.report.outbox.file import opened
+from agent.report.outbox.file import open_outbox
 from agent.report.outbox.outbox import OutboxLimits
 now = datetime.datetime.now(datetime.timezone.utc)
 with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=1 << 30, age=datetime.timedelta(9)), now) as box:
@@ -458,7 +458,7 @@ READING = """
 import resource
 from datetime import datetime, timedelta, timezone
 from agent.report.outbox.outbox import OutboxLimits
-from agent.report.outbox.file import opened
+from agent.report.outbox.file import open_outbox
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 bounds = OutboxLimits(size={bounds}, age=timedelta(days=30))

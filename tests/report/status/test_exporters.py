@@ -33,7 +33,7 @@ def test_nobody_is_told_where_nothing_is_known() -> None:
 
 
 def test_a_centre_that_is_told_is_a_line() -> None:
-    assert lines() == ["Centre       told 2 minutes ago"]
+    assert lines() == ["Endpoint     told 2 minutes ago"]
     assert exporter_reasons(telling(), NOON) == []
 
 
@@ -41,19 +41,19 @@ def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "HTTP 503 Busy", "depth": 3}
 
     words = "told 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events wait"
-    assert lines(**changes) == [f"Centre       {words}"]
+    assert lines(**changes) == [f"Endpoint     {words}"]
     assert exporter_reasons(telling(**changes), NOON) == []
 
 
 def test_how_much_waits_is_not_made_up_where_the_outbox_could_not_be_read() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "no space", "depth": None, "dropped": None}
 
-    assert lines(**changes) == ["Centre       told 2 minutes ago, failing for 10 minutes: no space"]
+    assert lines(**changes) == ["Endpoint     told 2 minutes ago, failing for 10 minutes: no space"]
 
 
 def test_a_clock_that_is_wrong_is_told() -> None:
-    assert lines(skew_s=-3600) == ["Centre       told 2 minutes ago; this machine's clock is 3600 s behind"]
-    assert lines(skew_s=31) == ["Centre       told 2 minutes ago; this machine's clock is 31 s ahead"]
+    assert lines(skew_s=-3600) == ["Endpoint     told 2 minutes ago; this machine's clock is 3600 s behind"]
+    assert lines(skew_s=31) == ["Endpoint     told 2 minutes ago; this machine's clock is 31 s ahead"]
     assert lines(skew_s=30) == lines(skew_s=None) == lines()
 
 
@@ -84,7 +84,7 @@ def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> Non
     assert part is not None
     assert part["endpoint"] is None
     assert found == [
-        "Textfile     told 2 minutes ago, failing for 10 minutes: no directory",
+        "Prometheus   told 2 minutes ago, failing for 10 minutes: no directory",
         "OTLP         told 2 minutes ago; 7 given up; 1 refused; 40 numbers refused",
     ]
 
