@@ -274,11 +274,7 @@ def _waiting(state: JsonReader | None) -> list[str]:
     return reasons
 
 
-_WORSE = {
-    "failed": "failed",
-    "interrupted": "was interrupted",
-    "busy": "found the package manager busy",
-}
+_WORSE = {"failed": "failed", "interrupted": "was interrupted", "busy": "found the package manager busy"}
 
 
 def _last_run(run: JsonReader | None) -> list[str]:
