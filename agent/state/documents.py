@@ -1,4 +1,4 @@
-"""State to documents: the JSON that `--json` prints and the record keeps (shared/interface.md). Pure.
+"""State to documents: the JSON that `--json` prints and the record keeps (docs/documents.md). Pure.
 
 Text for people is rendered from these same documents (agent.report.text), so the two can never disagree.
 """
