@@ -1,0 +1,66 @@
+"""Documents name files of this project only, and files that exist."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHECKOUT
+
+PAGES = sorted(
+    path.relative_to(CHECKOUT).as_posix()
+    for path in (*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"))
+    if path.name != "CHANGELOG.md"
+)
+PATHS = re.compile(
+    r"`((?:agent|benchmarks|bin|completion|debian|docs|endpoint|schemas|systemd|tests|tools|typings)/[\w./@-]*)`"
+)
+LINKS = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+OUTSIDE = "shared" + "/"
+"""A folder of notes that was never part of the project."""
+
+
+def text_files() -> list[Path]:
+    """Return the files of the project that git tracks, or all where this is no clone."""
+    listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout
+    names = listed.split() or [path.relative_to(CHECKOUT).as_posix() for path in CHECKOUT.rglob("*")]
+    return [CHECKOUT / name for name in names if (CHECKOUT / name).is_file()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_in_a_document_exists(page: str) -> None:
+    named = PATHS.findall((CHECKOUT / page).read_text())
+
+    assert [path for path in named if not (CHECKOUT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_between_documents_resolves(page: str) -> None:
+    links = LINKS.findall((CHECKOUT / page).read_text())
+
+    assert [link for link in links if not (CHECKOUT / page).parent.joinpath(link).exists()] == []
+
+
+def test_the_architecture_names_every_room() -> None:
+    text = (CHECKOUT / "docs/architecture.md").read_text()
+    rooms = [path.name for path in (CHECKOUT / "agent").iterdir() if path.is_dir() and path.name != "__pycache__"]
+
+    assert [room for room in rooms if f"`agent/{room}/`" not in text] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_a_newcomer_is_led_to_the_architecture(page: str) -> None:
+    assert "(docs/architecture.md)" in (CHECKOUT / page).read_text()
+
+
+def test_no_file_refers_to_notes_outside_the_project() -> None:
+    pattern = re.compile(rf"(?<![\w-]){re.escape(OUTSIDE)}")
+    found = [
+        f"{path.relative_to(CHECKOUT)}:{number}"
+        for path in text_files()
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+    assert found == []
