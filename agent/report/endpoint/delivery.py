@@ -4,7 +4,6 @@ Whatever ends it between two lines (a kill, a power cut, an answer that is lost)
 again as it was.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,10 @@ from agent.report.endpoint.messages import (
     MAX_MESSAGES,
     Message,
     MessageKind,
+    MessageResult,
     MessageStatus,
     Receipt,
+    ResultCode,
     batch_document,
     read_receipt,
 )
@@ -29,10 +30,7 @@ from agent.report.outbox.outbox import Outbox, QueuedEvent, parse_event
 from agent.state.timestamps import format_utc, parse_utc_or_none
 from agent.version import VERSION
 
-_REUSED = "sequence reused"
-"""The contract's words for an event whose place in the stream another event has (docs/endpoint, "The answer")."""
-_TAKEN = frozenset({_REUSED, "key reused"})
-_OVERTAKEN = re.compile(r"overtaken by sequence ([0-9]{1,15})")
+_TAKEN = (ResultCode.SEQUENCE_REUSED, ResultCode.KEY_REUSED)
 _AGAIN_LATER = timedelta(days=1)
 """When what the centre does not take is offered again: it may have been mended."""
 
@@ -115,8 +113,8 @@ class Delivery:
                 verdict=ResponseClass.SERVER_ERROR, why="the answer is no receipt for what was sent", skew=answer.skew
             )
         with self._outbox.changing():
-            for message, (status, detail) in zip(messages, receipt.results, strict=True):
-                self._settle(message, status, detail, now())
+            for message, result in zip(messages, receipt.results, strict=True):
+                self._settle(message, result, now())
             if receipt.resend_state:
                 self._outbox.keep("told_hash", None)
             self._outbox.tell_losses(now())
@@ -189,16 +187,15 @@ class Delivery:
         until = parse_utc_or_none(found.get("until")) if isinstance(found, dict) else None
         return found.get("hash") if isinstance(found, dict) and until is not None and until > now else None
 
-    def _settle(self, message: Message, status: MessageStatus, detail: str, now: datetime) -> None:
-        taken = status is MessageStatus.REFUSED and detail in _TAKEN
+    def _settle(self, message: Message, result: MessageResult, now: datetime) -> None:
         if message.kind is MessageKind.EVENT:
-            if taken and detail == _REUSED:
-                return  # it goes out again in a stream of its own
+            if result.is_refused(ResultCode.SEQUENCE_REUSED):
+                return  # it is sent again, in a new stream
             self._outbox.forget([message.sequence])
-        if status is MessageStatus.REFUSED:
-            self._outbox.refuse(message.key, detail, now, counted=message.kind is MessageKind.EVENT)
-        if message.kind is MessageKind.STATE and not taken:
-            self._told(message, now, refusal=detail if status is MessageStatus.REFUSED else None)
+        if result.is_refused():
+            self._outbox.refuse(message.key, result.detail, now, counted=message.kind is MessageKind.EVENT)
+        if message.kind is MessageKind.STATE and not result.is_refused(*_TAKEN):
+            self._told(message, now, refusal=result.detail if result.is_refused() else None)
 
     def _told(self, message: Message, now: datetime, *, refusal: str | None) -> None:
         if refusal is not None:
@@ -209,22 +206,22 @@ class Delivery:
             self._outbox.keep("unwanted", None)
 
     def _rolled_back(
-        self, messages: Sequence[Message], results: Sequence[tuple[MessageStatus, str]], now: datetime
+        self, messages: Sequence[Message], results: Sequence[MessageResult], now: datetime
     ) -> EndpointResponse | None:
-        """Notice that the centre is ahead of this outbox, as after a disk was restored from an older copy.
+        """Detect that the endpoint is ahead of this outbox, as after a disk was restored from an older copy.
 
-        Where other events of the stream have arrived that this outbox knows nothing of, it begins one of its own.
-        Where states have, the next one goes out with a higher number.
+        If it holds other events of the stream, start a new stream. If it holds newer states, send the next state with
+        a higher sequence.
         """
-        for message, (status, detail) in zip(messages, results, strict=True):
-            ahead = _OVERTAKEN.fullmatch(detail)
-            if ahead is not None and message.kind is not MessageKind.EVENT:
-                self._outbox.keep("state_sequence", max(int(ahead[1]), message.sequence))
+        for message, result in zip(messages, results, strict=True):
+            superseded = result.code is ResultCode.SUPERSEDED and message.kind is not MessageKind.EVENT
+            if superseded and result.sequence is not None:
+                self._outbox.keep("state_sequence", max(result.sequence, message.sequence))
                 self._outbox.keep("told_hash", None)
-            if message.kind is MessageKind.EVENT and status is MessageStatus.REFUSED and detail == _REUSED:
+            if message.kind is MessageKind.EVENT and result.is_refused(ResultCode.SEQUENCE_REUSED):
                 previous = self._outbox.instance_id
                 self._outbox.begin(self._host_id, now, previous=previous, reason="rolled-back")
-                why = "the centre knows other events of this outbox, so that what waits goes out as a new one"
+                why = "the endpoint has other events of this outbox; the queued events are sent as a new stream"
                 return EndpointResponse(verdict=ResponseClass.SERVER_ERROR, why=why)
         return None
 
@@ -253,8 +250,8 @@ class Delivery:
 
 
 def _well(messages: Sequence[Message]) -> Receipt:
-    """Return the receipt that an answer without a body stands for."""
-    return Receipt(results=[(MessageStatus.ACCEPTED, "") for _ in messages], resend_state=False)
+    """Return the receipt that an answer without a body (204) stands for."""
+    return Receipt(results=[MessageResult(status=MessageStatus.ACCEPTED) for _ in messages], resend_state=False)
 
 
 def _event(waiting: QueuedEvent, body: dict[str, object]) -> Message:

@@ -1,6 +1,7 @@
-"""`maestro.batch/1`, and what the centre's receipt says of each message. Pure; believes nothing of it unseen."""
+"""`maestro.batch/1` and the endpoint's receipt, `maestro.receipt/1`. Pure. Receipts are untrusted input."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,13 @@ _SCHEMA = "maestro.batch/1"
 _RECEIPT = "maestro.receipt/1"
 MAX_MESSAGES = 500
 MAX_BYTES = 1_000_000
-"""Before it is compressed, so that it is never too large after."""
+"""Before compression, so that the compressed batch is never too large."""
+_MAX_SEQUENCE = 10**15
+_OLD_SUPERSEDED = re.compile(r"overtaken by sequence ([0-9]{1,15})")
 
 
 class MessageKind(Enum):
-    """What a message is."""
+    """Kind of a message."""
 
     EVENT = "event"
     STATE = "state"
@@ -26,16 +29,27 @@ class MessageKind(Enum):
 
 
 class MessageStatus(Enum):
-    """What the centre made of one message."""
+    """What the endpoint did with one message."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
 
 
+class ResultCode(Enum):
+    """Why; the agent branches on this and never on `detail`."""
+
+    SEQUENCE_REUSED = "sequence-reused"
+    """Another event of the stream has this sequence."""
+    KEY_REUSED = "key-reused"
+    """Another message of the stream has this key."""
+    SUPERSEDED = "superseded"
+    """A state or heartbeat with a higher sequence is stored already."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message."""
+    """One message of a batch."""
 
     key: str
     kind: MessageKind
@@ -45,7 +59,7 @@ class Message:
 
     @property
     def document(self) -> Document:
-        """Return it as it goes out."""
+        """The JSON object that is sent."""
         return {
             "key": self.key,
             "kind": self.kind.value,
@@ -56,18 +70,35 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What became of a batch."""
+class MessageResult:
+    """The receipt's result for one message."""
 
-    results: Sequence[tuple[MessageStatus, str]]
-    """Of each message, in the batch's order, with the centre's words."""
+    status: MessageStatus
+    code: ResultCode | None = None
+    """None where there is no code, or one that this agent does not know."""
+    sequence: int | None = None
+    """With `SUPERSEDED`: the highest sequence of a state or heartbeat that the endpoint holds."""
+    detail: str = ""
+    """For people only."""
+
+    def is_refused(self, *codes: ResultCode) -> bool:
+        """Return whether the message was refused, with one of these codes where any are given."""
+        return self.status is MessageStatus.REFUSED and (not codes or self.code in codes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The answer to a batch."""
+
+    results: Sequence[MessageResult]
+    """One for each message, in the batch's order."""
     resend_state: bool
 
 
 def batch_document(
     messages: Sequence[Message], *, host_id: str, instance_id: str, version: str, now: datetime
 ) -> Document:
-    """Return the batch as it goes out."""
+    """Return the `maestro.batch/1` that is sent."""
     return {
         "schema": _SCHEMA,
         "host_id": host_id,
@@ -79,9 +110,9 @@ def batch_document(
 
 
 def read_receipt(text: str, messages: Sequence[Message]) -> Receipt | None:
-    """Return what the centre says became of these messages; None where it is no receipt for them.
+    """Parse the receipt for these messages; None where it is not one.
 
-    A receipt for some of them, or in another order, is none: what it would say of a message is not sure.
+    A receipt for only some of them, or in another order, is rejected: its results cannot be assigned safely.
     """
     try:
         found: Any = json.loads(text)
@@ -95,10 +126,30 @@ def read_receipt(text: str, messages: Sequence[Message]) -> Receipt | None:
     return Receipt(results=[one for one in results if one], resend_state=found.get("resend_state") is True)
 
 
-def _result(found: object, message: Message) -> tuple[MessageStatus, str] | None:
+def _result(found: object, message: Message) -> MessageResult | None:
     if not isinstance(found, dict) or found.get("key") != message.key:
         return None
     try:
-        return MessageStatus(found.get("status")), str(found.get("detail") or "")
+        status = MessageStatus(found.get("status"))
     except ValueError:
         return None
+    detail = str(found.get("detail") or "")
+    if "code" not in found:
+        return _result_of_old_endpoint(status, detail)
+    code = next((one for one in ResultCode if one.value == found["code"]), None)
+    sequence = found.get("sequence")
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 0 <= sequence < _MAX_SEQUENCE:
+        sequence = None
+    if code is ResultCode.SUPERSEDED and sequence is None:
+        code = None  # without the sequence there is nothing to continue from
+    return MessageResult(status=status, code=code, sequence=sequence, detail=detail)
+
+
+def _result_of_old_endpoint(status: MessageStatus, detail: str) -> MessageResult:
+    """Read a result without `code`, as endpoints before 0.1.0 wrote it: their fixed sentences stand for the codes."""
+    codes = {"sequence reused": ResultCode.SEQUENCE_REUSED, "key reused": ResultCode.KEY_REUSED}
+    if superseded := _OLD_SUPERSEDED.fullmatch(detail):
+        sequence = int(superseded[1])
+        return MessageResult(status=status, code=ResultCode.SUPERSEDED, sequence=sequence, detail=detail)
+    code = codes.get(detail) if status is MessageStatus.REFUSED else None
+    return MessageResult(status=status, code=code, detail=detail)

@@ -61,7 +61,7 @@ class Centre:
         assert (host_id, len(instance_id)) == (HOST, 36)
         if sequence < self.ahead:
             return EndpointResponse(
-                verdict=ResponseClass.OK, text=json.dumps(_overtaken(f"h-{sequence:020}", self.ahead))
+                verdict=ResponseClass.OK, text=json.dumps(_superseded(f"h-{sequence:020}", self.ahead))
             )
         if self.states and digest == self.states[-1]["hash"]:
             return EndpointResponse(verdict=ResponseClass.OK, settled=True)
@@ -86,32 +86,35 @@ class Centre:
         results = []
         for message in messages:
             self.kinds.append(message["kind"])
-            detail = self._detail(message)
-            if message["kind"] == "event" and detail is None:
+            refusal = self._refusal(message)
+            if message["kind"] == "event" and refusal is None:
                 assert self.events.setdefault(message["sequence"], message["key"]) == message["key"]
                 self.begun += [message["body"]["document"]] * (message["body"]["type"] == "outbox-begun")
-            if message["kind"] == "state" and detail is None:
+            if message["kind"] == "state" and refusal is None:
                 self.states.append(message["body"])
-            results.append(result(message["key"], detail))
+            results.append(result(message["key"], refusal))
         return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
 
-    def _detail(self, message: dict[str, Any]) -> str | None:
+    def _refusal(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what the result of a message has besides its key; None where it is stored."""
         if message["kind"] == "event" and message["sequence"] in self.knows:
-            return "sequence reused"
+            return {"status": "refused", "code": "sequence-reused", "detail": "another event has this sequence"}
         if message["kind"] != "event" and message["sequence"] < self.ahead:
-            return f"overtaken by sequence {self.ahead}"
+            return superseded(self.ahead)
         refused = message["body"].get("type") in self.refuses or (message["kind"] == "state" and self.refuses_states)
-        return "no" if refused else None
+        return {"status": "refused", "code": "invalid", "detail": "no"} if refused else None
 
 
-def result(key: str, detail: str | None = None) -> dict[str, Any]:
-    status = "accepted" if detail is None or detail.startswith("overtaken") else "refused"
-    return {"key": key, "status": status, "detail": detail}
+def superseded(ahead: int) -> dict[str, Any]:
+    return {"status": "accepted", "code": "superseded", "sequence": ahead, "detail": "a newer one is stored"}
 
 
-def _overtaken(key: str, ahead: int) -> dict[str, Any]:
-    results = [result(key, f"overtaken by sequence {ahead}")]
-    return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
+def result(key: str, other: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"key": key, **(other or {"status": "accepted", "code": None, "detail": None})}
+
+
+def _superseded(key: str, ahead: int) -> dict[str, Any]:
+    return {"schema": "maestro.receipt/1", "results": [result(key, superseded(ahead))], "resend_state": False}
 
 
 @pytest.fixture
@@ -301,7 +304,7 @@ def test_the_number_of_a_state_rises_whatever_the_centre_says(outbox: Outbox, mo
     deliver(outbox, Centre(ahead=500))
     before = outbox.fact("state_sequence")
     centre = Centre()
-    lie = [result("s-00000000000000000501", "overtaken by sequence 5")]
+    lie = [result("s-00000000000000000501", superseded(5))]
     receipt = json.dumps({"schema": "maestro.receipt/1", "results": lie, "resend_state": False})
     monkeypatch.setattr(centre, "post", lambda _: EndpointResponse(verdict=ResponseClass.OK, text=receipt))
 
