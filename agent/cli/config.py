@@ -8,6 +8,7 @@ from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
+from agent.core.schemas import CONFIG_SCHEMA
 from agent.host.machine.os_release import read_distro
 from agent.state.timestamps import format_utc
 
@@ -62,4 +63,4 @@ def _plain(value: Value) -> object:
 
 def _document(inputs: Inputs) -> dict[str, object]:
     values = {name: {"value": _plain(entry.value), "source": entry.source} for name, entry in inputs.items()}
-    return {"schema": "maestro.config/1", "generated_at": format_utc(datetime.now(timezone.utc)), "values": values}
+    return {"schema": CONFIG_SCHEMA, "generated_at": format_utc(datetime.now(timezone.utc)), "values": values}

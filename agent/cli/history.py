@@ -5,6 +5,7 @@ import os
 from datetime import datetime, timezone
 
 from agent.cli.output import print_error, print_json, print_lines
+from agent.core.schemas import HISTORY_SCHEMA, OUTCOME_SCHEMA
 from agent.errors import RecordError, UsageError
 from agent.report.text import history_line, outcome_lines
 from agent.state.json_reader import JsonReader
@@ -12,7 +13,6 @@ from agent.state.store import Store
 from agent.state.timestamps import format_utc
 
 EXAMPLE = "example: maestro-agent history 20261123T051000Z"
-_SCHEMA = "maestro.outcome/1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs, lines = [], []
     for run_id in store.run_ids():
         try:
-            found = store.read_run(run_id, _SCHEMA)
+            found = store.read_run(run_id, OUTCOME_SCHEMA)
             lines += [history_line(found)] if found is not None else []
         except RecordError as error:
             print_error(str(error))
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(
             {
-                "schema": "maestro.history/1",
+                "schema": HISTORY_SCHEMA,
                 "generated_at": format_utc(datetime.now(timezone.utc)),
                 "runs": [found.raw for found in runs],
             }
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
-    found: JsonReader | None = store.read_run(run_id, _SCHEMA) if run_id in store.run_ids() else None
+    found: JsonReader | None = store.read_run(run_id, OUTCOME_SCHEMA) if run_id in store.run_ids() else None
     if found is None:
         raise UsageError(f"no run {run_id!r} is on record; `maestro-agent history` lists them")
     if as_json:

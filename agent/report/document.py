@@ -5,12 +5,11 @@ import json
 from collections.abc import Mapping
 
 from agent.core.model.host import HostFacts
+from agent.core.schemas import REPORT_SCHEMA, Document
 from agent.report.outbox.outbox import OutboxStats
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
-REPORT_SCHEMA = "maestro.report/1"
-Document = dict[str, object]
 NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
 """Stands for the outbox where there is none: nothing is sent then."""
 _UPDATE = (

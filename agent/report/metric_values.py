@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 
 from agent.core.model.plan import Why
+from agent.core.schemas import Document
 from agent.state.timestamps import parse_utc
 
-Document = dict[str, object]
 Labels = tuple[tuple[str, str], ...]
 Number = int | float
 Points = Iterable[tuple[Labels, Number]]

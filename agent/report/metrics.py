@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
+from agent.core.schemas import Document
 from agent.report.metric_values import (
-    Document,
     Extractor,
     Labels,
     Number,

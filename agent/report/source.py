@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from agent.core.schedule.exports import ExportState
+from agent.core.schemas import OUTCOME_SCHEMA, Document
 from agent.errors import RecordError
 from agent.host.machine.facts import booted_at, host_facts
 from agent.host.reboot.flag import read_flag
@@ -29,7 +30,6 @@ from agent.state.store import Store
 from agent.state.timestamps import format_utc, minus_clamped, parse_utc_or_none
 from agent.version import VERSION
 
-Document = dict[str, object]
 _RUNS = 10
 """How many runs are read at a time: each may be as long as a machine has packages."""
 _OF_THE_RECORD = ("plan", "last_run", "services", "jobs", "daemon")
@@ -160,7 +160,7 @@ class ReportSource:
 
     def _read_run(self, run_id: str) -> Mapping[str, object] | None:
         try:
-            run = self._store.read_run(run_id, "maestro.outcome/1")
+            run = self._store.read_run(run_id, OUTCOME_SCHEMA)
         except RecordError:
             return None
         return run.raw if run else None

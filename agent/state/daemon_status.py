@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 from datetime import datetime
 
+from agent.core.schemas import DAEMON_SCHEMA
 from agent.errors import BusyError, HostError
 from agent.state.file_lock import holder_pid, try_lock
 from agent.state.json_reader import JsonReader
@@ -14,7 +15,6 @@ from agent.version import VERSION
 
 RUN_DIRECTORY = "/run/maestro-agent"
 _SYSTEMD = "/run/systemd/system"
-_SCHEMA = "maestro.daemon/1"
 _LONGEST_WORDS = 2000
 """Of one problem: a configuration may be wrong in a thousand places."""
 
@@ -48,7 +48,7 @@ class DaemonStatusFile:
     def publish(self, now: datetime, jobs: dict[str, datetime], doing: str, problems: list[str]) -> None:
         """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
         document = {
-            "schema": _SCHEMA,
+            "schema": DAEMON_SCHEMA,
             "process": self._mark,
             "version": VERSION,
             "started_at": format_utc(self._started_at),

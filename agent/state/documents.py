@@ -20,17 +20,10 @@ from agent.core.packages.cves import (
 )
 from agent.core.packages.explain import Explanation
 from agent.core.reboot.services import ServiceScan
+from agent.core.schemas import EXPLAIN_SCHEMA, OUTCOME_SCHEMA, PLAN_SCHEMA, Document
 from agent.state.timestamps import format_utc
 
-PLAN_SCHEMA = "maestro.plan/1"
-OUTCOME_SCHEMA = "maestro.outcome/1"
-STATE_SCHEMA = "maestro.state/1"
-REFRESH_SCHEMA = "maestro.refresh/1"
-CVES_SCHEMA = "maestro.cves/1"
-AHEAD_SCHEMA = "maestro.ahead/1"
-EXPLAIN_SCHEMA = "maestro.explain/1"
 _REBOOT_VERDICT = {"required": "open", "not-required": "shut", "unknown": "unknown"}
-Document = dict[str, object]
 
 
 def plan_document(plan: Plan, generated_at: datetime, readings: Findings = NO_FINDINGS) -> Document:

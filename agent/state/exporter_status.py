@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
 
+from agent.core.schemas import EXPORTER_SCHEMA
 from agent.errors import RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.runtime_file import read_runtime_file, write_runtime_file
@@ -32,9 +33,6 @@ class ExporterName(Enum):
         """The name within a sentence."""
         names = {ExporterName.PROMETHEUS: "the file for Prometheus", ExporterName.OTLP: "the OpenTelemetry collector"}
         return names.get(self, "the centre")
-
-
-EXPORTER_SCHEMA = "maestro.exporter/1"
 
 
 def read_exporter_status(run_dir: str, listener: ExporterName) -> JsonReader | None:

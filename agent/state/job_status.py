@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
+from agent.core.schemas import JOBS_SCHEMA, Document
 from agent.errors import RecordError
 from agent.state.json_reader import JsonReader
-from agent.state.store import Document, Store
+from agent.state.store import Store
 from agent.state.timestamps import format_human, format_utc
 
 JOBS = "jobs"
-JOBS_SCHEMA = "maestro.jobs/1"
 REQUESTED_BY_SCHEDULE = "schedule"
 """Who asks where nobody does."""
 SUCCESS_CODES = (0, 10)

@@ -9,19 +9,11 @@ from agent.core.model.plan import Plan
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.ports import Archive, RefreshResult
 from agent.core.reboot.services import ServiceScan
+from agent.core.schemas import AHEAD_SCHEMA, CVES_SCHEMA, OUTCOME_SCHEMA, REFRESH_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import HostError, RecordError
-from agent.state.documents import (
-    AHEAD_SCHEMA,
-    CVES_SCHEMA,
-    OUTCOME_SCHEMA,
-    REFRESH_SCHEMA,
-    STATE_SCHEMA,
-    outcome_document,
-    plan_document,
-    watched_parts,
-)
+from agent.state.documents import outcome_document, plan_document, watched_parts
 from agent.state.json_reader import JsonReader
-from agent.state.store import AHEAD, CVES, REFRESH, STATE, Document, Store
+from agent.state.store import AHEAD, CVES, REFRESH, STATE, Store
 from agent.state.timestamps import format_utc
 
 

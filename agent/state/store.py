@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from agent.core.schemas import Document
 from agent.errors import BusyError, HostError, RecordError
 from agent.state.file_lock import try_lock
 from agent.state.json_reader import JsonReader
@@ -26,7 +27,6 @@ CVES = "cves"
 AHEAD = "ahead"
 _HISTORY = "history"
 _KEPT_RUNS = 500
-Document = dict[str, object]
 
 
 class Store:

@@ -9,10 +9,10 @@ from enum import Enum
 from pathlib import Path
 
 from agent.core.model.plan import Scope
+from agent.core.schemas import REQUEST_SCHEMA
 from agent.errors import RecordError, UsageError
 from agent.state.json_reader import JsonReader
 
-REQUEST_SCHEMA = "maestro.request/1"
 LONGEST_REQUEST = 4096
 """Bytes; whatever is longer is none."""
 _FIELDS = {"schema", "verb", "scope", "refresh", "plan_id", "wait", "brief", "asked_by"}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from agent.core.model.host import HostFacts
-from agent.report.document import Document, report_document
+from agent.core.schemas import Document
+from agent.report.document import report_document
 from agent.report.outbox.outbox import OutboxStats
 from agent.version import VERSION
 from tests.report.given import HOST, check, golden

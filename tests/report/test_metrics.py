@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.report.metric_values import Document, Labels, Number
+from agent.core.schemas import Document
+from agent.report.metric_values import Labels, Number
 from agent.report.metrics import METRIC_FAMILIES, collect_metrics
 from tests.conftest import CHECKOUT
 from tests.support import reports

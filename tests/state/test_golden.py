@@ -21,11 +21,11 @@ from agent.core.model.plan import Plan, Scope, Why
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import explain_package
+from agent.core.schemas import Document
 from agent.report.status.document import RunningJob, status_document, status_lines
 from agent.report.status.runtime import CurrentBoot
 from agent.report.text import explanation_lines, history_line, outcome_lines, plan_lines
 from agent.state.documents import (
-    Document,
     explanation_document,
     outcome_document,
     plan_document,

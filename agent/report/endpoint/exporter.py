@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState, rate_limited, state_after
+from agent.core.schemas import Document
 from agent.errors import BusyError, ConfigError, HostError
 from agent.host import log
 from agent.host.machine.facts import host_id
@@ -26,8 +27,6 @@ from agent.report.source import ReportSource, boot_time_of, jitter, status_after
 from agent.state.exporter_status import UNKNOWN_QUEUE, ExporterName, write_exporter_status
 from agent.state.store import Store
 from agent.state.timestamps import format_utc
-
-Document = dict[str, object]
 
 
 class EndpointExporter:

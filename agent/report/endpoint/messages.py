@@ -8,11 +8,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from agent.core.schemas import BATCH_SCHEMA, RECEIPT_SCHEMA, Document
 from agent.state.timestamps import format_utc
 
-Document = dict[str, object]
-_SCHEMA = "maestro.batch/1"
-_RECEIPT = "maestro.receipt/1"
 MAX_MESSAGES = 500
 MAX_BYTES = 1_000_000
 """Before compression, so that the compressed batch is never too large."""
@@ -100,7 +98,7 @@ def batch_document(
 ) -> Document:
     """Return the `maestro.batch/1` that is sent."""
     return {
-        "schema": _SCHEMA,
+        "schema": BATCH_SCHEMA,
         "host_id": host_id,
         "instance_id": instance_id,
         "agent_version": version,
@@ -118,7 +116,11 @@ def read_receipt(text: str, messages: Sequence[Message]) -> Receipt | None:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or found.get("schema") != _RECEIPT or not isinstance(found.get("results"), list):
+    if (
+        not isinstance(found, dict)
+        or found.get("schema") != RECEIPT_SCHEMA
+        or not isinstance(found.get("results"), list)
+    ):
         return None
     results = [_result(one, message) for one, message in zip(found["results"], messages, strict=False)]
     if len(found["results"]) != len(messages) or None in results:

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from math import isfinite
 
+from agent.core.schemas import Document
 from agent.report.event_text import event_sentence
-from agent.report.metric_values import Document, Labels, Number, value_at
+from agent.report.metric_values import Labels, Number, value_at
 from agent.report.metrics import Metric, collect_metrics
 from agent.state.timestamps import parse_utc
 

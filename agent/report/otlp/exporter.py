@@ -12,6 +12,7 @@ from time import monotonic
 from agent.core.policy.policy import OtlpPolicy
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import state_after
+from agent.core.schemas import Document
 from agent.errors import ConfigError, HostError
 from agent.host import log
 from agent.host.machine.facts import host_id
@@ -25,7 +26,6 @@ from agent.report.source import ReportSource, jitter, status_after_attempt
 from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE, ExporterName, write_exporter_status
 from agent.state.store import Store
 
-Document = dict[str, object]
 QUEUE_LIMITS = OutboxLimits(size=4_000_000, age=timedelta(days=7))
 """Collectors refuse what is older, and nobody sizes a disk for them."""
 _REACH = timedelta(days=1)

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent.core.schemas import EVENT_SCHEMA
 from agent.errors import HostError
 from agent.state.timestamps import format_utc, minus_clamped, parse_utc_or_none
 
-Document = dict[str, object]
-EVENT_SCHEMA = "maestro.event/1"
 MESSAGES_LOST = "messages-lost"
 OVERHEAD_BYTES = 250
 """What SQLite and the envelope take beside an event's body, about."""

@@ -8,7 +8,8 @@ dashboards for; beside apt_info.py itself they would make node_exporter refuse b
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from agent.report.metric_values import Document, Labels, Number, as_number, items, printable, seconds, value_at
+from agent.core.schemas import Document
+from agent.report.metric_values import Labels, Number, as_number, items, printable, seconds, value_at
 from agent.report.metrics import collect_metrics
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from agent.core.schemas import OUTCOME_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import RecordError
 from agent.host.machine.boot_id import boot_id
 from agent.host.reboot.flag import read_flag
 from agent.host.systemd import systemd_runs
-from agent.report.status.document import DaemonView, Document, RunningJob, status_document, status_lines
+from agent.report.status.document import DaemonView, RunningJob, status_document, status_lines
 from agent.report.status.health import Health
 from agent.report.status.runtime import CurrentBoot
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
@@ -29,9 +30,9 @@ def collect_status(store: Store, now: datetime, run_dir: str = RUN_DIRECTORY) ->
     damaged: list[str] = []
     state = last = jobs = daemon = None
     with _noting(damaged):
-        state = store.read(STATE, "maestro.state/1")
+        state = store.read(STATE, STATE_SCHEMA)
     with _noting(damaged):
-        last = next((store.read_run(run_id, "maestro.outcome/1") for run_id in store.run_ids()), None)
+        last = next((store.read_run(run_id, OUTCOME_SCHEMA) for run_id in store.run_ids()), None)
     with _noting(damaged):
         jobs = read_job_status(store)
     with _noting(damaged):

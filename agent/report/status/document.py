@@ -6,6 +6,7 @@ The document (`maestro.status/1`) is made first, the text from the document.
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
+from agent.core.schemas import STATUS_SCHEMA, Document
 from agent.report.status.exporters import exporter_lines, exporter_reasons, exporters_section
 from agent.report.status.health import Health
 from agent.report.status.runtime import CurrentBoot, runtime_lines, runtime_section
@@ -13,8 +14,6 @@ from agent.report.text import counted, cve_suffix, held_lines, reboot_line, step
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_age, format_human, format_utc
 
-STATUS_SCHEMA = "maestro.status/1"
-Document = dict[str, object]
 _SHOWN = 8
 _JOBS = ("check", "upgrade")
 _CLOCK_SLACK = timedelta(minutes=5)

@@ -5,10 +5,10 @@ What was seen in one boot says nothing of the next, so it is unknown again until
 
 from datetime import datetime
 
+from agent.core.schemas import Document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_age
 
-Document = dict[str, object]
 _SHOWN = 8
 
 

@@ -11,10 +11,10 @@ from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Step
 from agent.core.packages import verify
+from agent.core.schemas import Document
 from agent.errors import HostError, RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
-from agent.state.store import Document
 
 States = Mapping[str, PackageState]
 

@@ -1,0 +1,22 @@
+"""Schema names of all documents, each once, and the type of a document. Light: `status` imports it."""
+
+Document = dict[str, object]
+
+AHEAD_SCHEMA = "maestro.ahead/1"
+BATCH_SCHEMA = "maestro.batch/1"
+CONFIG_SCHEMA = "maestro.config/1"
+CVES_SCHEMA = "maestro.cves/1"
+DAEMON_SCHEMA = "maestro.daemon/1"
+EVENT_SCHEMA = "maestro.event/1"
+EXPLAIN_SCHEMA = "maestro.explain/1"
+EXPORTER_SCHEMA = "maestro.exporter/1"
+HISTORY_SCHEMA = "maestro.history/1"
+JOBS_SCHEMA = "maestro.jobs/1"
+OUTCOME_SCHEMA = "maestro.outcome/1"
+PLAN_SCHEMA = "maestro.plan/1"
+RECEIPT_SCHEMA = "maestro.receipt/1"
+REFRESH_SCHEMA = "maestro.refresh/1"
+REPORT_SCHEMA = "maestro.report/1"
+REQUEST_SCHEMA = "maestro.request/1"
+STATE_SCHEMA = "maestro.state/1"
+STATUS_SCHEMA = "maestro.status/1"
