@@ -23,7 +23,7 @@ test:
 	tools/test
 
 test-all:
-	MAESTRO_TEST_RELEASES="bookworm trixie forky" tools/test
+	MAESTRO_TEST_THOROUGH=1 MAESTRO_TEST_RELEASES="bookworm trixie forky" tools/test
 
 faults:
 	$(PYTHON) -m tests.faults.power_cuts

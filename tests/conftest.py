@@ -16,8 +16,11 @@ from tests.support.repository import Signer
 from tests.support.scenario import Scenario
 
 # Nothing is left in the checkout, and no test fails because the machine was at something else for a moment.
-settings.register_profile("ours", database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("ours")
+settings.register_profile(
+    "default", max_examples=60, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
+settings.load_profile("thorough" if bases.thorough() else "default")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

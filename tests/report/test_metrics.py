@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.schemas import Document
@@ -153,7 +153,6 @@ JUNK = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(reports.full())), JUNK))
-@settings(max_examples=300)
 def test_a_document_of_any_shape_gives_numbers_without_doubles(report: dict[str, Any]) -> None:
     for figure in collect_metrics(report):
         labels = [labels for labels, _ in figure.points]

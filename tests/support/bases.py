@@ -63,8 +63,13 @@ def codenames() -> tuple[str, ...]:
 
 
 def table_codenames() -> tuple[str, ...]:
-    """Return the releases for tables of a hundred cases and more: the first alone, unless a run names its releases."""
-    return codenames() if "MAESTRO_TEST_RELEASES" in os.environ else codenames()[:1]
+    """Return the releases for tables of a hundred cases and more: the first alone, but all in a thorough run."""
+    return codenames() if thorough() else codenames()[:1]
+
+
+def thorough() -> bool:
+    """Whether this is the full run, `make test-all`."""
+    return "MAESTRO_TEST_THOROUGH" in os.environ
 
 
 def mirror() -> str:

@@ -96,7 +96,7 @@ ANSWERS = some.builds(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=some.one_of(some.binary(max_size=300), ANSWERS))
 @example(answer=b"")
 @example(answer=HEAD + b"Content-Length: 3000000\r\n\r\n" + b" " * 3_000_000)

@@ -221,7 +221,7 @@ HOSTILE = st.binary(max_size=300) | answers()
 
 
 @given(HOSTILE)
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_answer_whatever_is_an_error(peer: OtelCollector, raw: bytes) -> None:
     peer.reply = Reply(raw=raw)
 

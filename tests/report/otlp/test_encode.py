@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.report.metrics import METRIC_FAMILIES
@@ -157,7 +157,6 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from([*reports.DOCUMENTS, "new-kind"]), st.dictionaries(st.text(max_size=6), JSON), st.text())
-@settings(max_examples=300)
 def test_whatever_a_document_holds_the_rules_are_kept(kind: str, document: dict[str, Any], name: str) -> None:
     report = copy.deepcopy(REPORT)
     report["host"]["name"] = name

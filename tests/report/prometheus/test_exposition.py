@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.report.prometheus.exposition import exposition
@@ -43,7 +43,6 @@ def test_promtool_does_have_something_to_say_of_a_bad_name() -> None:
 
 
 @given(st.text(max_size=300), st.text(alphabet='\\"\n{}=,#\x85\u2028 \r\udc80a', max_size=30), st.integers(-5, 5))
-@settings(max_examples=40)
 def test_no_word_of_a_machine_breaks_the_file(word: str, odd: str, number: int) -> None:
     report = reports.full()
     report["host"]["os"].update(id=word, version=odd, codename=odd + word)
