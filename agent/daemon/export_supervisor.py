@@ -107,7 +107,7 @@ class _ExporterProcess:
         """End it, and take back its word."""
         if self._child is not None:
             self._child.kill()
-            self._child = None if self._child.ended() is not None else self._child
+            self._child = None if self._child.exit_code() is not None else self._child
         if self._child is None:
             clear_exporter_status(self._run_dir, self._listener)
             self._by = self._told = self._last = None
@@ -132,7 +132,7 @@ class _ExporterProcess:
     def _at_work(self, wanted: ExportTarget) -> bool:
         if self._child is None:
             return False
-        if self._child.ended() is None:
+        if self._child.exit_code() is None:
             if self._child.age_s() > 2 * wanted.patience.total_seconds() + _GRACE_S:
                 log.event("sender.killed", listener=self._listener.value, seconds=round(self._child.age_s()))
                 self._child.kill()

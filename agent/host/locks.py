@@ -1,6 +1,6 @@
-"""The package manager's locks: waited for up to a deadline, and the holder named.
+"""Waits for the package manager's locks up to a deadline, and names the holder.
 
-dpkg and apt lock files with fcntl(2) record locks, so the kernel itself knows the holder (F_GETLK).
+dpkg and apt use fcntl(2) record locks, so the kernel reports the holder (F_GETLK).
 """
 
 import os
@@ -22,21 +22,21 @@ _LONGEST_PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """The process that has a lock."""
+    """The process that holds a lock."""
 
     pid: int
     program: str
     since: datetime | None
-    """When that process started: the lock itself has no date."""
+    """Start time of the process; the time at which it took the lock is not recorded."""
 
     def __str__(self) -> str:
-        """Name the holder as messages do: "apt-get (pid 812, since 2026-11-23 05:10:00 UTC)"."""
+        """Format for messages: "apt-get (pid 812, since 2026-11-23 05:10:00 UTC)"."""
         since = f", since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         return f"{self.program} (pid {self.pid}{since})"
 
 
 class LockWaiter:
-    """How long to wait for locks in all, and what was waited for; one for each run."""
+    """Waits for locks held by other processes, and records how long and for whom."""
 
     def __init__(self, timeout: timedelta, tell: Progress, stop: StopReason) -> None:
         self._timeout = timeout
@@ -45,24 +45,24 @@ class LockWaiter:
         self.wait = LockWait()
 
     def wait_until_free(self, paths: tuple[str, ...]) -> None:
-        """Return once nobody else holds any of the files.
+        """Return once no other process holds a lock on any of the files.
 
         Raises:
-            BusyError, StoppedError: as `until`.
+            BusyError, StoppedError: as `wait_until`.
         """
         self.wait_until(lambda: first_holder(paths))
 
     def wait_until(self, find: Callable[[], tuple[str, LockHolder] | None]) -> None:
-        """Return once `find` finds nobody who holds a file.
+        """Poll `find`, which returns a locked path and its holder, until it returns None.
 
         Raises:
-            BusyError: somebody did to the end; the message names program, pid and since when.
-            StoppedError: a stop was asked for.
+            BusyError: the lock was still held at the deadline; the message names program, pid and start time.
+            StoppedError: a stop was requested.
         """
         started = time.monotonic()
         deadline = started + self._timeout.total_seconds()
         pause = _FIRST_PAUSE_S
-        told = ""
+        reported = ""
         while (found := find()) is not None:
             path, holder = found
             self.wait = LockWait(waited_s=round(time.monotonic() - started, 3), by=str(holder))
@@ -73,15 +73,15 @@ class LockWaiter:
                 )
             if reason := self._stop():
                 raise StoppedError(f"{reason}: stopped while waiting for {holder}")
-            if told != str(holder):
-                told = str(holder)
+            if reported != str(holder):
+                reported = str(holder)
                 self._tell(f"waiting for {holder}, which holds {path}")
             time.sleep(min(pause, max(deadline - time.monotonic(), 0.01)))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
 def first_holder(paths: tuple[str, ...]) -> tuple[str, LockHolder] | None:
-    """Return the first of these files that another process has locked, and that process."""
+    """Return the first of these files that another process has locked, and its holder; None if all are free."""
     for path in paths:
         holder = holder_of(path)
         if holder is not None:
@@ -90,43 +90,43 @@ def first_holder(paths: tuple[str, ...]) -> tuple[str, LockHolder] | None:
 
 
 def holder_of(path: str) -> LockHolder | None:
-    """Return the process that has a record lock on the file; None where nobody has, or there is no file."""
+    """Return the process that holds a record lock on the file; None if it is unlocked or missing."""
     pid = holder_pid(path)
     return None if pid is None else describe(pid)
 
 
 @contextmanager
-def locked(path: str, patience: LockWaiter) -> Iterator[None]:
-    """Hold the record lock on a file, made where missing, for the length of the block.
+def locked(path: str, waiter: LockWaiter) -> Iterator[None]:
+    """Hold the record lock on a file for the block; the file is created if missing.
 
     Raises:
-        BusyError: as `Patience.until_free`.
+        BusyError, StoppedError: as `LockWaiter.wait_until_free`.
         HostError: the file cannot be opened.
     """
-    descriptor = _acquire(path, patience)
+    descriptor = _acquire(path, waiter)
     try:
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(path: str, patience: LockWaiter) -> int:
+def _acquire(path: str, waiter: LockWaiter) -> int:
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # apt makes the directories of its caches anew, too
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # apt recreates missing cache directories, too
         while (descriptor := try_lock(path, 0o640)) is None:
-            patience.wait_until_free((path,))
+            waiter.wait_until_free((path,))
     except OSError as error:
         raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
     return descriptor
 
 
 def describe(pid: int) -> LockHolder:
-    """Name a process from /proc; pid 0 and -1 are holders outside our view (another PID namespace, OFD locks)."""
+    """Describe a process from /proc; pid 0 and -1 are invisible holders (another PID namespace, OFD locks)."""
     try:
         program = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
         started_ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
         uptime_s = float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):
-        return LockHolder(pid=pid, program="a process that cannot be seen from here", since=None)
+        return LockHolder(pid=pid, program="an invisible process", since=None)
     age_s = uptime_s - started_ticks / os.sysconf("SC_CLK_TCK")
     return LockHolder(pid=pid, program=program, since=datetime.now(timezone.utc) - timedelta(seconds=age_s))

@@ -1,14 +1,14 @@
-"""Tells systemd how the daemon is doing (sd_notify(3)); where nobody listens, nothing happens."""
+"""Service notifications to systemd (sd_notify(3)); no-ops without NOTIFY_SOCKET."""
 
 import os
 import socket
 from contextlib import suppress
 
-from agent.state.daemon_status import _SYSTEMD
+_RUNNING = "/run/systemd/system"
 
 
 def notify(*assignments: str) -> None:
-    """Send assignments such as "READY=1" or "STATUS=waiting"; a line's end in one of them becomes a space."""
+    """Send assignments such as "READY=1" or "STATUS=waiting"; line breaks become spaces."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
@@ -19,7 +19,7 @@ def notify(*assignments: str) -> None:
 
 
 def watchdog_s() -> float | None:
-    """Return within which time systemd wants to hear of this very process (sd_watchdog_enabled(3)); None if never."""
+    """Return systemd's watchdog timeout for this process (sd_watchdog_enabled(3)); None if there is none."""
     usec, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not usec.isdigit() or (pid and pid != str(os.getpid())):
         return None
@@ -28,4 +28,4 @@ def watchdog_s() -> float | None:
 
 def systemd_runs() -> bool:
     """Return whether systemd is this machine's init (sd_booted(3))."""
-    return os.path.isdir(_SYSTEMD)
+    return os.path.isdir(_RUNNING)

@@ -14,7 +14,6 @@ from agent.state.timestamps import format_utc
 from agent.version import VERSION
 
 RUN_DIRECTORY = "/run/maestro-agent"
-_SYSTEMD = "/run/systemd/system"
 _LONGEST_WORDS = 2000
 """Of one problem: a configuration may be wrong in a thousand places."""
 

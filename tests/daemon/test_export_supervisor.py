@@ -31,7 +31,7 @@ class FakeChild(AgentProcess):
         self.code: int | None = None
         self.age = 0.0
 
-    def ended(self) -> int | None:
+    def exit_code(self) -> int | None:
         return self.code
 
     def age_s(self) -> float:

@@ -1,4 +1,4 @@
-"""Work at idle priority: last in the queue for everything, and whatever becomes of it ends nothing else."""
+"""Work at idle priority: it is isolated from its parent, stoppable and limited."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ def never() -> str:
     return ""
 
 
-def test_the_work_has_the_lowest_priority_and_its_parent_keeps_its_own() -> None:
+def test_the_child_has_the_lowest_priority_and_the_parent_keeps_its_own() -> None:
     before = (os.nice(0), psutil.Process().ionice())
 
     def work() -> Documents:
@@ -29,7 +29,7 @@ def test_the_work_has_the_lowest_priority_and_its_parent_keeps_its_own() -> None
     assert (os.nice(0), psutil.Process().ionice()) == before
 
 
-def test_work_that_breaks_off_leaves_what_came_before() -> None:
+def test_documents_before_a_crash_are_kept() -> None:
     def work() -> Documents:
         yield {"number": 1}
         raise RuntimeError
@@ -42,34 +42,34 @@ def test_work_that_breaks_off_leaves_what_came_before() -> None:
     assert list(run_idle(work, stop=never)) == list(run_idle(crash, stop=never)) == [{"number": 1}]
 
 
-def test_work_cannot_take_all_memory() -> None:
+def test_memory_is_limited() -> None:
     def work() -> Documents:
         yield {"bytes": len(b"x" * 4 * 1024**3)}
 
     assert list(run_idle(work, stop=never)) == []
 
 
-def test_work_ends_when_asked_to_and_leaves_no_process() -> None:
+def test_a_stop_ends_the_child() -> None:
     def work() -> Documents:
         yield {"pid": os.getpid()}
         time.sleep(60)
 
     started = time.monotonic()
-    pids = [document["pid"] for document in run_idle(work, stop=lambda: "over" * (time.monotonic() - started > 1))]
+    pids = [document["pid"] for document in run_idle(work, stop=lambda: "stopped" * (time.monotonic() - started > 1))]
 
     assert time.monotonic() - started < 10
     assert len(pids) == 1
     assert [pid for pid in pids if os.path.exists(f"/proc/{pid}")] == []
 
 
-def test_work_ends_when_nobody_listens_any_more() -> None:
+def test_closing_the_generator_ends_the_child() -> None:
     def work() -> Documents:
         while True:
             yield {"pid": os.getpid()}
 
-    answers = run_idle(work, stop=never)
-    pid = next(answers)["pid"]
+    documents = run_idle(work, stop=never)
+    pid = next(documents)["pid"]
 
-    answers.close()
+    documents.close()
 
     assert not os.path.exists(f"/proc/{pid}")

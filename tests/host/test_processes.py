@@ -1,4 +1,4 @@
-"""Which real processes run replaced files: libraries are mapped, and then replaced as dpkg does it."""
+"""Scans of real processes that map libraries, which are then replaced as dpkg does it."""
 
 import os
 import shutil
@@ -17,11 +17,11 @@ from tests.conftest import CHECKOUT
 
 SOURCE = next(Path("/usr/lib").glob("*-linux-gnu/libz.so.1")).resolve()
 MAPPING = "import ctypes, sys, time; ctypes.CDLL(sys.argv[1]); print('ready', flush=True); time.sleep(600)"
-Started = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
-class Few:
-    """A /proc that shows the processes that were put there and no others."""
+class FakeProc:
+    """A /proc that shows selected processes only."""
 
     def __init__(self, directory: Path) -> None:
         self.proc = directory / "proc"
@@ -32,82 +32,82 @@ class Few:
         shutil.copy(SOURCE, self.library)
 
     def show(self, pid: int) -> None:
-        """Have a process seen."""
+        """Add a process."""
         (self.proc / str(pid)).symlink_to(f"/proc/{pid}")
 
     def replace(self) -> None:
-        """Put another file in the library's place (as dpkg: renamed over it)."""
+        """Replace the library as dpkg does it: rename another file over it."""
         new = self.packages / "libz.so.1.dpkg-new"
         shutil.copy(SOURCE, new)
         new.rename(self.library)
 
-    def found(self) -> object:
-        """Look."""
+    def scan(self) -> object:
+        """Scan these processes."""
         return scan_replaced_files(str(self.proc), (os.fsencode(f"{self.packages}/"),))
 
 
 @pytest.fixture
-def few(tmp_path: Path) -> Few:
-    """Return a machine of no processes."""
-    return Few(tmp_path)
+def fake(tmp_path: Path) -> FakeProc:
+    """Return a /proc without processes."""
+    return FakeProc(tmp_path)
 
 
 @pytest.fixture
-def start(few: Few) -> Iterator[Started]:
-    """Return what starts a process that maps the library, within the given command, and shows it."""
+def start(fake: FakeProc) -> Iterator[Start]:
+    """Return a function that starts a process which maps the library, wrapped in the given command, and shows it."""
     with ExitStack() as stack:
 
-        def begin(*within: str) -> "subprocess.Popen[str]":
-            command = [*within, sys.executable, "-c", MAPPING, str(few.library)]
+        def start_process(*within: str) -> "subprocess.Popen[str]":
+            command = [*within, sys.executable, "-c", MAPPING, str(fake.library)]
             process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
             stack.callback(process.kill)
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            few.show(process.pid)
+            fake.show(process.pid)
             return process
 
-        yield begin
+        yield start_process
 
 
-def test_a_process_is_seen_once_the_library_it_maps_is_replaced(few: Few, start: Started) -> None:
+def test_a_process_is_found_once_a_library_it_maps_is_replaced(fake: FakeProc, start: Start) -> None:
     process = start()
-    before = few.found()
+    before = fake.scan()
 
-    few.replace()
+    fake.replace()
 
     assert before == ()
-    assert few.found() == (program(process.pid),)
-    assert scan_replaced_files(str(few.proc)) == (), "it lies in no place of packages"
+    assert fake.scan() == (program(process.pid),)
+    assert scan_replaced_files(str(fake.proc)) == (), "not a directory of packages"
 
 
-def test_a_process_that_was_started_again_is_seen_no_more(few: Few, start: Started) -> None:
+def test_a_restarted_process_is_not_found(fake: FakeProc, start: Start) -> None:
     first = start()
-    few.replace()
+    fake.replace()
     first.kill()
     first.wait()
 
     start()
 
-    assert few.found() == ()
+    assert fake.scan() == ()
 
 
-def test_a_removed_library_counts_as_a_replaced_one_does(few: Few, start: Started) -> None:
+def test_a_deleted_library_counts_as_replaced(fake: FakeProc, start: Start) -> None:
     process = start()
 
-    few.library.unlink()
+    fake.library.unlink()
 
-    assert few.found() == (program(process.pid),)
+    assert fake.scan() == (program(process.pid),)
 
 
-def test_a_process_with_mounts_of_its_own_runs_this_machines_files(few: Few, start: Started) -> None:
+def test_a_process_in_its_own_mount_namespace_is_found(fake: FakeProc, start: Start) -> None:
     process = start("unshare", "--mount")
-    few.replace()
+    fake.replace()
 
     assert os.readlink(f"/proc/{process.pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
-    assert few.found() == (program(process.pid),)
+    assert fake.scan() == (program(process.pid),)
 
 
-LOCKED_UP = """
+CHROOTED = """
 import ctypes, os, sys, time
 ctypes.CDLL(sys.argv[1])
 if sys.argv[2] == "container":
@@ -121,31 +121,31 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize(("kind", "counts"), [("daemon", True), ("container", False)])
-def test_a_daemon_that_locked_itself_up_counts_and_a_container_does_not(few: Few, kind: str, *, counts: bool) -> None:
-    jail = few.packages / "jail"
+def test_a_chrooted_daemon_counts_and_a_container_does_not(fake: FakeProc, kind: str, *, counts: bool) -> None:
+    jail = fake.packages / "jail"
     jail.mkdir()
-    command = [sys.executable, "-c", LOCKED_UP, str(few.library), kind, str(jail)]
+    command = [sys.executable, "-c", CHROOTED, str(fake.library), kind, str(jail)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            few.show(process.pid)
-            few.show(os.getpid())
-            few.replace()
+            fake.show(process.pid)
+            fake.show(os.getpid())
+            fake.replace()
 
-            assert few.found() == ((program(process.pid),) if counts else ())
+            assert fake.scan() == ((program(process.pid),) if counts else ())
         finally:
             process.kill()
 
 
-def test_a_process_that_ends_meanwhile_is_no_error(few: Few) -> None:
-    (few.proc / "4000001").symlink_to("/proc/4000001")
-    (few.proc / "4000002").mkdir()
+def test_a_process_that_exits_during_the_scan_is_skipped(fake: FakeProc) -> None:
+    (fake.proc / "4000001").symlink_to("/proc/4000001")
+    (fake.proc / "4000002").mkdir()
 
-    assert few.found() == ()
+    assert fake.scan() == ()
 
 
-def test_a_process_that_may_not_be_looked_at_makes_the_whole_unknown() -> None:
+def test_a_process_that_may_not_be_read_makes_the_result_unknown() -> None:
     read = (
         "import os; from agent.host.reboot.processes import scan_replaced_files; os.setgid(65534); os.setuid(65534); "
         "print(scan_replaced_files())"
@@ -157,19 +157,19 @@ def test_a_process_that_may_not_be_looked_at_makes_the_whole_unknown() -> None:
     assert "/exe: Permission denied" in done.stdout
 
 
-def test_a_root_that_cannot_be_looked_at_is_another_and_hides_nothing(few: Few, start: Started) -> None:
-    """A container's on a file system of its user's alone (FUSE): even root is denied it. Here it is a loop."""
+def test_an_unreadable_root_counts_as_a_container_and_hides_no_other_process(fake: FakeProc, start: Start) -> None:
+    """As in a rootless container on FUSE, where even root is denied. Here: a symlink loop."""
     process = start()
-    few.replace()
-    contained = few.proc / "4000001"
+    fake.replace()
+    contained = fake.proc / "4000001"
     contained.mkdir()
-    (contained / "exe").symlink_to(f"{few.packages}/program (deleted)")
+    (contained / "exe").symlink_to(f"{fake.packages}/program (deleted)")
     (contained / "maps").touch()
     (contained / "root").symlink_to("root")
     (contained / "ns").mkdir()
     (contained / "ns/mnt").symlink_to("mnt:[1]")
 
-    assert few.found() == (program(process.pid),)
+    assert fake.scan() == (program(process.pid),)
 
 
 DEEP = """
@@ -183,49 +183,47 @@ os.execv("./deep", ["deep", "600"])
 """
 
 
-def test_a_program_whose_path_is_too_long_for_the_kernel_hides_no_other(few: Few, start: Started) -> None:
+def test_a_program_whose_path_exceeds_the_kernels_limit_hides_no_other_process(fake: FakeProc, start: Start) -> None:
     process = start()
-    few.replace()
+    fake.replace()
 
-    with subprocess.Popen([sys.executable, "-c", DEEP, few.packages]) as deep:
+    with subprocess.Popen([sys.executable, "-c", DEEP, fake.packages]) as deep:
         try:
             until = time.monotonic() + 10
             while program(deep.pid) != "deep" and time.monotonic() < until:
                 time.sleep(0.01)
-            few.show(deep.pid)
+            fake.show(deep.pid)
 
-            assert few.found() == (program(process.pid),)
+            assert fake.scan() == (program(process.pid),)
         finally:
             deep.kill()
 
 
-def test_no_processes_at_all_is_unknown(tmp_path: Path) -> None:
+def test_a_missing_proc_is_unknown(tmp_path: Path) -> None:
     found = scan_replaced_files(str(tmp_path / "nothing"))
 
     assert isinstance(found, Unseen)
     assert "No such file" in found.reason
 
 
-def test_a_look_that_gets_stuck_is_given_up(few: Few) -> None:
-    """A pipe that nobody writes to holds the reader up as a process does whose mappings are being changed."""
-    stuck = few.proc / "4000001"
+def test_a_blocked_scan_is_abandoned(fake: FakeProc) -> None:
+    """A pipe without a writer blocks the reader, as a process does while its mappings change."""
+    stuck = fake.proc / "4000001"
     stuck.mkdir()
     (stuck / "exe").symlink_to("/usr/bin/true")
     os.mkfifo(stuck / "maps")
-    began = time.monotonic()
+    started = time.monotonic()
 
-    found = scan_replaced_files(str(few.proc), patience_s=0.1)
+    found = scan_replaced_files(str(fake.proc), timeout_s=0.1)
 
-    assert found == Unseen(reason="it took too long to look at all processes")
-    assert time.monotonic() - began < 5
+    assert found == Unseen(reason="the scan of all processes timed out")
+    assert time.monotonic() - started < 5
 
 
-def test_a_look_ends_at_its_time(few: Few, start: Started) -> None:
+def test_a_scan_ends_at_its_timeout(fake: FakeProc, start: Start) -> None:
     start()
 
-    assert scan_replaced_files(str(few.proc), patience_s=-1) == Unseen(
-        reason="it took too long to look at all processes"
-    )
+    assert scan_replaced_files(str(fake.proc), timeout_s=-1) == Unseen(reason="the scan of all processes timed out")
 
 
 def program(pid: int) -> str:

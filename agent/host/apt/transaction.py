@@ -124,14 +124,14 @@ class Transactions:
         self, channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
     ) -> None:
         """Do what `mark` marks; without `pending`, the packages of these `names` are configured at the end."""
-        patience = LockWaiter(self._lock_timeout, channel.tell, self._stop)
+        patience = LockWaiter(self._lock_timeout, channel.progress, self._stop)
         with _noted(channel, patience) as note_locked:
             _lock(patience)
             note_locked()
             _do_marked(channel, mark, names, pending=pending)
 
     def _do_repair(self, channel: ChildChannel, packages: Sequence[str] | None) -> None:
-        patience = LockWaiter(self._lock_timeout, channel.tell, self._stop)
+        patience = LockWaiter(self._lock_timeout, channel.progress, self._stop)
         frontend, own = dpkg_database.lock_files()
         with _noted(channel, patience) as note_locked, locked(frontend, patience):
             patience.wait_until_free((own,))
@@ -158,8 +158,8 @@ def _do_marked(
         try:
             manager.do_install(channel.descriptor)
         except SystemError as error:  # a failed package, which the status lines name, or a hook, which nothing does
-            channel.noted["error"] = plain_error(str(error))
-            print(channel.noted["error"], file=sys.stderr, flush=True)
+            channel.values["error"] = plain_error(str(error))
+            print(channel.values["error"], file=sys.stderr, flush=True)
         finally:
             if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
                 _configure(channel, names)
@@ -218,4 +218,4 @@ def _noted(channel: ChildChannel, patience: LockWaiter) -> Iterator[Callable[[],
         yield note_locked
     finally:
         held_s = time.monotonic() - since[0] if since else 0.0
-        channel.noted.update(waited_s=patience.wait.waited_s, held_s=round(held_s, 3), by=patience.wait.by)
+        channel.values.update(waited_s=patience.wait.waited_s, held_s=round(held_s, 3), by=patience.wait.by)

@@ -1,9 +1,8 @@
-"""Runs work on dpkg in a child process of its own that outlives whoever asked for it.
+"""Runs dpkg work in a supervised child process that survives its parent.
 
-The child has its own session, reads nothing, and writes its output to a file, so that a closed terminal or
-a killed parent cannot break a package installation in the middle. The parent listens, and stops a
-maintainer script that has shown no sign of life for too long: the script, not dpkg, which then records the
-failure in an orderly way.
+The child has its own session, reads from /dev/null and writes its output to a file, so that a closed terminal or
+a killed parent cannot interrupt a package installation. The parent reads the child's pipe and kills a stalled
+maintainer script: the script and not dpkg, so that dpkg records the failure itself.
 """
 
 import json
@@ -22,30 +21,29 @@ from agent.errors import AgentError, BusyError, ChangedError, HostError, Stopped
 from agent.host.dpkg.environment import NONINTERACTIVE_ENV
 from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
 
-_OF_LIBAPT = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
-_OF_DPKG = ("status: ", "processing: ")
-_ERROR_OF_DPKG = re.compile(r"status: (?P<package>\S+) : error : (?P<words>.*)")
-"""What dpkg itself writes where it is run without libapt (dpkg(1), --status-fd)."""
+_LIBAPT_STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
+_DPKG_STATUS = ("status: ", "processing: ")
+_DPKG_ERROR = re.compile(r"status: (?P<package>\S+) : error : (?P<message>.*)")
+"""Written by dpkg itself when it runs without libapt (dpkg(1), --status-fd)."""
 _POLL_S = 1.0
 _KINDS: dict[str, type[AgentError]] = {
     kind.__name__: kind for kind in (BusyError, ChangedError, HostError, StoppedError)
 }
 
-
 Values = dict[str, float | str | None]
 
 
 class ChildChannel:
-    """The child's way to speak to its parent; a parent that has gone is not an error."""
+    """The child's end of the pipe to its parent. A parent that has exited is not an error."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self.noted: Values = {}
-        """What the parent is to know in the end, however the work ends."""
+        self.values: Values = {}
+        """Sent to the parent when the work ends, whether it succeeds or raises."""
 
-    def tell(self, message: str) -> None:
+    def progress(self, message: str) -> None:
         """Send a progress line."""
-        self.send({"tell": message})
+        self.send({"progress": message})
 
     def send(self, document: dict[str, object]) -> None:
         """Send one line of JSON."""
@@ -55,18 +53,18 @@ class ChildChannel:
 
 @dataclass(kw_only=True)
 class ChildReport:
-    """What the parent heard from the child."""
+    """Result of the child's work, as received by the parent."""
 
     errors: dict[str, str] = field(default_factory=dict)
     """dpkg's error messages by package name."""
     values: Values = field(default_factory=dict)
-    """What the work noted."""
+    """`ChildChannel.values` of the work."""
     raised: AgentError | None = None
-    """What ended the work before its time."""
+    """Exception that ended the work early."""
     locked: bool = False
-    """Whether the child has dpkg's locks and is at work: from then on it is not disturbed."""
+    """True once the child holds dpkg's locks. From then on it gets no SIGTERM."""
     complete: bool = False
-    """Whether the child came to its end and said so."""
+    """True if the work returned normally."""
 
 
 def supervise(
@@ -77,31 +75,32 @@ def supervise(
     tell: Progress,
     stop: StopReason,
 ) -> ChildReport:
-    """Run `work` in a child and wait for it. A stop is passed on to it only while it waits for a lock."""
+    """Run `work` in a child and wait for it. A stop request reaches it only while it waits for a lock."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _be_child(work, ChildChannel(writing), log)
+        _run_child(work, ChildChannel(writing), log)
     os.close(writing)
     report = ChildReport()
 
-    def ask() -> None:
+    def forward_stop() -> None:
         if stop() and not report.locked:
             os.kill(child, signal.SIGTERM)
 
     try:
-        lost = _listen(reading, StallWatchdog(child, log, limits, report.errors), report, tell=tell, ask=ask)
+        watchdog = StallWatchdog(child, log, limits, report.errors)
+        abandoned = _read_messages(reading, watchdog, report, tell=tell, on_idle=forward_stop)
     finally:
         os.close(reading)
-    os.waitpid(child, os.WNOHANG if lost else 0)
+    os.waitpid(child, os.WNOHANG if abandoned else 0)
     kind = _KINDS.get(str(report.values.pop("raised", "")))
     if kind is not None:
         report.raised = kind(str(report.values.pop("message", "")))
     return report
 
 
-def _be_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log: Path) -> None:
+def _run_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log: Path) -> None:
     code = 1
     try:
         os.setsid()
@@ -111,59 +110,59 @@ def _be_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log: 
             os.dup2(source, target)
         os.environ.update(NONINTERACTIVE_ENV)
         work(channel)
-        channel.send({"done": channel.noted})
+        channel.send({"done": channel.values})
         code = 0
     except AgentError as error:
-        channel.send({"done": {**channel.noted, "raised": type(error).__name__, "message": str(error)}})
-    except BaseException:  # noqa: BLE001 - the child's own boundary: it must never return into its parent's code
+        channel.send({"done": {**channel.values, "raised": type(error).__name__, "message": str(error)}})
+    except BaseException:  # noqa: BLE001 - process boundary: the child must never return into its parent's code
         traceback.print_exc()
-        channel.send({"done": {**channel.noted, "raised": "HostError", "message": f"internal error, see {log}"}})
+        channel.send({"done": {**channel.values, "raised": "HostError", "message": f"internal error, see {log}"}})
     finally:
         os._exit(code)
 
 
-def _listen(
-    reading: int, watch: StallWatchdog, report: ChildReport, *, tell: Progress, ask: Callable[[], None]
+def _read_messages(
+    reading: int, watchdog: StallWatchdog, report: ChildReport, *, tell: Progress, on_idle: Callable[[], None]
 ) -> bool:
-    """Take in what the child says to its end; return whether that end was not waited for."""
+    """Read the child's messages until it closes the pipe. Return True if it cannot be killed and is abandoned."""
     pending = b""
     while True:
         ready, _, _ = select.select([reading], [], [], _POLL_S)
         if not ready:
-            ask()
-            if watch.lost():
+            on_idle()
+            if watchdog.enforce():
                 return True
             continue
         chunk = os.read(reading, 65536)
         if not chunk:
             return False
-        watch.alive()
+        watchdog.output_seen()
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            if _hear(line.decode(errors="replace"), report, tell):
-                watch.moved()
+            if _handle_line(line.decode(errors="replace"), report, tell):
+                watchdog.progress_seen()
 
 
-def _hear(line: str, report: ChildReport, tell: Progress) -> bool:
-    """Take in one line; return whether it says that dpkg has come further."""
-    status = _OF_LIBAPT.fullmatch(line)
+def _handle_line(line: str, report: ChildReport, tell: Progress) -> bool:
+    """Handle one line. Return True if it is a status line of dpkg or libapt, which proves progress."""
+    status = _LIBAPT_STATUS.fullmatch(line)
     if status is not None:
-        kind, package, percent, words = status.groups()
+        kind, package, percent, message = status.groups()
         if kind == "pmerror":
-            report.errors.setdefault(Path(package).name.split("_")[0], words)
+            report.errors.setdefault(Path(package).name.split("_")[0], message)
         else:
-            tell(f"{float(percent):3.0f} % {words}")
+            tell(f"{float(percent):3.0f} % {message}")
         return True
-    failed = _ERROR_OF_DPKG.fullmatch(line)
+    failed = _DPKG_ERROR.fullmatch(line)
     if failed is not None:
-        report.errors.setdefault(failed["package"].split(":")[0], failed["words"])
+        report.errors.setdefault(failed["package"].split(":")[0], failed["message"])
         return True
-    if line.startswith(_OF_DPKG):
+    if line.startswith(_DPKG_STATUS):
         return True
     with suppress(ValueError):
         document = json.loads(line)
-        if "tell" in document:
-            tell(document["tell"])
+        if "progress" in document:
+            tell(document["progress"])
         report.locked = report.locked or "locked" in document
         if "done" in document:
             report.values = document["done"]

@@ -1,4 +1,4 @@
-"""Configuration files as dpkg handles them: what it would ask about before it runs, and what it left alone after."""
+"""Conffiles as dpkg handles them: prompts predicted before a transaction, local files kept after one."""
 
 import hashlib
 import os
@@ -27,70 +27,70 @@ from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 
 _DROP_IN = re.compile(r"[0-9A-Za-z_-]+")
-"""Names of the files that dpkg reads in dpkg.cfg.d (dpkg(1))."""
+"""Names of files that dpkg reads in dpkg.cfg.d (dpkg(1))."""
 _LINK = "link"
-"""Instead of a sum: the new version brings a link, which no local file can equal."""
+"""In place of a checksum: the new version ships a link, which never equals a local regular file."""
 
 
 def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping[str, str]:
-    """Say, by `name:architecture`, which of the steps would make dpkg ask about which file.
+    """Predict dpkg's conffile prompts: a description by `name:architecture` for each step that would prompt.
 
-    `archives` are the downloaded packages. Asked is about dpkg as the administrator has configured it, not as this
-    agent runs it. What is installed again as it is, to be mended, is not judged. A preinst that changes the file
-    first is not foreseen.
+    `archives` are the downloaded packages. The prediction uses dpkg's options as the administrator configured them, not
+    the ones that the agent adds. Reinstalls of the current version are skipped. A preinst that changes the file first
+    is not predicted.
 
     Raises:
         HostError: dpkg's database or its configuration cannot be read.
     """
     options = administrators_options()
-    wanted = [step for step in steps if step.installed != step.candidate]
-    if options.answers or not wanted:
+    upgrades = [step for step in steps if step.installed != step.candidate]
+    if options.answers or not upgrades:
         return {}
-    view = _View.of_this_machine()
+    database = _FileDatabase.read()
     found: dict[str, str] = {}
     for path in archives:
-        # by the name of the file first: its inside may be unreadable, and must then hold back this package alone
-        own = [step for step in wanted if step.package == path.name.split("_")[0]]
+        # Matched by file name first: if the archive is unreadable, only this package is held.
+        own = [step for step in upgrades if step.package == path.name.split("_")[0]]
         if own:
-            found |= _judge(path, own, view, options)
+            found |= _prompts_of(path, own, database, options)
     return found
 
 
-def _judge(path: Path, steps: Sequence[Step], view: "_View", options: DpkgOptions) -> dict[str, str]:
+def _prompts_of(path: Path, steps: Sequence[Step], database: "_FileDatabase", options: DpkgOptions) -> dict[str, str]:
     try:
         archive = _Archive(path)
-        asked = tuple(_asked(archive, view, options))
+        prompts = tuple(_prompts(archive, database, options))
     except (SystemError, LookupError, OSError) as error:
-        words = f"its configuration files cannot be read from {path}: {error}"
-        return {f"{step.package}:{step.architecture}": words for step in steps}
+        message = f"its configuration files cannot be read from {path}: {error}"
+        return {f"{step.package}:{step.architecture}": message for step in steps}
     fits = any((step.package, step.architecture, step.candidate) == archive.identity for step in steps)
-    return {archive.name: describe_prompts(asked, archive.identity[0])} if fits and asked else {}
+    return {archive.name: describe_prompts(prompts, archive.identity[0])} if fits and prompts else {}
 
 
 def kept_conffiles(packages: Iterable[str], since: float) -> tuple[str, ...]:
-    """Return local files of these packages (`name:architecture`) that stand instead of what a new version brought.
+    """Return local conffiles of these packages (`name:architecture`) that were kept instead of the new version's.
 
-    dpkg laid that beside each at or after `since` (Unix time): as `.dpkg-dist` where it decided so, as `.dpkg-new`
-    where it does not touch the local one, or has yet to decide. A diverted file goes by the name that it has.
+    dpkg wrote the new version beside each at or after `since` (Unix time): as `.dpkg-dist` if it kept the local file,
+    as `.dpkg-new` if it does not touch the local file or has not decided yet. Diverted files: the diverted name.
 
     Raises:
         HostError: dpkg's database cannot be read.
     """
-    wanted = set(packages)
+    names = set(packages)
     diversions = dpkg_database.diversions()
     found = set()
     for recorded in dpkg_database.conffiles():
-        if recorded.package in wanted:
-            place = _place(recorded.file, recorded.package, diversions)
-            if _appeared(f"{place}.dpkg-dist", since) or (
-                _appeared(f"{place}.dpkg-new", since) and _stands(place, recorded)
+        if recorded.package in names:
+            path = _actual_path(recorded.file, recorded.package, diversions)
+            if _created(f"{path}.dpkg-dist", since) or (
+                _created(f"{path}.dpkg-new", since) and _is_kept(path, recorded)
             ):
-                found.add(place)
+                found.add(path)
     return tuple(sorted(found))
 
 
 def administrators_options() -> DpkgOptions:
-    """Read dpkg's options from its configuration files, its environment and apt's, without what this agent adds.
+    """Read dpkg's options from its configuration files, its environment and apt, without those that the agent adds.
 
     Raises:
         HostError: a file cannot be read.
@@ -106,34 +106,34 @@ def administrators_options() -> DpkgOptions:
     except OSError as error:
         raise HostError(f"{error.filename}: cannot be read: {error.strerror}") from error
     forced = f"force={os.environ.get('DPKG_FORCE', '')}"
-    given = apt_pkg.config.value_list("DPkg::Options")
-    return read_options([forced, *lines, *given[: len(given) - len(KEEP_LOCAL_CONFFILES)]])
+    from_apt = apt_pkg.config.value_list("DPkg::Options")
+    return read_options([forced, *lines, *from_apt[: len(from_apt) - len(KEEP_LOCAL_CONFFILES)]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
-    """What dpkg knows about files."""
+class _FileDatabase:
+    """dpkg's recorded conffiles and its diversions."""
 
     records: Mapping[str, Sequence[dpkg_database.RecordedConffile]]
-    """By file."""
+    """By path."""
     diversions: Mapping[str, tuple[str, str]]
 
     @classmethod
-    def of_this_machine(cls) -> "_View":
+    def read(cls) -> "_FileDatabase":
         records: dict[str, list[dpkg_database.RecordedConffile]] = {}
         for recorded in dpkg_database.conffiles():
             records.setdefault(recorded.file, []).append(recorded)
         return cls(records=records, diversions=dpkg_database.diversions())
 
     def sums(self, file: str, package: str) -> tuple[str, ...]:
-        """Return what dpkg will compare with: the package's own record or, without one, what others have."""
+        """Return the checksums dpkg compares with: the package's own or, if it has none, other packages'."""
         records = self.records.get(file, ())
         own = [one for one in records if one.package == package]
         return tuple(dict.fromkeys(one.md5 for one in own or records if one.md5 is not None))
 
 
 class _Archive:
-    """One binary package. Only what is asked for is unpacked, and that in memory."""
+    """One binary package file. Members are unpacked on demand, in memory."""
 
     def __init__(self, path: Path) -> None:
         self._deb = apt_inst.DebFile(os.fspath(path))
@@ -145,17 +145,17 @@ class _Archive:
         self.name = f"{control['Package']}:{architecture}"
 
     def conffiles(self) -> Iterator[str]:
-        """Return the names of the configuration files that the package brings (deb-conffiles(5))."""
+        """Yield the paths of the package's conffiles (deb-conffiles(5))."""
         try:
             lines = os.fsdecode(self._deb.control.extractdata("conffiles")).split("\n")
         except LookupError:
             return
         for line in lines:
-            if line.startswith("/"):  # a flag before the name says that the file is to go (remove-on-upgrade)
+            if line.startswith("/"):  # otherwise a flag: the file is removed (remove-on-upgrade)
                 yield line.rstrip()
 
     def md5(self, name: str) -> str | None:
-        """Return a file's sum; None where the archive does not hold it."""
+        """Return a member's MD5 sum; None if the archive has no such member."""
         found: list[str] = []
 
         def take(member: apt_inst.TarMember, data: bytes) -> None:
@@ -171,69 +171,69 @@ class _Archive:
         return found[0] if found else None
 
 
-def _asked(archive: _Archive, view: _View, options: DpkgOptions) -> Iterator[ConffilePrompt]:
+def _prompts(archive: _Archive, database: _FileDatabase, options: DpkgOptions) -> Iterator[ConffilePrompt]:
     for name in archive.conffiles():
         if not options.unpacks(name):
             continue
-        place = _place(name, archive.name, view.diversions)
-        local = _local(place)
-        sums = view.sums(name, archive.name)
+        path = _actual_path(name, archive.name, database.diversions)
+        local = _local_md5(path)
+        sums = database.sums(name, archive.name)
         worst = Conffile(recorded=sums, local=local, packaged=_LINK)
-        # Reading an archive takes long, so only where it matters what is in it.
+        # Unpacking an archive is slow, so it is done only if its content decides.
         if prompt_reason(worst, options) is not None:
-            asked = prompt_reason(Conffile(recorded=sums, local=local, packaged=archive.md5(name)), options)
-            if asked is not None:
-                yield ConffilePrompt(file=place, question=asked)
+            reason = prompt_reason(Conffile(recorded=sums, local=local, packaged=archive.md5(name)), options)
+            if reason is not None:
+                yield ConffilePrompt(file=path, question=reason)
 
 
-def _place(file: str, package: str, diversions: Mapping[str, tuple[str, str]]) -> str:
-    """Return where dpkg has a package's file, which may be diverted."""
+def _actual_path(file: str, package: str, diversions: Mapping[str, tuple[str, str]]) -> str:
+    """Return the path of a package's file after diversions (dpkg-divert(1))."""
     to, owner = diversions.get(file, (file, ""))
     return file if owner == package.split(":")[0] else to
 
 
-def _local(path: str) -> str | NoPlainFile:
+def _local_md5(path: str) -> str | NoPlainFile:
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return NoPlainFile.NOT_A_FILE
-        return _sum_of(path)
+        return _md5_of_file(path)
     except (FileNotFoundError, NotADirectoryError):
         return NoPlainFile.EMPTY
     except OSError:
         return NoPlainFile.NOT_A_FILE
 
 
-def _stands(place: str, recorded: dpkg_database.RecordedConffile) -> bool:
-    """Whether the local file is another than the `.dpkg-new` beside it, and dpkg would not simply replace it."""
-    local = _local(place)
+def _is_kept(path: str, recorded: dpkg_database.RecordedConffile) -> bool:
+    """Whether the local file differs from the `.dpkg-new` beside it, and dpkg would not replace it without a prompt."""
+    local = _local_md5(path)
     try:
-        packaged = _sum_of(f"{place}.dpkg-new")
+        packaged = _md5_of_file(f"{path}.dpkg-new")
     except OSError:
         return False
     if recorded.unpacked and local is not NoPlainFile.NOT_A_FILE:
         sums = () if recorded.md5 is None else (recorded.md5,)
         return prompt_reason(Conffile(recorded=sums, local=local, packaged=packaged)) is not None
     with suppress(OSError):
-        return _sum_of(place) != packaged
+        return _md5_of_file(path) != packaged
     return True
 
 
-def _appeared(path: str, since: float) -> bool:
+def _created(path: str, since: float) -> bool:
     try:
         return os.lstat(path).st_ctime >= since
     except OSError:
         return False
 
 
-def _sum_of(path: str) -> str:
-    """Return a file's sum; a link is followed.
+def _md5_of_file(path: str) -> str:
+    """Return a file's MD5 sum; symbolic links are followed.
 
     Raises:
-        OSError: it cannot be read, or is no plain file: reading a pipe would wait for ever.
+        OSError: the file cannot be read, or is not a regular file: reading a pipe would block.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(f"{path}: is no plain file")
-    found = hashlib.md5(usedforsecurity=False)  # what dpkg has on record
+        raise OSError(f"{path}: is not a regular file")
+    found = hashlib.md5(usedforsecurity=False)  # dpkg records MD5
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
             found.update(chunk)

@@ -1,4 +1,4 @@
-"""dpkg's own database as it lies on disk: each package's state and configuration files, its journal, diversions."""
+"""Reads dpkg's database from disk: package states, conffiles, the journal, diversions."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,18 +13,22 @@ from agent.errors import HostError
 
 
 def status_file() -> Path:
-    """Return dpkg's status file as apt is configured to find it."""
+    """Return the path of dpkg's status file, from apt's configuration."""
     return Path(apt_pkg.config.find_file("Dir::State::status", "/var/lib/dpkg/status"))
 
 
 def lock_files() -> tuple[str, str]:
-    """Return dpkg's two lock files: the frontend's, then the database's own."""
+    """Return dpkg's lock files: frontend lock, then database lock."""
     admin = status_file().parent
     return str(admin / "lock-frontend"), str(admin / "lock")
 
 
 def journal() -> tuple[Path, ...]:
-    """Return journal files that an interrupted dpkg left behind (named by digits alone)."""
+    """Return journal files that an interrupted dpkg left behind (names of digits only).
+
+    Raises:
+        HostError: the journal directory cannot be read.
+    """
     try:
         return tuple(sorted(path for path in (status_file().parent / "updates").iterdir() if path.name.isdigit()))
     except FileNotFoundError:
@@ -35,12 +39,12 @@ def journal() -> tuple[Path, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stanza:
-    """What is read of one package in the status file."""
+    """The fields of one package in the status file that are used."""
 
     package: str
     architecture: str
     name: str
-    """As `name:architecture`, where `all` counts as the native one."""
+    """`name:architecture`; `all` counts as the native architecture."""
     status: str
     version: str
     source: str
@@ -48,19 +52,19 @@ class _Stanza:
 
 
 def _stanzas() -> Iterator[_Stanza]:
-    """Walk through the status file, then the journal: what an interrupted dpkg has not merged yet is newer.
+    """Read the status file, then the journal: entries that an interrupted dpkg has not merged yet are newer.
 
     Raises:
-        HostError: it cannot be read.
+        HostError: a file cannot be read.
     """
     native = apt_pkg.config.find("APT::Architecture")
     keys = ("Package", "Architecture", "Status", "Version", "Source", "Conffiles")
     try:
         for path in (status_file(), *journal()):
-            with path.open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # names of files are bytes
+            with path.open("rb") as file, apt_pkg.TagFile(file, True) as stanzas:  # file names are bytes
                 for fields in stanzas:
                     if "Package" not in fields:
-                        raise HostError(f"{path}: cannot be read: it has an entry without a package's name")
+                        raise HostError(f"{path}: cannot be read: an entry has no package name")
                     package, architecture, status, version, source, conffiles = (
                         os.fsdecode(fields[key]) if key in fields else "" for key in keys
                     )
@@ -74,7 +78,7 @@ def _stanzas() -> Iterator[_Stanza]:
 
 
 def states() -> Mapping[str, PackageState]:
-    """Read every package's version and state, by `name:architecture` (`all` counts as the native one).
+    """Return every package's version and state, by `name:architecture` (`all` counts as the native architecture).
 
     Raises:
         HostError: the status file cannot be read.
@@ -95,12 +99,12 @@ def names() -> tuple[tuple[str, str], ...]:
     Raises:
         HostError: the status file cannot be read.
     """
-    # each once, though the journal may repeat it
+    # The journal may repeat packages.
     return tuple(dict.fromkeys((stanza.package, stanza.name.rpartition(":")[2]) for stanza in _stanzas()))
 
 
 def sources() -> Mapping[str, tuple[str, str]]:
-    """Read name and version of the source of every package on record, by `name:architecture` as in `states`.
+    """Return source name and source version of every recorded package, by `name:architecture` as in `states`.
 
     Raises:
         HostError: the status file cannot be read.
@@ -113,7 +117,7 @@ def sources() -> Mapping[str, tuple[str, str]]:
 
 
 def as_arguments(names: Iterable[str]) -> list[str]:
-    """Write packages (`name:architecture`) as dpkg wants them: those for all architectures go by their name alone.
+    """Format packages (`name:architecture`) as dpkg arguments: packages for all architectures by name only.
 
     Raises:
         HostError: the status file cannot be read.
@@ -125,19 +129,19 @@ def as_arguments(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedConffile:
-    """One configuration file as dpkg has it on record for one package."""
+    """One conffile that dpkg has on record for one package."""
 
     package: str
-    """As `name:architecture`."""
+    """`name:architecture`."""
     file: str
     md5: str | None
-    """Of the version that dpkg dealt with last; None where it never came to that."""
+    """Checksum of the version that dpkg processed last; None before the first."""
     unpacked: bool
-    """Whether dpkg has yet to deal with the package's configuration files, which it does when configuring it."""
+    """Whether dpkg has not processed the package's conffiles yet; it does so when it configures the package."""
 
 
 def conffiles() -> tuple[RecordedConffile, ...]:
-    """Return every configuration file on record, those of removed packages and obsolete ones too.
+    """Return every recorded conffile, including obsolete ones and those of removed packages.
 
     Raises:
         HostError: the status file cannot be read.
@@ -154,7 +158,7 @@ def conffiles() -> tuple[RecordedConffile, ...]:
 
 
 def _recorded(line: str) -> tuple[str, str | None] | None:
-    """Read a name, which may hold blanks, its checksum, and flags; None for what is no configuration file any more."""
+    """Parse a line: name, which may contain spaces, checksum, flags. None if it is no longer a conffile."""
     words = line.strip().split(" ")
     while words and words[-1] in {"obsolete", "remove-on-upgrade"}:
         if words.pop() == "remove-on-upgrade":
@@ -164,7 +168,7 @@ def _recorded(line: str) -> tuple[str, str | None] | None:
 
 
 def diversions() -> Mapping[str, tuple[str, str]]:
-    """Return where files are diverted to, and for which package they are not (":" where for none).
+    """Return diversions by path: the path diverted to, and the package exempt from it (":" if none).
 
     Raises:
         HostError: dpkg's list of diversions cannot be read.

@@ -1,6 +1,6 @@
-"""Whether cloud-init is still setting this machine up, package work and all: nobody is to come in between.
+"""Detects a running cloud-init, which may install packages: the daemon waits for it.
 
-It writes `status.json` as it goes, and `result.json` at its end (cloud-init's documentation, "CLI status").
+cloud-init updates `status.json` while it runs and writes `result.json` at the end (its documentation, "CLI status").
 """
 
 import os
@@ -8,14 +8,14 @@ import time
 
 _STATUS = "/run/cloud-init/status.json"
 _RESULT = "/run/cloud-init/result.json"
-_GIVEN_UP_S = 3600.0
-"""After so long without a word it is taken to have died."""
+_STALE_S = 3600.0
+"""After this long without an update, cloud-init counts as dead."""
 
 
 def is_cloud_init_running() -> bool:
-    """Return whether it has begun in this boot and not ended."""
+    """Return whether cloud-init has started in this boot and not finished."""
     try:
-        silent_s = time.time() - os.stat(_STATUS).st_mtime
+        idle_s = time.time() - os.stat(_STATUS).st_mtime
     except OSError:
         return False
-    return silent_s < _GIVEN_UP_S and not os.path.exists(_RESULT)
+    return idle_s < _STALE_S and not os.path.exists(_RESULT)

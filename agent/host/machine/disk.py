@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def free_bytes(directory: str) -> int:
-    """Return what root may still write to the file system of a directory, or of its nearest existing parent."""
+    """Return the bytes available on the file system of a directory, or of its nearest existing parent."""
     path = Path(directory)
     while not path.exists():
         path = path.parent

@@ -1,4 +1,4 @@
-"""What a report says of the machine itself: who it is, which boot this is, which system it runs."""
+"""Host facts for reports: host ID, boot, operating system."""
 
 import hashlib
 import hmac
@@ -15,19 +15,19 @@ from agent.host.machine.identity import machine_id
 from agent.host.machine.os_release import read_distro
 
 _APPLICATION = uuid.UUID("6d6ce7c5-5a0e-4c3c-9a53-1b1f3a0c7d0e")
-"""Makes the host's name one that this program alone knows the machine by (sd_id128_get_machine_app_specific(3))."""
+"""Application ID for the host ID (sd_id128_get_machine_app_specific(3))."""
 _MACHINE_ID = re.compile("[0-9a-f]{32}")
 
 
 def host_id() -> str:
-    """Return the name that the centre knows this machine by; machine-id cannot be found from it."""
+    """Return the host ID that reports carry. machine-id cannot be derived from it."""
     return app_specific(machine_id(), _APPLICATION)
 
 
 def app_specific(machine: str, application: uuid.UUID) -> str:
-    """Return what `systemd-id128 machine-id --app-specific=` prints, as a UUID.
+    """Return the output of `systemd-id128 machine-id --app-specific=`, as a UUID.
 
-    A container without machine-id goes by its host's name, and that is taken as it is.
+    If `machine` is not a machine-id (a container without one passes its host name), it is hashed as text.
     """
     key = bytes.fromhex(machine) if _MACHINE_ID.fullmatch(machine) else machine.encode()
     digest = hmac.new(key, application.bytes, hashlib.sha256).digest()
@@ -35,12 +35,12 @@ def app_specific(machine: str, application: uuid.UUID) -> str:
 
 
 def booted_at() -> datetime:
-    """Return when the machine booted, by its clock as it is set now."""
+    """Return the boot time, computed from the current wall clock."""
     return datetime.fromtimestamp(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME), timezone.utc)
 
 
 def host_facts(known_boot: datetime | None = None) -> HostFacts:
-    """Look at the machine; the moment of its boot is the one that is known already, where one is."""
+    """Return the host facts; `known_boot` replaces the computed boot time, which moves with the clock."""
     names = os.uname()
     try:
         distro = read_distro()

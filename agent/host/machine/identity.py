@@ -1,4 +1,4 @@
-"""What tells this machine from others, and where on Earth its clock is."""
+"""Machine ID and time zone."""
 
 import os
 from datetime import timezone, tzinfo
@@ -10,7 +10,7 @@ _LOCAL_TIME = Path("/etc/localtime")
 
 
 def machine_id() -> str:
-    """Return machine-id(5), or the host's name where a container image has none; confidential, so never shown."""
+    """Return machine-id(5), or the host name if there is none (container images). Confidential: never print it."""
     try:
         found = _MACHINE_ID.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
@@ -19,7 +19,7 @@ def machine_id() -> str:
 
 
 def local_zone() -> tzinfo:
-    """Return the machine's time zone, UTC where none is set (localtime(5)); read anew each time, for it may change."""
+    """Return the machine's time zone (localtime(5)), UTC if none is set. Not cached: it may change."""
     try:
         with _LOCAL_TIME.open("rb") as file:
             return ZoneInfo.from_file(file)

@@ -1,15 +1,19 @@
-"""The distribution, from os-release(5)."""
+"""Reads the distribution from os-release(5)."""
+
+import shlex
+from pathlib import Path
 
 from agent.core.policy.distro import Distro
 from agent.errors import HostError
-from agent.host.machine.local import _OS_RELEASE, _field
+
+_OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
 
 
 def read_distro() -> Distro:
     """Read os-release(5).
 
     Raises:
-        HostError: neither place holds a readable file.
+        HostError: neither file can be read.
     """
     for path in _OS_RELEASE:
         try:
@@ -20,4 +24,13 @@ def read_distro() -> Distro:
         return Distro(
             id=fields.get("ID", ""), codename=fields.get("VERSION_CODENAME", ""), version=fields.get("VERSION_ID", "")
         )
-    raise HostError("/etc/os-release cannot be read, so the distribution is not known")
+    raise HostError("/etc/os-release cannot be read: the distribution is unknown")
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = [value]
+    return name.strip(), words[0] if words else ""

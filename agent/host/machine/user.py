@@ -1,8 +1,8 @@
-"""Who this process runs as."""
+"""The user of this process."""
 
 import os
 
 
 def is_root() -> bool:
-    """Whether this process may change the machine."""
+    """Whether this process runs as root."""
     return os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""A limit to a whole piece of work in this process, however it is spent: setitimer(2)."""
+"""Wall-clock limit for a block of code: setitimer(2)."""
 
 import signal
 from collections.abc import Iterator
@@ -6,24 +6,23 @@ from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
 
-_AGAIN_S = 0.5
-"""Should a library swallow the first one, another comes."""
+_REPEAT_S = 0.5
+"""The signal repeats, in case a library swallows the first exception."""
 
 
 @contextmanager
 def time_limit(limit: timedelta) -> Iterator[None]:
-    """End the block with TimeoutError once the limit is over. For the main thread alone; blocks do not nest.
+    """Raise TimeoutError in the block when the limit expires. Main thread only; blocks do not nest.
 
-    Time limits of sockets are for one read or write each: another side that sends a byte now and then keeps any number
-    of reads going.
+    Socket timeouts apply to single reads and writes: a peer that sends a byte now and then never triggers them.
     """
 
-    def ring(_number: int, _frame: FrameType | None) -> None:
+    def on_alarm(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"no answer within {limit.total_seconds():g} seconds")
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, on_alarm)
     try:
-        signal.setitimer(signal.ITIMER_REAL, limit.total_seconds(), _AGAIN_S)
+        signal.setitimer(signal.ITIMER_REAL, limit.total_seconds(), _REPEAT_S)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,4 +1,4 @@
-"""A time limit as one more reason to stop."""
+"""Adds a time limit to a stop callback."""
 
 import time
 from datetime import timedelta
@@ -7,6 +7,6 @@ from agent.core.ports import StopReason
 
 
 def stop_after(limit: timedelta, stop: StopReason, late: str) -> StopReason:
-    """Stop for its reasons, or for the reason `late` once the limit, counted from now, is over."""
+    """Return a callback that returns the reason of `stop`, or `late` once `limit` from now has passed."""
     deadline = time.monotonic() + limit.total_seconds()
     return lambda: stop() or (late if time.monotonic() > deadline else "")

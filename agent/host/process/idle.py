@@ -1,6 +1,6 @@
-"""Runs work at idle priority, in a child process of its own: whatever else the machine does comes first.
+"""Runs work in a child process at idle CPU and I/O priority.
 
-What the work meets (a damaged file, a library that gives up) ends the child and nothing else.
+A crash in the work (a damaged file, a library abort) ends the child only.
 """
 
 import json
@@ -15,24 +15,24 @@ import psutil
 
 from agent.core.ports import StopReason
 
-_LOWEST = 19
+_LOWEST_NICE = 19
 _MEMORY_BYTES = 512 * 1024 * 1024
-"""What the child may take beyond what it began with."""
+"""Address space that the child may allocate beyond its initial size."""
 _POLL_S = 0.5
 
 
 def run_idle(
     work: Callable[[], Iterator[dict[str, object]]], *, stop: StopReason
 ) -> Generator[dict[str, object], None, None]:
-    """Yield the documents that the work yields, as they come; fewer where it was cut short.
+    """Yield the documents that the work yields, as they arrive; fewer if the work fails or is stopped.
 
-    The child is ended once `stop` says so, and when nobody listens any more.
+    The child is killed when `stop` returns a reason, and when the generator is closed.
     """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _child(work, writing)
+        _run_child(work, writing)
     os.close(writing)
     try:
         pending = b""
@@ -52,8 +52,8 @@ def run_idle(
         os.waitpid(child, 0)
 
 
-def _child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int) -> None:
-    """Be the child: never returns, and says nothing but what the work yields."""
+def _run_child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int) -> None:
+    """Run in the child: never returns, and writes only the yielded documents."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
@@ -70,10 +70,10 @@ def _child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int) -> 
 
 
 def _lower_priority() -> None:
-    """Let everything else have processor and disk first, and take no more memory than is good for it."""
+    """Set idle CPU and I/O priority, and a memory limit."""
     process = psutil.Process()
-    with suppress(OSError, psutil.Error):  # some containers forbid it; the work is the same
-        os.nice(_LOWEST)
+    with suppress(OSError, psutil.Error):  # not permitted in some containers; the work runs all the same
+        os.nice(_LOWEST_NICE)
         process.ionice(psutil.IOPRIO_CLASS_IDLE)
     with suppress(OSError, ValueError):
         _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a local socket, as the kernel says (unix(7), SO_PEERCRED)."""
+"""Credentials of the peer of a Unix socket, from the kernel (unix(7), SO_PEERCRED)."""
 
 import pwd
 import socket
@@ -10,7 +10,7 @@ _UCRED = struct.Struct("iII")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerCredentials:
-    """The process that connected; its ids are of the moment when it did."""
+    """The process that connected, with its IDs at connect time."""
 
     pid: int
     uid: int
@@ -21,7 +21,7 @@ def peer_credentials(connection: socket.socket) -> PeerCredentials:
     """Return the peer of a connected AF_UNIX socket.
 
     Raises:
-        OSError: it is none.
+        OSError: it is not a connected AF_UNIX socket.
     """
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     pid, uid, gid = _UCRED.unpack(raw)
@@ -29,7 +29,7 @@ def peer_credentials(connection: socket.socket) -> PeerCredentials:
 
 
 def uid_of(user: str) -> int | None:
-    """Return a user's id; None where there is no such user."""
+    """Return a user's ID; None if there is no such user."""
     try:
         return pwd.getpwnam(user).pw_uid
     except KeyError:

@@ -1,6 +1,6 @@
-"""Runs this very program once more, as a process of its own beside this one. Light: the daemon's only way to start one.
+"""Starts this program again as a child process. Light: used by the daemon.
 
-By posix_spawn(3), for the daemon has threads, and subprocess would cost it memory.
+posix_spawn(3), because the daemon has threads and importing subprocess would cost it memory.
 """
 
 import os
@@ -13,13 +13,13 @@ _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
 
 class AgentProcess:
-    """One that was started, and may have ended."""
+    """A child process that was started and may have exited."""
 
     def __init__(self, arguments: Sequence[str], *, quiet: bool = True) -> None:
-        """Start it: the same interpreter and program with these arguments; what it prints is dropped where `quiet`.
+        """Start the same interpreter and program with these arguments; `quiet` discards stdout.
 
         Raises:
-            OSError: it cannot be started.
+            OSError: the process cannot be started.
         """
         own = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
         null = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
@@ -28,14 +28,14 @@ class AgentProcess:
             [*own, *arguments],
             os.environ,
             file_actions=[null] if quiet else [],
-            setsigmask=[],  # the daemon has blocked its own signals in all its threads
+            setsigmask=[],  # the daemon blocks its signals in all threads
             setsigdef=_SIGNALS,
         )
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         self._code: int | None = None
 
-    def ended(self) -> int | None:
-        """Return its exit code, below 0 for a signal; None while it runs."""
+    def exit_code(self) -> int | None:
+        """Return the exit code, negative for a signal; None while it runs."""
         if self._code is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -45,7 +45,7 @@ class AgentProcess:
         return self._code
 
     def wait(self) -> int:
-        """Return its exit code, below 0 for a signal, once it has ended."""
+        """Wait for the exit and return the exit code, negative for a signal."""
         while self._code is None:
             try:
                 self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -54,10 +54,10 @@ class AgentProcess:
         return self._code
 
     def age_s(self) -> float:
-        """Return for how long it has run."""
-        return time.monotonic() - self._began
+        """Return the time since the start, in seconds."""
+        return time.monotonic() - self._started_at
 
     def kill(self) -> None:
-        """End it; `ended` tells when it has."""
-        if self.ended() is None:
+        """Send SIGKILL; `exit_code` shows when it has exited."""
+        if self.exit_code() is None:
             os.kill(self.pid, signal.SIGKILL)

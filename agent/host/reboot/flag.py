@@ -1,15 +1,15 @@
-"""The reboot flag that packages raise (debian-policy's update-notifier-common convention). Light: `status` reads it."""
+"""The reboot-required flag that packages set (update-notifier-common's convention). Light: imported by `status`."""
 
 import os
 
 _FLAGS = ("/run/reboot-required", "/var/run/reboot-required")
-"""Usually one directory; where /var/run is no link, packages may have written to either."""
+"""Usually the same directory. If /var/run is not a symlink, packages may have written to either."""
 _LATEST = 253402300799.0
-"""The last second of the year 9999, beyond which Python has no date."""
+"""The last second of the year 9999, Python's latest date."""
 
 
 def read_flag() -> tuple[tuple[str, ...], float] | None:
-    """Return the packages that want a reboot and since when (Unix time); None where none is wanted.
+    """Return the packages that require a reboot and since when (Unix time); None if no reboot is required.
 
     Raises:
         OSError: the flag cannot be read.

@@ -7,7 +7,7 @@ from agent.host.reboot.flag import read_flag
 
 
 def read_reboot() -> Reboot | Unseen:
-    """Read the reboot flag and the packages that raised it."""
+    """Read the reboot-required flag and the packages that set it."""
     try:
         flag = read_flag()
     except OSError as error:

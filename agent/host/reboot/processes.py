@@ -1,6 +1,6 @@
-"""The machine's processes, as far as they say which of them still run files that were replaced (proc(5)).
+"""Finds processes that still run replaced or deleted files (proc(5)).
 
-Read as it is, without psutil, whose `memory_maps` takes twenty times as long for each process.
+Reads /proc directly: psutil's `memory_maps` takes twenty times as long per process.
 """
 
 import errno
@@ -13,48 +13,48 @@ from contextlib import suppress
 from agent.core.model.facts import Unseen
 from agent.core.reboot.services import PACKAGE_DIRECTORIES, Process, maps_deleted_files, unit_names, unit_of
 
-_PATIENCE_S = 30.0
-"""A hundred times what a thousand processes take: beyond that something is stuck."""
+_TIMEOUT_S = 30.0
+"""A hundred times the time for a thousand processes."""
 _CHUNK = 1 << 18
-_LARGEST = 1 << 26
-"""A process of half a million mappings; no more of one is read."""
+_MAX_FILE_BYTES = 1 << 26
+"""The maps of half a million mappings; the rest of a larger file is ignored."""
 
 
 def scan_replaced_files(
-    proc: str = "/proc", places: tuple[bytes, ...] = PACKAGE_DIRECTORIES, patience_s: float = _PATIENCE_S
+    proc: str = "/proc", directories: tuple[bytes, ...] = PACKAGE_DIRECTORIES, timeout_s: float = _TIMEOUT_S
 ) -> tuple[str, ...] | Unseen:
-    """Return what runs files that were replaced, sorted: units, or programs outside of all units.
+    """Return the units that run replaced files, sorted; processes outside of units by program name.
 
-    A process that ends meanwhile is none. The reader of a process's mappings waits for whoever changes them, who may
-    in turn wait for a dead file server: hence a thread of its own, which is left behind where it takes too long.
+    Processes that exit during the scan are skipped. Reading a process's maps blocks while its mappings change, which
+    may in turn be blocked by a dead file server: hence the separate thread, which is abandoned at the timeout.
     """
-    look = _ProcessScan(proc, places, time.monotonic() + patience_s)
-    thread = threading.Thread(target=look.take, daemon=True)
+    scan = _ProcessScan(proc, directories, time.monotonic() + timeout_s)
+    thread = threading.Thread(target=scan.run, daemon=True)
     thread.start()
-    thread.join(patience_s + 1)
-    return look.found
+    thread.join(timeout_s + 1)
+    return scan.found
 
 
 class _ProcessScan:
-    """One look at all processes, while it goes on."""
+    """One scan of all processes."""
 
-    def __init__(self, proc: str, places: tuple[bytes, ...], deadline: float) -> None:
+    def __init__(self, proc: str, directories: tuple[bytes, ...], deadline: float) -> None:
         self._proc = proc
-        self._places = places
+        self._directories = directories
         self._deadline = deadline
-        self._homes: set[str] = set()
-        """Mount namespaces in which a process has this machine's root; empty until one asks."""
-        self.found: tuple[str, ...] | Unseen = Unseen(reason="it took too long to look at all processes")
+        self._host_namespaces: set[str] = set()
+        """Mount namespaces with a process whose root is this machine's; filled when first needed."""
+        self.found: tuple[str, ...] | Unseen = Unseen(reason="the scan of all processes timed out")
 
-    def take(self) -> None:
-        """Look, and leave in `found` what was seen."""
+    def run(self) -> None:
+        """Scan, and set `found`."""
         try:
             own_root = os.stat("/")
             pids = [name for name in os.listdir(self._proc) if name.isdecimal()]
-            # This process itself runs on what it has just replaced, and is about to end.
+            # Not the agent itself: it may run files that it just replaced, and is about to exit.
             stale = [pid for pid in pids if int(pid) != os.getpid() and self._is_stale(pid)]
-            ours = [pid for pid in stale if self._is_of_this_machine(pid, pids, own_root)]
-            self.found = unit_names(process for pid in ours for process in self._described(pid))
+            ours = [pid for pid in stale if self._runs_host_files(pid, pids, own_root)]
+            self.found = unit_names(process for pid in ours for process in self._describe(pid))
         except TimeoutError:
             return
         except OSError as error:
@@ -65,25 +65,25 @@ class _ProcessScan:
             raise TimeoutError
         try:
             program = _program(f"{self._proc}/{pid}/exe")
-            return maps_deleted_files(_read(f"{self._proc}/{pid}/maps"), program, self._places)
+            return maps_deleted_files(_read(f"{self._proc}/{pid}/maps"), program, self._directories)
         except (FileNotFoundError, ProcessLookupError):
-            return False  # it has ended, or is a part of the kernel, which has no program
+            return False  # it has exited, or is a kernel thread, which has no program
 
-    def _is_of_this_machine(self, pid: str, pids: list[str], own_root: os.stat_result) -> bool:
-        """Whether it runs this machine's files and not those of a container.
+    def _runs_host_files(self, pid: str, pids: list[str], own_root: os.stat_result) -> bool:
+        """Whether the process runs this machine's files and not a container's.
 
-        A sandboxed service has mounts of its own, and a daemon that has locked itself up a root of its own; only
-        containers have both, and live with nobody who has this machine's root.
+        A sandboxed service has its own mount namespace, a chrooted daemon its own root. Only containers have both, and
+        share the namespace with no process that has this machine's root.
         """
         with suppress(FileNotFoundError, ProcessLookupError):
             if self._has_root(pid, own_root):
                 return True
-            if not self._homes:
-                self._homes = set(self._home_namespaces(pids, own_root))
-            return os.readlink(f"{self._proc}/{pid}/ns/mnt") in self._homes
+            if not self._host_namespaces:
+                self._host_namespaces = set(self._find_host_namespaces(pids, own_root))
+            return os.readlink(f"{self._proc}/{pid}/ns/mnt") in self._host_namespaces
         return False
 
-    def _home_namespaces(self, pids: list[str], own_root: os.stat_result) -> Iterator[str]:
+    def _find_host_namespaces(self, pids: list[str], own_root: os.stat_result) -> Iterator[str]:
         for pid in pids:
             with suppress(FileNotFoundError, ProcessLookupError):
                 if self._has_root(pid, own_root):
@@ -94,31 +94,31 @@ class _ProcessScan:
             return os.path.samestat(os.stat(f"{self._proc}/{pid}/root"), own_root)
         except (FileNotFoundError, ProcessLookupError):
             raise
-        except OSError:  # whoever may read `exe` may follow this, too: it leads to a file server that is dead, or to a
-            return False  # file system of its user's alone (FUSE), as containers without root have it
+        except OSError:  # not permissions, as `exe` was readable: the root is on a dead file server, or on a FUSE file
+            return False  # system that only its user may enter, as in rootless containers
 
-    def _described(self, pid: str) -> Iterator[Process]:
+    def _describe(self, pid: str) -> Iterator[Process]:
         with suppress(FileNotFoundError, ProcessLookupError):
             program = _read(f"{self._proc}/{pid}/comm").decode("utf-8", "replace").rstrip("\n")
             yield Process(program=program, unit=unit_of(_read(f"{self._proc}/{pid}/cgroup")))
 
 
 def _program(path: str) -> bytes:
-    """Return what a process runs; empty where its path is longer than the kernel tells, which no package's is."""
+    """Return a process's program; empty if the path exceeds the kernel's limit, which no packaged file does."""
     try:
         return os.readlink(os.fsencode(path))
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # anybody may have such a one, and must not hide all others by it
+        if error.errno == errno.ENAMETOOLONG:  # any user can create one; it must not break the scan
             return b""
         raise
 
 
 def _read(path: str) -> bytes:
-    """Read a file of the kernel's, whose size is not known before."""
+    """Read a /proc file, which has no size."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         chunks, size = [], 0
-        while size < _LARGEST and (chunk := os.read(descriptor, _CHUNK)):
+        while size < _MAX_FILE_BYTES and (chunk := os.read(descriptor, _CHUNK)):
             chunks.append(chunk)
             size += len(chunk)
         return b"".join(chunks)
