@@ -24,6 +24,7 @@ from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbea
 from endpoint.core.rate_limit import RateLimiter
 from endpoint.errors import LaterError, RefusedError, StoreError
 from endpoint.http.auth import Authenticator, Caller
+from endpoint.http.tls import BufferedTLSSocket
 from endpoint.http.validation import Validators
 from endpoint.store.database import Database
 from endpoint.store.ingest import Ingest
@@ -100,9 +101,8 @@ class Api:
         connection = request.environ.get("gunicorn.socket")
         certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
         caller = self._identities.caller(request.headers.get("Authorization", ""), certificate)
-        believe = getattr(connection, "believe", None)
-        if believe is not None:
-            believe()  # from here on the server waits longer
+        if isinstance(connection, BufferedTLSSocket):
+            connection.mark_authenticated()  # from here on the server waits longer
         return caller
 
     def _sender(self) -> Caller:

@@ -16,16 +16,14 @@ from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import ThreadWorker
 
 from endpoint import log
-from endpoint.config import Certificates, Config, Tls, database_url
-from endpoint.errors import ConfigError
+from endpoint.config import Config, database_url
 from endpoint.http.api import make_app
 from endpoint.http.retention_thread import RetentionThread
+from endpoint.http.tls import BufferedTLSSocket, make_context
 from endpoint.store.database import Database
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 4 << 20
-_NEEDLESS = (b"Server: gunicorn\r\n", b"Connection: keep-alive\r\n")
-"""Headers that HTTP/1.1 can do without: a host gets hundreds of answers a day that have nothing else to say."""
 _STRANGERS_S = 10.0
 _CROWDED_S = 3.0
 """How long whoever is not known yet may keep a thread while others wait for one."""
@@ -33,39 +31,6 @@ _GRACEFUL_S = 10
 _PAUSE_MS = 10
 _FOR_UPKEEP = 1
 _COLLECT_AFTER = 50_000
-_BELIEFS = {
-    Certificates.NONE: ssl.CERT_NONE,
-    Certificates.OPTIONAL: ssl.CERT_OPTIONAL,
-    Certificates.REQUIRED: ssl.CERT_REQUIRED,
-}
-
-
-class BufferedTLSSocket(ssl.SSLSocket):
-    """A connection that sends an answer's head together with its body: gunicorn writes them one by one."""
-
-    _head = b""
-    known = False
-    """Whether the sender of the request at hand is known."""
-
-    def mark_authenticated(self) -> None:
-        """Take note that the sender is known."""
-        self.known = True
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        """Keep a head back until its body comes, or until `flush`."""
-        if not self._head and bytes(data[:5]) == b"HTTP/":
-            self._head = bytes(data)
-            if self._head.startswith(b"HTTP/1.1"):
-                for header in _NEEDLESS:
-                    self._head = self._head.replace(header, b"", 1)
-            return
-        head, self._head = self._head, b""
-        super().sendall(head + data, flags)
-
-    def flush(self) -> None:
-        """Send a head that has no body."""
-        if self._head:
-            self.sendall(b"")
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
@@ -77,7 +42,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
         self._busy: dict[Any, float] = {}
         """When each request began."""
         self._limit_s = config.server.request_timeout_s
-        self._context = _context(config.tls) if config.tls.key else None
+        self._context = make_context(config.tls) if config.tls.key else None
 
     def enqueue_req(self, conn: Any) -> None:
         """Begin TLS with the one context: gunicorn 20 would read all certificates anew for each connection."""
@@ -107,7 +72,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
         """Answer one request, within its time."""
         self._busy[conn] = time.monotonic()
         if isinstance(conn.sock, BufferedTLSSocket):
-            conn.sock.known = False
+            conn.sock.authenticated = False
         try:
             conn.sock.settimeout(self._limit_s)
             return super().handle(conn)
@@ -135,7 +100,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
         now, crowded = time.monotonic(), len(self.futures) > self.cfg.threads
         strangers_s = min(self._limit_s, _CROWDED_S if crowded else _STRANGERS_S)
         for conn, since in list(self._busy.items()):
-            if now - since > (self._limit_s if getattr(conn.sock, "known", True) else strangers_s):
+            if now - since > (self._limit_s if getattr(conn.sock, "authenticated", True) else strangers_s):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
 
@@ -203,26 +168,11 @@ def serve(config: Config) -> None:
     """
     log.set_up()
     if config.tls.key:
-        _context(config.tls)
+        make_context(config.tls)
     database = Database(database_url(config))
     database.create()
     database.close()
     Application(config).run()
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = BufferedTLSSocket
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-        if tls.client_certificates is not Certificates.NONE:
-            context.load_verify_locations(tls.client_ca)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"tls: the certificates cannot be used: {error}") from error
-    context.verify_mode = _BELIEFS[tls.client_certificates]
-    return context
 
 
 def _check_head(req: Any) -> None:
