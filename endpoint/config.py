@@ -73,7 +73,7 @@ class Retention:
     keep_events: str = "400d"
 
     @property
-    def events_for(self) -> timedelta | None:
+    def event_retention(self) -> timedelta | None:
         """Return how long events are kept; None: for ever."""
         return _duration(self.keep_events)
 
@@ -99,7 +99,7 @@ class Fleet:
         return timedelta(seconds=self.silent_after_s)
 
     @property
-    def forgotten_after(self) -> timedelta | None:
+    def expire_after(self) -> timedelta | None:
         """Return after how much time without a word an outbox is shown no more; None: never."""
         return _duration(self.forget_after)
 
@@ -194,8 +194,8 @@ def _check_times(config: Config) -> None:
         ("fleet.forget_after", config.fleet.forget_after),
     ):
         _check_duration(name, text)
-    forgotten_after = config.fleet.forgotten_after
-    if forgotten_after is not None and forgotten_after <= config.fleet.silent_after:
+    expire_after = config.fleet.expire_after
+    if expire_after is not None and expire_after <= config.fleet.silent_after:
         raise ConfigError("fleet.forget_after: must be more than fleet.silent_after_s")
 
 

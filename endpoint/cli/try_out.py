@@ -48,14 +48,6 @@ subjectAltName = DNS:localhost, IP:127.0.0.1
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what `try` takes."""
-    default = Path("/var/lib/maestro-endpoint-try" if os.geteuid() == 0 else Path.home() / ".maestro-endpoint-try")
-    parser.add_argument("--dir", type=Path, default=default, help=f"where everything is kept (default: {default})")
-    parser.add_argument("--port", type=int, default=8443, help="on 127.0.0.1 (default: 8443)")
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> None:
     """Make what is missing below the directory, print the agent's settings, and serve."""
     directory: Path = arguments.dir.absolute()

@@ -95,7 +95,7 @@ class Api:
         if self._caller().role is not Role.ADMIN:
             raise RefusedError(403, "this takes an administrator's token")
         now, fleet = datetime.now(timezone.utc), self._config.fleet
-        return _json(fleet_document(self._views.streams(now, fleet.forgotten_after), now, fleet.silent_after))
+        return _json(fleet_document(self._views.streams(now, fleet.expire_after), now, fleet.silent_after))
 
     def _caller(self) -> Caller:
         connection = request.environ.get("gunicorn.socket")

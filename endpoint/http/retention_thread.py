@@ -45,7 +45,7 @@ class RetentionThread:
             log.event("upkeep.put-off", detail="the clock is far ahead of when this was done last; again in a day")
         if turn is not RetentionTurn.NOW:
             return
-        kept_for, silent_for = self._config.store.events_for, self._config.fleet.forgotten_after
+        kept_for, silent_for = self._config.store.event_retention, self._config.fleet.expire_after
         events = states = 0
         for gone in self._pruning.events(now, kept_for) if kept_for is not None else ():
             events += gone

@@ -48,9 +48,9 @@ class FleetQueries:
         """
         self._database.read(lambda connection: connection.execute(sa.select(sa.literal(1))).all())
 
-    def streams(self, now: datetime, forgotten_after: timedelta | None = None) -> list[Stream]:
+    def streams(self, now: datetime, expire_after: timedelta | None = None) -> list[Stream]:
         """Return every stream that is not forgotten, by host, the oldest first."""
-        since = (now - forgotten_after).timestamp() if forgotten_after is not None else 0.0
+        since = (now - expire_after).timestamp() if expire_after is not None else 0.0
         return self._database.read(lambda connection: _streams(connection, since))
 
     def events(self, host_id: str, instance_id: str) -> list[StoredEvent]:

@@ -1,0 +1,20 @@
+"""`maestro-endpoint fleet`: one row for each host."""
+
+import argparse
+import json
+from datetime import datetime, timezone
+
+from endpoint.config import read_config
+from endpoint.core.fleet import fleet_document
+from endpoint.core.text import fleet_lines
+from endpoint.store.queries import FleetQueries
+from endpoint.store.session import open_database
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the fleet."""
+    config, now = read_config(arguments.config), datetime.now(timezone.utc)
+    with open_database(config) as database:
+        streams = FleetQueries(database).streams(now, config.fleet.expire_after)
+        document = fleet_document(streams, now, config.fleet.silent_after)
+    print(json.dumps(document, indent=2) if arguments.json else "\n".join(fleet_lines(document, now)))

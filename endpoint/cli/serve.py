@@ -1,0 +1,11 @@
+"""`maestro-endpoint serve`: accept reports until stopped."""
+
+import argparse
+
+from endpoint.config import read_config
+from endpoint.http.server import serve
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve as the configuration says."""
+    serve(read_config(arguments.config))
