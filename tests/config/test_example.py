@@ -1,4 +1,4 @@
-"""config.example.toml is the reference of the configuration: complete, and true to the defaults."""
+"""config.example.toml is the reference of the configuration: it is complete and matches the defaults."""
 
 import re
 from pathlib import Path
@@ -17,21 +17,21 @@ UBUNTU = Distro(id="ubuntu", codename="noble", version="24.04")
 
 
 def commented() -> str:
-    """Return the lines of the example that are values behind a comment sign."""
+    """Return the commented-out values of the example."""
     return "\n".join(line[4:] for line in EXAMPLE.read_text().splitlines() if line.startswith("#   "))
 
 
-def test_the_example_holds_every_key_with_its_default() -> None:
+def test_the_example_lists_every_key_with_its_default() -> None:
     _, inputs = load(EXAMPLE, DEBIAN)
 
     for name, default in merge((), DEBIAN).items():
         assert inputs[name].value == default.value
-        # what depends on the distribution can stand in the example only as a comment
+        # a default that depends on the distribution can only be a comment in the example
         assert (inputs[name].source == str(EXAMPLE)) is (default.key.default is not None), name
 
 
 @pytest.mark.parametrize("distro", [DEBIAN, UBUNTU], ids=lambda distro: distro.id)
-def test_the_example_as_it_is_changes_nothing(distro: Distro) -> None:
+def test_the_example_unchanged_equals_the_defaults(distro: Distro) -> None:
     policy, _ = load(EXAMPLE, distro)
 
     assert policy == to_policy(merge((), distro), distro)
@@ -52,7 +52,7 @@ def test_the_example_shows_the_default_origins_of_a_distribution(distro: Distro,
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
-def test_every_key_has_a_line_above_it_that_explains_it(key: Key) -> None:
+def test_every_key_has_a_comment_above_it(key: Key) -> None:
     lines = EXAMPLE.read_text().splitlines()
     places = [number for number, line in enumerate(lines) if re.match(rf"(#   )?{key.name} = ", line)]
 
@@ -60,14 +60,14 @@ def test_every_key_has_a_line_above_it_that_explains_it(key: Key) -> None:
     assert all(lines[place - 1].startswith("# ") for place in places)
 
 
-def test_sections_stand_in_the_order_of_the_schema() -> None:
+def test_sections_are_in_the_order_of_the_schema() -> None:
     (fragment,) = read_fragments(EXAMPLE)
 
     assert list(fragment.tables) == list(dict.fromkeys(key.section for key in KEYS))
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key.default is not None], ids=lambda key: str(key.path))
-def test_what_config_show_prints_can_be_put_into_a_file_again(key: Key, tmp_path: Path) -> None:
+def test_config_show_output_is_valid_in_a_file(key: Key, tmp_path: Path) -> None:
     assert key.default is not None
 
     path = tmp_path / "config.toml"
