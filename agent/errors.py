@@ -1,44 +1,70 @@
-"""The agent's errors, sorted by whose move is next; each carries the exit code it ends a command with."""
+"""The agent's errors by who has to act next, and the exit codes of its commands. Light: `status` imports it."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command, as the interface lists them."""
+
+    OK = 0
+    """Done, or healthy."""
+    FAILED = 1
+    USAGE = 2
+    STALE = 3
+    """Unknown or stale: never checked, package lists too old, daemon not running."""
+    NEEDS_ROOT = 4
+    BUSY = 5
+    """Another process held a lock up to the deadline."""
+    ATTENTION = 10
+    """Updates are pending or held back, or something needs a person."""
+    CONFIG = 78
+    """A configuration value is wrong (sysexits.h EX_CONFIG)."""
+    STOPPED = 130
+    """Stopped on request: 128 + SIGINT, as a shell reports it."""
+
+
+SUCCESS_CODES = frozenset({ExitCode.OK, ExitCode.ATTENTION})
+"""Exit codes of a job that did everything it could do; what is left needs a person or does not exist."""
 
 
 class AgentError(Exception):
-    """Base of all expected errors; never raised itself. `str()` of one is a message for a person."""
+    """Base of all expected errors; never raised itself. `str()` gives a message for a person."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
 
 class ConfigError(AgentError):
-    """The operator's move: a configuration value is wrong (sysexits.h EX_CONFIG)."""
+    """The operator has to act: a configuration value is wrong."""
 
-    exit_code = 78
+    exit_code = ExitCode.CONFIG
 
 
 class UsageError(AgentError):
-    """The caller's move: the command line asks for something that cannot be asked for."""
+    """The caller has to act: the command line asks for something that does not exist."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class PrivilegeError(AgentError):
-    """The caller's move: the work needs root."""
+    """The caller has to act: the command needs root."""
 
-    exit_code = 4
+    exit_code = ExitCode.NEEDS_ROOT
 
 
 class BusyError(AgentError):
-    """Nobody's move, later: somebody else held a lock up to the deadline."""
+    """Nobody has to act, retry later: another process held a lock up to the deadline."""
 
-    exit_code = 5
+    exit_code = ExitCode.BUSY
 
 
 class StoppedError(AgentError):
-    """Somebody asked for a stop, and nothing was half done."""
+    """The job was asked to stop and stopped at a safe point."""
 
-    exit_code = 130
+    exit_code = ExitCode.STOPPED
 
 
 class HostError(AgentError):
-    """The machine's move: it answered with a fault; look again once that is mended."""
+    """The machine has a fault; check again after it is repaired."""
 
 
 class NoSpaceError(HostError):
@@ -47,14 +73,14 @@ class NoSpaceError(HostError):
     def __init__(self, message: str, packages: tuple[str, ...]) -> None:
         super().__init__(message)
         self.packages = packages
-        """Names of the packages that would have to stay for the rest to fit."""
+        """Names of the packages to leave out so that the rest fits."""
 
 
 class ChangedError(HostError):
-    """The machine is not what the plan was made for, so nothing of the plan was done."""
+    """The machine changed after the plan was made; nothing of the plan was done."""
 
 
 class RecordError(AgentError):
-    """A remembered record cannot be read; it is set aside and the next look writes a new one."""
+    """A document of the state directory cannot be read; it is set aside and the next check writes a new one."""
 
-    exit_code = 3
+    exit_code = ExitCode.STALE

@@ -9,6 +9,7 @@ from agent.cli.output import print_json, print_lines
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
 from agent.core.schemas import CONFIG_SCHEMA
+from agent.errors import ExitCode
 from agent.host.machine.os_release import read_distro
 from agent.state.timestamps import format_utc
 
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_lines(["The configuration is valid."])
     else:
         print_lines([f"{name} = {format_value(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
-    return 0
+    return ExitCode.OK
 
 
 def format_value(value: Value) -> str:

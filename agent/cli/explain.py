@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.cli.run_job import run_job
-from agent.errors import UsageError
+from agent.errors import ExitCode, UsageError
 from agent.host.reboot.flag_facts import read_reboot
 from agent.report.text import explanation_lines
 from agent.state.documents import reboot_explanation_document
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_json(document)
         else:
             print_lines(explanation_lines(JsonReader(document, "explain")))
-        return 0
+        return ExitCode.OK
     request = JobRequest(
         verb=Verb.EXPLAIN,
         package=arguments.subject,

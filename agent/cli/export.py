@@ -8,7 +8,7 @@ from agent.cli.options import config_path
 from agent.cli.output import print_lines
 from agent.config.load import load
 from agent.core.policy.policy import Policy
-from agent.errors import ConfigError
+from agent.errors import ConfigError, ExitCode
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.report.outbox.file import OUTBOX_DIRECTORY
@@ -46,7 +46,7 @@ def finish_exporter(listener: ExporterName, words: str, why: str) -> int:
     """Say what came of it; return the exit code."""
     failed = f"{'; ' if words else ''}not told: {why}" if why else ""
     print_lines([f"{listener.value}: {words}{failed or '.'}"])
-    return 1 if why else 0
+    return ExitCode.FAILED if why else ExitCode.OK
 
 
 def count_of(count: int, name: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import HISTORY_SCHEMA, OUTCOME_SCHEMA
-from agent.errors import RecordError, UsageError
+from agent.errors import ExitCode, RecordError, UsageError
 from agent.report.text import history_line, outcome_lines
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         print_lines(lines or ["No run is on record yet."])
-    return 0
+    return ExitCode.OK
 
 
 def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
@@ -58,4 +58,4 @@ def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
         log = store.log_path(run_id)
         more = [f"Output of the package manager: {log}"] if os.path.exists(log) else []
         print_lines([*outcome_lines(found), *more])
-    return 0
+    return ExitCode.OK

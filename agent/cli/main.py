@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from agent.cli.output import print_error
-from agent.errors import AgentError
+from agent.errors import AgentError, ExitCode
 from agent.state.store import DEFAULT_DIRECTORY
 from agent.version import VERSION
 
@@ -33,7 +33,6 @@ _HIDDEN_COMMANDS = {
 }
 """Verbs that the agent itself runs, each a process of its own; no help lists them."""
 _OPTIONS_WITH_VALUE = {"--config", "--state-dir"}
-_INTERRUPTED = 130
 _EPILOG = """\
 exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs root, 5 busy,
 10 attention (updates wait or are held back), 78 configuration error
@@ -67,20 +66,20 @@ def main(argv: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("maestro-agent: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+        return ExitCode.STOPPED
     except BrokenPipeError:
         _silence_stdout()  # the reader has gone
-        return 0
+        return ExitCode.OK
     except OSError as error:
         _silence_stdout()
         print_error(f"cannot go on: {error}")
-        return 1
+        return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - the one boundary: a bug is told and recorded, never swallowed
         syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
         syslog.syslog(syslog.LOG_ERR, f"internal error: {error!r}")
         print(f"maestro-agent: internal error, please report it with the traceback below: {error}", file=sys.stderr)
         sys.excepthook(type(error), error, error.__traceback__)  # prints it without importing traceback
-        return 1
+        return ExitCode.FAILED
     return code
 
 

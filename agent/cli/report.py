@@ -6,7 +6,7 @@ from agent.cli.export import HOW_TO_CONFIGURE, add_run_dir
 from agent.cli.options import config_path
 from agent.cli.output import print_json
 from agent.config.load import load
-from agent.errors import ConfigError
+from agent.errors import ConfigError, ExitCode
 from agent.host.machine.os_release import read_distro
 from agent.host.process.spawn import AgentProcess
 from agent.report.source import ReportSource
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     policy, _ = load(config_path(arguments), read_distro())
     if not arguments.send:
         print_json(ReportSource(Store(arguments.state_dir), arguments.run_dir).shown())
-        return 0
+        return ExitCode.OK
     on = [one.listener for one in enabled_targets(policy)]
     if not on:
         raise ConfigError(f"nobody is configured to be told: {HOW_TO_CONFIGURE}")

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from agent.core.ports import Progress
 from agent.core.schedule.jobs import Job
 from agent.core.schedule.slots import JobAttempts
-from agent.errors import AgentError, BusyError, RecordError
+from agent.errors import SUCCESS_CODES, AgentError, ExitCode, RecordError
 from agent.host import log
-from agent.state.job_status import REQUESTED_BY_SCHEDULE, SUCCESS_CODES, read_job_status, running_job
+from agent.state.job_status import REQUESTED_BY_SCHEDULE, read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from agent.worker.client import SOCKET, request_job
@@ -68,7 +68,7 @@ class JobDispatcher:
         answer = self._answer(job, self._hear)
         log.event("job.answered", job=job.value, exit_code=answer.exit_code, error=answer.error)
         failed = answer.exit_code not in SUCCESS_CODES
-        self._problems[job] = _problem(job, answer) if failed and answer.exit_code != BusyError.exit_code else ""
+        self._problems[job] = _problem(job, answer) if failed and answer.exit_code != ExitCode.BUSY else ""
         if failed and self._record(job) == recorded:
             # The root half was not reached, or could write nothing down.
             self._unrecorded[job] = JobAttempts(last=datetime.now(timezone.utc), failures=before.failures + 1)
@@ -106,10 +106,10 @@ class JobDispatcher:
         try:
             return request_job(request, tell, self._socket)
         except AgentError as error:  # not a word of the worker's own, not even that it is busy
-            return JobAnswer(exit_code=1, error=str(error))
+            return JobAnswer(exit_code=ExitCode.FAILED, error=str(error))
         except Exception as error:  # noqa: BLE001 - the daemon's loop: a bug in one job must not end it
             log.exception("job.bug", job=job.value)
-            return JobAnswer(exit_code=1, error=f"internal error: {error}")
+            return JobAnswer(exit_code=ExitCode.FAILED, error=f"internal error: {error}")
 
     def _record(self, job: Job) -> object:
         """Return a job's entry as it stands, to see whether it changes."""

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.errors import SUCCESS_CODES
 from agent.state.timestamps import format_utc, parse_utc_or_none
 
 Document = Mapping[str, object]
 Cursor = dict[str, object]
-_SUCCESSES = (0, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def _failed_jobs(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
     known = _told_jobs(mark)
     for name, entry in seen.jobs.items():
         finished, code = parse_utc_or_none(entry.get("finished_at")), entry.get("exit_code")
-        if finished is None or code in _SUCCESSES or known.get(name) == entry.get("finished_at"):
+        if finished is None or code in SUCCESS_CODES or known.get(name) == entry.get("finished_at"):
             continue
         failures = entry.get("failures")
         failed: Document = {

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from agent.core.schemas import JOBS_SCHEMA, Document
-from agent.errors import RecordError
+from agent.errors import SUCCESS_CODES, RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from agent.state.timestamps import format_human, format_utc
@@ -19,8 +19,6 @@ from agent.state.timestamps import format_human, format_utc
 JOBS = "jobs"
 REQUESTED_BY_SCHEDULE = "schedule"
 """Who asks where nobody does."""
-SUCCESS_CODES = (0, 10)
-"""Exit codes of a job that did what it could: nothing, or something, is left for a person."""
 _KINDS = ("upgrade", "check")
 
 

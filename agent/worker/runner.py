@@ -16,7 +16,7 @@ from agent.config.load import load
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
 from agent.core.ports import Progress, StopReason
-from agent.errors import AgentError, BusyError, ChangedError, HostError, PrivilegeError, StoppedError
+from agent.errors import AgentError, BusyError, ChangedError, ExitCode, HostError, PrivilegeError, StoppedError
 from agent.host import log
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.prefetch import AptChangelogs
@@ -33,13 +33,13 @@ from agent.worker.jobs import jobs
 from agent.worker.protocol import JobAnswer, JobRequest, Verb, decode_line, encode_answer, encode_progress
 
 _EXIT = {
-    Result.UP_TO_DATE: 0,
-    Result.UPDATED: 0,
-    Result.DEGRADED: 10,
-    Result.FAILED: 1,
-    Result.INTERRUPTED: 1,
-    Result.BUSY: 5,
-    Result.STALE: 3,
+    Result.UP_TO_DATE: ExitCode.OK,
+    Result.UPDATED: ExitCode.OK,
+    Result.DEGRADED: ExitCode.ATTENTION,
+    Result.FAILED: ExitCode.FAILED,
+    Result.INTERRUPTED: ExitCode.FAILED,
+    Result.BUSY: ExitCode.BUSY,
+    Result.STALE: ExitCode.STALE,
 }
 _TURN_S = 1.0
 """How often it is looked whether another job has ended."""
@@ -73,7 +73,8 @@ def run_forked(request: JobRequest, tell: Progress) -> JobAnswer:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: _ask_to_stop(child, tell))
     answer = JobAnswer(
-        exit_code=1, error="the job ended without an answer; `maestro-agent history` tells how far it came"
+        exit_code=ExitCode.FAILED,
+        error="the job ended without an answer; `maestro-agent history` tells how far it came",
     )
     with os.fdopen(reading, encoding="utf-8") as lines:
         for line in lines:
@@ -122,7 +123,7 @@ def _be_job(request: JobRequest, descriptor: int) -> None:
     except BaseException as error:  # noqa: BLE001 - the child's own boundary: it must never return into its parent
         traceback.print_exc()
         words = f"internal error, please report it with the traceback above: {error}"
-        send(encode_answer(JobAnswer(exit_code=1, error=words)))
+        send(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=words)))
     finally:
         os._exit(0)
 
@@ -156,7 +157,7 @@ def _alone(request: JobRequest, tell: Progress, stop: StopReason, work: Callable
     memory = Record(Store(request.state_dir))
     if memory.problem:
         raise HostError(f"{memory.problem}, and no change is made without a record")
-    store, name, exit_code = memory.store, request.verb.value, 1
+    store, name, exit_code = memory.store, request.verb.value, int(ExitCode.FAILED)
     with ExitStack() as stack:
         _take_turn(stack, request, store, tell, stop)
         record_job_start(store, name, LocalMachine().now(), request.requested_by)
@@ -226,4 +227,4 @@ def _explain(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer
     context = _context(request, tell, stop, Record(Store(request.state_dir)), "")
     explanation = jobs.explain(context, request.package)
     document = explanation_document(explanation, context.machine.now(), context.record.findings())
-    return JobAnswer(exit_code=0, document=document)
+    return JobAnswer(exit_code=ExitCode.OK, document=document)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from agent.config.load import load
 from agent.core.model.plan import Scope
 from agent.core.ports import StopReason
-from agent.errors import AgentError, UsageError
+from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
@@ -48,11 +48,11 @@ def main() -> int:
         peer = peer_credentials(connection)
     except OSError as error:
         print(f"maestro-agent worker: standard input is no local socket: {error}", file=sys.stderr)
-        return 2
+        return ExitCode.USAGE
     connection.setblocking(False)
     _serve(connection, peer)
     connection.detach()  # the end of this process closes it
-    return 0
+    return ExitCode.OK
 
 
 def _serve(connection: socket.socket, peer: PeerCredentials) -> None:
@@ -79,7 +79,7 @@ def _serve(connection: socket.socket, peer: PeerCredentials) -> None:
         answer = JobAnswer(exit_code=error.exit_code, error=str(error))
     except Exception as error:  # noqa: BLE001 - the job's own boundary: whoever asked is told
         traceback.print_exc()
-        answer = JobAnswer(exit_code=1, error=f"internal error, see the journal of this unit: {error}")
+        answer = JobAnswer(exit_code=ExitCode.FAILED, error=f"internal error, see the journal of this unit: {error}")
     if request.omit_document:
         answer = replace(answer, document=None)
     log.event("request.answered", **fields, verb=request.verb.value, exit_code=answer.exit_code, error=answer.error)

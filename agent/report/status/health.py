@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from agent.errors import ExitCode
+
 
 class Health(Enum):
     """The one word of `status`; its exit code is beside it."""
@@ -11,6 +13,13 @@ class Health(Enum):
     UNKNOWN = "unknown"
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """Return 0, 10 or 3, as the interface says."""
-        return {Health.HEALTHY: 0, Health.ATTENTION: 10, Health.UNKNOWN: 3}[self]
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {
+    Health.HEALTHY: ExitCode.OK,
+    Health.ATTENTION: ExitCode.ATTENTION,
+    Health.UNKNOWN: ExitCode.STALE,
+}
