@@ -1,7 +1,7 @@
 """`maestro-agent config`: validate the configuration, or show what holds and where each value came from."""
 
 import argparse
-from datetime import datetime, time, timedelta, timezone
+from datetime import time, timedelta
 from enum import Enum
 
 from agent.cli.options import config_path
@@ -11,7 +11,7 @@ from agent.config.schema import Value
 from agent.core.schemas import CONFIG_SCHEMA
 from agent.errors import ExitCode
 from agent.host.machine.os_release import read_distro
-from agent.state.timestamps import format_utc
+from agent.state.timestamps import format_utc, utc_now
 
 EXAMPLE = "example: maestro-agent config show"
 
@@ -64,4 +64,4 @@ def _plain(value: Value) -> object:
 
 def _document(inputs: Inputs) -> dict[str, object]:
     values = {name: {"value": _plain(entry.value), "source": entry.source} for name, entry in inputs.items()}
-    return {"schema": CONFIG_SCHEMA, "generated_at": format_utc(datetime.now(timezone.utc)), "values": values}
+    return {"schema": CONFIG_SCHEMA, "generated_at": format_utc(utc_now()), "values": values}

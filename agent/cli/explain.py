@@ -1,7 +1,6 @@
 """`maestro-agent explain`: every gate of a package, or of a reboot, with its verdict and what would open it."""
 
 import argparse
-from datetime import datetime, timezone
 
 from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
@@ -11,6 +10,7 @@ from agent.host.reboot.flag_facts import read_reboot
 from agent.report.text import explanation_lines
 from agent.state.documents import reboot_explanation_document
 from agent.state.json_reader import JsonReader
+from agent.state.timestamps import utc_now
 from agent.worker.protocol import JobRequest, Verb
 
 EXAMPLE = "example: maestro-agent explain openssl"
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.subject in _LATER:
         raise UsageError(f"{arguments.subject} is not watched by this version of the agent yet")
     if arguments.subject == "reboot":
-        document = reboot_explanation_document(read_reboot(), datetime.now(timezone.utc))
+        document = reboot_explanation_document(read_reboot(), utc_now())
         if arguments.json:
             print_json(document)
         else:

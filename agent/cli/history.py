@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from datetime import datetime, timezone
 
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import HISTORY_SCHEMA, OUTCOME_SCHEMA
@@ -10,7 +9,7 @@ from agent.errors import ExitCode, RecordError, UsageError
 from agent.report.text import history_line, outcome_lines
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
-from agent.state.timestamps import format_utc
+from agent.state.timestamps import format_utc, utc_now
 
 EXAMPLE = "example: maestro-agent history 20261123T051000Z"
 
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(
             {
                 "schema": HISTORY_SCHEMA,
-                "generated_at": format_utc(datetime.now(timezone.utc)),
+                "generated_at": format_utc(utc_now()),
                 "runs": [found.raw for found in runs],
             }
         )

@@ -1,11 +1,11 @@
 """`maestro-agent status`: answers at once from the record, whatever else is on fire. Imports nothing heavy."""
 
 import argparse
-from datetime import datetime, timezone
 
 from agent.cli.output import print_json, print_lines
 from agent.report.status.collect import collect_status
 from agent.state.store import Store
+from agent.state.timestamps import utc_now
 
 EXAMPLE = "example: maestro-agent status --json | jq .reasons"
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the record as it stands now; exit 0 healthy, 10 attention, 3 unknown or stale."""
-    now = datetime.now(timezone.utc).replace(microsecond=0)
+    now = utc_now().replace(microsecond=0)
     health, document, lines = collect_status(Store(arguments.state_dir), now)
     if arguments.json:
         print_json(document)

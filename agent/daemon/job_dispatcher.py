@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 
 from agent.core.ports import Progress
 from agent.core.schedule.jobs import Job
@@ -14,6 +14,7 @@ from agent.host import log
 from agent.state.job_status import REQUESTED_BY_SCHEDULE, read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
+from agent.state.timestamps import utc_now
 from agent.worker.client import SOCKET, request_job
 from agent.worker.protocol import JobAnswer, JobRequest, Verb
 
@@ -71,7 +72,7 @@ class JobDispatcher:
         self._problems[job] = _problem(job, answer) if failed and answer.exit_code != ExitCode.BUSY else ""
         if failed and self._record(job) == recorded:
             # The root half was not reached, or could write nothing down.
-            self._unrecorded[job] = JobAttempts(last=datetime.now(timezone.utc), failures=before.failures + 1)
+            self._unrecorded[job] = JobAttempts(last=utc_now(), failures=before.failures + 1)
         else:
             self._unrecorded.pop(job, None)
         self.job, self.doing = None, ""
@@ -133,7 +134,7 @@ def _later(recorded: JobAttempts, own: JobAttempts | None) -> JobAttempts:
     """Choose the later one; a record from the future, written while the clock was wrong, is not."""
     if own is None or own.last is None or recorded.last is None:
         return own or recorded
-    return recorded if own.last < recorded.last < datetime.now(timezone.utc) else own
+    return recorded if own.last < recorded.last < utc_now() else own
 
 
 def _attempts(entry: JsonReader, *, works: bool) -> JobAttempts:

@@ -7,9 +7,10 @@ all for names that are never asked for. Both get stand-ins that know of none, fo
 
 import sys
 from collections.abc import Callable
-from datetime import datetime, timezone
 from threading import Lock
 from types import ModuleType
+
+from agent.state.timestamps import utc_now
 
 
 class _NotFoundError(Exception):
@@ -75,11 +76,11 @@ class Scheduler:
         trigger = IntervalTrigger(seconds=seconds, timezone=_ZONE)
         # Two, so that being hastened while it is at work is not forgotten: the second waits, and sees what is new.
         options = {"coalesce": True, "max_instances": 2, "misfire_grace_time": None}
-        self._inner.add_job(alone, trigger, id="tick", next_run_time=_now(), **options)
+        self._inner.add_job(alone, trigger, id="tick", next_run_time=utc_now(), **options)
 
     def hasten(self) -> None:
         """Do what is done now and then at once, and go on from there."""
-        self._inner.modify_job("tick", next_run_time=_now())
+        self._inner.modify_job("tick", next_run_time=utc_now())
 
     def once(self, work: Callable[[], None]) -> None:
         """Do the work now, beside all else."""
@@ -92,7 +93,3 @@ class Scheduler:
     def stop(self) -> None:
         """Begin nothing more; what is being done is not waited for."""
         self._inner.shutdown(wait=False)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

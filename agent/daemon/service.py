@@ -7,7 +7,7 @@ and a changed configuration need no case of their own.
 
 import signal
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.config.load import load
@@ -25,7 +25,7 @@ from agent.host.systemd import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile
 from agent.state.job_status import describe_running
 from agent.state.store import Store
-from agent.state.timestamps import format_human
+from agent.state.timestamps import format_human, utc_now
 
 _TICK_S = 30.0
 """How often it looks: what appears, such as the reboot flag, is noticed within this time."""
@@ -50,7 +50,7 @@ class Daemon:
         self._store = Store(state_dir)
         self._policy, _ = load(config, read_distro())
         self._machine = machine_id()
-        self._liveness = DaemonStatusFile(run_dir, _now())
+        self._liveness = DaemonStatusFile(run_dir, utc_now())
         self._started = self._ticked = time.monotonic()
         self._ahead_s = _ahead_s()
         self._scheduler = Scheduler()
@@ -89,7 +89,7 @@ class Daemon:
                 return
             leapt = self._leapt()
             if leapt:
-                log.event("clock.leapt", now=format_human(_now()))
+                log.event("clock.leapt", now=format_human(utc_now()))
             self._reload = self._reload or got is not None
             if got is not None or leapt:  # the scheduler goes by the clock, and would wait for a time that was
                 self._scheduler.hasten()
@@ -113,7 +113,7 @@ class Daemon:
         if self._reload:
             self._reload = False
             self._reconfigure()
-        now = _now()
+        now = utc_now()
         self._watch_reboot()
         seen = self._errand.remembered()
         due = next_runs(self._policy.agent, seen.attempts, self._host(now, seen.known_since), now)
@@ -186,10 +186,6 @@ class Daemon:
         if words != self._said:
             self._said = words
             notify(f"STATUS={words}")
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _ahead_s() -> float:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.core.model.outcome import LockWait
 from agent.core.ports import Progress, StopReason
 from agent.errors import BusyError, HostError, StoppedError
 from agent.state.file_lock import holder_pid, try_lock
+from agent.state.timestamps import utc_now
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -129,4 +130,4 @@ def describe(pid: int) -> LockHolder:
     except (OSError, ValueError, IndexError):
         return LockHolder(pid=pid, program="an invisible process", since=None)
     age_s = uptime_s - started_ticks / os.sysconf("SC_CLK_TCK")
-    return LockHolder(pid=pid, program=program, since=datetime.now(timezone.utc) - timedelta(seconds=age_s))
+    return LockHolder(pid=pid, program=program, since=utc_now() - timedelta(seconds=age_s))

@@ -1,6 +1,11 @@
-"""Times as documents write them, and as people read them. Pure and light: `status` imports it."""
+"""Timestamps: parsing and formatting for documents and for people, and the current time. Light: `status` imports it."""
 
 from datetime import datetime, timedelta, timezone
+
+
+def utc_now() -> datetime:
+    """Return the current time, aware and in UTC."""
+    return datetime.now(timezone.utc)
 
 
 def format_utc(when: datetime) -> str:
