@@ -9,9 +9,8 @@ from typing import Protocol
 from agent.core.model.facts import KnownPackage, Lists, PackageState, Reboot, Repair, SourceError, Unseen, Update
 from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, KernelRemoval
 from agent.core.model.outcome import LockWait
-from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.model.plan import Refusal, Resolution, Scope, Step
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
-from agent.core.packages.gates import Refusal
 from agent.core.reboot.services import ServiceScan
 
 Progress = Callable[[str], None]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agent.core.packages.gates.registry import GATES
 from tests.support.repository import package
 from tests.support.scenario import Scenario, names, reasons
 
@@ -97,12 +98,8 @@ def test_explain_shows_every_gate(host: Scenario) -> None:
         "lists": "open",
         "installed": "open",
         "offer": "open",
+        **{gate.name: "open" for gate in GATES},
         "hold": "shut",
-        "blocklist": "open",
-        "allowlist": "open",
-        "signature": "open",
-        "rollout": "open",
-        "apt-preferences": "open",
         "dependencies": "unknown",
     }
     assert "opens: apt-mark unhold a" in text

@@ -24,9 +24,8 @@ from agent.core.model.facts import (
 )
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
 from agent.core.model.outcome import LockWait, Stage
-from agent.core.model.plan import Held, Resolution, Scope, Step, Why
+from agent.core.model.plan import Held, Refusal, Resolution, Scope, Step, Why
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
-from agent.core.packages.gates import Refusal
 from agent.core.packages.kernels import image_release
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, Download, PackagesSeen, RefreshResult
@@ -35,6 +34,7 @@ from agent.errors import BusyError, ChangedError
 
 ARCHITECTURE = "amd64"
 MAX_LIST_AGE = timedelta(hours=36)
+_ON_HOLD = Refusal(why=Why.HELD_BY_ADMIN, detail="is on hold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -421,17 +421,14 @@ class Simulated:
             name, version = waiting.pop()
             if name in found or self._version(name) >= version:
                 continue
-            refusal = veto(name) or ((Why.HELD_BY_ADMIN, "is on hold") if name in self.on_hold else None)
+            refusal = veto(name) or (_ON_HOLD if name in self.on_hold else None)
             offers = [offer for offer in self.lists if offer.package == name and offer.version >= version]
             allowed = [offer for offer in offers if offer.security or scope is Scope.ALL]
             if refusal is None and not allowed:
-                refusal = (Why.NEEDS_OTHER_ORIGIN if offers else Why.BROKEN_DEPENDENCY, "cannot be had")
+                why = Why.NEEDS_OTHER_ORIGIN if offers else Why.BROKEN_DEPENDENCY
+                refusal = Refusal(why=why, detail="cannot be had")
             if refusal is not None:
-                why, detail = refusal
-                return Held(
-                    package=update.package, architecture=ARCHITECTURE, installed=update.installed,
-                    candidate=update.candidate, why=why, detail=f"needs {name} (>= {version}), which {detail}",
-                )  # fmt: skip
+                return Held.of(update, refusal.after(f"needs {name} (>= {version}), which"))
             found[name] = allowed[0]
             waiting += [(need, allowed[0].version) for need in allowed[0].needs]
         return found

@@ -4,7 +4,7 @@ This room knows no clock, no files, no processes, no network and no logging. Tim
 `datetime`s, sizes are bytes, and what could not be seen is `Unseen`, never a default.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -61,8 +61,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why something may not be upgraded or touched; `detail` is the sentence for people."""
+
+    why: Why
+    detail: str
+
+    def after(self, clause: str) -> "Refusal":
+        """Return the same refusal with a clause ahead of its sentence, as of another package that needs this one."""
+        return replace(self, detail=f"{clause} {self.detail}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A wanted step that may not happen now; `detail` says in words what stands in the way."""
+    """A wanted step that may not happen now, and why; `detail` as in `Refusal`."""
 
     package: str
     architecture: str
@@ -72,15 +84,15 @@ class Held:
     detail: str
 
     @classmethod
-    def of(cls, wanted: "Update | Step", why: Why, detail: str) -> "Held":
+    def of(cls, wanted: "Update | Step", refusal: Refusal) -> "Held":
         """Hold back an update or a step."""
         return cls(
             package=wanted.package,
             architecture=wanted.architecture,
             installed=wanted.installed,
             candidate=wanted.candidate,
-            why=why,
-            detail=detail,
+            why=refusal.why,
+            detail=refusal.detail,
         )
 
 

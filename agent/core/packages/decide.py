@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from agent.core.model.facts import Facts, Repair, Update
 from agent.core.model.kernels import NO_OBSOLETE_KERNELS, KernelRemoval, ObsoleteKernels
-from agent.core.model.plan import Held, Plan, Resolution, Scope, Step, Why
-from agent.core.packages.gates import Refusal, _unlisted, first_refusal
+from agent.core.model.plan import Held, Plan, Refusal, Resolution, Scope, Step, Why
+from agent.core.packages.gates.allowlist import not_allowlisted
+from agent.core.packages.gates.registry import first_refusal
 from agent.core.packages.kernels import compare_running, obsolete_kernels
 from agent.core.policy.policy import RUNTIME_PACKAGES, Policy
 
@@ -41,10 +42,10 @@ def admit(policy: Policy, facts: Facts, scope: Scope, dropped: Mapping[str, Refu
         if refusal is None:
             admitted[key] = update
         else:
-            held.append(Held.of(update, *refusal))
+            held.append(Held.of(update, refusal))
     apart = split_runtime_group(held, admitted.values())
     kept = (update for update in admitted.values() if update not in apart)
-    return Admission(admitted=tuple(kept), held=(*held, *(Held.of(one, *refusal) for one, refusal in apart.items())))
+    return Admission(admitted=tuple(kept), held=(*held, *(Held.of(one, refusal) for one, refusal in apart.items())))
 
 
 UpdateOrStep = TypeVar("UpdateOrStep", Update, Step)
@@ -56,7 +57,8 @@ def split_runtime_group(held: Iterable[Held], rest: Iterable[UpdateOrStep]) -> d
     if first is None:
         return {}
     words = f"goes together with {first.package}, which is held back ({first.why.value})"
-    return {item: (Why.RUNTIME_MANAGED, words) for item in rest if item.package in RUNTIME_PACKAGES}
+    refusal = Refusal(why=Why.RUNTIME_MANAGED, detail=words)
+    return {item: refusal for item in rest if item.package in RUNTIME_PACKAGES}
 
 
 def updates_in_scope(facts: Facts, scope: Scope) -> tuple[Update, ...]:
@@ -96,7 +98,7 @@ def next_attempt(
     refused = (held for held in resolution.refused if held.package in RUNTIME_PACKAGES)
     return Fallback(
         tried=tuple(update for update in tried if update.package not in RUNTIME_PACKAGES),
-        held=(*refused, *(Held.of(step, *refusal) for step, refusal in apart.items() if not step.new)),
+        held=(*refused, *(Held.of(step, refusal) for step, refusal in apart.items() if not step.new)),
     )
 
 
@@ -127,8 +129,8 @@ def plan_kernel_removal(
     """
 
     def keeps(package: str) -> str | None:
-        refusal = untouchable(package) or _unlisted(policy, package)
-        return refusal[1] if refusal else None
+        refusal = untouchable(package) or not_allowlisted(policy, package)
+        return refusal.detail if refusal else None
 
     if not policy.security.remove_old_kernels:
         return NO_OBSOLETE_KERNELS

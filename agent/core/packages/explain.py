@@ -5,7 +5,7 @@ from enum import Enum
 
 from agent.core.model.facts import Facts, KnownPackage, ListsState, Update
 from agent.core.model.plan import Held, Plan, Why
-from agent.core.packages.gates import GATES
+from agent.core.packages.gates.registry import evaluate
 from agent.core.policy.policy import Conffiles, Policy
 
 
@@ -83,7 +83,7 @@ def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackag
         gates += _policy_gates(policy, known, update)
     if update is not None:
         held = next((item for item in plan.held if _is(item, known)), None)
-        shut = next((name for name, refuses in GATES.items() if refuses(policy, update) is not None), None)
+        shut = next((gate.name for gate, refusal in evaluate(policy, update) if refusal is not None), None)
         gates.append(_dependency_gate(held, shut))
         if policy.security.conffiles is Conffiles.HOLD:
             gates.append(_CONFFILES)
@@ -151,14 +151,13 @@ def _policy_gates(policy: Policy, known: KnownPackage, update: Update | None) ->
         origin="", archive="", security=True, download_bytes=0, on_hold=known.on_hold,
     )  # fmt: skip
     gates = []
-    for name, refuses in GATES.items():
-        refusal = refuses(policy, subject)
+    for gate, refusal in evaluate(policy, subject):
         if refusal is None:
-            gates.append(GateReport(name=name, verdict=GateVerdict.OPEN, reason="nothing in the way"))
-        else:
-            why, detail = refusal
-            opens = _OPENS[why].format(package=known.package)
-            gates.append(GateReport(name=name, verdict=GateVerdict.SHUT, reason=f"{why.value}: {detail}", opens=opens))
+            gates.append(GateReport(name=gate.name, verdict=GateVerdict.OPEN, reason="nothing in the way"))
+            continue
+        reason = f"{refusal.why.value}: {refusal.detail}"
+        opens = _OPENS[refusal.why].format(package=known.package)
+        gates.append(GateReport(name=gate.name, verdict=GateVerdict.SHUT, reason=reason, opens=opens))
     return gates
 
 

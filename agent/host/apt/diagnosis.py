@@ -6,14 +6,12 @@ from dataclasses import dataclass
 import apt_pkg
 
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Why
+from agent.core.model.plan import Held, Refusal, Why
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of
 
 _POSITIVE = ("PreDepends", "Depends")
 _NEGATIVE = ("Conflicts", "Breaks")
-
-Refusal = tuple[Why, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +25,11 @@ class SearchScope:
 
 def explain_refusal(index: PackageCache, update: Update, version: apt_pkg.Version, bounds: SearchScope) -> Held:
     """Say why the resolver would not take an update."""
-    why, detail = _Search(index, bounds).problem(version) or (
-        Why.BROKEN_DEPENDENCY,
-        "apt's resolver finds no way to install it without removing or breaking another package",
+    refusal = _Search(index, bounds).problem(version) or Refusal(
+        why=Why.BROKEN_DEPENDENCY,
+        detail="apt's resolver finds no way to install it without removing or breaking another package",
     )
-    return Held.of(update, why, detail)
+    return Held.of(update, refusal)
 
 
 def unattainable(index: PackageCache, version: apt_pkg.Version, bounds: SearchScope) -> bool:
@@ -78,13 +76,13 @@ class _Search:
         wanted = " or ".join(map(_spell, group))
         refusals = [self._unreachable(target, wanted) for target in targets]
         if not refusals:
-            return Why.BROKEN_DEPENDENCY, f"needs {wanted}, which no configured source offers"
+            return Refusal(why=Why.BROKEN_DEPENDENCY, detail=f"needs {wanted}, which no configured source offers")
         if any(refusal is None for refusal in refusals):
             return None
         # The most telling of several ways that are all closed: one that a person could open.
         return min(
             (refusal for refusal in refusals if refusal is not None),
-            key=lambda refusal: refusal[0] is Why.BROKEN_DEPENDENCY,
+            key=lambda refusal: refusal.why is Why.BROKEN_DEPENDENCY,
         )
 
     def _unreachable(self, target: apt_pkg.Version, wanted: str) -> Refusal | None:
@@ -93,30 +91,30 @@ class _Search:
             return self._elsewhere(target, f"needs {wanted}")
         shut = self._shut(target)
         if shut is not None:
-            return shut[0], f"needs {wanted}, but {package.name} {shut[1]}"
+            return shut.after(f"needs {wanted}, but {package.name}")
         if target.id in self._visited or (package.current_ver and package.id not in self._bounds.stopped):
             return None
         deeper = self.problem(target)
-        return deeper and (deeper[0], f"needs {wanted}, and {package.name} in turn {deeper[1]}")
+        return deeper and deeper.after(f"needs {wanted}, and {package.name} in turn")
 
     def _shut(self, target: apt_pkg.Version) -> Refusal | None:
         """Return the gate of its own that keeps a version out; the words go behind the package's name."""
         package = target.parent_pkg
         rival = conflicting_origin(self._index, target, self._bounds.allowed)
         if rival is not None:
-            return Why.UNTRUSTED, f"{target.ver_str} is another package at {rival}"
+            return Refusal(why=Why.UNTRUSTED, detail=f"{target.ver_str} is another package at {rival}")
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
-            return Why.HELD_BY_ADMIN, "is on hold"
+            return Refusal(why=Why.HELD_BY_ADMIN, detail="is on hold")
         if self._index.depcache.policy.get_priority(target) < 0:
-            return Why.PINNED, f"{target.ver_str} is kept out by apt's preferences"
+            return Refusal(why=Why.PINNED, detail=f"{target.ver_str} is kept out by apt's preferences")
         return self._bounds.veto(package.name)
 
     def _elsewhere(self, target: apt_pkg.Version, need: str) -> Refusal:
         origin, archive = origin_of(self._index, target, frozenset(self._index.releases))
         if not archive and not origin:
-            return Why.BROKEN_DEPENDENCY, f"{need}, which no configured source offers"
+            return Refusal(why=Why.BROKEN_DEPENDENCY, detail=f"{need}, which no configured source offers")
         where = f"{archive} ({origin})" if origin else archive
-        return Why.NEEDS_OTHER_ORIGIN, f"{need}, offered only by {where}"
+        return Refusal(why=Why.NEEDS_OTHER_ORIGIN, detail=f"{need}, offered only by {where}")
 
     def _conflict(self, version: apt_pkg.Version) -> Refusal | None:
         for kind in _NEGATIVE:
@@ -137,12 +135,12 @@ class _Search:
         hit = dependency.all_targets()
         better = [v for v in other.version_list if newer(v, other.current_ver) and v not in hit]
         if not better:
-            return Why.WOULD_REMOVE, f"{clash}, which would have to be removed"
+            return Refusal(why=Why.WOULD_REMOVE, detail=f"{clash}, which would have to be removed")
         refusals = [self._unreachable(target, f"{other.name} {target.ver_str}") for target in better]
         first = next((refusal for refusal in refusals if refusal is not None), None)
         if first is None or None in refusals:
             return None
-        return first[0], f"{clash}: {first[1]}"
+        return first.after(f"{clash}:")
 
     def _breaks_others(self, version: apt_pkg.Version) -> Refusal | None:
         """Find an installed package that needs the old version, or will not stand the new one."""
@@ -159,10 +157,12 @@ class _Search:
                 clash = f"the installed {parent.name} {parent.current_ver.ver_str} {kind.lower()} {_spell(dependency)}"
             better = [v for v in parent.version_list if newer(v, parent.current_ver)]
             if not better:
-                return Why.WOULD_REMOVE, f"{clash} and has no newer version, so it would have to be removed"
+                return Refusal(
+                    why=Why.WOULD_REMOVE, detail=f"{clash} and has no newer version, so it would have to be removed"
+                )
             refusals = [self._unreachable(target, f"{parent.name} {target.ver_str}") for target in better]
             if None not in refusals and refusals[0] is not None:
-                return refusals[0][0], f"{clash}; the update {refusals[0][1]}"
+                return refusals[0].after(f"{clash}; the update")
         return None
 
     def _installed_relations(self, package: apt_pkg.Package) -> Iterator[apt_pkg.Dependency]:

@@ -12,8 +12,8 @@ import apt_pkg
 from agent.core.model.facts import KnownPackage, PackageState, Repair, SourceError, Update
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
-from agent.core.model.plan import Resolution, Scope, Step
-from agent.core.packages.gates import Refusal, veto
+from agent.core.model.plan import Refusal, Resolution, Scope, Step
+from agent.core.packages.gates.veto import veto
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
 from agent.core.ports import Download, PackagesSeen, Progress, RefreshResult, StopReason

@@ -11,14 +11,14 @@ from dataclasses import replace
 import apt_pkg
 
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Resolution, Step, Why
+from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased
 from agent.host.apt.diagnosis import SearchScope, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
 
-Veto = Callable[[str], tuple[Why, str] | None]
+Veto = Callable[[str], Refusal | None]
 """Says why a package may not be touched even as a dependency; None where it may."""
 
 
@@ -231,7 +231,8 @@ def _deferred(index: PackageCache, update: Update, version: apt_pkg.Version) -> 
     percentage = None if update.security else phased(index, version)
     if percentage is None:
         return None
-    return Held.of(update, Why.PHASED, f"rolled out to {percentage} % of machines so far, not yet to this one")
+    detail = f"rolled out to {percentage} % of machines so far, not yet to this one"
+    return Held.of(update, Refusal(why=Why.PHASED, detail=detail))
 
 
 def to_step(index: PackageCache, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Repair
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
-from agent.core.model.plan import Plan, Step, Why
+from agent.core.model.plan import Plan, Refusal, Step, Why
 from agent.core.packages import verify
 from agent.core.packages.batches import pack
-from agent.core.packages.gates import Refusal, veto
+from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Conffiles
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.worker.context import JobContext
@@ -112,7 +112,7 @@ class UpgradeRun:
             if not done.failed:
                 break
             for failure in done.failed:
-                self._dropped[failure.package] = (Why.FAILED_BEFORE, f"failed in this run: {failure.error}")
+                self._dropped[failure.package] = _failed(failure)
             plan = self._plan()
         return plan
 
@@ -189,13 +189,15 @@ class UpgradeRun:
         if self._context.policy.security.conffiles is Conffiles.KEEP:
             return {}
         asked = self._engine.conffile_questions(plan.install)
-        return {name: (Why.CONFFILE, words) for name, words in asked.items() if name not in self._dropped}
+        return {
+            name: Refusal(why=Why.CONFFILE, detail=words) for name, words in asked.items() if name not in self._dropped
+        }
 
     def _without(self, plan: Plan, error: NoSpaceError) -> Plan:
         """Plan without the packages that there is no room for; where none but those are left, nothing can be done."""
         dropped = [step for step in plan.install if step.package in error.packages]
         for step in dropped:
-            self._dropped[f"{step.package}:{step.architecture}"] = (Why.NO_SPACE, str(error))
+            self._dropped[f"{step.package}:{step.architecture}"] = Refusal(why=Why.NO_SPACE, detail=str(error))
         if len(dropped) in {0, len(plan.install)}:
             raise error
         return self._plan()
@@ -203,7 +205,9 @@ class UpgradeRun:
     def _drop(self, steps: Iterable[Step], errors: Mapping[str, str]) -> None:
         before = len(self._dropped)
         for step in steps:
-            self._dropped[f"{step.package}:{step.architecture}"] = (Why.DOWNLOAD_FAILED, errors[step.package])
+            self._dropped[f"{step.package}:{step.architecture}"] = Refusal(
+                why=Why.DOWNLOAD_FAILED, detail=errors[step.package]
+            )
         if len(self._dropped) == before:
             told = "; ".join(f"{package}: {error}" for package, error in errors.items())
             raise HostError(f"a download failed that is no part of the plan: {told}")
@@ -212,7 +216,7 @@ class UpgradeRun:
         again = [step for step in acted.upgraded if step.installed == step.candidate]
         repaired = [Repair(package=s.package, architecture=s.architecture, state="reinst-required") for s in again]
         for failure in acted.failed:
-            self._dropped[failure.package] = (Why.FAILED_BEFORE, f"failed in this run: {failure.error}")
+            self._dropped[failure.package] = _failed(failure)
         self._so_far = replace(
             self._so_far,
             upgraded=(*self._so_far.upgraded, *(step for step in acted.upgraded if step not in again)),
@@ -275,10 +279,14 @@ class UpgradeRun:
             return f"dpkg left it {item.state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it"
         refusal = veto(self._context.policy, item.package)
         if refusal is not None:
-            return f"dpkg wants it installed again, and it is not to be touched: it {refusal[1]}"
+            return f"dpkg wants it installed again, and it is not to be touched: it {refusal.detail}"
         state = self._engine.states().get(name)
         version = state.version if state is not None else None
         return (
             f"dpkg wants it installed again, but it is on hold or no source offers {item.package} {version or ''}: "
             "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq`)"
         )
+
+
+def _failed(failure: Failure) -> Refusal:
+    return Refusal(why=Why.FAILED_BEFORE, detail=f"failed in this run: {failure.error}")

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.core.model.facts import Facts, ListsState, Unseen
-from agent.core.model.plan import Held, Plan, Scope
+from agent.core.model.plan import Held, Plan, Refusal, Scope
 from agent.core.packages.decide import admit, build_plan, next_attempt, plan_kernel_removal
-from agent.core.packages.gates import Refusal, veto
+from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import RUNTIME_PACKAGES
 from agent.core.ports import RefreshResult
 from agent.host import log
@@ -64,7 +64,11 @@ def decide(context: JobContext, scope: Scope, facts: Facts, dropped: Mapping[str
     while (retreat := next_attempt(context.policy, facts, scope, tried, resolution)) is not None:
         tried, told = retreat.tried, (*told, *retreat.held)
         given_up.update(
-            {held.package: (held.why, held.detail) for held in retreat.held if held.package in RUNTIME_PACKAGES}
+            {
+                held.package: Refusal(why=held.why, detail=held.detail)
+                for held in retreat.held
+                if held.package in RUNTIME_PACKAGES
+            }
         )
         resolution = context.engine.resolve(tried, scope, untouchable)
     resolution = replace(resolution, refused=(*told, *resolution.refused))

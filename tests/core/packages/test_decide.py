@@ -8,10 +8,9 @@ import pytest
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import KernelRemoval, ObsoleteKernels
-from agent.core.model.plan import Plan, Resolution, Scope, Why
+from agent.core.model.plan import Plan, Refusal, Resolution, Scope, Why
 from agent.core.packages.decide import admit, build_plan, updates_in_scope
-from agent.core.packages.gates import GATES, first_refusal, veto
-from agent.core.policy.policy import RUNTIME_PACKAGES
+from agent.core.packages.gates.veto import veto
 from tests.core import given
 
 
@@ -59,32 +58,6 @@ def test_a_gate_that_is_shut_holds_the_update_and_says_why(
     assert (held.package, held.architecture, held.installed, held.candidate) == (subject.package, "amd64", "1", "2")
 
 
-_SHUT: list[tuple[str, Why, dict[str, Any], dict[str, Any]]] = [
-    ("hold", Why.HELD_BY_ADMIN, {"on_hold": True}, {}),
-    ("blocklist", Why.BLOCKLISTED, {}, {"blocklist": ("a",)}),
-    ("allowlist", Why.NOT_ALLOWLISTED, {}, {"allowlist": ("z",)}),
-    ("signature", Why.UNTRUSTED, {"trusted": False}, {}),
-    ("rollout", Why.PHASED, {"phased": 20}, {}),
-    ("apt-preferences", Why.PINNED, {"pin": "kept out"}, {}),
-]
-"""Every gate in order: what it holds back for, and what shuts it (in the update, in the policy)."""
-
-
-def test_the_gates_stand_in_the_order_that_explain_shows() -> None:
-    assert list(GATES) == [name for name, *_ in _SHUT]
-
-
-@pytest.mark.parametrize("first", range(len(_SHUT)), ids=[name for name, *_ in _SHUT])
-def test_of_several_shut_gates_the_first_is_the_reason(first: int) -> None:
-    changes = {name: value for _, _, update, _ in _SHUT[first:] for name, value in update.items()}
-    security = {name: value for _, _, _, rule in _SHUT[first:] for name, value in rule.items()}
-
-    refusal = first_refusal(given.policy(**security), given.update(**changes))
-
-    assert refusal is not None
-    assert refusal[0] is _SHUT[first][1]
-
-
 @pytest.mark.parametrize(
     ("pattern", "held"),
     [("libx", True), ("lib*", True), ("*x", True), ("lib?", True), ("li", False), ("libxy", False), ("LIBX", False)],
@@ -123,22 +96,6 @@ def test_the_allowlist_does_not_keep_a_dependency_from_coming_along() -> None:
     assert names(plan.held) == ["z"]
 
 
-@pytest.mark.parametrize("package", sorted(RUNTIME_PACKAGES))
-def test_the_container_runtime_is_touched_only_where_the_owner_says_so(package: str) -> None:
-    refusal = veto(given.policy(), package)
-
-    assert refusal is not None
-    assert refusal[0] is Why.RUNTIME_MANAGED
-    assert veto(given.policy(include_runtime=True), package) is None
-
-
-def test_the_blocklist_holds_the_runtime_even_where_it_is_included() -> None:
-    refusal = veto(given.policy(include_runtime=True, blocklist=("docker*",)), "docker.io")
-
-    assert refusal is not None
-    assert refusal[0] is Why.BLOCKLISTED
-
-
 def test_the_security_scope_wants_security_updates_alone() -> None:
     offered = given.facts(given.update("a"), given.other("a"), given.other("b"))
 
@@ -172,7 +129,10 @@ def test_what_the_run_has_given_up_on_is_held_for_that_reason_and_no_other() -> 
     offered = given.facts(given.update("a", on_hold=True), given.update("a", architecture="i386"), given.update("b"))
 
     admission = admit(
-        given.policy(), offered, Scope.SECURITY, {"a:amd64": (Why.DOWNLOAD_FAILED, "404"), "x:amd64": (Why.PHASED, "")}
+        given.policy(),
+        offered,
+        Scope.SECURITY,
+        {"a:amd64": Refusal(why=Why.DOWNLOAD_FAILED, detail="404"), "x:amd64": Refusal(why=Why.PHASED, detail="")},
     )
 
     assert [(held.package, held.architecture, held.why) for held in admission.held] == [

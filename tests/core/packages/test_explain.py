@@ -7,7 +7,7 @@ import pytest
 from agent.core.model.facts import Facts, Lists, ListsState
 from agent.core.model.plan import Plan, Why
 from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, explain_package
-from agent.core.packages.gates import GATES
+from agent.core.packages.gates.registry import GATES
 from agent.core.policy.policy import Conffiles
 from tests.core import given
 
@@ -32,7 +32,8 @@ def test_an_update_that_would_be_installed_has_every_gate_open() -> None:
 
     assert explanation.conclusion is Conclusion.WOULD_INSTALL
     assert (explanation.installed, explanation.candidate) == ("1", "2")
-    assert [gate.name for gate in explanation.gates] == ["lists", "installed", "offer", *GATES, "dependencies"]
+    names = [gate.name for gate in GATES]
+    assert [gate.name for gate in explanation.gates] == ["lists", "installed", "offer", *names, "dependencies"]
     assert {gate.verdict for gate in explanation.gates} == {GateVerdict.OPEN}
     assert all(gate.opens is None for gate in explanation.gates)
 
@@ -52,16 +53,16 @@ def test_a_gate_that_is_shut_says_why_and_what_opens_it(
     name: str, changes: dict[str, Any], security: dict[str, Any], opens: str
 ) -> None:
     update = given.update(**changes)
-    refusal = GATES[name](given.policy(**security), update)
+    refusal = next(one for one in GATES if one.name == name).evaluate(given.policy(**security), update)
     assert refusal is not None
-    plan = given.plan(held=(given.held(why=refusal[0], detail=refusal[1]),))
+    plan = given.plan(held=(given.held(why=refusal.why, detail=refusal.detail),))
 
     explanation = explained(given.facts(update), plan=plan, **security)
 
     shut = [gate for gate in explanation.gates if gate.verdict is GateVerdict.SHUT]
     assert explanation.conclusion is Conclusion.HELD
     assert [gate.name for gate in shut] == [name]
-    assert shut[0].reason == f"{refusal[0].value}: {refusal[1]}"
+    assert shut[0].reason == f"{refusal.why.value}: {refusal.detail}"
     assert opens in (shut[0].opens or "")
 
 
@@ -89,8 +90,8 @@ def test_the_runtime_is_told_how_to_be_included() -> None:
 
     explanation = explained(given.facts(update), plan=plan, known={"package": "runc"})
 
-    assert "security.include_runtime = true" in (gate(explanation, "blocklist").opens or "")
-    assert gate(explanation, "dependencies").reason == "not tried, because the gate 'blocklist' is shut"
+    assert "security.include_runtime = true" in (gate(explanation, "runtime").opens or "")
+    assert gate(explanation, "dependencies").reason == "not tried, because the gate 'runtime' is shut"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, ObsoleteKernels
 from agent.core.packages.decide import plan_kernel_removal
-from agent.core.packages.gates import veto
+from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import image_release, is_part_of, obsolete_kernels, release_of
 from tests.core import given
 

@@ -1,0 +1,24 @@
+"""Gate: the container runtime is upgraded only where `security.include_runtime` allows it: upgrading means downtime."""
+
+from agent.core.model.facts import Update
+from agent.core.model.plan import Refusal, Why
+from agent.core.packages.gates.gate import Gate
+from agent.core.policy.policy import RUNTIME_PACKAGES, Policy
+
+
+def runtime_managed(policy: Policy, package: str) -> Refusal | None:
+    """Return a refusal for a package of the container runtime unless the policy includes it."""
+    if package not in RUNTIME_PACKAGES or policy.security.include_runtime:
+        return None
+    return Refusal(
+        why=Why.RUNTIME_MANAGED,
+        detail="belongs to the container runtime: upgrading it means downtime "
+        "(security.include_runtime = true opens it)",
+    )
+
+
+def _evaluate(policy: Policy, update: Update) -> Refusal | None:
+    return runtime_managed(policy, update.package)
+
+
+GATE = Gate(name="runtime", evaluate=_evaluate)
