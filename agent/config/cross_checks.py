@@ -1,4 +1,4 @@
-"""What must not be said together of those who are told: settings that are right alone and wrong side by side."""
+"""Cross-checks of exporter settings: values that are valid alone and contradict each other."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 from agent.config.schema import Value
 
 Found = Mapping[str, tuple[Value, str]]
-"""Dotted key name to value and source."""
+"""Value and source by dotted key name."""
 
 
 def exporter_problems(found: Found) -> Iterator[str]:
-    """Yield a line for each contradiction in [endpoint] and [otlp]."""
+    """Yield one message for each contradiction in [endpoint] and [otlp]."""
     yield from _endpoint_problems(found)
     yield from _otlp_problems(found)
 
@@ -20,7 +20,7 @@ def _endpoint_problems(found: Found) -> Iterator[str]:
     for name, needed in (("client_key", "client_cert"), ("token_file", "url"), ("client_cert", "url")):
         value, source = found[f"endpoint.{name}"]
         if value and not found[f"endpoint.{needed}"][0]:
-            yield f"{source}: endpoint.{name} = {value!r}: is of no use without endpoint.{needed}"
+            yield f"{source}: endpoint.{name} = {value!r}: requires endpoint.{needed}"
 
 
 def _otlp_problems(found: Found) -> Iterator[str]:
@@ -35,7 +35,7 @@ def _otlp_problems(found: Found) -> Iterator[str]:
     if found["otlp.headers_file"][0] and not _is_this_machine(parts.hostname or ""):
         yield (
             f"{source}: otlp.url = {url!r}: accepted with otlp.headers_file: https, or an address of this machine: "
-            "anybody between could read the headers"
+            "otherwise the headers are sent in clear text"
         )
     if found["otlp.ca_file"][0]:
         yield f"{source}: otlp.url = {url!r}: accepted with otlp.ca_file: https"

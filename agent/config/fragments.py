@@ -1,4 +1,4 @@
-"""Reads the configuration file and its drop-ins as they lie on disk: TOML text to raw tables."""
+"""Reads the configuration file and its drop-ins: TOML to raw tables."""
 
 import sys
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DEFAULT_PATH = Path("/etc/maestro-agent/config.toml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One file's parsed but not yet validated content."""
+    """One file's parsed, not yet validated content."""
 
     path: Path
     tables: dict[str, object]
@@ -25,20 +25,20 @@ class Fragment:
 def read_fragments(path: Path | None) -> tuple[Fragment, ...]:
     """Read the main file, then `config.d/*.toml` beside it in name order; later fragments win.
 
-    Without `path` the default file may be missing: the defaults then hold. A file named on purpose must exist.
+    Without `path` the default file may be missing; an explicit `path` must exist.
 
     Raises:
-        ConfigError: a file cannot be read or is no TOML; the message names file, line and column.
+        ConfigError: a file cannot be read or is not valid TOML; the message names file, line and column.
     """
     main = path or DEFAULT_PATH
     files = [main, *_drop_ins(main.parent / "config.d")]
-    if path is None and not _is_there(main):
+    if path is None and not _exists(main):
         files.remove(main)
     return tuple(Fragment(path=file, tables=_read(file)) for file in files)
 
 
 def _drop_ins(directory: Path) -> list[Path]:
-    """List drop-ins; a directory that is there and cannot be read might hold a blocklist, so it is an error."""
+    """List drop-ins. An unreadable directory is an error: it might hold a blocklist."""
     try:
         return sorted(file for file in directory.iterdir() if file.suffix == ".toml")
     except (FileNotFoundError, NotADirectoryError):
@@ -47,7 +47,7 @@ def _drop_ins(directory: Path) -> list[Path]:
         raise ConfigError(f"{directory}: cannot be read: {error.strerror}") from error
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         path.stat()
     except FileNotFoundError:
@@ -60,12 +60,15 @@ def _is_there(path: Path) -> bool:
 def _read(path: Path) -> dict[str, object]:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise ConfigError(f"{path}: is not a regular file")  # reading a pipe would wait for ever
+            raise ConfigError(f"{path}: is not a regular file")  # reading a pipe would block
         tables: dict[str, object] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from error
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError, and so is a number too long
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # TOMLDecodeError is a ValueError, and so is a number with too many digits
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     return tables

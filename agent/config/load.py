@@ -1,45 +1,36 @@
-"""Fragments to merged inputs to the frozen `Policy`.
+"""Loads the configuration: fragments, merged inputs, then the frozen `Policy`.
 
-Three stages: a *fragment* is one file as read; *inputs* are the merged values with where each came from;
-the *policy* is what the rest of the program sees. Once a `Policy` exists, every field is what its type says.
+A *fragment* is one parsed file. *Inputs* are the merged, validated values with their sources. The *policy* is what the
+rest of the program sees: every field has its declared type.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import cast
+from typing import Any, cast, get_type_hints
 
 from agent.config.cross_checks import exporter_problems
 from agent.config.fragments import Fragment, read_fragments
 from agent.config.schema import KEYS, Key, Value
 from agent.core.policy.distro import Distro, default_origins
 from agent.core.policy.origins import parse_pattern
-from agent.core.policy.policy import (
-    AgentPolicy,
-    AptPolicy,
-    Conffiles,
-    EndpointPolicy,
-    MetricsPolicy,
-    OtlpPolicy,
-    Policy,
-    SecurityPolicy,
-)
+from agent.core.policy.policy import Policy
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
 _USER = re.compile(r"(//|^'(?!\w+://)).*@")
-"""Of an address, also where the scheme was forgotten."""
+"""User and password of a URL, also of one without a scheme."""
 _QUERY = re.compile(r"(//[^?#]*[?#]).*")
 _SECRET = frozenset({"endpoint.token_file", "endpoint.client_key", "otlp.headers_file"})
-"""Where the secret itself may have been written in place of the file that holds it."""
-_LONGEST = 200
+"""Keys whose value may be the secret itself by mistake, instead of the file that holds it."""
+_MAX_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """An effective value and the file it came from, or "default"."""
+    """An effective value and its source: a file, or "default"."""
 
     key: Key
     value: Value
@@ -47,21 +38,21 @@ class Input:
 
 
 Inputs = Mapping[str, Input]
-"""Dotted key name to input; every key of the schema is there."""
+"""Input by dotted key name, for every key of the schema."""
 
 
 def load(path: Path | None, distro: Distro) -> tuple[Policy, Inputs]:
     """Read, merge and validate the configuration.
 
     Raises:
-        ConfigError: with one line for each problem found, each naming file, key, value and what is accepted.
+        ConfigError: one line per problem; each names file, key, value and what is accepted.
     """
     inputs = merge(read_fragments(path), distro)
     return to_policy(inputs, distro), inputs
 
 
 def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
-    """Validate each fragment and lay them over the defaults; later fragments win.
+    """Validate the fragments and merge them over the defaults; later fragments win.
 
     Raises:
         ConfigError: as `load`.
@@ -92,26 +83,17 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
 
 
 def to_policy(inputs: Inputs, distro: Distro) -> Policy:
-    """Make the frozen policy of merged inputs, which `merge` has validated."""
-    values = {name: entry.value for name, entry in inputs.items()}
-    # Each parser of the schema returns the type of the field it fills.
-    return Policy(
-        agent=AgentPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "agent"}),  # type: ignore[arg-type]
-        security=SecurityPolicy(
-            origins=tuple(
-                parse_pattern(text, distro.variables) for text in cast("tuple[str, ...]", values["security.origins"])
-            ),
-            blocklist=cast("tuple[str, ...]", values["security.blocklist"]),
-            allowlist=cast("tuple[str, ...]", values["security.allowlist"]),
-            include_runtime=bool(values["security.include_runtime"]),
-            remove_old_kernels=bool(values["security.remove_old_kernels"]),
-            conffiles=Conffiles(values["security.conffiles"]),
-        ),
-        apt=AptPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "apt"}),  # type: ignore[arg-type]
-        endpoint=EndpointPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "endpoint"}),  # type: ignore[arg-type]
-        metrics=MetricsPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "metrics"}),  # type: ignore[arg-type]
-        otlp=OtlpPolicy(**{key.name: values[key.path] for key in KEYS if key.section == "otlp"}),  # type: ignore[arg-type]
-    )
+    """Build the policy from inputs that `merge` has validated.
+
+    Sections and keys are the fields of `Policy` and of its parts; each key's parser returns its field's type.
+    """
+    values: dict[str, Any] = {name: entry.value for name, entry in inputs.items()}
+    values["security.origins"] = tuple(parse_pattern(text, distro.variables) for text in values["security.origins"])
+    parts = {
+        section: part(**{field.name: values[f"{section}.{field.name}"] for field in fields(part)})
+        for section, part in get_type_hints(Policy).items()
+    }
+    return Policy(**parts)
 
 
 def _flatten(fragment: Fragment, problems: list[str]) -> list[tuple[str, object]]:
@@ -136,17 +118,18 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _shown(name: str, raw: object) -> str:
-    """Write a value for a message, which goes to the journal; what may be a secret does not."""
+    """Format a value for a message, which goes to the journal; possible secrets are redacted."""
     if name in _SECRET:
         return "'...'"
     try:
         text = repr(raw)
-    except ValueError:  # Python writes no number of more than 4300 digits
+    except ValueError:  # Python refuses to print integers of more than 4300 digits
         return "a number"
-    return _QUERY.sub(r"\1...'", _USER.sub(r"\1...@", text))[:_LONGEST]
+    return _QUERY.sub(r"\1...'", _USER.sub(r"\1...@", text))[:_MAX_SHOWN]
 
 
 def _origin_problems(entry: Input, distro: Distro) -> list[str]:
+    """Return one message per invalid pattern; patterns need the distribution's variables."""
     if not entry.value:
         example = 'origins = ["origin=Debian,codename=bookworm-security"]'
         return [

@@ -1,4 +1,4 @@
-"""Raw values of TOML to values of the schema; a parser accepts one kind, or raises ValueError with what it accepts."""
+"""Parsers from raw TOML values to typed ones. Each raises ValueError with what it accepts."""
 
 import ipaddress
 import re
@@ -13,20 +13,21 @@ _URL = re.compile(
     r"(:(?P<port>[0-9]{1,5}))?(?P<path>(/[0-9A-Za-z._~%!$&'()*+,;=:@-]*)*)"
 )
 _LAST_PORT = 65535
-_LONGEST_LABEL = 63
+_MAX_LABEL = 63
+"""Length of a DNS label (RFC 1035, 2.3.4)."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse_flag(raw: object) -> bool:
-    """Accept true or false, nothing that merely looks like it."""
+    """Accept true or false only: no strings, no numbers."""
     if not isinstance(raw, bool):
         raise ValueError("accepted: true or false")  # noqa: TRY004 - the parsers' one error is ValueError
     return raw
 
 
 def parse_duration(raw: object) -> timedelta:
-    """Accept a whole number and a unit, such as "90s", "10m", "36h" or "7d", above zero."""
+    """Accept a whole number above 0 and a unit, such as "90s", "10m", "36h" or "7d"."""
     found = _DURATION.fullmatch(raw) if isinstance(raw, str) else None
     if found is None or int(found[1]) == 0:
         raise ValueError('accepted: a number above 0 and a unit s, m, h or d in quotes, such as "10m"')
@@ -39,16 +40,16 @@ def parse_interval(raw: object) -> timedelta:
 
 
 def parse_splay(raw: object) -> timedelta:
-    """Accept a duration of at most twelve hours; "0s" is none at all."""
+    """Accept a duration of at most twelve hours; "0s" disables the splay."""
     return (
         timedelta(0) if raw == "0s" else _within(raw, timedelta(seconds=1), timedelta(hours=12), 'from "0s" to "12h"')
     )
 
 
-def _within(raw: object, least: timedelta, most: timedelta, words: str) -> timedelta:
+def _within(raw: object, least: timedelta, most: timedelta, accepted: str) -> timedelta:
     found = parse_duration(raw)
     if not least <= found <= most:
-        raise ValueError(f"accepted: a duration {words}")
+        raise ValueError(f"accepted: a duration {accepted}")
     return found
 
 
@@ -68,22 +69,23 @@ def parse_words(raw: object) -> tuple[str, ...]:
 
 
 def parse_origins(raw: object) -> tuple[str, ...]:
-    """Accept a non-empty list of origin patterns; their inside is judged once the distribution is known."""
-    words = parse_words(raw)
-    if not words:
-        raise ValueError("accepted: at least one pattern; an empty list would mean that nothing is ever patched")
-    return words
+    """Accept a non-empty list of origin patterns; the patterns are parsed later, with the distribution's variables."""
+    patterns = parse_words(raw)
+    if not patterns:
+        raise ValueError("accepted: at least one pattern; with an empty list nothing would ever be patched")
+    return patterns
 
 
-def parse_conffiles(raw: object) -> str:
+def parse_conffiles(raw: object) -> Conffiles:
     """Accept "keep" or "hold"."""
-    if raw not in [choice.value for choice in Conffiles]:
-        raise ValueError('accepted: "keep" or "hold"')
-    return str(raw)
+    try:
+        return Conffiles(raw)
+    except ValueError as error:
+        raise ValueError('accepted: "keep" or "hold"') from error
 
 
-def parse_fetch_ahead(raw: object) -> PrefetchMode:
-    """Accept one of the three words."""
+def parse_prefetch_mode(raw: object) -> PrefetchMode:
+    """Accept "off", "security" or "all"."""
     try:
         return PrefetchMode(raw)
     except ValueError as error:
@@ -91,44 +93,43 @@ def parse_fetch_ahead(raw: object) -> PrefetchMode:
 
 
 def parse_url(raw: object) -> str:
-    """Accept the address of a centre: HTTPS, or HTTP on this machine alone, with nothing secret in it; "" is none."""
+    """Accept the URL of an endpoint: HTTPS, or HTTP on this machine, without credentials; "" for none."""
     if raw == "":
         return ""
-    found = _address(raw)
+    found = _match_url(raw)
     if found is None or (found["scheme"] == "http" and found["host"] not in _LOOPBACK):
         raise ValueError(
-            'accepted: an address such as "https://centre.example.org" without user, query or fragment '
-            '(http:// for 127.0.0.1, [::1] and localhost alone), or ""'
+            'accepted: a URL such as "https://endpoint.example.org" without user, query or fragment '
+            '(http:// only for 127.0.0.1, [::1] and localhost), or ""'
         )
     return found[0].rstrip("/")
 
 
-def parse_collector(raw: object) -> str:
-    """Accept the address of an OpenTelemetry collector, or "" for none."""
+def parse_collector_url(raw: object) -> str:
+    """Accept the URL of an OpenTelemetry collector, or "" for none."""
     if raw == "":
         return ""
-    found = _address(raw)
+    found = _match_url(raw)
     if found is None:
         raise ValueError(
-            'accepted: an address such as "https://collector.example:4318", without a name, a password or a "?"; '
-            '"" for none'
+            'accepted: a URL such as "https://collector.example:4318" without user, password or query, or ""'
         )
     if found["path"].rstrip("/").endswith(("/v1/logs", "/v1/metrics", "/v1/traces")):
-        raise ValueError("accepted: the address without /v1/logs or /v1/metrics: those are added")
+        raise ValueError("accepted: the URL without /v1/logs or /v1/metrics: the agent appends these")
     return found[0].rstrip("/")
 
 
 def parse_proxy(raw: object) -> str:
-    """Accept a proxy's address without a password in it; "" is none."""
+    """Accept the URL of a proxy without credentials; "" for none."""
     if raw == "":
         return ""
-    found = _address(raw)
+    found = _match_url(raw)
     if found is None or found["path"].strip("/"):
-        raise ValueError('accepted: an address such as "http://proxy.example.org:3128" without user or path, or ""')
+        raise ValueError('accepted: a URL such as "http://proxy.example.org:3128" without user or path, or ""')
     return found[0].rstrip("/")
 
 
-def _address(raw: object) -> re.Match[str] | None:
+def _match_url(raw: object) -> re.Match[str] | None:
     found = _URL.fullmatch(raw) if isinstance(raw, str) else None
     if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT or not _is_host(found["host"]):
         return None
@@ -136,9 +137,9 @@ def _address(raw: object) -> re.Match[str] | None:
 
 
 def _is_host(host: str) -> bool:
-    """Whether it may be a host: what is in brackets is an address, what is not has labels of DNS's length."""
+    """Whether a host is valid: an IPv6 address in brackets, or labels of at most 63 characters."""
     if not host.startswith("["):
-        return all(1 <= len(label) <= _LONGEST_LABEL for label in host.split("."))
+        return all(1 <= len(label) <= _MAX_LABEL for label in host.split("."))
     try:
         ipaddress.IPv6Address(host[1:-1])
     except ValueError:
@@ -154,7 +155,7 @@ def parse_path(raw: object) -> str:
 
 
 def parse_textfile(raw: object) -> str:
-    """Accept an absolute path that ends in .prom, which is all that node_exporter reads, or "" for none."""
+    """Accept an absolute path that ends in .prom, the only files node_exporter reads; "" for none."""
     path = parse_path(raw)
     if path and (not path.endswith(".prom") or path.endswith("/.prom")):
         raise ValueError('accepted: the absolute path of a file that ends in .prom, or "" for none')
@@ -177,12 +178,12 @@ def parse_size(raw: object) -> int:
 
 
 def parse_age(raw: object) -> timedelta:
-    """Accept a duration of at most ten years: it is subtracted from now, and there is no year before the first."""
+    """Accept a duration of at most ten years: it is subtracted from now, and dates before year 1 do not exist."""
     return _within(raw, timedelta(seconds=1), timedelta(days=3650), 'from "1s" to "3650d"')
 
 
 def parse_burst(raw: object) -> int:
-    """Accept a number of messages a minute."""
+    """Accept a number of messages per minute."""
     return _number(raw, 10, 1_000_000)
 
 

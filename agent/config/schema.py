@@ -1,4 +1,7 @@
-"""Every configuration key: its kind and its default. The parser is the validator."""
+"""Every configuration key with its parser and default.
+
+Sections and keys are the fields of `Policy` and of its parts; a test holds both to the same names and types.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +10,15 @@ from datetime import time, timedelta
 from agent.config.parsers import (
     parse_age,
     parse_burst,
-    parse_collector,
+    parse_collector_url,
     parse_conffiles,
     parse_duration,
     parse_export_interval,
-    parse_fetch_ahead,
     parse_flag,
     parse_interval,
     parse_origins,
     parse_path,
+    parse_prefetch_mode,
     parse_proxy,
     parse_request_timeout,
     parse_size,
@@ -27,8 +30,8 @@ from agent.config.parsers import (
 )
 from agent.core.policy.policy import Conffiles, PrefetchMode
 
-Value = str | bool | int | tuple[str, ...] | timedelta | time | PrefetchMode
-"""What a parsed configuration value can be."""
+Value = str | bool | int | tuple[str, ...] | timedelta | time | Conffiles | PrefetchMode
+"""A parsed configuration value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +42,11 @@ class Key:
     name: str
     parse: Callable[[object], Value]
     default: Value | None
-    """None where the default depends on the distribution."""
+    """None if the default depends on the distribution."""
 
     @property
     def path(self) -> str:
-        """The dotted name, as messages and `config show` write it."""
+        """The dotted name, as in messages and `config show`."""
         return f"{self.section}.{self.name}"
 
 
@@ -57,14 +60,14 @@ KEYS: tuple[Key, ...] = (
     Key(section="security", name="allowlist", parse=parse_words, default=()),
     Key(section="security", name="include_runtime", parse=parse_flag, default=False),
     Key(section="security", name="remove_old_kernels", parse=parse_flag, default=True),
-    Key(section="security", name="conffiles", parse=parse_conffiles, default=Conffiles.KEEP.value),
+    Key(section="security", name="conffiles", parse=parse_conffiles, default=Conffiles.KEEP),
     Key(section="apt", name="lock_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="refresh_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="max_list_age", parse=parse_duration, default=timedelta(hours=36)),
     Key(section="apt", name="stall_timeout", parse=parse_duration, default=timedelta(hours=1)),
     Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
     Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
-    Key(section="apt", name="fetch_ahead", parse=parse_fetch_ahead, default=PrefetchMode.SECURITY),
+    Key(section="apt", name="fetch_ahead", parse=parse_prefetch_mode, default=PrefetchMode.SECURITY),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),
@@ -78,7 +81,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="endpoint", name="burst", parse=parse_burst, default=500),
     Key(section="metrics", name="textfile", parse=parse_textfile, default=""),
     Key(section="metrics", name="compatible_names", parse=parse_flag, default=False),
-    Key(section="otlp", name="url", parse=parse_collector, default=""),
+    Key(section="otlp", name="url", parse=parse_collector_url, default=""),
     Key(section="otlp", name="headers_file", parse=parse_path, default=""),
     Key(section="otlp", name="ca_file", parse=parse_path, default=""),
     Key(section="otlp", name="timeout", parse=parse_request_timeout, default=timedelta(seconds=30)),

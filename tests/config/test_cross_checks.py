@@ -1,4 +1,4 @@
-"""[metrics] and [otlp]: one good file, and for each misconfiguration the one change that makes it bad."""
+"""[metrics] and [otlp]: one valid file, and one mutation of it for each misconfiguration."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ def loaded(directory: Path, text: str) -> Policy:
     return load(directory / "config.toml", DEBIAN)[0]
 
 
-def test_a_good_file_says_everything(tmp_path: Path) -> None:
+def test_a_valid_file_sets_every_field(tmp_path: Path) -> None:
     policy = loaded(tmp_path, GOOD)
 
     assert policy.metrics == MetricsPolicy(
@@ -48,7 +48,7 @@ def test_a_good_file_says_everything(tmp_path: Path) -> None:
     )
 
 
-def test_by_default_nobody_is_told(tmp_path: Path) -> None:
+def test_no_exporter_is_enabled_by_default(tmp_path: Path) -> None:
     policy = loaded(tmp_path, "")
 
     assert (policy.metrics.textfile, policy.otlp.url) == ("", "")
@@ -66,16 +66,16 @@ def test_by_default_nobody_is_told(tmp_path: Path) -> None:
         "http://10.0.0.7:4318",
     ],
 )
-def test_addresses_of_many_forms_are_taken(tmp_path: Path, url: str) -> None:
+def test_a_valid_collector_url_is_accepted(tmp_path: Path, url: str) -> None:
     assert loaded(tmp_path, f'[otlp]\nurl = "{url}"\n').otlp.url == url
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:4318", "127.8.8.8", "localhost:4318", "[::1]:4318"])
-def test_headers_may_go_to_this_very_machine_without_tls(tmp_path: Path, host: str) -> None:
+def test_headers_may_be_sent_to_this_machine_without_tls(tmp_path: Path, host: str) -> None:
     assert loaded(tmp_path, f'[otlp]\nurl = "http://{host}"\nheaders_file = "/x"\n').otlp.headers_file == "/x"
 
 
-_URL = "accepted: an address such as"
+_URL = "accepted: a URL such as"
 _MUTATIONS = [
     ("/maestro.prom", "/maestro.txt", "metrics.textfile = ", "the absolute path of a file that ends in .prom"),
     ("/maestro.prom", "/.prom", "metrics.textfile = ", "the absolute path of a file that ends in .prom"),
@@ -105,7 +105,7 @@ _MUTATIONS = [
 
 
 @pytest.mark.parametrize(("good", "bad", "key", "said"), _MUTATIONS, ids=[bad for _, bad, _, _ in _MUTATIONS])
-def test_one_thing_wrong_is_one_problem_that_names_file_key_and_remedy(
+def test_one_mistake_is_one_problem_that_names_file_key_and_accepted_values(
     tmp_path: Path, good: str, bad: str, key: str, said: str
 ) -> None:
     assert GOOD.count(good) == 1
@@ -119,18 +119,18 @@ def test_one_thing_wrong_is_one_problem_that_names_file_key_and_remedy(
 
 
 @pytest.mark.parametrize("host", ["10.0.0.7:4318", "collector.example", "localhost.example", "[2001:db8::1]"])
-def test_headers_go_to_no_other_machine_without_tls(tmp_path: Path, host: str) -> None:
+def test_headers_may_not_be_sent_to_another_machine_without_tls(tmp_path: Path, host: str) -> None:
     with pytest.raises(ConfigError, match=r"accepted with otlp\.headers_file: https, or an address of this machine"):
         loaded(tmp_path, f'[otlp]\nurl = "http://{host}"\nheaders_file = "/x"\n')
 
 
-def test_certificates_of_an_authority_mean_https(tmp_path: Path) -> None:
+def test_a_ca_file_requires_https(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"accepted with otlp\.ca_file: https"):
         loaded(tmp_path, '[otlp]\nurl = "http://127.0.0.1:4318"\nca_file = "/x"\n')
 
 
 @pytest.mark.parametrize("address", ["https://me:s3cr3t@collector.example", "https://s3cr3t@collector.example/x"])
-def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path, address: str) -> None:
+def test_a_password_in_a_url_is_rejected_and_redacted(tmp_path: Path, address: str) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, f'[otlp]\nurl = "{address}"\n')
 
@@ -144,14 +144,14 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path, ad
     [
         ("otlp.url", "https://me:s3cr 3t@collector.example"),
         ("otlp.url", "https://collector.example/?api-key=s3cr3t"),
-        ("endpoint.url", "https://centre.example/#a?token=s3cr3t"),
+        ("endpoint.url", "https://endpoint.example/#a?token=s3cr3t"),
         ("endpoint.proxy", "me:s3cr3t@proxy.example:3128"),
         ("endpoint.token_file", "s3cr3t"),
         ("endpoint.client_key", "-----BEGIN PRIVATE KEY-----s3cr3t"),
         ("otlp.headers_file", "Authorization: Bearer s3cr3t"),
     ],
 )
-def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(tmp_path: Path, key: str, value: str) -> None:
+def test_a_misplaced_secret_is_rejected_and_redacted(tmp_path: Path, key: str, value: str) -> None:
     section, name = key.split(".")
 
     with pytest.raises(ConfigError) as caught:

@@ -1,14 +1,17 @@
-"""From files to a policy: one good file, and for each misconfiguration the one change that makes it bad."""
+"""Loading the configuration: one valid file, and one mutation of it for each misconfiguration."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import time, timedelta
 from pathlib import Path
+from typing import Any, get_origin, get_type_hints
 
 import pytest
 
 from agent.config.load import load, merge, to_policy
+from agent.config.schema import KEYS, Key
 from agent.core.policy.distro import Distro
-from agent.core.policy.policy import AgentPolicy, Conffiles, EndpointPolicy, PrefetchMode
+from agent.core.policy.policy import AgentPolicy, Conffiles, EndpointPolicy, Policy, PrefetchMode
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
@@ -38,7 +41,7 @@ run_timeout = "1d"
 fetch_ahead = "all"
 
 [endpoint]
-url = "https://centre.example.org/maestro"
+url = "https://endpoint.example.org/maestro"
 token_file = "/etc/maestro-agent/token"
 ca_file = "/etc/maestro-agent/ca.pem"
 client_cert = "/etc/maestro-agent/client.pem"
@@ -55,7 +58,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Return a way to write the main file and, by name, drop-ins beside it."""
+    """Return a function that writes the main file and drop-ins by name."""
 
     def write_files(text: str, **drop_ins: str) -> Path:
         main = tmp_path / "config.toml"
@@ -69,14 +72,14 @@ def write(tmp_path: Path) -> Write:
 
 
 def problems(path: Path, distro: Distro = DEBIAN) -> list[str]:
-    """Return the lines of the error that loading ends in."""
+    """Load, and return the lines of the ConfigError."""
     with pytest.raises(ConfigError) as caught:
         load(path, distro)
     assert caught.value.exit_code == 78
     return str(caught.value).splitlines()
 
 
-def test_a_good_file_says_everything(write: Write) -> None:
+def test_a_valid_file_sets_every_field(write: Write) -> None:
     path = write(GOOD)
 
     policy, inputs = load(path, DEBIAN)
@@ -101,7 +104,7 @@ def test_a_good_file_says_everything(write: Write) -> None:
     assert policy.apt.run_timeout == timedelta(days=1)
     assert policy.apt.fetch_ahead is PrefetchMode.ALL
     assert policy.endpoint == EndpointPolicy(
-        url="https://centre.example.org/maestro",
+        url="https://endpoint.example.org/maestro",
         token_file="/etc/maestro-agent/token",  # noqa: S106 - a path
         ca_file="/etc/maestro-agent/ca.pem",
         client_cert="/etc/maestro-agent/client.pem",
@@ -113,21 +116,39 @@ def test_a_good_file_says_everything(write: Write) -> None:
         max_age=timedelta(days=60),
         burst=100,
     )
-    told = {"metrics", "otlp"}  # test_listeners.py has them
-    assert {entry.source for entry in inputs.values() if entry.key.section not in told} == {str(path)}
+    elsewhere = {"metrics", "otlp"}  # in test_cross_checks.py
+    assert {entry.source for entry in inputs.values() if entry.key.section not in elsewhere} == {str(path)}
 
 
-def test_an_empty_file_leaves_the_defaults(write: Write) -> None:
+def test_an_empty_file_keeps_the_defaults(write: Write) -> None:
     policy, inputs = load(write(""), DEBIAN)
 
     assert policy == to_policy(merge((), DEBIAN), DEBIAN)
     assert {entry.source for entry in inputs.values()} == {"default"}
 
 
+def type_of_field(key: Key) -> Any:
+    """Return the declared type of the policy field that a key sets."""
+    return get_type_hints(get_type_hints(Policy)[key.section])[key.name]
+
+
+def test_every_key_is_a_field_of_the_policy_and_every_field_has_a_key() -> None:
+    parts = get_type_hints(Policy).items()
+
+    assert {key.path for key in KEYS} == {f"{name}.{field.name}" for name, part in parts for field in fields(part)}
+
+
+# security.origins is parsed into patterns later, with the distribution's variables
+@pytest.mark.parametrize("key", [key for key in KEYS if key.path != "security.origins"], ids=lambda key: str(key.path))
+def test_every_parser_and_default_has_the_type_of_its_field(key: Key) -> None:
+    assert get_type_hints(key.parse)["return"] == type_of_field(key)
+    assert isinstance(key.default, get_origin(type_of_field(key)) or type_of_field(key))
+
+
 _DURATION = 'accepted: a number above 0 and a unit s, m, h or d in quotes, such as "10m"'
 _WORDS = 'accepted: a list of non-empty strings, such as ["one", "two"]'
 _FLAG = "accepted: true or false"
-_AHEAD = 'accepted: "off", "security" or "all"'
+_PREFETCH = 'accepted: "off", "security" or "all"'
 _DURATIONS = ["lock_timeout", "refresh_timeout", "max_list_age", "stall_timeout", "package_timeout", "run_timeout"]
 _BAD_DURATIONS = [
     *('"10"', '"m"', '"10 m"', '"0m"', '"-5m"', '"1.5h"', '"10M"', '"1h30m"', '"ten m"', '""', '"1w"', '"9999999s"'),
@@ -164,9 +185,9 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ('"hold"', '"ask"', """security.conffiles = 'ask': accepted: "keep" or "hold\""""),
     ('"hold"', "true", """security.conffiles = True: accepted: "keep" or "hold\""""),
     ('"hold"', '["hold"]', """security.conffiles = ['hold']: accepted: "keep" or "hold\""""),
-    ('"all"', '"none"', f"apt.fetch_ahead = 'none': {_AHEAD}"),
-    ('"all"', "true", f"apt.fetch_ahead = True: {_AHEAD}"),
-    ('"all"', '["all"]', f"apt.fetch_ahead = ['all']: {_AHEAD}"),
+    ('"all"', '"none"', f"apt.fetch_ahead = 'none': {_PREFETCH}"),
+    ('"all"', "true", f"apt.fetch_ahead = True: {_PREFETCH}"),
+    ('"all"', '["all"]', f"apt.fetch_ahead = ['all']: {_PREFETCH}"),
     (', "origin=Docker"]', ", 7]", "accepted: a list of non-empty strings"),
     (', "origin=Docker"]', ', "orgin=Docker"]', "unknown key 'orgin'; did you mean 'origin'?"),
     (', "origin=Docker"]', ', "Docker"]', "security.origins = 'Docker': 'Docker' is not of the form key=value"),
@@ -176,7 +197,7 @@ _MUTATIONS: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("good", "bad", "said"), _MUTATIONS, ids=[bad for _, bad, _ in _MUTATIONS])
-def test_one_thing_wrong_is_one_problem_that_names_file_and_remedy(
+def test_one_mistake_is_one_problem_that_names_file_and_accepted_values(
     write: Write, good: str, bad: str, said: str
 ) -> None:
     assert GOOD.count(good) == 1
@@ -190,7 +211,7 @@ def test_one_thing_wrong_is_one_problem_that_names_file_and_remedy(
 
 @pytest.mark.parametrize("name", _DURATIONS)
 @pytest.mark.parametrize("bad", _BAD_DURATIONS)
-def test_a_duration_is_a_number_and_a_unit(write: Write, name: str, bad: str) -> None:
+def test_a_malformed_duration_is_rejected(write: Write, name: str, bad: str) -> None:
     path = write(f"[apt]\n{name} = {bad}\n")
 
     (problem,) = problems(path)
@@ -210,19 +231,19 @@ def test_a_duration_is_a_number_and_a_unit(write: Write, name: str, bad: str) ->
         ("999999s", timedelta(seconds=999999)),
     ],
 )
-def test_a_duration_is_taken_in_any_unit(write: Write, text: str, duration: timedelta) -> None:
+def test_a_duration_may_have_any_unit(write: Write, text: str, duration: timedelta) -> None:
     policy, _ = load(write(f'[apt]\nmax_list_age = "{text}"\n'), DEBIAN)
 
     assert policy.apt.max_list_age == duration
 
 
-def test_a_section_is_no_value(write: Write) -> None:
+def test_a_value_in_place_of_a_section_is_rejected(write: Write) -> None:
     path = write("apt = 5\n")
 
     assert problems(path) == [f"{path}: apt = 5: accepted: a section, written [apt]"]
 
 
-def test_a_list_without_origins_is_refused_for_nothing_would_ever_be_patched(write: Write) -> None:
+def test_an_empty_list_of_origins_is_rejected(write: Write) -> None:
     (problem,) = problems(write("[security]\norigins = []\n"))
 
     assert "security.origins = []: accepted: at least one pattern" in problem
@@ -232,7 +253,7 @@ def test_a_list_without_origins_is_refused_for_nothing_would_ever_be_patched(wri
     ("text", "place"),
     [("[security\n", "line 1"), ("[apt]\n\nlock_timeout = 10m\n", "line 3"), ("a=1\na=2\n", "line 2")],
 )
-def test_what_is_no_toml_is_named_with_its_line(write: Write, text: str, place: str) -> None:
+def test_invalid_toml_is_reported_with_its_line(write: Write, text: str, place: str) -> None:
     path = write(text)
 
     (problem,) = problems(path)
@@ -241,18 +262,18 @@ def test_what_is_no_toml_is_named_with_its_line(write: Write, text: str, place: 
     assert place in problem
 
 
-def test_what_is_not_utf_8_is_named_with_its_byte(write: Write) -> None:
+def test_invalid_utf_8_is_reported_with_its_byte(write: Write) -> None:
     path = write("")
     path.write_bytes(b"# caf\xe9\n")
 
     assert problems(path) == [f"{path}: is not UTF-8 text (byte 5)"]
 
 
-def test_a_directory_in_place_of_the_file_cannot_be_read(tmp_path: Path) -> None:
+def test_a_directory_in_place_of_the_file_is_rejected(tmp_path: Path) -> None:
     assert problems(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
 
 
-def test_a_directory_in_place_of_a_drop_in_cannot_be_read(write: Write) -> None:
+def test_a_directory_in_place_of_a_drop_in_is_rejected(write: Write) -> None:
     path = write("")
     drop_in = path.parent / "config.d" / "10-odd.toml"
     drop_in.mkdir()
@@ -260,32 +281,32 @@ def test_a_directory_in_place_of_a_drop_in_cannot_be_read(write: Write) -> None:
     assert problems(path) == [f"{drop_in}: cannot be read: Is a directory"]
 
 
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_an_explicit_file_must_exist(tmp_path: Path) -> None:
     path = tmp_path / "missing.toml"
 
     assert problems(path) == [f"{path}: cannot be read: No such file or directory"]
 
 
-def test_an_unknown_distribution_must_be_told_its_origins(write: Write) -> None:
+def test_an_unknown_distribution_requires_origins(write: Write) -> None:
     (problem,) = problems(write(""), UNKNOWN)
 
     assert "security.origins: no default is known for the distribution 'plan9'" in problem
     assert "origins = [" in problem
 
 
-def test_an_unknown_distribution_takes_the_origins_it_is_told(write: Write) -> None:
+def test_an_unknown_distribution_uses_the_configured_origins(write: Write) -> None:
     policy, _ = load(write('[security]\norigins = ["origin=Plan9,codename=${distro_codename}"]\n'), UNKNOWN)
 
     assert [pattern.text for pattern in policy.security.origins] == ["origin=Plan9,codename=fourth"]
 
 
-def test_a_distribution_without_a_codename_must_be_told_its_origins(write: Write) -> None:
+def test_a_distribution_without_a_codename_requires_origins(write: Write) -> None:
     (problem,) = problems(write(""), Distro(id="debian", codename=""))
 
     assert "unknown variable ${distro_codename}" in problem
 
 
-def test_later_drop_ins_win_in_name_order_and_are_named_as_the_source(write: Write) -> None:
+def test_later_drop_ins_win_in_name_order_and_are_the_source(write: Write) -> None:
     path = write(
         '[apt]\nlock_timeout = "1m"\nstall_timeout = "1m"\nmax_list_age = "1d"\n',
         **{
@@ -317,7 +338,7 @@ def test_a_drop_in_replaces_a_list_and_does_not_add_to_it(write: Write) -> None:
     assert policy.security.blocklist == ("b",)
 
 
-def test_other_files_beside_the_drop_ins_are_not_read(write: Write) -> None:
+def test_other_files_beside_the_drop_ins_are_ignored(write: Write) -> None:
     path = write("")
     (path.parent / "config.d" / "10-mine.toml.dpkg-old").write_text("no TOML at all")
 
@@ -326,7 +347,7 @@ def test_other_files_beside_the_drop_ins_are_not_read(write: Write) -> None:
     assert policy == to_policy(merge((), DEBIAN), DEBIAN)
 
 
-def test_a_bad_value_is_named_even_where_a_later_drop_in_would_win(write: Write) -> None:
+def test_an_invalid_value_is_reported_even_if_a_later_drop_in_overrides_it(write: Write) -> None:
     path = write("[apt]\nlock_timeout = 5\n", **{"10-mine": '[apt]\nlock_timeout = "5m"\n'})
 
     (problem,) = problems(path)
@@ -334,7 +355,7 @@ def test_a_bad_value_is_named_even_where_a_later_drop_in_would_win(write: Write)
     assert problem.startswith(f"{path}: apt.lock_timeout = 5: ")
 
 
-def test_several_problems_are_told_together_each_with_its_file(write: Write) -> None:
+def test_several_problems_are_reported_together_each_with_its_file(write: Write) -> None:
     path = write("[apt]\nlock_timeout = 5\nnonsense = 1\n", **{"10-mine": "[docker]\n[security]\nallowlist = 1\n"})
     drop_in = path.parent / "config.d" / "10-mine.toml"
 
@@ -346,13 +367,13 @@ def test_several_problems_are_told_together_each_with_its_file(write: Write) -> 
     ] * 4
 
 
-def test_several_bad_patterns_are_told_together(write: Write) -> None:
+def test_several_invalid_patterns_are_reported_together(write: Write) -> None:
     found = problems(write('[security]\norigins = ["Docker", "orgin=Debian"]\n'))
 
     assert len(found) == 2
 
 
-def test_a_bad_pattern_is_told_together_with_other_problems(write: Write) -> None:
+def test_an_invalid_pattern_is_reported_together_with_other_problems(write: Write) -> None:
     found = problems(write('[security]\norigins = ["Docker"]\n[apt]\nlock_timeout = 5\n'))
 
     assert len(found) == 2
@@ -361,11 +382,11 @@ def test_a_bad_pattern_is_told_together_with_other_problems(write: Write) -> Non
 @pytest.mark.parametrize(
     "line",
     [
-        'url = "http://centre.example.org"',
-        'url = "https://user:secret@centre.example.org"',
-        'url = "https://centre.example.org/?token=1"',
-        'url = "centre.example.org"',
-        'url = "ftp://centre.example.org"',
+        'url = "http://endpoint.example.org"',
+        'url = "https://user:secret@endpoint.example.org"',
+        'url = "https://endpoint.example.org/?token=1"',
+        'url = "endpoint.example.org"',
+        'url = "ftp://endpoint.example.org"',
         "url = 1",
         'token_file = "token"',
         'client_key = "/etc/key.pem"',
@@ -380,7 +401,7 @@ def test_a_bad_pattern_is_told_together_with_other_problems(write: Write) -> Non
         'tokenfile = "/etc/token"',
     ],
 )
-def test_a_centre_s_setting_that_cannot_be_meant_is_refused(line: str, tmp_path: Path) -> None:
+def test_an_invalid_endpoint_setting_is_rejected(line: str, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f"[endpoint]\n{line}\n")
 
@@ -389,16 +410,16 @@ def test_a_centre_s_setting_that_cannot_be_meant_is_refused(line: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("written", "parsed"),
     [
-        ("https://centre.example.org/maestro/", "https://centre.example.org/maestro"),
+        ("https://endpoint.example.org/maestro/", "https://endpoint.example.org/maestro"),
         ("https://10.0.0.1:8443", "https://10.0.0.1:8443"),
         ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
     ],
 )
-def test_a_centre_s_address_is(written: str, meant: str, tmp_path: Path) -> None:
+def test_a_valid_endpoint_url_is_accepted(written: str, parsed: str, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f'[endpoint]\nurl = "{written}"\n')
 
-    assert load(path, DEBIAN)[0].endpoint.url == meant
+    assert load(path, DEBIAN)[0].endpoint.url == parsed
