@@ -94,7 +94,7 @@ class PackageCache:
             for name, architecture, state in states
             if name in packages and state not in _AT_REST
         }
-        self.__dict__.pop("present", None)
+        self.__dict__.pop("dpkg_packages", None)
         with write_overlay(packages, Path(self._shadow.name)):
             self._open()
 
