@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, idle, plans, processes, reports, upgrades, wire
+from benchmarks import answers, before, idle, plans, processes, reports, upgrades, wire
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -22,6 +22,7 @@ PARTS = {
     "upgrade": upgrades.upgrade,
     "memory": upgrades.memory,
     "idle": idle.idle,
+    "before": before.before,
 }
 ALONE = {"wire": wire.wire, "endpoint": reports.endpoint, "processes": processes.processes}
 """What needs no machine."""
