@@ -2,7 +2,7 @@
 
 import sys
 
-from agent.cli.main import main
+from agent.cli.main import main_and_exit
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main_and_exit(sys.argv[1:])
