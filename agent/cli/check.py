@@ -5,6 +5,7 @@ import argparse
 from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
 from agent.report.text import plan_lines
+from agent.state.views import PlanView
 from agent.worker.protocol import JobRequest, Verb
 from agent.worker.runner import run_inline
 
@@ -29,4 +30,4 @@ def run(arguments: argparse.Namespace) -> int:
         state_dir=arguments.state_dir,
     )
     how = choose_runner(request, run_inline) if request.refresh else run_inline
-    return run_job(request, as_json=arguments.json, render=plan_lines, how=how)
+    return run_job(request, as_json=arguments.json, render=lambda document: plan_lines(PlanView(document)), how=how)

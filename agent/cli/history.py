@@ -10,6 +10,7 @@ from agent.report.text import history_line, outcome_lines
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
+from agent.state.views import OutcomeView, RunView
 
 EXAMPLE = "example: maestro-agent history 20261123T051000Z"
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     for run_id in store.run_ids():
         try:
             found = store.read_run(run_id, OUTCOME_SCHEMA)
-            lines += [history_line(found)] if found is not None else []
+            lines += [history_line(RunView(found))] if found is not None else []
         except RecordError as error:
             print_error(str(error))
             continue
@@ -56,5 +57,5 @@ def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
     else:
         log = store.log_path(run_id)
         more = [f"Output of the package manager: {log}"] if os.path.exists(log) else []
-        print_lines([*outcome_lines(found), *more])
+        print_lines([*outcome_lines(OutcomeView(found)), *more])
     return ExitCode.OK

@@ -4,6 +4,8 @@ import argparse
 
 from agent.cli.output import print_json, print_lines
 from agent.report.status.collect import collect_status
+from agent.report.status.document import build_status, status_document
+from agent.report.status.lines import status_lines
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 
@@ -18,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the record as it stands now; exit 0 healthy, 10 attention, 3 unknown or stale."""
     now = utc_now().replace(microsecond=0)
-    health, document, lines = collect_status(Store(arguments.state_dir), now)
+    status = build_status(collect_status(Store(arguments.state_dir)), now)
     if arguments.json:
-        print_json(document)
+        print_json(status_document(status))
     else:
-        print_lines(lines)
-    return health.exit_code
+        print_lines(status_lines(status))
+    return status.health.exit_code

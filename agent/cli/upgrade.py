@@ -6,6 +6,7 @@ from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
 from agent.core.model.plan import Scope
 from agent.report.text import outcome_lines, plan_lines
+from agent.state.views import OutcomeView, PlanView
 from agent.worker.protocol import JobRequest, Verb
 from agent.worker.runner import run_forked
 
@@ -40,5 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
         state_dir=arguments.state_dir,
     )
     if arguments.dry_run:
-        return run_job(request, as_json=arguments.json, render=plan_lines)
-    return run_job(request, as_json=arguments.json, render=outcome_lines, how=choose_runner(request, run_forked))
+        return run_job(request, as_json=arguments.json, render=lambda document: plan_lines(PlanView(document)))
+    return run_job(
+        request,
+        as_json=arguments.json,
+        render=lambda document: outcome_lines(OutcomeView(document)),
+        how=choose_runner(request, run_forked),
+    )

@@ -12,23 +12,6 @@ from agent.state.timestamps import format_utc
 
 NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
 """Stands for the outbox where there is none: nothing is sent then."""
-_UPDATE = (
-    "package",
-    "architecture",
-    "installed",
-    "candidate",
-    "origin",
-    "archive",
-    "new",
-    "security",
-    "download_bytes",
-)
-_HELD = ("package", "architecture", "installed", "candidate", "why", "detail")
-_CVES = ("cves", "cves_complete")
-_REPAIR = ("package", "architecture", "state")
-_FAILURE = ("package", "stage", "error", "detail")
-_LISTS = ("state", "updated_at")
-_SOURCE_ERROR = ("source", "fault", "detail", "security")
 _MOMENTS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 
@@ -48,17 +31,18 @@ def report_document(
     """
     found = JsonReader(status, "status")
     plan, daemon = found.optional_child("plan"), found.optional_child("daemon")
+    services = found.optional_child("services")
     document: Document = {
         "schema": REPORT_SCHEMA,
         "generated_at": found.text("generated_at"),
         "host": {**_host(host), "instance_id": instance_id},
         "agent": _agent(found, daemon, version),
-        "kernel": _picked(found.child("kernel"), ("running", "newest", "outdated")),
-        "lists": _lists(plan),
+        "kernel": dict(found.child("kernel").raw),
+        "lists": dict(plan.child("lists").raw) if plan else None,
         "updates": _updates(plan),
         "last_outcome": _last_outcome(found.optional_child("last_run")),
-        "reboot": _picked(found.optional_child("reboot"), ("required", "packages", "since")),
-        "services": _picked(found.optional_child("services"), ("deleted_files",)),
+        "reboot": found.raw.get("reboot"),
+        "services": {"deleted_files": services.texts("deleted_files")} if services else None,
         "docker": found.raw.get("docker"),
         "weave": found.raw.get("weave"),
         "jobs": found.raw.get("jobs"),
@@ -90,30 +74,21 @@ def _agent(status: JsonReader, daemon: JsonReader | None, version: str) -> Docum
     }
 
 
-def _lists(plan: JsonReader | None) -> Document | None:
-    lists = plan.child("lists") if plan else None
-    if lists is None:
-        return None
-    errors = [_picked(error, _SOURCE_ERROR) for error in lists.children("errors")]
-    return {**{name: lists.raw.get(name) for name in _LISTS}, "errors": errors}
-
-
 def _updates(plan: JsonReader | None) -> Document:
     if plan is None:
         counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security"))
         return {**counts, **dict.fromkeys(("items", "held_items", "repair"))}
-    items = [_picked(part, (*_UPDATE, *_CVES)) for part in plan.children("install")]
-    held = [_picked(part, (*_HELD, *_CVES)) for part in plan.children("held")]
+    install, held = ([part.raw for part in plan.children(name)] for name in ("install", "held"))
     return {
         "seen_at": plan.text("seen_at"),
         "scope": plan.text("scope"),
-        "security_pending": sum(1 for part in plan.children("install") if part.raw.get("security") is True),
+        "security_pending": sum(1 for part in install if part.get("security") is True),
         "held": len(held),
         "other": int(plan.number("other_updates")),
         "hidden_security": sum(1 for _ in plan.optional_children("hidden_security")),
-        "items": items,
+        "items": install,
         "held_items": held,
-        "repair": [_picked(part, _REPAIR) for part in plan.children("repair")],
+        "repair": [part.raw for part in plan.children("repair")],
     }
 
 
@@ -126,7 +101,7 @@ def _last_outcome(run: JsonReader | None) -> Document | None:
         "started_at": run.text("started_at"),
         "finished_at": run.optional_text("finished_at"),
         "upgraded": run.count("upgraded") + run.count("new"),
-        "failed": [_picked(part, _FAILURE) for part in run.children("failed")],
+        "failed": [part.raw for part in run.children("failed")],
         "message": run.optional_text("message") or "",
     }
 
@@ -141,11 +116,6 @@ def outbox_section(depth: OutboxStats) -> Document:
         "refused": depth.refused,
         "last_sequence": depth.last_sequence,
     }
-
-
-def _picked(part: JsonReader | None, names: tuple[str, ...]) -> Document | None:
-    """Return these members, null where an earlier version did not write one."""
-    return None if part is None else {name: part.raw.get(name) for name in names}
 
 
 def _hash(document: Mapping[str, object]) -> str:

@@ -15,7 +15,7 @@ from agent.report.events import DaemonStart, Snapshot, initial_cursor, new_event
 from agent.report.export_state import export_state_from_document
 from agent.report.outbox.outbox import Outbox, OutboxStats
 from agent.report.status.collect import collect_status
-from agent.report.status.health import Health
+from agent.report.status.document import build_status, status_document
 from agent.state.daemon_status import read_daemon_status
 from agent.state.exporter_status import (
     CLOCK_SKEW_TOLERANCE,
@@ -25,15 +25,12 @@ from agent.state.exporter_status import (
     status_entry,
 )
 from agent.state.job_status import read_job_status
-from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, minus_clamped, parse_utc_or_none
 from agent.version import VERSION
 
 _RUNS = 10
 """How many runs are read at a time: each may be as long as a machine has packages."""
-_OF_THE_RECORD = ("plan", "last_run", "services", "jobs", "daemon")
-"""What is not known where the record has not its shape: the rest is told without it."""
 
 
 class ReportSource:
@@ -62,24 +59,16 @@ class ReportSource:
         warnings: tuple[str, ...] = (),
     ) -> Document:
         """Return `maestro.report/1`; `centre` is what is remembered of the centre, `warnings` are words to add."""
-        _, status, _ = collect_status(self._store, _now(), self._run_dir)
+        status = status_document(build_status(collect_status(self._store, self._run_dir), _now()))
 
-        def made(status: Document) -> Document:
-            return report_document(
-                status,
-                host_facts(known_boot),
-                version=VERSION,
-                instance_id=instance_id,
-                outbox=outbox,
-                warnings=(*warnings, *_skew_warnings(centre)),
-            )
-
-        try:
-            return made(status)
-        except RecordError as error:
-            reasons = [*JsonReader(status, "status").texts("reasons"), str(error)]
-            unknown = {**dict.fromkeys(_OF_THE_RECORD), "health": Health.UNKNOWN.value, "reasons": reasons}
-            return made({**status, **unknown})
+        return report_document(
+            status,
+            host_facts(known_boot),
+            version=VERSION,
+            instance_id=instance_id,
+            outbox=outbox,
+            warnings=(*warnings, *_skew_warnings(centre)),
+        )
 
     def collect(self, outbox: Outbox, reach: timedelta) -> None:
         """Have wait what the record holds and was not told yet; what is taken and the mark of it go together.

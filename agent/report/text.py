@@ -1,75 +1,87 @@
-"""Documents to lines for people: a plan, a run, the history. Pure; the same documents are what `--json` prints."""
+"""Renders documents as lines for people: a plan, an outcome, the history. Pure; `--json` prints the same documents."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
+from agent.state.views import (
+    HeldView,
+    ListsView,
+    OutcomeView,
+    PackageView,
+    PlanView,
+    RebootView,
+    RunView,
+    StepView,
+    UpdateView,
+)
 
-_A_LINE, _SHOWN = 6, 60
-"""How many CVE ids stand on a line, and how many are shown at most."""
+_CVES_PER_LINE, _MAX_CVES = 6, 60
 _SIGN = {"open": "+", "shut": "-", "unknown": "?"}
 
 
-def plan_lines(plan: JsonReader) -> list[str]:
+def plan_lines(plan: PlanView) -> list[str]:
     """Render `maestro.plan/1`."""
-    lines = lists_lines(plan.child("lists"))
-    what = "security update" if plan.text("scope") == "security" else "update"
+    lines = lists_lines(plan.lists)
+    what = "security update" if plan.scope == "security" else "update"
     steps = step_lines(plan)
-    if steps or plan.child("lists").text("state") != "never":
-        lines.append(
-            f"{counted(len(steps), what)} to install{cve_suffix(plan.children('install'))}{':' if steps else '.'}"
-        )
+    if steps or plan.lists.state != "never":
+        lines.append(f"{counted(len(steps), what)} to install{cve_suffix(plan.install)}{':' if steps else '.'}")
     lines += [f"  {step}" for step in steps]
     lines += removal_lines(plan)
-    lines += held_lines(plan)
-    unfinished = [f"{part.text('package')} ({part.text('state')})" for part in plan.children("repair")]
+    lines += held_lines(plan.held)
+    unfinished = [f"{part.package} ({part.state})" for part in plan.repair]
     if unfinished:
         lines.append(f"Unfinished or broken (`maestro-agent upgrade` repairs what dpkg can): {', '.join(unfinished)}")
-    others = int(plan.number("other_updates"))
-    if others:
-        lines.append(f"{counted(others, 'other update')} on offer, not installed on their own (`upgrade --all`).")
+    if plan.other_updates:
+        count = counted(plan.other_updates, "other update")
+        lines.append(f"{count} on offer, not installed on their own (`upgrade --all`).")
     lines += unlabelled_lines(plan)
-    lines.append(reboot_line(plan.optional_child("reboot")))
-    lines.append(f"Plan {plan.text('id')}")
+    lines.append(reboot_line(plan.reboot))
+    lines.append(f"Plan {plan.id}")
     return lines
 
 
-def outcome_lines(outcome: JsonReader) -> list[str]:
+def outcome_lines(outcome: OutcomeView) -> list[str]:
     """Render `maestro.outcome/1`."""
-    lines = [f"Run {outcome.text('id')}: {outcome.text('result')}{_duration(outcome)}"]
-    if outcome.text("message"):
-        lines.append(outcome.text("message"))
-    lists = outcome.optional_child("lists")
-    lines += lists_lines(lists) if lists else []
-    changed = [*outcome.children("upgraded"), *outcome.children("new")]
-    if changed:
-        lines.append(f"{counted(len(changed), 'package')} brought to a new version{cve_suffix(changed)}:")
-    lines += [
-        f"  {name} {part.optional_text('from') or '(new)'} -> {part.text('to')}{cve_count(part)}"
-        for name, part in _named(changed)
-    ]
-    superseded = list(outcome.optional_children("superseded"))
-    planned = {f"{part.text('package')}:{part.text('architecture')}" for part in superseded}
-    if superseded:
-        lines.append(f"{counted(len(superseded), 'package')} of superseded kernels removed:")
-    lines += [f"  {name} {part.text('installed')}" for name, part in _named(superseded)]
-    lines += [
-        f"GONE {name}: an upgrade took over its last file, so dpkg removed it"
-        for name in outcome.texts("removed")
-        if name not in planned
-    ]
-    repaired = [part.text("package") for part in outcome.children("repaired")]
+    lines = [f"Run {outcome.id}: {outcome.result}{_duration(outcome)}"]
+    lines += [outcome.message] if outcome.message else []
+    lines += lists_lines(outcome.lists) if outcome.lists else []
+    lines += _changed_lines(outcome)
+    repaired = [part.package for part in outcome.repaired]
     if repaired:
         lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")
-    for failure in outcome.children("failed"):
-        lines.append(f"FAILED {failure.text('package')} ({failure.text('stage')}): {failure.text('error')}")
-    lines += held_lines(outcome)
+    lines += [f"FAILED {failure.package} ({failure.stage}): {failure.error}" for failure in outcome.failed]
+    lines += held_lines(outcome.held)
     lines += [
-        f"Kept your {name}; the package's own is beside it (.dpkg-dist or .dpkg-new)"
-        for name in outcome.texts("conffiles_kept")
+        f"Kept your {name}; the package's own is beside it (.dpkg-dist or .dpkg-new)" for name in outcome.conffiles_kept
     ]
-    if outcome.optional_text("finished_at"):
-        lines.append(reboot_line(outcome.optional_child("reboot")))
+    if outcome.finished_at:
+        lines.append(reboot_line(outcome.reboot))
     return lines
+
+
+def _changed_lines(outcome: OutcomeView) -> list[str]:
+    """List what was installed and removed."""
+    lines = []
+    if outcome.changed:
+        count = counted(len(outcome.changed), "package")
+        lines.append(f"{count} brought to a new version{cve_suffix(outcome.changed)}:")
+    lines += [
+        f"  {name} {part.installed or '(new)'} -> {part.candidate}{cve_count(part)}"
+        for name, part in zip(_names(outcome.changed), outcome.changed, strict=True)
+    ]
+    if outcome.superseded:
+        lines.append(f"{counted(len(outcome.superseded), 'package')} of superseded kernels removed:")
+    lines += [
+        f"  {name} {part.installed}" for name, part in zip(_names(outcome.superseded), outcome.superseded, strict=True)
+    ]
+    planned = {f"{part.package}:{part.architecture}" for part in outcome.superseded}
+    return lines + [
+        f"GONE {name}: an upgrade took over its last file, so dpkg removed it"
+        for name in outcome.removed
+        if name not in planned
+    ]
 
 
 def explanation_lines(document: JsonReader) -> list[str]:
@@ -88,141 +100,125 @@ def explanation_lines(document: JsonReader) -> list[str]:
     return lines
 
 
-def history_line(outcome: JsonReader) -> str:
+def history_line(run: RunView) -> str:
     """Render one run as a line of `history`."""
     counts = [
         f"{count} {word}"
         for count, word in (
-            (outcome.count("upgraded") + outcome.count("new"), "installed"),
-            (outcome.count("removed"), "removed"),
-            (outcome.count("held"), "held"),
-            (outcome.count("failed"), "failed"),
+            (run.upgraded_count, "installed"),
+            (run.removed_count, "removed"),
+            (run.held_count, "held"),
+            (len(run.failed), "failed"),
         )
         if count
     ]
-    result = outcome.text("result")
-    return f"{outcome.text('id'):<20} {outcome.text('scope'):<9} {result:<11} {', '.join(counts) or '-'}"
+    return f"{run.id:<20} {run.scope:<9} {run.result:<11} {', '.join(counts) or '-'}"
 
 
-def lists_lines(lists: JsonReader) -> list[str]:
-    """Say how far the lists can be believed, and each source that is in the way."""
-    state = lists.text("state")
+def lists_lines(lists: ListsView) -> list[str]:
+    """Render how current the package lists are, and the sources with errors."""
+    updated = format_utc(lists.updated_at) if lists.updated_at else None
     words = {
-        "fresh": f"Package lists are fresh (verified {lists.optional_text('updated_at')}).",
+        "fresh": f"Package lists are fresh (verified {updated}).",
         "partial": "Package lists of security updates are fresh, but not those of every source:",
-        "stale": f"Package lists are STALE (last verified {lists.optional_text('updated_at') or 'never'}): "
+        "stale": f"Package lists are STALE (last verified {updated or 'never'}): "
         "there may be updates that they do not show.",
         "never": "There are NO package lists of security updates: whether any are pending is not known.",
     }
-    lines = [words.get(state, f"Package lists: {state}.")]
-    lines += [_source_error(error) for error in lists.children("errors")]
-    return lines
+    lines = [words.get(lists.state, f"Package lists: {lists.state}.")]
+    return lines + [f"  {error.source}: {error.fault}: {error.detail}" for error in lists.errors]
 
 
-def held_lines(document: JsonReader) -> list[str]:
-    """List what is held back and why."""
-    count = document.count("held")
-    if not count:
+def held_lines(held: Sequence[HeldView]) -> list[str]:
+    """List held updates with their reasons."""
+    if not held:
         return []
-    lines = [f"{count} held back:"]
-    for name, held in _named(document.children("held")):
-        versions = f"{held.optional_text('installed') or '(new)'} -> {held.text('candidate')}{cve_count(held)}"
-        lines.append(f"  {name} {versions}: {held.text('why')}: {held.text('detail')}")
+    lines = [f"{len(held)} held back:"]
+    for name, part in zip(_names(held), held, strict=True):
+        versions = f"{part.installed or '(new)'} -> {part.candidate}{cve_count(part)}"
+        lines.append(f"  {name} {versions}: {part.why}: {part.detail}")
     return lines
 
 
-def removal_lines(plan: JsonReader) -> list[str]:
-    """Say which packages of superseded kernels would be removed, and which stay and why."""
-    going = [f"  {name} {part.text('installed')}" for name, part in _named(plan.optional_children("remove"))]
-    staying = [f"  {name}: {part.text('reason')}" for name, part in _named(plan.optional_children("kept"))]
+def removal_lines(plan: PlanView) -> list[str]:
+    """List obsolete kernel packages: those to remove, and those kept with the reason."""
+    going = [f"  {name} {part.installed}" for name, part in zip(_names(plan.remove), plan.remove, strict=True)]
+    staying = [f"  {name}: {part.reason}" for name, part in zip(_names(plan.kept), plan.kept, strict=True)]
     lines = [f"{counted(len(going), 'package')} of superseded kernels to remove:", *going] if going else []
     return [*lines, "Kernel packages that nothing needs, kept all the same:", *staying] if staying else lines
 
 
-def step_lines(plan: JsonReader) -> list[str]:
-    """Render the steps of a plan: package, versions, where from."""
-    lines = []
-    for name, step in _named(plan.children("install")):
-        where = "/".join(part for part in (step.text("origin"), step.text("archive")) if part)
-        installed = step.optional_text("installed") or "(new)"
-        lines.append(f"{name} {installed} -> {step.text('candidate')} ({where}){cve_count(step)}")
-    return lines
+def step_lines(plan: PlanView) -> list[str]:
+    """Render the steps of a plan: package, versions, origin."""
+    return _step_lines(plan.install)
 
 
-def unlabelled_lines(plan: JsonReader) -> list[str]:
-    """List updates that their origin does not call security updates, but that hold a security fix."""
-    found = _named(plan.optional_children("hidden_security"))
-    if not found:
-        return []
-    lines = [f"{counted(len(found), 'other update')} with a security fix all the same:"]
-    for name, update in found:
-        where = "/".join(part for part in (update.text("origin"), update.text("archive")) if part)
-        versions = f"{update.text('installed')} -> {update.text('candidate')}"
-        lines.append(f"  {name} {versions} ({where}){cve_count(update)}")
-    return lines
+def unlabelled_lines(plan: PlanView) -> list[str]:
+    """List updates with a security fix whose origin is not a security origin."""
+    lines = [f"  {line}" for line in _step_lines(plan.hidden_security)]
+    return [f"{counted(len(lines), 'other update')} with a security fix all the same:", *lines] if lines else []
 
 
-def cve_count(part: JsonReader) -> str:
-    """Say how many CVEs an update fixes, behind a comma; nothing where it is not known, or none is named."""
-    cves = part.optional_texts("cves")
-    if not cves:
+def cve_count(part: UpdateView) -> str:
+    """Return ", 2 CVEs" or ", at least 2 CVEs"; empty if unknown or none."""
+    if not part.cves:
         return ""
-    return f", {'' if part.boolean('cves_complete') else 'at least '}{counted(len(cves), 'CVE')}"
+    return f", {'' if part.cves_complete else 'at least '}{counted(len(part.cves), 'CVE')}"
 
 
-def cve_suffix(parts: Iterable[JsonReader]) -> str:
-    """Say how many CVEs updates fix together; "at least" where not every one was read to its end."""
-    found: set[str] = set()
-    complete = True
-    for part in parts:
-        if part.optional_text("installed") or part.optional_text("from"):  # what is new fixes nothing here
-            found.update(part.optional_texts("cves") or ())
-            complete = complete and part.raw.get("cves_complete") is True
+def cve_suffix(parts: Iterable[UpdateView]) -> str:
+    """Return the number of CVEs that updates fix together; "at least" if some changelog was not read completely."""
+    known = [part for part in parts if part.installed]  # a new package fixes nothing on this machine
+    found = {cve for part in known for cve in part.cves or ()}
+    complete = all(part.cves_complete for part in known)
     return f", fixing {'' if complete else 'at least '}{counted(len(found), 'CVE')}" if found else ""
 
 
 def counted(count: int, noun: str) -> str:
-    """Write a number with its noun: "No updates", "1 update", "2 updates"."""
+    """Return a number with its noun: "No updates", "1 update", "2 updates"."""
     return f"{count or 'No'} {noun}{'' if count == 1 else 's'}"
 
 
-def reboot_line(reboot: JsonReader | None) -> str:
-    """Say whether a reboot is required."""
+def reboot_line(reboot: RebootView | None) -> str:
+    """Render whether a reboot is required; None means unknown."""
     if reboot is None:
         return "Whether a reboot is required could not be seen."
-    if not reboot.boolean("required"):
+    if not reboot.required:
         return "No reboot is required."
-    packages = reboot.texts("packages")
-    by = f" by {', '.join(packages)}" if packages else ""
-    since = f" since {reboot.text('since')}" if reboot.optional_text("since") else ""
+    by = f" by {', '.join(reboot.packages)}" if reboot.packages else ""
+    since = f" since {format_utc(reboot.since)}" if reboot.since else ""
     return f"A reboot is required{by}{since}. It is never taken unasked."
 
 
-def _named(parts: Iterable[JsonReader]) -> list[tuple[str, JsonReader]]:
-    """Pair each part with its package's name, and its architecture where one name stands for several."""
-    found = list(parts)
-    names = [part.text("package") for part in found]
+def _step_lines(steps: Sequence[StepView]) -> list[str]:
+    lines = []
+    for name, step in zip(_names(steps), steps, strict=True):
+        origin = "/".join(part for part in (step.origin, step.archive) if part)
+        lines.append(f"{name} {step.installed or '(new)'} -> {step.candidate} ({origin}){cve_count(step)}")
+    return lines
+
+
+def _names(parts: Sequence[PackageView]) -> list[str]:
+    """Return each package's name, with its architecture where a name occurs more than once."""
+    names = [part.package for part in parts]
     return [
-        (name if names.count(name) == 1 else f"{name}:{part.text('architecture')}", part)
-        for name, part in zip(names, found, strict=True)
+        name if names.count(name) == 1 else f"{name}:{part.architecture}"
+        for name, part in zip(names, parts, strict=True)
     ]
 
 
 def _cve_lines(document: JsonReader) -> list[str]:
     """List CVE ids, a few a line, and no more than a screen holds."""
     cves = (document.optional_texts("cves") if document.text("subject") == "package" else None) or []
-    lines = [f"  {', '.join(cves[start : start + _A_LINE])}" for start in range(0, min(len(cves), _SHOWN), _A_LINE)]
-    if len(cves) > _SHOWN:
-        lines.append(f"  and {len(cves) - _SHOWN} more (--json)")
+    lines = [
+        f"  {', '.join(cves[start : start + _CVES_PER_LINE])}"
+        for start in range(0, min(len(cves), _MAX_CVES), _CVES_PER_LINE)
+    ]
+    if len(cves) > _MAX_CVES:
+        lines.append(f"  and {len(cves) - _MAX_CVES} more (--json)")
     at_least = "" if document.raw.get("cves_complete") else "at least "
     return [f"  fixes {at_least}{counted(len(cves), 'CVE')}, says its changelog:", *lines] if cves else []
 
 
-def _source_error(error: JsonReader) -> str:
-    return f"  {error.text('source')}: {error.text('fault')}: {error.text('detail')}"
-
-
-def _duration(outcome: JsonReader) -> str:
-    if outcome.optional_text("finished_at") is None:
-        return " (no end on record)"
-    return f" in {outcome.number('duration_s'):.0f} s"
+def _duration(outcome: OutcomeView) -> str:
+    return " (no end on record)" if outcome.duration_s is None else f" in {outcome.duration_s:.0f} s"

@@ -42,9 +42,9 @@ def daemon(told: Told) -> Iterator["subprocess.Popen[bytes]"]:
 def reporting(told: Told) -> Any:
     """Return what the senders say, as `status` reads it."""
     program = (
-        "import json, sys; from datetime import datetime, timezone; "
-        "from agent.report.status.collect import collect_status; from agent.state.store import Store; "
-        "print(json.dumps(collect_status(Store(sys.argv[1]), datetime.now(timezone.utc), sys.argv[2])[1]['reporting']))"
+        "import json, sys; from agent.report.status.collect import collect_status; "
+        "from agent.report.status.exporters import exporters_section; from agent.state.store import Store; "
+        "print(json.dumps(exporters_section(collect_status(Store(sys.argv[1]), sys.argv[2]).exporters)))"
     )
     places = [str(told.directory / "state"), str(told.directory / "run")]
     done = subprocess.run(

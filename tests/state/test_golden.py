@@ -22,8 +22,9 @@ from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, V
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import Explanation, explain_package
 from agent.core.schemas import Document
-from agent.report.status.document import RunningJob, status_document, status_lines
-from agent.report.status.runtime import CurrentBoot
+from agent.report.status.document import Status, build_status, status_document
+from agent.report.status.lines import status_lines
+from agent.report.status.observed import CurrentBoot, Observed, RunningJob
 from agent.report.text import explanation_lines, history_line, outcome_lines, plan_lines
 from agent.state.documents import (
     explanation_document,
@@ -33,6 +34,7 @@ from agent.state.documents import (
     watched_parts,
 )
 from agent.state.json_reader import JsonReader
+from agent.state.views import OutcomeView, PlanView, RebootView, RunView, StateView
 from tests.core import given
 
 GATES_SHOWN = {
@@ -196,7 +198,7 @@ def reboot(flag: Reboot | Unseen) -> Document:
 
 def status(
     made: Plan | None, last: Outcome | None, flag: Reboot | None = None, running: RunningJob | None = None
-) -> Document:
+) -> Status:
     state: Document = {
         "schema": "maestro.state/1",
         "generated_at": "2026-11-23T05:10:01Z",
@@ -204,21 +206,15 @@ def status(
         **(watched_parts(made.kernel, given.WATCHED) if made else {}),
         "plan": plan(made) if made else None,
     }
-    now = (flag.packages, flag.since.timestamp()) if flag and flag.since else None
-    present = CurrentBoot(given.BOOT, "6.1.0-18-amd64")
-    _, document = status_document(
-        read(state) if made else None,
-        read(run(last)) if last else None,
-        now,
-        now=LATER,
+    observed = Observed(
+        host="server1",
+        boot=CurrentBoot(given.BOOT, "6.1.0-18-amd64"),
+        reboot=RebootView(flag.packages, flag.since, required=True) if flag else None,
+        state=StateView(read(state)) if made else None,
+        last_run=RunView(read(run(last))) if last else None,
         running=running,
-        present=present,
     )
-    return document
-
-
-def text_of_status(document: Document) -> list[str]:
-    return status_lines(read(document), "server1", LATER)
+    return build_status(observed, LATER)
 
 
 DOCUMENTS: dict[str, Callable[[], Document]] = {
@@ -228,31 +224,33 @@ DOCUMENTS: dict[str, Callable[[], Document]] = {
     "outcome-begun": lambda: run(begun()),
     "explain": package,
     "explain-reboot": lambda: reboot(REBOOT),
-    "status": lambda: status(full_plan(), full_outcome(), REBOOT),
-    "status-never": lambda: status(None, None),
+    "status": lambda: status_document(status(full_plan(), full_outcome(), REBOOT)),
+    "status-never": lambda: status_document(status(None, None)),
 }
 TEXTS: dict[str, Callable[[], list[str]]] = {
-    "check": lambda: plan_lines(read(plan(full_plan()))),
-    "check-one": lambda: plan_lines(read(plan(given.plan(install=(given.step(),), scope=Scope.ALL)))),
-    "check-stale": lambda: plan_lines(read(plan(given.plan(lists=STALE)))),
-    "check-nothing": lambda: plan_lines(read(plan(given.plan()))),
-    "check-never": lambda: plan_lines(read(plan(never_plan()))),
-    "upgrade": lambda: outcome_lines(read(run(full_outcome()))),
-    "upgrade-one": lambda: outcome_lines(read(run(replace(up_to_date(), upgraded=(NEW,), result=Result.UPDATED)))),
-    "upgrade-up-to-date": lambda: outcome_lines(read(run(up_to_date()))),
-    "upgrade-begun": lambda: outcome_lines(read(run(begun()))),
-    "history": lambda: [history_line(read(run(made))) for made in (full_outcome(), up_to_date(), begun())],
+    "check": lambda: plan_lines(PlanView(read(plan(full_plan())))),
+    "check-one": lambda: plan_lines(PlanView(read(plan(given.plan(install=(given.step(),), scope=Scope.ALL))))),
+    "check-stale": lambda: plan_lines(PlanView(read(plan(given.plan(lists=STALE))))),
+    "check-nothing": lambda: plan_lines(PlanView(read(plan(given.plan())))),
+    "check-never": lambda: plan_lines(PlanView(read(plan(never_plan())))),
+    "upgrade": lambda: outcome_lines(OutcomeView(read(run(full_outcome())))),
+    "upgrade-one": lambda: outcome_lines(
+        OutcomeView(read(run(replace(up_to_date(), upgraded=(NEW,), result=Result.UPDATED))))
+    ),
+    "upgrade-up-to-date": lambda: outcome_lines(OutcomeView(read(run(up_to_date())))),
+    "upgrade-begun": lambda: outcome_lines(OutcomeView(read(run(begun())))),
+    "history": lambda: [history_line(RunView(read(run(made)))) for made in (full_outcome(), up_to_date(), begun())],
     "explain": lambda: explanation_lines(read(package())),
     "explain-cves": lambda: explanation_lines(read(kernel())),
     "explain-reboot": lambda: explanation_lines(read(reboot(REBOOT))),
     "explain-no-reboot": lambda: explanation_lines(read(reboot(Reboot(required=False)))),
     "explain-unseen-reboot": lambda: explanation_lines(read(reboot(Unseen(reason="Permission denied")))),
-    "status": lambda: text_of_status(status(full_plan(), full_outcome(), REBOOT)),
-    "status-healthy": lambda: text_of_status(status(given.plan(), up_to_date())),
-    "status-many": lambda: text_of_status(status(many_plan(), None)),
-    "status-never": lambda: text_of_status(status(None, None)),
-    "status-running": lambda: text_of_status(status(given.plan(), begun(), running=RunningJob(812, ("upgrade", NOW)))),
-    "status-no-source": lambda: text_of_status(status(never_plan(), None)),
+    "status": lambda: status_lines(status(full_plan(), full_outcome(), REBOOT)),
+    "status-healthy": lambda: status_lines(status(given.plan(), up_to_date())),
+    "status-many": lambda: status_lines(status(many_plan(), None)),
+    "status-never": lambda: status_lines(status(None, None)),
+    "status-running": lambda: status_lines(status(given.plan(), begun(), running=RunningJob(812, ("upgrade", NOW)))),
+    "status-no-source": lambda: status_lines(status(never_plan(), None)),
 }
 
 

@@ -1,109 +1,98 @@
-"""Reads the record for `status` and for reports, and weighs it. Light: imports nothing heavy, asks no network.
+"""Reads the record and the current boot for `status` and reports. Light: imports nothing heavy, no network.
 
-Where something of the record is damaged, that is told, and the rest without it.
+A damaged part is replaced by its reason; all other parts are kept.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timezone
 
-from agent.core.schemas import OUTCOME_SCHEMA, STATE_SCHEMA, Document
+from agent.core.schemas import OUTCOME_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
 from agent.host.machine.boot_id import boot_id
 from agent.host.reboot.flag import read_flag
 from agent.host.systemd import systemd_runs
-from agent.report.status.document import DaemonView, RunningJob, status_document, status_lines
-from agent.report.status.health import Health
-from agent.report.status.runtime import CurrentBoot
+from agent.report.status.exporters import ExporterView
+from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
 from agent.state.exporter_status import ExporterName, read_exporter_status, status_entry
 from agent.state.job_status import read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
+from agent.state.views import JobView, RebootView, RunView, StateView, job_views
 
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 
 
-def collect_status(store: Store, now: datetime, run_dir: str = RUN_DIRECTORY) -> tuple[Health, Document, list[str]]:
-    """Return how the machine stands: in a word, as `maestro.status/1`, and in words."""
-    damaged: list[str] = []
-    state = last = jobs = daemon = None
-    with _noting(damaged):
-        state = store.read(STATE, STATE_SCHEMA)
-    with _noting(damaged):
-        last = next((store.read_run(run_id, OUTCOME_SCHEMA) for run_id in store.run_ids()), None)
-    with _noting(damaged):
-        jobs = read_job_status(store)
-    with _noting(damaged):
-        daemon = _daemon(run_dir)
-    telling = _telling(run_dir, damaged)
-    # What has the right schema but not its shape shows only as it is weighed: then the rest is told without it.
-    tries = ((state, last, jobs, daemon, telling), (state, last, None, None, None), (None, None, None, None, None))
-    for found in tries[:-1]:
-        try:
-            return _weigh(store, *found, now=now, damaged=damaged)
-        except (RecordError, ValueError, OverflowError) as error:
-            damaged.append(str(error))
-    return _weigh(store, *tries[-1], now=now, damaged=damaged)
+def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
+    """Read every part once."""
+    pid = store.worker_pid()
+    jobs, running = _jobs(store)
+    return Observed(
+        host=os.uname().nodename,
+        boot=CurrentBoot(boot_id(), os.uname().release),
+        reboot=_reboot(),
+        state=_state(store),
+        last_run=_last_run(store),
+        jobs=jobs,
+        running=RunningJob(pid, running) if pid else None,
+        daemon=_daemon(run_dir),
+        exporters=_exporters(run_dir),
+    )
 
 
-@contextmanager
-def _noting(damaged: list[str]) -> Iterator[None]:
-    """Go on without what cannot be read, and note why."""
+def _state(store: Store) -> StateView | Damaged | None:
     try:
-        yield
+        found = store.read(STATE, STATE_SCHEMA)
+        return StateView(found) if found else None
     except RecordError as error:
-        damaged.append(str(error))
+        return Damaged(str(error))
 
 
-def _telling(run_dir: str, damaged: list[str]) -> JsonReader | None:
-    """Return what the senders say, each of its own listener; None where none says anything."""
-    found: Document = {}
-    for listener in ExporterName:
-        with _noting(damaged):
-            entry = status_entry(read_exporter_status(run_dir, listener), listener)
-            found |= {listener.value: entry} if entry else {}
-    return JsonReader({"exporters": found}, "telling") if found else None
+def _last_run(store: Store) -> RunView | Damaged | None:
+    try:
+        found = next((store.read_run(run_id, OUTCOME_SCHEMA) for run_id in store.run_ids()), None)
+        return RunView(found) if found else None
+    except RecordError as error:
+        return Damaged(str(error))
 
 
-def _daemon(run_dir: str) -> DaemonView | None:
-    """Return the daemon where it lives, or where systemd is to keep it alive."""
-    found = read_daemon_status(run_dir)
-    if found is not None:
-        return DaemonView(*found)
+def _jobs(store: Store) -> tuple[Mapping[str, JobView] | Damaged | None, tuple[str, datetime] | None]:
+    """Return all jobs, and the kind and start of the one that has not ended."""
+    try:
+        found = read_job_status(store)
+        return (job_views(found), running_job(found)) if found else (None, None)
+    except RecordError as error:
+        return Damaged(str(error)), None
+
+
+def _daemon(run_dir: str) -> DaemonView | Damaged | None:
+    """Return the daemon if it is alive, or if systemd should keep it alive."""
+    try:
+        found = read_daemon_status(run_dir)
+        if found is not None:
+            return DaemonView(*found)
+    except RecordError as error:
+        return Damaged(str(error))
     return DaemonView(None, None) if systemd_runs() and os.path.exists(_ENABLED) else None
 
 
-def _weigh(
-    store: Store,
-    state: JsonReader | None,
-    last: JsonReader | None,
-    jobs: JsonReader | None,
-    daemon: DaemonView | None,
-    telling: JsonReader | None,
-    *,
-    now: datetime,
-    damaged: list[str],
-) -> tuple[Health, Document, list[str]]:
-    """Return health, document and text; a record of the wrong shape shows here and raises RecordError."""
-    flag, reboot_problem = None, ""
+def _exporters(run_dir: str) -> Mapping[ExporterName, ExporterView | Damaged]:
+    """Return the exporters that have written a status since boot."""
+    found: dict[ExporterName, ExporterView | Damaged] = {}
+    for name in ExporterName:
+        try:
+            entry = status_entry(read_exporter_status(run_dir, name), name)
+            if entry:
+                found[name] = ExporterView(JsonReader(entry, f"exporters: {name.value}"))
+        except (RecordError, OverflowError) as error:
+            found[name] = Damaged(str(error))
+    return found
+
+
+def _reboot() -> RebootView | Damaged | None:
     try:
         flag = read_flag()
+        return RebootView(flag[0], datetime.fromtimestamp(flag[1], timezone.utc), required=True) if flag else None
     except OSError as error:
-        reboot_problem = f"whether a reboot is required could not be read: {error}"
-    pid = store.worker_pid()
-    health, document = status_document(
-        state,
-        last,
-        flag,
-        now=now,
-        damaged=damaged,
-        reboot_problem=reboot_problem,
-        running=RunningJob(pid, running_job(jobs) if jobs else None) if pid else None,
-        daemon=daemon,
-        jobs=jobs.child("jobs") if jobs else None,
-        telling=telling,
-        present=CurrentBoot(boot_id(), os.uname().release),
-    )
-    return health, document, status_lines(JsonReader(document, "status"), os.uname().nodename, now)
+        return Damaged(f"whether a reboot is required could not be read: {error}")

@@ -1,85 +1,78 @@
-"""What `status` says of the listeners: the centre, and others that may be on beside it. Pure and light."""
+"""What `status` shows of the exporters: endpoint, prometheus, otlp. Pure and light."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from agent.state.exporter_status import CLOCK_SKEW_TOLERANCE, ExporterName
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_age, format_human
 
-_LONG = timedelta(hours=1)
-"""How long a listener may be unreachable before a person should know."""
+_ATTENTION_AFTER = timedelta(hours=1)
+"""How long an exporter may fail before `status` asks for attention."""
+_COUNTS = {"depth": "wait", "dropped": "given up", "refused": "refused", "points_refused": "numbers refused"}
 
 
-def exporters_section(telling: JsonReader | None) -> dict[str, object] | None:
-    """Return the `reporting` of the status: each listener that is on; null where none is known to be."""
-    listeners = telling.optional_child("exporters") if telling else None
-    if listeners is None:
+class ExporterView:
+    """An exporter's entry in its status file (`agent.state.exporter_status`)."""
+
+    def __init__(self, entry: JsonReader) -> None:
+        """Read the entry.
+
+        Raises:
+            RecordError: it is malformed. OverflowError: the clock skew exceeds what a timedelta holds.
+        """
+        self.document = dict(entry.raw)
+        self.last_success_at = entry.optional_time("last_success_at")
+        self.failing_since = entry.optional_time("failing_since")
+        self.why = entry.text("why") if self.failing_since else ""
+        self.counts = {name: _count(entry, name) for name in _COUNTS}
+        """Zero for a count that is unknown: no line shows it."""
+        self.skew = timedelta(seconds=_count(entry, "skew_s"))
+        """How far this machine's clock is ahead of the endpoint's."""
+
+
+def exporters_section(exporters: Mapping[ExporterName, ExporterView]) -> dict[str, object] | None:
+    """Return the `reporting` of the status: every exporter with null for a disabled one; null if none is enabled."""
+    if not exporters:
         return None
-    found = {one.value: listeners.optional_child(one.value) for one in ExporterName}
-    return {name: dict(part.raw) if part else None for name, part in found.items()}
+    return {one.value: exporters[one].document if one in exporters else None for one in ExporterName}
 
 
-def exporter_reasons(telling: JsonReader | None, now: datetime) -> list[str]:
-    """Say which listeners have not been reached for long, and why."""
+def exporter_reasons(exporters: Mapping[ExporterName, ExporterView], now: datetime) -> list[str]:
+    """Return which exporters have failed for long, and why."""
     reasons = []
-    for one, part in _on(telling):
-        since = part.optional_time("failing_since")
-        if since is not None and now - since > _LONG:
-            told = part.optional_time("last_success_at")
-            what = "no event" if told is not None and told > since else "no report"
-            # Not how long: a report goes out anew whenever its words are others.
-            reasons.append(f"{what} has reached {one.words} since {format_human(since)}: {part.text('why')}")
+    for one, view in exporters.items():
+        since, last = view.failing_since, view.last_success_at
+        if since is not None and now - since > _ATTENTION_AFTER:
+            what = "no event" if last is not None and last > since else "no report"
+            # The start and not the age: a changed text would make the report new at every check.
+            reasons.append(f"{what} has reached {one.words} since {format_human(since)}: {view.why}")
     return reasons
 
 
-def exporter_lines(reporting: JsonReader | None, now: datetime) -> list[str]:
-    """Render the part for a person."""
-    lines = []
-    for one in ExporterName if reporting else ():
-        part = reporting.optional_child(one.value) if reporting else None
-        if part is None:
-            continue
-        told = part.optional_time("last_success_at")
-        words = f"told {format_age(told, now)}" if told else "not told yet"
-        failing = part.optional_time("failing_since")
-        if failing is not None:
-            words += f", failing for {format_age(failing, now).removesuffix(' ago')}: {part.text('why')}"
-        waiting = _count(part, "depth")
-        words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
-        words += "".join(_lost(part)) + _skew(part)
-        lines.append(f"{one.label:12} {words}")
-    return lines
+def exporter_lines(exporters: Mapping[ExporterName, ExporterView], now: datetime) -> list[str]:
+    """Render each enabled exporter."""
+    return [f"{one.label:12} {_exporter_line(view, now)}" for one, view in exporters.items()]
 
 
-def _lost(part: JsonReader) -> list[str]:
-    """Say what will never arrive there."""
-    found = []
-    for field, words in (
-        ("dropped", "given up"),
-        ("refused", "refused"),
-        ("points_refused", "numbers refused"),
-    ):
-        count = _count(part, field)
-        found += [f"; {count} {words}"] if count else []
-    return found
+def _exporter_line(view: ExporterView, now: datetime) -> str:
+    words = f"told {format_age(view.last_success_at, now)}" if view.last_success_at else "not told yet"
+    if view.failing_since is not None:
+        words += f", failing for {format_age(view.failing_since, now).removesuffix(' ago')}: {view.why}"
+    waiting = view.counts["depth"]
+    words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
+    lost = [
+        f"; {view.counts[name]} {label}" for name, label in _COUNTS.items() if name != "depth" and view.counts[name]
+    ]
+    return words + "".join(lost) + _skew(view.skew)
 
 
-def _count(part: JsonReader, field: str) -> int:
-    """Return a count; 0 where it is not known, which is then not spoken of."""
-    return 0 if part.raw.get(field) is None else int(part.number(field))
+def _count(entry: JsonReader, field: str) -> int:
+    return 0 if entry.raw.get(field) is None else int(entry.number(field))
 
 
-def _skew(part: JsonReader) -> str:
-    """Say so where the clocks are too far apart for moments to be compared."""
-    skew = timedelta(seconds=_count(part, "skew_s"))
+def _skew(skew: timedelta) -> str:
+    """Return a clock skew beyond the tolerance: times of the two machines cannot be compared then."""
     if abs(skew) <= CLOCK_SKEW_TOLERANCE:
         return ""
     return f"; this machine's clock is {abs(skew).total_seconds():.0f} s {'ahead' if skew > timedelta(0) else 'behind'}"
-
-
-def _on(telling: JsonReader | None) -> Sequence[tuple[ExporterName, JsonReader]]:
-    listeners = telling.optional_child("exporters") if telling else None
-    return [
-        (one, part) for one in ExporterName if listeners and (part := listeners.optional_child(one.value)) is not None
-    ]

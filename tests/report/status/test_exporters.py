@@ -3,7 +3,8 @@
 from datetime import datetime, timezone
 from typing import Any
 
-from agent.report.status.exporters import exporter_lines, exporter_reasons, exporters_section
+from agent.report.status.exporters import ExporterView, exporter_lines, exporter_reasons, exporters_section
+from agent.state.exporter_status import ExporterName
 from agent.state.json_reader import JsonReader
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -19,22 +20,26 @@ WELL: dict[str, Any] = {
 }
 
 
-def telling(**changes: object) -> JsonReader:
-    return JsonReader({"exporters": {"endpoint": {**WELL, **changes}}}, "telling")
+def view(**changes: object) -> ExporterView:
+    return ExporterView(JsonReader({**WELL, **changes}, "exporters"))
+
+
+def endpoint(**changes: object) -> dict[ExporterName, ExporterView]:
+    return {ExporterName.ENDPOINT: view(**changes)}
 
 
 def lines(**changes: object) -> list[str]:
-    return exporter_lines(JsonReader(exporters_section(telling(**changes)), "reporting"), NOON)
+    return exporter_lines(endpoint(**changes), NOON)
 
 
 def test_nobody_is_told_where_nothing_is_known() -> None:
-    assert exporters_section(None) is None
-    assert exporter_lines(None, NOON) == exporter_reasons(None, NOON) == []
+    assert exporters_section({}) is None
+    assert exporter_lines({}, NOON) == exporter_reasons({}, NOON) == []
 
 
 def test_a_centre_that_is_told_is_a_line() -> None:
     assert lines() == ["Endpoint     told 2 minutes ago"]
-    assert exporter_reasons(telling(), NOON) == []
+    assert exporter_reasons(endpoint(), NOON) == []
 
 
 def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
@@ -42,7 +47,7 @@ def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
 
     words = "told 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events wait"
     assert lines(**changes) == [f"Endpoint     {words}"]
-    assert exporter_reasons(telling(**changes), NOON) == []
+    assert exporter_reasons(endpoint(**changes), NOON) == []
 
 
 def test_how_much_waits_is_not_made_up_where_the_outbox_could_not_be_read() -> None:
@@ -61,7 +66,7 @@ def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
     last = {"last_success_at": "2026-11-23T09:45:00Z"}
     changes = {**last, "failing_since": "2026-11-23T09:50:00Z", "why": "Connection refused"}
 
-    (reason,) = exporter_reasons(telling(**changes), NOON)
+    (reason,) = exporter_reasons(endpoint(**changes), NOON)
 
     assert reason == "no report has reached the centre since 2026-11-23 09:50 UTC: Connection refused"
 
@@ -69,17 +74,18 @@ def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
 def test_where_states_arrive_and_events_do_not_it_is_the_events_that_are_missed() -> None:
     changes = {"failing_since": "2026-11-23T09:50:00Z", "why": "disk is full"}
 
-    (reason,) = exporter_reasons(telling(**changes), NOON)
+    (reason,) = exporter_reasons(endpoint(**changes), NOON)
 
     assert reason == "no event has reached the centre since 2026-11-23 09:50 UTC: disk is full"
 
 
 def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> None:
-    failing = {**WELL, "failing_since": "2026-11-23T11:50:00Z", "why": "no directory"}
-    otlp = {**WELL, "dropped": 7, "refused": 1, "points_refused": 40}
-    part = exporters_section(JsonReader({"exporters": {"prometheus": failing, "otlp": otlp}}, "telling"))
+    enabled = {
+        ExporterName.PROMETHEUS: view(failing_since="2026-11-23T11:50:00Z", why="no directory"),
+        ExporterName.OTLP: view(dropped=7, refused=1, points_refused=40),
+    }
 
-    found = exporter_lines(JsonReader(part, "reporting"), NOON)
+    part, found = exporters_section(enabled), exporter_lines(enabled, NOON)
 
     assert part is not None
     assert part["endpoint"] is None
@@ -90,7 +96,7 @@ def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> Non
 
 
 def test_a_reason_has_the_same_words_each_time_so_that_no_report_is_new_for_it() -> None:
-    found = telling(failing_since="2026-11-23T09:50:00Z", why="away")
+    found = endpoint(failing_since="2026-11-23T09:50:00Z", why="away")
 
     later = datetime(2026, 11, 25, tzinfo=timezone.utc)
     assert exporter_reasons(found, NOON) == exporter_reasons(found, later)

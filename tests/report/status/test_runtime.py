@@ -9,12 +9,15 @@ from agent.core.model.facts import Unseen
 from agent.core.model.kernels import UNKNOWN_KERNEL, RunningKernel
 from agent.core.reboot.services import ServiceScan
 from agent.errors import RecordError
-from agent.report.status.document import status_document, status_lines
+from agent.report.status.document import build_status
 from agent.report.status.health import Health
-from agent.report.status.runtime import CurrentBoot, runtime_section
+from agent.report.status.lines import status_lines
+from agent.report.status.observed import CurrentBoot, Observed
+from agent.report.status.runtime import Runtime
 from agent.state.documents import plan_document, watched_parts
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
+from agent.state.views import StateView
 from tests.core import given
 
 NOW = given.NOW
@@ -36,13 +39,13 @@ def record(
 
 
 def part(state: dict[str, Any] | None, present: CurrentBoot = PRESENT) -> dict[str, Any]:
-    return runtime_section(JsonReader(state, "state") if state is not None else None, present)
+    return Runtime(StateView(JsonReader(state, "state")) if state is not None else None, present).document
 
 
 def text(state: dict[str, Any]) -> list[str]:
-    health, document = status_document(JsonReader(state, "state"), None, None, now=NOW, present=PRESENT)
-    assert (health, document["reasons"]) == (Health.HEALTHY, [])
-    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
+    status = build_status(Observed(state=StateView(JsonReader(state, "state")), boot=PRESENT), NOW)
+    assert (status.health, status.attention) == (Health.HEALTHY, [])
+    lines = status_lines(status)
     return [line for line in lines if line.startswith(("Kernel", "Restart"))]
 
 
@@ -61,7 +64,7 @@ def test_what_was_seen_in_this_boot_is_told_with_when() -> None:
         (record(boot_id=None), PRESENT),
         (record(boot_id=None), CurrentBoot(None, "6.1.0-2-amd64")),
         (record(), CurrentBoot(None, "6.1.0-2-amd64")),
-        ({"generated_at": format_utc(NOW), "plan": None}, PRESENT),
+        ({name: record()[name] for name in ("generated_at", "fresh_until", "plan")}, PRESENT),
     ],
     ids=[
         "no record",

@@ -13,35 +13,46 @@ from agent.cli.main import main
 from agent.core.model.facts import Lists, ListsState
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Plan, Scope
-from agent.report.status.document import DaemonView, RunningJob, status_document, status_lines
+from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.health import Health
+from agent.report.status.lines import status_lines
+from agent.report.status.observed import DaemonView, Damaged, Observed, RunningJob
 from agent.state.documents import outcome_document, plan_document
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import STATE, Store
 from agent.state.timestamps import format_age, format_utc, parse_utc
+from agent.state.views import JobView, RebootView, RunView, StateView
 from tests.core import given
 
 NOW = given.NOW
 STALE, NEVER, PARTIAL = (
     Lists(state=state, updated_at=NOW) for state in (ListsState.STALE, ListsState.NEVER, ListsState.PARTIAL)
 )
-REBOOT = (("libc6",), NOW.timestamp())
-Weighed = tuple[Health, dict[str, Any]]
+REBOOT = RebootView(["libc6"], NOW, required=True)
 
 
-def weighed(plan: Plan | None = None, run: Outcome | None = None, *, now: datetime = NOW, **rest: Any) -> Weighed:
-    """Return what `status` says of a look made just now and a last run."""
+def built(plan: Plan | None = None, run: Outcome | None = None, *, now: datetime = NOW, **parts: Any) -> Status:
+    """Return the status after a check at `NOW` and a last run."""
     state = {
         "schema": "maestro.state/1",
         "generated_at": format_utc(NOW),
         "fresh_until": format_utc(NOW + timedelta(hours=36)),
         "plan": plan_document(plan, NOW) if plan else None,
     }
-    last = JsonReader(outcome_document(run, NOW), "run") if run else None
-    return status_document(
-        JsonReader(state, "state") if plan else None, last, rest.pop("reboot", None), now=now, **rest
-    )
+    last = RunView(JsonReader(outcome_document(run, NOW), "run")) if run else None
+    observed = {"state": StateView(JsonReader(state, "state")) if plan else None, "last_run": last, "host": "server1"}
+    return build_status(Observed(**{**observed, **parts}), now)
+
+
+def encoded(status: Status) -> dict[str, Any]:
+    return status_document(status)
+
+
+def weighed(*arguments: Any, **parts: Any) -> tuple[Health, dict[str, Any]]:
+    """Return health and document of that status."""
+    status = built(*arguments, **parts)
+    return status.health, encoded(status)
 
 
 def ended(result: Result) -> Outcome:
@@ -100,9 +111,8 @@ def test_a_run_that_did_not_come_to_its_end_wants_attention(result: Result) -> N
 def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
     upgrade = RunningJob(812, ("upgrade", given.outcome().started_at))
 
-    health, document = weighed(given.plan(), given.outcome(), running=upgrade)
-
-    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
+    status = built(given.plan(), given.outcome(), running=upgrade)
+    health, document, lines = status.health, encoded(status), status_lines(status)
 
     assert health is Health.HEALTHY
     assert document["running"]["pid"] == 812
@@ -113,8 +123,8 @@ def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
 def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
     check = RunningJob(812, ("check", NOW))
 
-    health, document = weighed(given.plan(), ended(Result.FAILED), running=check)
-    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
+    status = built(given.plan(), ended(Result.FAILED), running=check)
+    health, document, lines = status.health, encoded(status), status_lines(status)
 
     assert health is Health.ATTENTION
     assert "the last run failed" in document["reasons"][0]
@@ -173,7 +183,7 @@ def test_what_is_known_to_wait_is_told_although_the_lists_are_stale() -> None:
 
 
 def test_a_record_that_cannot_be_read_is_a_reason_of_its_own() -> None:
-    health, document = weighed(damaged=["state.json: is damaged"])
+    health, document = weighed(state=Damaged("state.json: is damaged"))
 
     assert health is Health.UNKNOWN
     assert document["reasons"] == ["state.json: is damaged"]
@@ -186,9 +196,8 @@ def test_a_record_that_cannot_be_read_is_a_reason_of_its_own() -> None:
     [None, given.plan(), given.plan(lists=STALE), given.plan(install=(given.step(),), held=(given.held("held-one"),))],
 )
 def test_the_text_says_what_the_document_says(plan: Plan | None, run: Outcome | None, reboot: Any) -> None:
-    health, document = weighed(plan, run, reboot=reboot)
-
-    lines = status_lines(JsonReader(document, "status"), "server1", NOW)
+    status = built(plan, run, reboot=reboot)
+    health, document, lines = status.health, encoded(status), status_lines(status)
 
     assert document["health"] == health.value
     assert lines[0] == f"server1: {health.value.upper()}"
@@ -202,7 +211,7 @@ def test_the_text_says_what_the_document_says(plan: Plan | None, run: Outcome | 
 def test_the_text_lists_eight_steps_and_counts_the_rest(count: int, last: str) -> None:
     plan = given.plan(install=tuple(given.step(f"p{number}") for number in range(1, count + 1)))
 
-    lines = status_lines(JsonReader(weighed(plan)[1], "status"), "server1", NOW)
+    lines = status_lines(built(plan))
 
     steps = [line.strip() for line in lines if line.startswith("             ")]
     assert len(steps) == min(count, 9)
@@ -372,14 +381,13 @@ def daemon_says(**changes: Any) -> JsonReader:
 
 
 def test_a_living_daemon_says_what_comes_next() -> None:
-    health, document = weighed(given.plan(), daemon=DaemonView(812, daemon_says()))
+    status = built(given.plan(), daemon=DaemonView(812, daemon_says()))
+    health, document = status.health, encoded(status)
 
     assert health is Health.HEALTHY
     assert (document["daemon"]["alive"], document["daemon"]["pid"]) == (True, 812)
     assert document["jobs"]["upgrade"]["next_at"] == format_utc(NOW)
-    assert "Daemon       running (pid 812): next check 2026-03-05 12:00:00 UTC" in status_lines(
-        JsonReader(document, "status"), "host", NOW
-    )
+    assert "Daemon       running (pid 812): next check 2026-03-05 12:00:00 UTC" in status_lines(status)
 
 
 def test_a_daemon_that_should_run_and_does_not_makes_all_else_unknown() -> None:
@@ -429,7 +437,9 @@ def test_a_job_that_failed_again_and_again_is_a_reason_for_attention() -> None:
     }
     once = {**entry, "failures": 1}
 
-    health, document = weighed(given.plan(), jobs=JsonReader({"check": entry, "upgrade": once}, "jobs.json"))
+    jobs = {name: JobView(JsonReader(job, "jobs.json")) for name, job in (("check", entry), ("upgrade", once))}
+
+    health, document = weighed(given.plan(), jobs=jobs)
 
     assert health is Health.ATTENTION
     assert document["reasons"] == ["check failed 3 times in a row: `journalctl -u 'maestro-agent-worker@*'`"]

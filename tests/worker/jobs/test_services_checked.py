@@ -8,8 +8,10 @@ from structlog.testing import capture_logs
 
 from agent.core.model.outcome import Result
 from agent.core.model.plan import Scope
-from agent.report.status.runtime import CurrentBoot, runtime_section
+from agent.report.status.observed import CurrentBoot
+from agent.report.status.runtime import Runtime
 from agent.state.store import STATE
+from agent.state.views import StateView
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent
 
@@ -30,7 +32,8 @@ def agent(tmp_path: Path) -> Agent:
 def told(agent: Agent) -> dict[str, Any]:
     """Return what `status` would say in the present boot."""
     state = agent.store.read(STATE, "maestro.state/1")
-    return runtime_section(state, CurrentBoot(f"boot-{agent.machine.boot}", agent.machine.running))
+    boot = CurrentBoot(f"boot-{agent.machine.boot}", agent.machine.running)
+    return Runtime(StateView(state) if state else None, boot).document
 
 
 def services(agent: Agent) -> Any:

@@ -1,0 +1,83 @@
+"""Renders the status for people; the first line alone says whether anything is wrong. Pure and light."""
+
+from datetime import datetime
+
+from agent.report.status.document import Status
+from agent.report.status.exporters import exporter_lines
+from agent.report.status.observed import DaemonView, RunningJob
+from agent.report.text import counted, cve_suffix, held_lines, reboot_line, step_lines, unlabelled_lines
+from agent.state.timestamps import format_age, format_human
+from agent.state.views import ListsView, PlanView
+
+_MAX_STEPS = 8
+
+
+def status_lines(status: Status) -> list[str]:
+    """Render all parts that exist."""
+    now, state = status.now, status.state
+    lines = [f"{status.host}: {status.health.value.upper()}"]
+    lines += [f"  ! {reason}" for reason in (*status.unknown, *status.attention)]
+    if state is not None:
+        lines.append(f"Last look    {format_human(state.generated_at)} ({format_age(state.generated_at, now)})")
+        lines += _plan_lines(state.plan, now)
+    lines += _run_lines(status)
+    lines += [*_running_lines(status.running, now), *_daemon_lines(status.daemon)]
+    lines += exporter_lines(status.exporters, now)
+    if state is not None:
+        lines += status.runtime.lines(now)
+    lines.append(f"Reboot       {reboot_line(status.reboot)}")
+    return lines
+
+
+def _run_lines(status: Status) -> list[str]:
+    run = status.last_run
+    if run is None:
+        return []
+    result = "goes on" if status.run_in_progress else run.result
+    started = f"{format_human(run.started_at)} ({format_age(run.started_at, status.now)})"
+    return [f"Last run     {started}: {result}, {run.upgraded_count} installed"]
+
+
+def _running_lines(running: RunningJob | None, now: datetime) -> list[str]:
+    if running is None:
+        return []
+    name, since = running.job or ("a job", None)
+    began = f", began {format_human(since)} ({format_age(since, now)})" if since else ""
+    return [f"At work      {name} (pid {running.pid}){began}"]
+
+
+def _daemon_lines(daemon: DaemonView | None) -> list[str]:
+    if daemon is None or daemon.pid is None:
+        return []
+    return [f"Daemon       running (pid {daemon.pid}): {daemon.fields['doing'] or 'starting'}"]
+
+
+def _plan_lines(plan: PlanView, now: datetime) -> list[str]:
+    steps = step_lines(plan)
+    nothing = "nothing" if plan.lists.state != "never" else "not known"
+    lines = [*_lists_lines(plan.lists, now), f"To install   {len(steps) or nothing}{cve_suffix(plan.install)}"]
+    lines += [f"             {step}" for step in steps[:_MAX_STEPS]] + _more(len(steps))
+    if plan.remove:
+        lines.append(f"To remove    {counted(len(plan.remove), 'package')} of superseded kernels")
+    lines.append(f"Held back    {len(plan.held) or 'nothing'}")
+    lines += [f"           {line}" for line in held_lines(plan.held)[1:]]
+    others = f"{counted(plan.other_updates, 'update')} from other origins" if plan.other_updates else "none"
+    lines.append(f"Others       {others}")
+    hidden = unlabelled_lines(plan)[1:]
+    if hidden:
+        lines.append(f"             {len(hidden)} with a security fix all the same:")
+        lines += [f"           {line}" for line in hidden[:_MAX_STEPS]] + _more(len(hidden))
+    return lines
+
+
+def _lists_lines(lists: ListsView, now: datetime) -> list[str]:
+    verified = f"verified {format_age(lists.updated_at, now)}" if lists.updated_at else "never verified"
+    return [
+        f"Lists        {'none' if lists.state == 'never' else lists.state}, {verified}",
+        *(f"             {error.source}: {error.detail}" for error in lists.errors),
+    ]
+
+
+def _more(count: int) -> list[str]:
+    hidden = count - _MAX_STEPS
+    return [f"             and {hidden} more (`maestro-agent check --no-refresh`)"] if hidden > 0 else []

@@ -1,0 +1,106 @@
+"""What `status` is built from: the parts of the record and of this boot, each a view or `Damaged`. Light."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from agent.core.schemas import Document
+from agent.report.status.exporters import ExporterView
+from agent.state.exporter_status import ExporterName
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
+from agent.state.views import JOB_NAMES, JobView, RebootView, RunView, StateView
+
+_MAX_SILENCE = timedelta(minutes=2)
+"""The daemon updates its status file every 30 s (`agent.daemon.service`)."""
+
+
+class Damaged:
+    """A part that exists and could not be read."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class CurrentBoot:
+    """The current boot and the running kernel's release; None if they could not be read."""
+
+    def __init__(self, boot_id: str | None = None, kernel: str | None = None) -> None:
+        self.boot_id = boot_id
+        self.kernel = kernel
+
+
+class RunningJob:
+    """The job that is running."""
+
+    def __init__(self, pid: int, job: tuple[str, datetime] | None) -> None:
+        self.pid = pid
+        self.job = job
+        """Its kind and its start; None if they are not on record."""
+
+    @property
+    def document(self) -> Document:
+        """Return the `running` of the status."""
+        name, since = self.job or (None, None)
+        return {"pid": self.pid, "job": name, "since": format_utc(since) if since else None}
+
+    def is_run(self, run: RunView) -> bool:
+        """Return whether the last run on record is the one in progress: that of the running upgrade."""
+        return self.job is None or (self.job[0] == "upgrade" and run.started_at >= self.job[1])
+
+
+class DaemonView:
+    """The daemon that should run on this machine."""
+
+    def __init__(self, pid: int | None, status: JsonReader | None) -> None:
+        """Take its pid and its status file (`agent.state.daemon_status`); None for both if it is dead."""
+        raw = status.raw if status else {}
+        self.pid = pid
+        self.fields = {name: raw.get(name) for name in ("version", "started_at", "seen_at", "doing")}
+        self.seen_at = status.time("seen_at") if status else None
+        self.problems = status.texts("problems") if status else []
+        """What a person has to fix."""
+        runs = status.child("next") if status else None
+        self.next_runs = {name: runs.optional_text(name) if runs else None for name in JOB_NAMES}
+
+    @property
+    def document(self) -> Document:
+        """Return the `daemon` of the status."""
+        return {"alive": self.pid is not None, "pid": self.pid, **self.fields, "problems": self.problems}
+
+    def silent_since(self, now: datetime) -> datetime | None:
+        """Return the last update of its status file if that is too long ago, else None."""
+        return self.seen_at if self.seen_at is not None and now - self.seen_at > _MAX_SILENCE else None
+
+
+class Observed:
+    """All parts; None for a part that does not exist."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "",
+        boot: CurrentBoot | None = None,
+        reboot: RebootView | Damaged | None = None,
+        state: StateView | Damaged | None = None,
+        last_run: RunView | Damaged | None = None,
+        jobs: Mapping[str, JobView] | Damaged | None = None,
+        running: RunningJob | None = None,
+        daemon: DaemonView | Damaged | None = None,
+        exporters: Mapping[ExporterName, ExporterView | Damaged] | None = None,
+    ) -> None:
+        """Take the parts; `reboot` None means that none is required."""
+        self.host = host
+        self.boot = boot or CurrentBoot()
+        self.reboot = reboot or RebootView((), None, required=False)
+        self.state = state
+        self.last_run = last_run
+        self.jobs = jobs
+        self.running = running
+        self.daemon = daemon
+        self.exporters = exporters or {}
+
+    @property
+    def damaged(self) -> list[str]:
+        """Return why parts of the record could not be read, in a fixed order."""
+        parts = (self.state, self.last_run, self.jobs, self.daemon, *self.exporters.values())
+        return [part.reason for part in parts if isinstance(part, Damaged)]

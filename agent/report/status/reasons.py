@@ -1,0 +1,76 @@
+"""Why a machine is not healthy: what makes its state unknown, and what asks for attention. Pure and light."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from agent.report.status.observed import DaemonView, Observed, RunningJob
+from agent.state.timestamps import format_age, format_human
+from agent.state.views import JobView, PlanView, RunView, StateView
+
+_CLOCK_SLACK = timedelta(minutes=5)
+_RESULTS = {"failed": "failed", "interrupted": "was interrupted", "busy": "found the package manager busy"}
+
+
+def record_reasons(observed: Observed, state: StateView | None, now: datetime) -> list[str]:
+    """Return why the record says nothing reliable: damaged, missing, or stale."""
+    if state is None:
+        return observed.damaged or ["never checked: run `maestro-agent check`"]
+    return [*observed.damaged, *_stale(state, now)]
+
+
+def daemon_reasons(daemon: DaemonView | None, now: datetime) -> list[str]:
+    """Return that the daemon is dead or hangs."""
+    if daemon is None:
+        return []
+    since = daemon.silent_since(now)
+    if since is not None:
+        return [f"the daemon has said nothing since {format_human(since)}: `systemctl status maestro-agent`"]
+    if daemon.pid is not None:
+        return []
+    return ["the daemon is not running, so nothing is done on its own: `systemctl status maestro-agent`"]
+
+
+def plan_reasons(plan: PlanView) -> list[str]:
+    """Return what the last check left to do."""
+    what = "security update" if plan.scope == "security" else "update"
+    reasons = []
+    install, held = len(plan.install), len(plan.held)
+    if install:
+        reasons.append(f"{install} {what}{'s wait' if install != 1 else ' waits'}: run `maestro-agent upgrade`")
+    if held:
+        reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back")
+    if plan.repair:
+        names = ", ".join(sorted({part.package for part in plan.repair}))
+        reasons.append(f"unfinished by dpkg or broken: {names}: run `maestro-agent upgrade`")
+    if plan.lists.state == "partial":
+        reasons.append("the lists of some package sources could not be fetched")
+    return reasons
+
+
+def run_reasons(run: RunView | None, running: RunningJob | None) -> list[str]:
+    """Return that the last run did not succeed; nothing while it is in progress."""
+    result = _RESULTS.get(run.result) if run else None
+    if run is None or result is None or (running is not None and running.is_run(run)):
+        return []
+    return [f"the last run {result}: `maestro-agent history {run.id}`"]
+
+
+def job_reasons(jobs: Mapping[str, JobView]) -> list[str]:
+    """Return the jobs that failed more than once in a row."""
+    return [
+        f"{name} failed {job.failures} times in a row: `journalctl -u 'maestro-agent-worker@*'`"
+        for name, job in jobs.items()
+        if job.failures > 1
+    ]
+
+
+def _stale(state: StateView, now: datetime) -> list[str]:
+    lists = state.plan.lists
+    if lists.state == "never":
+        return ["; ".join(error.detail for error in lists.errors) or "the package lists were never fetched"]
+    if state.generated_at > now + _CLOCK_SLACK:
+        return ["the record is from the future: is the clock right? `maestro-agent check` makes a new one"]
+    if lists.state == "stale" or state.fresh_until < now:
+        since = f"last verified {format_age(lists.updated_at, now)}" if lists.updated_at else "never verified"
+        return [f"the package lists are stale ({since}): run `maestro-agent check`"]
+    return []

@@ -1,0 +1,214 @@
+"""Read-only views of the agent's documents for `status`, `history` and reports. Light: no dataclasses, no core.
+
+Each view reads its fields once, when it is made, so that rendering cannot fail; each key is spelled here alone.
+Constructors raise RecordError if a field is missing or has the wrong type. Fields that earlier versions did not
+write are optional. The encoders are in `agent.state.documents`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from agent.core.schemas import Document
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
+
+JOB_NAMES = ("check", "upgrade")
+
+
+class PackageView:
+    """A package in any list of a document."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.package = part.text("package")
+        self.architecture = part.text("architecture")
+
+
+class UpdateView(PackageView):
+    """A version change, with what its changelog says it fixes."""
+
+    def __init__(self, part: JsonReader, installed: str = "installed", candidate: str = "candidate") -> None:
+        """Read the two versions under the given keys: outcomes call them `from` and `to`."""
+        super().__init__(part)
+        self.installed = part.optional_text(installed)
+        """None for a new package."""
+        self.candidate = part.text(candidate)
+        self.cves = part.optional_texts("cves")
+        """None if no changelog was read."""
+        self.cves_complete = part.boolean("cves_complete") if self.cves else part.raw.get("cves_complete") is True
+
+
+class StepView(UpdateView):
+    """An element of `install` or `hidden_security`."""
+
+    def __init__(self, part: JsonReader) -> None:
+        super().__init__(part)
+        self.origin = part.text("origin")
+        self.archive = part.text("archive")
+
+
+class HeldView(UpdateView):
+    """An element of `held`."""
+
+    def __init__(self, part: JsonReader) -> None:
+        super().__init__(part)
+        self.why = part.text("why")
+        self.detail = part.text("detail")
+
+
+class RemovalView(PackageView):
+    """An element of `remove`, `kept` or `superseded`."""
+
+    def __init__(self, part: JsonReader) -> None:
+        super().__init__(part)
+        self.installed = part.text("installed")
+        self.reason = part.optional_text("reason") or ""
+
+
+class RepairView:
+    """An element of `repair` or `repaired`."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.package = part.text("package")
+        self.state = part.text("state")
+
+
+class FailureView:
+    """An element of `failed`."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.package = part.text("package")
+        self.stage = part.text("stage")
+        self.error = part.text("error")
+
+
+class SourceErrorView:
+    """An element of `lists.errors`."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.source = part.text("source")
+        self.fault = part.text("fault")
+        self.detail = part.text("detail")
+
+
+class ListsView:
+    """The `lists` of a plan or an outcome."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.raw = part.raw
+        self.state = part.text("state")
+        self.updated_at = part.optional_time("updated_at")
+        self.errors = [SourceErrorView(error) for error in part.children("errors")]
+
+
+class RebootView:
+    """The `reboot` of any document; None stands for one that could not be read."""
+
+    def __init__(self, packages: Sequence[str], since: datetime | None, *, required: bool) -> None:
+        self.required = required
+        self.packages = packages
+        self.since = since
+
+    @classmethod
+    def of(cls, part: JsonReader | None) -> "RebootView | None":
+        """Return the view of a part; None for null."""
+        if part is None:
+            return None
+        return cls(part.texts("packages"), part.optional_time("since"), required=part.boolean("required"))
+
+    @property
+    def document(self) -> Document:
+        """Return the part."""
+        since = format_utc(self.since) if self.since else None
+        return {"required": self.required, "packages": list(self.packages), "since": since}
+
+
+class PlanView:
+    """`maestro.plan/1`."""
+
+    def __init__(self, plan: JsonReader) -> None:
+        self.raw = plan.raw
+        self.id = plan.text("id")
+        self.scope = plan.text("scope")
+        self.seen_at = plan.text("seen_at")
+        self.lists = ListsView(plan.child("lists"))
+        self.install = [StepView(part) for part in plan.children("install")]
+        self.held = [HeldView(part) for part in plan.children("held")]
+        self.remove = [RemovalView(part) for part in plan.optional_children("remove")]
+        self.kept = [RemovalView(part) for part in plan.optional_children("kept")]
+        self.repair = [RepairView(part) for part in plan.children("repair")]
+        self.other_updates = int(plan.number("other_updates"))
+        self.hidden_security = [StepView(part) for part in plan.optional_children("hidden_security")]
+        self.reboot = RebootView.of(plan.optional_child("reboot"))
+
+
+class StateView:
+    """`maestro.state/1`: the last check, its plan, and what ran meanwhile."""
+
+    def __init__(self, state: JsonReader) -> None:
+        self.generated_at = state.time("generated_at")
+        self.fresh_until = state.time("fresh_until")
+        self.boot_id = state.optional_text("boot_id")
+        kernel, services = state.optional_child("kernel"), state.optional_child("services")
+        newest = kernel.optional_text("newest") if kernel else None
+        self.kernel = (
+            (kernel.text("running"), newest, kernel.boolean("outdated")) if kernel and newest is not None else None
+        )
+        """Running release, newest installed release, and whether they differ; None if unknown."""
+        self.deleted_files = services.texts("deleted_files") if services else None
+        """Units that run deleted files; None if unknown."""
+        self.plan = PlanView(state.child("plan"))
+
+
+class RunView:
+    """What `status`, `history` and reports show of `maestro.outcome/1`."""
+
+    def __init__(self, run: JsonReader) -> None:
+        self.raw = run.raw
+        self.id = run.text("id")
+        self.scope = run.text("scope")
+        self.result = run.text("result")
+        self.message = run.optional_text("message") or ""
+        self.started_at = run.time("started_at")
+        self.finished_at = run.optional_time("finished_at")
+        """None if the end of the run is not on record."""
+        self.upgraded_count = run.count("upgraded") + run.count("new")
+        self.removed_count = run.count("removed")
+        self.held_count = run.count("held")
+        self.failed = [FailureView(part) for part in run.children("failed")]
+
+
+class OutcomeView(RunView):
+    """All of `maestro.outcome/1`."""
+
+    def __init__(self, run: JsonReader) -> None:
+        super().__init__(run)
+        self.duration_s = run.number("duration_s") if self.finished_at else None
+        lists = run.optional_child("lists")
+        self.lists = ListsView(lists) if lists else None
+        self.changed = [UpdateView(part, "from", "to") for key in ("upgraded", "new") for part in run.children(key)]
+        self.removed = run.texts("removed")
+        self.superseded = [RemovalView(part) for part in run.optional_children("superseded")]
+        self.repaired = [RepairView(part) for part in run.children("repaired")]
+        self.held = [HeldView(part) for part in run.children("held")]
+        self.conffiles_kept = run.texts("conffiles_kept")
+        self.reboot = RebootView.of(run.optional_child("reboot"))
+
+
+class JobView:
+    """One kind of job in `maestro.jobs/1`."""
+
+    def __init__(self, entry: JsonReader) -> None:
+        self.started_at = entry.optional_text("started_at")
+        self.finished_at = entry.optional_text("finished_at")
+        self.exit_code = entry.raw.get("exit_code")
+        self.failures = int(entry.number("failures"))
+
+
+def job_views(document: JsonReader) -> Mapping[str, JobView]:
+    """Return the jobs of `maestro.jobs/1` by name.
+
+    Raises:
+        RecordError: the document is malformed.
+    """
+    jobs = document.child("jobs")
+    return {name: JobView(entry) for name in JOB_NAMES if (entry := jobs.optional_child(name)) is not None}
