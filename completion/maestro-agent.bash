@@ -1,4 +1,4 @@
-# Completion of maestro-agent for bash. Reads the dpkg database and the record; asks no network, needs no root.
+# Bash completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
 
 _maestro_agent() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
