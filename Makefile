@@ -1,4 +1,4 @@
-# What a developer and the package need; `make help` lists it. The tests' own entry is tools/test.
+# Targets for developers and for the package build; `make help` lists them. The tests are run by tools/test.
 
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
@@ -7,14 +7,15 @@ PARTS ?=
 .PHONY: help check test test-all faults daemon-faults deb bench install install-endpoint clean
 
 help:
-	@echo "make check    lint and types"
-	@echo "make test     real packages on real machines (root)"
-	@echo "make test-all the same on every release that is supported, and on Debian testing"
-	@echo "make faults   cut power at many points of an upgrade (root)"
-	@echo "make daemon-faults  kill the daemon under its jobs, and have it upgrade itself, many times (root)"
-	@echo "make deb      build the Debian package into build/"
-	@echo "make bench    measure against the peers (root); PARTS=\"planning upgrade\" for some of it"
-	@echo "make install  install below DESTDIR, as the package does; install-endpoint: the other package"
+	@echo "make check          lint and types"
+	@echo "make test           run the tests on Debian 12 and 13 (root)"
+	@echo "make test-all       run all tests on Debian 12, 13 and testing (root)"
+	@echo "make faults         cut power at many points of an upgrade (root)"
+	@echo "make daemon-faults  kill the daemon during jobs and let the agent upgrade itself, many times (root)"
+	@echo "make deb            build the Debian packages into build/"
+	@echo "make bench          benchmark against the peers (root); PARTS=\"planning upgrade\" for some parts"
+	@echo "make install        install the agent below DESTDIR, as the package does"
+	@echo "make install-endpoint  the same for the endpoint"
 
 check:
 	tools/check
