@@ -95,6 +95,11 @@ class Held:
             detail=refusal.detail,
         )
 
+    @property
+    def refusal(self) -> Refusal:
+        """Why, as a value."""
+        return Refusal(why=self.why, detail=self.detail)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:

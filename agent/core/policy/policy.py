@@ -6,38 +6,6 @@ from enum import Enum
 
 from agent.core.policy.origins import OriginPattern
 
-RUNTIME_PACKAGES = frozenset(
-    {
-        "containerd",
-        "containerd.io",
-        "containerd-stable",
-        "docker-buildx",
-        "docker-buildx-plugin",
-        "docker-ce",
-        "docker-ce-cli",
-        "docker-ce-rootless-extras",
-        "docker-cli",
-        "docker-compose-plugin",
-        "docker-compose-v2",
-        "docker-ee",
-        "docker-engine",
-        "docker-model-plugin",
-        "docker-scan-plugin",
-        "docker.io",
-        "moby-cli",
-        "moby-containerd",
-        "moby-engine",
-        "moby-runc",
-        "runc",
-        "runc-stable",
-        "weave-net",
-    }
-)
-"""Packages of the container runtime: upgrading them means downtime, so the manifest alone moves them.
-
-They are one group: where they may be upgraded at all, it is all of those that are pending or none.
-"""
-
 
 class Conffiles(Enum):
     """What to do where dpkg would ask about a configuration file."""

@@ -6,17 +6,17 @@ from dataclasses import replace
 import apt_pkg
 
 from agent.core.model.plan import Step
-from agent.core.policy.policy import RUNTIME_PACKAGES
+from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup
 from agent.host.apt.cache import PackageCache
 
-_RUNTIME = "(container runtime)"
 
-
-def group_steps(index: PackageCache, steps: Sequence[Step]) -> tuple[Step, ...]:
+def group_steps(
+    index: PackageCache, steps: Sequence[Step], atomic: Sequence[AtomicGroup] = ATOMIC_GROUPS
+) -> tuple[Step, ...]:
     """Number the steps' groups: two steps share one if a relation of either leads to the other.
 
-    Architectures of one package always share a group, for Multi-Arch: same wants them in lock-step; so do all
-    packages of the container runtime, which go together or not at all.
+    Architectures of one package always share a group, for Multi-Arch: same wants them in lock-step; so do the
+    packages of an atomic group.
     """
     parents = list(range(len(steps)))
 
@@ -31,7 +31,8 @@ def group_steps(index: PackageCache, steps: Sequence[Step]) -> tuple[Step, ...]:
     packages = [index.cache[step.package, step.architecture] for step in steps]
     for place, package in enumerate(packages):
         places[package.id] = place
-        name = _RUNTIME if package.name in RUNTIME_PACKAGES else package.name
+        # no package's name holds a blank (deb-control(5)), so an atomic group's name is none
+        name = next((f"{group.name} group" for group in atomic if package.name in group), package.name)
         parents[find(by_name.setdefault(name, place))] = find(place)
     for place, package in enumerate(packages):
         for other in _related(index, package):

@@ -5,21 +5,19 @@ The all-at-once pass asks no second opinion where libapt's first choices already
 are the origins restricted and the updates tried singly, each rolled back by itself when it will not fit.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import apt_pkg
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
+from agent.core.packages.decide import Veto
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased
 from agent.host.apt.diagnosis import SearchScope, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
-
-Veto = Callable[[str], Refusal | None]
-"""Says why a package may not be touched even as a dependency; None where it may."""
 
 
 def resolve(

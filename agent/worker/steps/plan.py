@@ -5,13 +5,10 @@ operator's own hand in between is an ordinary case.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from agent.core.model.facts import Facts, ListsState, Unseen
-from agent.core.model.plan import Held, Plan, Refusal, Scope
-from agent.core.packages.decide import admit, build_plan, next_attempt, plan_kernel_removal
-from agent.core.packages.gates.veto import veto
-from agent.core.policy.policy import RUNTIME_PACKAGES
+from agent.core.model.plan import Plan, Refusal, Scope
+from agent.core.packages import decide as deciding
 from agent.core.ports import RefreshResult
 from agent.host import log
 from agent.worker.context import JobContext
@@ -43,7 +40,7 @@ def refresh(context: JobContext) -> RefreshResult:
 def observe_and_decide(
     context: JobContext, scope: Scope, refreshed: RefreshResult, dropped: Mapping[str, Refusal] | None = None
 ) -> Plan:
-    """Look at the machine as it is and plan; `dropped` as in `agent.core.packages.decide.admit`.
+    """Look at the machine as it is and plan; `dropped` as in `agent.core.packages.admission.admit`.
 
     Raises:
         HostError: the machine cannot be looked at.
@@ -52,28 +49,15 @@ def observe_and_decide(
 
 
 def decide(context: JobContext, scope: Scope, facts: Facts, dropped: Mapping[str, Refusal] | None = None) -> Plan:
-    """Plan from facts that were just observed: admit, resolve, settle."""
-    given_up = {name.split(":")[0]: refusal for name, refusal in (dropped or {}).items()}
-    admission = admit(context.policy, facts, scope, dropped)
-
-    def untouchable(package: str) -> Refusal | None:
-        return veto(context.policy, package) or given_up.get(package)
-
-    tried, told = admission.admitted, tuple[Held, ...]()
-    resolution = context.engine.resolve(tried, scope, untouchable)
-    while (retreat := next_attempt(context.policy, facts, scope, tried, resolution)) is not None:
-        tried, told = retreat.tried, (*told, *retreat.held)
-        given_up.update(
-            {
-                held.package: Refusal(why=held.why, detail=held.detail)
-                for held in retreat.held
-                if held.package in RUNTIME_PACKAGES
-            }
-        )
-        resolution = context.engine.resolve(tried, scope, untouchable)
-    resolution = replace(resolution, refused=(*told, *resolution.refused))
-    kernels = plan_kernel_removal(context.policy, facts, resolution.steps, untouchable)
-    return build_plan(facts, scope, admission, resolution, kernels)
+    """Plan from facts that were just observed, with the engine's resolver."""
+    engine = context.engine
+    return deciding.decide(
+        context.policy,
+        facts,
+        scope,
+        dropped or {},
+        lambda admitted, veto: engine.resolve(admitted, scope, veto),
+    )
 
 
 def record_plan(context: JobContext, plan: Plan) -> None:

@@ -9,7 +9,8 @@ import pytest
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import KernelRemoval, ObsoleteKernels
 from agent.core.model.plan import Plan, Refusal, Resolution, Scope, Why
-from agent.core.packages.decide import admit, build_plan, updates_in_scope
+from agent.core.packages.admission import admit, updates_in_scope
+from agent.core.packages.decide import build_plan
 from agent.core.packages.gates.veto import veto
 from tests.core import given
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from agent.core.model.plan import Why
+from agent.core.packages.atomic_groups import CONTAINER_RUNTIME
 from agent.core.packages.gates import registry
 from agent.core.packages.gates.registry import GATES, first_refusal
 from agent.core.packages.gates.veto import veto
-from agent.core.policy.policy import RUNTIME_PACKAGES
 from tests.core import given
 
 _SHUT: list[tuple[str, Why, dict[str, Any], dict[str, Any]]] = [
@@ -48,7 +48,7 @@ def test_of_several_shut_gates_the_first_is_the_reason(first: int) -> None:
     assert refusal.why is _SHUT[first][1]
 
 
-@pytest.mark.parametrize("package", sorted(RUNTIME_PACKAGES))
+@pytest.mark.parametrize("package", sorted(CONTAINER_RUNTIME.packages))
 def test_the_container_runtime_is_touched_only_where_the_owner_says_so(package: str) -> None:
     refusal = veto(given.policy(), package)
 

@@ -6,7 +6,8 @@ import pytest
 
 from agent.core.model.kernels import NO_KERNEL_FACTS, UNKNOWN_KERNEL, KernelFacts, KernelImage, RunningKernel
 from agent.core.model.plan import Resolution, Scope
-from agent.core.packages.decide import admit, build_plan
+from agent.core.packages.admission import admit
+from agent.core.packages.decide import build_plan
 from agent.core.packages.kernels import compare_running
 from tests.core import given
 

@@ -2,13 +2,14 @@
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal, Why
+from agent.core.packages.atomic_groups import CONTAINER_RUNTIME
 from agent.core.packages.gates.gate import Gate
-from agent.core.policy.policy import RUNTIME_PACKAGES, Policy
+from agent.core.policy.policy import Policy
 
 
 def runtime_managed(policy: Policy, package: str) -> Refusal | None:
     """Return a refusal for a package of the container runtime unless the policy includes it."""
-    if package not in RUNTIME_PACKAGES or policy.security.include_runtime:
+    if package not in CONTAINER_RUNTIME or policy.security.include_runtime:
         return None
     return Refusal(
         why=Why.RUNTIME_MANAGED,

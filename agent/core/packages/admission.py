@@ -1,0 +1,55 @@
+"""Which updates the resolver may try: one per package, every gate open, no atomic group split. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.core.model.facts import Facts, Update
+from agent.core.model.plan import Held, Refusal, Scope
+from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, held_with_group
+from agent.core.packages.gates.registry import first_refusal
+from agent.core.policy.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Which updates the resolver may try, and which are held before it runs."""
+
+    admitted: tuple[Update, ...]
+    held: tuple[Held, ...]
+
+
+def admit(
+    policy: Policy,
+    facts: Facts,
+    scope: Scope,
+    dropped: Mapping[str, Refusal] | None = None,
+    groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
+) -> Admission:
+    """Sort the updates on offer into admitted, at most one per package, and held.
+
+    `dropped` holds the packages (`name:architecture`) that this run no longer tries, each with the reason.
+    """
+    admitted: dict[tuple[str, str], Update] = {}
+    held: list[Held] = []
+    for update in updates_in_scope(facts, scope):
+        key = (update.package, update.architecture)
+        if key in admitted:
+            continue
+        refusal = (dropped or {}).get(f"{update.package}:{update.architecture}") or first_refusal(policy, update)
+        if refusal is None:
+            admitted[key] = update
+        else:
+            held.append(Held.of(update, refusal))
+    apart = held_with_group(groups, held, admitted.values())
+    kept = (update for update in admitted.values() if update not in apart)
+    return Admission(admitted=tuple(kept), held=(*held, *(Held.of(one, refusal) for one, refusal in apart.items())))
+
+
+def updates_in_scope(facts: Facts, scope: Scope) -> tuple[Update, ...]:
+    """Return the updates of a scope; with `Scope.ALL` the highest version of a package comes first.
+
+    Its security update follows, so that a higher version that is held does not hide it.
+    """
+    if scope is Scope.SECURITY:
+        return tuple(update for update in facts.updates if update.security)
+    return tuple(sorted(facts.updates, key=lambda one: (one.package, one.architecture, one.security)))

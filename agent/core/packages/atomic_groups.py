@@ -1,0 +1,79 @@
+"""Packages that are upgraded together or not at all. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agent.core.model.facts import Update
+from agent.core.model.plan import Held, Refusal, Step, Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtomicGroup:
+    """Packages of which all pending updates are installed in one transaction, or none."""
+
+    name: str
+    packages: frozenset[str]
+    why: Why
+    """The reason of those that are held back because another package of the group is."""
+
+    def __contains__(self, package: str) -> bool:
+        return package in self.packages
+
+
+CONTAINER_RUNTIME = AtomicGroup(
+    name="container runtime",
+    why=Why.RUNTIME_MANAGED,
+    packages=frozenset(
+        {
+            "containerd",
+            "containerd.io",
+            "containerd-stable",
+            "docker-buildx",
+            "docker-buildx-plugin",
+            "docker-ce",
+            "docker-ce-cli",
+            "docker-ce-rootless-extras",
+            "docker-cli",
+            "docker-compose-plugin",
+            "docker-compose-v2",
+            "docker-ee",
+            "docker-engine",
+            "docker-model-plugin",
+            "docker-scan-plugin",
+            "docker.io",
+            "moby-cli",
+            "moby-containerd",
+            "moby-engine",
+            "moby-runc",
+            "runc",
+            "runc-stable",
+            "weave-net",
+        }
+    ),
+)
+"""The container runtime. Upgrading it means downtime, so only the manifest upgrades it (`security.include_runtime`)."""
+ATOMIC_GROUPS = (CONTAINER_RUNTIME,)
+
+
+def in_any_group(groups: Iterable[AtomicGroup], package: str) -> bool:
+    """Whether a package belongs to one of these groups."""
+    return any(package in group for group in groups)
+
+
+UpdateOrStep = TypeVar("UpdateOrStep", Update, Step)
+
+
+def held_with_group(
+    groups: Iterable[AtomicGroup], held: Iterable[Held], rest: Iterable[UpdateOrStep]
+) -> dict[UpdateOrStep, Refusal]:
+    """Return which of `rest` must be held as well, because another package of their group is in `held`."""
+    held, rest = tuple(held), tuple(rest)
+    found: dict[UpdateOrStep, Refusal] = {}
+    for group in groups:
+        first = next((item for item in held if item.package in group), None)
+        if first is not None:
+            detail = f"goes together with {first.package}, which is held back ({first.why.value})"
+            refusal = Refusal(why=group.why, detail=detail)
+            found |= {item: refusal for item in rest if item.package in group}
+    return found

@@ -1,0 +1,67 @@
+"""What to try next after the resolver refused part of what was admitted. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agent.core.model.facts import Facts, Update
+from agent.core.model.plan import Held, Resolution, Scope, Step
+from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, held_with_group
+from agent.core.packages.gates.registry import first_refusal
+from agent.core.policy.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Less than was tried, after the resolver refused some of it."""
+
+    tried: tuple[Update, ...]
+    """The next request to the resolver."""
+    held: tuple[Held, ...]
+    """What that request leaves out."""
+
+
+def next_attempt(
+    policy: Policy,
+    facts: Facts,
+    scope: Scope,
+    tried: tuple[Update, ...],
+    resolution: Resolution,
+    groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
+) -> Fallback | None:
+    """Return what to try after the resolver's answer: a lower version, or less of an atomic group; None: accept it."""
+    lower = _fallbacks(policy, facts, scope, resolution.refused)
+    if lower:
+        over = {_key(update) for update in lower}
+        return Fallback(
+            tried=(*(update for update in tried if _key(update) not in over), *lower),
+            held=tuple(held for held in resolution.refused if _key(held) in over),
+        )
+    apart = held_with_group(groups, resolution.refused, resolution.steps)
+    if not apart:
+        return None
+    split = frozenset[str]().union(
+        *(group.packages for group in groups if any(step.package in group for step in apart))
+    )
+    refused = (held for held in resolution.refused if held.package in split)
+    return Fallback(
+        tried=tuple(update for update in tried if update.package not in split),
+        held=(*refused, *(Held.of(step, refusal) for step, refusal in apart.items() if not step.new)),
+    )
+
+
+def _fallbacks(policy: Policy, facts: Facts, scope: Scope, refused: Iterable[Held]) -> tuple[Update, ...]:
+    """Return the security updates of packages whose higher version the resolver refused."""
+    if scope is Scope.SECURITY:
+        return ()
+    over = {_key(item): item.candidate for item in refused}
+    return tuple(
+        update
+        for update in facts.updates
+        if update.security
+        and over.get(_key(update), update.candidate) != update.candidate
+        and first_refusal(policy, update) is None
+    )
+
+
+def _key(item: Update | Step | Held) -> tuple[str, str]:
+    return (item.package, item.architecture)

@@ -1,0 +1,62 @@
+"""Atomic groups: all pending updates of a group are in the plan, or none is."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from agent.core.model.facts import Update
+from agent.core.model.plan import Held, Plan, Refusal, Resolution, Scope, Why
+from agent.core.packages.atomic_groups import AtomicGroup
+from agent.core.packages.decide import Veto, decide
+from tests.core import given
+
+PAIR = AtomicGroup(name="pair", packages=frozenset({"engine", "shim"}), why=Why.RUNTIME_MANAGED)
+BROKEN = Refusal(why=Why.BROKEN_DEPENDENCY, detail="needs lib (>= 2)")
+
+
+def decided(*updates: Update, refused: Sequence[str] = (), groups: tuple[AtomicGroup, ...] = (PAIR,)) -> Plan:
+    """Return the plan of these updates, where the resolver refuses packages by name and whatever is vetoed."""
+
+    def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
+        found = {update: BROKEN if update.package in refused else veto(update.package) for update in admitted}
+        return Resolution(
+            steps=tuple(given.step(update.package) for update, refusal in found.items() if refusal is None),
+            refused=tuple(Held.of(update, refusal) for update, refusal in found.items() if refusal is not None),
+        )
+
+    return decide(given.policy(), given.facts(*updates), Scope.SECURITY, {}, resolve, groups)
+
+
+ALL = [given.update("a"), given.update("engine"), given.update("shim")]
+
+
+def test_a_group_of_which_nothing_is_held_is_installed() -> None:
+    assert [step.package for step in decided(*ALL).install] == ["a", "engine", "shim"]
+
+
+@pytest.mark.parametrize("refused", ["engine", "shim"])
+def test_a_package_that_the_resolver_refuses_holds_its_whole_group(refused: str) -> None:
+    plan = decided(*ALL, refused=[refused])
+
+    assert [step.package for step in plan.install] == ["a"]
+    assert {held.package: held.why for held in plan.held} == {
+        "engine": Why.RUNTIME_MANAGED,
+        "shim": Why.RUNTIME_MANAGED,
+        refused: Why.BROKEN_DEPENDENCY,
+    }
+
+
+def test_a_package_that_a_gate_holds_holds_its_whole_group() -> None:
+    plan = decided(given.update("a"), given.update("engine", on_hold=True), given.update("shim"))
+
+    assert [step.package for step in plan.install] == ["a"]
+    assert {held.package: held.why for held in plan.held} == {
+        "engine": Why.HELD_BY_ADMIN,
+        "shim": Why.RUNTIME_MANAGED,
+    }
+
+
+def test_outside_a_group_a_refused_package_holds_no_other() -> None:
+    plan = decided(*ALL, refused=["engine"], groups=())
+
+    assert [step.package for step in plan.install] == ["a", "shim"]
