@@ -167,7 +167,7 @@ def _live(store: Store, courier: EndpointExporter, counter: Counter) -> None:
 
 def _tell(courier: EndpointExporter, counter: Counter) -> None:
     told = courier.send()
-    assert not told.answer.why, told.answer.why
+    assert not told.response.why, told.response.why
     assert counter.idle.wait(10)
 
 

@@ -23,4 +23,4 @@ def run(arguments: argparse.Namespace) -> int:
         return finish_exporter(ExporterName.ENDPOINT, "", str(error))
     more = "; more wait, and go out a minute later" if delivered.more else ""
     words = f"{count_of(delivered.sent, 'message')} delivered{more}"
-    return finish_exporter(ExporterName.ENDPOINT, words, delivered.answer.why)
+    return finish_exporter(ExporterName.ENDPOINT, words, delivered.response.why)

@@ -14,6 +14,7 @@ from agent.report.document import NO_INSTANCE, report_document
 from agent.report.events import DaemonStart, Snapshot, initial_cursor, new_events, unseen_runs
 from agent.report.export_state import export_state_from_document
 from agent.report.outbox.outbox import Outbox, OutboxStats
+from agent.report.outbox.stream_state import StreamState, stream_state_from_document
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status, status_document
 from agent.state.daemon_status import read_daemon_status
@@ -70,30 +71,29 @@ class ReportSource:
             warnings=(*warnings, *_skew_warnings(centre)),
         )
 
-    def collect(self, outbox: Outbox, reach: timedelta) -> None:
-        """Have wait what the record holds and was not told yet; what is taken and the mark of it go together.
+    def enqueue_new_events(self, outbox: Outbox, reach: timedelta) -> None:
+        """Queue the events that are not in the outbox yet; events and cursor are written in one transaction.
 
-        A new outbox is told what came on record within `reach`.
+        A new outbox gets the events of the last `reach`.
         """
         seen = self._seen()
-        mark = outbox.fact("mark")
-        if not isinstance(mark, dict):
-            mark = initial_cursor(
-                seen, None if outbox.fact("begun") == "other-host" else minus_clamped(seen.now, reach)
-            )
-        new = unseen_runs(mark, seen.runs)
+        state = outbox.state
+        if state.cursor is None:
+            since = None if state.start_reason == "other-host" else minus_clamped(seen.now, reach)
+            cursor = initial_cursor(seen, since)
+        else:
+            cursor = dict(state.cursor)
+        new = unseen_runs(cursor, seen.runs)
         known = sorted(set(seen.runs).difference(new))
-        # A few runs at a time, each of which may be as long as a machine has packages.
+        # A few runs at a time: each may list every package of the machine.
         for first in range(0, max(len(new), 1), _RUNS):
             part = replace(seen, runs=[*known, *new[: first + _RUNS]])
-            events, after_them = new_events(mark, part)
-            with outbox.changing():
+            events, cursor = new_events(cursor, part)
+            with outbox.transaction() as tx:
                 for event in events:
-                    outbox.add(event.kind, event.at, event.document, seen.now)
-                if after_them != mark:
-                    outbox.keep("mark", after_them)
-                outbox.shrink(seen.now)
-            mark = after_them
+                    tx.add(event.kind, event.at, event.document, seen.now)
+                tx.state = replace(tx.state, cursor=cursor)
+                tx.enforce_limits(seen.now)
 
     def entry(self, listener: ExporterName) -> Mapping[str, object]:
         """Return what was last said of a listener; empty where nothing is known."""
@@ -107,11 +107,10 @@ class ReportSource:
         telling = exporter_status_or_none(self._run_dir, listener)
         return export_state_from_document(telling.raw.get("pulse")) if telling else ExportState()
 
-    def facts(self) -> Mapping[str, object]:
-        """Return what the sender for the centre had to remember and could not keep in its outbox."""
-        telling = exporter_status_or_none(self._run_dir, ExporterName.ENDPOINT)
-        facts = telling.raw.get("facts") if telling else None
-        return facts if isinstance(facts, dict) else {}
+    def stream_state(self) -> StreamState:
+        """Return the state that the endpoint's exporter could not write to its outbox; the default if there is none."""
+        found = exporter_status_or_none(self._run_dir, ExporterName.ENDPOINT)
+        return stream_state_from_document(found.raw.get("stream_state") if found else None)
 
     def instance(self) -> str | None:
         """Return the name of the centre's outbox as its sender said it last."""

@@ -16,7 +16,8 @@ from typing import Any
 from agent.errors import BusyError
 from agent.host.machine.facts import host_id
 from agent.report.outbox.file import open_outbox
-from agent.report.outbox.outbox import Outbox, OutboxLimits
+from agent.report.outbox.outbox import Outbox
+from agent.report.outbox.transaction import OutboxLimits
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 BOUNDS = OutboxLimits(size=1 << 30, age=timedelta(days=30))
@@ -102,14 +103,14 @@ class Sender:
     def add(self, count: int, first: int = 0, size: int = 100) -> None:
         """Have events wait that the endpoint takes whatever they hold."""
         now = datetime.now(timezone.utc)
-        with self.outbox() as outbox, outbox.changing():
+        with self.outbox() as outbox, outbox.transaction() as tx:
             for number in range(first, first + count):
-                outbox.add("test-event", now, {"number": number, "text": "x" * size}, now)
+                tx.add("test-event", now, {"number": number, "text": "x" * size}, now)
 
     @property
     def waiting(self) -> int:
         with self.outbox() as outbox:
-            return outbox.depth().events
+            return outbox.stats().events
 
     @property
     def told(self) -> Any:

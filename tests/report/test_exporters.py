@@ -271,9 +271,9 @@ def test_what_waits_for_a_collector_is_bounded_and_what_is_lost_is_told(told: To
         told.collect_to(gone)
     place = told.directory / "state/outbox/otlp"
     now = datetime.now(timezone.utc)
-    with open_outbox(str(place), host_id(), QUEUE_LIMITS, now) as outbox, outbox.changing():
+    with open_outbox(str(place), host_id(), QUEUE_LIMITS, now) as outbox, outbox.transaction() as tx:
         for number in range(10_000):
-            outbox.add("test-event", now, {"number": number, "text": "x" * 1000}, now)
+            tx.add("test-event", now, {"number": number, "text": "x" * 1000}, now)
 
     told.send()
     said = told.said("otlp")

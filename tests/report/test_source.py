@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.report.outbox.file import open_outbox
-from agent.report.outbox.outbox import OutboxLimits
+from agent.report.outbox.transaction import OutboxLimits
 from agent.report.source import ReportSource
 from agent.state.store import Store
 from tests.report.given import HOST, NOON, check, golden
@@ -28,7 +28,7 @@ def test_what_reaches_back_beyond_the_calendar_is_told_from_the_first_run(tmp_pa
     bounds = OutboxLimits(size=1_000_000, age=reach)
 
     with open_outbox(str(tmp_path / "outbox"), HOST.id, bounds, NOON) as outbox:
-        found.collect(outbox, reach)
+        found.enqueue_new_events(outbox, reach)
         assert [json.loads(event.body)["type"] for event in outbox.next_events(9, 1 << 20)][:2] == [
             "outbox-begun",
             "outcome",

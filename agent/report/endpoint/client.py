@@ -39,12 +39,12 @@ _NOT_OFFERED = frozenset({requests.codes.not_found, requests.codes.method_not_al
 class EndpointResponse:
     """What came of one request."""
 
-    verdict: ResponseClass
+    response_class: ResponseClass
     why: str = ""
     """In words; empty where there is a receipt to be read."""
     text: str = ""
     """The body, as far as it was read."""
-    settled: bool = False
+    no_content: bool = False
     """Whether all is well and there is nothing to read (204)."""
     final: bool = False
     """Whether an error is the centre's own word (RFC 9457), and not that of something between."""
@@ -87,12 +87,14 @@ class EndpointClient:
         try:
             text = json.dumps(batch, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         except (ValueError, RecursionError) as error:
-            return EndpointResponse(verdict=ResponseClass.SERVER_ERROR, why=f"what is to be sent is no JSON: {error}")
+            return EndpointResponse(
+                response_class=ResponseClass.SERVER_ERROR, why=f"what is to be sent is no JSON: {error}"
+            )
         headers = {"Idempotency-Key": uuid.uuid4().hex, "Content-Encoding": "gzip"}
         body = text.encode(errors="replace")  # a name that is no UTF-8 is half a pair, which UTF-8 does not know
         return self._ask("POST", "/v1/messages", gzip.compress(body, 9, mtime=0), headers)
 
-    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
+    def heartbeat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
         """Say that the state is still the one with this hash, in as few bytes as may be; never raises, either."""
         path = f"/v1/hosts/{host_id}/instances/{instance_id}/heartbeats/{sequence}"
         return self._ask("PUT", path, json.dumps({"hash": digest}, separators=(",", ":")).encode(), {})
@@ -109,7 +111,9 @@ class EndpointClient:
             known = any(isinstance(one, ssl.SSLCertVerificationError) for one in causes(error))
             through = "the proxy cannot be used: " if isinstance(error, requests.exceptions.ProxyError) else ""
             why = one_line(f"{through}{error_reason(error)}")
-            return EndpointResponse(verdict=ResponseClass.MISCONFIGURED if known else ResponseClass.RETRY, why=why)
+            return EndpointResponse(
+                response_class=ResponseClass.MISCONFIGURED if known else ResponseClass.RETRY, why=why
+            )
 
     def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
         response = self._session.request(
@@ -124,7 +128,7 @@ class EndpointClient:
         there = http_date(response.headers.get("Date", ""))
         skew = None if there is None else datetime.now(timezone.utc) - there
         if method == "PUT" and response.status_code == requests.codes.no_content:
-            return EndpointResponse(verdict=ResponseClass.OK, settled=True, skew=skew)
+            return EndpointResponse(response_class=ResponseClass.OK, no_content=True, skew=skew)
         meaning = classify_status(response.status_code)
         answered = meaning is ResponseClass.OK
         found = read_bounded(response, _RECEIPT_BYTES if answered else _ERROR_BYTES)
@@ -133,11 +137,11 @@ class EndpointClient:
         text = (found or b"").decode("utf-8", errors="replace")
         if answered:
             if found is not None:
-                return EndpointResponse(verdict=meaning, text=text, skew=skew)
+                return EndpointResponse(response_class=meaning, text=text, skew=skew)
             why = f"a receipt that is packed, or of more than {_RECEIPT_BYTES} bytes"
-            return EndpointResponse(verdict=ResponseClass.SERVER_ERROR, why=why, skew=skew)
+            return EndpointResponse(response_class=ResponseClass.SERVER_ERROR, why=why, skew=skew)
         return EndpointResponse(
-            verdict=meaning,
+            response_class=meaning,
             why=_problem_text(response.status_code, str(response.reason or ""), text, self._token),
             text=text,
             final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",

@@ -5,7 +5,7 @@ centre's, which need not exist; bounded, and what a bound or the collector's ans
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 
@@ -20,8 +20,10 @@ from agent.report.export_state import export_state_to_document
 from agent.report.otlp.client import OtlpOutcome, OtlpResult, OtlpTarget, post_otlp
 from agent.report.otlp.encode import OtlpRequest, Signal, encode_logs, encode_metrics
 from agent.report.otlp.headers import read_headers
+from agent.report.outbox.event import QueuedEvent, parse_event
 from agent.report.outbox.file import OUTBOX_DIRECTORY, open_outbox
-from agent.report.outbox.outbox import Outbox, OutboxLimits, OutboxStats, QueuedEvent, parse_event
+from agent.report.outbox.outbox import Outbox, OutboxStats
+from agent.report.outbox.transaction import OutboxLimits
 from agent.report.source import ReportSource, jitter, status_after_attempt
 from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE, ExporterName, write_exporter_status
 from agent.state.store import Store
@@ -97,10 +99,10 @@ class OtlpExporter:
         """Have wait what is new, and send; the numbers go first, for they are soon worth nothing."""
         try:
             with open_outbox(self._directory, host_id(), QUEUE_LIMITS, _now()) as outbox:
-                self._tidings.collect(outbox, _REACH)
+                self._tidings.enqueue_new_events(outbox, _REACH)
                 self._tell_numbers(report)
                 self._empty(outbox, report)
-                self._depth = outbox.depth()
+                self._depth = outbox.stats()
         except HostError as error:
             self._tell_numbers(report)
             self._fail(ResponseClass.SERVER_ERROR, str(error))
@@ -122,11 +124,11 @@ class OtlpExporter:
             done = self._deliver(encode_logs(messages, report))
             if done is None or done.outcome is OtlpOutcome.AGAIN:
                 return
-            with outbox.changing():
-                outbox.forget([one.sequence for one in waiting])
-                outbox.keep("refused", outbox.depth().refused + done.dropped)
+            with outbox.transaction() as tx:
+                tx.delete([one.sequence for one in waiting])
+                tx.state = replace(tx.state, refused=tx.state.refused + done.dropped)
                 if done.outcome is OtlpOutcome.DELIVERED:
-                    outbox.tell_losses(_now())
+                    tx.append_loss_event(_now())
             if done.outcome is OtlpOutcome.DROPPED:
                 return  # whatever is wrong there: not everything that waits is to go the same way at once
 
@@ -189,9 +191,9 @@ def _message(waiting: QueuedEvent, body: Document) -> Document:
 
 def _give_up(outbox: Outbox, spoilt: list[QueuedEvent]) -> None:
     if spoilt:
-        with outbox.changing():
+        with outbox.transaction() as tx:
             for one in spoilt:
-                outbox.give_up(one.sequence, one.body, "unreadable")
+                tx.drop(one.sequence, one.body, "unreadable")
 
 
 def _now() -> datetime:

@@ -1,79 +1,77 @@
-"""Opens the outbox's file, one process at a time: makes it, sets a damaged one aside, begins a stream where it must.
+"""Opens the outbox file, for one process at a time: creates and migrates it, and sets a corrupt one aside.
 
-Beside the file lies the name of its stream: a new file can so say which one came before.
+Beside the file is the name of its stream, so that a new file's first event can name the previous stream.
 """
 
+import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote
 
 from agent.errors import BusyError, HostError
-from agent.report.outbox.outbox import Outbox, OutboxLimits
+from agent.report.outbox.outbox import Outbox, load_state, store_state
+from agent.report.outbox.stream_state import StreamState
+from agent.report.outbox.transaction import OutboxLimits
+from agent.report.outbox.version_1 import stream_state_from_facts
 from agent.state.file_lock import holder_pid, try_lock
 from agent.state.safe_open import open_new
 
 OUTBOX_DIRECTORY = "outbox"
-"""Below the record's directory; the daemon's user owns it, and nobody else looks into it."""
-VOLATILE_FACTS = ("state_sequence", "told_hash", "unwanted", "batches_until")
-"""The facts that change as states are told, and that are to be given to `open_readonly` the next time."""
+"""Below the state directory; owned by the daemon's user and private to it."""
 _FILE = "outbox.sqlite"
-_VERSION = 1
-_TABLES = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+_VERSION = 2
+_STATE_TABLE = "CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL);"
+_TABLES = f"""
+{_STATE_TABLE}
 CREATE TABLE events (sequence INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE refusals (key TEXT PRIMARY KEY, at TEXT NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
 class _CorruptError(Exception):
-    """What is there is no outbox of ours."""
+    """The file is not an intact outbox."""
 
 
 @contextmanager
-def open_outbox(directory: str, host_id: str, bounds: OutboxLimits, now: datetime) -> Iterator[Outbox]:
+def open_outbox(directory: str, host_id: str, limits: OutboxLimits, now: datetime) -> Iterator[Outbox]:
     """Open the outbox for the length of the block.
 
     Raises:
-        BusyError: another process has it open. HostError: it cannot be opened or made.
+        BusyError: another process has it open. HostError: it cannot be opened or created.
     """
-    with _exclusive(directory), closing(_open_well(directory, host_id, now, bounds)) as connection:
-        yield Outbox(connection, bounds)
+    with _exclusive(directory), closing(_open_intact(directory, host_id, now, limits)) as connection:
+        yield Outbox(connection, limits)
 
 
 @contextmanager
-def open_readonly(directory: str, bounds: OutboxLimits, since: Mapping[str, object]) -> Iterator[Outbox]:
-    """Open what the file knows of its stream, where it can be read and not written, as on a full disk; without events.
-
-    Nothing of the block is kept: `since` are facts newer than the file, of which those of `VOLATILE_FACTS` count.
+def open_readonly(directory: str) -> Iterator[StreamState]:
+    """Yield the stream's state from a file that can be read but not written, as on a full disk.
 
     Raises:
-        BusyError: another process has the outbox open. HostError: the file cannot be read, or holds no stream.
+        BusyError: another process has the outbox open. HostError: the file cannot be read, or contains no stream.
     """
     path = os.path.join(directory, _FILE)
-    with _exclusive(directory), closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+    with _exclusive(directory):
         try:
-            # What a killed process had written ahead is not read: that would take a file beside this one.
-            with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as file:
-                facts = file.execute("SELECT name, value FROM facts WHERE name <> 'lost'").fetchall()
-            memory.executescript(_TABLES)
-            memory.executemany("INSERT INTO facts VALUES (?, ?)", facts)
-            outbox = Outbox(memory, bounds)
-            for name in since.keys() & set(VOLATILE_FACTS):
-                outbox.keep(name, since[name])
-        except (sqlite3.Error, OSError) as error:
+            # Without the write-ahead log of a killed process: to read that, SQLite must create a file.
+            with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as connection:
+                state = _load_facts(connection) if _version(connection) == 1 else load_state(connection)
+        except (sqlite3.Error, OSError, ValueError) as error:
             raise HostError(f"{path}: cannot be read: {error}") from error
-        if not _is_name(outbox.instance_id):
-            raise HostError(f"{path}: holds no stream")
-        yield outbox
+        except HostError as error:
+            raise HostError(f"{path}: {error}") from error
+        if not _is_uuid(state.instance_id):
+            raise HostError(f"{path}: contains no stream")
+        yield state
 
 
 @contextmanager
 def _exclusive(directory: str) -> Iterator[None]:
-    """Keep other processes out of the outbox for the length of the block; makes its directory where it is missing."""
+    """Lock other processes out for the length of the block; creates the directory where it is missing."""
     lock_path = os.path.join(directory, "lock")
     try:
         if not os.path.isdir(directory):
@@ -89,7 +87,8 @@ def _exclusive(directory: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _open_well(directory: str, host_id: str, now: datetime, bounds: OutboxLimits) -> sqlite3.Connection:
+def _open_intact(directory: str, host_id: str, now: datetime, limits: OutboxLimits) -> sqlite3.Connection:
+    """Return a connection to an intact file of this host's; a corrupt one, or another host's, is set aside."""
     path, name_path = os.path.join(directory, _FILE), os.path.join(directory, "instance")
     previous = _read_name(name_path)
     reason = "" if os.path.exists(path) else "missing" if previous else "new"
@@ -99,44 +98,48 @@ def _open_well(directory: str, host_id: str, now: datetime, bounds: OutboxLimits
         except _CorruptError:
             _set_aside(path)
             reason, connection = "corrupt", _connect(path)
-        outbox = Outbox(connection, bounds)
-        begun = outbox.fact("instance_id")
-        if begun is not None and outbox.fact("host_id") != host_id:
+        outbox = Outbox(connection, limits)
+        started = outbox.state.instance_id
+        if started and outbox.state.host_id != host_id:
             connection.close()
             _set_aside(path)
-            reason, previous, connection = "other-host", str(begun), _connect(path)
-            outbox, begun = Outbox(connection, bounds), None
-        if begun is None:
-            with outbox.changing():
-                outbox.begin(host_id, now, previous=previous, reason=reason or ("missing" if previous else "new"))
-        if begun is None or previous != begun:
-            _write_name(name_path, outbox.instance_id)
+            reason, previous, connection = "other-host", started, _connect(path)
+            outbox, started = Outbox(connection, limits), ""
+        if not started:
+            with outbox.transaction() as tx:
+                reason = reason or ("missing" if previous else "new")
+                tx.start_stream(host_id, now, previous=previous, reason=reason)
+        if previous != outbox.state.instance_id:
+            _write_name(name_path, outbox.state.instance_id)
     except (sqlite3.Error, OSError) as error:
         raise HostError(f"{path}: cannot be opened: {error}") from error
     return connection
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    """Open the file, made with its tables where it is new.
+    """Open the file: created where it is missing, migrated where it is of version 1.
 
     Raises:
-        _DamagedError: it is no outbox.
+        _CorruptError: it is not an intact outbox.
     """
     connection = sqlite3.connect(path, isolation_level=None, timeout=5)
-    # What a bad disk made of a text is found where it is read, one by one.
+    # Text that a bad disk damaged is found where it is parsed, event by event.
     connection.text_factory = lambda raw: raw.decode(errors="replace")
     try:
         os.chmod(path, 0o600)
-        connection.execute("PRAGMA auto_vacuum=FULL")  # what was sent gives its place back to the disk
+        connection.execute("PRAGMA auto_vacuum=FULL")  # gives the space of sent events back to the disk
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=0")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        version = _version(connection)
         if version == 0:
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
-        if not _is_well(connection):
+        elif version == 1:
+            _migrate(connection)
+        if not _is_intact(connection):
             raise _CorruptError
-    except (sqlite3.Error, OSError, HostError, _CorruptError) as error:
+    # ValueError: sqlite3 cannot decode its own message about a damaged schema
+    except (sqlite3.Error, OSError, HostError, ValueError, _CorruptError) as error:
         connection.close()
         if _is_damage(error):
             raise _CorruptError from error
@@ -144,21 +147,48 @@ def _connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _is_well(connection: sqlite3.Connection) -> bool:
-    """Whether all that a stream stands on is there: its name and its last number, or neither in a new file."""
+def _version(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != _VERSION or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Make a version 2 of a version 1, at once or not at all; events and refusals keep their tables."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        state = _load_facts(connection)
+        connection.execute(_STATE_TABLE)
+        store_state(connection, state)
+        connection.execute("DROP TABLE facts")
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _load_facts(connection: sqlite3.Connection) -> StreamState:
+    """Read the state of a version 1."""
+    facts: dict[str, object] = {}
+    for name, value in connection.execute("SELECT name, value FROM facts"):
+        with suppress(ValueError, TypeError, RecursionError):
+            facts[str(name)] = json.loads(value)
+    return stream_state_from_facts(facts)
+
+
+def _is_intact(connection: sqlite3.Connection) -> bool:
+    """Return whether the stream can go on: its name and last sequence are there, or neither in a new file."""
+    if _version(connection) != _VERSION or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         return False
-    outbox = Outbox(connection, OutboxLimits(size=0, age=timedelta(0)))
     (events,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
     connection.execute("SELECT key, at, answer FROM refusals LIMIT 1")
-    name, last = outbox.fact("instance_id"), outbox.fact("last_sequence")
-    if name is None and last is None:
+    state = load_state(connection)
+    if not state.instance_id and not state.last_sequence:
         return bool(events == 0)
-    return isinstance(last, int) and last >= max(events, 1) and isinstance(name, str) and _is_name(name)
+    return state.last_sequence >= max(events, 1) and _is_uuid(state.instance_id)
 
 
-def _is_name(text: str) -> bool:
+def _is_uuid(text: str) -> bool:
     try:
         return str(uuid.UUID(text)) == text
     except ValueError:
@@ -166,14 +196,12 @@ def _is_name(text: str) -> bool:
 
 
 def _is_damage(error: BaseException | None) -> bool:
-    """Whether it is the file that is wrong, and not the disk or the rights: then what waits, waits on."""
-    if isinstance(error, _CorruptError):
-        return True
-    if isinstance(error, HostError):  # what an outbox makes of SQLite's own
+    """Return whether the file is corrupt; not where the disk or the permissions are at fault: the events stay then."""
+    if isinstance(error, HostError):  # wraps SQLite's error, or that of the JSON parser
         return _is_damage(error.__cause__)
     if isinstance(error, sqlite3.OperationalError):
         return "no such" in str(error) or "already exists" in str(error) or "malformed" in str(error)
-    return isinstance(error, sqlite3.DatabaseError)
+    return isinstance(error, _CorruptError | sqlite3.DatabaseError | ValueError | TypeError | RecursionError)
 
 
 def _set_aside(path: str) -> None:

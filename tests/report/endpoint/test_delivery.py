@@ -16,7 +16,8 @@ from agent.core.schedule.slots import Interval
 from agent.report.endpoint.client import EndpointResponse
 from agent.report.endpoint.delivery import Delivery, DeliveryResult
 from agent.report.outbox.file import open_outbox
-from agent.report.outbox.outbox import Outbox, OutboxLimits
+from agent.report.outbox.outbox import Outbox
+from agent.report.outbox.transaction import OutboxLimits
 from tests.core.given import NO_CENTRE
 from tests.report.given import check_event
 
@@ -52,25 +53,25 @@ class Centre:
     """How many batches came, those that it could not read among them."""
     now: datetime = NOON
 
-    def beat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
+    def heartbeat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
         if not self.up:
-            return EndpointResponse(verdict=ResponseClass.RETRY, why="away")
+            return EndpointResponse(response_class=ResponseClass.RETRY, why="away")
         if not self.offers_beats:
-            return EndpointResponse(verdict=ResponseClass.MISCONFIGURED, why="HTTP 404", offered=False)
+            return EndpointResponse(response_class=ResponseClass.MISCONFIGURED, why="HTTP 404", offered=False)
         self.kinds.append("beat")
         assert (host_id, len(instance_id)) == (HOST, 36)
         if sequence < self.ahead:
             return EndpointResponse(
-                verdict=ResponseClass.OK, text=json.dumps(_superseded(f"h-{sequence:020}", self.ahead))
+                response_class=ResponseClass.OK, text=json.dumps(_superseded(f"h-{sequence:020}", self.ahead))
             )
         if self.states and digest == self.states[-1]["hash"]:
-            return EndpointResponse(verdict=ResponseClass.OK, settled=True)
+            return EndpointResponse(response_class=ResponseClass.OK, no_content=True)
         receipt = {"schema": "maestro.receipt/1", "results": [result(f"h-{sequence:020}")], "resend_state": True}
-        return EndpointResponse(verdict=ResponseClass.OK, text=json.dumps(receipt))
+        return EndpointResponse(response_class=ResponseClass.OK, text=json.dumps(receipt))
 
     def post(self, batch: Any) -> EndpointResponse:
         if not self.up:
-            return EndpointResponse(verdict=ResponseClass.RETRY, why="away")
+            return EndpointResponse(response_class=ResponseClass.RETRY, why="away")
         messages = batch["messages"]
         self.asked += 1
         if batch["instance_id"] != self.stream and self.stream:
@@ -78,9 +79,9 @@ class Centre:
         self.stream = batch["instance_id"]
         types = [message["body"].get("type") for message in messages]
         if set(types) & set(self.chokes):
-            return EndpointResponse(verdict=ResponseClass.REJECTED, why="HTTP 400", text="what?", final=True)
+            return EndpointResponse(response_class=ResponseClass.REJECTED, why="HTTP 400", text="what?", final=True)
         self.batches.append((self.now, len(messages)))
-        return EndpointResponse(verdict=ResponseClass.OK, text=json.dumps(self._receipt(messages)))
+        return EndpointResponse(response_class=ResponseClass.OK, text=json.dumps(self._receipt(messages)))
 
     def _receipt(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
         results = []
@@ -125,15 +126,15 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 
 
 def add(outbox: Outbox, *kinds: str, now: datetime = NOON) -> None:
-    with outbox.changing():
+    with outbox.transaction() as tx:
         for kind in kinds:
-            outbox.add(kind, now, {"text": "x" * 300}, now)
-        outbox.shrink(now)
+            tx.add(kind, now, {"text": "x" * 300}, now)
+        tx.enforce_limits(now)
 
 
 def deliver(outbox: Outbox, centre: Centre, *, digest: str = "a" * 16) -> DeliveryResult:
     report: dict[str, object] = {"schema": "maestro.report/1", "hash": digest}
-    return Delivery(outbox, HOST, POLICY, centre).run(report, lambda: centre.now)
+    return Delivery(outbox, POLICY, centre).run(report, lambda: centre.now)
 
 
 def test_a_week_of_outage_is_made_up_for_without_a_burst_above_the_rate(outbox: Outbox) -> None:
@@ -149,7 +150,7 @@ def test_a_week_of_outage_is_made_up_for_without_a_burst_above_the_rate(outbox: 
         centre.now, centre.up = now, now >= back
         attempts += now < back
         done = deliver(outbox, centre, digest=f"{added:016x}")
-        pulse = state_after(done.answer.verdict, pulse, now=now, chance=lots.random())
+        pulse = state_after(done.response.response_class, pulse, now=now, chance=lots.random())
         pulse = rate_limited(pulse, done.sent, BURST) if done.more else pulse
 
     worst = max(
@@ -218,23 +219,23 @@ def test_after_a_disk_was_restored_states_are_told_with_numbers_that_are_new(out
 
 def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_own(outbox: Outbox) -> None:
     centre = Centre(knows=frozenset({2, 3}))
-    before = outbox.instance_id
+    before = outbox.state.instance_id
     add(outbox, "outcome", "job-failed", "rebooted", "messages-lost")
-    with outbox.changing():
-        outbox.give_up(5, "", "too-old")
+    with outbox.transaction() as tx:
+        tx.drop(5, "", "too-old")
 
     first = deliver(outbox, centre)
     arrived = dict(centre.events)
     second = deliver(outbox, centre)
 
-    assert first.answer.verdict is ResponseClass.SERVER_ERROR
-    assert second.answer.verdict is ResponseClass.OK
+    assert first.response.response_class is ResponseClass.SERVER_ERROR
+    assert second.response.response_class is ResponseClass.OK
     assert sorted(arrived) == [1, 4]
     assert centre.begun[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
     event = {"schema": "maestro.event/1", "type": "outbox-begun", "at": "2026-11-23T12:00:00Z"}
     check_event({**event, "document": centre.begun[-1]})
     assert sorted(centre.events) == [1, 2, 3, 4]
-    assert outbox.depth().events == 0
+    assert outbox.stats().events == 0
 
 
 def test_a_centre_that_knows_all_sequences_already_makes_nothing_grow(outbox: Outbox) -> None:
@@ -242,8 +243,8 @@ def test_a_centre_that_knows_all_sequences_already_makes_nothing_grow(outbox: Ou
     for _ in range(20):
         deliver(outbox, Centre(knows=frozenset(range(1000))))
 
-    assert outbox.depth().events == 3
-    assert deliver(outbox, Centre()).answer.verdict is ResponseClass.OK
+    assert outbox.stats().events == 3
+    assert deliver(outbox, Centre()).response.response_class is ResponseClass.OK
 
 
 def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:
@@ -253,9 +254,9 @@ def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:
     deliver(outbox, centre)
 
     assert sorted(centre.events) == [1, 2, 4]
-    assert outbox.depth().events == 0
-    assert outbox.depth().refused == 1
-    assert outbox.refusals()[0].answer == "no"
+    assert outbox.stats().events == 0
+    assert outbox.stats().refused == 1
+    assert outbox._sql.execute("SELECT answer FROM refusals").fetchall() == [("no",)]  # noqa: SLF001
 
 
 @pytest.mark.parametrize("place", [0, 1, 7, 30])
@@ -269,10 +270,10 @@ def test_of_a_batch_that_cannot_be_read_one_message_is_given_up_and_told(place: 
     deliver(outbox, centre)
 
     lost = place + 2
-    assert done.answer.verdict is ResponseClass.OK
+    assert done.response.response_class is ResponseClass.OK
     assert sorted(centre.events) == [number for number in range(1, 34) if number != lost]
-    assert outbox.depth().events == 0
-    assert (outbox.depth().refused, outbox.depth().dropped) == (1, 0)
+    assert outbox.stats().events == 0
+    assert (outbox.stats().refused, outbox.stats().dropped) == (1, 0)
 
 
 def test_a_slow_centre_that_cannot_read_one_message_gets_all_the_others(
@@ -284,10 +285,10 @@ def test_a_slow_centre_that_cannot_read_one_message_gets_all_the_others(
 
     found = [deliver(outbox, centre) for _ in range(25)]
 
-    assert outbox.depth().events == 0
+    assert outbox.stats().events == 0
     assert sorted(centre.events) == [number for number in range(1, 94) if number != 62]
-    assert [one.answer.why for one in found if not one.sent] == ["HTTP 400"] * sum(not one.sent for one in found)
-    assert {one.answer.verdict for one in found if not one.sent} == {ResponseClass.SERVER_ERROR}
+    assert [one.response.why for one in found if not one.sent] == ["HTTP 400"] * sum(not one.sent for one in found)
+    assert {one.response.response_class for one in found if not one.sent} == {ResponseClass.SERVER_ERROR}
 
 
 def test_a_centre_that_can_read_no_message_is_not_overrun(outbox: Outbox) -> None:
@@ -297,20 +298,20 @@ def test_a_centre_that_can_read_no_message_is_not_overrun(outbox: Outbox) -> Non
     deliver(outbox, centre)
 
     assert centre.asked <= BURST + 10
-    assert outbox.depth().events > 1000 - BURST
+    assert outbox.stats().events > 1000 - BURST
 
 
 def test_the_number_of_a_state_rises_whatever_the_centre_says(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     deliver(outbox, Centre(ahead=500))
-    before = outbox.fact("state_sequence")
+    before = outbox.state.state_sequence
     centre = Centre()
     lie = [result("s-00000000000000000501", superseded(5))]
     receipt = json.dumps({"schema": "maestro.receipt/1", "results": lie, "resend_state": False})
-    monkeypatch.setattr(centre, "post", lambda _: EndpointResponse(verdict=ResponseClass.OK, text=receipt))
+    monkeypatch.setattr(centre, "post", lambda _: EndpointResponse(response_class=ResponseClass.OK, text=receipt))
 
     deliver(outbox, centre)
 
-    assert (before, outbox.fact("state_sequence")) == (500, 501)
+    assert (before, outbox.state.state_sequence) == (500, 501)
 
 
 def test_what_the_disk_did_not_keep_is_given_up_and_told(outbox: Outbox) -> None:
@@ -321,4 +322,4 @@ def test_what_the_disk_did_not_keep_is_given_up_and_told(outbox: Outbox) -> None
     deliver(outbox, centre)
 
     assert sorted(centre.events) == [1, 3, 4]
-    assert outbox.depth().dropped == 1
+    assert outbox.stats().dropped == 1

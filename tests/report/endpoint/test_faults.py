@@ -117,7 +117,7 @@ def test_a_token_may_be_a_credential(sender: Sender, tmp_path: Path) -> None:
 def show_certificate(sender: Sender, authority: Authority) -> Certificate:
     """Have the agent say who it is by a certificate, and not by a token."""
     with sender.outbox() as outbox:
-        host = outbox.fact("host_id")
+        host = outbox.state.host_id
     certificate = authority.sign(str(host), names=f"URI:urn:uuid:{host}")
     sender.configure(token_file="", client_cert=str(certificate.file), client_key=str(certificate.key))
     return certificate
@@ -139,8 +139,8 @@ def test_a_ca_that_is_not_there_is_told(sender: Sender) -> None:
 def test_a_message_that_the_centre_cannot_take_is_given_up_alone_and_told(sender: Sender, centre: Centre) -> None:
     sender.add(2)
     now = datetime.now(timezone.utc)
-    with sender.outbox() as outbox, outbox.changing():
-        outbox.add("No Kebab!", now, {}, now)
+    with sender.outbox() as outbox, outbox.transaction() as tx:
+        tx.add("No Kebab!", now, {}, now)
     sender.add(2, first=2)
 
     assert sender.send().returncode == 0
@@ -165,7 +165,7 @@ def test_a_state_that_the_centre_refuses_is_told_on_the_machine(sender: Sender) 
     store.write(STATE, record)
 
     assert refused == [1, 1]
-    assert told["why"].startswith("the centre refuses this machine's state: /updates/items/0")
+    assert told["why"].startswith("the endpoint refuses this machine's state: /updates/items/0")
     assert sender.send().returncode == 0
     assert sender.told["failing_since"] is None
 
@@ -314,7 +314,7 @@ def test_a_full_disk_keeps_no_state_from_the_centre(sender: Sender, centre: Cent
     assert told["last_success_at"] >= told["failing_since"]
     assert "outbox.sqlite: cannot be opened" in told["why"]
     assert report["outbox"] is None
-    assert report["warnings"] == [f"events cannot be told: {told['why']}"]
+    assert report["warnings"] == [f"events cannot be sent: {told['why']}"]
     assert taken == 4
     assert mended == [0, 0]
     assert numbers(centre) == [0, 1, 2, 3, 4]

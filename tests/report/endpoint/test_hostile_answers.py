@@ -50,8 +50,8 @@ class Stranger:
     def post(self) -> EndpointResponse:
         return self._ask(lambda centre: centre.post({"messages": []}))
 
-    def beat(self) -> EndpointResponse:
-        return self._ask(lambda centre: centre.beat(host_id="h", instance_id="i", sequence=1, digest="d"))
+    def heartbeat(self) -> EndpointResponse:
+        return self._ask(lambda centre: centre.heartbeat(host_id="h", instance_id="i", sequence=1, digest="d"))
 
     def _ask(self, how: Callable[[EndpointClient], EndpointResponse]) -> EndpointResponse:
         centre = EndpointClient(replace(NO_CENTRE, url=f"http://127.0.0.1:{self.port}"))
@@ -105,10 +105,10 @@ ANSWERS = some.builds(
 def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
     stranger.answer = answer
 
-    for found in (stranger.post(), stranger.beat()):
+    for found in (stranger.post(), stranger.heartbeat()):
         assert isinstance(found, EndpointResponse)
         assert len(found.text) <= 1 << 20
-        assert found.why or found.verdict is ResponseClass.OK
+        assert found.why or found.response_class is ResponseClass.OK
         assert found.why.isprintable()
 
 
@@ -142,7 +142,7 @@ def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
 
     found = stranger.post()
 
-    assert found.verdict is ResponseClass.SERVER_ERROR
+    assert found.response_class is ResponseClass.SERVER_ERROR
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - made < 20_000
     assert made >= before
 
@@ -154,7 +154,7 @@ def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkey
 
     def exchange(_method: str, _path: str, body: bytes, _headers: object) -> EndpointResponse:
         taken.append(gzip.decompress(body))
-        return EndpointResponse(verdict=ResponseClass.OK)
+        return EndpointResponse(response_class=ResponseClass.OK)
 
     centre = EndpointClient(replace(NO_CENTRE, url="http://127.0.0.1:9"))
     monkeypatch.setattr(centre, "_exchange", exchange)
@@ -164,7 +164,7 @@ def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkey
     if isinstance(text, str):
         assert taken == [b'{"x":"?"}']
     else:
-        assert (answer.verdict, taken) == (ResponseClass.SERVER_ERROR, [])
+        assert (answer.response_class, taken) == (ResponseClass.SERVER_ERROR, [])
 
 
 @pytest.mark.parametrize("name", ["token_file", "ca_file", "client_cert", "client_key"])

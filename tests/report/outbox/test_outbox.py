@@ -10,14 +10,27 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from agent.core.schedule.exports import ExportState
 from agent.errors import BusyError, HostError
+from agent.report.outbox.event import parse_event
 from agent.report.outbox.file import open_outbox, open_readonly
-from agent.report.outbox.outbox import Outbox, OutboxLimits, parse_event
+from agent.report.outbox.outbox import Outbox
+from agent.report.outbox.stream_state import (
+    Loss,
+    RefusedState,
+    StreamState,
+    continued,
+    stream_state_from_document,
+    stream_state_to_document,
+)
+from agent.report.outbox.transaction import OutboxLimits
+from tests.report.given import check_event
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -33,10 +46,10 @@ def outbox(directory: Path, *, host: str = HOST, bounds: OutboxLimits = BOUNDS) 
 
 
 def add(box: Outbox, count: int, *, now: datetime = NOON, size: int = 10, kind: str = "outcome") -> None:
-    with box.changing():
+    with box.transaction() as tx:
         for number in range(count):
-            box.add(kind, now, {"number": number, "text": "x" * size}, now)
-        box.shrink(now)
+            tx.add(kind, now, {"number": number, "text": "x" * size}, now)
+        tx.enforce_limits(now)
 
 
 def bodies(box: Outbox) -> list[dict[str, object]]:
@@ -58,25 +71,25 @@ def test_a_new_outbox_begins_its_stream_with_an_event_that_says_so(tmp_path: Pat
 def test_what_was_added_is_there_again_in_order_with_the_same_keys(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 5)
-        before, name = box.next_events(100, 1 << 20), box.instance_id
+        before, name = box.next_events(100, 1 << 20), box.state.instance_id
 
     with outbox(tmp_path) as box:
         assert box.next_events(100, 1 << 20) == before
         assert [event.sequence for event in before] == [1, 2, 3, 4, 5, 6]
-        assert box.instance_id == name
+        assert box.state.instance_id == name
         assert len({event.key for event in before}) == 6
 
 
 def test_what_was_answered_is_gone_and_its_number_is_never_used_again(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 2)
-        with box.changing():
-            box.forget([1, 2, 3])
+        with box.transaction() as tx:
+            tx.delete([1, 2, 3])
 
     with outbox(tmp_path) as box:
         add(box, 1)
         assert sequences(box) == [4]
-        assert (box.depth().events, box.depth().last_sequence, box.depth().dropped) == (1, 4, 0)
+        assert (box.stats().events, box.stats().last_sequence, box.stats().dropped) == (1, 4, 0)
 
 
 def test_a_batch_holds_at_least_one_event_however_large(tmp_path: Path) -> None:
@@ -89,11 +102,11 @@ def test_a_batch_holds_at_least_one_event_however_large(tmp_path: Path) -> None:
 
 def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
-        with pytest.raises(ZeroDivisionError), box.changing():  # noqa: PT012 - the block is what fails
-            box.add("outcome", NOON, {}, NOON)
-            box.keep("mark", 1 // 0)
+        with pytest.raises(ZeroDivisionError), box.transaction() as tx:  # noqa: PT012 - the block is what fails
+            tx.add("outcome", NOON, {}, NOON)
+            tx.state = replace(tx.state, last_sequence=1 // 0)
         assert sequences(box) == [1]
-        assert box.fact("mark") is None
+        assert box.state.last_sequence == 1
 
 
 def test_what_a_bound_forces_out_is_counted_and_told_as_one_event(tmp_path: Path) -> None:
@@ -102,10 +115,10 @@ def test_what_a_bound_forces_out_is_counted_and_told_as_one_event(tmp_path: Path
             add(box, 5, size=1000)
         kept = sequences(box)
         assert kept == list(range(kept[0], 102))
-        assert box.depth().size <= 20_000
-        with box.changing():
-            assert box.tell_losses(NOON)
-            assert not box.tell_losses(NOON)
+        assert box.stats().size <= 20_000
+        with box.transaction() as tx:
+            assert tx.append_loss_event(NOON)
+            assert not tx.append_loss_event(NOON)
         told = bodies(box)[-1]
 
     assert told["type"] == "messages-lost"
@@ -121,14 +134,14 @@ def test_a_clock_that_leaps_ahead_makes_nothing_old_for_a_day(tmp_path: Path) ->
     wrong = NOON + timedelta(days=4000)
     with outbox(tmp_path) as box:
         add(box, 3)
-        with box.changing():
-            box.shrink(wrong)
+        with box.transaction() as tx:
+            tx.enforce_limits(wrong)
             assert sequences(box) == [1, 2, 3, 4]
-            box.shrink(NOON + timedelta(minutes=5))  # it was set right, and goes on
+            tx.enforce_limits(NOON + timedelta(minutes=5))  # it was set right, and goes on
             for day in range(1, 30):
-                box.shrink(NOON + timedelta(days=day, minutes=5))
+                tx.enforce_limits(NOON + timedelta(days=day, minutes=5))
                 assert sequences(box) == [1, 2, 3, 4]
-            box.shrink(NOON + timedelta(days=30, minutes=5))
+            tx.enforce_limits(NOON + timedelta(days=30, minutes=5))
 
         assert sequences(box) == []
 
@@ -136,11 +149,11 @@ def test_a_clock_that_leaps_ahead_makes_nothing_old_for_a_day(tmp_path: Path) ->
 def test_a_clock_that_stays_ahead_is_believed_after_a_day(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 3)
-        with box.changing():
+        with box.transaction() as tx:
             for hours in (0, 12, 23):
-                box.shrink(NOON + timedelta(days=4000, hours=hours))
+                tx.enforce_limits(NOON + timedelta(days=4000, hours=hours))
                 assert sequences(box) == [1, 2, 3, 4]
-            box.shrink(NOON + timedelta(days=4001))
+            tx.enforce_limits(NOON + timedelta(days=4001))
 
         assert sequences(box) == []
 
@@ -148,11 +161,11 @@ def test_a_clock_that_stays_ahead_is_believed_after_a_day(tmp_path: Path) -> Non
 def test_losses_that_could_not_be_told_either_are_part_of_the_next_word_on_them(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=OutboxLimits(size=1 << 20, age=timedelta(hours=1))) as box:
         add(box, 3)
-        with box.changing():
-            box.shrink(NOON + timedelta(hours=2))  # 1 to 4 are lost
-            box.tell_losses(NOON + timedelta(hours=2))  # 5 says so
-            box.shrink(NOON + timedelta(hours=4))  # and is lost itself
-            box.tell_losses(NOON + timedelta(hours=4))
+        with box.transaction() as tx:
+            tx.enforce_limits(NOON + timedelta(hours=2))  # 1 to 4 are lost
+            tx.append_loss_event(NOON + timedelta(hours=2))  # 5 says so
+            tx.enforce_limits(NOON + timedelta(hours=4))  # and is lost itself
+            tx.append_loss_event(NOON + timedelta(hours=4))
         (told,) = bodies(box)
 
     assert told["document"] == {"count": 5, "first_sequence": 1, "last_sequence": 5, "reason": "too-old"}
@@ -167,7 +180,7 @@ def test_a_week_of_events_without_a_centre_takes_no_more_disk_than_the_bound(tmp
 
     on_disk = sum(file.stat().st_size for file in (tmp_path / "outbox").iterdir())
     with outbox(tmp_path, bounds=bounds) as box:
-        depth = box.depth()
+        depth = box.stats()
     print(f"{on_disk} bytes on disk for {depth.size} of {bounds.size}, {depth.dropped} of 2101 dropped")
     assert on_disk < 2 * bounds.size
     assert depth.dropped + depth.events == 2101
@@ -186,12 +199,12 @@ def test_a_damaged_file_is_set_aside_and_a_new_stream_tells_which_one_came_befor
     content: bytes, tmp_path: Path
 ) -> None:
     with outbox(tmp_path) as box:
-        first = box.instance_id
+        first = box.state.instance_id
     (tmp_path / "outbox/outbox.sqlite").write_bytes(content)
 
     with outbox(tmp_path) as box:
         (begun,) = bodies(box)
-        assert box.instance_id != first
+        assert box.state.instance_id != first
 
     assert begun["document"] == {"previous_instance_id": first, "reason": "corrupt"}
     assert (tmp_path / "outbox/outbox.sqlite.unreadable").read_bytes()[:5000] == content[:5000]
@@ -200,7 +213,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_stream_tells_which_one_came_befor
 def test_a_file_with_any_page_overwritten_still_opens(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 100, size=400)
-        name = box.instance_id
+        name = box.state.instance_id
     whole = (tmp_path / "outbox/outbox.sqlite").read_bytes()
     lots = random.Random(5)  # noqa: S311 - chance, no secret
 
@@ -218,7 +231,7 @@ def test_a_file_with_any_page_overwritten_still_opens(tmp_path: Path) -> None:
 
 def test_an_outbox_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
-        first = box.instance_id
+        first = box.state.instance_id
     (tmp_path / "outbox/outbox.sqlite").unlink()
 
     with outbox(tmp_path) as box:
@@ -230,11 +243,11 @@ def test_an_outbox_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
 def test_a_cloned_disk_begins_a_stream_of_its_own(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 3)
-        first = box.instance_id
+        first = box.state.instance_id
 
     with outbox(tmp_path, host=OTHER_HOST) as box:
         (begun,) = bodies(box)
-        assert box.instance_id != first
+        assert box.state.instance_id != first
 
     assert begun["document"] == {"previous_instance_id": first, "reason": "other-host"}
 
@@ -242,7 +255,8 @@ def test_a_cloned_disk_begins_a_stream_of_its_own(tmp_path: Path) -> None:
 def test_only_one_process_has_it_open(tmp_path: Path) -> None:
     program = (
         "import sys, datetime; sys.path.insert(0, sys.argv[1])\n"
-        "from agent.report.outbox.file import open_outbox\nfrom agent.report.outbox.outbox import OutboxLimits\n"
+        "from agent.report.outbox.file import open_outbox\n"
+        "from agent.report.outbox.transaction import OutboxLimits\n"
         "now = datetime.datetime.now(datetime.timezone.utc)\n"
         "with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=9, age=datetime.timedelta(9)), now):\n"
         "    print('open', flush=True); sys.stdin.read()\n"
@@ -253,7 +267,7 @@ def test_only_one_process_has_it_open(tmp_path: Path) -> None:
         assert other.stdout.readline() == "open\n"
         with pytest.raises(BusyError, match=f"pid {other.pid}"), outbox(tmp_path):
             pass
-        with pytest.raises(BusyError, match=f"pid {other.pid}"), open_readonly(str(tmp_path / "outbox"), BOUNDS, {}):
+        with pytest.raises(BusyError, match=f"pid {other.pid}"), open_readonly(str(tmp_path / "outbox")):
             pass
         other.communicate()
 
@@ -273,29 +287,32 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
         assert sequences(box) == [1, 2, 3, 4, 5, 6]
 
 
-def test_what_a_file_knows_of_its_stream_is_recalled_without_events_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+def test_readonly_file_yields_its_state_and_stays_as_it_is(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 5)
-        with box.changing():
-            box.give_up(3, "", "too-old")
-            box.keep("told_hash", "old")
-        before = box.instance_id
+        with box.transaction() as tx:
+            tx.drop(3, "", "too-old")
+            tx.state = replace(tx.state, sent_hash="old", state_sequence=6)
+        before = box.state
+    content = (tmp_path / "outbox/outbox.sqlite").read_bytes()
 
-    with open_readonly(str(tmp_path / "outbox"), BOUNDS, {"told_hash": "new", "state_sequence": 7}) as box:
-        with box.changing():
-            again = box.next_state_sequence()
-            lost = box.tell_losses(NOON)
-        assert (box.instance_id, box.fact("told_hash"), again, lost) == (before, "new", 8, False)
-        assert sequences(box) == []
+    with open_readonly(str(tmp_path / "outbox")) as state:
+        assert state == before
+    assert (tmp_path / "outbox/outbox.sqlite").read_bytes() == content
 
-    with outbox(tmp_path) as box:
-        assert (box.instance_id, box.fact("told_hash"), box.fact("state_sequence")) == (before, "old", None)
-        assert sequences(box) == [1, 2, 4, 5, 6]
-        assert box.fact("lost") is not None
+
+def test_state_that_was_sent_meanwhile_continues_the_one_on_disk() -> None:
+    on_disk = StreamState(instance_id="a", last_sequence=9, state_sequence=6, sent_hash="old")
+    kept = replace(on_disk, last_sequence=0, state_sequence=8, sent_hash="new")
+
+    assert continued(on_disk, kept) == replace(on_disk, state_sequence=8, sent_hash="new")
+    assert continued(on_disk, replace(kept, instance_id="b")) == on_disk
+    assert continued(on_disk, replace(kept, state_sequence=5)) == on_disk
+    assert continued(on_disk, StreamState()) == on_disk
 
 
 @pytest.mark.parametrize("held", [None, b"", b"nonsense" * 1000, b"a directory"])
-def test_where_no_stream_is_there_is_none_to_recall(tmp_path: Path, held: bytes | None) -> None:
+def test_readonly_without_a_stream_fails(tmp_path: Path, held: bytes | None) -> None:
     path = tmp_path / "outbox/outbox.sqlite"
     path.parent.mkdir()
     if held == b"a directory":
@@ -303,7 +320,7 @@ def test_where_no_stream_is_there_is_none_to_recall(tmp_path: Path, held: bytes 
     elif held is not None:
         path.write_bytes(held)
 
-    with pytest.raises(HostError, match=r"outbox\.sqlite"), open_readonly(str(path.parent), BOUNDS, {}):
+    with pytest.raises(HostError, match=r"outbox\.sqlite"), open_readonly(str(path.parent)):
         pass
 
 
@@ -324,31 +341,30 @@ def test_a_file_that_cannot_be_opened_is_no_damaged_one(tmp_path: Path) -> None:
         pass
 
 
-def test_the_last_hundred_refusals_are_kept_with_their_answers(tmp_path: Path) -> None:
+def test_last_hundred_rejections_are_kept_with_their_answers(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
-        with box.changing():
+        with box.transaction() as tx:
             for number in range(130):
-                box.refuse(f"e-{number:030}", "y" * 5000, NOON + timedelta(seconds=number))
-        refusals = box.refusals()
-        assert box.depth().refused == 130
+                tx.record_rejection(f"e-{number:030}", "y" * 5000, NOON + timedelta(seconds=number))
+        refusals = box._sql.execute("SELECT key, answer FROM refusals ORDER BY at DESC").fetchall()  # noqa: SLF001
 
     assert len(refusals) == 100
-    assert refusals[0].key == f"e-{129:030}"
-    assert len(refusals[0].answer) == 2000
+    assert refusals[0] == (f"e-{129:030}", "y" * 2000)
 
 
 WRITER = """
 import sys, datetime
 sys.path.insert(0, sys.argv[1])
+from dataclasses import replace
 from agent.report.outbox.file import open_outbox
-from agent.report.outbox.outbox import OutboxLimits
+from agent.report.outbox.transaction import OutboxLimits
 now = datetime.datetime.now(datetime.timezone.utc)
 with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=1 << 30, age=datetime.timedelta(9)), now) as box:
     while True:
-        with box.changing():
-            box.add("outcome", now, {"text": "x" * 300}, now)
-            box.keep("mark", box.depth().last_sequence)
-        print(box.depth().last_sequence, flush=True)
+        with box.transaction() as tx:
+            tx.add("outcome", now, {"text": "x" * 300}, now)
+            tx.state = replace(tx.state, cursor={"last": tx.state.last_sequence})
+        print(box.stats().last_sequence, flush=True)
 """
 
 
@@ -368,7 +384,7 @@ def test_whatever_was_added_before_a_kill_is_there_after_it(tmp_path: Path) -> N
             found = sequences(box)
             assert found == list(range(1, len(found) + 1))
             assert len(found) >= said
-            assert box.fact("mark") == len(found)
+            assert (box.state.cursor or {"last": 1})["last"] == len(found)
 
 
 def test_the_files_are_for_the_owner_alone(tmp_path: Path) -> None:
@@ -397,9 +413,9 @@ def test_an_event_that_the_disk_has_spoilt_can_be_given_up(tmp_path: Path, bad: 
 
     with outbox(tmp_path, bounds=OutboxLimits(size=500, age=timedelta(days=30))) as box:
         add(box, 0)
-        assert box.depth().dropped == 4
-        with box.changing():
-            box.begin(HOST, NOON, previous=None, reason="rolled-back")
+        assert box.stats().dropped == 4
+        with box.transaction() as tx:
+            tx.start_stream(HOST, NOON, previous=None, reason="rolled-back")
 
 
 def test_an_event_of_numbers_that_json_does_not_know_is_none() -> None:
@@ -414,14 +430,16 @@ def test_an_event_of_numbers_that_json_does_not_know_is_none() -> None:
     assert parse_event("[" * 100_000) is None
 
 
-def test_what_is_remembered_of_losses_and_was_spoilt_stops_nothing(tmp_path: Path) -> None:
-    with outbox(tmp_path) as box, box.changing():
-        box.keep("lost", {"cpunt": 1, "first_sequence": 1, "last_sequence": 1, "reason": "too-old"})
+def test_damaged_loss_in_the_state_stops_nothing(tmp_path: Path) -> None:
+    lost = {"cpunt": 1, "first_sequence": 1, "last_sequence": 1, "reason": "too-old"}
+    with outbox(tmp_path):
+        pass
+    spoil(tmp_path, "UPDATE state SET document = json_set(document, '$.lost', json(?))", json.dumps(lost))
 
     with outbox(tmp_path, bounds=OutboxLimits(size=500, age=timedelta(days=30))) as box:
         add(box, 10)
-        with box.changing():
-            assert box.tell_losses(NOON)
+        with box.transaction() as tx:
+            assert tx.append_loss_event(NOON)
         assert bodies(box)[-1]["document"]["count"] > 1  # type: ignore[index]
 
 
@@ -429,16 +447,141 @@ def test_an_age_longer_than_the_calendar_is_no_bound(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=OutboxLimits(size=1_000_000, age=timedelta(days=999_999))) as box:
         add(box, 2)
 
-        assert box.depth().events == 3
+        assert box.stats().events == 3
 
 
-def test_a_file_without_its_facts_is_set_aside(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP TABLE state",
+        "DELETE FROM state",
+        "UPDATE state SET document = substr(document, 2)",
+        "UPDATE state SET document = '[]'",
+        "UPDATE state SET document = json_set(document, '$.instance_id', 7)",
+        "UPDATE state SET document = json_set(document, '$.last_sequence', 1)",
+    ],
+)
+def test_file_without_an_intact_state_is_set_aside(damage: str, tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 1)
-    spoil(tmp_path, "DROP TABLE facts")
+    spoil(tmp_path, damage)
 
     with outbox(tmp_path) as box:
-        assert box.fact("begun") == "corrupt"
+        assert box.state.start_reason == "corrupt"
+
+
+def test_every_member_of_the_state_survives_the_disk(tmp_path: Path) -> None:
+    state = StreamState(
+        instance_id="7c1d4d34-8d5c-4c0c-9d51-5d3a2f0f2b11",
+        host_id=HOST,
+        start_reason="new",
+        last_sequence=1,
+        cursor={"runs": ["20261123T100000Z"], "open": []},
+        lost=Loss(count=2, first_sequence=3, last_sequence=9, reason="too-old"),
+        dropped=4,
+        refused=5,
+        limits_checked_at=NOON,
+        clock_jumped_at=NOON + timedelta(days=1),
+        url="https://endpoint.example.org",
+        state_sequence=7,
+        sent_hash="a" * 16,
+        refused_state=RefusedState(hash="b" * 16, until=NOON, why="/updates: too long"),
+        batches_until=NOON,
+        batch_limit=250,
+        export_state=ExportState(last=NOON, failures=3, not_before=NOON),
+        last_attempt={"why": "HTTP 503", "skew_s": -2},
+    )
+    default = StreamState()
+    assert [field.name for field in fields(state) if getattr(state, field.name) == getattr(default, field.name)] == []
+
+    with outbox(tmp_path) as box, box.transaction() as tx:
+        tx.state = state
+
+    with outbox(tmp_path) as box:
+        assert box.state == state
+    assert stream_state_from_document(stream_state_to_document(default)) == default
+
+
+@pytest.fixture
+def version_1(tmp_path: Path) -> Path:
+    """Return the directory of an outbox as commit 8f639af wrote it."""
+    directory = tmp_path / "outbox"
+    directory.mkdir(mode=0o700)
+    with sqlite3.connect(directory / "outbox.sqlite") as connection:
+        connection.executescript((CHECKOUT / "tests/golden/outbox-1.sql").read_text())
+    (directory / "instance").write_text(f"{VERSION_1.instance_id}\n")
+    return tmp_path
+
+
+VERSION_1 = StreamState(
+    instance_id="ee8da807-370a-45b9-a8fb-2d24cb6a3712",
+    host_id=HOST,
+    start_reason="other-centre",
+    last_sequence=5,
+    cursor={
+        "runs": ["20261123T100000Z"],
+        "open": [],
+        "jobs": {"check": "2026-11-23T11:00:00Z"},
+        "boot_id": "b0000000-0000-4000-8000-000000000001",
+        "booted_at": "2026-11-23T09:00:00Z",
+        "reboot": None,
+        "daemon": None,
+    },
+    lost=Loss(count=1, first_sequence=3, last_sequence=3, reason="too-old"),
+    dropped=1,
+    refused=1,
+    limits_checked_at=NOON,
+    clock_jumped_at=datetime(2026, 11, 20, 12, tzinfo=timezone.utc),
+    url="https://endpoint.example.org",
+    state_sequence=7,
+    sent_hash="a" * 16,
+    refused_state=RefusedState(hash="b" * 16, until=NOON + timedelta(days=1), why="/updates: too long"),
+    batches_until=NOON + timedelta(days=1),
+    batch_limit=250,
+    export_state=ExportState(last=NOON - timedelta(minutes=5), failures=3, not_before=NOON + timedelta(minutes=10)),
+    last_attempt={
+        "last_success_at": "2026-11-23T11:00:00Z",
+        "failing_since": "2026-11-23T11:30:00Z",
+        "why": "HTTP 503 Busy",
+        "skew_s": -2,
+    },
+)
+
+
+def test_file_of_version_1_is_migrated_once_and_loses_nothing(version_1: Path) -> None:
+    for _ in range(2):
+        with outbox(version_1) as box:
+            assert box.state == VERSION_1
+            assert sequences(box) == [1, 4, 5]
+            assert [event.key[:6] for event in box.next_events(9, 1 << 20)] == ["e-61e5", "e-9b9f", "e-f899"]
+            assert box._sql.execute("SELECT key, answer FROM refusals").fetchall() == [(f"e-{0:032}", "no")]  # noqa: SLF001
+            check_event(bodies(box)[0])  # the schema has its old reason still
+
+
+def test_file_of_version_1_is_read_from_a_full_disk_too(version_1: Path) -> None:
+    with open_readonly(str(version_1 / "outbox")) as state:
+        assert state == VERSION_1
+
+
+def test_migration_is_done_whole_or_not_at_all(version_1: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("agent.report.outbox.file.store_state", fail)
+        with pytest.raises(HostError, match="full"), outbox(version_1):
+            pass
+
+    with outbox(version_1) as box:
+        assert box.state == VERSION_1
+
+
+@pytest.mark.parametrize("name", ["instance_id", "last_sequence"])
+def test_file_of_version_1_without_its_stream_is_set_aside(name: str, version_1: Path) -> None:
+    spoil(version_1, "UPDATE facts SET value = 'rubbish' WHERE name = ?", name)
+
+    with outbox(version_1) as box:
+        assert box.state.start_reason == "corrupt"
 
 
 def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
@@ -447,7 +590,7 @@ def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
 
     for bounds, reading in (
         ("1 << 30", "len(box.next_events(500, 1_000_000)) > 0"),
-        ("1 << 25", "not box.shrink(NOON)"),
+        ("1 << 25", "not tx.enforce_limits(NOON)"),
     ):
         code = READING.format(directory=str(tmp_path / "outbox"), bounds=bounds, reading=reading)
         done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
@@ -457,14 +600,14 @@ def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
 READING = """
 import resource
 from datetime import datetime, timedelta, timezone
-from agent.report.outbox.outbox import OutboxLimits
 from agent.report.outbox.file import open_outbox
+from agent.report.outbox.transaction import OutboxLimits
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 bounds = OutboxLimits(size={bounds}, age=timedelta(days=30))
 with open_outbox("{directory}", "11111111-2222-4333-8444-555555555555", bounds, NOON) as box:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with box.changing():
+    with box.transaction() as tx:
         assert {reading}
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
