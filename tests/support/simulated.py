@@ -243,7 +243,7 @@ class Simulated:
         if self.before_remove:
             self.before_remove.popleft()()
         if any(self._version(one.package) != int(one.version) for one in removals):
-            raise ChangedError("no longer what the plan was made for")
+            raise ChangedError("changed since the plan was made")
         for one in removals:
             if self.fails.get(one.package) is Stage.REMOVE:
                 return {one.package: "installed pre-removal script returned error exit status 1"}
@@ -343,7 +343,7 @@ class Simulated:
             state = self.packages.get(step.package)
             installed = state.version if state is not None else None
             if installed != step.installed or (step.package, step.candidate) not in allowed:
-                raise ChangedError(f"{step.package} {step.candidate} is no longer what the plan was made for")
+                raise ChangedError(f"{step.package} {step.candidate} changed since the plan was made")
 
     def _judge_lists(self, now: datetime, refreshed: RefreshResult) -> Lists:
         security = {error.source: error.security for error in self.refresh_errors}

@@ -1,4 +1,4 @@
-"""What libapt calls while it downloads, with nothing said and nobody asked; whoever wants more, overrides."""
+"""Silent, non-interactive progress callbacks for libapt downloads; subclasses override what they need."""
 
 import apt_pkg
 
@@ -6,9 +6,9 @@ from agent.core.ports import StopReason
 
 
 class AcquireProgress:
-    """Listens to a download, and cancels it once a stop is asked for."""
+    """Cancels a download when a stop is requested."""
 
-    # libapt writes these as it goes.
+    # Set by libapt.
     current_bytes = 0
     total_bytes = 0
     current_items = 0
@@ -18,20 +18,20 @@ class AcquireProgress:
         self._stop = stop
 
     def start(self) -> None:
-        """Begin; nothing to set up."""
+        """Do nothing."""
 
     def stop(self) -> None:
-        """End; nothing to tear down."""
+        """Do nothing."""
 
     def media_change(self, _medium: str, _drive: str) -> bool:
-        """Refuse to wait for somebody to change a disc."""
+        """Return False: do not wait for a media change."""
         return False
 
     def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Take note of nothing: the result is read from the items afterwards."""
+        """Do nothing: results are read from the items afterwards."""
 
     fetch = done = fail = ims_hit
 
     def pulse(self, _owner: apt_pkg.Acquire) -> bool:
-        """Return False, which cancels, once a stop was asked for."""
+        """Return False, which cancels the download, after a stop request."""
         return not self._stop()

@@ -1,4 +1,4 @@
-"""Opens libapt's view of the packages: configuration, sources, cache, and which index files may be believed."""
+"""Opens libapt's package cache: configuration, sources, dependency marks, and which index files are trusted."""
 
 import warnings
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _AT_REST = {"installed", "not-installed", "config-files"}
-"""States in which dpkg has nothing left to do for a package."""
-_REFUSED = -32768
-"""The priority that keeps libapt from ever choosing a version (apt_preferences(5) reserves below -1)."""
+"""States without pending work for dpkg."""
+_NEVER = -32768
+"""Pin priority at which libapt never chooses a version (apt_preferences(5): negative)."""
 
 
 def configure() -> None:
-    """Read apt's configuration and set what an unattended run needs; call once, before anything else here.
+    """Read apt's configuration and set the options for unattended runs. Call once, before anything else here.
 
     Raises:
         HostError: apt.conf cannot be parsed; the message is libapt's own with file and line.
     """
     with libapt_errors("apt's configuration cannot be read (`apt-config dump` shows the same)"):
-        # What libapt warns of is told of its source; python-apt would print it as well, as a Python warning.
+        # libapt's warnings are reported per source; python-apt would also print them as Python warnings.
         warnings.simplefilter("ignore")
         apt_pkg.init_config()
         for option in KEEP_LOCAL_CONFFILES:
@@ -42,27 +42,27 @@ def configure() -> None:
 
 
 class PackageCache:
-    """The opened package cache with its dependency marks. Short-lived: reopen after anything was changed."""
+    """The open package cache with its dependency marks. Short-lived: reopen it after every change."""
 
     def __init__(self) -> None:
-        """Open the cache, building it in memory where apt keeps none on disk.
+        """Open the cache; it is built in memory if apt keeps none on disk.
 
         Raises:
             HostError: sources or lists cannot be read; the message names file and line.
         """
         self.overlaid: Mapping[tuple[str, str], str] = {}
-        """Real states, by name and architecture, of what libapt sees otherwise (`write_overlay`)."""
+        """Real states, by name and architecture, of packages whose state the overlay hides (`write_overlay`)."""
         try:
             self._open()
         except HostError as error:
             stuck = named_overlay(str(error))
             if not stuck:
                 raise
-            self._open_shadowed(stuck)
-        stuck = self._keep_unfinished()
+            self._open_overlaid(stuck)
+        stuck = self._cancel_reinstalls()
         if stuck:
-            self._open_shadowed(stuck.union(name for name, _ in self.overlaid))
-            self._keep_unfinished()
+            self._open_overlaid(stuck.union(name for name, _ in self.overlaid))
+            self._cancel_reinstalls()
         self.broken_before = self.broken()
         self._broken_elsewhere = self.depcache.broken_count - len(self.broken_before)
 
@@ -74,20 +74,20 @@ class PackageCache:
             self.depcache = apt_pkg.DepCache(self.cache)
         if "dpkg" not in self.cache or self.cache["dpkg"].current_ver is None:
             raise HostError(
-                "dpkg's status file says that not even dpkg is installed, so it is damaged; "
-                "/var/lib/dpkg/status-old or /var/backups/dpkg.status.0 may restore it"
+                "dpkg's status file is damaged: it does not list dpkg itself; "
+                "restore it from /var/lib/dpkg/status-old or /var/backups/dpkg.status.0"
             )
         self.rivals: dict[int, str | None] = {}
-        """What `candidates.rival_of` found, by version id: comparing checksums means reading the lists."""
+        """Results of `candidates.conflicting_origin` by version ID: comparing checksums reads the lists."""
 
     @cached_property
     def dpkg_packages(self) -> tuple[apt_pkg.Package, ...]:
-        """The packages that dpkg knows: walking all that apt knows would take a tenth of opening them."""
+        """The packages that dpkg knows. Walking all of apt's would add a tenth of the time to open the cache."""
         names = dpkg_database.names()
         return tuple(self.cache[name] for name in names if name in self.cache)
 
-    def _open_shadowed(self, packages: frozenset[str]) -> None:
-        self._shadow = new_directory()
+    def _open_overlaid(self, packages: frozenset[str]) -> None:
+        self._overlay = new_directory()
         states = ((*name.split(":"), state.state) for name, state in dpkg_database.states().items())
         self.overlaid = {
             (name, architecture): state
@@ -95,14 +95,14 @@ class PackageCache:
             if name in packages and state not in _AT_REST
         }
         self.__dict__.pop("dpkg_packages", None)
-        with write_overlay(packages, Path(self._shadow.name)):
+        with write_overlay(packages, Path(self._overlay.name)):
             self._open()
 
-    def _keep_unfinished(self) -> frozenset[str]:
-        """Take back the reinstallations that libapt marks by itself: what is done is decided by the plan.
+    def _cancel_reinstalls(self) -> frozenset[str]:
+        """Cancel the reinstalls that libapt marks by itself: the plan decides.
 
-        Returns the packages that it will not leave as they are (pkgDepCache::MarkKeep refuses a package that
-        has to be unpacked again and whose present version is offered nowhere).
+        Returns the packages that libapt refuses to keep (pkgDepCache::MarkKeep refuses a package that must be
+        unpacked again if no source offers its current version).
         """
         stuck = set()
         for package in self.dpkg_packages:
@@ -114,30 +114,30 @@ class PackageCache:
         return frozenset(stuck)
 
     def broken(self) -> frozenset[int]:
-        """Return ids of present packages that would have unmet dependencies after what is marked."""
+        """Return IDs of dpkg's packages that would have unmet dependencies with the current marks."""
         if not self.depcache.broken_count:
             return frozenset()
         return frozenset(p.id for p in self.dpkg_packages if self.depcache.is_inst_broken(p))
 
     def breaks_nothing(self) -> bool:
-        """Whether what is marked removes nothing and breaks nothing that was not broken before."""
+        """Whether the marks remove no package and break none that was not broken before."""
         if self.depcache.del_count:
             return False
         broken = self.broken()
-        new = self.depcache.broken_count - len(broken)  # what is not present yet may be broken, too
+        new = self.depcache.broken_count - len(broken)  # a new package may be broken, too
         return new <= self._broken_elsewhere and broken <= self.broken_before
 
     @cached_property
     def records(self) -> apt_pkg.PackageRecords:
-        """The full stanzas behind the cache, opened on first use."""
+        """The full stanzas, opened on first use."""
         return apt_pkg.PackageRecords(self.cache)
 
     @cached_property
     def releases(self) -> dict[int, ReleaseFields]:
-        """What each downloadable index file's repository says of itself, by file id."""
+        """Release fields of each downloadable index file's repository, by file ID."""
         found = {}
         for file in self.cache.file_list:
-            # What is not UTF-8 matches no pattern, so that one such archive stops nothing but itself.
+            # Fields that are not UTF-8 match no pattern, so that such an archive affects only itself.
             with suppress(UnicodeDecodeError):
                 if not file.not_source:
                     found[file.id] = ReleaseFields(
@@ -152,7 +152,7 @@ class PackageCache:
 
     @cached_property
     def trusted(self) -> frozenset[int]:
-        """Ids of the index files whose Release file was authenticated."""
+        """IDs of the index files whose Release file was authenticated."""
         found = set()
         for file in self.cache.file_list:
             index = None if file.not_source else self.sources.find_index(file)
@@ -162,17 +162,18 @@ class PackageCache:
 
     @cached_property
     def not_automatic(self) -> frozenset[int]:
-        """Ids of the index files whose Release file says NotAutomatic; python-apt's attribute says something else."""
+        """IDs of index files with NotAutomatic in their Release file; python-apt's attribute means something else."""
         sources = read_sources(self.sources)
-        homes = tuple(source.home for source in sources if source.fields.get("NotAutomatic", "").lower() == "yes")
-        return frozenset(file.id for file in self.cache.file_list if homes and file.filename.startswith(homes))
+        prefixes = tuple(
+            source.path_prefix for source in sources if source.fields.get("NotAutomatic", "").lower() == "yes"
+        )
+        return frozenset(file.id for file in self.cache.file_list if prefixes and file.filename.startswith(prefixes))
 
     @cached_property
     def kept_by_apt(self) -> frozenset[int]:
-        """Ids of installed packages that `apt-get upgrade` itself would leave as they are, phasing among its reasons.
+        """IDs of installed packages that `apt-get upgrade` would keep back, for phasing among other reasons.
 
-        Asked of libapt rather than computed: who is in a phase is apt's own draw, from the machine's id.
-        Forgets all marks.
+        From libapt and not computed here: apt derives a machine's phase from its machine ID. Clears all marks.
         """
         self.depcache.upgrade(False)
         kept = frozenset(p.id for p in self.dpkg_packages if p.current_ver and self.depcache.marked_keep(p))
@@ -180,12 +181,12 @@ class PackageCache:
         return kept
 
     def forget_marks(self) -> None:
-        """Begin marking anew; takes about as long as opening the cache."""
+        """Clear all marks; takes about as long as opening the cache."""
         self.depcache.init()
-        self._keep_unfinished()
+        self._cancel_reinstalls()
 
     def allowed(self, patterns: tuple[OriginPattern, ...] | None) -> frozenset[int]:
-        """Ids of the index files that match any pattern, or of all (None), whether authenticated or not."""
+        """Return IDs of the index files that match any pattern, or of all (None), authenticated or not."""
         if patterns is None:
             return frozenset(self.releases)
         return frozenset(
@@ -195,9 +196,9 @@ class PackageCache:
         )
 
     def restrict_to(self, files: frozenset[int]) -> None:
-        """Forget all marks and let libapt choose from these index files (and what is installed) alone."""
+        """Clear all marks and restrict libapt to these index files and the installed versions."""
         policy = self.depcache.policy
         for file in self.cache.file_list:
             if not file.not_source and file.id not in files:
-                policy.set_priority(file, _REFUSED)
+                policy.set_priority(file, _NEVER)
         self.forget_marks()

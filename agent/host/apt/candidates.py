@@ -1,7 +1,7 @@
-"""One pass over the installed packages: which newer versions are on offer, and what stands on each.
+"""Scans installed packages for newer versions and for unfinished states.
 
-An update's candidate is the highest version that comes from an allowed origin, even where another origin
-offers a higher one: how unattended-upgrades has always read "security update" (its README; LP #1821101).
+An update's candidate is the highest version from an allowed origin, even if another origin offers a higher one: the
+definition of "security update" that unattended-upgrades uses (its README; LP #1821101).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from agent.core.policy.origins import OriginPattern
 from agent.host.apt.cache import PackageCache
 
 _TRIGGERS_AWAITED, _TRIGGERS_PENDING = 7, 8
-"""pkgCache::State::PkgCurrentState of libapt; python-apt gives these two no name."""
+"""libapt's pkgCache::State::PkgCurrentState; python-apt does not export these two."""
 _STATES = {
     apt_pkg.CURSTATE_UNPACKED: "unpacked",
     apt_pkg.CURSTATE_HALF_CONFIGURED: "half-configured",
@@ -23,25 +23,25 @@ _STATES = {
     _TRIGGERS_PENDING: "triggers-pending",
 }
 NEEDS_ARCHIVE = frozenset({"reinst-required", "half-installed"})
-"""States that dpkg cannot finish from what is on the machine (dpkg(1), PACKAGE FLAGS)."""
+"""States that dpkg cannot finish without the package's archive (dpkg(1), PACKAGE FLAGS)."""
 _ABSENT = (apt_pkg.CURSTATE_NOT_INSTALLED, apt_pkg.CURSTATE_CONFIG_FILES)
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _NOT_AUTOMATIC = 100
-"""The highest priority of an archive whose Release file says NotAutomatic (apt_preferences(5))."""
-_INSISTING = 1000
-"""From this priority on, apt_preferences(5) installs a version even if that is a downgrade."""
+"""Highest priority of an archive with NotAutomatic in its Release file (apt_preferences(5))."""
+_FORCED = 1000
+"""From this priority on, apt installs a version even if that is a downgrade (apt_preferences(5))."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateScan:
-    """What one pass over the cache saw."""
+    """Result of `scan`."""
 
     updates: tuple[Update, ...]
     repair: tuple[Repair, ...]
 
 
 def scan(index: PackageCache, patterns: tuple[OriginPattern, ...]) -> UpdateScan:
-    """Find every security update, every other update, and every package that dpkg left unfinished."""
+    """Return every security update, every other update, and every package that needs repair."""
     allowed = index.allowed(patterns)
     anywhere = frozenset(index.releases)
     updates: list[Update] = []
@@ -63,12 +63,12 @@ def scan(index: PackageCache, patterns: tuple[OriginPattern, ...]) -> UpdateScan
 
 
 def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
-    """Whether a version is higher, in dpkg's order, than the other one."""
+    """Whether `version` is higher than `than` in dpkg's order; False if `than` is None."""
     return than is not None and apt_pkg.version_compare(version.ver_str, than.ver_str) > 0
 
 
 def unfinished(index: PackageCache, package: apt_pkg.Package) -> str | None:
-    """Return dpkg's word for a package that it left half done; None where all is well."""
+    """Return dpkg's state of an unfinished package; None if it is finished."""
     if package.inst_state in _REINSTALL:
         return "reinst-required"
     return index.overlaid.get((package.name, package.architecture)) or _STATES.get(package.current_state)
@@ -77,11 +77,11 @@ def unfinished(index: PackageCache, package: apt_pkg.Package) -> str | None:
 def _security_update(
     index: PackageCache, package: apt_pkg.Package, allowed: frozenset[int]
 ) -> tuple[Update, apt_pkg.Version] | tuple[None, None]:
-    """Describe the highest version that the allowed files offer; one that a preference keeps out hides no lower one."""
+    """Return the highest version from the allowed files. A pinned version does not hide a lower one."""
     first = None
     for files in (allowed & index.trusted, allowed):
         for version in _above(package):
-            if not offered(version, files) or _stands_back(index, version, files):
+            if not offered(version, files) or _is_deprioritized(index, version, files):
                 continue
             update = describe(index, package, version, allowed, security=True)
             if update.pin is None:
@@ -93,16 +93,16 @@ def _security_update(
 
 
 def _above(package: apt_pkg.Package) -> Iterator[apt_pkg.Version]:
-    for version in package.version_list:  # libapt sorts them, highest first
+    for version in package.version_list:  # sorted by libapt, highest first
         if not newer(version, package.current_ver):
             return
         yield version
 
 
-def _stands_back(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> bool:
-    """Whether an archive that is not automatic offers the version, and apt prefers another that is no downgrade.
+def _is_deprioritized(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> bool:
+    """Whether only NotAutomatic archives offer the version, and apt prefers another that is not a downgrade.
 
-    Such an archive (backports) renews what was taken from it by hand, and replaces nothing else (apt_preferences(5)).
+    Such an archive (backports) upgrades packages that were installed from it and no others (apt_preferences(5)).
     """
     policy = index.depcache.policy
     priority = policy.get_priority(version)
@@ -123,9 +123,9 @@ def _offering(version: apt_pkg.Version, files: frozenset[int]) -> list[int]:
 
 
 def conflicting_origin(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
-    """Name the origin outside of these index files that offers another package under the very same version.
+    """Return the origin, outside of these index files, of a different package with the same version; None if none.
 
-    apt before 3.0 takes two such for one if size and relations agree, and downloads whichever comes first.
+    apt before 3.0 merges two such packages if size and relations agree, and downloads whichever comes first.
     """
     if version.id not in index.rivals:
         index.rivals[version.id] = _find_rival(index, version, files)
@@ -152,10 +152,10 @@ def _sha256(index: PackageCache, place: tuple[apt_pkg.PackageFile, int]) -> str:
 def describe(
     index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int], *, security: bool
 ) -> Update:
-    """Gather all that the gates want to know of one update."""
+    """Collect the fields of one update that the gates check."""
     current = package.current_ver
     release = origin_of(index, version, files)
-    percentage = phased(index, version) if security else None  # for the rest it is asked when it matters
+    percentage = phased(index, version) if security else None  # for other updates `resolve` checks it
     return Update(
         package=package.name,
         architecture=package.architecture,
@@ -174,17 +174,17 @@ def describe(
 
 
 def origin_of(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:
-    """Return origin and archive of the first of these index files that offers the version, trusted ones first."""
+    """Return origin and archive of the first index file that offers the version, trusted ones first."""
     best = min(_offering(version, files), key=lambda file_id: file_id not in index.trusted, default=None)
     release = index.releases.get(best) if best is not None else None
     return (release.origin, release.archive or release.codename) if release else ("", "")
 
 
 def _pin(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
-    """Say which apt preference keeps the version out, if one does.
+    """Describe the apt preference that excludes the version; None if there is none.
 
-    Origin-wide priorities of origins that are not allowed do not count, or `APT::Default-Release` would
-    hide every security update; pins on the package itself do, and so does a priority that insists (1000).
+    Origin-wide priorities of other origins do not count, because `APT::Default-Release` would then hide every security
+    update. Pins on the package itself count, and so does a priority that forces a version (1000).
     """
     policy = index.depcache.policy
     current = package.current_ver
@@ -197,26 +197,26 @@ def _pin(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version
             return f"the installed {current.ver_str} is pinned at {kept}, {version.ver_str} is at {wanted}"
     for other in package.version_list:
         priority = policy.get_priority(other)
-        if other != version and priority >= _INSISTING and priority > wanted:
-            return f"apt's preferences insist on {other.ver_str} (priority {priority})"
+        if other != version and priority >= _FORCED and priority > wanted:
+            return f"apt's preferences force {other.ver_str} (priority {priority})"
     return None
 
 
 def _priority(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> int:
-    """Return the version's priority where only these files and dpkg's own status may speak for it."""
+    """Return the version's priority from these files and dpkg's status only."""
     policy = index.depcache.policy
     own = policy.get_priority(version)
     by_files = [policy.get_priority(file) for file, _ in version.file_list]
     if own != max(by_files):  # a pin on the package itself outranks its files
         return own
-    speaking = [policy.get_priority(file) for file, _ in version.file_list if file.not_source or file.id in files]
-    return max(speaking, default=own)
+    counted = [policy.get_priority(file) for file, _ in version.file_list if file.not_source or file.id in files]
+    return max(counted, default=own)
 
 
 def phased(index: PackageCache, version: apt_pkg.Version) -> int | None:
-    """Return the rollout percentage where apt defers the version on this machine.
+    """Return the rollout percentage if apt defers the version on this machine; else None.
 
-    Never for what a security suite offers: apt of Ubuntu 22.04 defers even that, later ones know better.
+    None for versions that a security suite offers: apt in Ubuntu 22.04 defers those too, later versions do not.
     """
     if any((file.archive or "").endswith("-security") for file, _ in version.file_list):
         return None

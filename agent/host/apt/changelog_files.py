@@ -1,7 +1,6 @@
-"""Reads a package's changelog, out of its archive or as it is installed, no further than it has to.
+"""Reads a package's changelog from its archive or from the installed file, no further than necessary.
 
-Every size is bounded and no link is followed out of /usr/share/doc: what a repository ships is taken for text
-that may be anything.
+Untrusted input: every size is bounded, and no symlink is followed out of /usr/share/doc.
 """
 
 import codecs
@@ -22,20 +21,20 @@ from agent.state.safe_open import open_regular
 
 _DOC = "usr/share/doc"
 _NAMES = ("changelog.Debian.gz", "changelog.gz", "changelog.Debian", "changelog")
-"""Names of a Debian changelog (Debian Policy, 12.7); of a package that is not native, "changelog" is upstream's."""
+"""Names of a Debian changelog (Debian Policy, 12.7). In a non-native package "changelog" is upstream's."""
 _NATIVE_FIRST = ("changelog.gz", "changelog.Debian.gz", "changelog", "changelog.Debian")
-_PACKED = 2
-"""How many of these names are looked for in an archive: debhelper packs every changelog."""
+_COMPRESSED = 2
+"""Number of these names that are tried in an archive: debhelper compresses every changelog."""
 _CHUNK = 64 * 1024
-_LONGEST_LINE = 1024 * 1024
-_LONGEST_TEXT = 32 * 1024 * 1024
-_HOPS = 3
+_MAX_LINE = 1024 * 1024
+_MAX_TEXT = 32 * 1024 * 1024
+_MAX_LINKS = 3
 _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangelogQuery:
-    """What is asked of a changelog: what lies between two versions of a source package."""
+    """Selects the changelog entries between two versions of a source package."""
 
     package: str
     source: str
@@ -46,72 +45,72 @@ class ChangelogQuery:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names that the changelog may have, likeliest first."""
+        """Possible file names of the changelog, most likely first."""
         return _NAMES if "-" in self.candidate else _NATIVE_FIRST
 
 
 Archives = Mapping[tuple[str, str, str], str]
-"""Paths of verified archives, by package, source and version of the source."""
+"""Paths of verified archives by package, source and source version."""
 
 
-def in_archives(question: ChangelogQuery, archives: Archives) -> ChangelogFindings | None:
-    """Answer from the package's archive; where its documentation is a link to that of a package beside it, from that.
+def in_archives(query: ChangelogQuery, archives: Archives) -> ChangelogFindings | None:
+    """Read from the package's archive, or from the archive that its documentation directory links to.
 
     Raises:
-        LookupError: the changelog lies in an archive that is not among these.
+        LookupError: the changelog is in an archive that is not in `archives`.
         OSError, SystemError: the archive cannot be read.
     """
-    package = question.package
-    for _ in range(_HOPS):
-        path = archives.get((package, question.source, question.candidate))
+    package = query.package
+    for _ in range(_MAX_LINKS):
+        path = archives.get((package, query.source, query.candidate))
         if path is None:
-            there = installed(question, package)
+            there = installed(query, package)
             if there is None:
                 raise LookupError(package)
             return there
-        found = _in_archive(path, package, question.names)
+        found = _in_archive(path, package, query.names)
         if isinstance(found, bytes):
-            return _answer(question, lines(io.BytesIO(found).read))
+            return _collect(query, lines(io.BytesIO(found).read))
         if found is None:
             return None
         package = found
     return None
 
 
-def installed(question: ChangelogQuery, package: str | None = None) -> ChangelogFindings | None:
-    """Answer from the changelog that is installed, of the package itself or of another one."""
-    return _answer(question, _installed_lines(package or question.package, question.names))
+def installed(query: ChangelogQuery, package: str | None = None) -> ChangelogFindings | None:
+    """Read from the installed changelog of the query's package, or of `package`."""
+    return _collect(query, _installed_lines(package or query.package, query.names))
 
 
 def lines(read: Callable[[int], bytes]) -> Iterator[str]:
-    """Yield lines of a text, packed by gzip or not, and unpack no more than what is drawn.
+    """Yield the lines of a text, gzipped or not, decompressing only as much as is consumed.
 
-    Ends early, and says nothing of it, where the text is damaged or beyond all measure. What is no UTF-8 is
-    replaced: the words that matter are ASCII.
+    Ends early without an error if the text is damaged or too large. Invalid UTF-8 is replaced: all parsed keywords
+    are ASCII.
     """
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     pending = ""
     total = 0
-    for chunk in _unpacked(read):
+    for chunk in _decompressed(read):
         total += len(chunk)
         pending += decode(chunk)
         *whole, pending = pending.split("\n")
         yield from whole
-        if len(pending) > _LONGEST_LINE:
+        if len(pending) > _MAX_LINE:
             yield pending
             pending = ""
-        if total > _LONGEST_TEXT:
+        if total > _MAX_TEXT:
             return
     yield pending
 
 
-def _answer(question: ChangelogQuery, text: Iterator[str]) -> ChangelogFindings | None:
+def _collect(query: ChangelogQuery, text: Iterator[str]) -> ChangelogFindings | None:
     return collect_findings(
         text,
-        installed=question.installed,
-        candidate=question.candidate,
+        installed=query.installed,
+        candidate=query.candidate,
         compare=apt_pkg.version_compare,
-        before=lambda: _installed_lines(question.package, question.names),
+        before=lambda: _installed_lines(query.package, query.names),
     )
 
 
@@ -120,12 +119,12 @@ def _installed_lines(package: str, names: tuple[str, ...]) -> Iterator[str]:
     for name in names:
         path = os.path.realpath(os.path.join(base, package, name))
         if os.path.dirname(os.path.dirname(path)) == base:
-            with suppress(OSError), open(path, "rb", opener=_open_here) as file:
+            with suppress(OSError), open(path, "rb", opener=_open_nofollow) as file:
                 yield from lines(file.read)
                 return
 
 
-def _unpacked(read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _decompressed(read: Callable[[int], bytes]) -> Iterator[bytes]:
     packed = read(_CHUNK)
     if not packed.startswith(_GZIP):
         while packed:
@@ -140,13 +139,13 @@ def _unpacked(read: Callable[[int], bytes]) -> Iterator[bytes]:
 
 
 def _in_archive(path: str, package: str, names: tuple[str, ...]) -> bytes | str | None:
-    """Return the changelog as it lies in an archive, or the package whose documentation it is a link to."""
-    with suppress(SystemError):  # libapt raises only now what it met at the end of the archive before this one
+    """Return the changelog's bytes, or the package whose documentation directory it is a link to; None if neither."""
+    with suppress(SystemError):  # libapt raises here the error it met at the end of the previous archive
         apt_inst.DebFile(path)
     data = apt_inst.DebFile(path).data
     home = f"{_DOC}/{package}"
-    # Each look unpacks the archive from its beginning, so the likeliest comes first.
-    places = [*(f"{home}/{name}" for name in names[:_PACKED]), home]
+    # Each lookup decompresses the archive from the start, so the most likely name comes first.
+    places = [*(f"{home}/{name}" for name in names[:_COMPRESSED]), home]
     if os.path.islink(f"/{home}"):
         places.insert(0, places.pop())
     while places:
@@ -162,33 +161,33 @@ def _in_archive(path: str, package: str, names: tuple[str, ...]) -> bytes | str 
 
 
 class _FoundError(Exception):
-    """Ends the walk through an archive."""
+    """Ends the iteration over an archive."""
 
 
-def _member(data: apt_inst.TarFile, place: str) -> bytes | tuple[str, str] | None:
-    """Return a file of an archive, or the package and file that it is a link to; None where there is no such thing."""
+def _member(data: apt_inst.TarFile, path: str) -> bytes | tuple[str, str] | None:
+    """Return a member's content, or the package and file that it links to; None if it is missing or links elsewhere."""
     found: list[bytes | tuple[str, str] | None] = []
 
     def take(member: apt_inst.TarMember, content: bytes) -> None:
         if member.issym() or member.islnk():
-            base = posixpath.dirname(place) if member.issym() else ""
+            base = posixpath.dirname(path) if member.issym() else ""
             found.append(_below_doc(posixpath.join("/", base, member.linkname)))
         else:
             found.append(content)
         raise _FoundError
 
     with suppress(LookupError, _FoundError):
-        data.go(take, place)
+        data.go(take, path)
     return found[0] if found else None
 
 
 def _below_doc(target: str) -> tuple[str, str] | None:
-    """Split a link's target into package and file, empty for its directory; None where it leads elsewhere."""
+    """Split a link target into package and file name ("" for the directory); None outside of /usr/share/doc."""
     path = posixpath.normpath(target).strip("/")
     package, _, name = path.removeprefix(f"{_DOC}/").partition("/")
     return (package, name) if path.startswith(f"{_DOC}/") and package and "/" not in name else None
 
 
-def _open_here(path: str, flags: int) -> int:
-    """Open a file that is no link: where it leads was judged before."""
+def _open_nofollow(path: str, flags: int) -> int:
+    """Open without following a symlink: the path was resolved and checked before."""
     return open_regular(path, flags | os.O_NOFOLLOW)

@@ -1,7 +1,7 @@
-"""apt's own daily jobs, unattended-upgrades among them: they and ours take turns, by the lock that they know.
+"""Mutual exclusion with apt's daily jobs, which include unattended-upgrades.
 
-/usr/lib/apt/apt.systemd.daily takes flock(2) on `daily_lock` and waits an hour for it. Whoever installs by hand knows
-nothing of that lock: for those there are dpkg's.
+/usr/lib/apt/apt.systemd.daily takes flock(2) on `daily_lock` and waits up to an hour for it. Interactive package
+managers do not use this lock: dpkg's locks exclude those.
 """
 
 import fcntl
@@ -18,11 +18,11 @@ from agent.host.locks import LockHolder, LockWaiter, describe
 
 
 @contextmanager
-def apt_daily_lock(patience: LockWaiter) -> Iterator[None]:
-    """Have the block while none of apt's daily jobs runs, and none begins; one that never ends is waited for in vain.
+def apt_daily_lock(waiter: LockWaiter) -> Iterator[None]:
+    """Hold apt's daily_lock for the block. If another process does not release it in time, continue without it.
 
     Raises:
-        StoppedError: a stop was asked for while it was waited for.
+        StoppedError: a stop was requested during the wait.
         HostError: the lock cannot be opened.
     """
     path = f"{apt_pkg.config.find_dir('Dir::State')}daily_lock"
@@ -32,8 +32,8 @@ def apt_daily_lock(patience: LockWaiter) -> Iterator[None]:
     except OSError as error:
         raise HostError(f"{path}: cannot be opened to lock it: {error.strerror}") from error
     try:
-        with suppress(BusyError):  # it is stuck, or somebody means harm; dpkg's own locks still keep us apart
-            patience.wait_until(lambda: None if _locked(descriptor) else _holder(path))
+        with suppress(BusyError):  # a hung job, or a malicious holder; dpkg's locks still exclude us
+            waiter.wait_until(lambda: None if _locked(descriptor) else _holder(path))
         yield
     finally:
         os.close(descriptor)
@@ -48,19 +48,19 @@ def _locked(descriptor: int) -> bool:
 
 
 def _holder(path: str) -> tuple[str, LockHolder] | None:
-    """Find who has the file open: the process that the kernel names is the flock(1) that took the lock, and ended.
+    """Find a process that has the file open: the kernel reports flock(1), which took the lock and has exited.
 
-    The file is for everyone to read, so anybody can lock it. Only what root itself began is waited for: a user must
-    not keep a machine from its updates.
+    The file is world-readable, so any user can lock it. Only processes started by root are waited for: a user must
+    not block updates.
     """
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile
-            ours = process.name == str(os.getpid())
-            if not ours and _is_roots(process) and any(os.readlink(at) == path for at in process.glob("fd/*")):
+        with suppress(OSError):  # it has exited
+            own = process.name == str(os.getpid())
+            if not own and _started_by_root(process) and any(os.readlink(at) == path for at in process.glob("fd/*")):
                 return path, describe(int(process.name))
     return None
 
 
-def _is_roots(process: Path) -> bool:
-    """Whether root began it: a user's program that is setuid is root's by its other ids (proc(5))."""
+def _started_by_root(process: Path) -> bool:
+    """Whether root started it: checks the real UID, as a setuid program has only the other IDs of root (proc(5))."""
     return bool(re.search(r"^Uid:\t0\t", (process / "status").read_text(errors="replace"), re.MULTILINE))

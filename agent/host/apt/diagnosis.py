@@ -1,4 +1,4 @@
-"""Why an update will not fit, in words: the relation that fails, and where its other end would come from."""
+"""Explains why the resolver refused an update: the failing relation, and which source could satisfy it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NEGATIVE = ("Conflicts", "Breaks")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchScope:
-    """What steps had to obey: origins, packages not to be touched, and those refused in the same pass."""
+    """Constraints on steps: allowed index files, vetoed packages, and package IDs refused in the same pass."""
 
     allowed: frozenset[int]
     veto: Callable[[str], Refusal | None]
@@ -24,7 +24,7 @@ class SearchScope:
 
 
 def explain_refusal(index: PackageCache, update: Update, version: apt_pkg.Version, bounds: SearchScope) -> Held:
-    """Say why the resolver would not take an update."""
+    """Return why the resolver refused an update."""
     refusal = _Search(index, bounds).problem(version) or Refusal(
         why=Why.BROKEN_DEPENDENCY,
         detail="apt's resolver finds no way to install it without removing or breaking another package",
@@ -33,15 +33,15 @@ def explain_refusal(index: PackageCache, update: Update, version: apt_pkg.Versio
 
 
 def unattainable(index: PackageCache, version: apt_pkg.Version, bounds: SearchScope) -> bool:
-    """Whether something that the version needs can surely not be had, so that the resolver need not be asked.
+    """Whether a dependency of the version certainly cannot be satisfied, so that the resolver need not run.
 
-    Only what it needs is followed, not what it breaks; where that leads in a circle, the answer is no.
+    Follows dependencies only, not conflicts; a dependency circle counts as satisfiable.
     """
     return _Search(index, bounds).lacks(version)
 
 
 class _Search:
-    """Follows relations from one refused version to what stands in its way."""
+    """Follows relations from one refused version to the cause."""
 
     def __init__(self, index: PackageCache, bounds: SearchScope) -> None:
         self._index = index
@@ -49,7 +49,7 @@ class _Search:
         self._visited: set[int] = set()
 
     def problem(self, version: apt_pkg.Version) -> Refusal | None:
-        """Return the first relation of the version that cannot be had within bounds; None where all can."""
+        """Return the first relation of the version that cannot be satisfied within bounds; None if all can."""
         self._visited.add(version.id)
         for kind in _POSITIVE:
             for group in version.depends_list.get(kind, []):
@@ -59,7 +59,7 @@ class _Search:
         return self._conflict(version) or self._breaks_others(version)
 
     def lacks(self, version: apt_pkg.Version) -> bool:
-        """Whether a relation of the version, or of all that could fulfil it, has no target within bounds."""
+        """Whether a relation of the version, or of all versions that could satisfy it, has no target within bounds."""
         self._visited.add(version.id)
         groups = [group for kind in _POSITIVE for group in version.depends_list.get(kind, [])]
         return any(not any(map(self._attainable, _targets(group))) for group in groups)
@@ -67,19 +67,19 @@ class _Search:
     def _attainable(self, target: apt_pkg.Version) -> bool:
         if target == target.parent_pkg.current_ver or target.id in self._visited:
             return True
-        return offered(target, self._bounds.allowed) and self._shut(target) is None and not self.lacks(target)
+        return offered(target, self._bounds.allowed) and self._gate(target) is None and not self.lacks(target)
 
     def _unmet(self, group: list[apt_pkg.Dependency]) -> Refusal | None:
         targets = _targets(group)
         if any(target == target.parent_pkg.current_ver for target in targets):
             return None
-        wanted = " or ".join(map(_spell, group))
+        wanted = " or ".join(map(_format, group))
         refusals = [self._unreachable(target, wanted) for target in targets]
         if not refusals:
             return Refusal(why=Why.BROKEN_DEPENDENCY, detail=f"needs {wanted}, which no configured source offers")
         if any(refusal is None for refusal in refusals):
             return None
-        # The most telling of several ways that are all closed: one that a person could open.
+        # Of several refused alternatives, prefer one that an administrator can resolve.
         return min(
             (refusal for refusal in refusals if refusal is not None),
             key=lambda refusal: refusal.why is Why.BROKEN_DEPENDENCY,
@@ -89,16 +89,16 @@ class _Search:
         package = target.parent_pkg
         if not offered(target, self._bounds.allowed):
             return self._elsewhere(target, f"needs {wanted}")
-        shut = self._shut(target)
-        if shut is not None:
-            return shut.after(f"needs {wanted}, but {package.name}")
+        gate = self._gate(target)
+        if gate is not None:
+            return gate.after(f"needs {wanted}, but {package.name}")
         if target.id in self._visited or (package.current_ver and package.id not in self._bounds.stopped):
             return None
         deeper = self.problem(target)
         return deeper and deeper.after(f"needs {wanted}, and {package.name} in turn")
 
-    def _shut(self, target: apt_pkg.Version) -> Refusal | None:
-        """Return the gate of its own that keeps a version out; the words go behind the package's name."""
+    def _gate(self, target: apt_pkg.Version) -> Refusal | None:
+        """Return the gate that refuses the version itself; its detail follows the package's name."""
         package = target.parent_pkg
         rival = conflicting_origin(self._index, target, self._bounds.allowed)
         if rival is not None:
@@ -123,15 +123,17 @@ class _Search:
                     other = target.parent_pkg
                     if other.id != version.parent_pkg.id and target == other.current_ver:
                         verb = "breaks" if kind == "Breaks" else "conflicts with"
-                        refusal = self._way_out(
+                        refusal = self._conflict_resolution(
                             other, f"{verb} the installed {other.name} {target.ver_str}", dependency
                         )
                         if refusal is not None:
                             return refusal
         return None
 
-    def _way_out(self, other: apt_pkg.Package, clash: str, dependency: apt_pkg.Dependency) -> Refusal | None:
-        """Return why the other package cannot be upgraded out of the clash; None where it can."""
+    def _conflict_resolution(
+        self, other: apt_pkg.Package, clash: str, dependency: apt_pkg.Dependency
+    ) -> Refusal | None:
+        """Return why an upgrade of the other package cannot resolve the conflict; None if it can."""
         hit = dependency.all_targets()
         better = [v for v in other.version_list if newer(v, other.current_ver) and v not in hit]
         if not better:
@@ -143,7 +145,7 @@ class _Search:
         return first.after(f"{clash}:")
 
     def _breaks_others(self, version: apt_pkg.Version) -> Refusal | None:
-        """Find an installed package that needs the old version, or will not stand the new one."""
+        """Find an installed package that needs the old version or forbids the new one."""
         for dependency in self._installed_relations(version.parent_pkg):
             parent = dependency.parent_pkg
             kind = dependency.dep_type_untranslated
@@ -152,9 +154,9 @@ class _Search:
             forbids_new = kind in _NEGATIVE and version in targets
             if not (needs_old or forbids_new) or parent.current_ver is None:
                 continue
-            clash = f"the installed {parent.name} {parent.current_ver.ver_str} needs {_spell(dependency)}"
+            clash = f"the installed {parent.name} {parent.current_ver.ver_str} needs {_format(dependency)}"
             if forbids_new:
-                clash = f"the installed {parent.name} {parent.current_ver.ver_str} {kind.lower()} {_spell(dependency)}"
+                clash = f"the installed {parent.name} {parent.current_ver.ver_str} {kind.lower()} {_format(dependency)}"
             better = [v for v in parent.version_list if newer(v, parent.current_ver)]
             if not better:
                 return Refusal(
@@ -175,8 +177,8 @@ def _targets(group: list[apt_pkg.Dependency]) -> list[apt_pkg.Version]:
     return [target for dependency in group for target in dependency.all_targets()]
 
 
-def _spell(dependency: apt_pkg.Dependency) -> str:
-    """Write a relation as a control file does: "n (>= 2)"."""
+def _format(dependency: apt_pkg.Dependency) -> str:
+    """Format a relation as in a control file: "n (>= 2)"."""
     if not dependency.target_ver:
         return dependency.target_pkg.name
     return f"{dependency.target_pkg.name} ({dependency.comp_type_deb} {dependency.target_ver})"

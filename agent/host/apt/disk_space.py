@@ -1,4 +1,4 @@
-"""Whether a plan fits on the machine's file systems, asked before anything is downloaded."""
+"""Checks, before a download, that a plan fits on the machine's file systems."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from agent.host.dpkg import database as dpkg_database
 from agent.host.machine.disk import free_bytes
 
 _MARGIN_BYTES = 32 * 1024 * 1024
-"""Left free for logs and what maintainer scripts write."""
+"""Kept free for logs and for files that maintainer scripts write."""
 _CONFIGURATION_BYTES = 1024 * 1024
-"""Room for files below /etc, where /usr is a file system of its own."""
+"""Space for files below /etc, if /usr is a separate file system."""
 
 
 def require_space(index: PackageCache, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
-    """Refuse what would fill a file system: with archives, unpacked files, dpkg's database, or a kernel in /boot.
+    """Check the space for archives, unpacked files, dpkg's database and kernels in /boot.
 
     Raises:
-        NoSpaceError: with all packages of the plan, or where /boot alone is too small, with its kernels.
+        NoSpaceError: space is short; names all packages of the plan, or only its kernels if only /boot is too small.
     """
     largest = max((version.installed_size for version in marked(index)), default=0)
     database = dpkg_database.status_file()
@@ -37,12 +37,12 @@ def require_space(index: PackageCache, fetcher: apt_pkg.Acquire, steps: Sequence
     _require(needs, tuple(step.package for step in steps))
     kernels = tuple(step.package for step in steps if step.package.startswith("linux-image"))
     if kernels:
-        count = sum(step.new for step in steps if step.package in kernels)  # one in place of another needs room, too
+        count = sum(step.new for step in steps if step.package in kernels)  # a replaced kernel needs space, too
         _require({**needs, "/boot": _kernel_bytes() * max(count, 1)}, kernels)
 
 
 def _require(needs: Mapping[str, int], packages: tuple[str, ...]) -> None:
-    """Add up what is needed on each file system and compare it with what is free there."""
+    """Compare the sum of needs on each file system with its free space."""
     by_device: dict[int, tuple[str, int]] = {}
     for directory, need in needs.items():
         with suppress(OSError):
@@ -53,14 +53,14 @@ def _require(needs: Mapping[str, int], packages: tuple[str, ...]) -> None:
         free = free_bytes(directory)
         if need and free < need + _MARGIN_BYTES:
             raise NoSpaceError(
-                f"not enough space for {directory}: {need / 1e6:.0f} MB and {_MARGIN_BYTES / 1e6:.0f} MB to spare "
-                f"are needed, {free / 1e6:.0f} MB are free; make room and run it again",
+                f"not enough space for {directory}: {need / 1e6:.0f} MB and a reserve of {_MARGIN_BYTES / 1e6:.0f} MB "
+                f"are needed, {free / 1e6:.0f} MB are free; free some space and run it again",
                 packages,
             )
 
 
 def _kernel_bytes() -> int:
-    """Return what a further kernel takes in /boot: the largest of each kind of file that is there now."""
+    """Return the space of one more kernel in /boot: the sum of the largest existing file of each kind."""
     kinds = ("vmlinuz-*", "initrd.img-*", "System.map-*", "config-*")
     with suppress(OSError):
         return sum(max((file.stat().st_size for file in Path("/boot").glob(kind)), default=0) for kind in kinds)

@@ -1,4 +1,4 @@
-"""Downloads and verifies the packages of a plan, before any lock on dpkg is taken."""
+"""Downloads and verifies the packages of a plan, before dpkg's locks are taken."""
 
 import os
 import time
@@ -22,49 +22,49 @@ from agent.host.locks import LockWaiter, locked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResult:
-    """What came of a download."""
+    """Result of a download."""
 
     failed: dict[str, str]
-    """Error by package name; a package that is not here lies verified in apt's archive."""
+    """Error by package name; all other packages are verified and in apt's archive directory."""
     downloaded_bytes: int
     archives: tuple[Path, ...]
-    """Where each verified package lies, whoever put it there."""
+    """Paths of all verified packages, including those that were already there."""
 
 
 class _DownloadProgress(AcquireProgress):
-    """Tells how far a download has come."""
+    """Reports download progress."""
 
     def __init__(self, tell: Progress, stop: StopReason) -> None:
         super().__init__(stop)
         self._tell = tell
-        self._told = 0.0
+        self._reported_at = 0.0
 
     def pulse(self, owner: apt_pkg.Acquire) -> bool:
-        """Tell how far it has come, once a second; return False, which cancels, once a stop was asked for."""
-        if time.monotonic() - self._told >= 1:
-            self._told = time.monotonic()
+        """Report progress once a second; return False, which cancels the download, after a stop request."""
+        if time.monotonic() - self._reported_at >= 1:
+            self._reported_at = time.monotonic()
             done, total = self.current_bytes / 1e6, self.total_bytes / 1e6
             self._tell(f"downloading {self.current_items} of {self.total_items} packages, {done:.1f} of {total:.1f} MB")
         return super().pulse(owner)
 
 
 def mark_exactly(index: PackageCache, steps: Sequence[Step], allowed: frozenset[int]) -> None:
-    """Mark just these steps and make sure that libapt would do these and nothing else.
+    """Mark exactly these steps; verify that libapt would do nothing else.
 
     Raises:
-        ChangedError: the machine is not what the plan was made for.
+        ChangedError: the machine changed since the plan was made.
     """
     depcache = index.depcache
     with apt_pkg.ActionGroup(depcache):
         for step in steps:
-            # A reinstallation brings no other version, so any authenticated origin of this very one will do.
+            # A reinstall keeps the version, so any authenticated origin of that version will do.
             files = frozenset(index.releases) if step.mending or step.installed == step.candidate else allowed
             version = find_version(index, step.package, step.architecture, step.candidate, files & index.trusted)
             current = version.parent_pkg.current_ver if version is not None else None
             if version is None or (current.ver_str if current is not None else None) != step.installed:
-                raise ChangedError(f"{step.package} {step.candidate} is no longer what the plan was made for")
+                raise ChangedError(f"{step.package} {step.candidate} changed since the plan was made")
             if version.parent_pkg.selected_state == apt_pkg.SELSTATE_HOLD:
-                raise ChangedError(f"{step.package} was marked hold meanwhile")
+                raise ChangedError(f"{step.package} was put on hold since the plan was made")
             if step.installed == step.candidate:
                 depcache.set_reinstall(version.parent_pkg, True)
             else:
@@ -72,7 +72,7 @@ def mark_exactly(index: PackageCache, steps: Sequence[Step], allowed: frozenset[
     expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
     actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(index)}
     if actual != expected or not index.breaks_nothing():
-        raise ChangedError("libapt would do something else than the plan says")
+        raise ChangedError("libapt would do more than was planned")
 
 
 def fetch(
@@ -84,29 +84,29 @@ def fetch(
     tell: Progress,
     stop: StopReason,
 ) -> FetchResult:
-    """Download what the steps, which are marked on the index, need into apt's archive; libapt verifies each file.
+    """Download the packages of the steps, which are marked, into apt's archive directory; libapt verifies each file.
 
-    Each is listed in the ledger first, where there is one: it says what to remove again, whatever happens.
+    File names are first written to the ledger, if there is one, so that they can be removed even after a crash.
 
     Raises:
-        BusyError: another program held the archive to the end of `patience`.
+        BusyError: another program holds the lock of the archive directory.
         NoSpaceError: the plan does not fit.
-        StoppedError: a stop was asked for.
-        HostError: libapt refuses altogether, or the ledger cannot be written.
+        StoppedError: a stop was requested.
+        HostError: libapt fails, or the ledger cannot be written.
     """
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     fetcher = apt_pkg.Acquire(_DownloadProgress(tell, stop))
     with locked(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
-        fetcher.get_lock(archives)  # makes the directory for partial downloads and gives it to apt's own user
+        fetcher.get_lock(archives)  # creates the directory for partial downloads, owned by apt's user
         manager = apt_pkg.PackageManager(index.depcache)
         manager.get_archives(fetcher, index.sources, index.records)
         require_space(index, fetcher, steps, archives)
         wanted = [item for item in fetcher.items if not item.complete]
         _log_downloads(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
-        with suppress(SystemError):  # what failed is read from the items, one by one
+        with suppress(SystemError):  # failures are read from the items
             fetcher.run()
         if reason := stop():
-            raise StoppedError(f"{reason}: stopped while downloading; nothing was installed after that")
+            raise StoppedError(f"{reason}: stopped while downloading; nothing more was installed")
     return FetchResult(
         failed={_package(item): _error(item) for item in fetcher.items if not _usable(item)},
         downloaded_bytes=sum(item.filesize for item in wanted if _usable(item)),
@@ -115,17 +115,17 @@ def fetch(
 
 
 def remove_listed_downloads(ledger: Path) -> None:
-    """Remove the archives that the ledger lists, and which a run that was killed has left to the next one."""
+    """Remove the archives that the ledger lists, including those of a run that was killed."""
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     with suppress(OSError):
-        # A power cut may have left anything in it.
+        # After a power cut the file may contain garbage.
         names = [name for name in ledger.read_text(errors="replace").splitlines() if name.isprintable() and name]
         discard(Path(archives, os.path.basename(name)) for name in names)
         ledger.unlink()
 
 
 def discard(files: Iterable[Path]) -> None:
-    """Remove archives that this agent downloaded, whole or in part, unless apt is told to keep what it fetched."""
+    """Remove complete and partial archives that the agent downloaded, unless apt is configured to keep downloads."""
     if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
         return
     for file in files:
@@ -134,7 +134,7 @@ def discard(files: Iterable[Path]) -> None:
 
 
 def _log_downloads(ledger: Path | None, names: Sequence[str]) -> None:
-    """Add the names of archives that are about to be downloaded, so that even a power cut leaves none unknown."""
+    """Append the names of archives before their download, synced to disk: a power cut leaves no unlisted archive."""
     if ledger is None or not names:
         return
     try:

@@ -1,4 +1,4 @@
-"""libapt's errors as sentences."""
+"""Converts libapt's errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from agent.errors import HostError
 
 @contextmanager
 def libapt_errors(doing: str) -> Iterator[None]:
-    """Turn libapt's exceptions into `HostError`, saying what was being done."""
+    """Convert libapt's exceptions into `HostError`, prefixed with `doing`."""
     try:
         yield
     except (SystemError, OSError, UnicodeDecodeError) as error:  # apt_pkg.Error is a SystemError
@@ -16,7 +16,7 @@ def libapt_errors(doing: str) -> Iterator[None]:
 
 
 def plain_error(message: str) -> str:
-    """Strip libapt's `E:` and `W:` prefixes; errors come joined by commas, each said once."""
+    """Strip libapt's `E:` and `W:` prefixes, split its comma-joined errors and drop duplicates."""
     parts = [part.strip() for part in message.replace(", W:", "\nW:").replace(", E:", "\nE:").split("\n")]
-    said = [part.removeprefix("E:").removeprefix("W:").strip() for part in parts if part]
-    return "; ".join(dict.fromkeys(said))
+    messages = [part.removeprefix("E:").removeprefix("W:").strip() for part in parts if part]
+    return "; ".join(dict.fromkeys(messages))

@@ -1,4 +1,4 @@
-"""Which steps belong together: those that name each other in any dependency must share a transaction."""
+"""Groups steps that must share a transaction: those connected by any package relation."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +13,10 @@ from agent.host.apt.cache import PackageCache
 def group_steps(
     index: PackageCache, steps: Sequence[Step], atomic: Sequence[AtomicGroup] = ATOMIC_GROUPS
 ) -> tuple[Step, ...]:
-    """Number the steps' groups: two steps share one if a relation of either leads to the other.
+    """Set the steps' group numbers: two steps share one if a relation of either names the other.
 
-    Architectures of one package always share a group, for Multi-Arch: same wants them in lock-step; so do the
-    packages of an atomic group.
+    All architectures of a package share a group, because Multi-Arch: same requires equal versions. The packages of an
+    atomic group share one.
     """
     parents = list(range(len(steps)))
 
@@ -42,7 +42,7 @@ def group_steps(
 
 
 def _related(index: PackageCache, package: apt_pkg.Package) -> set[int]:
-    """Return ids of all packages that the package's new or installed version names or is provided by."""
+    """Return IDs of all packages in the relations of the package's new and installed version, providers included."""
     found: set[int] = set()
     for version in (index.depcache.get_candidate_ver(package), package.current_ver):
         for groups in version.depends_list.values() if version is not None else ():

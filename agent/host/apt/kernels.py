@@ -1,4 +1,4 @@
-"""Kernels on this machine: which libapt calls garbage, what still leans on them, and marking just those for removal."""
+"""Kernel facts from libapt (garbage, dependencies on it), and exact marking of kernels for removal."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ _Installed = tuple[apt_pkg.Package, apt_pkg.Version]
 
 
 def kernel_facts(index: PackageCache) -> KernelFacts:
-    """Look at the kernels; the index must not bear any marks yet."""
+    """Return the kernel facts; the cache must have no marks."""
     patterns = tuple(apt_pkg.config.value_list("APT::VersionedKernelPackages"))
     garbage: list[_Installed] = []
     images: list[KernelImage] = []
@@ -29,7 +29,7 @@ def kernel_facts(index: PackageCache) -> KernelFacts:
         release = image_release(package.name)
         if release is not None and package.current_state == apt_pkg.CURSTATE_INSTALLED:
             images.append(KernelImage(release=release, version=current.ver_str))
-        if index.depcache.is_garbage(package) and _may_go(package):
+        if index.depcache.is_garbage(package) and _is_removable(package):
             garbage.append((package, current))
     images.sort(key=cmp_to_key(_compare))
     kernels = [pair for pair in garbage if release_of(pair[0].name, patterns) is not None]
@@ -39,53 +39,53 @@ def kernel_facts(index: PackageCache) -> KernelFacts:
         build=names.version,
         patterns=patterns,
         images=tuple(images),
-        unneeded=tuple(_unneeded(index, package, version) for package, version in garbage),
-        needs=tuple(_needs(index, kernels)),
+        unneeded=tuple(_auto_removable(index, package, version) for package, version in garbage),
+        needs=tuple(_dependencies(index, kernels)),
     )
 
 
 def mark_removal(index: PackageCache, removals: Sequence[KernelRemoval]) -> None:
-    """Mark just these packages for removal and make sure that libapt would do this and nothing else.
+    """Mark exactly these packages for removal; verify that libapt would do nothing else.
 
     Raises:
-        ChangedError: one of them is not what the plan was made for.
-        HostError: libapt would do something else as well.
+        ChangedError: a package changed since the plan was made.
+        HostError: libapt would do more than this.
     """
     depcache = index.depcache
     packages = [_unchanged(index, removal) for removal in removals]
     with apt_pkg.ActionGroup(depcache):
         for package in packages:
-            depcache.mark_delete(package, False)  # not purged: as apt's own autoremove, which keeps conffiles
+            depcache.mark_delete(package, False)  # no purge: like apt's autoremove, keep conffiles
     changed = [package for package in index.dpkg_packages if not depcache.marked_keep(package)]
     removed = [package for package in packages if depcache.marked_delete(package)]
-    alone = depcache.inst_count == 0 and len(changed) == len(removed) == len(removals)
-    if not alone or not index.broken() <= index.broken_before:
-        raise HostError("not removed: libapt would do something else than remove these kernels and nothing else")
+    exact = depcache.inst_count == 0 and len(changed) == len(removed) == len(removals)
+    if not exact or not index.broken() <= index.broken_before:
+        raise HostError("not removed: libapt would do more than remove these kernels")
 
 
 @contextmanager
 def auto_marks_kept() -> Iterator[None]:
-    """Keep libapt from writing the marks of what was installed automatically, which it does before dpkg begins.
+    """Keep libapt from saving its auto-installed marks, which it does before dpkg starts.
 
-    It would forget those of the packages to be removed, and one that dpkg then cannot remove, or does not come
-    to, would count as installed by hand and stay for ever. Marks of packages that are gone do no harm: the next
+    It would drop the marks of the packages to remove. A package that dpkg then fails to remove, or does not reach,
+    would count as manually installed and never be removed. Marks of packages that are gone are harmless: the next
     transaction of any frontend drops them.
     """
     key = "Dir::State::extended_states"
-    place = apt_pkg.config.find_file(key)
-    aside = f"{place}.maestro-agent"
-    apt_pkg.config.set(key, aside)
+    original = apt_pkg.config.find_file(key)
+    temporary = f"{original}.maestro-agent"
+    apt_pkg.config.set(key, temporary)
     try:
         yield
     finally:
-        apt_pkg.config.set(key, place)
-        Path(aside).unlink(missing_ok=True)
+        apt_pkg.config.set(key, original)
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _unchanged(index: PackageCache, removal: KernelRemoval) -> apt_pkg.Package:
     key = (removal.package, removal.architecture)
     if key not in index.cache or not _is_as_planned(index, index.cache[key], removal.version):
-        raise ChangedError(f"{removal.package} {removal.version} is no longer what the plan was made for")
+        raise ChangedError(f"{removal.package} {removal.version} changed since the plan was made")
     return index.cache[key]
 
 
@@ -93,20 +93,20 @@ def _is_as_planned(index: PackageCache, package: apt_pkg.Package, version: str) 
     return (
         package.current_ver is not None
         and package.current_ver.ver_str == version
-        and _may_go(package)
+        and _is_removable(package)
         and package.selected_state != apt_pkg.SELSTATE_HOLD
         and index.depcache.is_garbage(package)
     )
 
 
-def _may_go(package: apt_pkg.Package) -> bool:
-    """Whether dpkg is done with the package, or was cut off while removing it."""
+def _is_removable(package: apt_pkg.Package) -> bool:
+    """Whether dpkg has finished the package, or was interrupted while removing it."""
     if package.current_state == apt_pkg.CURSTATE_INSTALLED:
         return True
     return package.selected_state == apt_pkg.SELSTATE_DEINSTALL and package.inst_state == apt_pkg.INSTSTATE_OK
 
 
-def _unneeded(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version) -> AutoRemovable:
+def _auto_removable(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version) -> AutoRemovable:
     return AutoRemovable(
         package=package.name,
         architecture=package.architecture,
@@ -116,17 +116,17 @@ def _unneeded(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Ve
     )
 
 
-def _needs(index: PackageCache, kernels: Iterable[_Installed]) -> Iterator[Dependency]:
-    """Find the dependencies of installed packages that any of these helps to meet."""
+def _dependencies(index: PackageCache, kernels: Iterable[_Installed]) -> Iterator[Dependency]:
+    """Yield the dependencies of installed packages that any of these kernels satisfies."""
     ids = {package.id for package, _ in kernels}
     for parent in _dependants(index, kernels):
         if parent.current_ver is None:
             continue
         for kind in _POSITIVE:
             for group in parent.current_ver.depends_list.get(kind, []):
-                there = {package.id: package for one in group for package in _installed_targets(one)}
-                if ids & there.keys():
-                    yield Dependency(package=_name(parent), any_of=tuple(sorted(map(_name, there.values()))))
+                providers = {package.id: package for one in group for package in _installed_targets(one)}
+                if ids & providers.keys():
+                    yield Dependency(package=_name(parent), any_of=tuple(sorted(map(_name, providers.values()))))
 
 
 def _installed_targets(dependency: apt_pkg.Dependency) -> list[apt_pkg.Package]:

@@ -1,7 +1,7 @@
-"""Fetches the package lists and tells what became of each source.
+"""Fetches the package lists and reports errors per source.
 
-Errors are kept per source and told apart: a network that is down, a repository that is gone, a signature
-that is missing or bad, lists that have expired. apt itself calls most of these warnings and carries on.
+Errors are classified: network down, repository gone, signature missing or bad, lists expired. apt treats most of these
+as warnings.
 """
 
 import os
@@ -19,8 +19,8 @@ from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.sources import read_sources, source_of
 from agent.host.locks import LockWaiter, locked
 
-_WORDS: tuple[tuple[SourceFault, str], ...] = (
-    # apt's English messages (LC_ALL=C is set); the first that matches names the fault.
+_PATTERNS: tuple[tuple[SourceFault, str], ...] = (
+    # apt's English messages (LC_ALL=C is set); the first match wins.
     (SourceFault.EXPIRED, r"is expired|is not valid yet|Valid-Until"),
     (SourceFault.UNSIGNED, r"is not signed|no longer signed|insecure"),
     (SourceFault.BAD_SIGNATURE, r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed by|Missing key|sqv|gpgv"),
@@ -32,19 +32,19 @@ _WORDS: tuple[tuple[SourceFault, str], ...] = (
         r"|Unable to connect|Network is unreachable|\b50[0-9]\b|Cannot initiate|Undetermined|closed connection",
     ),
 )
-_PLACES = (
-    # Where libapt's summary names a repository rather than one of its files.
+_REPOSITORIES = (
+    # Messages in libapt's summary that name a repository instead of one of its files.
     re.compile(r"repository '(?P<uri>\S+) (?P<suite>[^' ]+)[^']*'"),
     re.compile(r"(?:GPG error|[Ss]ignature verification failed): (?P<uri>\S+) (?P<suite>\S+) "),
     re.compile(r"Release file for (?P<uri>\S+?)/dists/(?P<suite>\S+)/(?:In)?Release "),
 )
-_OF_DPKG = re.compile(r"needs to be reinstalled")
-"""What libapt says when it opens its cache anew after fetching; it is told as a repair, not of a source."""
+_DPKG_MESSAGE = re.compile(r"needs to be reinstalled")
+"""From libapt when it reopens its cache after fetching; reported as a repair, not as an error of a source."""
 _PULSE_US = 250_000
 
 
 class _RefreshProgress(AcquireProgress):
-    """What libapt calls while it fetches; collects the failures and keeps the deadline."""
+    """Progress callbacks for a refresh: collects failures and enforces the deadline."""
 
     def __init__(self, deadline: float, tell: Progress, stop: StopReason) -> None:
         super().__init__(stop)
@@ -54,38 +54,38 @@ class _RefreshProgress(AcquireProgress):
         self._tell = tell
 
     def media_change(self, medium: str, drive: str) -> bool:
-        """Refuse to wait for somebody to change a disc."""
-        self.failed.append((medium, f"wants the disc {medium} in {drive}"))
+        """Record the failure and return False: do not wait for a media change."""
+        self.failed.append((medium, f"requires the disc {medium} in {drive}"))
         return False
 
     def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Say that a list was current already."""
+        """Report an unchanged list."""
         self._tell(item.description)
 
     def fetch(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Say that a list is being fetched."""
+        """Report a list that is being fetched."""
         self._tell(item.description)
 
     def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Keep the item's own error; an item that was merely not needed has none."""
+        """Record the item's error; items that were not needed have none."""
         if item.owner.error_text:
             self.failed.append((item.description, plain_error(item.owner.error_text)))
 
     def pulse(self, owner: apt_pkg.Acquire) -> bool:
-        """Return False, which cancels the fetch, once the deadline has passed or a stop was asked for."""
+        """Return False, which cancels the fetch, after the deadline or a stop request."""
         self.timed_out = time.monotonic() > self._deadline
         return not self.timed_out and super().pulse(owner)
 
 
 def refresh(timeout: timedelta, patience: LockWaiter, tell: Progress, stop: StopReason) -> tuple[SourceError, ...]:
-    """Fetch the lists of every configured source; return what failed, one entry a source.
+    """Fetch the lists of every configured source; return errors, at most one per source.
 
     Raises:
-        BusyError: another program held the lists to the end of `patience`.
+        BusyError: another program holds the lists' lock.
         HostError: the sources cannot be read.
-        StoppedError: a stop was asked for.
+        StoppedError: a stop was requested.
     """
-    # ListUpdate takes the lists' lock itself and does not wait for it, so wait here and give it free.
+    # libapt's ListUpdate takes the lock without waiting for it, so wait for it here and release it.
     with locked(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", patience):
         pass
     sources = apt_pkg.SourceList()
@@ -99,15 +99,15 @@ def refresh(timeout: timedelta, patience: LockWaiter, tell: Progress, stop: Stop
     except SystemError as error:
         message = plain_error(str(error))
     if reason := stop():
-        raise StoppedError(f"{reason}: stopped while fetching the package lists; those that were there still are")
+        raise StoppedError(f"{reason}: stopped while fetching the package lists; the previous ones are kept")
     return tuple(_errors(progress, message, timeout, tuple(source.name for source in read_sources(sources))))
 
 
 def _empty_cache() -> apt_pkg.Cache:
-    """Open a cache of what is installed alone, for libapt wants one to update.
+    """Open a cache of installed packages only, which libapt requires for an update.
 
-    One of the present lists would fail to open just when fetching them anew would mend it: after a list was
-    damaged, or with an `APT::Default-Release` that is still to be fetched.
+    A cache of the current lists may fail to open exactly when a refresh would repair it: with a damaged list, or with
+    an `APT::Default-Release` that was never fetched.
     """
     overrides = {
         "Dir::Etc::sourcelist": os.devnull,
@@ -127,8 +127,8 @@ def _empty_cache() -> apt_pkg.Cache:
 
 
 def fault_of(message: str) -> SourceFault:
-    """Name the fault that one of apt's messages speaks of."""
-    return next((fault for fault, words in _WORDS if re.search(words, message)), SourceFault.OTHER)
+    """Classify one of apt's messages."""
+    return next((fault for fault, pattern in _PATTERNS if re.search(pattern, message)), SourceFault.OTHER)
 
 
 def _errors(progress: _RefreshProgress, message: str, timeout: timedelta, names: tuple[str, ...]) -> list[SourceError]:
@@ -139,20 +139,20 @@ def _errors(progress: _RefreshProgress, message: str, timeout: timedelta, names:
     for source, detail in progress.failed:
         name = source_of(source, names) or source
         found.setdefault(name, SourceError(source=name, fault=fault_of(detail), detail=detail))
-    message = "; ".join(part for part in message.split("; ") if part and not _OF_DPKG.search(part))
-    found.update(_verdicts(message, names))
+    message = "; ".join(part for part in message.split("; ") if part and not _DPKG_MESSAGE.search(part))
+    found.update(_repository_errors(message, names))
     if message and not found:
         found[""] = SourceError(source="all sources", fault=fault_of(message), detail=message)
     return list(found.values())
 
 
-def _verdicts(message: str, names: tuple[str, ...]) -> dict[str, SourceError]:
-    """Find what libapt's summary says of whole repositories: that tells more than what it says of their files."""
+def _repository_errors(message: str, names: tuple[str, ...]) -> dict[str, SourceError]:
+    """Return errors of whole repositories in libapt's summary; they are more precise than those of single files."""
     found: dict[str, SourceError] = {}
     for part in message.split("; "):
-        place = next((match for pattern in _PLACES if (match := pattern.search(part))), None)
-        if place is not None and fault_of(part) is not SourceFault.NOT_FOUND:
-            spelled = f"{place['uri'].rstrip('/')} {place['suite']}"
-            name = source_of(spelled, names) or spelled
+        repository = next((match for pattern in _REPOSITORIES if (match := pattern.search(part))), None)
+        if repository is not None and fault_of(part) is not SourceFault.NOT_FOUND:
+            description = f"{repository['uri'].rstrip('/')} {repository['suite']}"
+            name = source_of(description, names) or description
             found.setdefault(name, SourceError(source=name, fault=fault_of(part), detail=part))
     return found

@@ -1,4 +1,4 @@
-"""What dpkg can only finish from an archive: installed once more at the version it has, or was about to have."""
+"""Plans reinstalls of packages that dpkg can only finish from their archive."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,16 +15,17 @@ from agent.host.dpkg import database as dpkg_database
 
 
 def reinstallations(index: PackageCache, repair: Sequence[Repair], allowed: frozenset[int]) -> tuple[Step, ...]:
-    """Find, for each package that dpkg wants reinstalled, the same version in an authenticated index file.
+    """Return steps that reinstall, from an authenticated index file, each package that dpkg requires reinstalled.
 
-    What dpkg was cut off unpacking for the first time comes with what it needs, as far as allowed origins have that.
+    The version stays the same. A package whose first unpacking was interrupted also gets its dependencies, from allowed
+    origins.
     """
     steps: list[Step] = []
     states = dpkg_database.states()
-    torn = {package.name for package in index.dpkg_packages if unfinished(index, package) in NEEDS_ARCHIVE}
+    incomplete = {package.name for package in index.dpkg_packages if unfinished(index, package) in NEEDS_ARCHIVE}
     for item in repair:
-        # libapt unpacks the architectures of a package together, and wants the archive of each.
-        wanted = item.state in NEEDS_ARCHIVE or item.package in torn
+        # libapt unpacks all architectures of a package together and needs the archive of each.
+        wanted = item.state in NEEDS_ARCHIVE or item.package in incomplete
         if not wanted or (item.package, item.architecture) not in index.cache:
             continue
         package = index.cache[item.package, item.architecture]
@@ -46,9 +47,9 @@ def _first_installation(index: PackageCache, item: Repair, version_string: str, 
         return []
     mark(index, version, with_dependencies=True)
     others = [one for one in marked(index) if one.parent_pkg.id != version.parent_pkg.id]
-    lawful = index.breaks_nothing() and all(
+    allowed_only = index.breaks_nothing() and all(
         offered(one, allowed) and one.parent_pkg.current_ver is None for one in others
     )
     steps = [to_step(index, one, allowed, allowed) for one in others]
     index.forget_marks()
-    return [replace(to_step(index, version, index.trusted, allowed), mending=True), *steps] if lawful else []
+    return [replace(to_step(index, version, index.trusted, allowed), mending=True), *steps] if allowed_only else []

@@ -1,6 +1,6 @@
-"""The configured package sources and what their Release files on disk say.
+"""Reads the configured package sources and their Release files on disk.
 
-Read from these files and not from libapt's cache, which does not know a suite that is still empty.
+The files and not libapt's cache, which omits empty suites.
 """
 
 import os
@@ -23,27 +23,27 @@ _HEAD_BYTES = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageList:
-    """One Packages file that a source is to bring for this machine's own architecture."""
+    """One Packages file of a source for this machine's architecture."""
 
     component: str
     path: str
-    """Its place below the suite, as the Release file lists it."""
+    """Relative to the suite, as in the Release file."""
     exists: bool
 
 
 class Source:
-    """One configured source: an URI, a suite, and the lists that apt is to fetch from there."""
+    """One configured source: a URI, a suite, and the lists that apt fetches from it."""
 
     def __init__(self, meta: apt_pkg.MetaIndex) -> None:
         self._meta = meta
         self.dist = meta.dist
         self.trusted = meta.is_trusted
         self.name = f"{_without_secrets(meta.uri).rstrip('/')} {meta.dist}"
-        """URI, without user and password, and suite: as libapt describes its items, and fit to be shown."""
+        """URI, without user and password, and suite: libapt's description of its items."""
 
     @cached_property
     def lists(self) -> tuple[PackageList, ...]:
-        """The Packages files for this machine's architecture; none where the source brings only sources, say."""
+        """The Packages files for this machine's architecture; empty for deb-src, for example."""
         native = apt_pkg.config.find("APT::Architecture")
         found = []
         for part in self._meta.index_files:
@@ -56,7 +56,7 @@ class Source:
 
     @cached_property
     def fields(self) -> dict[str, str]:
-        """The single-line fields of the Release file; empty where there is none."""
+        """The single-line fields of the Release file; empty without one."""
         if self._release is None:
             return {}
         with self._release.open(encoding="utf-8", errors="replace") as file:
@@ -66,31 +66,31 @@ class Source:
 
     @property
     def fetched(self) -> bool:
-        """Whether there is a Release file at all."""
+        """Whether a Release file exists."""
         return self._release is not None
 
     @property
-    def home(self) -> str:
-        """What the paths of all its lists on disk begin with; of a source that was fetched."""
+    def path_prefix(self) -> str:
+        """The common prefix of the paths of its lists on disk; requires `fetched`."""
         return str(self._release).removesuffix("Release").removesuffix("In")
 
     def time(self, field: str) -> datetime | None:
-        """Return a time that the Release file gives ("Date", "Valid-Until")."""
+        """Return a date of the Release file ("Date", "Valid-Until"); None if it is missing or invalid."""
         try:
-            moment = parsedate_to_datetime(self.fields[field].replace("UTC", "+0000"))
+            parsed = parsedate_to_datetime(self.fields[field].replace("UTC", "+0000"))
         except (KeyError, TypeError, ValueError):
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
     def offers(self, patterns: tuple[OriginPattern, ...]) -> bool:
-        """Whether one of its package lists for this machine is an allowed origin."""
-        return any(pattern.matches(self._described(one.component)) for one in self.lists for pattern in patterns)
+        """Whether one of its package lists for this machine matches any pattern."""
+        return any(pattern.matches(self._release_fields(one.component)) for one in self.lists for pattern in patterns)
 
     def missing(self) -> tuple[str, ...]:
-        """Return package lists that should be on disk and are not; one that the archive says is empty is none."""
+        """Return package lists that should be on disk and are not, except those listed as empty in the Release file."""
         return tuple(one.path for one in self.lists if not one.exists and not self._is_empty(one))
 
-    def _described(self, component: str) -> ReleaseFields:
+    def _release_fields(self, component: str) -> ReleaseFields:
         return ReleaseFields(
             origin=self.fields.get("Origin", ""),
             label=self.fields.get("Label", ""),
@@ -110,10 +110,10 @@ class Source:
     def _release(self) -> Path | None:
         base = _without_secrets(self._meta.uri).rstrip("/") + "/"
         flat = self.dist.endswith("/")
-        place = base + (self.dist.removeprefix("./").lstrip("/") if flat else f"dists/{self.dist}/")
+        directory = base + (self.dist.removeprefix("./").lstrip("/") if flat else f"dists/{self.dist}/")
         lists = apt_pkg.config.find_dir("Dir::State::Lists")
         for name in ("InRelease", "Release"):
-            path = Path(lists, apt_pkg.uri_to_filename(place + name))
+            path = Path(lists, apt_pkg.uri_to_filename(directory + name))
             if path.is_file() and os.access(path, os.R_OK):
                 return path
         return None
@@ -125,13 +125,13 @@ def read_sources(sources: apt_pkg.SourceList) -> tuple[Source, ...]:
 
 
 def source_of(description: str, names: tuple[str, ...]) -> str | None:
-    """Return which source (by name) one of libapt's descriptions of an item or error speaks of."""
+    """Return the name of the source that libapt's description of an item or error belongs to; None if unknown."""
     fitting = (name for name in names if description == name or description.startswith((f"{name}/", f"{name} ")))
     return max(fitting, key=len, default=None)
 
 
 def _without_secrets(uri: str) -> str:
-    """Strip user and password from an URI."""
+    """Strip user and password from a URI."""
     scheme, separator, rest = uri.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else uri

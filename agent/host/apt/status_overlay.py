@@ -1,10 +1,9 @@
-"""A copy of dpkg's status file for libapt's eyes, for where the real one would make it refuse everything.
+"""An edited copy of dpkg's status file for libapt, used if libapt refuses to work with the real one.
 
-A package that dpkg wants reinstalled, while no source offers its present version or a way forward that may be
-taken, stops libapt altogether (apt-get: "needs to be reinstalled, but I can't find an archive for it"). dpkg
-itself has no such scruple: other packages can be upgraded beside it. So libapt is shown the package as
-installed, or as not installed where dpkg was cut off while it unpacked it for the first time, and what is wrong
-with it is told from dpkg's own database.
+If a package must be reinstalled and no source offers its version or an allowed upgrade, libapt refuses every action
+(apt-get: "needs to be reinstalled, but I can't find an archive for it"). dpkg does not: other packages can be upgraded.
+So the copy shows the package as installed, or as not installed if its first unpacking was interrupted. Its real state
+is reported from dpkg's database.
 """
 
 import re
@@ -25,19 +24,19 @@ _NAME = re.compile(rb"(?m)^Package: (\S+)$")
 
 
 def named_overlay(message: str) -> frozenset[str]:
-    """Return the packages that one of libapt's errors says need to be reinstalled."""
+    """Return the packages that must be reinstalled according to libapt's error message."""
     return frozenset(name.partition(":")[0] for name in _NAMED.findall(message))
 
 
 @contextmanager
 def write_overlay(packages: Collection[str], directory: Path) -> Iterator[None]:
-    """Let libapt open a cache that shows these packages as installed; the copy stays in `directory`.
+    """Point libapt at a copy, in `directory`, that shows these packages as installed.
 
-    Locks and dpkg itself are not concerned: the real place is configured again when the block ends, while a
-    cache opened inside goes on reading the copy.
+    Does not affect locks and dpkg: the real path is restored at the end of the block. A cache opened in the block keeps
+    reading the copy.
 
     Raises:
-        HostError: the status file cannot be read, or the copy not written.
+        HostError: the status file cannot be read, or the copy cannot be written.
     """
     real = dpkg_database.status_file()
     copy = directory / "status"
@@ -57,18 +56,18 @@ def write_overlay(packages: Collection[str], directory: Path) -> Iterator[None]:
 
 
 def new_directory() -> "tempfile.TemporaryDirectory[str]":
-    """Return a directory for a copy, which goes with the object."""
+    """Return a temporary directory for a copy; it is removed with the object."""
     return tempfile.TemporaryDirectory(prefix="maestro-agent-")
 
 
 def _configure(values: Mapping[str, str]) -> None:
     for key, value in values.items():
         apt_pkg.config.set(key, value)
-    apt_pkg.init_system()  # libapt keeps the place of the status file that it found first
+    apt_pkg.init_system()  # libapt caches the path of the status file
 
 
 def _shown(stanza: bytes, packages: Collection[str]) -> bytes | None:
-    """Return a stanza as libapt is to see it; None for a stub, which is what dpkg has of a package that was new."""
+    """Return the stanza to show to libapt; None for a stub, dpkg's record of a new package without its fields."""
     name = _NAME.search(stanza)
     if name is None or name[1].decode(errors="replace") not in packages:
         return stanza

@@ -96,7 +96,7 @@ def test_a_machine_that_never_stands_still_is_left_after_some_rounds(agent: Agen
     done = agent.upgrade()
 
     assert done.result is Result.FAILED
-    assert "no longer what the plan was made for" in done.message
+    assert "changed since the plan was made" in done.message
     assert agent.machine.transactions() == 4
     assert agent.machine.versions() == {"a": "1"}
 
