@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, before, idle, plans, processes, reports, upgrades, wire
+from benchmarks import answers, before, fleet, idle, plans, processes, reports, upgrades, wire
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -24,7 +24,7 @@ PARTS = {
     "idle": idle.idle,
     "before": before.before,
 }
-ALONE = {"wire": wire.wire, "endpoint": reports.endpoint, "processes": processes.processes}
+ALONE = {"wire": wire.wire, "endpoint": reports.endpoint, "processes": processes.processes, "fleet": fleet.fleet}
 """What needs no machine."""
 
 

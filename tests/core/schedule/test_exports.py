@@ -1,8 +1,5 @@
-"""When the agent speaks next: slots, failures, clocks that leap, and what a fleet of 100,000 does after an outage."""
+"""When the agent speaks next: slots, failures, clocks that leap, and what a fleet does after an outage."""
 
-import random
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -10,13 +7,12 @@ import pytest
 
 from agent.core.schedule.backoff import LONGEST, ResponseClass
 from agent.core.schedule.exports import ExportState, next_export_at, rate_limited, state_after
-from agent.core.schedule.slots import Interval, stable_fraction
+from agent.core.schedule.slots import Interval
+from tests.support.fleet import HOUR, MINUTE, OUTAGES, simulate
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 SLOTS = Interval(interval=timedelta(minutes=5), share=0.0)
 SECOND = timedelta(seconds=1)
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
 NEVER = ExportState()
 LONG_AGO = NOON - timedelta(days=30)
 
@@ -122,63 +118,10 @@ def test_what_waited_is_sent_no_faster_than_the_burst_allows() -> None:
     assert next_export_at(SLOTS, pulse, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
 
 
-AGENTS = 100_000
-STEADY = AGENTS / 300
-"""Requests a second of a fleet that is well."""
-Answer = tuple[ResponseClass, timedelta | None]
-Centre = Callable[[datetime], Answer]
-
-
-def arrivals(number: int, centre: Centre, begin: datetime, end: datetime) -> list[datetime]:
-    """Return when one agent of the fleet speaks, by the agent's own code."""
-    lots = random.Random(number)  # noqa: S311 - a simulation
-    slots = Interval(interval=timedelta(minutes=5), share=stable_fraction(str(number), "report"))
-    pulse, now = ExportState(last=begin), begin
-    found: list[datetime] = []
-    while True:
-        now = max(next_export_at(slots, pulse, now=now, up_since=LONG_AGO, changed=False), now)
-        if now >= end:
-            return found
-        found.append(now)
-        verdict, told = centre(now)
-        pulse = state_after(verdict, pulse, now=now, chance=lots.random(), told=told)
-
-
-def down_for(length: timedelta, answer: Callable[[timedelta], Answer]) -> Centre:
-    """Return a centre that is away from noon on and gives this answer, by how long it will still be away."""
-    return lambda now: answer(NOON + length - now) if NOON <= now < NOON + length else (ResponseClass.OK, None)
-
-
-OUTAGES = {
-    "an hour of refused connections": (HOUR, lambda _left: (ResponseClass.RETRY, None), AGENTS),
-    "an hour of 503 with a date": (HOUR, lambda left: (ResponseClass.RETRY, left), 20_000),
-    "an hour of 503 with a second": (HOUR, lambda _left: (ResponseClass.RETRY, SECOND), 20_000),
-    "an hour of wrong tokens": (HOUR, lambda _left: (ResponseClass.MISCONFIGURED, None), 20_000),
-    "an hour of 500": (HOUR, lambda _left: (ResponseClass.SERVER_ERROR, None), 20_000),
-    "five minutes of 503 with a date": (5 * MINUTE, lambda left: (ResponseClass.RETRY, left), 20_000),
-    "a minute of refused connections": (MINUTE, lambda _left: (ResponseClass.RETRY, None), 20_000),
-}
-
-
 @pytest.mark.parametrize("name", OUTAGES)
 def test_after_an_outage_a_fleet_returns_at_no_more_than_three_times_the_steady_rate(name: str) -> None:
-    length, answer, agents = OUTAGES[name]
-    centre = down_for(length, answer)
-    back = NOON + length
-    seconds: Counter[int] = Counter()
-    latest = back
+    found = simulate(OUTAGES[name], 2000)
 
-    for number in range(agents):
-        came = [at for at in arrivals(number, centre, NOON - 5 * MINUTE, back + 40 * MINUTE) if at >= back]
-        latest = max(latest, came[0])
-        seconds.update(int((at - back).total_seconds()) for at in came)
-
-    # 20,000 agents are looked at for five seconds, as 100,000 for one: the rest would be chance
-    width = AGENTS // agents
-    rates: Counter[int] = Counter()
-    for second, count in seconds.items():
-        rates[second // width] += count
-    peak = max(rates.values()) / STEADY
-    print(f"{name}: peak {peak:.2f} x steady, all back after {(latest - back) / MINUTE:.1f} min")
-    assert peak <= 3
-    assert latest - back <= 35 * MINUTE
+    print(f"{name}: peak {found.peak:.2f} x steady, all back after {found.all_back / MINUTE:.1f} min")
+    assert found.peak <= 3
+    assert found.all_back <= 35 * MINUTE
