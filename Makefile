@@ -10,7 +10,7 @@ help:
 	@echo "make check          lint and types"
 	@echo "make test           run the tests on Debian 12 and 13 (root)"
 	@echo "make test-all       run all tests on Debian 12, 13 and testing (root)"
-	@echo "make faults         cut power at many points of an upgrade (root)"
+	@echo "make faults         cut power at many points of an upgrade, deliver 10,000 events through faults (root)"
 	@echo "make daemon-faults  kill the daemon during jobs and let the agent upgrade itself, many times (root)"
 	@echo "make deb            build the Debian packages into build/"
 	@echo "make bench          benchmark against the peers (root); PARTS=\"planning upgrade\" for some parts"
@@ -28,6 +28,7 @@ test-all:
 
 faults:
 	$(PYTHON) -m tests.faults.power_cuts
+	MAESTRO_TEST_THOROUGH=1 $(PYTHON) -m pytest -q -s tests/report/endpoint/test_faults.py -k kills_of_the_daemon
 
 daemon-faults:
 	$(PYTHON) -m tests.faults.daemon_kills

@@ -20,6 +20,7 @@ from agent.state.store import Store
 from agent.state.timestamps import parse_utc
 from tests.report.installation import CHECKOUT, stored_events
 from tests.report.sent import Told, records, run_ids
+from tests.support import bases
 from tests.support.authority import Authority
 from tests.support.endpoint_server import Centre
 from tests.support.fault_proxy import private_file
@@ -320,9 +321,10 @@ def test_a_sender_that_is_killed_again_and_again_loses_nothing(told: Told, colle
     told.collect_to(collector, metrics=False)
     runs = [told.record(number) for number in range(150)]
 
-    for number in range(12):
+    kills = 12 if bases.thorough() else 4
+    for number in range(kills):
         process = told.start()
-        time.sleep(0.25 + number * 0.05)
+        time.sleep(0.25 + 0.55 * number / (kills - 1))
         for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
             with suppress(ProcessLookupError):  # it may have ended by itself just now
                 os.kill(int(child), signal.SIGKILL)
