@@ -4,9 +4,10 @@ import argparse
 
 from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
+from agent.core.job_kinds import JobKind
 from agent.report.text import plan_lines
 from agent.state.views import PlanView
-from agent.worker.protocol import JobRequest, Verb
+from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_inline
 
 EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check; exit 0 nothing waits, 10 updates wait or are held back, 3 the lists cannot tell."""
     request = JobRequest(
-        verb=Verb.CHECK,
+        kind=JobKind.CHECK,
         refresh=not arguments.no_refresh,
         wait=arguments.wait,
         requested_by=requested_by(),

@@ -5,13 +5,14 @@ import argparse
 from agent.cli.options import config_path
 from agent.cli.output import print_json, print_lines
 from agent.cli.run_job import run_job
+from agent.core.job_kinds import JobKind
 from agent.errors import ExitCode, UsageError
 from agent.host.reboot.flag_facts import read_reboot
 from agent.report.text import explanation_lines
 from agent.state.documents import reboot_explanation_document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import utc_now
-from agent.worker.protocol import JobRequest, Verb
+from agent.worker.protocol import JobRequest
 
 EXAMPLE = "example: maestro-agent explain openssl"
 _LATER = {"docker", "weave"}
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_lines(explanation_lines(JsonReader(document, "explain")))
         return ExitCode.OK
     request = JobRequest(
-        verb=Verb.EXPLAIN,
+        kind=JobKind.EXPLAIN,
         package=arguments.subject,
         config=config_path(arguments),
         state_dir=arguments.state_dir,

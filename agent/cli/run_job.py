@@ -33,7 +33,7 @@ def via_worker(request: JobRequest, tell: Progress) -> JobAnswer:
                 time.sleep(1)
     except KeyboardInterrupt:
         raise StoppedError(
-            f"the {request.verb.value} goes on without you: `maestro-agent status` shows it, "
+            f"the {request.kind.value} goes on without you: `maestro-agent status` shows it, "
             "`journalctl -fu 'maestro-agent-worker@*'` follows it"
         ) from None
 
@@ -75,5 +75,5 @@ def run_job(
         if as_json:
             print_json(answer.document)
         else:
-            print_lines(render(JsonReader(answer.document, request.verb.value)))
+            print_lines(render(JsonReader(answer.document, request.kind.value)))
     return answer.exit_code

@@ -4,10 +4,11 @@ import argparse
 
 from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
+from agent.core.job_kinds import JobKind
 from agent.core.model.plan import Scope
 from agent.report.text import outcome_lines, plan_lines
 from agent.state.views import OutcomeView, PlanView
-from agent.worker.protocol import JobRequest, Verb
+from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_forked
 
 EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `check` showed, or nothing)"
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Upgrade; exit 0 all done, 10 some held back, 1 failed, 3 lists stale, 5 busy."""
     request = JobRequest(
-        verb=Verb.CHECK if arguments.dry_run else Verb.UPGRADE,
+        kind=JobKind.CHECK if arguments.dry_run else JobKind.UPGRADE,
         scope=Scope.ALL if arguments.all else Scope.SECURITY,
         refresh=not (arguments.no_refresh or arguments.dry_run),
         remember=not arguments.dry_run,

@@ -20,6 +20,16 @@ StopReason = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobControl:
+    """What a job reports to whoever requested it, and how it learns that it should stop."""
+
+    progress: Progress
+    stop: StopReason = lambda: ""
+    alive: Callable[[], None] = lambda: None
+    """Call at least every 30 s while the job makes progress: a job silent for 5 min counts as stalled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshResult:
     """What is remembered of fetching the lists."""
 

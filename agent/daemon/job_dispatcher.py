@@ -1,13 +1,11 @@
-"""The one job at a time that the daemon asks the root half for: what is heard of it, and what to remember of it."""
+"""Requests one job at a time from the worker, follows its progress, and keeps what the worker could not record."""
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.core.ports import Progress
-from agent.core.schedule.jobs import Job
+from agent.core.job_kinds import SCHEDULED_JOBS, JobKind
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import SUCCESS_CODES, AgentError, ExitCode, RecordError
 from agent.host import log
@@ -16,135 +14,131 @@ from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.worker.client import SOCKET, request_job
-from agent.worker.protocol import JobAnswer, JobRequest, Verb
+from agent.worker.protocol import JobAnswer, JobRequest
 
 STALL_TIMEOUT_S = 300.0
-"""A worker says something twice a minute while it comes on at all; one that is silent for longer is stuck."""
+"""A job that makes progress sends a line at least every 30 s; one that is silent for longer than this is stalled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsOverview:
-    """What is known of the jobs of this machine, whoever asked for them."""
+    """The jobs of this machine, whoever requested them."""
 
-    attempts: Mapping[Job, JobAttempts]
-    """By the record or, of what could not be put on record, from memory."""
+    attempts: Mapping[JobKind, JobAttempts]
+    """From the record or, for attempts that could not be recorded, from memory."""
     known_since: datetime | None = None
-    """When the first job of all began."""
+    """Start of the first job ever recorded."""
     running: tuple[str, datetime] | None = None
-    """The kind of the job that is at work, and since when."""
+    """Name and start of the running job."""
 
 
 class JobDispatcher:
-    """One at a time; `run` blocks for as long as the job takes, all else answers at once."""
+    """One job at a time; `run` blocks until it ends, everything else returns at once."""
 
     def __init__(self, store: Store, socket: str = SOCKET) -> None:
-        """Begin with none under way."""
+        """Start without a job."""
         self._store = store
         self._socket = socket
-        self._heard = 0.0
-        self._unrecorded: dict[Job, JobAttempts] = {}
-        self._problems: dict[Job, str] = {}
-        self.job: Job | None = None
-        """What is under way."""
-        self.doing = ""
-        """How it comes on, in the worker's words."""
+        self._last_line_s = 0.0
+        self._unrecorded: dict[JobKind, JobAttempts] = {}
+        self._problems: dict[JobKind, str] = {}
+        self.job: JobKind | None = None
+        """The running job."""
+        self.progress = ""
+        """Its last progress message."""
 
     @property
-    def stuck(self) -> bool:
-        """Whether one is under way and nothing was heard of it for too long."""
-        return self.job is not None and time.monotonic() - self._heard > STALL_TIMEOUT_S
+    def stalled(self) -> bool:
+        """Whether a job runs that sent no line for too long."""
+        return self.job is not None and time.monotonic() - self._last_line_s > STALL_TIMEOUT_S
 
-    def take(self, job: Job) -> None:
-        """Have it under way from now on; `run` is to follow."""
-        self._heard = time.monotonic()
-        self.job, self.doing = job, "beginning"
+    def start(self, job: JobKind) -> None:
+        """Mark the job as running; the caller calls `run` next, in a thread of its own."""
+        self._last_line_s = time.monotonic()
+        self.job, self.progress = job, "starting"
 
-    def do(self) -> None:
-        """Ask for the job that was taken and listen to its end. Never raises."""
+    def run(self) -> None:
+        """Request the started job from the worker and wait for its answer. Never raises."""
         job = self.job
         if job is None:
             return
-        before = self.remembered().attempts[job]
-        recorded = self._record(job)
-        answer = self._answer(job, self._hear)
+        before = self.load_status().attempts[job]
+        answer = self._request(job)
         log.event("job.answered", job=job.value, exit_code=answer.exit_code, error=answer.error)
         failed = answer.exit_code not in SUCCESS_CODES
         self._problems[job] = _problem(job, answer) if failed and answer.exit_code != ExitCode.BUSY else ""
-        if failed and self._record(job) == recorded:
-            # The root half was not reached, or could write nothing down.
+        if failed and not answer.recorded:
+            # The worker was not reached, or could not write the record.
             self._unrecorded[job] = JobAttempts(last=utc_now(), failures=before.failures + 1)
         else:
             self._unrecorded.pop(job, None)
-        self.job, self.doing = None, ""
+        self.job, self.progress = None, ""
 
-    def remembered(self) -> JobsOverview:
-        """Return what is known; a record that is damaged is told, and taken for none: the next job writes a new one."""
+    def load_status(self) -> JobsOverview:
+        """Return what is known; a damaged record is logged and treated as empty: the next job writes a new one."""
         try:
             document = read_job_status(self._store)
-            works = self._store.worker_pid() is not None
-            recorded = _recorded(document, works=works)
+            alive = self._store.worker_pid() is not None
+            recorded = _recorded_attempts(document, alive=alive)
             return JobsOverview(
-                attempts={job: _later(recorded.get(job, JobAttempts()), self._unrecorded.get(job)) for job in Job},
+                attempts={
+                    job: _latest(recorded.get(job, JobAttempts()), self._unrecorded.get(job)) for job in SCHEDULED_JOBS
+                },
                 known_since=document.optional_time("since") if document else None,
-                running=running_job(document) if document and works else None,
+                running=running_job(document) if document and alive else None,
             )
         except RecordError as error:
             log.event("record.damaged", error=str(error))
-            return JobsOverview(attempts={job: self._unrecorded.get(job, JobAttempts()) for job in Job})
+            return JobsOverview(attempts={job: self._unrecorded.get(job, JobAttempts()) for job in SCHEDULED_JOBS})
 
-    def problems(self, remembered: JobsOverview) -> list[str]:
-        """Say why jobs came to nothing that have come to nothing else since."""
-        return [words for job, words in self._problems.items() if words and remembered.attempts[job].failures]
+    def problems(self, status: JobsOverview) -> list[str]:
+        """Return a message for each job whose last attempt failed."""
+        return [message for job, message in self._problems.items() if message and status.attempts[job].failures]
 
-    def _answer(self, job: Job, tell: Progress) -> JobAnswer:
+    def _request(self, job: JobKind) -> JobAnswer:
         request = JobRequest(
-            verb=Verb(job.value),
+            kind=job,
             omit_document=True,
             requested_by=REQUESTED_BY_SCHEDULE,
             state_dir=self._store.directory,
         )
         log.event("job.asked", job=job.value)
         try:
-            return request_job(request, tell, self._socket)
-        except AgentError as error:  # not a word of the worker's own, not even that it is busy
+            return request_job(request, self._on_progress, self._socket)
+        except AgentError as error:  # no answer at all, so the exit code of the error says nothing about the job
             return JobAnswer(exit_code=ExitCode.FAILED, error=str(error))
         except Exception as error:  # noqa: BLE001 - the daemon's loop: a bug in one job must not end it
             log.exception("job.bug", job=job.value)
             return JobAnswer(exit_code=ExitCode.FAILED, error=f"internal error: {error}")
 
-    def _record(self, job: Job) -> object:
-        """Return a job's entry as it stands, to see whether it changes."""
-        with suppress(RecordError):
-            document = read_job_status(self._store)
-            return document.child("jobs").raw.get(job.value) if document else None
-        return None
-
-    def _hear(self, message: str) -> None:
-        self._heard = time.monotonic()
-        self.doing = message or self.doing
+    def _on_progress(self, message: str) -> None:
+        self._last_line_s = time.monotonic()
+        self.progress = message or self.progress
 
 
-def _recorded(document: JsonReader | None, *, works: bool) -> dict[Job, JobAttempts]:
-    """Return what the record says of those jobs that it knows."""
-    entries = {job: document.child("jobs").optional_child(job.value) for job in Job} if document else {}
-    return {job: _attempts(entry, works=works) for job, entry in entries.items() if entry}
+def _recorded_attempts(document: JsonReader | None, *, alive: bool) -> dict[JobKind, JobAttempts]:
+    """Return the attempts of those jobs that are in the record."""
+    if document is None:
+        return {}
+    entries = {job: document.child("jobs").optional_child(job.value) for job in SCHEDULED_JOBS}
+    return {job: _attempts(entry, alive=alive) for job, entry in entries.items() if entry}
 
 
-def _later(recorded: JobAttempts, own: JobAttempts | None) -> JobAttempts:
-    """Choose the later one; a record from the future, written while the clock was wrong, is not."""
+def _latest(recorded: JobAttempts, own: JobAttempts | None) -> JobAttempts:
+    """Return the later of both; a record from the future, written while the clock was wrong, does not count."""
     if own is None or own.last is None or recorded.last is None:
         return own or recorded
     return recorded if own.last < recorded.last < utc_now() else own
 
 
-def _attempts(entry: JsonReader, *, works: bool) -> JobAttempts:
-    """Read what the schedule knows of a job; one of its own that never ended, and is not at work, has failed."""
+def _attempts(entry: JsonReader, *, alive: bool) -> JobAttempts:
+    """Load a job's attempts. A scheduled run with a start but no end, and no live process, counts as failed."""
     failures = int(entry.number("failures"))
     if entry.optional_text("finished_at") is None and entry.text("asked_by") == REQUESTED_BY_SCHEDULE:
-        return JobAttempts(last=entry.time("started_at"), failures=failures + (0 if works else 1))
+        return JobAttempts(last=entry.time("started_at"), failures=failures + (0 if alive else 1))
     return JobAttempts(last=entry.optional_time("attempted_at"), failures=failures)
 
 
-def _problem(job: Job, answer: JobAnswer) -> str:
-    where = "`maestro-agent history` tells why" if job is Job.UPGRADE else "`maestro-agent status` tells why"
-    return f"the last {job.value} failed: {answer.error or where}"
+def _problem(job: JobKind, answer: JobAnswer) -> str:
+    command = "history" if job.in_history else "status"
+    return f"the last {job.value} failed: {answer.error or f'`maestro-agent {command}` shows why'}"

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.config.load import load
-from agent.core.schedule.jobs import Job, ScheduleContext, next_runs
+from agent.core.job_kinds import JobKind
+from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
 from agent.daemon.scheduler import Scheduler
@@ -54,7 +55,7 @@ class Daemon:
         self._started = self._ticked = time.monotonic()
         self._ahead_s = _ahead_s()
         self._scheduler = Scheduler()
-        self._errand = JobDispatcher(self._store)
+        self._dispatcher = JobDispatcher(self._store)
         self._messenger = ExportSupervisor(config, self._store, run_dir)
         self._reload = False
         self._wrong = ""
@@ -76,7 +77,7 @@ class Daemon:
         self._scheduler.start()
         self._wait_for_the_end()
         notify("STOPPING=1", "STATUS=stopping; a job that is under way goes on by itself")
-        log.event("daemon.stopped", job=self._errand.job.value if self._errand.job else None)
+        log.event("daemon.stopped", job=self._dispatcher.job.value if self._dispatcher.job else None)
         self._scheduler.stop()
         self._liveness.release()
 
@@ -93,7 +94,7 @@ class Daemon:
             self._reload = self._reload or got is not None
             if got is not None or leapt:  # the scheduler goes by the clock, and would wait for a time that was
                 self._scheduler.hasten()
-            if time.monotonic() - self._ticked < STALL_TIMEOUT_S and not self._errand.stuck:
+            if time.monotonic() - self._ticked < STALL_TIMEOUT_S and not self._dispatcher.stalled:
                 notify("WATCHDOG=1")
 
     def _leapt(self) -> bool:
@@ -115,15 +116,15 @@ class Daemon:
             self._reconfigure()
         now = utc_now()
         self._watch_reboot()
-        seen = self._errand.remembered()
+        seen = self._dispatcher.load_status()
         due = next_runs(self._policy.agent, seen.attempts, self._host(now, seen.known_since), now)
         first = min(due, key=lambda job: due[job])
         waiting = ""
-        if due[first] <= now and self._errand.job is None:
+        if due[first] <= now and self._dispatcher.job is None:
             waiting = self._why_wait()
             if not waiting:
-                self._errand.take(first)
-                self._scheduler.once(self._errand.do)
+                self._dispatcher.start(first)
+                self._scheduler.once(self._dispatcher.run)
         self._say(due, now, waiting, self._problems(seen, now))
         up_since = now - timedelta(seconds=time.monotonic() - self._started)
         self._messenger.look(self._policy, self._machine, now, up_since)
@@ -155,7 +156,7 @@ class Daemon:
     def _problems(self, seen: JobsOverview, now: datetime) -> list[str]:
         """Say what a person should know of: it does not get better by itself."""
         problems = [self._wrong] if self._wrong else []
-        problems += self._errand.problems(seen)
+        problems += self._dispatcher.problems(seen)
         limits = self._policy.apt.run_timeout + self._policy.apt.package_timeout
         if seen.running is not None and now - seen.running[1] > limits:
             name, since = seen.running
@@ -174,10 +175,10 @@ class Daemon:
             self._reboot = flag is not None
             log.event("reboot.required" if flag else "reboot.cleared", packages=list(flag[0]) if flag else [])
 
-    def _say(self, due: dict[Job, datetime], now: datetime, waiting: str, problems: list[str]) -> None:
-        job = self._errand.job
+    def _say(self, due: dict[JobKind, datetime], now: datetime, waiting: str, problems: list[str]) -> None:
+        job = self._dispatcher.job
         if job is not None:
-            doing = f"{job.value}: {self._errand.doing}"
+            doing = f"{job.value}: {self._dispatcher.progress}"
         else:
             order = sorted(due, key=lambda job: due[job])
             doing = waiting or ", ".join(f"next {job.value} {format_human(max(due[job], now))}" for job in order)

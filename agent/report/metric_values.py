@@ -7,6 +7,7 @@ is unknown gives no point.
 from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 
+from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.model.plan import Why
 from agent.core.schemas import Document
 from agent.state.timestamps import parse_utc
@@ -16,7 +17,7 @@ Number = int | float
 Points = Iterable[tuple[Labels, Number]]
 Extractor = Callable[[Document], Points]
 
-_JOBS = ("check", "upgrade")
+_JOBS = tuple(kind.value for kind in SCHEDULED_JOBS)
 _LONGEST_LABEL = 200
 _MOST = 1 << 63
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
+from agent.core.job_kinds import RECORDED_JOBS
 from agent.core.schemas import JOBS_SCHEMA, Document
 from agent.errors import SUCCESS_CODES, RecordError
 from agent.state.json_reader import JsonReader
@@ -19,7 +20,6 @@ from agent.state.timestamps import format_human, format_utc
 JOBS = "jobs"
 REQUESTED_BY_SCHEDULE = "schedule"
 """Who asks where nobody does."""
-_KINDS = ("upgrade", "check")
 
 
 def read_job_status(store: Store) -> JsonReader | None:
@@ -41,10 +41,10 @@ def running_job(document: JsonReader) -> tuple[str, datetime] | None:
 
 
 def _unfinished(jobs: JsonReader) -> Iterator[tuple[str, datetime]]:
-    for name in _KINDS:
-        entry = jobs.optional_child(name)
+    for kind in RECORDED_JOBS:
+        entry = jobs.optional_child(kind.value)
         if entry is not None and entry.optional_text("finished_at") is None:
-            yield name, entry.time("started_at")
+            yield kind.value, entry.time("started_at")
 
 
 def describe_running(store: Store) -> str:

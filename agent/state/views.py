@@ -8,11 +8,12 @@ write are optional. The encoders are in `agent.state.documents`.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.schemas import Document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
-JOB_NAMES = ("check", "upgrade")
+JOB_NAMES = tuple(kind.value for kind in SCHEDULED_JOBS)
 
 
 class PackageView:

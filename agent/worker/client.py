@@ -1,4 +1,4 @@
-"""Asks the root half for a job over its socket, and listens to the end. Light: the daemon stays small."""
+"""Requests a job from the worker over its socket and reads until the answer. Light: the daemon stays small."""
 
 import errno
 import socket
@@ -10,47 +10,50 @@ from agent.errors import BusyError, HostError, PrivilegeError, RecordError
 from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_request
 
 SOCKET = "/run/maestro-agent-worker.sock"
-_CONNECT_S = 10.0
-_LONGEST_LINE = 64 * 1024 * 1024
-"""A plan of ten thousand packages is some five million bytes."""
+_CONNECT_TIMEOUT_S = 10.0
+_MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A plan of ten thousand packages is about five million bytes."""
 
 
-def request_job(request: JobRequest, tell: Progress, path: str = SOCKET) -> JobAnswer:
-    """Have a job done; `tell` takes its progress.
+def request_job(request: JobRequest, progress: Progress, path: str = SOCKET) -> JobAnswer:
+    """Have the worker run a job; `progress` gets its progress lines, an empty one is a keep-alive.
 
     Raises:
-        HostError: there is no worker to be reached, or it ended without an answer.
-        BusyError: it hung up before it said anything.
-        PrivilegeError: the socket may not be used by this user.
+        HostError: the worker cannot be reached, or it exited without an answer.
+        BusyError: the connection was closed before the first line.
+        PrivilegeError: this user may not use the socket.
     """
     with _connect(path) as connection:
-        with suppress(ConnectionError):  # where it hangs up already, nothing will be heard, either
+        with suppress(ConnectionError):  # already closed: the loop below reads nothing
             connection.sendall(encode_request(request))
-        connection.settimeout(None)  # a job takes as long as it takes
-        heard = False
+        connection.settimeout(None)  # a job has no time limit here
+        any_line = False
         for line in _lines(connection):
-            heard = True
+            any_line = True
             try:
-                said = decode_line(line)
+                received = decode_line(line)
             except RecordError as error:
                 raise HostError(f"{path}: {error}") from error
-            if isinstance(said, JobAnswer):
-                return said
-            tell(said)
-    if not heard:
-        raise BusyError(f"{path}: hung up without a word: too many ask at once, or the job was killed at its start")
-    raise HostError("the job ended without an answer; `maestro-agent history` tells how far it came")
+            if isinstance(received, JobAnswer):
+                return received
+            progress(received)
+    if not any_line:
+        raise BusyError(
+            f"{path}: connection closed without a reply: too many concurrent requests, "
+            "or the worker was killed at startup"
+        )
+    raise HostError("the job ended without an answer; `maestro-agent history` shows how far it came")
 
 
 def _connect(path: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    connection.settimeout(_CONNECT_S)
+    connection.settimeout(_CONNECT_TIMEOUT_S)
     try:
         connection.connect(path)
     except OSError as error:
         connection.close()
         if error.errno in {errno.EACCES, errno.EPERM}:
-            raise PrivilegeError(f"{path}: only root may ask for a job (`sudo maestro-agent ...`)") from error
+            raise PrivilegeError(f"{path}: only root may request a job (`sudo maestro-agent ...`)") from error
         raise HostError(
             f"{path}: no worker answers: {error.strerror or error}; `systemctl status maestro-agent-worker.socket`"
         ) from error
@@ -58,9 +61,9 @@ def _connect(path: str) -> socket.socket:
 
 
 def _lines(connection: socket.socket) -> Iterator[str]:
-    begun: list[bytes] = []
+    partial: list[bytes] = []
     length = 0
-    while length <= _LONGEST_LINE:
+    while length <= _MAX_LINE_BYTES:
         try:
             chunk = connection.recv(65536)
         except ConnectionResetError:
@@ -68,8 +71,8 @@ def _lines(connection: socket.socket) -> Iterator[str]:
         if not chunk:
             return
         first, *others = chunk.split(b"\n")
-        begun.append(first)
+        partial.append(first)
         length += len(first)
         for other in others:
-            yield b"".join(begun).decode(errors="replace")
-            begun, length = [other], len(other)
+            yield b"".join(partial).decode(errors="replace")
+            partial, length = [other], len(other)

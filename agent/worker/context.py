@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 
 from agent.core.policy.policy import Policy
-from agent.core.ports import Changelogs, Machine, PackageEngine, Progress, StopReason
+from agent.core.ports import Changelogs, JobControl, Machine, PackageEngine
 from agent.state.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
-    """What a job works with."""
+    """What every step of a job works with."""
 
     policy: Policy
     engine: PackageEngine
     changelogs: Changelogs
     machine: Machine
     record: Record
-    tell: Progress
-    stop: StopReason = lambda: ""
+    control: JobControl
+    run_id: str = ""
+    """Id of this run in the history; empty for a job that leaves no outcome there."""

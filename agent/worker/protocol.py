@@ -1,126 +1,127 @@
-"""What a worker can be asked, and how it answers: one line of JSON in, lines of JSON out. Closed and versioned.
+"""The worker's protocol: one line of JSON as the request, lines of JSON as the answer. Closed and versioned.
 
-The same values go between processes that share no socket: a command and the job that it starts in place.
+The same values pass over the pipe between a command and the job that it forks.
 """
 
 import json
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
+from agent.core.job_kinds import JobKind
 from agent.core.model.plan import Scope
-from agent.core.schemas import REQUEST_SCHEMA
+from agent.core.schemas import JOB_REQUEST_SCHEMA, Document
 from agent.errors import RecordError, UsageError
 from agent.state.json_reader import JsonReader
 
-LONGEST_REQUEST = 4096
-"""Bytes; whatever is longer is none."""
-_FIELDS = {"schema", "verb", "scope", "refresh", "plan_id", "wait", "brief", "asked_by"}
-
-
-class Verb(Enum):
-    """The jobs."""
-
-    CHECK = "check"
-    UPGRADE = "upgrade"
-    EXPLAIN = "explain"
-    """In place only: it changes and remembers nothing."""
-
-
-_OVER_A_SOCKET = (Verb.CHECK, Verb.UPGRADE)
+MAX_REQUEST_BYTES = 4096
+_MAX_REQUESTED_BY = 64
+"""Characters of `requested_by` that are kept."""
+_FIELDS = {"schema", "job", "scope", "refresh", "plan_id", "wait", "omit_document", "requested_by"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """A job to do."""
+    """A request to run one job."""
 
-    verb: Verb
+    kind: JobKind
     scope: Scope = Scope.SECURITY
     refresh: bool = True
     remember: bool = True
-    """Whether a look becomes the record that `status` shows."""
+    """Whether a check becomes the plan that `status` shows."""
     plan_id: str | None = None
     package: str = ""
     wait: bool = False
-    """Whether to wait for another job to end, rather than be told of it."""
+    """Wait for another job to end instead of failing with BusyError."""
     omit_document: bool = False
-    """Whether the answer is to come without its document, which is on record anyway."""
+    """Answer without the document, which is recorded anyway."""
     requested_by: str = ""
-    """Who asks, for the record: "schedule", or a person's name."""
+    """For the record: "schedule", or a user's name."""
     config: Path | None = None
     state_dir: str
+
+    @property
+    def needs_root(self) -> bool:
+        """Whether root is needed, and with it the job lock and an entry in jobs.json."""
+        return self.kind.needs_root(refresh=self.refresh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAnswer:
-    """What came of a job: its document, or the message of the error that kept it from one."""
+    """Result of a job: its document, or the message of the error that prevented one."""
 
     exit_code: int
-    document: dict[str, object] | None = None
+    document: Document | None = None
     error: str = ""
+    recorded: bool = False
+    """Whether jobs.json has this attempt; if not, the daemon counts it itself."""
 
 
 def encode_request(request: JobRequest) -> bytes:
-    """Write what a worker needs to know; where its record and configuration are, it knows by itself."""
+    """Return the request's line; the worker uses its own state directory and configuration, so both are left out."""
     document = {
-        "schema": REQUEST_SCHEMA,
-        "verb": request.verb.value,
+        "schema": JOB_REQUEST_SCHEMA,
+        "job": request.kind.value,
         "scope": request.scope.value,
         "refresh": request.refresh,
         "plan_id": request.plan_id,
         "wait": request.wait,
-        "brief": request.omit_document,
-        "asked_by": request.requested_by,
+        "omit_document": request.omit_document,
+        "requested_by": request.requested_by,
     }
     return f"{json.dumps(document)}\n".encode()
 
 
 def decode_request(line: bytes, state_dir: str) -> JobRequest:
-    """Read a request that came over a socket.
+    """Parse and validate a request that came over the socket.
 
     Raises:
-        UsageError: it is not exactly one of those that can be asked for; the message says what is wrong with it.
+        UsageError: it is not exactly one of the allowed requests; the message names the fault.
     """
     try:
         reader = JsonReader(json.loads(line.decode()), "request")
         schema = reader.text("schema")
-        if schema != REQUEST_SCHEMA:
-            raise UsageError(f"request: schema {schema[:40]!r} is not known here, {REQUEST_SCHEMA!r} is")
+        if schema != JOB_REQUEST_SCHEMA:
+            raise UsageError(f"request: schema {schema[:40]!r} is not supported, only {JOB_REQUEST_SCHEMA!r}")
         unknown = sorted(set(reader.raw) - _FIELDS)
         if unknown:
             raise UsageError(f"request: unknown field {unknown[0][:40]!r}")
-        verb, scope = Verb(reader.text("verb")), Scope(reader.text("scope"))
-        if verb not in _OVER_A_SOCKET:
-            raise UsageError(f"request: {verb.value!r} is done in place, not by a worker")
+        kind, scope = JobKind(reader.text("job")), Scope(reader.text("scope"))
+        if not kind.over_socket:
+            raise UsageError(f"request: {kind.value!r} is not available over the socket")
         return JobRequest(
-            verb=verb,
+            kind=kind,
             scope=scope,
             refresh=reader.boolean("refresh"),
             plan_id=reader.optional_text("plan_id"),
             wait=reader.boolean("wait"),
-            omit_document=reader.boolean("brief"),
-            requested_by=reader.text("asked_by")[:64],
+            omit_document=reader.boolean("omit_document"),
+            requested_by=reader.text("requested_by")[:_MAX_REQUESTED_BY],
             state_dir=state_dir,
         )
     except RecordError as error:
         raise UsageError(str(error)) from error
-    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a word that is in no closed list
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a value outside its closed list
         raise UsageError(f"request: {str(error)[:120]}") from error
 
 
 def encode_progress(message: str) -> bytes:
-    """Write a progress line."""
-    return f"{json.dumps({'tell': message})}\n".encode()
+    """Return a progress line; an empty message is a keep-alive."""
+    return f"{json.dumps({'progress': message})}\n".encode()
 
 
 def encode_answer(answer: JobAnswer) -> bytes:
-    """Write the last line."""
-    document = {"exit_code": answer.exit_code, "document": answer.document, "error": answer.error}
+    """Return the last line."""
+    document = {
+        "exit_code": answer.exit_code,
+        "document": answer.document,
+        "error": answer.error,
+        "recorded": answer.recorded,
+    }
     return f"{json.dumps(document)}\n".encode()
 
 
 def decode_line(line: str) -> str | JobAnswer:
-    """Read a line of a worker: a progress message, or its answer.
+    """Parse a line from the worker: a progress message or the answer.
 
     Raises:
         RecordError: it is neither.
@@ -129,11 +130,12 @@ def decode_line(line: str) -> str | JobAnswer:
         reader = JsonReader(json.loads(line), "answer of the worker")
     except ValueError as error:
         raise RecordError(f"answer of the worker: {error}") from error
-    if "tell" in reader.raw:
-        return reader.text("tell")
+    if "progress" in reader.raw:
+        return reader.text("progress")
     document = reader.optional_child("document")
     return JobAnswer(
         exit_code=int(reader.number("exit_code")),
         document=dict(document.raw) if document else None,
         error=reader.text("error"),
+        recorded=reader.boolean("recorded"),
     )

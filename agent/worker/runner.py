@@ -1,22 +1,23 @@
-"""One request in, progress lines and an answer out. The job may run in a process that outlives whoever asked.
+"""Runs one job: in this process, or in a forked child that outlives the command.
 
-A detached job has a session of its own: a closed terminal or a killed caller does not end it, it finishes and
-records. SIGTERM and SIGINT ask it to stop at the next point where nothing is half done.
+A forked job has its own session: a closed terminal or a killed command does not end it; it finishes and records its
+outcome. SIGTERM and SIGINT ask it to stop at the next safe point.
 """
 
+import importlib
 import os
 import signal
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from agent.config.load import load
-from agent.core.model.facts import ListsState
-from agent.core.model.outcome import Result
-from agent.core.ports import Progress, StopReason
-from agent.errors import AgentError, BusyError, ChangedError, ExitCode, HostError, PrivilegeError, StoppedError
+from agent.core.job_kinds import JobKind
+from agent.core.ports import JobControl, Progress, StopReason
+from agent.errors import AgentError, BusyError, ExitCode, HostError, PrivilegeError, StoppedError
 from agent.host import log
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.prefetch import AptChangelogs
@@ -24,84 +25,92 @@ from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
 from agent.host.process.deadline import stop_after
-from agent.state.documents import explanation_document, outcome_document, plan_document
 from agent.state.job_status import describe_running, record_job_end, record_job_start
 from agent.state.record import Record
 from agent.state.store import Store
+from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
-from agent.worker.jobs import jobs
-from agent.worker.protocol import JobAnswer, JobRequest, Verb, decode_line, encode_answer, encode_progress
+from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_answer, encode_progress
 
-_EXIT = {
-    Result.UP_TO_DATE: ExitCode.OK,
-    Result.UPDATED: ExitCode.OK,
-    Result.DEGRADED: ExitCode.ATTENTION,
-    Result.FAILED: ExitCode.FAILED,
-    Result.INTERRUPTED: ExitCode.FAILED,
-    Result.BUSY: ExitCode.BUSY,
-    Result.STALE: ExitCode.STALE,
-}
-_TURN_S = 1.0
-"""How often it is looked whether another job has ended."""
+JobFunction = Callable[[JobRequest, JobContext], JobAnswer]
+_LOCK_POLL_S = 1.0
+"""Interval at which a request with `wait` tries the job lock again."""
+_NO_ANSWER = "the job ended without an answer; `maestro-agent history` shows how far it came"
 
 
-def run_inline(request: JobRequest, tell: Progress) -> JobAnswer:
-    """Do a job that changes no package in this process; the first signal asks it to stop."""
-    return run_in_process(request, tell, stop_on_signal())
-
-
-def run_in_process(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
-    """Do a job in this process.
+def run_inline(request: JobRequest, progress: Progress) -> JobAnswer:
+    """Run a job that changes no package in this process; the first signal asks it to stop.
 
     Raises:
-        AgentError: what kept the job from beginning, or from an answer.
+        AgentError: the job could not start, or had no answer.
+    """
+    return run_in_process(request, JobControl(progress=progress, stop=stop_on_signal()))
+
+
+def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
+    """Run a job in this process.
+
+    Raises:
+        AgentError: the job could not start, or had no answer.
     """
     log.set_up()
-    verbs = {Verb.CHECK: _check, Verb.UPGRADE: _upgrade, Verb.EXPLAIN: _explain}
-    return verbs[request.verb](request, tell, stop)
+    record = Record(Store(request.state_dir))
+    if not request.needs_root:
+        return _run(request, control, record)
+    if not is_root():
+        raise PrivilegeError(_needs_root(request.kind))
+    return _run_alone(request, control, record)
 
 
-def run_forked(request: JobRequest, tell: Progress) -> JobAnswer:
-    """Do a job in a child with a session of its own and wait for its answer; signals are passed on to it."""
+def run_forked(request: JobRequest, progress: Progress) -> JobAnswer:
+    """Run a job in a forked child and wait for its answer; SIGINT and SIGTERM are passed on to it."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         _be_job(request, writing)
     os.close(writing)
-    # SIGHUP is left as it is: a closed terminal ends this process, and the job goes on without it.
+    # SIGHUP keeps its default: a closed terminal ends this process, and the job goes on without it.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: _ask_to_stop(child, tell))
-    answer = JobAnswer(
-        exit_code=ExitCode.FAILED,
-        error="the job ended without an answer; `maestro-agent history` tells how far it came",
-    )
+        signal.signal(number, lambda _number, _frame: _ask_to_stop(child, progress))
+    answer = JobAnswer(exit_code=ExitCode.FAILED, error=_NO_ANSWER)
     with os.fdopen(reading, encoding="utf-8") as lines:
         for line in lines:
-            said = decode_line(line)
-            if isinstance(said, JobAnswer):
-                answer = said
+            received = decode_line(line)
+            if isinstance(received, JobAnswer):
+                answer = received
             else:
-                tell(said)
+                progress(received)
     os.waitpid(child, 0)
     return answer
 
 
 def stop_on_signal() -> StopReason:
-    """Take SIGINT and SIGTERM as a wish to stop from now on."""
+    """Handle SIGINT and SIGTERM as requests to stop; return the callback that reports them."""
     reason = ""
 
-    def remember(_number: int, _frame: object) -> None:
+    def request_stop(_number: int, _frame: object) -> None:
         nonlocal reason
         reason = "asked to"
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, remember)
+        signal.signal(number, request_stop)
     return lambda: reason
 
 
-def _ask_to_stop(child: int, tell: Progress) -> None:
-    tell("stopping when nothing is half done; what is being installed is finished first")
+def job_function(kind: JobKind) -> JobFunction:
+    """Return the `run` of a job's module, imported by name so that a process loads only the job that it runs."""
+    function: JobFunction = importlib.import_module(kind.module).run
+    return function
+
+
+def _needs_root(kind: JobKind) -> str:
+    without = "" if kind.needs_root(refresh=False) else "; `--no-refresh` uses the package lists as they are"
+    return f"{kind.value} needs root (`sudo maestro-agent {kind.value}`){without}"
+
+
+def _ask_to_stop(child: int, progress: Progress) -> None:
+    progress("stopping at the next safe point; the running transaction is finished first")
     with suppress(ProcessLookupError):
         os.kill(child, signal.SIGTERM)
 
@@ -110,71 +119,62 @@ def _be_job(request: JobRequest, descriptor: int) -> None:
     """Be the child: never returns."""
 
     def send(line: bytes) -> None:
-        with suppress(BrokenPipeError):  # whoever asked has gone; the work goes on
+        with suppress(BrokenPipeError):  # the command has gone; the job goes on
             _write_all(descriptor, line)
 
     try:
         os.setsid()
+        control = JobControl(progress=lambda message: send(encode_progress(message)), stop=stop_on_signal())
         try:
-            answer = run_in_process(request, lambda message: send(encode_progress(message)), stop_on_signal())
+            answer = run_in_process(request, control)
         except AgentError as error:
             answer = JobAnswer(exit_code=error.exit_code, error=str(error))
         send(encode_answer(answer))
     except BaseException as error:  # noqa: BLE001 - the child's own boundary: it must never return into its parent
         traceback.print_exc()
-        words = f"internal error, please report it with the traceback above: {error}"
-        send(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=words)))
+        message = f"internal error, please report it with the traceback above: {error}"
+        send(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=message)))
     finally:
         os._exit(0)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Write to a pipe to the end: a signal may cut a long write short."""
+    """Write everything to a pipe: a signal may cut a long write short."""
     while data:
         data = data[os.write(descriptor, data) :]
 
 
-def _context(request: JobRequest, tell: Progress, stop: StopReason, memory: Record, run_id: str) -> JobContext:
-    policy, _ = load(request.config, read_distro())
-    limit = policy.apt.run_timeout
-    stop = stop_after(limit, stop, f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)")
-    log_path, ledger = Path(memory.store.log_path(run_id)), Path(memory.store.ledger_path)
-    engine = AptEngine(policy, log=log_path, ledger=ledger, tell=tell, stop=stop)
-    changelogs = AptChangelogs(policy, scratch=Path(memory.store.directory, "ahead"), tell=tell, stop=stop)
-    return JobContext(
-        policy=policy,
-        engine=engine,
-        changelogs=changelogs,
-        machine=LocalMachine(),
-        record=memory,
-        tell=tell,
-        stop=stop,
-    )
+def _run(request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
+    return job_function(request.kind)(request, _open_context(request, control, record))
 
 
-def _alone(request: JobRequest, tell: Progress, stop: StopReason, work: Callable[[Record], JobAnswer]) -> JobAnswer:
-    """Do a job while no other runs, and put on record that it began and how it ended."""
-    memory = Record(Store(request.state_dir))
-    if memory.problem:
-        raise HostError(f"{memory.problem}, and no change is made without a record")
-    store, name, exit_code = memory.store, request.verb.value, int(ExitCode.FAILED)
+def _run_alone(request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
+    """Run a job under the job lock, and record its start and its end."""
+    if record.problem:
+        raise HostError(f"{record.problem}, and no change is made without a record")
+    store, name = record.store, request.kind.value
     with ExitStack() as stack:
-        _take_turn(stack, request, store, tell, stop)
-        record_job_start(store, name, LocalMachine().now(), request.requested_by)
+        _acquire_job_lock(stack, request, store, control)
+        record_job_start(store, name, utc_now(), request.requested_by)
+        exit_code: int = ExitCode.FAILED
         try:
-            answer = work(memory)
+            answer = _run(request, control, record)
             exit_code = answer.exit_code
         except AgentError as error:
             exit_code = error.exit_code
-            raise
+            answer = JobAnswer(exit_code=exit_code, error=str(error))
         finally:
             with suppress(HostError):  # the disk may be full by now; the answer must still be given
-                record_job_end(store, name, LocalMachine().now(), exit_code)
-    return answer
+                record_job_end(store, name, utc_now(), exit_code)
+    return replace(answer, recorded=True)
 
 
-def _take_turn(stack: ExitStack, request: JobRequest, store: Store, tell: Progress, stop: StopReason) -> None:
-    """Be the one job of this machine until the stack unwinds, after another if the request says so."""
+def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, control: JobControl) -> None:
+    """Hold the job lock until the stack unwinds; with `wait`, wait for another job to end first.
+
+    Raises:
+        BusyError: another job runs. StoppedError: asked to stop while waiting.
+    """
     while True:
         try:
             stack.enter_context(store.exclusive())
@@ -182,49 +182,48 @@ def _take_turn(stack: ExitStack, request: JobRequest, store: Store, tell: Progre
             running = describe_running(store)
             if not request.wait:
                 raise BusyError(f"{running}; nothing was changed. `--wait` waits for it") from None
-            if reason := stop():
+            if reason := control.stop():
                 raise StoppedError(f"{reason}: stopped while waiting, {running}") from None
-            tell(f"waiting: {running}")
-            time.sleep(_TURN_S)
+            control.progress(f"waiting: {running}")
+            control.alive()
+            time.sleep(_LOCK_POLL_S)
         else:
             return
 
 
-def _check(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
-    if not request.refresh:
-        return _looked(request, tell, stop, Record(Store(request.state_dir)))
-    if not is_root():
-        raise PrivilegeError("fetching the package lists needs root; `--no-refresh` looks at them as they are")
-    return _alone(request, tell, stop, lambda memory: _looked(request, tell, stop, memory))
+def _open_context(request: JobRequest, control: JobControl, record: Record) -> JobContext:
+    """Return the job's context on this machine.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        HostError: the distribution is unknown.
+    """
+    policy, _ = load(request.config, read_distro())
+    limit, store = policy.apt.run_timeout, record.store
+    late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
+    control = replace(control, stop=stop_after(limit, control.stop, late))
+    run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
+    log_path, ledger = Path(store.log_path(run_id) if run_id else os.devnull), Path(store.ledger_path)
+    progress, stop = control.progress, _stop_and_keep_alive(control)
+    return JobContext(
+        policy=policy,
+        engine=AptEngine(policy, log=log_path, ledger=ledger, tell=progress, stop=stop),
+        changelogs=AptChangelogs(policy, scratch=Path(store.directory, "ahead"), tell=progress, stop=stop),
+        machine=LocalMachine(),
+        record=record,
+        control=control,
+        run_id=run_id,
+    )
 
 
-def _looked(request: JobRequest, tell: Progress, stop: StopReason, memory: Record) -> JobAnswer:
-    context = _context(request, tell, stop, memory, "")
-    plan = jobs.check(context, request.scope, refresh=request.refresh, remember=request.remember)
-    if request.plan_id is not None and plan.id != request.plan_id:
-        raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
-    code = 10 if plan.install or plan.held or plan.repair else 0 if plan.lists.state is ListsState.FRESH else 3
-    problem = context.record.problem if request.remember else ""
-    document = plan_document(plan, context.machine.now(), context.record.findings())
-    return JobAnswer(exit_code=code, document=document, error=problem)
+def _stop_and_keep_alive(control: JobControl) -> StopReason:
+    """Return a stop callback whose every poll counts as progress.
 
+    For the apt adapters, which take no JobControl: they poll in each loop that waits for a lock, a download or dpkg.
+    """
 
-def _upgrade(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
-    if not is_root():
-        raise PrivilegeError("upgrading packages needs root (`sudo maestro-agent upgrade`)")
-    return _alone(request, tell, stop, lambda memory: _upgraded(request, tell, stop, memory))
+    def stop() -> str:
+        control.alive()
+        return control.stop()
 
-
-def _upgraded(request: JobRequest, tell: Progress, stop: StopReason, memory: Record) -> JobAnswer:
-    run_id = memory.new_run_id(LocalMachine().now())
-    context = _context(request, tell, stop, memory, run_id)
-    outcome = jobs.upgrade(context, request.scope, run_id=run_id, refresh=request.refresh, plan_id=request.plan_id)
-    document = outcome_document(outcome, context.machine.now(), memory.findings())
-    return JobAnswer(exit_code=_EXIT[outcome.result], document=document)
-
-
-def _explain(request: JobRequest, tell: Progress, stop: StopReason) -> JobAnswer:
-    context = _context(request, tell, stop, Record(Store(request.state_dir)), "")
-    explanation = jobs.explain(context, request.package)
-    document = explanation_document(explanation, context.machine.now(), context.record.findings())
-    return JobAnswer(exit_code=ExitCode.OK, document=document)
+    return stop

@@ -1,7 +1,7 @@
-"""The root half: one connection, one request, one job, and the end. systemd hands it the connection (accept(2)).
+"""The worker: one connection, one request, one job, exit. systemd passes the accepted connection (Accept=yes).
 
-It believes nobody: who asks is what the kernel says, what is asked is on a closed list, and a peer that is slow,
-silent or gone costs a few seconds before the job, and nothing during it.
+Untrusted input: the peer is identified by SO_PEERCRED, the request is validated against a closed list, and a peer that
+is slow, silent or gone costs a few seconds before the job and nothing during it.
 """
 
 import select
@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from agent.config.load import load
 from agent.core.model.plan import Scope
-from agent.core.ports import StopReason
+from agent.core.ports import JobControl
+from agent.core.schedule.jobs import enabled_jobs
 from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
 from agent.host.machine.os_release import read_distro
@@ -21,10 +22,9 @@ from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY
 from agent.worker.protocol import (
-    LONGEST_REQUEST,
+    MAX_REQUEST_BYTES,
     JobAnswer,
     JobRequest,
-    Verb,
     decode_request,
     encode_answer,
     encode_progress,
@@ -32,12 +32,12 @@ from agent.worker.protocol import (
 from agent.worker.runner import run_in_process, stop_on_signal
 
 DAEMON_USER = "maestro-agent"
-_REQUEST_S = 5.0
-"""How long a peer may take to say what it wants."""
-_ANSWER_S = 10.0
-"""How long a peer may take to listen to the answer."""
-_BEAT_S = 30.0
-"""How often a job that has nothing to tell shows that it comes on."""
+_REQUEST_TIMEOUT_S = 5.0
+"""Time limit for the peer to send its request."""
+_ANSWER_TIMEOUT_S = 10.0
+"""Time limit for the peer to read the answer."""
+_KEEPALIVE_S = 30.0
+"""Longest time without a line while the job makes progress."""
 
 
 def main() -> int:
@@ -59,35 +59,38 @@ def _serve(connection: socket.socket, peer: PeerCredentials) -> None:
     fields = {"pid": peer.pid, "uid": peer.uid}
     if peer.uid not in {0, uid_of(DAEMON_USER)}:
         log.event("request.refused", **fields, reason="neither root nor the daemon")
-        return  # not a word: a stranger learns nothing here
+        return  # no answer: an unknown user learns nothing here
     try:
         request = decode_request(_read_line(connection), DEFAULT_DIRECTORY)
         if peer.uid != 0:
             request = _restrict_to_schedule(request)
     except AgentError as error:
         log.event("request.refused", **fields, reason=str(error))
-        _send(connection, encode_answer(JobAnswer(exit_code=error.exit_code, error=str(error))), _ANSWER_S)
+        _send(connection, encode_answer(JobAnswer(exit_code=error.exit_code, error=str(error))), _ANSWER_TIMEOUT_S)
         return
-    log.event(
-        "request.taken", **fields, verb=request.verb.value, scope=request.scope.value, requested_by=request.requested_by
-    )
+    job = request.kind.value
+    log.event("request.taken", **fields, job=job, scope=request.scope.value, requested_by=request.requested_by)
+    answer = _answer(request, connection)
+    log.event("request.answered", **fields, job=job, exit_code=answer.exit_code, error=answer.error)
+    _send(connection, encode_answer(answer), _ANSWER_TIMEOUT_S)
+
+
+def _answer(request: JobRequest, connection: socket.socket) -> JobAnswer:
+    """Run the job; every error becomes an answer."""
+    link = _ProgressSender(connection)
     try:
-        answer = run_in_process(
-            request, lambda said: _send(connection, encode_progress(said), 0), _with_keepalive(connection)
-        )
+        answer = run_in_process(request, JobControl(progress=link.progress, stop=stop_on_signal(), alive=link.alive))
     except AgentError as error:
         answer = JobAnswer(exit_code=error.exit_code, error=str(error))
-    except Exception as error:  # noqa: BLE001 - the job's own boundary: whoever asked is told
+    except Exception as error:  # noqa: BLE001 - the job's own boundary: the peer gets an answer
         traceback.print_exc()
-        answer = JobAnswer(exit_code=ExitCode.FAILED, error=f"internal error, see the journal of this unit: {error}")
-    if request.omit_document:
-        answer = replace(answer, document=None)
-    log.event("request.answered", **fields, verb=request.verb.value, exit_code=answer.exit_code, error=answer.error)
-    _send(connection, encode_answer(answer), _ANSWER_S)
+        message = f"internal error, see the journal of this unit: {error}"
+        answer = JobAnswer(exit_code=ExitCode.FAILED, error=message)
+    return replace(answer, document=None) if request.omit_document else answer
 
 
 def _restrict_to_schedule(request: JobRequest) -> JobRequest:
-    """Return a request of the half without power: it may have done on schedule what the configuration says, no more.
+    """Return a request of the daemon's user: only what the configuration schedules is allowed.
 
     Raises:
         UsageError: it is anything else.
@@ -96,41 +99,43 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
     if request.wait or request.plan_id is not None or request.scope is not Scope.SECURITY:
         raise UsageError("request: only root may choose a scope or a plan, or wait for another job")
     policy, _ = load(None, read_distro())
-    if request.verb is Verb.UPGRADE and not policy.agent.upgrade:
-        raise UsageError("request: the configuration has no upgrades on schedule (agent.upgrade)")
+    if request.kind not in enabled_jobs(policy.agent):
+        raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)
 
 
-def _with_keepalive(connection: socket.socket) -> StopReason:
-    """Show a sign of life now and then, for as long as the job asks whether it is to stop: so it comes on."""
-    asked, shown = stop_on_signal(), time.monotonic()
+class _ProgressSender:
+    """Sends progress lines to the peer, and an empty one as keep-alive when none was sent for a while."""
 
-    def stop() -> str:
-        nonlocal shown
-        if time.monotonic() - shown >= _BEAT_S:
-            shown = time.monotonic()
-            _send(connection, encode_progress(""), 0)
-        return asked()
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._sent_s = time.monotonic()
 
-    return stop
+    def progress(self, message: str) -> None:
+        self._sent_s = time.monotonic()
+        _send(self._connection, encode_progress(message), 0)
+
+    def alive(self) -> None:
+        if time.monotonic() - self._sent_s >= _KEEPALIVE_S:
+            self.progress("")
 
 
 def _read_line(connection: socket.socket) -> bytes:
     """Read up to the first newline.
 
     Raises:
-        UsageError: it does not come in time, is too long, or never ends.
+        UsageError: it is too long, incomplete, or does not arrive in time.
     """
-    deadline = time.monotonic() + _REQUEST_S
+    deadline = time.monotonic() + _REQUEST_TIMEOUT_S
     data = b""
     while b"\n" not in data:
-        if len(data) > LONGEST_REQUEST:
-            raise UsageError(f"request: longer than {LONGEST_REQUEST} bytes")
+        if len(data) > MAX_REQUEST_BYTES:
+            raise UsageError(f"request: longer than {MAX_REQUEST_BYTES} bytes")
         readable, _, _ = select.select([connection], [], [], max(deadline - time.monotonic(), 0))
         if not readable:
-            raise UsageError(f"request: not complete after {_REQUEST_S:.0f} s")
+            raise UsageError(f"request: not complete after {_REQUEST_TIMEOUT_S:.0f} s")
         try:
-            chunk = connection.recv(LONGEST_REQUEST)
+            chunk = connection.recv(MAX_REQUEST_BYTES)
         except OSError as error:
             raise UsageError(f"request: {error.strerror}") from error
         if not chunk:
@@ -139,21 +144,21 @@ def _read_line(connection: socket.socket) -> bytes:
     return data.partition(b"\n")[0]
 
 
-def _send(connection: socket.socket, data: bytes, patience_s: float) -> None:
-    """Send what the peer takes within the time; whether it listens, and to the end, is its own business.
+def _send(connection: socket.socket, data: bytes, timeout_s: float) -> None:
+    """Send data if the peer accepts it within the time limit; else drop it.
 
-    A line that was begun is finished, or the next one would be read as its rest.
+    A line that was started is finished, so that the next one is not read as its rest.
     """
-    deadline = time.monotonic() + patience_s
-    begun = False
+    deadline = time.monotonic() + timeout_s
+    started = False
     while data:
         try:
             data = data[connection.send(data) :]
-            begun = True
+            started = True
         except BlockingIOError:
-            if not begun and time.monotonic() >= deadline:
+            if not started and time.monotonic() >= deadline:
                 return
-            _, writable, _ = select.select([], [connection], [], _ANSWER_S)
+            _, writable, _ = select.select([], [connection], [], _ANSWER_TIMEOUT_S)
             if not writable:
                 return
         except OSError:

@@ -12,6 +12,7 @@ import apt_pkg
 
 from agent.config.load import load
 from agent.core.model.plan import Scope
+from agent.core.ports import JobControl
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.prefetch import AptChangelogs
 from agent.host.machine.local import LocalMachine
@@ -44,7 +45,7 @@ def plan() -> tuple[int, int] | None:
         changelogs=changelogs,
         machine=LocalMachine(),
         record=memory,
-        tell=lambda _: None,
+        control=JobControl(progress=lambda _: None),
     )
     made = planning.observe_and_decide(context, Scope.SECURITY, memory.load_refresh())
     return len(made.install), len(made.held)

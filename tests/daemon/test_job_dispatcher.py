@@ -1,4 +1,4 @@
-"""The daemon's errands: the worker at the other end is a real socket that speaks the protocol, or does not."""
+"""The job dispatcher against a real socket, whose other end follows the worker's protocol or breaks it."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ from subprocess import DEVNULL, PIPE
 
 import pytest
 
-from agent.core.schedule.jobs import Job
+from agent.core.job_kinds import JobKind
 from agent.core.schedule.slots import JobAttempts
 from agent.daemon.job_dispatcher import JobDispatcher
 from agent.state.job_status import record_job_end, record_job_start
@@ -30,168 +30,175 @@ def store(tmp_path: Path) -> Store:
 
 @contextmanager
 def worker(path: Path, behave: Callable[[socket.socket], None]) -> Iterator[list[str]]:
-    """Serve one connection; yields the verbs that were asked for."""
-    asked: list[str] = []
+    """Serve one connection; yields the names of the requested jobs."""
+    requested: list[str] = []
 
     def serve() -> None:
-        connection, _ = listener.accept()
+        connection, _ = server.accept()
         with connection:
-            asked.append(decode_request(connection.makefile("rb").readline(), "/s").verb.value)
+            requested.append(decode_request(connection.makefile("rb").readline(), "/s").kind.value)
             behave(connection)
 
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield asked
+        yield requested
         thread.join(timeout=10)
 
 
-def done(errand: JobDispatcher, job: Job = Job.CHECK) -> JobDispatcher:
-    errand.take(job)
-    errand.do()
-    return errand
+def run(dispatcher: JobDispatcher, job: JobKind = JobKind.CHECK) -> JobDispatcher:
+    dispatcher.start(job)
+    dispatcher.run()
+    return dispatcher
 
 
-def attempts(errand: JobDispatcher, job: Job = Job.CHECK) -> JobAttempts:
-    return errand.remembered().attempts[job]
+def attempts(dispatcher: JobDispatcher, job: JobKind = JobKind.CHECK) -> JobAttempts:
+    return dispatcher.load_status().attempts[job]
 
 
-def problems(errand: JobDispatcher) -> list[str]:
-    return errand.problems(errand.remembered())
+def problems(dispatcher: JobDispatcher) -> list[str]:
+    return dispatcher.problems(dispatcher.load_status())
 
 
-def test_a_job_is_asked_for_and_its_progress_heard(store: Store, tmp_path: Path) -> None:
-    heard = threading.Event()
+def test_a_job_is_requested_and_its_progress_received(store: Store, tmp_path: Path) -> None:
+    received = threading.Event()
     seen: list[str] = []
 
     def behave(connection: socket.socket) -> None:
         connection.sendall(encode_progress("half way") + encode_progress(""))
-        heard.wait(10)
+        received.wait(10)
         connection.sendall(encode_answer(JobAnswer(exit_code=0)))
 
-    with worker(tmp_path / "s", behave) as asked:
-        errand = JobDispatcher(store, str(tmp_path / "s"))
-        errand.take(Job.CHECK)
-        thread = threading.Thread(target=errand.do)
+    with worker(tmp_path / "s", behave) as requested:
+        dispatcher = JobDispatcher(store, str(tmp_path / "s"))
+        dispatcher.start(JobKind.CHECK)
+        thread = threading.Thread(target=dispatcher.run)
         thread.start()
-        while errand.doing != "half way":
+        while dispatcher.progress != "half way":
             pass
-        seen.append(errand.doing)
-        heard.set()
+        seen.append(dispatcher.progress)
+        received.set()
         thread.join(timeout=10)
 
-    assert asked == ["check"]
+    assert requested == ["check"]
     assert seen == ["half way"]
-    assert (errand.job, problems(errand), errand.stuck) == (None, [], False)
+    assert (dispatcher.job, problems(dispatcher), dispatcher.stalled) == (None, [], False)
 
 
-def test_a_worker_that_is_not_there_is_not_asked_again_at_once(store: Store, tmp_path: Path) -> None:
-    errand = JobDispatcher(store, str(tmp_path / "nobody"))
+def test_attempts_to_reach_a_missing_worker_are_counted_as_failures(store: Store, tmp_path: Path) -> None:
+    dispatcher = JobDispatcher(store, str(tmp_path / "missing"))
 
-    counts = [attempts(done(errand), Job.CHECK).failures for _ in range(3)]
+    counts = [attempts(run(dispatcher), JobKind.CHECK).failures for _ in range(3)]
 
     assert counts == [1, 2, 3]
-    assert attempts(errand, Job.CHECK).last is not None
-    assert attempts(errand, Job.UPGRADE).last is None
-    assert "no worker answers" in problems(errand)[0]
+    assert attempts(dispatcher, JobKind.CHECK).last is not None
+    assert attempts(dispatcher, JobKind.UPGRADE).last is None
+    assert "no worker answers" in problems(dispatcher)[0]
 
 
-def test_once_the_worker_is_back_its_record_counts_again(store: Store, tmp_path: Path) -> None:
-    errand = done(JobDispatcher(store, str(tmp_path / "s")))
+def test_once_the_worker_is_back_its_record_counts(store: Store, tmp_path: Path) -> None:
+    dispatcher = run(JobDispatcher(store, str(tmp_path / "s")))
 
     def behave(connection: socket.socket) -> None:
         record_job_start(store, "check", datetime.now(timezone.utc), "schedule")
         record_job_end(store, "check", datetime.now(timezone.utc), 0)
-        connection.sendall(encode_answer(JobAnswer(exit_code=0)))
+        connection.sendall(encode_answer(JobAnswer(exit_code=0, recorded=True)))
 
     with worker(tmp_path / "s", behave):
-        done(errand)
+        run(dispatcher)
 
-    assert (attempts(errand, Job.CHECK).failures, problems(errand)) == (0, [])
+    assert (attempts(dispatcher, JobKind.CHECK).failures, problems(dispatcher)) == (0, [])
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"rubbish\n", b"{}\n", b'{"tell": 1}\n', b'{"exit_code": 1', b"\xff\n", b"[" * 9999 + b"\n"]
+    "reply", [b"", b"rubbish\n", b"{}\n", b'{"progress": 1}\n', b'{"exit_code": 1', b"\xff\n", b"[" * 9999 + b"\n"]
 )
-def test_a_worker_that_speaks_nonsense_or_dies_is_a_failed_job(store: Store, tmp_path: Path, said: bytes) -> None:
-    with worker(tmp_path / "s", lambda connection: connection.sendall(said)):
-        errand = done(JobDispatcher(store, str(tmp_path / "s")))
+def test_an_invalid_reply_or_none_is_a_failed_job(store: Store, tmp_path: Path, reply: bytes) -> None:
+    with worker(tmp_path / "s", lambda connection: connection.sendall(reply)):
+        dispatcher = run(JobDispatcher(store, str(tmp_path / "s")))
 
-    assert attempts(errand, Job.CHECK).failures == 1
-    assert problems(errand)[0].startswith("the last check failed: ")
+    assert attempts(dispatcher, JobKind.CHECK).failures == 1
+    assert problems(dispatcher)[0].startswith("the last check failed: ")
 
 
-def test_a_job_that_fails_by_its_own_record_is_counted_once(store: Store, tmp_path: Path) -> None:
+def test_a_failure_that_the_worker_recorded_is_counted_once(store: Store, tmp_path: Path) -> None:
     def behave(connection: socket.socket) -> None:
         record_job_start(store, "upgrade", NOW, "schedule")
         record_job_end(store, "upgrade", NOW, 1)
-        connection.sendall(encode_answer(JobAnswer(exit_code=1)))
+        connection.sendall(encode_answer(JobAnswer(exit_code=1, recorded=True)))
 
     with worker(tmp_path / "s", behave):
-        errand = done(JobDispatcher(store, str(tmp_path / "s")), Job.UPGRADE)
+        dispatcher = run(JobDispatcher(store, str(tmp_path / "s")), JobKind.UPGRADE)
 
-    assert attempts(errand, Job.UPGRADE).failures == 1
-    assert "history" in problems(errand)[0]
+    assert attempts(dispatcher, JobKind.UPGRADE).failures == 1
+    assert "history" in problems(dispatcher)[0]
 
 
-def test_a_job_that_was_cut_off_counts_as_failed_and_one_that_runs_does_not(store: Store) -> None:
+def test_a_worker_that_dies_after_it_recorded_the_start_is_one_failure(store: Store, tmp_path: Path) -> None:
+    with worker(tmp_path / "s", lambda _: record_job_start(store, "check", datetime.now(timezone.utc), "schedule")):
+        dispatcher = run(JobDispatcher(store, str(tmp_path / "s")))
+
+    assert attempts(dispatcher).failures == 1
+
+
+def test_an_interrupted_job_counts_as_failed_and_a_running_one_does_not(store: Store) -> None:
     record_job_start(store, "upgrade", NOW, "schedule")
 
-    cut_off = attempts(JobDispatcher(store), Job.UPGRADE)
+    interrupted = attempts(JobDispatcher(store), JobKind.UPGRADE)
     source = (
         f"from agent.state.store import Store\nwith Store({store.directory!r}).exclusive(): print(flush=True); input()"
     )
     with subprocess.Popen(["/usr/bin/python3", "-c", source], stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
-        running = attempts(JobDispatcher(store), Job.UPGRADE)
+        running = attempts(JobDispatcher(store), JobKind.UPGRADE)
         worker.kill()
 
-    assert (cut_off.failures, running.failures) == (1, 0)
-    assert cut_off.last == running.last == NOW
+    assert (interrupted.failures, running.failures) == (1, 0)
+    assert interrupted.last == running.last == NOW
 
 
-def test_a_damaged_record_is_taken_for_none_so_that_the_next_job_may_mend_it(store: Store) -> None:
+def test_a_damaged_record_is_treated_as_empty(store: Store) -> None:
     Path(store.path("jobs")).write_text("{")
 
-    assert attempts(JobDispatcher(store), Job.CHECK).last is None
+    assert attempts(JobDispatcher(store), JobKind.CHECK).last is None
 
 
-def test_what_a_person_did_about_a_problem_ends_it(store: Store, tmp_path: Path) -> None:
-    errand = done(JobDispatcher(store, str(tmp_path / "nobody")))
-    before = problems(errand)
+def test_a_successful_manual_run_clears_the_problem(store: Store, tmp_path: Path) -> None:
+    dispatcher = run(JobDispatcher(store, str(tmp_path / "missing")))
+    before = problems(dispatcher)
 
     record_job_start(store, "check", datetime.now(timezone.utc) + timedelta(seconds=1), "ann")
     record_job_end(store, "check", datetime.now(timezone.utc) + timedelta(seconds=1), 0)
     time.sleep(1.1)
 
-    assert (len(before), problems(errand)) == (1, [])
+    assert (len(before), problems(dispatcher)) == (1, [])
 
 
-def test_that_another_job_goes_on_is_no_problem_but_a_reason_to_come_back(store: Store, tmp_path: Path) -> None:
+def test_another_running_job_is_a_reason_to_retry_and_not_a_problem(store: Store, tmp_path: Path) -> None:
     busy = encode_answer(JobAnswer(exit_code=5, error="another maestro-agent (pid 7) is at work"))
 
     with worker(tmp_path / "s", lambda connection: connection.sendall(busy)):
-        errand = done(JobDispatcher(store, str(tmp_path / "s")))
+        dispatcher = run(JobDispatcher(store, str(tmp_path / "s")))
 
-    assert (problems(errand), attempts(errand).failures) == ([], 1)
+    assert (problems(dispatcher), attempts(dispatcher).failures) == ([], 1)
 
 
-def test_an_attempt_from_the_future_does_not_hide_a_worker_that_is_not_there(store: Store, tmp_path: Path) -> None:
+def test_a_recorded_attempt_in_the_future_does_not_hide_a_missing_worker(store: Store, tmp_path: Path) -> None:
     record_job_start(store, "check", datetime.now(timezone.utc) + timedelta(days=30), "schedule")
     record_job_end(store, "check", datetime.now(timezone.utc) + timedelta(days=30), 0)
 
-    errand = done(JobDispatcher(store, str(tmp_path / "nobody")))
+    dispatcher = run(JobDispatcher(store, str(tmp_path / "missing")))
 
-    assert attempts(errand).failures == 1
+    assert attempts(dispatcher).failures == 1
 
 
-def test_a_silent_worker_is_stuck_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    errand = JobDispatcher(store)
-    errand.take(Job.CHECK)
-    fresh = errand.stuck
+def test_a_silent_worker_is_stalled_after_the_timeout(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatcher = JobDispatcher(store)
+    dispatcher.start(JobKind.CHECK)
+    fresh = dispatcher.stalled
     monkeypatch.setattr("agent.daemon.job_dispatcher.STALL_TIMEOUT_S", -1.0)
 
-    assert (fresh, errand.stuck) == (False, True)
+    assert (fresh, dispatcher.stalled) == (False, True)

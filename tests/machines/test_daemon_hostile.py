@@ -156,7 +156,7 @@ def test_who_asked_is_on_record_as_the_kernel_knows_it_and_not_as_the_request_sa
 
     uid = besieged.machine.check(f"id -u {UNIT}").strip()
     journal = besieged.machine.journal("maestro-agent-worker@*")
-    assert f'"uid": {uid}, "verb": "check", "scope": "security", "asked_by": "schedule"' in journal
+    assert f'"uid": {uid}, "job": "check", "scope": "security", "requested_by": "schedule"' in journal
     assert "\x1b" not in journal
 
 
@@ -166,7 +166,7 @@ def test_who_asked_is_on_record_as_the_kernel_knows_it_and_not_as_the_request_sa
         ({"wait": True}, "only root may choose"),
         ({"scope": "all"}, "only root may choose"),
         ({"plan_id": "0123456789ab"}, "only root may choose"),
-        ({"verb": "upgrade"}, "no upgrades on schedule"),
+        ({"job": "upgrade"}, "upgrade is not scheduled"),
     ],
 )
 def test_the_half_without_power_is_given_nothing_but_what_the_schedule_holds(

@@ -21,14 +21,14 @@ def answer(s):
     return data.decode()
 """
 _FIELDS = {
-    "schema": "maestro.request/1",
-    "verb": "check",
+    "schema": "maestro.job-request/1",
+    "job": "check",
     "scope": "security",
     "refresh": False,
     "plan_id": None,
     "wait": True,
-    "brief": False,
-    "asked_by": "x",
+    "omit_document": False,
+    "requested_by": "x",
 }
 
 
@@ -48,14 +48,14 @@ FORGERIES = {
     "nothing but NUL": ([b"\0" * 100 + b"\n"], "request: "),
     "a list": ([b"[]\n"], "request"),
     "deep": ([b"[" * 4000 + b"\n"], "request: "),
-    "another version": ([b'{"schema": "maestro.request/2"}\n'], "is not known here"),
-    "another verb": ([request(verb="reboot")], "'reboot' is not a valid"),
-    "a verb that is not for the door": ([request(verb="explain")], "done in place"),
+    "another version": ([b'{"schema": "maestro.job-request/2"}\n'], "is not supported"),
+    "another verb": ([request(job="reboot")], "'reboot' is not a valid"),
+    "a verb that is not for the door": ([request(job="explain")], "not available over the socket"),
     "another scope": ([request(scope="kernel")], "'kernel' is not a valid"),
     "a directory of its own": ([request(state_dir="/srv")], "unknown field 'state_dir'"),
     "a configuration of its own": ([request(config="/srv/config.toml")], "unknown field 'config'"),
     "a wrong type": ([request(refresh="no")], "refresh"),
-    "a missing field": ([b'{"schema": "maestro.request/1", "verb": "check"}\n'], "scope"),
+    "a missing field": ([b'{"schema": "maestro.job-request/1", "job": "check"}\n'], "scope"),
 }
 """What is sent, a second apart, None being the end of it; and a part of what is answered."""
 FORGE = """

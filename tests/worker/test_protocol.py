@@ -1,16 +1,16 @@
-"""What can be asked of the root half is a closed list; whatever else comes over the socket is named and refused."""
+"""The worker accepts a closed list of requests; everything else on its socket is rejected with the fault named."""
 
 import json
 from typing import Any
 
 import pytest
 
+from agent.core.job_kinds import JobKind
 from agent.core.model.plan import Scope
 from agent.errors import RecordError, UsageError
 from agent.worker.protocol import (
     JobAnswer,
     JobRequest,
-    Verb,
     decode_line,
     decode_request,
     encode_answer,
@@ -19,7 +19,13 @@ from agent.worker.protocol import (
 )
 
 REQUEST = JobRequest(
-    verb=Verb.UPGRADE, scope=Scope.ALL, plan_id="p", wait=True, omit_document=True, requested_by="ann", state_dir="/s"
+    kind=JobKind.UPGRADE,
+    scope=Scope.ALL,
+    plan_id="p",
+    wait=True,
+    omit_document=True,
+    requested_by="ann",
+    state_dir="/s",
 )
 
 
@@ -28,59 +34,60 @@ def line(**changes: Any) -> bytes:
     return json.dumps({name: value for name, value in document.items() if value is not ...}).encode()
 
 
-def test_a_request_arrives_as_it_was_sent() -> None:
+def test_a_request_survives_the_round_trip() -> None:
     assert decode_request(encode_request(REQUEST).strip(), "/s") == REQUEST
 
 
-def test_where_the_record_and_the_configuration_are_is_not_for_the_asker_to_say() -> None:
-    sent = encode_request(JobRequest(verb=Verb.CHECK, state_dir="/tmp/theirs")).strip()  # noqa: S108 - nothing is written
+def test_a_request_cannot_choose_the_state_directory_or_the_configuration() -> None:
+    sent = encode_request(JobRequest(kind=JobKind.CHECK, state_dir="/tmp/theirs")).strip()  # noqa: S108 - nothing is written
 
     assert decode_request(sent, "/s").state_dir == "/s"
     assert decode_request(sent, "/s").config is None
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"schema": "maestro.request/2"}, "'maestro.request/2' is not known here"),
+        ({"schema": "maestro.job-request/2"}, "'maestro.job-request/2' is not supported"),
+        ({"schema": "maestro.request/1"}, "'maestro.request/1' is not supported"),
         ({"schema": ...}, "schema"),
-        ({"verb": "reboot"}, "reboot"),
-        ({"verb": "explain"}, "done in place"),
-        ({"verb": 1}, "verb"),
+        ({"job": "reboot"}, "reboot"),
+        ({"job": "explain"}, "not available over the socket"),
+        ({"job": 1}, "job"),
         ({"scope": "everything"}, "everything"),
         ({"refresh": "yes"}, "refresh"),
         ({"plan_id": ["p"]}, "plan_id"),
         ({"wait": None}, "wait"),
-        ({"brief": 1}, "brief"),
+        ({"omit_document": 1}, "omit_document"),
         ({"config": "/etc/theirs"}, "unknown field 'config'"),
         ({"state_dir": "/tmp"}, "unknown field 'state_dir'"),  # noqa: S108 - nothing is written
     ],
 )
-def test_a_request_that_is_not_on_the_list_is_refused_by_name(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_a_request_outside_the_list_is_rejected_with_the_fault_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         decode_request(line(**changes), "/s")
 
 
 @pytest.mark.parametrize(
     "raw", [b"", b"rubbish", b"\xff\xfe", b"[]", b"null", b"1", b"[" * 4000, b'{"schema": "\\ud800"}']
 )
-def test_what_is_no_request_at_all_is_refused(raw: bytes) -> None:
+def test_input_that_is_not_a_request_is_rejected(raw: bytes) -> None:
     with pytest.raises(UsageError, match="request"):
         decode_request(raw, "/s")
 
 
-def test_a_long_name_of_an_asker_is_cut() -> None:
-    assert len(decode_request(line(asked_by="x" * 3000), "/s").requested_by) == 64
+def test_a_long_requested_by_is_cut() -> None:
+    assert len(decode_request(line(requested_by="x" * 3000), "/s").requested_by) == 64
 
 
-def test_progress_and_answers_arrive_as_they_were_sent() -> None:
-    answer = JobAnswer(exit_code=10, document={"schema": "s", "held": [1]}, error="e")
+def test_progress_and_answers_survive_the_round_trip() -> None:
+    answer = JobAnswer(exit_code=10, document={"schema": "s", "held": [1]}, error="e", recorded=True)
 
     assert decode_line(encode_progress("half way\n").decode()) == "half way\n"
     assert decode_line(encode_answer(answer).decode()) == answer
 
 
-@pytest.mark.parametrize("raw", ["", "rubbish", "[]", "{}", '{"exit_code": "0", "error": ""}', '{"tell": 1}'])
-def test_what_is_neither_progress_nor_an_answer_is_an_error(raw: str) -> None:
+@pytest.mark.parametrize("raw", ["", "rubbish", "[]", "{}", '{"exit_code": "0", "error": ""}', '{"progress": 1}'])
+def test_a_line_that_is_neither_progress_nor_an_answer_is_an_error(raw: str) -> None:
     with pytest.raises(RecordError, match="answer of the worker"):
         decode_line(raw)

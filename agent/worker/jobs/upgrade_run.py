@@ -81,7 +81,7 @@ class UpgradeRun:
         return replace(plan, install=(*plan.install, *self._reinstallations(plan)))
 
     def _repair(self, plan: Plan) -> Plan:
-        self._context.tell("finishing what an interrupted dpkg left behind")
+        self._context.control.progress("finishing what an interrupted dpkg left behind")
         errors = self._engine.repair()
         names = [f"{item.package}:{item.architecture}" for item in plan.repair if item.package != "dpkg"]
         self._unrepaired = {one.package: one for one in not_repaired(names, self._engine.states(), errors)}
@@ -95,10 +95,10 @@ class UpgradeRun:
     def _retire_kernels(self, plan: Plan) -> Plan:
         """Remove superseded kernels before anything is downloaded: /boot may need the room."""
         for _ in range(_MAX_REPLANS):
-            if not plan.remove or self._context.stop():
+            if not plan.remove or self._context.control.stop():
                 break
             try:
-                done = remove_kernels(self._engine, plan.remove, self._context.tell)
+                done = remove_kernels(self._engine, plan.remove, self._context.control.progress)
             except ChangedError:
                 plan = self._plan()
                 continue
@@ -148,7 +148,7 @@ class UpgradeRun:
         """Carry the steps out in as few transactions as may be, each on record before it begins."""
         batches = pack(steps)
         for number, batch in enumerate(batches, start=1):
-            self._context.tell(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
+            self._context.control.progress(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
             self._so_far = replace(self._so_far, underway=batch)
             self._context.record.save_outcome(self._so_far, self._context.machine.now())
             try:
@@ -156,13 +156,13 @@ class UpgradeRun:
             finally:
                 self._so_far = replace(self._so_far, underway=())
             self._add(acted)
-            if self._context.stop():
+            if self._context.control.stop():
                 return
 
     def _downloaded(self, plan: Plan) -> tuple[Step, ...]:
         """Download the plan's packages; what cannot be had drops out with all that needs it."""
-        while plan.install and not self._context.stop():
-            self._context.tell(f"downloading {len(plan.install)} packages")
+        while plan.install and not self._context.control.stop():
+            self._context.control.progress(f"downloading {len(plan.install)} packages")
             try:
                 download = self._engine.fetch(plan.install, plan.scope)
             except NoSpaceError as error:
@@ -245,8 +245,10 @@ class UpgradeRun:
             lock=self._engine.lock,
             message="",
         )
-        result = verify.classify(after, outcome, stopped=bool(self._context.stop()))
-        return replace(outcome, result=result, message=verify.summary(after, result, stopped=self._context.stop()))
+        result = verify.classify(after, outcome, stopped=bool(self._context.control.stop()))
+        return replace(
+            outcome, result=result, message=verify.summary(after, result, stopped=self._context.control.stop())
+        )
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]

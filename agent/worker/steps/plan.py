@@ -22,7 +22,7 @@ def refresh(context: JobContext) -> RefreshResult:
         BusyError: the lists were held by another program to the deadline.
         HostError: the sources cannot be read.
     """
-    context.tell("fetching the package lists")
+    context.control.progress("fetching the package lists")
     before = context.record.load_refresh()
     errors = context.engine.refresh()
     now = context.machine.now()

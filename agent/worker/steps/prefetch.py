@@ -58,7 +58,7 @@ def _attempt(context: JobContext, act: Callable[[], None]) -> None:
     try:
         act()
     except (BusyError, HostError, StoppedError) as error:
-        context.tell(str(error))
+        context.control.progress(str(error))
         log.event("ahead.failed", error=str(error))
 
 
@@ -87,7 +87,7 @@ def _fetch(context: JobContext, plan: Plan) -> None:
     if not absent:
         return
     _keep(context, (*context.record.prefetched(), *absent))
-    context.tell(f"downloading {len(absent)} packages ahead")
+    context.control.progress(f"downloading {len(absent)} packages ahead")
     failed = context.changelogs.prefetch(steps)
     log.event("ahead.fetched", packages=len(absent) - len(failed), failed=sorted(failed))
 

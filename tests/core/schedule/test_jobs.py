@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
-from agent.core.schedule.jobs import Job, ScheduleContext, next_runs
+from agent.core.job_kinds import JobKind
+from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.core.schedule.slots import JobAttempts
 from tests.core import given
 
@@ -24,29 +25,30 @@ def test_a_new_machine_is_looked_at_within_a_minute_and_upgraded_in_its_window()
 
     found = next_runs(POLICY, {}, booted, NOW)
 
-    assert NOW < found[Job.CHECK] <= NOW + timedelta(minutes=1)
-    assert datetime(2026, 3, 6, 4, tzinfo=UTC) <= found[Job.UPGRADE] < datetime(2026, 3, 6, 6, tzinfo=UTC)
+    assert NOW < found[JobKind.CHECK] <= NOW + timedelta(minutes=1)
+    assert datetime(2026, 3, 6, 4, tzinfo=UTC) <= found[JobKind.UPGRADE] < datetime(2026, 3, 6, 6, tzinfo=UTC)
 
 
 def test_where_no_upgrade_is_wanted_none_is_ever_due() -> None:
-    assert set(next_runs(replace(POLICY, upgrade=False), {}, HOST, NOW)) == {Job.CHECK}
+    assert set(next_runs(replace(POLICY, upgrade=False), {}, HOST, NOW)) == {JobKind.CHECK}
 
 
 def test_an_upgrade_that_ended_counts_as_a_check() -> None:
-    just_upgraded = {Job.UPGRADE: ago(0), Job.CHECK: ago(30)}
+    just_upgraded = {JobKind.UPGRADE: ago(0), JobKind.CHECK: ago(30)}
 
-    assert NOW < next_runs(POLICY, just_upgraded, HOST, NOW)[Job.CHECK] <= NOW + timedelta(hours=6)
+    assert NOW < next_runs(POLICY, just_upgraded, HOST, NOW)[JobKind.CHECK] <= NOW + timedelta(hours=6)
 
 
 def test_an_upgrade_that_failed_is_no_check() -> None:
-    failed = {Job.UPGRADE: ago(0, failures=1), Job.CHECK: ago(30)}
+    failed = {JobKind.UPGRADE: ago(0, failures=1), JobKind.CHECK: ago(30)}
 
-    assert next_runs(POLICY, failed, HOST, NOW)[Job.CHECK] <= NOW
+    assert next_runs(POLICY, failed, HOST, NOW)[JobKind.CHECK] <= NOW
 
 
 def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_more_rarely() -> None:
     waits = [
-        next_runs(POLICY, {Job.UPGRADE: ago(0, failures)}, HOST, NOW)[Job.UPGRADE] - NOW for failures in (1, 2, 3, 4)
+        next_runs(POLICY, {JobKind.UPGRADE: ago(0, failures)}, HOST, NOW)[JobKind.UPGRADE] - NOW
+        for failures in (1, 2, 3, 4)
     ]
 
     assert timedelta(minutes=3) < waits[0] < timedelta(minutes=7)
@@ -54,17 +56,17 @@ def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_mor
 
 
 def test_where_both_are_due_the_upgrade_goes_first() -> None:
-    long_off = {Job.UPGRADE: ago(900), Job.CHECK: ago(900)}
+    long_off = {JobKind.UPGRADE: ago(900), JobKind.CHECK: ago(900)}
 
     found = next_runs(POLICY, long_off, HOST, NOW)
 
-    assert min(found, key=lambda job: found[job]) is Job.UPGRADE
+    assert min(found, key=lambda job: found[job]) is JobKind.UPGRADE
     assert max(found.values()) <= NOW
 
 
 def test_a_machine_that_was_off_for_a_month_is_left_in_peace_until_it_has_settled() -> None:
     booted = replace(HOST, up_since=NOW)
-    long_off = {Job.UPGRADE: ago(720), Job.CHECK: ago(720)}
+    long_off = {JobKind.UPGRADE: ago(720), JobKind.CHECK: ago(720)}
 
     found = next_runs(POLICY, long_off, booted, NOW)
 
@@ -76,7 +78,7 @@ def test_a_machine_that_is_off_at_night_is_upgraded_all_the_same() -> None:
     next_morning = first + timedelta(days=1)
     booted = replace(HOST, up_since=next_morning, known_since=first)
 
-    due = next_runs(POLICY, {Job.CHECK: JobAttempts(last=first)}, booted, next_morning)[Job.UPGRADE]
+    due = next_runs(POLICY, {JobKind.CHECK: JobAttempts(last=first)}, booted, next_morning)[JobKind.UPGRADE]
 
     assert next_morning + timedelta(minutes=5) <= due <= next_morning + timedelta(minutes=10)
 
@@ -84,40 +86,44 @@ def test_a_machine_that_is_off_at_night_is_upgraded_all_the_same() -> None:
 def test_a_machine_that_became_known_before_its_window_is_upgraded_in_it() -> None:
     known = datetime(2026, 3, 5, 3, 50, tzinfo=UTC)
     host = replace(HOST, up_since=known, known_since=known)
-    slot = next_runs(POLICY, {}, host, known)[Job.UPGRADE]
+    slot = next_runs(POLICY, {}, host, known)[JobKind.UPGRADE]
 
-    assert next_runs(POLICY, {}, host, slot)[Job.UPGRADE] == slot
-    assert next_runs(POLICY, {}, host, slot + timedelta(minutes=1))[Job.UPGRADE] == slot
+    assert next_runs(POLICY, {}, host, slot)[JobKind.UPGRADE] == slot
+    assert next_runs(POLICY, {}, host, slot + timedelta(minutes=1))[JobKind.UPGRADE] == slot
 
 
 def test_a_clock_that_was_ahead_makes_no_upgrade_due_before_the_machine_has_settled() -> None:
     booted = replace(HOST, up_since=NOW)
 
-    due = next_runs(POLICY, {Job.UPGRADE: JobAttempts(last=NOW + timedelta(days=400))}, booted, NOW)[Job.UPGRADE]
+    due = next_runs(POLICY, {JobKind.UPGRADE: JobAttempts(last=NOW + timedelta(days=400))}, booted, NOW)[
+        JobKind.UPGRADE
+    ]
 
     assert NOW + timedelta(minutes=5) <= due <= NOW + timedelta(minutes=10)
 
 
 def test_a_machine_that_was_booted_since_the_last_look_is_looked_at_once_it_has_settled() -> None:
     booted = replace(HOST, up_since=NOW - timedelta(minutes=1), booted_at=NOW - timedelta(minutes=2))
-    seen = {Job.UPGRADE: ago(2), Job.CHECK: ago(0.1)}
+    seen = {JobKind.UPGRADE: ago(2), JobKind.CHECK: ago(0.1)}
 
     first = next_runs(POLICY, seen, booted, NOW)
-    again = next_runs(POLICY, {**seen, Job.CHECK: ago(0)}, booted, NOW)
+    again = next_runs(POLICY, {**seen, JobKind.CHECK: ago(0)}, booted, NOW)
 
-    assert timedelta(minutes=4) <= first[Job.CHECK] - NOW <= timedelta(minutes=9)
-    assert again[Job.CHECK] == next_runs(POLICY, {**seen, Job.CHECK: ago(0)}, HOST, NOW)[Job.CHECK]
-    assert first[Job.UPGRADE] == next_runs(POLICY, seen, HOST, NOW)[Job.UPGRADE], "a boot is no reason to upgrade"
+    assert timedelta(minutes=4) <= first[JobKind.CHECK] - NOW <= timedelta(minutes=9)
+    assert again[JobKind.CHECK] == next_runs(POLICY, {**seen, JobKind.CHECK: ago(0)}, HOST, NOW)[JobKind.CHECK]
+    assert first[JobKind.UPGRADE] == next_runs(POLICY, seen, HOST, NOW)[JobKind.UPGRADE], (
+        "a boot is no reason to upgrade"
+    )
 
 
 def test_a_look_that_is_due_sooner_than_the_machine_settles_stays_due() -> None:
     booted = replace(HOST, booted_at=NOW - timedelta(minutes=2))
 
-    assert next_runs(POLICY, {Job.UPGRADE: ago(2), Job.CHECK: ago(30)}, booted, NOW)[Job.CHECK] <= NOW
+    assert next_runs(POLICY, {JobKind.UPGRADE: ago(2), JobKind.CHECK: ago(30)}, booted, NOW)[JobKind.CHECK] <= NOW
 
 
 def test_an_upgrade_that_ended_since_the_boot_was_a_look() -> None:
     booted = replace(HOST, up_since=NOW - timedelta(hours=1), booted_at=NOW - timedelta(hours=1))
-    seen = {Job.UPGRADE: ago(0), Job.CHECK: ago(2)}
+    seen = {JobKind.UPGRADE: ago(0), JobKind.CHECK: ago(2)}
 
     assert next_runs(POLICY, seen, booted, NOW) == next_runs(POLICY, seen, HOST, NOW)

@@ -1,6 +1,7 @@
 """The agent itself, from its jobs to its record on disk, on a machine in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan, Scope
-from agent.core.ports import RefreshResult, StopReason
+from agent.core.ports import JobControl, RefreshResult, StopReason
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import STATE, Store
 from agent.worker.context import JobContext
-from agent.worker.jobs import jobs
+from agent.worker.jobs.check import check
+from agent.worker.jobs.upgrade import upgrade
 from tests.core import given
 from tests.support.simulated import Simulated
 
@@ -36,17 +38,16 @@ class Agent:
             changelogs=self.machine,
             machine=self.machine,
             record=Record(self.store),
-            tell=self.told.append,
-            stop=lambda: self.stop(),
+            control=JobControl(progress=self.told.append, stop=lambda: self.stop()),
         )
 
     def check(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, remember: bool = True) -> Plan:
-        return jobs.check(self.context, scope, refresh=refresh, remember=remember)
+        return check(self.context, scope, refresh=refresh, remember=remember)
 
     def upgrade(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, plan_id: str | None = None) -> Outcome:
         context = self.context
-        run_id = context.record.new_run_id(self.machine.now())
-        return jobs.upgrade(context, scope, run_id=run_id, refresh=refresh, plan_id=plan_id)
+        context = replace(context, run_id=context.record.new_run_id(self.machine.now()))
+        return upgrade(context, scope, refresh=refresh, plan_id=plan_id)
 
     def verified(self, **ago: float) -> None:
         """Remember that the lists were verified some time ago."""

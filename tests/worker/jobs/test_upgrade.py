@@ -12,7 +12,7 @@ from agent.core.model.plan import Scope, Why
 from agent.core.policy.policy import Conffiles
 from agent.errors import HostError, UsageError
 from agent.state.store import STATE
-from agent.worker.jobs import jobs
+from agent.worker.jobs.explain import explain
 from tests.core import given
 from tests.support.simulated import ARCHITECTURE, Offer
 from tests.worker.jobs.simulator import Agent, failing, names, raising
@@ -447,7 +447,7 @@ def test_an_explanation_changes_and_remembers_nothing(agent: Agent) -> None:
     agent.machine.on_hold.add("a")
     agent.verified(hours=1)
 
-    explanation = jobs.explain(agent.context, "a")
+    explanation = explain(agent.context, "a")
 
     assert explanation.conclusion.value == "held"
     assert agent.machine.done == []
@@ -459,9 +459,9 @@ def test_an_unknown_package_is_an_error_that_names_those_alike(agent: Agent) -> 
     agent.machine.put("openssh", 1)
 
     with pytest.raises(UsageError, match=r"no package named 'openssll' .* did you mean openssh or openssl\?"):
-        jobs.explain(agent.context, "openssll")
+        explain(agent.context, "openssll")
 
 
 def test_a_package_like_no_other_is_an_error_without_advice(agent: Agent) -> None:
     with pytest.raises(UsageError, match=r"no package named 'zzz' is known to apt on this machine$"):
-        jobs.explain(agent.context, "zzz")
+        explain(agent.context, "zzz")

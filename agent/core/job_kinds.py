@@ -1,0 +1,66 @@
+"""The jobs, one line each. Light: `status` imports it.
+
+A job is one line in `JobKind` and one file in `agent/worker/jobs` with the same name, which has a function `run`. The
+command line adds a command of its own (`agent/cli`) where people may start it.
+"""
+
+from enum import Enum
+
+from agent.core.schemas import EXPLAIN_SCHEMA, OUTCOME_SCHEMA, PLAN_SCHEMA
+
+
+class JobTrait(Enum):
+    """What the rest of the agent has to know about a job."""
+
+    NEEDS_ROOT = "needs-root"
+    """Only root may run it. It holds the job lock while it runs, and its start and end are recorded in jobs.json."""
+    NEEDS_ROOT_TO_REFRESH = "needs-root-to-refresh"
+    """The same, but only where the request refreshes the package lists."""
+    OVER_SOCKET = "over-socket"
+    """The worker runs it for a request on its socket; other jobs run in the process of the command."""
+    SCHEDULED = "scheduled"
+    """The daemon starts it, `status` shows it and metrics count it."""
+
+
+class JobKind(Enum):
+    """Every job: its name, the schema of its document, its traits."""
+
+    _value_: str
+    document: str
+    traits: frozenset[JobTrait]
+
+    CHECK = "check", PLAN_SCHEMA, JobTrait.SCHEDULED, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT_TO_REFRESH
+    UPGRADE = "upgrade", OUTCOME_SCHEMA, JobTrait.SCHEDULED, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
+    EXPLAIN = "explain", EXPLAIN_SCHEMA
+
+    def __new__(cls, name: str, document: str = "", *traits: JobTrait) -> "JobKind":
+        """Build a member; the defaults are for the lookup by name, `JobKind("check")`, which type-checks as a call."""
+        kind = object.__new__(cls)
+        kind._value_ = name
+        kind.document = document
+        kind.traits = frozenset(traits)
+        return kind
+
+    @property
+    def module(self) -> str:
+        """The module that has its `run` function."""
+        return f"agent.worker.jobs.{self.value.replace('-', '_')}"
+
+    @property
+    def over_socket(self) -> bool:
+        """Whether the worker accepts it over its socket."""
+        return JobTrait.OVER_SOCKET in self.traits
+
+    @property
+    def in_history(self) -> bool:
+        """Whether each of its runs leaves an outcome that `history` shows."""
+        return self.document == OUTCOME_SCHEMA
+
+    def needs_root(self, *, refresh: bool) -> bool:
+        """Return whether root is needed, and with it the job lock and an entry in jobs.json."""
+        return JobTrait.NEEDS_ROOT in self.traits or (refresh and JobTrait.NEEDS_ROOT_TO_REFRESH in self.traits)
+
+
+SCHEDULED_JOBS = tuple(kind for kind in JobKind if JobTrait.SCHEDULED in kind.traits)
+RECORDED_JOBS = tuple(kind for kind in JobKind if kind.needs_root(refresh=True))
+"""Jobs that have an entry in jobs.json."""

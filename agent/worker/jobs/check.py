@@ -1,0 +1,55 @@
+"""`check`: refresh the package lists, observe, decide, record the plan; then prefetch. Changes nothing else."""
+
+from contextlib import nullcontext
+
+from agent.core.model.facts import ListsState
+from agent.core.model.plan import Plan, Scope
+from agent.errors import ChangedError, ExitCode
+from agent.host import log
+from agent.state.documents import plan_document
+from agent.worker.context import JobContext
+from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.steps import plan as planning
+from agent.worker.steps import prefetch
+
+
+def run(request: JobRequest, context: JobContext) -> JobAnswer:
+    """Check, and answer with the plan.
+
+    Raises:
+        BusyError: another process held the package lists up to the deadline.
+        ChangedError: the plan is not the requested one.
+        HostError: the machine cannot be observed.
+    """
+    plan = check(context, request.scope, refresh=request.refresh, remember=request.remember)
+    if request.plan_id is not None and plan.id != request.plan_id:
+        raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
+    document = plan_document(plan, context.machine.now(), context.record.findings())
+    problem = context.record.problem if request.remember else ""
+    return JobAnswer(exit_code=exit_code_of(plan), document=document, error=problem)
+
+
+def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = True) -> Plan:
+    """Return the plan; with `remember` it is recorded and, after a refresh, its packages are prefetched.
+
+    Raises:
+        BusyError: another process held the package lists up to the deadline.
+        HostError: the machine cannot be observed.
+    """
+    with context.engine.apt_daily_lock() if refresh else nullcontext():
+        refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
+        plan = planning.observe_and_decide(context, scope, refreshed)
+        if remember:
+            planning.record_plan(context, plan)
+            if refresh and prefetch.prefetch_updates(context, plan) and context.record.is_current_plan(plan):
+                planning.record_plan(context, plan)
+    fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
+    log.event("check.finished", scope=scope.value, **fields)
+    return plan
+
+
+def exit_code_of(plan: Plan) -> ExitCode:
+    """Return ATTENTION if anything is pending or held back, else whether the lists can be trusted."""
+    if plan.install or plan.held or plan.repair:
+        return ExitCode.ATTENTION
+    return ExitCode.OK if plan.lists.state is ListsState.FRESH else ExitCode.STALE

@@ -1,0 +1,38 @@
+"""`explain`: why one package is upgraded or not. Changes and records nothing."""
+
+from agent.core.model.plan import Scope
+from agent.core.packages.explain import Explanation, explain_package
+from agent.errors import ExitCode, UsageError
+from agent.state.documents import explanation_document
+from agent.worker.context import JobContext
+from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.steps.observe import observe
+from agent.worker.steps.plan import decide
+
+
+def run(request: JobRequest, context: JobContext) -> JobAnswer:
+    """Explain the requested package.
+
+    Raises:
+        UsageError: apt knows no package of that name.
+        HostError: the machine cannot be observed.
+    """
+    explanation = explain(context, request.package)
+    document = explanation_document(explanation, context.machine.now(), context.record.findings())
+    return JobAnswer(exit_code=ExitCode.OK, document=document)
+
+
+def explain(context: JobContext, name: str) -> Explanation:
+    """Observe, decide, and return every gate of one package with its verdict.
+
+    Raises:
+        UsageError: apt knows no package of that name.
+        HostError: the machine cannot be observed.
+    """
+    facts = observe(context.engine, context.machine, context.record.load_refresh())
+    known = context.engine.find(name)
+    if known is None:
+        similar = context.engine.similar(name)
+        hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+        raise UsageError(f"no package named {name!r} is known to apt on this machine{hint}")
+    return explain_package(context.policy, facts, decide(context, Scope.SECURITY, facts), known)

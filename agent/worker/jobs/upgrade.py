@@ -1,0 +1,92 @@
+"""`upgrade`: make a plan, execute it, verify and record the outcome."""
+
+from dataclasses import replace
+
+from agent.core.model.outcome import Outcome, Result
+from agent.core.model.plan import Scope
+from agent.errors import BusyError, ExitCode, HostError, StoppedError
+from agent.host import log
+from agent.state.documents import outcome_document
+from agent.worker.context import JobContext
+from agent.worker.jobs.upgrade_run import UpgradeRun
+from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.steps import prefetch
+from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
+
+_EXIT_CODES = {
+    Result.UP_TO_DATE: ExitCode.OK,
+    Result.UPDATED: ExitCode.OK,
+    Result.DEGRADED: ExitCode.ATTENTION,
+    Result.FAILED: ExitCode.FAILED,
+    Result.INTERRUPTED: ExitCode.FAILED,
+    Result.BUSY: ExitCode.BUSY,
+    Result.STALE: ExitCode.STALE,
+}
+
+
+def run(request: JobRequest, context: JobContext) -> JobAnswer:
+    """Upgrade, and answer with the outcome.
+
+    Raises:
+        HostError: the run cannot be recorded; nothing was changed.
+    """
+    outcome = upgrade(context, request.scope, refresh=request.refresh, plan_id=request.plan_id)
+    document = outcome_document(outcome, context.machine.now(), context.record.findings())
+    return JobAnswer(exit_code=_EXIT_CODES[outcome.result], document=document)
+
+
+def upgrade(context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | None) -> Outcome:
+    """Plan, execute, verify, record. However the run ends, its outcome is returned and recorded.
+
+    With `plan_id` the run fails, and does nothing, if the plan is another now.
+
+    Raises:
+        HostError: the run cannot be recorded; nothing was changed.
+    """
+    left = recover_interrupted_run(context.record, context.engine.states)
+    now = context.machine.now()
+    begun = Outcome(
+        id=context.run_id,
+        scope=scope,
+        started_at=now,
+        finished_at=None,
+        result=Result.INTERRUPTED,
+        message="begun; if this stands, the run was cut off before it could record its end",
+    )
+    context.record.save_outcome(begun, now)
+    upgrade_run = UpgradeRun(context, begun)
+    outcome = _execute(context, upgrade_run, refresh=refresh, plan_id=plan_id)
+    outcome = credit_late_arrivals(outcome, left, context.engine.states)
+    prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)
+    try:
+        context.record.save_outcome(outcome, context.machine.now())
+    except HostError as error:  # the outcome must still be reported, above all when it cannot be written
+        outcome = replace(outcome, result=Result.FAILED, message=f"{outcome.message} {error}".strip())
+    _log_outcome(outcome)
+    return outcome
+
+
+def _execute(context: JobContext, upgrade_run: UpgradeRun, *, refresh: bool, plan_id: str | None) -> Outcome:
+    try:
+        with context.engine.apt_daily_lock():
+            return upgrade_run.carry_out(refresh=refresh, plan_id=plan_id)
+    except BusyError as error:
+        return upgrade_run.end(Result.BUSY, str(error))
+    except StoppedError as error:
+        return upgrade_run.end(Result.INTERRUPTED, str(error))
+    except HostError as error:
+        return upgrade_run.end(Result.FAILED, str(error))
+
+
+def _log_outcome(outcome: Outcome) -> None:
+    log.event(
+        "upgrade.finished",
+        run=outcome.id,
+        scope=outcome.scope.value,
+        result=outcome.result.value,
+        upgraded=len(outcome.upgraded),
+        held=len(outcome.held),
+        failed=[failure.package for failure in outcome.failed],
+        lock_waited_s=outcome.lock.waited_s,
+        lock_held_s=outcome.lock.held_s,
+    )
