@@ -1,4 +1,4 @@
-"""The part of python-apt's C module for archives that the agent uses; python3-apt's own stub lacks the types."""
+"""The part of python-apt's apt_inst that the agent uses; python3-apt's stub has no types."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The part of python-apt's C module that the agent uses; python3-apt's own stub lacks much of it."""
+"""The part of python-apt's apt_pkg that the agent uses; python3-apt's stub is incomplete."""
 
 from collections.abc import Iterator, Sequence
 from typing import AnyStr, Generic, Literal, overload

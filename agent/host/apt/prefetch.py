@@ -1,7 +1,7 @@
-"""Archives fetched before they are needed: downloaded, verified, and read for what they fix, at idle priority.
+"""Prefetches archives and reads their changelogs at idle priority.
 
-What will be installed is left in apt's own archive for the upgrade; what is only there to be read lies in a
-directory of the agent's own and goes at once. No lock of the package manager is held while anything is read.
+Archives of planned steps stay in apt's archive directory for the upgrade run. Archives that are only read are
+downloaded to the agent's scratch directory and removed at once. No package manager lock is held while reading.
 """
 
 import hashlib
@@ -33,34 +33,34 @@ from agent.host.machine.disk import free_bytes
 from agent.host.process.deadline import stop_after
 from agent.host.process.idle import run_idle
 
-_PATIENCE = timedelta(seconds=5)
-"""How long to wait for apt's archive: whoever has it will be done by the next check."""
-_LARGEST_DOWNLOAD = 256 * 1024 * 1024
-"""What one check downloads at most only to read it."""
+_LOCK_TIMEOUT = timedelta(seconds=5)
+"""For the lock of apt's archive directory: the next check tries again."""
+_MAX_DOWNLOAD_BYTES = 256 * 1024 * 1024
+"""Per check, for archives that are only read."""
 _PARTIAL = "partial"
-_LATE = "it takes too long"
+_LATE = "out of time"
 _READING_TIME = timedelta(minutes=5)
 _READING_INSTALLED_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Item:
-    """A wanted changelog with all that it takes to read it."""
+    """A requested changelog and where to read it."""
 
     subject: VersionChange
-    question: ChangelogQuery
+    query: ChangelogQuery
     path: str
-    """Where the archive lies; a mere name where it lies nowhere yet."""
+    """Of the archive; a bare file name if it is not downloaded yet."""
     sha256: str
     uri: str
     size: int
 
 
 class AptChangelogs:
-    """The changelogs of pending updates, behind the port that the verbs know (`agent.core.ports.Changelogs`)."""
+    """Changelogs of pending updates, behind the port `agent.core.ports.Changelogs`."""
 
     def __init__(self, policy: Policy, *, scratch: Path, tell: Progress, stop: StopReason) -> None:
-        """Take a directory of the agent's own for archives that are only read; apt's configuration is set up."""
+        """`scratch` is the directory for archives that are only read. Requires `cache.configure`."""
         self._origins = policy.security.origins
         self._timeout = policy.apt.refresh_timeout
         self._scratch = scratch
@@ -68,31 +68,31 @@ class AptChangelogs:
         self._stop = stop
 
     def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
-        """Return the archives that do not lie in apt's own archive yet."""
+        """Return the archives that are not in apt's archive directory yet."""
         wanted = (Archive(package=s.package, architecture=s.architecture, version=s.candidate) for s in steps)
-        return tuple(archive for archive in wanted if not any(path.exists() for path in _places(archive)))
+        return tuple(archive for archive in wanted if not any(path.exists() for path in _archive_paths(archive)))
 
     def prefetch(self, steps: Sequence[Step]) -> Mapping[str, str]:
-        """Download and verify what the steps need into apt's archive; return errors by package name."""
+        """Download and verify the steps' packages into apt's archive directory; return errors by package name."""
         index = PackageCache()
         allowed = index.allowed(self._origins)
-        patience = LockWaiter(_PATIENCE, self._tell, self._stop)
+        patience = LockWaiter(_LOCK_TIMEOUT, self._tell, self._stop)
         stop = stop_after(self._timeout, self._stop, _LATE)
         fetching.mark_exactly(index, steps, allowed)
         return fetching.fetch(index, steps, ledger=None, patience=patience, tell=self._tell, stop=stop).failed
 
     def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
-        """Read changelogs out of archives; what can be had neither here nor by a download is left out."""
+        """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
         index = PackageCache()
-        secure, anywhere = index.allowed(self._origins) & index.trusted, frozenset(index.releases) & index.trusted
-        found = (_item(index, one, secure if one.security else anywhere) for one in wanted)
-        items = [self._placed(item) for item in found if item is not None]
-        here = [item for item in items if Path(item.path).exists()]
-        with self._downloaded([item for item in items if item not in here and item.uri]) as fetched:
-            yield from self._read([*here, *fetched])
+        security, anywhere = index.allowed(self._origins) & index.trusted, frozenset(index.releases) & index.trusted
+        found = (_item(index, one, security if one.security else anywhere) for one in wanted)
+        items = [self._with_path(item) for item in found if item is not None]
+        local = [item for item in items if Path(item.path).exists()]
+        with self._downloaded([item for item in items if item not in local and item.uri]) as fetched:
+            yield from self._read([*local, *fetched])
 
     def read_installed(self, subjects: Sequence[VersionChange]) -> Findings:
-        """Read installed changelogs of what was just upgraded; those that there is no time for are left out."""
+        """Read installed changelogs of packages just upgraded; omits the rest when its time is up."""
         deadline = time.monotonic() + _READING_INSTALLED_S
         sources = dpkg_database.sources()
         found: dict[VersionChange, ChangelogFindings | None] = {}
@@ -101,38 +101,38 @@ class AptChangelogs:
             if known is None or time.monotonic() > deadline:
                 continue
             source, candidate = known
-            if candidate == source_version(subject.candidate):  # else nothing says what source was there before
+            if candidate == source_version(subject.candidate):  # else the previous source is unknown
                 before = source_version(subject.installed)
-                question = ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate)
-                found[subject] = installed(question)
+                query = ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate)
+                found[subject] = installed(query)
         return found
 
     def discard(self, archives: Sequence[Archive]) -> None:
-        """Remove archives from apt's own archive, unless apt is told to keep what it fetched."""
-        fetching.discard(path for archive in archives for path in _places(archive))
+        """Remove archives from apt's archive directory, unless apt is configured to keep downloads."""
+        fetching.discard(path for archive in archives for path in _archive_paths(archive))
 
-    def _placed(self, item: _Item) -> _Item:
-        """Have an archive that lies nowhere yet come to lie in the agent's own directory."""
+    def _with_path(self, item: _Item) -> _Item:
+        """Set the download path, in the scratch directory, of an archive that is not local."""
         return item if Path(item.path).is_absolute() else replace(item, path=str(self._scratch / _PARTIAL / item.path))
 
     @contextmanager
     def _downloaded(self, items: Sequence[_Item]) -> Iterator[list[_Item]]:
-        """Download archives that are only there to be read; they are gone after the block."""
+        """Download archives that are only read; they are removed after the block."""
         if not items:
             yield []
             return
         patience = LockWaiter(timedelta(), self._tell, self._stop)
-        with locked(f"{self._scratch}/lock", patience), libapt_errors("nothing can be downloaded to be read"):
+        with locked(f"{self._scratch}/lock", patience), libapt_errors("changelogs cannot be downloaded"):
             try:
-                _make_room(self._scratch / _PARTIAL)
+                _make_download_directory(self._scratch / _PARTIAL)
                 yield self._download(items)
             finally:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _download(self, items: Sequence[_Item]) -> list[_Item]:
         fetcher = apt_pkg.Acquire(AcquireProgress(stop_after(self._timeout, self._stop, _LATE)))
-        left = min(_LARGEST_DOWNLOAD, free_bytes(str(self._scratch)) // 2)
-        asked: list[tuple[_Item, apt_pkg.AcquireFile]] = []
+        left = min(_MAX_DOWNLOAD_BYTES, free_bytes(str(self._scratch)) // 2)
+        requested: list[tuple[_Item, apt_pkg.AcquireFile]] = []
         for item in sorted(items, key=lambda one: one.size):
             left -= item.size
             if left >= 0 and item.sha256:
@@ -140,40 +140,40 @@ class AptChangelogs:
                 file = apt_pkg.AcquireFile(
                     fetcher, item.uri, f"SHA256:{item.sha256}", item.size, name, name, destfile=item.path
                 )
-                asked.append((item, file))
-        self._tell(f"downloading {len(asked)} packages to read what they fix")
-        with suppress(SystemError):  # what failed is read from the items, one by one
+                requested.append((item, file))
+        self._tell(f"downloading {len(requested)} packages to read their changelogs")
+        with suppress(SystemError):  # failures are read from the items
             fetcher.run()
-        return [item for item, file in asked if file.complete and file.status == file.STAT_DONE]
+        return [item for item, file in requested if file.complete and file.status == file.STAT_DONE]
 
     def _read(self, items: Sequence[_Item]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
-        """Read in a child; an archive that ends it is passed over."""
+        """Read in a child process; an archive that crashes it is skipped."""
         left = list(items)
-        over = stop_after(_READING_TIME, self._stop, _LATE)
-        while left and not over():
+        stop = stop_after(_READING_TIME, self._stop, _LATE)
+        while left and not stop():
             self._tell(f"reading the changelogs of {len(left)} packages")
             count = 0
-            with closing(run_idle(partial(_answers, left, items), stop=over)) as answers:
+            with closing(run_idle(partial(_answers, left, items), stop=stop)) as answers:
                 for item, answer in zip(list(left), answers, strict=False):
                     count += 1
                     if "cves" in answer:
-                        yield item.subject, _fixes(answer)
-            if count < len(left) and not over():
+                        yield item.subject, _findings(answer)
+            if count < len(left) and not stop():
                 yield left[count].subject, None
                 count += 1
             left = left[count:]
 
 
-def _make_room(directory: Path) -> None:
-    """Make an empty directory that belongs to the user as whom apt downloads."""
-    shutil.rmtree(directory, ignore_errors=True)  # of a check that was killed
+def _make_download_directory(directory: Path) -> None:
+    """Create an empty directory owned by apt's download user."""
+    shutil.rmtree(directory, ignore_errors=True)  # left over from a check that was killed
     directory.mkdir(mode=0o700)
-    with suppress(LookupError):  # where there is no such user apt downloads as root
+    with suppress(LookupError):  # without such a user apt downloads as root
         shutil.chown(directory, user=apt_pkg.config.find("APT::Sandbox::User", "root"))
 
 
-def _places(archive: Archive) -> tuple[Path, Path]:
-    """Return where apt keeps an archive (pkgAcqArchive): one for all architectures, or one for its own."""
+def _archive_paths(archive: Archive) -> tuple[Path, Path]:
+    """Return the possible paths of an archive (pkgAcqArchive): architecture-specific, then `all`."""
     directory = Path(apt_pkg.config.find_dir("Dir::Cache::archives"))
     stem = f"{apt_pkg.quote_string(archive.package, '_:')}_{apt_pkg.quote_string(archive.version, '_:')}"
     own = f"{stem}_{apt_pkg.quote_string(archive.architecture, '_:.')}.deb"
@@ -181,30 +181,30 @@ def _places(archive: Archive) -> tuple[Path, Path]:
 
 
 def _source(index: PackageCache, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
-    """Return name and version of the source, which a package names only where they are not its own."""
+    """Return source name and version; a package lists them only if they differ from its own."""
     index.records.lookup(place)
     name = index.records.source_pkg or version.parent_pkg.name
     return name, index.records.source_ver or source_version(version.ver_str)
 
 
 def _item(index: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) -> _Item | None:
-    """Find out all that it takes to read a changelog; only of what one of these index files offers."""
+    """Locate a changelog; None unless one of these index files offers the version."""
     subject = wanted.subject
     version = find_version(index, subject.package, subject.architecture, subject.candidate, files)
     current = version.parent_pkg.current_ver if version is not None else None
     if version is None or current is None or current.ver_str != subject.installed:
         return None
     _, before = _source(index, current, current.file_list[0])
-    # Two origins may offer different packages under one version: only one that may be used is read.
+    # Two origins may offer different packages with one version: read only from an allowed one.
     place = next(place for place in version.file_list if place[0].id in files)
     source, candidate = _source(index, version, place)
     meta = index.sources.find_index(place[0])
     uri = meta.archive_uri(index.records.filename) if meta is not None else ""
-    places = _places(Archive(package=subject.package, architecture=version.arch, version=subject.candidate))
-    path = str(next((path for path in places if path.exists()), places[0].name))
+    paths = _archive_paths(Archive(package=subject.package, architecture=version.arch, version=subject.candidate))
+    path = str(next((path for path in paths if path.exists()), paths[0].name))
     return _Item(
         subject=subject,
-        question=ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate),
+        query=ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate),
         path=apt_pkg.dequote_string(uri.removeprefix("file:")) if uri.startswith("file:") else path,
         sha256=index.records.sha256_hash,
         uri=uri if wanted.may_fetch else "",
@@ -213,15 +213,15 @@ def _item(index: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) 
 
 
 def _answers(left: Sequence[_Item], items: Sequence[_Item]) -> Iterator[dict[str, object]]:
-    """Be the child's work: a document for each item that is left, without `cves` where it could not be read now."""
+    """Run in the child: yield one document per remaining item, without `cves` if it cannot be read yet."""
     archives: Archives = {
-        (item.question.package, item.question.source, item.question.candidate): item.path
+        (item.query.package, item.query.source, item.query.candidate): item.path
         for item in items
         if _sha256(item.path) == item.sha256
     }
     for item in left:
         try:
-            found = in_archives(item.question, archives)
+            found = in_archives(item.query, archives)
         except LookupError:
             yield {}
             continue
@@ -233,7 +233,7 @@ def _answers(left: Sequence[_Item], items: Sequence[_Item]) -> Iterator[dict[str
             yield {"cves": found.cves, "security_upload": found.security_upload, "complete": found.complete}
 
 
-def _fixes(answer: Mapping[str, object]) -> ChangelogFindings | None:
+def _findings(answer: Mapping[str, object]) -> ChangelogFindings | None:
     cves = answer["cves"]
     if not isinstance(cves, list):
         return None

@@ -1,8 +1,8 @@
-"""From admitted updates to steps: libapt's dependency marks, tried all at once and, on conflict, one by one.
+"""Turns admitted updates into steps with libapt's dependency marks: all at once or, on conflict, one by one.
 
-Nothing is ever removed, nothing on hold is touched, and nothing comes from an origin that is not allowed.
-The all-at-once pass asks no second opinion where libapt's first choices already obey; only when they do not
-are the origins restricted and the updates tried singly, each rolled back by itself when it will not fit.
+No package is removed, no package on hold is changed, and no package comes from an origin that is not allowed. If
+libapt's own choices for all updates together obey these rules, they are used. Otherwise origins are restricted and the
+updates are tried one by one; each that does not fit is rolled back.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +23,10 @@ from agent.host.apt.groups import group_steps
 def resolve(
     index: PackageCache, admitted: Sequence[Update], *, allowed: frozenset[int], security: frozenset[int], veto: Veto
 ) -> Resolution:
-    """Find the largest set of the admitted updates that can be installed, with what they need.
+    """Find the largest installable set of the admitted updates, with their dependencies.
 
-    `allowed` are the index files that steps may come from, `security` those that make a step a security
-    update. Refused updates come back with the gate that stopped them.
+    `allowed` are the index files that steps may come from, `security` those that make a step a security update.
+    Refused updates are returned with the gate that refused them.
     """
     marks = _Marking(index, allowed & index.trusted, veto)
     found = [(update, marks.version(update)) for update in admitted]
@@ -51,7 +51,7 @@ def resolve(
 def find_version(
     index: PackageCache, package: str, architecture: str, version: str, files: frozenset[int]
 ) -> apt_pkg.Version | None:
-    """Return the version object of that name that one of these index files offers, if it is there."""
+    """Return the version object of a package that one of these index files offers; None if there is none."""
     if (package, architecture) not in index.cache:
         return None
     for candidate in index.cache[package, architecture].version_list:
@@ -61,7 +61,7 @@ def find_version(
 
 
 def mark(index: PackageCache, version: apt_pkg.Version, *, with_dependencies: bool) -> None:
-    """Mark one version for installation, leaving the package's auto mark as it was (new ones become auto)."""
+    """Mark one version for installation; keeps the package's auto mark (new packages become auto)."""
     package = version.parent_pkg
     depcache = index.depcache
     automatic = package.current_ver is None or depcache.is_auto_installed(package)
@@ -71,7 +71,7 @@ def mark(index: PackageCache, version: apt_pkg.Version, *, with_dependencies: bo
 
 
 def marked(index: PackageCache) -> list[apt_pkg.Version]:
-    """Return the versions that libapt is marked to install."""
+    """Return the versions that are marked for installation."""
     depcache = index.depcache
     changed = (package for package in index.cache.packages if not depcache.marked_keep(package))
     versions = (depcache.get_candidate_ver(package) for package in changed if not depcache.marked_delete(package))
@@ -79,7 +79,7 @@ def marked(index: PackageCache) -> list[apt_pkg.Version]:
 
 
 class _Marking:
-    """The marks on one depcache and the rules that they must obey."""
+    """The marks on one depcache, checked against the rules."""
 
     def __init__(self, index: PackageCache, files: frozenset[int], veto: Veto) -> None:
         self._index = index
@@ -87,17 +87,17 @@ class _Marking:
         self._files = files
         self._veto = veto
         self._accepted: dict[int, apt_pkg.Package] = {}
-        self._taken: list[apt_pkg.Version] = []
+        self._result: list[apt_pkg.Version] = []
 
     def version(self, update: Update) -> apt_pkg.Version:
-        """Return the version object that an update of this very index stands for."""
+        """Return the version object of an update found in this cache."""
         version = find_version(self._index, update.package, update.architecture, update.candidate, self._files)
         if version is None:
             raise ChangedError(f"{update.package} {update.candidate} is no longer in the package lists")
         return version
 
     def all_at_once(self, versions: Sequence[apt_pkg.Version]) -> bool:
-        """Mark everything; return whether libapt's own choices obey every rule."""
+        """Mark all versions; return whether libapt's choices obey every rule."""
         with apt_pkg.ActionGroup(self._depcache):
             for version in versions:
                 self._depcache.set_candidate_ver(version.parent_pkg, version)
@@ -105,11 +105,11 @@ class _Marking:
                 mark(self._index, version, with_dependencies=True)
         if not all(self._depcache.marked_upgrade(version.parent_pkg) for version in versions):
             return False
-        self._taken = self._marked([version.parent_pkg for version in versions])
+        self._result = self._marked([version.parent_pkg for version in versions])
         return self._all_allowed()
 
     def one_by_one(self, pairs: Sequence[tuple[Update, apt_pkg.Version]]) -> list[tuple[Update, apt_pkg.Version]]:
-        """Mark what fits, in the given order; return the pairs that do not."""
+        """Mark the versions that fit, in this order; return the pairs that do not fit."""
         wanted = {version.parent_pkg.id: version for _, version in pairs}
         for version in wanted.values():
             self._depcache.set_candidate_ver(version.parent_pkg, version)
@@ -117,11 +117,11 @@ class _Marking:
         for update, version in pairs:
             if version.parent_pkg.id not in self._accepted and not self._try_one(version, wanted):
                 stopped.append((update, version))
-        self._taken = self._marked(list(self._accepted.values()))
+        self._result = self._marked(list(self._accepted.values()))
         return [pair for pair in stopped if pair[1].parent_pkg.id not in self._accepted]
 
     def _marked(self, starts: Sequence[apt_pkg.Package]) -> list[apt_pkg.Version]:
-        """Return the versions that are marked, found from these packages on; all are walked if that misses any."""
+        """Return the marked versions reachable from these packages; scans all packages if that misses any."""
         touched = self._touched(starts, besides={})
         if self._depcache.del_count or len(touched) != self._depcache.inst_count:
             return marked(self._index)
@@ -129,13 +129,13 @@ class _Marking:
         return [version for version in versions if version is not None]
 
     def marked_versions(self) -> list[apt_pkg.Version]:
-        """Return all that is marked, every rule checked once more on the whole."""
+        """Return all marked versions, after a final check of every rule on the whole set."""
         if not self._all_allowed():
-            raise HostError("apt's resolver would do more than is allowed; `apt-get check` may say what is broken")
-        return self._taken
+            raise HostError("apt's resolver would do more than is allowed; `apt-get check` may show what is broken")
+        return self._result
 
     def _all_allowed(self) -> bool:
-        return self._intact() and all(map(self._allowed, self._taken))
+        return self._index.breaks_nothing() and all(map(self._allowed, self._result))
 
     def _try_one(self, version: apt_pkg.Version, wanted: dict[int, apt_pkg.Version]) -> bool:
         tried: dict[int, apt_pkg.Version] = {}
@@ -146,7 +146,7 @@ class _Marking:
                 tried[each.parent_pkg.id] = each
                 mark(self._index, each, with_dependencies=True)
             touched = self._touched([each.parent_pkg for each in tried.values()], besides=self._accepted)
-            queue = [] if self._intact() else self._siblings(touched, tried, wanted)
+            queue = [] if self._index.breaks_nothing() else self._siblings(touched, tried, wanted)
         if self._fits(version, touched):
             self._accepted.update(touched)
             return True
@@ -154,7 +154,7 @@ class _Marking:
         return False
 
     def _fits(self, version: apt_pkg.Version, touched: dict[int, apt_pkg.Package]) -> bool:
-        if not self._intact() or not self._depcache.marked_upgrade(version.parent_pkg):
+        if not self._index.breaks_nothing() or not self._depcache.marked_upgrade(version.parent_pkg):
             return False
         choices = [self._depcache.get_candidate_ver(package) for package in touched.values()]
         return all(choice is not None and self._allowed(choice) for choice in choices)
@@ -162,8 +162,8 @@ class _Marking:
     def _roll_back(self, touched: dict[int, apt_pkg.Package]) -> None:
         for package in touched.values():
             self._depcache.mark_keep(package)
-        if not self._intact() or self._depcache.inst_count != len(self._accepted):
-            # The walk missed something that libapt changed: begin again from what was accepted.
+        if not self._index.breaks_nothing() or self._depcache.inst_count != len(self._accepted):
+            # The traversal missed a change by libapt: start again from the accepted versions.
             accepted = [self._depcache.get_candidate_ver(package) for package in self._accepted.values()]
             self._depcache.init()
             for choice in accepted:
@@ -173,7 +173,7 @@ class _Marking:
     def _touched(
         self, starts: Sequence[apt_pkg.Package], *, besides: Mapping[int, apt_pkg.Package]
     ) -> dict[int, apt_pkg.Package]:
-        """Walk from freshly marked packages to all whose mark changed with theirs, leaving out others by id."""
+        """Traverse from newly marked packages to all whose marks changed with theirs, except those in `besides`."""
         found = {package.id: package for package in starts}
         queue = list(starts)
         while queue:
@@ -192,7 +192,7 @@ class _Marking:
                     for dependency in group:
                         yield dependency.target_pkg
                         yield from (target.parent_pkg for target in dependency.all_targets())
-        if not self._intact():
+        if not self._index.breaks_nothing():
             for dependency in package.rev_depends_list:
                 yield dependency.parent_pkg
 
@@ -202,7 +202,7 @@ class _Marking:
         tried: dict[int, apt_pkg.Version],
         wanted: dict[int, apt_pkg.Version],
     ) -> list[apt_pkg.Version]:
-        """Return admitted updates, not tried yet, of packages that the marks so far would break."""
+        """Return admitted updates, not tried yet, of packages that the current marks would break."""
         found: dict[int, apt_pkg.Version] = {}
         for package in touched.values():
             for dependency in package.rev_depends_list:
@@ -210,9 +210,6 @@ class _Marking:
                 if parent.id in wanted and parent.id not in tried and self._depcache.is_inst_broken(parent):
                     found[parent.id] = wanted[parent.id]
         return list(found.values())
-
-    def _intact(self) -> bool:
-        return self._index.breaks_nothing()
 
     def _allowed(self, version: apt_pkg.Version) -> bool:
         package = version.parent_pkg
@@ -234,7 +231,7 @@ def _deferred(index: PackageCache, update: Update, version: apt_pkg.Version) -> 
 
 
 def to_step(index: PackageCache, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
-    """Return the step that installs a version; its origin is an allowed one, one of security updates if there is."""
+    """Return the step that installs a version; its origin is an allowed one, preferably of security updates."""
     package = version.parent_pkg
     origin, archive = origin_of(index, version, (security & allowed) if offered(version, security) else allowed)
     return Step(

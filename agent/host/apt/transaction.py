@@ -1,4 +1,4 @@
-"""One dpkg transaction: exactly the given steps under dpkg's locks, in a supervised child."""
+"""dpkg transactions: exactly the given steps, under dpkg's locks, in a supervised child process."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ from agent.host.locks import LockWaiter, first_holder, locked
 
 
 class Transactions:
-    """Changes to the packages, one after the other, with the same patience and log."""
+    """Runs transactions one after the other, with common timeouts and a common log."""
 
     def __init__(
         self,
@@ -46,26 +46,26 @@ class Transactions:
         self._log = log
         self._tell = tell
         self.lock = LockWait()
-        """How long the locks were waited for and held, over all transactions so far."""
+        """Wait and hold times of the locks, summed over all transactions."""
 
     def install(
         self, steps: Sequence[Step], patterns: tuple[OriginPattern, ...] | None, *, carry_on: bool, pending: bool
     ) -> dict[str, str]:
         """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
 
-        With `pending` dpkg also finishes whatever else waits for it.
-        With `carry_on` libapt goes on after an error; dpkg itself still keeps each package's dependencies.
+        With `pending`, dpkg also configures all other packages that are pending. With `carry_on`, libapt continues
+        after an error; dpkg still enforces dependencies.
 
-        Returns dpkg's error messages by package name. What was achieved is to be read from dpkg's state.
+        Returns dpkg's error messages by package name. The caller reads the result from dpkg's database.
 
         Raises:
-            BusyError: dpkg's lock was held by another to the deadline.
-            ChangedError: the machine is not what the steps were planned for; nothing was done.
-            HostError: libapt could not begin.
+            BusyError: another process holds dpkg's lock.
+            ChangedError: the machine changed since the plan was made; nothing was done.
+            HostError: libapt cannot start the transaction.
         """
 
         def work(channel: ChildChannel) -> None:
-            # In the child alone: the options are never seen by a later transaction.
+            # Set in the child only, so that later transactions are not affected.
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
             self._transact(
@@ -78,10 +78,10 @@ class Transactions:
         return self._supervise(work).errors
 
     def remove(self, removals: Sequence[KernelRemoval], *, pending: bool) -> dict[str, str]:
-        """Remove exactly these packages and nothing else, their conffiles kept; `pending` and errors as `install`.
+        """Remove exactly these packages, keeping conffiles; `pending` and return value as in `install`.
 
         Raises:
-            BusyError, ChangedError, HostError: as `install`; HostError too where libapt would do more than this.
+            BusyError, ChangedError, HostError: as `install`; also HostError if libapt would do more than this.
         """
 
         def work(channel: ChildChannel) -> None:
@@ -97,7 +97,7 @@ class Transactions:
         return self._supervise(work).errors
 
     def repair(self, packages: Sequence[str] | None) -> dict[str, str]:
-        """Finish what an interrupted dpkg left, local conffiles kept: all (None), or just these packages.
+        """Configure packages that an interrupted dpkg left unfinished, all (None) or only these; keeps local conffiles.
 
         Raises:
             BusyError: as `install`.
@@ -117,51 +117,53 @@ class Transactions:
         if report.values.get("error"):
             report.errors.setdefault("", str(report.values["error"]))
         if not report.complete:
-            report.errors.setdefault("dpkg", f"the package manager ended without a word, see {self._log}")
+            report.errors.setdefault("dpkg", f"dpkg exited without reporting a result; see {self._log}")
         return report
 
     def _transact(
         self, channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
     ) -> None:
-        """Do what `mark` marks; without `pending`, the packages of these `names` are configured at the end."""
-        patience = LockWaiter(self._lock_timeout, channel.progress, self._stop)
-        with _noted(channel, patience) as note_locked:
-            _lock(patience)
-            note_locked()
+        """Execute the marks that `mark` sets; without `pending`, configure only the packages in `names` at the end."""
+        waiter = LockWaiter(self._lock_timeout, channel.progress, self._stop)
+        with _recording_lock_times(channel, waiter) as locks_acquired:
+            _lock(waiter)
+            locks_acquired()
             _do_marked(channel, mark, names, pending=pending)
 
     def _do_repair(self, channel: ChildChannel, packages: Sequence[str] | None) -> None:
-        patience = LockWaiter(self._lock_timeout, channel.progress, self._stop)
-        frontend, own = dpkg_database.lock_files()
-        with _noted(channel, patience) as note_locked, locked(frontend, patience):
-            patience.wait_until_free((own,))
-            note_locked()
+        waiter = LockWaiter(self._lock_timeout, channel.progress, self._stop)
+        frontend, database = dpkg_database.lock_files()
+        with _recording_lock_times(channel, waiter) as locks_acquired, locked(frontend, waiter):
+            waiter.wait_until_free((database,))
+            locks_acquired()
             _configure(channel, packages)
 
 
 def _do_marked(
     channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
 ) -> None:
-    """Let libapt do what `mark` marks; whoever calls holds dpkg's locks, which are given free at the end."""
+    """Have libapt execute the marks that `mark` sets. The caller holds dpkg's locks; they are released at the end."""
     try:
         index = PackageCache()
         mark(index)
         manager = apt_pkg.PackageManager(index.depcache)
         fetcher = apt_pkg.Acquire()
-        with libapt_errors("the transaction cannot begin"):
+        with libapt_errors("the transaction cannot start"):
             manager.get_archives(fetcher, index.sources, index.records)
-            if fetcher.fetch_needed == 0:  # only what lies on this machine: archives, and file: repositories
+            if fetcher.fetch_needed == 0:  # only local files: downloaded archives and file: repositories
                 fetcher.run()
         if not all(item.complete and item.is_trusted for item in fetcher.items):
-            raise ChangedError("a downloaded package has gone from apt's archive")
+            raise ChangedError("a downloaded package is missing from apt's archive directory")
         apt_pkg.pkgsystem_unlock_inner()
         try:
             manager.do_install(channel.descriptor)
-        except SystemError as error:  # a failed package, which the status lines name, or a hook, which nothing does
+        except (
+            SystemError
+        ) as error:  # a failed package, reported in status lines too, or a failed hook, reported only here
             channel.values["error"] = plain_error(str(error))
             print(channel.values["error"], file=sys.stderr, flush=True)
         finally:
-            if not pending:  # libapt leaves configuring to the end, and that end was just forbidden
+            if not pending:  # libapt configures at the end, which ConfigurePending=false disabled
                 _configure(channel, names)
             apt_pkg.pkgsystem_lock_inner()
     finally:
@@ -169,11 +171,11 @@ def _do_marked(
 
 
 def _configure(channel: ChildChannel, packages: Sequence[str] | None) -> None:
-    """Let dpkg configure these packages, or all that wait (None); whoever calls holds the frontend's lock."""
+    """Have dpkg configure these packages, or all pending ones (None). The caller holds the frontend lock."""
     if packages is None:
         _dpkg(channel, "--configure", "--pending")
         return
-    _dpkg(channel, "--set-selections")  # selects nothing, but takes in what an interrupted dpkg left in its journal
+    _dpkg(channel, "--set-selections")  # no selections: merges the journal that an interrupted dpkg left behind
     arguments = dpkg_database.as_arguments(packages)
     if arguments:
         _dpkg(channel, "--configure", *arguments)
@@ -187,15 +189,15 @@ def _dpkg(channel: ChildChannel, *arguments: str) -> None:
     subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[channel.descriptor], check=False)
 
 
-def _lock(patience: LockWaiter) -> None:
+def _lock(waiter: LockWaiter) -> None:
     """Take both of dpkg's locks, as apt does.
 
     Raises:
-        BusyError: somebody else has one to the end of `patience`.
+        BusyError: another process holds one of them.
         HostError: they cannot be taken for another reason, such as an interrupted dpkg.
     """
     while True:
-        patience.wait_until_free(dpkg_database.lock_files())
+        waiter.wait_until_free(dpkg_database.lock_files())
         try:
             apt_pkg.pkgsystem_lock()
         except SystemError as error:
@@ -206,16 +208,16 @@ def _lock(patience: LockWaiter) -> None:
 
 
 @contextmanager
-def _noted(channel: ChildChannel, patience: LockWaiter) -> Iterator[Callable[[], None]]:
-    """Note how the locks were come by and, from when the block says that it has them, for how long they were held."""
+def _recording_lock_times(channel: ChildChannel, waiter: LockWaiter) -> Iterator[Callable[[], None]]:
+    """Record the locks' wait time and, from the block's call of the yielded function, their hold time."""
     since: list[float] = []
 
-    def note_locked() -> None:
+    def locks_acquired() -> None:
         since.append(time.monotonic())
         channel.send({"locked": True})
 
     try:
-        yield note_locked
+        yield locks_acquired
     finally:
         held_s = time.monotonic() - since[0] if since else 0.0
-        channel.values.update(waited_s=patience.wait.waited_s, held_s=round(held_s, 3), by=patience.wait.by)
+        channel.values.update(waited_s=waiter.wait.waited_s, held_s=round(held_s, 3), by=waiter.wait.by)
