@@ -9,7 +9,7 @@ from agent.core.job_kinds import JobKind
 from agent.errors import ExitCode, UsageError
 from agent.host.reboot.flag_facts import read_reboot
 from agent.report.text import explanation_lines
-from agent.state.documents import reboot_explanation_document
+from agent.state.documents.explanation import reboot_explanation_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import utc_now
 from agent.worker.protocol import JobRequest
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.subject in _LATER:
         raise UsageError(f"{arguments.subject} is not watched by this version of the agent yet")
     if arguments.subject == "reboot":
-        document = reboot_explanation_document(read_reboot(), utc_now())
+        document = reboot_explanation_to_document(read_reboot(), utc_now())
         if arguments.json:
             print_json(document)
         else:

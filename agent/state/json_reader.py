@@ -63,6 +63,10 @@ class JsonReader:
             raise self._wrong(key, "true or false", value)
         return value
 
+    def optional_boolean(self, key: str) -> bool | None:
+        """Return true or false, or None for null and absent."""
+        return None if self._value.get(key) is None else self.boolean(key)
+
     def child(self, key: str) -> "JsonReader":
         """Return an object; raises RecordError where there is none."""
         return JsonReader(self._value.get(key), f"{self._place}: {key}")

@@ -1,17 +1,25 @@
 """What the verbs remember between runs, on top of the store: how fresh the lists are, the last look, the last run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
-from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
+from agent.core.packages.cves import Findings
 from agent.core.ports import Archive, RefreshResult
 from agent.core.reboot.services import ServiceScan
 from agent.core.schemas import AHEAD_SCHEMA, CVES_SCHEMA, OUTCOME_SCHEMA, REFRESH_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import HostError, RecordError
-from agent.state.documents import outcome_document, plan_document, watched_parts
+from agent.state.documents.caches import (
+    archives_from_document,
+    archives_to_document,
+    findings_from_document,
+    findings_to_document,
+    refresh_from_document,
+    refresh_to_document,
+)
+from agent.state.documents.outcome import outcome_to_document
+from agent.state.documents.plan import state_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.store import AHEAD, CVES, REFRESH, STATE, Store
 from agent.state.timestamps import format_utc
@@ -24,42 +32,24 @@ class Record:
         self.store = store
         self.problem = "" if store.writable() else f"{store.directory}: the record cannot be written there"
         """Why nothing can be remembered; empty where it can."""
-        self._readings: Findings | None = None
+        self._findings: Findings | None = None
 
     def load_refresh(self) -> RefreshResult:
-        """Return what is remembered of fetching the lists; nothing where the record is damaged."""
+        """Return the result of the last refresh of the package lists; empty if the document is damaged."""
         reader = self.store.read_or_warn(REFRESH, REFRESH_SCHEMA)
-        if reader is None:
-            return RefreshResult(verified_at=None)
         try:
-            return RefreshResult(verified_at=reader.optional_time("verified_at"), errors=tuple(_errors(reader)))
-        except (RecordError, ValueError):
+            return refresh_from_document(reader) if reader else RefreshResult(verified_at=None)
+        except RecordError:
             return RefreshResult(verified_at=None)
 
     def save_refresh(self, refreshed: RefreshResult, now: datetime) -> None:
-        """Remember how fetching the lists went."""
-        errors = [{"source": e.source, "fault": e.fault.value, "detail": e.detail} for e in refreshed.errors]
-        verified = refreshed.verified_at
-        document: Document = {
-            "schema": REFRESH_SCHEMA,
-            "generated_at": format_utc(now),
-            "verified_at": format_utc(verified) if verified else None,
-            "errors": errors,
-        }
-        self._write(REFRESH, document)
+        """Record the result of a refresh of the package lists."""
+        self._write(REFRESH, refresh_to_document(refreshed, now))
 
     def save_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime, watched: ServiceScan) -> None:
-        """Remember a look and its plan, and what runs meanwhile, as what `status` shows."""
-        self._write(
-            STATE,
-            {
-                "schema": STATE_SCHEMA,
-                "generated_at": format_utc(now),
-                "fresh_until": format_utc(fresh_until),
-                **watched_parts(plan.kernel, watched),
-                "plan": plan_document(plan, now, self.findings()),
-            },
-        )
+        """Record a check, its plan, and what ran meanwhile: `status` shows them."""
+        document = state_to_document(plan, now, fresh_until=fresh_until, scan=watched, readings=self.findings())
+        self._write(STATE, document)
 
     def interrupted_run(self) -> JsonReader | None:
         """Return the newest run's record where that run never came to its end."""
@@ -82,36 +72,34 @@ class Record:
 
     def save_outcome(self, outcome: Outcome, now: datetime) -> None:
         """Remember a run, or that one has begun."""
-        self.store.write_run(outcome.id, outcome_document(outcome, now, self.findings()))
+        self.store.write_run(outcome.id, outcome_to_document(outcome, now, self.findings()))
 
     def findings(self) -> Findings:
-        """Return what was read of what updates fix; nothing where the record is damaged."""
-        if self._readings is None:
+        """Return the changelog findings; empty if the document is damaged."""
+        if self._findings is None:
             reader = self.store.read_or_warn(CVES, CVES_SCHEMA)
             try:
-                self._readings = dict(_readings(reader)) if reader is not None else {}
+                self._findings = findings_from_document(reader) if reader else {}
             except RecordError:
-                self._readings = {}
-        return self._readings
+                self._findings = {}
+        return self._findings
 
     def save_findings(self, readings: Findings, now: datetime) -> None:
-        """Remember what was read, in place of all that was remembered of it."""
-        self._readings = readings
-        found = [_reading_document(subject, fixes) for subject, fixes in readings.items()]
-        self._write(CVES, {"schema": CVES_SCHEMA, "generated_at": format_utc(now), "readings": found})
+        """Replace the changelog findings."""
+        self._findings = readings
+        self._write(CVES, findings_to_document(readings, now))
 
     def prefetched(self) -> tuple[Archive, ...]:
-        """Return the archives that were fetched ahead; none where the record is damaged."""
+        """Return the prefetched archives; empty if the document is damaged."""
         reader = self.store.read_or_warn(AHEAD, AHEAD_SCHEMA)
         try:
-            return tuple(_archives(reader)) if reader is not None else ()
+            return archives_from_document(reader) if reader else ()
         except RecordError:
             return ()
 
     def save_prefetched(self, archives: Sequence[Archive], now: datetime) -> None:
-        """Remember which archives were, or are about to be, fetched ahead."""
-        found = [{"package": a.package, "architecture": a.architecture, "version": a.version} for a in archives]
-        self._write(AHEAD, {"schema": AHEAD_SCHEMA, "generated_at": format_utc(now), "archives": found})
+        """Record which archives are prefetched, before and after the download."""
+        self._write(AHEAD, archives_to_document(archives, now))
 
     def _write(self, name: str, document: Document) -> None:
         """Write what a look would like to leave; that it cannot must not hide what was seen."""
@@ -127,44 +115,3 @@ class Record:
         # A clock that once was ahead left an id that this one must still sort behind.
         base = max(f"{now:%Y%m%dT%H%M%SZ}", newest.partition("-")[0])
         return base if newest < base else f"{base}-{int(newest.partition('-')[2] or 1) + 1:03}"
-
-
-def _errors(reader: JsonReader) -> Iterator[SourceError]:
-    for part in reader.children("errors"):
-        fault = SourceFault(part.text("fault"))
-        yield SourceError(source=part.text("source"), fault=fault, detail=part.text("detail"))
-
-
-def _readings(reader: JsonReader) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
-    for part in reader.children("readings"):
-        subject = VersionChange(
-            package=part.text("package"),
-            architecture=part.text("architecture"),
-            installed=part.text("installed"),
-            candidate=part.text("candidate"),
-        )
-        cves = part.optional_texts("cves")
-        if cves is None:
-            yield subject, None
-        else:
-            upload, complete = part.boolean("security_upload"), part.boolean("complete")
-            yield subject, ChangelogFindings(cves=tuple(cves), security_upload=upload, complete=complete)
-
-
-def _reading_document(subject: VersionChange, fixes: ChangelogFindings | None) -> Document:
-    return {
-        "package": subject.package,
-        "architecture": subject.architecture,
-        "installed": subject.installed,
-        "candidate": subject.candidate,
-        "cves": list(fixes.cves) if fixes else None,
-        "security_upload": fixes.security_upload if fixes else None,
-        "complete": fixes.complete if fixes else None,
-    }
-
-
-def _archives(reader: JsonReader) -> Iterator[Archive]:
-    for part in reader.children("archives"):
-        yield Archive(
-            package=part.text("package"), architecture=part.text("architecture"), version=part.text("version")
-        )

@@ -26,13 +26,9 @@ from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed, RunningJob
 from agent.report.text import explanation_lines, history_line, outcome_lines, plan_lines
-from agent.state.documents import (
-    explanation_document,
-    outcome_document,
-    plan_document,
-    reboot_explanation_document,
-    watched_parts,
-)
+from agent.state.documents.explanation import explanation_to_document, reboot_explanation_to_document
+from agent.state.documents.outcome import outcome_to_document
+from agent.state.documents.plan import plan_to_document, runtime_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.views import OutcomeView, PlanView, RebootView, RunView, StateView
 from tests.core import given
@@ -166,17 +162,17 @@ def read(document: Document) -> JsonReader:
 
 
 def plan(made: Plan) -> Document:
-    return plan_document(made, NOW, READINGS)
+    return plan_to_document(made, NOW, READINGS)
 
 
 def run(made: Outcome) -> Document:
-    return outcome_document(made, NOW + timedelta(minutes=1), READINGS)
+    return outcome_to_document(made, NOW + timedelta(minutes=1), READINGS)
 
 
 def explanation(found: Explanation, readings: Findings = NO_FINDINGS) -> Document:
     """Return the document of an explanation; a gate added to the registry changes no golden file."""
     shown = tuple(gate for gate in found.gates if gate.name in GATES_SHOWN)
-    return explanation_document(replace(found, gates=shown), NOW, readings)
+    return explanation_to_document(replace(found, gates=shown), NOW, readings)
 
 
 def package() -> Document:
@@ -193,7 +189,7 @@ def kernel() -> Document:
 
 
 def reboot(flag: Reboot | Unseen) -> Document:
-    return reboot_explanation_document(flag, NOW)
+    return reboot_explanation_to_document(flag, NOW)
 
 
 def status(
@@ -203,7 +199,7 @@ def status(
         "schema": "maestro.state/1",
         "generated_at": "2026-11-23T05:10:01Z",
         "fresh_until": "2026-11-24T17:10:00Z",
-        **(watched_parts(made.kernel, given.WATCHED) if made else {}),
+        **(runtime_to_document(made.kernel, given.WATCHED) if made else {}),
         "plan": plan(made) if made else None,
     }
     observed = Observed(

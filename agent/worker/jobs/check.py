@@ -6,7 +6,7 @@ from agent.core.model.facts import ListsState
 from agent.core.model.plan import Plan, Scope
 from agent.errors import ChangedError, ExitCode
 from agent.host import log
-from agent.state.documents import plan_document
+from agent.state.documents.plan import plan_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
@@ -24,7 +24,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     plan = check(context, request.scope, refresh=request.refresh, remember=request.remember)
     if request.plan_id is not None and plan.id != request.plan_id:
         raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
-    document = plan_document(plan, context.machine.now(), context.record.findings())
+    document = plan_to_document(plan, context.machine.now(), context.record.findings())
     problem = context.record.problem if request.remember else ""
     return JobAnswer(exit_code=exit_code_of(plan), document=document, error=problem)
 

@@ -3,7 +3,7 @@
 from agent.core.model.plan import Scope
 from agent.core.packages.explain import Explanation, explain_package
 from agent.errors import ExitCode, UsageError
-from agent.state.documents import explanation_document
+from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps.observe import observe
@@ -18,7 +18,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         HostError: the machine cannot be observed.
     """
     explanation = explain(context, request.package)
-    document = explanation_document(explanation, context.machine.now(), context.record.findings())
+    document = explanation_to_document(explanation, context.machine.now(), context.record.findings())
     return JobAnswer(exit_code=ExitCode.OK, document=document)
 
 

@@ -6,7 +6,7 @@ from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Scope
 from agent.errors import BusyError, ExitCode, HostError, StoppedError
 from agent.host import log
-from agent.state.documents import outcome_document
+from agent.state.documents.outcome import outcome_to_document
 from agent.worker.context import JobContext
 from agent.worker.jobs.upgrade_run import UpgradeRun
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -31,7 +31,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         HostError: the run cannot be recorded; nothing was changed.
     """
     outcome = upgrade(context, request.scope, refresh=request.refresh, plan_id=request.plan_id)
-    document = outcome_document(outcome, context.machine.now(), context.record.findings())
+    document = outcome_to_document(outcome, context.machine.now(), context.record.findings())
     return JobAnswer(exit_code=_EXIT_CODES[outcome.result], document=document)
 
 

@@ -14,7 +14,7 @@ from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed
 from agent.report.status.runtime import Runtime
-from agent.state.documents import plan_document, watched_parts
+from agent.state.documents.plan import plan_to_document, runtime_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 from agent.state.views import StateView
@@ -33,8 +33,8 @@ def record(
     return {
         "generated_at": format_utc(NOW - timedelta(hours=2)),
         "fresh_until": format_utc(NOW + timedelta(hours=36)),
-        **watched_parts(kernel, watched),
-        "plan": plan_document(given.plan(), NOW),
+        **runtime_to_document(kernel, watched),
+        "plan": plan_to_document(given.plan(), NOW),
     }
 
 

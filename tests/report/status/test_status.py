@@ -17,7 +17,8 @@ from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import DaemonView, Damaged, Observed, RunningJob
-from agent.state.documents import outcome_document, plan_document
+from agent.state.documents.outcome import outcome_to_document
+from agent.state.documents.plan import plan_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import STATE, Store
@@ -38,9 +39,9 @@ def built(plan: Plan | None = None, run: Outcome | None = None, *, now: datetime
         "schema": "maestro.state/1",
         "generated_at": format_utc(NOW),
         "fresh_until": format_utc(NOW + timedelta(hours=36)),
-        "plan": plan_document(plan, NOW) if plan else None,
+        "plan": plan_to_document(plan, NOW) if plan else None,
     }
-    last = RunView(JsonReader(outcome_document(run, NOW), "run")) if run else None
+    last = RunView(JsonReader(outcome_to_document(run, NOW), "run")) if run else None
     observed = {"state": StateView(JsonReader(state, "state")) if plan else None, "last_run": last, "host": "server1"}
     return build_status(Observed(**{**observed, **parts}), now)
 

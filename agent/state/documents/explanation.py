@@ -1,0 +1,74 @@
+"""`maestro.explain/1`. Printed only, so never decoded. Pure."""
+
+from datetime import datetime
+
+from agent.core.model.facts import Reboot, Unseen
+from agent.core.packages.cves import NO_FINDINGS, Findings, VersionChange, findings_for
+from agent.core.packages.explain import Explanation
+from agent.core.schemas import EXPLAIN_SCHEMA, Document
+from agent.state.documents.parts import cves_to_document, reboot_to_document
+from agent.state.timestamps import format_utc
+
+_REBOOT_VERDICT = {"required": "open", "not-required": "shut", "unknown": "unknown"}
+
+
+def explanation_to_document(
+    explanation: Explanation, generated_at: datetime, readings: Findings = NO_FINDINGS
+) -> Document:
+    """Return `maestro.explain/1`; `readings` are the changelog findings by version change."""
+    subject = VersionChange(
+        package=explanation.package,
+        architecture=explanation.architecture,
+        installed=explanation.installed or "",
+        candidate=explanation.candidate or "",
+    )
+    return {
+        "schema": EXPLAIN_SCHEMA,
+        "generated_at": format_utc(generated_at),
+        "subject": "package",
+        "package": explanation.package,
+        "architecture": explanation.architecture,
+        "installed": explanation.installed,
+        "candidate": explanation.candidate,
+        "conclusion": explanation.conclusion.value,
+        **cves_to_document(findings_for(readings, subject)),
+        "gates": [
+            {
+                "gate": gate.name,
+                "verdict": gate.verdict.value,
+                "reason": gate.reason,
+                "until": None,
+                "opens": gate.opens,
+            }
+            for gate in explanation.gates
+        ],
+    }
+
+
+def reboot_explanation_to_document(reboot: Reboot | Unseen, generated_at: datetime) -> Document:
+    """Return `maestro.explain/1` about a reboot."""
+    if isinstance(reboot, Unseen):
+        conclusion, reason = "unknown", reboot.reason
+    elif reboot.required:
+        packages = ", ".join(reboot.packages) or "a package that did not give its name"
+        conclusion, reason = "required", f"asked for by {packages}"
+    else:
+        conclusion, reason = "not-required", "/run/reboot-required is not there"
+    owner = "a reboot is never taken on its own"
+    return {
+        "schema": EXPLAIN_SCHEMA,
+        "generated_at": format_utc(generated_at),
+        "subject": "reboot",
+        "conclusion": conclusion,
+        "reboot": reboot_to_document(reboot),
+        "gates": [
+            {
+                "gate": "required",
+                "verdict": _REBOOT_VERDICT[conclusion],
+                "reason": reason,
+                "until": None,
+                "opens": None,
+            },
+            {"gate": "owner", "verdict": "shut", "reason": owner, "until": None, "opens": "reboot by hand"},
+        ],
+    }

@@ -1,0 +1,140 @@
+"""`maestro.outcome/1`, encoded and decoded side by side. Pure."""
+
+from datetime import datetime
+
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.plan import Scope, Step
+from agent.core.packages.cves import NO_FINDINGS, Findings, findings_of
+from agent.core.schemas import OUTCOME_SCHEMA, Document
+from agent.state.documents.parts import (
+    cves_to_document,
+    enum_from_document,
+    findings_from_document,
+    held_from_document,
+    held_to_document,
+    lists_from_document,
+    lists_to_document,
+    reboot_from_document,
+    reboot_to_document,
+    removal_from_document,
+    removal_to_document,
+    repair_from_document,
+    repair_to_document,
+)
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
+
+
+def outcome_to_document(outcome: Outcome, generated_at: datetime, readings: Findings = NO_FINDINGS) -> Document:
+    """Return `maestro.outcome/1`; `readings` are the changelog findings by version change."""
+    finished = outcome.finished_at
+    return {
+        "schema": OUTCOME_SCHEMA,
+        "generated_at": format_utc(generated_at),
+        "id": outcome.id,
+        "scope": outcome.scope.value,
+        "started_at": format_utc(outcome.started_at),
+        "finished_at": format_utc(finished) if finished else None,
+        "result": outcome.result.value,
+        "message": outcome.message,
+        "upgraded": [_change_to_document(step, readings) for step in outcome.upgraded if not step.new],
+        "new": [_change_to_document(step, readings) for step in outcome.upgraded if step.new],
+        "underway": [_change_to_document(step, readings) for step in outcome.underway],
+        "removed": sorted((*outcome.removed, *(removal.name for removal in outcome.superseded))),
+        "superseded": [removal_to_document(removal) for removal in outcome.superseded],
+        "held": [held_to_document(held, readings) for held in outcome.held],
+        "failed": [_failure_to_document(failure) for failure in outcome.failed],
+        "repaired": [repair_to_document(repair) for repair in outcome.repaired],
+        "conffiles_kept": list(outcome.conffiles_kept),
+        "reboot": reboot_to_document(outcome.reboot),
+        "lists": lists_to_document(outcome.lists) if outcome.lists else None,
+        "lock": {"waited_s": outcome.lock.waited_s, "held_s": outcome.lock.held_s, "by": outcome.lock.by},
+        "downloaded_bytes": outcome.downloaded_bytes,
+        "duration_s": round((finished - outcome.started_at).total_seconds(), 3) if finished else None,
+    }
+
+
+def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
+    """Return an outcome and the changelog findings in it; both together encode to the same document again.
+
+    Times are to the second: `duration_s` is not read. Of steps the document holds neither `security` nor
+    `download_bytes`: they are True and 0.
+
+    Raises:
+        RecordError: the document is malformed.
+    """
+    lists, lock = run.optional_child("lists"), run.child("lock")
+    superseded = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
+    planned = {removal.name for removal in superseded}
+    outcome = Outcome(
+        id=run.text("id"),
+        scope=enum_from_document(run, "scope", Scope),
+        started_at=run.time("started_at"),
+        finished_at=run.optional_time("finished_at"),
+        result=enum_from_document(run, "result", Result),
+        upgraded=tuple(_change_from_document(part) for key in ("upgraded", "new") for part in run.children(key)),
+        underway=tuple(_change_from_document(part) for part in run.optional_children("underway")),
+        removed=tuple(name for name in run.texts("removed") if name not in planned),
+        superseded=superseded,
+        held=tuple(held_from_document(part) for part in run.children("held")),
+        failed=tuple(_failure_from_document(part) for part in run.children("failed")),
+        repaired=tuple(repair_from_document(part) for part in run.children("repaired")),
+        conffiles_kept=tuple(run.texts("conffiles_kept")),
+        reboot=reboot_from_document(run.optional_child("reboot")),
+        lists=lists_from_document(lists) if lists else None,
+        lock=LockWait(waited_s=lock.number("waited_s"), held_s=lock.number("held_s"), by=lock.optional_text("by")),
+        downloaded_bytes=int(run.number("downloaded_bytes")),
+        message=run.text("message"),
+    )
+    return outcome, _findings(outcome, run)
+
+
+def _findings(outcome: Outcome, run: JsonReader) -> Findings:
+    return {
+        **findings_from_document(outcome.upgraded, [*run.children("upgraded"), *run.children("new")]),
+        **findings_from_document(outcome.underway, list(run.optional_children("underway"))),
+        **findings_from_document(outcome.held, list(run.children("held"))),
+    }
+
+
+def _change_to_document(step: Step, readings: Findings) -> Document:
+    return {
+        "package": step.package,
+        "architecture": step.architecture,
+        "from": step.installed,
+        "to": step.candidate,
+        "origin": step.origin,
+        "archive": step.archive,
+        **cves_to_document(findings_of(readings, step)),
+    }
+
+
+def _change_from_document(part: JsonReader) -> Step:
+    return Step(
+        package=part.text("package"),
+        architecture=part.text("architecture"),
+        installed=part.optional_text("from"),
+        candidate=part.text("to"),
+        origin=part.text("origin"),
+        archive=part.text("archive"),
+        security=True,
+        download_bytes=0,
+    )
+
+
+def _failure_to_document(failure: Failure) -> Document:
+    return {
+        "package": failure.package,
+        "stage": failure.stage.value,
+        "error": failure.error,
+        "detail": failure.detail,
+    }
+
+
+def _failure_from_document(part: JsonReader) -> Failure:
+    return Failure(
+        package=part.text("package"),
+        stage=enum_from_document(part, "stage", Stage),
+        error=part.text("error"),
+        detail=part.text("detail"),
+    )

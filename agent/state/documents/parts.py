@@ -1,0 +1,154 @@
+"""Parts that several documents share, encoded and decoded side by side. Pure.
+
+`X_to_document` returns the JSON object of a value, `X_from_document` the value of such an object. Decoders raise
+RecordError if a field is missing, has the wrong type or holds an unknown enum value. docs/documents.md describes each
+field. Text for people is rendered from these documents (`agent.report.text`), so that both always agree.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TypeVar
+
+from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen
+from agent.core.model.kernels import KernelRemoval
+from agent.core.model.plan import Held, Step, Why
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange, findings_of
+from agent.core.schemas import Document
+from agent.errors import RecordError
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
+
+_E = TypeVar("_E", bound=Enum)
+
+
+def enum_from_document(part: JsonReader, key: str, kind: type[_E]) -> _E:
+    """Return the enum member of a field."""
+    value = part.text(key)
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise RecordError(f"{key}: {value!r} is not a known value") from error
+
+
+def source_error_from_document(part: JsonReader) -> SourceError:
+    """Return an element of `errors`; `security` is None for null and absent."""
+    return SourceError(
+        source=part.text("source"),
+        fault=enum_from_document(part, "fault", SourceFault),
+        detail=part.text("detail"),
+        security=part.optional_boolean("security"),
+    )
+
+
+def lists_to_document(lists: Lists) -> Document:
+    """Return the `lists` of a document."""
+    return {
+        "state": lists.state.value,
+        "updated_at": format_utc(lists.updated_at) if lists.updated_at else None,
+        "errors": [
+            {"source": error.source, "fault": error.fault.value, "detail": error.detail, "security": error.security}
+            for error in lists.errors
+        ],
+    }
+
+
+def lists_from_document(part: JsonReader) -> Lists:
+    """Return the package lists' state."""
+    return Lists(
+        state=enum_from_document(part, "state", ListsState),
+        updated_at=part.optional_time("updated_at"),
+        errors=tuple(source_error_from_document(error) for error in part.children("errors")),
+    )
+
+
+def reboot_to_document(reboot: Reboot | Unseen) -> Document | None:
+    """Return the `reboot` of a document; null if it could not be read."""
+    if isinstance(reboot, Unseen):
+        return None
+    return {
+        "required": reboot.required,
+        "packages": list(reboot.packages),
+        "since": format_utc(reboot.since) if reboot.since else None,
+    }
+
+
+def reboot_from_document(part: JsonReader | None) -> Reboot | Unseen:
+    """Return the reboot requirement; the reason why it could not be read is not in the document."""
+    if part is None:
+        return Unseen(reason="not on record")
+    return Reboot(
+        required=part.boolean("required"), packages=tuple(part.texts("packages")), since=part.optional_time("since")
+    )
+
+
+def repair_to_document(repair: Repair) -> Document:
+    """Return an element of `repair` or `repaired`."""
+    return {"package": repair.package, "architecture": repair.architecture, "state": repair.state}
+
+
+def repair_from_document(part: JsonReader) -> Repair:
+    """Return a package that dpkg left unfinished."""
+    return Repair(package=part.text("package"), architecture=part.text("architecture"), state=part.text("state"))
+
+
+def removal_to_document(removal: KernelRemoval) -> Document:
+    """Return an element of `remove`, `kept` or `superseded`."""
+    return {
+        "package": removal.package,
+        "architecture": removal.architecture,
+        "installed": removal.version,
+        "reason": removal.reason,
+    }
+
+
+def removal_from_document(part: JsonReader) -> KernelRemoval:
+    """Return an obsolete kernel package."""
+    return KernelRemoval(
+        package=part.text("package"),
+        architecture=part.text("architecture"),
+        version=part.text("installed"),
+        reason=part.text("reason"),
+    )
+
+
+def held_to_document(held: Held, readings: Findings) -> Document:
+    """Return an element of `held`."""
+    return {
+        "package": held.package,
+        "architecture": held.architecture,
+        "installed": held.installed,
+        "candidate": held.candidate,
+        "why": held.why.value,
+        "detail": held.detail,
+        **cves_to_document(findings_of(readings, held)),
+    }
+
+
+def held_from_document(part: JsonReader) -> Held:
+    """Return a held update."""
+    return Held(
+        package=part.text("package"),
+        architecture=part.text("architecture"),
+        installed=part.optional_text("installed"),
+        candidate=part.text("candidate"),
+        why=enum_from_document(part, "why", Why),
+        detail=part.text("detail"),
+    )
+
+
+def cves_to_document(found: ChangelogFindings | None) -> Document:
+    """Return the two fields about an update's changelog; null if it was not read."""
+    if found is None:
+        return {"cves": None, "cves_complete": None}
+    return {"cves": list(found.cves), "cves_complete": found.complete}
+
+
+def findings_from_document(items: Sequence[Step | Held], parts: Sequence[JsonReader]) -> Findings:
+    """Return the changelog findings that the parts of these items hold; `security_upload` is not in them."""
+    found: dict[VersionChange, ChangelogFindings | None] = {}
+    for item, part in zip(items, parts, strict=True):
+        subject, cves = VersionChange.of(item), part.optional_texts("cves")
+        if subject is not None and cves is not None:
+            complete = part.boolean("cves_complete")
+            found[subject] = ChangelogFindings(cves=tuple(cves), security_upload=False, complete=complete)
+    return found

@@ -1,0 +1,184 @@
+"""`maestro.plan/1` and `maestro.state/1`, encoded and decoded side by side. Pure."""
+
+from datetime import datetime
+
+from agent.core.model.facts import Unseen, Update
+from agent.core.model.kernels import RunningKernel
+from agent.core.model.plan import Plan, Scope, Step
+from agent.core.packages.cves import (
+    NO_FINDINGS,
+    ChangelogFindings,
+    Findings,
+    VersionChange,
+    findings_of,
+    unlabelled_security_fixes,
+)
+from agent.core.reboot.services import ServiceScan
+from agent.core.schemas import PLAN_SCHEMA, STATE_SCHEMA, Document
+from agent.state.documents.parts import (
+    cves_to_document,
+    enum_from_document,
+    findings_from_document,
+    held_from_document,
+    held_to_document,
+    lists_from_document,
+    lists_to_document,
+    reboot_from_document,
+    reboot_to_document,
+    removal_from_document,
+    removal_to_document,
+    repair_from_document,
+    repair_to_document,
+)
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_utc
+
+
+def plan_to_document(plan: Plan, generated_at: datetime, readings: Findings = NO_FINDINGS) -> Document:
+    """Return `maestro.plan/1`; `readings` are the changelog findings by version change."""
+    return {
+        "schema": PLAN_SCHEMA,
+        "generated_at": format_utc(generated_at),
+        "id": plan.id,
+        "scope": plan.scope.value,
+        "seen_at": format_utc(plan.seen_at),
+        "lists": lists_to_document(plan.lists),
+        "remove": [removal_to_document(removal) for removal in plan.remove],
+        "kept": [removal_to_document(removal) for removal in plan.kept],
+        "install": [_step_to_document(step, readings) for step in plan.install],
+        "held": [held_to_document(held, readings) for held in plan.held],
+        "other_updates": plan.other_updates,
+        "hidden_security": [
+            _hidden_to_document(update, found) for update, found in unlabelled_security_fixes(plan, readings)
+        ],
+        "repair": [repair_to_document(repair) for repair in plan.repair],
+        "reboot": reboot_to_document(plan.reboot),
+        "docker": None,
+        "weave": None,
+    }
+
+
+def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
+    """Return a plan and the changelog findings in it.
+
+    Of `others` the document holds only the unlabelled security fixes; `kernel` and the steps' groups are not in it.
+
+    Raises:
+        RecordError: the document is malformed.
+    """
+    hidden = list(plan.optional_children("hidden_security"))
+    found = Plan(
+        id=plan.text("id"),
+        scope=enum_from_document(plan, "scope", Scope),
+        seen_at=plan.time("seen_at"),
+        lists=lists_from_document(plan.child("lists")),
+        install=tuple(_step_from_document(part) for part in plan.children("install")),
+        held=tuple(held_from_document(part) for part in plan.children("held")),
+        repair=tuple(repair_from_document(part) for part in plan.children("repair")),
+        reboot=reboot_from_document(plan.optional_child("reboot")),
+        other_updates=int(plan.number("other_updates")),
+        remove=tuple(removal_from_document(part) for part in plan.optional_children("remove")),
+        kept=tuple(removal_from_document(part) for part in plan.optional_children("kept")),
+        others=tuple(_hidden_from_document(part) for part in hidden),
+    )
+    readings: dict[VersionChange, ChangelogFindings | None] = {
+        **findings_from_document(found.install, list(plan.children("install"))),
+        **findings_from_document(found.held, list(plan.children("held"))),
+    }
+    for update, part in zip(found.others, hidden, strict=True):
+        readings[_subject(update)] = _hidden_findings(part)
+    return found, readings
+
+
+def state_to_document(
+    plan: Plan, now: datetime, *, fresh_until: datetime, scan: ServiceScan, readings: Findings
+) -> Document:
+    """Return `maestro.state/1`: a check's plan, what ran meanwhile, and in which boot."""
+    return {
+        "schema": STATE_SCHEMA,
+        "generated_at": format_utc(now),
+        "fresh_until": format_utc(fresh_until),
+        **runtime_to_document(plan.kernel, scan),
+        "plan": plan_to_document(plan, now, readings),
+    }
+
+
+def runtime_to_document(kernel: RunningKernel, scan: ServiceScan) -> Document:
+    """Return the part of `maestro.state/1` that is valid for one boot only; `agent.state.views` reads it."""
+    replaced = scan.replaced
+    return {
+        "boot_id": scan.boot_id,
+        "kernel": {"running": kernel.running, "newest": kernel.newest, "outdated": kernel.outdated},
+        "services": None if isinstance(replaced, Unseen) else {"deleted_files": list(replaced)},
+    }
+
+
+def _step_to_document(step: Step, readings: Findings) -> Document:
+    return {
+        "package": step.package,
+        "architecture": step.architecture,
+        "installed": step.installed,
+        "candidate": step.candidate,
+        "origin": step.origin,
+        "archive": step.archive,
+        "new": step.new,
+        "security": step.security,
+        "download_bytes": step.download_bytes,
+        **cves_to_document(findings_of(readings, step)),
+    }
+
+
+def _step_from_document(part: JsonReader) -> Step:
+    return Step(
+        package=part.text("package"),
+        architecture=part.text("architecture"),
+        installed=part.optional_text("installed"),
+        candidate=part.text("candidate"),
+        origin=part.text("origin"),
+        archive=part.text("archive"),
+        security=part.boolean("security"),
+        download_bytes=int(part.number("download_bytes")),
+    )
+
+
+def _hidden_to_document(update: Update, found: ChangelogFindings) -> Document:
+    return {
+        "package": update.package,
+        "architecture": update.architecture,
+        "installed": update.installed,
+        "candidate": update.candidate,
+        "origin": update.origin,
+        "archive": update.archive,
+        "security_upload": found.security_upload,
+        **cves_to_document(found),
+    }
+
+
+def _hidden_from_document(part: JsonReader) -> Update:
+    return Update(
+        package=part.text("package"),
+        architecture=part.text("architecture"),
+        installed=part.text("installed"),
+        candidate=part.text("candidate"),
+        origin=part.text("origin"),
+        archive=part.text("archive"),
+        security=False,
+        download_bytes=0,
+    )
+
+
+def _subject(update: Update) -> VersionChange:
+    return VersionChange(
+        package=update.package,
+        architecture=update.architecture,
+        installed=update.installed,
+        candidate=update.candidate,
+    )
+
+
+def _hidden_findings(part: JsonReader) -> ChangelogFindings:
+    return ChangelogFindings(
+        cves=tuple(part.texts("cves")),
+        security_upload=part.boolean("security_upload"),
+        complete=part.boolean("cves_complete"),
+    )

@@ -1,0 +1,223 @@
+"""Every document decodes to the value it was encoded from, and encodes to the same document again."""
+
+import json
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given as example
+from hypothesis import strategies as st
+
+from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen
+from agent.core.model.kernels import KernelRemoval
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.plan import Held, Plan, Scope, Step, Why
+from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
+from agent.core.ports import Archive, RefreshResult
+from agent.errors import RecordError
+from agent.state.documents.caches import (
+    archives_from_document,
+    archives_to_document,
+    findings_from_document,
+    findings_to_document,
+    refresh_from_document,
+    refresh_to_document,
+)
+from agent.state.documents.outcome import outcome_from_document, outcome_to_document
+from agent.state.documents.plan import plan_from_document, plan_to_document
+from agent.state.json_reader import JsonReader
+from tests.conftest import CHECKOUT
+from tests.core import given
+
+NOW = given.NOW
+NAMES = st.from_regex(r"[a-z][a-z0-9.+-]{1,6}", fullmatch=True)
+ARCHITECTURES = st.sampled_from(("amd64", "i386"))
+WORDS = st.text(max_size=8)
+TIMES = st.integers(0, 10**6).map(lambda seconds: NOW + timedelta(seconds=seconds))
+VERSIONS = st.sampled_from(("1", "2:1.0-1", "3~rc1"))
+CVES = st.lists(st.sampled_from(("CVE-2026-1", "CVE-2026-2")), max_size=2, unique=True).map(tuple)
+
+
+def lists_of(made: st.SearchStrategy[Any], size: int = 2) -> st.SearchStrategy[Any]:
+    return st.lists(made, max_size=size).map(tuple)
+
+
+STEPS = st.builds(
+    Step,
+    package=NAMES,
+    architecture=ARCHITECTURES,
+    installed=st.none() | VERSIONS,
+    candidate=VERSIONS,
+    origin=WORDS,
+    archive=WORDS,
+    security=st.booleans(),
+    download_bytes=st.integers(0, 10**12),
+)
+CHANGES = st.builds(
+    Step,
+    package=NAMES,
+    architecture=ARCHITECTURES,
+    installed=VERSIONS,
+    candidate=VERSIONS,
+    origin=WORDS,
+    archive=WORDS,
+    security=st.just(True),
+    download_bytes=st.just(0),
+)
+HELD = st.builds(
+    Held,
+    package=NAMES,
+    architecture=ARCHITECTURES,
+    installed=st.none() | VERSIONS,
+    candidate=VERSIONS,
+    why=st.sampled_from(Why),
+    detail=WORDS,
+)
+REMOVALS = st.builds(KernelRemoval, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS, reason=WORDS)
+REPAIRS = st.builds(Repair, package=NAMES, architecture=ARCHITECTURES, state=NAMES)
+SOURCE_ERRORS = st.builds(
+    SourceError, source=WORDS, fault=st.sampled_from(SourceFault), detail=WORDS, security=st.none() | st.booleans()
+)
+LISTS = st.builds(
+    Lists, state=st.sampled_from(ListsState), updated_at=st.none() | TIMES, errors=lists_of(SOURCE_ERRORS)
+)
+REBOOTS = st.just(Unseen(reason="not on record")) | st.builds(
+    Reboot, required=st.booleans(), packages=lists_of(NAMES), since=st.none() | TIMES
+)
+PLANS = st.builds(
+    Plan,
+    id=WORDS,
+    scope=st.sampled_from(Scope),
+    seen_at=TIMES,
+    lists=LISTS,
+    install=lists_of(STEPS),
+    held=lists_of(HELD),
+    repair=lists_of(REPAIRS),
+    reboot=REBOOTS,
+    other_updates=st.integers(0, 999),
+    remove=lists_of(REMOVALS),
+    kept=lists_of(REMOVALS),
+)
+FAILURES = st.builds(Failure, package=NAMES, stage=st.sampled_from(Stage), error=WORDS, detail=WORDS)
+OUTCOMES = st.builds(
+    Outcome,
+    id=st.sampled_from(("20261123T051000Z", "20261123T051000Z-002")),
+    scope=st.sampled_from(Scope),
+    started_at=st.just(NOW),
+    finished_at=st.none() | TIMES,
+    result=st.sampled_from(Result),
+    upgraded=lists_of(CHANGES),
+    underway=lists_of(CHANGES),
+    removed=st.lists(NAMES, max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
+    superseded=lists_of(REMOVALS),
+    held=lists_of(HELD),
+    failed=lists_of(FAILURES),
+    repaired=lists_of(REPAIRS),
+    conffiles_kept=lists_of(WORDS),
+    reboot=REBOOTS,
+    lists=st.none() | LISTS,
+    lock=st.builds(LockWait, waited_s=st.floats(0, 10**6), held_s=st.floats(0, 10**6), by=st.none() | WORDS),
+    downloaded_bytes=st.integers(0, 10**12),
+    message=WORDS,
+)
+FINDINGS = st.dictionaries(
+    st.builds(VersionChange, package=NAMES, architecture=ARCHITECTURES, installed=VERSIONS, candidate=VERSIONS),
+    st.none() | st.builds(ChangelogFindings, cves=CVES, security_upload=st.booleans(), complete=st.booleans()),
+    max_size=3,
+)
+REFRESHES = st.builds(
+    RefreshResult,
+    verified_at=st.none() | TIMES,
+    errors=lists_of(st.builds(SourceError, source=WORDS, fault=st.sampled_from(SourceFault), detail=WORDS)),
+)
+ARCHIVES = lists_of(st.builds(Archive, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS))
+
+
+def written(document: object) -> JsonReader:
+    """Return a document as it is read from disk."""
+    return JsonReader(json.loads(json.dumps(document)), "document")
+
+
+def findings_about(items: tuple[Step | Held, ...]) -> Findings:
+    """Return a finding for every second item."""
+    subjects = [VersionChange.of(item) for item in items[::2]]
+    found = ChangelogFindings(cves=("CVE-2026-1",), security_upload=True, complete=False)
+    return {subject: found for subject in subjects if subject is not None}
+
+
+@example(PLANS)
+def test_a_plan_decodes_to_itself(plan: Plan) -> None:
+    document = plan_to_document(plan, NOW, findings_about((*plan.install, *plan.held)))
+
+    found, readings = plan_from_document(written(document))
+
+    assert found == plan
+    assert plan_to_document(found, NOW, readings) == document
+
+
+@example(OUTCOMES)
+def test_an_outcome_decodes_to_itself(outcome: Outcome) -> None:
+    document = outcome_to_document(outcome, NOW, findings_about((*outcome.upgraded, *outcome.underway, *outcome.held)))
+
+    found, readings = outcome_from_document(written(document))
+
+    assert found == outcome
+    assert outcome_to_document(found, NOW, readings) == document
+
+
+@example(REFRESHES)
+def test_a_refresh_result_decodes_to_itself(refreshed: RefreshResult) -> None:
+    assert refresh_from_document(written(refresh_to_document(refreshed, NOW))) == refreshed
+
+
+@example(FINDINGS)
+def test_changelog_findings_decode_to_themselves(readings: Findings) -> None:
+    assert findings_from_document(written(findings_to_document(readings, NOW))) == readings
+
+
+@example(ARCHIVES)
+def test_prefetched_archives_decode_to_themselves(archives: tuple[Archive, ...]) -> None:
+    assert archives_from_document(written(archives_to_document(archives, NOW))) == archives
+
+
+@example(OUTCOMES)
+def test_every_outcome_has_the_shape_of_its_schema(outcome: Outcome) -> None:
+    schema = json.loads((CHECKOUT / "schemas/maestro.outcome-1.json").read_text())
+
+    jsonschema.Draft7Validator(schema).validate(written(outcome_to_document(outcome, NOW)).raw)
+
+
+@pytest.mark.parametrize(
+    ("definition", "field", "words"),
+    [
+        (None, "scope", Scope),
+        (None, "result", Result),
+        ("lists_or_null", "state", ListsState),
+        ("held", "why", Why),
+        ("failure", "stage", Stage),
+    ],
+)
+def test_a_schema_knows_every_value_of_an_enum(definition: str | None, field: str, words: type[Enum]) -> None:
+    schema = json.loads((CHECKOUT / "schemas/maestro.outcome-1.json").read_text())
+    part = schema["definitions"][definition] if definition else schema
+
+    assert set(part["properties"][field]["enum"]) == {word.value for word in words}
+
+
+@pytest.mark.parametrize("name", ["plan", "plan-never"])
+def test_a_golden_plan_encodes_to_itself(name: str) -> None:
+    document = json.loads((CHECKOUT / f"tests/golden/{name}.json").read_text())
+
+    found, readings = plan_from_document(JsonReader(document, name))
+
+    assert plan_to_document(found, NOW, readings) == document
+
+
+@pytest.mark.parametrize(("field", "value"), [("result", "splendid"), ("scope", 7), ("failed", [{}]), ("lock", None)])
+def test_a_malformed_outcome_is_an_error(field: str, value: object) -> None:
+    document = {**outcome_to_document(given.outcome(), NOW), field: value}
+
+    with pytest.raises(RecordError):
+        outcome_from_document(written(document))
