@@ -508,7 +508,7 @@ def version_1(tmp_path: Path) -> Path:
     directory = tmp_path / "outbox"
     directory.mkdir(mode=0o700)
     with sqlite3.connect(directory / "outbox.sqlite") as connection:
-        connection.executescript((CHECKOUT / "tests/golden/outbox-1.sql").read_text())
+        connection.executescript((CHECKOUT / "tests/report/outbox/outbox-1.sql").read_text())
     (directory / "instance").write_text(f"{VERSION_1.instance_id}\n")
     return tmp_path
 
