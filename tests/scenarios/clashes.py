@@ -1,4 +1,4 @@
-"""What a security update would do to others: breaks, conflicts, removals."""
+"""Effects of a security update on other packages: Breaks, Conflicts, removals."""
 
 from tests.support.repository import package
 from tests.support.world import Differs, World
@@ -8,20 +8,20 @@ LIB1, LIB2, LIB3 = (package("lib", version) for version in "123")
 
 CLASHES = (
     World(
-        title="a break that security itself mends takes both",
+        title="a Breaks that a security update resolves installs both",
         installed=(A1, B1),
         offers={"security": (package("a", "2", breaks="b (<< 2)"), B2)},
         came={"a": "2", "b": "2"},
     ),
     World(
-        title="a break that is mended elsewhere holds the update",
+        title="a Breaks that only another origin resolves holds the update",
         installed=(A1, B1),
         offers={"security": (package("a", "2", breaks="b (<< 2)"),), "updates": (B2,)},
         held={"a": "needs-other-origin"},
         code=10,
     ),
     World(
-        title="nothing is removed for an update",
+        title="an update that conflicts with an installed package is held",
         installed=(A1, B1, Z1),
         offers={"security": (package("a", "2", conflicts="b"), Z2)},
         came={"z": "2"},
@@ -29,7 +29,7 @@ CLASHES = (
         code=10,
     ),
     World(
-        title="nothing is removed for an update, not even what came automatically and is replaced",
+        title="an update that replaces an automatically installed package is held",
         installed=(A1, B1),
         automatic=("b",),
         offers={"security": (package("a", "2", conflicts="b", replaces="b", provides="b"),)},
@@ -53,14 +53,14 @@ CLASHES = (
         code=10,
     ),
     World(
-        title="an update that would need a downgrade is left",
+        title="an update that would need a downgrade is held",
         installed=(A1, LIB3),
         offers={"security": (package("a", "2", depends="lib (<< 3)"), LIB2)},
         held={"a": "broken-dependency"},
         code=10,
     ),
     World(
-        title="of two updates that exclude each other one is taken",
+        title="one of two conflicting updates is installed",
         installed=(A1, B1),
         offers={"security": (package("a", "2", breaks="b (>= 2)"), B2)},
         came={"a": "2"},
@@ -82,24 +82,24 @@ CLASHES = (
         code=10,
     ),
     World(
-        title="an essential package that is new is not brought in by itself",
+        title="a new essential package is not installed by itself",
         installed=(A1,),
         offers={"security": (A2, package("e", "1", essential="yes"))},
         came={"a": "2"},
     ),
     World(
-        title="what an update no longer needs stays",
+        title="a package that an update no longer needs stays installed",
         installed=(package("a", "1", depends="lib"), LIB1),
         automatic=("lib",),
         offers={"security": (A2,)},
         came={"a": "2"},
         differs=Differs(
             peer={"a": "2", "lib": "gone"},
-            because="Nothing is ever removed without being asked: `apt-get autoremove` is the administrator's.",
+            because="The agent removes only obsolete kernels; `apt-get autoremove` is up to the administrator.",
         ),
     ),
     World(
-        title="a broken dependency elsewhere on the machine stops no other update",
+        title="a broken dependency of another package stops no update",
         installed=(Z1,),
         offers={"security": (Z2,)},
         commands="dpkg --force-depends -i /srv/broken_1_all.deb",
@@ -108,7 +108,7 @@ CLASHES = (
         breaks=True,
         code=10,
         differs=Differs(
-            peer={}, because="The update is independent of it, and the machine is safer with than without."
+            peer={}, because="The update does not depend on the broken package, and the machine is safer with it."
         ),
         peer_code=1,
     ),

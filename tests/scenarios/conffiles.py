@@ -1,4 +1,4 @@
-"""Configuration files: untouched, local, deleted, and the cases in which dpkg would not even ask."""
+"""Configuration files: unmodified, local, deleted, and the cases in which dpkg would not ask."""
 
 from dataclasses import replace
 
@@ -19,14 +19,14 @@ _KEPT = {"conf": "2", "/etc/conf.ini.dpkg-dist": "two\n"}
 
 CONFFILES = (
     World(
-        title="an untouched configuration file is renewed",
+        title="an unmodified configuration file is replaced",
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "two\n"),)},
         watch=_WATCH,
         came={"conf": "2", "/etc/conf.ini": "two\n"},
     ),
     World(
-        title="a local configuration file is kept where upstream's has not changed",
+        title="a local configuration file is kept if the package's version did not change",
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "one\n"),)},
         files={"/etc/conf.ini": "mine\n"},
@@ -34,7 +34,7 @@ CONFFILES = (
         came={"conf": "2"},
     ),
     World(
-        title="a local configuration file is kept and the security update installed",
+        title="a local configuration file is kept and the security update is installed",
         installed=(conffile("1", "one\n"), Z1),
         offers={"security": (conffile("2", "two\n"), Z2)},
         files={"/etc/conf.ini": "mine\n"},
@@ -42,12 +42,12 @@ CONFFILES = (
         came={**_KEPT, "z": "2"},
         differs=Differs(
             peer={"z": "2"},
-            because="An edited file is the rule on a server; its owner's version stays, and the hole is closed.",
+            because="Edited files are common on servers; the local version stays and the vulnerability is fixed.",
         ),
         peer_code=1,
     ),
     World(
-        title="a local configuration file holds the update where the owner wants it so",
+        title='a local configuration file holds the update with `conffiles = "hold"`',
         installed=(conffile("1", "one\n"), Z1),
         offers={"security": (conffile("2", "two\n"), Z2)},
         files={"/etc/conf.ini": "mine\n"},
@@ -59,18 +59,18 @@ CONFFILES = (
         peer_code=1,
     ),
     World(
-        title="a local configuration file that dpkg would not ask about holds nothing even so",
+        title='a local configuration file that equals the new one holds nothing with `conffiles = "hold"`',
         installed=(conffile("1", "one\n"), Z1),
         offers={"security": (conffile("2", "two\n"), Z2)},
         files={"/etc/conf.ini": "two\n"},
         config='conffiles = "hold"\n',
         watch=_WATCH,
         came={"conf": "2", "z": "2"},
-        differs=Differs(peer={"z": "2"}, because="It says what the new version says, and dpkg does not ask."),
+        differs=Differs(peer={"z": "2"}, because="The file equals the new version's, so dpkg does not ask."),
         peer_code=1,
     ),
     World(
-        title="a local configuration file does not make the only update vanish",
+        title="a local configuration file does not hide the only update",
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "two\n"),)},
         files={"/etc/conf.ini": "mine\n"},
@@ -78,11 +78,11 @@ CONFFILES = (
         came=_KEPT,
         differs=Differs(
             peer={},
-            because="With nothing else pending unattended-upgrades calls this a success, and nobody hears of it.",
+            because="If nothing else is pending, unattended-upgrades reports success and does not mention the update.",
         ),
     ),
     World(
-        title="a local configuration file is kept where dpkg was told to keep it",
+        title="a local configuration file is kept with dpkg's force-confold",
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "two\n"),)},
         files={
@@ -93,7 +93,7 @@ CONFFILES = (
         came=_KEPT,
     ),
     World(
-        title="a local configuration file is kept where dpkg was told to take its default",
+        title="a local configuration file is kept with dpkg's force-confdef",
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "two\n"),)},
         files={
@@ -105,7 +105,7 @@ CONFFILES = (
         differs=Differs(peer={}, because="With --force-confdef dpkg keeps the local file and does not ask."),
     ),
     World(
-        title="a local configuration file is kept even where dpkg was told to replace it",
+        title="a local configuration file is kept even with dpkg's force-confnew",
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "two\n"),)},
         files={
@@ -116,11 +116,11 @@ CONFFILES = (
         came=_KEPT,
         differs=Differs(
             peer={"conf": "2", "/etc/conf.ini": "two\n"},
-            because="The promise that local files are kept hangs on no option that was set for somebody at a terminal.",
+            because="Local files are always kept, even if an option meant for interactive use would replace them.",
         ),
     ),
     World(
-        title="a preinst that restores the configuration file is taken at its word",
+        title="a preinst that restores the configuration file holds nothing",
         installed=(conffile("1", "one\n"),),
         offers={
             "security": (
@@ -136,10 +136,10 @@ CONFFILES = (
         files={"/etc/conf.ini": "mine\n"},
         watch=_WATCH,
         came={"conf": "2", "/etc/conf.ini": "two\n"},
-        differs=Differs(peer={}, because="dpkg looks after the preinst has run, and finds an untouched file."),
+        differs=Differs(peer={}, because="dpkg compares the file after the preinst has run and finds it unmodified."),
     ),
     World(
-        title="a configuration file that comes from another package holds nothing",
+        title="a configuration file that moves from another package holds nothing",
         installed=(conffile("1", "one\n"), replace(conffile("1", "old\n", "/etc/old.ini", "old"), files=_OLD)),
         offers={
             "security": (
@@ -154,7 +154,7 @@ CONFFILES = (
         },
         watch=("/etc/old.ini",),
         came={"conf": "2", "/etc/old.ini": "new\n"},
-        differs=Differs(peer={}, because="Nobody has edited it; dpkg compares with what the other package brought."),
+        differs=Differs(peer={}, because="The file was not edited; dpkg compares it with the other package's version."),
     ),
     World(
         title="a local configuration file that equals the new one holds nothing",
@@ -163,25 +163,26 @@ CONFFILES = (
         files={"/etc/conf.ini": "two\n"},
         watch=_WATCH,
         came={"conf": "2"},
-        differs=Differs(peer={}, because="dpkg does not ask where the two are the same."),
+        differs=Differs(peer={}, because="dpkg does not ask if both files are the same."),
     ),
     World(
-        title="a configuration file whose name holds a space holds nothing",
+        title="a configuration file with a space in its name holds nothing",
         installed=(conffile("1", "one\n", "/etc/my conf"),),
         offers={"security": (conffile("2", "two\n", "/etc/my conf"),)},
         watch=("/etc/my conf",),
         came={"conf": "2", "/etc/my conf": "two\n"},
-        differs=Differs(peer={}, because="dpkg takes the name as it is, and nobody has touched the file."),
+        differs=Differs(peer={}, because="dpkg supports such names, and the file was not modified."),
     ),
     World(
-        title="a configuration file that was deleted stays deleted",
+        title="a deleted configuration file stays deleted",
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "two\n"),)},
         commands="rm /etc/conf.ini",
         watch=_WATCH,
         came={"conf": "2", "/etc/conf.ini.dpkg-dist": "two\n"},
         differs=Differs(
-            peer={}, because="Deleting it was a decision like any edit: it stands, and the hole is closed."
+            peer={},
+            because="Deleting the file is a local change like any edit: it is kept, and the vulnerability is fixed.",
         ),
     ),
 )

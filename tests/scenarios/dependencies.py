@@ -1,4 +1,4 @@
-"""What a security update needs: dependencies, recommendations, architectures."""
+"""Requirements of a security update: dependencies, recommendations, architectures."""
 
 from tests.support.repository import package
 from tests.support.world import Differs, World
@@ -8,19 +8,19 @@ LIB1, LIB2, LIB3 = (package("lib", version) for version in "123")
 
 NEEDS = (
     World(
-        title="a new dependency within security comes along",
+        title="a new dependency from the security suite is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", depends="n"), package("n", "1"))},
         came={"a": "2", "n": "1 automatic"},
     ),
     World(
-        title="a new dependency comes in its security version",
+        title="a new dependency is installed in its security version",
         installed=(A1,),
         offers={"security": (package("a", "2", depends="n"), package("n", "1")), "updates": (package("n", "2"),)},
         came={"a": "2", "n": "1 automatic"},
     ),
     World(
-        title="a new dependency elsewhere holds one update and no other",
+        title="a new dependency from another origin holds only its update",
         installed=(A1, Z1),
         offers={"security": (package("a", "2", depends="n"), Z2), "updates": (package("n", "2"),)},
         came={"z": "2"},
@@ -28,14 +28,14 @@ NEEDS = (
         code=10,
     ),
     World(
-        title="a newer library elsewhere holds the update and is left",
+        title="a library update from another origin holds the update that needs it",
         installed=(A1, LIB1),
         offers={"security": (package("a", "2", depends="lib (>= 2)"),), "updates": (LIB2,)},
         held={"a": "needs-other-origin"},
         code=10,
     ),
     World(
-        title="a library that is needed newer than security has it gets its security version",
+        title="a library that is needed in a newer version than the security suite has gets its security version",
         installed=(A1, LIB1),
         offers={"security": (package("a", "2", depends="lib (>= 3)"), LIB2), "updates": (LIB3,)},
         came={"lib": "2"},
@@ -43,7 +43,7 @@ NEEDS = (
         code=10,
     ),
     World(
-        title="a dependency that nobody offers holds one update and no other",
+        title="a dependency that no source offers holds only its update",
         installed=(A1, Z1),
         offers={"security": (package("a", "2", depends="nowhere"), Z2)},
         came={"z": "2"},
@@ -51,7 +51,7 @@ NEEDS = (
         code=10,
     ),
     World(
-        title="a chain of new dependencies comes along",
+        title="a chain of new dependencies is installed",
         installed=(A1, B1),
         offers={
             "security": (
@@ -64,7 +64,7 @@ NEEDS = (
         came={"a": "2", "b": "2", "c": "1 automatic", "d": "1 automatic"},
     ),
     World(
-        title="a chain that ends elsewhere is left whole",
+        title="a chain of dependencies that ends in another origin is held as a whole",
         installed=(A1, B1, Z1),
         offers={
             "security": (package("a", "2", depends="b (>= 2)"), package("b", "2", depends="c"), Z2),
@@ -75,7 +75,7 @@ NEEDS = (
         code=10,
     ),
     World(
-        title="siblings in lock step go together",
+        title="packages with exact version dependencies are upgraded together",
         installed=(LIB1, package("lib-dev", "1", depends="lib (= 1)")),
         offers={
             "security": (LIB2, package("lib-dev", "2", depends="lib (= 2)")),
@@ -84,13 +84,13 @@ NEEDS = (
         came={"lib": "2", "lib-dev": "2"},
     ),
     World(
-        title="packages that need each other go together",
+        title="packages that depend on each other are upgraded together",
         installed=(package("a", "1", depends="b (= 1)"), package("b", "1", depends="a (= 1)")),
         offers={"security": (package("a", "2", depends="b (= 2)"), package("b", "2", depends="a (= 2)"))},
         came={"a": "2", "b": "2"},
     ),
     World(
-        title="siblings of which security has one are left",
+        title="packages with exact version dependencies are held if the security suite has only one of them",
         installed=(LIB1, package("lib-dev", "1", depends="lib (= 1)"), Z1),
         offers={"security": (LIB2, Z2), "updates": (package("lib-dev", "2", depends="lib (= 2)"),)},
         came={"z": "2"},
@@ -98,19 +98,19 @@ NEEDS = (
         code=10,
     ),
     World(
-        title="an alternative that is allowed is taken",
+        title="an alternative dependency from an allowed origin is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", depends="x | y"), package("y", "1")), "updates": (package("x", "1"),)},
         came={"a": "2", "y": "1 automatic"},
     ),
     World(
-        title="an alternative that is installed brings nothing new",
+        title="an installed alternative dependency adds no package",
         installed=(A1, package("y", "1")),
         offers={"security": (package("a", "2", depends="x | y"), package("x", "1"))},
         came={"a": "2"},
     ),
     World(
-        title="a new virtual package comes from security",
+        title="a new virtual package is provided from the security suite",
         installed=(A1,),
         offers={
             "security": (package("a", "2", depends="virtual"), package("y", "1", provides="virtual")),
@@ -119,7 +119,7 @@ NEEDS = (
         came={"a": "2", "y": "1 automatic"},
     ),
     World(
-        title="a virtual package with a version is had by an upgrade of its provider",
+        title="a versioned virtual package is satisfied by upgrading its provider",
         installed=(A1, B1),
         offers={
             "security": (package("a", "2", depends="virtual (>= 2)"), package("b", "2", provides="virtual (= 2)")),
@@ -127,13 +127,13 @@ NEEDS = (
         came={"a": "2", "b": "2"},
     ),
     World(
-        title="a pre-dependency comes along",
+        title="a pre-dependency is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", pre_depends="n"), package("n", "1"))},
         came={"a": "2", "n": "1 automatic"},
     ),
     World(
-        title="a renamed package brings its new name",
+        title="a renamed package installs its new name",
         installed=(package("old", "1"),),
         offers={
             "security": (
@@ -144,19 +144,19 @@ NEEDS = (
         came={"old": "2", "new": "2 automatic"},
     ),
     World(
-        title="a new recommendation within security comes along",
+        title="a new recommendation from the security suite is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", recommends="r", suggests="s"), package("r", "1"), package("s", "1"))},
         came={"a": "2", "r": "1 automatic"},
     ),
     World(
-        title="a recommendation elsewhere is done without",
+        title="a recommendation from another origin is not installed",
         installed=(A1,),
         offers={"security": (package("a", "2", recommends="r"),), "updates": (package("r", "1"),)},
         came={"a": "2"},
     ),
     World(
-        title="no recommendation is taken where apt is told so",
+        title="no recommendation is installed with APT::Install-Recommends off",
         installed=(A1,),
         offers={"security": (package("a", "2", recommends="r"), package("r", "1"))},
         files={"/etc/apt/apt.conf.d/99recommends": 'APT::Install-Recommends "false";\n'},
@@ -183,12 +183,12 @@ NEEDS = (
         code=10,
         differs=Differs(
             peer={"a": "2", "b": "1 automatic"},
-            because="What is only recommended is asked for together with the update, and refused together with it.",
+            because="The resolver accepts or rejects an update together with its recommended packages.",
             conceded=True,
         ),
     ),
     World(
-        title="the kernel's package brings the new kernel",
+        title="the kernel meta package installs the new kernel",
         installed=(
             package("linux-image-6.1.0-1-amd64", "6.1.1"),
             package("linux-image-amd64", "6.1.1", depends="linux-image-6.1.0-1-amd64 (= 6.1.1)"),
@@ -203,7 +203,7 @@ NEEDS = (
         came={"linux-image-amd64": "6.1.2", "linux-image-6.1.0-2-amd64": "6.1.2 automatic"},
     ),
     World(
-        title="the kernel's package waits for a kernel that security does not have",
+        title="the kernel meta package is held if the security suite does not have the kernel",
         installed=(
             package("linux-image-6.1.0-1-amd64", "6.1.1"),
             package("linux-image-amd64", "6.1.1", depends="linux-image-6.1.0-1-amd64 (= 6.1.1)"),
@@ -230,7 +230,7 @@ NEEDS = (
         came={"libx:amd64": "2", "libx:i386": "2"},
     ),
     World(
-        title="a package of a foreign architecture alone is upgraded",
+        title="a package installed only for a foreign architecture is upgraded",
         foreign="i386",
         installed=(package("libx", "1", architecture="i386", multi_arch="same"),),
         offers={
@@ -241,27 +241,27 @@ NEEDS = (
         came={"libx:i386": "2"},
     ),
     World(
-        title="a package that was for all architectures and is for one now is upgraded",
+        title="a package that changes from architecture all to a specific one is upgraded",
         installed=(A1, package("b", "1", architecture="amd64")),
         offers={"security": (package("a", "2", architecture="amd64"), B2)},
         came={"a": "2", "b": "2"},
     ),
     World(
-        title="a library that came automatically stays automatic",
+        title="an automatically installed library stays marked automatic",
         installed=(package("a", "1", depends="lib"), LIB1),
         automatic=("lib",),
         offers={"security": (package("a", "2", depends="lib (>= 2)"), LIB2)},
         came={"a": "2", "lib": "2"},
     ),
     World(
-        title="a package that was removed and is needed again comes back",
+        title="a removed package that is needed again is installed",
         installed=(A1, package("n", "1", postrm="exit 0")),
         offers={"security": (package("a", "2", depends="n"), package("n", "2"))},
         commands="dpkg --remove n",
         came={"a": "2", "n": "2 automatic"},
     ),
     World(
-        title="a higher allowed version that cannot be had is held, and no lower one taken instead",
+        title="a higher allowed version that cannot be installed is held, and no lower version replaces it",
         ubuntu=True,
         installed=(A1,),
         offers={"security": (A2,), "esm-apps": (package("a", "3", depends="n"),), "updates": (package("n", "1"),)},
@@ -269,7 +269,7 @@ NEEDS = (
         code=10,
     ),
     World(
-        title="a package installed for two architectures waits for both",
+        title="a package installed for two architectures is held until both are available",
         foreign="i386",
         installed=tuple(
             package("libx", "1", architecture=architecture, multi_arch="same") for architecture in ("amd64", "i386")
@@ -279,7 +279,7 @@ NEEDS = (
         code=10,
     ),
     World(
-        title="a dependency in the release itself holds the update where only security is allowed",
+        title="a dependency from the release suite holds the update if only the security suite is allowed",
         installed=(A1, Z1),
         offers={"security": (package("a", "2", depends="n"), Z2), "main": (package("n", "1"), Z1)},
         peer_origins=(
@@ -291,7 +291,7 @@ NEEDS = (
         code=10,
         differs=Differs(
             peer={"a": "2", "n": "1 automatic", "z": "2"},
-            because="A package of the release is no security update; it is named, and the release may be listed too.",
+            because="A package of the release is not a security update. It is reported; the release can be allowed.",
         ),
     ),
 )

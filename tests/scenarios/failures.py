@@ -1,4 +1,4 @@
-"""What goes wrong: downloads, maintainer scripts, locks, and what an interrupted dpkg left behind."""
+"""Failures: downloads, maintainer scripts, locks, and an interrupted dpkg."""
 
 from tests.support.repository import package
 from tests.support.world import Differs, World
@@ -27,13 +27,13 @@ _ONCE = f"test -e /second || {{ touch /second; {_KILLED}; }}"
 
 FAILURES = (
     World(
-        title="a failing prerm of the old version is mended by the new one",
+        title="a failing prerm of the old version is recovered by the new one",
         installed=(package("a", "1", prerm="test $1 = failed-upgrade"), Z1),
         offers={"security": (package("a", "2", prerm="exit 0"), Z2)},
         came={"a": "2", "z": "2"},
     ),
     World(
-        title="what needs a failing package waits for it",
+        title="a package that needs a failing package is unpacked but not configured",
         installed=(A1, B1),
         offers={"security": (package("a", "2", postinst="exit 3"), package("b", "2", depends="a (>= 2)"))},
         came={"a": "half-configured 2", "b": "unpacked 2"},
@@ -42,23 +42,25 @@ FAILURES = (
         breaks=True,
         differs=Differs(
             peer={"a": "half-configured 2"},
-            because="Here both are in one transaction, as apt itself does it; there the second never began.",
+            because="The agent installs both in one transaction, as apt does; the peer never starts the second.",
             conceded=True,
         ),
     ),
     World(
-        title="a package that cannot be downloaded holds back itself alone",
+        title="a package that cannot be downloaded stops no other",
         installed=(A1, B1, Z1),
         offers={"security": (A2, B2, Z2)},
         spoil="404:b_2",
         came={"a": "2", "z": "2"},
         held={"b": "download-failed"},
         code=10,
-        differs=Differs(peer={}, because="What was downloaded and verified is no worse for another package's missing."),
+        differs=Differs(
+            peer={}, because="Packages that were downloaded and verified do not depend on the missing one."
+        ),
         peer_code=1,
     ),
     World(
-        title="a package that arrives damaged holds back itself alone",
+        title="a package with a wrong checksum stops no other",
         installed=(A1, B1, Z1),
         offers={"security": (A2, B2, Z2)},
         spoil="hash:b_2",
@@ -66,12 +68,12 @@ FAILURES = (
         held={"b": "download-failed"},
         code=10,
         differs=Differs(
-            peer={}, because="apt refuses the damaged one by its checksum, and the others have passed theirs."
+            peer={}, because="apt rejects the damaged archive by its checksum; the other archives passed theirs."
         ),
         peer_code=1,
     ),
     World(
-        title="a failing postinst fails one package and no other",
+        title="a failing postinst stops no other package",
         installed=(A1, B1, Z1),
         offers={"security": (A2, package("b", "2", postinst="exit 3"), Z2)},
         came={"a": "2", "b": "half-configured 2", "z": "2"},
@@ -79,41 +81,41 @@ FAILURES = (
         breaks=True,
         differs=Differs(
             peer={"a": "2", "b": "half-configured 2"},
-            because="The others are independent of it; unattended-upgrades stops at the first, whichever that is.",
+            because="The others do not depend on it; unattended-upgrades stops at its first failure.",
         ),
         peer_code=1,
     ),
     World(
-        title="a failing preinst leaves the old version in service",
+        title="a failing preinst keeps the old version in use",
         installed=(A1, B1, Z1),
         offers={"security": (A2, package("b", "2", preinst="exit 3"), Z2)},
         came={"a": "2", "z": "2"},
         code=1,
         differs=Differs(
             peer={"a": "2"},
-            because="dpkg goes back to the old version by itself, and the others are independent of it.",
+            because="dpkg restores the old version itself, and the other packages do not depend on it.",
         ),
         peer_code=1,
     ),
     World(
-        title="a postinst that asks gets no answer and no wait",
+        title="a postinst that reads from the terminal gets end of file",
         installed=(A1,),
         offers={"security": (package("a", "2", postinst='read line; echo "got:$line" > /asked; exit 0'),)},
         watch=("/asked",),
         came={"a": "2", "/asked": "got:\n"},
     ),
     World(
-        title="a lock that gets free is waited for",
+        title="a lock that is released in time is waited for",
         installed=(A1,),
         offers={"security": (A2,)},
         files={"/srv/holder.py": _HOLDER},
         commands="setsid python3 /srv/holder.py </dev/null >/dev/null 2>&1 & until test -e /run/held; do sleep 1; done",
         came={"a": "2"},
-        differs=Differs(peer={}, because="Another package manager at work is ordinary, and soon done."),
+        differs=Differs(peer={}, because="Another running package manager is normal and usually finishes soon."),
         peer_code=1,
     ),
     World(
-        title="hooks of dpkg run once for a run",
+        title="each dpkg hook runs once for each run",
         installed=(A1, B1, Z1),
         offers={"security": (A2, B2, Z2)},
         files={"/etc/apt/apt.conf.d/99hook": 'DPkg::Post-Invoke { "echo x >> /hooks"; };\n'},
@@ -121,11 +123,11 @@ FAILURES = (
         came={"a": "2", "b": "2", "z": "2", "/hooks": "x\n"},
         differs=Differs(
             peer={"a": "2", "b": "2", "z": "2", "/hooks": "x\n" * 6},
-            because="A hook is meant for a run of dpkg; unattended-upgrades runs each twice, for every package.",
+            because="A hook is meant for one run of dpkg; unattended-upgrades runs it twice for every package.",
         ),
     ),
     World(
-        title="an update that asks for a reboot only leaves the flag",
+        title="an update that requires a reboot only sets the flag",
         installed=(A1,),
         offers={"security": (package("a", "2", postinst="touch /run/reboot-required"),)},
         watch=("/run/reboot-required",),
@@ -135,62 +137,64 @@ FAILURES = (
 
 LEFTOVERS = (
     World(
-        title="a package left unpacked is finished with nothing else to do",
+        title="a half-configured package is configured even if nothing else is pending",
         offers={"security": ()},
         attempts=(package("a", "1", postinst=_ONCE),),
         came={"a": "1"},
         differs=Differs(
-            peer={}, because="A package that is not configured is not in service; finishing it is always safe."
+            peer={}, because="A package that is not configured does not work; configuring it is always safe."
         ),
         peer_code=1,
     ),
     World(
-        title="a package that was only unpacked is configured with nothing else to do",
+        title="an unpacked package is configured even if nothing else is pending",
         offers={"security": ()},
         unpacked=(package("a", "1"),),
         came={"a": "1"},
         differs=Differs(
             peer={},
-            because="Until it is configured it is out of service, and the next update may be long in coming.",
+            because="The package does not work until it is configured, and its next update may be far away.",
         ),
     ),
     World(
-        title="an interrupted dpkg is finished before the updates",
+        title="an interrupted dpkg run is finished before the updates",
         installed=(Z1,),
         offers={"security": (Z2,)},
         attempts=(package("a", "1", postinst=_ONCE),),
         came={"a": "1", "z": "2"},
         differs=Differs(
             peer={},
-            because="dpkg's own way out is `dpkg --configure -a`, which unattended-upgrades does not come to.",
+            because="dpkg's own recovery is `dpkg --configure -a`, which unattended-upgrades does not reach here.",
         ),
         peer_code=1,
     ),
     World(
-        title="a package that was only unpacked is configured beside the updates",
+        title="an unpacked package is configured together with the updates",
         installed=(Z1,),
         offers={"security": (Z2,)},
         unpacked=(package("a", "1"),),
         came={"a": "1", "z": "2"},
     ),
     World(
-        title="a package that wants to be installed again is brought to its update",
+        title="a package that needs reinstallation is upgraded",
         installed=(A1, Z1),
         offers={"security": (package("a", "3"), Z2)},
         attempts=(package("a", "2", preinst=_KILLED),),
         came={"a": "3", "z": "2"},
-        differs=Differs(peer={}, because="apt has the new archive at hand, and the rest is independent of it."),
+        differs=Differs(
+            peer={}, because="apt can install the new version over it, and the other packages do not depend on it."
+        ),
         peer_code=1,
     ),
     World(
-        title="a package that wants to be installed again is installed as it was",
+        title="a package that needs reinstallation is reinstalled in its version",
         installed=(A1, Z1),
         offers={"security": (Z2,), "main": (A1,)},
         attempts=(package("a", "1", preinst=_KILLED),),
         came={"a": "1", "z": "2"},
         differs=Differs(
             peer={},
-            because="The archive has the same version, dpkg asks for nothing else, and the rest is independent of it.",
+            because="The archive has the same version, which is all dpkg needs, and the others do not depend on it.",
         ),
         peer_code=1,
     ),

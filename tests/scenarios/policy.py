@@ -1,4 +1,4 @@
-"""What the administrator said: holds, lists of packages, apt's preferences."""
+"""The administrator's decisions: holds, blocklist and allowlist, apt preferences."""
 
 from tests.support.repository import package
 from tests.support.world import Differs, World
@@ -10,7 +10,7 @@ _PPA = "Package: *\nPin: release o=LP-PPA-somebody\nPin-Priority: 1001\n"
 
 HOLDS = (
     World(
-        title="a hold is not touched",
+        title="a package on hold is not upgraded",
         installed=(A1, Z1),
         offers={"security": (A2, Z2)},
         holds=("a",),
@@ -19,7 +19,7 @@ HOLDS = (
         code=10,
     ),
     World(
-        title="a hold on a dependency holds what needs it",
+        title="a dependency on hold holds the update that needs it",
         installed=(A1, LIB1),
         offers={"security": (package("a", "2", depends="lib (>= 2)"), LIB2)},
         holds=("lib",),
@@ -27,7 +27,7 @@ HOLDS = (
         code=10,
     ),
     World(
-        title="a hold on what an update breaks holds the update",
+        title="a package on hold that an update breaks holds the update",
         installed=(A1, B1),
         offers={"security": (package("a", "2", breaks="b (<< 2)"), B2)},
         holds=("b",),
@@ -35,7 +35,7 @@ HOLDS = (
         code=10,
     ),
     World(
-        title="a hold on a package that needs the old library holds the library",
+        title="a package on hold that needs the old library holds the library",
         installed=(LIB1, package("app", "1", depends="lib (= 1)")),
         offers={"security": (LIB2, package("app", "2", depends="lib (= 2)"))},
         holds=("app",),
@@ -43,7 +43,7 @@ HOLDS = (
         code=10,
     ),
     World(
-        title="a hold on a package that is not installed keeps it out",
+        title="a hold on a package that is not installed keeps it uninstalled",
         installed=(A1, Z1),
         offers={"security": (package("a", "2", depends="n"), package("n", "1"), Z2)},
         commands="apt-get -q update && apt-mark hold n",
@@ -55,7 +55,7 @@ HOLDS = (
 
 LISTS = (
     World(
-        title="the blocklist keeps a package back",
+        title="the blocklist holds a package",
         installed=(package("libx", "1"), Z1),
         offers={"security": (package("libx", "2"), Z2)},
         config='blocklist = ["libx"]\n',
@@ -65,7 +65,7 @@ LISTS = (
         code=10,
     ),
     World(
-        title="the blocklist keeps back what begins with a word",
+        title="a blocklist pattern with a star holds every package with that prefix",
         installed=(package("libx", "1"), package("libx-dev", "1")),
         offers={"security": (package("libx", "2"), package("libx-dev", "2"))},
         config='blocklist = ["libx*"]\n',
@@ -74,7 +74,7 @@ LISTS = (
         code=10,
     ),
     World(
-        title="a name in the blocklist is a whole name",
+        title="a blocklist entry matches the whole name",
         installed=(package("libx", "1"), package("libx-dev", "1")),
         offers={"security": (package("libx", "2"), package("libx-dev", "2"))},
         config='blocklist = ["libx"]\n',
@@ -84,11 +84,11 @@ LISTS = (
         code=10,
         differs=Differs(
             peer={},
-            because="Who writes a name means that package; a beginning is written with a star, as everywhere in apt.",
+            because="An entry without a star means that package only; a prefix has a star, as everywhere in apt.",
         ),
     ),
     World(
-        title="a plus in a name is a plus",
+        title="a plus sign in a blocklist entry is literal",
         installed=(package("libz++", "1"), Z1),
         offers={"security": (package("libz++", "2"), Z2)},
         config='blocklist = ["libz++"]\n',
@@ -98,7 +98,7 @@ LISTS = (
         code=10,
     ),
     World(
-        title="the blocklist holds for every architecture",
+        title="the blocklist applies to every architecture",
         foreign="i386",
         installed=tuple(package("libx", "1", architecture=arch, multi_arch="same") for arch in ("amd64", "i386")),
         offers={
@@ -110,7 +110,7 @@ LISTS = (
         code=10,
     ),
     World(
-        title="the blocklist keeps back what needs a blocked package",
+        title="the blocklist holds updates that need a blocked package",
         installed=(A1, LIB1),
         offers={"security": (package("a", "2", depends="lib (>= 2)"), LIB2)},
         config='blocklist = ["lib"]\n',
@@ -119,19 +119,19 @@ LISTS = (
         code=10,
     ),
     World(
-        title="a pattern that is not a good one stops nothing else",
+        title="a blocklist pattern that is an invalid regular expression stops nothing else",
         installed=(A1, LIB1),
         offers={"security": (A2, LIB2)},
         config='blocklist = ["lib("]\n',
         peer_config=PEER_BLOCKS.format("lib("),
         came={"a": "2", "lib": "2"},
         differs=Differs(
-            peer={}, because="A shell pattern is never malformed; a regular expression may be, and ends the run."
+            peer={}, because="A shell pattern is never malformed; a regular expression can be, and then aborts the run."
         ),
         peer_code=1,
     ),
     World(
-        title="the allowlist takes what is listed and what that needs",
+        title="the allowlist permits listed packages and their dependencies",
         installed=(A1, LIB1, Z1),
         offers={"security": (package("a", "2", depends="lib (>= 2)"), LIB2, Z2)},
         config='allowlist = ["a"]\n',
@@ -141,11 +141,11 @@ LISTS = (
         code=10,
         differs=Differs(
             peer={"a": "2", "lib": "2", "z": "2"},
-            because="That is what unattended-upgrades' manual promises of the list, which it has not done since 1.16.",
+            because="unattended-upgrades' manual documents the same behaviour, but it has not worked since 1.16.",
         ),
     ),
     World(
-        title="the container runtime is left to its owner",
+        title="the container runtime is held by default",
         installed=(package("docker.io", "1"), package("containerd", "1"), A1),
         offers={"security": (package("docker.io", "2"), package("containerd", "2"), A2)},
         came={"a": "2"},
@@ -153,11 +153,11 @@ LISTS = (
         code=10,
         differs=Differs(
             peer={"a": "2", "containerd": "2", "docker.io": "2"},
-            because="Upgrading the engine stops every container, so it belongs into a window that the owner chose.",
+            because="Upgrading the engine stops every container, so the owner should choose the time.",
         ),
     ),
     World(
-        title="the container runtime is upgraded where its owner says so",
+        title="the container runtime is upgraded with `include_runtime = true`",
         installed=(package("docker.io", "1"), package("containerd", "1")),
         offers={"security": (package("docker.io", "2"), package("containerd", "2"))},
         config="include_runtime = true\n",
@@ -167,7 +167,7 @@ LISTS = (
 
 PINS = (
     World(
-        title="a preference against the security version is kept",
+        title="a pin against the security version is respected",
         installed=(A1, Z1),
         offers={"security": (A2, Z2)},
         files={"/etc/apt/preferences.d/test": "Package: a\nPin: release n=*-security\nPin-Priority: -1\n"},
@@ -176,7 +176,7 @@ PINS = (
         code=10,
     ),
     World(
-        title="a preference that insists on the installed version is kept",
+        title="a pin above 1000 to the installed version is respected",
         installed=(A1, Z1),
         offers={"security": (A2, Z2)},
         files={"/etc/apt/preferences.d/test": "Package: a\nPin: version 1\nPin-Priority: 1001\n"},
@@ -185,7 +185,7 @@ PINS = (
         code=10,
     ),
     World(
-        title="a preference for the installed version is kept",
+        title="a pin to the installed version is respected",
         installed=(A1, Z1),
         offers={"security": (A2, Z2)},
         files={"/etc/apt/preferences.d/test": "Package: a\nPin: version 1\nPin-Priority: 600\n"},
@@ -194,7 +194,7 @@ PINS = (
         code=10,
     ),
     World(
-        title="a preference against a dependency holds what needs it",
+        title="a pin against a dependency holds the update that needs it",
         installed=(A1, LIB1, Z1),
         offers={"security": (package("a", "2", depends="lib (>= 2)"), LIB2, Z2)},
         files={"/etc/apt/preferences.d/test": "Package: lib\nPin: release n=*-security\nPin-Priority: -1\n"},
@@ -203,7 +203,7 @@ PINS = (
         code=10,
     ),
     World(
-        title="a preference against a new dependency holds what needs it",
+        title="a pin against a new dependency holds the update that needs it",
         installed=(A1, Z1),
         offers={"security": (package("a", "2", depends="n"), package("n", "1"), Z2)},
         files={"/etc/apt/preferences.d/test": "Package: n\nPin: version *\nPin-Priority: -1\n"},
@@ -212,7 +212,7 @@ PINS = (
         code=10,
     ),
     World(
-        title="a preference that insists on another origin is kept",
+        title="a pin above 1000 to another origin is respected",
         installed=(package("a", "1.5"), Z1),
         offers={"security": (A2, Z2), "ppa": (package("a", "1.5"),)},
         files={"/etc/apt/preferences.d/test": _PPA},
@@ -221,7 +221,7 @@ PINS = (
         code=10,
     ),
     World(
-        title="a preference that insists on a higher version of another origin is kept",
+        title="a pin above 1000 to a higher version of another origin is respected",
         installed=(A1, Z1),
         offers={"security": (A2, Z2), "ppa": (package("a", "3"),)},
         files={"/etc/apt/preferences.d/test": _PPA},
@@ -230,18 +230,18 @@ PINS = (
         code=10,
         differs=Differs(
             peer={"a": "2", "z": "2"},
-            because="An administrator who insists (priority above 1000) is obeyed by apt itself, and told by us.",
+            because="apt itself obeys a priority above 1000; the agent does, too, and reports the held update.",
         ),
     ),
     World(
-        title="a preference that insists on a lower security version downgrades nothing",
+        title="a pin above 1000 to a lower security version downgrades nothing",
         installed=(package("a", "3"), Z1),
         offers={"security": (A2, Z2)},
         files={"/etc/apt/preferences.d/test": "Package: a\nPin: release n=*-security\nPin-Priority: 1001\n"},
         came={"z": "2"},
     ),
     World(
-        title="a preference that insists on the security suite downgrades nothing",
+        title="a pin above 1000 to the security suite downgrades nothing",
         installed=(package("a", "3"), Z1),
         offers={"security": (A2, Z2)},
         files={"/etc/apt/preferences.d/test": "Package: *\nPin: release n=*-security\nPin-Priority: 1001\n"},

@@ -1,4 +1,4 @@
-"""Which of several versions on offer is the security update."""
+"""Which of several offered versions is the security update."""
 
 from tests.support.repository import package
 from tests.support.world import Differs, World
@@ -22,18 +22,18 @@ SELECTION = (
         came={"a": "2"},
     ),
     World(
-        title="an update from elsewhere is left",
+        title="an update from another origin is not installed",
         installed=(A1,),
         offers={"security": (), "updates": (A2,)},
     ),
     World(
-        title="the security version is taken where updates offer a higher one",
+        title="the security version is installed even if the updates suite offers a higher one",
         installed=(A1,),
         offers={"security": (A2,), "updates": (A3,)},
         came={"a": "2"},
     ),
     World(
-        title="a higher installed version covers the security update",
+        title="a higher installed version needs no security update",
         installed=(A3,),
         offers={"security": (A2,), "updates": (A3,)},
     ),
@@ -62,14 +62,14 @@ SELECTION = (
         came={"a": "2", "b": "2", "c": "2"},
     ),
     World(
-        title="a security update in its rollout is not waited for",
+        title="a security update is installed regardless of its phased rollout",
         installed=(A1,),
         offers={"security": (package("a", "2", phased_update_percentage="0"),)},
         files=MACHINE_ID,
         came={"a": "2"},
     ),
     World(
-        title="a rollout of another update, allowed by the administrator, has not reached this machine",
+        title="a phased update from another allowed suite waits for its rollout",
         installed=(A1, package("b", "1")),
         offers={
             "security": (package("b", "2"),),
@@ -83,58 +83,58 @@ SELECTION = (
         code=10,
         differs=Differs(
             peer={"a": "2", "b": "2"},
-            because="A rollout is stopped where an update turns out to be bad; apt itself waits for it, and so do we.",
+            because="A rollout is stopped if an update is faulty; apt itself respects phasing, and so does the agent.",
         ),
     ),
     World(
-        title="versions are ordered as dpkg orders them",
+        title="versions are compared as dpkg compares them",
         installed=(package("epoch", "1:1"), package("tilde", "2~rc1"), package("local", "2+local1")),
         offers={"security": (package("epoch", "2"), package("tilde", "2"), package("local", "2"))},
         came={"tilde": "2"},
     ),
     World(
-        title="another package of the very same version is no update",
+        title="a different package with the same version is not an update",
         installed=(A1,),
         offers={"security": (package("a", "1", depends="n"), package("n", "1"))},
         differs=Differs(
             peer={"n": "1 automatic"},
-            because="A security update carries a higher version; the same one with other content was built elsewhere.",
+            because="A security update has a higher version; the same version with other contents was built elsewhere.",
         ),
     ),
     World(
-        title="a removed package whose configuration was left is not upgraded",
+        title="a removed package with remaining configuration files is not upgraded",
         installed=(package("a", "1", postrm="exit 0"), package("b", "1")),
         offers={"security": (A2, package("b", "2"))},
         commands="dpkg --remove a",
         came={"b": "2"},
     ),
     World(
-        title="a preferred release does not hide security updates",
+        title="APT::Default-Release does not hide security updates",
         installed=(A1,),
         offers={"security": (A2,), "main": (A1,), "updates": (package("a", "1.5"),)},
         files={"/etc/apt/apt.conf.d/99default": 'APT::Default-Release "stable";\n'},
         came={"a": "2"},
         differs=Differs(
             peer={},
-            because="To prefer a release is not to refuse its security updates; Debian's release notes warn of this.",
+            because="Preferring a release does not reject its security updates; Debian's release notes warn of this.",
         ),
     ),
     World(
-        title="a preference for another pocket does not hide security updates",
+        title="a pin to another suite does not hide security updates",
         installed=(A1,),
         offers={"security": (A2,), "updates": (A3,)},
         files={"/etc/apt/preferences.d/test": "Package: *\nPin: release a=stable-updates\nPin-Priority: 990\n"},
         came={"a": "2"},
     ),
     World(
-        title="backports are left where they are not listed",
+        title="backports are not installed unless they are an allowed origin",
         installed=(A1,),
         offers={"security": (A2,), "ppa": (A3,)},
         releases={"ppa": BACKPORTS},
         came={"a": "2"},
     ),
     World(
-        title="listed backports do not replace a security update",
+        title="allowed backports do not replace a security update",
         installed=(A1,),
         offers={"security": (A2,), "ppa": (A3,)},
         releases={"ppa": BACKPORTS},
@@ -143,7 +143,7 @@ SELECTION = (
         came={"a": "2"},
     ),
     World(
-        title="listed backports do not replace a release's package",
+        title="allowed backports do not replace a package of an allowed release",
         installed=(A1, package("b", "1")),
         offers={"security": (package("b", "2"),), "main": (A1,), "ppa": (A3,)},
         releases={"ppa": BACKPORTS},
@@ -152,7 +152,7 @@ SELECTION = (
         came={"b": "2"},
     ),
     World(
-        title="listed backports do not replace the package of a release that is not listed",
+        title="allowed backports do not replace a package of a release that is not allowed",
         installed=(A1, package("b", "1")),
         offers={"security": (package("b", "2"),), "main": (A1,), "ppa": (A3,)},
         releases={"ppa": BACKPORTS},
@@ -161,7 +161,7 @@ SELECTION = (
         came={"b": "2"},
     ),
     World(
-        title="listed backports renew a package that came from them",
+        title="allowed backports upgrade a package that came from them",
         installed=(A2, package("b", "1")),
         offers={"security": (package("b", "2"),), "main": (A1,), "ppa": (A3,)},
         releases={"ppa": BACKPORTS},
@@ -170,7 +170,7 @@ SELECTION = (
         came={"a": "3", "b": "2"},
     ),
     World(
-        title="a listed archive that is never automatic does not hide a security update",
+        title="an allowed NotAutomatic archive does not hide a security update",
         installed=(A1,),
         offers={"security": (A2,), "ppa": (A3,)},
         releases={"ppa": {**BACKPORTS, "release_fields": {"NotAutomatic": "yes"}}},
@@ -179,7 +179,7 @@ SELECTION = (
         came={"a": "2"},
     ),
     World(
-        title="an allowed origin that a preference keeps out does not hide the security update of another",
+        title="an allowed origin that a pin excludes does not hide the security update of another origin",
         ubuntu=True,
         installed=(A1,),
         offers={"security": (A2,), "esm-apps": (A3,)},
@@ -189,7 +189,7 @@ SELECTION = (
         code=10,
     ),
     World(
-        title="a version that a preference keeps out does not hide a lower security version",
+        title="a version that a pin excludes does not hide a lower security version",
         installed=(A1,),
         offers={"security": (A2, A3)},
         files={"/etc/apt/preferences.d/bad": "Package: a\nPin: version 3\nPin-Priority: -1\n"},
@@ -198,20 +198,20 @@ SELECTION = (
         code=10,
     ),
     World(
-        title="an allowed origin that nothing comes from changes nothing",
+        title="an allowed origin without packages changes nothing",
         installed=(A1,),
         offers={"security": (A2,)},
         origins=(SECURITY, "origin=Nobody,archive=*", "site=nowhere.example.org"),
         came={"a": "2"},
     ),
     World(
-        title="a security update that asks for an application's restart is installed",
+        title="a security update that requires an application restart is installed",
         installed=(A1, package("b", "1")),
         offers={"security": (package("a", "2", upgrade_requires="app-restart"), package("b", "2"))},
         came={"a": "2", "b": "2"},
         differs=Differs(
             peer={"b": "2"},
-            because="The field is meant for programs on somebody's desktop; a server is not left open for it.",
+            because="The field is meant for desktop applications; a server must not stay vulnerable because of it.",
         ),
     ),
     World(
@@ -222,7 +222,7 @@ SELECTION = (
         code=3,
     ),
     World(
-        title="an unauthenticated repository that apt was told to read is not used",
+        title="an unauthenticated repository is not used even with allow-insecure",
         installed=(A1,),
         offers={"security": (A2,)},
         releases={"security": {"signer": None}},
@@ -231,14 +231,14 @@ SELECTION = (
         code=10,
     ),
     World(
-        title="lists that were never fetched prove nothing",
+        title="package lists that were never fetched are not fresh",
         installed=(A1,),
         offers={"security": (A2,)},
         refresh=False,
         code=3,
     ),
     World(
-        title="one source that is gone does not stop the others",
+        title="a missing source does not stop the others",
         installed=(A1,),
         offers={"security": (A2,)},
         files={"/etc/apt/sources.list.d/gone.list": "deb file:/srv/gone gone main\n"},

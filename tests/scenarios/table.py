@@ -1,4 +1,4 @@
-"""All worlds by theme, in the order of the page that is made of them (docs/differences.md)."""
+"""All scenarios by theme, in the order of docs/differences.md, which is generated from them."""
 
 from collections.abc import Mapping
 
@@ -12,13 +12,13 @@ from tests.support.world import World
 
 THEMES: Mapping[str, tuple[World, ...]] = {
     "What counts as a security update": SELECTION,
-    "What an update needs": NEEDS,
-    "What an update would do to others": CLASHES,
+    "Dependencies of an update": NEEDS,
+    "Effects on other packages": CLASHES,
     "Holds": HOLDS,
-    "Lists of packages": LISTS,
-    "Preferences of apt": PINS,
+    "Blocklist and allowlist": LISTS,
+    "apt preferences": PINS,
     "Configuration files": CONFFILES,
     "Failures": FAILURES,
-    "What an interrupted dpkg left": LEFTOVERS,
+    "After an interrupted dpkg": LEFTOVERS,
 }
 WORLDS = tuple(world for worlds in THEMES.values() for world in worlds)
