@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.core.model.outcome import LockWait
-from agent.core.ports import Progress, StopReason
+from agent.core.ports import JobControl
 from agent.errors import BusyError, HostError, StoppedError
 from agent.state.file_lock import holder_pid, try_lock
 from agent.state.timestamps import utc_now
@@ -39,10 +39,9 @@ class LockHolder:
 class LockWaiter:
     """Waits for locks held by other processes, and records how long and for whom."""
 
-    def __init__(self, timeout: timedelta, tell: Progress, stop: StopReason) -> None:
+    def __init__(self, timeout: timedelta, control: JobControl) -> None:
         self._timeout = timeout
-        self._tell = tell
-        self._stop = stop
+        self._control = control
         self.wait = LockWait()
 
     def wait_until_free(self, paths: tuple[str, ...]) -> None:
@@ -72,11 +71,12 @@ class LockWaiter:
                     f"{holder} holds {path}; waited {self._timeout.total_seconds():.0f} s (apt.lock_timeout). "
                     "Run it again when that program is done"
                 )
-            if reason := self._stop():
+            if reason := self._control.stop():
                 raise StoppedError(f"{reason}: stopped while waiting for {holder}")
             if reported != str(holder):
                 reported = str(holder)
-                self._tell(f"waiting for {holder}, which holds {path}")
+                self._control.progress(f"waiting for {holder}, which holds {path}")
+            self._control.alive()
             time.sleep(min(pause, max(deadline - time.monotonic(), 0.01)))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 

@@ -24,7 +24,7 @@ from agent.host.apt.prefetch import AptChangelogs
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
-from agent.host.process.deadline import stop_after
+from agent.host.process.deadline import with_time_limit
 from agent.state.job_status import describe_running, record_job_end, record_job_start
 from agent.state.record import Record
 from agent.state.store import Store
@@ -201,29 +201,15 @@ def _open_context(request: JobRequest, control: JobControl, record: Record) -> J
     policy, _ = load(request.config, read_distro())
     limit, store = policy.apt.run_timeout, record.store
     late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
-    control = replace(control, stop=stop_after(limit, control.stop, late))
+    control = with_time_limit(control, limit, late)
     run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
     log_path, ledger = Path(store.log_path(run_id) if run_id else os.devnull), Path(store.ledger_path)
-    progress, stop = control.progress, _stop_and_keep_alive(control)
     return JobContext(
         policy=policy,
-        engine=AptEngine(policy, log=log_path, ledger=ledger, tell=progress, stop=stop),
-        changelogs=AptChangelogs(policy, scratch=Path(store.directory, "ahead"), tell=progress, stop=stop),
+        engine=AptEngine(policy, log=log_path, ledger=ledger, control=control),
+        changelogs=AptChangelogs(policy, scratch=Path(store.directory, "ahead"), control=control),
         machine=LocalMachine(),
         record=record,
         control=control,
         run_id=run_id,
     )
-
-
-def _stop_and_keep_alive(control: JobControl) -> StopReason:
-    """Return a stop callback whose every poll counts as progress.
-
-    For the apt adapters, which take no JobControl: they poll in each loop that waits for a lock, a download or dpkg.
-    """
-
-    def stop() -> str:
-        control.alive()
-        return control.stop()
-
-    return stop

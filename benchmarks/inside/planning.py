@@ -35,17 +35,16 @@ def plan() -> tuple[int, int] | None:
     """Look and decide, as `maestro-agent check --no-refresh` does; return how many are planned and held."""
     policy, _ = load(None, read_distro())
     memory = Record(Store("/var/lib/maestro-agent"))
-    engine = AptEngine(
-        policy, log=Path("/dev/null"), ledger=Path(memory.store.ledger_path), tell=lambda _: None, stop=lambda: ""
-    )
-    changelogs = AptChangelogs(policy, scratch=Path("/nowhere"), tell=lambda _: None, stop=lambda: "")
+    control = JobControl(progress=lambda _: None)
+    engine = AptEngine(policy, log=Path("/dev/null"), ledger=Path(memory.store.ledger_path), control=control)
+    changelogs = AptChangelogs(policy, scratch=Path("/nowhere"), control=control)
     context = JobContext(
         policy=policy,
         engine=engine,
         changelogs=changelogs,
         machine=LocalMachine(),
         record=memory,
-        control=JobControl(progress=lambda _: None),
+        control=control,
     )
     made = planning.observe_and_decide(context, Scope.SECURITY, memory.load_refresh())
     return len(made.install), len(made.held)

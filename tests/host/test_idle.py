@@ -7,13 +7,11 @@ from collections.abc import Iterator
 
 import psutil
 
+from agent.core.ports import JobControl
 from agent.host.process.idle import run_idle
 
 Documents = Iterator[dict[str, object]]
-
-
-def never() -> str:
-    return ""
+CONTROL = JobControl(progress=lambda _: None)
 
 
 def test_the_child_has_the_lowest_priority_and_the_parent_keeps_its_own() -> None:
@@ -22,7 +20,7 @@ def test_the_child_has_the_lowest_priority_and_the_parent_keeps_its_own() -> Non
     def work() -> Documents:
         yield {"pid": os.getpid(), "nice": os.nice(0), "idle": psutil.Process().ionice().ioclass == 3}
 
-    (found,) = run_idle(work, stop=never)
+    (found,) = run_idle(work, CONTROL)
 
     assert found["pid"] != os.getpid()
     assert (found["nice"], found["idle"]) == (19, True)
@@ -39,14 +37,14 @@ def test_documents_before_a_crash_are_kept() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         yield {"number": 2}
 
-    assert list(run_idle(work, stop=never)) == list(run_idle(crash, stop=never)) == [{"number": 1}]
+    assert list(run_idle(work, CONTROL)) == list(run_idle(crash, CONTROL)) == [{"number": 1}]
 
 
 def test_memory_is_limited() -> None:
     def work() -> Documents:
         yield {"bytes": len(b"x" * 4 * 1024**3)}
 
-    assert list(run_idle(work, stop=never)) == []
+    assert list(run_idle(work, CONTROL)) == []
 
 
 def test_a_stop_ends_the_child() -> None:
@@ -55,11 +53,24 @@ def test_a_stop_ends_the_child() -> None:
         time.sleep(60)
 
     started = time.monotonic()
-    pids = [document["pid"] for document in run_idle(work, stop=lambda: "stopped" * (time.monotonic() - started > 1))]
+    control = JobControl(progress=lambda _: None, stop=lambda: "stopped" * (time.monotonic() - started > 1))
+    pids = [document["pid"] for document in run_idle(work, control)]
 
     assert time.monotonic() - started < 10
     assert len(pids) == 1
     assert [pid for pid in pids if os.path.exists(f"/proc/{pid}")] == []
+
+
+def test_the_parent_sends_keep_alives_while_it_waits() -> None:
+    def work() -> Documents:
+        time.sleep(1)
+        yield {}
+
+    beats: list[float] = []
+    control = JobControl(progress=lambda _: None, alive=lambda: beats.append(time.monotonic()))
+
+    assert list(run_idle(work, control)) == [{}]
+    assert len(beats) >= 2
 
 
 def test_closing_the_generator_ends_the_child() -> None:
@@ -67,7 +78,7 @@ def test_closing_the_generator_ends_the_child() -> None:
         while True:
             yield {"pid": os.getpid()}
 
-    documents = run_idle(work, stop=never)
+    documents = run_idle(work, CONTROL)
     pid = next(documents)["pid"]
 
     documents.close()

@@ -2,7 +2,7 @@
 
 import apt_pkg
 
-from agent.core.ports import StopReason
+from agent.core.ports import JobControl
 
 
 class AcquireProgress:
@@ -14,8 +14,8 @@ class AcquireProgress:
     current_items = 0
     total_items = 0
 
-    def __init__(self, stop: StopReason) -> None:
-        self._stop = stop
+    def __init__(self, control: JobControl) -> None:
+        self._control = control
 
     def start(self) -> None:
         """Do nothing."""
@@ -34,4 +34,5 @@ class AcquireProgress:
 
     def pulse(self, _owner: apt_pkg.Acquire) -> bool:
         """Return False, which cancels the download, after a stop request."""
-        return not self._stop()
+        self._control.alive()
+        return not self._control.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model.plan import Step
-from agent.core.ports import Progress, StopReason
+from agent.core.ports import JobControl
 from agent.errors import ChangedError, HostError, StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.cache import PackageCache
@@ -34,9 +34,8 @@ class FetchResult:
 class _DownloadProgress(AcquireProgress):
     """Reports download progress."""
 
-    def __init__(self, tell: Progress, stop: StopReason) -> None:
-        super().__init__(stop)
-        self._tell = tell
+    def __init__(self, control: JobControl) -> None:
+        super().__init__(control)
         self._reported_at = 0.0
 
     def pulse(self, owner: apt_pkg.Acquire) -> bool:
@@ -44,7 +43,9 @@ class _DownloadProgress(AcquireProgress):
         if time.monotonic() - self._reported_at >= 1:
             self._reported_at = time.monotonic()
             done, total = self.current_bytes / 1e6, self.total_bytes / 1e6
-            self._tell(f"downloading {self.current_items} of {self.total_items} packages, {done:.1f} of {total:.1f} MB")
+            self._control.progress(
+                f"downloading {self.current_items} of {self.total_items} packages, {done:.1f} of {total:.1f} MB"
+            )
         return super().pulse(owner)
 
 
@@ -80,9 +81,8 @@ def fetch(
     steps: Sequence[Step],
     *,
     ledger: Path | None,
-    patience: LockWaiter,
-    tell: Progress,
-    stop: StopReason,
+    waiter: LockWaiter,
+    control: JobControl,
 ) -> FetchResult:
     """Download the packages of the steps, which are marked, into apt's archive directory; libapt verifies each file.
 
@@ -95,8 +95,8 @@ def fetch(
         HostError: libapt fails, or the ledger cannot be written.
     """
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
-    fetcher = apt_pkg.Acquire(_DownloadProgress(tell, stop))
-    with locked(f"{archives}lock", patience), libapt_errors("the packages cannot be downloaded"):
+    fetcher = apt_pkg.Acquire(_DownloadProgress(control))
+    with locked(f"{archives}lock", waiter), libapt_errors("the packages cannot be downloaded"):
         fetcher.get_lock(archives)  # creates the directory for partial downloads, owned by apt's user
         manager = apt_pkg.PackageManager(index.depcache)
         manager.get_archives(fetcher, index.sources, index.records)
@@ -105,7 +105,7 @@ def fetch(
         _log_downloads(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # failures are read from the items
             fetcher.run()
-        if reason := stop():
+        if reason := control.stop():
             raise StoppedError(f"{reason}: stopped while downloading; nothing more was installed")
     return FetchResult(
         failed={_package(item): _error(item) for item in fetcher.items if not _usable(item)},

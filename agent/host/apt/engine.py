@@ -16,7 +16,7 @@ from agent.core.model.plan import Refusal, Resolution, Scope, Step
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
-from agent.core.ports import Download, PackagesSeen, Progress, RefreshResult, StopReason
+from agent.core.ports import Download, JobControl, PackagesSeen, RefreshResult
 from agent.errors import HostError
 from agent.host.apt import daily_lock
 from agent.host.apt import download as fetching
@@ -41,7 +41,7 @@ _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pend
 class AptEngine:
     """The package manager of this machine. Opened indexes live from a look to the next change."""
 
-    def __init__(self, policy: Policy, *, log: Path, ledger: Path, tell: Progress, stop: StopReason) -> None:
+    def __init__(self, policy: Policy, *, log: Path, ledger: Path, control: JobControl) -> None:
         """Read apt's configuration; `ledger` is the file that lists downloaded archives until they are removed.
 
         Raises:
@@ -49,8 +49,7 @@ class AptEngine:
         """
         configure()
         self._policy = policy
-        self._tell = tell
-        self._stop = stop
+        self._control = control
         self._index: PackageCache | None = None
         self._marked: tuple[frozenset[Step], PackageCache] | None = None
         """What the resolver marked, on which index: opening another one to download just that would cost as much."""
@@ -61,8 +60,7 @@ class AptEngine:
             lock_timeout=policy.apt.lock_timeout,
             limits=DpkgTimeouts(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
             log=log,
-            tell=tell,
-            stop=stop,
+            control=control,
         )
 
     @property
@@ -75,18 +73,18 @@ class AptEngine:
     @contextmanager
     def apt_daily_lock(self) -> Iterator[None]:
         """Keep apt's own daily jobs out for the block; one that runs is waited for."""
-        patience = self._patience()
+        waiter = self._lock_waiter()
         try:
-            with daily_lock.apt_daily_lock(patience):
-                self._daily = patience.wait
+            with daily_lock.apt_daily_lock(waiter):
+                self._daily = waiter.wait
                 yield
         finally:
-            self._daily = patience.wait
+            self._daily = waiter.wait
 
     def refresh(self) -> tuple[SourceError, ...]:
         """Fetch the lists; return what failed."""
         self._forget()
-        return refreshing.refresh(self._policy.apt.refresh_timeout, self._patience(), self._tell, self._stop)
+        return refreshing.refresh(self._policy.apt.refresh_timeout, self._lock_waiter(), self._control)
 
     def observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:
         """Open the lists anew and look at the packages."""
@@ -138,9 +136,8 @@ class AptEngine:
             self._marked_index(steps, scope),
             steps,
             ledger=self._ledger,
-            patience=self._patience(),
-            tell=self._tell,
-            stop=self._stop,
+            waiter=self._lock_waiter(),
+            control=self._control,
         )
         self._archives = done.archives
         return Download(failed=done.failed, downloaded_bytes=done.downloaded_bytes)
@@ -208,8 +205,8 @@ class AptEngine:
         """Return those that are not ours to touch: configuring Docker would restart its engine."""
         return {name for name in unfinished if veto(self._policy, name.split(":")[0]) is not None}
 
-    def _patience(self) -> LockWaiter:
-        return LockWaiter(self._policy.apt.lock_timeout, self._tell, self._stop)
+    def _lock_waiter(self) -> LockWaiter:
+        return LockWaiter(self._policy.apt.lock_timeout, self._control)
 
     def _require_index(self) -> PackageCache:
         if self._index is None:

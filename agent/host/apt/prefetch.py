@@ -20,7 +20,7 @@ from agent.core.model.plan import Step
 from agent.core.packages.changelog import source_version
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.policy.policy import Policy
-from agent.core.ports import Archive, ChangelogRequest, Progress, StopReason
+from agent.core.ports import Archive, ChangelogRequest, JobControl
 from agent.host.apt import download as fetching
 from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.cache import PackageCache
@@ -30,7 +30,7 @@ from agent.host.apt.resolve import find_version
 from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import LockWaiter, locked
 from agent.host.machine.disk import free_bytes
-from agent.host.process.deadline import stop_after
+from agent.host.process.deadline import with_time_limit
 from agent.host.process.idle import run_idle
 
 _LOCK_TIMEOUT = timedelta(seconds=5)
@@ -59,13 +59,12 @@ class _Item:
 class AptChangelogs:
     """Changelogs of pending updates, behind the port `agent.core.ports.Changelogs`."""
 
-    def __init__(self, policy: Policy, *, scratch: Path, tell: Progress, stop: StopReason) -> None:
+    def __init__(self, policy: Policy, *, scratch: Path, control: JobControl) -> None:
         """`scratch` is the directory for archives that are only read. Requires `cache.configure`."""
         self._origins = policy.security.origins
         self._timeout = policy.apt.refresh_timeout
         self._scratch = scratch
-        self._tell = tell
-        self._stop = stop
+        self._control = control
 
     def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
         """Return the archives that are not in apt's archive directory yet."""
@@ -76,10 +75,10 @@ class AptChangelogs:
         """Download and verify the steps' packages into apt's archive directory; return errors by package name."""
         index = PackageCache()
         allowed = index.allowed(self._origins)
-        patience = LockWaiter(_LOCK_TIMEOUT, self._tell, self._stop)
-        stop = stop_after(self._timeout, self._stop, _LATE)
+        waiter = LockWaiter(_LOCK_TIMEOUT, self._control)
+        control = with_time_limit(self._control, self._timeout, _LATE)
         fetching.mark_exactly(index, steps, allowed)
-        return fetching.fetch(index, steps, ledger=None, patience=patience, tell=self._tell, stop=stop).failed
+        return fetching.fetch(index, steps, ledger=None, waiter=waiter, control=control).failed
 
     def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
@@ -121,8 +120,8 @@ class AptChangelogs:
         if not items:
             yield []
             return
-        patience = LockWaiter(timedelta(), self._tell, self._stop)
-        with locked(f"{self._scratch}/lock", patience), libapt_errors("changelogs cannot be downloaded"):
+        waiter = LockWaiter(timedelta(), self._control)
+        with locked(f"{self._scratch}/lock", waiter), libapt_errors("changelogs cannot be downloaded"):
             try:
                 _make_download_directory(self._scratch / _PARTIAL)
                 yield self._download(items)
@@ -130,7 +129,7 @@ class AptChangelogs:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _download(self, items: Sequence[_Item]) -> list[_Item]:
-        fetcher = apt_pkg.Acquire(AcquireProgress(stop_after(self._timeout, self._stop, _LATE)))
+        fetcher = apt_pkg.Acquire(AcquireProgress(with_time_limit(self._control, self._timeout, _LATE)))
         left = min(_MAX_DOWNLOAD_BYTES, free_bytes(str(self._scratch)) // 2)
         requested: list[tuple[_Item, apt_pkg.AcquireFile]] = []
         for item in sorted(items, key=lambda one: one.size):
@@ -141,7 +140,7 @@ class AptChangelogs:
                     fetcher, item.uri, f"SHA256:{item.sha256}", item.size, name, name, destfile=item.path
                 )
                 requested.append((item, file))
-        self._tell(f"downloading {len(requested)} packages to read their changelogs")
+        self._control.progress(f"downloading {len(requested)} packages to read their changelogs")
         with suppress(SystemError):  # failures are read from the items
             fetcher.run()
         return [item for item, file in requested if file.complete and file.status == file.STAT_DONE]
@@ -149,16 +148,16 @@ class AptChangelogs:
     def _read(self, items: Sequence[_Item]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read in a child process; an archive that crashes it is skipped."""
         left = list(items)
-        stop = stop_after(_READING_TIME, self._stop, _LATE)
-        while left and not stop():
-            self._tell(f"reading the changelogs of {len(left)} packages")
+        control = with_time_limit(self._control, _READING_TIME, _LATE)
+        while left and not control.stop():
+            self._control.progress(f"reading the changelogs of {len(left)} packages")
             count = 0
-            with closing(run_idle(partial(_answers, left, items), stop=stop)) as answers:
+            with closing(run_idle(partial(_answers, left, items), control)) as answers:
                 for item, answer in zip(list(left), answers, strict=False):
                     count += 1
                     if "cves" in answer:
                         yield item.subject, _findings(answer)
-            if count < len(left) and not stop():
+            if count < len(left) and not control.stop():
                 yield left[count].subject, None
                 count += 1
             left = left[count:]

@@ -12,7 +12,7 @@ from datetime import timedelta
 import apt_pkg
 
 from agent.core.model.facts import SourceError, SourceFault
-from agent.core.ports import Progress, StopReason
+from agent.core.ports import JobControl
 from agent.errors import StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.errors import libapt_errors, plain_error
@@ -46,12 +46,11 @@ _PULSE_US = 250_000
 class _RefreshProgress(AcquireProgress):
     """Progress callbacks for a refresh: collects failures and enforces the deadline."""
 
-    def __init__(self, deadline: float, tell: Progress, stop: StopReason) -> None:
-        super().__init__(stop)
+    def __init__(self, deadline: float, control: JobControl) -> None:
+        super().__init__(control)
         self.failed: list[tuple[str, str]] = []
         self.timed_out = False
         self._deadline = deadline
-        self._tell = tell
 
     def media_change(self, medium: str, drive: str) -> bool:
         """Record the failure and return False: do not wait for a media change."""
@@ -60,11 +59,11 @@ class _RefreshProgress(AcquireProgress):
 
     def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
         """Report an unchanged list."""
-        self._tell(item.description)
+        self._control.progress(item.description)
 
     def fetch(self, item: apt_pkg.AcquireItemDesc) -> None:
         """Report a list that is being fetched."""
-        self._tell(item.description)
+        self._control.progress(item.description)
 
     def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
         """Record the item's error; items that were not needed have none."""
@@ -77,7 +76,7 @@ class _RefreshProgress(AcquireProgress):
         return not self.timed_out and super().pulse(owner)
 
 
-def refresh(timeout: timedelta, patience: LockWaiter, tell: Progress, stop: StopReason) -> tuple[SourceError, ...]:
+def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> tuple[SourceError, ...]:
     """Fetch the lists of every configured source; return errors, at most one per source.
 
     Raises:
@@ -86,19 +85,19 @@ def refresh(timeout: timedelta, patience: LockWaiter, tell: Progress, stop: Stop
         StoppedError: a stop was requested.
     """
     # libapt's ListUpdate takes the lock without waiting for it, so wait for it here and release it.
-    with locked(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", patience):
+    with locked(f"{apt_pkg.config.find_dir('Dir::State::Lists')}lock", waiter):
         pass
     sources = apt_pkg.SourceList()
     with libapt_errors("the package sources cannot be read"):
         sources.read_main_list()
         cache = _empty_cache()
     message = ""
-    progress = _RefreshProgress(time.monotonic() + timeout.total_seconds(), tell, stop)
+    progress = _RefreshProgress(time.monotonic() + timeout.total_seconds(), control)
     try:
         cache.update(progress, sources, _PULSE_US)
     except SystemError as error:
         message = plain_error(str(error))
-    if reason := stop():
+    if reason := control.stop():
         raise StoppedError(f"{reason}: stopped while fetching the package lists; the previous ones are kept")
     return tuple(_errors(progress, message, timeout, tuple(source.name for source in read_sources(sources))))
 

@@ -15,7 +15,7 @@ from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.plan import Step
 from agent.core.policy.origins import OriginPattern
-from agent.core.ports import Progress, StopReason
+from agent.core.ports import JobControl
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.download import mark_exactly
@@ -37,14 +37,12 @@ class Transactions:
         lock_timeout: timedelta,
         limits: DpkgTimeouts,
         log: Path,
-        tell: Progress,
-        stop: StopReason,
+        control: JobControl,
     ) -> None:
-        self._stop = stop
+        self._control = control
         self._lock_timeout = lock_timeout
         self._limits = limits
         self._log = log
-        self._tell = tell
         self.lock = LockWait()
         """Wait and hold times of the locks, summed over all transactions."""
 
@@ -105,7 +103,7 @@ class Transactions:
         return self._supervise(lambda channel: self._do_repair(channel, packages)).errors
 
     def _supervise(self, work: Callable[[ChildChannel], None]) -> ChildReport:
-        report = supervise(work, log=self._log, limits=self._limits, tell=self._tell, stop=self._stop)
+        report = supervise(work, log=self._log, limits=self._limits, control=self._control)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
             waited_s=round(self.lock.waited_s + float(waited or 0), 3),
@@ -124,19 +122,23 @@ class Transactions:
         self, channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
     ) -> None:
         """Execute the marks that `mark` sets; without `pending`, configure only the packages in `names` at the end."""
-        waiter = LockWaiter(self._lock_timeout, channel.progress, self._stop)
+        waiter = self._child_waiter(channel)
         with _recording_lock_times(channel, waiter) as locks_acquired:
             _lock(waiter)
             locks_acquired()
             _do_marked(channel, mark, names, pending=pending)
 
     def _do_repair(self, channel: ChildChannel, packages: Sequence[str] | None) -> None:
-        waiter = LockWaiter(self._lock_timeout, channel.progress, self._stop)
+        waiter = self._child_waiter(channel)
         frontend, database = dpkg_database.lock_files()
         with _recording_lock_times(channel, waiter) as locks_acquired, locked(frontend, waiter):
             waiter.wait_until_free((database,))
             locks_acquired()
             _configure(channel, packages)
+
+    def _child_waiter(self, channel: ChildChannel) -> LockWaiter:
+        """Return a waiter for the child, which reports through its channel; the parent sends the keep-alives."""
+        return LockWaiter(self._lock_timeout, JobControl(progress=channel.progress, stop=self._control.stop))
 
 
 def _do_marked(

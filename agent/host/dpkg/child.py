@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.core.ports import Progress, StopReason
+from agent.core.ports import JobControl, Progress
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.dpkg.environment import NONINTERACTIVE_ENV
 from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
@@ -72,8 +72,7 @@ def supervise(
     *,
     log: Path,
     limits: DpkgTimeouts,
-    tell: Progress,
-    stop: StopReason,
+    control: JobControl,
 ) -> ChildReport:
     """Run `work` in a child and wait for it. A stop request reaches it only while it waits for a lock."""
     reading, writing = os.pipe()
@@ -85,12 +84,12 @@ def supervise(
     report = ChildReport()
 
     def forward_stop() -> None:
-        if stop() and not report.locked:
+        if control.stop() and not report.locked:
             os.kill(child, signal.SIGTERM)
 
     try:
         watchdog = StallWatchdog(child, log, limits, report.errors)
-        abandoned = _read_messages(reading, watchdog, report, tell=tell, on_idle=forward_stop)
+        abandoned = _read_messages(reading, watchdog, report, control=control, on_idle=forward_stop)
     finally:
         os.close(reading)
     os.waitpid(child, os.WNOHANG if abandoned else 0)
@@ -122,12 +121,13 @@ def _run_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log:
 
 
 def _read_messages(
-    reading: int, watchdog: StallWatchdog, report: ChildReport, *, tell: Progress, on_idle: Callable[[], None]
+    reading: int, watchdog: StallWatchdog, report: ChildReport, *, control: JobControl, on_idle: Callable[[], None]
 ) -> bool:
     """Read the child's messages until it closes the pipe. Return True if it cannot be killed and is abandoned."""
     pending = b""
     while True:
         ready, _, _ = select.select([reading], [], [], _POLL_S)
+        control.alive()
         if not ready:
             on_idle()
             if watchdog.enforce():
@@ -139,11 +139,11 @@ def _read_messages(
         watchdog.output_seen()
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            if _handle_line(line.decode(errors="replace"), report, tell):
+            if _handle_line(line.decode(errors="replace"), report, control.progress):
                 watchdog.progress_seen()
 
 
-def _handle_line(line: str, report: ChildReport, tell: Progress) -> bool:
+def _handle_line(line: str, report: ChildReport, progress: Progress) -> bool:
     """Handle one line. Return True if it is a status line of dpkg or libapt, which proves progress."""
     status = _LIBAPT_STATUS.fullmatch(line)
     if status is not None:
@@ -151,7 +151,7 @@ def _handle_line(line: str, report: ChildReport, tell: Progress) -> bool:
         if kind == "pmerror":
             report.errors.setdefault(Path(package).name.split("_")[0], message)
         else:
-            tell(f"{float(percent):3.0f} % {message}")
+            progress(f"{float(percent):3.0f} % {message}")
         return True
     failed = _DPKG_ERROR.fullmatch(line)
     if failed is not None:
@@ -162,7 +162,7 @@ def _handle_line(line: str, report: ChildReport, tell: Progress) -> bool:
     with suppress(ValueError):
         document = json.loads(line)
         if "progress" in document:
-            tell(document["progress"])
+            progress(document["progress"])
         report.locked = report.locked or "locked" in document
         if "done" in document:
             report.values = document["done"]

@@ -1,12 +1,13 @@
-"""Adds a time limit to a stop callback."""
+"""Adds a time limit to a job's control."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
-from agent.core.ports import StopReason
+from agent.core.ports import JobControl
 
 
-def stop_after(limit: timedelta, stop: StopReason, late: str) -> StopReason:
-    """Return a callback that returns the reason of `stop`, or `late` once `limit` from now has passed."""
+def with_time_limit(control: JobControl, limit: timedelta, late: str) -> JobControl:
+    """Return a control whose stop reason is also `late` once `limit` from now has passed."""
     deadline = time.monotonic() + limit.total_seconds()
-    return lambda: stop() or (late if time.monotonic() > deadline else "")
+    return replace(control, stop=lambda: control.stop() or (late if time.monotonic() > deadline else ""))

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import psutil
 
-from agent.core.ports import StopReason
+from agent.core.ports import JobControl
 
 _LOWEST_NICE = 19
 _MEMORY_BYTES = 512 * 1024 * 1024
@@ -22,11 +22,11 @@ _POLL_S = 0.5
 
 
 def run_idle(
-    work: Callable[[], Iterator[dict[str, object]]], *, stop: StopReason
+    work: Callable[[], Iterator[dict[str, object]]], control: JobControl
 ) -> Generator[dict[str, object], None, None]:
     """Yield the documents that the work yields, as they arrive; fewer if the work fails or is stopped.
 
-    The child is killed when `stop` returns a reason, and when the generator is closed.
+    The child is killed when a stop is requested, and when the generator is closed.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -36,7 +36,8 @@ def run_idle(
     os.close(writing)
     try:
         pending = b""
-        while not stop():
+        while not control.stop():
+            control.alive()
             ready, _, _ = select.select([reading], [], [], _POLL_S)
             if not ready:
                 continue
