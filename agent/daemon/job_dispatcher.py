@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.clock import is_future
 from agent.core.job_kinds import SCHEDULED_JOBS, JobKind
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import SUCCESS_CODES, AgentError, ExitCode, RecordError
@@ -128,7 +129,7 @@ def _latest(recorded: JobAttempts, own: JobAttempts | None) -> JobAttempts:
     """Return the later of both; a record from the future, written while the clock was wrong, does not count."""
     if own is None or own.last is None or recorded.last is None:
         return own or recorded
-    return recorded if own.last < recorded.last < utc_now() else own
+    return recorded if own.last < recorded.last and not is_future(recorded.last, utc_now()) else own
 
 
 def _attempts(entry: JsonReader, *, alive: bool) -> JobAttempts:

@@ -1,8 +1,9 @@
-"""APScheduler as a small daemon can bear it: on one clock, UTC, and without the search for plugins.
+"""APScheduler for a small daemon: one time zone, UTC, and no search for plugins.
 
-It finds its plugins and its own version in the descriptions of the machine's Python packages, up to 3.9 by way of
-pkg_resources, a quarter of the daemon's memory, later by importlib.metadata, which brings the mail and zip libraries:
-all for names that are never asked for. Both get stand-ins that know of none, for as long as it is imported.
+APScheduler looks for its plugins and its own version in the metadata of the installed Python packages: up to 3.9
+through pkg_resources, a quarter of the daemon's memory, later through importlib.metadata, which brings the mail and
+zip libraries. None of those names is ever requested here. Both modules are replaced by stand-ins that know no package
+while APScheduler is imported, and only then: `tests/daemon/test_scheduler.py` checks that they are gone afterwards.
 """
 
 import sys
@@ -14,7 +15,7 @@ from agent.state.timestamps import utc_now
 
 
 class _NotFoundError(Exception):
-    """Stands in for what either module raises, which APScheduler takes for "a version of my own"."""
+    """Stands in for the exception of either module; APScheduler then uses a version number of its own."""
 
 
 def _not_found(_name: str) -> None:
@@ -54,42 +55,42 @@ for _name in _ABSENT:
     del sys.modules[_name]
 
 _ZONE = "UTC"
-"""As a name: before 3.9 it took zones of pytz alone, from 3.11 on it has none of them."""
+"""By name: up to 3.9 APScheduler accepts pytz zones only, from 3.11 on none of them."""
 
 
 class Scheduler:
-    """Threads that do work now and then."""
+    """Runs one tick at an interval, and other work once, each in threads."""
 
     def __init__(self) -> None:
-        """Make one that does nothing yet."""
-        # Two threads for what is done now and then, one for what is done once and takes its time.
+        """Create it stopped."""
+        # Two threads for ticks (see `every`), one for a job, which takes long.
         self._inner = BackgroundScheduler(timezone=_ZONE, executors={"default": ThreadPoolExecutor(3)})
-        self._at_it = Lock()
+        self._running = Lock()
 
     def every(self, seconds: float, work: Callable[[], None]) -> None:
-        """Do the work now, and again and again; where it was late, once and not once for each time."""
+        """Run the work now and at the interval; runs that were missed are run once, not once each."""
 
         def alone() -> None:
-            with self._at_it:
+            with self._running:
                 work()
 
         trigger = IntervalTrigger(seconds=seconds, timezone=_ZONE)
-        # Two, so that being hastened while it is at work is not forgotten: the second waits, and sees what is new.
+        # Two instances, so that `run_now` during a run is not lost: the second one waits, and sees what changed.
         options = {"coalesce": True, "max_instances": 2, "misfire_grace_time": None}
         self._inner.add_job(alone, trigger, id="tick", next_run_time=utc_now(), **options)
 
-    def hasten(self) -> None:
-        """Do what is done now and then at once, and go on from there."""
+    def run_now(self) -> None:
+        """Run the work of `every` at once; the interval counts from now."""
         self._inner.modify_job("tick", next_run_time=utc_now())
 
     def once(self, work: Callable[[], None]) -> None:
-        """Do the work now, beside all else."""
+        """Run the work now, beside the ticks."""
         self._inner.add_job(work, DateTrigger(timezone=_ZONE), misfire_grace_time=None)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         self._inner.start()
 
     def stop(self) -> None:
-        """Begin nothing more; what is being done is not waited for."""
+        """Start no more work; running work is not waited for."""
         self._inner.shutdown(wait=False)

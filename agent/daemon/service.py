@@ -1,8 +1,8 @@
-"""The daemon: knows when a job is due and asks the root half for it. It has no power and does no work of its own.
+"""The daemon: knows when a job is due and requests it from the worker. Unprivileged; does no work itself.
 
-Level-triggered: twice a minute it reads the record and the clock and decides anew. So a job that a killed daemon had
-asked for is found running, or ended, or cut off, and is never begun twice; a clock that leaps, a month without power
-and a changed configuration need no case of their own.
+Level-triggered: twice a minute it reads the record and the clock and decides from them alone. A job that a killed
+daemon had requested is found running, ended or interrupted, and is never started twice; a clock that jumps, a month
+without power and a changed configuration need no special case.
 """
 
 import signal
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.config.load import load
+from agent.core.clock import jumped
 from agent.core.job_kinds import JobKind
 from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.daemon.export_supervisor import ExportSupervisor
@@ -29,166 +30,165 @@ from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
 
 _TICK_S = 30.0
-"""How often it looks: what appears, such as the reboot flag, is noticed within this time."""
+"""A change on the machine, such as the reboot flag, is detected within this time."""
 _WATCHDOG_S = 60.0
-"""What the unit's WatchdogSec= is where systemd does not say."""
-_LEAP_S = 5.0
-"""A clock that went this much faster or slower than time did was set."""
+"""WatchdogSec= of the unit, for a start without systemd."""
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class Daemon:
-    """One daemon on one machine."""
+    """The daemon of this machine."""
 
     def __init__(self, config: Path | None, state_dir: str, run_dir: str) -> None:
         """Read the configuration.
 
         Raises:
             ConfigError: it is wrong.
-            HostError: the distribution is not known.
+            HostError: the distribution is unknown.
         """
         self._config = config
         self._store = Store(state_dir)
         self._policy, _ = load(config, read_distro())
         self._machine = machine_id()
-        self._liveness = DaemonStatusFile(run_dir, utc_now())
-        self._started = self._ticked = time.monotonic()
-        self._ahead_s = _ahead_s()
+        self._status_file = DaemonStatusFile(run_dir, utc_now())
+        self._started_s = self._ticked_s = time.monotonic()
+        self._clock_offset_s = _clock_offset_s()
         self._scheduler = Scheduler()
         self._dispatcher = JobDispatcher(self._store)
-        self._messenger = ExportSupervisor(config, self._store, run_dir)
-        self._reload = False
-        self._wrong = ""
-        self._said = ""
-        self._reboot = False
+        self._supervisor = ExportSupervisor(config, self._store, run_dir)
+        self._reload_requested = False
+        self._config_problem = ""
+        self._status = ""
+        self._reboot_required = False
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
 
         Raises:
-            BusyError: another daemon runs. HostError: there is no place to say so.
+            BusyError: another daemon runs. HostError: the run directory cannot be written.
         """
-        self._liveness.acquire()
-        # Blocked here and in every thread to come, and waited for below: no handler can come in between anything.
+        self._status_file.acquire()
+        # Blocked here and in every later thread, and received below: no handler interrupts anything.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         log.event("daemon.started", upgrade=self._policy.agent.upgrade)
         notify("READY=1")
         self._scheduler.every(_TICK_S, self._tick)
         self._scheduler.start()
-        self._wait_for_the_end()
-        notify("STOPPING=1", "STATUS=stopping; a job that is under way goes on by itself")
+        self._wait_for_stop()
+        notify("STOPPING=1", "STATUS=stopping; a running job continues by itself")
         log.event("daemon.stopped", job=self._dispatcher.job.value if self._dispatcher.job else None)
         self._scheduler.stop()
-        self._liveness.release()
+        self._status_file.release()
 
-    def _wait_for_the_end(self) -> None:
-        """Return at a signal to end; until then, pass on the wish to reload and tell systemd of a good life."""
+    def _wait_for_stop(self) -> None:
+        """Block until SIGTERM or SIGINT. Meanwhile handle SIGHUP (reload) and send watchdog keep-alives to systemd."""
         period_s = (watchdog_s() or _WATCHDOG_S) / 3
         while True:
-            got = signal.sigtimedwait(_SIGNALS, period_s)
-            if got is not None and got.si_signo != signal.SIGHUP:
+            received = signal.sigtimedwait(_SIGNALS, period_s)
+            if received is not None and received.si_signo != signal.SIGHUP:
                 return
-            leapt = self._leapt()
-            if leapt:
+            clock_jumped = self._clock_jumped()
+            if clock_jumped:
                 log.event("clock.leapt", now=format_human(utc_now()))
-            self._reload = self._reload or got is not None
-            if got is not None or leapt:  # the scheduler goes by the clock, and would wait for a time that was
-                self._scheduler.hasten()
-            if time.monotonic() - self._ticked < STALL_TIMEOUT_S and not self._dispatcher.stalled:
+            self._reload_requested = self._reload_requested or received is not None
+            if received is not None or clock_jumped:  # the scheduler would wait for a time of the old clock
+                self._scheduler.run_now()
+            if time.monotonic() - self._ticked_s < STALL_TIMEOUT_S and not self._dispatcher.stalled:
                 notify("WATCHDOG=1")
 
-    def _leapt(self) -> bool:
-        """Whether the clock was set since this was last asked, or since before anything was to be done by it."""
-        before_s, self._ahead_s = self._ahead_s, _ahead_s()
-        return abs(self._ahead_s - before_s) > _LEAP_S
+    def _clock_jumped(self) -> bool:
+        """Return whether the wall clock was stepped since the last call."""
+        before_s, self._clock_offset_s = self._clock_offset_s, _clock_offset_s()
+        return jumped(before_s, self._clock_offset_s)
 
     def _tick(self) -> None:
-        """Look once; a bug in it is told, and ends in the watchdog's hands if it stays."""
+        """Run one tick. Exceptions are logged; if ticks keep failing, the systemd watchdog restarts the daemon."""
         try:
-            self._look()
-            self._ticked = time.monotonic()
+            self._run_tick()
+            self._ticked_s = time.monotonic()
         except Exception:  # noqa: BLE001 - the daemon's loop
             log.exception("daemon.bug")
 
-    def _look(self) -> None:
-        if self._reload:
-            self._reload = False
-            self._reconfigure()
+    def _run_tick(self) -> None:
+        if self._reload_requested:
+            self._reload_requested = False
+            self._reload()
         now = utc_now()
-        self._watch_reboot()
-        seen = self._dispatcher.load_status()
-        due = next_runs(self._policy.agent, seen.attempts, self._host(now, seen.known_since), now)
+        self._check_reboot_flag()
+        jobs = self._dispatcher.load_status()
+        due = next_runs(self._policy.agent, jobs.attempts, self._schedule_context(now, jobs.known_since), now)
         first = min(due, key=lambda job: due[job])
-        waiting = ""
+        delayed = ""
         if due[first] <= now and self._dispatcher.job is None:
-            waiting = self._why_wait()
-            if not waiting:
+            delayed = self._reason_to_delay()
+            if not delayed:
                 self._dispatcher.start(first)
                 self._scheduler.once(self._dispatcher.run)
-        self._say(due, now, waiting, self._problems(seen, now))
-        up_since = now - timedelta(seconds=time.monotonic() - self._started)
-        self._messenger.look(self._policy, self._machine, now, up_since)
+        self._publish(due, now, delayed, self._problems(jobs, now))
+        up_since = now - timedelta(seconds=time.monotonic() - self._started_s)
+        self._supervisor.look(self._policy, self._machine, now, up_since)
 
-    def _why_wait(self) -> str:
-        """Say why a job that is due does not begin now; empty if it does."""
+    def _reason_to_delay(self) -> str:
+        """Return why a job that is due does not start now; empty if it does."""
         if self._store.worker_pid() is not None:
             return describe_running(self._store)
         return "waiting for cloud-init to end" if is_cloud_init_running() else ""
 
-    def _reconfigure(self) -> None:
+    def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             self._policy, _ = load(self._config, read_distro())
-            self._wrong = ""
+            self._config_problem = ""
             log.event("config.reloaded")
         except AgentError as error:
-            self._wrong = f"the new configuration is wrong, the old one stays: {error}"
+            self._config_problem = f"the new configuration is wrong, the old one stays: {error}"
             log.event("config.refused", error=str(error))
         notify("READY=1")
 
-    def _host(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
-        up = timedelta(seconds=time.monotonic() - self._started)
+    def _schedule_context(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
+        up = timedelta(seconds=time.monotonic() - self._started_s)
         boot = now - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
         return ScheduleContext(
             machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since, booted_at=boot
         )
 
-    def _problems(self, seen: JobsOverview, now: datetime) -> list[str]:
-        """Say what a person should know of: it does not get better by itself."""
-        problems = [self._wrong] if self._wrong else []
-        problems += self._dispatcher.problems(seen)
+    def _problems(self, jobs: JobsOverview, now: datetime) -> list[str]:
+        """Return what needs a person, because it does not resolve by itself."""
+        problems = [self._config_problem] if self._config_problem else []
+        problems += self._dispatcher.problems(jobs)
         limits = self._policy.apt.run_timeout + self._policy.apt.package_timeout
-        if seen.running is not None and now - seen.running[1] > limits:
-            name, since = seen.running
+        if jobs.running is not None and now - jobs.running[1] > limits:
+            name, since = jobs.running
             problems.append(
-                f"the {name} that began {format_human(since)} is at work for longer than apt.run_timeout and "
+                f"the {name} started {format_human(since)} runs for longer than apt.run_timeout and "
                 "apt.package_timeout allow: `systemctl status 'maestro-agent-worker@*'`"
             )
         return problems
 
-    def _watch_reboot(self) -> None:
+    def _check_reboot_flag(self) -> None:
         try:
             flag = read_flag()
-        except OSError:  # `status` tells of that
+        except OSError:  # `status` reports it
             return
-        if (flag is not None) is not self._reboot:
-            self._reboot = flag is not None
+        if (flag is not None) is not self._reboot_required:
+            self._reboot_required = flag is not None
             log.event("reboot.required" if flag else "reboot.cleared", packages=list(flag[0]) if flag else [])
 
-    def _say(self, due: dict[JobKind, datetime], now: datetime, waiting: str, problems: list[str]) -> None:
+    def _publish(self, due: dict[JobKind, datetime], now: datetime, delayed: str, problems: list[str]) -> None:
+        """Write the status file and, if it changed, send systemd the status line."""
         job = self._dispatcher.job
         if job is not None:
             doing = f"{job.value}: {self._dispatcher.progress}"
         else:
             order = sorted(due, key=lambda job: due[job])
-            doing = waiting or ", ".join(f"next {job.value} {format_human(max(due[job], now))}" for job in order)
-        words = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot else [])])
-        self._liveness.publish(now, {job.value: at for job, at in due.items()}, doing, problems)
-        if words != self._said:
-            self._said = words
-            notify(f"STATUS={words}")
+            doing = delayed or ", ".join(f"next {job.value} {format_human(max(due[job], now))}" for job in order)
+        status = "; ".join([doing, *problems, *(["a reboot is required"] if self._reboot_required else [])])
+        self._status_file.publish(now, {job.value: at for job, at in due.items()}, doing, problems)
+        if status != self._status:
+            self._status = status
+            notify(f"STATUS={status}")
 
 
-def _ahead_s() -> float:
-    """Return how far the clock is ahead of the time that passes: it changes only where the clock is set."""
+def _clock_offset_s() -> float:
+    """Return wall clock minus monotonic clock: it changes only if the wall clock is set."""
     return time.time() - time.monotonic()

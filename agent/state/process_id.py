@@ -1,38 +1,38 @@
-"""Marks a process, so that any other, of any user, can tell later whether that very one still lives. Light.
+"""Identifies a process so that any other process, of any user, can check later whether it is still alive. Light.
 
-A lock would say the same, but whoever may ask about a lock of fcntl(2) may also take it, and so keep its owner out.
+A lock could show the same, but whoever may query an fcntl(2) lock may also take it, and so lock its owner out.
 """
 
 import os
 import time
 from contextlib import suppress
 
-_CLOCK_SLACK_S = 120
-"""How far the clock may have been set since, where nothing but the number says that a process is the same."""
+from agent.core.clock import BOOT_TIME_TOLERANCE
 
 
 def own_process_id() -> str:
-    """Return this process's mark: its number, when it began, for numbers are used again, and when the machine did."""
+    """Return "PID START BOOT": pids are reused, so with start time (ticks) and boot time (seconds since 1970)."""
     return f"{os.getpid()} {_started_ticks(os.getpid())} {_boot_time_s():.0f}"
 
 
-def alive_pid(mark: str) -> int | None:
-    """Return the number of the marked process; None where it has ended, or the text is no mark."""
-    number, _, rest = mark.strip().partition(" ")
-    began, _, booted = rest.partition(" ")
+def alive_pid(process_id: str) -> int | None:
+    """Return the process's pid; None if it has ended or the text is malformed."""
+    number, _, rest = process_id.strip().partition(" ")
+    started, _, booted = rest.partition(" ")
     if not number.isdecimal() or not booted.isdecimal() or int(number) < 1:
         return None
     pid = int(number)
     found = _started_ticks(pid)
     if found is None:
-        return pid if _is_hidden(pid) and abs(_boot_time_s() - int(booted)) < _CLOCK_SLACK_S else None
-    return pid if found == began else None
+        same_boot = abs(_boot_time_s() - int(booted)) < BOOT_TIME_TOLERANCE.total_seconds()
+        return pid if _is_hidden(pid) and same_boot else None
+    return pid if found == started else None
 
 
 def _started_ticks(pid: int) -> str | None:
-    """Return when a process began, in ticks since the machine booted (proc(5)).
+    """Return when a process started, in ticks since boot (proc(5)).
 
-    It is empty for one that is dead and still listed, and None where none can be seen.
+    Empty for a zombie; None if /proc shows no such process.
     """
     with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
         state, *fields = file.read().rpartition(b")")[2].split()
@@ -41,12 +41,12 @@ def _started_ticks(pid: int) -> str | None:
 
 
 def _boot_time_s() -> float:
-    """Return when the machine booted by its clock, in seconds since 1970; where that was set since, another moment."""
+    """Return the boot time in seconds since 1970, by the current wall clock: it moves when the clock is set."""
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether there is such a process after all: /proc may be mounted so as to show one's own alone (hidepid)."""
+    """Whether the process exists although /proc does not show it: hidepid shows only one's own processes."""
     try:
         os.kill(pid, 0)
     except PermissionError:

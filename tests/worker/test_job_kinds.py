@@ -24,8 +24,22 @@ def test_a_job_is_found_by_its_name_and_names_its_document(kind: JobKind) -> Non
     assert kind.document.startswith("maestro.")
 
 
-def test_the_traits_of_the_jobs() -> None:
-    assert SCHEDULED_JOBS == RECORDED_JOBS == (JobKind.CHECK, JobKind.UPGRADE)
-    assert [kind for kind in JobKind if kind.over_socket] == [JobKind.CHECK, JobKind.UPGRADE]
-    assert [kind for kind in JobKind if kind.in_history] == [JobKind.UPGRADE]
-    assert [kind for kind in JobKind if kind.needs_root(refresh=False)] == [JobKind.UPGRADE]
+@pytest.mark.parametrize(
+    ("kind", "traits"),
+    [
+        (JobKind.CHECK, {"scheduled", "over_socket", "root_to_refresh"}),
+        (JobKind.UPGRADE, {"scheduled", "over_socket", "in_history", "root", "root_to_refresh"}),
+        (JobKind.EXPLAIN, set()),
+    ],
+)
+def test_the_traits_of_a_job(kind: JobKind, traits: set[str]) -> None:
+    found = {
+        "scheduled": kind in SCHEDULED_JOBS,
+        "over_socket": kind.over_socket,
+        "in_history": kind.in_history,
+        "root": kind.needs_root(refresh=False),
+        "root_to_refresh": kind.needs_root(refresh=True),
+    }
+
+    assert {name for name, holds in found.items() if holds} == traits
+    assert (kind in RECORDED_JOBS) is kind.needs_root(refresh=True)

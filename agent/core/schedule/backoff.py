@@ -52,8 +52,13 @@ def backoff_delay(failures: int, chance: float, told: timedelta | None = None) -
     the other side says how long (`Retry-After`), not shorter than that, and spread over half as long again, or five
     minutes: a date is the same moment for a whole fleet.
     """
-    bound = min(_FIRST * (1 << min(max(failures, 1) - 1, 16)), LONGEST)
+    bound = doubling_bound(_FIRST, failures, LONGEST)
     if told is None:
         return bound * chance
     least = min(max(told, timedelta(0)), _LONGEST_TOLD)
     return least + max(bound, least / 2, _SPREAD) * chance
+
+
+def doubling_bound(first: timedelta, failures: int, longest: timedelta) -> timedelta:
+    """Return the delay before jitter after so many failures in a row: `first`, doubled by each, up to `longest`."""
+    return min(first * (1 << min(max(failures, 1) - 1, 16)), longest)

@@ -7,11 +7,10 @@ answer) would bring all machines at once. Slots are splayed by machine; what is 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agent.core.clock import EXPORT_ATTEMPT_TOLERANCE, MAX_EXPORT_WAIT, is_future
 from agent.core.schedule.backoff import LONGEST, ResponseClass, backoff_delay
 from agent.core.schedule.slots import Interval
 
-_PLAUSIBLE = timedelta(hours=2)
-"""No wait is as long; one that is was written under a clock that was wrong."""
 _MINUTE = timedelta(minutes=1)
 
 
@@ -35,9 +34,9 @@ def next_export_at(
     `up_since` is when this machine began to be able to: after a power cut a whole fleet has missed its slots, and waits
     for the next ones. `changed` says that there is something new to tell, which need not wait for a slot.
     """
-    if pulse.last is not None and pulse.last > now + _MINUTE:
+    if pulse.last is not None and is_future(pulse.last, now, EXPORT_ATTEMPT_TOLERANCE):
         pulse = ExportState()  # the clock was set back: what was written before it says nothing of now
-    if pulse.not_before is not None and pulse.not_before <= now + _PLAUSIBLE:
+    if pulse.not_before is not None and not is_future(pulse.not_before, now, MAX_EXPORT_WAIT):
         if now < pulse.not_before:
             return pulse.not_before
         if pulse.last is not None and pulse.last <= pulse.not_before:

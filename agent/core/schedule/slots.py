@@ -1,36 +1,38 @@
-"""When a job is due: a daily time with a splay of the machine's own, an interval, and what missed or failed runs mean.
+"""When a job is due: a daily time with a per-machine offset, or an interval; catch-up runs and retries after failures.
 
-Pure: "now" and the time zone are values, and so is whatever tells one machine from another. Level-triggered: the
-answer follows from what was last attempted, so that a clock that jumps, a month without power or a restarted
-daemon are ordinary cases. Nothing is due twice for one slot, and a slot that was missed is made up for once.
+Pure: "now", the time zone and the machine's id are arguments. Level-triggered: the answer follows from the last
+attempt, so a clock that jumps, a month without power and a restarted daemon are ordinary cases. A slot is due once at
+most; a missed one gets one catch-up run.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 
-_RETRY_FIRST = timedelta(minutes=5)
-_RETRY_LONGEST = timedelta(hours=4)
-_SETTLED = timedelta(minutes=5)
-"""What a machine that has just booted is left in peace for at least, before a missed job is made up for."""
-_FIRST = timedelta(seconds=15)
-"""How soon a job that was never attempted, and need not wait for its time, is due."""
-_CLOCK_SLACK = timedelta(hours=1)
+from agent.core.clock import JOB_ATTEMPT_TOLERANCE, is_future
+from agent.core.schedule.backoff import doubling_bound
+
+_FIRST_RETRY = timedelta(minutes=5)
+_MAX_RETRY = timedelta(hours=4)
+_BOOT_GRACE = timedelta(minutes=5)
+"""Shortest time between boot and a catch-up run."""
+_FIRST_RUN = timedelta(seconds=15)
+"""Shortest time until a job that was never attempted, and need not wait for its slot."""
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daily:
-    """Once a day at a local time, later by a part of the splay that is the machine's own."""
+    """Once a day at a local time, plus this machine's part of the splay."""
 
     at: time
     splay: timedelta
     zone: tzinfo
     share: float
-    """This machine's part of the splay, 0 up to 1 (`stable_fraction`)."""
+    """This machine's fraction of the splay, in [0, 1) (`stable_fraction`)."""
 
     def slot(self, day: date) -> datetime:
-        """Return the one moment (UTC) of that local day; a time that the clocks leap over comes an hour later."""
+        """Return the slot of that local day, in UTC; a local time that daylight saving skips comes an hour later."""
         local = datetime.combine(day, self.at, self.zone)
         return local.astimezone(timezone.utc) + self.splay * self.share
 
@@ -48,7 +50,7 @@ class Daily:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """At a fixed interval of UTC, shifted by a part of it that is the machine's own."""
+    """At a fixed interval of UTC, plus this machine's part of it."""
 
     interval: timedelta
     share: float
@@ -65,16 +67,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAttempts:
-    """What is remembered of a job's runs."""
+    """The recorded attempts of one job."""
 
     last: datetime | None = None
-    """When the last attempt ended, or began where it has not ended."""
+    """End of the last attempt, or its start if it has not ended."""
     failures: int = 0
-    """How many attempts in a row failed, the last one among them."""
+    """Failed attempts in a row, the last one included."""
 
 
 def stable_fraction(machine: str, purpose: str) -> float:
-    """Return a number from 0 up to 1 that is always the same for a machine and purpose, and uniform over machines."""
+    """Return a number in [0, 1), always the same for a machine and purpose, uniform over machines."""
     digest = hashlib.sha256(f"{purpose}\n{machine}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / (1 << 56)
 
@@ -82,16 +84,16 @@ def stable_fraction(machine: str, purpose: str) -> float:
 def next_run_at(
     slots: Daily | Interval, attempts: JobAttempts, *, now: datetime, up_since: datetime, share: float, at_first: bool
 ) -> datetime:
-    """Return when the job is next to begin; a moment that is not after now means at once.
+    """Return when the job starts next; a time that is not after now means at once.
 
-    `up_since` is when this machine, or the daemon on it, began to be able to run jobs. `at_first` makes a job that
-    was never attempted due soon, where otherwise it waits for its next slot.
+    `up_since` is when the daemon started, so jobs could run from then on. With `at_first` a job that was never
+    attempted is due soon; otherwise it waits for its next slot.
     """
     last, slot, settled = attempts.last, slots.last(now), boot_grace_ends_at(up_since, share)
     if last is None:
-        return up_since + _FIRST * (1 + 3 * share) if at_first else max(slots.next(up_since), slot)
-    if last > now + _CLOCK_SLACK:
-        return settled  # the clock was ahead then: what it said is no reason to wait for it to come true
+        return up_since + _FIRST_RUN * (1 + 3 * share) if at_first else max(slots.next(up_since), slot)
+    if is_future(last, now, JOB_ATTEMPT_TOLERANCE):
+        return settled  # recorded while the clock was ahead: do not wait until the clock is there again
     if last < slot:
         return slot if slot >= up_since else max(slot, settled)
     if attempts.failures:
@@ -100,11 +102,10 @@ def next_run_at(
 
 
 def boot_grace_ends_at(up_since: datetime, share: float) -> datetime:
-    """Return when a machine that is up since then has been left in peace for long enough, spread over machines."""
-    return up_since + _SETTLED * (1 + share)
+    """Return when catch-up runs may start on a machine that is up since then, spread over machines."""
+    return up_since + _BOOT_GRACE * (1 + share)
 
 
 def retry_delay(failures: int, share: float) -> timedelta:
-    """Return how long to wait after so many failures in a row: doubling, at most four hours, spread over machines."""
-    longest = min(_RETRY_FIRST * (1 << min(failures - 1, 16)), _RETRY_LONGEST)
-    return longest * (0.75 + share / 2)
+    """Return the delay after so many failures in a row: 5 min, doubling up to 4 h, spread over machines by ±25 %."""
+    return doubling_bound(_FIRST_RETRY, failures, _MAX_RETRY) * (0.75 + share / 2)

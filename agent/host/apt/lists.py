@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from agent.core.clock import RECORD_TOLERANCE, is_future
 from agent.core.model.facts import Lists, ListsState, SourceError, SourceFault
 from agent.core.policy.origins import OriginPattern
 from agent.core.ports import RefreshResult
@@ -14,7 +15,6 @@ from agent.host.apt.sources import Source, read_sources
 
 _SUCCESS_STAMP = Path("/var/lib/apt/periodic/update-success-stamp")
 """Touched by Ubuntu's apt hook (update-notifier-common) after each successful `apt-get update`."""
-_CLOCK_SLACK = timedelta(minutes=5)
 
 
 def assess(
@@ -40,7 +40,7 @@ def assess(
             errors.append(_no_security_source())
         return Lists(state=ListsState.NEVER, updated_at=None, errors=tuple(errors))
     updated_at = refreshed.verified_at or _last_update(security)
-    if updated_at is not None and updated_at > now + _CLOCK_SLACK:
+    if updated_at is not None and is_future(updated_at, now, RECORD_TOLERANCE):
         updated_at = None  # the clock was wrong, then or now
     current = updated_at is not None and now - updated_at <= max_age
     # An error that matches no configured source might belong to a security source.

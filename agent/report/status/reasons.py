@@ -1,13 +1,13 @@
 """Why a machine is not healthy: what makes its state unknown, and what asks for attention. Pure and light."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from agent.core.clock import RECORD_TOLERANCE, is_future
 from agent.report.status.observed import DaemonView, Observed, RunningJob
 from agent.state.timestamps import format_age, format_human
 from agent.state.views import JobView, PlanView, RunView, StateView
 
-_CLOCK_SLACK = timedelta(minutes=5)
 _RESULTS = {"failed": "failed", "interrupted": "was interrupted", "busy": "found the package manager busy"}
 
 
@@ -68,7 +68,7 @@ def _stale(state: StateView, now: datetime) -> list[str]:
     lists = state.plan.lists
     if lists.state == "never":
         return ["; ".join(error.detail for error in lists.errors) or "the package lists were never fetched"]
-    if state.generated_at > now + _CLOCK_SLACK:
+    if is_future(state.generated_at, now, RECORD_TOLERANCE):
         return ["the record is from the future: is the clock right? `maestro-agent check` makes a new one"]
     if lists.state == "stale" or state.fresh_until < now:
         since = f"last verified {format_age(lists.updated_at, now)}" if lists.updated_at else "never verified"

@@ -1,4 +1,4 @@
-"""Which job the daemon asks for, and when."""
+"""Which job is due, and when."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -11,7 +11,7 @@ from tests.core import given
 
 UTC = timezone.utc
 POLICY = given.policy().agent
-"""A check each six hours, an upgrade at four o'clock with a splay of two hours."""
+"""A check every six hours, an upgrade at four o'clock with a splay of two hours."""
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 HOST = ScheduleContext(machine="a", zone=UTC, up_since=NOW - timedelta(days=30))
 
@@ -20,7 +20,7 @@ def ago(hours: float, failures: int = 0) -> JobAttempts:
     return JobAttempts(last=NOW - timedelta(hours=hours), failures=failures)
 
 
-def test_a_new_machine_is_looked_at_within_a_minute_and_upgraded_in_its_window() -> None:
+def test_a_new_machine_is_checked_within_a_minute_and_upgraded_in_its_window() -> None:
     booted = replace(HOST, up_since=NOW)
 
     found = next_runs(POLICY, {}, booted, NOW)
@@ -29,23 +29,23 @@ def test_a_new_machine_is_looked_at_within_a_minute_and_upgraded_in_its_window()
     assert datetime(2026, 3, 6, 4, tzinfo=UTC) <= found[JobKind.UPGRADE] < datetime(2026, 3, 6, 6, tzinfo=UTC)
 
 
-def test_where_no_upgrade_is_wanted_none_is_ever_due() -> None:
+def test_a_disabled_upgrade_is_never_due() -> None:
     assert set(next_runs(replace(POLICY, upgrade=False), {}, HOST, NOW)) == {JobKind.CHECK}
 
 
-def test_an_upgrade_that_ended_counts_as_a_check() -> None:
+def test_a_successful_upgrade_counts_as_a_check() -> None:
     just_upgraded = {JobKind.UPGRADE: ago(0), JobKind.CHECK: ago(30)}
 
     assert NOW < next_runs(POLICY, just_upgraded, HOST, NOW)[JobKind.CHECK] <= NOW + timedelta(hours=6)
 
 
-def test_an_upgrade_that_failed_is_no_check() -> None:
+def test_a_failed_upgrade_does_not_count_as_a_check() -> None:
     failed = {JobKind.UPGRADE: ago(0, failures=1), JobKind.CHECK: ago(30)}
 
     assert next_runs(POLICY, failed, HOST, NOW)[JobKind.CHECK] <= NOW
 
 
-def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_more_rarely() -> None:
+def test_a_failed_upgrade_is_retried_the_same_day_with_a_growing_delay() -> None:
     waits = [
         next_runs(POLICY, {JobKind.UPGRADE: ago(0, failures)}, HOST, NOW)[JobKind.UPGRADE] - NOW
         for failures in (1, 2, 3, 4)
@@ -55,7 +55,7 @@ def test_an_upgrade_that_failed_is_tried_again_long_before_tomorrow_and_ever_mor
     assert [round(later / sooner, 6) for sooner, later in pairwise(waits)] == [2, 2, 2]
 
 
-def test_where_both_are_due_the_upgrade_goes_first() -> None:
+def test_the_upgrade_goes_first_if_both_are_due() -> None:
     long_off = {JobKind.UPGRADE: ago(900), JobKind.CHECK: ago(900)}
 
     found = next_runs(POLICY, long_off, HOST, NOW)
@@ -64,7 +64,7 @@ def test_where_both_are_due_the_upgrade_goes_first() -> None:
     assert max(found.values()) <= NOW
 
 
-def test_a_machine_that_was_off_for_a_month_is_left_in_peace_until_it_has_settled() -> None:
+def test_a_machine_that_was_off_for_a_month_gets_its_boot_grace() -> None:
     booted = replace(HOST, up_since=NOW)
     long_off = {JobKind.UPGRADE: ago(720), JobKind.CHECK: ago(720)}
 
@@ -73,7 +73,7 @@ def test_a_machine_that_was_off_for_a_month_is_left_in_peace_until_it_has_settle
     assert all(NOW + timedelta(minutes=5) <= at <= NOW + timedelta(minutes=10) for at in found.values())
 
 
-def test_a_machine_that_is_off_at_night_is_upgraded_all_the_same() -> None:
+def test_a_machine_that_is_off_at_night_gets_a_catch_up_upgrade() -> None:
     first = datetime(2026, 3, 5, 9, tzinfo=UTC)
     next_morning = first + timedelta(days=1)
     booted = replace(HOST, up_since=next_morning, known_since=first)
@@ -83,7 +83,7 @@ def test_a_machine_that_is_off_at_night_is_upgraded_all_the_same() -> None:
     assert next_morning + timedelta(minutes=5) <= due <= next_morning + timedelta(minutes=10)
 
 
-def test_a_machine_that_became_known_before_its_window_is_upgraded_in_it() -> None:
+def test_a_machine_installed_before_its_window_is_upgraded_in_it() -> None:
     known = datetime(2026, 3, 5, 3, 50, tzinfo=UTC)
     host = replace(HOST, up_since=known, known_since=known)
     slot = next_runs(POLICY, {}, host, known)[JobKind.UPGRADE]
@@ -92,7 +92,7 @@ def test_a_machine_that_became_known_before_its_window_is_upgraded_in_it() -> No
     assert next_runs(POLICY, {}, host, slot + timedelta(minutes=1))[JobKind.UPGRADE] == slot
 
 
-def test_a_clock_that_was_ahead_makes_no_upgrade_due_before_the_machine_has_settled() -> None:
+def test_a_clock_that_was_ahead_makes_no_upgrade_due_during_the_boot_grace() -> None:
     booted = replace(HOST, up_since=NOW)
 
     due = next_runs(POLICY, {JobKind.UPGRADE: JobAttempts(last=NOW + timedelta(days=400))}, booted, NOW)[
@@ -102,7 +102,7 @@ def test_a_clock_that_was_ahead_makes_no_upgrade_due_before_the_machine_has_sett
     assert NOW + timedelta(minutes=5) <= due <= NOW + timedelta(minutes=10)
 
 
-def test_a_machine_that_was_booted_since_the_last_look_is_looked_at_once_it_has_settled() -> None:
+def test_a_machine_booted_since_the_last_check_is_checked_after_the_boot_grace() -> None:
     booted = replace(HOST, up_since=NOW - timedelta(minutes=1), booted_at=NOW - timedelta(minutes=2))
     seen = {JobKind.UPGRADE: ago(2), JobKind.CHECK: ago(0.1)}
 
@@ -116,13 +116,13 @@ def test_a_machine_that_was_booted_since_the_last_look_is_looked_at_once_it_has_
     )
 
 
-def test_a_look_that_is_due_sooner_than_the_machine_settles_stays_due() -> None:
+def test_a_check_that_is_already_due_does_not_wait_for_the_boot_grace() -> None:
     booted = replace(HOST, booted_at=NOW - timedelta(minutes=2))
 
     assert next_runs(POLICY, {JobKind.UPGRADE: ago(2), JobKind.CHECK: ago(30)}, booted, NOW)[JobKind.CHECK] <= NOW
 
 
-def test_an_upgrade_that_ended_since_the_boot_was_a_look() -> None:
+def test_an_upgrade_since_the_boot_counts_as_a_check() -> None:
     booted = replace(HOST, up_since=NOW - timedelta(hours=1), booted_at=NOW - timedelta(hours=1))
     seen = {JobKind.UPGRADE: ago(0), JobKind.CHECK: ago(2)}
 
