@@ -1,8 +1,8 @@
-"""Measures the agent against its peers and a floor in one run, as ratios: `make bench` (root; tens of minutes).
+"""Benchmarks the agent against its peers and a baseline in one run, as ratios: `make bench` (root; tens of minutes).
 
-Everything runs on throwaway machines, whose sources are the distribution's own, some 60,000 packages; the machine of
-`idle` is booted and has hardly any. Commands are timed in turn, round by round, so that whatever else the computer does
-hits all of them alike; figures are medians. `python3 -m benchmarks planning upgrade` measures just those parts.
+Everything runs on throwaway machines with the distribution's own sources, some 60,000 packages; the machine of `idle`
+is booted and has very few. Commands are timed alternately, round by round, so that other load affects all of them
+equally; figures are medians. `python3 -m benchmarks planning upgrade` measures those parts only.
 """
 
 import argparse
@@ -25,25 +25,25 @@ PARTS = {
     "before": before.before,
 }
 ALONE = {"wire": wire.wire, "endpoint": reports.endpoint, "processes": processes.processes, "fleet": fleet.fleet}
-"""What needs no machine."""
+"""Parts that need no machine."""
 
 
 def main() -> int:
-    """Run the parts that were named, or all, on every release; tell all aims once more at the end."""
+    """Run the given parts, or all, on every release; print all targets again at the end."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("part", nargs="*", help=f"what to measure: {', '.join([*PARTS, *ALONE])}; all if none is named")
-    parser.add_argument("--rounds", type=int, default=3, help="how often ours and apt-get upgrade (default: 3)")
+    parser.add_argument("part", nargs="*", help=f"what to measure: {', '.join([*PARTS, *ALONE])}; default: all")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each upgrade (default: 3)")
     parser.add_argument(
-        "--no-peer", action="store_true", help="upgrade without unattended-upgrade, which takes minutes"
+        "--no-peer", action="store_true", help="skip unattended-upgrade's own upgrade, which takes minutes"
     )
     parser.add_argument(
-        "--idle-minutes", type=float, default=10, help="how long the idle daemon is watched (default: 10)"
+        "--idle-minutes", type=float, default=10, help="how long the idle daemon is measured (default: 10)"
     )
     arguments = parser.parse_args()
     parts = arguments.part or [*ALONE, *PARTS]
     if unknown := set(parts) - {*PARTS, *ALONE}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave no machine behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no machine is left running
     aims = Aims()
     started = time.monotonic()
     try:
@@ -56,8 +56,8 @@ def main() -> int:
         print("\nstopped")
         return 1
     finally:
-        print(f"\n== all aims, after {(time.monotonic() - started) / 60:.0f} minutes")
-        print("\n".join(aims.told))
+        print(f"\n== all targets, after {(time.monotonic() - started) / 60:.0f} minutes")
+        print("\n".join(aims.lines))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Tables of figures, and the aims that they are held against."""
+"""Tables of figures, and the targets that they are compared with."""
 
 from dataclasses import dataclass, field
 from statistics import median
@@ -6,7 +6,7 @@ from statistics import median
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """What one command took: wall and processor seconds of every round, largest memory in KiB (0: not taken)."""
+    """Cost of one command: wall and CPU seconds of every round, peak memory in KiB (0: not measured)."""
 
     command: str
     seconds: tuple[float, ...]
@@ -15,7 +15,7 @@ class Figure:
 
     @property
     def median_s(self) -> float:
-        """The middle of the rounds."""
+        """The median of the rounds."""
         return median(self.seconds)
 
     @property
@@ -26,41 +26,41 @@ class Figure:
 
 @dataclass(kw_only=True)
 class Aims:
-    """What was aimed at and what came of it, told at once and again at the end."""
+    """Targets and results, printed at once and again at the end."""
 
-    told: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     where: str = ""
 
     def at_most(self, what: str, value: float, limit: float, unit: str = "") -> None:
-        """Hold a value against an upper limit."""
-        self._tell(f"{what} is {value:.2f}{unit}; the aim is at most {limit:g}{unit}", met=value <= limit)
+        """Compare a value with an upper limit."""
+        self._print(f"{what} is {value:.2f}{unit}; the target is at most {limit:g}{unit}", met=value <= limit)
 
     def at_least(self, what: str, value: float, limit: float) -> None:
-        """Hold a value against a lower limit."""
-        self._tell(f"{what} is {value:.2f}; the aim is at least {limit:g}", met=value >= limit)
+        """Compare a value with a lower limit."""
+        self._print(f"{what} is {value:.2f}; the target is at least {limit:g}", met=value >= limit)
 
     def holds(self, what: str, *, met: bool) -> None:
-        """Hold a plain statement to be true."""
-        self._tell(what, met=met)
+        """Record whether a statement is true."""
+        self._print(what, met=met)
 
-    def _tell(self, words: str, *, met: bool) -> None:
-        line = f"{words}: {'met' if met else 'MISSED'}"
+    def _print(self, text: str, *, met: bool) -> None:
+        line = f"{text}: {'met' if met else 'MISSED'}"
         print(line, flush=True)
-        self.told.append(f"{self.where}: {line}")
+        self.lines.append(f"{self.where}: {line}")
 
 
 def show(title: str, figures: list[Figure]) -> None:
-    """Print a table; the first figure is the floor that the ratios are of: of wall time, and of processor time."""
+    """Print a table; ratios of wall time and of CPU time are relative to the first figure."""
     floor = figures[0].median_s
     print(f"\n{title}")
     print(f"{'median':>10} {'p95':>10} {'memory':>9} {'ratio':>7} {'of cpu':>7}  command")
     for figure in figures:
         memory = f"{figure.rss_kib / 1024:6.1f} MB" if figure.rss_kib else f"{'-':>9}"
-        words = f"{figure.median_s * 1000:7.1f} ms {figure.p95_s * 1000:7.1f} ms {memory}"
+        times = f"{figure.median_s * 1000:7.1f} ms {figure.p95_s * 1000:7.1f} ms {memory}"
         cpu = median(figure.cpu) / median(figures[0].cpu)
-        print(f"{words} {figure.median_s / floor:7.2f} {cpu:7.2f}  {figure.command[:90]}", flush=True)
+        print(f"{times} {figure.median_s / floor:7.2f} {cpu:7.2f}  {figure.command[:90]}", flush=True)
 
 
 def ratio(ours: Figure, floor: Figure) -> float:
-    """Return how many times the floor's median ours is."""
+    """Return the first figure's median as a multiple of the second's."""
     return ours.median_s / floor.median_s

@@ -1,4 +1,4 @@
-"""What a look at all processes costs, for those that run replaced files: at each check and after each run."""
+"""Cost of scanning all processes for those that run replaced files, at each check and after each run."""
 
 import subprocess
 import sys
@@ -28,11 +28,11 @@ sys.stdin.read()
 for pid in pids:
     os.kill(pid, signal.SIGKILL)
 """
-"""Each with as many mappings as a service of some size."""
+"""Each process has as many mappings as a medium-sized service."""
 
 
 def processes(aims: Aims) -> None:
-    """Measure a machine on which no process is to be told, and one on which all are."""
+    """Measure with no process that runs a replaced file, and with all of them."""
     aims.where = "processes"
     with tempfile.TemporaryDirectory() as scratch:
         proc, library = Path(scratch, "proc"), Path(scratch, "libz.so.1")
@@ -43,14 +43,14 @@ def processes(aims: Aims) -> None:
             assert parent.stdout is not None
             for pid in parent.stdout.readline().split():
                 (proc / pid).symlink_to(f"/proc/{pid}")
-            for words in ("none of which runs a replaced file", "all of which do"):
-                took_ms = _look_ms(proc, scratch)
-                aims.at_most(f"a look at {COUNT} processes, {words},", took_ms, _AIM_MS, " ms")
+            for case in ("none of which runs a replaced file", "all of which do"):
+                took_ms = _scan_ms(proc, scratch)
+                aims.at_most(f"a scan of {COUNT} processes, {case},", took_ms, _AIM_MS, " ms")
                 library.unlink(missing_ok=True)
             parent.communicate()
 
 
-def _look_ms(proc: Path, places: str) -> float:
+def _scan_ms(proc: Path, places: str) -> float:
     seconds = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

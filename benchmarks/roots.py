@@ -1,4 +1,4 @@
-"""Roots to measure on: a fuller server than the tests' base, kept as a layer over it, and layers made for one run."""
+"""Roots to measure on: a server with more packages than the tests' base, cached as a layer, and layers for one run."""
 
 import fcntl
 import hashlib
@@ -15,8 +15,8 @@ from tests.support.machine import Machine, machine
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    # What a busy server has from `main`, so that at least 60 real security updates are pending. PHP's extensions are
-    # left out: their maintainer scripts add a quarter to every run's time, whoever upgrades.
+    # Common server packages from `main`, so that at least 60 real security updates are pending. No PHP extensions:
+    # their maintainer scripts add a quarter to every run, with any tool.
     "apache2",
     "bind9",
     "dovecot-imapd",
@@ -37,28 +37,28 @@ PEER = """#clear Unattended-Upgrade::Origins-Pattern;
 Unattended-Upgrade::Origins-Pattern {{ "origin=Debian,codename={codename}-security,label=Debian-Security"; }};
 """
 THIS_MACHINE = "this-machine"
-"""An overlay over this very machine, with the packages, sources and settings of apt that it has."""
+"""An overlay over this machine, with its packages, sources and apt settings."""
 LISTS_S, INSTALL_S = 300, 1200
-"""How long fetching lists and installing packages may take."""
+"""Timeouts for refreshing lists and installing packages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """What all parts of one run share: the agent as a layer, and a directory for layers made for this run."""
+    """Shared by all parts of one run: the agent as a layer, and a directory for temporary layers."""
 
     agent: Path
     scratch: Path
     rounds: int
-    """How often what takes long is repeated."""
+    """Rounds of the slow commands."""
     peer: bool
-    """Whether to wait for unattended-upgrade's own upgrade."""
+    """Whether to measure unattended-upgrade's own upgrade."""
     idle_minutes: float
-    """How long the idle daemon is watched."""
+    """How long the idle daemon is measured."""
 
 
 @contextmanager
 def session(*, rounds: int, peer: bool, idle_minutes: float) -> Iterator[Session]:
-    """Put the agent where its package puts it, in a layer of its own."""
+    """Install the agent into a separate layer, in the paths of its package."""
     with tempfile.TemporaryDirectory(prefix="maestro-bench-") as name:
         agent = Path(name, "agent")
         agent.mkdir()
@@ -67,7 +67,7 @@ def session(*, rounds: int, peer: bool, idle_minutes: float) -> Iterator[Session
 
 
 def server(codename: str) -> tuple[Path, ...]:
-    """Return the layers of a fuller server without security updates, made if this machine has none yet (minutes)."""
+    """Return the layers of a server without security updates; built if they are not cached (minutes)."""
     if codename == THIS_MACHINE:
         return (Path("/"),)
     base = bases.base(codename)
@@ -78,7 +78,7 @@ def server(codename: str) -> tuple[Path, ...]:
         if not layer.exists():
             with machine(base) as running:
                 connect(running)
-                running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)  # nothing is to be started
+                running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)  # start no services
                 running.check("apt-get -q update", timeout=LISTS_S)
                 install = "apt-get -q -y --no-install-recommends install"
                 running.check(f"{install} {' '.join(PACKAGES)}", timeout=INSTALL_S)
@@ -88,13 +88,13 @@ def server(codename: str) -> tuple[Path, ...]:
 
 
 def connect(running: Machine) -> None:
-    """Let the machine reach the archives that this very machine reaches."""
+    """Give the machine the DNS configuration of this machine, so that it reaches the same archives."""
     shutil.copy("/etc/resolv.conf", running.path("/etc/resolv.conf"))
 
 
 def add_security(running: Machine, codename: str) -> None:
-    """Add the release's security updates, for the peer as well, and fetch the lists."""
-    if codename == THIS_MACHINE:  # it has its sources, but neither the peer nor perhaps what the agent needs
+    """Add the release's security updates, also for the peer, and refresh the lists."""
+    if codename == THIS_MACHINE:  # it has its sources; the peer and the agent's dependencies may be missing
         running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
         running.write("/etc/apt/apt.conf.d/99peer", PEER.format(codename=bases.own_codename()))
         running.check("apt-get -q update", timeout=LISTS_S)
@@ -108,19 +108,19 @@ def add_security(running: Machine, codename: str) -> None:
 
 
 def settle(running: Machine) -> None:
-    """Bring the agent's modules and apt's caches to where they are on a machine in use."""
+    """Compile the agent's modules and build apt's caches, as on a machine in use."""
     running.check("python3 -m compileall -q /usr/share/maestro-agent")  # as the package's postinst does
     running.check("apt-cache stats")
 
 
 def save(running: Machine, layer: Path) -> None:
-    """Keep what a machine has written so far as a layer of its own."""
+    """Save everything the machine has written so far as a layer."""
     stat = Path(f"/proc/{running.leader}/stat").read_text()
-    outer = stat.rpartition(")")[2].split()[1]  # the parent: it still sees the mounts from outside the root
+    outer = stat.rpartition(")")[2].split()[1]  # the parent still sees the mounts outside the root
     mounts = Path(f"/proc/{outer}/mounts").read_text()
     options = [line.split()[3] for line in mounts.splitlines() if line.split()[2] == "overlay"][
         -1
-    ]  # its own, the newest
+    ]  # the newest is its own
     upper = next(option for option in options.split(",") if option.startswith("upperdir=")).partition("=")[2]
     building = layer.with_name(f"{layer.name}.building")
     shutil.rmtree(building, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Times short commands inside a machine, in turn, so that whatever else the computer does hits all of them alike."""
+"""Times short commands inside a machine, alternately, so that other load affects all of them equally."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,18 @@ from tests.support.machine import Machine
 
 PYTHON = "python3 -c pass"
 OPEN = "python3 -c 'import apt_pkg; apt_pkg.init_config(); apt_pkg.init_system(); apt_pkg.Cache(None)'"
-"""The least that a program has to do that asks libapt anything."""
+"""The minimum that a program using libapt has to do."""
 _INSIDE = Path(__file__).resolve().parent / "inside"
 
 
 def copy_in(running: Machine, name: str) -> str:
-    """Put a program of `benchmarks/inside` into the machine; return its path there."""
+    """Copy a program of `benchmarks/inside` into the machine; return its path there."""
     running.write(f"/srv/{name}", (_INSIDE / name).read_text())
     return f"/srv/{name}"
 
 
 def measure(running: Machine, commands: list[str], rounds: int) -> list[Figure]:
-    """Time commands inside the machine; the first of them is the floor where a table is made of it."""
+    """Time commands inside the machine; in a table the first one is the baseline."""
     running.write("/srv/commands.json", json.dumps([commands, rounds]))
     timer = copy_in(running, "timer.py")
     taken = json.loads(running.check(f"python3 {timer} </srv/commands.json", timeout=1800))

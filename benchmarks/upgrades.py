@@ -1,7 +1,7 @@
-"""The upgrade itself: ours, one `apt-get` of the very same set, and unattended-upgrade, from the same starting root.
+"""The upgrade: the agent, one `apt-get` of the same set, and unattended-upgrade, from the same starting root.
 
-The root is a server with at least 60 real security updates pending, whose archives were downloaded before, so that
-the network is no part of it; it writes to memory, so that the disk is hardly. Nothing is started in it.
+The root is a server with at least 60 real security updates pending. Archives are downloaded before, so the network is
+not measured; the root writes to memory, so the disk hardly is. No service is started in it.
 """
 
 import json
@@ -32,18 +32,18 @@ _MARGIN_KIB = 40 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """One way to bring the updates in."""
+    """One way to install the updates."""
 
     name: str
     command: str
     rounds: int = 1
     before: str = "true"
-    """A shell command that prepares the root, not measured."""
+    """A shell command that prepares the root; not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What one command did to one root."""
+    """Result of one command on one root."""
 
     watched: Watched
     dpkg_runs: int
@@ -53,45 +53,45 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The root that every round begins from."""
+    """The root that every round starts from."""
 
     layers: tuple[Path, ...]
     apt_get: str
-    """The command that installs exactly what we plan."""
+    """The command that installs exactly the agent's plan."""
 
 
 def upgrade(codename: str, session: Session, aims: Aims) -> None:
-    """Measure wall time, processor time, dpkg runs, hooks, and how long dpkg's lock is held."""
+    """Measure wall time, CPU time, dpkg runs, hooks, and how long dpkg's lock is held."""
     start = _start(codename, session, aims)
     ours = Way(name=_OURS, command=f"{_OURS} --json", rounds=session.rounds)
     floor = Way(name=_FLOOR, command=start.apt_get, rounds=session.rounds)
-    peers = [Way(name=_PEER, command=_PEER)] if session.peer else []  # once: it takes minutes
+    peers = [Way(name=_PEER, command=_PEER)] if session.peer else []  # one round: it takes minutes
     rounds = _in_turn(start, [floor, ours, *peers])
-    _show("archives downloaded before, lists as they are", rounds)
+    _show("archives downloaded before, lists not refreshed", rounds)
     _judge(rounds[_FLOOR], rounds[_OURS], aims)
     if session.peer:
         times = _wall(rounds[_PEER]) / _wall(rounds[_OURS])
-        aims.at_least("our upgrade, how many times faster than unattended-upgrade", times, 5)
+        aims.at_least("the agent's upgrade, how many times faster than unattended-upgrade", times, 5)
     _compare(rounds, aims)
-    _by_the_way(start)
+    _measure_with_network(start)
 
 
 def memory(codename: str, session: Session, aims: Aims) -> None:
-    """Measure the peak of all processes together; a run of its own, for watching that costs time."""
+    """Measure the peak of all processes together, in a separate run because sampling memory costs time."""
     start = _start(codename, session, aims)
     found = {}
-    for name, command in (("apt-get", start.apt_get), ("ours", _OURS)):
+    for name, command in (("apt-get", start.apt_get), ("agent", _OURS)):
         with machine(*start.layers) as running:
             found[name] = watch(running, command, memory=True)
     print(f"\n{'all':>9} {'largest':>9}  peak memory of all processes together (PSS), and of the largest one (RSS)")
     for name, seen in found.items():
         print(f"{seen.pss_kib / 1024:6.1f} MB {seen.rss_kib / 1024:6.1f} MB  {name}")
-    over = (found["ours"].pss_kib - found["apt-get"].pss_kib) / 1024
+    over = (found["agent"].pss_kib - found["apt-get"].pss_kib) / 1024
     aims.at_most("peak memory over apt-get's", over, _MARGIN_KIB / 1024, " MB")
 
 
 def _start(codename: str, session: Session, aims: Aims) -> Start:
-    """Make the root that every round begins from, once a run: lists verified, caches built, archives downloaded."""
+    """Build the root that every round starts from, once per run: lists verified, caches built, archives downloaded."""
     layer = session.scratch / f"{codename}-start"
     set_file = layer.with_suffix(".json")
     if not layer.exists():
@@ -116,7 +116,7 @@ def _same_set(plan: list[dict[str, str]]) -> str:
 
 
 def _in_turn(start: Start, ways: list[Way]) -> dict[str, list[Round]]:
-    """Go through all ways in every round, beginning with another one each time."""
+    """Run all ways in every round, starting with a different one each time."""
     rounds: dict[str, list[Round]] = {way.name: [] for way in ways}
     for number in range(max(way.rounds for way in ways)):
         for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
@@ -154,15 +154,15 @@ def _show(title: str, rounds: dict[str, list[Round]]) -> None:
 
 
 def _judge(floor: list[Round], ours: list[Round], aims: Aims) -> None:
-    aims.at_most("our upgrade, as a multiple of apt-get's", _wall(ours) / _wall(floor), 1.15)
-    aims.at_most("dpkg's lock, held as a multiple of apt-get's", _held(ours) / _held(floor), 1.1)
+    aims.at_most("the agent's upgrade, as a multiple of apt-get's", _wall(ours) / _wall(floor), 1.15)
+    aims.at_most("time holding dpkg's lock, as a multiple of apt-get's", _held(ours) / _held(floor), 1.1)
     cpu = _cpu(ours) / _cpu(floor)
-    told = median(json.loads(one.watched.output)["lock"]["held_s"] for one in ours)
-    print(f"(processor time is {cpu:.2f} times apt-get's; our own outcome says the lock was held {told:.1f} s)")
+    reported = median(json.loads(one.watched.output)["lock"]["held_s"] for one in ours)
+    print(f"(CPU time is {cpu:.2f} times apt-get's; the outcome reports {reported:.1f} s of holding the lock)")
 
 
 def _compare(rounds: dict[str, list[Round]], aims: Aims) -> None:
-    """See that all ways led to the same packages and versions; tell each that is another."""
+    """Check that all ways installed the same packages and versions; print each difference."""
     expected = rounds[_FLOOR][0].versions
     for name, several in list(rounds.items())[1:]:
         others = sorted(set().union(*(one.versions ^ expected for one in several)))
@@ -171,13 +171,13 @@ def _compare(rounds: dict[str, list[Round]], aims: Aims) -> None:
             print(f"    {'only apt-get' if line in expected else f'only {name}'}: {line}")
 
 
-def _by_the_way(start: Start) -> None:
-    """Measure once each what the network takes part in: no aim hangs on it."""
+def _measure_with_network(start: Start) -> None:
+    """Measure each way with network access once, without a target."""
     refreshing = [
         Way(name="apt-get update, then install", command=f"apt-get -q update && {start.apt_get}"),
         Way(name="maestro-agent upgrade", command="maestro-agent upgrade"),
     ]
-    _show("archives downloaded before, lists fetched", _in_turn(start, refreshing))
+    _show("archives downloaded before, lists refreshed", _in_turn(start, refreshing))
     downloading = [
         Way(name=_FLOOR, command=start.apt_get, before=_NO_ARCHIVES),
         Way(name=_OURS, command=_OURS, before=_NO_ARCHIVES),

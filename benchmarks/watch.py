@@ -1,4 +1,4 @@
-"""Runs one command in a machine and watches it from outside: time, processor, dpkg's lock, memory."""
+"""Runs one command in a machine and measures it from outside: time, CPU, dpkg's lock, memory."""
 
 import contextlib
 import os
@@ -17,22 +17,22 @@ _MEMORY_EVERY_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What was seen of a command."""
+    """Measurements of one command."""
 
     wall_s: float
     cpu_s: float
     """User and system time of the command and all its children."""
     lock_held_s: float
-    """How long somebody held dpkg's frontend lock, asked every 10 ms."""
+    """How long any process held dpkg's frontend lock, sampled every 10 ms."""
     pss_kib: int
-    """Largest sum over all processes of the machine, each page counted once; 0 where it was not watched."""
+    """Peak sum over all processes of the machine, each page counted once; 0 if not measured."""
     rss_kib: int
-    """Largest single process; 0 where it was not watched."""
+    """Largest single process; 0 if not measured."""
     output: str
 
 
 class _Watch(threading.Thread):
-    """Samples something until it is stopped."""
+    """Takes samples until it is stopped."""
 
     def __init__(self, every_s: float) -> None:
         super().__init__(daemon=True)
@@ -47,7 +47,7 @@ class _Watch(threading.Thread):
             before = now
 
     def sample(self, seconds: float) -> None:
-        """Look once; the last look was that long ago."""
+        """Take one sample, `seconds` after the previous one."""
         raise NotImplementedError
 
     def end(self) -> None:
@@ -74,14 +74,14 @@ class _Memory(_Watch):
         self.pss_kib = 0
         self.rss_kib = 0
 
-    def sample(self, seconds: float) -> None:  # noqa: ARG002 - the largest counts, however long it lasted
+    def sample(self, seconds: float) -> None:  # noqa: ARG002 - the peak counts, however short it was
         seen = [self._of(process) for process in self._proc.iterdir() if process.name.isdigit() and process.name != "1"]
         self.pss_kib = max(self.pss_kib, sum(pss for pss, _ in seen))
         self.rss_kib = max(self.rss_kib, max((rss for _, rss in seen), default=0))
 
     @staticmethod
     def _of(process: Path) -> tuple[int, int]:
-        with contextlib.suppress(OSError):  # it has gone
+        with contextlib.suppress(OSError):  # the process has ended
             lines = (process / "smaps_rollup").read_text().splitlines()[1:]
             fields = {line.split()[0]: int(line.split()[1]) for line in lines}
             return fields["Pss:"], fields["Rss:"]
@@ -89,7 +89,7 @@ class _Memory(_Watch):
 
 
 def watch(running: Machine, command: str, *, memory: bool = False) -> Watched:
-    """Run a command to its end, which must be a good one. Watching memory costs time: those seconds are no measure."""
+    """Run a command, which must succeed. Sampling memory costs time: do not use the seconds of such a run."""
     lock, sizes = _Lock(running), _Memory(running)
     watches: list[_Watch] = [lock, sizes] if memory else [lock]
     for each in watches:

@@ -1,6 +1,6 @@
-"""Runs inside a machine, in a fresh process: how long one opening of apt's cache takes, or one whole plan of ours.
+"""Runs inside a machine, in a new process: times opening apt's cache, or one whole plan of the agent.
 
-Python's own start and its imports are left out of both: this is what the agent's code costs beside libapt's.
+Both exclude the start of Python and its imports: this is the cost of the agent's code relative to libapt's.
 """
 
 import json
@@ -24,7 +24,7 @@ from agent.worker.steps import plan as planning
 
 
 def open_cache() -> tuple[int, int] | None:
-    """Do what every program that asks libapt anything has to do."""
+    """Do the minimum that every program using libapt has to do."""
     apt_pkg.init_config()
     apt_pkg.init_system()
     apt_pkg.Cache(None)
@@ -32,26 +32,26 @@ def open_cache() -> tuple[int, int] | None:
 
 
 def plan() -> tuple[int, int] | None:
-    """Look and decide, as `maestro-agent check --no-refresh` does; return how many are planned and held."""
+    """Observe and decide, as `maestro-agent check --no-refresh` does; return how many updates are planned and held."""
     policy, _ = load(None, read_distro())
-    memory = Record(Store("/var/lib/maestro-agent"))
+    record = Record(Store("/var/lib/maestro-agent"))
     control = JobControl(progress=lambda _: None)
-    engine = AptEngine(policy, log=Path("/dev/null"), ledger=Path(memory.store.ledger_path), control=control)
+    engine = AptEngine(policy, log=Path("/dev/null"), ledger=Path(record.store.ledger_path), control=control)
     changelogs = AptChangelogs(policy, scratch=Path("/nowhere"), control=control)
     context = JobContext(
         policy=policy,
         engine=engine,
         changelogs=changelogs,
         machine=LocalMachine(),
-        record=memory,
+        record=record,
         control=control,
     )
-    made = planning.observe_and_decide(context, Scope.SECURITY, memory.load_refresh())
+    made = planning.observe_and_decide(context, Scope.SECURITY, record.load_refresh())
     return len(made.install), len(made.held)
 
 
 def main() -> None:
-    """Do what the one argument says; write wall and processor seconds as JSON, and how much was planned."""
+    """Run the function named by the argument; print wall and CPU seconds and the numbers planned as JSON."""
     started, cpu = time.perf_counter(), time.process_time()
     planned = {"open": open_cache, "plan": plan}[sys.argv[1]]()
     print(json.dumps([time.perf_counter() - started, time.process_time() - cpu, planned]))

@@ -1,4 +1,4 @@
-"""Runs inside a machine: times commands in turn, round by round. Reads and writes JSON; needs only Python's library."""
+"""Runs inside a machine: times commands alternately, round by round. JSON in and out; standard library only."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import time
 
 
 def main() -> None:
-    """Read `[commands, rounds]`; write wall and processor seconds and memory in KiB, by round, for each command."""
+    """Read `[commands, rounds]`; print wall and CPU seconds and memory in KiB for each round of each command."""
     commands, rounds = json.load(sys.stdin)
     taken: dict[str, list[tuple[float, float, int]]] = {command: [] for command in commands}
     for number in range(rounds + 1):
@@ -22,7 +22,7 @@ def main() -> None:
             )
             _, _, usage = os.wait4(child.pid, 0)
             child.returncode = 0
-            if number:  # the first round warms the caches
+            if number:  # the first round only warms the caches
                 wall_s = time.perf_counter() - started
                 rows.append((wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
     print(json.dumps([[command, *zip(*rows, strict=True)] for command, rows in taken.items()]))
