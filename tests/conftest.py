@@ -31,7 +31,18 @@ def agent_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layer.chmod(0o755)
     command = ["make", "--no-print-directory", "-C", str(CHECKOUT), "install", f"DESTDIR={layer}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for codename in bases.codenames():
+        _compile_agent(layer, bases.base(codename), tmp_path_factory.mktemp("compiled"))
     return layer
+
+
+def _compile_agent(layer: Path, base: Path, scratch: Path) -> None:
+    """Add the byte code of a release's Python, as the package does when it is installed (py3compile(1))."""
+    code = "usr/share/maestro-agent"
+    with machine(layer, base) as running:
+        running.check(f"python3 -m compileall -q /{code}")
+        shutil.copytree(running.changes / code, scratch / code)
+    shutil.copytree(scratch / code, layer / code, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
