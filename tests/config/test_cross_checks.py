@@ -104,9 +104,9 @@ _MUTATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("good", "bad", "key", "said"), _MUTATIONS, ids=[bad for _, bad, _, _ in _MUTATIONS])
+@pytest.mark.parametrize(("good", "bad", "key", "message"), _MUTATIONS, ids=[bad for _, bad, _, _ in _MUTATIONS])
 def test_one_mistake_is_one_problem_that_names_file_key_and_accepted_values(
-    tmp_path: Path, good: str, bad: str, key: str, said: str
+    tmp_path: Path, good: str, bad: str, key: str, message: str
 ) -> None:
     assert GOOD.count(good) == 1
 
@@ -115,7 +115,7 @@ def test_one_mistake_is_one_problem_that_names_file_key_and_accepted_values(
 
     (problem,) = str(caught.value).splitlines()
     assert problem.startswith(f"{tmp_path / 'config.toml'}: {key}")
-    assert said in problem
+    assert message in problem
 
 
 @pytest.mark.parametrize("host", ["10.0.0.7:4318", "collector.example", "localhost.example", "[2001:db8::1]"])

@@ -196,9 +196,9 @@ _MUTATIONS: list[tuple[str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("good", "bad", "said"), _MUTATIONS, ids=[bad for _, bad, _ in _MUTATIONS])
+@pytest.mark.parametrize(("good", "bad", "message"), _MUTATIONS, ids=[bad for _, bad, _ in _MUTATIONS])
 def test_one_mistake_is_one_problem_that_names_file_and_accepted_values(
-    write: Write, good: str, bad: str, said: str
+    write: Write, good: str, bad: str, message: str
 ) -> None:
     assert GOOD.count(good) == 1
     path = write(GOOD.replace(good, bad))
@@ -206,7 +206,7 @@ def test_one_mistake_is_one_problem_that_names_file_and_accepted_values(
     (problem,) = problems(path)
 
     assert problem.startswith(f"{path}: ")
-    assert said in problem
+    assert message in problem
 
 
 @pytest.mark.parametrize("name", _DURATIONS)

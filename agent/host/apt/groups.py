@@ -31,7 +31,7 @@ def group_steps(
     packages = [index.cache[step.package, step.architecture] for step in steps]
     for place, package in enumerate(packages):
         places[package.id] = place
-        # no package's name holds a blank (deb-control(5)), so an atomic group's name is none
+        # contains a space, which package names must not (deb-control(5)), so the two cannot collide
         name = next((f"{group.name} group" for group in atomic if package.name in group), package.name)
         parents[find(by_name.setdefault(name, place))] = find(place)
     for place, package in enumerate(packages):
