@@ -23,6 +23,7 @@ from agent.host.reboot.flag import read_flag
 from agent.report.export_state import export_state_from_document
 from agent.report.targets import ExportTarget, enabled_targets
 from agent.state.exporter_status import ExporterName, clear_exporter_status, exporter_status_or_none
+from agent.state.job_lock import worker_pid
 from agent.state.job_status import JOBS
 from agent.state.store import Store
 
@@ -71,7 +72,7 @@ class ExportSupervisor:
                 sender.rest()
 
     def _seen(self) -> object:
-        if self._store.worker_pid() is not None:
+        if worker_pid(self._store.directory) is not None:
             return None
         with suppress(OSError, RecordError):
             jobs = os.stat(self._store.path(JOBS)).st_mtime_ns if os.path.exists(self._store.path(JOBS)) else 0

@@ -10,6 +10,7 @@ from agent.core.job_kinds import SCHEDULED_JOBS, JobKind
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import SUCCESS_CODES, AgentError, ExitCode, RecordError
 from agent.host import log
+from agent.state.job_lock import worker_pid
 from agent.state.job_status import REQUESTED_BY_SCHEDULE, read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
@@ -79,7 +80,7 @@ class JobDispatcher:
         """Return what is known; a damaged record is logged and treated as empty: the next job writes a new one."""
         try:
             document = read_job_status(self._store)
-            alive = self._store.worker_pid() is not None
+            alive = worker_pid(self._store.directory) is not None
             recorded = _recorded_attempts(document, alive=alive)
             return JobsOverview(
                 attempts={

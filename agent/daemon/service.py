@@ -25,6 +25,7 @@ from agent.host.machine.os_release import read_distro
 from agent.host.reboot.flag import read_flag
 from agent.host.systemd import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile
+from agent.state.job_lock import worker_pid
 from agent.state.job_status import describe_running
 from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
@@ -130,7 +131,7 @@ class Daemon:
 
     def _reason_to_delay(self) -> str:
         """Return why a job that is due does not start now; empty if it does."""
-        if self._store.worker_pid() is not None:
+        if worker_pid(self._store.directory) is not None:
             return describe_running(self._store)
         return "waiting for cloud-init to end" if is_cloud_init_running() else ""
 

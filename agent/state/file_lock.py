@@ -1,17 +1,42 @@
-"""Record locks of fcntl(2), as dpkg and apt use them: the kernel knows who holds one, and forgets it with the process.
+"""fcntl(2) record locks, as dpkg and apt use them: the kernel names the holder and releases the lock when it exits.
 
-Beware: closing any descriptor of a file drops every lock that this process has on it. Light: `status` asks here.
+Caution: closing any descriptor of a file drops every lock that this process holds on it. Light: `status` imports it.
 """
 
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from agent.errors import BusyError, HostError
 
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
+@contextmanager
+def exclusive(path: str, *, busy: str, mode: int = 0o600) -> Iterator[None]:
+    """Hold a lock file for the length of the block; the file is created if missing.
+
+    `busy` is the error message if another process holds the lock; `{pid}` in it becomes that process.
+
+    Raises:
+        BusyError: another process holds the lock. HostError: the file cannot be opened.
+    """
+    try:
+        descriptor = try_lock(path, mode)
+    except OSError as error:
+        raise HostError(f"{path}: cannot be opened: {error.strerror}") from error
+    if descriptor is None:
+        raise BusyError(busy.format(pid=holder_pid(path)))
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def holder_pid(path: str) -> int | None:
-    """Return the process, not this one, that has locked the file; None where nobody has, or it cannot be opened."""
+    """Return the other process that holds a lock on the file; None if there is none, or the file cannot be opened."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -25,15 +50,15 @@ def holder_pid(path: str) -> int | None:
 
 
 def try_lock(path: str, mode: int) -> int | None:
-    """Lock a file, made where missing, and return its descriptor, whose closing unlocks it; None where it is held.
+    """Lock a file, created if missing, and return its descriptor: closing it unlocks. None if the lock is held.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # fcntl(2): either may mean that it is held
+    except (BlockingIOError, PermissionError):  # fcntl(2): either may mean that the lock is held
         os.close(descriptor)
         return None
     return descriptor

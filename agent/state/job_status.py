@@ -13,6 +13,7 @@ from datetime import datetime
 from agent.core.job_kinds import RECORDED_JOBS
 from agent.core.schemas import JOBS_SCHEMA, Document
 from agent.errors import SUCCESS_CODES, RecordError
+from agent.state.job_lock import worker_pid
 from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from agent.state.timestamps import format_human, format_utc
@@ -49,7 +50,7 @@ def _unfinished(jobs: JsonReader) -> Iterator[tuple[str, datetime]]:
 
 def describe_running(store: Store) -> str:
     """Say which job goes on, and since when."""
-    words = f"another maestro-agent (pid {store.worker_pid()}) is at work"
+    words = f"another maestro-agent (pid {worker_pid(store.directory)}) is at work"
     with suppress(RecordError):
         document = read_job_status(store)
         found = running_job(document) if document else None

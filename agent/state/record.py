@@ -1,4 +1,4 @@
-"""What the verbs remember between runs, on top of the store: how fresh the lists are, the last look, the last run."""
+"""The record as values, on top of the store: package lists, the last check, runs, changelog findings, archives."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,11 +28,16 @@ from agent.state.timestamps import format_utc
 class Record:
     """Typed reading and writing of the agent's own documents."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, write_error: str = "") -> None:
         self.store = store
-        self.problem = "" if store.writable() else f"{store.directory}: the record cannot be written there"
-        """Why nothing can be remembered; empty where it can."""
+        self.write_error = write_error
+        """Why a document could not be written; empty if all could."""
         self._findings: Findings | None = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether every document could be written so far."""
+        return not self.write_error
 
     def load_refresh(self) -> RefreshResult:
         """Return the result of the last refresh of the package lists; empty if the document is damaged."""
@@ -52,7 +57,7 @@ class Record:
         self._write(STATE, document)
 
     def interrupted_run(self) -> JsonReader | None:
-        """Return the newest run's record where that run never came to its end."""
+        """Return the newest run's document if it has no end: the run was interrupted."""
         try:
             newest = next(iter(self.store.run_ids()), None)
             run = self.store.read_run(newest, OUTCOME_SCHEMA) if newest else None
@@ -61,17 +66,25 @@ class Record:
             return None
 
     def complete_run(self, run_id: str, document: Document) -> None:
-        """Replace the record of a run that is over."""
+        """Replace the document of a run that has ended.
+
+        Raises:
+            HostError: it cannot be written.
+        """
         self.store.write_run(run_id, document)
 
     def is_current_plan(self, plan: Plan) -> bool:
-        """Whether this plan is still what `status` shows; another job may have looked at the machine since."""
+        """Return whether this plan is the recorded one; another job may have checked since."""
         reader = self.store.read_or_warn(STATE, STATE_SCHEMA)
         shown = reader.optional_child("plan") if reader is not None else None
         return shown is not None and (shown.text("id"), shown.text("seen_at")) == (plan.id, format_utc(plan.seen_at))
 
     def save_outcome(self, outcome: Outcome, now: datetime) -> None:
-        """Remember a run, or that one has begun."""
+        """Record a run's outcome so far.
+
+        Raises:
+            HostError: it cannot be written.
+        """
         self.store.write_run(outcome.id, outcome_to_document(outcome, now, self.findings()))
 
     def findings(self) -> Findings:
@@ -102,16 +115,31 @@ class Record:
         self._write(AHEAD, archives_to_document(archives, now))
 
     def _write(self, name: str, document: Document) -> None:
-        """Write what a look would like to leave; that it cannot must not hide what was seen."""
-        if not self.problem:
+        """Write a document of a check: a failure is kept in `write_error`, because the plan is still valid."""
+        if self.writable:
             try:
                 self.store.write(name, document)
             except HostError as error:
-                self.problem = str(error)
+                self.write_error = str(error)
 
     def new_run_id(self, now: datetime) -> str:
-        """Return an id for a run that begins now; ids sort by time."""
+        """Return the id of a run that starts now; ids sort by time."""
         newest = next(iter(self.store.run_ids()), "")
-        # A clock that once was ahead left an id that this one must still sort behind.
+        # An id from a clock that was ahead: the new one must sort after it.
         base = max(f"{now:%Y%m%dT%H%M%SZ}", newest.partition("-")[0])
         return base if newest < base else f"{base}-{int(newest.partition('-')[2] or 1) + 1:03}"
+
+
+class ReadOnlyRecord(Record):
+    """The record of a process that may not write: a check by an ordinary user records nothing."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, f"{store.directory}: the record cannot be written there")
+
+    def _write(self, name: str, document: Document) -> None:
+        """Write nothing."""
+
+
+def open_record(store: Store) -> Record:
+    """Return the record on a store: read-only if this process may not write there."""
+    return Record(store) if store.writable() else ReadOnlyRecord(store)

@@ -25,8 +25,9 @@ from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
 from agent.host.process.deadline import with_time_limit
+from agent.state.job_lock import job_lock
 from agent.state.job_status import describe_running, record_job_end, record_job_start
-from agent.state.record import Record
+from agent.state.record import Record, open_record
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
@@ -54,7 +55,8 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
         AgentError: the job could not start, or had no answer.
     """
     log.set_up()
-    record = Record(Store(request.state_dir))
+    store = Store(request.state_dir, warn=lambda reason: log.event("record.damaged", error=reason))
+    record = open_record(store)
     if not request.needs_root:
         return _run(request, control, record)
     if not is_root():
@@ -150,8 +152,8 @@ def _run(request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
 
 def _run_alone(request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
     """Run a job under the job lock, and record its start and its end."""
-    if record.problem:
-        raise HostError(f"{record.problem}, and no change is made without a record")
+    if not record.writable:
+        raise HostError(f"{record.write_error}, and no change is made without a record")
     store, name = record.store, request.kind.value
     with ExitStack() as stack:
         _acquire_job_lock(stack, request, store, control)
@@ -177,7 +179,7 @@ def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, contr
     """
     while True:
         try:
-            stack.enter_context(store.exclusive())
+            stack.enter_context(job_lock(store))
         except BusyError:
             running = describe_running(store)
             if not request.wait:

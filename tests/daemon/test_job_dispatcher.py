@@ -148,7 +148,8 @@ def test_an_interrupted_job_counts_as_failed_and_a_running_one_does_not(store: S
 
     interrupted = attempts(JobDispatcher(store), JobKind.UPGRADE)
     source = (
-        f"from agent.state.store import Store\nwith Store({store.directory!r}).exclusive(): print(flush=True); input()"
+        "from agent.state.job_lock import job_lock; from agent.state.store import Store\n"
+        f"with job_lock(Store({store.directory!r})): print(flush=True); input()"
     )
     with subprocess.Popen(["/usr/bin/python3", "-c", source], stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as worker:
         assert worker.stdout is not None

@@ -16,7 +16,8 @@ from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Result
 from agent.core.ports import RefreshResult
 from agent.errors import BusyError, HostError, RecordError
-from agent.state.record import Record
+from agent.state.job_lock import job_lock, worker_pid
+from agent.state.record import Record, open_record
 from agent.state.store import REFRESH, STATE, Store
 from tests.core import given
 
@@ -193,7 +194,7 @@ def test_a_newer_schema_is_named_beside_the_one_that_is_read(store: Store) -> No
 def test_what_json_does_not_know_is_damage(store: Store, word: str) -> None:
     Path(store.path(STATE)).write_text(f'{{"schema": "{SCHEMA}", "plan": {word}}}')
 
-    with pytest.raises(RecordError, match=f"is damaged: {word} is no JSON"):
+    with pytest.raises(RecordError, match=f"is damaged: {word} is not JSON"):
         store.read(STATE, SCHEMA)
 
 
@@ -214,11 +215,13 @@ def test_a_directory_in_place_of_a_document_cannot_be_read(store: Store) -> None
         store.read(STATE, SCHEMA)
 
 
-def test_a_document_may_be_only_warned_of(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_document_may_be_a_warning(store: Store) -> None:
+    warnings: list[str] = []
     Path(store.path(STATE)).write_text("damaged")
 
-    assert store.read_or_warn(STATE, SCHEMA) is None
-    assert capsys.readouterr().err.startswith(f"maestro-agent: {store.path(STATE)}: is damaged")
+    assert Store(store.directory, warnings.append).read_or_warn(STATE, SCHEMA) is None
+    (warning,) = warnings
+    assert warning.startswith(f"{store.path(STATE)}: is damaged")
 
 
 # history
@@ -272,8 +275,9 @@ def test_of_all_runs_the_newest_500_are_kept_with_their_output(store: Store) -> 
 _AT_WORK = """
 import sys
 sys.path.insert(0, sys.argv[1])
+from agent.state.job_lock import job_lock
 from agent.state.store import Store
-with Store(sys.argv[2]).exclusive():
+with job_lock(Store(sys.argv[2])):
     print("at work", flush=True)
     sys.stdin.read()
 """
@@ -293,27 +297,27 @@ def another_agent(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
 def test_a_second_agent_is_told_who_is_at_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
     said = rf"another maestro-agent \(pid {another_agent.pid}\) is at work"
 
-    with pytest.raises(BusyError, match=said), store.exclusive():
+    with pytest.raises(BusyError, match=said), job_lock(store):
         raise AssertionError("two agents at work")
 
 
 def test_who_is_at_work_can_be_asked(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
-    assert store.worker_pid() == another_agent.pid
+    assert worker_pid(store.directory) == another_agent.pid
 
     another_agent.communicate(timeout=10)
 
-    assert store.worker_pid() is None
+    assert worker_pid(store.directory) is None
 
 
 def test_whoever_is_at_work_is_not_told_of_itself(store: Store) -> None:
-    with store.exclusive():
-        assert store.worker_pid() is None
+    with job_lock(store):
+        assert worker_pid(store.directory) is None
 
 
 def test_when_the_first_agent_is_done_another_may_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
     another_agent.communicate(timeout=10)
 
-    with store.exclusive():
+    with job_lock(store):
         assert another_agent.returncode == 0
 
 
@@ -321,14 +325,14 @@ def test_an_agent_that_was_killed_leaves_no_lock(store: Store, another_agent: "s
     another_agent.kill()
     another_agent.wait(timeout=10)
 
-    with store.exclusive():
+    with job_lock(store):
         assert another_agent.returncode == -signal.SIGKILL
 
 
 def test_one_agent_may_work_twice_in_turn(store: Store) -> None:
-    with store.exclusive():
+    with job_lock(store):
         pass
-    with store.exclusive():
+    with job_lock(store):
         assert Path(store.directory, "lock").exists()
 
 
@@ -338,7 +342,7 @@ def test_what_a_killed_agent_was_just_writing_is_removed(store: Store) -> None:
     for name in (f"state.json.new-{gone.pid}", f"history/1.json.new-{gone.pid}", f"history/2.json.new-{os.getpid()}"):
         Path(store.directory, name).write_text("half")
 
-    with store.exclusive():
+    with job_lock(store):
         assert files(store) == ["lock", "running"]
 
 
@@ -349,12 +353,12 @@ def test_what_another_agent_is_still_writing_is_left_alone(
     assert beside.writable()
     Path(beside.directory, f"state.json.new-{another_agent.pid}").write_text("half")
 
-    with beside.exclusive():
+    with job_lock(beside):
         assert files(beside) == ["lock", "running", f"state.json.new-{another_agent.pid}"]
 
 
 def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:
-    with pytest.raises(HostError, match="/nonexistent/lock: cannot be opened"), Store("/nonexistent").exclusive():
+    with pytest.raises(HostError, match="/nonexistent/lock: cannot be opened"), job_lock(Store("/nonexistent")):
         raise AssertionError("at work without a lock")
 
 
@@ -395,41 +399,41 @@ def test_a_memory_of_the_wrong_shape_is_no_evidence_of_fresh_lists(store: Store,
 
 def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    memory = Record(Store(str(tmp_path / "file" / "state")))
+    record = open_record(Store(str(tmp_path / "file" / "state")))
 
-    memory.save_refresh(RefreshResult(verified_at=given.NOW), given.NOW)
-    memory.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+    record.save_refresh(RefreshResult(verified_at=given.NOW), given.NOW)
+    record.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
-    assert "the record cannot be written there" in memory.problem
+    assert "the record cannot be written there" in record.write_error
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store) -> None:
-    memory = Record(store)
+    record = open_record(store)
     Path(store.path(STATE)).mkdir()
 
-    memory.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+    record.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
 
-    assert "state.json: cannot be written" in memory.problem
+    assert "state.json: cannot be written" in record.write_error
 
 
 def test_where_the_record_can_be_written_there_is_no_problem(store: Store) -> None:
-    assert Record(store).problem == ""
+    assert open_record(store).writable
 
 
 def test_a_run_that_cannot_be_remembered_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    memory = Record(Store(str(tmp_path / "file" / "state")))
+    record = open_record(Store(str(tmp_path / "file" / "state")))
 
     with pytest.raises(HostError, match="cannot be written"):
-        memory.save_outcome(given.outcome(result=Result.UPDATED), given.NOW)
+        record.save_outcome(given.outcome(result=Result.UPDATED), given.NOW)
 
 
 def test_runs_of_one_second_get_ids_in_their_order(store: Store) -> None:
-    memory = Record(store)
+    record = open_record(store)
     ids = []
     for _ in range(3):
-        ids.append(memory.new_run_id(given.NOW))
+        ids.append(record.new_run_id(given.NOW))
         store.write_run(ids[-1], DOCUMENT)
 
     assert ids == ["20261123T051000Z", "20261123T051000Z-002", "20261123T051000Z-003"]

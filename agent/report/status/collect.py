@@ -16,6 +16,7 @@ from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
 from agent.state.exporter_status import ExporterName, read_exporter_status, status_entry
+from agent.state.job_lock import worker_pid
 from agent.state.job_status import read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
@@ -26,7 +27,7 @@ _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 
 def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
     """Read every part once."""
-    pid = store.worker_pid()
+    pid = worker_pid(store.directory)
     jobs, running = _jobs(store)
     return Observed(
         host=os.uname().nodename,

@@ -25,7 +25,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     if request.plan_id is not None and plan.id != request.plan_id:
         raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
     document = plan_to_document(plan, context.machine.now(), context.record.findings())
-    problem = context.record.problem if request.remember else ""
+    problem = context.record.write_error if request.remember else ""
     return JobAnswer(exit_code=exit_code_of(plan), document=document, error=problem)
 
 

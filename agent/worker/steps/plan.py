@@ -62,7 +62,7 @@ def decide(context: JobContext, scope: Scope, facts: Facts, dropped: Mapping[str
 
 def record_plan(context: JobContext, plan: Plan) -> None:
     """Make a plan what `status` shows, until the lists that it rests on are too old; with what runs meanwhile."""
-    if context.record.problem:
+    if not context.record.writable:
         return
     watched = context.machine.scan_services()
     if isinstance(watched.replaced, Unseen):

@@ -14,12 +14,13 @@ from agent.core.policy.policy import PrefetchMode
 from agent.core.ports import Archive, ChangelogRequest
 from agent.errors import BusyError, HostError, StoppedError
 from agent.host import log
+from agent.state.job_lock import worker_pid
 from agent.worker.context import JobContext
 
 
 def prefetch_updates(context: JobContext, plan: Plan) -> bool:
     """Fetch what the plan will install, and read what all that is on offer fixes; return whether more is known now."""
-    if context.record.problem or context.record.store.worker_pid() is not None:
+    if not context.record.writable or worker_pid(context.record.store.directory) is not None:
         return False  # an upgrade that goes on now has its own use for the archives
     mode = context.policy.apt.fetch_ahead
     known = context.record.findings()

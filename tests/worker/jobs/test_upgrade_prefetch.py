@@ -12,6 +12,7 @@ from agent.core.policy.policy import PrefetchMode
 from agent.errors import HostError
 from agent.state.record import Record
 from agent.state.store import AHEAD, CVES
+from agent.worker.steps import prefetch
 from tests.core import given
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent, failing, raising
@@ -186,7 +187,7 @@ def test_what_could_not_be_downloaded_is_tried_again(agent: Agent) -> None:
 
 
 def test_while_an_upgrade_goes_on_nothing_is_fetched_ahead(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(agent.store), "worker_pid", lambda _self: 812)
+    monkeypatch.setattr(prefetch, "worker_pid", lambda _directory: 812)
     agent.machine.offer("a")
 
     agent.check()
