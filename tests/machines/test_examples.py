@@ -1,4 +1,4 @@
-"""The examples of the README and the manual page are commands that work."""
+"""The examples in the README and the manual page are commands that work."""
 
 import re
 
@@ -30,12 +30,12 @@ def test_every_example_of_the_readme_works(host: Scenario) -> None:
         assert answer.code in (0, 3, 10), (command, answer)
 
 
-def test_the_example_of_a_configuration_mistake_is_what_is_said(host: Scenario) -> None:
+def test_the_example_of_a_configuration_error_is_the_real_message(host: Scenario) -> None:
     host.configuration("[security]\nblocklists = []\n")
 
-    said = host.agent("config check").err.strip()
+    message = host.agent("config check").err.strip()
 
-    assert said in (CHECKOUT / "README.md").read_text()
+    assert message in (CHECKOUT / "README.md").read_text()
 
 
 def test_every_option_is_in_the_manual_page(host: Scenario) -> None:

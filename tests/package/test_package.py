@@ -1,4 +1,4 @@
-"""The Debian package: built from this checkout, without a complaint from lintian, clean through its whole life."""
+"""The Debian package: built from this checkout, without lintian complaints, clean from installation to purge."""
 
 import io
 import re
@@ -28,13 +28,13 @@ def bare(codename: str) -> Iterator[Machine]:
 
 
 ACCEPTED = (
-    # Without systemd there is no daemon: commands do their jobs in place. An override in the package would itself be an
-    # error ("alien-tag") for newer lintians, which do not know this tag.
+    # Without systemd there is no daemon: commands do the work themselves. An override in the package would be an error
+    # ("alien-tag") for newer lintians, which do not know this tag.
     "package-supports-alternative-init-but-no-init.d-script",
 )
 
 
-def test_lintian_has_nothing_to_say(deb: Path) -> None:
+def test_lintian_has_no_complaints(deb: Path) -> None:
     changes = next(deb.parent.glob("maestro-agent_*.changes"))
     command = ["lintian", "--allow-root", "--display-info", "--pedantic", str(changes)]
 
@@ -44,7 +44,7 @@ def test_lintian_has_nothing_to_say(deb: Path) -> None:
     assert [line for line in done.stdout.splitlines() if not any(tag in line for tag in ACCEPTED)] == []
 
 
-def test_what_the_manual_points_to_is_in_the_package(deb: Path) -> None:
+def test_files_named_in_the_manual_are_in_the_package(deb: Path) -> None:
     listed = subprocess.run(["dpkg-deb", "-c", str(deb)], capture_output=True, text=True, check=True).stdout
     names = {line.split()[5].removesuffix(".gz") for line in listed.splitlines()}
     tree = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb)], capture_output=True, check=True).stdout
@@ -69,7 +69,7 @@ def script(deb: Path, name: str) -> str:
     return subprocess.run(["dpkg-deb", "-I", str(deb), name], capture_output=True, text=True, check=True).stdout
 
 
-def test_an_upgrade_restarts_the_daemon_and_its_door_and_ends_no_job(deb: Path) -> None:
+def test_an_upgrade_restarts_the_daemon_and_the_socket_and_stops_no_job(deb: Path) -> None:
     upgraded = [line for line in script(deb, "postinst").splitlines() if "deb-systemd-invoke" in line]
     removed = [line for line in script(deb, "prerm").splitlines() if "deb-systemd-invoke" in line]
 
@@ -83,7 +83,7 @@ def test_an_upgrade_restarts_the_daemon_and_its_door_and_ends_no_job(deb: Path) 
 
 
 @pytest.mark.parametrize("package", ["maestro-agent", "maestro-endpoint"])
-def test_the_schemas_of_what_is_told_and_the_completion_come_with_each_package(deb: Path, package: str) -> None:
+def test_each_package_contains_the_schemas_and_a_completion(deb: Path, package: str) -> None:
     file = next(deb.parent.glob(f"{package}_*_all.deb"))
     listed = subprocess.run(["dpkg-deb", "--contents", str(file)], capture_output=True, text=True, check=True).stdout
     files = {
@@ -97,15 +97,15 @@ def test_the_schemas_of_what_is_told_and_the_completion_come_with_each_package(d
     assert f"usr/share/bash-completion/completions/{package}" in files
 
 
-def test_needrestart_chooses_the_daemon_and_never_a_job() -> None:
-    asked = """my %nrconf = (override_rc => { qr(^dbus) => 0 });
+def test_needrestart_may_restart_the_daemon_and_never_a_job() -> None:
+    program = """my %nrconf = (override_rc => { qr(^dbus) => 0 });
         eval do { local(@ARGV, $/) = 'debian/needrestart/maestro-agent.conf'; <> }; die $@ if $@;
         foreach my $unit (@ARGV) { foreach my $re (keys %{$nrconf{override_rc}}) {
             print "$unit $nrconf{override_rc}->{$re}\n" if $unit =~ /$re/ } }"""
     units = ["dbus.service", "maestro-agent.service", "maestro-agent-worker@7-4711-0.service"]
 
     done = subprocess.run(
-        ["perl", "-we", f"use strict; {asked}", *units], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        ["perl", "-we", f"use strict; {program}", *units], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
 
     assert (done.stdout, done.stderr) == ("dbus.service 0\nmaestro-agent-worker@7-4711-0.service 0\n", "")
@@ -136,7 +136,7 @@ def test_the_package_installs_runs_and_leaves_no_trace(deb: Path, bare: Machine)
     assert traces() == ""
 
 
-def test_where_nothing_may_be_started_the_whole_life_is_clean(deb: Path, bare: Machine) -> None:
+def test_installation_to_purge_is_clean_under_policy_rc_d(deb: Path, bare: Machine) -> None:
     bare.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
     bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
     steps = ["install /srv/maestro-agent.deb", "install --reinstall /srv/maestro-agent.deb"]
@@ -147,13 +147,13 @@ def test_where_nothing_may_be_started_the_whole_life_is_clean(deb: Path, bare: M
 
     for one in (*done, purged):
         assert one.returncode == 0, one.stderr
-        said = (one.stdout + one.stderr).lower()
-        assert not [word for word in ("error", "warning", "fail", "cannot", "not found") if word in said], said
+        output = (one.stdout + one.stderr).lower()
+        assert not [word for word in ("error", "warning", "fail", "cannot", "not found") if word in output], output
     assert user.split(":")[5:] == ["/nonexistent", "/usr/sbin/nologin\n"]
     assert bare.run("getent passwd maestro-agent; getent group maestro-agent").stdout == ""
 
 
-def test_the_agent_upgrades_itself_and_tells(deb: Path, bare: Machine, signer: Signer, codename: str) -> None:
+def test_the_agent_upgrades_itself_and_reports_it(deb: Path, bare: Machine, signer: Signer, codename: str) -> None:
     bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
     bare.check("apt-get install -y /srv/maestro-agent.deb")
     host = Scenario.without_sources(bare, signer, codename)
@@ -168,7 +168,7 @@ def test_the_agent_upgrades_itself_and_tells(deb: Path, bare: Machine, signer: S
     assert bare.check("dpkg --audit") == ""
 
 
-def test_the_package_depends_on_distribution_packages_alone(deb: Path, bare: Machine) -> None:
+def test_the_package_depends_only_on_distribution_packages(deb: Path, bare: Machine) -> None:
     bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
 
     depends = bare.check("dpkg-deb -f /srv/maestro-agent.deb Depends")
@@ -179,7 +179,7 @@ def test_the_package_depends_on_distribution_packages_alone(deb: Path, bare: Mac
 
 
 @pytest.mark.parametrize("place", ["debian/changelog", "CHANGELOG.md"])
-def test_changelogs_speak_of_this_version(place: str) -> None:
+def test_changelogs_have_this_version(place: str) -> None:
     text = (CHECKOUT / place).read_text()
 
     assert VERSION in next(line for line in text.splitlines() if line.startswith(("maestro-agent (", "## [")))
