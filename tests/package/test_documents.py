@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ PATHS = re.compile(
     r"`((?:agent|benchmarks|bin|completion|debian|docs|endpoint|schemas|systemd|tests|tools|typings)/[\w./@-]*)`"
 )
 LINKS = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
-OUTSIDE = "shared" + "/"
+OUTSIDE = re.compile(r"(?<![\w-])shared" + r"(?:/| notes)")
 """A folder of notes that was never part of the project."""
+MODULES = re.compile(r"(?<![\w/.-])((?:agent|endpoint|tests|benchmarks)/[\w/]+\.py)")
 
 
 def text_files() -> list[Path]:
@@ -54,13 +56,17 @@ def test_a_newcomer_is_led_to_the_architecture(page: str) -> None:
     assert "(docs/architecture.md)" in (CHECKOUT / page).read_text()
 
 
-def test_no_file_refers_to_notes_outside_the_project() -> None:
-    pattern = re.compile(rf"(?<![\w-]){re.escape(OUTSIDE)}")
-    found = [
-        f"{path.relative_to(CHECKOUT)}:{number}"
-        for path in text_files()
-        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
-        if pattern.search(line)
-    ]
+def lines_with(pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    """Yield the place and the match of every line of the project that has one."""
+    for path in text_files():
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            for match in pattern.finditer(line):
+                yield f"{path.relative_to(CHECKOUT)}:{number}", match[0]
 
-    assert found == []
+
+def test_no_file_refers_to_notes_outside_the_project() -> None:
+    assert [place for place, _ in lines_with(OUTSIDE)] == []
+
+
+def test_every_module_named_in_a_docstring_or_comment_exists() -> None:
+    assert [found for found in lines_with(MODULES) if not (CHECKOUT / found[1]).exists()] == []

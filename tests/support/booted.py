@@ -1,7 +1,7 @@
-"""Booted machines: systemd as PID 1 in a container of its own, on an overlay of a cached base, in seconds.
+"""Booted machines: systemd as PID 1 in a container, on an overlay of a cached base, in seconds.
 
-As tried and written down in the shared notes on machines: systemd-nspawn(1) with --keep-unit and --register=no needs no
-systemd outside; with --keep-unit a reboot inside ends nspawn with exit status 133, and starting it again is the reboot.
+Found by experiment: systemd-nspawn(1) with --keep-unit and --register=no needs no systemd outside. With --keep-unit a
+reboot inside ends nspawn with exit status 133, and starting it again completes the reboot.
 """
 
 import contextlib
