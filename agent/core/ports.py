@@ -9,8 +9,11 @@ from typing import Protocol
 from agent.core.model.facts import KnownPackage, Lists, PackageState, Reboot, Repair, SourceError, Unseen, Update
 from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, KernelRemoval
 from agent.core.model.outcome import LockWait
-from agent.core.model.plan import Refusal, Resolution, Scope, Step
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
+from agent.core.packages.decide import Veto
 from agent.core.reboot.services import ServiceScan
 
 Progress = Callable[[str], None]
@@ -47,14 +50,16 @@ class PackagesSeen:
     updates: tuple[Update, ...]
     repair: tuple[Repair, ...]
     kernels: KernelFacts = NO_KERNEL_FACTS
+    journal: bool = False
+    """As in `agent.core.model.facts.Facts`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
     """What came of downloading a plan's packages."""
 
-    failed: Mapping[str, str]
-    """Error by package name."""
+    failed: Mapping[PackageId, str]
+    """Error by package."""
     downloaded_bytes: int
 
 
@@ -103,34 +108,34 @@ class PackageEngine(Protocol):
     def similar(self, name: str) -> tuple[str, ...]:
         """Return names of installed packages that look like this one."""
 
-    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
+    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         """Turn admitted updates, found by the last look, into steps."""
 
     def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
         """Download and verify what the steps need."""
 
-    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
-        """Carry out the steps in one transaction; return dpkg's errors by package name.
+    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
+        """Carry out the steps in one transaction.
 
         With `carry_on` an error, which may be of another package that is still broken, does not end it.
         """
 
-    def remove(self, removals: Sequence[KernelRemoval]) -> Mapping[str, str]:
-        """Remove exactly these packages, their conffiles kept; return dpkg's errors by package name."""
+    def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
+        """Remove exactly these packages, their conffiles kept."""
 
-    def repair(self) -> Mapping[str, str]:
-        """Finish what dpkg left unfinished; return dpkg's errors by package name."""
+    def repair(self) -> TransactionReport:
+        """Finish what dpkg left unfinished."""
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps, found by the last look, that reinstall what dpkg can only finish from its archive."""
 
-    def states(self) -> Mapping[str, PackageState]:
-        """Read dpkg's state of every package, by `name:architecture`."""
+    def states(self) -> Mapping[PackageId, PackageState]:
+        """Read dpkg's state of every package."""
 
-    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
-        """Say, by `name:architecture`, which of the downloaded steps would make dpkg ask about which file."""
+    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
+        """Return which of the downloaded steps would make dpkg prompt, each with the files and why."""
 
-    def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
+    def kept_conffiles(self, packages: Sequence[PackageId], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
 
     def remove_downloads(self) -> None:
@@ -143,8 +148,8 @@ class Changelogs(Protocol):
     def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
         """Return the steps' archives that were not downloaded yet."""
 
-    def prefetch(self, steps: Sequence[Step]) -> Mapping[str, str]:
-        """Download and verify what the steps need; return errors by package name. Raises BusyError soon."""
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
+        """Download and verify what the steps need; return errors by package. Raises BusyError soon."""
 
     def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs at idle priority, downloading where that is allowed; what cannot be had is left out."""

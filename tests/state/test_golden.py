@@ -17,6 +17,7 @@ from agent.cli.output import print_json, print_lines
 from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, Unseen
 from agent.core.model.kernels import RunningKernel
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Scope, Why
 from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import plan_id
@@ -124,12 +125,12 @@ def full_outcome() -> Outcome:
         finished_at=NOW + timedelta(seconds=42, milliseconds=250),
         result=Result.FAILED,
         upgraded=(NEW, LIBSSL, OPENSSL),
-        removed=("libold1:amd64",),
+        removed=(PackageId.parse("libold1:amd64"),),
         superseded=(given.REMOVAL,),
         held=HELD,
         failed=(
             Failure(
-                package="mariadb-server:amd64",
+                package=PackageId.parse("mariadb-server:amd64"),
                 stage=Stage.CONFIGURE,
                 error="installed post-installation script returned error exit status 1",
                 detail="dpkg state: half-configured",

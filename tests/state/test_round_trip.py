@@ -1,6 +1,7 @@
 """Every document decodes to the value it was encoded from, and encodes to the same document again."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Scope, Step, Why
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.ports import Archive, RefreshResult
@@ -76,6 +78,9 @@ HELD = st.builds(
     detail=WORDS,
 )
 REMOVALS = st.builds(KernelRemoval, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS, reason=WORDS)
+PACKAGE_IDS = st.builds(PackageId, name=NAMES, architecture=ARCHITECTURES)
+DISAPPEARED = PACKAGE_IDS.map(lambda package: replace(package, name=f"removed-{package.name}"))
+"""Never one of `REMOVALS`, whose names are shorter."""
 REPAIRS = st.builds(Repair, package=NAMES, architecture=ARCHITECTURES, state=NAMES)
 SOURCE_ERRORS = st.builds(
     SourceError, source=WORDS, fault=st.sampled_from(SourceFault), detail=WORDS, security=st.none() | st.booleans()
@@ -95,12 +100,13 @@ PLANS = st.builds(
     install=lists_of(STEPS),
     held=lists_of(HELD),
     repair=lists_of(REPAIRS),
+    journal=st.booleans(),
     reboot=REBOOTS,
     other_updates=st.integers(0, 999),
     remove=lists_of(REMOVALS),
     kept=lists_of(REMOVALS),
 )
-FAILURES = st.builds(Failure, package=NAMES, stage=st.sampled_from(Stage), error=WORDS, detail=WORDS)
+FAILURES = st.builds(Failure, package=PACKAGE_IDS, stage=st.sampled_from(Stage), error=WORDS, detail=WORDS)
 OUTCOMES = st.builds(
     Outcome,
     id=st.sampled_from(("20261123T051000Z", "20261123T051000Z-002")),
@@ -110,11 +116,12 @@ OUTCOMES = st.builds(
     result=st.sampled_from(Result),
     upgraded=lists_of(CHANGES),
     underway=lists_of(CHANGES),
-    removed=st.lists(NAMES, max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
+    removed=st.lists(DISAPPEARED, max_size=2, unique=True).map(lambda packages: tuple(sorted(packages, key=str))),
     superseded=lists_of(REMOVALS),
     held=lists_of(HELD),
     failed=lists_of(FAILURES),
     repaired=lists_of(REPAIRS),
+    journal_merged=st.booleans(),
     conffiles_kept=lists_of(WORDS),
     reboot=REBOOTS,
     lists=st.none() | LISTS,

@@ -24,8 +24,11 @@ from agent.core.model.facts import (
 )
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
 from agent.core.model.outcome import LockWait, Stage
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Refusal, Resolution, Scope, Step, Why
+from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
+from agent.core.packages.decide import Veto
 from agent.core.packages.kernels import image_release
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, Download, PackagesSeen, RefreshResult
@@ -35,6 +38,11 @@ from agent.errors import BusyError, ChangedError
 ARCHITECTURE = "amd64"
 MAX_LIST_AGE = timedelta(hours=36)
 _ON_HOLD = Refusal(why=Why.HELD_BY_ADMIN, detail="is on hold")
+
+
+def package_id(name: str) -> PackageId:
+    """Return the package of that name; the machine has one architecture."""
+    return PackageId(name=name, architecture=ARCHITECTURE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +100,7 @@ class Simulated:
         """What the agent asked for, in order: "refresh", "fetch a b", "install a b", "remove a b", "repair"."""
         self.downloaded: set[str] = set()
         """Files that lie in apt's archive."""
-        self._own: set[str] = set()
-        """Those that the present run put there."""
+        self._own: set[str] = set()  # those that the present run put there
         self.cves: dict[str, ChangelogFindings] = {}
         """What the changelog of each package's newest version says; nothing can be read of others."""
         self.read_ahead: list[str] = []
@@ -103,6 +110,8 @@ class Simulated:
         """Which package's files each unit runs."""
         self.stale_units: set[str] = set()
         """Those whose package was brought to another version while they ran."""
+        # Whether an interrupted dpkg left its journal, and whether a repair cannot merge it.
+        self.journal = self.journal_stays = False
         self.unseen_processes = ""
         """Why processes cannot be looked at; empty where they can."""
 
@@ -182,6 +191,7 @@ class Simulated:
             updates=tuple(self._updates()),
             repair=unfinished,
             kernels=self._kernels(),
+            journal=self.journal,
         )
 
     def find(self, name: str) -> KnownPackage | None:
@@ -194,7 +204,7 @@ class Simulated:
     def similar(self, name: str) -> tuple[str, ...]:
         return tuple(sorted(one for one in self.packages if one[:3] == name[:3]))
 
-    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
+    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         refused: list[Held] = []
         groups: list[dict[str, Offer]] = []
         for update in admitted:
@@ -214,31 +224,31 @@ class Simulated:
         self._require_unchanged(steps, scope)
         self._act("fetch", steps)
         there = {(offer.package, str(offer.version)) for offer in self.archive if offer.package not in self.gone}
-        failed = {step.package: "404  Not Found" for step in steps if (step.package, step.candidate) not in there}
-        failed |= self.fetch_errors
-        fetched = {step.package for step in steps} - failed.keys() - self.downloaded
+        failed = {step.id: "404  Not Found" for step in steps if (step.package, step.candidate) not in there}
+        failed |= {package_id(name): error for name, error in self.fetch_errors.items()}
+        fetched = {step.package for step in steps if step.id not in failed} - self.downloaded
         self.downloaded |= fetched
         self._own |= fetched
         return Download(failed=failed, downloaded_bytes=1000 * len(fetched))
 
-    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
+    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
         self._act("install", steps)
         if self.before_install:
             self.before_install.popleft()()
         self._require_unchanged(steps, scope)
         if self.idle and self.idle.popleft():
-            return {}
-        errors: dict[str, str] = {}
+            return TransactionReport()
+        errors: dict[PackageId | str, str] = {}
         for step in steps:
             if self.fails.get(step.package) is Stage.UNPACK:
                 errors[step.package] = "new pre-installation script returned error exit status 1"
                 if not carry_on:
-                    return errors
+                    return TransactionReport(errors=errors)
             else:
                 self.put(step.package, int(step.candidate), "unpacked")
-        return {**errors, **self._configure(carry_on=carry_on)}
+        return TransactionReport(errors={**errors, **self._configure(carry_on=carry_on)})
 
-    def remove(self, removals: Sequence[KernelRemoval]) -> Mapping[str, str]:
+    def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
         self._act("remove", removals)
         if self.before_remove:
             self.before_remove.popleft()()
@@ -246,13 +256,15 @@ class Simulated:
             raise ChangedError("changed since the plan was made")
         for one in removals:
             if self.fails.get(one.package) is Stage.REMOVE:
-                return {one.package: "installed pre-removal script returned error exit status 1"}
+                error = "installed pre-removal script returned error exit status 1"
+                return TransactionReport(errors={one.package: error})
             del self.packages[one.package]
-        return {}
+        return TransactionReport()
 
-    def repair(self) -> Mapping[str, str]:
+    def repair(self) -> TransactionReport:
         self._act("repair")
-        return self._configure(carry_on=True)
+        self.journal = self.journal_stays
+        return TransactionReport(errors=self._configure(carry_on=True))
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         broken = {item.package for item in repair if item.state == "reinst-required"}
@@ -261,15 +273,15 @@ class Simulated:
         ]
         return tuple(self._step(offer, number) for number, offer in enumerate(same))
 
-    def states(self) -> Mapping[str, PackageState]:
-        return {f"{name}:{ARCHITECTURE}": state for name, state in self.packages.items()}
+    def states(self) -> Mapping[PackageId, PackageState]:
+        return {package_id(name): state for name, state in self.packages.items()}
 
-    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
+    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
         assert {step.package for step in steps} <= self.downloaded, "an archive is read only once it is there"
-        return {f"{s.package}:{ARCHITECTURE}": self.asks[s.package] for s in steps if s.package in self.asks}
+        return {s.id: self.asks[s.package] for s in steps if s.package in self.asks}
 
-    def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
-        return tuple(file for name, file, at in self.conffiles if f"{name}:{ARCHITECTURE}" in packages and at >= since)
+    def kept_conffiles(self, packages: Sequence[PackageId], since: datetime) -> tuple[str, ...]:
+        return tuple(file for name, file, at in self.conffiles if package_id(name) in packages and at >= since)
 
     def remove_downloads(self) -> None:
         self.downloaded -= self._own
@@ -284,7 +296,7 @@ class Simulated:
             if step.package not in self.downloaded
         )
 
-    def prefetch(self, steps: Sequence[Step]) -> Mapping[str, str]:
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
         failed = self.fetch(steps, Scope.SECURITY).failed
         self._own.clear()
         return failed
@@ -310,8 +322,8 @@ class Simulated:
         self.done.append(" ".join([what, *(step.package for step in steps)]))
         self.time += timedelta(seconds=1)
 
-    def _configure(self, *, carry_on: bool) -> dict[str, str]:
-        errors: dict[str, str] = {}
+    def _configure(self, *, carry_on: bool) -> dict[PackageId | str, str]:
+        errors: dict[PackageId | str, str] = {}
         for name, state in sorted(self.packages.items()):
             if state.state not in {"unpacked", "half-configured"}:
                 continue
@@ -412,7 +424,7 @@ class Simulated:
             group=group,
         )
 
-    def _closure(self, update: Update, scope: Scope, veto: Callable[[str], Refusal | None]) -> dict[str, Offer] | Held:
+    def _closure(self, update: Update, scope: Scope, veto: Veto) -> dict[str, Offer] | Held:
         """Return an update with all that it needs, or why that cannot be had."""
         (first, *_) = (o for o in self.lists if (o.package, str(o.version)) == (update.package, update.candidate))
         found = {first.package: first}
@@ -421,7 +433,7 @@ class Simulated:
             name, version = waiting.pop()
             if name in found or self._version(name) >= version:
                 continue
-            refusal = veto(name) or (_ON_HOLD if name in self.on_hold else None)
+            refusal = veto(package_id(name)) or (_ON_HOLD if name in self.on_hold else None)
             offers = [offer for offer in self.lists if offer.package == name and offer.version >= version]
             allowed = [offer for offer in offers if offer.security or scope is Scope.ALL]
             if refusal is None and not allowed:

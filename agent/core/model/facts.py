@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts
+from agent.core.model.package import PackageId
 
 
 class ListsState(Enum):
@@ -79,6 +80,11 @@ class Update:
     phased: int | None = None
     """Phased-Update-Percentage that defers this version on this machine; None where none does."""
 
+    @property
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)
+
 
 UNMET_DEPENDENCIES = "unmet-dependencies"
 """State of an installed package whose dependencies are not met: nothing that dpkg could finish by itself."""
@@ -91,6 +97,11 @@ class Repair:
     package: str
     architecture: str
     state: str
+
+    @property
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +124,8 @@ class Facts:
     repair: tuple[Repair, ...]
     reboot: Reboot | Unseen
     kernels: KernelFacts = NO_KERNEL_FACTS
+    journal: bool = False
+    """Whether an interrupted dpkg left journal entries that are not merged into its database yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,3 +144,8 @@ class KnownPackage:
     architecture: str
     installed: str | None
     on_hold: bool
+
+    @property
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from agent.core.model.package import PackageId
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelImage:
@@ -22,17 +24,17 @@ class AutoRemovable:
     on_hold: bool = False
 
     @property
-    def name(self) -> str:
-        """The package as `name:architecture`."""
-        return f"{self.package}:{self.architecture}"
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """One dependency of an installed package: any one of these (`name:architecture`) meets it."""
+    """One dependency of an installed package: any one of these meets it."""
 
-    package: str
-    any_of: tuple[str, ...]
+    package: PackageId
+    any_of: tuple[PackageId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +68,9 @@ class KernelRemoval:
     reason: str
 
     @property
-    def name(self) -> str:
-        """The package as `name:architecture`."""
-        return f"{self.package}:{self.architecture}"
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

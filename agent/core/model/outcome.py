@@ -6,6 +6,7 @@ from enum import Enum
 
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen
 from agent.core.model.kernels import KernelRemoval
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Scope, Step
 
 
@@ -35,7 +36,7 @@ class Stage(Enum):
 class Failure:
     """One package that did not get where the plan wanted it."""
 
-    package: str
+    package: PackageId
     stage: Stage
     error: str
     detail: str = ""
@@ -63,13 +64,15 @@ class Outcome:
     upgraded: tuple[Step, ...] = ()
     underway: tuple[Step, ...] = ()
     """The transaction that has begun and whose end is not on record yet."""
-    removed: tuple[str, ...] = ()
-    """Packages (`name:architecture`) that dpkg took away: an upgrade had taken over the last of their files."""
+    removed: tuple[PackageId, ...] = ()
+    """Packages that dpkg took away: an upgrade had taken over the last of their files."""
     superseded: tuple[KernelRemoval, ...] = ()
     """Superseded kernels that were removed as planned."""
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()
     repaired: tuple[Repair, ...] = ()
+    journal_merged: bool = False
+    """Whether dpkg's journal, which an interrupted run had left, was merged."""
     conffiles_kept: tuple[str, ...] = ()
     """Local configuration files that were kept; the package's own lies beside each as `.dpkg-dist` or `.dpkg-new`."""
     reboot: Reboot | Unseen = field(default_factory=lambda: Unseen(reason="not looked at"))

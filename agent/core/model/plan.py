@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from agent.core.model.facts import Lists, Reboot, Repair, Unseen, Update
+from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import UNKNOWN_KERNEL, KernelRemoval, RunningKernel
+from agent.core.model.package import PackageId
 
 
 class Scope(Enum):
@@ -55,6 +56,11 @@ class Step:
     """Whether dpkg was cut off installing just this: any authenticated origin will do."""
 
     @property
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)
+
+    @property
     def new(self) -> bool:
         """Whether the package is not installed yet (a new dependency)."""
         return self.installed is None
@@ -96,6 +102,11 @@ class Held:
         )
 
     @property
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)
+
+    @property
     def refusal(self) -> Refusal:
         """Why, as a value."""
         return Refusal(why=self.why, detail=self.detail)
@@ -129,3 +140,10 @@ class Plan:
     """Kernels that nothing needs and that stay all the same, with the reason."""
     others: tuple[Update, ...] = ()
     kernel: RunningKernel = UNKNOWN_KERNEL
+    journal: bool = False
+    """As in `Facts`: repairing merges dpkg's journal, too."""
+
+    @property
+    def repairable(self) -> bool:
+        """Whether anything is left unfinished that dpkg could finish; unmet dependencies it could not."""
+        return self.journal or any(item.state != UNMET_DEPENDENCIES for item in self.repair)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core.model.facts import Facts, Update
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Refusal, Scope
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, held_with_group
 from agent.core.packages.gates.registry import first_refusal
@@ -22,22 +23,21 @@ def admit(
     policy: Policy,
     facts: Facts,
     scope: Scope,
-    dropped: Mapping[str, Refusal] | None = None,
+    dropped: Mapping[PackageId, Refusal] | None = None,
     groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
 ) -> Admission:
     """Sort the updates on offer into admitted, at most one per package, and held.
 
-    `dropped` holds the packages (`name:architecture`) that this run no longer tries, each with the reason.
+    `dropped` holds the packages that this run no longer tries, each with the reason.
     """
-    admitted: dict[tuple[str, str], Update] = {}
+    admitted: dict[PackageId, Update] = {}
     held: list[Held] = []
     for update in updates_in_scope(facts, scope):
-        key = (update.package, update.architecture)
-        if key in admitted:
+        if update.id in admitted:
             continue
-        refusal = (dropped or {}).get(f"{update.package}:{update.architecture}") or first_refusal(policy, update)
+        refusal = (dropped or {}).get(update.id) or first_refusal(policy, update)
         if refusal is None:
-            admitted[key] = update
+            admitted[update.id] = update
         else:
             held.append(Held.of(update, refusal))
     apart = held_with_group(groups, held, admitted.values())
@@ -52,4 +52,4 @@ def updates_in_scope(facts: Facts, scope: Scope) -> tuple[Update, ...]:
     """
     if scope is Scope.SECURITY:
         return tuple(update for update in facts.updates if update.security)
-    return tuple(sorted(facts.updates, key=lambda one: (one.package, one.architecture, one.security)))
+    return tuple(sorted(facts.updates, key=lambda one: (one.id, one.security)))

@@ -31,6 +31,6 @@ def pack(steps: Iterable[Step], size: int = BATCH_SIZE) -> tuple[Batch, ...]:
 def split(steps: Iterable[Step]) -> tuple[Batch, ...]:
     """Return each group as a batch of its own, sorted by package name so that every run takes the same order."""
     groups: defaultdict[int, list[Step]] = defaultdict(list)
-    for step in sorted(steps, key=lambda step: (step.package, step.architecture)):
+    for step in sorted(steps, key=lambda step: step.id):
         groups[step.group].append(step)
     return tuple(tuple(group) for group in groups.values())

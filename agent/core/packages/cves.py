@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.core.model.facts import Update
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Step
 
 
@@ -32,6 +33,11 @@ class VersionChange:
     architecture: str
     installed: str
     candidate: str
+
+    @property
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)
 
     @classmethod
     def of(cls, item: Update | Step | Held) -> "VersionChange | None":
@@ -66,16 +72,15 @@ def unlabelled_security_fixes(plan: Plan, readings: Findings) -> Iterator[tuple[
     Where the package has a security update too, only what goes beyond that one counts.
     """
     items: list[Step | Held] = [*plan.install, *plan.held]
-    known = {(item.package, item.architecture): findings_of(readings, item) for item in items}
+    known = {item.id: findings_of(readings, item) for item in items}
     for update in plan.others:
         found = findings_of(readings, update)
-        key = (update.package, update.architecture)
         if found is None:
             continue
-        if key not in known:
+        if update.id not in known:
             if found.cves or found.security_upload:
                 yield update, found
             continue
-        below = known[key]
+        below = known[update.id]
         if below is not None and set(found.cves) - set(below.cves):
             yield update, found

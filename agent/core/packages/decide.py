@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from agent.core.model.facts import Facts, Repair, Update
 from agent.core.model.kernels import NO_OBSOLETE_KERNELS, KernelRemoval, ObsoleteKernels
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Refusal, Resolution, Scope, Step
 from agent.core.packages.admission import Admission, admit
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, in_any_group
@@ -18,7 +19,7 @@ from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import compare_running, obsolete_kernels
 from agent.core.policy.policy import Policy
 
-Veto = Callable[[str], Refusal | None]
+Veto = Callable[[PackageId], Refusal | None]
 """Returns why a package may not be touched even as a dependency; None where it may."""
 Resolve = Callable[[Sequence[Update], Veto], Resolution]
 """Asks the package resolver for steps that install these updates and touch nothing that is vetoed."""
@@ -28,7 +29,7 @@ def decide(
     policy: Policy,
     facts: Facts,
     scope: Scope,
-    dropped: Mapping[str, Refusal],
+    dropped: Mapping[PackageId, Refusal],
     resolve: Resolve,
     groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
 ) -> Plan:
@@ -36,17 +37,18 @@ def decide(
 
     Whatever `resolve` raises passes through.
     """
-    excluded = {name.split(":")[0]: refusal for name, refusal in dropped.items()}
+    withdrawn: dict[str, Refusal] = {}
+    """Packages of atomic groups, by name: a group's architectures are withdrawn together."""
     admission = admit(policy, facts, scope, dropped, groups)
 
-    def untouchable(package: str) -> Refusal | None:
-        return veto(policy, package) or excluded.get(package)
+    def untouchable(package: PackageId) -> Refusal | None:
+        return veto(policy, package.name) or dropped.get(package) or withdrawn.get(package.name)
 
     tried, held = admission.admitted, tuple[Held, ...]()
     resolution = resolve(tried, untouchable)
     while (fallback := next_attempt(policy, facts, scope, tried, resolution, groups)) is not None:
         tried, held = fallback.tried, (*held, *fallback.held)
-        excluded.update({one.package: one.refusal for one in fallback.held if in_any_group(groups, one.package)})
+        withdrawn.update({one.package: one.refusal for one in fallback.held if in_any_group(groups, one.package)})
         resolution = resolve(tried, untouchable)
     resolution = replace(resolution, refused=(*held, *resolution.refused))
     kernels = plan_kernel_removal(policy, facts, resolution.steps, untouchable)
@@ -56,8 +58,8 @@ def decide(
 def plan_kernel_removal(policy: Policy, facts: Facts, install: Iterable[Step], untouchable: Veto) -> ObsoleteKernels:
     """Decide which obsolete kernels a plan that installs these steps removes; none of `untouchable`."""
 
-    def keeps(package: str) -> str | None:
-        refusal = untouchable(package) or not_allowlisted(policy, package)
+    def keeps(package: PackageId) -> str | None:
+        refusal = untouchable(package) or not_allowlisted(policy, package.name)
         return refusal.detail if refusal else None
 
     if not policy.security.remove_old_kernels:
@@ -73,21 +75,17 @@ def build_plan(
     kernels: ObsoleteKernels = NO_OBSOLETE_KERNELS,
 ) -> Plan:
     """Build the plan from what was admitted and the resolver's answer."""
-    install = tuple(sorted(resolution.steps, key=lambda step: (step.package, step.architecture)))
-    planned = {(step.package, step.architecture, step.candidate) for step in install}
-    repair = tuple(sorted(facts.repair, key=lambda item: (item.package, item.architecture)))
+    install = tuple(sorted(resolution.steps, key=lambda step: step.id))
+    planned = {(step.id, step.candidate) for step in install}
+    repair = tuple(sorted(facts.repair, key=lambda item: item.id))
     held = sorted(
         # a package outside the allowlist may still be installed as a dependency of another update
-        (
-            item
-            for item in (*admission.held, *resolution.refused)
-            if (item.package, item.architecture, item.candidate) not in planned
-        ),
-        key=lambda item: (item.package, item.architecture),
+        (item for item in (*admission.held, *resolution.refused) if (item.id, item.candidate) not in planned),
+        key=lambda item: item.id,
     )
     others = tuple(_others(facts, (*install, *held)))
     return Plan(
-        id=plan_id(scope, install, repair, kernels.remove),
+        id=plan_id(scope, install, repair, kernels.remove, journal=facts.journal),
         scope=scope,
         seen_at=facts.seen_at,
         lists=facts.lists,
@@ -100,24 +98,27 @@ def build_plan(
         remove=kernels.remove,
         kept=kernels.kept,
         kernel=compare_running(facts.kernels),
+        journal=facts.journal,
     )
 
 
 def plan_id(
-    scope: Scope, install: Iterable[Step], repair: Iterable[Repair], remove: Iterable[KernelRemoval] = ()
+    scope: Scope,
+    install: Iterable[Step],
+    repair: Iterable[Repair],
+    remove: Iterable[KernelRemoval] = (),
+    *,
+    journal: bool = False,
 ) -> str:
     """Return a short digest that is the same exactly when the work is the same (12 hex digits)."""
     lines = [scope.value]
-    lines += [f"{s.package}:{s.architecture} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]
-    lines += [f"{r.package}:{r.architecture} {r.state}" for r in repair]
-    lines += [f"-{r.name} {r.version}" for r in remove]
+    lines += [f"{s.id} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]
+    lines += [f"{r.id} {r.state}" for r in repair]
+    lines += [f"-{r.id} {r.version}" for r in remove]
+    lines += ["dpkg: interrupted"] if journal else []
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def _others(facts: Facts, told: Iterable[Step | Held]) -> list[Update]:
-    planned = {(item.package, item.architecture, item.candidate) for item in told}
-    return [
-        update
-        for update in facts.updates
-        if not update.security and (update.package, update.architecture, update.candidate) not in planned
-    ]
+    planned = {(item.id, item.candidate) for item in told}
+    return [update for update in facts.updates if not update.security and (update.id, update.candidate) not in planned]

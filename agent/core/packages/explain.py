@@ -98,7 +98,7 @@ def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackag
 
 
 def _is(item: Held | Update, known: KnownPackage) -> bool:
-    return (item.package, item.architecture) == (known.package, known.architecture)
+    return item.id == known.id
 
 
 def _update_of(facts: Facts, known: KnownPackage) -> Update | None:
@@ -108,7 +108,7 @@ def _update_of(facts: Facts, known: KnownPackage) -> Update | None:
 def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | None) -> Conclusion:
     if known.installed is None:
         return Conclusion.NOT_INSTALLED
-    if any((step.package, step.architecture) == (known.package, known.architecture) for step in plan.install):
+    if any(step.id == known.id for step in plan.install):
         return Conclusion.WOULD_INSTALL
     if update is not None:
         return Conclusion.HELD

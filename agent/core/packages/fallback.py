@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agent.core.model.facts import Facts, Update
-from agent.core.model.plan import Held, Resolution, Scope, Step
+from agent.core.model.plan import Held, Resolution, Scope
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, held_with_group
 from agent.core.packages.gates.registry import first_refusal
 from agent.core.policy.policy import Policy
@@ -31,10 +31,10 @@ def next_attempt(
     """Return what to try after the resolver's answer: a lower version, or less of an atomic group; None: accept it."""
     lower = _fallbacks(policy, facts, scope, resolution.refused)
     if lower:
-        over = {_key(update) for update in lower}
+        over = {update.id for update in lower}
         return Fallback(
-            tried=(*(update for update in tried if _key(update) not in over), *lower),
-            held=tuple(held for held in resolution.refused if _key(held) in over),
+            tried=(*(update for update in tried if update.id not in over), *lower),
+            held=tuple(held for held in resolution.refused if held.id in over),
         )
     apart = held_with_group(groups, resolution.refused, resolution.steps)
     if not apart:
@@ -53,15 +53,11 @@ def _fallbacks(policy: Policy, facts: Facts, scope: Scope, refused: Iterable[Hel
     """Return the security updates of packages whose higher version the resolver refused."""
     if scope is Scope.SECURITY:
         return ()
-    over = {_key(item): item.candidate for item in refused}
+    over = {item.id: item.candidate for item in refused}
     return tuple(
         update
         for update in facts.updates
         if update.security
-        and over.get(_key(update), update.candidate) != update.candidate
+        and over.get(update.id, update.candidate) != update.candidate
         and first_refusal(policy, update) is None
     )
-
-
-def _key(item: Update | Step | Held) -> tuple[str, str]:
-    return (item.package, item.architecture)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from agent.core.model.kernels import AutoRemovable, KernelFacts, KernelRemoval, ObsoleteKernels, RunningKernel
+from agent.core.model.package import PackageId
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
 _IMAGE = re.compile(rf"linux-image-(?:unsigned-)?({_RELEASE}?)(?:-unsigned)?")
@@ -22,7 +23,7 @@ _BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
 
 
 def obsolete_kernels(
-    kernels: KernelFacts, planned: Iterable[str], veto: Callable[[str], str | None]
+    kernels: KernelFacts, planned: Iterable[str], veto: Callable[[PackageId], str | None]
 ) -> ObsoleteKernels:
     """Sort the kernel packages that nothing needs into those to remove and those that stay.
 
@@ -31,19 +32,19 @@ def obsolete_kernels(
     """
     found = [one for one in kernels.unneeded if release_of(one.package, kernels.patterns) is not None]
     guards = _ProtectedKernels(kernels, frozenset(planned))
-    reasons = {one.name: _own_reason(one) or veto(one.package) or guards.reason(one.package) for one in found}
-    going = {name for name, reason in reasons.items() if reason is None}
+    reasons = {one.id: _own_reason(one) or veto(one.id) or guards.reason(one.package) for one in found}
+    going = {package for package, reason in reasons.items() if reason is None}
     while still := next((n for n in kernels.needs if n.package not in going and going.issuperset(n.any_of)), None):
         going.difference_update(still.any_of)
-        reasons.update(dict.fromkeys(still.any_of, f"needed by {still.package.partition(':')[0]}, which stays"))
-    ordered = sorted(found, key=lambda one: (one.package, one.architecture))
+        reasons.update(dict.fromkeys(still.any_of, f"needed by {still.package.name}, which stays"))
+    ordered = sorted(found, key=lambda one: one.id)
     return ObsoleteKernels(
         remove=tuple(
             _removal(one, f"superseded by {kernels.images[-1].release}, and not running")
             for one in ordered
-            if one.name in going
+            if one.id in going
         ),
-        kept=tuple(_removal(one, reasons[one.name] or "") for one in ordered if one.name not in going),
+        kept=tuple(_removal(one, reasons[one.id] or "") for one in ordered if one.id not in going),
     )
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, ListsState, PackageState
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Step
+from agent.core.model.transaction import TransactionReport
 
 HEALTHY_STATES = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 """dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""
@@ -13,48 +15,46 @@ _WITH_UPGRADED = {Result.UP_TO_DATE: Result.UPDATED, Result.STALE: Result.DEGRAD
 """What `classify` says where a package arrived, instead of what it says where none did."""
 
 
-def is_installed(step: Step, states: Mapping[str, PackageState]) -> bool:
+def is_installed(step: Step, states: Mapping[PackageId, PackageState]) -> bool:
     """Whether dpkg says that the step's package is installed at the version wanted."""
-    state = states.get(f"{step.package}:{step.architecture}")
+    state = states.get(step.id)
     return state is not None and state.version == step.candidate and state.state in HEALTHY_STATES
 
 
 def failures(
-    steps: Iterable[Step], states: Mapping[str, PackageState], errors: Mapping[str, str]
+    steps: Iterable[Step], states: Mapping[PackageId, PackageState], report: TransactionReport
 ) -> tuple[Failure, ...]:
-    """Name each step that did not arrive, where it stopped, and the error dpkg gave for it.
-
-    `errors` maps package names, with or without architecture, to dpkg's words.
-    """
+    """Return a failure for each step that is not installed: the stage it stopped at, and dpkg's error."""
     found = []
     for step in steps:
         if is_installed(step, states):
             continue
-        name = f"{step.package}:{step.architecture}"
-        state = states.get(name)
+        state = states.get(step.id)
         at_target = state is not None and state.version == step.candidate
         stage = Stage.CONFIGURE if at_target else Stage.UNPACK
         word = state.state if state is not None else "not-installed"
-        # What speaks of no package by name speaks of the whole transaction.
-        error = errors.get(name) or errors.get(step.package) or errors.get("") or f"not upgraded: dpkg says {word}"
-        found.append(Failure(package=name, stage=stage, error=error, detail=f"dpkg state: {word}"))
+        error = report.error_of(step.id) or report.fatal or f"not upgraded: dpkg says {word}"
+        found.append(Failure(package=step.id, stage=stage, error=error, detail=f"dpkg state: {word}"))
     return tuple(found)
 
 
-def with_late_arrivals(outcome: Outcome, steps: Iterable[Step], states: Mapping[str, PackageState]) -> Outcome:
+def with_late_arrivals(outcome: Outcome, steps: Iterable[Step], states: Mapping[PackageId, PackageState]) -> Outcome:
     """Add those steps of an earlier run that have arrived by now and that the outcome does not tell of yet."""
-    told = {(step.package, step.architecture) for step in outcome.upgraded}
+    told = {step.id for step in outcome.upgraded}
     changed = (step for step in steps if step.installed != step.candidate)
-    news = [step for step in changed if (step.package, step.architecture) not in told and is_installed(step, states)]
+    news = [step for step in changed if step.id not in told and is_installed(step, states)]
     if not news:
         return outcome
     word = _WITH_UPGRADED.get(outcome.result, outcome.result)
     return replace(outcome, result=word, upgraded=(*outcome.upgraded, *news))
 
 
-def disappeared_packages(before: Mapping[str, PackageState], after: Mapping[str, PackageState]) -> tuple[str, ...]:
+def disappeared_packages(
+    before: Mapping[PackageId, PackageState], after: Mapping[PackageId, PackageState]
+) -> tuple[PackageId, ...]:
     """Name the packages that were installed before and are no more."""
-    gone = (name for name, state in before.items() if state.state in HEALTHY_STATES and not has_files(after.get(name)))
+    healthy = (package for package, state in before.items() if state.state in HEALTHY_STATES)
+    gone = (package for package in healthy if not has_files(after.get(package)))
     return tuple(sorted(gone))
 
 
@@ -68,7 +68,7 @@ def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
 
     "up-to-date" is said only of fresh, verified lists with nothing waiting or held; see `Result`.
     """
-    if outcome.failed or any(item.state != UNMET_DEPENDENCIES for item in plan_after.repair):
+    if outcome.failed or plan_after.repairable:
         return Result.FAILED
     if stopped and plan_after.install:
         return Result.INTERRUPTED
@@ -76,7 +76,8 @@ def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     if plan_after.held or plan_after.install or plan_after.repair or outcome.removed:
         return Result.DEGRADED
     if fresh:
-        return Result.UPDATED if outcome.upgraded or outcome.repaired or outcome.superseded else Result.UP_TO_DATE
+        changed = outcome.upgraded or outcome.repaired or outcome.journal_merged or outcome.superseded
+        return Result.UPDATED if changed else Result.UP_TO_DATE
     if outcome.upgraded or plan_after.lists.state is ListsState.PARTIAL:
         return Result.DEGRADED
     return Result.STALE

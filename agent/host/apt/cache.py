@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.model.package import PackageId
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.errors import HostError
 from agent.host.apt.errors import libapt_errors
@@ -41,6 +42,11 @@ def configure() -> None:
         apt_pkg.init_system()
 
 
+def package_id(package: apt_pkg.Package) -> PackageId:
+    """Return libapt's package as a value; `all` counts as the native architecture here, too."""
+    return PackageId(name=package.name, architecture=package.architecture)
+
+
 class PackageCache:
     """The open package cache with its dependency marks. Short-lived: reopen it after every change."""
 
@@ -50,7 +56,7 @@ class PackageCache:
         Raises:
             HostError: sources or lists cannot be read; the message names file and line.
         """
-        self.overlaid: Mapping[tuple[str, str], str] = {}
+        self.overlaid: Mapping[PackageId, str] = {}
         """Real states, by name and architecture, of packages whose state the overlay hides (`write_overlay`)."""
         try:
             self._open()
@@ -61,7 +67,7 @@ class PackageCache:
             self._open_overlaid(stuck)
         stuck = self._cancel_reinstalls()
         if stuck:
-            self._open_overlaid(stuck.union(name for name, _ in self.overlaid))
+            self._open_overlaid(stuck.union(package.name for package in self.overlaid))
             self._cancel_reinstalls()
         self.broken_before = self.broken()
         self._broken_elsewhere = self.depcache.broken_count - len(self.broken_before)
@@ -83,16 +89,15 @@ class PackageCache:
     @cached_property
     def dpkg_packages(self) -> tuple[apt_pkg.Package, ...]:
         """The packages that dpkg knows. Walking all of apt's would add a tenth of the time to open the cache."""
-        names = dpkg_database.names()
-        return tuple(self.cache[name] for name in names if name in self.cache)
+        names = [(package.name, package.architecture) for package in dpkg_database.packages()]
+        return tuple(self.cache[key] for key in names if key in self.cache)
 
     def _open_overlaid(self, packages: frozenset[str]) -> None:
         self._overlay = new_directory()
-        states = ((*name.split(":"), state.state) for name, state in dpkg_database.states().items())
         self.overlaid = {
-            (name, architecture): state
-            for name, architecture, state in states
-            if name in packages and state not in _AT_REST
+            package: state.state
+            for package, state in dpkg_database.states().items()
+            if package.name in packages and state.state not in _AT_REST
         }
         self.__dict__.pop("dpkg_packages", None)
         with write_overlay(packages, Path(self._overlay.name)):

@@ -11,7 +11,7 @@ import apt_pkg
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Repair, Update
 from agent.core.policy.origins import OriginPattern
-from agent.host.apt.cache import PackageCache
+from agent.host.apt.cache import PackageCache, package_id
 
 _TRIGGERS_AWAITED, _TRIGGERS_PENDING = 7, 8
 """libapt's pkgCache::State::PkgCurrentState; python-apt does not export these two."""
@@ -47,7 +47,7 @@ def scan(index: PackageCache, patterns: tuple[OriginPattern, ...]) -> UpdateScan
     updates: list[Update] = []
     repair: list[Repair] = []
     for package in index.dpkg_packages:
-        if package.current_state in _ABSENT and (package.name, package.architecture) not in index.overlaid:
+        if package.current_state in _ABSENT and package_id(package) not in index.overlaid:
             continue
         state = unfinished(index, package) or (UNMET_DEPENDENCIES if package.id in index.broken_before else None)
         if state is not None:
@@ -71,7 +71,7 @@ def unfinished(index: PackageCache, package: apt_pkg.Package) -> str | None:
     """Return dpkg's state of an unfinished package; None if it is finished."""
     if package.inst_state in _REINSTALL:
         return "reinst-required"
-    return index.overlaid.get((package.name, package.architecture)) or _STATES.get(package.current_state)
+    return index.overlaid.get(package_id(package)) or _STATES.get(package.current_state)
 
 
 def _security_update(

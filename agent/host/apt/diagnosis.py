@@ -1,13 +1,14 @@
 """Explains why the resolver refused an update: the failing relation, and which source could satisfy it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import apt_pkg
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Refusal, Why
-from agent.host.apt.cache import PackageCache
+from agent.core.packages.decide import Veto
+from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of
 
 _POSITIVE = ("PreDepends", "Depends")
@@ -19,7 +20,7 @@ class SearchScope:
     """Constraints on steps: allowed index files, vetoed packages, and package IDs refused in the same pass."""
 
     allowed: frozenset[int]
-    veto: Callable[[str], Refusal | None]
+    veto: Veto
     stopped: frozenset[int] = frozenset()
 
 
@@ -107,7 +108,7 @@ class _Search:
             return Refusal(why=Why.HELD_BY_ADMIN, detail="is on hold")
         if self._index.depcache.policy.get_priority(target) < 0:
             return Refusal(why=Why.PINNED, detail=f"{target.ver_str} is kept out by apt's preferences")
-        return self._bounds.veto(package.name)
+        return self._bounds.veto(package_id(package))
 
     def _elsewhere(self, target: apt_pkg.Version, need: str) -> Refusal:
         origin, archive = origin_of(self._index, target, frozenset(self._index.releases))

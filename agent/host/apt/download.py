@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.ports import JobControl
 from agent.errors import ChangedError, HostError, StoppedError
@@ -17,6 +18,7 @@ from agent.host.apt.cache import PackageCache
 from agent.host.apt.disk_space import require_space
 from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.resolve import find_version, mark, marked
+from agent.host.dpkg.names import reported_package
 from agent.host.locks import LockWaiter, locked
 
 
@@ -24,7 +26,7 @@ from agent.host.locks import LockWaiter, locked
 class FetchResult:
     """Result of a download."""
 
-    failed: dict[str, str]
+    failed: dict[PackageId, str]
     """Error by package name; all other packages are verified and in apt's archive directory."""
     downloaded_bytes: int
     archives: tuple[Path, ...]
@@ -108,7 +110,7 @@ def fetch(
         if reason := control.stop():
             raise StoppedError(f"{reason}: stopped while downloading; nothing more was installed")
     return FetchResult(
-        failed={_package(item): _error(item) for item in fetcher.items if not _usable(item)},
+        failed={one: _error(item) for item in fetcher.items if not _usable(item) for one in _packages(item, steps)},
         downloaded_bytes=sum(item.filesize for item in wanted if _usable(item)),
         archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
     )
@@ -156,6 +158,9 @@ def _error(item: apt_pkg.AcquireItem) -> str:
     return plain_error(item.error_text) or "not downloaded"
 
 
-def _package(item: apt_pkg.AcquireItem) -> str:
-    """Return the package name in a pool file's name (name_version_architecture.deb)."""
-    return os.path.basename(item.destfile or item.desc_uri).split("_")[0]
+def _packages(item: apt_pkg.AcquireItem, steps: Sequence[Step]) -> list[PackageId]:
+    """Return the steps that need an archive, by its file name (name_version_architecture.deb)."""
+    reported = reported_package(item.destfile or item.desc_uri)
+    name = reported if isinstance(reported, str) else reported.name
+    named = [step.id for step in steps if step.package == name]
+    return [one for one in named if one == reported] or named or [PackageId(name=name, architecture="")]

@@ -1,6 +1,6 @@
 """libapt and dpkg behind the port that the verbs know (`agent.core.ports.PackageEngine`)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +12,10 @@ import apt_pkg
 from agent.core.model.facts import KnownPackage, PackageState, Repair, SourceError, Update
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
-from agent.core.model.plan import Refusal, Resolution, Scope, Step
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.model.transaction import TransactionReport
+from agent.core.packages.decide import Veto
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
@@ -93,10 +96,13 @@ class AptEngine:
         patterns = self._policy.security.origins
         found = scan(index, patterns)
         lists = assess(index, patterns, refreshed, now=now, max_age=self._policy.apt.max_list_age)
-        repair = found.repair
-        if dpkg_database.journal():
-            repair = (*repair, Repair(package="dpkg", architecture="", state="interrupted"))
-        return PackagesSeen(lists=lists, updates=found.updates, repair=repair, kernels=kernel_facts(index))
+        return PackagesSeen(
+            lists=lists,
+            updates=found.updates,
+            repair=found.repair,
+            kernels=kernel_facts(index),
+            journal=bool(dpkg_database.journal()),
+        )
 
     def find(self, name: str) -> KnownPackage | None:
         """Return a package by name, the installed one of several architectures; None where there is none."""
@@ -121,7 +127,7 @@ class AptEngine:
         installed = {package.name for package in self._require_index().dpkg_packages if package.current_ver}
         return tuple(get_close_matches(name, sorted(installed), n=3))
 
-    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Callable[[str], Refusal | None]) -> Resolution:
+    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         """Ask libapt's resolver; marks are made on the index of the last look, or a new one."""
         index, self._index = self._index or PackageCache(), None
         security = index.allowed(self._policy.security.origins)
@@ -142,18 +148,18 @@ class AptEngine:
         self._archives = done.archives
         return Download(failed=done.failed, downloaded_bytes=done.downloaded_bytes)
 
-    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> Mapping[str, str]:
+    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
         """Carry out the steps in one transaction of their own process."""
         self._forget()
         pending = not self._left_alone(self._unfinished())
         return self._transactions.install(steps, self._patterns(scope), carry_on=carry_on, pending=pending)
 
-    def remove(self, removals: Sequence[KernelRemoval]) -> Mapping[str, str]:
+    def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
         """Remove exactly these packages in one transaction of their own process."""
         self._forget()
         return self._transactions.remove(removals, pending=not self._left_alone(self._unfinished()))
 
-    def repair(self) -> Mapping[str, str]:
+    def repair(self) -> TransactionReport:
         """Finish what dpkg left unfinished."""
         self._forget()
         unfinished = self._unfinished()
@@ -167,15 +173,15 @@ class AptEngine:
         index = PackageCache()
         return reinstallations(index, repair, index.allowed(self._policy.security.origins))
 
-    def states(self) -> Mapping[str, PackageState]:
+    def states(self) -> Mapping[PackageId, PackageState]:
         """Read dpkg's own database."""
         return dpkg_database.states()
 
-    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[str, str]:
+    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
         """Say which of the steps, as `fetch` downloaded them last, would make dpkg ask about which file."""
         return conffiles.conffile_prompts(self._archives, steps)
 
-    def kept_conffiles(self, packages: Sequence[str], since: datetime) -> tuple[str, ...]:
+    def kept_conffiles(self, packages: Sequence[PackageId], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
         return conffiles.kept_conffiles(packages, since.timestamp())
 
@@ -198,12 +204,12 @@ class AptEngine:
     def _patterns(self, scope: Scope) -> tuple[OriginPattern, ...] | None:
         return self._policy.security.origins if scope is Scope.SECURITY else None
 
-    def _unfinished(self) -> list[str]:
+    def _unfinished(self) -> list[PackageId]:
         return [name for name, state in dpkg_database.states().items() if state.state in _UNFINISHED]
 
-    def _left_alone(self, unfinished: Sequence[str]) -> set[str]:
+    def _left_alone(self, unfinished: Sequence[PackageId]) -> set[PackageId]:
         """Return those that are not ours to touch: configuring Docker would restart its engine."""
-        return {name for name in unfinished if veto(self._policy, name.split(":")[0]) is not None}
+        return {package for package in unfinished if veto(self._policy, package.name) is not None}
 
     def _lock_waiter(self) -> LockWaiter:
         return LockWaiter(self._policy.apt.lock_timeout, self._control)

@@ -11,7 +11,7 @@ import apt_pkg
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
 from agent.core.packages.kernels import image_release, release_of
 from agent.errors import ChangedError, HostError
-from agent.host.apt.cache import PackageCache
+from agent.host.apt.cache import PackageCache, package_id
 
 _POSITIVE = ("PreDepends", "Depends")
 _Installed = tuple[apt_pkg.Package, apt_pkg.Version]
@@ -24,7 +24,7 @@ def kernel_facts(index: PackageCache) -> KernelFacts:
     images: list[KernelImage] = []
     for package in index.dpkg_packages:
         current = package.current_ver
-        if current is None or (package.name, package.architecture) in index.overlaid:
+        if current is None or package_id(package) in index.overlaid:
             continue
         release = image_release(package.name)
         if release is not None and package.current_state == apt_pkg.CURSTATE_INSTALLED:
@@ -126,7 +126,9 @@ def _dependencies(index: PackageCache, kernels: Iterable[_Installed]) -> Iterato
             for group in parent.current_ver.depends_list.get(kind, []):
                 providers = {package.id: package for one in group for package in _installed_targets(one)}
                 if ids & providers.keys():
-                    yield Dependency(package=_name(parent), any_of=tuple(sorted(map(_name, providers.values()))))
+                    yield Dependency(
+                        package=package_id(parent), any_of=tuple(sorted(map(package_id, providers.values())))
+                    )
 
 
 def _installed_targets(dependency: apt_pkg.Dependency) -> list[apt_pkg.Package]:
@@ -147,7 +149,3 @@ def _dependants(index: PackageCache, kernels: Iterable[_Installed]) -> list[apt_
 def _compare(one: KernelImage, other: KernelImage) -> int:
     order = apt_pkg.version_compare(one.version, other.version)
     return order or (one.release > other.release) - (one.release < other.release)
-
-
-def _name(package: apt_pkg.Package) -> str:
-    return f"{package.name}:{package.architecture}"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.packages.changelog import source_version
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
@@ -71,8 +72,8 @@ class AptChangelogs:
         wanted = (Archive(package=s.package, architecture=s.architecture, version=s.candidate) for s in steps)
         return tuple(archive for archive in wanted if not any(path.exists() for path in _archive_paths(archive)))
 
-    def prefetch(self, steps: Sequence[Step]) -> Mapping[str, str]:
-        """Download and verify the steps' packages into apt's archive directory; return errors by package name."""
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
+        """Download and verify the steps' packages into apt's archive directory; return errors by package."""
         index = PackageCache()
         allowed = index.allowed(self._origins)
         waiter = LockWaiter(_LOCK_TIMEOUT, self._control)
@@ -96,7 +97,7 @@ class AptChangelogs:
         sources = dpkg_database.sources()
         found: dict[VersionChange, ChangelogFindings | None] = {}
         for subject in subjects:
-            known = sources.get(f"{subject.package}:{subject.architecture}")
+            known = sources.get(subject.id)
             if known is None or time.monotonic() > deadline:
                 continue
             source, candidate = known

@@ -30,7 +30,7 @@ def reinstallations(index: PackageCache, repair: Sequence[Repair], allowed: froz
             continue
         package = index.cache[item.package, item.architecture]
         current = package.current_ver
-        state = states.get(f"{item.package}:{item.architecture}")
+        state = states.get(item.id)
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
             continue
         if current is None:

@@ -14,7 +14,7 @@ from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
 from agent.core.packages.decide import Veto
 from agent.errors import ChangedError, HostError
-from agent.host.apt.cache import PackageCache
+from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased
 from agent.host.apt.diagnosis import SearchScope, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
@@ -217,7 +217,7 @@ class _Marking:
             offered(version, self._files)
             and conflicting_origin(self._index, version, self._files) is None
             and package.selected_state != apt_pkg.SELSTATE_HOLD
-            and self._veto(package.name) is None
+            and self._veto(package_id(package)) is None
             and (package.current_ver is None or newer(version, package.current_ver))
         )
 

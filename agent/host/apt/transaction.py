@@ -13,7 +13,9 @@ import apt_pkg
 
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
+from agent.core.model.transaction import TransactionReport
 from agent.core.policy.origins import OriginPattern
 from agent.core.ports import JobControl
 from agent.errors import ChangedError, HostError
@@ -22,7 +24,7 @@ from agent.host.apt.download import mark_exactly
 from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
 from agent.host.dpkg import database as dpkg_database
-from agent.host.dpkg.child import ChildChannel, ChildReport, supervise
+from agent.host.dpkg.child import ChildChannel, supervise
 from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 from agent.host.dpkg.timeouts import DpkgTimeouts
 from agent.host.locks import LockWaiter, first_holder, locked
@@ -48,7 +50,7 @@ class Transactions:
 
     def install(
         self, steps: Sequence[Step], patterns: tuple[OriginPattern, ...] | None, *, carry_on: bool, pending: bool
-    ) -> dict[str, str]:
+    ) -> TransactionReport:
         """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
 
         With `pending`, dpkg also configures all other packages that are pending. With `carry_on`, libapt continues
@@ -69,13 +71,13 @@ class Transactions:
             self._transact(
                 channel,
                 lambda index: mark_exactly(index, steps, index.allowed(patterns)),
-                [f"{step.package}:{step.architecture}" for step in steps],
+                [step.id for step in steps],
                 pending=pending,
             )
 
-        return self._supervise(work).errors
+        return self._supervise(work)
 
-    def remove(self, removals: Sequence[KernelRemoval], *, pending: bool) -> dict[str, str]:
+    def remove(self, removals: Sequence[KernelRemoval], *, pending: bool) -> TransactionReport:
         """Remove exactly these packages, keeping conffiles; `pending` and return value as in `install`.
 
         Raises:
@@ -92,17 +94,17 @@ class Transactions:
 
                 self._transact(channel, mark, [], pending=pending)
 
-        return self._supervise(work).errors
+        return self._supervise(work)
 
-    def repair(self, packages: Sequence[str] | None) -> dict[str, str]:
+    def repair(self, packages: Sequence[PackageId] | None) -> TransactionReport:
         """Configure packages that an interrupted dpkg left unfinished, all (None) or only these; keeps local conffiles.
 
         Raises:
             BusyError: as `install`.
         """
-        return self._supervise(lambda channel: self._do_repair(channel, packages)).errors
+        return self._supervise(lambda channel: self._do_repair(channel, packages))
 
-    def _supervise(self, work: Callable[[ChildChannel], None]) -> ChildReport:
+    def _supervise(self, work: Callable[[ChildChannel], None]) -> TransactionReport:
         report = supervise(work, log=self._log, limits=self._limits, control=self._control)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
@@ -112,14 +114,13 @@ class Transactions:
         )
         if report.raised is not None:
             raise report.raised
-        if report.values.get("error"):
-            report.errors.setdefault("", str(report.values["error"]))
+        fatal = report.fatal or str(report.values.get("error") or "")
         if not report.complete:
-            report.errors.setdefault("dpkg", f"dpkg exited without reporting a result; see {self._log}")
-        return report
+            fatal = fatal or f"dpkg exited without reporting a result; see {self._log}"
+        return TransactionReport(errors=report.errors, fatal=fatal)
 
     def _transact(
-        self, channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
+        self, channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[PackageId], *, pending: bool
     ) -> None:
         """Execute the marks that `mark` sets; without `pending`, configure only the packages in `names` at the end."""
         waiter = self._child_waiter(channel)
@@ -128,7 +129,7 @@ class Transactions:
             locks_acquired()
             _do_marked(channel, mark, names, pending=pending)
 
-    def _do_repair(self, channel: ChildChannel, packages: Sequence[str] | None) -> None:
+    def _do_repair(self, channel: ChildChannel, packages: Sequence[PackageId] | None) -> None:
         waiter = self._child_waiter(channel)
         frontend, database = dpkg_database.lock_files()
         with _recording_lock_times(channel, waiter) as locks_acquired, locked(frontend, waiter):
@@ -142,7 +143,7 @@ class Transactions:
 
 
 def _do_marked(
-    channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[str], *, pending: bool
+    channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[PackageId], *, pending: bool
 ) -> None:
     """Have libapt execute the marks that `mark` sets. The caller holds dpkg's locks; they are released at the end."""
     try:
@@ -172,7 +173,7 @@ def _do_marked(
         apt_pkg.pkgsystem_unlock()
 
 
-def _configure(channel: ChildChannel, packages: Sequence[str] | None) -> None:
+def _configure(channel: ChildChannel, packages: Sequence[PackageId] | None) -> None:
     """Have dpkg configure these packages, or all pending ones (None). The caller holds the frontend lock."""
     if packages is None:
         _dpkg(channel, "--configure", "--pending")

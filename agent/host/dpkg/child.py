@@ -16,9 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.core.model.package import PackageId
 from agent.core.ports import JobControl, Progress
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.dpkg.environment import NONINTERACTIVE_ENV
+from agent.host.dpkg.names import reported_package
 from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
 
 _LIBAPT_STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
@@ -55,8 +57,10 @@ class ChildChannel:
 class ChildReport:
     """Result of the child's work, as received by the parent."""
 
-    errors: dict[str, str] = field(default_factory=dict)
-    """dpkg's error messages by package name."""
+    errors: dict[PackageId | str, str] = field(default_factory=dict)
+    """dpkg's error messages, with keys as in `TransactionReport`."""
+    fatal: str = ""
+    """Why the child was abandoned; empty otherwise."""
     values: Values = field(default_factory=dict)
     """`ChildChannel.values` of the work."""
     raised: AgentError | None = None
@@ -92,6 +96,7 @@ def supervise(
         abandoned = _read_messages(reading, watchdog, report, control=control, on_idle=forward_stop)
     finally:
         os.close(reading)
+    report.fatal = watchdog.survivors
     os.waitpid(child, os.WNOHANG if abandoned else 0)
     kind = _KINDS.get(str(report.values.pop("raised", "")))
     if kind is not None:
@@ -149,13 +154,13 @@ def _handle_line(line: str, report: ChildReport, progress: Progress) -> bool:
     if status is not None:
         kind, package, percent, message = status.groups()
         if kind == "pmerror":
-            report.errors.setdefault(Path(package).name.split("_")[0], message)
+            report.errors.setdefault(reported_package(package), message)
         else:
             progress(f"{float(percent):3.0f} % {message}")
         return True
     failed = _DPKG_ERROR.fullmatch(line)
     if failed is not None:
-        report.errors.setdefault(failed["package"].split(":")[0], failed["message"])
+        report.errors.setdefault(reported_package(failed["package"]), failed["message"])
         return True
     if line.startswith(_DPKG_STATUS):
         return True

@@ -12,6 +12,7 @@ from pathlib import Path
 import apt_inst
 import apt_pkg
 
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.packages.conffiles import (
     Conffile,
@@ -32,8 +33,8 @@ _LINK = "link"
 """In place of a checksum: the new version ships a link, which never equals a local regular file."""
 
 
-def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping[str, str]:
-    """Predict dpkg's conffile prompts: a description by `name:architecture` for each step that would prompt.
+def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping[PackageId, str]:
+    """Predict dpkg's conffile prompts: a description for each step that would prompt.
 
     `archives` are the downloaded packages. The prediction uses dpkg's options as the administrator configured them, not
     the ones that the agent adds. Reinstalls of the current version are skipped. A preinst that changes the file first
@@ -47,7 +48,7 @@ def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping
     if options.answers or not upgrades:
         return {}
     database = _FileDatabase.read()
-    found: dict[str, str] = {}
+    found: dict[PackageId, str] = {}
     for path in archives:
         # Matched by file name first: if the archive is unreadable, only this package is held.
         own = [step for step in upgrades if step.package == path.name.split("_")[0]]
@@ -56,19 +57,21 @@ def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping
     return found
 
 
-def _prompts_of(path: Path, steps: Sequence[Step], database: "_FileDatabase", options: DpkgOptions) -> dict[str, str]:
+def _prompts_of(
+    path: Path, steps: Sequence[Step], database: "_FileDatabase", options: DpkgOptions
+) -> dict[PackageId, str]:
     try:
         archive = _Archive(path)
         prompts = tuple(_prompts(archive, database, options))
     except (SystemError, LookupError, OSError) as error:
         message = f"its configuration files cannot be read from {path}: {error}"
-        return {f"{step.package}:{step.architecture}": message for step in steps}
-    fits = any((step.package, step.architecture, step.candidate) == archive.identity for step in steps)
-    return {archive.name: describe_prompts(prompts, archive.identity[0])} if fits and prompts else {}
+        return {step.id: message for step in steps}
+    fits = any((step.id, step.candidate) == (archive.package, archive.version) for step in steps)
+    return {archive.package: describe_prompts(prompts, archive.package.name)} if fits and prompts else {}
 
 
-def kept_conffiles(packages: Iterable[str], since: float) -> tuple[str, ...]:
-    """Return local conffiles of these packages (`name:architecture`) that were kept instead of the new version's.
+def kept_conffiles(packages: Iterable[PackageId], since: float) -> tuple[str, ...]:
+    """Return local conffiles of these packages that were kept instead of the new version's.
 
     dpkg wrote the new version beside each at or after `since` (Unix time): as `.dpkg-dist` if it kept the local file,
     as `.dpkg-new` if it does not touch the local file or has not decided yet. Diverted files: the diverted name.
@@ -76,11 +79,11 @@ def kept_conffiles(packages: Iterable[str], since: float) -> tuple[str, ...]:
     Raises:
         HostError: dpkg's database cannot be read.
     """
-    names = set(packages)
+    wanted = set(packages)
     diversions = dpkg_database.diversions()
     found = set()
     for recorded in dpkg_database.conffiles():
-        if recorded.package in names:
+        if recorded.package in wanted:
             path = _actual_path(recorded.file, recorded.package, diversions)
             if _created(f"{path}.dpkg-dist", since) or (
                 _created(f"{path}.dpkg-new", since) and _is_kept(path, recorded)
@@ -125,7 +128,7 @@ class _FileDatabase:
             records.setdefault(recorded.file, []).append(recorded)
         return cls(records=records, diversions=dpkg_database.diversions())
 
-    def sums(self, file: str, package: str) -> tuple[str, ...]:
+    def sums(self, file: str, package: PackageId) -> tuple[str, ...]:
         """Return the checksums dpkg compares with: the package's own or, if it has none, other packages'."""
         records = self.records.get(file, ())
         own = [one for one in records if one.package == package]
@@ -141,8 +144,8 @@ class _Archive:
         architecture = control["Architecture"]
         if architecture == "all":
             architecture = apt_pkg.config.find("APT::Architecture")
-        self.identity = (control["Package"], architecture, control["Version"])
-        self.name = f"{control['Package']}:{architecture}"
+        self.package = PackageId(name=control["Package"], architecture=architecture)
+        self.version = control["Version"]
 
     def conffiles(self) -> Iterator[str]:
         """Yield the paths of the package's conffiles (deb-conffiles(5))."""
@@ -175,9 +178,9 @@ def _prompts(archive: _Archive, database: _FileDatabase, options: DpkgOptions) -
     for name in archive.conffiles():
         if not options.unpacks(name):
             continue
-        path = _actual_path(name, archive.name, database.diversions)
+        path = _actual_path(name, archive.package, database.diversions)
         local = _local_md5(path)
-        sums = database.sums(name, archive.name)
+        sums = database.sums(name, archive.package)
         worst = Conffile(recorded=sums, local=local, packaged=_LINK)
         # Unpacking an archive is slow, so it is done only if its content decides.
         if prompt_reason(worst, options) is not None:
@@ -186,10 +189,10 @@ def _prompts(archive: _Archive, database: _FileDatabase, options: DpkgOptions) -
                 yield ConffilePrompt(file=path, question=reason)
 
 
-def _actual_path(file: str, package: str, diversions: Mapping[str, tuple[str, str]]) -> str:
+def _actual_path(file: str, package: PackageId, diversions: Mapping[str, tuple[str, str]]) -> str:
     """Return the path of a package's file after diversions (dpkg-divert(1))."""
     to, owner = diversions.get(file, (file, ""))
-    return file if owner == package.split(":")[0] else to
+    return file if owner == package.name else to
 
 
 def _local_md5(path: str) -> str | NoPlainFile:

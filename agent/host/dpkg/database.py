@@ -8,6 +8,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model.facts import PackageState
+from agent.core.model.package import PackageId
 from agent.core.packages.changelog import source_version
 from agent.errors import HostError
 
@@ -41,10 +42,10 @@ def journal() -> tuple[Path, ...]:
 class _Stanza:
     """The fields of one package in the status file that are used."""
 
-    package: str
-    architecture: str
-    name: str
-    """`name:architecture`; `all` counts as the native architecture."""
+    package: PackageId
+    """`all` counts as the native architecture."""
+    for_all: bool
+    """Whether its architecture is `all`."""
     status: str
     version: str
     source: str
@@ -70,69 +71,68 @@ def _stanzas() -> Iterator[_Stanza]:
                     )
                     own = native if architecture in {"all", ""} else architecture
                     yield _Stanza(
-                        package=package, architecture=architecture, name=f"{package}:{own}",
+                        package=PackageId(name=package, architecture=own), for_all=architecture == "all",
                         status=status, version=version, source=source, conffiles=conffiles,
                     )  # fmt: skip
     except (SystemError, OSError) as error:
         raise HostError(f"{status_file()}: cannot be read: {error}") from error
 
 
-def states() -> Mapping[str, PackageState]:
-    """Return every package's version and state, by `name:architecture` (`all` counts as the native architecture).
+def states() -> Mapping[PackageId, PackageState]:
+    """Return every package's version and state; `all` counts as the native architecture.
 
     Raises:
         HostError: the status file cannot be read.
     """
-    found: dict[str, PackageState] = {}
+    found: dict[PackageId, PackageState] = {}
     for stanza in _stanzas():
         words = stanza.status.split()
         state = words[-1] if words else "unknown"
         if "reinstreq" in words:
             state = "reinst-required"
-        found[stanza.name] = PackageState(version=stanza.version or None, state=state)
+        found[stanza.package] = PackageState(version=stanza.version or None, state=state)
     return found
 
 
-def names() -> tuple[tuple[str, str], ...]:
-    """Return name and architecture (never `all`) of every package that dpkg knows.
+def packages() -> tuple[PackageId, ...]:
+    """Return every package that dpkg knows.
 
     Raises:
         HostError: the status file cannot be read.
     """
     # The journal may repeat packages.
-    return tuple(dict.fromkeys((stanza.package, stanza.name.rpartition(":")[2]) for stanza in _stanzas()))
+    return tuple(dict.fromkeys(stanza.package for stanza in _stanzas()))
 
 
-def sources() -> Mapping[str, tuple[str, str]]:
-    """Return source name and source version of every recorded package, by `name:architecture` as in `states`.
+def sources() -> Mapping[PackageId, tuple[str, str]]:
+    """Return source name and source version of every recorded package.
 
     Raises:
         HostError: the status file cannot be read.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[PackageId, tuple[str, str]] = {}
     for stanza in _stanzas():
-        source, _, version = (stanza.source or stanza.package).partition(" ")
-        found[stanza.name] = (source, version.strip("() ") or source_version(stanza.version))
+        source, _, version = (stanza.source or stanza.package.name).partition(" ")
+        found[stanza.package] = (source, version.strip("() ") or source_version(stanza.version))
     return found
 
 
-def as_arguments(names: Iterable[str]) -> list[str]:
-    """Format packages (`name:architecture`) as dpkg arguments: packages for all architectures by name only.
+def as_arguments(packages: Iterable[PackageId]) -> list[str]:
+    """Format packages as dpkg arguments: packages for all architectures by name only.
 
     Raises:
         HostError: the status file cannot be read.
     """
-    wanted = set(names)
-    found = {stanza.name: stanza for stanza in _stanzas() if stanza.name in wanted}
-    return [stanza.package if stanza.architecture == "all" else name for name, stanza in found.items()]
+    wanted = set(packages)
+    found = {stanza.package: stanza for stanza in _stanzas() if stanza.package in wanted}
+    return [package.name if stanza.for_all else str(package) for package, stanza in found.items()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedConffile:
     """One conffile that dpkg has on record for one package."""
 
-    package: str
-    """`name:architecture`."""
+    package: PackageId
     file: str
     md5: str | None
     """Checksum of the version that dpkg processed last; None before the first."""
@@ -146,12 +146,12 @@ def conffiles() -> tuple[RecordedConffile, ...]:
     Raises:
         HostError: the status file cannot be read.
     """
-    found: dict[str, list[RecordedConffile]] = {}
+    found: dict[PackageId, list[RecordedConffile]] = {}
     for stanza in _stanzas():
         unpacked = stanza.status.endswith((" unpacked", " half-installed"))
         lines = stanza.conffiles.split("\n")
-        found[stanza.name] = [
-            RecordedConffile(package=stanza.name, file=file, md5=md5, unpacked=unpacked)
+        found[stanza.package] = [
+            RecordedConffile(package=stanza.package, file=file, md5=md5, unpacked=unpacked)
             for file, md5 in filter(None, map(_recorded, lines))
         ]
     return tuple(one for package in found.values() for one in package)

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from agent.core.model.package import PackageId
+from agent.host.dpkg.names import reported_package
+
 _GRACE_S = 30.0
 _SCRIPT_SUFFIXES = {".preinst", ".postinst", ".prerm", ".postrm"}
 _PACKAGE_MANAGERS = {"dpkg", "apt"}
@@ -40,11 +43,13 @@ class _Stage(Enum):
 class StallWatchdog:
     """Watches one child process that runs dpkg."""
 
-    def __init__(self, child: int, log: Path, limits: DpkgTimeouts, errors: dict[str, str]) -> None:
+    def __init__(self, child: int, log: Path, limits: DpkgTimeouts, errors: dict[PackageId | str, str]) -> None:
         self._child = child
         self._log = log
         self._limits = limits
         self._errors = errors
+        self.survivors = ""
+        """Which processes could not be killed; empty until that is known."""
         self._log_size = 0
         self._output_at = self._progress_at = self._killed_at = time.monotonic()
         self._stage = _Stage.WATCHING
@@ -108,7 +113,7 @@ class StallWatchdog:
         for process in [psutil.Process(self._child), *_descendants(self._child)]:
             with suppress(psutil.Error):
                 names.append(f"{process.name()} (pid {process.pid}, {process.status()})")
-        self._errors.setdefault("dpkg", f"cannot be killed and still holds its lock: {', '.join(names)}")
+        self.survivors = f"cannot be killed and still holds its lock: {', '.join(names)}"
 
 
 def _descendants(child: int) -> list[psutil.Process]:
@@ -118,10 +123,10 @@ def _descendants(child: int) -> list[psutil.Process]:
     return []
 
 
-def _script_owner(process: psutil.Process) -> str | None:
-    """Return the package whose maintainer script a process runs (…/info/NAME.postinst); None if it runs none."""
+def _script_owner(process: psutil.Process) -> PackageId | str | None:
+    """Return the package whose script a process runs (…/info/NAME[:ARCHITECTURE].postinst); None if it runs none."""
     for argument in process.cmdline():
         script = Path(argument)
         if script.suffix in _SCRIPT_SUFFIXES:
-            return script.stem.split(":")[0]
+            return reported_package(script.stem)
     return None

@@ -14,12 +14,13 @@ from agent.state.documents.parts import (
     held_to_document,
     lists_from_document,
     lists_to_document,
+    package_from_text,
     reboot_from_document,
     reboot_to_document,
     removal_from_document,
     removal_to_document,
-    repair_from_document,
-    repair_to_document,
+    repairs_from_document,
+    repairs_to_document,
 )
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -40,11 +41,11 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, readings: Find
         "upgraded": [_change_to_document(step, readings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, readings) for step in outcome.upgraded if step.new],
         "underway": [_change_to_document(step, readings) for step in outcome.underway],
-        "removed": sorted((*outcome.removed, *(removal.name for removal in outcome.superseded))),
+        "removed": sorted(map(str, (*outcome.removed, *(removal.id for removal in outcome.superseded)))),
         "superseded": [removal_to_document(removal) for removal in outcome.superseded],
         "held": [held_to_document(held, readings) for held in outcome.held],
         "failed": [_failure_to_document(failure) for failure in outcome.failed],
-        "repaired": [repair_to_document(repair) for repair in outcome.repaired],
+        "repaired": repairs_to_document(outcome.repaired, journal=outcome.journal_merged),
         "conffiles_kept": list(outcome.conffiles_kept),
         "reboot": reboot_to_document(outcome.reboot),
         "lists": lists_to_document(outcome.lists) if outcome.lists else None,
@@ -65,7 +66,9 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     """
     lists, lock = run.optional_child("lists"), run.child("lock")
     superseded = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
-    planned = {removal.name for removal in superseded}
+    planned = {removal.id for removal in superseded}
+    removed = map(package_from_text, run.texts("removed"))
+    repaired, journal_merged = repairs_from_document(run.children("repaired"))
     outcome = Outcome(
         id=run.text("id"),
         scope=enum_from_document(run, "scope", Scope),
@@ -74,11 +77,12 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         result=enum_from_document(run, "result", Result),
         upgraded=tuple(_change_from_document(part) for key in ("upgraded", "new") for part in run.children(key)),
         underway=tuple(_change_from_document(part) for part in run.optional_children("underway")),
-        removed=tuple(name for name in run.texts("removed") if name not in planned),
+        removed=tuple(package for package in removed if package not in planned),
         superseded=superseded,
         held=tuple(held_from_document(part) for part in run.children("held")),
         failed=tuple(_failure_from_document(part) for part in run.children("failed")),
-        repaired=tuple(repair_from_document(part) for part in run.children("repaired")),
+        repaired=repaired,
+        journal_merged=journal_merged,
         conffiles_kept=tuple(run.texts("conffiles_kept")),
         reboot=reboot_from_document(run.optional_child("reboot")),
         lists=lists_from_document(lists) if lists else None,
@@ -124,7 +128,7 @@ def _change_from_document(part: JsonReader) -> Step:
 
 def _failure_to_document(failure: Failure) -> Document:
     return {
-        "package": failure.package,
+        "package": str(failure.package),
         "stage": failure.stage.value,
         "error": failure.error,
         "detail": failure.detail,
@@ -133,7 +137,7 @@ def _failure_to_document(failure: Failure) -> Document:
 
 def _failure_from_document(part: JsonReader) -> Failure:
     return Failure(
-        package=part.text("package"),
+        package=package_from_text(part.text("package")),
         stage=enum_from_document(part, "stage", Stage),
         error=part.text("error"),
         detail=part.text("detail"),

@@ -5,12 +5,13 @@ RecordError if a field is missing, has the wrong type or holds an unknown enum v
 field. Text for people is rendered from these documents (`agent.report.text`), so that both always agree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TypeVar
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen
 from agent.core.model.kernels import KernelRemoval
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Step, Why
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange, findings_of
 from agent.core.schemas import Document
@@ -84,6 +85,33 @@ def reboot_from_document(part: JsonReader | None) -> Reboot | Unseen:
 def repair_to_document(repair: Repair) -> Document:
     """Return an element of `repair` or `repaired`."""
     return {"package": repair.package, "architecture": repair.architecture, "state": repair.state}
+
+
+_JOURNAL: Document = {"package": "dpkg", "architecture": "", "state": "interrupted"}
+"""dpkg's interrupted journal among the repairs: no package, so without an architecture."""
+
+
+def repairs_to_document(repairs: Sequence[Repair], *, journal: bool) -> list[Document]:
+    """Return `repair` or `repaired`; `journal` is whether dpkg's interrupted journal is part of it."""
+    found = [repair_to_document(repair) for repair in repairs]
+    if journal:
+        found.insert(sum(repair.package < "dpkg" for repair in repairs), dict(_JOURNAL))
+    return found
+
+
+def repairs_from_document(parts: Iterable[JsonReader]) -> tuple[tuple[Repair, ...], bool]:
+    """Return the packages that dpkg left unfinished, and whether its journal is among the parts."""
+    found = list(parts)
+    packages = [part for part in found if part.raw != _JOURNAL]
+    return tuple(repair_from_document(part) for part in packages), len(packages) < len(found)
+
+
+def package_from_text(text: str) -> PackageId:
+    """Return the package that `name:architecture` stands for; dpkg's own database is `dpkg:`."""
+    name, colon, architecture = text.partition(":")
+    if not colon:
+        raise RecordError(f"{text!r} is not of the form name:architecture")
+    return PackageId(name=name, architecture=architecture)
 
 
 def repair_from_document(part: JsonReader) -> Repair:

@@ -27,8 +27,8 @@ from agent.state.documents.parts import (
     reboot_to_document,
     removal_from_document,
     removal_to_document,
-    repair_from_document,
-    repair_to_document,
+    repairs_from_document,
+    repairs_to_document,
 )
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -51,7 +51,7 @@ def plan_to_document(plan: Plan, generated_at: datetime, readings: Findings = NO
         "hidden_security": [
             _hidden_to_document(update, found) for update, found in unlabelled_security_fixes(plan, readings)
         ],
-        "repair": [repair_to_document(repair) for repair in plan.repair],
+        "repair": repairs_to_document(plan.repair, journal=plan.journal),
         "reboot": reboot_to_document(plan.reboot),
         "docker": None,
         "weave": None,
@@ -67,6 +67,7 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
         RecordError: the document is malformed.
     """
     hidden = list(plan.optional_children("hidden_security"))
+    repair, journal = repairs_from_document(plan.children("repair"))
     found = Plan(
         id=plan.text("id"),
         scope=enum_from_document(plan, "scope", Scope),
@@ -74,7 +75,8 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
         lists=lists_from_document(plan.child("lists")),
         install=tuple(_step_from_document(part) for part in plan.children("install")),
         held=tuple(held_from_document(part) for part in plan.children("held")),
-        repair=tuple(repair_from_document(part) for part in plan.children("repair")),
+        repair=repair,
+        journal=journal,
         reboot=reboot_from_document(plan.optional_child("reboot")),
         other_updates=int(plan.number("other_updates")),
         remove=tuple(removal_from_document(part) for part in plan.optional_children("remove")),

@@ -86,7 +86,7 @@ def _log_outcome(outcome: Outcome) -> None:
         result=outcome.result.value,
         upgraded=len(outcome.upgraded),
         held=len(outcome.held),
-        failed=[failure.package for failure in outcome.failed],
+        failed=[str(failure.package) for failure in outcome.failed],
         lock_waited_s=outcome.lock.waited_s,
         lock_held_s=outcome.lock.held_s,
     )

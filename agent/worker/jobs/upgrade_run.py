@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Repair
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Step, Why
 from agent.core.packages import verify
 from agent.core.packages.batches import pack
@@ -30,9 +31,9 @@ class UpgradeRun:
         self._refreshed = context.record.load_refresh()
         self._may_refresh = False
         self._mending = False
-        self._unrepaired: dict[str, Failure] = {}
-        self._dropped: dict[str, Refusal] = {}
-        """Packages (`name:architecture`) that this run has given up on."""
+        self._unrepaired: dict[PackageId, Failure] = {}
+        self._dropped: dict[PackageId, Refusal] = {}
+        """Packages that this run no longer tries."""
         self.after: Plan | None = None
         """The plan of the machine as it is after the run; None until it was judged."""
 
@@ -52,7 +53,7 @@ class UpgradeRun:
                 f"the plan is {plan.id} now, not {plan_id}: the machine has changed since. "
                 "Nothing was done; look at `maestro-agent check` again"
             )
-        if any(item.state != UNMET_DEPENDENCIES for item in plan.repair):
+        if plan.repairable:
             plan = self._repair(plan)
         plan = self._retire_kernels(plan)
         try:
@@ -82,14 +83,15 @@ class UpgradeRun:
 
     def _repair(self, plan: Plan) -> Plan:
         self._context.control.progress("finishing what an interrupted dpkg left behind")
-        errors = self._engine.repair()
-        names = [f"{item.package}:{item.architecture}" for item in plan.repair if item.package != "dpkg"]
-        self._unrepaired = {one.package: one for one in not_repaired(names, self._engine.states(), errors)}
+        report = self._engine.repair()
+        packages = [item.id for item in plan.repair]
+        self._unrepaired = {one.package: one for one in not_repaired(packages, self._engine.states(), report)}
         self._mending = True
         after = self._plan()
-        still = {(item.package, item.architecture) for item in after.repair}
-        done = tuple(item for item in plan.repair if (item.package, item.architecture) not in still)
-        self._so_far = replace(self._so_far, repaired=done)
+        still = {item.id for item in after.repair}
+        done = tuple(item for item in plan.repair if item.id not in still)
+        merged = plan.journal and not after.journal
+        self._so_far = replace(self._so_far, repaired=done, journal_merged=merged)
         return after
 
     def _retire_kernels(self, plan: Plan) -> Plan:
@@ -118,12 +120,12 @@ class UpgradeRun:
 
     def _reinstallations(self, plan: Plan) -> tuple[Step, ...]:
         """Return what has to be installed again as it is; what the plan brings to a new version is mended by that."""
-        planned = {(step.package, step.architecture) for step in plan.install}
+        planned = {step.id for step in plan.install}
         rest = [
             item
             for item in plan.repair
-            if (item.package, item.architecture) not in planned
-            and f"{item.package}:{item.architecture}" not in self._dropped
+            if item.id not in planned
+            and item.id not in self._dropped
             and veto(self._context.policy, item.package) is None
         ]
         first = 1 + max((step.group for step in plan.install), default=0)
@@ -180,11 +182,11 @@ class UpgradeRun:
                 self._may_refresh = False
                 self._refreshed = planning.refresh(self._context)
             else:
-                self._drop([step for step in plan.install if step.package in download.failed], download.failed)
+                self._drop([step for step in plan.install if step.id in download.failed], download.failed)
             plan = self._plan()
         return ()
 
-    def _asked(self, plan: Plan) -> dict[str, Refusal]:
+    def _asked(self, plan: Plan) -> dict[PackageId, Refusal]:
         """Return packages that would make dpkg ask about a configuration file, where the policy holds them back."""
         if self._context.policy.security.conffiles is Conffiles.KEEP:
             return {}
@@ -197,19 +199,17 @@ class UpgradeRun:
         """Plan without the packages that there is no room for; where none but those are left, nothing can be done."""
         dropped = [step for step in plan.install if step.package in error.packages]
         for step in dropped:
-            self._dropped[f"{step.package}:{step.architecture}"] = Refusal(why=Why.NO_SPACE, detail=str(error))
+            self._dropped[step.id] = Refusal(why=Why.NO_SPACE, detail=str(error))
         if len(dropped) in {0, len(plan.install)}:
             raise error
         return self._plan()
 
-    def _drop(self, steps: Iterable[Step], errors: Mapping[str, str]) -> None:
+    def _drop(self, steps: Iterable[Step], errors: Mapping[PackageId, str]) -> None:
         before = len(self._dropped)
         for step in steps:
-            self._dropped[f"{step.package}:{step.architecture}"] = Refusal(
-                why=Why.DOWNLOAD_FAILED, detail=errors[step.package]
-            )
+            self._dropped[step.id] = Refusal(why=Why.DOWNLOAD_FAILED, detail=errors[step.id])
         if len(self._dropped) == before:
-            told = "; ".join(f"{package}: {error}" for package, error in errors.items())
+            told = "; ".join(f"{package.name}: {error}" for package, error in errors.items())
             raise HostError(f"a download failed that is no part of the plan: {told}")
 
     def _add(self, acted: TransactionResult) -> None:
@@ -251,38 +251,38 @@ class UpgradeRun:
         )
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
-        names = [f"{step.package}:{step.architecture}" for step in self._so_far.upgraded]
-        names += [f"{item.package}:{item.architecture}" for item in self._so_far.repaired]
-        names += [failure.package for failure in failed]
+        packages = [step.id for step in self._so_far.upgraded]
+        packages += [item.id for item in self._so_far.repaired]
+        packages += [failure.package for failure in failed]
         try:
-            return self._engine.kept_conffiles(names, self._so_far.started_at)
+            return self._engine.kept_conffiles(packages, self._so_far.started_at)
         except HostError:  # the least of what is to be told must not keep the rest from being told
             return ()
 
     def _still_unfinished(self, after: Plan) -> list[Failure]:
         """Name what dpkg still has not finished, with the error that its repair met."""
         told = {failure.package for failure in self._so_far.failed}
-        names = {f"{item.package}:{item.architecture}": item for item in after.repair}
-        return [
-            self._unrepaired.get(name)
+        journal = [_journal_left()] if after.journal else []
+        return journal + [
+            self._unrepaired.get(item.id)
             or Failure(
-                package=name,
+                package=item.id,
                 stage=Stage.REPAIR,
-                error=self._way_out(name, item),
+                error=self._way_out(item),
                 detail=f"dpkg state: {item.state}",
             )
-            for name, item in names.items()
-            if name not in told and item.state != UNMET_DEPENDENCIES
+            for item in after.repair
+            if item.id not in told and item.state != UNMET_DEPENDENCIES
         ]
 
-    def _way_out(self, name: str, item: Repair) -> str:
+    def _way_out(self, item: Repair) -> str:
         """Say what a person can do about a package that stays unfinished."""
         if item.state != "reinst-required":
-            return f"dpkg left it {item.state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it"
+            return _finish_by_hand(item.state)
         refusal = veto(self._context.policy, item.package)
         if refusal is not None:
             return f"dpkg wants it installed again, and it is not to be touched: it {refusal.detail}"
-        state = self._engine.states().get(name)
+        state = self._engine.states().get(item.id)
         version = state.version if state is not None else None
         return (
             f"dpkg wants it installed again, but it is on hold or no source offers {item.package} {version or ''}: "
@@ -292,3 +292,18 @@ class UpgradeRun:
 
 def _failed(failure: Failure) -> Refusal:
     return Refusal(why=Why.FAILED_BEFORE, detail=f"failed in this run: {failure.error}")
+
+
+def _finish_by_hand(state: str) -> str:
+    return f"dpkg left it {state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it"
+
+
+def _journal_left() -> Failure:
+    """Return the failure of a repair after which dpkg's journal is still there; documents show it as `dpkg:`."""
+    database = PackageId(name="dpkg", architecture="")
+    return Failure(
+        package=database,
+        stage=Stage.REPAIR,
+        error=_finish_by_hand("interrupted"),
+        detail="dpkg state: interrupted",
+    )

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Failure, Stage
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Scope, Step
+from agent.core.model.transaction import TransactionReport
 from agent.core.packages import verify
 from agent.core.packages.batches import Batch, split
 from agent.core.ports import PackageEngine
 from agent.errors import BusyError, HostError
 
 _CUT_SHORT = "dpkg ended before it was the package's turn, and did so again when it was tried by itself"
+
+States = Mapping[PackageId, PackageState]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class TransactionResult:
 
     upgraded: tuple[Step, ...]
     failed: tuple[Failure, ...]
-    removed: tuple[str, ...] = ()
+    removed: tuple[PackageId, ...] = ()
 
 
 def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: bool) -> TransactionResult:
@@ -37,80 +41,79 @@ def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mendin
     """
     before = engine.states()
     # What is still broken may be in the way of what would mend it: the other half of a Multi-Arch: same pair, say.
-    errors = dict(engine.install(batch, scope, carry_on=mending))
+    report = engine.install(batch, scope, carry_on=mending)
     states = engine.states()
     if any(_unfinished(step, states) for step in batch):
         # dpkg stops at an error and leaves the rest unpacked; finishing that is always safe.
-        errors = {**_finish(engine), **errors}
+        report = _finish(engine).followed_by(report)
         states = engine.states()
-    states = _retry_not_reached(engine, batch, scope, errors, states)
+    report, states = _retry_not_reached(engine, batch, scope, report, states)
     return TransactionResult(
         upgraded=tuple(step for step in batch if verify.is_installed(step, states)),
-        failed=verify.failures(batch, states, errors),
+        failed=verify.failures(batch, states, report),
         removed=verify.disappeared_packages(before, states),
     )
 
 
 def _retry_not_reached(
-    engine: PackageEngine, batch: Batch, scope: Scope, errors: dict[str, str], states: Mapping[str, PackageState]
-) -> Mapping[str, PackageState]:
-    """Try the groups that were cut short again, together while that brings any of them further; add to `errors`."""
+    engine: PackageEngine, batch: Batch, scope: Scope, report: TransactionReport, states: States
+) -> tuple[TransactionReport, States]:
+    """Retry the groups that dpkg did not reach: together while that helps, then one by one."""
     alone = False
-    while left := _not_reached(batch, states, errors):
+    while left := _not_reached(batch, states, report):
         tried = left[:1] if alone else left
-        errors.update(_once_more(engine, tuple(step for group in tried for step in group), scope))
+        report = report.followed_by(_once_more(engine, tuple(step for group in tried for step in group), scope))
         states = engine.states()
-        after = _not_reached(batch, states, errors)
+        after = _not_reached(batch, states, report)
         if len(after) < len(left):
             continue
-        if alone:  # it came no further by itself either; what speaks of no package by name may say why
-            errors.update({step.package: errors.get("") or _CUT_SHORT for step in left[0]})
+        if alone:  # no progress alone either; the transaction's own error may be the cause
+            error = report.fatal or _CUT_SHORT
+            report = report.followed_by(TransactionReport(errors={step.id: error for step in left[0]}))
         alone = True
-    return states
+    return report, states
 
 
-def _not_reached(
-    batch: Batch, states: Mapping[str, PackageState], errors: Mapping[str, str]
-) -> tuple[tuple[Step, ...], ...]:
+def _not_reached(batch: Batch, states: States, report: TransactionReport) -> tuple[tuple[Step, ...], ...]:
     """Return, group by group, the steps that did not arrive although nothing is wrong with any of their group."""
     found = []
     for group in split(batch):
         missing = tuple(step for step in group if not verify.is_installed(step, states))
-        if missing and not any(_failed(step, states, errors) for step in group):
+        if missing and not any(_failed(step, states, report) for step in group):
             found.append(missing)
     return tuple(found)
 
 
-def _finish(engine: PackageEngine) -> Mapping[str, str]:
+def _finish(engine: PackageEngine) -> TransactionReport:
     """Finish what can be; where even that may not begin, what was done before must still be told."""
     try:
         return engine.repair()
     except (BusyError, HostError) as error:
-        return {"": f"not finished: {error}"}
+        return TransactionReport(fatal=f"not finished: {error}")
 
 
-def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> Mapping[str, str]:
+def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> TransactionReport:
     try:
         return engine.install(steps, scope, carry_on=True)
     except (BusyError, HostError) as error:
-        return {step.package: f"not tried again: {error}" for step in steps}
+        return TransactionReport(errors={step.id: f"not tried again: {error}" for step in steps})
 
 
-def _unfinished(step: Step, states: Mapping[str, PackageState]) -> bool:
-    state = states.get(f"{step.package}:{step.architecture}")
+def _unfinished(step: Step, states: States) -> bool:
+    state = states.get(step.id)
     return state is not None and verify.has_files(state) and state.state not in verify.HEALTHY_STATES
 
 
-def _failed(step: Step, states: Mapping[str, PackageState], errors: Mapping[str, str]) -> bool:
-    return step.package in errors or _unfinished(step, states)
+def _failed(step: Step, states: States, report: TransactionReport) -> bool:
+    return report.names(step.id) or _unfinished(step, states)
 
 
-def not_repaired(before: Sequence[str], states: Mapping[str, PackageState], errors: Mapping[str, str]) -> list[Failure]:
-    """Name the packages (`name:architecture`) that a repair could not finish."""
+def not_repaired(before: Sequence[PackageId], states: States, report: TransactionReport) -> list[Failure]:
+    """Return a failure for each of these packages that a repair could not finish."""
     found = []
-    for name in before:
-        state = states.get(name)
+    for package in before:
+        state = states.get(package)
         if state is not None and state.state not in verify.HEALTHY_STATES:
-            error = errors.get(name.split(":")[0]) or f"dpkg could not finish it: {state.state}"
-            found.append(Failure(package=name, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
+            error = report.error_of(package) or f"dpkg could not finish it: {state.state}"
+            found.append(Failure(package=package, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
     return found

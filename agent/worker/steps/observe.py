@@ -19,4 +19,5 @@ def observe(engine: PackageEngine, machine: Machine, refreshed: RefreshResult) -
         repair=packages.repair,
         reboot=machine.reboot(),
         kernels=packages.kernels,
+        journal=packages.journal,
     )

@@ -7,6 +7,7 @@ operator's own hand in between is an ordinary case.
 from collections.abc import Mapping
 
 from agent.core.model.facts import Facts, ListsState, Unseen
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Scope
 from agent.core.packages import decide as deciding
 from agent.core.ports import RefreshResult
@@ -38,7 +39,7 @@ def refresh(context: JobContext) -> RefreshResult:
 
 
 def observe_and_decide(
-    context: JobContext, scope: Scope, refreshed: RefreshResult, dropped: Mapping[str, Refusal] | None = None
+    context: JobContext, scope: Scope, refreshed: RefreshResult, dropped: Mapping[PackageId, Refusal] | None = None
 ) -> Plan:
     """Look at the machine as it is and plan; `dropped` as in `agent.core.packages.admission.admit`.
 
@@ -48,7 +49,7 @@ def observe_and_decide(
     return decide(context, scope, observe(context.engine, context.machine, refreshed), dropped)
 
 
-def decide(context: JobContext, scope: Scope, facts: Facts, dropped: Mapping[str, Refusal] | None = None) -> Plan:
+def decide(context: JobContext, scope: Scope, facts: Facts, dropped: Mapping[PackageId, Refusal] | None = None) -> Plan:
     """Plan from facts that were just observed, with the engine's resolver."""
     engine = context.engine
     return deciding.decide(

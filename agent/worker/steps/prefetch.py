@@ -90,7 +90,7 @@ def _fetch(context: JobContext, plan: Plan) -> None:
     _keep(context, (*context.record.prefetched(), *absent))
     context.control.progress(f"downloading {len(absent)} packages ahead")
     failed = context.changelogs.prefetch(steps)
-    log.event("ahead.fetched", packages=len(absent) - len(failed), failed=sorted(failed))
+    log.event("ahead.fetched", packages=len(absent) - len(failed), failed=[str(package) for package in sorted(failed)])
 
 
 def _keep(context: JobContext, archives: Iterable[Archive]) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Outcome
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.packages import verify
 from agent.core.schemas import Document
@@ -16,7 +17,7 @@ from agent.errors import HostError, RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 
-States = Mapping[str, PackageState]
+States = Mapping[PackageId, PackageState]
 
 
 def recover_interrupted_run(memory: Record, read_states: Callable[[], States]) -> tuple[Step, ...]:
@@ -73,5 +74,5 @@ def _completed(run: JsonReader, states: States) -> Document:
 
 
 def _arrived(part: JsonReader, states: States) -> bool:
-    state = states.get(f"{part.text('package')}:{part.text('architecture')}")
+    state = states.get(PackageId(name=part.text("package"), architecture=part.text("architecture")))
     return state is not None and state.version == part.text("to") and state.state in verify.HEALTHY_STATES

@@ -18,7 +18,7 @@ def decided(*updates: Update, refused: Sequence[str] = (), groups: tuple[AtomicG
     """Return the plan of these updates, where the resolver refuses packages by name and whatever is vetoed."""
 
     def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
-        found = {update: BROKEN if update.package in refused else veto(update.package) for update in admitted}
+        found = {update: BROKEN if update.package in refused else veto(update.id) for update in admitted}
         return Resolution(
             steps=tuple(given.step(update.package) for update, refusal in found.items() if refusal is None),
             refused=tuple(Held.of(update, refusal) for update, refusal in found.items() if refusal is not None),

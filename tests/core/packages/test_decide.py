@@ -1,5 +1,6 @@
 """Which updates are admitted, which are held and why, and what the plan says of both."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,9 +9,10 @@ import pytest
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import KernelRemoval, ObsoleteKernels
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Resolution, Scope, Why
 from agent.core.packages.admission import admit, updates_in_scope
-from agent.core.packages.decide import build_plan
+from agent.core.packages.decide import Veto, build_plan, decide
 from agent.core.packages.gates.veto import veto
 from tests.core import given
 
@@ -133,7 +135,10 @@ def test_what_the_run_has_given_up_on_is_held_for_that_reason_and_no_other() -> 
         given.policy(),
         offered,
         Scope.SECURITY,
-        {"a:amd64": Refusal(why=Why.DOWNLOAD_FAILED, detail="404"), "x:amd64": Refusal(why=Why.PHASED, detail="")},
+        {
+            PackageId.parse("a:amd64"): Refusal(why=Why.DOWNLOAD_FAILED, detail="404"),
+            PackageId.parse("x:amd64"): Refusal(why=Why.PHASED, detail=""),
+        },
     )
 
     assert [(held.package, held.architecture, held.why) for held in admission.held] == [
@@ -227,3 +232,18 @@ def test_another_scope_or_repair_is_another_plan() -> None:
     ]
 
     assert len(set(ids)) == len(ids)
+
+
+def test_a_package_that_failed_does_not_veto_its_other_architecture() -> None:
+    foreign = given.update("a", architecture="i386")
+    dropped = {foreign.id: Refusal(why=Why.FAILED_BEFORE, detail="exit 1")}
+
+    def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
+        allowed = [update for update in admitted if veto(update.id) is None]
+        assert veto(foreign.id) == dropped[foreign.id]
+        return Resolution(steps=tuple(given.step(update.package) for update in allowed), refused=())
+
+    plan = decide(given.policy(), given.facts(given.update("a"), foreign), Scope.SECURITY, dropped, resolve)
+
+    assert [str(step.id) for step in plan.install] == ["a:amd64"]
+    assert [(str(held.id), held.why) for held in plan.held] == [("a:i386", Why.FAILED_BEFORE)]

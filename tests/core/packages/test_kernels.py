@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, ObsoleteKernels
+from agent.core.model.package import PackageId
 from agent.core.packages.decide import plan_kernel_removal
 from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import image_release, is_part_of, obsolete_kernels, release_of
@@ -65,7 +66,7 @@ def test_what_nothing_needs_goes_but_for_the_running_and_the_newest() -> None:
 def test_a_removal_says_what_superseded_it() -> None:
     (removal,) = judged(machine("linux-image-6.1.0-1-amd64")).remove
 
-    assert (removal.name, removal.version) == ("linux-image-6.1.0-1-amd64:amd64", "1")
+    assert (str(removal.id), removal.version) == ("linux-image-6.1.0-1-amd64:amd64", "1")
     assert removal.reason == "superseded by 6.1.0-5-amd64, and not running"
 
 
@@ -189,8 +190,11 @@ def test_a_pattern_that_cannot_be_read_hides_no_other() -> None:
 # what leans on a kernel package
 
 
+of = PackageId.parse
+
+
 def need(package: str, *any_of: str) -> Dependency:
-    return Dependency(package=f"{package}:amd64", any_of=tuple(f"{one}:amd64" for one in any_of))
+    return Dependency(package=of(f"{package}:amd64"), any_of=tuple(of(f"{one}:amd64") for one in any_of))
 
 
 IMAGE, MODULES = "linux-image-6.1.0-1-amd64", "linux-modules-6.1.0-1-amd64"
@@ -240,7 +244,7 @@ def test_of_two_architectures_each_is_judged_by_itself() -> None:
 
     found = judged(machine(IMAGE, foreign, needs=(need("probes", IMAGE),)))
 
-    assert [one.name for one in found.remove] == [f"{IMAGE}:i386"]
+    assert [str(one.id) for one in found.remove] == [f"{IMAGE}:i386"]
 
 
 # names
@@ -309,7 +313,9 @@ def test_a_package_belongs_to_its_own_kernel_or_to_all_flavours_of_it(
 
 
 def retired(policy: Any) -> ObsoleteKernels:
-    return plan_kernel_removal(policy, given.facts(kernels=machine(IMAGE)), [], lambda package: veto(policy, package))
+    return plan_kernel_removal(
+        policy, given.facts(kernels=machine(IMAGE)), [], lambda package: veto(policy, package.name)
+    )
 
 
 def test_the_policy_may_keep_kernels() -> None:

@@ -7,11 +7,14 @@ import pytest
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, ListsState, PackageState
 from agent.core.model.outcome import Failure, Result, Stage
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
+from agent.core.model.transaction import TransactionReport
 from agent.core.packages.verify import classify, failures, is_installed, summary, with_late_arrivals
 from tests.core import given
 
-FAILED = Failure(package="f:amd64", stage=Stage.CONFIGURE, error="exit 1")
+of = PackageId.parse
+FAILED = Failure(package=of("f:amd64"), stage=Stage.CONFIGURE, error="exit 1")
 STALE, NEVER, PARTIAL = (
     Lists(state=state, updated_at=None) for state in (ListsState.STALE, ListsState.NEVER, ListsState.PARTIAL)
 )
@@ -28,7 +31,7 @@ DONE = {"upgraded": (given.step("u"),)}
         ({}, DONE, False, Result.UPDATED),
         ({}, {"repaired": (given.REPAIR,)}, False, Result.UPDATED),
         ({}, {"superseded": (given.REMOVAL,)}, False, Result.UPDATED),
-        ({}, {"superseded": (given.REMOVAL,), "removed": ("gone:amd64",)}, False, Result.DEGRADED),
+        ({}, {"superseded": (given.REMOVAL,), "removed": (of("gone:amd64"),)}, False, Result.DEGRADED),
         ({"remove": (given.REMOVAL,), "kept": (given.REMOVAL,)}, {}, False, Result.UP_TO_DATE),
         (HELD, {}, False, Result.DEGRADED),
         (HELD, DONE, False, Result.DEGRADED),
@@ -40,6 +43,7 @@ DONE = {"upgraded": (given.step("u"),)}
         (HELD | WAITING, DONE | {"failed": (FAILED,)}, True, Result.FAILED),
         ({"repair": (given.REPAIR,)}, {}, False, Result.FAILED),
         ({"repair": (given.REPAIR,)} | WAITING, DONE, True, Result.FAILED),
+        ({"journal": True}, {}, False, Result.FAILED),
         ({"lists": STALE}, {}, False, Result.STALE),
         ({"lists": STALE}, {"superseded": (given.REMOVAL,)}, False, Result.STALE),
         ({"lists": NEVER}, {}, False, Result.STALE),
@@ -58,47 +62,53 @@ def test_a_run_has_one_result(after: dict[str, Any], run: dict[str, Any], expect
 
 @pytest.mark.parametrize("state", ["installed", "triggers-awaited", "triggers-pending"])
 def test_a_step_has_arrived_where_dpkg_has_its_version_in_service(state: str) -> None:
-    assert is_installed(given.step(), {"a:amd64": PackageState(version="2", state=state)})
+    assert is_installed(given.step(), {of("a:amd64"): PackageState(version="2", state=state)})
 
 
 @pytest.mark.parametrize(
     "states",
     [
         {},
-        {"a:i386": PackageState(version="2", state="installed")},
-        {"a:amd64": PackageState(version="1", state="installed")},
-        {"a:amd64": PackageState(version="3", state="installed")},
-        {"a:amd64": PackageState(version="2", state="unpacked")},
-        {"a:amd64": PackageState(version="2", state="half-configured")},
-        {"a:amd64": PackageState(version="2", state="half-installed")},
-        {"a:amd64": PackageState(version="2", state="reinst-required")},
-        {"a:amd64": PackageState(version=None, state="config-files")},
+        {of("a:i386"): PackageState(version="2", state="installed")},
+        {of("a:amd64"): PackageState(version="1", state="installed")},
+        {of("a:amd64"): PackageState(version="3", state="installed")},
+        {of("a:amd64"): PackageState(version="2", state="unpacked")},
+        {of("a:amd64"): PackageState(version="2", state="half-configured")},
+        {of("a:amd64"): PackageState(version="2", state="half-installed")},
+        {of("a:amd64"): PackageState(version="2", state="reinst-required")},
+        {of("a:amd64"): PackageState(version=None, state="config-files")},
     ],
 )
-def test_a_step_has_not_arrived_in_any_other_state(states: dict[str, PackageState]) -> None:
+def test_a_step_has_not_arrived_in_any_other_state(states: dict[PackageId, PackageState]) -> None:
     assert not is_installed(given.step(), states)
 
 
 @pytest.mark.parametrize(
     ("states", "stage", "word"),
     [
-        ({"a:amd64": PackageState(version="1", state="installed")}, Stage.UNPACK, "installed"),
-        ({"a:amd64": PackageState(version="1", state="half-installed")}, Stage.UNPACK, "half-installed"),
-        ({"a:amd64": PackageState(version="2", state="unpacked")}, Stage.CONFIGURE, "unpacked"),
-        ({"a:amd64": PackageState(version="2", state="half-configured")}, Stage.CONFIGURE, "half-configured"),
+        ({of("a:amd64"): PackageState(version="1", state="installed")}, Stage.UNPACK, "installed"),
+        ({of("a:amd64"): PackageState(version="1", state="half-installed")}, Stage.UNPACK, "half-installed"),
+        ({of("a:amd64"): PackageState(version="2", state="unpacked")}, Stage.CONFIGURE, "unpacked"),
+        ({of("a:amd64"): PackageState(version="2", state="half-configured")}, Stage.CONFIGURE, "half-configured"),
         ({}, Stage.UNPACK, "not-installed"),
     ],
 )
-def test_a_failure_says_where_the_package_stopped(states: dict[str, PackageState], stage: Stage, word: str) -> None:
-    (failure,) = failures([given.step()], states, {"a": "subprocess returned 1"})
+def test_a_failure_says_where_the_package_stopped(
+    states: dict[PackageId, PackageState], stage: Stage, word: str
+) -> None:
+    (failure,) = failures([given.step()], states, TransactionReport(errors={"a": "subprocess returned 1"}))
 
     assert failure == Failure(
-        package="a:amd64", stage=stage, error="subprocess returned 1", detail=f"dpkg state: {word}"
+        package=of("a:amd64"), stage=stage, error="subprocess returned 1", detail=f"dpkg state: {word}"
     )
 
 
 def test_a_failure_without_an_error_says_what_dpkg_says() -> None:
-    (failure,) = failures([given.step()], {"a:amd64": PackageState(version="1", state="installed")}, {"b": "exit 1"})
+    (failure,) = failures(
+        [given.step()],
+        {of("a:amd64"): PackageState(version="1", state="installed")},
+        TransactionReport(errors={"b": "exit 1"}),
+    )
 
     assert failure.error == "not upgraded: dpkg says installed"
 
@@ -106,15 +116,24 @@ def test_a_failure_without_an_error_says_what_dpkg_says() -> None:
 def test_an_error_of_the_architecture_is_nearer_than_one_of_the_name() -> None:
     steps = [given.step(), given.step(architecture="i386")]
 
-    found = failures(steps, {}, {"a:i386": "of i386", "a": "of either"})
+    found = failures(steps, {}, TransactionReport(errors={of("a:i386"): "of i386", "a": "of either"}))
 
     assert [failure.error for failure in found] == ["of either", "of i386"]
 
 
-def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
-    states = {"a:amd64": PackageState(version="2", state="installed")}
+def test_an_error_of_the_whole_transaction_is_the_error_of_packages_without_one() -> None:
+    report = TransactionReport(errors={"a": "of a"}, fatal="of all")
 
-    assert [one.package for one in failures([given.step("a"), given.step("b")], states, {"a": "noise"})] == ["b:amd64"]
+    assert [failure.error for failure in failures([given.step("a"), given.step("b")], {}, report)] == ["of a", "of all"]
+
+
+def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
+    states = {of("a:amd64"): PackageState(version="2", state="installed")}
+
+    assert [
+        one.package
+        for one in failures([given.step("a"), given.step("b")], states, TransactionReport(errors={"a": "noise"}))
+    ] == [of("b:amd64")]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +149,7 @@ def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
     ],
 )
 def test_a_run_that_tells_what_an_earlier_one_left_is_called_by_it(before: Result, expected: Result) -> None:
-    states = {"a:amd64": PackageState(version="2", state="installed")}
+    states = {of("a:amd64"): PackageState(version="2", state="installed")}
 
     told = with_late_arrivals(given.outcome(result=before), [given.step()], states)
 
@@ -147,7 +166,7 @@ def test_a_run_that_tells_what_an_earlier_one_left_is_called_by_it(before: Resul
     ],
 )
 def test_what_has_not_arrived_or_is_told_already_changes_no_outcome(left: list[Step]) -> None:
-    states = {name: PackageState(version="2", state="installed") for name in ("a:amd64", "told:amd64")}
+    states = {of(name): PackageState(version="2", state="installed") for name in ("a:amd64", "told:amd64")}
     outcome = given.outcome(result=Result.UP_TO_DATE, upgraded=(given.step("told"),))
 
     assert with_late_arrivals(outcome, left, states) == outcome

@@ -67,7 +67,7 @@ class Agent:
 
 
 def names(items: Any) -> list[str]:
-    return [item.package for item in items]
+    return [str(item.package) for item in items]
 
 
 def failing(source: str, *, security: bool) -> SourceError:

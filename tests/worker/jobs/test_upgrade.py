@@ -180,7 +180,7 @@ def test_one_failing_package_of_sixty_fails_alone(agent: Agent, stage: Stage, ba
     done = agent.upgrade()
 
     assert done.result is Result.FAILED
-    assert [(failure.package, failure.stage) for failure in done.failed] == [(f"{bad}:{ARCHITECTURE}", stage)]
+    assert [(str(failure.package), failure.stage) for failure in done.failed] == [(f"{bad}:{ARCHITECTURE}", stage)]
     assert "returned error exit status 1" in done.failed[0].error
     assert len(done.upgraded) == 59
     assert bad not in names(done.upgraded)
@@ -218,7 +218,7 @@ def test_what_has_changed_before_it_is_tried_once_more_is_told_as_that(agent: Ag
 
     done = agent.upgrade()
 
-    assert [(one.package, one.error.split(":")[0]) for one in done.failed] == [
+    assert [(str(one.package), one.error.split(":")[0]) for one in done.failed] == [
         ("a:amd64", "new pre-installation script returned error exit status 1"),
         ("b:amd64", "not tried again"),
     ]
@@ -240,7 +240,7 @@ def test_what_needs_a_failing_package_fails_with_it_and_nothing_else_does(agent:
 
     done = agent.upgrade()
 
-    assert [(one.package, one.error.split(" ")[0]) for one in done.failed] == [
+    assert [(str(one.package), one.error.split(" ")[0]) for one in done.failed] == [
         ("app:amd64", "dependency"),
         ("lib:amd64", "installed"),
     ]

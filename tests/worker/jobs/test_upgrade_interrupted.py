@@ -377,8 +377,40 @@ def test_what_cannot_be_repaired_is_told_and_keeps_nothing_else_back(agent: Agen
 
     assert done.result is Result.FAILED
     assert done.repaired == ()
-    assert [(failure.package, failure.stage) for failure in done.failed] == [("r:amd64", Stage.REPAIR)]
+    assert [(str(failure.package), failure.stage) for failure in done.failed] == [("r:amd64", Stage.REPAIR)]
     assert names(done.upgraded) == ["a"]
+
+
+def test_dpkg_itself_left_half_configured_fails_with_its_own_error(agent: Agent) -> None:
+    agent.machine.put("dpkg", 1, "half-configured")
+    agent.machine.fails = {"dpkg": Stage.CONFIGURE}
+
+    done = agent.upgrade()
+
+    assert [(str(one.package), one.error) for one in done.failed] == [
+        ("dpkg:amd64", "installed post-installation script returned error exit status 1")
+    ]
+
+
+def test_a_journal_that_dpkg_left_is_merged_and_reported_as_before(agent: Agent) -> None:
+    agent.machine.journal = True
+    agent.check()
+    planned = agent.last_plan().raw["repair"]
+
+    done = agent.upgrade()
+
+    assert (done.result, done.journal_merged) == (Result.UPDATED, True)
+    assert planned == agent.last_run().raw["repaired"]
+    assert planned == [{"package": "dpkg", "architecture": "", "state": "interrupted"}]
+
+
+def test_a_journal_that_stays_fails_the_run(agent: Agent) -> None:
+    agent.machine.journal = agent.machine.journal_stays = True
+
+    agent.upgrade()
+
+    (failure,) = agent.last_run().children("failed")
+    assert (failure.text("package"), failure.text("detail")) == ("dpkg:", "dpkg state: interrupted")
 
 
 def test_a_machine_in_order_is_not_repaired(agent: Agent) -> None:
@@ -419,7 +451,7 @@ def test_what_cannot_be_installed_again_is_told_and_keeps_nothing_else_back(agen
     done = agent.upgrade()
 
     assert done.result is Result.FAILED
-    assert [(one.package, one.stage) for one in done.failed] == [("r:amd64", Stage.REPAIR)]
+    assert [(str(one.package), one.stage) for one in done.failed] == [("r:amd64", Stage.REPAIR)]
     assert names(done.upgraded) == ["a"]
 
 

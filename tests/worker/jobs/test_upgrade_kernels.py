@@ -11,7 +11,7 @@ from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Scope
 from agent.errors import HostError
 from tests.core import given
-from tests.support.simulated import ARCHITECTURE, Offer
+from tests.support.simulated import Offer, package_id
 from tests.worker.jobs.simulator import Agent, names, raising
 
 OLD, OLDER, RUNNING, NEWEST = (f"linux-image-6.1.0-{number}-amd64" for number in (2, 1, 3, 4))
@@ -118,7 +118,7 @@ def test_one_that_cannot_be_removed_keeps_no_other_and_no_update(agent: Agent) -
     done = agent.upgrade()
 
     assert done.result is Result.FAILED
-    assert [(one.package, one.stage) for one in done.failed] == [(f"{OLDER}:amd64", Stage.REMOVE)]
+    assert [(str(one.package), one.stage) for one in done.failed] == [(f"{OLDER}:amd64", Stage.REMOVE)]
     assert "pre-removal script" in done.failed[0].error
     assert (names(done.superseded), names(done.upgraded)) == ([OLD], ["a"])
 
@@ -139,12 +139,12 @@ def test_what_one_that_cannot_be_removed_needs_stays_with_it(agent: Agent) -> No
     modules = "linux-modules-6.1.0-1-amd64"
     agent.machine.put(modules, 1)
     agent.machine.unneeded.add(modules)
-    agent.machine.needs = (Dependency(package=f"{OLDER}:{ARCHITECTURE}", any_of=(f"{modules}:{ARCHITECTURE}",)),)
+    agent.machine.needs = (Dependency(package=package_id(OLDER), any_of=(package_id(modules),)),)
     agent.machine.fails[OLDER] = Stage.REMOVE
 
     done = agent.upgrade()
 
-    assert [one.package for one in done.failed] == [f"{OLDER}:amd64"]
+    assert [str(one.package) for one in done.failed] == [f"{OLDER}:amd64"]
     assert names(done.superseded) == [OLD]
     assert modules in agent.machine.packages
 
@@ -197,5 +197,5 @@ def test_a_package_that_vanishes_meanwhile_is_told_apart(agent: Agent) -> None:
 
     done = agent.upgrade()
 
-    assert (done.result, done.removed, names(done.superseded)) == (Result.DEGRADED, ("a:amd64",), [OLDER, OLD])
+    assert (done.result, done.removed, names(done.superseded)) == (Result.DEGRADED, (package_id("a"),), [OLDER, OLD])
     assert agent.last_run().texts("removed") == ["a:amd64", f"{OLDER}:amd64", f"{OLD}:amd64"]

@@ -1,0 +1,27 @@
+"""Identity of a package, as a frozen value."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class PackageId:
+    """One package of one architecture, never `all`: dpkg counts those as the native architecture."""
+
+    name: str
+    architecture: str
+
+    def __str__(self) -> str:
+        """Return `name:architecture`, as dpkg writes it."""
+        return f"{self.name}:{self.architecture}"
+
+    @classmethod
+    def parse(cls, text: str) -> "PackageId":
+        """Return the package that `name:architecture` stands for.
+
+        Raises:
+            ValueError: the text holds no colon, or nothing on a side of it.
+        """
+        name, _, architecture = text.partition(":")
+        if not name or not architecture:
+            raise ValueError(f"{text!r} is not of the form name:architecture")
+        return cls(name=name, architecture=architecture)
