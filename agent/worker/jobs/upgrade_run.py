@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from agent.core.model.facts import UNMET_DEPENDENCIES, Repair
-from agent.core.model.outcome import Failure, Outcome, Result, Stage
+from agent.core.model.facts import Repair
+from agent.core.model.outcome import Failure, Outcome, Result
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Step, Why
 from agent.core.packages import verify
@@ -14,8 +14,9 @@ from agent.core.policy.policy import Conffiles
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
-from agent.worker.steps.install import TransactionResult, not_repaired, run_transaction
+from agent.worker.steps.install import TransactionResult, run_transaction
 from agent.worker.steps.remove import remove_kernels
+from agent.worker.steps.repair import not_repaired, still_unfinished
 
 _MAX_REPLANS = 4
 """How often a run plans anew because the machine changed under it."""
@@ -232,7 +233,11 @@ class UpgradeRun:
             self._dropped.pop(failure.package, None)
         after = planning.observe_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
         planning.record_plan(self._context, after)
-        failed = (*self._so_far.failed, *self._still_unfinished(after))
+        known = {failure.package for failure in self._so_far.failed}
+        failed = (
+            *self._so_far.failed,
+            *still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known),
+        )
         self.after = after
         outcome = replace(
             self._so_far,
@@ -259,51 +264,6 @@ class UpgradeRun:
         except HostError:  # the least of what is to be told must not keep the rest from being told
             return ()
 
-    def _still_unfinished(self, after: Plan) -> list[Failure]:
-        """Name what dpkg still has not finished, with the error that its repair met."""
-        told = {failure.package for failure in self._so_far.failed}
-        journal = [_journal_left()] if after.journal else []
-        return journal + [
-            self._unrepaired.get(item.id)
-            or Failure(
-                package=item.id,
-                stage=Stage.REPAIR,
-                error=self._way_out(item),
-                detail=f"dpkg state: {item.state}",
-            )
-            for item in after.repair
-            if item.id not in told and item.state != UNMET_DEPENDENCIES
-        ]
-
-    def _way_out(self, item: Repair) -> str:
-        """Say what a person can do about a package that stays unfinished."""
-        if item.state != "reinst-required":
-            return _finish_by_hand(item.state)
-        refusal = veto(self._context.policy, item.package)
-        if refusal is not None:
-            return f"dpkg wants it installed again, and it is not to be touched: it {refusal.detail}"
-        state = self._engine.states().get(item.id)
-        version = state.version if state is not None else None
-        return (
-            f"dpkg wants it installed again, but it is on hold or no source offers {item.package} {version or ''}: "
-            "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq`)"
-        )
-
 
 def _failed(failure: Failure) -> Refusal:
     return Refusal(why=Why.FAILED_BEFORE, detail=f"failed in this run: {failure.error}")
-
-
-def _finish_by_hand(state: str) -> str:
-    return f"dpkg left it {state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it"
-
-
-def _journal_left() -> Failure:
-    """Return the failure of a repair after which dpkg's journal is still there; documents show it as `dpkg:`."""
-    database = PackageId(name="dpkg", architecture="")
-    return Failure(
-        package=database,
-        stage=Stage.REPAIR,
-        error=_finish_by_hand("interrupted"),
-        detail="dpkg state: interrupted",
-    )

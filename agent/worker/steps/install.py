@@ -5,11 +5,11 @@ cut short goes on from where dpkg stands, together as long as that helps and one
 is the same in every run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.core.model.facts import PackageState
-from agent.core.model.outcome import Failure, Stage
+from agent.core.model.outcome import Failure
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Scope, Step
 from agent.core.model.transaction import TransactionReport
@@ -106,14 +106,3 @@ def _unfinished(step: Step, states: States) -> bool:
 
 def _failed(step: Step, states: States, report: TransactionReport) -> bool:
     return report.names(step.id) or _unfinished(step, states)
-
-
-def not_repaired(before: Sequence[PackageId], states: States, report: TransactionReport) -> list[Failure]:
-    """Return a failure for each of these packages that a repair could not finish."""
-    found = []
-    for package in before:
-        state = states.get(package)
-        if state is not None and state.state not in verify.HEALTHY_STATES:
-            error = report.error_of(package) or f"dpkg could not finish it: {state.state}"
-            found.append(Failure(package=package, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
-    return found

@@ -1,0 +1,77 @@
+"""Which packages dpkg still has not finished after a repair, and what an administrator can do about each."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from agent.core.model.facts import UNMET_DEPENDENCIES, PackageState, Repair
+from agent.core.model.outcome import Failure, Stage
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Plan
+from agent.core.model.transaction import TransactionReport
+from agent.core.packages import verify
+from agent.core.packages.gates.veto import veto
+from agent.core.policy.policy import Policy
+
+States = Mapping[PackageId, PackageState]
+
+
+def not_repaired(before: Sequence[PackageId], states: States, report: TransactionReport) -> list[Failure]:
+    """Return a failure for each of these packages that a repair could not finish."""
+    found = []
+    for package in before:
+        state = states.get(package)
+        if state is not None and state.state not in verify.HEALTHY_STATES:
+            error = report.error_of(package) or f"dpkg could not finish it: {state.state}"
+            found.append(Failure(package=package, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
+    return found
+
+
+def still_unfinished(
+    policy: Policy,
+    after: Plan,
+    read_states: Callable[[], States],
+    unrepaired: Mapping[PackageId, Failure],
+    known: Collection[PackageId],
+) -> list[Failure]:
+    """Return a failure for all that a run's plan `after` it still lists as unfinished, except the `known` ones.
+
+    `unrepaired` holds the failures with dpkg's own error, where a repair met one.
+    """
+    journal = [_journal_left()] if after.journal else []
+    left = [item for item in after.repair if item.id not in known and item.state != UNMET_DEPENDENCIES]
+    return journal + [
+        unrepaired.get(item.id)
+        or Failure(
+            package=item.id,
+            stage=Stage.REPAIR,
+            error=_way_out(policy, item, read_states),
+            detail=f"dpkg state: {item.state}",
+        )
+        for item in left
+    ]
+
+
+def _way_out(policy: Policy, item: Repair, read_states: Callable[[], States]) -> str:
+    """Return what an administrator can do about a package that stays unfinished."""
+    if item.state != "reinst-required":
+        return _finish_by_hand(item.state)
+    refusal = veto(policy, item.package)
+    if refusal is not None:
+        return f"dpkg wants it installed again, and it is not to be touched: it {refusal.detail}"
+    state = read_states().get(item.id)
+    version = state.version if state is not None else None
+    return (
+        f"dpkg wants it installed again, but it is on hold or no source offers {item.package} {version or ''}: "
+        "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq`)"
+    )
+
+
+def _finish_by_hand(state: str) -> str:
+    return f"dpkg left it {state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it"
+
+
+def _journal_left() -> Failure:
+    """Return the failure of a repair after which dpkg's journal is still there; documents show it as `dpkg:`."""
+    database = PackageId(name="dpkg", architecture="")
+    return Failure(
+        package=database, stage=Stage.REPAIR, error=_finish_by_hand("interrupted"), detail="dpkg state: interrupted"
+    )
