@@ -1,4 +1,4 @@
-"""One sentence for each kind of event, for whoever reads it among the logs of others. Pure."""
+"""One sentence per kind of event, for readers of log records. Pure."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,14 @@ from agent.report.metric_values import value_at
 
 
 def event_sentence(word: str, document: object) -> str:
-    """Say in one line what happened; of a kind that is not known, its name."""
+    """Return an event as one line; the name of an unknown kind."""
     say = _SENTENCES.get(word)
     said = say(document) if say else ""
     return said or word.replace("-", " ")
 
 
 def _field(document: object, name: str) -> str:
-    """Return a field as a word; what is unknown is called so."""
+    """Return a field, or "unknown"."""
     found = value_at(document, name)
     return str(found) if isinstance(found, str | int) else "unknown"
 
@@ -21,7 +21,7 @@ def _field(document: object, name: str) -> str:
 def _names(document: object) -> str:
     found = value_at(document, "packages")
     names = [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
-    return ", ".join(names) or "a package that did not give its name"
+    return ", ".join(names) or "an unnamed package"
 
 
 def _outcome(document: object) -> str:
@@ -42,16 +42,16 @@ def _rebooted(document: object) -> str:
 
 def _messages_lost(document: object) -> str:
     reason = _field(document, "reason").replace("-", " ")
-    return f"{_field(document, 'count')} events will never arrive: {reason}"
+    return f"{_field(document, 'count')} events lost: {reason}"
 
 
 _SENTENCES: dict[str, Callable[[object], str]] = {
     "outcome": _outcome,
     "job-failed": _job_failed,
     "rebooted": _rebooted,
-    "reboot-required": lambda document: f"a reboot is required, asked for by {_names(document)}",
-    "reboot-cleared": lambda document: f"no reboot is required any more; asked for by {_names(document)}",
+    "reboot-required": lambda document: f"a reboot is required by {_names(document)}",
+    "reboot-cleared": lambda document: f"a reboot is no longer required; it was required by {_names(document)}",
     "agent-started": lambda document: f"the agent started, version {_field(document, 'version')}",
     "messages-lost": _messages_lost,
-    "outbox-begun": lambda document: f"a new outbox was begun: {_field(document, 'reason')}",
+    "outbox-begun": lambda document: f"a new outbox was created: {_field(document, 'reason')}",
 }

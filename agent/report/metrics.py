@@ -79,7 +79,7 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     MetricFamily(
         name="maestro.host_info",
         info=True,
-        help="Always 1; the labels say which machine this is",
+        help="Always 1; the labels identify the machine",
         points=info(
             host_id=("host", "id"),
             os=("host", "os", "id"),
@@ -91,13 +91,13 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     MetricFamily(
         name="maestro.kernel_info",
         info=True,
-        help="Always 1; the labels are the running kernel and the newest that is installed",
+        help="Always 1; the labels are the running kernel and the newest installed one",
         points=info(running=("kernel", "running"), newest=("kernel", "newest")),
     ),
     MetricFamily(
         name="maestro.report.timestamp",
         unit="s",
-        help="When these numbers were put together",
+        help="When this report was made",
         points=timestamp("generated_at"),
     ),
     MetricFamily(
@@ -111,15 +111,15 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     ),
     MetricFamily(
         name="maestro.health",
-        help="1 for the state the machine is in, else 0",
+        help="1 for the machine's current state, else 0",
         points=states("state", _HEALTH, "health"),
     ),
     MetricFamily(
-        name="maestro.warnings", unit="{warning}", help="How many warnings the report holds", points=length("warnings")
+        name="maestro.warnings", unit="{warning}", help="Number of warnings in the report", points=length("warnings")
     ),
     MetricFamily(
         name="maestro.lists.state",
-        help="1 for how far the package lists can be believed, else 0",
+        help="1 for the current state of the package lists, else 0",
         points=states("state", tuple(state.value for state in ListsState), "lists", "state"),
     ),
     MetricFamily(
@@ -131,78 +131,78 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     MetricFamily(
         name="maestro.lists.errors",
         unit="{source}",
-        help="How many package sources cannot be believed to be current",
+        help="Number of package sources with errors",
         points=length("lists", "errors"),
     ),
     MetricFamily(
         name="maestro.updates.seen_timestamp",
         unit="s",
-        help="When the machine was last looked at",
+        help="When the machine was last checked",
         points=timestamp("updates", "seen_at"),
     ),
     MetricFamily(
         name="maestro.updates.pending",
         unit="{update}",
-        help="How many updates wait and are not held back",
+        help="Number of pending updates that are not held back",
         points=pending,
     ),
     MetricFamily(
         name="maestro.updates.held",
         unit="{update}",
-        help="How many wanted updates are held back",
+        help="Number of updates held back",
         points=number("updates", "held"),
     ),
     MetricFamily(
         name="maestro.updates.held_reasons",
         unit="{update}",
-        help="How many wanted updates are held back for this reason",
+        help="Number of updates held back for this reason",
         points=held_reasons,
     ),
     MetricFamily(
         name="maestro.updates.hidden_security",
         unit="{update}",
-        help="How many updates fix a CVE though their origin does not call them security updates",
+        help="Number of updates with a security fix whose origin is not a security origin",
         points=number("updates", "hidden_security"),
     ),
     MetricFamily(
         name="maestro.updates.known_cves",
         unit="{cve}",
-        help="How many CVEs the waiting updates, held ones included, are known to fix",
+        help="Number of CVEs that pending updates, held ones included, are known to fix",
         points=known_cves,
     ),
     MetricFamily(
         name="maestro.packages.to_repair",
         unit="{package}",
-        help="How many packages dpkg left unfinished",
+        help="Number of packages that dpkg left unfinished",
         points=length("updates", "repair"),
     ),
     MetricFamily(
         name="maestro.last_run.result",
-        help="1 for what came of the last run, else 0",
+        help="1 for the result of the last run, else 0",
         points=states("result", tuple(result.value for result in Result), "last_outcome", "result"),
     ),
     MetricFamily(
         name="maestro.last_run.start_timestamp",
         unit="s",
-        help="When the last run began",
+        help="When the last run started",
         points=timestamp("last_outcome", "started_at"),
     ),
     MetricFamily(
         name="maestro.last_run.finish_timestamp",
         unit="s",
-        help="When the last run ended; missing where it did not",
+        help="When the last run ended; missing if it did not",
         points=timestamp("last_outcome", "finished_at"),
     ),
     MetricFamily(
         name="maestro.last_run.upgraded",
         unit="{package}",
-        help="How many packages the last run upgraded or installed anew",
+        help="Number of packages that the last run upgraded or installed",
         points=number("last_outcome", "upgraded"),
     ),
     MetricFamily(
         name="maestro.last_run.failed",
         unit="{package}",
-        help="How many packages failed in the last run",
+        help="Number of packages that failed in the last run",
         points=length("last_outcome", "failed"),
     ),
     MetricFamily(
@@ -211,47 +211,47 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     MetricFamily(
         name="maestro.reboot.required_since_timestamp",
         unit="s",
-        help="Since when a reboot is required; missing where none is",
+        help="Since when a reboot is required; missing if none is",
         points=timestamp("reboot", "since"),
     ),
     MetricFamily(
         name="maestro.reboot.packages",
         unit="{package}",
-        help="How many packages ask for a reboot",
+        help="Number of packages that require a reboot",
         points=length("reboot", "packages"),
     ),
     MetricFamily(
         name="maestro.kernel.outdated",
-        help="Whether a newer kernel is installed than the one that runs: 1 or 0",
+        help="Whether a newer kernel than the running one is installed: 1 or 0",
         points=flag("kernel", "outdated"),
     ),
     MetricFamily(
         name="maestro.services.need_restart",
         unit="{unit}",
-        help="How many units still run files that were deleted; missing where that is not known",
+        help="Number of units that run deleted files; missing if unknown",
         points=length("services", "deleted_files"),
     ),
     MetricFamily(
         name="maestro.job.last_start_timestamp",
         unit="s",
-        help="When the daemon last began this job",
+        help="When this job last started",
         points=by_job(seconds, "last_started_at"),
     ),
     MetricFamily(
         name="maestro.job.last_finish_timestamp",
         unit="s",
-        help="When this job last ended, well or not",
+        help="When this job last ended, successfully or not",
         points=by_job(seconds, "last_finished_at"),
     ),
     MetricFamily(
         name="maestro.job.last_exit_code",
-        help="How this job last ended: exit codes as of the commands",
+        help="Exit code of the last run of this job, as of the commands",
         points=by_job(as_number, "last_exit_code"),
     ),
     MetricFamily(
         name="maestro.job.consecutive_failures",
         unit="{failure}",
-        help="How often in a row this job has failed",
+        help="Number of consecutive failures of this job",
         points=by_job(as_number, "consecutive_failures"),
     ),
     MetricFamily(
@@ -260,30 +260,30 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     MetricFamily(
         name="maestro.outbox.messages",
         unit="{message}",
-        help="How many events wait to be told to the centre",
+        help="Number of events queued for the endpoint",
         points=number("outbox", "depth"),
     ),
     MetricFamily(
-        name="maestro.outbox.size", unit="By", help="What the waiting events take", points=number("outbox", "bytes")
+        name="maestro.outbox.size", unit="By", help="Size of the queued events", points=number("outbox", "bytes")
     ),
     MetricFamily(
         name="maestro.outbox.oldest_timestamp",
         unit="s",
-        help="From when the oldest waiting event is; missing where none waits",
+        help="Time of the oldest queued event; missing if none is queued",
         points=timestamp("outbox", "oldest_at"),
     ),
     MetricFamily(
         name="maestro.outbox.dropped",
         unit="{message}",
         counter=True,
-        help="How many events were given up because the outbox was full or they were too old",
+        help="Number of events dropped because the outbox was full or they were too old",
         points=number("outbox", "dropped"),
     ),
     MetricFamily(
         name="maestro.outbox.refused",
         unit="{message}",
         counter=True,
-        help="How many messages the centre refused for good",
+        help="Number of messages that the endpoint rejected",
         points=number("outbox", "refused"),
     ),
 )

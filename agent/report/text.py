@@ -32,10 +32,12 @@ def plan_lines(plan: PlanView) -> list[str]:
     lines += held_lines(plan.held)
     unfinished = [f"{part.package} ({part.state})" for part in plan.repair]
     if unfinished:
-        lines.append(f"Unfinished or broken (`maestro-agent upgrade` repairs what dpkg can): {', '.join(unfinished)}")
+        lines.append(
+            f"Unfinished or broken (`maestro-agent upgrade` repairs them as far as dpkg can): {', '.join(unfinished)}"
+        )
     if plan.other_updates:
         count = counted(plan.other_updates, "other update")
-        lines.append(f"{count} on offer, not installed on their own (`upgrade --all`).")
+        lines.append(f"{count} available; `upgrade --all` installs them.")
     lines += unlabelled_lines(plan)
     lines.append(reboot_line(plan.reboot))
     lines.append(f"Plan {plan.id}")
@@ -54,7 +56,8 @@ def outcome_lines(outcome: OutcomeView) -> list[str]:
     lines += [f"FAILED {failure.package} ({failure.stage}): {failure.error}" for failure in outcome.failed]
     lines += held_lines(outcome.held)
     lines += [
-        f"Kept your {name}; the package's own is beside it (.dpkg-dist or .dpkg-new)" for name in outcome.conffiles_kept
+        f"Kept your {name}; the package's version is next to it (.dpkg-dist or .dpkg-new)"
+        for name in outcome.conffiles_kept
     ]
     if outcome.finished_at:
         lines.append(reboot_line(outcome.reboot))
@@ -66,19 +69,19 @@ def _changed_lines(outcome: OutcomeView) -> list[str]:
     lines = []
     if outcome.changed:
         count = counted(len(outcome.changed), "package")
-        lines.append(f"{count} brought to a new version{cve_suffix(outcome.changed)}:")
+        lines.append(f"{count} installed or upgraded{cve_suffix(outcome.changed)}:")
     lines += [
         f"  {name} {part.installed or '(new)'} -> {part.candidate}{cve_count(part)}"
         for name, part in zip(_names(outcome.changed), outcome.changed, strict=True)
     ]
     if outcome.superseded:
-        lines.append(f"{counted(len(outcome.superseded), 'package')} of superseded kernels removed:")
+        lines.append(f"{counted(len(outcome.superseded), 'obsolete kernel package')} removed:")
     lines += [
         f"  {name} {part.installed}" for name, part in zip(_names(outcome.superseded), outcome.superseded, strict=True)
     ]
     planned = {f"{part.package}:{part.architecture}" for part in outcome.superseded}
     return lines + [
-        f"GONE {name}: an upgrade took over its last file, so dpkg removed it"
+        f"GONE {name}: removed by dpkg, because an upgrade took over its last file"
         for name in outcome.removed
         if name not in planned
     ]
@@ -120,10 +123,9 @@ def lists_lines(lists: ListsView) -> list[str]:
     updated = format_utc(lists.updated_at) if lists.updated_at else None
     words = {
         "fresh": f"Package lists are fresh (verified {updated}).",
-        "partial": "Package lists of security updates are fresh, but not those of every source:",
-        "stale": f"Package lists are STALE (last verified {updated or 'never'}): "
-        "there may be updates that they do not show.",
-        "never": "There are NO package lists of security updates: whether any are pending is not known.",
+        "partial": "Package lists of security sources are fresh, those of other sources are not:",
+        "stale": f"Package lists are STALE (last verified {updated or 'never'}): updates may be missing.",
+        "never": "There are NO package lists of security sources: pending security updates are unknown.",
     }
     lines = [words.get(lists.state, f"Package lists: {lists.state}.")]
     return lines + [f"  {error.source}: {error.fault}: {error.detail}" for error in lists.errors]
@@ -144,8 +146,8 @@ def removal_lines(plan: PlanView) -> list[str]:
     """List obsolete kernel packages: those to remove, and those kept with the reason."""
     going = [f"  {name} {part.installed}" for name, part in zip(_names(plan.remove), plan.remove, strict=True)]
     staying = [f"  {name}: {part.reason}" for name, part in zip(_names(plan.kept), plan.kept, strict=True)]
-    lines = [f"{counted(len(going), 'package')} of superseded kernels to remove:", *going] if going else []
-    return [*lines, "Kernel packages that nothing needs, kept all the same:", *staying] if staying else lines
+    lines = [f"{counted(len(going), 'obsolete kernel package')} to remove:", *going] if going else []
+    return [*lines, "Obsolete kernel packages that are kept:", *staying] if staying else lines
 
 
 def step_lines(plan: PlanView) -> list[str]:
@@ -156,7 +158,7 @@ def step_lines(plan: PlanView) -> list[str]:
 def unlabelled_lines(plan: PlanView) -> list[str]:
     """List updates with a security fix whose origin is not a security origin."""
     lines = [f"  {line}" for line in _step_lines(plan.hidden_security)]
-    return [f"{counted(len(lines), 'other update')} with a security fix all the same:", *lines] if lines else []
+    return [f"{counted(len(lines), 'other update')} with a security fix:", *lines] if lines else []
 
 
 def cve_count(part: UpdateView) -> str:
@@ -182,12 +184,12 @@ def counted(count: int, noun: str) -> str:
 def reboot_line(reboot: RebootView | None) -> str:
     """Render whether a reboot is required; None means unknown."""
     if reboot is None:
-        return "Whether a reboot is required could not be seen."
+        return "Unknown whether a reboot is required."
     if not reboot.required:
         return "No reboot is required."
     by = f" by {', '.join(reboot.packages)}" if reboot.packages else ""
     since = f" since {format_utc(reboot.since)}" if reboot.since else ""
-    return f"A reboot is required{by}{since}. It is never taken unasked."
+    return f"A reboot is required{by}{since}. The agent never reboots by itself."
 
 
 def _step_lines(steps: Sequence[StepView]) -> list[str]:
@@ -208,7 +210,7 @@ def _names(parts: Sequence[PackageView]) -> list[str]:
 
 
 def _cve_lines(document: JsonReader) -> list[str]:
-    """List CVE ids, a few a line, and no more than a screen holds."""
+    """List CVE ids, several per line, at most one screen."""
     cves = (document.optional_texts("cves") if document.text("subject") == "package" else None) or []
     lines = [
         f"  {', '.join(cves[start : start + _CVES_PER_LINE])}"
@@ -217,8 +219,8 @@ def _cve_lines(document: JsonReader) -> list[str]:
     if len(cves) > _MAX_CVES:
         lines.append(f"  and {len(cves) - _MAX_CVES} more (--json)")
     at_least = "" if document.raw.get("cves_complete") else "at least "
-    return [f"  fixes {at_least}{counted(len(cves), 'CVE')}, says its changelog:", *lines] if cves else []
+    return [f"  fixes {at_least}{counted(len(cves), 'CVE')}, according to its changelog:", *lines] if cves else []
 
 
 def _duration(outcome: OutcomeView) -> str:
-    return " (no end on record)" if outcome.duration_s is None else f" in {outcome.duration_s:.0f} s"
+    return " (no end recorded)" if outcome.duration_s is None else f" in {outcome.duration_s:.0f} s"

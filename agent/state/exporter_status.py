@@ -32,7 +32,7 @@ class ExporterName(Enum):
     def words(self) -> str:
         """The name within a sentence."""
         names = {ExporterName.PROMETHEUS: "the file for Prometheus", ExporterName.OTLP: "the OpenTelemetry collector"}
-        return names.get(self, "the centre")
+        return names.get(self, "the endpoint")
 
 
 def read_exporter_status(run_dir: str, listener: ExporterName) -> JsonReader | None:

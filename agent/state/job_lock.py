@@ -16,7 +16,7 @@ def job_lock(store: Store) -> Iterator[None]:
     Raises:
         BusyError: another job runs. HostError: the lock file cannot be opened.
     """
-    busy = "another maestro-agent (pid {pid}) is at work; nothing was changed"
+    busy = "another maestro-agent (pid {pid}) is running; nothing was changed"
     running = _running_path(store.directory)
     with exclusive(os.path.join(store.directory, "lock"), busy=busy):
         store.remove_leftovers()

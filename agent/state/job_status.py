@@ -50,7 +50,7 @@ def _unfinished(jobs: JsonReader) -> Iterator[tuple[str, datetime]]:
 
 def describe_running(store: Store) -> str:
     """Say which job goes on, and since when."""
-    words = f"another maestro-agent (pid {worker_pid(store.directory)}) is at work"
+    words = f"another maestro-agent (pid {worker_pid(store.directory)}) is running"
     with suppress(RecordError):
         document = read_job_status(store)
         found = running_job(document) if document else None

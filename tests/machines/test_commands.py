@@ -29,7 +29,7 @@ def test_status_tells_what_waits_and_is_healthy_once_it_is_done(host: Scenario) 
     done = host.agent("status", user="65534")
 
     assert (waiting.code, done.code) == (10, 0)
-    assert "1 security update waits: run `maestro-agent upgrade`" in waiting.out
+    assert "1 security update pending: run `maestro-agent upgrade`" in waiting.out
     assert "HEALTHY" in done.out.splitlines()[0]
 
 

@@ -75,7 +75,7 @@ def test_a_second_asker_is_told_which_job_runs(shared: Kept) -> None:
         first.communicate()
 
     assert second.code == 5
-    assert "is at work: upgrade, since 20" in second.err
+    assert "is running: upgrade, since 20" in second.err
 
 
 def test_a_second_asker_waits_if_asked_to(shared: Kept) -> None:

@@ -48,7 +48,7 @@ def test_services_that_run_a_replaced_library_are_told_until_they_are_restarted(
     assert before == []
     assert after == ["plain.service", "sandboxed.service"]
     assert later == ["sandboxed.service"]
-    assert "Restart      1 service still runs replaced files, seen just now: sandboxed.service\n" in said
+    assert "Restart      1 service runs deleted files, checked just now: sandboxed.service\n" in said
     assert own.status(user="65534")["health"] == "healthy"
 
 

@@ -347,9 +347,9 @@ def test_a_dry_run_says_what_would_go(host: Scenario) -> None:
 
     said = host.agent("upgrade --dry-run").out
 
-    assert "3 packages of superseded kernels to remove:\n  linux-headers-1.1.0-1-amd64 1\n" in said
+    assert "3 obsolete kernel packages to remove:\n  linux-headers-1.1.0-1-amd64 1\n" in said
     assert set(old) <= installed(host)
-    assert "To remove    3 packages of superseded kernels" in host.agent("status").out
+    assert "To remove    3 obsolete kernel packages" in host.agent("status").out
 
 
 @pytest.mark.parametrize("script", ["prerm", "postrm"])

@@ -295,7 +295,7 @@ def another_agent(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def test_a_second_agent_is_told_who_is_at_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
-    said = rf"another maestro-agent \(pid {another_agent.pid}\) is at work"
+    said = rf"another maestro-agent \(pid {another_agent.pid}\) is running"
 
     with pytest.raises(BusyError, match=said), job_lock(store):
         raise AssertionError("two agents at work")

@@ -9,7 +9,7 @@ from agent.state.timestamps import format_age, format_human
 
 _ATTENTION_AFTER = timedelta(hours=1)
 """How long an exporter may fail before `status` asks for attention."""
-_COUNTS = {"depth": "wait", "dropped": "given up", "refused": "refused", "points_refused": "numbers refused"}
+_LOST = {"dropped": "dropped", "refused": "rejected", "points_refused": "data points rejected"}
 
 
 class ExporterView:
@@ -25,7 +25,7 @@ class ExporterView:
         self.last_success_at = entry.optional_time("last_success_at")
         self.failing_since = entry.optional_time("failing_since")
         self.why = entry.text("why") if self.failing_since else ""
-        self.counts = {name: _count(entry, name) for name in _COUNTS}
+        self.counts = {name: _count(entry, name) for name in ("depth", *_LOST)}
         """Zero for a count that is unknown: no line shows it."""
         self.skew = timedelta(seconds=_count(entry, "skew_s"))
         """How far this machine's clock is ahead of the endpoint's."""
@@ -56,14 +56,12 @@ def exporter_lines(exporters: Mapping[ExporterName, ExporterView], now: datetime
 
 
 def _exporter_line(view: ExporterView, now: datetime) -> str:
-    words = f"told {format_age(view.last_success_at, now)}" if view.last_success_at else "not told yet"
+    words = f"sent {format_age(view.last_success_at, now)}" if view.last_success_at else "nothing sent yet"
     if view.failing_since is not None:
         words += f", failing for {format_age(view.failing_since, now).removesuffix(' ago')}: {view.why}"
-    waiting = view.counts["depth"]
-    words += f"; {waiting} event{'s' if waiting > 1 else ''} wait{'' if waiting > 1 else 's'}" if waiting else ""
-    lost = [
-        f"; {view.counts[name]} {label}" for name, label in _COUNTS.items() if name != "depth" and view.counts[name]
-    ]
+    queued = view.counts["depth"]
+    words += f"; {queued} event{'s' if queued > 1 else ''} queued" if queued else ""
+    lost = [f"; {view.counts[name]} {label}" for name, label in _LOST.items() if view.counts[name]]
     return words + "".join(lost) + _skew(view.skew)
 
 

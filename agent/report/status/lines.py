@@ -18,7 +18,7 @@ def status_lines(status: Status) -> list[str]:
     lines = [f"{status.host}: {status.health.value.upper()}"]
     lines += [f"  ! {reason}" for reason in (*status.unknown, *status.attention)]
     if state is not None:
-        lines.append(f"Last look    {format_human(state.generated_at)} ({format_age(state.generated_at, now)})")
+        lines.append(f"Last check   {format_human(state.generated_at)} ({format_age(state.generated_at, now)})")
         lines += _plan_lines(state.plan, now)
     lines += _run_lines(status)
     lines += [*_running_lines(status.running, now), *_daemon_lines(status.daemon)]
@@ -33,7 +33,7 @@ def _run_lines(status: Status) -> list[str]:
     run = status.last_run
     if run is None:
         return []
-    result = "goes on" if status.run_in_progress else run.result
+    result = "in progress" if status.run_in_progress else run.result
     started = f"{format_human(run.started_at)} ({format_age(run.started_at, status.now)})"
     return [f"Last run     {started}: {result}, {run.upgraded_count} installed"]
 
@@ -42,8 +42,8 @@ def _running_lines(running: RunningJob | None, now: datetime) -> list[str]:
     if running is None:
         return []
     name, since = running.job or ("a job", None)
-    began = f", began {format_human(since)} ({format_age(since, now)})" if since else ""
-    return [f"At work      {name} (pid {running.pid}){began}"]
+    started = f", started {format_human(since)} ({format_age(since, now)})" if since else ""
+    return [f"Running      {name} (pid {running.pid}){started}"]
 
 
 def _daemon_lines(daemon: DaemonView | None) -> list[str]:
@@ -54,18 +54,18 @@ def _daemon_lines(daemon: DaemonView | None) -> list[str]:
 
 def _plan_lines(plan: PlanView, now: datetime) -> list[str]:
     steps = step_lines(plan)
-    nothing = "nothing" if plan.lists.state != "never" else "not known"
+    nothing = "nothing" if plan.lists.state != "never" else "unknown"
     lines = [*_lists_lines(plan.lists, now), f"To install   {len(steps) or nothing}{cve_suffix(plan.install)}"]
     lines += [f"             {step}" for step in steps[:_MAX_STEPS]] + _more(len(steps))
     if plan.remove:
-        lines.append(f"To remove    {counted(len(plan.remove), 'package')} of superseded kernels")
+        lines.append(f"To remove    {counted(len(plan.remove), 'obsolete kernel package')}")
     lines.append(f"Held back    {len(plan.held) or 'nothing'}")
     lines += [f"           {line}" for line in held_lines(plan.held)[1:]]
     others = f"{counted(plan.other_updates, 'update')} from other origins" if plan.other_updates else "none"
     lines.append(f"Others       {others}")
     hidden = unlabelled_lines(plan)[1:]
     if hidden:
-        lines.append(f"             {len(hidden)} with a security fix all the same:")
+        lines.append(f"             {len(hidden)} with a security fix:")
         lines += [f"           {line}" for line in hidden[:_MAX_STEPS]] + _more(len(hidden))
     return lines
 

@@ -24,10 +24,10 @@ def daemon_reasons(daemon: DaemonView | None, now: datetime) -> list[str]:
         return []
     since = daemon.silent_since(now)
     if since is not None:
-        return [f"the daemon has said nothing since {format_human(since)}: `systemctl status maestro-agent`"]
+        return [f"the daemon has not responded since {format_human(since)}: `systemctl status maestro-agent`"]
     if daemon.pid is not None:
         return []
-    return ["the daemon is not running, so nothing is done on its own: `systemctl status maestro-agent`"]
+    return ["the daemon is not running, so no check or upgrade is scheduled: `systemctl status maestro-agent`"]
 
 
 def plan_reasons(plan: PlanView) -> list[str]:
@@ -36,14 +36,14 @@ def plan_reasons(plan: PlanView) -> list[str]:
     reasons = []
     install, held = len(plan.install), len(plan.held)
     if install:
-        reasons.append(f"{install} {what}{'s wait' if install != 1 else ' waits'}: run `maestro-agent upgrade`")
+        reasons.append(f"{install} {what}{'s' if install != 1 else ''} pending: run `maestro-agent upgrade`")
     if held:
         reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back")
     if plan.repair:
         names = ", ".join(sorted({part.package for part in plan.repair}))
-        reasons.append(f"unfinished by dpkg or broken: {names}: run `maestro-agent upgrade`")
+        reasons.append(f"packages unfinished or broken: {names}: run `maestro-agent upgrade`")
     if plan.lists.state == "partial":
-        reasons.append("the lists of some package sources could not be fetched")
+        reasons.append("some package sources could not be refreshed")
     return reasons
 
 
@@ -67,9 +67,9 @@ def job_reasons(jobs: Mapping[str, JobView]) -> list[str]:
 def _stale(state: StateView, now: datetime) -> list[str]:
     lists = state.plan.lists
     if lists.state == "never":
-        return ["; ".join(error.detail for error in lists.errors) or "the package lists were never fetched"]
+        return ["; ".join(error.detail for error in lists.errors) or "the package lists were never downloaded"]
     if is_future(state.generated_at, now, RECORD_TOLERANCE):
-        return ["the record is from the future: is the clock right? `maestro-agent check` makes a new one"]
+        return ["the record is dated in the future: check the clock, then run `maestro-agent check`"]
     if lists.state == "stale" or state.fresh_until < now:
         since = f"last verified {format_age(lists.updated_at, now)}" if lists.updated_at else "never verified"
         return [f"the package lists are stale ({since}): run `maestro-agent check`"]

@@ -40,21 +40,21 @@ class Runtime:
         return [f"Kernel       {self._kernel()}", f"Restart      {self._services(now)}"]
 
     def _kernel(self) -> str:
-        running = self.running or "not known"
+        running = self.running or "unknown"
         if self.newest is None:
-            return f"{running}; whether a newer one is installed is not known"
+            return f"{running}; newest installed kernel unknown"
         if not self.outdated:
             return f"{running}, the newest installed"
         newer = "a newer build of it" if self.newest == self.running else self.newest
-        return f"{running}; {newer} is installed and waits for a reboot"
+        return f"{running}; {newer} is installed and needs a reboot"
 
     def _services(self, now: datetime) -> str:
         names = self.deleted_files
         if names is None or self.seen_at is None:
-            return "which services still run replaced files is not known"
-        seen = f"seen {format_age(self.seen_at, now)}"
+            return "unknown which services run deleted files"
+        seen = f"checked {format_age(self.seen_at, now)}"
         if not names:
-            return f"no service runs replaced files, {seen}"
+            return f"no service runs deleted files, {seen}"
         more = f" and {len(names) - _MAX_UNITS} more" if len(names) > _MAX_UNITS else ""
-        still = "1 service still runs" if len(names) == 1 else f"{len(names)} services still run"
-        return f"{still} replaced files, {seen}: {', '.join(names[:_MAX_UNITS])}{more}"
+        count = "1 service runs" if len(names) == 1 else f"{len(names)} services run"
+        return f"{count} deleted files, {seen}: {', '.join(names[:_MAX_UNITS])}{more}"

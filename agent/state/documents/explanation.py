@@ -50,11 +50,11 @@ def reboot_explanation_to_document(reboot: Reboot | Unseen, generated_at: dateti
     if isinstance(reboot, Unseen):
         conclusion, reason = "unknown", reboot.reason
     elif reboot.required:
-        packages = ", ".join(reboot.packages) or "a package that did not give its name"
-        conclusion, reason = "required", f"asked for by {packages}"
+        packages = ", ".join(reboot.packages) or "an unnamed package"
+        conclusion, reason = "required", f"required by {packages}"
     else:
-        conclusion, reason = "not-required", "/run/reboot-required is not there"
-    owner = "a reboot is never taken on its own"
+        conclusion, reason = "not-required", "/run/reboot-required does not exist"
+    owner = "the agent never reboots by itself"
     return {
         "schema": EXPLAIN_SCHEMA,
         "generated_at": format_utc(generated_at),

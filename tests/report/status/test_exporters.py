@@ -38,14 +38,14 @@ def test_nobody_is_told_where_nothing_is_known() -> None:
 
 
 def test_a_centre_that_is_told_is_a_line() -> None:
-    assert lines() == ["Endpoint     told 2 minutes ago"]
+    assert lines() == ["Endpoint     sent 2 minutes ago"]
     assert exporter_reasons(endpoint(), NOON) == []
 
 
 def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "HTTP 503 Busy", "depth": 3}
 
-    words = "told 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events wait"
+    words = "sent 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events queued"
     assert lines(**changes) == [f"Endpoint     {words}"]
     assert exporter_reasons(endpoint(**changes), NOON) == []
 
@@ -53,12 +53,12 @@ def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
 def test_how_much_waits_is_not_made_up_where_the_outbox_could_not_be_read() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "no space", "depth": None, "dropped": None}
 
-    assert lines(**changes) == ["Endpoint     told 2 minutes ago, failing for 10 minutes: no space"]
+    assert lines(**changes) == ["Endpoint     sent 2 minutes ago, failing for 10 minutes: no space"]
 
 
 def test_a_clock_that_is_wrong_is_told() -> None:
-    assert lines(skew_s=-3600) == ["Endpoint     told 2 minutes ago; this machine's clock is 3600 s behind"]
-    assert lines(skew_s=31) == ["Endpoint     told 2 minutes ago; this machine's clock is 31 s ahead"]
+    assert lines(skew_s=-3600) == ["Endpoint     sent 2 minutes ago; this machine's clock is 3600 s behind"]
+    assert lines(skew_s=31) == ["Endpoint     sent 2 minutes ago; this machine's clock is 31 s ahead"]
     assert lines(skew_s=30) == lines(skew_s=None) == lines()
 
 
@@ -68,7 +68,7 @@ def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
 
     (reason,) = exporter_reasons(endpoint(**changes), NOON)
 
-    assert reason == "no report has reached the centre since 2026-11-23 09:50 UTC: Connection refused"
+    assert reason == "no report has reached the endpoint since 2026-11-23 09:50 UTC: Connection refused"
 
 
 def test_where_states_arrive_and_events_do_not_it_is_the_events_that_are_missed() -> None:
@@ -76,7 +76,7 @@ def test_where_states_arrive_and_events_do_not_it_is_the_events_that_are_missed(
 
     (reason,) = exporter_reasons(endpoint(**changes), NOON)
 
-    assert reason == "no event has reached the centre since 2026-11-23 09:50 UTC: disk is full"
+    assert reason == "no event has reached the endpoint since 2026-11-23 09:50 UTC: disk is full"
 
 
 def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> None:
@@ -90,8 +90,8 @@ def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> Non
     assert part is not None
     assert part["endpoint"] is None
     assert found == [
-        "Prometheus   told 2 minutes ago, failing for 10 minutes: no directory",
-        "OTLP         told 2 minutes ago; 7 given up; 1 refused; 40 numbers refused",
+        "Prometheus   sent 2 minutes ago, failing for 10 minutes: no directory",
+        "OTLP         sent 2 minutes ago; 7 dropped; 1 rejected; 40 data points rejected",
     ]
 
 

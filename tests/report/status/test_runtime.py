@@ -104,16 +104,16 @@ def test_a_damaged_record_is_an_error_that_says_where(damage: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("kernel", "said"),
     [
-        (OUTDATED, "6.1.0-2-amd64; 6.1.0-3-amd64 is installed and waits for a reboot"),
+        (OUTDATED, "6.1.0-2-amd64; 6.1.0-3-amd64 is installed and needs a reboot"),
         (
             RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=True),
-            "6.1.0-2-amd64; a newer build of it is installed and waits for a reboot",
+            "6.1.0-2-amd64; a newer build of it is installed and needs a reboot",
         ),
         (
             RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=False),
             "6.1.0-2-amd64, the newest installed",
         ),
-        (UNKNOWN_KERNEL, "6.1.0-2-amd64; whether a newer one is installed is not known"),
+        (UNKNOWN_KERNEL, "6.1.0-2-amd64; newest installed kernel unknown"),
     ],
 )
 def test_the_kernel_is_told_in_words(kernel: RunningKernel, said: str) -> None:
@@ -123,14 +123,14 @@ def test_the_kernel_is_told_in_words(kernel: RunningKernel, said: str) -> None:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (record(), "no service runs replaced files, seen 2 hours ago"),
-        (record(OUTDATED, "a.service"), "1 service still runs replaced files, seen 2 hours ago: a.service"),
+        (record(), "no service runs deleted files, checked 2 hours ago"),
+        (record(OUTDATED, "a.service"), "1 service runs deleted files, checked 2 hours ago: a.service"),
         (
             record(OUTDATED, *(f"{letter}.service" for letter in "abcdefghij")),
-            "10 services still run replaced files, seen 2 hours ago: a.service, b.service, c.service, d.service, "
+            "10 services run deleted files, checked 2 hours ago: a.service, b.service, c.service, d.service, "
             "e.service, f.service, g.service, h.service and 2 more",
         ),
-        (record(unseen="no"), "which services still run replaced files is not known"),
+        (record(unseen="no"), "unknown which services run deleted files"),
     ],
 )
 def test_services_are_told_in_words_and_change_no_health(state: dict[str, Any], said: str) -> None:

@@ -78,13 +78,13 @@ def test_a_machine_with_fresh_lists_and_nothing_to_do_is_healthy() -> None:
 @pytest.mark.parametrize(
     ("plan", "reason"),
     [
-        ({"install": (given.step(),)}, "1 security update waits: run `maestro-agent upgrade`"),
-        ({"install": (given.step(), given.step("b"))}, "2 security updates wait: run `maestro-agent upgrade`"),
-        ({"install": (given.step(),), "scope": Scope.ALL}, "1 update waits: run `maestro-agent upgrade`"),
+        ({"install": (given.step(),)}, "1 security update pending: run `maestro-agent upgrade`"),
+        ({"install": (given.step(), given.step("b"))}, "2 security updates pending: run `maestro-agent upgrade`"),
+        ({"install": (given.step(),), "scope": Scope.ALL}, "1 update pending: run `maestro-agent upgrade`"),
         ({"held": (given.held(),)}, "1 security update is held back"),
         ({"held": (given.held(), given.held("b"))}, "2 security updates are held back"),
-        ({"repair": (given.REPAIR,)}, "unfinished by dpkg or broken: r: run `maestro-agent upgrade`"),
-        ({"lists": PARTIAL}, "the lists of some package sources could not be fetched"),
+        ({"repair": (given.REPAIR,)}, "packages unfinished or broken: r: run `maestro-agent upgrade`"),
+        ({"lists": PARTIAL}, "some package sources could not be refreshed"),
     ],
 )
 def test_what_waits_wants_attention(plan: dict[str, Any], reason: str) -> None:
@@ -117,8 +117,8 @@ def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
 
     assert health is Health.HEALTHY
     assert document["running"]["pid"] == 812
-    assert any(line.startswith("Last run") and ": goes on" in line for line in lines)
-    assert any(line.startswith("At work      upgrade (pid 812), began 20") for line in lines)
+    assert any(line.startswith("Last run") and ": in progress" in line for line in lines)
+    assert any(line.startswith("Running      upgrade (pid 812), started 20") for line in lines)
 
 
 def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
@@ -130,7 +130,7 @@ def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
     assert health is Health.ATTENTION
     assert "the last run failed" in document["reasons"][0]
     assert any(line.startswith("Last run") and ": failed" in line for line in lines)
-    assert any(line.startswith("At work      check (pid 812)") for line in lines)
+    assert any(line.startswith("Running      check (pid 812)") for line in lines)
 
 
 def test_a_run_that_was_cut_off_before_is_not_taken_for_the_one_that_goes_on() -> None:
@@ -166,7 +166,7 @@ def test_lists_grow_stale_while_nobody_looks(hours: float, health: Health) -> No
     [
         (STALE, "the package lists are stale (last verified just now): run `maestro-agent check`"),
         (Lists(state=ListsState.STALE, updated_at=None), "(never verified)"),
-        (NEVER, "the package lists were never fetched"),
+        (NEVER, "the package lists were never downloaded"),
     ],
 )
 def test_lists_that_cannot_be_believed_leave_the_health_unknown(lists: Lists, said: str) -> None:
@@ -403,7 +403,7 @@ def test_a_daemon_that_says_nothing_is_not_believed_to_run_well() -> None:
     health, document = weighed(given.plan(), daemon=DaemonView(812, daemon_says()), now=NOW + timedelta(minutes=3))
 
     assert health is Health.UNKNOWN
-    assert "the daemon has said nothing since" in document["reasons"][0]
+    assert "the daemon has not responded since" in document["reasons"][0]
 
 
 @pytest.mark.parametrize(
