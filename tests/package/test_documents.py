@@ -70,3 +70,16 @@ def test_no_file_refers_to_notes_outside_the_project() -> None:
 
 def test_every_module_named_in_a_docstring_or_comment_exists() -> None:
     assert [found for found in lines_with(MODULES) if not (CHECKOUT / found[1]).exists()] == []
+
+
+def test_the_sample_in_the_readme_has_the_labels_of_status() -> None:
+    sample = (CHECKOUT / "README.md").read_text().partition("# maestro-agent status\n")[2].partition("```")[0]
+    golden = [
+        line for path in (CHECKOUT / "tests/golden").glob("status*.txt") for line in path.read_text().splitlines()
+    ]
+    labels = {re.split(r" {2,}", line)[0] for line in golden if re.match(r"[A-Z]", line)}
+
+    shown = [re.split(r" {2,}", line)[0] for line in sample.splitlines() if re.match(r"[A-Z]", line)]
+
+    assert len(shown) >= 7
+    assert [label for label in shown if label not in labels] == []
