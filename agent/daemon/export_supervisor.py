@@ -128,14 +128,16 @@ class _ExporterProcess:
         try:
             self._child = self._start(self._arguments)
         except OSError as error:
-            log.event("sender.failed", listener=self._listener.value, error=str(error))
+            log.event(log.LogEvent.EXPORTER_FAILED, listener=self._listener.value, error=str(error))
 
     def _at_work(self, wanted: ExportTarget) -> bool:
         if self._child is None:
             return False
         if self._child.exit_code() is None:
             if self._child.age_s() > 2 * wanted.patience.total_seconds() + _GRACE_S:
-                log.event("sender.killed", listener=self._listener.value, seconds=round(self._child.age_s()))
+                log.event(
+                    log.LogEvent.EXPORTER_KILLED, listener=self._listener.value, seconds=round(self._child.age_s())
+                )
                 self._child.kill()
             return True
         self._child = None

@@ -66,9 +66,10 @@ class JobDispatcher:
             return
         before = self.load_status().attempts[job]
         answer = self._request(job)
-        log.event("job.answered", job=job.value, exit_code=answer.exit_code, error=answer.error)
-        failed = answer.exit_code not in SUCCESS_CODES
-        self._problems[job] = _problem(job, answer) if failed and answer.exit_code != ExitCode.BUSY else ""
+        failed, busy = answer.exit_code not in SUCCESS_CODES, answer.exit_code == ExitCode.BUSY
+        name = log.LogEvent.JOB_POSTPONED if busy else log.LogEvent.JOB_FAILED if failed else log.LogEvent.JOB_ANSWERED
+        log.event(name, job=job.value, exit_code=answer.exit_code, error=answer.error)
+        self._problems[job] = _problem(job, answer) if failed and not busy else ""
         if failed and not answer.recorded:
             # The worker was not reached, or could not write the record.
             self._unrecorded[job] = JobAttempts(last=utc_now(), failures=before.failures + 1)
@@ -90,7 +91,7 @@ class JobDispatcher:
                 running=running_job(document) if document and alive else None,
             )
         except RecordError as error:
-            log.event("record.damaged", error=str(error))
+            log.event(log.LogEvent.RECORD_DAMAGED, error=str(error))
             return JobsOverview(attempts={job: self._unrecorded.get(job, JobAttempts()) for job in SCHEDULED_JOBS})
 
     def problems(self, status: JobsOverview) -> list[str]:
@@ -104,13 +105,13 @@ class JobDispatcher:
             requested_by=REQUESTED_BY_SCHEDULE,
             state_dir=self._store.directory,
         )
-        log.event("job.asked", job=job.value)
+        log.event(log.LogEvent.JOB_REQUESTED, job=job.value)
         try:
             return request_job(request, self._on_progress, self._socket)
         except AgentError as error:  # no answer at all, so the exit code of the error says nothing about the job
             return JobAnswer(exit_code=ExitCode.FAILED, error=str(error))
         except Exception as error:  # noqa: BLE001 - the daemon's loop: a bug in one job must not end it
-            log.exception("job.bug", job=job.value)
+            log.exception(log.LogEvent.JOB_BUG, job=job.value)
             return JobAnswer(exit_code=ExitCode.FAILED, error=f"internal error: {error}")
 
     def _on_progress(self, message: str) -> None:

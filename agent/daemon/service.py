@@ -71,13 +71,13 @@ class Daemon:
         self._status_file.acquire()
         # Blocked here and in every later thread, and received below: no handler interrupts anything.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        log.event("daemon.started", upgrade=self._policy.agent.upgrade)
+        log.event(log.LogEvent.DAEMON_STARTED, upgrade=self._policy.agent.upgrade)
         notify("READY=1")
         self._scheduler.every(_TICK_S, self._tick)
         self._scheduler.start()
         self._wait_for_stop()
         notify("STOPPING=1", "STATUS=stopping; a running job continues by itself")
-        log.event("daemon.stopped", job=self._dispatcher.job.value if self._dispatcher.job else None)
+        log.event(log.LogEvent.DAEMON_STOPPED, job=self._dispatcher.job.value if self._dispatcher.job else None)
         self._scheduler.stop()
         self._status_file.release()
 
@@ -90,7 +90,7 @@ class Daemon:
                 return
             clock_jumped = self._clock_jumped()
             if clock_jumped:
-                log.event("clock.leapt", now=format_human(utc_now()))
+                log.event(log.LogEvent.CLOCK_JUMPED, now=format_human(utc_now()))
             self._reload_requested = self._reload_requested or received is not None
             if received is not None or clock_jumped:  # the scheduler would wait for a time of the old clock
                 self._scheduler.run_now()
@@ -108,7 +108,7 @@ class Daemon:
             self._run_tick()
             self._ticked_s = time.monotonic()
         except Exception:  # noqa: BLE001 - the daemon's loop
-            log.exception("daemon.bug")
+            log.exception(log.LogEvent.DAEMON_BUG)
 
     def _run_tick(self) -> None:
         if self._reload_requested:
@@ -140,10 +140,10 @@ class Daemon:
         try:
             self._policy, _ = load(self._config, read_distro())
             self._config_problem = ""
-            log.event("config.reloaded")
+            log.event(log.LogEvent.CONFIG_RELOADED)
         except AgentError as error:
             self._config_problem = f"the new configuration is wrong, the old one stays: {error}"
-            log.event("config.refused", error=str(error))
+            log.event(log.LogEvent.CONFIG_REJECTED, error=str(error))
         notify("READY=1")
 
     def _schedule_context(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
@@ -173,7 +173,8 @@ class Daemon:
             return
         if (flag is not None) is not self._reboot_required:
             self._reboot_required = flag is not None
-            log.event("reboot.required" if flag else "reboot.cleared", packages=list(flag[0]) if flag else [])
+            name = log.LogEvent.REBOOT_REQUIRED if flag else log.LogEvent.REBOOT_CLEARED
+            log.event(name, packages=list(flag[0]) if flag else [])
 
     def _publish(self, due: dict[JobKind, datetime], now: datetime, delayed: str, problems: list[str]) -> None:
         """Write the status file and, if it changed, send systemd the status line."""

@@ -55,7 +55,7 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
         AgentError: the job could not start, or had no answer.
     """
     log.set_up()
-    store = Store(request.state_dir, warn=lambda reason: log.event("record.damaged", error=reason))
+    store = Store(request.state_dir, warn=lambda reason: log.event(log.LogEvent.RECORD_DAMAGED, error=reason))
     record = open_record(store)
     if not request.needs_root:
         return _run(request, control, record)

@@ -8,14 +8,13 @@ import select
 import socket
 import sys
 import time
-import traceback
 from dataclasses import replace
 
 from agent.config.load import load
 from agent.core.model.plan import Scope
 from agent.core.ports import JobControl
 from agent.core.schedule.jobs import enabled_jobs
-from agent.errors import AgentError, ExitCode, UsageError
+from agent.errors import SUCCESS_CODES, AgentError, ExitCode, UsageError
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
@@ -58,20 +57,24 @@ def main() -> int:
 def _serve(connection: socket.socket, peer: PeerCredentials) -> None:
     fields = {"pid": peer.pid, "uid": peer.uid}
     if peer.uid not in {0, uid_of(DAEMON_USER)}:
-        log.event("request.refused", **fields, reason="neither root nor the daemon")
+        log.event(log.LogEvent.REQUEST_REJECTED, **fields, reason="neither root nor the daemon")
         return  # no answer: an unknown user learns nothing here
     try:
         request = decode_request(_read_line(connection), DEFAULT_DIRECTORY)
         if peer.uid != 0:
             request = _restrict_to_schedule(request)
     except AgentError as error:
-        log.event("request.refused", **fields, reason=str(error))
+        log.event(log.LogEvent.REQUEST_REJECTED, **fields, reason=str(error))
         _send(connection, encode_answer(JobAnswer(exit_code=error.exit_code, error=str(error))), _ANSWER_TIMEOUT_S)
         return
     job = request.kind.value
-    log.event("request.taken", **fields, job=job, scope=request.scope.value, requested_by=request.requested_by)
+    log.event(
+        log.LogEvent.REQUEST_ACCEPTED, **fields, job=job, scope=request.scope.value, requested_by=request.requested_by
+    )
     answer = _answer(request, connection)
-    log.event("request.answered", **fields, job=job, exit_code=answer.exit_code, error=answer.error)
+    failed = answer.exit_code not in SUCCESS_CODES | {ExitCode.BUSY}
+    name = log.LogEvent.REQUEST_FAILED if failed else log.LogEvent.REQUEST_ANSWERED
+    log.event(name, **fields, job=job, exit_code=answer.exit_code, error=answer.error)
     _send(connection, encode_answer(answer), _ANSWER_TIMEOUT_S)
 
 
@@ -83,7 +86,7 @@ def _answer(request: JobRequest, connection: socket.socket) -> JobAnswer:
     except AgentError as error:
         answer = JobAnswer(exit_code=error.exit_code, error=str(error))
     except Exception as error:  # noqa: BLE001 - the job's own boundary: the peer gets an answer
-        traceback.print_exc()
+        log.exception(log.LogEvent.REQUEST_BUG, job=request.kind.value)
         message = f"internal error, see the journal of this unit: {error}"
         answer = JobAnswer(exit_code=ExitCode.FAILED, error=message)
     return replace(answer, document=None) if request.omit_document else answer

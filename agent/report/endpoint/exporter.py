@@ -82,7 +82,8 @@ class EndpointExporter:
         stats = outbox.stats()
         self._leave_word(outbox.state.instance_id, {**attempt, **outbox_section(stats)}, pulse, None)
         if delivered.sent != 1:  # a heartbeat is no news
-            log.event("report.sent", messages=delivered.sent, waiting=stats.events, problem=answer.why)
+            name = log.LogEvent.EXPORT_FAILED if answer.why else log.LogEvent.EXPORT_DONE
+            log.event(name, exporter="endpoint", messages=delivered.sent, waiting=stats.events, problem=answer.why)
         return delivered
 
     def _deliver_state_alone(self, problem: str) -> None:

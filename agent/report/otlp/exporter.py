@@ -143,7 +143,8 @@ class OtlpExporter:
             self._sent[request.signal] += request.count - done.dropped
         if done.outcome is not OtlpOutcome.DELIVERED or done.dropped:
             said = f"{done.dropped} not taken: {done.detail}" if done.outcome is OtlpOutcome.DELIVERED else done.detail
-            log.event(f"otlp.{done.outcome.value}", signal=request.signal.value, lost=done.dropped, problem=said)
+            name = log.LogEvent.EXPORT_DONE if done.outcome is OtlpOutcome.DELIVERED else log.LogEvent.EXPORT_FAILED
+            log.event(name, exporter="otlp", signal=request.signal.value, lost=done.dropped, problem=said)
         if done.outcome is not OtlpOutcome.DELIVERED:
             self._wait = done.retry_after
             self._fail(_VERDICTS[done.outcome], f"{request.signal.value}: {done.detail}")

@@ -33,7 +33,8 @@ class TextfileExporter:
             why = str(error)
         before = self._tidings.entry(ExporterName.PROMETHEUS)
         if why != before.get("why", ""):
-            log.event("textfile.failed" if why else "textfile.written", path=self._policy.textfile, problem=why)
+            name = log.LogEvent.EXPORT_FAILED if why else log.LogEvent.EXPORT_DONE
+            log.event(name, exporter="prometheus", path=self._policy.textfile, problem=why)
         document = {
             "pulse": export_state_to_document(ExportState(last=datetime.now(timezone.utc))),
             "exporters": {ExporterName.PROMETHEUS.value: {**NO_QUEUE, **status_after_attempt(before, why)}},

@@ -44,7 +44,7 @@ def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = 
             if refresh and prefetch.prefetch_updates(context, plan) and context.record.is_current_plan(plan):
                 planning.record_plan(context, plan)
     fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
-    log.event("check.finished", scope=scope.value, **fields)
+    log.event(log.LogEvent.CHECK_FINISHED, scope=scope.value, **fields)
     return plan
 
 

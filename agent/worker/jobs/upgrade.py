@@ -79,8 +79,9 @@ def _execute(context: JobContext, upgrade_run: UpgradeRun, *, refresh: bool, pla
 
 
 def _log_outcome(outcome: Outcome) -> None:
+    failed = outcome.result in {Result.FAILED, Result.INTERRUPTED}
     log.event(
-        "upgrade.finished",
+        log.LogEvent.UPGRADE_FAILED if failed else log.LogEvent.UPGRADE_FINISHED,
         run=outcome.id,
         scope=outcome.scope.value,
         result=outcome.result.value,

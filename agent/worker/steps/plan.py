@@ -34,7 +34,7 @@ def refresh(context: JobContext) -> RefreshResult:
         if seen.state in {ListsState.STALE, ListsState.NEVER}:
             attempt = RefreshResult(verified_at=before.verified_at, errors=errors)
     context.record.save_refresh(attempt, now)
-    log.event("lists.refreshed", errors=[f"{error.source}: {error.fault.value}" for error in errors])
+    log.event(log.LogEvent.LISTS_REFRESHED, errors=[f"{error.source}: {error.fault.value}" for error in errors])
     return attempt
 
 
@@ -67,7 +67,7 @@ def record_plan(context: JobContext, plan: Plan) -> None:
         return
     watched = context.machine.scan_services()
     if isinstance(watched.replaced, Unseen):
-        log.event("services.unseen", reason=watched.replaced.reason)
+        log.event(log.LogEvent.SERVICES_UNSEEN, reason=watched.replaced.reason)
     # Lists without a date are stale already, whatever stands here.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, watched=watched)

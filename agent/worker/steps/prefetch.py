@@ -60,7 +60,7 @@ def _attempt(context: JobContext, act: Callable[[], None]) -> None:
         act()
     except (BusyError, HostError, StoppedError) as error:
         context.control.progress(str(error))
-        log.event("ahead.failed", error=str(error))
+        log.event(log.LogEvent.PREFETCH_FAILED, error=str(error))
 
 
 def _reachable(plan: Plan) -> bool:
@@ -90,7 +90,11 @@ def _fetch(context: JobContext, plan: Plan) -> None:
     _keep(context, (*context.record.prefetched(), *absent))
     context.control.progress(f"downloading {len(absent)} packages ahead")
     failed = context.changelogs.prefetch(steps)
-    log.event("ahead.fetched", packages=len(absent) - len(failed), failed=[str(package) for package in sorted(failed)])
+    log.event(
+        log.LogEvent.PREFETCH_DONE,
+        packages=len(absent) - len(failed),
+        failed=[str(package) for package in sorted(failed)],
+    )
 
 
 def _keep(context: JobContext, archives: Iterable[Archive]) -> None:
@@ -115,7 +119,7 @@ def _read(context: JobContext, plan: Plan, known: dict[VersionChange, ChangelogF
         return
     before = len(known)
     known.update(context.changelogs.read(wanted))
-    log.event("changelogs.read", wanted=len(wanted), read=len(known) - before)
+    log.event(log.LogEvent.CHANGELOGS_READ, wanted=len(wanted), read=len(known) - before)
 
 
 def _subjects(items: Iterable[Step | Held | Update]) -> list[VersionChange]:

@@ -293,7 +293,7 @@ def test_the_log_has_one_line_for_a_run(agent: Agent) -> None:
     with capture_logs() as lines:
         done = agent.upgrade()
 
-    assert [line["event"] for line in lines] == ["lists.refreshed", "upgrade.finished"]
+    assert [line["event"] for line in lines] == ["lists.refreshed", "upgrade.failed"]
     run = lines[-1]
     assert (run["run"], run["scope"], run["result"]) == (done.id, "security", "failed")
     assert (run["upgraded"], run["held"], run["failed"]) == (1, 1, ["b:amd64"])
