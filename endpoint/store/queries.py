@@ -1,8 +1,7 @@
 """Reads from the database what people ask for: the streams with their states, and what is missing of each."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -23,17 +22,6 @@ _ALL = (
 _NO_GAPS = Gaps()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvent:
-    """One stored event."""
-
-    sequence: int
-    key: str
-    type: str
-    created_at: str
-    body: Mapping[str, Any]
-
-
 class FleetQueries:
     """What can be asked."""
 
@@ -52,26 +40,6 @@ class FleetQueries:
         """Return every stream that is not forgotten, by host, the oldest first."""
         since = (now - expire_after).timestamp() if expire_after is not None else 0.0
         return self._database.read(lambda connection: _streams(connection, since))
-
-    def events(self, host_id: str, instance_id: str) -> list[StoredEvent]:
-        """Return the events of a stream in their order."""
-        wanted = (
-            sa.select(EVENTS)
-            .join(STREAMS)
-            .where(STREAMS.c.host_id == host_id, STREAMS.c.instance_id == instance_id)
-            .order_by(EVENTS.c.sequence)
-        )
-        with self._database.reading() as connection:
-            return [
-                StoredEvent(
-                    sequence=row.sequence,
-                    key=row.key,
-                    type=row.type,
-                    created_at=row.created_at,
-                    body=json.loads(row.body),
-                )
-                for row in connection.execute(wanted)
-            ]
 
 
 def _streams(connection: Connection, since: float) -> list[Stream]:

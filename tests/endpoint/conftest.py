@@ -1,4 +1,7 @@
-"""Fixtures: one endpoint on each kind of database, shared by the tests of a process, and some of their own."""
+"""Fixtures: an endpoint in this process for most tests, and real servers and a PostgreSQL cluster for the others.
+
+`make test-all` (MAESTRO_TEST_THOROUGH) runs every test on PostgreSQL as well; else test_postgresql.py alone does.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,26 +10,28 @@ from typing import Any
 
 import pytest
 
+from endpoint.store.database import Database
+from tests.support import bases
 from tests.support.authority import Authority
-from tests.support.endpoint_server import Centre, Client, free_port
+from tests.support.endpoint_server import Client, EndpointServer, free_port
+from tests.support.local_endpoint import LocalClient, LocalEndpoint
 from tests.support.postgres import Cluster, cluster
 
-DATABASES = [
-    pytest.param("sqlite", marks=pytest.mark.xdist_group("endpoint-sqlite")),
-    pytest.param("postgresql", marks=pytest.mark.xdist_group("endpoint-postgresql")),
-]
-Make = Callable[..., Centre]
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("endpoint-postgresql"))
+DATABASES = ["sqlite", POSTGRESQL] if bases.thorough() else ["sqlite"]
+MakeEndpoint = Callable[..., LocalEndpoint]
+MakeServer = Callable[..., EndpointServer]
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Return the CA that agents and the endpoint believe."""
+    """Return the CA that agents and the endpoint trust."""
     return Authority.make(tmp_path_factory.mktemp("authority") / "ours")
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
-    """Return a PostgreSQL cluster of our own."""
+    """Return a PostgreSQL cluster for these tests alone."""
     with cluster() as running:
         yield running
 
@@ -39,11 +44,62 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def shared(
-    kind: str, authority: Authority, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Centre]:
-    """Return an endpoint that runs; tests keep out of each other's way by hosts of their own."""
-    directory = tmp_path_factory.mktemp("centre")
-    made = Centre(directory=directory, authority=authority, database=_url(kind, directory, request), port=free_port())
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalEndpoint]:
+    """Return an endpoint in this process; each test uses hosts of its own."""
+    directory = tmp_path_factory.mktemp("endpoint")
+    made = LocalEndpoint(directory=directory, database=database_url(kind, directory, request))
+    made.configure()
+    made.start()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def endpoint(shared: LocalEndpoint) -> Iterator[LocalEndpoint]:
+    """Return the shared endpoint with an empty journal."""
+    with shared.logging():
+        yield shared
+
+
+@pytest.fixture
+def client(endpoint: LocalEndpoint) -> LocalClient:
+    """Return a client with a token for any host."""
+    return endpoint.client(endpoint.any_host_token)
+
+
+@pytest.fixture
+def make_endpoint(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeEndpoint]:
+    """Return what starts an endpoint in this process for one test alone, with its own settings."""
+    with ExitStack() as stack:
+
+        def made(**tables: dict[str, Any]) -> LocalEndpoint:
+            own = LocalEndpoint(directory=tmp_path, database=database_url(kind, tmp_path, request), settings=tables)
+            own.configure()
+            own.start()
+            stack.callback(own.end)
+            stack.enter_context(own.logging())
+            return own
+
+        yield made
+
+
+@pytest.fixture
+def database(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Return an empty database."""
+    made = Database(database_url(kind, tmp_path, request))
+    made.create()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def shared_server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EndpointServer]:
+    """Return a running server."""
+    directory = tmp_path_factory.mktemp("server")
+    made = EndpointServer(
+        directory=directory, authority=authority, database=f"sqlite:///{directory}/endpoint.db", port=free_port()
+    )
     made.configure()
     made.start()
     yield made
@@ -52,20 +108,36 @@ def shared(
 
 
 @pytest.fixture
-def centre(shared: Centre) -> Iterator[Centre]:
-    """Return the shared endpoint, and close this test's connections to it."""
-    yield shared
-    shared.hang_up()
+def server(shared_server: EndpointServer) -> Iterator[EndpointServer]:
+    """Return the shared server, and close this test's connections to it."""
+    yield shared_server
+    shared_server.hang_up()
+
+
+@pytest.fixture(scope="session")
+def token(shared_server: EndpointServer) -> str:
+    """Return a token for any host, valid on the shared server."""
+    return shared_server.token("--name", "tests")
 
 
 @pytest.fixture
-def make(kind: str, authority: Authority, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    """Return what makes an endpoint for one test alone, with settings of its own; it does not run yet."""
+def agent(server: EndpointServer, token: str) -> Client:
+    """Return a connection to the shared server with that token."""
+    return server.client(token)
+
+
+@pytest.fixture
+def make_server(
+    kind: str, authority: Authority, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[MakeServer]:
+    """Return what makes a server for one test alone, with its own settings; it does not run yet."""
     with ExitStack() as stack:
 
-        def made(**tables: dict[str, Any]) -> Centre:
-            url = _url(kind, tmp_path, request)
-            own = Centre(directory=tmp_path, authority=authority, database=url, port=free_port(), settings=tables)
+        def made(**tables: dict[str, Any]) -> EndpointServer:
+            url = database_url(kind, tmp_path, request)
+            own = EndpointServer(
+                directory=tmp_path, authority=authority, database=url, port=free_port(), settings=tables
+            )
             own.configure()
             stack.callback(own.end)
             return own
@@ -73,19 +145,7 @@ def make(kind: str, authority: Authority, request: pytest.FixtureRequest, tmp_pa
         yield made
 
 
-@pytest.fixture(scope="session")
-def token(shared: Centre) -> str:
-    """Return a token that any host may use."""
-    return shared.token("--name", "tests")
-
-
-@pytest.fixture
-def client(centre: Centre, token: str) -> Client:
-    """Return an agent's connection."""
-    return centre.client(token)
-
-
-def _url(kind: str, directory: Path, request: pytest.FixtureRequest) -> str:
+def database_url(kind: str, directory: Path, request: pytest.FixtureRequest) -> str:
     if kind == "sqlite":
         return f"sqlite:///{directory}/endpoint.db"
     running: Cluster = request.getfixturevalue("postgres")

@@ -17,13 +17,12 @@ from endpoint.config import Config, read_config
 from endpoint.errors import ConfigError
 from tests.support.authority import Authority
 from tests.support.endpoint_server import CHECKOUT, free_port
+from tests.support.local_endpoint import run_command
 
 CONFIG = CHECKOUT / "docs/endpoint/config.example.toml"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "endpoint", *arguments]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+HEAVY = {"flask", "werkzeug", "sqlalchemy", "alembic", "gunicorn", "jsonschema", "fastjsonschema", "structlog"}
 
 
 def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
@@ -42,7 +41,7 @@ def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
             ["sh", "-euc", f"umask 077\n{here}"], cwd=CHECKOUT, capture_output=True, text=True, check=False,
             env={"PATH": f"{tmp_path}:/usr/bin:/bin:/usr/sbin"},
         )  # fmt: skip
-        shown = run("fleet", "--config", str(directory / "endpoint.toml")).stdout
+        shown = run_command("fleet", "--config", str(directory / "endpoint.toml")).stdout
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "delivered" in done.stdout
@@ -123,7 +122,7 @@ def test_certificates_that_have_run_out_are_made_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [("--dir", 'x"y'), ("--dir", "x\ny"), ("--port", "0"), ("--port", "65536")])
 def test_what_cannot_be_tried_is_a_usage_error(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = run("try", "--dir", str(tmp_path / "try"), *arguments)
+    done = run_command("try", "--dir", str(tmp_path / "try"), *arguments)
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -170,7 +169,7 @@ def test_a_wrong_database_is_a_configuration_error(tmp_path: Path, url: str) -> 
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl = '{url}'")
 
-    done = run("fleet", "--config", str(file))
+    done = run_command("fleet", "--config", str(file))
 
     assert done.returncode == 78
     assert "database.url" in done.stderr
@@ -181,7 +180,7 @@ def test_a_database_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> Non
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl = 'postgresql+psycopg2://x@/x?host={tmp_path}'")
 
-    done = run("serve", "--config", str(file))
+    done = run_command("serve", "--config", str(file))
 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -192,7 +191,7 @@ def test_a_password_in_the_url_is_not_told(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl_file = '{tmp_path}/url'")
 
-    done = run("fleet", "--config", str(file))
+    done = run_command("fleet", "--config", str(file))
 
     assert done.returncode == 1
     assert "hush" not in done.stdout + done.stderr
@@ -216,8 +215,26 @@ def test_usage_errors_end_with_2() -> None:
         ["add", "--host", "\udcff"],
         ["revoke", "\udcff"],
     ):
-        done = run("token", *arguments)
+        done = run_command("token", *arguments)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
-    assert run("token", "add", "--host", "web1").returncode == 2
-    assert run("nonsense").returncode == 2
-    assert run("--version").stdout.startswith("maestro-endpoint ")
+    assert run_command("token", "add", "--host", "web1").returncode == 2
+    assert run_command("nonsense").returncode == 2
+    assert run_command("--version").stdout.startswith("maestro-endpoint ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["token", "--help"], ["serve", "--help"], ["token", "revoke"], ["nonsense"]],
+)
+def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys; from endpoint.cli.main import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert "endpoint" in loaded
+    assert loaded & HEAVY == set()

@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-import sys
 
 import pytest
 
 from tests.support.endpoint_server import CHECKOUT
+from tests.support.local_endpoint import run_command
 
 COMMANDS = ("", "serve", "try", "fleet", "gaps", "token", "token add", "token list", "token revoke")
 COMPLETE = """
@@ -24,17 +24,16 @@ def offered(*words: str) -> set[str]:
 
 
 def usage(*words: str) -> str:
-    command = [sys.executable, "-m", "endpoint", *words, "--help"]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    return run_command(*words, "--help").stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_and_every_command_is_offered(command: str) -> None:
     words = command.split()
-    said = usage(*words)
+    printed = usage(*words)
 
-    assert offered(*words, "--") == set(re.findall(r"(?m)^ +(?:-h, )?(--[a-z-]+)", said))
-    assert offered(*words, "") == set(re.findall(r"(?m)^    ([a-z]+)  ", said))
+    assert offered(*words, "--") == set(re.findall(r"(?m)^ +(?:-h, )?(--[a-z-]+)", printed))
+    assert offered(*words, "") == set(re.findall(r"(?m)^    ([a-z]+)  ", printed))
 
 
 def test_what_follows_an_option_is_no_command() -> None:

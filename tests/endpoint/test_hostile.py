@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.endpoint_server import Client
+from tests.support.local_endpoint import LocalClient
 from tests.support.messages import Outbox
 
 ANSWERS = {200, 400, 413, 422}
@@ -19,10 +19,10 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-LIMITS = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+LIMITS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-def well_answered(client: Client, data: bytes) -> int:
+def well_answered(client: LocalClient, data: bytes) -> int:
     answer = client.raw(data)
     assert answer.status in ANSWERS, (answer, data)
     if answer.status != 200:
@@ -34,13 +34,13 @@ def well_answered(client: Client, data: bytes) -> int:
 
 @given(data=st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))
 @LIMITS
-def test_any_bytes(client: Client, data: bytes) -> None:
+def test_any_bytes(client: LocalClient, data: bytes) -> None:
     well_answered(client, data)
 
 
 @given(value=VALUES)
 @LIMITS
-def test_any_json(client: Client, value: Any) -> None:
+def test_any_json(client: LocalClient, value: Any) -> None:
     well_answered(client, json.dumps(value).encode())
 
 
@@ -56,7 +56,7 @@ def test_any_json(client: Client, value: Any) -> None:
     )
 )
 @LIMITS
-def test_any_message(client: Client, message: dict[str, Any]) -> None:
+def test_any_message(client: LocalClient, message: dict[str, Any]) -> None:
     well_answered(client, json.dumps(Outbox().batch(message)).encode())
 
 
@@ -65,24 +65,24 @@ def test_any_message(client: Client, message: dict[str, Any]) -> None:
     document=st.dictionaries(st.text(), VALUES),
 )
 @LIMITS
-def test_any_document(client: Client, kind: str, document: dict[str, Any]) -> None:
+def test_any_document(client: LocalClient, kind: str, document: dict[str, Any]) -> None:
     box = Outbox()
 
     assert well_answered(client, json.dumps(box.batch(box.event(kind, document))).encode()) in {200, 400}
 
 
 @given(first=st.integers(1, 2**53 - 1), last=st.integers(1, 2**53 - 1), sequence=st.integers(1, 2**53 - 1))
-@settings(LIMITS, max_examples=30)
-def test_any_declared_loss(client: Client, first: int, last: int, sequence: int) -> None:
+@LIMITS
+def test_any_declared_loss(client: LocalClient, first: int, last: int, sequence: int) -> None:
     box = Outbox()
     lost = {"count": 1, "first_sequence": first, "last_sequence": last, "reason": "too-old"}
 
     assert client.post(box.batch(box.event("messages-lost", lost, sequence=sequence))).statuses == ["accepted"]
 
 
-def test_after_all_that_the_fleet_can_still_be_shown(client: Client) -> None:
+def test_after_all_that_the_fleet_can_still_be_shown(client: LocalClient) -> None:
     for command in ("fleet", "gaps"):
-        done = client.centre.run(command)
+        done = client.server.run(command)
         assert (done.returncode, done.stderr) == (0, "")
-    assert "request.failed" not in client.centre.journal
-    assert "Traceback" not in client.centre.journal
+    assert "request.failed" not in client.server.journal
+    assert "Traceback" not in client.server.journal

@@ -2,10 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
-import pytest
 import sqlalchemy as sa
 
 from endpoint.config import Config, Fleet, Retention
@@ -19,23 +17,15 @@ from endpoint.store.ingest import Ingest
 from endpoint.store.queries import FleetQueries
 from endpoint.store.retention import RetentionStore, RetentionTurn
 from endpoint.store.tables import EVENTS, LOSSES, METADATA, REFUSALS, STATES, STREAMS, UPKEEP
-from tests.endpoint.conftest import Make
+from tests.endpoint.conftest import MakeServer
 from tests.endpoint.test_messages import gaps, host_row
 from tests.support.messages import Outbox, Raw
+from tests.support.stored_events import stored_events
 
 NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 KEPT = timedelta(days=400)
 HOUR_S = 3600.0
-
-
-@pytest.fixture
-def database(make: Make) -> Iterator[Database]:
-    """Return an empty database of each kind."""
-    made = Database(make().database)
-    made.create()
-    yield made
-    made.close()
 
 
 def put(database: Database, box: Outbox, when: datetime, *messages: Raw, fault: str | None = None) -> Deduplicated:
@@ -57,7 +47,7 @@ def prune(database: Database, now: datetime = NOW) -> int:
 
 
 def sequences(database: Database, box: Outbox) -> list[int]:
-    return [event.sequence for event in FleetQueries(database).events(box.host, box.instance)]
+    return [sequence for sequence, _ in stored_events(database, box)]
 
 
 def stream(database: Database, box: Outbox) -> Stream:
@@ -248,32 +238,32 @@ def test_messages_that_come_while_it_goes_on_are_stored_once(database: Database)
     assert stream(database, box).events == 40
 
 
-def test_the_server_does_it_beside_its_requests(make: Make) -> None:
-    centre = make(server={"workers": 2}, store={"keep_events": "30d"})
-    centre.start()
-    client = centre.client(centre.token())
+def test_the_server_does_it_beside_its_requests(make_server: MakeServer) -> None:
+    server = make_server(server={"workers": 2}, store={"keep_events": "30d"})
+    server.start()
+    agent = server.client(server.token())
     box = Outbox()
     events = [box.event() for _ in range(5)]
-    assert client.post(box.batch(*events)).statuses == ["accepted"] * 5
-    assert centre.stop() == 0
-    client.close()
-    database = Database(centre.database)
+    assert agent.post(box.batch(*events)).statuses == ["accepted"] * 5
+    assert server.stop() == 0
+    agent.close()
+    database = Database(server.database)
     with database.writing() as connection:
         connection.execute(sa.update(EVENTS).where(EVENTS.c.sequence <= 3).values(received_at=time.time() - 31 * 86400))
         connection.execute(sa.update(UPKEEP).values(due_at=time.time() - HOUR_S))
 
-    centre.start()
+    server.start()
     deadline = time.monotonic() + 20
     while sequences(database, box) != [4, 5] and time.monotonic() < deadline:
         time.sleep(0.1)
-    again = client.post(box.batch(*events, box.event()))
+    again = agent.post(box.batch(*events, box.event()))
     database.close()
 
     assert again.statuses == ["duplicate"] * 5 + ["accepted"]
-    assert gaps(centre, box.host) == "no gaps"
-    assert host_row(centre, box.host)["missing_events"] == 0
-    assert centre.stop() == 0
-    assert centre.journal.count('"event": "upkeep.done"') == 1
+    assert gaps(server, box.host) == "no gaps"
+    assert host_row(server, box.host)["missing_events"] == 0
+    assert server.stop() == 0
+    assert server.journal.count('"event": "upkeep.done"') == 1
 
 
 def before_this_version(database: Database) -> None:

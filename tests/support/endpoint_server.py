@@ -1,4 +1,4 @@
-"""The reference endpoint as a process of its own, over real TLS, and a client that speaks to it as an agent does."""
+"""An endpoint in a separate process, and a client that sends what an agent sends."""
 
 import gzip
 import http.client
@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,21 @@ from tests.support.authority import Authority, Certificate
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _START_S = 20.0
+
+
+Tables = dict[str, dict[str, object]]
+
+
+def write_config(file: Path, database: str, *more: Tables) -> None:
+    """Write a configuration without a rate limit; later tables win."""
+    tables: Tables = {"database": {"url": database}, "limits": {"requests_per_minute": 1_000_000, "burst": 1_000_000}}
+    for change in more:
+        for table, values in change.items():
+            tables.setdefault(table, {}).update(values)
+    lines = []
+    for table, values in tables.items():
+        lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
+    file.write_text("\n".join(lines) + "\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +59,14 @@ class Answer:
 
 
 @dataclass(slots=True, kw_only=True)
-class Centre:
+class EndpointServer:
     """An endpoint's directory, and its process while it runs."""
 
     directory: Path
     authority: Authority
     database: str
     port: int
-    settings: dict[str, dict[str, object]] = field(default_factory=dict)
+    settings: Tables = field(default_factory=dict)
     network: int | None = None
     """A process whose network it is in, where that is another than ours: nobody of ours can then connect."""
     process: subprocess.Popen[bytes] | None = None
@@ -67,18 +83,11 @@ class Centre:
 
     def configure(self) -> None:
         server = self.authority.sign("localhost")
-        tables: dict[str, dict[str, object]] = {
+        tables: Tables = {
             "server": {"listen": f"127.0.0.1:{self.port}"},
             "tls": {"certificate": str(server.file), "key": str(server.key)},
-            "database": {"url": self.database},
-            "limits": {"requests_per_minute": 1_000_000, "burst": 1_000_000},
         }
-        for table, values in self.settings.items():
-            tables.setdefault(table, {}).update(values)
-        lines = []
-        for table, values in tables.items():
-            lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
-        self.config.write_text("\n".join(lines) + "\n")
+        write_config(self.config, self.database, tables, self.settings)
 
     def start(self) -> None:
         with (self.directory / "journal").open("ab") as journal:
@@ -139,7 +148,7 @@ class Centre:
         return done.stdout.strip()
 
     def client(self, token: str | None = None, certificate: Certificate | None = None) -> "Client":
-        made = Client(centre=self, token=token, certificate=certificate)
+        made = Client(server=self, token=token, certificate=certificate)
         self.clients.append(made)
         return made
 
@@ -149,14 +158,15 @@ class Centre:
             self.clients.pop().close()
 
 
-@dataclass(slots=True, kw_only=True)
-class Client:
-    """One connection, kept open from request to request."""
+Centre = EndpointServer  # the name that tests/report and tests/machines use
 
-    centre: Centre
-    token: str | None = None
-    certificate: Certificate | None = None
-    connection: http.client.HTTPSConnection | None = None
+
+class Requests(ABC):
+    """The requests that an agent makes."""
+
+    @abstractmethod
+    def send(self, method: str, path: str, data: bytes | None, **headers: str) -> Answer:
+        """Send one request; underscores in the headers' names stand for hyphens."""
 
     def post(self, document: object, **headers: str) -> Answer:
         """Post a document as an agent does: JSON in gzip."""
@@ -167,29 +177,43 @@ class Client:
         return self.send("POST", "/v1/messages", data, **{"Content_Encoding": "identity", **headers})
 
     def beat(self, host: str, instance: str, sequence: object, state_hash: str) -> Answer:
-        """Put a heartbeat on its own."""
+        """Put a single heartbeat."""
         path = f"/v1/hosts/{host}/instances/{instance}/heartbeats/{sequence}"
         return self.send("PUT", path, json.dumps({"hash": state_hash}).encode(), Content_Encoding="identity")
 
     def get(self, path: str) -> Answer:
         return self.send("GET", path, None)
 
+
+def header_fields(token: str | None, data: bytes | None, headers: dict[str, str]) -> dict[str, str]:
+    """Return an agent's header fields, with a test's own changes."""
+    fields = {"Content-Type": "application/json", "Content-Encoding": "gzip"} if data is not None else {}
+    if token is not None:
+        fields["Authorization"] = f"Bearer {token}"
+    return {**fields, **{name.replace("_", "-"): value for name, value in headers.items()}}
+
+
+@dataclass(kw_only=True)
+class Client(Requests):
+    """One connection, kept open from request to request."""
+
+    server: EndpointServer
+    token: str | None = None
+    certificate: Certificate | None = None
+    connection: http.client.HTTPSConnection | None = None
+
     def send(self, method: str, path: str, data: bytes | None, **headers: str) -> Answer:
         if self.connection is None:
             self.connection = self.connect()
-        ours = {"Content-Type": "application/json", "Content-Encoding": "gzip"} if data is not None else {}
-        if self.token is not None:
-            ours["Authorization"] = f"Bearer {self.token}"
-        ours.update({name.replace("_", "-"): value for name, value in headers.items()})
-        self.connection.request(method, path, data, ours)
+        self.connection.request(method, path, data, header_fields(self.token, data, headers))
         answer = self.connection.getresponse()
         return Answer(status=answer.status, headers=dict(answer.headers), body=answer.read())
 
     def connect(self) -> http.client.HTTPSConnection:
-        context = ssl.create_default_context(cafile=str(self.centre.authority.file))
+        context = ssl.create_default_context(cafile=str(self.server.authority.file))
         if self.certificate is not None:
             context.load_cert_chain(self.certificate.file, self.certificate.key)
-        return http.client.HTTPSConnection("127.0.0.1", self.centre.port, context=context, timeout=20)
+        return http.client.HTTPSConnection("127.0.0.1", self.server.port, context=context, timeout=20)
 
     def close(self) -> None:
         if self.connection is not None:
