@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the tests' own: in a directory, on a socket there, gone at the end. Never the system's."""
+"""A private PostgreSQL cluster: in a temporary directory, on a socket there, removed at the end."""
 
 import os
 import pwd
@@ -42,10 +42,10 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Run a cluster, with the durability that it has by default."""
+def cluster(place: Path | None = None) -> Iterator[Cluster]:
+    """Run a cluster with PostgreSQL's default durability, below `place` or the directory for temporary files."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    directory = Path(tempfile.mkdtemp(prefix="maestro-postgres-"))
+    directory = Path(tempfile.mkdtemp(prefix="maestro-postgres-", dir=place))
     user = pwd.getpwnam(_USER)
     os.chown(directory, user.pw_uid, user.pw_gid)
     running = Cluster(directory=directory, programs=programs)
