@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import CHECKOUT
 from tests.scenarios.table import THEMES, WORLDS
-from tests.support.invariants import broken_laws
+from tests.support.invariants import broken_invariants
 from tests.support.repository import package
-from tests.support.world import Came, State, World
+from tests.support.world import Changes, State, World
 
 PAGE = CHECKOUT / "docs/differences.md"
 HEAD = """# How it differs from unattended-upgrades
@@ -50,7 +50,7 @@ def page() -> str:
 def difference(world: World) -> str:
     """Return one difference as a paragraph."""
     assert world.differs is not None
-    ours, theirs = (format_result(came) for came in (world.came, world.differs.peer))
+    ours, theirs = (format_result(changes) for changes in (world.changes, world.differs.peer))
     better = "Here unattended-upgrades is better. " if world.differs.conceded else ""
     text = f"**{sentence(world.title)}.** {better}{world.differs.because}"
     return (
@@ -70,14 +70,14 @@ def reasons(world: World) -> str:
     return f" (`{'`, `'.join(sorted(set(world.held.values())))}`)" if world.held else ""
 
 
-def format_result(came: Came) -> str:
+def format_result(changes: Changes) -> str:
     """Return the result of a run as text."""
-    return ", ".join(changes(came)) or "nothing changes"
+    return ", ".join(change_lines(changes)) or "nothing changes"
 
 
-def changes(came: Came) -> Iterator[str]:
+def change_lines(changes: Changes) -> Iterator[str]:
     """Return each change as text."""
-    for name, now in sorted(came.items()):
+    for name, now in sorted(changes.items()):
         if not name.startswith("/"):
             yield f"`{name}` removed" if now == "gone" else f"`{name}` {now}"
         elif name == "/hooks":
@@ -103,7 +103,7 @@ def test_every_scenario_has_a_unique_name() -> None:
 def test_a_listed_difference_exists_and_has_a_reason() -> None:
     for world in WORLDS:
         if world.differs is not None:
-            assert world.differs.peer != world.came, world.title
+            assert world.differs.peer != world.changes, world.title
             assert len(world.differs.because.split()) >= 8, world.title
 
 
@@ -116,7 +116,7 @@ OFFERS = {"security": (package("a", "2"), package("h", "2"), package("n", "1")),
 def test_no_invariant_is_broken_by_an_update_and_its_dependency() -> None:
     after = replace(BEFORE, packages={**BEFORE.packages, "a": "2", "n": "1"}, automatic=frozenset({"m", "n"}))
 
-    assert broken_laws(World(title="", offers=OFFERS), BEFORE, after) == []
+    assert broken_invariants(World(title="", offers=OFFERS), BEFORE, after) == []
 
 
 @pytest.mark.parametrize(
@@ -126,15 +126,15 @@ def test_no_invariant_is_broken_by_an_update_and_its_dependency() -> None:
         (replace(BEFORE, packages={**BEFORE.packages, "new": "1"}), "from an origin that is not allowed: new"),
         (replace(BEFORE, packages={"h": "1", "m": "1"}), "removed: a"),
         (replace(BEFORE, packages={**BEFORE.packages, "a": "config-files 1"}), "removed: a"),
-        (replace(BEFORE, packages={**BEFORE.packages, "h": "2"}), "on hold and touched: h"),
-        (replace(BEFORE, held=frozenset()), "hold set or taken back: h"),
-        (replace(BEFORE, automatic=frozenset()), "marked otherwise: m"),
-        (replace(BEFORE, automatic=frozenset({"m", "a"})), "marked otherwise: a"),
+        (replace(BEFORE, packages={**BEFORE.packages, "h": "2"}), "on hold and changed: h"),
+        (replace(BEFORE, held=frozenset()), "hold set or removed: h"),
+        (replace(BEFORE, automatic=frozenset()), "automatic mark changed: m"),
+        (replace(BEFORE, automatic=frozenset({"m", "a"})), "automatic mark changed: a"),
         (replace(BEFORE, audit="a is half configured"), "left unfinished: a is half configured"),
     ],
 )
 def test_every_broken_invariant_is_detected(after: State, broken: str) -> None:
-    assert broken_laws(World(title="", offers=OFFERS), BEFORE, after) == [broken]
+    assert broken_invariants(World(title="", offers=OFFERS), BEFORE, after) == [broken]
 
 
 if __name__ == "__main__":

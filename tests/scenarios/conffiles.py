@@ -23,7 +23,7 @@ CONFFILES = (
         installed=(conffile("1", "one\n"),),
         offers={"security": (conffile("2", "two\n"),)},
         watch=_WATCH,
-        came={"conf": "2", "/etc/conf.ini": "two\n"},
+        changes={"conf": "2", "/etc/conf.ini": "two\n"},
     ),
     World(
         title="a local configuration file is kept if the package's version did not change",
@@ -31,7 +31,7 @@ CONFFILES = (
         offers={"security": (conffile("2", "one\n"),)},
         files={"/etc/conf.ini": "mine\n"},
         watch=_WATCH,
-        came={"conf": "2"},
+        changes={"conf": "2"},
     ),
     World(
         title="a local configuration file is kept and the security update is installed",
@@ -39,7 +39,7 @@ CONFFILES = (
         offers={"security": (conffile("2", "two\n"), Z2)},
         files={"/etc/conf.ini": "mine\n"},
         watch=_WATCH,
-        came={**_KEPT, "z": "2"},
+        changes={**_KEPT, "z": "2"},
         differs=Differs(
             peer={"z": "2"},
             because="Edited files are common on servers; the local version stays and the vulnerability is fixed.",
@@ -53,7 +53,7 @@ CONFFILES = (
         files={"/etc/conf.ini": "mine\n"},
         config='conffiles = "hold"\n',
         watch=_WATCH,
-        came={"z": "2"},
+        changes={"z": "2"},
         held={"conf": "conffile"},
         code=10,
         peer_code=1,
@@ -65,7 +65,7 @@ CONFFILES = (
         files={"/etc/conf.ini": "two\n"},
         config='conffiles = "hold"\n',
         watch=_WATCH,
-        came={"conf": "2", "z": "2"},
+        changes={"conf": "2", "z": "2"},
         differs=Differs(peer={"z": "2"}, because="The file equals the new version's, so dpkg does not ask."),
         peer_code=1,
     ),
@@ -75,7 +75,7 @@ CONFFILES = (
         offers={"security": (conffile("2", "two\n"),)},
         files={"/etc/conf.ini": "mine\n"},
         watch=_WATCH,
-        came=_KEPT,
+        changes=_KEPT,
         differs=Differs(
             peer={},
             because="If nothing else is pending, unattended-upgrades reports success and does not mention the update.",
@@ -90,7 +90,7 @@ CONFFILES = (
             "/etc/apt/apt.conf.d/99conf": 'DPkg::Options { "--force-confold"; };\n',
         },
         watch=_WATCH,
-        came=_KEPT,
+        changes=_KEPT,
     ),
     World(
         title="a local configuration file is kept with dpkg's force-confdef",
@@ -101,7 +101,7 @@ CONFFILES = (
             "/etc/apt/apt.conf.d/99conf": 'DPkg::Options { "--force-confdef"; };\n',
         },
         watch=_WATCH,
-        came=_KEPT,
+        changes=_KEPT,
         differs=Differs(peer={}, because="With --force-confdef dpkg keeps the local file and does not ask."),
     ),
     World(
@@ -113,7 +113,7 @@ CONFFILES = (
             "/etc/apt/apt.conf.d/99conf": 'DPkg::Options { "--force-confnew"; };\n',
         },
         watch=_WATCH,
-        came=_KEPT,
+        changes=_KEPT,
         differs=Differs(
             peer={"conf": "2", "/etc/conf.ini": "two\n"},
             because="Local files are always kept, even if an option meant for interactive use would replace them.",
@@ -135,7 +135,7 @@ CONFFILES = (
         },
         files={"/etc/conf.ini": "mine\n"},
         watch=_WATCH,
-        came={"conf": "2", "/etc/conf.ini": "two\n"},
+        changes={"conf": "2", "/etc/conf.ini": "two\n"},
         differs=Differs(peer={}, because="dpkg compares the file after the preinst has run and finds it unmodified."),
     ),
     World(
@@ -153,7 +153,7 @@ CONFFILES = (
             )
         },
         watch=("/etc/old.ini",),
-        came={"conf": "2", "/etc/old.ini": "new\n"},
+        changes={"conf": "2", "/etc/old.ini": "new\n"},
         differs=Differs(peer={}, because="The file was not edited; dpkg compares it with the other package's version."),
     ),
     World(
@@ -162,7 +162,7 @@ CONFFILES = (
         offers={"security": (conffile("2", "two\n"),)},
         files={"/etc/conf.ini": "two\n"},
         watch=_WATCH,
-        came={"conf": "2"},
+        changes={"conf": "2"},
         differs=Differs(peer={}, because="dpkg does not ask if both files are the same."),
     ),
     World(
@@ -170,7 +170,7 @@ CONFFILES = (
         installed=(conffile("1", "one\n", "/etc/my conf"),),
         offers={"security": (conffile("2", "two\n", "/etc/my conf"),)},
         watch=("/etc/my conf",),
-        came={"conf": "2", "/etc/my conf": "two\n"},
+        changes={"conf": "2", "/etc/my conf": "two\n"},
         differs=Differs(peer={}, because="dpkg supports such names, and the file was not modified."),
     ),
     World(
@@ -179,7 +179,7 @@ CONFFILES = (
         offers={"security": (conffile("2", "two\n"),)},
         commands="rm /etc/conf.ini",
         watch=_WATCH,
-        came={"conf": "2", "/etc/conf.ini.dpkg-dist": "two\n"},
+        changes={"conf": "2", "/etc/conf.ini.dpkg-dist": "two\n"},
         differs=Differs(
             peer={},
             because="Deleting the file is a local change like any edit: it is kept, and the vulnerability is fixed.",

@@ -11,19 +11,19 @@ NEEDS = (
         title="a new dependency from the security suite is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", depends="n"), package("n", "1"))},
-        came={"a": "2", "n": "1 automatic"},
+        changes={"a": "2", "n": "1 automatic"},
     ),
     World(
         title="a new dependency is installed in its security version",
         installed=(A1,),
         offers={"security": (package("a", "2", depends="n"), package("n", "1")), "updates": (package("n", "2"),)},
-        came={"a": "2", "n": "1 automatic"},
+        changes={"a": "2", "n": "1 automatic"},
     ),
     World(
         title="a new dependency from another origin holds only its update",
         installed=(A1, Z1),
         offers={"security": (package("a", "2", depends="n"), Z2), "updates": (package("n", "2"),)},
-        came={"z": "2"},
+        changes={"z": "2"},
         held={"a": "needs-other-origin"},
         code=10,
     ),
@@ -38,7 +38,7 @@ NEEDS = (
         title="a library that is needed in a newer version than the security suite has gets its security version",
         installed=(A1, LIB1),
         offers={"security": (package("a", "2", depends="lib (>= 3)"), LIB2), "updates": (LIB3,)},
-        came={"lib": "2"},
+        changes={"lib": "2"},
         held={"a": "needs-other-origin"},
         code=10,
     ),
@@ -46,7 +46,7 @@ NEEDS = (
         title="a dependency that no source offers holds only its update",
         installed=(A1, Z1),
         offers={"security": (package("a", "2", depends="nowhere"), Z2)},
-        came={"z": "2"},
+        changes={"z": "2"},
         held={"a": "broken-dependency"},
         code=10,
     ),
@@ -61,7 +61,7 @@ NEEDS = (
                 package("d", "1"),
             )
         },
-        came={"a": "2", "b": "2", "c": "1 automatic", "d": "1 automatic"},
+        changes={"a": "2", "b": "2", "c": "1 automatic", "d": "1 automatic"},
     ),
     World(
         title="a chain of dependencies that ends in another origin is held as a whole",
@@ -70,7 +70,7 @@ NEEDS = (
             "security": (package("a", "2", depends="b (>= 2)"), package("b", "2", depends="c"), Z2),
             "updates": (package("c", "1"),),
         },
-        came={"z": "2"},
+        changes={"z": "2"},
         held={"a": "needs-other-origin", "b": "needs-other-origin"},
         code=10,
     ),
@@ -81,19 +81,19 @@ NEEDS = (
             "security": (LIB2, package("lib-dev", "2", depends="lib (= 2)")),
             "updates": (LIB3, package("lib-dev", "3", depends="lib (= 3)")),
         },
-        came={"lib": "2", "lib-dev": "2"},
+        changes={"lib": "2", "lib-dev": "2"},
     ),
     World(
         title="packages that depend on each other are upgraded together",
         installed=(package("a", "1", depends="b (= 1)"), package("b", "1", depends="a (= 1)")),
         offers={"security": (package("a", "2", depends="b (= 2)"), package("b", "2", depends="a (= 2)"))},
-        came={"a": "2", "b": "2"},
+        changes={"a": "2", "b": "2"},
     ),
     World(
         title="packages with exact version dependencies are held if the security suite has only one of them",
         installed=(LIB1, package("lib-dev", "1", depends="lib (= 1)"), Z1),
         offers={"security": (LIB2, Z2), "updates": (package("lib-dev", "2", depends="lib (= 2)"),)},
-        came={"z": "2"},
+        changes={"z": "2"},
         held={"lib": "needs-other-origin"},
         code=10,
     ),
@@ -101,13 +101,13 @@ NEEDS = (
         title="an alternative dependency from an allowed origin is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", depends="x | y"), package("y", "1")), "updates": (package("x", "1"),)},
-        came={"a": "2", "y": "1 automatic"},
+        changes={"a": "2", "y": "1 automatic"},
     ),
     World(
         title="an installed alternative dependency adds no package",
         installed=(A1, package("y", "1")),
         offers={"security": (package("a", "2", depends="x | y"), package("x", "1"))},
-        came={"a": "2"},
+        changes={"a": "2"},
     ),
     World(
         title="a new virtual package is provided from the security suite",
@@ -116,7 +116,7 @@ NEEDS = (
             "security": (package("a", "2", depends="virtual"), package("y", "1", provides="virtual")),
             "updates": (package("x", "1", provides="virtual"),),
         },
-        came={"a": "2", "y": "1 automatic"},
+        changes={"a": "2", "y": "1 automatic"},
     ),
     World(
         title="a versioned virtual package is satisfied by upgrading its provider",
@@ -124,13 +124,13 @@ NEEDS = (
         offers={
             "security": (package("a", "2", depends="virtual (>= 2)"), package("b", "2", provides="virtual (= 2)")),
         },
-        came={"a": "2", "b": "2"},
+        changes={"a": "2", "b": "2"},
     ),
     World(
         title="a pre-dependency is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", pre_depends="n"), package("n", "1"))},
-        came={"a": "2", "n": "1 automatic"},
+        changes={"a": "2", "n": "1 automatic"},
     ),
     World(
         title="a renamed package installs its new name",
@@ -141,26 +141,26 @@ NEEDS = (
                 package("new", "2", breaks="old (<< 2)", replaces="old (<< 2)"),
             )
         },
-        came={"old": "2", "new": "2 automatic"},
+        changes={"old": "2", "new": "2 automatic"},
     ),
     World(
         title="a new recommendation from the security suite is installed",
         installed=(A1,),
         offers={"security": (package("a", "2", recommends="r", suggests="s"), package("r", "1"), package("s", "1"))},
-        came={"a": "2", "r": "1 automatic"},
+        changes={"a": "2", "r": "1 automatic"},
     ),
     World(
         title="a recommendation from another origin is not installed",
         installed=(A1,),
         offers={"security": (package("a", "2", recommends="r"),), "updates": (package("r", "1"),)},
-        came={"a": "2"},
+        changes={"a": "2"},
     ),
     World(
         title="no recommendation is installed with APT::Install-Recommends off",
         installed=(A1,),
         offers={"security": (package("a", "2", recommends="r"), package("r", "1"))},
         files={"/etc/apt/apt.conf.d/99recommends": 'APT::Install-Recommends "false";\n'},
-        came={"a": "2"},
+        changes={"a": "2"},
     ),
     World(
         title="a new recommendation that conflicts with what is installed holds the update",
@@ -200,7 +200,7 @@ NEEDS = (
                 package("linux-image-6.1.0-2-amd64", "6.1.2"),
             )
         },
-        came={"linux-image-amd64": "6.1.2", "linux-image-6.1.0-2-amd64": "6.1.2 automatic"},
+        changes={"linux-image-amd64": "6.1.2", "linux-image-6.1.0-2-amd64": "6.1.2 automatic"},
     ),
     World(
         title="the kernel meta package is held if the security suite does not have the kernel",
@@ -227,7 +227,7 @@ NEEDS = (
                 package("libx", "2", architecture=architecture, multi_arch="same") for architecture in ("amd64", "i386")
             )
         },
-        came={"libx:amd64": "2", "libx:i386": "2"},
+        changes={"libx:amd64": "2", "libx:i386": "2"},
     ),
     World(
         title="a package installed only for a foreign architecture is upgraded",
@@ -238,27 +238,27 @@ NEEDS = (
                 package("libx", "2", architecture=architecture, multi_arch="same") for architecture in ("amd64", "i386")
             )
         },
-        came={"libx:i386": "2"},
+        changes={"libx:i386": "2"},
     ),
     World(
         title="a package that changes from architecture all to a specific one is upgraded",
         installed=(A1, package("b", "1", architecture="amd64")),
         offers={"security": (package("a", "2", architecture="amd64"), B2)},
-        came={"a": "2", "b": "2"},
+        changes={"a": "2", "b": "2"},
     ),
     World(
         title="an automatically installed library stays marked automatic",
         installed=(package("a", "1", depends="lib"), LIB1),
         automatic=("lib",),
         offers={"security": (package("a", "2", depends="lib (>= 2)"), LIB2)},
-        came={"a": "2", "lib": "2"},
+        changes={"a": "2", "lib": "2"},
     ),
     World(
         title="a removed package that is needed again is installed",
         installed=(A1, package("n", "1", postrm="exit 0")),
         offers={"security": (package("a", "2", depends="n"), package("n", "2"))},
         commands="dpkg --remove n",
-        came={"a": "2", "n": "2 automatic"},
+        changes={"a": "2", "n": "2 automatic"},
     ),
     World(
         title="a higher allowed version that cannot be installed is held, and no lower version replaces it",
@@ -286,7 +286,7 @@ NEEDS = (
             "origin=Debian,codename=${distro_codename},label=Debian",
             "origin=Debian,codename=${distro_codename}-security,label=Debian-Security",
         ),
-        came={"z": "2"},
+        changes={"z": "2"},
         held={"a": "needs-other-origin"},
         code=10,
         differs=Differs(

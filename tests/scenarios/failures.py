@@ -30,13 +30,13 @@ FAILURES = (
         title="a failing prerm of the old version is recovered by the new one",
         installed=(package("a", "1", prerm="test $1 = failed-upgrade"), Z1),
         offers={"security": (package("a", "2", prerm="exit 0"), Z2)},
-        came={"a": "2", "z": "2"},
+        changes={"a": "2", "z": "2"},
     ),
     World(
         title="a package that needs a failing package is unpacked but not configured",
         installed=(A1, B1),
         offers={"security": (package("a", "2", postinst="exit 3"), package("b", "2", depends="a (>= 2)"))},
-        came={"a": "half-configured 2", "b": "unpacked 2"},
+        changes={"a": "half-configured 2", "b": "unpacked 2"},
         code=1,
         peer_code=1,
         breaks=True,
@@ -51,7 +51,7 @@ FAILURES = (
         installed=(A1, B1, Z1),
         offers={"security": (A2, B2, Z2)},
         spoil="404:b_2",
-        came={"a": "2", "z": "2"},
+        changes={"a": "2", "z": "2"},
         held={"b": "download-failed"},
         code=10,
         differs=Differs(
@@ -64,7 +64,7 @@ FAILURES = (
         installed=(A1, B1, Z1),
         offers={"security": (A2, B2, Z2)},
         spoil="hash:b_2",
-        came={"a": "2", "z": "2"},
+        changes={"a": "2", "z": "2"},
         held={"b": "download-failed"},
         code=10,
         differs=Differs(
@@ -76,7 +76,7 @@ FAILURES = (
         title="a failing postinst stops no other package",
         installed=(A1, B1, Z1),
         offers={"security": (A2, package("b", "2", postinst="exit 3"), Z2)},
-        came={"a": "2", "b": "half-configured 2", "z": "2"},
+        changes={"a": "2", "b": "half-configured 2", "z": "2"},
         code=1,
         breaks=True,
         differs=Differs(
@@ -89,7 +89,7 @@ FAILURES = (
         title="a failing preinst keeps the old version in use",
         installed=(A1, B1, Z1),
         offers={"security": (A2, package("b", "2", preinst="exit 3"), Z2)},
-        came={"a": "2", "z": "2"},
+        changes={"a": "2", "z": "2"},
         code=1,
         differs=Differs(
             peer={"a": "2"},
@@ -102,7 +102,7 @@ FAILURES = (
         installed=(A1,),
         offers={"security": (package("a", "2", postinst='read line; echo "got:$line" > /asked; exit 0'),)},
         watch=("/asked",),
-        came={"a": "2", "/asked": "got:\n"},
+        changes={"a": "2", "/asked": "got:\n"},
     ),
     World(
         title="a lock that is released in time is waited for",
@@ -110,7 +110,7 @@ FAILURES = (
         offers={"security": (A2,)},
         files={"/srv/holder.py": _HOLDER},
         commands="setsid python3 /srv/holder.py </dev/null >/dev/null 2>&1 & until test -e /run/held; do sleep 1; done",
-        came={"a": "2"},
+        changes={"a": "2"},
         differs=Differs(peer={}, because="Another running package manager is normal and usually finishes soon."),
         peer_code=1,
     ),
@@ -120,7 +120,7 @@ FAILURES = (
         offers={"security": (A2, B2, Z2)},
         files={"/etc/apt/apt.conf.d/99hook": 'DPkg::Post-Invoke { "echo x >> /hooks"; };\n'},
         watch=("/hooks",),
-        came={"a": "2", "b": "2", "z": "2", "/hooks": "x\n"},
+        changes={"a": "2", "b": "2", "z": "2", "/hooks": "x\n"},
         differs=Differs(
             peer={"a": "2", "b": "2", "z": "2", "/hooks": "x\n" * 6},
             because="A hook is meant for one run of dpkg; unattended-upgrades runs it twice for every package.",
@@ -131,7 +131,7 @@ FAILURES = (
         installed=(A1,),
         offers={"security": (package("a", "2", postinst="touch /run/reboot-required"),)},
         watch=("/run/reboot-required",),
-        came={"a": "2", "/run/reboot-required": ""},
+        changes={"a": "2", "/run/reboot-required": ""},
     ),
 )
 
@@ -140,7 +140,7 @@ LEFTOVERS = (
         title="a half-configured package is configured even if nothing else is pending",
         offers={"security": ()},
         attempts=(package("a", "1", postinst=_ONCE),),
-        came={"a": "1"},
+        changes={"a": "1"},
         differs=Differs(
             peer={}, because="A package that is not configured does not work; configuring it is always safe."
         ),
@@ -150,7 +150,7 @@ LEFTOVERS = (
         title="an unpacked package is configured even if nothing else is pending",
         offers={"security": ()},
         unpacked=(package("a", "1"),),
-        came={"a": "1"},
+        changes={"a": "1"},
         differs=Differs(
             peer={},
             because="The package does not work until it is configured, and its next update may be far away.",
@@ -161,7 +161,7 @@ LEFTOVERS = (
         installed=(Z1,),
         offers={"security": (Z2,)},
         attempts=(package("a", "1", postinst=_ONCE),),
-        came={"a": "1", "z": "2"},
+        changes={"a": "1", "z": "2"},
         differs=Differs(
             peer={},
             because="dpkg's own recovery is `dpkg --configure -a`, which unattended-upgrades does not reach here.",
@@ -173,14 +173,14 @@ LEFTOVERS = (
         installed=(Z1,),
         offers={"security": (Z2,)},
         unpacked=(package("a", "1"),),
-        came={"a": "1", "z": "2"},
+        changes={"a": "1", "z": "2"},
     ),
     World(
         title="a package that needs reinstallation is upgraded",
         installed=(A1, Z1),
         offers={"security": (package("a", "3"), Z2)},
         attempts=(package("a", "2", preinst=_KILLED),),
-        came={"a": "3", "z": "2"},
+        changes={"a": "3", "z": "2"},
         differs=Differs(
             peer={}, because="apt can install the new version over it, and the other packages do not depend on it."
         ),
@@ -191,7 +191,7 @@ LEFTOVERS = (
         installed=(A1, Z1),
         offers={"security": (Z2,), "main": (A1,)},
         attempts=(package("a", "1", preinst=_KILLED),),
-        came={"a": "1", "z": "2"},
+        changes={"a": "1", "z": "2"},
         differs=Differs(
             peer={},
             because="The archive has the same version, which is all dpkg needs, and the others do not depend on it.",

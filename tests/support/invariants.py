@@ -1,32 +1,32 @@
-"""What the agent never does, whatever the world, read from a machine's state before and after a run."""
+"""Invariants of every run in every world, checked on a machine's state before and after."""
 
 from tests.support.world import State, World
 
 
-def broken_laws(world: World, before: State, after: State) -> list[str]:
-    """Return the laws that a run broke, each with the packages concerned."""
-    laws = {
-        "from an origin that is not allowed": _strangers(world, before, after),
+def broken_invariants(world: World, before: State, after: State) -> list[str]:
+    """Return the broken invariants, each with the packages concerned."""
+    broken = {
+        "from an origin that is not allowed": _from_other_origins(world, before, after),
         "removed": _removed(before, after),
-        "on hold and touched": {name for name in before.held if before.packages[name] != after.packages.get(name)},
-        "hold set or taken back": before.held ^ after.held,
-        "marked otherwise": (before.automatic ^ after.automatic) & _there(before),
+        "on hold and changed": {name for name in before.held if before.packages[name] != after.packages.get(name)},
+        "hold set or removed": before.held ^ after.held,
+        "automatic mark changed": (before.automatic ^ after.automatic) & _installed(before),
         "left unfinished": set() if world.breaks else set(after.audit.splitlines()),
     }
-    return [f"{law}: {', '.join(sorted(names))}" for law, names in laws.items() if names]
+    return [f"{invariant}: {', '.join(sorted(names))}" for invariant, names in broken.items() if names]
 
 
-def _strangers(world: World, before: State, after: State) -> set[str]:
+def _from_other_origins(world: World, before: State, after: State) -> set[str]:
     offered = {(one.name, one.version) for kind in world.allowed for one in world.offers.get(kind, ())}
     arrived = {name for name, now in after.packages.items() if _version(now) != _version(before.packages.get(name, ""))}
     return {name for name in arrived if (name.split(":")[0], _version(after.packages[name])) not in offered}
 
 
 def _removed(before: State, after: State) -> set[str]:
-    return _there(before) - _there(after)
+    return _installed(before) - _installed(after)
 
 
-def _there(state: State) -> set[str]:
+def _installed(state: State) -> set[str]:
     return {name for name, now in state.packages.items() if not now.startswith("config-files")}
 
 

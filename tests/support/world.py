@@ -1,7 +1,7 @@
-"""A world: a machine's packages, what its repositories offer and what its administrator said, as data.
+"""A world: one test scenario as data: installed packages, repositories, configuration, expected changes.
 
-The same world is put on two machines, one for the agent and one for its peer, and what came of each run is read
-from dpkg and apt on that machine, never from what the program said of itself.
+The same world is built on two machines, one for the agent and one for its peer. The result of each run is read from
+dpkg and apt on that machine, never from the program's own report.
 """
 
 import contextlib
@@ -16,34 +16,34 @@ from tests.support.repository import Package
 from tests.support.scenario import Scenario
 from tests.support.server import serving
 
-Came = Mapping[str, str]
-"""What a run changed: version by package name, with its state where that is not plainly installed, or the content of
-a watched file by its path."""
+Changes = Mapping[str, str]
+"""Changes of one run: by package name, the version with its state if that is not simply installed; by path, the content
+of a watched file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Differs:
-    """What the peer does otherwise, and why ours is right."""
+    """How the peer's result differs, and why the agent's is right."""
 
-    peer: Came
+    peer: Changes
     because: str
     conceded: bool = False
-    """Whether the peer's way is the better one here; then `because` says what ours comes from."""
+    """Whether the peer's result is the better one; then `because` explains the agent's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """One scenario, and what is expected to come of it."""
+    """One scenario and its expected result."""
 
     title: str
-    """What this world shows: a sentence without its capital and its stop."""
+    """A sentence without capital letter and full stop."""
     installed: tuple[Package, ...] = ()
     offers: Mapping[str, tuple[Package, ...]] = field(default_factory=dict)
-    """Packages by kind of repository, as `Scenario.repository` knows them."""
+    """Packages by kind of repository (`Scenario.repository`)."""
     releases: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """What a kind's repository says of itself, where that is not the usual."""
+    """Release fields of a kind's repository, if not the default."""
     options: str = ""
-    """Options of every source in place of `signed-by`."""
+    """Options of every source, instead of `signed-by`."""
     ubuntu: bool = False
     foreign: str = ""
     """A second architecture of the machine."""
@@ -51,45 +51,45 @@ class World:
     holds: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     commands: str = ""
-    """Shell commands run on the finished machine; they may fail."""
+    """Shell commands to run last on the machine; they may fail."""
     attempts: tuple[Package, ...] = ()
-    """Packages that are given to dpkg one by one, however that ends."""
+    """Packages to install with dpkg one by one; this may fail."""
     unpacked: tuple[Package, ...] = ()
-    """Packages that were unpacked and never configured."""
+    """Packages to unpack but not configure."""
     spoil: str = ""
-    """How the server answers for this part of a path: "404:b_2", "hash:b_2"; repositories are served over HTTP then."""
+    """Fault of the server for paths with this part: "404:b_2", "hash:b_2"; repositories are then served over HTTP."""
     origins: tuple[str, ...] = ()
-    """Allowed origins in place of the agent's default, the same for both."""
+    """Allowed origins instead of the default, for both programs."""
     allowed: tuple[str, ...] = ("security", "esm-apps", "esm-infra")
-    """Kinds of repository that these origins stand for."""
+    """Kinds of repository that these origins match."""
     peer_origins: tuple[str, ...] = ()
-    """Allowed origins of the peer alone."""
+    """Allowed origins of the peer only."""
     config: str = ""
     """The agent's configuration."""
     peer_config: str = ""
-    """The peer's, to the same purpose."""
+    """The peer's equivalent configuration."""
     refresh: bool = True
     watch: tuple[str, ...] = ()
-    """Files whose content is part of what came of it."""
+    """Files whose content is part of the result."""
 
-    came: Came = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
     held: Mapping[str, str] = field(default_factory=dict)
-    """Reason by package that the agent gives."""
+    """The agent's `why` by package."""
     code: int = 0
     peer_code: int = 0
     breaks: bool = False
-    """Whether a package's own scripts leave it unfinished."""
+    """Whether a package is expected to stay unfinished."""
     differs: Differs | None = None
 
     @property
     def slug(self) -> str:
-        """The title as a test's name."""
+        """The title as a test id."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What dpkg and apt say of a machine."""
+    """The state of a machine, read from dpkg and apt."""
 
     packages: Mapping[str, str]
     automatic: frozenset[str]
@@ -99,14 +99,14 @@ class State:
 
 
 def origins_of(world: World, codename: str) -> tuple[str, ...]:
-    """Return the allowed origins that hold in a world."""
+    """Return the effective allowed origins of a world."""
     distro = Distro(id="ubuntu", codename="noble") if world.ubuntu else Distro(id="debian", codename=codename)
     return world.origins or default_origins(distro)
 
 
 @contextlib.contextmanager
-def furnish(world: World, scenario: Scenario) -> Iterator[None]:
-    """Put a world on a machine; its repositories are served until the block ends."""
+def prepare(world: World, scenario: Scenario) -> Iterator[None]:
+    """Build a world on a machine; its repositories are served until the block ends."""
     machine = scenario.machine
     if world.ubuntu:
         scenario.be_ubuntu()
@@ -149,10 +149,10 @@ def _administer(world: World, machine: Machine) -> None:
 
 
 def state_of(machine: Machine, watch: tuple[str, ...] = ()) -> State:
-    """Ask dpkg and apt for every package, mark and hold, and read the watched files."""
+    """Read every package, mark and hold from dpkg and apt, and the watched files."""
     form = "${binary:Package} ${db:Status-Want} ${db:Status-Status} ${db:Status-Eflag} ${Version}\\n"
     lines = [line.split() for line in machine.check(f"dpkg-query -W -f '{form}'").splitlines()]
-    packages = {words[0]: _spell(*words[2:]) for words in lines if words[2] != "not-installed"}
+    packages = {words[0]: _format_state(*words[2:]) for words in lines if words[2] != "not-installed"}
     files = {name: machine.path(name) for name in watch}
     return State(
         packages=packages,
@@ -164,21 +164,21 @@ def state_of(machine: Machine, watch: tuple[str, ...] = ()) -> State:
 
 
 def _automatic(machine: Machine) -> frozenset[str]:
-    """Read apt's own file; `apt-mark` would not answer where apt is not content with its configuration."""
+    """Read apt's own file; `apt-mark` fails if apt rejects its configuration."""
     text = machine.run("cat /var/lib/apt/extended_states").stdout
     stanzas = (dict(re.findall(r"(?m)^(\S+): (.*)$", stanza)) for stanza in text.split("\n\n"))
     marked = (stanza["Package"] for stanza in stanzas if stanza.get("Auto-Installed") == "1")
     return frozenset(marked)
 
 
-def _spell(status: str, flag: str, version: str = "") -> str:
+def _format_state(status: str, flag: str, version: str = "") -> str:
     words = [status] if status != "installed" else []
     words += [flag] if flag != "ok" else []
     return " ".join([*words, version])
 
 
-def came_of(before: State, after: State) -> dict[str, str]:
-    """Return what changed from one state to the other."""
+def changes_between(before: State, after: State) -> dict[str, str]:
+    """Return the changes from one state to the other."""
     changed: dict[str, str] = {}
     for name in before.packages.keys() | after.packages.keys():
         now, then = after.packages.get(name, "gone"), before.packages.get(name)
