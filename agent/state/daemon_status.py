@@ -1,12 +1,12 @@
-"""Whether the daemon is alive, and what it is about to do: a file under /run that it holds a lock on. Light."""
+"""daemon.json under /run: whether the daemon is alive, what it does and when jobs are due. Light: `status` reads it."""
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 
 from agent.core.schemas import DAEMON_SCHEMA
-from agent.errors import BusyError, HostError
-from agent.state.file_lock import holder_pid, try_lock
+from agent.errors import HostError
+from agent.state.file_lock import exclusive
 from agent.state.json_reader import JsonReader
 from agent.state.process_id import alive_pid, own_process_id
 from agent.state.runtime_file import read_runtime_file, write_runtime_file
@@ -14,65 +14,63 @@ from agent.state.timestamps import format_utc
 from agent.version import VERSION
 
 RUN_DIRECTORY = "/run/maestro-agent"
-_LONGEST_WORDS = 2000
-"""Of one problem: a configuration may be wrong in a thousand places."""
+_MAX_PROBLEM = 2000
+"""Characters of one problem: a configuration may be wrong in a thousand places."""
 
 
 class DaemonStatusFile:
-    """The daemon's side: one daemon at a time, and a word on what it is doing."""
+    """The daemon's side: its lock, which admits one daemon at a time, and its status file."""
 
     def __init__(self, directory: str, started_at: datetime) -> None:
-        """Take the directory that is to hold its two files, and when this daemon began."""
+        """Take the directory of both files, and the daemon's start."""
         self._started_at = started_at
-        self._mark = own_process_id()
+        self._process_id = own_process_id()
         self._lock_path = os.path.join(directory, "daemon.lock")
         self._path = os.path.join(directory, "daemon.json")
-        self._descriptor = -1
+        self._lock = ExitStack()
 
     def acquire(self) -> None:
-        """Be the one daemon of this machine.
+        """Lock, so that no other daemon runs on this machine.
 
         Raises:
-            BusyError: there is another. HostError: the directory cannot be written.
+            BusyError: another one runs. HostError: the directory cannot be written.
         """
+        directory = os.path.dirname(self._lock_path)
         try:
-            os.makedirs(os.path.dirname(self._lock_path), exist_ok=True)
-            descriptor = try_lock(self._lock_path, 0o600)
+            os.makedirs(directory, exist_ok=True)
         except OSError as error:
-            raise HostError(f"{self._lock_path}: cannot be opened: {error.strerror}") from error
-        if descriptor is None:
-            raise BusyError(f"another daemon (pid {holder_pid(self._lock_path)}) runs on this machine")
-        self._descriptor = descriptor
+            raise HostError(f"{directory}: cannot be created: {error.strerror}") from error
+        self._lock.enter_context(exclusive(self._lock_path, busy="another daemon (pid {pid}) runs on this machine"))
 
     def publish(self, now: datetime, jobs: dict[str, datetime], doing: str, problems: list[str]) -> None:
-        """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
+        """Replace the status file; best effort, only readers of `status` depend on it."""
         document = {
             "schema": DAEMON_SCHEMA,
-            "process": self._mark,
+            "process": self._process_id,
             "version": VERSION,
             "started_at": format_utc(self._started_at),
             "seen_at": format_utc(now),
             "doing": doing,
-            "problems": [words[:_LONGEST_WORDS] for words in problems],
+            "problems": [problem[:_MAX_PROBLEM] for problem in problems],
             "next": {name: format_utc(at) for name, at in jobs.items()},
         }
         write_runtime_file(self._path, document)
 
     def release(self) -> None:
-        """Be the daemon no more."""
+        """Remove the status file and unlock."""
         with suppress(OSError):
             os.unlink(self._path)
-        os.close(self._descriptor)
+        self._lock.close()
 
 
 def read_daemon_status(directory: str = RUN_DIRECTORY) -> tuple[int, JsonReader] | None:
-    """Return the living daemon's pid and what it says; None where there is no daemon.
+    """Return the running daemon's pid and its status; None if no daemon runs.
 
     Raises:
-        RecordError: what it says cannot be read.
+        RecordError: the status file cannot be read.
     """
-    said = read_runtime_file(os.path.join(directory, "daemon.json"))
-    if said is None:
+    status = read_runtime_file(os.path.join(directory, "daemon.json"))
+    if status is None:
         return None
-    pid = alive_pid(said.text("process"))
-    return None if pid is None else (pid, said)
+    pid = alive_pid(status.text("process"))
+    return None if pid is None else (pid, status)

@@ -1,9 +1,8 @@
-"""What is remembered of each kind of job: when it was last begun and ended, how, and how often in a row it failed.
+"""jobs.json: start, end and exit code of each job's last run, and its failures in a row.
 
-Written by whoever does the job, so that it survives the daemon that asked for it. Light: `status` reads it.
+Written by the process that runs the job, so that it survives the daemon that requested it. Light: `status` reads it.
 
-What a person asks for is no affair of the schedule, but for what it brings: a job that succeeded counts for both, one
-that a person tried in vain leaves the schedule as it was.
+Manual runs affect the schedule only when they succeed; a failed manual run does not change the retry backoff.
 """
 
 from collections.abc import Iterator
@@ -20,23 +19,23 @@ from agent.state.timestamps import format_human, format_utc
 
 JOBS = "jobs"
 REQUESTED_BY_SCHEDULE = "schedule"
-"""Who asks where nobody does."""
+"""`requested_by` of jobs that the daemon starts."""
 
 
 def read_job_status(store: Store) -> JsonReader | None:
-    """Return `maestro.jobs/1`: `jobs` by name, and `since` when there are any; None where none was ever done.
+    """Return `maestro.jobs/1`: `jobs` by name, and `since`, the start of the first one; None if there was none yet.
 
     Raises:
-        RecordError: the record is damaged.
+        RecordError: the document is damaged.
     """
     return store.read(JOBS, JOBS_SCHEMA)
 
 
 def running_job(document: JsonReader) -> tuple[str, datetime] | None:
-    """Return the kind of the job that began last and has not ended, and since when; whether it lives, others know.
+    """Return name and start of the last job that has no end yet; it may have been killed (`job_lock.worker_pid`).
 
     Raises:
-        RecordError: the record is damaged.
+        RecordError: the document is damaged.
     """
     return max(_unfinished(document.child("jobs")), key=lambda found: found[1], default=None)
 
@@ -49,57 +48,57 @@ def _unfinished(jobs: JsonReader) -> Iterator[tuple[str, datetime]]:
 
 
 def describe_running(store: Store) -> str:
-    """Say which job goes on, and since when."""
-    words = f"another maestro-agent (pid {worker_pid(store.directory)}) is running"
+    """Return a message that names the running job and its start."""
+    message = f"another maestro-agent (pid {worker_pid(store.directory)}) is running"
     with suppress(RecordError):
         document = read_job_status(store)
         found = running_job(document) if document else None
         if found is not None:
-            return f"{words}: {found[0]}, since {format_human(found[1])}"
-    return words
+            return f"{message}: {found[0]}, since {format_human(found[1])}"
+    return message
 
 
-def record_job_start(store: Store, name: str, now: datetime, asked_by: str) -> None:
-    """Remember that a job has begun.
+def record_job_start(store: Store, name: str, now: datetime, requested_by: str) -> None:
+    """Record that a job has started.
 
     Raises:
-        HostError: it cannot be written.
+        HostError: the document cannot be written.
     """
-    since, before = _all(store)
+    since, before = _load(store)
     entry: Document = {
         "started_at": format_utc(now),
         "finished_at": None,
         "exit_code": None,
-        "asked_by": asked_by,
-        **_of_schedule(before.get(name)),
+        "asked_by": requested_by,
+        **_schedule_fields(before.get(name)),
     }
     _write(store, {**before, name: entry}, since, now)
 
 
 def record_job_end(store: Store, name: str, now: datetime, exit_code: int) -> None:
-    """Remember that the job that was begun last has ended.
+    """Record that the job started last has ended.
 
     Raises:
-        HostError: it cannot be written.
+        HostError: the document cannot be written.
     """
-    since, before = _all(store)
+    since, before = _load(store)
     entry = before.get(name)
-    begun = dict(entry) if isinstance(entry, dict) else {"started_at": format_utc(now), "asked_by": ""}
-    ended = {**begun, "finished_at": format_utc(now), "exit_code": exit_code}
+    started = dict(entry) if isinstance(entry, dict) else {"started_at": format_utc(now), "asked_by": ""}
+    ended = {**started, "finished_at": format_utc(now), "exit_code": exit_code}
     if exit_code in SUCCESS_CODES:
         ended |= {"failures": 0, "attempted_at": format_utc(now)}
-    elif begun["asked_by"] == REQUESTED_BY_SCHEDULE:
-        ended |= {"failures": _count(begun) + 1, "attempted_at": format_utc(now)}
+    elif started["asked_by"] == REQUESTED_BY_SCHEDULE:
+        ended |= {"failures": _count(started) + 1, "attempted_at": format_utc(now)}
     _write(store, {**before, name: ended}, since, now)
 
 
-def _of_schedule(entry: object) -> Document:
-    """Return what the schedule knows before a job begins: of its own one that never ended, that it failed."""
+def _schedule_fields(entry: object) -> Document:
+    """Return what the schedule goes by before a job starts; a scheduled run that never ended counts as failed."""
     if not isinstance(entry, dict):
         return {"failures": 0, "attempted_at": None}
-    cut_off = entry.get("finished_at") is None and entry.get("asked_by") == REQUESTED_BY_SCHEDULE
-    attempted = entry.get("started_at") if cut_off else entry.get("attempted_at")
-    return {"failures": _count(entry) + (1 if cut_off else 0), "attempted_at": attempted}
+    interrupted = entry.get("finished_at") is None and entry.get("asked_by") == REQUESTED_BY_SCHEDULE
+    attempted = entry.get("started_at") if interrupted else entry.get("attempted_at")
+    return {"failures": _count(entry) + (1 if interrupted else 0), "attempted_at": attempted}
 
 
 def _count(entry: Document) -> int:
@@ -107,8 +106,8 @@ def _count(entry: Document) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _all(store: Store) -> tuple[object, Document]:
-    """Return since when jobs are remembered, and what of each kind."""
+def _load(store: Store) -> tuple[object, Document]:
+    """Return the start of the first job, and the entries by name."""
     reader = store.read_or_warn(JOBS, JOBS_SCHEMA)
     found = reader.raw if reader else {}
     jobs = found.get("jobs")

@@ -1,6 +1,6 @@
-"""Small documents under /run that one process leaves for others: what was said last, whole or not at all. Light.
+"""Small documents under /run that one process writes and others read; replaced atomically. Light.
 
-Others than root may write to the directory, so no link is followed and no pipe waited for.
+Users other than root may write to the directory, so no link is followed and no pipe is waited for.
 """
 
 import json
@@ -12,18 +12,18 @@ from agent.errors import RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.safe_open import open_new, open_regular
 
-_LONGEST = 65536
+_MAX_BYTES = 65536
 
 
 def read_runtime_file(path: str) -> JsonReader | None:
-    """Return what was said last; None where nothing was.
+    """Return the document; None if there is no file.
 
     Raises:
-        RecordError: it cannot be read.
+        RecordError: the file cannot be read.
     """
     try:
         with open(path, encoding="utf-8", opener=open_regular) as file:
-            return JsonReader(json.loads(file.read(_LONGEST)), path)
+            return JsonReader(json.loads(file.read(_MAX_BYTES)), path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -31,7 +31,7 @@ def read_runtime_file(path: str) -> JsonReader | None:
 
 
 def write_runtime_file(path: str, document: Mapping[str, object], mode: int | None = None) -> None:
-    """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
+    """Replace the document; best effort, only readers of `status` depend on it."""
     temporary = f"{path}.new"
     with suppress(OSError):
         with open(temporary, "w", encoding="utf-8", opener=open_new) as file:

@@ -1,4 +1,4 @@
-"""Opens and makes files where others may have put something that is no file. Light: `status` reads through here."""
+"""`opener`s for open() in directories that other users may write to. Light: `status` reads through here."""
 
 import errno
 import os
@@ -7,10 +7,10 @@ from contextlib import suppress
 
 
 def open_regular(path: str, flags: int) -> int:
-    """Open a file without waiting, as an `opener` of open(): a pipe in its place must not hang whoever reads it.
+    """Open a file without blocking, as an `opener` of open(): a pipe in its place must not hang the reader.
 
     Raises:
-        OSError: it cannot be opened, or is neither a file nor a directory, which has an error of its own.
+        OSError: it cannot be opened, or is neither a file nor a directory (read() of a directory fails by itself).
     """
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
@@ -21,12 +21,12 @@ def open_regular(path: str, flags: int) -> int:
 
 
 def open_new(path: str, flags: int) -> int:
-    """Make a file, as an `opener` of open(): what has its name is removed first, and never written through.
+    """Create a file, as an `opener` of open(): an existing one is removed first, and never written through.
 
-    For directories that another user owns: a link that lies there in wait must not have root write where it points.
+    For directories that another user owns: a link planted there must not make root write to its target.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     with suppress(FileNotFoundError):
         os.unlink(path)

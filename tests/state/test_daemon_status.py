@@ -1,4 +1,4 @@
-"""Whether the daemon lives and what it says, read by anybody; what systemd is told; whether a machine is still new."""
+"""The daemon's status file, as any user reads it; notifications to systemd; whether cloud-init runs."""
 
 import os
 import socket
@@ -16,29 +16,29 @@ from tests.core import given
 NOW = given.NOW
 
 
-def test_a_daemon_that_never_was_is_not_alive(tmp_path: Path) -> None:
+def test_no_status_file_means_no_daemon(tmp_path: Path) -> None:
     assert read_daemon_status(str(tmp_path)) is None
 
 
-def test_what_a_living_daemon_says_can_be_read(tmp_path: Path) -> None:
-    liveness = DaemonStatusFile(str(tmp_path), NOW)
-    liveness.acquire()
-    liveness.publish(NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"])
+def test_a_running_daemons_status_can_be_read(tmp_path: Path) -> None:
+    status_file = DaemonStatusFile(str(tmp_path), NOW)
+    status_file.acquire()
+    status_file.publish(NOW + timedelta(minutes=1), {"check": NOW}, "waiting", ["no worker"])
 
     found = read_daemon_status(str(tmp_path))
 
     assert found is not None
-    pid, said = found
+    pid, status = found
     assert pid == os.getpid()
-    assert said.time("started_at") == NOW
-    assert said.time("seen_at") == NOW + timedelta(minutes=1)
-    assert (said.text("doing"), said.texts("problems")) == ("waiting", ["no worker"])
-    assert said.child("next").time("check") == NOW
+    assert status.time("started_at") == NOW
+    assert status.time("seen_at") == NOW + timedelta(minutes=1)
+    assert (status.text("doing"), status.texts("problems")) == ("waiting", ["no worker"])
+    assert status.child("next").time("check") == NOW
 
 
-def test_a_problem_of_a_thousand_lines_leaves_the_word_readable(tmp_path: Path) -> None:
-    liveness = DaemonStatusFile(str(tmp_path), NOW)
-    liveness.publish(NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"])
+def test_a_very_long_problem_is_cut(tmp_path: Path) -> None:
+    status_file = DaemonStatusFile(str(tmp_path), NOW)
+    status_file.publish(NOW, {}, "waiting", ["the new configuration is wrong: " + "ä" * 100_000, "no worker"])
 
     found = read_daemon_status(str(tmp_path))
 
@@ -48,7 +48,7 @@ def test_a_problem_of_a_thousand_lines_leaves_the_word_readable(tmp_path: Path) 
     assert other == "no worker"
 
 
-def test_a_daemon_that_gave_up_is_not_alive_and_another_may_be(tmp_path: Path) -> None:
+def test_a_daemon_that_released_its_lock_is_not_alive_and_another_may_start(tmp_path: Path) -> None:
     first = DaemonStatusFile(str(tmp_path), NOW)
     first.acquire()
     first.publish(NOW, {}, "", [])
@@ -59,9 +59,9 @@ def test_a_daemon_that_gave_up_is_not_alive_and_another_may_be(tmp_path: Path) -
     DaemonStatusFile(str(tmp_path), NOW).acquire()
 
 
-def test_the_word_of_a_daemon_that_was_killed_is_not_believed(tmp_path: Path) -> None:
-    liveness = DaemonStatusFile(str(tmp_path), NOW)
-    liveness.publish(NOW, {}, "waiting", [])
+def test_the_status_file_of_a_killed_daemon_is_ignored(tmp_path: Path) -> None:
+    status_file = DaemonStatusFile(str(tmp_path), NOW)
+    status_file.publish(NOW, {}, "waiting", [])
     path = tmp_path / "daemon.json"
     path.write_text(path.read_text().replace(f'"{os.getpid()} ', '"4194304 '))
 
@@ -69,32 +69,32 @@ def test_the_word_of_a_daemon_that_was_killed_is_not_believed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"process": 1}'])
-def test_a_word_that_cannot_be_read_is_an_error_with_its_place(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_status_file_is_an_error_with_its_path(tmp_path: Path, text: str) -> None:
     (tmp_path / "daemon.json").write_text(text)
 
     with pytest.raises(RecordError, match=r"daemon\.json"):
         read_daemon_status(str(tmp_path))
 
 
-def test_a_place_that_cannot_be_written_is_an_error_of_the_machine() -> None:
-    with pytest.raises(HostError, match="cannot be opened"):
+def test_a_run_directory_that_cannot_be_created_is_a_host_error() -> None:
+    with pytest.raises(HostError, match="/proc/nowhere: cannot be created"):
         DaemonStatusFile("/proc/nowhere", NOW).acquire()
 
 
-def test_systemd_is_told_each_assignment_on_a_line_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(tmp_path / "notify"))
+def test_each_assignment_to_systemd_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "notify"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
         notify("READY=1", "STATUS=a\nMAINPID=1")
 
-        assert listener.recv(100) == b"READY=1\nSTATUS=a MAINPID=1"
+        assert server.recv(100) == b"READY=1\nSTATUS=a MAINPID=1"
 
 
-def test_where_no_systemd_listens_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_systemd_a_notification_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notify("READY=1")
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "missing"))
     notify("READY=1")
 
 
@@ -108,7 +108,7 @@ def test_where_no_systemd_listens_nothing_happens(tmp_path: Path, monkeypatch: p
         ("x", "", None),
     ],
 )
-def test_the_watchdog_is_fed_where_it_watches_this_very_process(
+def test_the_watchdog_timeout_is_used_if_it_is_for_this_process(
     monkeypatch: pytest.MonkeyPatch, usec: str, pid: str, expected: float | None
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", usec)
@@ -117,7 +117,7 @@ def test_the_watchdog_is_fed_where_it_watches_this_very_process(
     assert watchdog_s() == expected
 
 
-def test_cloud_init_runs_from_its_first_word_to_its_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cloud_init_runs_from_its_first_status_to_its_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, result = tmp_path / "status.json", tmp_path / "result.json"
     monkeypatch.setattr(cloud_init, "_STATUS", str(status))
     monkeypatch.setattr(cloud_init, "_RESULT", str(result))

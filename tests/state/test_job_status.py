@@ -1,4 +1,4 @@
-"""What is remembered of each kind of job outlives whoever asked for it, and whoever did it."""
+"""jobs.json survives the process that requested a job and the one that ran it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -26,16 +26,16 @@ def entry(store: Store, name: str = "upgrade") -> JsonReader:
     return document.child("jobs").child(name)
 
 
-def once(store: Store, exit_code: int, asked_by: str = "schedule") -> None:
-    record_job_start(store, "upgrade", NOW, asked_by)
+def once(store: Store, exit_code: int, requested_by: str = "schedule") -> None:
+    record_job_start(store, "upgrade", NOW, requested_by)
     record_job_end(store, "upgrade", LATER, exit_code)
 
 
-def test_nothing_is_remembered_of_a_job_that_was_never_done(store: Store) -> None:
+def test_without_any_job_there_is_no_document(store: Store) -> None:
     assert read_job_status(store) is None
 
 
-def test_a_job_that_has_begun_has_no_end_yet(store: Store) -> None:
+def test_a_started_job_has_no_end_yet(store: Store) -> None:
     record_job_start(store, "upgrade", NOW, "ann")
 
     assert entry(store).time("started_at") == NOW
@@ -45,7 +45,7 @@ def test_a_job_that_has_begun_has_no_end_yet(store: Store) -> None:
 
 
 @pytest.mark.parametrize("exit_code", [0, 10])
-def test_a_job_that_did_what_it_could_has_not_failed(store: Store, exit_code: int) -> None:
+def test_a_success_resets_the_failures(store: Store, exit_code: int) -> None:
     once(store, 1)
 
     once(store, exit_code)
@@ -62,17 +62,17 @@ def test_failures_in_a_row_are_counted(store: Store, exit_code: int) -> None:
     assert entry(store).number("failures") == 2
 
 
-def test_a_job_that_was_cut_off_has_failed_once_another_begins(store: Store) -> None:
+def test_an_interrupted_run_counts_as_failed_once_another_starts(store: Store) -> None:
     record_job_start(store, "upgrade", NOW, "schedule")
 
     record_job_start(store, "upgrade", LATER, "schedule")
-    begun = entry(store).number("failures")
+    started = entry(store).number("failures")
     record_job_end(store, "upgrade", LATER, 1)
 
-    assert (begun, entry(store).number("failures")) == (1, 2)
+    assert (started, entry(store).number("failures")) == (1, 2)
 
 
-def test_kinds_of_jobs_are_remembered_apart(store: Store) -> None:
+def test_each_job_has_its_entry(store: Store) -> None:
     once(store, 1)
     record_job_start(store, "check", NOW, "schedule")
     record_job_end(store, "check", LATER, 0)
@@ -81,7 +81,7 @@ def test_kinds_of_jobs_are_remembered_apart(store: Store) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": "maestro.jobs/1", "jobs": 7}', '{"schema": "maestro.jobs/2"}'])
-def test_a_damaged_record_of_jobs_does_not_keep_the_next_job_from_its_own(store: Store, text: str) -> None:
+def test_a_damaged_document_is_replaced_by_the_next_job(store: Store, text: str) -> None:
     Path(store.path("jobs")).write_text(text)
 
     once(store, 0)
@@ -89,7 +89,7 @@ def test_a_damaged_record_of_jobs_does_not_keep_the_next_job_from_its_own(store:
     assert entry(store).number("exit_code") == 0
 
 
-def test_what_a_person_tried_in_vain_leaves_the_schedule_as_it_was(store: Store) -> None:
+def test_a_failed_manual_run_does_not_change_the_schedule(store: Store) -> None:
     once(store, 1)
     record_job_start(store, "upgrade", MUCH_LATER, "ann")
     record_job_end(store, "upgrade", MUCH_LATER, 5)
@@ -98,7 +98,7 @@ def test_what_a_person_tried_in_vain_leaves_the_schedule_as_it_was(store: Store)
     assert (entry(store).number("failures"), entry(store).time("attempted_at")) == (1, LATER)
 
 
-def test_what_a_person_did_with_success_counts_for_the_schedule(store: Store) -> None:
+def test_a_successful_manual_run_counts_for_the_schedule(store: Store) -> None:
     once(store, 1)
     record_job_start(store, "upgrade", MUCH_LATER, "ann")
     record_job_end(store, "upgrade", MUCH_LATER, 0)
@@ -106,7 +106,7 @@ def test_what_a_person_did_with_success_counts_for_the_schedule(store: Store) ->
     assert (entry(store).number("failures"), entry(store).time("attempted_at")) == (0, MUCH_LATER)
 
 
-def test_a_job_of_the_schedule_that_was_cut_off_was_attempted_when_it_began(store: Store) -> None:
+def test_an_interrupted_scheduled_run_counts_as_attempted_at_its_start(store: Store) -> None:
     record_job_start(store, "upgrade", NOW, "schedule")
 
     record_job_start(store, "upgrade", MUCH_LATER, "ann")
@@ -114,7 +114,7 @@ def test_a_job_of_the_schedule_that_was_cut_off_was_attempted_when_it_began(stor
     assert (entry(store).number("failures"), entry(store).time("attempted_at")) == (1, NOW)
 
 
-def test_since_when_jobs_are_remembered_never_changes(store: Store) -> None:
+def test_the_start_of_the_first_job_never_changes(store: Store) -> None:
     once(store, 0)
     record_job_start(store, "check", MUCH_LATER, "ann")
 
@@ -124,7 +124,7 @@ def test_since_when_jobs_are_remembered_never_changes(store: Store) -> None:
     assert document.time("since") == NOW
 
 
-def test_the_job_that_is_told_to_run_is_the_one_that_began_last(store: Store) -> None:
+def test_the_running_job_is_the_one_started_last(store: Store) -> None:
     record_job_start(store, "upgrade", NOW, "schedule")
     record_job_start(store, "check", LATER, "schedule")
 
