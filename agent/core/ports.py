@@ -44,7 +44,7 @@ class RefreshResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagesSeen:
-    """One look at the packages."""
+    """The facts about the packages at one moment."""
 
     lists: Lists
     updates: tuple[Update, ...]
@@ -54,13 +54,19 @@ class PackagesSeen:
     """As in `agent.core.model.facts.Facts`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """What came of downloading a plan's packages."""
+class Download(Protocol):
+    """The downloaded packages of some steps."""
 
-    failed: Mapping[PackageId, str]
-    """Error by package."""
-    downloaded_bytes: int
+    @property
+    def failed(self) -> Mapping[PackageId, str]:
+        """Error by package."""
+
+    @property
+    def downloaded_bytes(self) -> int:
+        """Bytes fetched; packages that were already there do not count."""
+
+    def conffile_prompts(self) -> Mapping[PackageId, str]:
+        """Return which of the steps would make dpkg prompt, each with the files and why. Raises HostError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,36 +89,47 @@ class Archive:
     version: str
 
 
-class PackageEngine(Protocol):
-    """The package manager: what it offers, what it would do, and doing it.
+class PackageSnapshot(Protocol):
+    """The packages at one moment. Every method may raise HostError.
 
-    Every method may raise HostError; those that change anything, BusyError and ChangedError too.
+    Outdated once a package changes: then `download`, and installing the steps, raise ChangedError.
     """
 
     @property
-    def lock(self) -> LockWait:
-        """How the locks were come by so far."""
-
-    def apt_daily_lock(self) -> AbstractContextManager[None]:
-        """Have the block to ourselves: the distribution's own daily jobs are waited for, and then wait for it."""
-
-    def refresh(self) -> tuple[SourceError, ...]:
-        """Fetch the lists; return what failed."""
-
-    def observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:
-        """Look at the packages as they are."""
+    def seen(self) -> PackagesSeen:
+        """The facts about the packages."""
 
     def find(self, name: str) -> KnownPackage | None:
-        """Return a package by name, with or without `:architecture`, in the last look; None where there is none."""
+        """Return a package by name, with or without `:architecture`; None if there is none."""
 
     def similar(self, name: str) -> tuple[str, ...]:
-        """Return names of installed packages that look like this one."""
+        """Return names of installed packages that resemble this one."""
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
-        """Turn admitted updates, found by the last look, into steps."""
+        """Turn admitted updates of this snapshot into steps."""
 
-    def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
-        """Download and verify what the steps need."""
+    def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
+        """Return steps that reinstall what dpkg can only finish from its archive."""
+
+    def download(self, steps: Sequence[Step], scope: Scope) -> Download:
+        """Download and verify the packages of the steps. Raises BusyError, NoSpaceError and StoppedError, too."""
+
+
+class PackageEngine(Protocol):
+    """The package manager. Every method may raise HostError; those that change anything, BusyError and ChangedError."""
+
+    @property
+    def lock(self) -> LockWait:
+        """Time spent waiting for and holding the locks so far, and the last holder waited for."""
+
+    def apt_daily_lock(self) -> AbstractContextManager[None]:
+        """Exclude the distribution's daily jobs during the block; a running one is waited for."""
+
+    def refresh(self) -> tuple[SourceError, ...]:
+        """Fetch the package lists; return errors by source."""
+
+    def open(self, now: datetime, refreshed: RefreshResult) -> PackageSnapshot:
+        """Open the packages as they are now."""
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
         """Carry out the steps in one transaction.
@@ -126,20 +143,14 @@ class PackageEngine(Protocol):
     def repair(self) -> TransactionReport:
         """Finish what dpkg left unfinished."""
 
-    def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
-        """Return steps, found by the last look, that reinstall what dpkg can only finish from its archive."""
-
     def states(self) -> Mapping[PackageId, PackageState]:
         """Read dpkg's state of every package."""
-
-    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
-        """Return which of the downloaded steps would make dpkg prompt, each with the files and why."""
 
     def kept_conffiles(self, packages: Sequence[PackageId], since: datetime) -> tuple[str, ...]:
         """Return local configuration files of these packages that were kept since then."""
 
     def remove_downloads(self) -> None:
-        """Remove the archives that `fetch` put on the machine."""
+        """Remove the archives that downloads put on the machine."""
 
 
 class Changelogs(Protocol):

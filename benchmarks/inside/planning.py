@@ -46,7 +46,7 @@ def plan() -> tuple[int, int] | None:
         record=record,
         control=control,
     )
-    made = planning.observe_and_decide(context, Scope.SECURITY, record.load_refresh())
+    made = planning.observe_and_decide(context, Scope.SECURITY, record.load_refresh()).plan
     return len(made.install), len(made.held)
 
 

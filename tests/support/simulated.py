@@ -31,7 +31,7 @@ from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.packages.kernels import image_release
 from agent.core.packages.verify import HEALTHY_STATES
-from agent.core.ports import Archive, ChangelogRequest, Download, PackagesSeen, RefreshResult
+from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshResult
 from agent.core.reboot.services import ServiceScan
 from agent.errors import BusyError, ChangedError
 
@@ -57,6 +57,43 @@ class Offer:
 
 class Killed(BaseException):
     """The end of the process, as `kill -9` or a power cut brings it: nobody catches this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedDownload:
+    """The port Download."""
+
+    machine: "Simulated"
+    steps: tuple[Step, ...]
+    failed: Mapping[PackageId, str]
+    downloaded_bytes: int
+
+    def conffile_prompts(self) -> Mapping[PackageId, str]:
+        assert {step.package for step in self.steps} <= self.machine.downloaded, "an archive is read before it is there"
+        return {step.id: self.machine.asks[step.package] for step in self.steps if step.package in self.machine.asks}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedSnapshot:
+    """The port PackageSnapshot."""
+
+    machine: "Simulated"
+    seen: PackagesSeen
+
+    def find(self, name: str) -> KnownPackage | None:
+        return self.machine.find(name)
+
+    def similar(self, name: str) -> tuple[str, ...]:
+        return tuple(sorted(one for one in self.machine.packages if one[:3] == name[:3]))
+
+    def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
+        return self.machine.resolve(admitted, scope, veto)
+
+    def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
+        return self.machine.reinstallations(repair)
+
+    def download(self, steps: Sequence[Step], scope: Scope) -> SimulatedDownload:
+        return self.machine.download(steps, scope)
 
 
 class Simulated:
@@ -180,7 +217,10 @@ class Simulated:
             self.lists = list(self.archive)
         return tuple(replace(error, security=None) for error in self.refresh_errors)  # a look finds out
 
-    def observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:
+    def open(self, now: datetime, refreshed: RefreshResult) -> SimulatedSnapshot:
+        return SimulatedSnapshot(machine=self, seen=self._observe(now, refreshed))
+
+    def _observe(self, now: datetime, refreshed: RefreshResult) -> PackagesSeen:
         unfinished = tuple(
             Repair(package=name, architecture=ARCHITECTURE, state=state.state)
             for name, state in self.packages.items()
@@ -201,9 +241,6 @@ class Simulated:
         installed = state.version if state is not None else None
         return KnownPackage(package=name, architecture=ARCHITECTURE, installed=installed, on_hold=name in self.on_hold)
 
-    def similar(self, name: str) -> tuple[str, ...]:
-        return tuple(sorted(one for one in self.packages if one[:3] == name[:3]))
-
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         refused: list[Held] = []
         groups: list[dict[str, Offer]] = []
@@ -218,7 +255,7 @@ class Simulated:
         steps = tuple(self._step(offer, number) for number, group in enumerate(groups) for offer in group.values())
         return Resolution(steps=steps, refused=tuple(refused))
 
-    def fetch(self, steps: Sequence[Step], scope: Scope) -> Download:
+    def download(self, steps: Sequence[Step], scope: Scope) -> SimulatedDownload:
         if self.before_fetch:
             self.before_fetch.popleft()()
         self._require_unchanged(steps, scope)
@@ -229,7 +266,7 @@ class Simulated:
         fetched = {step.package for step in steps if step.id not in failed} - self.downloaded
         self.downloaded |= fetched
         self._own |= fetched
-        return Download(failed=failed, downloaded_bytes=1000 * len(fetched))
+        return SimulatedDownload(machine=self, steps=tuple(steps), failed=failed, downloaded_bytes=1000 * len(fetched))
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
         self._act("install", steps)
@@ -276,10 +313,6 @@ class Simulated:
     def states(self) -> Mapping[PackageId, PackageState]:
         return {package_id(name): state for name, state in self.packages.items()}
 
-    def conffile_questions(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
-        assert {step.package for step in steps} <= self.downloaded, "an archive is read only once it is there"
-        return {s.id: self.asks[s.package] for s in steps if s.package in self.asks}
-
     def kept_conffiles(self, packages: Sequence[PackageId], since: datetime) -> tuple[str, ...]:
         return tuple(file for name, file, at in self.conffiles if package_id(name) in packages and at >= since)
 
@@ -297,7 +330,7 @@ class Simulated:
         )
 
     def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
-        failed = self.fetch(steps, Scope.SECURITY).failed
+        failed = self.download(steps, Scope.SECURITY).failed
         self._own.clear()
         return failed
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,25 @@ from agent.host.apt.cache import PackageCache
 from agent.host.apt.disk_space import require_space
 from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.resolve import find_version, mark, marked
+from agent.host.dpkg.conffiles import conffile_prompts
 from agent.host.dpkg.names import reported_package
 from agent.host.locks import LockWaiter, locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchResult:
-    """Result of a download."""
+class AptDownload:
+    """A download, behind the port `agent.core.ports.Download`."""
 
     failed: dict[PackageId, str]
-    """Error by package name; all other packages are verified and in apt's archive directory."""
+    """Error by package; all other packages are verified and in apt's archive directory."""
     downloaded_bytes: int
+    steps: tuple[Step, ...]
     archives: tuple[Path, ...]
     """Paths of all verified packages, including those that were already there."""
+
+    def conffile_prompts(self) -> Mapping[PackageId, str]:
+        """Return which of the steps would make dpkg prompt, each with the files and why."""
+        return conffile_prompts(self.archives, self.steps)
 
 
 class _DownloadProgress(AcquireProgress):
@@ -85,7 +91,7 @@ def fetch(
     ledger: Path | None,
     waiter: LockWaiter,
     control: JobControl,
-) -> FetchResult:
+) -> AptDownload:
     """Download the packages of the steps, which are marked, into apt's archive directory; libapt verifies each file.
 
     File names are first written to the ledger, if there is one, so that they can be removed even after a crash.
@@ -109,9 +115,10 @@ def fetch(
             fetcher.run()
         if reason := control.stop():
             raise StoppedError(f"{reason}: stopped while downloading; nothing more was installed")
-    return FetchResult(
+    return AptDownload(
         failed={one: _error(item) for item in fetcher.items if not _usable(item) for one in _packages(item, steps)},
         downloaded_bytes=sum(item.filesize for item in wanted if _usable(item)),
+        steps=tuple(steps),
         archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
     )
 

@@ -38,7 +38,7 @@ def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = 
     """
     with context.engine.apt_daily_lock() if refresh else nullcontext():
         refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
-        plan = planning.observe_and_decide(context, scope, refreshed)
+        plan = planning.observe_and_decide(context, scope, refreshed).plan
         if remember:
             planning.record_plan(context, plan)
             if refresh and prefetch.prefetch_updates(context, plan) and context.record.is_current_plan(plan):

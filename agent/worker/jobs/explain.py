@@ -29,10 +29,11 @@ def explain(context: JobContext, name: str) -> Explanation:
         UsageError: apt knows no package of that name.
         HostError: the machine cannot be observed.
     """
-    facts = observe(context.engine, context.machine, context.record.load_refresh())
-    known = context.engine.find(name)
+    observation = observe(context.engine, context.machine, context.record.load_refresh())
+    known = observation.snapshot.find(name)
     if known is None:
-        similar = context.engine.similar(name)
+        similar = observation.snapshot.similar(name)
         hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
         raise UsageError(f"no package named {name!r} is known to apt on this machine{hint}")
-    return explain_package(context.policy, facts, decide(context, Scope.SECURITY, facts), known)
+    plan = decide(context, Scope.SECURITY, observation)
+    return explain_package(context.policy, observation.facts, plan, known)

@@ -11,10 +11,12 @@ from agent.core.packages import verify
 from agent.core.packages.batches import pack
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Conffiles
+from agent.core.ports import Download
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
 from agent.worker.steps.install import TransactionResult, run_transaction
+from agent.worker.steps.plan import Planned
 from agent.worker.steps.remove import remove_kernels
 from agent.worker.steps.repair import not_repaired, still_unfinished
 
@@ -47,7 +49,8 @@ class UpgradeRun:
         self._may_refresh = refresh
         if refresh:
             self._refreshed = planning.refresh(self._context)
-        plan = self._plan()
+        current = self._plan()
+        plan = current.plan
         planning.record_plan(self._context, plan)
         if plan_id is not None and plan.id != plan_id:
             raise ChangedError(
@@ -55,10 +58,10 @@ class UpgradeRun:
                 "Nothing was done; look at `maestro-agent check` again"
             )
         if plan.repairable:
-            plan = self._repair(plan)
-        plan = self._retire_kernels(plan)
+            current = self._repair(plan)
+        current = self._retire_kernels(current)
         try:
-            self._rounds(plan)
+            self._rounds(current)
         finally:
             self._engine.remove_downloads()
         return self._judged()
@@ -76,34 +79,35 @@ class UpgradeRun:
             )
         return replace(outcome, result=result, message=message)
 
-    def _plan(self) -> Plan:
-        plan = planning.observe_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+    def _plan(self) -> Planned:
+        current = planning.observe_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
         if not self._mending:
-            return plan
-        return replace(plan, install=(*plan.install, *self._reinstallations(plan)))
+            return current
+        install = (*current.plan.install, *self._reinstallations(current))
+        return replace(current, plan=replace(current.plan, install=install))
 
-    def _repair(self, plan: Plan) -> Plan:
+    def _repair(self, plan: Plan) -> Planned:
         self._context.control.progress("finishing what an interrupted dpkg left behind")
         report = self._engine.repair()
         packages = [item.id for item in plan.repair]
         self._unrepaired = {one.package: one for one in not_repaired(packages, self._engine.states(), report)}
         self._mending = True
         after = self._plan()
-        still = {item.id for item in after.repair}
+        still = {item.id for item in after.plan.repair}
         done = tuple(item for item in plan.repair if item.id not in still)
-        merged = plan.journal and not after.journal
+        merged = plan.journal and not after.plan.journal
         self._so_far = replace(self._so_far, repaired=done, journal_merged=merged)
         return after
 
-    def _retire_kernels(self, plan: Plan) -> Plan:
+    def _retire_kernels(self, current: Planned) -> Planned:
         """Remove superseded kernels before anything is downloaded: /boot may need the room."""
         for _ in range(_MAX_REPLANS):
-            if not plan.remove or self._context.control.stop():
+            if not current.plan.remove or self._context.control.stop():
                 break
             try:
-                done = remove_kernels(self._engine, plan.remove, self._context.control.progress)
+                done = remove_kernels(self._engine, current.plan.remove, self._context.control.progress)
             except ChangedError:
-                plan = self._plan()
+                current = self._plan()
                 continue
             self._so_far = replace(
                 self._so_far,
@@ -116,11 +120,12 @@ class UpgradeRun:
                 break
             for failure in done.failed:
                 self._dropped[failure.package] = _failed(failure)
-            plan = self._plan()
-        return plan
+            current = self._plan()
+        return current
 
-    def _reinstallations(self, plan: Plan) -> tuple[Step, ...]:
+    def _reinstallations(self, current: Planned) -> tuple[Step, ...]:
         """Return what has to be installed again as it is; what the plan brings to a new version is mended by that."""
+        plan = current.plan
         planned = {step.id for step in plan.install}
         rest = [
             item
@@ -133,17 +138,17 @@ class UpgradeRun:
         groups = {step.package: step.group for step in plan.install}
         return tuple(
             replace(step, group=groups.get(step.package, first + step.group))
-            for step in self._engine.reinstallations(rest)
+            for step in current.snapshot.reinstallations(rest)
         )
 
-    def _rounds(self, plan: Plan) -> None:
+    def _rounds(self, current: Planned) -> None:
         for number in range(_MAX_REPLANS):
             try:
-                self._install(self._downloaded(plan))
+                self._install(self._downloaded(current))
             except ChangedError:
                 if number == _MAX_REPLANS - 1:
                     raise
-                plan = self._plan()
+                current = self._plan()
             else:
                 return
 
@@ -162,19 +167,20 @@ class UpgradeRun:
             if self._context.control.stop():
                 return
 
-    def _downloaded(self, plan: Plan) -> tuple[Step, ...]:
+    def _downloaded(self, current: Planned) -> tuple[Step, ...]:
         """Download the plan's packages; what cannot be had drops out with all that needs it."""
-        while plan.install and not self._context.control.stop():
+        while current.plan.install and not self._context.control.stop():
+            plan = current.plan
             self._context.control.progress(f"downloading {len(plan.install)} packages")
             try:
-                download = self._engine.fetch(plan.install, plan.scope)
+                download = current.snapshot.download(plan.install, plan.scope)
             except NoSpaceError as error:
-                plan = self._without(plan, error)
+                current = self._without(plan, error)
                 continue
             total = self._so_far.downloaded_bytes + download.downloaded_bytes
             self._so_far = replace(self._so_far, downloaded_bytes=total)
             if not download.failed:
-                asked = self._asked(plan)
+                asked = self._asked(download)
                 if not asked:
                     return plan.install
                 self._dropped |= asked
@@ -184,19 +190,19 @@ class UpgradeRun:
                 self._refreshed = planning.refresh(self._context)
             else:
                 self._drop([step for step in plan.install if step.id in download.failed], download.failed)
-            plan = self._plan()
+            current = self._plan()
         return ()
 
-    def _asked(self, plan: Plan) -> dict[PackageId, Refusal]:
+    def _asked(self, download: Download) -> dict[PackageId, Refusal]:
         """Return packages that would make dpkg ask about a configuration file, where the policy holds them back."""
         if self._context.policy.security.conffiles is Conffiles.KEEP:
             return {}
-        asked = self._engine.conffile_questions(plan.install)
+        asked = download.conffile_prompts()
         return {
             name: Refusal(why=Why.CONFFILE, detail=words) for name, words in asked.items() if name not in self._dropped
         }
 
-    def _without(self, plan: Plan, error: NoSpaceError) -> Plan:
+    def _without(self, plan: Plan, error: NoSpaceError) -> Planned:
         """Plan without the packages that there is no room for; where none but those are left, nothing can be done."""
         dropped = [step for step in plan.install if step.package in error.packages]
         for step in dropped:
@@ -231,7 +237,7 @@ class UpgradeRun:
         # What failed is told as failed; it waits for the next run, so it is not held back.
         for failure in self._so_far.failed:
             self._dropped.pop(failure.package, None)
-        after = planning.observe_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped)
+        after = planning.observe_and_decide(self._context, self._so_far.scope, self._refreshed, self._dropped).plan
         planning.record_plan(self._context, after)
         known = {failure.package for failure in self._so_far.failed}
         failed = (

@@ -1,23 +1,35 @@
-"""The first verb: the machine, seen once, as `Facts`."""
+"""Observes the machine once."""
+
+from dataclasses import dataclass
 
 from agent.core.model.facts import Facts
-from agent.core.ports import Machine, PackageEngine, RefreshResult
+from agent.core.ports import Machine, PackageEngine, PackageSnapshot, RefreshResult
 
 
-def observe(engine: PackageEngine, machine: Machine, refreshed: RefreshResult) -> Facts:
-    """Look at the machine; everything in the facts is of this one moment.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The machine at one moment."""
+
+    facts: Facts
+    snapshot: PackageSnapshot
+    """The packages that the facts are about."""
+
+
+def observe(engine: PackageEngine, machine: Machine, refreshed: RefreshResult) -> Observation:
+    """Observe the machine; all facts are of this moment.
 
     Raises:
-        HostError: the packages cannot be looked at at all.
+        HostError: the packages cannot be observed.
     """
     now = machine.now()
-    packages = engine.observe(now, refreshed)
-    return Facts(
+    snapshot = engine.open(now, refreshed)
+    facts = Facts(
         seen_at=now,
-        lists=packages.lists,
-        updates=packages.updates,
-        repair=packages.repair,
+        lists=snapshot.seen.lists,
+        updates=snapshot.seen.updates,
+        repair=snapshot.seen.repair,
         reboot=machine.reboot(),
-        kernels=packages.kernels,
-        journal=packages.journal,
+        kernels=snapshot.seen.kernels,
+        journal=snapshot.seen.journal,
     )
+    return Observation(facts=facts, snapshot=snapshot)

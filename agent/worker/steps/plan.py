@@ -5,15 +5,24 @@ operator's own hand in between is an ordinary case.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from agent.core.model.facts import Facts, ListsState, Unseen
+from agent.core.model.facts import ListsState, Unseen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Scope
 from agent.core.packages import decide as deciding
-from agent.core.ports import RefreshResult
+from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.host import log
 from agent.worker.context import JobContext
-from agent.worker.steps.observe import observe
+from agent.worker.steps.observe import Observation, observe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan, and the snapshot of the packages that it was made from: its steps are downloaded through that."""
+
+    plan: Plan
+    snapshot: PackageSnapshot
 
 
 def refresh(context: JobContext) -> RefreshResult:
@@ -29,9 +38,9 @@ def refresh(context: JobContext) -> RefreshResult:
     now = context.machine.now()
     attempt = RefreshResult(verified_at=now, errors=errors)
     if errors:
-        # Which of the failed sources carries security updates, only a look at the lists can tell.
-        seen = context.engine.observe(now, attempt).lists
-        if seen.state in {ListsState.STALE, ListsState.NEVER}:
+        # Only the opened lists show which of the failed sources carry security updates.
+        lists = context.engine.open(now, attempt).seen.lists
+        if lists.state in {ListsState.STALE, ListsState.NEVER}:
             attempt = RefreshResult(verified_at=before.verified_at, errors=errors)
     context.record.save_refresh(attempt, now)
     log.event(log.LogEvent.LISTS_REFRESHED, errors=[f"{error.source}: {error.fault.value}" for error in errors])
@@ -40,24 +49,27 @@ def refresh(context: JobContext) -> RefreshResult:
 
 def observe_and_decide(
     context: JobContext, scope: Scope, refreshed: RefreshResult, dropped: Mapping[PackageId, Refusal] | None = None
-) -> Plan:
-    """Look at the machine as it is and plan; `dropped` as in `agent.core.packages.admission.admit`.
+) -> Planned:
+    """Observe the machine and plan; `dropped` as in `agent.core.packages.admission.admit`.
 
     Raises:
-        HostError: the machine cannot be looked at.
+        HostError: the machine cannot be observed.
     """
-    return decide(context, scope, observe(context.engine, context.machine, refreshed), dropped)
+    observation = observe(context.engine, context.machine, refreshed)
+    return Planned(plan=decide(context, scope, observation, dropped), snapshot=observation.snapshot)
 
 
-def decide(context: JobContext, scope: Scope, facts: Facts, dropped: Mapping[PackageId, Refusal] | None = None) -> Plan:
-    """Plan from facts that were just observed, with the engine's resolver."""
-    engine = context.engine
+def decide(
+    context: JobContext, scope: Scope, observation: Observation, dropped: Mapping[PackageId, Refusal] | None = None
+) -> Plan:
+    """Plan from an observation, with the resolver of its snapshot."""
+    snapshot = observation.snapshot
     return deciding.decide(
         context.policy,
-        facts,
+        observation.facts,
         scope,
         dropped or {},
-        lambda admitted, veto: engine.resolve(admitted, scope, veto),
+        lambda admitted, veto: snapshot.resolve(admitted, scope, veto),
     )
 
 
