@@ -17,7 +17,7 @@ from werkzeug.routing import Map
 
 from endpoint import log
 from endpoint.config import Config
-from endpoint.core.deduplicate import Deduplicated, MessageStatus
+from endpoint.core.deduplicate import Deduplicated, MessageResult, MessageStatus
 from endpoint.core.fleet import fleet_document
 from endpoint.core.json_body import MAX_COMPRESSED_BYTES, inflate, parse_json
 from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbeat_address, read_message
@@ -199,10 +199,18 @@ def _told(fault: str | None, schema: str) -> None:
 def _receipt(sifted: Deduplicated) -> dict[str, Any]:
     return {
         "schema": "maestro.receipt/1",
-        "results": [
-            {"key": result.key, "status": result.status.value, "detail": result.detail} for result in sifted.results
-        ],
+        "results": [_result(result) for result in sifted.results],
         "resend_state": sifted.resend_state,
+    }
+
+
+def _result(result: MessageResult) -> dict[str, Any]:
+    return {
+        "key": result.key,
+        "status": result.status.value,
+        "code": result.code.value if result.code is not None else None,
+        **({"sequence": result.sequence} if result.sequence is not None else {}),
+        "detail": result.detail,
     }
 
 

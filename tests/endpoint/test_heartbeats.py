@@ -42,7 +42,7 @@ def test_one_that_was_overtaken_is_told_by_which(client: LocalClient) -> None:
     answer = beat(client, box, 69)
 
     assert answer.statuses == ["accepted"]
-    assert answer.json["results"][0]["detail"] == "overtaken by sequence 70"
+    assert (answer.json["results"][0]["code"], answer.json["results"][0]["sequence"]) == ("superseded", 70)
     assert answer.json["resend_state"] is False
 
 
@@ -88,10 +88,12 @@ def test_the_same_sequence_with_other_content_is_refused(client: LocalClient) ->
 
     answer = beat(client, box, 2, OTHER)
 
-    assert of_a_state.json["results"][0]["detail"] == "sequence reused"
+    assert (of_a_state.statuses, of_a_state.codes) == (["refused"], ["sequence-reused"])
     assert answer.json == {
         "schema": "maestro.receipt/1",
-        "results": [{"key": "h-00000000000000000002", "status": "refused", "detail": "key reused"}],
+        "results": [
+            {"key": "h-00000000000000000002", "status": "refused", "code": "key-reused", "detail": "key reused"}
+        ],
         "resend_state": False,
     }
 

@@ -28,6 +28,7 @@ def test_a_batch_of_every_kind_is_accepted_in_order(client: LocalClient) -> None
     answer = client.post(box.batch(box.event("outcome", outcome()), box.event(), box.state(), box.heartbeat()))
 
     assert answer.statuses == ["accepted"] * 4
+    assert answer.codes == [None] * 4
     assert answer.json["resend_state"] is False
     assert answer.headers["Content-Type"] == "application/json"
 
@@ -66,7 +67,9 @@ def test_a_key_with_other_content_is_refused(client: LocalClient, sort: str) -> 
     )
     answer = client.post(box.batch({**message, **changed}))
 
-    assert answer.json["results"] == [{"key": message["key"], "status": "refused", "detail": "key reused"}]
+    assert answer.json["results"] == [
+        {"key": message["key"], "status": "refused", "code": "key-reused", "detail": "key reused"}
+    ]
 
 
 @pytest.mark.parametrize("sort", ["event", "state"])
@@ -78,7 +81,8 @@ def test_a_sequence_with_another_key_is_refused(client: LocalClient, sort: str) 
     answer = client.post(box.batch({**message, "key": str(uuid.uuid4())}))
 
     assert answer.statuses == ["refused"]
-    assert answer.json["results"][0]["detail"] == "sequence reused"
+    assert answer.codes == ["sequence-reused"]
+    assert answer.json["results"][0]["detail"] == "sequence reused"  # which agents before 0.1.0 read
 
 
 def test_the_same_key_of_another_host_or_outbox_is_another_message(client: LocalClient) -> None:
@@ -140,6 +144,7 @@ def test_a_bad_body_is_refused_alone_and_its_sequence_is_accounted_for(
     again = client.post(box.batch(bad, good))
 
     assert answer.statuses == ["refused", "accepted", "refused"]
+    assert answer.codes == ["invalid", None, "invalid"]
     details = [result["detail"] for result in answer.json["results"]]
     assert details[0].startswith("/document/: 'generated_at' is a required property")
     assert details[2] == "/kernel/running: 6 is not of type 'string', 'null'"
@@ -155,7 +160,13 @@ def test_only_the_latest_state_counts(endpoint: LocalEndpoint, client: LocalClie
 
     answer = client.post(box.batch(older))
 
-    assert answer.json["results"][0] == {"key": older["key"], "status": "accepted", "detail": "overtaken by sequence 2"}
+    assert answer.json["results"][0] == {
+        "key": older["key"],
+        "status": "accepted",
+        "code": "superseded",
+        "sequence": 2,
+        "detail": "overtaken by sequence 2",
+    }
     assert host_row(endpoint, box.host)["health"] == "healthy"
 
 

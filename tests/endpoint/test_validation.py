@@ -17,6 +17,21 @@ from tests.support.messages import GOLDEN, Outbox, Raw, outcome, report
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 NAMES = sorted(path.stem for path in DIRECTORY.glob("*.json"))
 REPORT = report(Outbox().host, Outbox().instance)
+RECEIPT = {
+    "schema": "maestro.receipt/1",
+    "results": [
+        {"key": "k" * 16, "status": "accepted", "code": None, "detail": None},
+        {
+            "key": "k" * 16,
+            "status": "accepted",
+            "code": "superseded",
+            "sequence": 7,
+            "detail": "overtaken by sequence 7",
+        },
+        {"key": "k" * 16, "status": "refused", "code": "invalid", "detail": "/: not an object"},
+    ],
+    "resend_state": False,
+}
 SPOILS: tuple[Any, ...] = (None, 0, -1, 1.0, 1.5, True, "", "x", "2026-11-23T08:10:00Z", [], {}, [None], "A" * 70_000)
 
 
@@ -70,6 +85,7 @@ def test_examples_are_as_their_schemas_say() -> None:
     event, state, heartbeat = (message["body"] for message in batch["messages"])
 
     assert faults("maestro.batch-1", batch) == []
+    assert faults("maestro.receipt-1", RECEIPT) == []
     assert faults("maestro.event-1", event) == []
     assert faults("maestro.report-1", state) == []
     assert faults("maestro.heartbeat-1", heartbeat) == []

@@ -57,6 +57,12 @@ class Answer:
         assert self.status == 200, (self.status, self.body)
         return [result["status"] for result in self.json["results"]]
 
+    @property
+    def codes(self) -> list[str | None]:
+        """Return the reason for each message's status."""
+        assert self.status == 200, (self.status, self.body)
+        return [result["code"] for result in self.json["results"]]
+
 
 @dataclass(slots=True, kw_only=True)
 class EndpointServer:
