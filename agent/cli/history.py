@@ -1,4 +1,4 @@
-"""`maestro-agent history`: past runs, newest first, or one of them whole."""
+"""`maestro-agent history`: past runs, newest first, or one of them completely."""
 
 import argparse
 import os
@@ -16,13 +16,13 @@ EXAMPLE = "example: maestro-agent history 20261123T051000Z"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `history` takes."""
-    parser.add_argument("id", nargs="?", metavar="ID", help="a run, as the list names it")
+    """Add the arguments of `history`."""
+    parser.add_argument("id", nargs="?", metavar="ID", help="id of a run, as the list shows it")
     parser.add_argument("--json", action="store_true", help="print maestro.history/1, or maestro.outcome/1 for one run")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the history; exit 2 where there is no such run."""
+    """Show the history; exit 2 if there is no such run."""
     store = Store(arguments.state_dir)
     if arguments.id is not None:
         return _show_one(store, arguments.id, as_json=arguments.json)
@@ -44,14 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print_lines(lines or ["No run is on record yet."])
+        print_lines(lines or ["No run on record yet."])
     return ExitCode.OK
 
 
 def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
     found: JsonReader | None = store.read_run(run_id, OUTCOME_SCHEMA) if run_id in store.run_ids() else None
     if found is None:
-        raise UsageError(f"no run {run_id!r} is on record; `maestro-agent history` lists them")
+        raise UsageError(f"no run {run_id!r} on record; `maestro-agent history` lists them")
     if as_json:
         print_json(found.raw)
     else:

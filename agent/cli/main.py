@@ -1,6 +1,6 @@
-"""The command line: picks the verb, and turns every error into a message and an exit code.
+"""The command line: runs one command, and turns every error into a message and an exit code.
 
-Only the verb that was asked for is imported, so that `status` never pays for libapt.
+Only the module of that command is imported, so that `status` never loads libapt.
 """
 
 import argparse
@@ -18,31 +18,31 @@ from agent.state.store import DEFAULT_DIRECTORY
 from agent.version import VERSION
 
 _COMMANDS = {
-    "status": "the last recorded look, plan and outcome; needs no root, no network, no daemon",
-    "check": "refresh the lists, look, decide, record, and print the plan; changes nothing else",
-    "upgrade": "carry out the plan: security updates only, unless --all",
-    "explain": "every gate of a package, or of a reboot: its verdict and what would open it",
-    "history": "past runs: what, when, from which version to which, and why not",
-    "report": "the document as it would go out, or tell all that are configured to be told",
-    "run": "the daemon: looks and upgrades when it is time; systemd starts it (maestro-agent.service)",
-    "config": "validate the configuration, or show what holds and where it came from",
+    "status": "show the last recorded check, plan and run; needs no root, no network and no daemon",
+    "check": "refresh the package lists, make a plan, record and print it; changes nothing else",
+    "upgrade": "install the updates of the plan: security updates only, unless --all",
+    "explain": "show every gate of a package, or of a reboot: its verdict and what would open it",
+    "history": "list past runs, or show one: packages, versions, failures",
+    "report": "show the report document, or send it to all configured exporters",
+    "run": "the daemon: checks, upgrades and reports on schedule; systemd starts it (maestro-agent.service)",
+    "config": "validate the configuration, or show the effective values and where each is set",
 }
 _HIDDEN_COMMANDS = {
-    "export-endpoint": "tell the centre, and nobody else",
-    "export-prometheus": "write the file for Prometheus",
-    "export-otlp": "tell the OpenTelemetry collector",
+    "export-endpoint": "run the endpoint exporter",
+    "export-prometheus": "run the prometheus exporter",
+    "export-otlp": "run the otlp exporter",
 }
-"""Verbs that the agent itself runs, each a process of its own; no help lists them."""
+"""Commands that only the agent runs, each in its own process; `--help` does not list them."""
 _OPTIONS_WITH_VALUE = {"--config", "--state-dir"}
 _EPILOG = """\
 exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs root, 5 busy,
-10 attention (updates wait or are held back), 78 configuration error
+10 attention (updates are pending or held back), 78 configuration error
 
 example: maestro-agent check && maestro-agent upgrade"""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """The usual formatter, but for its import of shutil each time an option is added, only to measure the terminal."""
+    """The default formatter without its import of shutil, which it needs only to measure the terminal."""
 
     def __init__(self, prog: str) -> None:
         try:
@@ -73,9 +73,9 @@ def main(argv: Sequence[str]) -> int:
         return ExitCode.OK
     except OSError as error:
         _silence_stdout()
-        print_error(f"cannot go on: {error}")
+        print_error(f"failed: {error}")
         return ExitCode.FAILED
-    except Exception as error:  # noqa: BLE001 - the one boundary: a bug is told and recorded, never swallowed
+    except Exception as error:  # noqa: BLE001 - the one boundary: a bug is printed and logged, never swallowed
         syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
         syslog.syslog(syslog.LOG_ERR, f"internal error: {error!r}")
         print(f"maestro-agent: internal error, please report it with the traceback below: {error}", file=sys.stderr)
@@ -101,7 +101,7 @@ def _silence_stdout() -> None:
 
 
 def _verb(argv: Sequence[str]) -> str | None:
-    """Return the command that is asked for: the first word that is neither an option nor an option's value."""
+    """Return the command: the first argument that is neither an option nor an option's value."""
     words = iter(argv)
     for word in words:
         if word in _OPTIONS_WITH_VALUE:
@@ -114,7 +114,7 @@ def _verb(argv: Sequence[str]) -> str | None:
 def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="maestro-agent",
-        description="Keeps a server patched with security updates, and says why where it is not.",
+        description="Keeps a server patched with security updates, and shows what is not installed and why.",
         epilog=_EPILOG,
         formatter_class=_Help,
         allow_abbrev=False,
@@ -140,8 +140,13 @@ def _parser(verb: str | None, module: ModuleType | None) -> argparse.ArgumentPar
 
 
 def _add_globals(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
-    """Add what every command takes, before or behind its name."""
+    """Add the options of every command, accepted before or after its name."""
     config = argparse.SUPPRESS if suppress else None
     state = argparse.SUPPRESS if suppress else DEFAULT_DIRECTORY
-    parser.add_argument("--config", metavar="FILE", default=config, help="configuration file to read instead")
-    parser.add_argument("--state-dir", metavar="DIR", default=state, help="where the record is kept")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=config,
+        help="configuration file to read instead of /etc/maestro-agent/config.toml",
+    )
+    parser.add_argument("--state-dir", metavar="DIR", default=state, help="directory of the record")

@@ -1,4 +1,4 @@
-"""How commands speak: documents on standard output, progress and messages on standard error."""
+"""Output of all commands: documents on standard output, progress and messages on standard error."""
 
 import json
 import os
@@ -9,7 +9,7 @@ _CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160), *range(55296, 57344
 
 
 def strip_control_chars(text: str) -> str:
-    """Replace what could drive a terminal: names and messages come from repositories, scripts and files."""
+    """Replace terminal control characters: names and messages come from repositories, scripts and files."""
     return text.translate(_CONTROL)
 
 
@@ -25,20 +25,20 @@ def print_json(document: Mapping[str, object]) -> None:
 
 
 def print_lines(lines: list[str]) -> None:
-    """Print lines for a person; where the terminal has colour, the words that matter stand out."""
+    """Print lines for a person; important words are coloured if the terminal supports it."""
     for line in map(strip_control_chars, lines):
         print(_coloured(line) if _has_colour() else line)
 
 
 class ProgressLine:
-    """One line on a terminal that is rewritten as work goes on; silent where nobody watches."""
+    """A progress line that is rewritten in place; silent if standard error is not a terminal."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._shown = False
 
     def tell(self, message: str) -> None:
-        """Show what is being done now; an empty message is a sign of life, and nothing to show."""
+        """Show the current step; an empty message is only a keep-alive."""
         if self._live and message:
             width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
             sys.stderr.write(f"\r\033[K{strip_control_chars(message)[:width]}")
@@ -46,7 +46,7 @@ class ProgressLine:
             self._shown = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self._shown:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""`maestro-agent status`: answers at once from the record, whatever else is on fire. Imports nothing heavy."""
+"""`maestro-agent status`: shows the record, even if everything else fails. Imports nothing heavy."""
 
 import argparse
 
@@ -13,12 +13,12 @@ EXAMPLE = "example: maestro-agent status --json | jq .reasons"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `status` takes."""
+    """Add the options of `status`."""
     parser.add_argument("--json", action="store_true", help="print maestro.status/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the record as it stands now; exit 0 healthy, 10 attention, 3 unknown or stale."""
+    """Print the status; exit 0 healthy, 10 attention, 3 unknown or stale."""
     now = utc_now().replace(microsecond=0)
     status = build_status(collect_status(Store(arguments.state_dir)), now)
     if arguments.json:

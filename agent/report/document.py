@@ -1,4 +1,4 @@
-"""`maestro.report/1`: the state of this host as it goes out. Pure: made of the status, and of facts as values."""
+"""`maestro.report/1`: the state of this host as exporters send it. Pure: made from the status and from host facts."""
 
 import hashlib
 import json
@@ -11,8 +11,8 @@ from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
 NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
-"""Stands for the outbox where there is none: nothing is sent then."""
-_MOMENTS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
+"""Placeholder for the stream's instance if there is no outbox; such a report is never sent."""
+_TIMESTAMPS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 
 def report_document(
@@ -24,10 +24,10 @@ def report_document(
     outbox: OutboxStats | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Document:
-    """Return `maestro.report/1` of `maestro.status/1` and what else is known; its hash is that of what it says.
+    """Return `maestro.report/1`, made from `maestro.status/1`; its hash covers the content without timestamps.
 
     Raises:
-        RecordError: the status has not its shape.
+        RecordError: the status is malformed.
     """
     found = JsonReader(status, "status")
     plan, daemon = found.optional_child("plan"), found.optional_child("daemon")
@@ -106,29 +106,29 @@ def _last_outcome(run: JsonReader | None) -> Document | None:
     }
 
 
-def outbox_section(depth: OutboxStats) -> Document:
-    """Return how an outbox stands, as documents have it."""
+def outbox_section(stats: OutboxStats) -> Document:
+    """Return the `outbox` of a report."""
     return {
-        "depth": depth.events,
-        "bytes": depth.size,
-        "oldest_at": depth.oldest_at,
-        "dropped": depth.dropped,
-        "refused": depth.refused,
-        "last_sequence": depth.last_sequence,
+        "depth": stats.events,
+        "bytes": stats.size,
+        "oldest_at": stats.oldest_at,
+        "dropped": stats.dropped,
+        "refused": stats.refused,
+        "last_sequence": stats.last_sequence,
     }
 
 
 def _hash(document: Mapping[str, object]) -> str:
-    """Return a name for all that the report says but for the moments at which it was seen (docs/endpoint)."""
-    said: Document = {name: part for name, part in document.items() if name != "generated_at"}
+    """Return the hash of the content without the timestamps of its observation (docs/endpoint)."""
+    content: Document = {name: part for name, part in document.items() if name != "generated_at"}
     for name, left_out in (("agent", ("state",)), ("updates", ("seen_at",))):
-        said[name] = _without(said[name], left_out)
-    jobs, outbox = said["jobs"], said["outbox"]
+        content[name] = _without(content[name], left_out)
+    jobs, outbox = content["jobs"], content["outbox"]
     if isinstance(jobs, Mapping):
-        said["jobs"] = {name: _without(entry, _MOMENTS) for name, entry in jobs.items()}
+        content["jobs"] = {name: _without(entry, _TIMESTAMPS) for name, entry in jobs.items()}
     if isinstance(outbox, Mapping):
-        said["outbox"] = {name: outbox[name] for name in ("dropped", "refused")}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+        content["outbox"] = {name: outbox[name] for name in ("dropped", "refused")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from agent.report.metric_values import value_at
 
 
-def event_sentence(word: str, document: object) -> str:
-    """Return an event as one line; the name of an unknown kind."""
-    say = _SENTENCES.get(word)
-    said = say(document) if say else ""
-    return said or word.replace("-", " ")
+def event_sentence(kind: str, document: object) -> str:
+    """Return an event as one line; for an unknown kind, its name."""
+    render = _SENTENCES.get(kind)
+    return (render(document) if render else "") or kind.replace("-", " ")
 
 
 def _field(document: object, name: str) -> str:

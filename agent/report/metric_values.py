@@ -1,7 +1,6 @@
-"""How numbers are read from a report: each way as a function of the document. Pure.
+"""Extractors of metric values from a report. Pure.
 
-Nothing is believed of the document but that it is JSON: what is not there, or is something else, is unknown, and what
-is unknown gives no point.
+The document is only known to be JSON: a missing or malformed value is unknown, and an unknown value yields no point.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,26 +22,26 @@ _MOST = 1 << 63
 
 
 def value_at(document: object, *path: str) -> object:
-    """Return what lies at a path; None where anything on the way is not there or unknown."""
+    """Return the value at a path; None if any part of the path is missing or null."""
     for name in path:
         document = document.get(name) if isinstance(document, dict) else None
     return document
 
 
 def printable(text: str) -> str:
-    """Make any text one line of valid Unicode of bounded length."""
+    """Return a text as one line of valid Unicode of bounded length."""
     clean = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(sign if sign.isprintable() else " " for sign in clean)[:_LONGEST_LABEL]
 
 
 def items(document: object, *path: str) -> list[Document] | None:
-    """Return the objects of a list at a path; None where it is unknown."""
+    """Return the objects of a list at a path; None if unknown."""
     found = value_at(document, *path)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else None
 
 
 def seconds(text: object) -> Number | None:
-    """Return a document's moment as Unix time; None where it is unknown."""
+    """Return a document's time as Unix time; None if unknown."""
     if not isinstance(text, str):
         return None
     try:
@@ -79,12 +78,12 @@ def _as_flag(value: object) -> int | None:
 
 
 def timestamp(*path: str) -> Extractor:
-    """Return the moment at a path as Unix time."""
+    """Return the time at a path as Unix time."""
     return lambda report: _single(seconds(value_at(report, *path)))
 
 
 def length(*path: str) -> Extractor:
-    """Return how long the list at a path is."""
+    """Return the length of the list at a path."""
 
     def points(report: Document) -> Points:
         found = value_at(report, *path)
@@ -94,7 +93,7 @@ def length(*path: str) -> Extractor:
 
 
 def states(label: str, words: tuple[str, ...], *path: str) -> Extractor:
-    """Return one point for each word: 1 for the one that holds."""
+    """Return one point per value: 1 for the current one, 0 for the others."""
 
     def points(report: Document) -> Points:
         held = value_at(report, *path)
@@ -108,7 +107,7 @@ def states(label: str, words: tuple[str, ...], *path: str) -> Extractor:
 
 
 def info(**paths: tuple[str, ...]) -> Extractor:
-    """Return a 1 with what is known of some facts as labels."""
+    """Return a 1 with the known facts as labels."""
 
     def points(report: Document) -> Points:
         found = ((label, value_at(report, *path)) for label, path in paths.items())
@@ -119,7 +118,7 @@ def info(**paths: tuple[str, ...]) -> Extractor:
 
 
 def by_job(value: Callable[[object], Number | None], field: str) -> Extractor:
-    """Return one point for each job of which a field is known."""
+    """Return one point for each job whose field is known."""
 
     def points(report: Document) -> Iterator[tuple[Labels, Number]]:
         for job in _JOBS:
@@ -131,7 +130,7 @@ def by_job(value: Callable[[object], Number | None], field: str) -> Extractor:
 
 
 def pending(report: Document) -> Iterator[tuple[Labels, Number]]:
-    """Return the updates that wait, security updates and others apart."""
+    """Return the number of pending updates by class: security, other."""
     for word, field in (("security", "security_pending"), ("other", "other")):
         found = as_number(value_at(report, "updates", field))
         if found is not None:
@@ -139,7 +138,7 @@ def pending(report: Document) -> Iterator[tuple[Labels, Number]]:
 
 
 def held_reasons(report: Document) -> Points:
-    """Return how many updates each reason holds back, the ones that hold back none included."""
+    """Return the number of held updates by reason; 0 for the other reasons."""
     held = items(report, "updates", "held_items")
     if held is None:
         return ()
@@ -150,11 +149,11 @@ def held_reasons(report: Document) -> Points:
 
 
 def known_cves(report: Document) -> Points:
-    """Return how many CVEs the updates are known to fix; nothing where no changelog was read."""
+    """Return the number of CVEs that updates are known to fix; nothing if no changelog was read."""
     install, held = items(report, "updates", "items"), items(report, "updates", "held_items")
     if install is None or held is None:
         return ()
     read = [one["cves"] for one in (*install, *held) if isinstance(one.get("cves"), list)]
     if (install or held) and not read:
-        return ()  # nothing was read, so none is known, which is not the same as that there are none
+        return ()  # no changelog was read: the number is unknown, not 0
     return _single(len({str(cve) for cves in read if isinstance(cves, list) for cve in cves}))

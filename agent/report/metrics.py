@@ -1,9 +1,8 @@
-"""What of a report is a number, and under which name it goes to whoever watches numbers. Pure: document to values.
+"""Metrics of a report: names, help texts and values. Pure.
 
-One table for the text of Prometheus (`agent.report.prometheus.exposition`) and for OpenTelemetry
-(`agent.report.otlp.encode`), so that a number has one name and one meaning; docs/metrics.md says both, and a test
-compares them. What is unknown is left out: a 0 would say that all is well. Labels come from lists that this program or
-the machine's set-up bounds, never from names of packages or of CVEs.
+One table for Prometheus (`agent.report.prometheus.exposition`) and OpenTelemetry (`agent.report.otlp.encode`), so that
+a metric has one name and one meaning; a test compares it with docs/metrics.md. Unknown values are left out: a 0 would
+mean that all is well. Label values come from bounded lists, never from package names or CVE ids.
 """
 
 from dataclasses import dataclass
@@ -35,38 +34,38 @@ _SUFFIX = {"s": "_seconds", "By": "_bytes"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricFamily:
-    """One number with its name, or several that differ in a label."""
+    """A metric with its name, and one point per label set."""
 
     name: str
-    """In OpenTelemetry's manner, with dots."""
+    """In OpenTelemetry's notation, with dots."""
     help: str
-    """One sentence without its full stop."""
+    """One sentence without a full stop."""
     points: Extractor
     unit: str = ""
-    """In UCUM's spelling: "s" (a Unix time or a duration), "By", or a word in braces, which is none."""
+    """A UCUM unit: "s" (a Unix time or a duration), "By", or an annotation in braces, which is dimensionless."""
     counter: bool = False
-    """Whether it only rises."""
+    """Whether it is monotonic."""
     info: bool = False
-    """Whether it is always 1 and its labels are what it says; of OpenTelemetry's resources that is a part already."""
+    """Whether it is always 1 and carries labels only; OpenTelemetry has these as resource attributes."""
 
     @property
     def prometheus_name(self) -> str:
-        """The name as OpenTelemetry's own translation to Prometheus makes it."""
+        """The name that OpenTelemetry's translation to Prometheus gives it."""
         return self.name.replace(".", "_") + _SUFFIX.get(self.unit, "") + ("_total" if self.counter else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A family and what is known of it: at least one point."""
+    """A family with at least one point."""
 
     family: MetricFamily
     points: tuple[tuple[Labels, Number], ...]
 
 
 def collect_metrics(report: Document) -> tuple[Metric, ...]:
-    """Return all that is known, in the table's order."""
+    """Return all metrics whose values are known, in the table's order."""
     found = (Metric(family=family, points=tuple(family.points(report))) for family in METRIC_FAMILIES)
-    return tuple(figure for figure in found if figure.points)
+    return tuple(metric for metric in found if metric.points)
 
 
 METRIC_FAMILIES: tuple[MetricFamily, ...] = (
@@ -287,4 +286,4 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         points=number("outbox", "refused"),
     ),
 )
-"""Everything that is told as a number."""
+"""All metrics, in the order of docs/metrics.md."""

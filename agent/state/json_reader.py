@@ -1,6 +1,6 @@
-"""Reads JSON documents that came from outside (a record, a request): every wrong shape is a clear error.
+"""Reads JSON from outside (the record, requests): a malformed value is a RecordError that names its place.
 
-Kept free of heavy imports, for `status` reads its record through here.
+Unless noted, a reader raises RecordError if the field is missing or has another type. Light: `status` imports it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,11 @@ from agent.errors import RecordError
 from agent.state.timestamps import parse_utc
 
 _LARGEST = 1e15
-"""Beyond what any number in a document can be, and what floats hold exactly; NaN and infinity are beyond it, too."""
+"""Upper bound of every number: no document needs more, floats hold it exactly, and it excludes NaN and infinity."""
 
 
 class JsonReader:
-    """A JSON object under inspection; `place` says where it lies, for messages."""
+    """A JSON object; `place` is its position for error messages."""
 
     def __init__(self, value: object, place: str) -> None:
         if not isinstance(value, Mapping):
@@ -24,68 +24,68 @@ class JsonReader:
 
     @property
     def raw(self) -> Mapping[str, object]:
-        """The object itself, to be passed on as it is."""
+        """The object, unchanged."""
         return self._value
 
     def text(self, key: str) -> str:
-        """Return a string; raises RecordError where there is none."""
+        """Return a string."""
         value = self._value.get(key)
         if not isinstance(value, str):
             raise self._wrong(key, "a string", value)
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """Return a string, or None for null and absent."""
+        """Return a string; None for null and absent."""
         return None if self._value.get(key) is None else self.text(key)
 
     def time(self, key: str) -> datetime:
-        """Return a time; raises RecordError where there is none."""
+        """Return a time in UTC."""
         try:
             return parse_utc(self.text(key))
         except ValueError as error:
             raise self._wrong(key, "a time in UTC", self._value.get(key)) from error
 
     def optional_time(self, key: str) -> "datetime | None":
-        """Return a time, or None for null and absent."""
+        """Return a time in UTC; None for null and absent."""
         return None if self._value.get(key) is None else self.time(key)
 
     def number(self, key: str) -> float:
-        """Return a number; raises RecordError where there is none (true and false are none)."""
+        """Return a number; true and false are not numbers."""
         value = self._value.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
             raise self._wrong(key, "a number", value)
         return value
 
     def boolean(self, key: str) -> bool:
-        """Return true or false; raises RecordError for anything else."""
+        """Return true or false."""
         value = self._value.get(key)
         if not isinstance(value, bool):
             raise self._wrong(key, "true or false", value)
         return value
 
     def optional_boolean(self, key: str) -> bool | None:
-        """Return true or false, or None for null and absent."""
+        """Return true or false; None for null and absent."""
         return None if self._value.get(key) is None else self.boolean(key)
 
     def child(self, key: str) -> "JsonReader":
-        """Return an object; raises RecordError where there is none."""
+        """Return an object."""
         return JsonReader(self._value.get(key), f"{self._place}: {key}")
 
     def optional_child(self, key: str) -> "JsonReader | None":
-        """Return an object, or None for null and absent."""
+        """Return an object; None for null and absent."""
         return None if self._value.get(key) is None else self.child(key)
 
     def children(self, key: str) -> "Iterator[JsonReader]":
-        """Walk a list of objects; raises RecordError where there is no list."""
+        """Iterate over a list of objects."""
         for place, value in enumerate(self._list(key)):
             yield JsonReader(value, f"{self._place}: {key}[{place}]")
 
     def optional_children(self, key: str) -> "Iterator[JsonReader]":
-        """Walk a list of objects; nothing for null and absent, as in a record of an earlier version."""
+        """Iterate over a list of objects; nothing for null and absent, as in documents of earlier versions."""
         return iter(()) if self._value.get(key) is None else self.children(key)
 
     def texts(self, key: str) -> list[str]:
-        """Return a list of strings; raises RecordError for anything else."""
+        """Return a list of strings."""
         values = self._list(key)
         found = [value for value in values if isinstance(value, str)]
         if len(found) != len(values):
@@ -93,11 +93,11 @@ class JsonReader:
         return found
 
     def optional_texts(self, key: str) -> list[str] | None:
-        """Return a list of strings, or None for null and absent."""
+        """Return a list of strings; None for null and absent."""
         return None if self._value.get(key) is None else self.texts(key)
 
     def count(self, key: str) -> int:
-        """Return how long a list is."""
+        """Return the length of a list."""
         return len(self._list(key))
 
     def _list(self, key: str) -> list[object]:

@@ -9,28 +9,28 @@ def utc_now() -> datetime:
 
 
 def format_utc(when: datetime) -> str:
-    """Write a time as RFC 3339 in UTC, to the second."""
+    """Return a time as RFC 3339 in UTC, to the second."""
     return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def minus_clamped(when: datetime, by: timedelta) -> datetime:
-    """Return the moment so much before another; no earlier than there are dates."""
+    """Subtract, but not beyond the earliest datetime."""
     return when - min(by, when - datetime.min.replace(tzinfo=timezone.utc))
 
 
 def parse_utc(text: str) -> datetime:
-    """Parse what `moment` wrote.
+    """Parse the output of `format_utc`.
 
     Raises:
-        ValueError: it is no such time.
+        ValueError: the text is not such a time.
     """
     if not text.endswith("Z"):
-        raise ValueError(f"{text!r} is no time in UTC")
+        raise ValueError(f"{text!r} is not a time in UTC")
     return datetime.fromisoformat(f"{text[:-1]}+00:00")  # Python 3.10 does not know the Z
 
 
 def parse_utc_or_none(value: object) -> datetime | None:
-    """Return what `moment` wrote; None where that is something else."""
+    """Parse the output of `format_utc`; None for any other value."""
     try:
         return parse_utc(value) if isinstance(value, str) else None
     except ValueError:
@@ -38,10 +38,10 @@ def parse_utc_or_none(value: object) -> datetime | None:
 
 
 def format_age(when: datetime, now: datetime) -> str:
-    """Say how long ago something was, in the one unit that matters: "4 minutes ago"."""
+    """Return an age in its largest unit: "4 minutes ago"."""
     seconds = int((now - when).total_seconds())
     if seconds < 0:
-        return "in the future (is the clock right?)"
+        return "in the future (check the clock)"
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
             count = seconds // size
@@ -50,5 +50,5 @@ def format_age(when: datetime, now: datetime) -> str:
 
 
 def format_human(when: datetime) -> str:
-    """Write a time for a person: "2026-11-23 05:10 UTC"."""
+    """Return a time for people: "2026-11-23 05:10 UTC"."""
     return when.strftime("%Y-%m-%d %H:%M UTC")

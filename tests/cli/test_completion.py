@@ -1,4 +1,4 @@
-"""The completion for bash offers what the commands take, no less and no more."""
+"""Bash completion offers exactly the commands and options that exist."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""`history`: past runs, newest first, or one of them whole."""
+"""`history`: past runs, newest first, or one of them completely."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ OLD, NEW = "20261122T051000Z", "20261123T051000Z"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return a record of two runs."""
+    """Return a store with two runs."""
     made = Store(str(tmp_path))
     for run_id, result in ((OLD, Result.FAILED), (NEW, Result.UPDATED)):
         run = given.outcome(id=run_id, result=result, finished_at=given.NOW, upgraded=(given.step(),))
@@ -25,13 +25,13 @@ def store(tmp_path: Path) -> Store:
 
 
 def history(store: Store, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run the command; return exit code, output and messages."""
+    """Run the command; return exit code, standard output and standard error."""
     code = main(["history", "--state-dir", store.directory, *arguments])
     said = capsys.readouterr()
     return code, said.out, said.err
 
 
-def test_runs_are_a_line_each_the_newest_first(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_run_is_one_line_newest_first(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = history(store, capsys)
 
     assert (code, err) == (0, "")
@@ -49,7 +49,7 @@ def test_runs_are_one_document(store: Store, capsys: pytest.CaptureFixture[str])
     assert [run["id"] for run in document["runs"]] == [NEW, OLD]
 
 
-def test_one_run_is_shown_whole(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_run_is_shown_completely(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = history(store, capsys, OLD)
 
     assert code == 0
@@ -65,9 +65,7 @@ def test_one_run_is_the_document_that_upgrade_printed(store: Store, capsys: pyte
     assert (code, document["schema"], document["id"]) == (0, "maestro.outcome/1", OLD)
 
 
-def test_the_output_of_the_package_manager_is_named_where_there_is_any(
-    store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_log_of_the_package_manager_is_named_if_it_exists(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     Path(store.log_path(OLD)).write_text("Setting up a (2) ...\n")
 
     _, out, _ = history(store, capsys, OLD)
@@ -76,25 +74,23 @@ def test_the_output_of_the_package_manager_is_named_where_there_is_any(
 
 
 @pytest.mark.parametrize("run_id", ["20260101T000000Z", "../state", "", "current"])
-def test_a_run_that_is_not_on_record_is_a_usage_error(
-    store: Store, capsys: pytest.CaptureFixture[str], run_id: str
-) -> None:
+def test_an_unknown_run_is_a_usage_error(store: Store, capsys: pytest.CaptureFixture[str], run_id: str) -> None:
     store.write("state", {"schema": "maestro.outcome/1"})
 
     code, out, err = history(store, capsys, run_id)
 
     assert (code, out) == (2, "")
-    assert err == f"maestro-agent: no run {run_id!r} is on record; `maestro-agent history` lists them\n"
+    assert err == f"maestro-agent: no run {run_id!r} on record; `maestro-agent history` lists them\n"
 
 
-def test_without_any_run_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_history_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = Store(str(tmp_path))
 
-    assert history(empty, capsys) == (0, "No run is on record yet.\n", "")
+    assert history(empty, capsys) == (0, "No run on record yet.\n", "")
     assert json.loads(history(empty, capsys, "--json")[1])["runs"] == []
 
 
-def test_a_damaged_run_is_told_and_the_others_shown(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_run_is_an_error_and_the_others_are_shown(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     Path(store.path(f"history/{NEW}")).write_text("{")
 
     code, out, err = history(store, capsys)
@@ -103,9 +99,7 @@ def test_a_damaged_run_is_told_and_the_others_shown(store: Store, capsys: pytest
     assert f"{NEW}.json: is damaged" in err
 
 
-def test_a_run_of_the_wrong_shape_is_told_and_the_others_shown(
-    store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_malformed_run_is_an_error_and_the_others_are_shown(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     store.write_run(NEW, {"schema": "maestro.outcome/1", "id": NEW})
 
     code, out, err = history(store, capsys)

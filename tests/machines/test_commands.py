@@ -151,7 +151,7 @@ def test_history_lists_runs_and_shows_one(host: Scenario) -> None:
 def test_history_of_an_unknown_run_is_refused(host: Scenario) -> None:
     answer = host.agent("history ../state")
 
-    assert (answer.code, "no run '../state' is on record" in answer.err) == (2, True)
+    assert (answer.code, "no run '../state' on record" in answer.err) == (2, True)
 
 
 def test_a_damaged_record_is_set_aside_and_the_next_look_makes_a_new_one(host: Scenario) -> None:

@@ -1,4 +1,4 @@
-"""Documents and facts that the tests of this room begin with."""
+"""Documents and facts shared by the tests of reports."""
 
 import json
 from datetime import datetime, timezone
@@ -27,18 +27,18 @@ HOST = HostFacts(
 
 
 def golden(name: str) -> Any:
-    """Return one of the documents that are kept as they once went out."""
+    """Return a golden document."""
     return json.loads((CHECKOUT / "tests/golden" / f"{name}.json").read_text())
 
 
 def check(kind: str, document: object) -> None:
-    """Hold a document against its schema."""
+    """Validate a document against its schema."""
     schema = json.loads((CHECKOUT / f"schemas/maestro.{kind}-1.json").read_text())
     jsonschema.Draft7Validator(schema).validate(json.loads(json.dumps(document)))
 
 
 def check_event(event: Any) -> None:
-    """Hold an event against its schema, and what it holds against its own."""
+    """Validate an event, and the document in it, against their schemas."""
     check("event", event)
     if event["type"] == "outcome":
         check("outcome", event["document"])

@@ -1,4 +1,4 @@
-"""The report says what the status says, has its schema's shape, and a hash that changes only where something has."""
+"""The report agrees with the status, fits its schema, and its hash changes only with its content."""
 
 import copy
 from typing import Any
@@ -26,7 +26,7 @@ def test_a_report_has_the_shape_of_its_schema(name: str, depth: OutboxStats | No
     check("report", report(golden(name), depth=depth))
 
 
-def test_what_is_not_known_is_null() -> None:
+def test_unknown_fields_are_null() -> None:
     found: Any = report(golden("status-never"), depth=None)
 
     assert found["lists"] is found["last_outcome"] is found["services"] is found["outbox"] is None
@@ -34,7 +34,7 @@ def test_what_is_not_known_is_null() -> None:
     assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": None, "outdated": None}
 
 
-def test_what_runs_is_told_without_the_moment_at_which_it_was_seen() -> None:
+def test_the_report_has_the_runtime_without_its_timestamp() -> None:
     found: Any = report(golden("status"))
 
     assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": "6.1.0-20-amd64", "outdated": True}
@@ -72,7 +72,7 @@ def changed(status: Any, path: str, value: object) -> Any:
         ("running", {"pid": 7, "job": "check", "since": None, "last_run": False}),
     ],
 )
-def test_a_moment_of_observation_leaves_the_hash(path: str, value: object) -> None:
+def test_a_timestamp_does_not_change_the_hash(path: str, value: object) -> None:
     status = golden("status")
 
     assert report(changed(status, path, value))["hash"] == report(status)["hash"]
@@ -91,13 +91,13 @@ def test_a_moment_of_observation_leaves_the_hash(path: str, value: object) -> No
         ("health", "unknown"),
     ],
 )
-def test_what_has_changed_changes_the_hash(path: str, value: object) -> None:
+def test_a_changed_field_changes_the_hash(path: str, value: object) -> None:
     status = golden("status")
 
     assert report(changed(status, path, value))["hash"] != report(status)["hash"]
 
 
-def test_what_waits_leaves_the_hash_and_what_was_lost_changes_it() -> None:
+def test_queued_events_do_not_change_the_hash_and_lost_ones_do() -> None:
     status = golden("status")
     more = OutboxStats(events=9, size=9, oldest_at=None, dropped=1, refused=2, last_sequence=99)
     lost = OutboxStats(events=3, size=900, oldest_at="2026-11-23T11:00:00Z", dropped=2, refused=2, last_sequence=17)
@@ -106,5 +106,5 @@ def test_what_waits_leaves_the_hash_and_what_was_lost_changes_it() -> None:
     assert report(status, depth=lost)["hash"] != report(status)["hash"]
 
 
-def test_machine_id_is_nowhere_in_it() -> None:
+def test_a_report_does_not_contain_the_machine_id() -> None:
     assert "machine" not in str(report(golden("status"))).lower()

@@ -1,4 +1,4 @@
-"""What of a report is told as a number: all that is known, nothing that is not, under names that stay few."""
+"""Metrics of a report: every known value, no unknown one, and a bounded number of label values."""
 
 import json
 import re
@@ -18,21 +18,21 @@ from tests.support.reports import UNIX
 
 
 def points(report: Document) -> dict[str, dict[Labels, Number]]:
-    return {figure.family.prometheus_name: dict(figure.points) for figure in collect_metrics(report)}
+    return {metric.family.prometheus_name: dict(metric.points) for metric in collect_metrics(report)}
 
 
 @pytest.mark.parametrize("report", [reports.full(), reports.unknown()], ids=["full", "unknown"])
-def test_the_reports_of_these_tests_are_reports(report: dict[str, Any]) -> None:
+def test_the_reports_of_these_tests_are_valid(report: dict[str, Any]) -> None:
     schema = json.loads((CHECKOUT / "schemas/maestro.report-1.json").read_text())
 
     jsonschema.Draft7Validator(schema).validate(report)
 
 
-def test_a_report_that_knows_everything_has_every_number() -> None:
+def test_a_complete_report_has_every_metric() -> None:
     assert list(points(reports.full())) == [family.prometheus_name for family in METRIC_FAMILIES]
 
 
-def test_numbers_say_what_the_report_says() -> None:
+def test_metrics_equal_the_fields_of_the_report() -> None:
     found = points(reports.full())
 
     assert found["maestro_agent_build_info"] == {(("version", "0.5.0"),): 1}
@@ -55,7 +55,7 @@ def test_numbers_say_what_the_report_says() -> None:
     assert sum(found["maestro_last_run_result"].values()) == 1
 
 
-def test_what_is_unknown_is_left_out_and_never_zero() -> None:
+def test_an_unknown_value_is_left_out_and_never_zero() -> None:
     found = points(reports.unknown())
 
     assert set(found) == {
@@ -76,7 +76,7 @@ def test_what_is_unknown_is_left_out_and_never_zero() -> None:
         (("jobs", "check", "last_exit_code"), None, ("maestro_job_last_exit_code", (("job", "check"),))),
     ],
 )
-def test_one_number_that_is_unknown_takes_no_other_with_it(
+def test_an_unknown_value_leaves_all_other_metrics(
     path: tuple[str, ...], value: object, gone: tuple[str, Labels]
 ) -> None:
     report = reports.full()
@@ -91,7 +91,7 @@ def test_one_number_that_is_unknown_takes_no_other_with_it(
     assert after == before
 
 
-def test_without_a_reboot_there_is_no_since() -> None:
+def test_without_a_required_reboot_there_is_no_since() -> None:
     report = {**reports.full(), "reboot": {"required": False, "packages": [], "since": None}}
 
     found = points(report)
@@ -120,7 +120,7 @@ def test_cves_are_counted_once_and_unread_changelogs_are_not_zero(
     assert points(report).get("maestro_updates_known_cves") == told
 
 
-def test_a_word_that_is_new_has_a_number_of_its_own() -> None:
+def test_an_unknown_enum_value_has_its_own_point() -> None:
     found = points({**reports.full(), "health": "splendid\n"})["maestro_health"]
 
     assert found[(("state", "splendid "),)] == 1
@@ -138,7 +138,7 @@ def test_no_package_and_no_cve_is_a_label() -> None:
 
 
 @pytest.mark.parametrize("family", METRIC_FAMILIES, ids=lambda family: str(family.name))
-def test_names_are_in_base_units_and_in_opentelemetrys_manner(family: Any) -> None:
+def test_names_have_base_units_and_opentelemetrys_form(family: Any) -> None:
     assert re.fullmatch(r"maestro(\.[a-z][a-z_]*)+", family.name)
     assert family.unit in {"", "s", "By"} or re.fullmatch(r"\{[a-z]+\}", family.unit)
     assert family.help[0] == family.help[0].upper()
@@ -153,7 +153,7 @@ JUNK = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(reports.full())), JUNK))
-def test_a_document_of_any_shape_gives_numbers_without_doubles(report: dict[str, Any]) -> None:
+def test_any_document_gives_points_without_duplicates(report: dict[str, Any]) -> None:
     for figure in collect_metrics(report):
         labels = [labels for labels, _ in figure.points]
 

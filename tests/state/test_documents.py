@@ -1,4 +1,4 @@
-"""docs/documents.md speaks of every field and every word that a document can hold."""
+"""docs/documents.md names every field and every enum value of the documents."""
 
 import json
 import re
@@ -38,5 +38,5 @@ def test_every_field_is_documented(kind: str) -> None:
 
 
 @pytest.mark.parametrize("words", [Why, Result, Stage, SourceFault, ListsState, Health, GateVerdict, Conclusion])
-def test_every_word_of_a_closed_list_is_documented(words: type[Enum]) -> None:
+def test_every_enum_value_is_documented(words: type[Enum]) -> None:
     assert {word.value for word in words} - SAID == set()

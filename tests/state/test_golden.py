@@ -1,7 +1,7 @@
 """The documents and texts that people and scripts rely on, byte for byte.
 
 A change here is a change of the interface: additive within a schema's major number, and on purpose. After one,
-`python -m tests.state.test_golden` writes the files anew; the diff of the commit shows what changed.
+`python -m tests.state.test_golden` rewrites the files; the diff of the commit shows the change.
 """
 
 import io
@@ -252,7 +252,7 @@ TEXTS: dict[str, Callable[[], list[str]]] = {
 
 
 def printed(name: str) -> str:
-    """Return what a command prints, by the golden file's name."""
+    """Return a command's output, by the name of its golden file."""
     out = io.StringIO()
     stem, _, kind = name.partition(".")
     with redirect_stdout(out):
@@ -267,11 +267,11 @@ NAMES = [*(f"{name}.json" for name in DOCUMENTS), *(f"{name}.txt" for name in TE
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_printed_is_what_was_promised(name: str) -> None:
+def test_output_equals_its_golden_file(name: str) -> None:
     assert printed(name) == (GOLDEN / name).read_text()
 
 
-def test_every_golden_file_is_compared_with() -> None:
+def test_every_golden_file_is_compared() -> None:
     assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(NAMES)
 
 

@@ -1,4 +1,4 @@
-"""Documents from outside: what is there is read, and what is not is a clear error."""
+"""Reading JSON from outside: every wrong type is an error with its place."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ WORD = {
 }
 
 
-def test_what_is_there_is_read() -> None:
+def test_fields_are_read() -> None:
     reader = JsonReader(WORD, "here")
 
     assert (reader.text("word"), reader.number("number"), reader.number("whole"), reader.boolean("flag")) == (
@@ -38,7 +38,7 @@ def test_a_list_that_an_older_record_lacks_is_empty() -> None:
     assert [part.text("word") for part in JsonReader(WORD, "here").optional_children("parts")] == ["c"]
 
 
-def test_what_may_be_missing_is_none_where_it_is_null_or_absent() -> None:
+def test_an_optional_field_is_none_if_null_or_absent() -> None:
     reader = JsonReader({"null": None, "word": "a", "part": {"word": "b"}}, "here")
 
     assert reader.optional_text("null") is reader.optional_text("absent") is None
@@ -64,7 +64,7 @@ _READ: dict[str, tuple[Callable[[JsonReader], object], str, list[object]]] = {
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, (_, _, values) in _READ.items() for value in values], ids=str
 )
-def test_another_shape_is_an_error_that_says_where_and_what_was_expected(name: str, value: object) -> None:
+def test_a_wrong_type_is_an_error_with_place_and_expected_type(name: str, value: object) -> None:
     read, wanted, _ = _READ[name]
 
     with pytest.raises(RecordError) as caught:
@@ -75,19 +75,19 @@ def test_another_shape_is_an_error_that_says_where_and_what_was_expected(name: s
 
 
 @pytest.mark.parametrize("value", [None, 5, "a", [], True])
-def test_a_document_that_is_no_object_is_an_error(value: object) -> None:
+def test_a_document_that_is_not_an_object_is_an_error(value: object) -> None:
     with pytest.raises(RecordError, match="here: an object was expected, found"):
         JsonReader(value, "here")
 
 
-def test_an_error_inside_says_the_way_to_it() -> None:
+def test_a_nested_error_names_its_path() -> None:
     reader = JsonReader({"lists": {"errors": [{"source": "a"}, 5]}}, "state.json")
 
     with pytest.raises(RecordError, match=r"^state\.json: lists: errors\[1\]: an object was expected, found int '5'$"):
         list(reader.child("lists").children("errors"))
 
 
-def test_an_error_shows_only_the_beginning_of_what_was_found() -> None:
+def test_an_error_shows_only_the_beginning_of_a_long_value() -> None:
     with pytest.raises(RecordError) as caught:
         JsonReader({"key": ["x" * 10_000]}, "here").text("key")
 

@@ -1,4 +1,4 @@
-"""The record on disk: whole or not at all, and never a reason to fall over. Real files throughout."""
+"""The record on disk: atomic writes, tolerant reads, the job lock. Real files throughout."""
 
 import json
 import os
@@ -33,14 +33,14 @@ def store(tmp_path: Path) -> Store:
 
 
 def files(store: Store) -> list[str]:
-    """Return every file of the record, below its directory."""
+    """Return all files of the record, relative to its directory."""
     root = Path(store.directory)
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """Let no file grow beyond a size, as on a full file system."""
+    """Limit the size of every file, as a full file system does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -61,7 +61,7 @@ def umask(mask: int) -> Iterator[None]:
 # writing
 
 
-def test_what_was_written_is_read(store: Store) -> None:
+def test_a_written_document_is_read(store: Store) -> None:
     store.write(STATE, DOCUMENT)
 
     found = store.read(STATE, SCHEMA)
@@ -71,14 +71,14 @@ def test_what_was_written_is_read(store: Store) -> None:
     assert files(store) == ["state.json"]
 
 
-def test_a_document_replaces_the_one_before(store: Store) -> None:
+def test_a_document_replaces_the_previous_one(store: Store) -> None:
     store.write(STATE, {**DOCUMENT, "more": "x" * 1000})
     store.write(STATE, DOCUMENT)
 
     assert json.loads(Path(store.path(STATE)).read_text()) == DOCUMENT
 
 
-def test_where_a_write_fails_the_old_document_stands_and_nothing_is_left_behind(store: Store) -> None:
+def test_a_failed_write_keeps_the_old_document_and_leaves_no_file(store: Store) -> None:
     store.write(STATE, DOCUMENT)
 
     with full_disk(1000), pytest.raises(HostError, match=r"state\.json: cannot be written: File too large"):
@@ -88,7 +88,7 @@ def test_where_a_write_fails_the_old_document_stands_and_nothing_is_left_behind(
     assert files(store) == ["state.json"]
 
 
-def test_where_the_document_cannot_be_put_in_place_nothing_is_left_behind(store: Store) -> None:
+def test_a_failed_rename_leaves_no_file(store: Store) -> None:
     Path(store.path(STATE)).mkdir()
 
     with pytest.raises(HostError, match="cannot be written: Is a directory"):
@@ -97,21 +97,21 @@ def test_where_the_document_cannot_be_put_in_place_nothing_is_left_behind(store:
     assert files(store) == []
 
 
-def test_what_is_no_json_leaves_nothing_behind(store: Store) -> None:
+def test_a_value_that_is_not_json_leaves_no_file(store: Store) -> None:
     with pytest.raises(TypeError):
         store.write(STATE, {**DOCUMENT, "value": object()})
 
     assert files(store) == []
 
 
-def test_everyone_may_read_a_document_and_only_its_owner_write(store: Store) -> None:
+def test_a_document_is_readable_for_all_and_writable_for_its_owner(store: Store) -> None:
     with umask(0o077):
         store.write(STATE, DOCUMENT)
 
     assert Path(store.path(STATE)).stat().st_mode & 0o777 == 0o644
 
 
-def test_everyone_may_enter_the_directories(tmp_path: Path) -> None:
+def test_the_directories_are_readable_for_all(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "state"))
 
     with umask(0o077):
@@ -122,7 +122,7 @@ def test_everyone_may_enter_the_directories(tmp_path: Path) -> None:
     }
 
 
-def test_directories_are_made_where_they_are_missing(tmp_path: Path) -> None:
+def test_missing_directories_are_created(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "a" / "b"))
 
     store.write(STATE, DOCUMENT)
@@ -130,7 +130,7 @@ def test_directories_are_made_where_they_are_missing(tmp_path: Path) -> None:
     assert files(store) == ["state.json"]
 
 
-def test_a_directory_that_cannot_be_made_is_not_writable(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_not_writable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     for store in (Store(str(tmp_path / "file")), Store(str(tmp_path / "file" / "state")), Store("/proc/maestro-agent")):
@@ -142,7 +142,7 @@ def test_a_directory_that_cannot_be_made_is_not_writable(tmp_path: Path) -> None
 # reading
 
 
-def test_what_was_never_written_is_nothing(store: Store) -> None:
+def test_a_document_that_was_never_written_is_none(store: Store) -> None:
     assert store.read(STATE, SCHEMA) is None
     assert Store("/nonexistent").read(STATE, SCHEMA) is None
 
@@ -167,7 +167,7 @@ _DAMAGED = {
 
 
 @pytest.mark.parametrize("content", _DAMAGED.values(), ids=_DAMAGED)
-def test_what_cannot_be_read_is_set_aside_with_a_message(store: Store, content: bytes) -> None:
+def test_a_damaged_document_is_set_aside_with_a_message(store: Store, content: bytes) -> None:
     path = Path(store.path(STATE))
     path.write_bytes(content)
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_read_is_set_aside_with_a_message(store: Store, content: 
     assert store.read(STATE, SCHEMA) is None
 
 
-def test_a_newer_schema_is_named_beside_the_one_that_is_read(store: Store) -> None:
+def test_a_newer_schema_is_an_error_that_names_both_schemas(store: Store) -> None:
     Path(store.path(STATE)).write_text('{"schema": "maestro.state/2"}')
 
     with pytest.raises(
@@ -191,14 +191,14 @@ def test_a_newer_schema_is_named_beside_the_one_that_is_read(store: Store) -> No
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
-def test_what_json_does_not_know_is_damage(store: Store, word: str) -> None:
+def test_a_number_that_is_not_json_is_damage(store: Store, word: str) -> None:
     Path(store.path(STATE)).write_text(f'{{"schema": "{SCHEMA}", "plan": {word}}}')
 
     with pytest.raises(RecordError, match=f"is damaged: {word} is not JSON"):
         store.read(STATE, SCHEMA)
 
 
-def test_what_is_set_aside_is_not_read_again_and_makes_room(store: Store) -> None:
+def test_a_new_document_can_be_written_after_the_damaged_one_is_set_aside(store: Store) -> None:
     Path(store.path(STATE)).write_text("damaged")
     with pytest.raises(RecordError):
         store.read(STATE, SCHEMA)
@@ -208,14 +208,14 @@ def test_what_is_set_aside_is_not_read_again_and_makes_room(store: Store) -> Non
     assert store.read(STATE, SCHEMA) is not None
 
 
-def test_a_directory_in_place_of_a_document_cannot_be_read(store: Store) -> None:
+def test_a_directory_in_place_of_a_document_is_an_error(store: Store) -> None:
     Path(store.path(STATE)).mkdir()
 
     with pytest.raises(RecordError, match="cannot be read: Is a directory"):
         store.read(STATE, SCHEMA)
 
 
-def test_a_damaged_document_may_be_a_warning(store: Store) -> None:
+def test_a_damaged_document_can_be_only_a_warning(store: Store) -> None:
     warnings: list[str] = []
     Path(store.path(STATE)).write_text("damaged")
 
@@ -236,7 +236,7 @@ def test_runs_are_listed_newest_first(store: Store) -> None:
     assert all(store.read_run(run_id, SCHEMA) for run_id in ids)
 
 
-def test_what_is_no_run_is_not_listed(store: Store) -> None:
+def test_other_files_are_not_listed_as_runs(store: Store) -> None:
     store.write_run("1", DOCUMENT)
     Path(store.log_path("1")).write_text("output")
     Path(store.directory, "history", "0.json.unreadable").write_text("damaged")
@@ -249,14 +249,14 @@ def test_without_a_directory_there_are_no_runs() -> None:
     assert Store("/nonexistent").run_ids() == []
 
 
-def test_a_history_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_history_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "history").write_text("")
 
     with pytest.raises(RecordError, match="cannot be read: Not a directory"):
         Store(str(tmp_path)).run_ids()
 
 
-def test_of_all_runs_the_newest_500_are_kept_with_their_output(store: Store) -> None:
+def test_only_the_newest_500_runs_are_kept_with_their_output(store: Store) -> None:
     history = Path(store.directory, "history")
     for number in range(503):
         (history / f"{number:04}.json").write_text("{}")
@@ -269,74 +269,76 @@ def test_of_all_runs_the_newest_500_are_kept_with_their_output(store: Store) -> 
     assert sorted(path.name for path in history.glob("*.log")) == ["0004.log", "0502.log"]
 
 
-# one agent at a time
+# job lock
 
 
-_AT_WORK = """
+_JOB = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from agent.state.job_lock import job_lock
 from agent.state.store import Store
 with job_lock(Store(sys.argv[2])):
-    print("at work", flush=True)
+    print("running", flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.fixture
-def another_agent(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
-    """Return another agent's process that is at work until its standard input is closed."""
-    command = [sys.executable, "-c", _AT_WORK, str(Path(__file__).resolve().parent.parent.parent), store.directory]
+def other_job(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
+    """Return another process that runs a job until its standard input is closed."""
+    command = [sys.executable, "-c", _JOB, str(Path(__file__).resolve().parent.parent.parent), store.directory]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"at work\n"
+        assert process.stdout.readline() == b"running\n"
         yield process
         process.kill()
 
 
-def test_a_second_agent_is_told_who_is_at_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
-    said = rf"another maestro-agent \(pid {another_agent.pid}\) is running"
+def test_a_second_job_gets_an_error_with_the_pid_of_the_first(
+    store: Store, other_job: "subprocess.Popen[bytes]"
+) -> None:
+    said = rf"another maestro-agent \(pid {other_job.pid}\) is running"
 
     with pytest.raises(BusyError, match=said), job_lock(store):
-        raise AssertionError("two agents at work")
+        raise AssertionError("two jobs run")
 
 
-def test_who_is_at_work_can_be_asked(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
-    assert worker_pid(store.directory) == another_agent.pid
+def test_the_pid_of_the_running_job_is_known(store: Store, other_job: "subprocess.Popen[bytes]") -> None:
+    assert worker_pid(store.directory) == other_job.pid
 
-    another_agent.communicate(timeout=10)
+    other_job.communicate(timeout=10)
 
     assert worker_pid(store.directory) is None
 
 
-def test_whoever_is_at_work_is_not_told_of_itself(store: Store) -> None:
+def test_a_job_does_not_see_itself_as_another(store: Store) -> None:
     with job_lock(store):
         assert worker_pid(store.directory) is None
 
 
-def test_when_the_first_agent_is_done_another_may_work(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
-    another_agent.communicate(timeout=10)
+def test_a_job_can_start_after_the_first_has_ended(store: Store, other_job: "subprocess.Popen[bytes]") -> None:
+    other_job.communicate(timeout=10)
 
     with job_lock(store):
-        assert another_agent.returncode == 0
+        assert other_job.returncode == 0
 
 
-def test_an_agent_that_was_killed_leaves_no_lock(store: Store, another_agent: "subprocess.Popen[bytes]") -> None:
-    another_agent.kill()
-    another_agent.wait(timeout=10)
+def test_a_killed_job_leaves_no_lock(store: Store, other_job: "subprocess.Popen[bytes]") -> None:
+    other_job.kill()
+    other_job.wait(timeout=10)
 
     with job_lock(store):
-        assert another_agent.returncode == -signal.SIGKILL
+        assert other_job.returncode == -signal.SIGKILL
 
 
-def test_one_agent_may_work_twice_in_turn(store: Store) -> None:
+def test_one_process_can_take_the_lock_again(store: Store) -> None:
     with job_lock(store):
         pass
     with job_lock(store):
         assert Path(store.directory, "lock").exists()
 
 
-def test_what_a_killed_agent_was_just_writing_is_removed(store: Store) -> None:
+def test_temporary_files_of_a_killed_job_are_removed(store: Store) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     for name in (f"state.json.new-{gone.pid}", f"history/1.json.new-{gone.pid}", f"history/2.json.new-{os.getpid()}"):
@@ -346,26 +348,24 @@ def test_what_a_killed_agent_was_just_writing_is_removed(store: Store) -> None:
         assert files(store) == ["lock", "running"]
 
 
-def test_what_another_agent_is_still_writing_is_left_alone(
-    store: Store, another_agent: "subprocess.Popen[bytes]"
-) -> None:
+def test_what_other_job_is_still_writing_is_left_alone(store: Store, other_job: "subprocess.Popen[bytes]") -> None:
     beside = Store(f"{store.directory}/beside")
     assert beside.writable()
-    Path(beside.directory, f"state.json.new-{another_agent.pid}").write_text("half")
+    Path(beside.directory, f"state.json.new-{other_job.pid}").write_text("half")
 
     with job_lock(beside):
-        assert files(beside) == ["lock", "running", f"state.json.new-{another_agent.pid}"]
+        assert files(beside) == ["lock", "running", f"state.json.new-{other_job.pid}"]
 
 
-def test_a_lock_that_cannot_be_opened_is_an_error_of_the_machine() -> None:
+def test_a_lock_file_that_cannot_be_opened_is_a_host_error() -> None:
     with pytest.raises(HostError, match="/nonexistent/lock: cannot be opened"), job_lock(Store("/nonexistent")):
-        raise AssertionError("at work without a lock")
+        raise AssertionError("a job runs without a lock")
 
 
-# memory
+# record
 
 
-def test_how_fetching_went_is_remembered(store: Store) -> None:
+def test_a_refresh_result_is_recorded(store: Store) -> None:
     error = SourceError(source="ppa", fault=SourceFault.EXPIRED, detail="since yesterday")
 
     Record(store).save_refresh(RefreshResult(verified_at=given.NOW, errors=(error,)), given.NOW)
@@ -373,7 +373,7 @@ def test_how_fetching_went_is_remembered(store: Store) -> None:
     assert Record(store).load_refresh() == RefreshResult(verified_at=given.NOW, errors=(error,))
 
 
-def test_lists_that_were_never_verified_are_remembered_as_that(store: Store) -> None:
+def test_lists_that_were_never_verified_are_recorded_as_such(store: Store) -> None:
     Record(store).save_refresh(RefreshResult(verified_at=None), given.NOW)
 
     assert Record(store).load_refresh() == RefreshResult(verified_at=None)
@@ -391,13 +391,13 @@ def test_lists_that_were_never_verified_are_remembered_as_that(store: Store) -> 
         {"verified_at": "2026-11-23T05:10:00Z", "errors": [{"source": "a", "fault": "new-fault", "detail": "b"}]},
     ],
 )
-def test_a_memory_of_the_wrong_shape_is_no_evidence_of_fresh_lists(store: Store, document: dict[str, object]) -> None:
+def test_a_malformed_refresh_result_counts_as_never_verified(store: Store, document: dict[str, object]) -> None:
     store.write(REFRESH, {"schema": "maestro.refresh/1", **document})
 
     assert Record(store).load_refresh() == RefreshResult(verified_at=None)
 
 
-def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -> None:
+def test_a_read_only_record_writes_nothing_and_does_not_fail(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     record = open_record(Store(str(tmp_path / "file" / "state")))
 
@@ -408,7 +408,7 @@ def test_who_may_not_write_remembers_nothing_and_does_not_fail(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store) -> None:
+def test_a_plan_that_cannot_be_written_is_kept_as_a_write_error(store: Store) -> None:
     record = open_record(store)
     Path(store.path(STATE)).mkdir()
 
@@ -417,11 +417,11 @@ def test_a_look_that_cannot_be_remembered_is_a_problem_and_no_error(store: Store
     assert "state.json: cannot be written" in record.write_error
 
 
-def test_where_the_record_can_be_written_there_is_no_problem(store: Store) -> None:
+def test_a_writable_record_has_no_write_error(store: Store) -> None:
     assert open_record(store).writable
 
 
-def test_a_run_that_cannot_be_remembered_is_an_error(tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_recorded_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     record = open_record(Store(str(tmp_path / "file" / "state")))
 
@@ -429,7 +429,7 @@ def test_a_run_that_cannot_be_remembered_is_an_error(tmp_path: Path) -> None:
         record.save_outcome(given.outcome(result=Result.UPDATED), given.NOW)
 
 
-def test_runs_of_one_second_get_ids_in_their_order(store: Store) -> None:
+def test_runs_of_the_same_second_get_ids_in_order(store: Store) -> None:
     record = open_record(store)
     ids = []
     for _ in range(3):

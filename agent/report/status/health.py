@@ -1,4 +1,4 @@
-"""The one word for how a machine stands. Light: `status` imports it."""
+"""A machine's health. Light: `status` imports it."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ from agent.errors import ExitCode
 
 
 class Health(Enum):
-    """The one word of `status`; its exit code is beside it."""
+    """The first word of `status`, with its exit code."""
 
     HEALTHY = "healthy"
     ATTENTION = "attention"
@@ -14,7 +14,7 @@ class Health(Enum):
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return 0, 10 or 3, as the interface says."""
+        """Return 0, 10 or 3 (maestro-agent(1), EXIT STATUS)."""
         return _EXIT_CODES[self]
 
 

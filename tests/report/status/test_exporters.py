@@ -1,4 +1,4 @@
-"""What `status` says of those who are told."""
+"""Exporters in `status`: lines, reasons, the `reporting` section."""
 
 from datetime import datetime, timezone
 from typing import Any
@@ -32,17 +32,17 @@ def lines(**changes: object) -> list[str]:
     return exporter_lines(endpoint(**changes), NOON)
 
 
-def test_nobody_is_told_where_nothing_is_known() -> None:
+def test_no_exporter_is_shown_if_none_is_enabled() -> None:
     assert exporters_section({}) is None
     assert exporter_lines({}, NOON) == exporter_reasons({}, NOON) == []
 
 
-def test_a_centre_that_is_told_is_a_line() -> None:
+def test_an_endpoint_that_was_sent_to_is_one_line() -> None:
     assert lines() == ["Endpoint     sent 2 minutes ago"]
     assert exporter_reasons(endpoint(), NOON) == []
 
 
-def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
+def test_a_failing_endpoint_is_shown_with_its_queue() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "HTTP 503 Busy", "depth": 3}
 
     words = "sent 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events queued"
@@ -50,19 +50,19 @@ def test_a_centre_that_is_away_is_told_with_what_waits() -> None:
     assert exporter_reasons(endpoint(**changes), NOON) == []
 
 
-def test_how_much_waits_is_not_made_up_where_the_outbox_could_not_be_read() -> None:
+def test_an_unknown_queue_length_is_not_shown() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "no space", "depth": None, "dropped": None}
 
     assert lines(**changes) == ["Endpoint     sent 2 minutes ago, failing for 10 minutes: no space"]
 
 
-def test_a_clock_that_is_wrong_is_told() -> None:
+def test_a_clock_skew_is_shown() -> None:
     assert lines(skew_s=-3600) == ["Endpoint     sent 2 minutes ago; this machine's clock is 3600 s behind"]
     assert lines(skew_s=31) == ["Endpoint     sent 2 minutes ago; this machine's clock is 31 s ahead"]
     assert lines(skew_s=30) == lines(skew_s=None) == lines()
 
 
-def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
+def test_an_endpoint_that_fails_for_long_is_a_reason_for_attention() -> None:
     last = {"last_success_at": "2026-11-23T09:45:00Z"}
     changes = {**last, "failing_since": "2026-11-23T09:50:00Z", "why": "Connection refused"}
 
@@ -71,7 +71,7 @@ def test_a_centre_that_is_away_for_long_is_a_reason_for_attention() -> None:
     assert reason == "no report has reached the endpoint since 2026-11-23 09:50 UTC: Connection refused"
 
 
-def test_where_states_arrive_and_events_do_not_it_is_the_events_that_are_missed() -> None:
+def test_if_reports_arrive_and_events_do_not_the_reason_names_events() -> None:
     changes = {"failing_since": "2026-11-23T09:50:00Z", "why": "disk is full"}
 
     (reason,) = exporter_reasons(endpoint(**changes), NOON)
@@ -79,7 +79,7 @@ def test_where_states_arrive_and_events_do_not_it_is_the_events_that_are_missed(
     assert reason == "no event has reached the endpoint since 2026-11-23 09:50 UTC: disk is full"
 
 
-def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> None:
+def test_each_enabled_exporter_is_one_line_with_its_losses() -> None:
     enabled = {
         ExporterName.PROMETHEUS: view(failing_since="2026-11-23T11:50:00Z", why="no directory"),
         ExporterName.OTLP: view(dropped=7, refused=1, points_refused=40),
@@ -95,7 +95,7 @@ def test_each_listener_that_is_on_is_a_line_with_what_will_never_arrive() -> Non
     ]
 
 
-def test_a_reason_has_the_same_words_each_time_so_that_no_report_is_new_for_it() -> None:
+def test_a_reason_stays_the_same_over_time_so_that_the_report_is_not_new() -> None:
     found = endpoint(failing_since="2026-11-23T09:50:00Z", why="away")
 
     later = datetime(2026, 11, 25, tzinfo=timezone.utc)

@@ -1,4 +1,4 @@
-"""What `status` says of what runs: as seen in this boot, else unknown; and never a reason for alarm."""
+"""The running kernel and services in `status`: known for the current boot only, and never a reason for attention."""
 
 from datetime import timedelta
 from typing import Any
@@ -49,7 +49,7 @@ def text(state: dict[str, Any]) -> list[str]:
     return [line for line in lines if line.startswith(("Kernel", "Restart"))]
 
 
-def test_what_was_seen_in_this_boot_is_told_with_when() -> None:
+def test_an_observation_of_this_boot_is_shown_with_its_time() -> None:
     assert part(record(OUTDATED, "cron.service")) == {
         "kernel": {"running": "6.1.0-2-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
         "services": {"seen_at": "2026-11-23T03:10:00Z", "deleted_files": ["cron.service"]},
@@ -75,11 +75,11 @@ def test_what_was_seen_in_this_boot_is_told_with_when() -> None:
         "an earlier version's record",
     ],
 )
-def test_what_was_not_seen_in_this_boot_is_not_known(state: dict[str, Any] | None, present: CurrentBoot) -> None:
+def test_an_observation_of_another_boot_is_unknown(state: dict[str, Any] | None, present: CurrentBoot) -> None:
     assert part(state, present) == NOT_KNOWN
 
 
-def test_processes_that_could_not_be_seen_are_not_told_as_none() -> None:
+def test_processes_that_could_not_be_scanned_are_not_shown_as_none() -> None:
     assert part(record(UNKNOWN_KERNEL, unseen="/proc/1/exe: Permission denied")) == NOT_KNOWN
     assert part(record())["services"]["deleted_files"] == []
 
@@ -96,13 +96,13 @@ def test_processes_that_could_not_be_seen_are_not_told_as_none() -> None:
     ],
     ids=str,
 )
-def test_a_damaged_record_is_an_error_that_says_where(damage: dict[str, Any]) -> None:
+def test_a_malformed_record_is_an_error_with_its_place(damage: dict[str, Any]) -> None:
     with pytest.raises(RecordError, match="state: "):
         part({**record(), **damage})
 
 
 @pytest.mark.parametrize(
-    ("kernel", "said"),
+    ("kernel", "line"),
     [
         (OUTDATED, "6.1.0-2-amd64; 6.1.0-3-amd64 is installed and needs a reboot"),
         (
@@ -116,12 +116,12 @@ def test_a_damaged_record_is_an_error_that_says_where(damage: dict[str, Any]) ->
         (UNKNOWN_KERNEL, "6.1.0-2-amd64; newest installed kernel unknown"),
     ],
 )
-def test_the_kernel_is_told_in_words(kernel: RunningKernel, said: str) -> None:
-    assert text(record(kernel))[0] == f"Kernel       {said}"
+def test_the_kernel_line(kernel: RunningKernel, line: str) -> None:
+    assert text(record(kernel))[0] == f"Kernel       {line}"
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "line"),
     [
         (record(), "no service runs deleted files, checked 2 hours ago"),
         (record(OUTDATED, "a.service"), "1 service runs deleted files, checked 2 hours ago: a.service"),
@@ -133,5 +133,5 @@ def test_the_kernel_is_told_in_words(kernel: RunningKernel, said: str) -> None:
         (record(unseen="no"), "unknown which services run deleted files"),
     ],
 )
-def test_services_are_told_in_words_and_change_no_health(state: dict[str, Any], said: str) -> None:
-    assert text(state)[1] == f"Restart      {said}"
+def test_the_services_line_changes_no_health(state: dict[str, Any], line: str) -> None:
+    assert text(state)[1] == f"Restart      {line}"

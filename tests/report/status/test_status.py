@@ -1,4 +1,4 @@
-"""`status`: the record, weighed at this moment. It answers whatever lies in the record."""
+"""`status`: health, reasons, document and text. It answers whatever the record holds."""
 
 import copy
 import json
@@ -50,8 +50,8 @@ def encoded(status: Status) -> dict[str, Any]:
     return status_document(status)
 
 
-def weighed(*arguments: Any, **parts: Any) -> tuple[Health, dict[str, Any]]:
-    """Return health and document of that status."""
+def status_of(*arguments: Any, **parts: Any) -> tuple[Health, dict[str, Any]]:
+    """Return the status's health and document."""
     status = built(*arguments, **parts)
     return status.health, encoded(status)
 
@@ -61,7 +61,7 @@ def ended(result: Result) -> Outcome:
 
 
 def test_a_machine_that_was_never_checked_is_unknown() -> None:
-    health, document = weighed()
+    health, document = status_of()
 
     assert (health, health.exit_code) == (Health.UNKNOWN, 3)
     assert document["reasons"] == ["never checked: run `maestro-agent check`"]
@@ -69,7 +69,7 @@ def test_a_machine_that_was_never_checked_is_unknown() -> None:
 
 
 def test_a_machine_with_fresh_lists_and_nothing_to_do_is_healthy() -> None:
-    health, document = weighed(given.plan(), ended(Result.UP_TO_DATE))
+    health, document = status_of(given.plan(), ended(Result.UP_TO_DATE))
 
     assert (health, health.exit_code) == (Health.HEALTHY, 0)
     assert document["reasons"] == []
@@ -87,20 +87,20 @@ def test_a_machine_with_fresh_lists_and_nothing_to_do_is_healthy() -> None:
         ({"lists": PARTIAL}, "some package sources could not be refreshed"),
     ],
 )
-def test_what_waits_wants_attention(plan: dict[str, Any], reason: str) -> None:
-    health, document = weighed(given.plan(**plan))
+def test_pending_work_needs_attention(plan: dict[str, Any], reason: str) -> None:
+    health, document = status_of(given.plan(**plan))
 
     assert (health, health.exit_code) == (Health.ATTENTION, 10)
     assert document["reasons"] == [reason]
 
 
-def test_other_updates_on_offer_want_no_attention() -> None:
-    assert weighed(given.plan(other_updates=5))[0] is Health.HEALTHY
+def test_other_available_updates_need_no_attention() -> None:
+    assert status_of(given.plan(other_updates=5))[0] is Health.HEALTHY
 
 
 @pytest.mark.parametrize("result", Result)
-def test_a_run_that_did_not_come_to_its_end_wants_attention(result: Result) -> None:
-    health, document = weighed(given.plan(), ended(result))
+def test_a_run_that_did_not_succeed_needs_attention(result: Result) -> None:
+    health, document = status_of(given.plan(), ended(result))
 
     wants = result in {Result.FAILED, Result.INTERRUPTED, Result.BUSY}
     assert health is (Health.ATTENTION if wants else Health.HEALTHY)
@@ -109,7 +109,7 @@ def test_a_run_that_did_not_come_to_its_end_wants_attention(result: Result) -> N
     ]
 
 
-def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
+def test_a_run_in_progress_is_shown_and_needs_no_attention() -> None:
     upgrade = RunningJob(812, ("upgrade", given.outcome().started_at))
 
     status = built(given.plan(), given.outcome(), running=upgrade)
@@ -121,7 +121,7 @@ def test_a_run_that_is_going_on_is_told_and_wants_no_attention() -> None:
     assert any(line.startswith("Running      upgrade (pid 812), started 20") for line in lines)
 
 
-def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
+def test_a_running_check_does_not_hide_a_failed_run() -> None:
     check = RunningJob(812, ("check", NOW))
 
     status = built(given.plan(), ended(Result.FAILED), running=check)
@@ -133,18 +133,18 @@ def test_a_check_that_is_going_on_hides_no_run_that_failed() -> None:
     assert any(line.startswith("Running      check (pid 812)") for line in lines)
 
 
-def test_a_run_that_was_cut_off_before_is_not_taken_for_the_one_that_goes_on() -> None:
+def test_an_interrupted_run_is_not_taken_for_the_one_in_progress() -> None:
     upgrade = RunningJob(812, ("upgrade", given.outcome().started_at + timedelta(days=1)))
 
-    assert "the last run was interrupted" in weighed(given.plan(), given.outcome(), running=upgrade)[1]["reasons"][0]
+    assert "the last run was interrupted" in status_of(given.plan(), given.outcome(), running=upgrade)[1]["reasons"][0]
 
 
-def test_where_no_run_is_going_on_that_is_said() -> None:
-    assert weighed(given.plan())[1]["running"] is None
+def test_running_is_null_without_a_running_job() -> None:
+    assert status_of(given.plan())[1]["running"] is None
 
 
-def test_a_reboot_that_is_required_now_wants_attention_whatever_the_record_says() -> None:
-    health, document = weighed(given.plan(), reboot=REBOOT)
+def test_a_required_reboot_needs_attention_whatever_the_record_holds() -> None:
+    health, document = status_of(given.plan(), reboot=REBOOT)
 
     assert health is Health.ATTENTION
     assert document["reasons"] == ["a reboot is required"]
@@ -154,37 +154,37 @@ def test_a_reboot_that_is_required_now_wants_attention_whatever_the_record_says(
 @pytest.mark.parametrize(
     ("hours", "health"), [(0, Health.HEALTHY), (36, Health.HEALTHY), (36.01, Health.UNKNOWN), (9999, Health.UNKNOWN)]
 )
-def test_lists_grow_stale_while_nobody_looks(hours: float, health: Health) -> None:
-    found, document = weighed(given.plan(), now=NOW + timedelta(hours=hours))
+def test_lists_become_stale_without_checks(hours: float, health: Health) -> None:
+    found, document = status_of(given.plan(), now=NOW + timedelta(hours=hours))
 
     assert found is health
     assert all("stale" in reason for reason in document["reasons"])
 
 
 @pytest.mark.parametrize(
-    ("lists", "said"),
+    ("lists", "line"),
     [
         (STALE, "the package lists are stale (last verified just now): run `maestro-agent check`"),
         (Lists(state=ListsState.STALE, updated_at=None), "(never verified)"),
         (NEVER, "the package lists were never downloaded"),
     ],
 )
-def test_lists_that_cannot_be_believed_leave_the_health_unknown(lists: Lists, said: str) -> None:
-    health, document = weighed(given.plan(lists=lists))
+def test_stale_lists_make_the_health_unknown(lists: Lists, line: str) -> None:
+    health, document = status_of(given.plan(lists=lists))
 
     assert health is Health.UNKNOWN
-    assert said in document["reasons"][0]
+    assert line in document["reasons"][0]
 
 
-def test_what_is_known_to_wait_is_told_although_the_lists_are_stale() -> None:
-    health, document = weighed(given.plan(lists=STALE, install=(given.step(),)), ended(Result.FAILED), reboot=REBOOT)
+def test_pending_work_is_shown_even_if_the_lists_are_stale() -> None:
+    health, document = status_of(given.plan(lists=STALE, install=(given.step(),)), ended(Result.FAILED), reboot=REBOOT)
 
     assert health is Health.UNKNOWN
     assert len(document["reasons"]) == 4
 
 
-def test_a_record_that_cannot_be_read_is_a_reason_of_its_own() -> None:
-    health, document = weighed(state=Damaged("state.json: is damaged"))
+def test_a_damaged_record_is_a_reason() -> None:
+    health, document = status_of(state=Damaged("state.json: is damaged"))
 
     assert health is Health.UNKNOWN
     assert document["reasons"] == ["state.json: is damaged"]
@@ -196,7 +196,7 @@ def test_a_record_that_cannot_be_read_is_a_reason_of_its_own() -> None:
     "plan",
     [None, given.plan(), given.plan(lists=STALE), given.plan(install=(given.step(),), held=(given.held("held-one"),))],
 )
-def test_the_text_says_what_the_document_says(plan: Plan | None, run: Outcome | None, reboot: Any) -> None:
+def test_text_and_document_agree(plan: Plan | None, run: Outcome | None, reboot: Any) -> None:
     status = built(plan, run, reboot=reboot)
     health, document, lines = status.health, encoded(status), status_lines(status)
 
@@ -220,7 +220,7 @@ def test_the_text_lists_eight_steps_and_counts_the_rest(count: int, last: str) -
 
 
 def status(directory: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run the command on a record; return exit code, output and messages."""
+    """Run the command on a record; return exit code, standard output and standard error."""
     code = main(["status", "--state-dir", str(directory), *arguments])
     said = capsys.readouterr()
     return code, said.out, said.err
@@ -228,11 +228,11 @@ def status(directory: Path, capsys: pytest.CaptureFixture[str], *arguments: str)
 
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
-    """Return a state directory that holds a look and a run."""
-    memory = Record(Store(str(tmp_path)))
+    """Return a state directory with a check and a run."""
+    made = Record(Store(str(tmp_path)))
     plan = given.plan(lists=PARTIAL, install=(given.step(),), held=(given.held(),), repair=(given.REPAIR,))
-    memory.save_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), watched=given.WATCHED)
-    memory.save_outcome(ended(Result.FAILED), NOW)
+    made.save_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), watched=given.WATCHED)
+    made.save_outcome(ended(Result.FAILED), NOW)
     return tmp_path
 
 
@@ -269,7 +269,7 @@ def test_the_command_answers_from_a_damaged_record(
 
 
 def places(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Return the way to each value inside a document."""
+    """Return the path of each value in a document."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in inside:
         yield (*way, key)
@@ -277,7 +277,7 @@ def places(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
 
 
 def changed(document: Any, way: tuple[str | int, ...], value: object) -> Any:
-    """Return the document with another value at one place."""
+    """Return the document with another value at one path."""
     made = inner = copy.deepcopy(document)
     for key in way[:-1]:
         inner = inner[key]
@@ -290,10 +290,10 @@ _TIMES = {"generated_at", "fresh_until", "updated_at", "started_at"}
 
 @pytest.mark.parametrize("name", ["state", "history/20261123T051000Z"])
 @pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["text", "json"])
-def test_no_wrong_shape_in_a_record_is_an_internal_error(
+def test_a_malformed_record_is_never_an_internal_error(
     record: Path, capsys: pytest.CaptureFixture[str], name: str, arguments: list[str]
 ) -> None:
-    """But for times, of which another test tells."""
+    """Malformed times have a test below."""
     path = record / f"{name}.json"
     good = json.loads(path.read_text())
     wrong: list[object] = [None, 5, True, [], [5], {}]
@@ -314,7 +314,7 @@ def test_no_wrong_shape_in_a_record_is_an_internal_error(
         ("history/20261123T051000Z", ("started_at",)),
     ],
 )
-def test_a_time_that_is_none_is_no_internal_error(
+def test_a_malformed_time_is_not_an_internal_error(
     record: Path, capsys: pytest.CaptureFixture[str], name: str, way: tuple[str, ...]
 ) -> None:
     path = record / f"{name}.json"
@@ -326,7 +326,7 @@ def test_a_time_that_is_none_is_no_internal_error(
     assert "internal error" not in err
 
 
-def test_a_record_of_the_wrong_shape_leaves_a_document(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_record_still_gives_a_document(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Store(str(record)).write(STATE, {"schema": "maestro.state/1"})
 
     code, out, _ = status(record, capsys, "--json")
@@ -349,14 +349,14 @@ def test_a_record_of_the_wrong_shape_leaves_a_document(record: Path, capsys: pyt
         (timedelta(hours=23), "23 hours ago"),
         (timedelta(hours=47), "1 day ago"),
         (timedelta(days=400), "400 days ago"),
-        (timedelta(seconds=-1), "in the future (is the clock right?)"),
+        (timedelta(seconds=-1), "in the future (check the clock)"),
     ],
 )
-def test_how_long_ago_is_said_in_one_unit(passed: timedelta, words: str) -> None:
+def test_an_age_has_one_unit(passed: timedelta, words: str) -> None:
     assert format_age(NOW, NOW + passed) == words
 
 
-def test_a_moment_is_read_as_it_was_written() -> None:
+def test_a_time_is_parsed_as_it_was_formatted() -> None:
     assert format_utc(NOW) == "2026-11-23T05:10:00Z"
     assert parse_utc(format_utc(NOW)) == NOW
 
@@ -364,12 +364,12 @@ def test_a_moment_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "2026-11-23T05:10:00", "2026-11-23T05:10:00+01:00", "2026-13-01T00:00:00Z"]
 )
-def test_what_is_no_time_in_utc_is_no_moment(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no time in UTC|isoformat|month"):
+def test_a_text_that_is_not_a_utc_time_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a time in UTC|isoformat|month"):
         parse_utc(text)
 
 
-def daemon_says(**changes: Any) -> JsonReader:
+def daemon_status(**changes: Any) -> JsonReader:
     said = {
         "version": "1",
         "started_at": format_utc(NOW),
@@ -381,8 +381,8 @@ def daemon_says(**changes: Any) -> JsonReader:
     return JsonReader({**said, **changes}, "daemon.json")
 
 
-def test_a_living_daemon_says_what_comes_next() -> None:
-    status = built(given.plan(), daemon=DaemonView(812, daemon_says()))
+def test_a_living_daemon_is_shown_with_its_next_job() -> None:
+    status = built(given.plan(), daemon=DaemonView(812, daemon_status()))
     health, document = status.health, encoded(status)
 
     assert health is Health.HEALTHY
@@ -391,16 +391,16 @@ def test_a_living_daemon_says_what_comes_next() -> None:
     assert "Daemon       running (pid 812): next check 2026-03-05 12:00:00 UTC" in status_lines(status)
 
 
-def test_a_daemon_that_should_run_and_does_not_makes_all_else_unknown() -> None:
-    health, document = weighed(given.plan(), daemon=DaemonView(None, None))
+def test_a_dead_daemon_makes_the_health_unknown() -> None:
+    health, document = status_of(given.plan(), daemon=DaemonView(None, None))
 
     assert health is Health.UNKNOWN
     assert "the daemon is not running" in document["reasons"][0]
     assert document["daemon"]["alive"] is False
 
 
-def test_a_daemon_that_says_nothing_is_not_believed_to_run_well() -> None:
-    health, document = weighed(given.plan(), daemon=DaemonView(812, daemon_says()), now=NOW + timedelta(minutes=3))
+def test_a_daemon_that_does_not_respond_makes_the_health_unknown() -> None:
+    health, document = status_of(given.plan(), daemon=DaemonView(812, daemon_status()), now=NOW + timedelta(minutes=3))
 
     assert health is Health.UNKNOWN
     assert "the daemon has not responded since" in document["reasons"][0]
@@ -409,7 +409,7 @@ def test_a_daemon_that_says_nothing_is_not_believed_to_run_well() -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "7", '{"schema": "maestro.jobs/1"}', '{"schema": "maestro.jobs/1", "jobs": {"check": 7}}']
 )
-def test_a_damaged_record_of_jobs_costs_nothing_else(
+def test_a_damaged_job_status_leaves_all_other_parts(
     record: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     (record / "jobs.json").write_text(text)
@@ -422,13 +422,15 @@ def test_a_damaged_record_of_jobs_costs_nothing_else(
     assert document["plan"] is not None
 
 
-def test_what_a_daemon_cannot_put_right_by_itself_is_a_reason_for_attention() -> None:
-    health, document = weighed(given.plan(), daemon=DaemonView(812, daemon_says(problems=["no worker answers"])))
+def test_a_problem_of_the_daemon_is_a_reason_for_attention() -> None:
+    health, document = status_of(
+        given.plan(), daemon=DaemonView(812, daemon_status(problems=["the worker does not respond"]))
+    )
 
-    assert (health, document["reasons"]) == (Health.ATTENTION, ["no worker answers"])
+    assert (health, document["reasons"]) == (Health.ATTENTION, ["the worker does not respond"])
 
 
-def test_a_job_that_failed_again_and_again_is_a_reason_for_attention() -> None:
+def test_a_job_that_failed_repeatedly_is_a_reason_for_attention() -> None:
     entry = {
         "started_at": format_utc(NOW),
         "finished_at": format_utc(NOW),
@@ -440,7 +442,7 @@ def test_a_job_that_failed_again_and_again_is_a_reason_for_attention() -> None:
 
     jobs = {name: JobView(JsonReader(job, "jobs.json")) for name, job in (("check", entry), ("upgrade", once))}
 
-    health, document = weighed(given.plan(), jobs=jobs)
+    health, document = status_of(given.plan(), jobs=jobs)
 
     assert health is Health.ATTENTION
     assert document["reasons"] == ["check failed 3 times in a row: `journalctl -u 'maestro-agent-worker@*'`"]
