@@ -19,7 +19,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from agent.core.exporters import ExporterName
 from agent.report.endpoint.exporter import EndpointExporter
+from agent.report.runner import ExporterRun
 from agent.state.store import STATE, Store
 from agent.state.timestamps import format_utc
 from benchmarks.figures import Aims
@@ -142,17 +144,19 @@ def _day(directory: Path) -> Counter:
             )
             (directory / "run").mkdir()
             store = Store(str(directory / "state"))
-            _live(store, EndpointExporter(policy, store, str(directory / "run")), counter)
+            exporter = EndpointExporter(policy)
+            run = ExporterRun(ExporterName.ENDPOINT, exporter, store, str(directory / "run"))
+            _live(store, run, counter)
             return counter
     finally:
         centre.stop()
 
 
-def _live(store: Store, courier: EndpointExporter, counter: Counter) -> None:
+def _live(store: Store, run: ExporterRun, counter: Counter) -> None:
     """Tell each five minutes; what a new outbox has to say first is not of an ordinary day, and not counted."""
     midnight = datetime.now(timezone.utc).replace(microsecond=0)
     _look(store, midnight - timedelta(hours=6), patched=False)
-    _tell(courier, counter)
+    _export(run, counter)
     counter.requests = counter.bodies = counter.heads = counter.tls = counter.packets = 0
     for beat in range(BEATS):
         now = midnight + beat * timedelta(minutes=5)
@@ -162,12 +166,12 @@ def _live(store: Store, courier: EndpointExporter, counter: Counter) -> None:
             outcome = _golden("outcome")
             store.write_run(outcome["id"], outcome)
             _look(store, now, patched=True)
-        _tell(courier, counter)
+        _export(run, counter)
 
 
-def _tell(courier: EndpointExporter, counter: Counter) -> None:
-    told = courier.send()
-    assert not told.response.why, told.response.why
+def _export(run: ExporterRun, counter: Counter) -> None:
+    result = run.run(NO_CENTRE.timeout)
+    assert not result.why, result.why
     assert counter.idle.wait(10)
 
 

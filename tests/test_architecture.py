@@ -57,6 +57,7 @@ STARTS_ITSELF = "agent/host/process/spawn.py"
 IMPORTS_BY_NAME = {
     "agent/cli/main.py",  # one file a command: `status` must not pay for the others
     "agent/worker/runner.py",  # one file a job: a process loads only the job that it runs
+    "agent/cli/export.py",  # one module an exporter: none loads the libraries of another
     "endpoint/cli/main.py",  # one file a command: `token --help` must not pay for Flask
 }
 LONGEST_FILE = 300

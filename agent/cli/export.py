@@ -1,61 +1,65 @@
-"""What the senders have in common: whom they are to tell, as whom they do it, and how they say what came of it."""
+"""The hidden commands `export-NAME`: one run of one exporter; started by the daemon and by `report --send`."""
 
 import argparse
+import gc
+import importlib
 import os
 import pwd
 
 from agent.cli.options import config_path
 from agent.cli.output import print_lines
 from agent.config.load import load
-from agent.core.policy.policy import Policy
+from agent.core.exporters import ExporterName
 from agent.errors import ConfigError, ExitCode
 from agent.host import log
 from agent.host.machine.os_release import read_distro
+from agent.report.exporter import Exporter
 from agent.report.outbox.file import OUTBOX_DIRECTORY
+from agent.report.runner import ExporterRun
 from agent.report.targets import enabled_targets
 from agent.state.daemon_status import RUN_DIRECTORY
-from agent.state.exporter_status import ExporterName
-from agent.state.store import DEFAULT_DIRECTORY
+from agent.state.store import DEFAULT_DIRECTORY, Store
 
-_DAEMON = "maestro-agent"
+_DAEMON_USER = "maestro-agent"
 HOW_TO_CONFIGURE = "set endpoint.url (docs/endpoint/README.md), metrics.textfile or otlp.url (docs/metrics.md)"
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    add_run_dir(parser)
+
+
 def add_run_dir(parser: argparse.ArgumentParser) -> None:
-    """Add where the daemon is looked for."""
+    """Add the option for the runtime directory."""
     parser.add_argument(
-        "--run-dir", metavar="DIR", default=RUN_DIRECTORY, help="where the daemon says that it is alive"
+        "--run-dir", metavar="DIR", default=RUN_DIRECTORY, help="directory of the daemon's and exporters' status files"
     )
 
 
-def prepare_exporter(arguments: argparse.Namespace, listener: ExporterName) -> Policy:
-    """Return what a sender goes by; from here on it is the daemon's user.
+def run(arguments: argparse.Namespace) -> int:
+    """Run the exporter; exit 0 all sent, 1 something not sent.
 
     Raises:
-        ConfigError: the configuration is wrong, or does not name this listener.
+        ConfigError: the configuration is wrong, or does not turn this exporter on. BusyError: it is running.
     """
+    gc.disable()  # a short life: collecting cycles costs more than their memory
+    name = next(one for one in ExporterName if arguments.verb == f"export-{one.value}")
     policy, _ = load(config_path(arguments), read_distro())
-    if listener not in {one.listener for one in enabled_targets(policy)}:
-        raise ConfigError(f"no {listener.value} is configured: {HOW_TO_CONFIGURE}")
-    _be_the_owner(arguments.state_dir)
+    target = next((one for one in enabled_targets(policy) if one.exporter is name), None)
+    if target is None:
+        raise ConfigError(f"no {name.value} is configured: {HOW_TO_CONFIGURE}")
+    _drop_privileges(arguments.state_dir)
     log.set_up()
-    return policy
+    # By name, so that no exporter's libraries are loaded for another; the registry has the module.
+    exporter: Exporter = importlib.import_module(name.module).create(policy)
+    result = ExporterRun(name, exporter, Store(arguments.state_dir), arguments.run_dir).run(target.timeout)
+    failed = f"{'; ' if result.summary else ''}not sent: {result.why}" if result.why else "."
+    print_lines([f"{name.value}: {result.summary}{failed}"])
+    return ExitCode.FAILED if result.why else ExitCode.OK
 
 
-def finish_exporter(listener: ExporterName, words: str, why: str) -> int:
-    """Say what came of it; return the exit code."""
-    failed = f"{'; ' if words else ''}not told: {why}" if why else ""
-    print_lines([f"{listener.value}: {words}{failed or '.'}"])
-    return ExitCode.FAILED if why else ExitCode.OK
-
-
-def count_of(count: int, name: str) -> str:
-    """Write a number of things."""
-    return f"{count} {name}{'s' if count != 1 else ''}"
-
-
-def _be_the_owner(state_directory: str) -> None:
-    """Become the daemon's user where root asks: what is written there has to be its own, and its rights suffice."""
+def _drop_privileges(state_directory: str) -> None:
+    """Become the daemon's user when root runs this: the files are to be its own, and its rights suffice."""
     if os.geteuid() != 0:
         return
     directory = os.path.join(state_directory, OUTBOX_DIRECTORY)
@@ -73,7 +77,7 @@ def _be_the_owner(state_directory: str) -> None:
 
 
 def _make_for_the_daemon(directory: str) -> None:
-    """Make what the package makes, should it have gone: what root made for itself the daemon could not use."""
-    entry = pwd.getpwnam(_DAEMON)
+    """Create the directory as the package does, should it be gone: the daemon could not use one of root's."""
+    entry = pwd.getpwnam(_DAEMON_USER)
     os.mkdir(directory, 0o700)
     os.chown(directory, entry.pw_uid, entry.pw_gid)

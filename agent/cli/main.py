@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import ModuleType
 
 from agent.cli.output import print_error
+from agent.core.exporters import ExporterName
 from agent.errors import AgentError, ExitCode
 from agent.state.store import DEFAULT_DIRECTORY
 from agent.version import VERSION
@@ -27,12 +28,8 @@ _COMMANDS = {
     "run": "the daemon: checks, upgrades and reports on schedule; systemd starts it (maestro-agent.service)",
     "config": "validate the configuration, or show the effective values and where each is set",
 }
-_HIDDEN_COMMANDS = {
-    "export-endpoint": "run the endpoint exporter",
-    "export-prometheus": "run the prometheus exporter",
-    "export-otlp": "run the otlp exporter",
-}
-"""Commands that only the agent runs, each in its own process; `--help` does not list them."""
+_HIDDEN_COMMANDS = {f"export-{one.value}": f"run the {one.value} exporter" for one in ExporterName}
+"""Commands that only the agent runs, each in its own process (`agent.cli.export`); `--help` does not list them."""
 _OPTIONS_WITH_VALUE = {"--config", "--state-dir"}
 _EPILOG = """\
 exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs root, 5 busy,
@@ -58,7 +55,9 @@ def main(argv: Sequence[str]) -> int:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         verb = _verb(argv)
-        module = importlib.import_module(f"agent.cli.{verb.replace('-', '_')}") if verb else None
+        module = (
+            importlib.import_module(f"agent.cli.{'export' if verb in _HIDDEN_COMMANDS else verb}") if verb else None
+        )
         arguments = _parser(verb, module).parse_args(argv)
         code: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -127,7 +127,7 @@ class Daemon:
                 self._scheduler.once(self._dispatcher.run)
         self._publish(due, now, delayed, self._problems(jobs, now))
         up_since = now - timedelta(seconds=time.monotonic() - self._started_s)
-        self._supervisor.look(self._policy, self._machine, now, up_since)
+        self._supervisor.tick(self._policy, self._machine, now, up_since)
 
     def _reason_to_delay(self) -> str:
         """Return why a job that is due does not start now; empty if it does."""

@@ -1,11 +1,11 @@
-"""A pulse (`agent.core.schedule.exports`) as documents keep it. Pure."""
+"""`ExportState` (`agent.core.schedule.exports`) as documents have it. Pure."""
 
 from agent.core.schedule.exports import ExportState
 from agent.state.timestamps import format_utc, parse_utc_or_none
 
 
 def export_state_from_document(found: object) -> ExportState:
-    """Read what `export_state_to_document` wrote; what is no pulse is one that never beat."""
+    """Read what `export_state_to_document` wrote; the initial state where it is malformed."""
     if not isinstance(found, dict):
         return ExportState()
     failures = found.get("failures")
@@ -16,10 +16,10 @@ def export_state_from_document(found: object) -> ExportState:
     )
 
 
-def export_state_to_document(pulse: ExportState) -> dict[str, object]:
-    """Write a pulse."""
+def export_state_to_document(state: ExportState) -> dict[str, object]:
+    """Return the JSON object."""
     return {
-        "last": format_utc(pulse.last) if pulse.last else None,
-        "failures": pulse.failures,
-        "not_before": format_utc(pulse.not_before) if pulse.not_before else None,
+        "last": format_utc(state.last) if state.last else None,
+        "failures": state.failures,
+        "not_before": format_utc(state.not_before) if state.not_before else None,
     }

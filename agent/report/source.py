@@ -1,10 +1,10 @@
-"""What there is to tell, whoever is told: the report of this moment, and the events that one was not told yet."""
+"""Source of everything that is exported: the current report, and the events an exporter has not sent yet."""
 
-import random
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
+from agent.core.exporters import ExporterName
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import OUTCOME_SCHEMA, Document
 from agent.errors import RecordError
@@ -18,57 +18,60 @@ from agent.report.outbox.stream_state import StreamState, stream_state_from_docu
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status, status_document
 from agent.state.daemon_status import read_daemon_status
-from agent.state.exporter_status import (
-    CLOCK_SKEW_TOLERANCE,
-    ExporterName,
-    exporter_status_or_none,
-    read_exporter_status,
-    status_entry,
-)
+from agent.state.exporter_status import CLOCK_SKEW_TOLERANCE, exporter_status_or_none, status_entry
 from agent.state.job_status import read_job_status
 from agent.state.store import Store
-from agent.state.timestamps import format_utc, minus_clamped, parse_utc_or_none
+from agent.state.timestamps import minus_clamped, parse_utc_or_none, utc_now
 from agent.version import VERSION
 
 _RUNS = 10
-"""How many runs are read at a time: each may be as long as a machine has packages."""
+"""How many runs are read at a time: each may list every package of the machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterStatus:
+    """What an exporter's status file holds; the defaults where it is missing or malformed."""
+
+    entry: Mapping[str, object] = field(default_factory=dict)
+    export_state: ExportState = field(default_factory=ExportState)
+    instance_id: str | None = None
+    kept_state: StreamState = field(default_factory=StreamState)
 
 
 class ReportSource:
-    """What this machine has to tell."""
+    """Reads reports and new events from the state directory and the machine."""
 
     def __init__(self, store: Store, run_dir: str) -> None:
-        """Take where to look; looks at nothing yet."""
+        """Take where to read; reads nothing yet."""
         self._store = store
         self._run_dir = run_dir
 
-    def shown(self) -> Document:
-        """Return `maestro.report/1` as it would go out, without the outbox, which others must not look into."""
-        return self.report(self.instance() or NO_INSTANCE, None, None)
+    def preview(self) -> Document:
+        """Return `maestro.report/1` as the endpoint would get it, but without `outbox`: others may not open that."""
+        return self.report(self._instance_id(), None, {})
 
-    def numbers(self) -> Document:
-        """Return `maestro.report/1` for who wants its numbers: of the outbox what its own sender said last."""
-        centre = self.entry(ExporterName.ENDPOINT)
-        return self.report(self.instance() or NO_INSTANCE, _depth(centre), centre)
+    def metrics_report(self) -> Document:
+        """Return `maestro.report/1` for metrics, with `outbox` as in the endpoint exporter's status file."""
+        entry = self.exporter_status(ExporterName.ENDPOINT).entry
+        return self.report(self._instance_id(), _queue_stats(entry), entry)
 
     def report(
         self,
         instance_id: str,
         outbox: OutboxStats | None,
-        centre: object,
+        last_attempt: Mapping[str, object],
         known_boot: datetime | None = None,
         warnings: tuple[str, ...] = (),
     ) -> Document:
-        """Return `maestro.report/1`; `centre` is what is remembered of the centre, `warnings` are words to add."""
-        status = status_document(build_status(collect_status(self._store, self._run_dir), _now()))
-
+        """Return `maestro.report/1` with these warnings, and one for the clock skew in `last_attempt`."""
+        status = status_document(build_status(collect_status(self._store, self._run_dir), utc_now()))
         return report_document(
             status,
             host_facts(known_boot),
             version=VERSION,
             instance_id=instance_id,
             outbox=outbox,
-            warnings=(*warnings, *_skew_warnings(centre)),
+            warnings=(*warnings, *_skew_warnings(last_attempt)),
         )
 
     def enqueue_new_events(self, outbox: Outbox, reach: timedelta) -> None:
@@ -76,7 +79,7 @@ class ReportSource:
 
         A new outbox gets the events of the last `reach`.
         """
-        seen = self._seen()
+        seen = self._snapshot()
         state = outbox.state
         if state.cursor is None:
             since = None if state.start_reason == "other-host" else minus_clamped(seen.now, reach)
@@ -85,7 +88,6 @@ class ReportSource:
             cursor = dict(state.cursor)
         new = unseen_runs(cursor, seen.runs)
         known = sorted(set(seen.runs).difference(new))
-        # A few runs at a time: each may list every package of the machine.
         for first in range(0, max(len(new), 1), _RUNS):
             part = replace(seen, runs=[*known, *new[: first + _RUNS]])
             events, cursor = new_events(cursor, part)
@@ -95,40 +97,35 @@ class ReportSource:
                 tx.state = replace(tx.state, cursor=cursor)
                 tx.enforce_limits(seen.now)
 
-    def entry(self, listener: ExporterName) -> Mapping[str, object]:
-        """Return what was last said of a listener; empty where nothing is known."""
+    def exporter_status(self, exporter: ExporterName) -> ExporterStatus:
+        """Return what the exporter's last run left in its status file."""
+        found = exporter_status_or_none(self._run_dir, exporter)
+        if found is None:
+            return ExporterStatus()
         try:
-            return status_entry(read_exporter_status(self._run_dir, listener), listener)
+            entry = status_entry(found, exporter)
         except RecordError:
-            return {}
+            entry = {}
+        instance_id = found.raw.get("instance_id")
+        return ExporterStatus(
+            entry=entry,
+            export_state=export_state_from_document(found.raw.get("export_state")),
+            instance_id=instance_id if isinstance(instance_id, str) else None,
+            kept_state=stream_state_from_document(found.raw.get("stream_state")),
+        )
 
-    def pulse(self, listener: ExporterName) -> ExportState:
-        """Return the pulse that was last said of a listener."""
-        telling = exporter_status_or_none(self._run_dir, listener)
-        return export_state_from_document(telling.raw.get("pulse")) if telling else ExportState()
+    def _instance_id(self) -> str:
+        return self.exporter_status(ExporterName.ENDPOINT).instance_id or NO_INSTANCE
 
-    def stream_state(self) -> StreamState:
-        """Return the state that the endpoint's exporter could not write to its outbox; the default if there is none."""
-        found = exporter_status_or_none(self._run_dir, ExporterName.ENDPOINT)
-        return stream_state_from_document(found.raw.get("stream_state") if found else None)
-
-    def instance(self) -> str | None:
-        """Return the name of the centre's outbox as its sender said it last."""
-        try:
-            telling = read_exporter_status(self._run_dir, ExporterName.ENDPOINT)
-            return telling.optional_text("instance_id") if telling else None
-        except RecordError:
-            return None
-
-    def _seen(self) -> Snapshot:
+    def _snapshot(self) -> Snapshot:
         flag, flag_known = None, True
         try:
             flag = read_flag()
-        except OSError:  # `status` tells of that
+        except OSError:  # `status` reports it
             flag_known = False
         facts = host_facts()
         return Snapshot(
-            now=_now(),
+            now=utc_now(),
             runs=self._runs(),
             read_run=self._read_run,
             jobs=self._jobs(),
@@ -143,7 +140,7 @@ class ReportSource:
     def _runs(self) -> list[str]:
         try:
             return self._store.run_ids()
-        except RecordError:  # `status` tells of that
+        except RecordError:  # `status` reports it
             return []
 
     def _read_run(self, run_id: str) -> Mapping[str, object] | None:
@@ -170,31 +167,16 @@ class ReportSource:
             return None
 
 
-def boot_time_of(mark: object) -> datetime | None:
-    """Return when the machine booted as it was told before: a clock that is set would seem to move it."""
-    return parse_utc_or_none(mark.get("booted_at")) if isinstance(mark, dict) else None
+def boot_time_of(cursor: Mapping[str, object] | None) -> datetime | None:
+    """Return the boot time as it was exported before: when the clock is set, the computed one moves."""
+    return parse_utc_or_none(cursor.get("booted_at")) if cursor else None
 
 
-def status_after_attempt(before: Mapping[str, object], why: str) -> Document:
-    """Return what is remembered of a listener after one more try; `why` is empty where it was told."""
-    now = format_utc(_now())
-    return {
-        "last_success_at": before.get("last_success_at") if why else now,
-        "failing_since": (before.get("failing_since") or now) if why else None,
-        "why": why,
-    }
-
-
-def jitter() -> float:
-    """Draw a lot, uniform from 0 up to 1: how long to wait, within what is due."""
-    return random.random()  # noqa: S311 - no secret
-
-
-def _depth(centre: Mapping[str, object]) -> OutboxStats | None:
-    """Return how the outbox stood when its sender last spoke; None where that is not known."""
-    counts = [centre.get(name) for name in ("depth", "bytes", "dropped", "refused", "last_sequence")]
+def _queue_stats(entry: Mapping[str, object]) -> OutboxStats | None:
+    """Return the queue's figures from the endpoint exporter's entry; None where they are unknown."""
+    counts = [entry.get(name) for name in ("depth", "bytes", "dropped", "refused", "last_sequence")]
     events, size, dropped, refused, last = (count if isinstance(count, int) else None for count in counts)
-    oldest = centre.get("oldest_at")
+    oldest = entry.get("oldest_at")
     if events is None or size is None or dropped is None or refused is None or last is None:
         return None
     return OutboxStats(
@@ -207,15 +189,11 @@ def _depth(centre: Mapping[str, object]) -> OutboxStats | None:
     )
 
 
-def _skew_warnings(centre: object) -> tuple[str, ...]:
-    """Say so where the clocks are apart, roughly: a report is new where its words are."""
-    skew = centre.get("skew_s") if isinstance(centre, Mapping) else None
+def _skew_warnings(entry: Mapping[str, object]) -> tuple[str, ...]:
+    """Return a warning where the clocks differ, by magnitude only: a changed text makes the report new."""
+    skew = entry.get("skew_s")
     if not isinstance(skew, int) or abs(skew) <= CLOCK_SKEW_TOLERANCE.total_seconds():
         return ()
     bounds = ((86400, "a day"), (3600, "an hour"), (300, "five minutes"), (30, "half a minute"))
     words = next(words for seconds, words in bounds if abs(skew) > seconds)
-    return (f"the clock is more than {words} {'ahead of' if skew > 0 else 'behind'} the centre's",)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return (f"the clock is more than {words} {'ahead of' if skew > 0 else 'behind'} the endpoint's",)

@@ -1,43 +1,38 @@
-"""Which listeners a policy names, and how each wants to be told."""
+"""Which exporters a policy turns on, and how each runs: the registry's member paths resolved."""
 
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 
-from agent.core.policy.policy import EndpointPolicy, MetricsPolicy, OtlpPolicy, Policy
-from agent.state.exporter_status import ExporterName
+from agent.core.exporters import ExporterName
+from agent.core.policy.policy import Policy
 
-_NUMBERS_EVERY = timedelta(minutes=5)
-_WRITING = timedelta(seconds=30)
-"""What writing one file may take: the disk of a busy machine."""
+_INTERVAL = timedelta(minutes=5)
+_TIMEOUT = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTarget:
-    """One listener that is on."""
+    """One exporter that is on."""
 
-    listener: ExporterName
+    exporter: ExporterName
     interval: timedelta
-    patience: timedelta
+    timeout: timedelta
     """For one request."""
-    by: EndpointPolicy | MetricsPolicy | OtlpPolicy
-    local: bool = False
-    """Whether it is this very machine: nobody else's load, so it need not wait for a slot."""
+    settings: object
+    """The section of the policy: a change restarts the backoff."""
 
 
 def enabled_targets(policy: Policy) -> tuple[ExportTarget, ...]:
-    """Return those that are on."""
-    centre, metrics, otlp = policy.endpoint, policy.metrics, policy.otlp
-    found = (
-        (
-            centre.url,
-            ExportTarget(listener=ExporterName.ENDPOINT, interval=centre.interval, patience=centre.timeout, by=centre),
-        ),
-        (
-            metrics.textfile,
-            ExportTarget(
-                listener=ExporterName.PROMETHEUS, interval=_NUMBERS_EVERY, patience=_WRITING, by=metrics, local=True
-            ),
-        ),
-        (otlp.url, ExportTarget(listener=ExporterName.OTLP, interval=_NUMBERS_EVERY, patience=otlp.timeout, by=otlp)),
+    """Return the exporters that are on."""
+    return tuple(export_target(policy, one) for one in ExporterName if attrgetter(one.switch)(policy))
+
+
+def export_target(policy: Policy, exporter: ExporterName) -> ExportTarget:
+    """Return how an exporter runs."""
+    return ExportTarget(
+        exporter=exporter,
+        interval=attrgetter(exporter.interval)(policy) if exporter.interval else _INTERVAL,
+        timeout=attrgetter(exporter.timeout)(policy) if exporter.timeout else _TIMEOUT,
+        settings=attrgetter(exporter.switch.split(".", maxsplit=1)[0])(policy),
     )
-    return tuple(one for place, one in found if place)

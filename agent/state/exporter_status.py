@@ -1,93 +1,69 @@
-"""What the senders say of their work, for `status` and for the daemon, neither of which opens an outbox. Light.
+"""Each exporter's status file under /run, read by `status` and by the daemon, neither of which opens an outbox. Light.
 
-A file for each listener under /run, which its one sender alone writes, so that none waits for another's. They say what
-this boot has seen; what must outlive a boot is in the outbox.
+One file per exporter, which only its process writes, so that none waits for another. It covers the current boot; what
+must outlive a boot is in the outbox.
 """
 
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from enum import Enum
 
-from agent.core.schemas import EXPORTER_SCHEMA
+from agent.core.exporters import ExporterName
+from agent.core.schemas import EXPORTER_SCHEMA, Document
 from agent.errors import RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.runtime_file import read_runtime_file, write_runtime_file
 
-
-class ExporterName(Enum):
-    """Who may be told; the value is the name in documents."""
-
-    ENDPOINT = "endpoint"
-    PROMETHEUS = "prometheus"
-    OTLP = "otlp"
-
-    @property
-    def label(self) -> str:
-        """The name at the beginning of a line."""
-        return "OTLP" if self is ExporterName.OTLP else self.value.capitalize()
-
-    @property
-    def words(self) -> str:
-        """The name within a sentence."""
-        names = {ExporterName.PROMETHEUS: "the file for Prometheus", ExporterName.OTLP: "the OpenTelemetry collector"}
-        return names.get(self, "the endpoint")
+CLOCK_SKEW_TOLERANCE = timedelta(seconds=30)
+"""A larger difference between the clocks of this machine and the endpoint is shown."""
+NO_QUEUE: Document = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
+"""The entry's queue for an exporter without one."""
+UNKNOWN_QUEUE: Document = dict.fromkeys(NO_QUEUE)
+"""The entry's queue for an outbox that cannot be opened."""
 
 
-def read_exporter_status(run_dir: str, listener: ExporterName) -> JsonReader | None:
-    """Return a listener's `maestro.exporter/1`; None where nothing was told it since the machine booted.
+def read_exporter_status(run_dir: str, exporter: ExporterName) -> JsonReader | None:
+    """Return an exporter's `maestro.exporter/1`; None before its first run since boot.
 
     Raises:
         RecordError: it cannot be read.
     """
-    path = _path(run_dir, listener)
+    path = _path(run_dir, exporter)
     found = read_runtime_file(path)
     if found is not None and found.text("schema") != EXPORTER_SCHEMA:
         raise RecordError(f"{path}: is of another version")
     return found
 
 
-def exporter_status_or_none(run_dir: str, listener: ExporterName) -> JsonReader | None:
-    """Return what `read_exporter_status` does; None also where it cannot be read, for whom that makes no difference."""
+def exporter_status_or_none(run_dir: str, exporter: ExporterName) -> JsonReader | None:
+    """Return what `read_exporter_status` does; None also where the file cannot be read."""
     try:
-        return read_exporter_status(run_dir, listener)
+        return read_exporter_status(run_dir, exporter)
     except RecordError:
         return None
 
 
-def status_entry(telling: JsonReader | None, listener: ExporterName) -> Mapping[str, object]:
-    """Return what was said of the listener itself; empty where nothing was.
+def status_entry(status: JsonReader | None, exporter: ExporterName) -> Mapping[str, object]:
+    """Return the exporter's entry, as in `reporting` of `maestro.status/1`; empty where there is none.
 
     Raises:
-        RecordError: it has another shape.
+        RecordError: it is malformed.
     """
-    listeners = telling.optional_child("exporters") if telling else None
-    entry = listeners.optional_child(listener.value) if listeners else None
+    exporters = status.optional_child("exporters") if status else None
+    entry = exporters.optional_child(exporter.value) if exporters else None
     return entry.raw if entry else {}
 
 
-def write_exporter_status(run_dir: str, listener: ExporterName, document: Mapping[str, object]) -> None:
-    """Replace what is said; that it cannot be written harms nobody but a reader of `status`."""
-    write_runtime_file(_path(run_dir, listener), {"schema": EXPORTER_SCHEMA, **document}, 0o644)
+def write_exporter_status(run_dir: str, exporter: ExporterName, document: Mapping[str, object]) -> None:
+    """Replace the status file; best effort, as only `status` would miss it."""
+    write_runtime_file(_path(run_dir, exporter), {"schema": EXPORTER_SCHEMA, **document}, 0o644)
 
 
-def clear_exporter_status(run_dir: str, listener: ExporterName) -> None:
-    """Take back what is said of a listener that is off."""
+def clear_exporter_status(run_dir: str, exporter: ExporterName) -> None:
+    """Remove the status file of an exporter that is off."""
     with suppress(OSError):
-        os.unlink(_path(run_dir, listener))
-
-
-CLOCK_SKEW_TOLERANCE = timedelta(seconds=30)
-"""Clocks that are this far apart are told."""
-
-
-NO_QUEUE: dict[str, object] = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
-"""What is said of a listener for whom nothing is kept."""
-
-
-UNKNOWN_QUEUE: dict[str, object] = dict.fromkeys(NO_QUEUE)
-"""What is said of one whose outbox cannot be looked at."""
+        os.unlink(_path(run_dir, exporter))
 
 
 def _path(run_dir: str, exporter: ExporterName) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.exporters import ExporterName
 from agent.core.schedule.exports import ExportState
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.host.process.spawn import AgentProcess
 from agent.report.export_state import export_state_to_document
-from agent.state.exporter_status import ExporterName, read_exporter_status, write_exporter_status
+from agent.state.exporter_status import read_exporter_status, write_exporter_status
 from agent.state.job_status import record_job_end, record_job_start
 from agent.state.store import Store
 from tests.core.given import policy
@@ -70,7 +71,7 @@ class World:
             metrics=replace(policy().metrics, textfile=self.textfile),
             otlp=replace(policy().otlp, url=self.otlp),
         )
-        self.messenger.look(wanted, "machine", now, up_since)
+        self.messenger.tick(wanted, "machine", now, up_since)
         return len(self.started)
 
     def says(self, pulse: ExportState, listener: ExporterName = ExporterName.ENDPOINT) -> None:
@@ -78,7 +79,7 @@ class World:
         for one in self.started:
             one.code = 0 if one.verb == f"export-{listener.value}" and one.code is None else one.code
         write_exporter_status(
-            str(self.directory / "run"), listener, {"pulse": export_state_to_document(pulse), "exporters": {}}
+            str(self.directory / "run"), listener, {"export_state": export_state_to_document(pulse), "exporters": {}}
         )
 
     def count(self, listener: ExporterName) -> int:
@@ -237,7 +238,7 @@ def test_what_failed_under_the_old_configuration_is_no_reason_to_wait_under_the_
     assert [three.count(ExporterName.ENDPOINT), three.count(ExporterName.OTLP)] == [2, 2]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "maestro.exporter/1", "pulse": 7}', "\x00" * 99])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "maestro.exporter/1", "export_state": 7}', "\x00" * 99])
 def test_a_word_that_cannot_be_read_is_no_word(text: str, world: World) -> None:
     (world.directory / "run/exporter-endpoint.json").write_text(text)
 

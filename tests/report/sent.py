@@ -51,7 +51,7 @@ class Told(Sender):
         name = f"exporter-{listener}"
         document: Raw = json.loads((self.directory / f"run/{name}.json").read_text())
         entry: Raw = document["exporters"][listener]
-        return {**entry, "pulse": document["pulse"]}
+        return {**entry, "export_state": document["export_state"]}
 
 
 def records(collector: OtelCollector) -> list[Raw]:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.exporters import ExporterName
 from agent.core.policy.policy import OtlpPolicy
 from agent.host.machine.facts import host_id
 from agent.report.otlp.exporter import QUEUE_LIMITS, OtlpExporter
 from agent.report.outbox.file import open_outbox
+from agent.report.runner import ExporterRun
 from agent.state.store import Store
 from agent.state.timestamps import parse_utc
 from tests.report.installation import CHECKOUT, stored_events
@@ -62,7 +64,7 @@ def test_with_nobody_to_tell_that_is_said(told: Told) -> None:
     done = told.send()
 
     assert done.returncode == 78
-    assert "nobody is configured to be told: set endpoint.url" in done.stderr
+    assert "no exporter is configured: set endpoint.url" in done.stderr
 
 
 def test_all_three_are_told_and_each_says_so(
@@ -78,9 +80,9 @@ def test_all_three_are_told_and_each_says_so(
 
     assert done.returncode == 0, done.stdout
     lines = sorted(done.stdout.splitlines())
-    assert lines[0] == "centre: 2 messages delivered."
+    assert lines[0] == "endpoint: 2 messages delivered."
     assert lines[1].startswith("otlp: 1 event and ")
-    assert lines[2] == f"textfile: {file} written."
+    assert lines[2] == f"prometheus: {file} written."
     assert run_ids(collector) == [ours]
     assert [body["document"]["id"] for _, _, body in stored_events(centre.directory / "endpoint.db")[1:]] == [ours]
     assert promtool("check", "metrics", content=file.read_text())[0] in {0, 3}
@@ -132,7 +134,7 @@ def test_events_wait_for_a_collector_that_is_away_and_numbers_do_not(told: Told,
     assert (away.returncode, done.returncode) == (1, 0)
     assert said["why"] == "metrics: Connection refused"
     assert said["depth"] == 4
-    assert said["pulse"]["not_before"] > said["pulse"]["last"] or said["pulse"]["failures"] == 2
+    assert said["export_state"]["not_before"] > said["export_state"]["last"] or said["export_state"]["failures"] == 2
     assert run_ids(back) == runs
     assert [one.signal for one in back.taken] == ["metrics", "logs", "metrics"]
     assert [one["attributes"]["maestro.sequence"]["intValue"] for one in records(back)] == ["1", "2", "3", "4"]
@@ -146,7 +148,7 @@ def test_a_collector_is_left_alone_for_as_long_as_it_says(told: Told, collector:
     done = told.send()
 
     said = told.said("otlp")
-    wait = parse_utc(said["pulse"]["not_before"]) - datetime.now(timezone.utc)
+    wait = parse_utc(said["export_state"]["not_before"]) - datetime.now(timezone.utc)
     assert done.returncode == 1
     assert "metrics: answered 429" in done.stdout
     assert timedelta(minutes=29) < wait <= timedelta(minutes=46)
@@ -246,7 +248,7 @@ def test_a_slow_collector_and_a_dead_directory_hold_up_no_centre(
 
     assert waited
     assert process.returncode == 1
-    assert "centre: 3 messages delivered." in out
+    assert "endpoint: 3 messages delivered." in out
     assert "metrics: no answer within 4 seconds" in out
     assert "there is no directory" in out
     assert time.monotonic() - began < 15
@@ -310,10 +312,13 @@ def test_what_this_machine_itself_takes_is_no_reason_to_send_nothing(told: Told,
         metrics=True,
     )  # fmt: skip
 
-    done = OtlpExporter(wanted, SlowStore(str(told.directory / "state")), str(told.directory / "run")).send()
+    store = SlowStore(str(told.directory / "state"))
+    done = ExporterRun(ExporterName.OTLP, OtlpExporter(wanted), store, str(told.directory / "run")).run(wanted.timeout)
 
-    assert (done.why, done.records) == ("", 2)
-    assert done.points > 5
+    assert done.why == ""
+    events, points = (int(word) for word in done.summary.split() if word.isdecimal())
+    assert events == 2
+    assert points > 5
     assert run_ids(collector) == [ours]
 
 
@@ -367,7 +372,7 @@ def test_what_somebody_wrote_into_the_word_of_a_sender_ends_no_other(told: Told,
     told.collect_to(collector)
     file = textfile(told)
     for name in ("exporter-endpoint", "exporter-otlp", "exporter-prometheus"):
-        wrong = '{"schema": "maestro.exporter/1", "pulse": 7, "exporters": []}'
+        wrong = '{"schema": "maestro.exporter/1", "export_state": 7, "exporters": []}'
         (told.directory / f"run/{name}.json").write_text(wrong)
 
     done = told.send()

@@ -42,7 +42,7 @@ def state(**changes: object) -> Any:
 
 
 def test_a_record_that_is_well_is_told_in_full(tmp_path: Path) -> None:
-    found: Any = tidings(tmp_path, state(), golden("outcome")).shown()
+    found: Any = tidings(tmp_path, state(), golden("outcome")).preview()
 
     check("report", found)
     assert found["updates"]["items"]
@@ -53,7 +53,7 @@ def test_a_record_that_is_well_is_told_in_full(tmp_path: Path) -> None:
     ("field", "value"), [("failed", None), ("failed", [7]), ("message", 7), ("finished_at", 1.5), ("message", ["x"])]
 )
 def test_a_run_on_record_of_the_wrong_shape_is_told_as_such(field: str, value: object, tmp_path: Path) -> None:
-    found: Any = tidings(tmp_path, state(), {**golden("outcome"), field: value}).shown()
+    found: Any = tidings(tmp_path, state(), {**golden("outcome"), field: value}).preview()
 
     check("report", found)
     assert found["last_outcome"] is None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.state.exporter_status import ExporterName, read_exporter_status, write_exporter_status
+from agent.core.exporters import ExporterName
+from agent.state.exporter_status import read_exporter_status, write_exporter_status
 
 
 @pytest.mark.parametrize("listener", ExporterName)

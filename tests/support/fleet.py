@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from agent.core.schedule.backoff import ResponseClass
-from agent.core.schedule.exports import ExportState, next_export_at, state_after
+from agent.core.schedule.exports import ExportState
 from agent.core.schedule.slots import Interval, stable_fraction
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -78,11 +78,11 @@ def _requests(number: int, outage: Outage, end: datetime) -> list[datetime]:
     long_ago = NOON - timedelta(days=30)
     found: list[datetime] = []
     while True:
-        now = max(next_export_at(slots, state, now=now, up_since=long_ago, changed=False), now)
+        now = max(state.next(slots, now=now, up_since=long_ago, changed=False), now)
         if now >= end:
             return found
         found.append(now)
         left = NOON + outage.length - now
         down = now >= NOON and left > timedelta(0)
         response, retry_after = outage.answer(left) if down else (ResponseClass.OK, None)
-        state = state_after(response, state, now=now, chance=jitter.random(), told=retry_after)
+        state = state.after(response, now=now, chance=jitter.random(), retry_after=retry_after)

@@ -1,8 +1,8 @@
-"""What an answer of the centre means, and how long to wait before the next attempt. Pure: chance is an argument.
+"""What a response's status means, and the delay before the next attempt. Pure: the jitter is an argument.
 
 The table is that of OTLP/HTTP (opentelemetry-proto, docs/specification.md, "Failures"): 429, 502, 503, 504 and failed
-connections are tried again soon. What is wrong with one message must not hold up the others, and what is wrong with
-the address or the token is no message's fault.
+connections are retried soon. One bad message must not hold up the others, and a wrong address or token is not the fault
+of any message.
 """
 
 from datetime import timedelta
@@ -10,9 +10,9 @@ from enum import Enum
 
 _FIRST = timedelta(seconds=30)
 LONGEST = timedelta(minutes=15)
-_LONGEST_TOLD = timedelta(hours=1)
+_LONGEST_RETRY_AFTER = timedelta(hours=1)
 _SPREAD = timedelta(minutes=5)
-"""What is waited by lot beyond what was told, at least: many machines may have been told the same moment."""
+"""Minimum jitter window added on top of Retry-After, so that a fleet given the same time does not return at once."""
 _SOON = frozenset({429, 502, 503, 504})
 _ABOUT_THE_MESSAGE = frozenset({400, 413, 422})
 _SUCCESS = 200
@@ -20,22 +20,21 @@ _REDIRECT, _SERVER = 300, 500
 
 
 class ResponseClass(Enum):
-    """What an answer's status says."""
+    """How to go on after a response."""
 
     OK = "ok"
-    """There is a receipt to be read."""
     RETRY = "retry"
-    """The other side is busy or away: wait and send the same again."""
+    """The other side is busy or unreachable: send the same again after a delay."""
     REJECTED = "rejected"
-    """The batch cannot be read: a smaller one may, and one message alone is refused for good."""
+    """The request cannot be read: a smaller batch may be; a single message is refused permanently."""
     MISCONFIGURED = "misconfigured"
-    """Address, token, certificate or method: a person's move; everything is kept."""
+    """Address, token, certificate or method is wrong: a person has to act; nothing is dropped."""
     SERVER_ERROR = "server-error"
-    """The other side has a bug: everything is kept, and not tried again before the next heartbeat."""
+    """The other side has a bug: nothing is dropped, and the next attempt waits for the next heartbeat."""
 
 
 def classify_status(status: int) -> ResponseClass:
-    """Say what a status code of HTTP means. A redirect is a wrong address: it is never followed."""
+    """Classify an HTTP status code. A redirect is a wrong address: it is never followed."""
     if status == _SUCCESS:
         return ResponseClass.OK
     if status in _SOON:
@@ -45,17 +44,16 @@ def classify_status(status: int) -> ResponseClass:
     return ResponseClass.SERVER_ERROR if status >= _SERVER or status < _REDIRECT else ResponseClass.MISCONFIGURED
 
 
-def backoff_delay(failures: int, chance: float, told: timedelta | None = None) -> timedelta:
-    """Return how long to wait after so many failures in a row.
+def backoff_delay(failures: int, chance: float, retry_after: timedelta | None = None) -> timedelta:
+    """Return the delay after this many consecutive failures; `chance` is uniform in [0, 1).
 
-    Full jitter: anything up to a bound that doubles to a quarter of an hour (`chance` is uniform from 0 up to 1). Where
-    the other side says how long (`Retry-After`), not shorter than that, and spread over half as long again, or five
-    minutes: a date is the same moment for a whole fleet.
+    Full jitter: anything up to a bound that doubles from 30 s to 15 min. With Retry-After: at least that, spread over
+    half as long again, or 5 min: a date is the same moment for a whole fleet.
     """
     bound = doubling_bound(_FIRST, failures, LONGEST)
-    if told is None:
+    if retry_after is None:
         return bound * chance
-    least = min(max(told, timedelta(0)), _LONGEST_TOLD)
+    least = min(max(retry_after, timedelta(0)), _LONGEST_RETRY_AFTER)
     return least + max(bound, least / 2, _SPREAD) * chance
 
 

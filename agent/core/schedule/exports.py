@@ -1,10 +1,10 @@
-"""When to speak to the centre next: at slots of the machine's own, later after failures, never all at once. Pure.
+"""When an exporter runs next: in per-machine slots, later after failures, never all machines at once. Pure.
 
-A fleet's clocks are right, so whatever goes by a common moment (the end of a power cut or of an outage, a date in an
-answer) would bring all machines at once. Slots are splayed by machine; what is waited after a failure is drawn by lot.
+The clocks of a fleet are right, so whatever follows a common time (the end of a power cut or of an outage, a date in a
+response) would bring all machines at the same moment. Slots are spread by machine; delays after failures have jitter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.core.clock import EXPORT_ATTEMPT_TOLERANCE, MAX_EXPORT_WAIT, is_future
@@ -12,55 +12,112 @@ from agent.core.schedule.backoff import LONGEST, ResponseClass, backoff_delay
 from agent.core.schedule.slots import Interval
 
 _MINUTE = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
+"""The resolution of times in documents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportState:
-    """Where the telling stands."""
+    """An exporter's backoff state, kept from run to run."""
 
     last: datetime | None = None
-    """When the last attempt ended."""
+    """End of the last attempt."""
     failures: int = 0
-    """How many attempts in a row came to nothing, the last among them."""
+    """Consecutive failed attempts, the last included."""
     not_before: datetime | None = None
-    """Until when to wait whatever happens: after a failure, or for more to be sent without a burst."""
+    """Earliest next attempt: after a failure, or to send queued events without a burst."""
+
+    def next(self, slots: Interval, *, now: datetime, up_since: datetime, changed: bool) -> datetime:
+        """Return the time of the next attempt; one that is not after `now` means at once.
+
+        `up_since` is when this machine started to be able to: after a power cut a whole fleet has missed its slots, and
+        waits for the next ones. `changed`: there is something new to send, which does not wait for a slot.
+        """
+        set_back = self.last is not None and is_future(self.last, now, EXPORT_ATTEMPT_TOLERANCE)
+        state = ExportState() if set_back else self  # what was written before a clock was set back says nothing now
+        if state.not_before is not None and not is_future(state.not_before, now, MAX_EXPORT_WAIT):
+            if now < state.not_before:
+                return state.not_before
+            if state.last is not None and state.last <= state.not_before:
+                return max(state.not_before, up_since)
+        if changed:
+            return now
+        return slots.next(min(max(state.last or up_since, up_since), now))
+
+    def after(
+        self, response: ResponseClass, *, now: datetime, chance: float, retry_after: timedelta | None = None
+    ) -> "ExportState":
+        """Return the state after an attempt with this response; `chance` is the jitter factor, uniform in [0, 1)."""
+        failures = self.failures + 1
+        if response is ResponseClass.RETRY:
+            not_before = now + backoff_delay(failures, chance, retry_after)
+            return ExportState(last=now, failures=failures, not_before=not_before)
+        if response is ResponseClass.MISCONFIGURED:
+            return ExportState(last=now, failures=failures, not_before=now + LONGEST * (1 + 2 * chance) / 3)
+        if response is ResponseClass.SERVER_ERROR:
+            return ExportState(last=now, failures=failures)
+        return ExportState(last=now)
+
+    def rate_limited(self, sent: int, burst: int) -> "ExportState":
+        """Return the state where more is queued than was sent: what was sent counts as `burst` messages a minute."""
+        return self if self.last is None else ExportState(last=self.last, not_before=self.last + _MINUTE * sent / burst)
 
 
-def next_export_at(
-    slots: Interval, pulse: ExportState, *, now: datetime, up_since: datetime, changed: bool
-) -> datetime:
-    """Return when to speak next; a moment that is not after now means at once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportTick:
+    """What one tick of the daemon knows about one exporter."""
 
-    `up_since` is when this machine began to be able to: after a power cut a whole fleet has missed its slots, and waits
-    for the next ones. `changed` says that there is something new to tell, which need not wait for a slot.
-    """
-    if pulse.last is not None and is_future(pulse.last, now, EXPORT_ATTEMPT_TOLERANCE):
-        pulse = ExportState()  # the clock was set back: what was written before it says nothing of now
-    if pulse.not_before is not None and not is_future(pulse.not_before, now, MAX_EXPORT_WAIT):
-        if now < pulse.not_before:
-            return pulse.not_before
-        if pulse.last is not None and pulse.last <= pulse.not_before:
-            return max(pulse.not_before, up_since)
-    if changed:
-        return now
-    return slots.next(min(max(pulse.last or up_since, up_since), now))
+    now: datetime
+    up_since: datetime
+    slots: Interval
+    local: bool
+    """Nothing leaves the machine, so that the first run need not wait for a slot."""
+    seen: object
+    """A value that differs once there is something new to send; None while that is not known."""
 
 
-def state_after(
-    verdict: ResponseClass, before: ExportState, *, now: datetime, chance: float, told: timedelta | None = None
-) -> ExportState:
-    """Return the pulse after an attempt that the centre answered so; a failed connection is `Verdict.AGAIN`."""
-    failures = before.failures + 1
-    if verdict is ResponseClass.RETRY:
-        return ExportState(last=now, failures=failures, not_before=now + backoff_delay(failures, chance, told))
-    if verdict is ResponseClass.MISCONFIGURED:
-        return ExportState(last=now, failures=failures, not_before=now + LONGEST * (1 + 2 * chance) / 3)
-    if verdict is ResponseClass.SERVER_ERROR:
-        return ExportState(last=now, failures=failures)
-    return ExportState(last=now)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSchedule:
+    """What the daemon remembers about one exporter between ticks."""
 
+    settings: object = None
+    reconfigured: bool = False
+    """The settings changed after the last start: previous failures no longer delay the next attempt."""
+    exported: object = None
+    """`ExportTick.seen` at the last start."""
+    started_at: datetime | None = None
+    """Last start: a process that writes no status is not started again before the next slot."""
+    set_back_at: datetime | None = None
+    """Since when the last attempt is in the future, as the clock was set back."""
 
-def rate_limited(pulse: ExportState, sent: int, burst: int) -> ExportState:
-    """Return the pulse where more waits than was sent: what was sent takes its time, at `burst` messages a minute."""
-    last = pulse.last
-    return pulse if last is None else ExportState(last=last, not_before=last + _MINUTE * (sent / burst))
+    def configured(self, settings: object) -> "ExportSchedule":
+        """Return the schedule under these settings."""
+        if settings == self.settings:
+            return self
+        return replace(self, settings=settings, reconfigured=self.settings is not None)
+
+    def started(self, tick: ExportTick) -> "ExportSchedule":
+        """Return the schedule after a start."""
+        return replace(self, exported=tick.seen or self.exported, started_at=tick.now, reconfigured=False)
+
+    def next(self, state: ExportState, tick: ExportTick) -> tuple[bool, "ExportSchedule"]:
+        """Return whether the exporter is due, and the schedule to go on with; `state` is of its status file."""
+        if tick.local and (self.started_at is None or self.reconfigured):
+            return True, self
+        state, schedule = self._reconciled(state, tick.now)
+        changed = self.exported is not None and tick.seen is not None and tick.seen != self.exported
+        if state.next(tick.slots, now=tick.now, up_since=tick.up_since, changed=changed) <= tick.now:
+            return True, schedule
+        return False, replace(schedule, exported=self.exported or tick.seen)
+
+    def _reconciled(self, state: ExportState, now: datetime) -> tuple[ExportState, "ExportSchedule"]:
+        """Return the state with what the daemon knows better: its own last start, and a clock that was set back."""
+        started = self.started_at
+        if started is not None and started <= now and (state.last is None or state.last < started - _SECOND):
+            state = replace(state, last=started)
+        set_back_at = None
+        if state.last is not None and state.last > now:  # do not wait until the clock is there again
+            set_back_at = min(self.set_back_at or now, now)
+            state = replace(state, last=set_back_at)
+        state = ExportState(last=state.last) if self.reconfigured else state
+        return state, replace(self, set_back_at=set_back_at)

@@ -1,7 +1,7 @@
-"""An OpenTelemetry collector over OTLP/HTTP: one request, and what became of it. When to try again is for others.
+"""One OTLP/HTTP request to an OpenTelemetry collector and its result; retries are the caller's.
 
-What may be tried again is opentelemetry-proto's table (docs/specification.md, "Failures"): 429, 502, 503, 504, and a
-connection that failed. Anything else must not be, so it is dropped, counted and told. A redirect is not followed: the
+What may be retried is opentelemetry-proto's table (docs/specification.md, "Failures"): 429, 502, 503, 504, and failed
+connections. Anything else must not be, so it is dropped, counted and reported. A redirect is not followed: the
 configuration says where the headers go.
 """
 
@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from enum import Enum
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -22,54 +21,45 @@ from agent.report.metric_values import printable
 from agent.report.otlp.encode import OtlpRequest, Signal, decode_response
 from agent.version import VERSION
 
-_MOST_ANSWER_BYTES = 4 << 20
+_MAX_RESPONSE_BYTES = 4 << 20
 """opentelemetry-proto, docs/specification.md, "OTLP/HTTP Response"."""
-_MOST_ERROR_BYTES = 64 << 10
+_MAX_ERROR_BYTES = 64 << 10
 _SUCCESSES = range(200, 300)
-"""Some answer 204 where the specification has 200."""
+"""Some collectors answer 204 where the specification has 200."""
 Headers = tuple[tuple[str, str], ...]
-
-
-class OtlpOutcome(Enum):
-    """What became of a request."""
-
-    DELIVERED = "delivered"
-    AGAIN = "again"
-    """It was not taken, and may be later."""
-    DROPPED = "dropped"
-    """It must not be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtlpTarget:
-    """Where one listens."""
+    """A collector."""
 
     url: str
-    """As OTEL_EXPORTER_OTLP_ENDPOINT has it: without /v1/logs."""
+    """As in OTEL_EXPORTER_OTLP_ENDPOINT: without /v1/logs."""
     ca_file: str = ""
-    """Whose certificates are believed; empty for those of the machine."""
+    """CA certificates to trust; empty for those of the machine."""
     headers: Headers = field(default=(), repr=False)
-    """They may hold a token."""
+    """May contain a token."""
     timeout: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtlpResult:
-    """What became of a request, and how much of it is lost for good."""
+    """The result of one request."""
 
-    outcome: OtlpOutcome
+    response_class: ResponseClass
+    """OK; RETRY: not accepted, and may be later; SERVER_ERROR: not accepted, and must not be sent again."""
     dropped: int
     """Log records or data points that will not arrive."""
     detail: str
-    """What the collector said or what went wrong; empty where there is nothing to tell."""
+    """The collector's message or the fault; empty for a plain success."""
     retry_after: timedelta | None = None
-    """How long it asks to be left alone, at most an hour."""
+    """Retry-After, at most an hour."""
 
 
 def post_otlp(collector: OtlpTarget, request: OtlpRequest) -> OtlpResult:
     """Send one request, once."""
     if request.count == 0:
-        return OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=0, detail="")
+        return OtlpResult(response_class=ResponseClass.OK, dropped=0, detail="")
     body = gzip.compress(json.dumps(request.document, allow_nan=False, separators=(",", ":")).encode())
     try:
         with (
@@ -78,9 +68,9 @@ def post_otlp(collector: OtlpTarget, request: OtlpRequest) -> OtlpResult:
             _post(connection, collector, request.signal, body) as response,
         ):
             return _judge(response, request, [value for _, value in collector.headers])
-    # requests' own are OSErrors; it does not wrap all of urllib3's, nor what either makes of a length below 0.
+    # requests raises OSErrors; it does not wrap all errors of urllib3, nor the ValueError of a negative length.
     except (OSError, HTTPError, ValueError) as error:
-        return OtlpResult(outcome=OtlpOutcome.AGAIN, dropped=0, detail=printable(error_reason(error)))
+        return OtlpResult(response_class=ResponseClass.RETRY, dropped=0, detail=printable(error_reason(error)))
 
 
 def _post(connection: requests.Session, collector: OtlpTarget, signal: Signal, body: bytes) -> requests.Response:
@@ -107,29 +97,29 @@ def _judge(response: requests.Response, request: OtlpRequest, secrets: Sequence[
     status = response.status_code
     if status in _SUCCESSES:
         return _judge_success(response, request, secrets)
-    said = _said(response, secrets)
+    detail = _error_detail(response, secrets)
     if classify_status(status) is ResponseClass.RETRY:
         wait = retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc))
-        return OtlpResult(outcome=OtlpOutcome.AGAIN, dropped=0, detail=said, retry_after=wait)
-    return OtlpResult(outcome=OtlpOutcome.DROPPED, dropped=request.count, detail=said)
+        return OtlpResult(response_class=ResponseClass.RETRY, dropped=0, detail=detail, retry_after=wait)
+    return OtlpResult(response_class=ResponseClass.SERVER_ERROR, dropped=request.count, detail=detail)
 
 
 def _judge_success(response: requests.Response, request: OtlpRequest, secrets: Sequence[str]) -> OtlpResult:
-    """Believe a success only where it is an answer of OTLP: a portal's page has 200, too. It is not sent again."""
-    body = read_bounded(response, _MOST_ANSWER_BYTES)
+    """Accept a success only with an OTLP response: a captive portal answers 200, too. It is not sent again."""
+    body = read_bounded(response, _MAX_RESPONSE_BYTES)
     answer = None if body is None else decode_response(request, body)
     if answer is None:
-        detail = f"answered {response.status_code} with something that is no answer of OTLP"
-        return OtlpResult(outcome=OtlpOutcome.DROPPED, dropped=request.count, detail=detail)
+        detail = f"answered {response.status_code} with something that is no OTLP response"
+        return OtlpResult(response_class=ResponseClass.SERVER_ERROR, dropped=request.count, detail=detail)
     detail = printable(redact(answer.message, secrets))
-    return OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=answer.rejected, detail=detail)
+    return OtlpResult(response_class=ResponseClass.OK, dropped=answer.rejected, detail=detail)
 
 
-def _said(response: requests.Response, secrets: Sequence[str]) -> str:
-    """Return the status and the beginning of what came with it."""
+def _error_detail(response: requests.Response, secrets: Sequence[str]) -> str:
+    """Return the status and the start of the body."""
     try:
-        body = read_bounded(response, _MOST_ERROR_BYTES)
-    except (OSError, HTTPError, ValueError):  # the status has arrived, and it decides
+        body = read_bounded(response, _MAX_ERROR_BYTES)
+    except (OSError, HTTPError, ValueError):  # the status has arrived, and that decides
         body = None
     words = printable(redact((body or b"").decode("utf-8", "replace"), secrets)).strip()
     return f"answered {response.status_code}" + (f": {words}" if words else "")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
+from agent.core.exporters import ExporterName
 from agent.core.schemas import OUTCOME_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
 from agent.host.machine.boot_id import boot_id
@@ -15,7 +16,7 @@ from agent.host.systemd import systemd_runs
 from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
-from agent.state.exporter_status import ExporterName, read_exporter_status, status_entry
+from agent.state.exporter_status import read_exporter_status, status_entry
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import read_job_status, running_job
 from agent.state.json_reader import JsonReader

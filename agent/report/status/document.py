@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
+from agent.core.exporters import ExporterName
 from agent.core.schemas import STATUS_SCHEMA, Document
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
 from agent.report.status.health import Health
 from agent.report.status.observed import Damaged, Observed
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
 from agent.report.status.runtime import Runtime
-from agent.state.exporter_status import ExporterName
 from agent.state.timestamps import format_utc
 from agent.state.views import JOB_NAMES
 

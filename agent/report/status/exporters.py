@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from agent.state.exporter_status import CLOCK_SKEW_TOLERANCE, ExporterName
+from agent.core.exporters import ExporterName
+from agent.state.exporter_status import CLOCK_SKEW_TOLERANCE
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_age, format_human
 
@@ -46,7 +47,7 @@ def exporter_reasons(exporters: Mapping[ExporterName, ExporterView], now: dateti
         if since is not None and now - since > _ATTENTION_AFTER:
             what = "no event" if last is not None and last > since else "no report"
             # The start and not the age: a changed text would make the report new at every check.
-            reasons.append(f"{what} has reached {one.words} since {format_human(since)}: {view.why}")
+            reasons.append(f"{what} has reached {one.phrase} since {format_human(since)}: {view.why}")
     return reasons
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from agent.core.exporters import ExporterName
 from agent.core.schemas import Document
 from agent.report.status.exporters import ExporterView
-from agent.state.exporter_status import ExporterName
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 from agent.state.views import JOB_NAMES, JobView, RebootView, RunView, StateView

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from agent.core.schedule.backoff import LONGEST, ResponseClass
-from agent.core.schedule.exports import ExportState, next_export_at, rate_limited, state_after
+from agent.core.schedule.exports import ExportState
 from agent.core.schedule.slots import Interval
 from tests.support.fleet import HOUR, MINUTE, OUTAGES, simulate
 
@@ -72,7 +72,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_it_speaks(row: Row) -> None:
-    found = next_export_at(SLOTS, row.pulse, now=row.now, up_since=row.up_since, changed=row.changed)
+    found = row.pulse.next(SLOTS, now=row.now, up_since=row.up_since, changed=row.changed)
 
     assert found == row.at
 
@@ -82,40 +82,37 @@ def test_a_clock_that_is_set_costs_no_more_than_one_beat(leap: timedelta) -> Non
     pulse = ExportState(last=NOON)
 
     looks = [NOON + leap + 30 * SECOND * count for count in range(1, 1000)]
-    spoke = next(
-        look for look in looks if next_export_at(SLOTS, pulse, now=look, up_since=LONG_AGO, changed=False) <= look
-    )
+    spoke = next(look for look in looks if pulse.next(SLOTS, now=look, up_since=LONG_AGO, changed=False) <= look)
 
     assert spoke - (NOON + leap) <= 6 * MINUTE
 
 
 def test_a_success_ends_a_row_of_failures() -> None:
-    failed = state_after(ResponseClass.RETRY, ExportState(failures=3), now=NOON, chance=0.5)
+    failed = ExportState(failures=3).after(ResponseClass.RETRY, now=NOON, chance=0.5)
 
     assert failed == ExportState(last=NOON, failures=4, not_before=NOON + 2 * MINUTE)
-    assert state_after(ResponseClass.OK, failed, now=NOON, chance=0.5) == ExportState(last=NOON)
+    assert failed.after(ResponseClass.OK, now=NOON, chance=0.5) == ExportState(last=NOON)
 
 
 def test_a_wrong_token_is_tried_again_within_five_minutes_to_a_quarter_of_an_hour() -> None:
     first, last = (
-        state_after(ResponseClass.MISCONFIGURED, ExportState(), now=NOON, chance=chance).not_before
-        for chance in (0.0, 1.0)
+        ExportState().after(ResponseClass.MISCONFIGURED, now=NOON, chance=chance).not_before for chance in (0.0, 1.0)
     )
 
     assert (first, last) == (NOON + 5 * MINUTE, NOON + LONGEST)
 
 
 def test_a_centre_that_is_broken_is_asked_again_at_the_next_slot() -> None:
-    pulse = state_after(ResponseClass.SERVER_ERROR, ExportState(last=NOON), now=NOON, chance=0.5)
+    pulse = ExportState(last=NOON).after(ResponseClass.SERVER_ERROR, now=NOON, chance=0.5)
 
-    assert next_export_at(SLOTS, pulse, now=NOON, up_since=LONG_AGO, changed=False) == NOON + 5 * MINUTE
+    assert pulse.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=False) == NOON + 5 * MINUTE
     assert pulse.failures == 1
 
 
 def test_what_waited_is_sent_no_faster_than_the_burst_allows() -> None:
-    pulse = rate_limited(ExportState(last=NOON), sent=250, burst=500)
+    pulse = ExportState(last=NOON).rate_limited(sent=250, burst=500)
 
-    assert next_export_at(SLOTS, pulse, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
+    assert pulse.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
 
 
 @pytest.mark.parametrize("name", OUTAGES)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.core.schedule.backoff import ResponseClass
-from agent.core.schedule.exports import ExportState, next_export_at, rate_limited, state_after
+from agent.core.schedule.exports import ExportState
 from agent.core.schedule.slots import Interval
 from agent.report.endpoint.client import EndpointResponse
 from agent.report.endpoint.delivery import Delivery, DeliveryResult
@@ -148,15 +148,15 @@ def test_events_of_days_without_an_endpoint_are_sent_without_exceeding_the_burst
     back = NOON + timedelta(days=DAYS)
     attempts = added = 0
     while now < back + timedelta(hours=1):
-        now = max(next_export_at(SLOTS, pulse, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
+        now = max(pulse.next(SLOTS, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
         while added < EVENTS and added < (now - NOON) / timedelta(minutes=10):
             add(outbox, "outcome", now=now)
             added += 1
         centre.now, centre.up = now, now >= back
         attempts += now < back
         done = deliver(outbox, centre, digest=f"{added:016x}")
-        pulse = state_after(done.response.response_class, pulse, now=now, chance=lots.random())
-        pulse = rate_limited(pulse, done.sent, BURST) if done.more else pulse
+        pulse = pulse.after(done.response.response_class, now=now, chance=lots.random())
+        pulse = pulse.rate_limited(done.sent, BURST) if done.more else pulse
 
     worst = max(
         sum(count for at, count in centre.batches if begin <= at < begin + timedelta(minutes=1))

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.core.schedule.backoff import ResponseClass
 from agent.host.http import retry_after
-from agent.report.otlp.client import OtlpOutcome, OtlpResult, OtlpTarget, post_otlp
+from agent.report.otlp.client import OtlpResult, OtlpTarget, post_otlp
 from agent.report.otlp.encode import OtlpRequest, encode_logs, encode_metrics
 from agent.version import VERSION
 from tests.support import reports
@@ -22,7 +23,7 @@ from tests.support.otel_collector import OtelCollector, Reply, collecting
 
 EVENTS = len(reports.DOCUMENTS)
 REQUEST = encode_logs(reports.events(), reports.full())
-DELIVERED = OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=0, detail="")
+DELIVERED = OtlpResult(response_class=ResponseClass.OK, dropped=0, detail="")
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +101,10 @@ def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int
     done = post_otlp(to(peer), REQUEST)
 
     assert done == OtlpResult(
-        outcome=OtlpOutcome.AGAIN, dropped=0, detail=f"answered {status}: busy", retry_after=timedelta(seconds=17)
+        response_class=ResponseClass.RETRY,
+        dropped=0,
+        detail=f"answered {status}: busy",
+        retry_after=timedelta(seconds=17),
     )
     assert len(peer.taken) == 1
 
@@ -111,14 +115,16 @@ def test_anything_else_is_never_sent_again_but_counted_and_told(peer: OtelCollec
 
     done = post_otlp(to(peer), REQUEST)
 
-    assert done == OtlpResult(outcome=OtlpOutcome.DROPPED, dropped=EVENTS, detail=f"answered {status}: no way")
+    assert done == OtlpResult(
+        response_class=ResponseClass.SERVER_ERROR, dropped=EVENTS, detail=f"answered {status}: no way"
+    )
     assert peer.paths == ["/v1/logs"]
 
 
 def test_a_partial_success_is_counted_and_not_sent_again(peer: OtelCollector) -> None:
     peer.reply = Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}')
 
-    assert post_otlp(to(peer), REQUEST) == OtlpResult(outcome=OtlpOutcome.DELIVERED, dropped=3, detail="too old")
+    assert post_otlp(to(peer), REQUEST) == OtlpResult(response_class=ResponseClass.OK, dropped=3, detail="too old")
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
@@ -143,8 +149,8 @@ def test_a_yes_that_is_no_answer_of_otlp_is_not_called_delivered(peer: OtelColle
 
     done = post_otlp(to(peer), REQUEST)
 
-    assert (done.outcome, done.dropped) == (OtlpOutcome.DROPPED, EVENTS)
-    assert "no answer of OTLP" in done.detail
+    assert (done.response_class, done.dropped) == (ResponseClass.SERVER_ERROR, EVENTS)
+    assert "no OTLP response" in done.detail
 
 
 def test_a_certificate_that_is_not_to_be_believed_is_named_and_nothing_is_sent(
@@ -158,7 +164,7 @@ def test_a_certificate_that_is_not_to_be_believed_is_named_and_nothing_is_sent(
         said = [post_otlp(one, REQUEST) for one in (to(peer, ca_file=str(other.file)), to(old), to(else_))]
         sent = [*old.paths, *else_.paths, *peer.paths]
 
-    assert [one.outcome for one in said] == [OtlpOutcome.AGAIN] * 3
+    assert [one.response_class for one in said] == [ResponseClass.RETRY] * 3
     assert all(one.detail.startswith("its certificate is not accepted: ") for one in said), said
     assert "expired" in said[1].detail
     assert "127.0.0.1" in said[2].detail
@@ -173,7 +179,7 @@ def test_a_connection_that_fails_is_tried_again_and_named(peer: OtelCollector, t
     unknown = post_otlp(to(peer, url="https://collector.invalid"), REQUEST)
     no_file = post_otlp(to(peer, ca_file=str(tmp_path / "missing.pem")), REQUEST)
 
-    assert [one.outcome for one in (refused, unknown, no_file)] == [OtlpOutcome.AGAIN] * 3
+    assert [one.response_class for one in (refused, unknown, no_file)] == [ResponseClass.RETRY] * 3
     assert refused.detail == "Connection refused"
     assert unknown.detail
     assert "missing.pem" in no_file.detail
@@ -194,7 +200,7 @@ def test_a_collector_that_dawdles_is_left_within_the_limit(peer: OtelCollector, 
 
     done = post_otlp(to(peer, timeout=timedelta(seconds=1)), REQUEST)
 
-    assert done.outcome is OtlpOutcome.AGAIN
+    assert done.response_class is ResponseClass.RETRY
     assert done.detail == "no answer within 1 seconds"
 
 
@@ -236,21 +242,23 @@ CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("raw", "outcome", "detail"),
+    ("raw", "response_class", "detail"),
     [
-        (b"HTTP/1.1 200 OK" + CHUNKED, OtlpOutcome.AGAIN, "ValueError"),
-        (b"HTTP/1.1 400 No" + CHUNKED, OtlpOutcome.DROPPED, "answered 400"),
-        (b"HTTP/1.1 -1 OK\r\n\r\n", OtlpOutcome.AGAIN, "BadStatusLine"),
-        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, OtlpOutcome.AGAIN, "HTTPException"),
+        (b"HTTP/1.1 200 OK" + CHUNKED, ResponseClass.RETRY, "ValueError"),
+        (b"HTTP/1.1 400 No" + CHUNKED, ResponseClass.SERVER_ERROR, "answered 400"),
+        (b"HTTP/1.1 -1 OK\r\n\r\n", ResponseClass.RETRY, "BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, ResponseClass.RETRY, "HTTPException"),
     ],
     ids=["length below 0", "length below 0 of an error", "status below 0", "200 headers"],
 )
-def test_what_is_not_quite_http_is_named(peer: OtelCollector, raw: bytes, outcome: OtlpOutcome, detail: str) -> None:
+def test_what_is_not_quite_http_is_named(
+    peer: OtelCollector, raw: bytes, response_class: ResponseClass, detail: str
+) -> None:
     peer.reply = Reply(raw=raw)
 
     done = post_otlp(to(peer), REQUEST)
 
-    assert (done.outcome, done.detail) == (outcome, detail)
+    assert (done.response_class, done.detail) == (response_class, detail)
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 500])

@@ -3,8 +3,8 @@
 from datetime import datetime, timezone
 from typing import Any
 
+from agent.core.exporters import ExporterName
 from agent.report.status.exporters import ExporterView, exporter_lines, exporter_reasons, exporters_section
-from agent.state.exporter_status import ExporterName
 from agent.state.json_reader import JsonReader
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

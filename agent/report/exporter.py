@@ -1,0 +1,86 @@
+"""What an exporter is: the protocol, what a run gets, and what it returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from agent.core.schedule.backoff import ResponseClass
+from agent.report.outbox.outbox import Outbox
+from agent.report.outbox.stream_state import StreamState
+from agent.report.outbox.transaction import OutboxLimits
+from agent.report.source import ReportSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSettings:
+    """The outbox that an exporter needs for its events."""
+
+    directory: str
+    """Below the state directory."""
+    limits: OutboxLimits
+    reach: timedelta
+    """How far back a new outbox starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportContext:
+    """What one run works with."""
+
+    source: ReportSource
+    time_limit: timedelta
+    """For all requests of the run, from the first one on; this machine's own work before does not count."""
+    last_attempt: Mapping[str, object]
+    """The exporter's entry in its status file, or what its outbox kept of it; empty before the first attempt."""
+    outbox: Outbox | None = None
+    """Open, with all new events queued; None for an exporter without a queue, and while there is a problem with it."""
+    outbox_directory: str = ""
+    outbox_problem: str = ""
+    """Why it cannot be used."""
+    kept_state: StreamState = field(default_factory=StreamState)
+    """The stream's state as an earlier run left it, which could not write it to the outbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """The result of a run."""
+
+    response_class: ResponseClass = ResponseClass.OK
+    summary: str = ""
+    """What was sent, for a person."""
+    why: str = ""
+    """What was not sent, and why; empty if all was sent."""
+    detail: str = ""
+    """For the log only."""
+    retry_after: timedelta | None = None
+    """What the other side asked for."""
+    burst: tuple[int, int] | None = None
+    """Where more is queued than one run may send: messages sent, and the limit per minute. Delays the next run."""
+    report_sent: bool = False
+    """With a problem: the report arrived all the same, only events did not."""
+    notable: bool = False
+    """Whether it is logged though it has no problem."""
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """Members of the exporter's entry in `status` beyond the common ones."""
+    kept_state: StreamState | None = None
+    """For the next run's `kept_state`."""
+
+
+class Exporter(Protocol):
+    """One way out for reports and events. Its module has `create(policy: Policy) -> Exporter`."""
+
+    @property
+    def queue(self) -> QueueSettings | None:
+        """The outbox for its events; None if it sends none."""
+
+    def run(self, context: ExportContext) -> ExportResult:
+        """Send what there is. Called again without the outbox if that fails with HostError.
+
+        Raises:
+            HostError: the outbox cannot be read or written.
+        """
+
+
+def count_of(count: int, name: str) -> str:
+    """Return a number of things for a person: "1 event", "2 events"."""
+    return f"{count} {name}{'s' if count != 1 else ''}"

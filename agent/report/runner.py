@@ -1,0 +1,128 @@
+"""Runs one exporter: owns its outbox, its backoff, its status file and its log line.
+
+A short-lived process, started by the daemon or by a person. Safe to kill at any point: the state directory is
+authoritative, unsent events stay in the outbox, and receivers know each event by its key.
+"""
+
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from agent.core.exporters import ExporterName
+from agent.core.schedule.exports import ExportState
+from agent.core.schemas import Document
+from agent.errors import HostError
+from agent.host import log
+from agent.host.machine.facts import host_id
+from agent.report.document import outbox_section
+from agent.report.export_state import export_state_to_document
+from agent.report.exporter import ExportContext, Exporter, ExportResult, QueueSettings
+from agent.report.outbox.file import open_outbox
+from agent.report.outbox.outbox import Outbox
+from agent.report.outbox.stream_state import stream_state_to_document
+from agent.report.source import ReportSource
+from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE, write_exporter_status
+from agent.state.store import Store
+from agent.state.timestamps import format_utc, utc_now
+
+
+class ExporterRun:
+    """One run of one exporter."""
+
+    def __init__(self, name: ExporterName, exporter: Exporter, store: Store, run_dir: str) -> None:
+        """Take what to run; reads nothing yet."""
+        self._name = name
+        self._exporter = exporter
+        self._state_dir = store.directory
+        self._run_dir = run_dir
+        self._source = ReportSource(store, run_dir)
+
+    def run(self, time_limit: timedelta) -> ExportResult:
+        """Send what there is, and record how that went.
+
+        Raises:
+            BusyError: another process runs this exporter.
+        """
+        queue = self._exporter.queue
+        if queue is None:
+            return self._run_without_outbox(time_limit, NO_QUEUE, "", "")
+        directory = os.path.join(self._state_dir, queue.directory)
+        try:
+            return self._run_with_outbox(time_limit, queue, directory)
+        except HostError as error:  # for example a full disk: that above all is to be reported
+            return self._run_without_outbox(time_limit, UNKNOWN_QUEUE, directory, str(error))
+
+    def _run_with_outbox(self, time_limit: timedelta, queue: QueueSettings, directory: str) -> ExportResult:
+        with open_outbox(directory, host_id(), queue.limits, utc_now()) as outbox:
+            self._source.enqueue_new_events(outbox, queue.reach)
+            before = outbox.state.last_attempt or self._source.exporter_status(self._name).entry
+            context = ExportContext(source=self._source, time_limit=time_limit, last_attempt=before, outbox=outbox)
+            result = self._exporter.run(context)
+            attempt, export_state = _after(before, outbox.state.export_state, result)
+            with outbox.transaction() as tx:
+                tx.state = replace(tx.state, last_attempt=attempt, export_state=export_state)
+            section = outbox_section(outbox.stats())
+            self._record(result, before, {**attempt, **section}, export_state, outbox)
+            return result
+
+    def _run_without_outbox(self, time_limit: timedelta, queue: Document, directory: str, problem: str) -> ExportResult:
+        status = self._source.exporter_status(self._name)
+        context = ExportContext(
+            source=self._source,
+            time_limit=time_limit,
+            last_attempt=status.entry,
+            outbox_directory=directory,
+            outbox_problem=problem,
+            kept_state=status.kept_state,
+        )
+        result = self._exporter.run(context)
+        attempt, export_state = _after(status.entry, status.export_state, result)
+        known = status.entry if problem else {}
+        self._record(result, status.entry, {**queue, **known, **attempt}, export_state, None)
+        return result
+
+    def _record(
+        self,
+        result: ExportResult,
+        before: Mapping[str, object],
+        entry: Document,
+        export_state: ExportState,
+        outbox: Outbox | None,
+    ) -> None:
+        """Write the exporter's status file under /run, read by `status` and by the daemon, and the log line."""
+        kept = result.kept_state and replace(result.kept_state, cursor=None)  # it may be long, and is on the disk
+        instance_id = outbox.state.instance_id if outbox else self._source.exporter_status(self._name).instance_id
+        document = {
+            "instance_id": instance_id,
+            "export_state": export_state_to_document(export_state),
+            "exporters": {self._name.value: entry},
+            "stream_state": kept and stream_state_to_document(kept),
+        }
+        write_exporter_status(self._run_dir, self._name, document)
+        if result.notable or result.why != before.get("why", ""):
+            log.event(
+                log.LogEvent.EXPORT_FAILED if result.why else log.LogEvent.EXPORT_DONE,
+                exporter=self._name.value,
+                sent=result.summary,
+                queued=entry.get("depth"),
+                problem=result.why or result.detail,
+            )
+
+
+def _after(before: Mapping[str, object], state: ExportState, result: ExportResult) -> tuple[Document, ExportState]:
+    """Return the entry without its queue, and the backoff, after one more attempt."""
+    now = utc_now()
+    chance = random.random()  # noqa: S311 - jitter, no secret
+    state = state.after(result.response_class, now=now, chance=chance, retry_after=result.retry_after)
+    if result.burst is not None:
+        state = state.rate_limited(*result.burst)
+    success = result.report_sent or not result.why
+    entry = {
+        "last_success_at": format_utc(now) if success else before.get("last_success_at"),
+        "failing_since": (before.get("failing_since") or format_utc(now)) if result.why else None,
+        "why": result.why,
+        **result.fields,
+    }
+    return entry, state
