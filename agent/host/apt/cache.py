@@ -74,11 +74,11 @@ class PackageCache:
 
     def _open(self) -> None:
         with libapt_errors("the package lists cannot be opened (`apt-get check` shows the same)"):
-            self.cache = apt_pkg.Cache(None)
+            self.pkg_cache = apt_pkg.Cache(None)
             self.sources = apt_pkg.SourceList()
             self.sources.read_main_list()
-            self.depcache = apt_pkg.DepCache(self.cache)
-        if "dpkg" not in self.cache or self.cache["dpkg"].current_ver is None:
+            self.depcache = apt_pkg.DepCache(self.pkg_cache)
+        if "dpkg" not in self.pkg_cache or self.pkg_cache["dpkg"].current_ver is None:
             raise HostError(
                 "dpkg's status file is damaged: it does not list dpkg itself; "
                 "restore it from /var/lib/dpkg/status-old or /var/backups/dpkg.status.0"
@@ -90,7 +90,7 @@ class PackageCache:
     def dpkg_packages(self) -> tuple[apt_pkg.Package, ...]:
         """The packages that dpkg knows. Walking all of apt's would add a tenth of the time to open the cache."""
         names = [(package.name, package.architecture) for package in dpkg_database.packages()]
-        return tuple(self.cache[key] for key in names if key in self.cache)
+        return tuple(self.pkg_cache[key] for key in names if key in self.pkg_cache)
 
     def _open_overlaid(self, packages: frozenset[str]) -> None:
         self._overlay = new_directory()
@@ -135,13 +135,13 @@ class PackageCache:
     @cached_property
     def records(self) -> apt_pkg.PackageRecords:
         """The full stanzas, opened on first use."""
-        return apt_pkg.PackageRecords(self.cache)
+        return apt_pkg.PackageRecords(self.pkg_cache)
 
     @cached_property
     def releases(self) -> dict[int, ReleaseFields]:
         """Release fields of each downloadable index file's repository, by file ID."""
         found = {}
-        for file in self.cache.file_list:
+        for file in self.pkg_cache.file_list:
             # Fields that are not UTF-8 match no pattern, so that such an archive affects only itself.
             with suppress(UnicodeDecodeError):
                 if not file.not_source:
@@ -159,7 +159,7 @@ class PackageCache:
     def trusted(self) -> frozenset[int]:
         """IDs of the index files whose Release file was authenticated."""
         found = set()
-        for file in self.cache.file_list:
+        for file in self.pkg_cache.file_list:
             index = None if file.not_source else self.sources.find_index(file)
             if index is not None and index.is_trusted:
                 found.add(file.id)
@@ -172,7 +172,9 @@ class PackageCache:
         prefixes = tuple(
             source.path_prefix for source in sources if source.fields.get("NotAutomatic", "").lower() == "yes"
         )
-        return frozenset(file.id for file in self.cache.file_list if prefixes and file.filename.startswith(prefixes))
+        return frozenset(
+            file.id for file in self.pkg_cache.file_list if prefixes and file.filename.startswith(prefixes)
+        )
 
     @cached_property
     def kept_by_apt(self) -> frozenset[int]:
@@ -203,7 +205,7 @@ class PackageCache:
     def restrict_to(self, files: frozenset[int]) -> None:
         """Clear all marks and restrict libapt to these index files and the installed versions."""
         policy = self.depcache.policy
-        for file in self.cache.file_list:
+        for file in self.pkg_cache.file_list:
             if not file.not_source and file.id not in files:
                 policy.set_priority(file, _NEVER)
         self.forget_marks()

@@ -40,24 +40,24 @@ class UpdateScan:
     repair: tuple[Repair, ...]
 
 
-def scan(index: PackageCache, patterns: tuple[OriginPattern, ...]) -> UpdateScan:
+def scan(cache: PackageCache, patterns: tuple[OriginPattern, ...]) -> UpdateScan:
     """Return every security update, every other update, and every package that needs repair."""
-    allowed = index.allowed(patterns)
-    anywhere = frozenset(index.releases)
+    allowed = cache.allowed(patterns)
+    anywhere = frozenset(cache.releases)
     updates: list[Update] = []
     repair: list[Repair] = []
-    for package in index.dpkg_packages:
-        if package.current_state in _ABSENT and package_id(package) not in index.overlaid:
+    for package in cache.dpkg_packages:
+        if package.current_state in _ABSENT and package_id(package) not in cache.overlaid:
             continue
-        state = unfinished(index, package) or (UNMET_DEPENDENCIES if package.id in index.broken_before else None)
+        state = unfinished(cache, package) or (UNMET_DEPENDENCIES if package.id in cache.broken_before else None)
         if state is not None:
             repair.append(Repair(package=package.name, architecture=package.architecture, state=state))
-        update, version = _security_update(index, package, allowed)
+        update, version = _security_update(cache, package, allowed)
         if update is not None:
             updates.append(update)
-        choice = index.depcache.get_candidate_ver(package)
+        choice = cache.depcache.get_candidate_ver(package)
         if choice is not None and choice != version and newer(choice, package.current_ver):
-            updates.append(describe(index, package, choice, anywhere, security=False))
+            updates.append(describe(cache, package, choice, anywhere, security=False))
     updates.sort(key=lambda update: (update.package, update.architecture))
     return UpdateScan(updates=tuple(updates), repair=tuple(repair))
 
@@ -67,23 +67,23 @@ def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
     return than is not None and apt_pkg.version_compare(version.ver_str, than.ver_str) > 0
 
 
-def unfinished(index: PackageCache, package: apt_pkg.Package) -> str | None:
+def unfinished(cache: PackageCache, package: apt_pkg.Package) -> str | None:
     """Return dpkg's state of an unfinished package; None if it is finished."""
     if package.inst_state in _REINSTALL:
         return "reinst-required"
-    return index.overlaid.get(package_id(package)) or _STATES.get(package.current_state)
+    return cache.overlaid.get(package_id(package)) or _STATES.get(package.current_state)
 
 
 def _security_update(
-    index: PackageCache, package: apt_pkg.Package, allowed: frozenset[int]
+    cache: PackageCache, package: apt_pkg.Package, allowed: frozenset[int]
 ) -> tuple[Update, apt_pkg.Version] | tuple[None, None]:
     """Return the highest version from the allowed files. A pinned version does not hide a lower one."""
     first = None
-    for files in (allowed & index.trusted, allowed):
+    for files in (allowed & cache.trusted, allowed):
         for version in _above(package):
-            if not offered(version, files) or _is_deprioritized(index, version, files):
+            if not offered(version, files) or _is_deprioritized(cache, version, files):
                 continue
-            update = describe(index, package, version, allowed, security=True)
+            update = describe(cache, package, version, allowed, security=True)
             if update.pin is None:
                 return update, version
             first = first or (update, version)
@@ -99,14 +99,14 @@ def _above(package: apt_pkg.Package) -> Iterator[apt_pkg.Version]:
         yield version
 
 
-def _is_deprioritized(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> bool:
+def _is_deprioritized(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> bool:
     """Whether only NotAutomatic archives offer the version, and apt prefers another that is not a downgrade.
 
     Such an archive (backports) upgrades packages that were installed from it and no others (apt_preferences(5)).
     """
-    policy = index.depcache.policy
+    policy = cache.depcache.policy
     priority = policy.get_priority(version)
-    if priority > _NOT_AUTOMATIC or not index.not_automatic.issuperset(_offering(version, files)):
+    if priority > _NOT_AUTOMATIC or not cache.not_automatic.issuperset(_offering(version, files)):
         return False
     package = version.parent_pkg
     others = (*_above(package), package.current_ver)
@@ -122,40 +122,40 @@ def _offering(version: apt_pkg.Version, files: frozenset[int]) -> list[int]:
     return [file.id for file, _ in version.file_list if file.id in files]
 
 
-def conflicting_origin(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+def conflicting_origin(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     """Return the origin, outside of these index files, of a different package with the same version; None if none.
 
     apt before 3.0 merges two such packages if size and relations agree, and downloads whichever comes first.
     """
-    if version.id not in index.rivals:
-        index.rivals[version.id] = _find_rival(index, version, files)
-    return index.rivals[version.id]
+    if version.id not in cache.rivals:
+        cache.rivals[version.id] = _find_rival(cache, version, files)
+    return cache.rivals[version.id]
 
 
-def _find_rival(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+def _find_rival(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     outside = [place for place in version.file_list if not place[0].not_source and place[0].id not in files]
     inside = [place for place in version.file_list if place[0].id in files]
     if not outside or not inside:
         return None
-    hashes = {_sha256(index, place) for place in inside}
+    hashes = {_sha256(cache, place) for place in inside}
     for place in outside:
-        if _sha256(index, place) not in hashes or len(hashes) > 1:
-            release = index.releases.get(place[0].id)
+        if _sha256(cache, place) not in hashes or len(hashes) > 1:
+            release = cache.releases.get(place[0].id)
             return f"{release.origin} {release.archive}".strip() if release else place[0].filename
     return None
 
 
-def _sha256(index: PackageCache, place: tuple[apt_pkg.PackageFile, int]) -> str:
-    return index.records.sha256_hash if index.records.lookup(place) else ""
+def _sha256(cache: PackageCache, place: tuple[apt_pkg.PackageFile, int]) -> str:
+    return cache.records.sha256_hash if cache.records.lookup(place) else ""
 
 
 def describe(
-    index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int], *, security: bool
+    cache: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int], *, security: bool
 ) -> Update:
     """Collect the fields of one update that the gates check."""
     current = package.current_ver
-    release = origin_of(index, version, files)
-    percentage = phased(index, version) if security else None  # for other updates `resolve` checks it
+    release = origin_of(cache, version, files)
+    percentage = phased(cache, version) if security else None  # for other updates `resolve` checks it
     return Update(
         package=package.name,
         architecture=package.architecture,
@@ -165,34 +165,34 @@ def describe(
         archive=release[1],
         security=security,
         download_bytes=version.size,
-        trusted=offered(version, files & index.trusted),
-        rival=conflicting_origin(index, version, files) or "",
+        trusted=offered(version, files & cache.trusted),
+        rival=conflicting_origin(cache, version, files) or "",
         on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
-        pin=None if percentage is not None else _pin(index, package, version, files),
+        pin=None if percentage is not None else _pin(cache, package, version, files),
         phased=percentage,
     )
 
 
-def origin_of(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:
+def origin_of(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:
     """Return origin and archive of the first index file that offers the version, trusted ones first."""
-    best = min(_offering(version, files), key=lambda file_id: file_id not in index.trusted, default=None)
-    release = index.releases.get(best) if best is not None else None
+    best = min(_offering(version, files), key=lambda file_id: file_id not in cache.trusted, default=None)
+    release = cache.releases.get(best) if best is not None else None
     return (release.origin, release.archive or release.codename) if release else ("", "")
 
 
-def _pin(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+def _pin(cache: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     """Describe the apt preference that excludes the version; None if there is none.
 
     Origin-wide priorities of other origins do not count, because `APT::Default-Release` would then hide every security
     update. Pins on the package itself count, and so does a priority that forces a version (1000).
     """
-    policy = index.depcache.policy
+    policy = cache.depcache.policy
     current = package.current_ver
-    wanted = _priority(index, version, files)
+    wanted = _priority(cache, version, files)
     if wanted < 0:
         return f"version {version.ver_str} has priority {wanted} in apt's preferences (`apt-cache policy`)"
     if current is not None:
-        kept = _priority(index, current, files)
+        kept = _priority(cache, current, files)
         if kept > wanted:
             return f"the installed {current.ver_str} is pinned at {kept}, {version.ver_str} is at {wanted}"
     for other in package.version_list:
@@ -202,9 +202,9 @@ def _pin(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version
     return None
 
 
-def _priority(index: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> int:
+def _priority(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> int:
     """Return the version's priority from these files and dpkg's status only."""
-    policy = index.depcache.policy
+    policy = cache.depcache.policy
     own = policy.get_priority(version)
     by_files = [policy.get_priority(file) for file, _ in version.file_list]
     if own != max(by_files):  # a pin on the package itself outranks its files
@@ -213,22 +213,22 @@ def _priority(index: PackageCache, version: apt_pkg.Version, files: frozenset[in
     return max(counted, default=own)
 
 
-def phased(index: PackageCache, version: apt_pkg.Version) -> int | None:
+def phased(cache: PackageCache, version: apt_pkg.Version) -> int | None:
     """Return the rollout percentage if apt defers the version on this machine; else None.
 
     None for versions that a security suite offers: apt in Ubuntu 22.04 defers those too, later versions do not.
     """
     if any((file.archive or "").endswith("-security") for file, _ in version.file_list):
         return None
-    percentage = _percentage(index, version)
-    return percentage if percentage is not None and version.parent_pkg.id in index.kept_by_apt else None
+    percentage = _percentage(cache, version)
+    return percentage if percentage is not None and version.parent_pkg.id in cache.kept_by_apt else None
 
 
-def _percentage(index: PackageCache, version: apt_pkg.Version) -> int | None:
+def _percentage(cache: PackageCache, version: apt_pkg.Version) -> int | None:
     for place in version.file_list:
-        if not place[0].not_source and index.records.lookup(place):
+        if not place[0].not_source and cache.records.lookup(place):
             try:
-                return int(index.records["Phased-Update-Percentage"])
+                return int(cache.records["Phased-Update-Percentage"])
             except (KeyError, ValueError):
                 continue
     return None

@@ -20,17 +20,17 @@ _CONFIGURATION_BYTES = 1024 * 1024
 """Space for files below /etc, if /usr is a separate file system."""
 
 
-def require_space(index: PackageCache, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
+def require_space(cache: PackageCache, fetcher: apt_pkg.Acquire, steps: Sequence[Step], archives: str) -> None:
     """Check the space for archives, unpacked files, dpkg's database and kernels in /boot.
 
     Raises:
         NoSpaceError: space is short; names all packages of the plan, or only its kernels if only /boot is too small.
     """
-    largest = max((version.installed_size for version in marked(index)), default=0)
+    largest = max((version.installed_size for version in marked(cache)), default=0)
     database = dpkg_database.status_file()
     needs = {
         archives: fetcher.fetch_needed,
-        "/usr": max(index.depcache.usr_size, 0) + largest,
+        "/usr": max(cache.depcache.usr_size, 0) + largest,
         "/": _CONFIGURATION_BYTES,
         str(database.parent): 2 * database.stat().st_size,
     }

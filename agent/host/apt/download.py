@@ -57,18 +57,18 @@ class _DownloadProgress(AcquireProgress):
         return super().pulse(owner)
 
 
-def mark_exactly(index: PackageCache, steps: Sequence[Step], allowed: frozenset[int]) -> None:
+def mark_exactly(cache: PackageCache, steps: Sequence[Step], allowed: frozenset[int]) -> None:
     """Mark exactly these steps; verify that libapt would do nothing else.
 
     Raises:
         ChangedError: the machine changed since the plan was made.
     """
-    depcache = index.depcache
+    depcache = cache.depcache
     with apt_pkg.ActionGroup(depcache):
         for step in steps:
             # A reinstall keeps the version, so any authenticated origin of that version will do.
-            files = frozenset(index.releases) if step.mending or step.installed == step.candidate else allowed
-            version = find_version(index, step.package, step.architecture, step.candidate, files & index.trusted)
+            files = frozenset(cache.releases) if step.mending or step.installed == step.candidate else allowed
+            version = find_version(cache, step.package, step.architecture, step.candidate, files & cache.trusted)
             current = version.parent_pkg.current_ver if version is not None else None
             if version is None or (current.ver_str if current is not None else None) != step.installed:
                 raise ChangedError(f"{step.package} {step.candidate} changed since the plan was made")
@@ -77,15 +77,15 @@ def mark_exactly(index: PackageCache, steps: Sequence[Step], allowed: frozenset[
             if step.installed == step.candidate:
                 depcache.set_reinstall(version.parent_pkg, True)
             else:
-                mark(index, version, with_dependencies=False)
+                mark(cache, version, with_dependencies=False)
     expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
-    actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(index)}
-    if actual != expected or not index.breaks_nothing():
+    actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(cache)}
+    if actual != expected or not cache.breaks_nothing():
         raise ChangedError("libapt would do more than was planned")
 
 
 def fetch(
-    index: PackageCache,
+    cache: PackageCache,
     steps: Sequence[Step],
     *,
     ledger: Path | None,
@@ -106,9 +106,9 @@ def fetch(
     fetcher = apt_pkg.Acquire(_DownloadProgress(control))
     with locked(f"{archives}lock", waiter), libapt_errors("the packages cannot be downloaded"):
         fetcher.get_lock(archives)  # creates the directory for partial downloads, owned by apt's user
-        manager = apt_pkg.PackageManager(index.depcache)
-        manager.get_archives(fetcher, index.sources, index.records)
-        require_space(index, fetcher, steps, archives)
+        manager = apt_pkg.PackageManager(cache.depcache)
+        manager.get_archives(fetcher, cache.sources, cache.records)
+        require_space(cache, fetcher, steps, archives)
         wanted = [item for item in fetcher.items if not item.complete]
         _log_downloads(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # failures are read from the items

@@ -11,7 +11,7 @@ from agent.host.apt.cache import PackageCache
 
 
 def group_steps(
-    index: PackageCache, steps: Sequence[Step], atomic: Sequence[AtomicGroup] = ATOMIC_GROUPS
+    cache: PackageCache, steps: Sequence[Step], atomic: Sequence[AtomicGroup] = ATOMIC_GROUPS
 ) -> tuple[Step, ...]:
     """Set the steps' group numbers: two steps share one if a relation of either names the other.
 
@@ -28,23 +28,23 @@ def group_steps(
 
     places: dict[int, int] = {}
     by_name: dict[str, int] = {}
-    packages = [index.cache[step.package, step.architecture] for step in steps]
+    packages = [cache.pkg_cache[step.package, step.architecture] for step in steps]
     for place, package in enumerate(packages):
         places[package.id] = place
         # contains a space, which package names must not (deb-control(5)), so the two cannot collide
         name = next((f"{group.name} group" for group in atomic if package.name in group), package.name)
         parents[find(by_name.setdefault(name, place))] = find(place)
     for place, package in enumerate(packages):
-        for other in _related(index, package):
+        for other in _related(cache, package):
             if other in places:
                 parents[find(places[other])] = find(place)
     return tuple(replace(step, group=find(place)) for place, step in enumerate(steps))
 
 
-def _related(index: PackageCache, package: apt_pkg.Package) -> set[int]:
+def _related(cache: PackageCache, package: apt_pkg.Package) -> set[int]:
     """Return IDs of all packages in the relations of the package's new and installed version, providers included."""
     found: set[int] = set()
-    for version in (index.depcache.get_candidate_ver(package), package.current_ver):
+    for version in (cache.depcache.get_candidate_ver(package), package.current_ver):
         for groups in version.depends_list.values() if version is not None else ():
             for group in groups:
                 for dependency in group:

@@ -17,19 +17,19 @@ _POSITIVE = ("PreDepends", "Depends")
 _Installed = tuple[apt_pkg.Package, apt_pkg.Version]
 
 
-def kernel_facts(index: PackageCache) -> KernelFacts:
+def kernel_facts(cache: PackageCache) -> KernelFacts:
     """Return the kernel facts; the cache must have no marks."""
     patterns = tuple(apt_pkg.config.value_list("APT::VersionedKernelPackages"))
     garbage: list[_Installed] = []
     images: list[KernelImage] = []
-    for package in index.dpkg_packages:
+    for package in cache.dpkg_packages:
         current = package.current_ver
-        if current is None or package_id(package) in index.overlaid:
+        if current is None or package_id(package) in cache.overlaid:
             continue
         release = image_release(package.name)
         if release is not None and package.current_state == apt_pkg.CURSTATE_INSTALLED:
             images.append(KernelImage(release=release, version=current.ver_str))
-        if index.depcache.is_garbage(package) and _is_removable(package):
+        if cache.depcache.is_garbage(package) and _is_removable(package):
             garbage.append((package, current))
     images.sort(key=cmp_to_key(_compare))
     kernels = [pair for pair in garbage if release_of(pair[0].name, patterns) is not None]
@@ -39,27 +39,27 @@ def kernel_facts(index: PackageCache) -> KernelFacts:
         build=names.version,
         patterns=patterns,
         images=tuple(images),
-        unneeded=tuple(_auto_removable(index, package, version) for package, version in garbage),
-        needs=tuple(_dependencies(index, kernels)),
+        unneeded=tuple(_auto_removable(cache, package, version) for package, version in garbage),
+        needs=tuple(_dependencies(cache, kernels)),
     )
 
 
-def mark_removal(index: PackageCache, removals: Sequence[KernelRemoval]) -> None:
+def mark_removal(cache: PackageCache, removals: Sequence[KernelRemoval]) -> None:
     """Mark exactly these packages for removal; verify that libapt would do nothing else.
 
     Raises:
         ChangedError: a package changed since the plan was made.
         HostError: libapt would do more than this.
     """
-    depcache = index.depcache
-    packages = [_unchanged(index, removal) for removal in removals]
+    depcache = cache.depcache
+    packages = [_unchanged(cache, removal) for removal in removals]
     with apt_pkg.ActionGroup(depcache):
         for package in packages:
             depcache.mark_delete(package, False)  # no purge: like apt's autoremove, keep conffiles
-    changed = [package for package in index.dpkg_packages if not depcache.marked_keep(package)]
+    changed = [package for package in cache.dpkg_packages if not depcache.marked_keep(package)]
     removed = [package for package in packages if depcache.marked_delete(package)]
     exact = depcache.inst_count == 0 and len(changed) == len(removed) == len(removals)
-    if not exact or not index.broken() <= index.broken_before:
+    if not exact or not cache.broken() <= cache.broken_before:
         raise HostError("not removed: libapt would do more than remove these kernels")
 
 
@@ -82,20 +82,20 @@ def auto_marks_kept() -> Iterator[None]:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _unchanged(index: PackageCache, removal: KernelRemoval) -> apt_pkg.Package:
+def _unchanged(cache: PackageCache, removal: KernelRemoval) -> apt_pkg.Package:
     key = (removal.package, removal.architecture)
-    if key not in index.cache or not _is_as_planned(index, index.cache[key], removal.version):
+    if key not in cache.pkg_cache or not _is_as_planned(cache, cache.pkg_cache[key], removal.version):
         raise ChangedError(f"{removal.package} {removal.version} changed since the plan was made")
-    return index.cache[key]
+    return cache.pkg_cache[key]
 
 
-def _is_as_planned(index: PackageCache, package: apt_pkg.Package, version: str) -> bool:
+def _is_as_planned(cache: PackageCache, package: apt_pkg.Package, version: str) -> bool:
     return (
         package.current_ver is not None
         and package.current_ver.ver_str == version
         and _is_removable(package)
         and package.selected_state != apt_pkg.SELSTATE_HOLD
-        and index.depcache.is_garbage(package)
+        and cache.depcache.is_garbage(package)
     )
 
 
@@ -106,20 +106,20 @@ def _is_removable(package: apt_pkg.Package) -> bool:
     return package.selected_state == apt_pkg.SELSTATE_DEINSTALL and package.inst_state == apt_pkg.INSTSTATE_OK
 
 
-def _auto_removable(index: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version) -> AutoRemovable:
+def _auto_removable(cache: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version) -> AutoRemovable:
     return AutoRemovable(
         package=package.name,
         architecture=package.architecture,
         version=version.ver_str,
-        automatic=index.depcache.is_auto_installed(package),
+        automatic=cache.depcache.is_auto_installed(package),
         on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
     )
 
 
-def _dependencies(index: PackageCache, kernels: Iterable[_Installed]) -> Iterator[Dependency]:
+def _dependencies(cache: PackageCache, kernels: Iterable[_Installed]) -> Iterator[Dependency]:
     """Yield the dependencies of installed packages that any of these kernels satisfies."""
     ids = {package.id for package, _ in kernels}
-    for parent in _dependants(index, kernels):
+    for parent in _dependants(cache, kernels):
         if parent.current_ver is None:
             continue
         for kind in _POSITIVE:
@@ -135,10 +135,10 @@ def _installed_targets(dependency: apt_pkg.Dependency) -> list[apt_pkg.Package]:
     return [target.parent_pkg for target in dependency.all_targets() if target == target.parent_pkg.current_ver]
 
 
-def _dependants(index: PackageCache, kernels: Iterable[_Installed]) -> list[apt_pkg.Package]:
+def _dependants(cache: PackageCache, kernels: Iterable[_Installed]) -> list[apt_pkg.Package]:
     found: dict[int, apt_pkg.Package] = {}
     for package, version in kernels:
-        names = [package, *(index.cache[name] for name, _, _ in version.provides_list if name in index.cache)]
+        names = [package, *(cache.pkg_cache[name] for name, _, _ in version.provides_list if name in cache.pkg_cache)]
         for name in names:
             for dependency in name.rev_depends_list:
                 if dependency.parent_ver == dependency.parent_pkg.current_ver:

@@ -18,7 +18,7 @@ _SUCCESS_STAMP = Path("/var/lib/apt/periodic/update-success-stamp")
 
 
 def assess(
-    index: PackageCache,
+    cache: PackageCache,
     patterns: tuple[OriginPattern, ...],
     refreshed: RefreshResult,
     *,
@@ -30,7 +30,7 @@ def assess(
     Fresh means: a security source exists, is authenticated, and was fetched or confirmed within `max_age`, and no
     source failed. Without evidence the lists are not fresh.
     """
-    sources = read_sources(index.sources)
+    sources = read_sources(cache.sources)
     security = {source.name: source for source in sources if source.offers(patterns)}
     errors = [replace(error, security=True if error.source in security else None) for error in refreshed.errors]
     known = {error.source for error in errors}

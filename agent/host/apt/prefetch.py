@@ -74,18 +74,18 @@ class AptChangelogs:
 
     def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
         """Download and verify the steps' packages into apt's archive directory; return errors by package."""
-        index = PackageCache()
-        allowed = index.allowed(self._origins)
+        cache = PackageCache()
+        allowed = cache.allowed(self._origins)
         waiter = LockWaiter(_LOCK_TIMEOUT, self._control)
         control = with_time_limit(self._control, self._timeout, _LATE)
-        fetching.mark_exactly(index, steps, allowed)
-        return fetching.fetch(index, steps, ledger=None, waiter=waiter, control=control).failed
+        fetching.mark_exactly(cache, steps, allowed)
+        return fetching.fetch(cache, steps, ledger=None, waiter=waiter, control=control).failed
 
     def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
-        index = PackageCache()
-        security, anywhere = index.allowed(self._origins) & index.trusted, frozenset(index.releases) & index.trusted
-        found = (_item(index, one, security if one.security else anywhere) for one in wanted)
+        cache = PackageCache()
+        security, anywhere = cache.allowed(self._origins) & cache.trusted, frozenset(cache.releases) & cache.trusted
+        found = (_item(cache, one, security if one.security else anywhere) for one in wanted)
         items = [self._with_path(item) for item in found if item is not None]
         local = [item for item in items if Path(item.path).exists()]
         with self._downloaded([item for item in items if item not in local and item.uri]) as fetched:
@@ -180,33 +180,33 @@ def _archive_paths(archive: Archive) -> tuple[Path, Path]:
     return directory / own, directory / f"{stem}_all.deb"
 
 
-def _source(index: PackageCache, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
+def _source(cache: PackageCache, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
     """Return source name and version; a package lists them only if they differ from its own."""
-    index.records.lookup(place)
-    name = index.records.source_pkg or version.parent_pkg.name
-    return name, index.records.source_ver or source_version(version.ver_str)
+    cache.records.lookup(place)
+    name = cache.records.source_pkg or version.parent_pkg.name
+    return name, cache.records.source_ver or source_version(version.ver_str)
 
 
-def _item(index: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) -> _Item | None:
+def _item(cache: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) -> _Item | None:
     """Locate a changelog; None unless one of these index files offers the version."""
     subject = wanted.subject
-    version = find_version(index, subject.package, subject.architecture, subject.candidate, files)
+    version = find_version(cache, subject.package, subject.architecture, subject.candidate, files)
     current = version.parent_pkg.current_ver if version is not None else None
     if version is None or current is None or current.ver_str != subject.installed:
         return None
-    _, before = _source(index, current, current.file_list[0])
+    _, before = _source(cache, current, current.file_list[0])
     # Two origins may offer different packages with one version: read only from an allowed one.
     place = next(place for place in version.file_list if place[0].id in files)
-    source, candidate = _source(index, version, place)
-    meta = index.sources.find_index(place[0])
-    uri = meta.archive_uri(index.records.filename) if meta is not None else ""
+    source, candidate = _source(cache, version, place)
+    meta = cache.sources.find_index(place[0])
+    uri = meta.archive_uri(cache.records.filename) if meta is not None else ""
     paths = _archive_paths(Archive(package=subject.package, architecture=version.arch, version=subject.candidate))
     path = str(next((path for path in paths if path.exists()), paths[0].name))
     return _Item(
         subject=subject,
         query=ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate),
         path=apt_pkg.dequote_string(uri.removeprefix("file:")) if uri.startswith("file:") else path,
-        sha256=index.records.sha256_hash,
+        sha256=cache.records.sha256_hash,
         uri=uri if wanted.may_fetch else "",
         size=version.size,
     )

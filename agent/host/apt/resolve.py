@@ -52,9 +52,9 @@ def find_version(
     index: PackageCache, package: str, architecture: str, version: str, files: frozenset[int]
 ) -> apt_pkg.Version | None:
     """Return the version object of a package that one of these index files offers; None if there is none."""
-    if (package, architecture) not in index.cache:
+    if (package, architecture) not in index.pkg_cache:
         return None
-    for candidate in index.cache[package, architecture].version_list:
+    for candidate in index.pkg_cache[package, architecture].version_list:
         if candidate.ver_str == version and offered(candidate, files):
             return candidate
     return None
@@ -73,7 +73,7 @@ def mark(index: PackageCache, version: apt_pkg.Version, *, with_dependencies: bo
 def marked(index: PackageCache) -> list[apt_pkg.Version]:
     """Return the versions that are marked for installation."""
     depcache = index.depcache
-    changed = (package for package in index.cache.packages if not depcache.marked_keep(package))
+    changed = (package for package in index.pkg_cache.packages if not depcache.marked_keep(package))
     versions = (depcache.get_candidate_ver(package) for package in changed if not depcache.marked_delete(package))
     return [version for version in versions if version is not None]
 

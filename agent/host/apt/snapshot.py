@@ -48,9 +48,9 @@ class AptPackageSnapshot:
         """Return a package by name, the installed one of several architectures; None if apt knows none."""
         base, _, architecture = name.partition(":")
         key = (base, architecture) if architecture else base
-        if key not in self._cache.cache:
+        if key not in self._cache.pkg_cache:
             return None
-        package = self._cache.cache[key]
+        package = self._cache.pkg_cache[key]
         current = package.current_ver
         if not package.has_versions:
             return None

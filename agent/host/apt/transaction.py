@@ -70,7 +70,7 @@ class Transactions:
             apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
             self._transact(
                 channel,
-                lambda index: mark_exactly(index, steps, index.allowed(patterns)),
+                lambda cache: mark_exactly(cache, steps, cache.allowed(patterns)),
                 [step.id for step in steps],
                 pending=pending,
             )
@@ -88,8 +88,8 @@ class Transactions:
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             with ExitStack() as until_done:
 
-                def mark(index: PackageCache) -> None:
-                    mark_removal(index, removals)
+                def mark(cache: PackageCache) -> None:
+                    mark_removal(cache, removals)
                     until_done.enter_context(auto_marks_kept())
 
                 self._transact(channel, mark, [], pending=pending)
@@ -147,12 +147,12 @@ def _do_marked(
 ) -> None:
     """Have libapt execute the marks that `mark` sets. The caller holds dpkg's locks; they are released at the end."""
     try:
-        index = PackageCache()
-        mark(index)
-        manager = apt_pkg.PackageManager(index.depcache)
+        cache = PackageCache()
+        mark(cache)
+        manager = apt_pkg.PackageManager(cache.depcache)
         fetcher = apt_pkg.Acquire()
         with libapt_errors("the transaction cannot start"):
-            manager.get_archives(fetcher, index.sources, index.records)
+            manager.get_archives(fetcher, cache.sources, cache.records)
             if fetcher.fetch_needed == 0:  # only local files: downloaded archives and file: repositories
                 fetcher.run()
         if not all(item.complete and item.is_trusted for item in fetcher.items):
