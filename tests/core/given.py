@@ -8,6 +8,7 @@ from agent.core.model.facts import Facts, KnownPackage, Lists, ListsState, Reboo
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Held, Plan, Scope, Step, Why
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.policy.origins import parse_pattern
 from agent.core.policy.policy import (
     AgentPolicy,
@@ -28,6 +29,7 @@ REMOVAL = KernelRemoval(
     package="linux-image-6.1.0-1-amd64",
     architecture="amd64",
     version="6.1.1-1",
+    cause=Reason(code=ReasonCode.SUPERSEDED, values=("6.1.0-3-amd64",)),
     reason="superseded by 6.1.0-3-amd64, and not running",
 )
 BOOT = "b0000000-0000-4000-8000-000000000001"

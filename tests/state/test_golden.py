@@ -23,6 +23,7 @@ from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, V
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import Explanation, explain_package
 from agent.core.schemas import Document
+from agent.report.reasons import gate_texts
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed, RunningJob
@@ -173,7 +174,7 @@ def run(made: Outcome) -> Document:
 def explanation(found: Explanation, readings: Findings = NO_FINDINGS) -> Document:
     """Return the document of an explanation; a gate added to the registry changes no golden file."""
     shown = tuple(gate for gate in found.gates if gate.name in GATES_SHOWN)
-    return explanation_to_document(replace(found, gates=shown), NOW, readings)
+    return explanation_to_document(replace(found, gates=shown), NOW, readings, wording=gate_texts)
 
 
 def package() -> Document:

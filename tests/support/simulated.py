@@ -26,6 +26,7 @@ from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, Ker
 from agent.core.model.outcome import LockWait, Stage
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Refusal, Resolution, Scope, Step, Why
+from agent.core.model.reasons import text_reason
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
@@ -37,7 +38,7 @@ from agent.errors import BusyError, ChangedError
 
 ARCHITECTURE = "amd64"
 MAX_LIST_AGE = timedelta(hours=36)
-_ON_HOLD = Refusal(why=Why.HELD_BY_ADMIN, detail="is on hold")
+_ON_HOLD = Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
 
 
 def package_id(name: str) -> PackageId:
@@ -471,7 +472,7 @@ class Simulated:
             allowed = [offer for offer in offers if offer.security or scope is Scope.ALL]
             if refusal is None and not allowed:
                 why = Why.NEEDS_OTHER_ORIGIN if offers else Why.BROKEN_DEPENDENCY
-                refusal = Refusal(why=why, detail="cannot be had")
+                refusal = Refusal(why=why, reason=text_reason("cannot be had"))
             if refusal is not None:
                 return Held.of(update, refusal.after(f"needs {name} (>= {version}), which"))
             found[name] = allowed[0]

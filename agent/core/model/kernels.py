@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agent.core.model.package import PackageId
+from agent.core.model.reasons import NO_REASON, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,14 @@ NO_KERNEL_FACTS = KernelFacts(running="", patterns=(), images=(), unneeded=(), n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelRemoval:
-    """A package that is removed, or one that stays although apt would let it go; `reason` says why in words."""
+    """A kernel package that is removed, or one that is kept although apt would remove it."""
 
     package: str
     architecture: str
     version: str
-    reason: str
+    cause: Reason = NO_REASON
+    reason: str = ""
+    """The sentence of `cause`, as in `agent.core.model.plan.Held.detail`."""
 
     @property
     def id(self) -> PackageId:

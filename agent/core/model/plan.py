@@ -11,6 +11,7 @@ from enum import Enum
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import UNKNOWN_KERNEL, KernelRemoval, RunningKernel
 from agent.core.model.package import PackageId
+from agent.core.model.reasons import NO_REASON, Reason
 
 
 class Scope(Enum):
@@ -68,26 +69,28 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why something may not be upgraded or touched; `detail` is the sentence for people."""
+    """Why something may not be upgraded or touched."""
 
     why: Why
-    detail: str
+    reason: Reason
 
     def after(self, clause: str) -> "Refusal":
-        """Return the same refusal with a clause ahead of its sentence, as of another package that needs this one."""
-        return replace(self, detail=f"{clause} {self.detail}")
+        """Return the same refusal with a clause ahead, as the refusal of a package that needs this one."""
+        return replace(self, reason=self.reason.after(clause))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A wanted step that may not happen now, and why; `detail` as in `Refusal`."""
+    """A wanted step that may not happen now, and why."""
 
     package: str
     architecture: str
     installed: str | None
     candidate: str
     why: Why
-    detail: str
+    cause: Reason = NO_REASON
+    detail: str = ""
+    """The sentence of `cause`, as documents show it; `agent.report.reasons` fills it in."""
 
     @classmethod
     def of(cls, wanted: "Update | Step", refusal: Refusal) -> "Held":
@@ -98,7 +101,7 @@ class Held:
             installed=wanted.installed,
             candidate=wanted.candidate,
             why=refusal.why,
-            detail=refusal.detail,
+            cause=refusal.reason,
         )
 
     @property
@@ -109,7 +112,7 @@ class Held:
     @property
     def refusal(self) -> Refusal:
         """Why, as a value."""
-        return Refusal(why=self.why, detail=self.detail)
+        return Refusal(why=self.why, reason=self.cause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Refusal, Step, Why
+from agent.core.model.reasons import Reason, ReasonCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def held_with_group(
     for group in groups:
         first = next((item for item in held if item.package in group), None)
         if first is not None:
-            detail = f"goes together with {first.package}, which is held back ({first.why.value})"
-            refusal = Refusal(why=group.why, detail=detail)
+            reason = Reason(code=ReasonCode.HELD_WITH_GROUP, values=(first.package, first.why.value))
+            refusal = Refusal(why=group.why, reason=reason)
             found |= {item: refusal for item in rest if item.package in group}
     return found

@@ -11,6 +11,7 @@ from agent.core.model.facts import Facts, Repair, Update
 from agent.core.model.kernels import NO_OBSOLETE_KERNELS, KernelRemoval, ObsoleteKernels
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Refusal, Resolution, Scope, Step
+from agent.core.model.reasons import Reason
 from agent.core.packages.admission import Admission, admit
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, in_any_group
 from agent.core.packages.fallback import next_attempt
@@ -58,9 +59,9 @@ def decide(
 def plan_kernel_removal(policy: Policy, facts: Facts, install: Iterable[Step], untouchable: Veto) -> ObsoleteKernels:
     """Decide which obsolete kernels a plan that installs these steps removes; none of `untouchable`."""
 
-    def keeps(package: PackageId) -> str | None:
+    def keeps(package: PackageId) -> Reason | None:
         refusal = untouchable(package) or not_allowlisted(policy, package.name)
-        return refusal.detail if refusal else None
+        return refusal.reason if refusal else None
 
     if not policy.security.remove_old_kernels:
         return NO_OBSOLETE_KERNELS

@@ -5,6 +5,7 @@ from enum import Enum
 
 from agent.core.model.facts import Facts, KnownPackage, ListsState, Update
 from agent.core.model.plan import Held, Plan, Why
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.gates.registry import evaluate
 from agent.core.policy.policy import Conffiles, Policy
 
@@ -27,14 +28,25 @@ class Conclusion(Enum):
     UNKNOWN = "unknown"
 
 
+class Opener(Enum):
+    """What opens a gate, beside the remedy that belongs to each `Why`."""
+
+    CHECK = "check"
+    UPGRADE_ALL = "upgrade-all"
+    NEEDED_PACKAGE = "needed-package"
+    KEEP_CONFFILES = "keep-conffiles"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateReport:
-    """One gate: its verdict, the reason in words, and what would open it where it is shut."""
+    """One gate: its verdict, the reason, and what would open it where it is shut."""
 
     name: str
     verdict: GateVerdict
-    reason: str
-    opens: str | None = None
+    reason: Reason
+    why: Why | None = None
+    """The reason as documents name it; None where the gate holds nothing back."""
+    opens: Why | Opener | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,27 +61,11 @@ class Explanation:
     gates: tuple[GateReport, ...]
 
 
-_OPENS = {
-    Why.HELD_BY_ADMIN: "apt-mark unhold {package}",
-    Why.BLOCKLISTED: "remove the pattern from security.blocklist",
-    Why.NOT_ALLOWLISTED: "add it to security.allowlist, or empty that list",
-    Why.PINNED: "change the pin in /etc/apt/preferences.d (`apt-cache policy {package}` shows it)",
-    Why.NEEDS_OTHER_ORIGIN: "allow that origin in security.origins, or install by hand: apt-get install {package}",
-    Why.WOULD_REMOVE: "decide by hand: apt-get install {package} shows what would be removed",
-    Why.UNTRUSTED: "mend the repository's signature or its key in /etc/apt",
-    Why.PHASED: "wait: the rollout reaches this machine in a few days",
-    Why.RUNTIME_MANAGED: "security.include_runtime = true; plan the downtime first",
-    Why.BROKEN_DEPENDENCY: "apt-get install {package} shows the relation that fails",
-    Why.DOWNLOAD_FAILED: "the repository must offer the file again; the next run tries it",
-    Why.FAILED_BEFORE: "`maestro-agent history` shows the error; the next run tries it again",
-    Why.NO_SPACE: "make room on the file system",
-    Why.CONFFILE: 'decide by hand: apt-get install {package}; or security.conffiles = "keep"',
-}
 _CONFFILES = GateReport(
     name="conffiles",
     verdict=GateVerdict.UNKNOWN,
-    reason="whether dpkg would ask about a configuration file is known only once the package is downloaded",
-    opens='security.conffiles = "keep"',
+    reason=Reason(code=ReasonCode.PROMPT_UNKNOWN),
+    opens=Opener.KEEP_CONFFILES,
 )
 _OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINNED}
 """Reasons that, from the resolver, speak of a package that the update needs, not of the update's own."""
@@ -118,31 +114,35 @@ def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | No
 
 def _lists_gate(facts: Facts) -> GateReport:
     state = facts.lists.state
-    updated = f", last verified {facts.lists.updated_at:%Y-%m-%d %H:%M} UTC" if facts.lists.updated_at else ""
+    verified = f", last verified {facts.lists.updated_at:%Y-%m-%d %H:%M} UTC" if facts.lists.updated_at else ""
+    values = (state.value, verified)
     if state in {ListsState.FRESH, ListsState.PARTIAL}:
-        return GateReport(name="lists", verdict=GateVerdict.OPEN, reason=f"package lists are {state.value}{updated}")
-    reason = f"package lists are {state.value}{updated}: there may be updates that they do not show"
-    return GateReport(name="lists", verdict=GateVerdict.UNKNOWN, reason=reason, opens="maestro-agent check")
+        usable = Reason(code=ReasonCode.LISTS_USABLE, values=values)
+        return GateReport(name="lists", verdict=GateVerdict.OPEN, reason=usable)
+    unusable = Reason(code=ReasonCode.LISTS_UNUSABLE, values=values)
+    return GateReport(name="lists", verdict=GateVerdict.UNKNOWN, reason=unusable, opens=Opener.CHECK)
 
 
 def _installed_gate(known: KnownPackage) -> GateReport:
     if known.installed is None:
-        return GateReport(
-            name="installed", verdict=GateVerdict.SHUT, reason="not installed, so there is nothing to upgrade"
-        )
-    return GateReport(name="installed", verdict=GateVerdict.OPEN, reason=f"version {known.installed} is installed")
+        return GateReport(name="installed", verdict=GateVerdict.SHUT, reason=Reason(code=ReasonCode.NOT_INSTALLED))
+    reason = Reason(code=ReasonCode.INSTALLED, values=(known.installed,))
+    return GateReport(name="installed", verdict=GateVerdict.OPEN, reason=reason)
 
 
 def _offer_gate(facts: Facts, known: KnownPackage, update: Update | None) -> GateReport:
     if update is not None:
-        reason = f"{update.origin} {update.archive} offers {update.candidate}"
+        reason = Reason(code=ReasonCode.OFFERED, values=_offer(update))
         return GateReport(name="offer", verdict=GateVerdict.OPEN, reason=reason)
     other = next((one for one in facts.updates if _is(one, known)), None)
-    reason = "no allowed origin offers a newer version"
-    if other is not None:
-        reason += f"; {other.origin} {other.archive} offers {other.candidate}, which is not a security update"
-    opens = "maestro-agent upgrade --all installs other updates too" if other else None
-    return GateReport(name="offer", verdict=GateVerdict.SHUT, reason=reason, opens=opens)
+    if other is None:
+        return GateReport(name="offer", verdict=GateVerdict.SHUT, reason=Reason(code=ReasonCode.NOT_OFFERED))
+    reason = Reason(code=ReasonCode.OFFERED_ELSEWHERE, values=_offer(other))
+    return GateReport(name="offer", verdict=GateVerdict.SHUT, reason=reason, opens=Opener.UPGRADE_ALL)
+
+
+def _offer(update: Update) -> tuple[str, str, str]:
+    return (update.origin, update.archive, update.candidate)
 
 
 def _policy_gates(policy: Policy, known: KnownPackage, update: Update | None) -> list[GateReport]:
@@ -153,11 +153,10 @@ def _policy_gates(policy: Policy, known: KnownPackage, update: Update | None) ->
     gates = []
     for gate, refusal in evaluate(policy, subject):
         if refusal is None:
-            gates.append(GateReport(name=gate.name, verdict=GateVerdict.OPEN, reason="nothing in the way"))
+            gates.append(GateReport(name=gate.name, verdict=GateVerdict.OPEN, reason=Reason(code=ReasonCode.GATE_OPEN)))
             continue
-        reason = f"{refusal.why.value}: {refusal.detail}"
-        opens = _OPENS[refusal.why].format(package=known.package)
-        gates.append(GateReport(name=gate.name, verdict=GateVerdict.SHUT, reason=reason, opens=opens))
+        why = refusal.why
+        gates.append(GateReport(name=gate.name, verdict=GateVerdict.SHUT, reason=refusal.reason, why=why, opens=why))
     return gates
 
 
@@ -166,11 +165,9 @@ def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:
     name = "dependencies"
     if shut is not None:
         return GateReport(
-            name=name, verdict=GateVerdict.UNKNOWN, reason=f"not tried, because the gate {shut!r} is shut"
+            name=name, verdict=GateVerdict.UNKNOWN, reason=Reason(code=ReasonCode.NOT_TRIED, values=(shut,))
         )
     if held is None:
-        return GateReport(name=name, verdict=GateVerdict.OPEN, reason="all it needs can be had without a removal")
-    opens = _OPENS[held.why].format(package=held.package)
-    if held.why in _OF_ANOTHER:
-        opens = "`maestro-agent explain` of the package that it needs says what opens that one's gate"
-    return GateReport(name=name, verdict=GateVerdict.SHUT, reason=f"{held.why.value}: {held.detail}", opens=opens)
+        return GateReport(name=name, verdict=GateVerdict.OPEN, reason=Reason(code=ReasonCode.DEPENDENCIES_MET))
+    opens = Opener.NEEDED_PACKAGE if held.why in _OF_ANOTHER else held.why
+    return GateReport(name=name, verdict=GateVerdict.SHUT, reason=held.cause, why=held.why, opens=opens)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from agent.core.model.kernels import AutoRemovable, KernelFacts, KernelRemoval, ObsoleteKernels, RunningKernel
 from agent.core.model.package import PackageId
+from agent.core.model.reasons import NO_REASON, Reason, ReasonCode
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
 _IMAGE = re.compile(rf"linux-image-(?:unsigned-)?({_RELEASE}?)(?:-unsigned)?")
@@ -23,7 +24,7 @@ _BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
 
 
 def obsolete_kernels(
-    kernels: KernelFacts, planned: Iterable[str], veto: Callable[[PackageId], str | None]
+    kernels: KernelFacts, planned: Iterable[str], veto: Callable[[PackageId], Reason | None]
 ) -> ObsoleteKernels:
     """Sort the kernel packages that nothing needs into those to remove and those that stay.
 
@@ -36,15 +37,15 @@ def obsolete_kernels(
     going = {package for package, reason in reasons.items() if reason is None}
     while still := next((n for n in kernels.needs if n.package not in going and going.issuperset(n.any_of)), None):
         going.difference_update(still.any_of)
-        reasons.update(dict.fromkeys(still.any_of, f"needed by {still.package.name}, which stays"))
+        reasons.update(dict.fromkeys(still.any_of, Reason(code=ReasonCode.NEEDED_BY, values=(still.package.name,))))
     ordered = sorted(found, key=lambda one: one.id)
     return ObsoleteKernels(
         remove=tuple(
-            _removal(one, f"superseded by {kernels.images[-1].release}, and not running")
+            _removal(one, Reason(code=ReasonCode.SUPERSEDED, values=(kernels.images[-1].release,)))
             for one in ordered
             if one.id in going
         ),
-        kept=tuple(_removal(one, reasons[one.id] or "") for one in ordered if one.id not in going),
+        kept=tuple(_removal(one, reasons[one.id] or NO_REASON) for one in ordered if one.id not in going),
     )
 
 
@@ -106,22 +107,19 @@ class _ProtectedKernels:
         self._newest = [image.release for image in kernels.images if image.version == newest]
         self._coming = [release for package in planned if (release := image_release(package)) is not None]
 
-    def reason(self, package: str) -> str | None:
+    def reason(self, package: str) -> Reason | None:
         """Return why a kernel package has to stay; None where it has not."""
         if package in self._planned:
-            return "this plan upgrades it"
+            return Reason(code=ReasonCode.UPGRADED_BY_PLAN)
         if self._is_of(package, [self._kernels.running]):
-            return "belongs to the running kernel"
+            return Reason(code=ReasonCode.RUNNING_KERNEL)
         if not self._known:
             # A container's host, a hand-made kernel, one that a boot loader elsewhere brings: which of the
             # installed ones the next boot takes, and whether modules of one are in use, cannot be told.
-            return (
-                f"the running kernel {self._kernels.running} belongs to no installed package, "
-                "so it cannot be told which of them are still of use"
-            )
+            return Reason(code=ReasonCode.RUNNING_KERNEL_UNKNOWN, values=(self._kernels.running,))
         if self._is_of(package, self._newest):
-            return "belongs to the newest kernel"
-        return "belongs to a kernel that this plan installs" if self._is_of(package, self._coming) else None
+            return Reason(code=ReasonCode.NEWEST_KERNEL)
+        return Reason(code=ReasonCode.PLANNED_KERNEL) if self._is_of(package, self._coming) else None
 
     def _is_of(self, package: str, releases: Iterable[str]) -> bool:
         own = release_of(package, self._kernels.patterns) or ""
@@ -137,11 +135,11 @@ def _flavour(release: str) -> str | None:
     return found["flavour"] if found else None
 
 
-def _own_reason(one: AutoRemovable) -> str | None:
+def _own_reason(one: AutoRemovable) -> Reason | None:
     if one.on_hold:
-        return "marked hold (`apt-mark unhold` opens it)"
-    return None if one.automatic else "marked as installed by hand (`apt-mark auto` opens it)"
+        return Reason(code=ReasonCode.ON_HOLD)
+    return None if one.automatic else Reason(code=ReasonCode.MARKED_MANUAL)
 
 
-def _removal(one: AutoRemovable, reason: str) -> KernelRemoval:
-    return KernelRemoval(package=one.package, architecture=one.architecture, version=one.version, reason=reason)
+def _removal(one: AutoRemovable, cause: Reason) -> KernelRemoval:
+    return KernelRemoval(package=one.package, architecture=one.architecture, version=one.version, cause=cause)

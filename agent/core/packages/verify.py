@@ -7,12 +7,18 @@ from agent.core.model.facts import UNMET_DEPENDENCIES, ListsState, PackageState
 from agent.core.model.outcome import Failure, Outcome, Result, Stage
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Step
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.model.transaction import TransactionReport
 
 HEALTHY_STATES = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 """dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""
 _WITH_UPGRADED = {Result.UP_TO_DATE: Result.UPDATED, Result.STALE: Result.DEGRADED}
 """What `classify` says where a package arrived, instead of what it says where none did."""
+_LISTS_SUMMARY = {
+    ListsState.PARTIAL: ReasonCode.LISTS_PARTIAL,
+    ListsState.NEVER: ReasonCode.LISTS_NEVER,
+    ListsState.STALE: ReasonCode.LISTS_STALE,
+}
 
 
 def is_installed(step: Step, states: Mapping[PackageId, PackageState]) -> bool:
@@ -83,17 +89,12 @@ def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     return Result.STALE
 
 
-def summary(after: Plan, result: Result, *, stopped: str) -> str:
-    """Say what the lists of an outcome do not; `stopped` is why the run was stopped, empty where it was not."""
+def summary(after: Plan, result: Result, *, stopped: str) -> Reason | None:
+    """Return what an outcome's lists do not show; `stopped` is why the run was stopped, empty if it was not."""
     unmet = [item.package for item in after.repair if item.state == UNMET_DEPENDENCIES]
     if unmet:
-        return f"dependencies of {', '.join(unmet)} are not met; `apt-get --fix-broken install` shows what would help"
+        return Reason(code=ReasonCode.UNMET_DEPENDENCIES, values=(", ".join(unmet),))
     if result is Result.INTERRUPTED:
-        return f"stopped, {stopped}; what still waits is for the next run"
-    if after.lists.state is ListsState.PARTIAL:
-        return "the lists of some package sources could not be fetched, so more may wait than is known"
-    if after.lists.state is ListsState.NEVER:
-        return "the package lists were never fetched, so nothing is known of what waits; run it with a refresh"
-    if after.lists.state is ListsState.STALE:
-        return "the package lists are stale, so more may wait than is known; run it with a refresh"
-    return ""
+        return Reason(code=ReasonCode.STOPPED, values=(stopped,))
+    code = _LISTS_SUMMARY.get(after.lists.state)
+    return Reason(code=code) if code is not None else None

@@ -7,6 +7,7 @@ import apt_pkg
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Refusal, Why
+from agent.core.model.reasons import text_reason
 from agent.core.packages.decide import Veto
 from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of
@@ -28,7 +29,7 @@ def explain_refusal(index: PackageCache, update: Update, version: apt_pkg.Versio
     """Return why the resolver refused an update."""
     refusal = _Search(index, bounds).problem(version) or Refusal(
         why=Why.BROKEN_DEPENDENCY,
-        detail="apt's resolver finds no way to install it without removing or breaking another package",
+        reason=text_reason("apt's resolver finds no way to install it without removing or breaking another package"),
     )
     return Held.of(update, refusal)
 
@@ -77,7 +78,9 @@ class _Search:
         wanted = " or ".join(map(_format, group))
         refusals = [self._unreachable(target, wanted) for target in targets]
         if not refusals:
-            return Refusal(why=Why.BROKEN_DEPENDENCY, detail=f"needs {wanted}, which no configured source offers")
+            return Refusal(
+                why=Why.BROKEN_DEPENDENCY, reason=text_reason(f"needs {wanted}, which no configured source offers")
+            )
         if any(refusal is None for refusal in refusals):
             return None
         # Of several refused alternatives, prefer one that an administrator can resolve.
@@ -103,19 +106,19 @@ class _Search:
         package = target.parent_pkg
         rival = conflicting_origin(self._index, target, self._bounds.allowed)
         if rival is not None:
-            return Refusal(why=Why.UNTRUSTED, detail=f"{target.ver_str} is another package at {rival}")
+            return Refusal(why=Why.UNTRUSTED, reason=text_reason(f"{target.ver_str} is another package at {rival}"))
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
-            return Refusal(why=Why.HELD_BY_ADMIN, detail="is on hold")
+            return Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
         if self._index.depcache.policy.get_priority(target) < 0:
-            return Refusal(why=Why.PINNED, detail=f"{target.ver_str} is kept out by apt's preferences")
+            return Refusal(why=Why.PINNED, reason=text_reason(f"{target.ver_str} is kept out by apt's preferences"))
         return self._bounds.veto(package_id(package))
 
     def _elsewhere(self, target: apt_pkg.Version, need: str) -> Refusal:
         origin, archive = origin_of(self._index, target, frozenset(self._index.releases))
         if not archive and not origin:
-            return Refusal(why=Why.BROKEN_DEPENDENCY, detail=f"{need}, which no configured source offers")
+            return Refusal(why=Why.BROKEN_DEPENDENCY, reason=text_reason(f"{need}, which no configured source offers"))
         where = f"{archive} ({origin})" if origin else archive
-        return Refusal(why=Why.NEEDS_OTHER_ORIGIN, detail=f"{need}, offered only by {where}")
+        return Refusal(why=Why.NEEDS_OTHER_ORIGIN, reason=text_reason(f"{need}, offered only by {where}"))
 
     def _conflict(self, version: apt_pkg.Version) -> Refusal | None:
         for kind in _NEGATIVE:
@@ -138,7 +141,7 @@ class _Search:
         hit = dependency.all_targets()
         better = [v for v in other.version_list if newer(v, other.current_ver) and v not in hit]
         if not better:
-            return Refusal(why=Why.WOULD_REMOVE, detail=f"{clash}, which would have to be removed")
+            return Refusal(why=Why.WOULD_REMOVE, reason=text_reason(f"{clash}, which would have to be removed"))
         refusals = [self._unreachable(target, f"{other.name} {target.ver_str}") for target in better]
         first = next((refusal for refusal in refusals if refusal is not None), None)
         if first is None or None in refusals:
@@ -161,7 +164,8 @@ class _Search:
             better = [v for v in parent.version_list if newer(v, parent.current_ver)]
             if not better:
                 return Refusal(
-                    why=Why.WOULD_REMOVE, detail=f"{clash} and has no newer version, so it would have to be removed"
+                    why=Why.WOULD_REMOVE,
+                    reason=text_reason(f"{clash} and has no newer version, so it would have to be removed"),
                 )
             refusals = [self._unreachable(target, f"{parent.name} {target.ver_str}") for target in better]
             if None not in refusals and refusals[0] is not None:

@@ -12,6 +12,7 @@ import apt_pkg
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.decide import Veto
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache, package_id
@@ -226,8 +227,8 @@ def _deferred(index: PackageCache, update: Update, version: apt_pkg.Version) -> 
     percentage = None if update.security else phased(index, version)
     if percentage is None:
         return None
-    detail = f"rolled out to {percentage} % of machines so far, not yet to this one"
-    return Held.of(update, Refusal(why=Why.PHASED, detail=detail))
+    reason = Reason(code=ReasonCode.ROLLOUT, values=(str(percentage),))
+    return Held.of(update, Refusal(why=Why.PHASED, reason=reason))
 
 
 def to_step(index: PackageCache, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:

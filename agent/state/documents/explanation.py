@@ -1,10 +1,11 @@
 """`maestro.explain/1`. Printed only, so never decoded. Pure."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.packages.cves import NO_FINDINGS, Findings, VersionChange, findings_for
-from agent.core.packages.explain import Explanation
+from agent.core.packages.explain import Explanation, GateReport
 from agent.core.schemas import EXPLAIN_SCHEMA, Document
 from agent.state.documents.parts import cves_to_document, reboot_to_document
 from agent.state.timestamps import format_utc
@@ -13,9 +14,16 @@ _REBOOT_VERDICT = {"required": "open", "not-required": "shut", "unknown": "unkno
 
 
 def explanation_to_document(
-    explanation: Explanation, generated_at: datetime, readings: Findings = NO_FINDINGS
+    explanation: Explanation,
+    generated_at: datetime,
+    readings: Findings = NO_FINDINGS,
+    *,
+    wording: Callable[[GateReport, str], tuple[str, str | None]],
 ) -> Document:
-    """Return `maestro.explain/1`; `readings` are the changelog findings by version change."""
+    """Return `maestro.explain/1`; `readings` are the changelog findings by version change.
+
+    `wording` returns the reason of a gate of a package, and what opens it, as text.
+    """
     subject = VersionChange(
         package=explanation.package,
         architecture=explanation.architecture,
@@ -33,14 +41,9 @@ def explanation_to_document(
         "conclusion": explanation.conclusion.value,
         **cves_to_document(findings_for(readings, subject)),
         "gates": [
-            {
-                "gate": gate.name,
-                "verdict": gate.verdict.value,
-                "reason": gate.reason,
-                "until": None,
-                "opens": gate.opens,
-            }
+            {"gate": gate.name, "verdict": gate.verdict.value, "reason": reason, "until": None, "opens": opens}
             for gate in explanation.gates
+            for reason, opens in (wording(gate, explanation.package),)
         ],
     }
 

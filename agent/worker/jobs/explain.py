@@ -3,6 +3,7 @@
 from agent.core.model.plan import Scope
 from agent.core.packages.explain import Explanation, explain_package
 from agent.errors import ExitCode, UsageError
+from agent.report.reasons import gate_texts
 from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -18,7 +19,9 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         HostError: the machine cannot be observed.
     """
     explanation = explain(context, request.package)
-    document = explanation_to_document(explanation, context.machine.now(), context.record.findings())
+    document = explanation_to_document(
+        explanation, context.machine.now(), context.record.findings(), wording=gate_texts
+    )
     return JobAnswer(exit_code=ExitCode.OK, document=document)
 
 

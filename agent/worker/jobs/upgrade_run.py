@@ -7,12 +7,14 @@ from agent.core.model.facts import Repair
 from agent.core.model.outcome import Failure, Outcome, Result
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Step, Why
+from agent.core.model.reasons import Reason, ReasonCode, text_reason
 from agent.core.packages import verify
 from agent.core.packages.batches import pack
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Conffiles
 from agent.core.ports import Download
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
+from agent.report.reasons import sentence
 from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
 from agent.worker.steps.install import TransactionResult, run_transaction
@@ -199,14 +201,16 @@ class UpgradeRun:
             return {}
         asked = download.conffile_prompts()
         return {
-            name: Refusal(why=Why.CONFFILE, detail=words) for name, words in asked.items() if name not in self._dropped
+            name: Refusal(why=Why.CONFFILE, reason=text_reason(words))
+            for name, words in asked.items()
+            if name not in self._dropped
         }
 
     def _without(self, plan: Plan, error: NoSpaceError) -> Planned:
         """Plan without the packages that there is no room for; where none but those are left, nothing can be done."""
         dropped = [step for step in plan.install if step.package in error.packages]
         for step in dropped:
-            self._dropped[step.id] = Refusal(why=Why.NO_SPACE, detail=str(error))
+            self._dropped[step.id] = Refusal(why=Why.NO_SPACE, reason=text_reason(str(error)))
         if len(dropped) in {0, len(plan.install)}:
             raise error
         return self._plan()
@@ -214,7 +218,7 @@ class UpgradeRun:
     def _drop(self, steps: Iterable[Step], errors: Mapping[PackageId, str]) -> None:
         before = len(self._dropped)
         for step in steps:
-            self._dropped[step.id] = Refusal(why=Why.DOWNLOAD_FAILED, detail=errors[step.id])
+            self._dropped[step.id] = Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason(errors[step.id]))
         if len(self._dropped) == before:
             told = "; ".join(f"{package.name}: {error}" for package, error in errors.items())
             raise HostError(f"a download failed that is no part of the plan: {told}")
@@ -256,10 +260,10 @@ class UpgradeRun:
             lock=self._engine.lock,
             message="",
         )
-        result = verify.classify(after, outcome, stopped=bool(self._context.control.stop()))
-        return replace(
-            outcome, result=result, message=verify.summary(after, result, stopped=self._context.control.stop())
-        )
+        stopped = self._context.control.stop()
+        result = verify.classify(after, outcome, stopped=bool(stopped))
+        said = verify.summary(after, result, stopped=stopped)
+        return replace(outcome, result=result, message=sentence(said) if said is not None else "")
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         packages = [step.id for step in self._so_far.upgraded]
@@ -272,4 +276,5 @@ class UpgradeRun:
 
 
 def _failed(failure: Failure) -> Refusal:
-    return Refusal(why=Why.FAILED_BEFORE, detail=f"failed in this run: {failure.error}")
+    reason = Reason(code=ReasonCode.FAILED_IN_RUN, values=(failure.error,))
+    return Refusal(why=Why.FAILED_BEFORE, reason=reason)

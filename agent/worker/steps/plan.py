@@ -13,6 +13,7 @@ from agent.core.model.plan import Plan, Refusal, Scope
 from agent.core.packages import decide as deciding
 from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.host import log
+from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
 from agent.worker.steps.observe import Observation, observe
 
@@ -64,13 +65,14 @@ def decide(
 ) -> Plan:
     """Plan from an observation, with the resolver of its snapshot."""
     snapshot = observation.snapshot
-    return deciding.decide(
+    plan = deciding.decide(
         context.policy,
         observation.facts,
         scope,
         dropped or {},
         lambda admitted, veto: snapshot.resolve(admitted, scope, veto),
     )
+    return with_sentences(plan)
 
 
 def record_plan(context: JobContext, plan: Plan) -> None:

@@ -10,6 +10,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages import verify
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Policy
+from agent.report.reasons import sentence
 
 States = Mapping[PackageId, PackageState]
 
@@ -56,7 +57,7 @@ def _way_out(policy: Policy, item: Repair, read_states: Callable[[], States]) ->
         return _finish_by_hand(item.state)
     refusal = veto(policy, item.package)
     if refusal is not None:
-        return f"dpkg wants it installed again, and it is not to be touched: it {refusal.detail}"
+        return f"dpkg wants it installed again, and it is not to be touched: it {sentence(refusal.reason)}"
     state = read_states().get(item.id)
     version = state.version if state is not None else None
     return (

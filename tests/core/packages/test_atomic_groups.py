@@ -6,12 +6,13 @@ import pytest
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Held, Plan, Refusal, Resolution, Scope, Why
+from agent.core.model.reasons import text_reason
 from agent.core.packages.atomic_groups import AtomicGroup
 from agent.core.packages.decide import Veto, decide
 from tests.core import given
 
 PAIR = AtomicGroup(name="pair", packages=frozenset({"engine", "shim"}), why=Why.RUNTIME_MANAGED)
-BROKEN = Refusal(why=Why.BROKEN_DEPENDENCY, detail="needs lib (>= 2)")
+BROKEN = Refusal(why=Why.BROKEN_DEPENDENCY, reason=text_reason("needs lib (>= 2)"))
 
 
 def decided(*updates: Update, refused: Sequence[str] = (), groups: tuple[AtomicGroup, ...] = (PAIR,)) -> Plan:

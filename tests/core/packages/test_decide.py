@@ -11,6 +11,7 @@ from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Up
 from agent.core.model.kernels import KernelRemoval, ObsoleteKernels
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Resolution, Scope, Why
+from agent.core.model.reasons import ReasonCode, text_reason
 from agent.core.packages.admission import admit, updates_in_scope
 from agent.core.packages.decide import Veto, build_plan, decide
 from agent.core.packages.gates.veto import veto
@@ -35,20 +36,21 @@ def test_an_update_with_every_gate_open_is_admitted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "security", "why", "said"),
+    ("changes", "security", "why", "code", "values"),
     [
-        ({"on_hold": True}, {}, Why.HELD_BY_ADMIN, "apt-mark unhold"),
-        ({}, {"blocklist": ("z", "a*")}, Why.BLOCKLISTED, "'a*' in security.blocklist"),
-        ({"package": "runc"}, {}, Why.RUNTIME_MANAGED, "security.include_runtime = true"),
-        ({}, {"allowlist": ("y", "z")}, Why.NOT_ALLOWLISTED, "security.allowlist (y, z)"),
-        ({"trusted": False}, {}, Why.UNTRUSTED, "Debian stable-security is not authenticated"),
-        ({"phased": 20}, {}, Why.PHASED, "20 %"),
-        ({"phased": 0}, {}, Why.PHASED, "0 %"),
-        ({"pin": "pinned to 1 by preferences"}, {}, Why.PINNED, "pinned to 1 by preferences"),
+        ({"on_hold": True}, {}, Why.HELD_BY_ADMIN, ReasonCode.ON_HOLD, ()),
+        ({}, {"blocklist": ("z", "a*")}, Why.BLOCKLISTED, ReasonCode.BLOCKLISTED, ("a*",)),
+        ({"package": "runc"}, {}, Why.RUNTIME_MANAGED, ReasonCode.CONTAINER_RUNTIME, ()),
+        ({}, {"allowlist": ("y", "z")}, Why.NOT_ALLOWLISTED, ReasonCode.NOT_ALLOWLISTED, ("y, z",)),
+        ({"trusted": False}, {}, Why.UNTRUSTED, ReasonCode.NOT_AUTHENTICATED, ("Debian", "stable-security")),
+        ({"rival": "Other"}, {}, Why.UNTRUSTED, ReasonCode.CONFLICTING_ORIGIN, ("Other", "2")),
+        ({"phased": 20}, {}, Why.PHASED, ReasonCode.ROLLOUT, ("20",)),
+        ({"phased": 0}, {}, Why.PHASED, ReasonCode.ROLLOUT, ("0",)),
+        ({"pin": "pinned to 1 by preferences"}, {}, Why.PINNED, ReasonCode.TEXT, ("pinned to 1 by preferences",)),
     ],
 )
 def test_a_gate_that_is_shut_holds_the_update_and_says_why(
-    changes: dict[str, Any], security: dict[str, Any], why: Why, said: str
+    changes: dict[str, Any], security: dict[str, Any], why: Why, code: ReasonCode, values: tuple[str, ...]
 ) -> None:
     subject = given.update(**changes)
 
@@ -57,7 +59,7 @@ def test_a_gate_that_is_shut_holds_the_update_and_says_why(
     (held,) = admission.held
     assert admission.admitted == ()
     assert held.why is why
-    assert said in held.detail
+    assert (held.cause.code, held.cause.values) == (code, values)
     assert (held.package, held.architecture, held.installed, held.candidate) == (subject.package, "amd64", "1", "2")
 
 
@@ -136,8 +138,8 @@ def test_what_the_run_has_given_up_on_is_held_for_that_reason_and_no_other() -> 
         offered,
         Scope.SECURITY,
         {
-            PackageId.parse("a:amd64"): Refusal(why=Why.DOWNLOAD_FAILED, detail="404"),
-            PackageId.parse("x:amd64"): Refusal(why=Why.PHASED, detail=""),
+            PackageId.parse("a:amd64"): Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason("404")),
+            PackageId.parse("x:amd64"): Refusal(why=Why.PHASED, reason=text_reason("")),
         },
     )
 
@@ -236,7 +238,7 @@ def test_another_scope_or_repair_is_another_plan() -> None:
 
 def test_a_package_that_failed_does_not_veto_its_other_architecture() -> None:
     foreign = given.update("a", architecture="i386")
-    dropped = {foreign.id: Refusal(why=Why.FAILED_BEFORE, detail="exit 1")}
+    dropped = {foreign.id: Refusal(why=Why.FAILED_BEFORE, reason=text_reason("exit 1"))}
 
     def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
         allowed = [update for update in admitted if veto(update.id) is None]

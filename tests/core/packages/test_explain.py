@@ -6,12 +6,20 @@ import pytest
 
 from agent.core.model.facts import Facts, Lists, ListsState
 from agent.core.model.plan import Plan, Why
-from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, explain_package
+from agent.core.model.reasons import Reason, ReasonCode, text_reason
+from agent.core.packages.explain import (
+    Conclusion,
+    Explanation,
+    GateReport,
+    GateVerdict,
+    Opener,
+    explain_package,
+)
 from agent.core.packages.gates.registry import GATES
 from agent.core.policy.policy import Conffiles
 from tests.core import given
 
-NEEDED = "needs lib (>= 2), but lib is on hold"
+NEEDED = text_reason("needs lib (>= 2), but lib is on hold")
 STALE, NEVER, PARTIAL = (
     Lists(state=state, updated_at=None) for state in (ListsState.STALE, ListsState.NEVER, ListsState.PARTIAL)
 )
@@ -41,29 +49,28 @@ def test_an_update_that_would_be_installed_has_every_gate_open() -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "security", "opens"),
     [
-        ("hold", {"on_hold": True}, {}, "apt-mark unhold a"),
-        ("blocklist", {}, {"blocklist": ("a",)}, "remove the pattern from security.blocklist"),
-        ("allowlist", {}, {"allowlist": ("z",)}, "add it to security.allowlist"),
-        ("signature", {"trusted": False}, {}, "mend the repository's signature"),
-        ("rollout", {"phased": 20}, {}, "wait: the rollout"),
-        ("apt-preferences", {"pin": "kept out"}, {}, "apt-cache policy a"),
+        ("hold", {"on_hold": True}, {}, Why.HELD_BY_ADMIN),
+        ("blocklist", {}, {"blocklist": ("a",)}, Why.BLOCKLISTED),
+        ("allowlist", {}, {"allowlist": ("z",)}, Why.NOT_ALLOWLISTED),
+        ("signature", {"trusted": False}, {}, Why.UNTRUSTED),
+        ("rollout", {"phased": 20}, {}, Why.PHASED),
+        ("apt-preferences", {"pin": "kept out"}, {}, Why.PINNED),
     ],
 )
 def test_a_gate_that_is_shut_says_why_and_what_opens_it(
-    name: str, changes: dict[str, Any], security: dict[str, Any], opens: str
+    name: str, changes: dict[str, Any], security: dict[str, Any], opens: Why
 ) -> None:
     update = given.update(**changes)
     refusal = next(one for one in GATES if one.name == name).evaluate(given.policy(**security), update)
     assert refusal is not None
-    plan = given.plan(held=(given.held(why=refusal.why, detail=refusal.detail),))
+    plan = given.plan(held=(given.held(why=refusal.why, cause=refusal.reason),))
 
     explanation = explained(given.facts(update), plan=plan, **security)
 
     shut = [gate for gate in explanation.gates if gate.verdict is GateVerdict.SHUT]
     assert explanation.conclusion is Conclusion.HELD
     assert [gate.name for gate in shut] == [name]
-    assert shut[0].reason == f"{refusal.why.value}: {refusal.detail}"
-    assert opens in (shut[0].opens or "")
+    assert (shut[0].reason, shut[0].why, shut[0].opens) == (refusal.reason, refusal.why, opens)
 
 
 def test_where_a_gate_is_shut_the_dependencies_were_not_tried() -> None:
@@ -72,7 +79,7 @@ def test_where_a_gate_is_shut_the_dependencies_were_not_tried() -> None:
     explanation = explained(given.facts(given.update(on_hold=True)), plan=plan)
 
     assert gate(explanation, "dependencies").verdict is GateVerdict.UNKNOWN
-    assert gate(explanation, "dependencies").reason == "not tried, because the gate 'hold' is shut"
+    assert gate(explanation, "dependencies").reason == Reason(code=ReasonCode.NOT_TRIED, values=("hold",))
 
 
 def test_every_shut_gate_is_shown_and_not_only_the_first() -> None:
@@ -90,8 +97,8 @@ def test_the_runtime_is_told_how_to_be_included() -> None:
 
     explanation = explained(given.facts(update), plan=plan, known={"package": "runc"})
 
-    assert "security.include_runtime = true" in (gate(explanation, "runtime").opens or "")
-    assert gate(explanation, "dependencies").reason == "not tried, because the gate 'runtime' is shut"
+    assert gate(explanation, "runtime").opens is Why.RUNTIME_MANAGED
+    assert gate(explanation, "dependencies").reason == Reason(code=ReasonCode.NOT_TRIED, values=("runtime",))
 
 
 @pytest.mark.parametrize(
@@ -106,15 +113,15 @@ def test_the_runtime_is_told_how_to_be_included() -> None:
     ],
 )
 def test_what_the_resolver_refuses_shuts_the_gate_of_dependencies(why: Why) -> None:
-    plan = given.plan(held=(given.held(why=why, detail="needs lib (>= 2)"),))
+    plan = given.plan(held=(given.held(why=why, cause=text_reason("needs lib (>= 2)")),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
 
     dependencies = gate(explanation, "dependencies")
     assert explanation.conclusion is Conclusion.HELD
     assert dependencies.verdict is GateVerdict.SHUT
-    assert dependencies.reason == f"{why.value}: needs lib (>= 2)"
-    assert dependencies.opens
+    assert (dependencies.reason, dependencies.why) == (text_reason("needs lib (>= 2)"), why)
+    assert dependencies.opens is why
 
 
 def test_what_dpkg_would_ask_about_is_not_known_before_the_download() -> None:
@@ -125,22 +132,23 @@ def test_what_dpkg_would_ask_about_is_not_known_before_the_download() -> None:
 
     assert holding.conclusion is keeping.conclusion is Conclusion.WOULD_INSTALL
     assert gate(holding, "conffiles").verdict is GateVerdict.UNKNOWN
-    assert "only once the package is downloaded" in gate(holding, "conffiles").reason
+    assert gate(holding, "conffiles").reason.code is ReasonCode.PROMPT_UNKNOWN
     assert [one.name for one in keeping.gates if one.name == "conffiles"] == []
 
 
 def test_a_gate_of_something_needed_shuts_the_gate_of_dependencies() -> None:
-    plan = given.plan(held=(given.held(detail=NEEDED),))
+    plan = given.plan(held=(given.held(cause=NEEDED),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
 
     assert gate(explanation, "hold").verdict is GateVerdict.OPEN
     assert gate(explanation, "dependencies").verdict is GateVerdict.SHUT
-    assert gate(explanation, "dependencies").reason == f"held-by-admin: {NEEDED}"
+    assert gate(explanation, "dependencies").reason == NEEDED
+    assert gate(explanation, "dependencies").why is Why.HELD_BY_ADMIN
 
 
 def test_a_gate_of_something_broken_shuts_the_gate_of_dependencies() -> None:
-    plan = given.plan(held=(given.held(detail="breaks the installed b 1: needs b 2, but b is on hold"),))
+    plan = given.plan(held=(given.held(cause=text_reason("breaks the installed b 1: needs b 2, but b is on hold")),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
 
@@ -149,11 +157,11 @@ def test_a_gate_of_something_broken_shuts_the_gate_of_dependencies() -> None:
 
 
 def test_what_opens_the_hold_of_something_needed_names_that_package() -> None:
-    plan = given.plan(held=(given.held(detail=NEEDED),))
+    plan = given.plan(held=(given.held(cause=NEEDED),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
 
-    assert "unhold a" not in (gate(explanation, "dependencies").opens or "")
+    assert gate(explanation, "dependencies").opens is Opener.NEEDED_PACKAGE
 
 
 def test_without_an_offer_there_is_no_security_update() -> None:
@@ -162,7 +170,7 @@ def test_without_an_offer_there_is_no_security_update() -> None:
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
     assert explanation.candidate is None
     assert gate(explanation, "offer") == GateReport(
-        name="offer", verdict=GateVerdict.SHUT, reason="no allowed origin offers a newer version"
+        name="offer", verdict=GateVerdict.SHUT, reason=Reason(code=ReasonCode.NOT_OFFERED)
     )
     assert "dependencies" not in [gate.name for gate in explanation.gates]
 
@@ -173,8 +181,8 @@ def test_an_offer_from_elsewhere_is_named_and_is_no_security_update() -> None:
     offer = gate(explanation, "offer")
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
     assert offer.verdict is GateVerdict.SHUT
-    assert "Debian stable-updates offers 3, which is not a security update" in offer.reason
-    assert "upgrade --all" in (offer.opens or "")
+    assert offer.reason == Reason(code=ReasonCode.OFFERED_ELSEWHERE, values=("Debian", "stable-updates", "3"))
+    assert offer.opens is Opener.UPGRADE_ALL
 
 
 def test_an_offer_to_another_architecture_is_none_to_this() -> None:
@@ -196,7 +204,7 @@ def test_lists_that_cannot_be_believed_leave_the_answer_open(lists: Lists) -> No
 
     assert explanation.conclusion is Conclusion.UNKNOWN
     assert gate(explanation, "lists").verdict is GateVerdict.UNKNOWN
-    assert gate(explanation, "lists").opens == "maestro-agent check"
+    assert gate(explanation, "lists").opens is Opener.CHECK
 
 
 @pytest.mark.parametrize("lists", [given.FRESH, PARTIAL])
@@ -208,7 +216,9 @@ def test_lists_of_security_updates_that_are_current_give_an_answer(lists: Lists)
 
 
 def test_the_gate_of_the_lists_says_when_they_were_verified() -> None:
-    assert "last verified 2026-11-23 05:10 UTC" in gate(explained(given.facts()), "lists").reason
+    reason = gate(explained(given.facts()), "lists").reason
+
+    assert reason.values == ("fresh", ", last verified 2026-11-23 05:10 UTC")
 
 
 def test_a_package_that_is_not_installed_is_not_upgraded() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, ObsoleteKernels
 from agent.core.model.package import PackageId
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.decide import plan_kernel_removal
 from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import image_release, is_part_of, obsolete_kernels, release_of
@@ -47,8 +48,12 @@ def going(found: ObsoleteKernels) -> list[str]:
     return [one.package for one in found.remove]
 
 
-def staying(found: ObsoleteKernels) -> dict[str, str]:
-    return {one.package: one.reason for one in found.kept}
+def staying(found: ObsoleteKernels) -> dict[str, Reason]:
+    return {one.package: one.cause for one in found.kept}
+
+
+def because(code: ReasonCode, *values: str) -> Reason:
+    return Reason(code=code, values=values)
 
 
 def test_what_nothing_needs_goes_but_for_the_running_and_the_newest() -> None:
@@ -58,8 +63,8 @@ def test_what_nothing_needs_goes_but_for_the_running_and_the_newest() -> None:
 
     assert going(found) == sorted(name for number in (1, 3, 4) for name in debian(f"6.1.0-{number}-amd64"))
     assert staying(found) == {
-        **dict.fromkeys(debian("6.1.0-2-amd64"), "belongs to the running kernel"),
-        **dict.fromkeys(debian("6.1.0-5-amd64"), "belongs to the newest kernel"),
+        **dict.fromkeys(debian("6.1.0-2-amd64"), because(ReasonCode.RUNNING_KERNEL)),
+        **dict.fromkeys(debian("6.1.0-5-amd64"), because(ReasonCode.NEWEST_KERNEL)),
     }
 
 
@@ -67,7 +72,7 @@ def test_a_removal_says_what_superseded_it() -> None:
     (removal,) = judged(machine("linux-image-6.1.0-1-amd64")).remove
 
     assert (str(removal.id), removal.version) == ("linux-image-6.1.0-1-amd64:amd64", "1")
-    assert removal.reason == "superseded by 6.1.0-5-amd64, and not running"
+    assert removal.cause == because(ReasonCode.SUPERSEDED, "6.1.0-5-amd64")
 
 
 def test_the_newest_is_the_one_of_the_highest_version_not_of_the_last_name() -> None:
@@ -79,7 +84,7 @@ def test_the_newest_is_the_one_of_the_highest_version_not_of_the_last_name() -> 
     found = judged(machine(*debian("6.1.0-9-amd64"), *debian("6.1.0-10-amd64"), images=images, running="6.1.0-9-amd64"))
 
     assert going(found) == []
-    assert set(staying(found).values()) == {"belongs to the running kernel", "belongs to the newest kernel"}
+    assert set(staying(found).values()) == {because(ReasonCode.RUNNING_KERNEL), because(ReasonCode.NEWEST_KERNEL)}
 
 
 def test_every_flavour_of_the_newest_version_stays() -> None:
@@ -112,7 +117,7 @@ def test_a_release_that_holds_two_versions_is_known_by_its_whole() -> None:
 
     found = judged(machine("linux-modules-6.9.3-1.2.3-lab", images=images, running="6.9.3-1.2.3-lab"))
 
-    assert staying(found) == {"linux-modules-6.9.3-1.2.3-lab": "belongs to the running kernel"}
+    assert staying(found) == {"linux-modules-6.9.3-1.2.3-lab": because(ReasonCode.RUNNING_KERNEL)}
 
 
 @pytest.mark.parametrize("running", ["6.6.87.2-lab", "6.1.0-2-cloud-amd64", "6.1.0", ""])
@@ -121,7 +126,7 @@ def test_where_the_running_kernel_is_no_package_nothing_goes(running: str) -> No
 
     assert going(found) == []
     (reason,) = set(staying(found).values())
-    assert reason.startswith(f"the running kernel {running} belongs to no installed package, so it cannot be told")
+    assert reason == because(ReasonCode.RUNNING_KERNEL_UNKNOWN, running)
 
 
 def test_where_there_is_no_image_at_all_nothing_goes() -> None:
@@ -129,22 +134,22 @@ def test_where_there_is_no_image_at_all_nothing_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "code"),
     [
-        ({"on_hold": True}, "marked hold (`apt-mark unhold` opens it)"),
-        ({"automatic": False}, "marked as installed by hand (`apt-mark auto` opens it)"),
+        ({"on_hold": True}, ReasonCode.ON_HOLD),
+        ({"automatic": False}, ReasonCode.MARKED_MANUAL),
     ],
 )
-def test_what_an_administrator_marked_stays(changes: dict[str, bool], reason: str) -> None:
+def test_what_an_administrator_marked_stays(changes: dict[str, bool], code: ReasonCode) -> None:
     found = judged(machine(unneeded("linux-image-6.1.0-1-amd64", **changes)))
 
-    assert (going(found), staying(found)) == ([], {"linux-image-6.1.0-1-amd64": reason})
+    assert (going(found), staying(found)) == ([], {"linux-image-6.1.0-1-amd64": because(code)})
 
 
 def test_what_the_plan_upgrades_stays() -> None:
     found = judged(machine("linux-image-6.1.0-1-amd64"), "linux-image-6.1.0-1-amd64")
 
-    assert staying(found) == {"linux-image-6.1.0-1-amd64": "this plan upgrades it"}
+    assert staying(found) == {"linux-image-6.1.0-1-amd64": because(ReasonCode.UPGRADED_BY_PLAN)}
 
 
 def test_what_belongs_to_a_kernel_that_the_plan_installs_stays() -> None:
@@ -154,8 +159,8 @@ def test_what_belongs_to_a_kernel_that_the_plan_installs_stays() -> None:
 
     assert going(found) == ["linux-image-6.1.0-4-amd64"]
     assert staying(found) == {
-        **dict.fromkeys(garbage[:2], "belongs to a kernel that this plan installs"),
-        "linux-image-6.1.0-5-amd64": "belongs to the newest kernel",
+        **dict.fromkeys(garbage[:2], because(ReasonCode.PLANNED_KERNEL)),
+        "linux-image-6.1.0-5-amd64": because(ReasonCode.NEWEST_KERNEL),
     }
 
 
@@ -203,7 +208,7 @@ IMAGE, MODULES = "linux-image-6.1.0-1-amd64", "linux-modules-6.1.0-1-amd64"
 def test_what_another_package_needs_stays() -> None:
     found = judged(machine(IMAGE, needs=(need("probes", IMAGE),)))
 
-    assert (going(found), staying(found)) == ([], {IMAGE: "needed by probes, which stays"})
+    assert (going(found), staying(found)) == ([], {IMAGE: because(ReasonCode.NEEDED_BY, "probes")})
 
 
 def test_what_a_kernel_package_that_stays_needs_stays_with_all_that_it_needs() -> None:
@@ -213,8 +218,8 @@ def test_what_a_kernel_package_that_stays_needs_stays_with_all_that_it_needs() -
     found = judged(machine(unneeded(IMAGE, on_hold=True), MODULES, firmware, needs=needs))
 
     assert going(found) == []
-    assert staying(found)[MODULES] == f"needed by {IMAGE}, which stays"
-    assert staying(found)[firmware] == f"needed by {MODULES}, which stays"
+    assert staying(found)[MODULES] == because(ReasonCode.NEEDED_BY, IMAGE)
+    assert staying(found)[firmware] == because(ReasonCode.NEEDED_BY, MODULES)
 
 
 def test_what_goes_too_keeps_nothing() -> None:
@@ -322,9 +327,11 @@ def test_the_policy_may_keep_kernels() -> None:
     assert going(retired(given.policy())) == [IMAGE]
     assert going(retired(given.policy(allowlist=("linux-*",)))) == [IMAGE]
     assert staying(retired(given.policy(blocklist=("linux-image-*",)))) == {
-        IMAGE: "matches 'linux-image-*' in security.blocklist"
+        IMAGE: because(ReasonCode.BLOCKLISTED, "linux-image-*")
     }
-    assert staying(retired(given.policy(allowlist=("openssl",)))) == {IMAGE: "not in security.allowlist (openssl)"}
+    assert staying(retired(given.policy(allowlist=("openssl",)))) == {
+        IMAGE: because(ReasonCode.NOT_ALLOWLISTED, "openssl")
+    }
 
 
 def test_switched_off_nothing_goes_and_nothing_is_said() -> None:

@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal, Why
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.gates.gate import Gate
 from agent.core.policy.policy import Policy
 
@@ -13,7 +14,8 @@ def not_allowlisted(policy: Policy, package: str) -> Refusal | None:
     patterns = policy.security.allowlist
     if not patterns or any(fnmatchcase(package, pattern) for pattern in patterns):
         return None
-    return Refusal(why=Why.NOT_ALLOWLISTED, detail=f"not in security.allowlist ({', '.join(patterns)})")
+    reason = Reason(code=ReasonCode.NOT_ALLOWLISTED, values=(", ".join(patterns),))
+    return Refusal(why=Why.NOT_ALLOWLISTED, reason=reason)
 
 
 def _evaluate(policy: Policy, update: Update) -> Refusal | None:

@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal, Why
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.gates.gate import Gate
 from agent.core.policy.policy import Policy
 
@@ -13,7 +14,7 @@ def blocklisted(policy: Policy, package: str) -> Refusal | None:
     pattern = next((one for one in policy.security.blocklist if fnmatchcase(package, one)), None)
     if pattern is None:
         return None
-    return Refusal(why=Why.BLOCKLISTED, detail=f"matches {pattern!r} in security.blocklist")
+    return Refusal(why=Why.BLOCKLISTED, reason=Reason(code=ReasonCode.BLOCKLISTED, values=(pattern,)))
 
 
 def _evaluate(policy: Policy, update: Update) -> Refusal | None:

@@ -2,22 +2,19 @@
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal, Why
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.gates.gate import Gate
 from agent.core.policy.policy import Policy
 
 
 def _evaluate(_policy: Policy, update: Update) -> Refusal | None:
     if update.rival:
-        return Refusal(
-            why=Why.UNTRUSTED,
-            detail=f"{update.rival} offers another package as {update.candidate}, and apt mixes them up",
-        )
+        reason = Reason(code=ReasonCode.CONFLICTING_ORIGIN, values=(update.rival, update.candidate))
+        return Refusal(why=Why.UNTRUSTED, reason=reason)
     if update.trusted:
         return None
-    return Refusal(
-        why=Why.UNTRUSTED,
-        detail=f"{update.origin} {update.archive} is not authenticated: its signature is missing or bad",
-    )
+    reason = Reason(code=ReasonCode.NOT_AUTHENTICATED, values=(update.origin, update.archive))
+    return Refusal(why=Why.UNTRUSTED, reason=reason)
 
 
 GATE = Gate(name="signature", evaluate=_evaluate)

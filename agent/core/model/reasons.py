@@ -1,0 +1,92 @@
+"""Reasons as codes and parameters; `agent.report.reasons` holds the sentence of each code."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+
+class ReasonCode(Enum):
+    """What a reason says; its comment lists the parameters, in order."""
+
+    TEXT = "text"
+    """A finished sentence: of libapt, of dpkg, or of the resolver's diagnosis."""
+
+    # gates
+    ON_HOLD = "on-hold"
+    BLOCKLISTED = "blocklisted"
+    """The pattern."""
+    NOT_ALLOWLISTED = "not-allowlisted"
+    """The patterns of the allowlist, joined by commas."""
+    CONFLICTING_ORIGIN = "conflicting-origin"
+    """The other origin; the version."""
+    NOT_AUTHENTICATED = "not-authenticated"
+    """Origin and archive."""
+    ROLLOUT = "rollout"
+    """The percentage of machines that the rollout reached."""
+    CONTAINER_RUNTIME = "container-runtime"
+    HELD_WITH_GROUP = "held-with-group"
+    """The package that is held; the value of its `Why`."""
+    FAILED_IN_RUN = "failed-in-run"
+    """The error."""
+
+    # obsolete kernels
+    SUPERSEDED = "superseded"
+    """The newest kernel's release."""
+    MARKED_MANUAL = "marked-manual"
+    UPGRADED_BY_PLAN = "upgraded-by-plan"
+    RUNNING_KERNEL = "running-kernel"
+    RUNNING_KERNEL_UNKNOWN = "running-kernel-unknown"
+    """The running kernel's release."""
+    NEWEST_KERNEL = "newest-kernel"
+    PLANNED_KERNEL = "planned-kernel"
+    NEEDED_BY = "needed-by"
+    """The package that stays."""
+
+    # explain
+    GATE_OPEN = "gate-open"
+    LISTS_USABLE = "lists-usable"
+    """State of the lists; when they were verified, or nothing."""
+    LISTS_UNUSABLE = "lists-unusable"
+    """As `LISTS_USABLE`."""
+    INSTALLED = "installed"
+    """The version."""
+    NOT_INSTALLED = "not-installed"
+    OFFERED = "offered"
+    """Origin, archive, version."""
+    NOT_OFFERED = "not-offered"
+    OFFERED_ELSEWHERE = "offered-elsewhere"
+    """Origin, archive, version."""
+    DEPENDENCIES_MET = "dependencies-met"
+    NOT_TRIED = "not-tried"
+    """The gate that is shut."""
+    PROMPT_UNKNOWN = "prompt-unknown"
+
+    # the summary of a run
+    UNMET_DEPENDENCIES = "unmet-dependencies"
+    """The packages, joined by commas."""
+    STOPPED = "stopped"
+    """Why."""
+    LISTS_PARTIAL = "lists-partial"
+    LISTS_NEVER = "lists-never"
+    LISTS_STALE = "lists-stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason: which sentence, its parameters, and what stands ahead of it."""
+
+    code: ReasonCode
+    values: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ()
+    """Text ahead of the sentence: how the resolver's diagnosis came from the update to the package at fault."""
+
+    def after(self, clause: str) -> "Reason":
+        """Return the same reason with a clause ahead of it."""
+        return replace(self, clauses=(clause, *self.clauses))
+
+
+def text_reason(text: str) -> Reason:
+    """Return a finished sentence as a reason."""
+    return Reason(code=ReasonCode.TEXT, values=(text,))
+
+
+NO_REASON = text_reason("")

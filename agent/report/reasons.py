@@ -1,0 +1,104 @@
+"""The sentence of every reason code, and what opens a gate that is shut. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agent.core.model.kernels import KernelRemoval
+from agent.core.model.plan import Held, Plan, Why
+from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.packages.explain import GateReport, Opener
+
+SENTENCES: Mapping[ReasonCode, str] = {
+    ReasonCode.TEXT: "{0}",
+    ReasonCode.ON_HOLD: "marked hold (`apt-mark unhold` opens it)",
+    ReasonCode.BLOCKLISTED: "matches {0!r} in security.blocklist",
+    ReasonCode.NOT_ALLOWLISTED: "not in security.allowlist ({0})",
+    ReasonCode.CONFLICTING_ORIGIN: "{0} offers another package as {1}, and apt mixes them up",
+    ReasonCode.NOT_AUTHENTICATED: "{0} {1} is not authenticated: its signature is missing or bad",
+    ReasonCode.ROLLOUT: "rolled out to {0} % of machines so far, not yet to this one",
+    ReasonCode.CONTAINER_RUNTIME: "belongs to the container runtime: upgrading it means downtime "
+    "(security.include_runtime = true opens it)",
+    ReasonCode.HELD_WITH_GROUP: "goes together with {0}, which is held back ({1})",
+    ReasonCode.FAILED_IN_RUN: "failed in this run: {0}",
+    ReasonCode.SUPERSEDED: "superseded by {0}, and not running",
+    ReasonCode.MARKED_MANUAL: "marked as installed by hand (`apt-mark auto` opens it)",
+    ReasonCode.UPGRADED_BY_PLAN: "this plan upgrades it",
+    ReasonCode.RUNNING_KERNEL: "belongs to the running kernel",
+    ReasonCode.RUNNING_KERNEL_UNKNOWN: "the running kernel {0} belongs to no installed package, "
+    "so it cannot be told which of them are still of use",
+    ReasonCode.NEWEST_KERNEL: "belongs to the newest kernel",
+    ReasonCode.PLANNED_KERNEL: "belongs to a kernel that this plan installs",
+    ReasonCode.NEEDED_BY: "needed by {0}, which stays",
+    ReasonCode.GATE_OPEN: "nothing in the way",
+    ReasonCode.LISTS_USABLE: "package lists are {0}{1}",
+    ReasonCode.LISTS_UNUSABLE: "package lists are {0}{1}: there may be updates that they do not show",
+    ReasonCode.INSTALLED: "version {0} is installed",
+    ReasonCode.NOT_INSTALLED: "not installed, so there is nothing to upgrade",
+    ReasonCode.OFFERED: "{0} {1} offers {2}",
+    ReasonCode.NOT_OFFERED: "no allowed origin offers a newer version",
+    ReasonCode.OFFERED_ELSEWHERE: "no allowed origin offers a newer version; "
+    "{0} {1} offers {2}, which is not a security update",
+    ReasonCode.DEPENDENCIES_MET: "all it needs can be had without a removal",
+    ReasonCode.NOT_TRIED: "not tried, because the gate {0!r} is shut",
+    ReasonCode.PROMPT_UNKNOWN: "whether dpkg would ask about a configuration file is known only once "
+    "the package is downloaded",
+    ReasonCode.UNMET_DEPENDENCIES: "dependencies of {0} are not met; "
+    "`apt-get --fix-broken install` shows what would help",
+    ReasonCode.STOPPED: "stopped, {0}; what still waits is for the next run",
+    ReasonCode.LISTS_PARTIAL: "the lists of some package sources could not be fetched, so more may wait than is known",
+    ReasonCode.LISTS_NEVER: "the package lists were never fetched, so nothing is known of what waits; "
+    "run it with a refresh",
+    ReasonCode.LISTS_STALE: "the package lists are stale, so more may wait than is known; run it with a refresh",
+}
+"""By code; `{0}` and so on are the reason's values."""
+OPENERS: Mapping[Why | Opener, str] = {
+    Why.HELD_BY_ADMIN: "apt-mark unhold {package}",
+    Why.BLOCKLISTED: "remove the pattern from security.blocklist",
+    Why.NOT_ALLOWLISTED: "add it to security.allowlist, or empty that list",
+    Why.PINNED: "change the pin in /etc/apt/preferences.d (`apt-cache policy {package}` shows it)",
+    Why.NEEDS_OTHER_ORIGIN: "allow that origin in security.origins, or install by hand: apt-get install {package}",
+    Why.WOULD_REMOVE: "decide by hand: apt-get install {package} shows what would be removed",
+    Why.UNTRUSTED: "mend the repository's signature or its key in /etc/apt",
+    Why.PHASED: "wait: the rollout reaches this machine in a few days",
+    Why.RUNTIME_MANAGED: "security.include_runtime = true; plan the downtime first",
+    Why.BROKEN_DEPENDENCY: "apt-get install {package} shows the relation that fails",
+    Why.DOWNLOAD_FAILED: "the repository must offer the file again; the next run tries it",
+    Why.FAILED_BEFORE: "`maestro-agent history` shows the error; the next run tries it again",
+    Why.NO_SPACE: "make room on the file system",
+    Why.CONFFILE: 'decide by hand: apt-get install {package}; or security.conffiles = "keep"',
+    Opener.CHECK: "maestro-agent check",
+    Opener.UPGRADE_ALL: "maestro-agent upgrade --all installs other updates too",
+    Opener.NEEDED_PACKAGE: "`maestro-agent explain` of the package that it needs says what opens that one's gate",
+    Opener.KEEP_CONFFILES: 'security.conffiles = "keep"',
+}
+"""What opens a gate, by the reason it is shut for; `{package}` is the explained package."""
+
+
+def sentence(reason: Reason) -> str:
+    """Return a reason as text, its clauses first."""
+    return " ".join((*reason.clauses, SENTENCES[reason.code].format(*reason.values)))
+
+
+def gate_texts(gate: GateReport, package: str) -> tuple[str, str | None]:
+    """Return the reason of a gate of `explain`, and what opens it; None where it is not shut."""
+    prefix = f"{gate.why.value}: " if gate.why is not None else ""
+    opens = OPENERS[gate.opens].format(package=package) if gate.opens is not None else None
+    return prefix + sentence(gate.reason), opens
+
+
+def with_sentences(plan: Plan) -> Plan:
+    """Return the plan with the sentence of each reason, as documents show it."""
+    return replace(
+        plan,
+        held=tuple(_held(held) for held in plan.held),
+        remove=tuple(_removal(removal) for removal in plan.remove),
+        kept=tuple(_removal(removal) for removal in plan.kept),
+    )
+
+
+def _held(held: Held) -> Held:
+    return replace(held, detail=sentence(held.cause))
+
+
+def _removal(removal: KernelRemoval) -> KernelRemoval:
+    return replace(removal, reason=sentence(removal.cause))
