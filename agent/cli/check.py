@@ -1,4 +1,4 @@
-"""`maestro-agent check`: refresh, look, decide, record, print the plan; changes nothing else."""
+"""`maestro-agent check`: refresh the package lists, make a plan, record and print it; changes nothing else."""
 
 import argparse
 
@@ -14,14 +14,14 @@ EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `check` takes."""
-    parser.add_argument("--no-refresh", action="store_true", help="look at the package lists as they are; no network")
+    """Add the arguments of `check`."""
+    parser.add_argument("--no-refresh", action="store_true", help="use the package lists as they are; no network")
     add_wait(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.plan/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check; exit 0 nothing waits, 10 updates wait or are held back, 3 the lists cannot tell."""
+    """Check; exit 0 nothing pending, 10 updates pending or held back, 3 package lists not fresh."""
     request = JobRequest(
         kind=JobKind.CHECK,
         refresh=not arguments.no_refresh,
@@ -30,5 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
-    how = choose_runner(request, run_inline) if request.refresh else run_inline
-    return run_job(request, as_json=arguments.json, render=lambda document: plan_lines(PlanView(document)), how=how)
+    runner = choose_runner(request, run_inline) if request.refresh else run_inline
+    return run_job(
+        request, as_json=arguments.json, render=lambda document: plan_lines(PlanView(document)), runner=runner
+    )

@@ -1,4 +1,4 @@
-"""`maestro-agent config`: validate the configuration, or show what holds and where each value came from."""
+"""`maestro-agent config`: validate the configuration, or show the effective values and where each comes from."""
 
 import argparse
 from datetime import time, timedelta
@@ -17,13 +17,13 @@ EXAMPLE = "example: maestro-agent config show"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `config` takes."""
+    """Add the arguments of `config`."""
     parser.add_argument("action", nargs="?", choices=("check", "show"), default="show", help="default: show")
     parser.add_argument("--json", action="store_true", help="print maestro.config/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load the configuration; exit 78 with every problem named where it is wrong."""
+    """Load the configuration; exit 78 if it is wrong, with every problem named."""
     _, inputs = load(config_path(arguments), read_distro())
     if arguments.json:
         print_json(_document(inputs))
@@ -35,18 +35,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def format_value(value: Value) -> str:
-    """Write a value as it would stand in the file."""
+    """Format a value as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{word}"' for word in value) + "]"
+        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
     return f'"{_plain(value)}"'
 
 
 def format_duration(value: timedelta) -> str:
-    """Write a duration in the largest unit that holds it whole."""
+    """Format a duration in the largest unit that divides it."""
     seconds = int(value.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds % size == 0:

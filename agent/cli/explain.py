@@ -1,4 +1,4 @@
-"""`maestro-agent explain`: every gate of a package, or of a reboot, with its verdict and what would open it."""
+"""`maestro-agent explain`: every gate of a package, or of a reboot, its verdict and what would open it."""
 
 import argparse
 
@@ -15,19 +15,20 @@ from agent.state.timestamps import utc_now
 from agent.worker.protocol import JobRequest
 
 EXAMPLE = "example: maestro-agent explain openssl"
-_LATER = {"docker", "weave"}
+_PLANNED = {"docker", "weave"}
+"""Subjects of later versions; a package of that name cannot be explained."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `explain` takes."""
-    parser.add_argument("subject", metavar="PACKAGE|reboot", help="a package's name, or the word reboot")
+    """Add the arguments of `explain`."""
+    parser.add_argument("subject", metavar="PACKAGE|reboot", help="package name, or `reboot`")
     parser.add_argument("--json", action="store_true", help="print maestro.explain/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain; exit 0, or 2 where there is no such package."""
-    if arguments.subject in _LATER:
-        raise UsageError(f"{arguments.subject} is not watched by this version of the agent yet")
+    """Explain; exit 0, or 2 if apt knows no such package."""
+    if arguments.subject in _PLANNED:
+        raise UsageError(f"{arguments.subject} is not supported by this version of the agent yet")
     if arguments.subject == "reboot":
         document = reboot_explanation_to_document(read_reboot(), utc_now())
         if arguments.json:

@@ -1,4 +1,4 @@
-"""What several commands take, and what they make of it. Light: the daemon's command comes through here, too."""
+"""Options that several commands share. Light: the daemon's command imports it."""
 
 import argparse
 import os
@@ -6,15 +6,17 @@ from pathlib import Path
 
 
 def config_path(arguments: argparse.Namespace) -> Path | None:
-    """Return the configuration file that was named, if one was."""
+    """Return the file of `--config`; None if it is not given."""
     return Path(arguments.config) if arguments.config is not None else None
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
-    """Add what every job takes that only one may do at a time."""
-    parser.add_argument("--wait", action="store_true", help="wait for another job to end rather than say that it runs")
+    """Add the option of jobs that hold the job lock."""
+    parser.add_argument(
+        "--wait", action="store_true", help="if another job is running, wait for it instead of failing (exit 5)"
+    )
 
 
 def requested_by() -> str:
-    """Name who asks, for the record: behind sudo(8) that is who typed it."""
+    """Return who requests the job, for the record: the user behind sudo(8), else root."""
     return os.environ.get("SUDO_USER") or "root"

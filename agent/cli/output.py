@@ -37,7 +37,7 @@ class ProgressLine:
         self._live = sys.stderr.isatty()
         self._shown = False
 
-    def tell(self, message: str) -> None:
+    def show(self, message: str) -> None:
         """Show the current step; an empty message is only a keep-alive."""
         if self._live and message:
             width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)

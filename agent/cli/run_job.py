@@ -1,4 +1,4 @@
-"""What the commands that do a job have in common: the request, the progress line, the answer."""
+"""Runs a job for a command: chooses where, shows its progress, prints its answer."""
 
 import os
 import time
@@ -15,41 +15,45 @@ from agent.worker.client import SOCKET, request_job
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.runner import run_inline
 
-_PATIENCE_S = 10.0
-"""How long a door that is full is tried; whatever else is there to be had at it takes less."""
+_BUSY_TIMEOUT_S = 10.0
+"""How long a worker socket with too many connections is retried; rejecting one takes it less."""
 
 
-def via_worker(request: JobRequest, tell: Progress) -> JobAnswer:
-    """Have a job done by the root half, which goes on with it if this command ends."""
-    deadline = time.monotonic() + _PATIENCE_S
+def via_worker(request: JobRequest, progress: Progress) -> JobAnswer:
+    """Have the worker run the job; it continues if this command ends.
+
+    Raises:
+        AgentError: as `agent.worker.client.request_job`. StoppedError: Ctrl-C, which only detaches.
+    """
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
     try:
         while True:
             try:
-                return request_job(request, tell)
+                return request_job(request, progress)
             except BusyError:
                 if time.monotonic() > deadline:
                     raise
-                tell("waiting: too many ask at once")
+                progress("waiting: too many concurrent requests")
                 time.sleep(1)
     except KeyboardInterrupt:
         raise StoppedError(
-            f"the {request.kind.value} goes on without you: `maestro-agent status` shows it, "
+            f"detached; the {request.kind.value} continues: `maestro-agent status` shows it, "
             "`journalctl -fu 'maestro-agent-worker@*'` follows it"
         ) from None
 
 
 def choose_runner(
-    request: JobRequest, in_place: Callable[[JobRequest, Progress], JobAnswer]
+    request: JobRequest, local: Callable[[JobRequest, Progress], JobAnswer]
 ) -> Callable[[JobRequest, Progress], JobAnswer]:
-    """Return the root half where systemd runs it and root asks for an ordinary job; else the job is done in place."""
+    """Return the worker for an ordinary job requested by root under systemd; else the given runner in this process."""
     ordinary = request.config is None and request.state_dir == DEFAULT_DIRECTORY and request.remember
     if ordinary and is_root() and systemd_runs() and os.path.exists(SOCKET) and not _is_chroot():
         return via_worker
-    return in_place
+    return local
 
 
 def _is_chroot() -> bool:
-    """Whether init, and so the worker, has another root: it would work on that one (as systemctl(1) finds out)."""
+    """Whether init, and so the worker, has another root directory and would change that (as systemctl(1) checks)."""
     try:
         return not os.path.samefile("/", "/proc/1/root")
     except OSError:
@@ -61,14 +65,14 @@ def run_job(
     *,
     as_json: bool,
     render: Callable[[JsonReader], list[str]],
-    how: Callable[[JobRequest, Progress], JobAnswer] = run_inline,
+    runner: Callable[[JobRequest, Progress], JobAnswer] = run_inline,
 ) -> int:
-    """Do a job with a progress line, print its answer, return its exit code."""
-    progress = ProgressLine()
+    """Run a job with a progress line, print its answer, return its exit code."""
+    line = ProgressLine()
     try:
-        answer = how(request, progress.tell)
+        answer = runner(request, line.show)
     finally:
-        progress.clear()
+        line.clear()
     if answer.error:
         print_error(answer.error)
     if answer.document is not None:

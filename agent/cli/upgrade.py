@@ -1,4 +1,4 @@
-"""`maestro-agent upgrade`: carry out the plan; security only unless `--all`."""
+"""`maestro-agent upgrade`: install what the plan says; security updates only unless `--all`."""
 
 import argparse
 
@@ -15,21 +15,23 @@ EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `c
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `upgrade` takes."""
+    """Add the arguments of `upgrade`."""
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--security", action="store_true", help="security updates only (the default)")
     scope.add_argument("--all", action="store_true", help="every package to its newest version")
-    parser.add_argument("--no-refresh", action="store_true", help="work with the package lists as they are")
+    parser.add_argument(
+        "--no-refresh", action="store_true", help="use the package lists as they are; packages are still downloaded"
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan from the lists as they are; change nothing"
     )
-    parser.add_argument("--plan", metavar="ID", help="refuse unless the plan is still this one")
+    parser.add_argument("--plan", metavar="ID", help="fail, and change nothing, unless the plan is still this one")
     add_wait(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Upgrade; exit 0 all done, 10 some held back, 1 failed, 3 lists stale, 5 busy."""
+    """Upgrade; exit 0 done, 10 some held back, 1 failed, 3 package lists stale, 5 busy."""
     request = JobRequest(
         kind=JobKind.CHECK if arguments.dry_run else JobKind.UPGRADE,
         scope=Scope.ALL if arguments.all else Scope.SECURITY,
@@ -47,5 +49,5 @@ def run(arguments: argparse.Namespace) -> int:
         request,
         as_json=arguments.json,
         render=lambda document: outcome_lines(OutcomeView(document)),
-        how=choose_runner(request, run_forked),
+        runner=choose_runner(request, run_forked),
     )

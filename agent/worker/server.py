@@ -49,12 +49,13 @@ def main() -> int:
         print(f"maestro-agent worker: standard input is no local socket: {error}", file=sys.stderr)
         return ExitCode.USAGE
     connection.setblocking(False)
-    _serve(connection, peer)
+    serve(connection, peer)
     connection.detach()  # the end of this process closes it
     return ExitCode.OK
 
 
-def _serve(connection: socket.socket, peer: PeerCredentials) -> None:
+def serve(connection: socket.socket, peer: PeerCredentials) -> None:
+    """Read one request, run its job and send the answer; a peer that is neither root nor the daemon gets none."""
     fields = {"pid": peer.pid, "uid": peer.uid}
     if peer.uid not in {0, uid_of(DAEMON_USER)}:
         log.event(log.LogEvent.REQUEST_REJECTED, **fields, reason="neither root nor the daemon")
@@ -80,7 +81,7 @@ def _serve(connection: socket.socket, peer: PeerCredentials) -> None:
 
 def _answer(request: JobRequest, connection: socket.socket) -> JobAnswer:
     """Run the job; every error becomes an answer."""
-    link = _ProgressSender(connection)
+    link = ProgressSender(connection)
     try:
         answer = run_in_process(request, JobControl(progress=link.progress, stop=stop_on_signal(), alive=link.alive))
     except AgentError as error:
@@ -107,18 +108,21 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)
 
 
-class _ProgressSender:
+class ProgressSender:
     """Sends progress lines to the peer, and an empty one as keep-alive when none was sent for a while."""
 
     def __init__(self, connection: socket.socket) -> None:
+        """Take the non-blocking connection; the keep-alive interval starts now."""
         self._connection = connection
         self._sent_s = time.monotonic()
 
     def progress(self, message: str) -> None:
+        """Send a progress line, unless the peer's buffer is full."""
         self._sent_s = time.monotonic()
         _send(self._connection, encode_progress(message), 0)
 
     def alive(self) -> None:
+        """Send a keep-alive if the last line is too long ago; the job calls this while it makes progress."""
         if time.monotonic() - self._sent_s >= _KEEPALIVE_S:
             self.progress("")
 

@@ -60,7 +60,7 @@ def test_an_upgrade_that_is_asked_for_runs_in_the_root_half_and_outlives_who_ask
     shared.wait_for_idle()
 
     assert asking.returncode == 130
-    assert "goes on without you" in err
+    assert "continues: `maestro-agent status`" in err
     assert shared.versions("outlives") == {"outlives": "2"}
     assert "maestro-agent-worker@" in shared.machine.path("/cgroup").read_text()
     assert [run["result"] for run in shared.runs()[before:]] == ["updated"]

@@ -1,0 +1,144 @@
+"""A job that needs root holds the job lock and is recorded; its answer says so."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import PIPE
+
+import pytest
+
+from agent.core.job_kinds import JobKind
+from agent.core.ports import JobControl
+from agent.errors import BusyError, HostError, PrivilegeError
+from agent.state.job_status import read_job_status
+from agent.state.store import Store
+from agent.worker import runner
+from agent.worker.context import JobContext
+from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.runner import JobFunction, run_in_process
+from tests.conftest import CHECKOUT
+
+CONTROL = JobControl(progress=lambda _message: None)
+
+
+@pytest.fixture
+def request_for(tmp_path: Path) -> Callable[..., JobRequest]:
+    config = tmp_path / "config.toml"
+    config.write_text("")
+
+    def build(kind: JobKind, *, refresh: bool = True) -> JobRequest:
+        return JobRequest(
+            kind=kind, refresh=refresh, requested_by="schedule", config=config, state_dir=str(tmp_path / "state")
+        )
+
+    return build
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: JobAnswer | Exception) -> list[JobContext]:
+    """Replace every job; return the contexts it is called with."""
+    contexts: list[JobContext] = []
+
+    def run(_request: JobRequest, context: JobContext) -> JobAnswer:
+        contexts.append(context)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    function: JobFunction = run
+    monkeypatch.setattr(runner, "job_function", lambda _kind: function)
+    return contexts
+
+
+def recorded(request: JobRequest) -> tuple[float, float] | None:
+    """Return exit code and failures of the job's last run."""
+    document = read_job_status(Store(request.state_dir))
+    entry = document.child("jobs").optional_child(request.kind.value) if document else None
+    return (entry.number("exit_code"), entry.number("failures")) if entry else None
+
+
+def test_a_job_that_needs_root_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    contexts = answering(monkeypatch, JobAnswer(exit_code=10))
+    request = request_for(JobKind.UPGRADE)
+
+    answer = run_in_process(request, CONTROL)
+
+    assert answer == JobAnswer(exit_code=10, recorded=True)
+    assert recorded(request) == (10, 0)
+    assert contexts[0].run_id.startswith("20")
+
+
+def test_a_job_that_fails_is_recorded_and_answered_with_its_error(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    answering(monkeypatch, HostError("no lists"))
+    request = request_for(JobKind.CHECK)
+
+    answer = run_in_process(request, CONTROL)
+
+    assert answer == JobAnswer(exit_code=1, error="no lists", recorded=True)
+    assert recorded(request) == (1, 1)
+
+
+def test_a_bug_in_a_job_is_recorded_as_its_failure(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    answering(monkeypatch, ZeroDivisionError())
+    request = request_for(JobKind.CHECK)
+
+    with pytest.raises(ZeroDivisionError):
+        run_in_process(request, CONTROL)
+
+    assert recorded(request) == (1, 1)
+
+
+def test_a_job_that_needs_no_root_is_not_recorded_and_has_no_run_id(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    contexts = answering(monkeypatch, JobAnswer(exit_code=0))
+    request = request_for(JobKind.CHECK, refresh=False)
+
+    answer = run_in_process(request, CONTROL)
+
+    assert answer == JobAnswer(exit_code=0, recorded=False)
+    assert recorded(request) is None
+    assert contexts[0].run_id == ""
+    assert not list(Path(request.state_dir).rglob("*.log"))
+
+
+def test_a_job_does_not_start_while_another_one_runs(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    contexts = answering(monkeypatch, JobAnswer(exit_code=0))
+    request = request_for(JobKind.UPGRADE)
+    source = f"""
+from agent.state.job_lock import job_lock
+from agent.state.store import Store
+store = Store({request.state_dir!r})
+assert store.writable()
+with job_lock(store): print(flush=True); input()
+"""
+    with subprocess.Popen(["/usr/bin/python3", "-c", source], cwd=CHECKOUT, stdin=PIPE, stdout=PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(BusyError, match=f"pid {other.pid}.*`--wait` waits for it"):
+            run_in_process(request, CONTROL)
+        other.kill()
+
+    assert contexts == []
+    assert recorded(request) is None
+
+
+def test_without_root_a_job_that_needs_it_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    contexts = answering(monkeypatch, JobAnswer(exit_code=0))
+    monkeypatch.setattr(runner, "is_root", lambda: False)
+
+    with pytest.raises(PrivilegeError, match=r"check needs root .* `--no-refresh` uses the package lists"):
+        run_in_process(request_for(JobKind.CHECK), CONTROL)
+    with pytest.raises(PrivilegeError, match="upgrade needs root"):
+        run_in_process(request_for(JobKind.UPGRADE), CONTROL)
+
+    assert contexts == []

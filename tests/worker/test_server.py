@@ -1,0 +1,53 @@
+"""The worker's connection: keep-alives while a job makes progress, and rejected peers."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from agent.host.process.peer import PeerCredentials
+from agent.worker import server
+
+
+@pytest.fixture
+def connections() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.settimeout(10)
+        yield ours, theirs
+
+
+def test_a_job_that_makes_progress_is_never_silent_for_longer_than_the_keep_alive_interval(
+    connections: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    sender = server.ProgressSender(connections[0])
+
+    for now_s in range(1001, 1100):
+        sender.alive()
+        if now_s == 1050:
+            sender.progress("half way")
+
+    lines = [json.loads(line)["progress"] for line in connections[1].recv(65536).splitlines()]
+    assert lines == ["", "half way", ""], "at 30 s, at 50 s, and 30 s after that"
+
+
+def test_an_unknown_user_gets_no_answer(connections: tuple[socket.socket, socket.socket]) -> None:
+    server.serve(connections[0], PeerCredentials(pid=1, uid=65534, gid=65534))
+    connections[0].close()
+
+    assert connections[1].recv(65536) == b""
+
+
+def test_root_gets_the_fault_of_a_malformed_request(connections: tuple[socket.socket, socket.socket]) -> None:
+    connections[1].sendall(b'{"schema": "maestro.request/1"}\n')
+
+    server.serve(connections[0], PeerCredentials(pid=1, uid=0, gid=0))
+
+    answer = json.loads(connections[1].recv(65536))
+    assert (answer["exit_code"], answer["document"], answer["recorded"]) == (2, None, False)
+    assert "'maestro.request/1' is not supported" in answer["error"]
