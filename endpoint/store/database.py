@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from endpoint.errors import ConfigError, StoreError
-from endpoint.store.tables import migrate
+from endpoint.store.migrate import migrate
 
 Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
@@ -58,7 +58,7 @@ class Database:
         return engine
 
     def create(self) -> None:
-        """Make the tables and columns that are not there."""
+        """Create the tables, or bring those of an older version up to date."""
         with self.writing() as connection:
             migrate(connection)
 

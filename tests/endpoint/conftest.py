@@ -19,6 +19,7 @@ from tests.support.postgres import Cluster, cluster
 
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("endpoint-postgresql"))
 DATABASES = ["sqlite", POSTGRESQL] if bases.thorough() else ["sqlite"]
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 MakeEndpoint = Callable[..., LocalEndpoint]
 MakeServer = Callable[..., EndpointServer]
 

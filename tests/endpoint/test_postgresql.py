@@ -31,9 +31,13 @@ from tests.endpoint.test_messages import (  # noqa: F401
     test_only_the_latest_state_counts,
     test_the_fleet_says_who_is_pending_held_and_to_reboot,
 )
+from tests.endpoint.test_migrations import (  # noqa: F401
+    test_a_database_of_an_older_version_is_upgraded_with_all_that_is_in_it,
+    test_a_new_database_is_as_described,
+    test_processes_that_start_at_once_on_an_empty_database_do_not_clash,
+)
 from tests.endpoint.test_retention import (  # noqa: F401
     test_a_clock_that_leaps_throws_nothing_away_for_a_day,
-    test_a_database_of_an_older_version_is_taken_over_with_all_that_is_in_it,
     test_messages_that_come_while_it_goes_on_are_stored_once,
     test_old_events_go_and_are_known_when_they_come_again,
     test_one_of_many_processes_is_told_to_once_an_hour,

@@ -16,7 +16,7 @@ from endpoint.store.database import Database
 from endpoint.store.ingest import Ingest
 from endpoint.store.queries import FleetQueries
 from endpoint.store.retention import RetentionStore, RetentionTurn
-from endpoint.store.tables import EVENTS, LOSSES, METADATA, REFUSALS, STATES, STREAMS, UPKEEP
+from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, UPKEEP
 from tests.endpoint.conftest import MakeServer
 from tests.endpoint.test_messages import gaps, host_row
 from tests.support.messages import Outbox, Raw
@@ -264,46 +264,3 @@ def test_the_server_does_it_beside_its_requests(make_server: MakeServer) -> None
     assert host_row(server, box.host)["missing_events"] == 0
     assert server.stop() == 0
     assert server.journal.count('"event": "upkeep.done"') == 1
-
-
-def before_this_version(database: Database) -> None:
-    """Take away what the first version did not have."""
-    with database.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE upkeep")
-        connection.exec_driver_sql("ALTER TABLE streams DROP COLUMN pruned_upto")
-
-
-def test_a_database_of_an_older_version_is_taken_over_with_all_that_is_in_it(database: Database) -> None:
-    box = Outbox()
-    event = box.event()
-    put(database, box, NOW - KEPT - DAY, event, box.state())
-    before_this_version(database)
-    columns = {column["name"] for column in sa.inspect(database._engine).get_columns("streams")}  # noqa: SLF001
-
-    makers = [Database(database.url) for _ in range(4)]
-    threads = [threading.Thread(target=maker.create) for maker in makers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for maker in makers:
-        maker.create()
-        maker.close()
-    again = put(database, box, NOW, event, box.event(), box.heartbeat())
-
-    assert "pruned_upto" not in columns
-    assert statuses(again) == ["duplicate", "accepted", "accepted"]
-    assert not again.resend_state
-    assert prune(database) == 1
-
-
-def test_every_column_that_came_later_says_what_older_rows_hold() -> None:
-    first = {
-        "id", "host_id", "instance_id", "agent_version", "first_seen_at", "last_seen_at", "latest_sequence",
-        "latest_key", "latest_digest", "state_hash", "events", "highest_event", "refused",
-    }  # fmt: skip
-
-    later = [column for column in METADATA.tables["streams"].columns if column.name not in first]
-
-    assert STREAMS.c.pruned_upto in later
-    assert all(column.nullable or column.server_default is not None for column in later)

@@ -1,0 +1,44 @@
+"""Brings a database to the newest revision in `migrations/versions`, with Alembic.
+
+A new revision is one new file there and a new `HEAD` here. `tables.py` describes the result; a test compares the two.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import Connection
+
+HEAD = "0002"
+_MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+_LOCK_ID = 0x6D6165
+"""PostgreSQL's advisory locks are numbers; no other program in this database is likely to use this one."""
+
+
+def migrate(connection: Connection) -> None:
+    """Create or upgrade all tables in the connection's transaction.
+
+    Several processes may start at once: the advisory lock lets one of them through on PostgreSQL; SQLite's transactions
+    are serial from their start (`database._begin_sqlite`).
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_ID})")
+    inspector = sa.inspect(connection)
+    if inspector.has_table("alembic_version"):
+        if connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD:
+            return  # so that a start costs no reading of migrations
+    elif inspector.has_table("streams"):
+        command.stamp(_config(connection), _adopted_revision(inspector))
+    command.upgrade(_config(connection), "head")
+
+
+def _adopted_revision(inspector: sa.engine.Inspector) -> str:
+    """Return the revision of a database made before Alembic (8f639af and earlier), by what it has."""
+    return "0002" if inspector.has_table("upkeep") else "0001"
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
