@@ -66,7 +66,7 @@ LONGEST_FUNCTION_P90 = 20
 MOST_ENTRIES = 12
 HEAVY = {
     *("apt", "apt_pkg", "structlog", "psutil", "tomllib", "tomli", "logging", "subprocess", "dataclasses", "inspect"),
-    *("typing", "pathlib", "email", "urllib", "http", "ssl", "asyncio", "multiprocessing"),
+    *("typing", "pathlib", "email", "urllib", "http", "ssl", "socket", "asyncio", "multiprocessing"),
     *("agent.core.model", "agent.core.packages", "agent.core.policy", "agent.core.schedule", "agent.core.reboot"),
     *("agent.core.ports", "agent.config", "agent.worker", "agent.daemon", "agent.host.log", "agent.state.record"),
     *("agent.state.documents",),

@@ -23,7 +23,7 @@ from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
 from agent.host.reboot.flag import read_flag
-from agent.host.systemd import notify, watchdog_s
+from agent.host.sd_notify import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import describe_running

@@ -9,7 +9,7 @@ import pytest
 
 from agent.errors import HostError, RecordError
 from agent.host.machine import cloud_init
-from agent.host.systemd import notify, watchdog_s
+from agent.host.sd_notify import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile, read_daemon_status
 from tests.core import given
 
