@@ -1,6 +1,7 @@
 """The record as values, on top of the store: package lists, the last check, runs, changelog findings, archives."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.model.outcome import Outcome
@@ -18,11 +19,19 @@ from agent.state.documents.caches import (
     refresh_from_document,
     refresh_to_document,
 )
-from agent.state.documents.outcome import outcome_to_document
+from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import state_to_document
-from agent.state.json_reader import JsonReader
 from agent.state.store import AHEAD, CVES, REFRESH, STATE, Store
 from agent.state.timestamps import format_utc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """A run as its document holds it."""
+
+    outcome: Outcome
+    findings: Findings
+    generated_at: datetime
 
 
 class Record:
@@ -56,22 +65,25 @@ class Record:
         document = state_to_document(plan, now, fresh_until=fresh_until, scan=watched, readings=self.findings())
         self._write(STATE, document)
 
-    def interrupted_run(self) -> JsonReader | None:
-        """Return the newest run's document if it has no end: the run was interrupted."""
+    def interrupted_run(self) -> RecordedRun | None:
+        """Return the newest run if it has no end on record; None also if it cannot be read."""
         try:
             newest = next(iter(self.store.run_ids()), None)
             run = self.store.read_run(newest, OUTCOME_SCHEMA) if newest else None
-            return None if run is None or run.optional_text("finished_at") else run
+            if run is None or run.optional_text("finished_at"):
+                return None
+            outcome, findings = outcome_from_document(run)
+            return RecordedRun(outcome=outcome, findings=findings, generated_at=run.time("generated_at"))
         except RecordError:
             return None
 
-    def complete_run(self, run_id: str, document: Document) -> None:
-        """Replace the document of a run that has ended.
+    def replace_run(self, run: RecordedRun) -> None:
+        """Replace the document of a run.
 
         Raises:
             HostError: it cannot be written.
         """
-        self.store.write_run(run_id, document)
+        self.store.write_run(run.outcome.id, outcome_to_document(run.outcome, run.generated_at, run.findings))
 
     def is_current_plan(self, plan: Plan) -> bool:
         """Return whether this plan is the recorded one; another job may have checked since."""

@@ -119,7 +119,7 @@ def test_what_dpkg_brought_to_its_end_after_its_job_was_killed_is_told_by_the_ne
         asking.communicate()
 
     with shared.machine.start("maestro-agent upgrade --wait --json") as second:
-        shared.wait("the killed run's record", f"grep -q 'cut off in a transaction: 0 of its 1' {RECORD}/history/*")
+        shared.wait("the killed run's record", f"grep -q 'interrupted in a transaction: 0 of 1' {RECORD}/history/*")
         shared.machine.write("/go", "")
         told = json.loads(second.communicate()[0])
 

@@ -1,44 +1,43 @@
-"""Completes the record of a run that was cut off: what it had under way, and how much of that had arrived.
+"""Recovers an interrupted run: records which packages of its last transaction dpkg had installed.
 
-A run writes down each transaction before it begins. When it is killed, or the power fails, the next run finds
-that on record and asks dpkg what became of it, before it does anything itself.
+A run records each transaction before it starts. After a kill or a power failure, the next run finds that record and
+reads dpkg's states before it changes anything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Outcome
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.packages import verify
-from agent.core.schemas import Document
-from agent.errors import HostError, RecordError
-from agent.state.json_reader import JsonReader
+from agent.errors import HostError
 from agent.state.record import Record
 
 States = Mapping[PackageId, PackageState]
 
 
-def recover_interrupted_run(memory: Record, read_states: Callable[[], States]) -> tuple[Step, ...]:
-    """Add to the newest run's record, where that run was cut off, what dpkg had installed of its last transaction.
+def recover_interrupted_run(record: Record, read_states: Callable[[], States]) -> tuple[Step, ...]:
+    """Complete the document of the newest run if that run was interrupted in a transaction.
 
-    Returns the steps that had not arrived, which are the next run's to finish. A record that cannot be read, or a
-    dpkg database, stays as it is: the run that begins now tells of that.
+    Returns the steps that were not installed: the next run finishes them. If the document or the dpkg database cannot
+    be read, nothing is changed: the starting run reports that.
     """
-    with suppress(RecordError, HostError):
-        run = memory.interrupted_run()
-        if run is not None and run.count("underway"):
+    with suppress(HostError):
+        run = record.interrupted_run()
+        if run is not None and run.outcome.underway:
             states = read_states()
-            memory.complete_run(run.text("id"), _completed(run, states))
-            return tuple(_step(part) for part in run.children("underway") if not _arrived(part, states))
+            record.replace_run(replace(run, outcome=_completed(run.outcome, states)))
+            return tuple(step for step in run.outcome.underway if not verify.is_installed(step, states))
     return ()
 
 
 def credit_late_arrivals(outcome: Outcome, left: Sequence[Step], read_states: Callable[[], States]) -> Outcome:
-    """Add to an outcome what the run before had left half-way and has arrived since.
+    """Add the packages that the previous run had left unfinished and that are installed now.
 
-    Either this run repaired it, or dpkg outlived the run that had started it and came to its end by itself.
+    Either this run repaired them, or dpkg outlived the interrupted run and finished them.
     """
     with suppress(HostError):
         if left:
@@ -46,33 +45,7 @@ def credit_late_arrivals(outcome: Outcome, left: Sequence[Step], read_states: Ca
     return outcome
 
 
-def _step(part: JsonReader) -> Step:
-    return Step(
-        package=part.text("package"),
-        architecture=part.text("architecture"),
-        installed=part.optional_text("from"),
-        candidate=part.text("to"),
-        origin=part.text("origin"),
-        archive=part.text("archive"),
-        security=True,
-        download_bytes=0,
-    )
-
-
-def _completed(run: JsonReader, states: States) -> Document:
-    arrived = [part for part in run.children("underway") if _arrived(part, states)]
-    message = f"cut off in a transaction: {len(arrived)} of its {run.count('underway')} packages had arrived"
-    upgraded = [*run.children("upgraded"), *(part for part in arrived if part.optional_text("from") is not None)]
-    new = [*run.children("new"), *(part for part in arrived if part.optional_text("from") is None)]
-    return {
-        **run.raw,
-        "message": message,
-        "upgraded": [part.raw for part in upgraded],
-        "new": [part.raw for part in new],
-        "underway": [],
-    }
-
-
-def _arrived(part: JsonReader, states: States) -> bool:
-    state = states.get(PackageId(name=part.text("package"), architecture=part.text("architecture")))
-    return state is not None and state.version == part.text("to") and state.state in verify.HEALTHY_STATES
+def _completed(outcome: Outcome, states: States) -> Outcome:
+    installed = [step for step in outcome.underway if verify.is_installed(step, states)]
+    message = f"interrupted in a transaction: {len(installed)} of {len(outcome.underway)} packages were installed"
+    return replace(outcome, message=message, upgraded=(*outcome.upgraded, *installed), underway=())

@@ -201,7 +201,7 @@ def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_n
     assert underway == ["a", "b", "c"]
     assert cut_off.text("result") == "interrupted"
     assert [part.text("package") for part in cut_off.children("upgraded")] == ["a"]
-    assert "1 of its 3 packages had arrived" in cut_off.text("message")
+    assert "1 of 3 packages were installed" in cut_off.text("message")
     assert cut_off.count("underway") == 0
     assert names(done.repaired) == ["b"]
     assert sorted(names(done.upgraded)) == ["b", "c"]
