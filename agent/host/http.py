@@ -1,4 +1,4 @@
-"""What another side answers over HTTP, read with care: it may be hostile, broken, or not what it is taken for."""
+"""HTTP responses as untrusted input: bounded reads, Retry-After, reasons of failures, redaction."""
 
 import ssl
 from collections.abc import Iterable, Iterator
@@ -10,15 +10,15 @@ import requests
 
 _LONGEST_WAIT = timedelta(hours=1)
 _CHUNK_BYTES = 16384
-_WORDS = 300
+_LONGEST_LINE = 300
 _SHORTEST_SECRET = 8
 
 
 def session() -> requests.Session:
-    """Return a session that goes nowhere but where it is told to, and reads nothing by itself.
+    """Return a session that contacts only the given URL and reads no body by itself.
 
-    Without the environment: a .netrc would take the place of a configured header. And redirects are not even looked at:
-    where they are not followed, requests reads the body of one all the same, whole and unpacked, however large.
+    It ignores the environment: a .netrc would replace a configured header. It ignores redirects: even if they are not
+    followed, requests reads the body of one, whole and decompressed, however large.
     """
     made = requests.Session()
     made.trust_env = False
@@ -27,9 +27,9 @@ def session() -> requests.Session:
 
 
 def read_bounded(response: requests.Response, most: int) -> bytes | None:
-    """Read a body as it came over the wire; None where it is longer than that, or packed.
+    """Read a body of at most `most` bytes as sent; None if it is longer or compressed.
 
-    A packed one was not asked for (`Accept-Encoding: identity`), and could be a million times as large unpacked.
+    A compressed one was not requested (`Accept-Encoding: identity`) and could grow a million times.
     """
     if response.headers.get("Content-Encoding", "identity").lower() not in {"identity", ""}:
         return None
@@ -42,7 +42,7 @@ def read_bounded(response: requests.Response, most: int) -> bytes | None:
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """Read Retry-After: seconds or a date (RFC 9110, 10.2.3), at most an hour; None where it says nothing of use."""
+    """Parse Retry-After: seconds or a date (RFC 9110, 10.2.3), at most an hour; None where it is neither."""
     text = (value or "").strip()
     if text.isascii() and text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
@@ -51,16 +51,16 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """Read a date of HTTP (RFC 9110, 5.6.7); None where it is none."""
+    """Parse an HTTP date (RFC 9110, 5.6.7); None where it is not one."""
     try:
         found = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):  # TypeError on Python 3.10 for what is no date at all
+    except (ValueError, TypeError, IndexError, OverflowError):  # TypeError: Python 3.10, text that is not a date at all
         return None
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def error_reason(error: BaseException) -> str:
-    """Say in a few words why there was no answer, from the innermost error; never with a header in it."""
+    """Return in a few words why there was no response, from the innermost error; never with a header in it."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
     broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])
@@ -68,14 +68,14 @@ def error_reason(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return words of another side as one line of a bearable length, without signs that a terminal obeys."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:_WORDS]
+    """Return foreign text as one line of at most 300 characters, without terminal control characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_LONGEST_LINE]
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return words of another side without what it may have repeated of a header: they go to the journal and `status`.
+    """Return foreign text without header values it may repeat, as it goes to the journal and to `status`.
 
-    Of a value like "Bearer TOKEN" each word counts; a word that is shorter than any token stays.
+    Of a value like "Bearer TOKEN" each word is removed, but for words shorter than any token (8 characters).
     """
     words = {word for secret in secrets for word in secret.split() if len(word) >= _SHORTEST_SECRET}
     for word in sorted(words, key=len, reverse=True):
@@ -86,7 +86,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 def _certificate_fault(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
-    if type(error).__name__ == "CertificateError":  # urllib3's own, which has moved from version to version
+    if type(error).__name__ == "CertificateError":  # of urllib3, which moved it from version to version
         return f"its certificate is not accepted: {error}"
     return ""
 
@@ -96,18 +96,18 @@ def _own_fault(error: BaseException) -> str:
         return str(error) or "no answer in time"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'it ended the connection'}"
-    if type(error) is OSError and not error.strerror:  # requests on a file that is not there
+    if type(error) is OSError and not error.strerror:  # requests, for a missing file
         return str(error)
     return (error.strerror or "") if isinstance(error, OSError) else ""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk inward: requests and urllib3 keep what they wrap as an argument, as `reason`, or as the cause."""
+    """Yield the error and all that it wraps: requests and urllib3 keep those as argument, as `reason` or as cause."""
     seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        one = waiting.pop(0)
+    pending: list[object] = [error]
+    while pending:
+        one = pending.pop(0)
         if isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
             yield one
-            waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+            pending += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]

@@ -1,7 +1,7 @@
-"""Which events the record holds that were not told yet. Pure: what was told is a mark that the outbox keeps.
+"""Which events of the record are not queued yet. Pure: the cursor, kept in the outbox, is an argument.
 
-Level-triggered: the record is compared with the mark, so that a daemon that was dead for a week misses nothing, and a
-kill between two steps tells nothing twice: the mark moves together with what it stands for.
+Level-triggered: the record is compared with the cursor, so that a daemon that was dead for a week misses nothing. The
+cursor is written together with the events that it covers, so that a kill between two steps queues nothing twice.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ Cursor = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened, to be told."""
+    """Something that happened and is to be sent."""
 
     kind: str
     at: datetime
@@ -26,7 +26,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStart:
-    """Which daemon runs, and since when."""
+    """The running daemon, and when it started."""
 
     version: str
     at: str
@@ -34,16 +34,16 @@ class DaemonStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What there is to compare with the mark."""
+    """The present, to compare with the cursor."""
 
     now: datetime
     runs: Sequence[str]
-    """Ids of all runs on record; they sort by time, as the clock said it."""
+    """Ids of all recorded runs; they sort by time, as the clock had it."""
     read_run: Callable[[str], Document | None]
     """A run's `maestro.outcome/1`; None where it cannot be read."""
     jobs: Mapping[str, Document]
     reboot: tuple[Sequence[str], datetime] | None
-    """Packages that want a reboot, and since when; None where none is wanted, or that cannot be seen."""
+    """Packages that require a reboot, and since when; None if none is required or that is unknown."""
     reboot_known: bool
     boot_id: str | None
     booted_at: datetime
@@ -52,33 +52,33 @@ class Snapshot:
 
 
 def initial_cursor(seen: Snapshot, since: datetime | None) -> Cursor:
-    """Return the mark of a new outbox: what is older than `since` was told or is too old; None: tell nothing older."""
+    """Return the cursor of a new outbox: events before `since` count as sent; None: all existing ones do."""
     runs = seen.runs if since is None else [run for run in seen.runs if run < f"{since:%Y%m%dT%H%M%SZ}"]
     jobs = {name: entry.get("finished_at") for name, entry in seen.jobs.items() if since is None or _old(entry, since)}
     return {"runs": sorted(runs), "open": [], "jobs": jobs}
 
 
-def unseen_runs(mark: Cursor, runs: Sequence[str]) -> list[str]:
-    """Return the runs that the mark does not know, oldest first: a clock that was set back makes new ones look old."""
-    known = mark.get("runs")
+def unseen_runs(cursor: Cursor, runs: Sequence[str]) -> list[str]:
+    """Return the runs not in the cursor, oldest first; by id: after a clock was set back, new ones look old."""
+    known = cursor.get("runs")
     return sorted(set(runs).difference(known if isinstance(known, list) else ()))
 
 
-def new_events(mark: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
-    """Return what is to be told now, in the order in which it happened, and the mark after it."""
-    runs, told_runs = _runs(mark, seen)
-    events = [*runs, *_failed_jobs(mark, seen), *_reboot(mark, seen), *_boot(mark, seen)]
+def new_events(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
+    """Return the new events in the order in which they happened, and the cursor that covers them."""
+    runs, run_cursor = _runs(cursor, seen)
+    events = [*runs, *_failed_jobs(cursor, seen), *_reboot(cursor, seen), *_boot(cursor, seen)]
     events.sort(key=lambda event: event.at)
-    same_boot = mark.get("boot_id") == seen.boot_id and isinstance(mark.get("booted_at"), str)
+    same_boot = cursor.get("boot_id") == seen.boot_id and isinstance(cursor.get("booted_at"), str)
     after: Cursor = {
-        **told_runs,
-        # What cannot be read just now was told all the same.
-        "jobs": {**_told_jobs(mark), **{name: entry.get("finished_at") for name, entry in seen.jobs.items()}},
-        "boot_id": seen.boot_id or mark.get("boot_id"),
-        # The clock is set a little now and then, and would seem to move the moment.
-        "booted_at": mark["booted_at"] if same_boot else format_utc(seen.booted_at),
-        "reboot": _reboot_document(seen) if seen.reboot_known else mark.get("reboot"),
-        "daemon": {"version": seen.daemon.version, "at": seen.daemon.at} if seen.daemon else mark.get("daemon"),
+        **run_cursor,
+        # Jobs that cannot be read just now stay covered.
+        "jobs": {**_known_jobs(cursor), **{name: entry.get("finished_at") for name, entry in seen.jobs.items()}},
+        "boot_id": seen.boot_id or cursor.get("boot_id"),
+        # An adjusted clock moves the computed boot time.
+        "booted_at": cursor["booted_at"] if same_boot else format_utc(seen.booted_at),
+        "reboot": _reboot_document(seen) if seen.reboot_known else cursor.get("reboot"),
+        "daemon": {"version": seen.daemon.version, "at": seen.daemon.at} if seen.daemon else cursor.get("daemon"),
     }
     return events, after
 
@@ -88,12 +88,12 @@ def _old(entry: Document, since: datetime) -> bool:
     return not isinstance(finished, str) or finished < format_utc(since)
 
 
-def _runs(mark: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
-    """Return the runs that have come to an end since; those that have not, or cannot be read, are looked at again."""
-    left_open = mark.get("open")
-    waiting = set(left_open) if isinstance(left_open, list) else set()
+def _runs(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
+    """Return the runs that finished since; unfinished and unreadable ones stay open for the next time."""
+    left_open = cursor.get("open")
+    unfinished = set(left_open) if isinstance(left_open, list) else set()
     events, still_open = [], []
-    for run_id in sorted({*unseen_runs(mark, seen.runs), *waiting.intersection(seen.runs)}):
+    for run_id in sorted({*unseen_runs(cursor, seen.runs), *unfinished.intersection(seen.runs)}):
         document = seen.read_run(run_id)
         finished = parse_utc_or_none(document.get("finished_at")) if document else None
         if document is not None and finished is not None:
@@ -101,12 +101,12 @@ def _runs(mark: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
         else:
             still_open.append(run_id)
     if not seen.runs:
-        return events, {"runs": mark.get("runs"), "open": left_open}
+        return events, {"runs": cursor.get("runs"), "open": left_open}
     return events, {"runs": sorted(seen.runs), "open": still_open}
 
 
-def _boot(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
-    before, own = mark.get("boot_id"), mark.get("daemon")
+def _boot(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
+    before, own = cursor.get("boot_id"), cursor.get("daemon")
     if before is not None and seen.boot_id is not None and before != seen.boot_id:
         booted: Document = {
             "boot_id": seen.boot_id,
@@ -126,8 +126,8 @@ def _boot(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
         yield Event(kind="agent-started", at=parse_utc_or_none(seen.daemon.at) or seen.now, document=started)
 
 
-def _failed_jobs(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
-    known = _told_jobs(mark)
+def _failed_jobs(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
+    known = _known_jobs(cursor)
     for name, entry in seen.jobs.items():
         finished, code = parse_utc_or_none(entry.get("finished_at")), entry.get("exit_code")
         if finished is None or code in SUCCESS_CODES or known.get(name) == entry.get("finished_at"):
@@ -142,13 +142,13 @@ def _failed_jobs(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
         yield Event(kind="job-failed", at=finished, document=failed)
 
 
-def _told_jobs(mark: Cursor) -> dict[str, object]:
-    told = mark.get("jobs")
-    return told if isinstance(told, dict) else {}
+def _known_jobs(cursor: Cursor) -> dict[str, object]:
+    known = cursor.get("jobs")
+    return known if isinstance(known, dict) else {}
 
 
-def _reboot(mark: Cursor, seen: Snapshot) -> Iterator[Event]:
-    before, now = mark.get("reboot"), _reboot_document(seen)
+def _reboot(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
+    before, now = cursor.get("reboot"), _reboot_document(seen)
     if isinstance(before, dict) and now is None and seen.reboot_known:
         yield Event(kind="reboot-cleared", at=seen.now, document=before)
     if before is None and now is not None and seen.reboot is not None:

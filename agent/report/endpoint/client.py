@@ -1,7 +1,6 @@
-"""The centre, over HTTPS: one request at a time, and of the answer no more than is good for this machine.
+"""The endpoint over HTTPS: one request at a time, with bounded responses.
 
-The only network peer of the agent's half without power. Nothing of an answer is believed before it was looked at, no
-redirect is followed, no certificate is let pass, and the token is in no message.
+Responses are untrusted input. No redirect is followed, certificates are always verified, no message has the token.
 """
 
 import gzip
@@ -27,7 +26,7 @@ from agent.version import VERSION
 
 _CREDENTIAL = "endpoint-token"
 _CREDENTIALS = "/run/credentials/maestro-agent.service"
-"""Where systemd keeps those of the running daemon: a sender that a person starts inherits no variable that says so."""
+"""systemd's directory for the running daemon: an exporter started by a person does not inherit the variable for it."""
 _RECEIPT_BYTES = 1 << 20
 _ERROR_BYTES = 1 << 16
 _TOKEN_BYTES = 1 << 14
@@ -37,29 +36,29 @@ _NOT_OFFERED = frozenset({requests.codes.not_found, requests.codes.method_not_al
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointResponse:
-    """What came of one request."""
+    """The result of one request."""
 
     response_class: ResponseClass
     why: str = ""
-    """In words; empty where there is a receipt to be read."""
+    """What went wrong; empty if there is a receipt."""
     text: str = ""
     """The body, as far as it was read."""
     no_content: bool = False
-    """Whether all is well and there is nothing to read (204)."""
+    """204: accepted, no receipt."""
     final: bool = False
-    """Whether an error is the centre's own word (RFC 9457), and not that of something between."""
+    """Whether an error is the endpoint's own (RFC 9457) and not that of a proxy."""
     offered: bool = True
-    """False where there is nothing at this address (404, 405)."""
+    """False for 404 and 405: the endpoint does not have this address."""
     retry_after: timedelta | None = None
     skew: timedelta | None = None
     """How far this machine's clock is ahead of the other side's."""
 
 
 class EndpointClient:
-    """One session with the centre."""
+    """A session with the endpoint."""
 
     def __init__(self, policy: EndpointPolicy) -> None:
-        """Make ready; nothing is sent yet.
+        """Prepare the session; sends nothing yet.
 
         Raises:
             ConfigError: token, CA or certificate cannot be read.
@@ -69,7 +68,7 @@ class EndpointClient:
         self._session = session()
         self._session.headers = {
             "User-Agent": f"maestro-agent/{VERSION}",
-            "Accept-Encoding": "identity",  # what was read is what was sent: no bomb to inflate
+            "Accept-Encoding": "identity",  # no compressed response: it could be a bomb
             "Content-Type": "application/json",
         }
         self._token = _token(policy.token_file)
@@ -83,24 +82,24 @@ class EndpointClient:
         self._session.proxies = {"http": policy.proxy, "https": policy.proxy} if policy.proxy else {}
 
     def post(self, batch: Mapping[str, object]) -> EndpointResponse:
-        """Send one batch; never raises for what the other side or the network does."""
+        """Send one batch; faults of the endpoint or the network are in the result, never raised."""
         try:
             text = json.dumps(batch, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         except (ValueError, RecursionError) as error:
             return EndpointResponse(
-                response_class=ResponseClass.SERVER_ERROR, why=f"what is to be sent is no JSON: {error}"
+                response_class=ResponseClass.SERVER_ERROR, why=f"the batch cannot be encoded as JSON: {error}"
             )
         headers = {"Idempotency-Key": uuid.uuid4().hex, "Content-Encoding": "gzip"}
-        body = text.encode(errors="replace")  # a name that is no UTF-8 is half a pair, which UTF-8 does not know
+        body = text.encode(errors="replace")  # a file name that is not UTF-8 has lone surrogates
         return self._ask("POST", "/v1/messages", gzip.compress(body, 9, mtime=0), headers)
 
     def heartbeat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
-        """Say that the state is still the one with this hash, in as few bytes as may be; never raises, either."""
+        """Send a heartbeat outside a batch: the state still has this hash; never raises, either."""
         path = f"/v1/hosts/{host_id}/instances/{instance_id}/heartbeats/{sequence}"
         return self._ask("PUT", path, json.dumps({"hash": digest}, separators=(",", ":")).encode(), {})
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._session.close()
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> EndpointResponse:
@@ -133,12 +132,12 @@ class EndpointClient:
         answered = meaning is ResponseClass.OK
         found = read_bounded(response, _RECEIPT_BYTES if answered else _ERROR_BYTES)
         if found is None or not answered:
-            response.close()  # what was not read would be taken for the next answer
+            response.close()  # unread bytes would be taken for the next response
         text = (found or b"").decode("utf-8", errors="replace")
         if answered:
             if found is not None:
                 return EndpointResponse(response_class=meaning, text=text, skew=skew)
-            why = f"a receipt that is packed, or of more than {_RECEIPT_BYTES} bytes"
+            why = f"a receipt that is compressed, or of more than {_RECEIPT_BYTES} bytes"
             return EndpointResponse(response_class=ResponseClass.SERVER_ERROR, why=why, skew=skew)
         return EndpointResponse(
             response_class=meaning,
@@ -152,7 +151,7 @@ class EndpointClient:
 
 
 def _token(path: str) -> str:
-    """Read the token; empty where there is none."""
+    """Read the token; empty if none is configured."""
     inherited = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY") or _CREDENTIALS, _CREDENTIAL)
     if not path and not os.path.exists(inherited):
         return ""
@@ -178,7 +177,7 @@ def _must_be_readable(path: str) -> None:
 
 
 def _problem_text(status: int, reason: str, text: str, token: str) -> str:
-    """Say what an answer that is no receipt said, but for the token."""
+    """Return the text of an error response, without the token."""
     detail = ""
     try:
         problem = json.loads(text)

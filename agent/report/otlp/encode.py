@@ -1,7 +1,7 @@
 """Reports and events as OTLP/HTTP in JSON: logs and metrics for an OpenTelemetry collector. Pure.
 
 The rules are opentelemetry-proto's, docs/specification.md ("JSON Protobuf Encoding"): keys in lowerCamelCase, enums as
-their numbers, 64-bit integers as strings of digits, unknown left out.
+their numbers, 64-bit integers as strings of digits, unknown values left out.
 """
 
 import json
@@ -29,7 +29,7 @@ _ARCHITECTURES = {
     **dict.fromkeys(("i386", "i686"), "x86"),
     **dict.fromkeys(("ppc64el", "ppc64le"), "ppc64"),
 }
-"""Debian's words and the kernel's where OpenTelemetry's for `host.arch` are others."""
+"""Debian's and the kernel's names where OpenTelemetry has another for `host.arch`."""
 
 
 class Severity(Enum):
@@ -49,14 +49,14 @@ _BY_TYPE = {
 
 
 class Signal(Enum):
-    """What is sent; the value is the last part of the address."""
+    """Kind of telemetry; the value is the last part of the URL."""
 
     LOGS = "logs"
     METRICS = "metrics"
 
     @property
     def rejected(self) -> str:
-        """The name of the answer's field that counts what was not taken."""
+        """The response's field that counts rejected items."""
         return "rejectedLogRecords" if self is Signal.LOGS else "rejectedDataPoints"
 
 
@@ -67,19 +67,19 @@ class OtlpRequest:
     signal: Signal
     document: Document
     count: int
-    """Of log records, or of data points."""
+    """Log records or data points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtlpResponse:
-    """What a collector says of a request that it took."""
+    """A collector's response to an accepted request."""
 
     rejected: int
     message: str
 
 
 def encode_logs(messages: Sequence[Document], report: Document) -> OtlpRequest:
-    """Return one log record for each event; `messages` are those of `maestro.batch/1`, other kinds are left out."""
+    """Return one log record per event; `messages` as in `maestro.batch/1`, other kinds are skipped."""
     records = [_record(message) for message in messages if message.get("kind") == "event"]
     scope = {"scope": _scope(report), "logRecords": records}
     document: Document = {"resourceLogs": [{"resource": _resource(report), "scopeLogs": [scope]}]}
@@ -87,16 +87,16 @@ def encode_logs(messages: Sequence[Document], report: Document) -> OtlpRequest:
 
 
 def encode_metrics(report: Document) -> OtlpRequest:
-    """Return all numbers of a report."""
-    told = [figure for figure in collect_metrics(report) if not figure.family.info]
+    """Return all metrics of a report."""
+    metrics = [metric for metric in collect_metrics(report) if not metric.family.info]
     when = _nanoseconds(report.get("generated_at"))
-    scope = {"scope": _scope(report), "metrics": [_metric(figure, when) for figure in told]}
+    scope = {"scope": _scope(report), "metrics": [_metric(metric, when) for metric in metrics]}
     document: Document = {"resourceMetrics": [{"resource": _resource(report), "scopeMetrics": [scope]}]}
-    return OtlpRequest(signal=Signal.METRICS, document=document, count=sum(len(figure.points) for figure in told))
+    return OtlpRequest(signal=Signal.METRICS, document=document, count=sum(len(metric.points) for metric in metrics))
 
 
 def decode_response(request: OtlpRequest, body: bytes) -> OtlpResponse | None:
-    """Read the answer to a request that was taken; None where it is no such answer. An empty one is taken for a yes."""
+    """Parse the response to an accepted request; None where it is not one. An empty body is a plain success."""
     if not body.strip():
         return OtlpResponse(rejected=0, message="")
     try:
@@ -115,7 +115,7 @@ def decode_response(request: OtlpRequest, body: bytes) -> OtlpResponse | None:
 
 
 def _count(value: object) -> int | None:
-    """Read a 64-bit integer, which JSON has as a number or as digits; what is not there is 0."""
+    """Parse a 64-bit integer, a number or digits in JSON; 0 if it is missing."""
     if value is None:
         return 0
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= len(str(_INT64)):
@@ -128,7 +128,7 @@ def _resource(report: Document) -> Document:
     known = {
         "service.name": "maestro-agent",
         "service.version": value_at(report, "agent", "version"),
-        # One agent a machine; the outbox's name would change with the outbox, and every series with it.
+        # One agent per machine. The outbox's name would change with the outbox, and with it every time series.
         "service.instance.id": value_at(report, "host", "id"),
         "host.id": value_at(report, "host", "id"),
         "host.name": value_at(report, "host", "name"),
@@ -174,9 +174,9 @@ def _severity(word: str, document: object) -> Severity:
     return _BY_TYPE.get(word, Severity.INFO)
 
 
-def _metric(figure: Metric, when: str | None) -> Document:
-    family = figure.family
-    points = [_point(labels, value, when) for labels, value in figure.points]
+def _metric(metric: Metric, when: str | None) -> Document:
+    family = metric.family
+    points = [_point(labels, value, when) for labels, value in metric.points]
     unit = {"unit": family.unit} if family.unit else {}
     head: Document = {"name": family.name, "description": family.help, **unit}
     if family.counter:
@@ -194,13 +194,13 @@ def _point(labels: Labels, value: Number, when: str | None) -> Document:
 
 
 def _attributes(known: dict[str, object]) -> list[Document]:
-    """Write attributes; their names have to be unique and not empty (opentelemetry-proto, common.proto)."""
+    """Return attributes; names must be unique and not empty (opentelemetry-proto, common.proto)."""
     values = {_text(name): _any(value) for name, value in known.items()}
     return [{"key": name, "value": value} for name, value in values.items() if name and value is not None]
 
 
 def _any(value: object) -> Document | None:
-    """Write an AnyValue; None for what is unknown or what JSON cannot hold."""
+    """Return an AnyValue; None for an unknown value or one that JSON cannot represent."""
     if isinstance(value, list):
         return {"arrayValue": {"values": [found for one in value if (found := _any(one)) is not None]}}
     if isinstance(value, dict):
@@ -219,12 +219,12 @@ def _any_number(value: Number) -> Document | None:
 
 
 def _text(text: str) -> str:
-    """Put a question mark for what UTF-8 cannot hold: a file name may have such bytes."""
+    """Replace what UTF-8 cannot represent by a question mark: file names may have any bytes."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _nanoseconds(text: object) -> str | None:
-    """Return a document's moment in nanoseconds since 1970; None where it is unknown, or before."""
+    """Return a document's time in nanoseconds since 1970; None if it is unknown or earlier."""
     if not isinstance(text, str):
         return None
     try:

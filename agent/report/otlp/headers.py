@@ -1,4 +1,4 @@
-"""A file of HTTP headers, one `Name: value` a line: a token for a collector, say. What it holds is never told."""
+"""A file of HTTP headers, one `Name: value` per line: for example a token for a collector. Its content is secret."""
 
 import re
 
@@ -10,7 +10,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 _OURS = frozenset(
     {
-        "accept-encoding",  # an answer that is packed is not read
+        "accept-encoding",  # compressed responses are not read
         "content-type",
         "content-encoding",
         "content-length",
@@ -22,10 +22,10 @@ _OURS = frozenset(
 
 
 def read_headers(path: str) -> tuple[tuple[str, str], ...]:
-    """Read the file; empty lines and those that begin with # do not count. Without a path there are none.
+    """Read the file, without empty lines and comments (#). No path: no headers.
 
     Raises:
-        ConfigError: it cannot be read, or a line is no header; its content is not in the message.
+        ConfigError: it cannot be read, or a line is not a header; the message does not contain the line.
     """
     if not path:
         return ()
@@ -37,7 +37,7 @@ def read_headers(path: str) -> tuple[tuple[str, str], ...]:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise ConfigError(f"{path}: line {number} is no header: accepted: Name: value, in ASCII")
         if name.lower() in _OURS:
-            raise ConfigError(f"{path}: line {number}: the header {name} is the agent's own")
+            raise ConfigError(f"{path}: line {number}: the header {name} is set by the agent itself")
         if name.lower() in found:
             raise ConfigError(f"{path}: line {number}: the header {name} is there twice")
         found[name.lower()] = (name, value)

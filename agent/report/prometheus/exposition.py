@@ -1,8 +1,8 @@
-"""A report as text for Prometheus, to be picked up by node_exporter's textfile collector. Pure: document to text.
+"""A report as Prometheus text for node_exporter's textfile collector. Pure: document to text.
 
-The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4): no sample has a
-timestamp, since node_exporter refuses a file with any. The compatible names are those of apt_info.py, which many have
-dashboards for; beside apt_info.py itself they would make node_exporter refuse both files, so they come on request only.
+The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4). Samples have no
+timestamps: node_exporter rejects a file with any. The compatible names are those of apt_info.py, for existing
+dashboards; beside apt_info.py itself they would make node_exporter reject both files, so they are optional.
 """
 
 from collections import Counter
@@ -14,15 +14,15 @@ from agent.report.metrics import collect_metrics
 
 
 def exposition(report: Document, *, compatible_names: bool = False) -> str:
-    """Return the whole content of the file."""
+    """Return the content of the file."""
     lines = [line for block in _blocks(report, compatible_names=compatible_names) for line in block]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _blocks(report: Document, *, compatible_names: bool) -> Iterator[Iterator[str]]:
-    for figure in collect_metrics(report):
-        kind = "counter" if figure.family.counter else "gauge"
-        yield _block(figure.family.prometheus_name, kind, figure.family.help, figure.points)
+    for metric in collect_metrics(report):
+        kind = "counter" if metric.family.counter else "gauge"
+        yield _block(metric.family.prometheus_name, kind, metric.family.help, metric.points)
     if compatible_names:
         for name, what, points in _compatible(report):
             if points:
@@ -63,9 +63,9 @@ def _compatible(report: Document) -> Iterator[tuple[str, str, tuple[tuple[Labels
 
 
 def _upgrades_pending(report: Document) -> tuple[tuple[Labels, Number], ...]:
-    """Count all that is newer than what is installed, held or not, as apt_info.py does.
+    """Count all available updates, held or not, as apt_info.py does.
 
-    Of held updates and of those outside the plan the report does not name the origin, and no codename of any.
+    The report has no origin for held updates and for those outside the plan, and no codename for any.
     """
     install, held = items(report, "updates", "items"), items(report, "updates", "held_items")
     other = as_number(value_at(report, "updates", "other"))
@@ -86,7 +86,7 @@ def _upgrades_held(report: Document) -> tuple[tuple[Labels, Number], ...]:
 
 
 def _by_origin(counts: Counter[tuple[str, str]]) -> tuple[tuple[Labels, Number], ...]:
-    """Write the counts with their labels; none at all is one zero without labels' values, as apt_info.py has it."""
+    """Return the counts with their labels; without any, one zero with empty labels, as apt_info.py does."""
     clean: Counter[tuple[str, str]] = Counter()
     for (origin, architecture), count in counts.items():
         clean[printable(origin), printable(architecture)] += count

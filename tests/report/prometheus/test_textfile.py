@@ -120,7 +120,7 @@ def test_a_file_of_another_user_in_a_directory_with_the_sticky_bit_is_named(tmp_
 
     done = subprocess.run([sys.executable, "-c", AS_NOBODY.format(path)], capture_output=True, text=True, check=True)
 
-    assert done.stdout == f"{path}: the metrics cannot be written: it is another user's: remove it\n"
+    assert done.stdout == f"{path}: the metrics cannot be written: it belongs to another user: remove it\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["maestro.prom"]
 
 
