@@ -69,13 +69,13 @@ def upgrade(context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | 
 def _execute(context: JobContext, upgrade_run: UpgradeRun, *, refresh: bool, plan_id: str | None) -> Outcome:
     try:
         with context.engine.apt_daily_lock():
-            return upgrade_run.carry_out(refresh=refresh, plan_id=plan_id)
+            return upgrade_run.execute(refresh=refresh, plan_id=plan_id)
     except BusyError as error:
-        return upgrade_run.end(Result.BUSY, str(error))
+        return upgrade_run.abort(Result.BUSY, str(error))
     except StoppedError as error:
-        return upgrade_run.end(Result.INTERRUPTED, str(error))
+        return upgrade_run.abort(Result.INTERRUPTED, str(error))
     except HostError as error:
-        return upgrade_run.end(Result.FAILED, str(error))
+        return upgrade_run.abort(Result.FAILED, str(error))
 
 
 def _log_outcome(outcome: Outcome) -> None:

@@ -1,0 +1,60 @@
+"""What a run does after a download: install, plan again without some packages, or refresh the package lists. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Plan, Refusal, Step, Why
+from agent.core.model.reasons import text_reason
+from agent.errors import HostError, NoSpaceError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """Every package is there, and none is held back: install these steps."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replan:
+    """Plan again without these packages."""
+
+    excluded: Mapping[PackageId, Refusal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """Refresh the package lists and plan again: a missing package was most likely superseded by a newer version."""
+
+
+def after_download(
+    plan: Plan, failed: Mapping[PackageId, str], prompts: Mapping[PackageId, str], *, may_refresh: bool
+) -> Install | Replan | Refresh:
+    """Return what follows a download.
+
+    Args:
+        plan: the plan whose packages were downloaded.
+        failed: errors by package.
+        prompts: packages to hold back because dpkg would prompt about a conffile, each with a description.
+        may_refresh: whether the run may still refresh the lists; it does so once.
+
+    Raises:
+        HostError: a download failed that belongs to no package of the plan.
+    """
+    if not failed:
+        asked = {package: Refusal(why=Why.CONFFILE, reason=text_reason(text)) for package, text in prompts.items()}
+        return Replan(excluded=asked) if asked else Install(steps=plan.install)
+    if may_refresh:
+        return Refresh()
+    missing = [step.id for step in plan.install if step.id in failed]
+    if not missing:
+        errors = "; ".join(f"{package.name}: {error}" for package, error in failed.items())
+        raise HostError(f"a download failed that is no part of the plan: {errors}")
+    return Replan(excluded={one: Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason(failed[one])) for one in missing})
+
+
+def without_oversized(plan: Plan, error: NoSpaceError) -> Replan:
+    """Return a replan without the packages that the file system has no space for."""
+    oversized = [step.id for step in plan.install if step.package in error.packages]
+    return Replan(excluded=dict.fromkeys(oversized, Refusal(why=Why.NO_SPACE, reason=text_reason(str(error)))))

@@ -1,0 +1,90 @@
+"""What an upgrade run has done so far, as a frozen value. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from agent.core.model.facts import Repair
+from agent.core.model.outcome import Failure, Outcome
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Plan, Refusal, Step, Why
+from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.packages.batches import Batch
+from agent.worker.steps.install import TransactionResult
+from agent.worker.steps.remove import RemovalResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """The outcome so far, and the packages that the run no longer tries."""
+
+    outcome: Outcome
+    dropped: Mapping[PackageId, Refusal] = field(default_factory=dict)
+
+    def with_repaired(self, before: Plan, after: Plan) -> "RunProgress":
+        """Add what a repair finished, from the plans before and after it."""
+        left = {item.id for item in after.repair}
+        repaired = tuple(item for item in before.repair if item.id not in left)
+        merged = before.journal and not after.journal
+        return replace(self, outcome=replace(self.outcome, repaired=repaired, journal_merged=merged))
+
+    def with_removed(self, done: RemovalResult) -> "RunProgress":
+        """Add a removal of obsolete kernels."""
+        outcome = replace(
+            self.outcome,
+            superseded=(*self.outcome.superseded, *done.superseded),
+            removed=(*self.outcome.removed, *done.others),
+            failed=(*self.outcome.failed, *done.failed),
+        )
+        return replace(self, outcome=outcome).without(_failed_before(done.failed))
+
+    def with_downloaded(self, size_bytes: int) -> "RunProgress":
+        """Add downloaded bytes."""
+        total = self.outcome.downloaded_bytes + size_bytes
+        return replace(self, outcome=replace(self.outcome, downloaded_bytes=total))
+
+    def with_underway(self, batch: Batch) -> "RunProgress":
+        """Set the transaction that is about to start; empty once it ended."""
+        return replace(self, outcome=replace(self.outcome, underway=batch))
+
+    def with_transaction(self, done: TransactionResult) -> "RunProgress":
+        """Add a transaction that ended; a reinstalled version counts as repaired, not as upgraded."""
+        outcome = replace(
+            self.outcome,
+            upgraded=(*self.outcome.upgraded, *(step for step in done.upgraded if not _reinstalls(step))),
+            repaired=(*self.outcome.repaired, *map(_repair, filter(_reinstalls, done.upgraded))),
+            failed=(*self.outcome.failed, *done.failed),
+            removed=(*self.outcome.removed, *done.removed),
+        )
+        return replace(self, outcome=outcome).without(_failed_before(done.failed))
+
+    def without(self, excluded: Mapping[PackageId, Refusal]) -> "RunProgress":
+        """Drop more packages, each for a reason."""
+        return replace(self, dropped={**self.dropped, **excluded})
+
+    def retryable(self) -> Mapping[PackageId, Refusal]:
+        """Return the dropped packages but for the failed ones: the next run retries those, so they are not held."""
+        failed = {failure.package for failure in self.outcome.failed}
+        return {package: refusal for package, refusal in self.dropped.items() if package not in failed}
+
+    def touched(self, failed: Iterable[Failure]) -> list[PackageId]:
+        """Return the packages that the run upgraded or repaired, and these that failed."""
+        upgraded = [step.id for step in self.outcome.upgraded]
+        repaired = [item.id for item in self.outcome.repaired]
+        return [*upgraded, *repaired, *(failure.package for failure in failed)]
+
+
+def _failed_before(failed: Iterable[Failure]) -> dict[PackageId, Refusal]:
+    return {
+        failure.package: Refusal(
+            why=Why.FAILED_BEFORE, reason=Reason(code=ReasonCode.FAILED_IN_RUN, values=(failure.error,))
+        )
+        for failure in failed
+    }
+
+
+def _reinstalls(step: Step) -> bool:
+    return step.installed == step.candidate
+
+
+def _repair(step: Step) -> Repair:
+    return Repair(package=step.package, architecture=step.architecture, state="reinst-required")
