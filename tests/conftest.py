@@ -1,6 +1,7 @@
 """Fixtures: the agent as the package installs it, a signing key, and machines of every supported release."""
 
 import fcntl
+import os
 import shutil
 import subprocess
 import tempfile
@@ -68,15 +69,16 @@ def host(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Scenario]
 
 @pytest.fixture(scope="session")
 def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the agent's package, with the endpoint's beside it, in a directory of this process.
-
-    Another process may build the same thing a moment later.
-    """
-    made = tmp_path_factory.mktemp("deb")
+    """Return the agent's package, with the endpoint's beside it; built once for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = run / "deb"
     with (Path(tempfile.gettempdir()) / "maestro-agent-build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-        for built in (CHECKOUT / "build").glob("maestro-*_*"):
-            shutil.copy(built, made)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may build in the same checkout
+        if not made.exists():
+            done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr[-3000:]
+            made.mkdir()
+            for built in (CHECKOUT / "build").glob("maestro-*_*"):
+                shutil.copy(built, made)
     return next(made.glob("maestro-agent_*_all.deb"))
