@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.packages.batches import BATCH_SIZE
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, answer, names, reasons
 from tests.support.server import Archive, serving
@@ -29,6 +28,7 @@ def offer_over_http(host: Scenario, archive: Archive, *packages: Package) -> Non
     host.repository("security", *packages, at=f"{archive.url}/security")
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize("how", ["404", "hash"])
 def test_a_package_that_cannot_be_downloaded_holds_back_itself_alone(
     host: Scenario, archive: Archive, how: str
@@ -117,6 +117,7 @@ def test_a_damaged_note_of_what_was_downloaded_stops_nothing(host: Scenario, arc
     assert host.machine.path("/etc/passwd").exists()
 
 
+@pytest.mark.every_release
 def test_a_failing_postinst_fails_one_package_and_no_other(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst="echo no; exit 3"), package("c", "2"))
 
@@ -162,6 +163,7 @@ def test_what_a_failure_cut_short_is_tried_once_more(host: Scenario) -> None:
     assert host.versions("z") == {"z": "2"}
 
 
+@pytest.mark.every_release
 def test_a_hanging_postinst_is_stopped_and_the_lock_given_free(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst="sleep 600"), package("c", "2"))
     host.configuration('[apt]\nstall_timeout = "2s"\n')
@@ -186,6 +188,7 @@ def conffile(version: str, text: str) -> Package:
     return Package(name="conf", version=version, files=(("/etc/conf.ini", text),), conffiles=("/etc/conf.ini",))
 
 
+@pytest.mark.every_release
 def test_a_local_conffile_is_kept_and_named(host: Scenario) -> None:
     host.install(conffile("1", "one\n"))
     host.repository("security", conffile("2", "two\n"))
@@ -213,34 +216,41 @@ import fcntl, time
 file = open("{path}", "w")
 fcntl.lockf(file, fcntl.LOCK_EX)
 print("held", flush=True)
-time.sleep({seconds})'"""
+time.sleep(60)'"""
+PLANNED = "until test -e /var/lib/maestro-agent/state.json; do sleep 0.05; done"
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
 def test_a_lock_that_gets_free_is_waited_for(host: Scenario, path: str) -> None:
     host.offer("security", package("a", "2"))
-    with host.machine.start(HOLD.format(path=path, seconds=6)) as holder:
+    with host.machine.start(HOLD.format(path=path)) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
+        with host.machine.start("maestro-agent upgrade --json") as running:
+            if "dpkg" in path:
+                host.machine.check(PLANNED)
+            time.sleep(1)
+            host.machine.kill("KILL", "fcntl.lockf")
+            out, _ = running.communicate()
 
-        done = host.upgrade()
-
-    assert done.code == 0
+    done = json.loads(out)
+    assert (running.returncode, done["result"]) == (0, "updated")
     if "dpkg" in path:
-        assert done.json["lock"]["waited_s"] > 0.5
-        assert done.json["lock"]["by"].startswith("python3 (pid ")
+        assert done["lock"]["waited_s"] > 0.5
+        assert done["lock"]["by"].startswith("python3 (pid ")
 
 
 @pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
 def test_a_lock_that_never_gets_free_is_named_and_nothing_is_done(host: Scenario, path: str) -> None:
     host.offer("security", package("a", "2"))
     host.configuration('[apt]\nlock_timeout = "1s"\n')
-    with host.machine.start(HOLD.format(path=path, seconds=20)) as holder:
+    with host.machine.start(HOLD.format(path=path)) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
 
         done = host.upgrade()
-        holder.kill()
+        host.machine.kill("KILL", "fcntl.lockf")
 
     assert (done.code, done.json["result"]) == (5, "busy")
     assert path in done.json["message"]
@@ -251,13 +261,14 @@ def test_a_lock_that_never_gets_free_is_named_and_nothing_is_done(host: Scenario
 def test_a_wait_for_a_lock_is_told_even_where_the_world_changed_meanwhile(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     path = "/var/lib/dpkg/lock-frontend"
-    with host.machine.start(HOLD.format(path=path, seconds=20)) as holder:
+    with host.machine.start(HOLD.format(path=path)) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         with host.machine.start("maestro-agent upgrade --json") as running:
-            time.sleep(6)
+            host.machine.check(PLANNED)
+            time.sleep(1)
             host.machine.check("DPKG_FRONTEND_LOCKED=1 apt-mark hold a")
-            holder.kill()
+            host.machine.kill("KILL", "fcntl.lockf")
             out, _ = running.communicate()
 
     done = json.loads(out)
@@ -293,6 +304,7 @@ def test_packages_left_unpacked_are_finished(host: Scenario) -> None:
     assert host.machine.check("dpkg --audit") == ""
 
 
+@pytest.mark.every_release
 def test_a_package_killed_while_unpacking_is_brought_to_its_update(host: Scenario) -> None:
     host.offer("security", package("a", "3"), package("b", "2"))
     host.machine.path("/srv/a.deb").write_bytes(package("a", "2", preinst="kill -9 $PPID; sleep 1").build())
@@ -360,6 +372,7 @@ def test_a_package_that_dpkg_wants_reinstalled_and_that_may_not_be_touched_stops
     assert reasons(done.json) == {"a": "blocklisted"}
 
 
+@pytest.mark.every_release
 def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_rest_goes_on(host: Scenario) -> None:
     host.offer("security", package("b", "2"))
     script = "test -e /second || { touch /second; kill -9 $PPID; sleep 1; }"
@@ -404,9 +417,11 @@ def test_a_killed_caller_does_not_end_the_job(host: Scenario) -> None:
     assert host.versions("a") == {"a": "2"}
 
 
+@pytest.mark.every_release
 def test_a_stop_is_honoured_between_transactions(host: Scenario) -> None:
-    many = [package(f"p{number:03}", "2") for number in range(BATCH_SIZE + 10)]
+    many = [package(f"p{number:03}", "2") for number in range(8)]
     many[0] = package("p000", "2", postinst="sleep 2")
+    host.small_transactions(4)
     host.offer("security", *many)
     with host.machine.start("exec maestro-agent upgrade --json") as running:
         host.machine.wait_for("p000.postinst")
@@ -416,7 +431,7 @@ def test_a_stop_is_honoured_between_transactions(host: Scenario) -> None:
     assert running.returncode == 1, (out, err)
     done = host.agent("status --json").json["last_run"]
     assert done["result"] == "interrupted"
-    assert len(done["upgraded"]) == BATCH_SIZE
+    assert len(done["upgraded"]) == 4
     assert host.machine.check("dpkg --audit") == ""
     assert host.upgrade().json["result"] == "updated"
 
@@ -435,6 +450,7 @@ def test_a_full_disk_is_noticed_before_anything_is_done(host: Scenario, archive:
     assert host.versions("a") == {"a": "1"}
 
 
+@pytest.mark.every_release
 def test_hooks_run_once_for_a_transaction(host: Scenario) -> None:
     host.offer("security", *[package(f"p{number}", "2") for number in range(5)])
     host.machine.write("/etc/apt/apt.conf.d/99hook", 'DPkg::Post-Invoke { "echo x >> /hooks"; };\n')
@@ -479,6 +495,7 @@ def test_a_dry_run_changes_and_remembers_nothing(host: Scenario) -> None:
     assert host.machine.check(everything) == before
 
 
+@pytest.mark.every_release
 def test_the_agent_survives_its_own_interpreter_being_replaced(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="cp -a /usr/share/maestro-agent /usr/share/gone && rm -rf "
                                                       "/usr/share/maestro-agent && mv /usr/share/gone "
@@ -512,6 +529,7 @@ def test_a_package_killed_while_somebody_installed_it_comes_with_what_may_be_had
     assert [one["package"] for one in done.json["failed"]] == ([] if code == 0 else ["n:amd64"])
 
 
+@pytest.mark.every_release
 def test_two_architectures_that_were_cut_off_between_each_other_are_mended_together(host: Scenario) -> None:
     host.machine.check("dpkg --add-architecture i386")
     old, new = ([pair(version, architecture) for architecture in ("amd64", "i386")] for version in "12")

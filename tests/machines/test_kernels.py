@@ -73,6 +73,7 @@ def why_kept(plan: Any) -> dict[str, str]:
     return {item["package"]: item["reason"] for item in plan["kept"]}
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize("kind", [debian, ubuntu])
 def test_of_five_kernels_the_running_and_the_newest_stay(host: Scenario, kind: Any) -> None:
     if kind is ubuntu:
@@ -282,6 +283,7 @@ def test_what_every_kernel_provides_keeps_no_old_one(host: Scenario) -> None:
     assert set(old) & installed(host) == set()
 
 
+@pytest.mark.every_release
 def test_where_apt_protects_no_kernel_the_running_and_the_newest_stay(host: Scenario) -> None:
     old = three(host, ubuntu)
     host.machine.write("/etc/apt/apt.conf.d/99protect", 'APT::Protect-Kernels "false";\n')
@@ -352,6 +354,7 @@ def test_a_dry_run_says_what_would_go(host: Scenario) -> None:
     assert "To remove    3 obsolete kernel packages" in host.agent("status").out
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize("script", ["prerm", "postrm"])
 def test_a_removal_that_was_cut_off_is_finished_by_the_next_run(host: Scenario, script: str) -> None:
     old = three(host, ubuntu, **{script: "test -e /again || { touch /again; sleep 60; }"})
@@ -372,6 +375,7 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_next_run(host: Scenario, 
     assert host.machine.check("dpkg --audit") == ""
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize("kind", [debian, ubuntu])
 def test_the_same_go_as_with_the_peer(host: Scenario, kind: Any) -> None:
     for number in (1, 2, 4):
@@ -394,12 +398,12 @@ def test_a_kernel_that_somebody_asks_for_meanwhile_stays(host: Scenario) -> None
     up_to_date(host)
     lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(15)'
     hold = f"exec python3 -c 'import fcntl, time; {lock}'"
-    with host.machine.start(hold) as holder, host.machine.start("exec maestro-agent upgrade --json") as running:
+    with host.machine.start(hold), host.machine.start("exec maestro-agent upgrade --json") as running:
         record = "/var/lib/maestro-agent/state.json"
         host.machine.check(f"until test -e {record}; do sleep 0.05; done")
         planned = json.loads(host.machine.path(record).read_text())["plan"]["remove"]
         host.machine.check(f"apt-mark manual {shlex.join(old)}")
-        holder.kill()
+        host.machine.kill("KILL", "fcntl.lockf")
         out, _ = running.communicate(timeout=90)
 
     done = answer(subprocess.CompletedProcess([], running.returncode, out, ""))

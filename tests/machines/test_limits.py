@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.core.packages.batches import BATCH_SIZE
 from tests.support.repository import Package, package
 from tests.support.scenario import Scenario, names, reasons
 from tests.support.server import Archive, serving
@@ -20,6 +19,7 @@ def archive(host: Scenario) -> Iterator[Archive]:
         yield running
 
 
+@pytest.mark.every_release
 def test_a_package_that_talks_for_ever_is_stopped_and_takes_nothing_with_it(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst=CHATTY), package("c", "2"))
     host.configuration('[apt]\npackage_timeout = "2s"\n')
@@ -33,8 +33,8 @@ def test_a_package_that_talks_for_ever_is_stopped_and_takes_nothing_with_it(host
 
 
 def test_a_script_that_is_slow_but_moves_is_left_in_peace_after_another_was_stopped(host: Scenario) -> None:
-    host.offer("security", package("a", "2", postinst="sleep 600"), package("b", "2", postinst="sleep 4"))
-    host.configuration('[apt]\nstall_timeout = "6s"\n')
+    host.offer("security", package("a", "2", postinst="sleep 600"), package("b", "2", postinst="sleep 3"))
+    host.configuration('[apt]\nstall_timeout = "5s"\n')
 
     done = host.upgrade()
 
@@ -75,8 +75,9 @@ def test_a_run_that_is_out_of_time_in_a_download_ends_there_and_changes_nothing(
 
 
 def test_a_run_that_is_out_of_time_finishes_the_transaction_at_hand_and_begins_no_other(host: Scenario) -> None:
-    many = [package(f"p{number:03}", "2") for number in range(BATCH_SIZE + 5)]
+    many = [package(f"p{number:03}", "2") for number in range(8)]
     many[0] = package("p000", "2", postinst="sleep 6")
+    host.small_transactions(4)
     host.offer("security", *many)
     host.check()
     host.configuration('[apt]\nrun_timeout = "6s"\n')
@@ -85,7 +86,7 @@ def test_a_run_that_is_out_of_time_finishes_the_transaction_at_hand_and_begins_n
 
     assert done.json["result"] == "interrupted"
     assert "apt.run_timeout" in done.json["message"]
-    assert len(done.json["upgraded"]) == BATCH_SIZE
+    assert len(done.json["upgraded"]) == 4
     assert host.machine.check("dpkg --audit") == ""
 
 

@@ -65,6 +65,8 @@ class Scenario:
             machine.path(name).unlink(missing_ok=True)
         machine.path("/etc/apt/keyrings/test.asc").parent.mkdir(parents=True, exist_ok=True)
         machine.path("/etc/apt/keyrings/test.asc").write_bytes(signer.public_key)
+        # apt would wait 1, 2 and 4 s between its retries (apt.conf(5)).
+        machine.write("/etc/apt/apt.conf.d/90retries", 'Acquire::Retries::Delay "false";\n')
         return cls(machine, signer, codename)
 
     def be_ubuntu(self) -> None:
@@ -115,6 +117,13 @@ class Scenario:
     def upgrade(self, arguments: str = "") -> Answer:
         """Run `upgrade --json`."""
         return self.agent(f"upgrade --json {arguments}")
+
+    def small_transactions(self, size: int) -> None:
+        """Have the agent on this machine put at most so many packages into a transaction."""
+        file = "/usr/share/maestro-agent/agent/core/packages/batches.py"
+        self.machine.check(
+            f"grep -q '^BATCH_SIZE = ' {file} && sed -i 's/^BATCH_SIZE = .*/BATCH_SIZE = {size}/' {file}"
+        )
 
     def versions(self, *names: str) -> Mapping[str, str | None]:
         """Return installed versions."""
