@@ -25,6 +25,15 @@ settings.load_profile("thorough" if bases.thorough() else "default")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes a `codename` on Debian 12, one marked `every_release` and all of a thorough run on each."""
+    marks = list(metafunc.definition.iter_markers())
+    chosen = any(mark.name == "parametrize" and "codename" in mark.args[0] for mark in marks)
+    if "codename" in metafunc.fixturenames and not chosen:
+        every = any(mark.name == "every_release" for mark in marks)
+        metafunc.parametrize("codename", bases.codenames() if every else bases.table_codenames())
+
+
 @pytest.fixture(scope="session")
 def agent_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file system layer that holds the agent where its package puts it."""
@@ -52,12 +61,6 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
     made = Signer(tmp_path_factory.mktemp("key") / "gnupg")
     yield made
     made.close()
-
-
-@pytest.fixture(params=bases.codenames())
-def codename(request: pytest.FixtureRequest) -> str:
-    """Return each release in turn."""
-    return str(request.param)
 
 
 @pytest.fixture

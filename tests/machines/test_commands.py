@@ -20,6 +20,7 @@ def test_status_of_a_machine_never_checked_is_unknown(host: Scenario) -> None:
     assert answer.json["plan"] is answer.json["last_run"] is answer.json["docker"] is None
 
 
+@pytest.mark.every_release
 def test_status_tells_what_waits_and_is_healthy_once_it_is_done(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.check()
@@ -58,6 +59,7 @@ def test_a_reboot_is_told_and_never_taken(host: Scenario) -> None:
     assert not host.machine.path("/rebooted").exists()
 
 
+@pytest.mark.every_release
 def test_check_without_root_looks_but_does_not_fetch(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.check()
@@ -85,6 +87,7 @@ def test_the_plan_has_the_same_id_for_the_same_work(host: Scenario) -> None:
     assert first["id"] == second["id"] != host.check()["id"]
 
 
+@pytest.mark.every_release
 def test_explain_shows_every_gate(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.check()
@@ -132,6 +135,7 @@ def test_explain_of_an_unknown_package_names_what_is_near(host: Scenario) -> Non
     assert "did you mean libxyzzy" in answer.err
 
 
+@pytest.mark.every_release
 def test_history_lists_runs_and_shows_one(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst="echo sorry >&2; exit 1"))
     host.upgrade()
@@ -220,6 +224,7 @@ def test_config_show_says_where_each_value_came_from(host: Scenario) -> None:
     assert 'apt.max_list_age = "36h"    # default' in shown
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize(
     ("file", "text", "words"),
     [
@@ -259,6 +264,7 @@ def test_an_unknown_distribution_asks_for_its_origins(host: Scenario) -> None:
     assert (answer.code, "'plan9'" in answer.err) == (78, True)
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize("arguments", ["", "nonsense", "status --nonsense", "upgrade --all --security", "history a b"])
 def test_a_wrong_command_line_is_a_usage_error(host: Scenario, arguments: str) -> None:
     answer = host.agent(arguments)
@@ -274,6 +280,7 @@ def test_an_options_value_is_never_taken_for_the_command(host: Scenario, option:
     assert answer.code == 3
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize("verb", ["", "status", "check", "upgrade", "explain", "history", "config"])
 def test_every_command_has_help_with_an_example(host: Scenario, verb: str) -> None:
     answer = host.agent(f"{verb} --help")
@@ -288,6 +295,7 @@ def test_a_reader_that_goes_away_is_no_error(host: Scenario) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.every_release
 def test_phased_updates_are_deferred_only_outside_of_security(host: Scenario) -> None:
     host.be_ubuntu()
     host.configuration(
@@ -303,6 +311,7 @@ def test_phased_updates_are_deferred_only_outside_of_security(host: Scenario) ->
     assert [(one["package"], one["why"]) for one in plan["held"]] == [("b", "phased")]
 
 
+@pytest.mark.every_release
 def test_phased_updates_are_deferred_in_a_full_upgrade(host: Scenario) -> None:
     host.be_ubuntu()
     host.machine.write("/etc/apt/apt.conf.d/99phase", 'APT::Get::Never-Include-Phased-Updates "true";\n')

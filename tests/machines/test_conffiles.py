@@ -18,6 +18,7 @@ from tests.support.machine import Machine, machine
 from tests.support.repository import Package, Signer, package
 from tests.support.scenario import Answer, Scenario, names, reasons
 
+pytestmark = pytest.mark.xdist_group("conffiles")
 HOLD = '[security]\nconffiles = "hold"\n'
 ASKED = re.compile(r"\*\*\* (.+) \(Y/I/N/O/D/Z\) \[default=N\] \?")
 PEERS = tuple(case for case in CASES if case.name not in {"file-as-parent", "latin", "link-loop", "pipe"})
@@ -74,12 +75,6 @@ class Ran:
 
     host: Scenario
     done: Answer
-
-
-@pytest.fixture(params=bases.table_codenames())
-def codename(request: pytest.FixtureRequest) -> str:
-    """Return each release in turn."""
-    return str(request.param)
 
 
 @pytest.fixture(scope="module", params=bases.table_codenames())
@@ -450,7 +445,7 @@ def test_a_large_archive_is_read_in_little_memory(host: Scenario) -> None:
         "configure(); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
         "step = Step(package='a', architecture='amd64', installed='1', candidate='2', origin='', archive='',\n"
         "            security=True, download_bytes=0)\n"
-        "print(*questions([Path('/srv/a_2_all.deb')], [step]), getrusage(RUSAGE_SELF).ru_maxrss - before)"
+        "print(*conffile_prompts([Path('/srv/a_2_all.deb')], [step]), getrusage(RUSAGE_SELF).ru_maxrss - before)"
     )
 
     name, kilobytes = host.machine.check(f"/usr/bin/python3 -c {shlex.quote(script)}").split()

@@ -63,6 +63,7 @@ def archives(host: Scenario) -> list[str]:
     return [name for name in found if name.endswith(".deb")]
 
 
+@pytest.mark.every_release
 def test_a_check_tells_which_cves_an_update_fixes(host: Scenario, archive: Archive) -> None:
     text = changelog("Fix CVE-2024-2222.", "Fix CVE-2024-33333\n    and CVE-2023-1111.")
     offer(host, archive, "security", documented(package("a", "3"), text), fixed(package("b", "2")), package("c", "2"))
@@ -79,6 +80,7 @@ def test_a_check_tells_which_cves_an_update_fixes(host: Scenario, archive: Archi
     assert "  CVE-2023-1111, CVE-2024-2222, CVE-2024-33333" in explained.out
 
 
+@pytest.mark.every_release
 def test_the_upgrade_finds_its_packages_at_hand_and_removes_them_behind_itself(
     host: Scenario, archive: Archive
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_changelog_that_was_cut_off_says_at_least(host: Scenario, archive: Arc
     assert "a 1 -> 3 (Debian/stable-security), at least 1 CVE" in host.agent("status").out
 
 
+@pytest.mark.every_release
 def test_an_archive_is_read_however_it_is_compressed(host: Scenario, archive: Archive) -> None:
     made = (
         replace(fixed(package(f"by-{name}", "2"), "CVE-2024-2222"), compression=name) for name in ("gzip", "xz", "zstd")
@@ -407,6 +410,7 @@ def test_an_archive_that_somebody_changed_is_not_read(host: Scenario, archive: A
     assert cves(host.check(), "hidden_security") == {}
 
 
+@pytest.mark.every_release
 def test_a_download_that_fails_leaves_the_rest_known_and_the_check_as_it_was(host: Scenario, archive: Archive) -> None:
     made = (fixed(package(name, "2"), "CVE-2024-2222") for name in ("a", "b", "runc", "containerd"))
     offer(host, archive, "security", *made)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.conftest import CHECKOUT
 from tests.support.repository import package
 from tests.support.scenario import Scenario
@@ -20,6 +22,7 @@ def test_the_readme_names_the_two_commands() -> None:
     assert all((CHECKOUT / command).stat().st_mode & 0o111 for command in commands)
 
 
+@pytest.mark.every_release
 def test_every_example_of_the_readme_works(host: Scenario) -> None:
     host.offer("security", package("openssl", "9"))
     commands = [command for command in readme_commands() if command.startswith("maestro-agent ")]

@@ -42,6 +42,7 @@ def test_mending_one_package_does_not_pay_for_breaking_another(host: Scenario) -
     assert host.agent("status").code == 10
 
 
+@pytest.mark.every_release
 def test_a_preinst_that_leaves_a_mess_is_told_with_all_that_was_done(host: Scenario) -> None:
     many = [package(f"p{number:02}", "2") for number in range(30)]
     many[3] = package("p03", "2", preinst="exit 1", postrm="exit 1")
@@ -145,6 +146,7 @@ def test_a_password_in_a_source_is_neither_shown_nor_recorded_and_its_failure_is
     assert "s3cret" not in everything
 
 
+@pytest.mark.every_release
 def test_an_empty_package_database_is_damage_and_not_health(host: Scenario) -> None:
     host.repository("security", package("a", "2"))
     host.machine.check(": > /var/lib/dpkg/status")
@@ -163,6 +165,7 @@ def test_a_verification_in_the_future_proves_nothing(host: Scenario) -> None:
     assert host.agent("check --no-refresh --json").json["lists"]["state"] == "stale"
 
 
+@pytest.mark.every_release
 def test_a_package_that_an_upgrade_made_disappear_is_told(host: Scenario) -> None:
     host.install(Package(name="old", version="1", files=(("/opt/x", "old"),)), package("foo", "1"))
     taking = Package(name="foo", version="2", fields=(("Replaces", "old"),), files=(("/opt/x", "new"),))
@@ -174,6 +177,7 @@ def test_a_package_that_an_upgrade_made_disappear_is_told(host: Scenario) -> Non
         assert (done.code, done.json["removed"]) == (10, ["old:amd64"])
 
 
+@pytest.mark.every_release
 def test_pending_triggers_are_told_and_run(host: Scenario) -> None:
     def interested() -> Machine:
         host.machine.write("/srv/t/DEBIAN/control", package("trg", "1").control)
@@ -215,6 +219,7 @@ def test_escape_sequences_from_an_archive_do_not_reach_the_terminal(host: Scenar
     assert all("\x1b" not in answer.out + answer.err for answer in answers)
 
 
+@pytest.mark.every_release
 def test_a_hook_that_fails_is_named(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.machine.write("/etc/apt/apt.conf.d/99hook", 'DPkg::Pre-Invoke {"exit 1";};\n')

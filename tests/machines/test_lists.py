@@ -26,6 +26,7 @@ def faults(lists: dict[str, list[dict[str, str]]]) -> list[str]:
     return [error["fault"] for error in lists["errors"]]
 
 
+@pytest.mark.every_release
 def test_fetched_and_authenticated_lists_are_fresh(host: Scenario, archive: Archive) -> None:
     host.repository("security", package("a", "2"), at=f"{archive.url}/security")
 
@@ -66,6 +67,7 @@ def test_lists_that_somebody_deleted_are_no_lists(host: Scenario) -> None:
     assert host.agent("check --no-refresh").code == 3
 
 
+@pytest.mark.every_release
 def test_a_network_that_is_down_is_told_as_such(host: Scenario, archive: Archive) -> None:
     host.repository("security", package("a", "2"), at=f"{archive.url}/security")
     host.check()
@@ -114,6 +116,7 @@ def test_a_repository_that_has_gone_is_told_apart(host: Scenario, archive: Archi
     assert faults(answer.json["lists"]) in (["not-found"], ["unsigned"])
 
 
+@pytest.mark.every_release
 def test_a_bad_signature_is_told_apart(host: Scenario, tmp_path: Path) -> None:
     host.install(package("a", "1"))
     stranger = Signer(tmp_path / "stranger")
@@ -130,6 +133,7 @@ def test_a_bad_signature_is_told_apart(host: Scenario, tmp_path: Path) -> None:
     assert host.versions("a") == {"a": "1"}
 
 
+@pytest.mark.every_release
 def test_an_unsigned_repository_is_never_used(host: Scenario) -> None:
     host.install(package("a", "1"))
     made = host.repository("security", package("a", "2"))
@@ -158,6 +162,7 @@ def test_an_unsigned_repository_that_apt_was_told_to_read_is_held_back_as_untrus
     assert host.versions("a") == {"a": "1"}
 
 
+@pytest.mark.every_release
 def test_an_expired_repository_is_told_apart(host: Scenario) -> None:
     host.repository("security", package("a", "2"), valid_for=timedelta(seconds=-5))
 
@@ -179,6 +184,7 @@ def test_lists_that_expired_since_are_stale(host: Scenario) -> None:
         assert json.loads(answer.stdout)["lists"]["state"] == "stale"
 
 
+@pytest.mark.every_release
 def test_a_damaged_list_is_told_apart(host: Scenario, archive: Archive) -> None:
     host.repository("security", package("a", "2"), at=f"{archive.url}/security")
     archive.spoiled.add("Packages")
@@ -214,6 +220,7 @@ def test_another_source_that_fails_does_not_stop_security_but_is_told(host: Scen
     assert host.versions("a") == {"a": "2"}
 
 
+@pytest.mark.every_release
 def test_a_server_that_never_answers_is_left_after_the_configured_time(host: Scenario, archive: Archive) -> None:
     host.repository("security", package("a", "2"), at=f"{archive.url}/security")
     host.check()

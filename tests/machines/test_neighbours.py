@@ -30,6 +30,7 @@ def wait_until_locked(machine: Machine) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.every_release
 def test_an_upgrade_waits_for_unattended_upgrades_and_finds_its_work_done(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 6"))
     host.machine.check("apt-get update")
@@ -45,6 +46,7 @@ def test_an_upgrade_waits_for_unattended_upgrades_and_finds_its_work_done(host: 
     assert re.match(r"apt.systemd.dai \(pid \d+, since 20", done.json["lock"]["by"])
 
 
+@pytest.mark.every_release
 def test_apts_daily_job_waits_for_an_upgrade_and_finds_its_work_done(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 6"))
 

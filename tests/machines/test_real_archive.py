@@ -40,6 +40,7 @@ def dpkg_list(server: Machine) -> dict[str, str]:
     return dict(line.split() for line in lines)
 
 
+@pytest.mark.every_release
 def test_a_server_gets_exactly_the_peers_set_and_nothing_else(server: Machine, codename: str) -> None:
     host = Scenario.on(server, codename)
     marks = server.check("apt-mark showauto")

@@ -2,10 +2,13 @@
 
 from datetime import datetime, timezone
 
+import pytest
+
 from tests.support.repository import package
 from tests.support.scenario import Scenario, names, reasons
 
 
+@pytest.mark.every_release
 def test_a_suite_that_was_renamed_is_the_security_suite_still(host: Scenario) -> None:
     host.install(package("a", "1"))
     made = host.repository("security")
@@ -68,6 +71,7 @@ def test_a_hold_that_is_taken_back_lets_the_update_in(host: Scenario) -> None:
     assert (done.code, names(done.json["upgraded"])) == (0, ["a", "lib"])
 
 
+@pytest.mark.every_release
 def test_an_update_that_was_held_goes_in_once_its_dependency_reaches_security(host: Scenario) -> None:
     host.install(package("a", "1"))
     security = host.repository("security", package("a", "2", depends="n"))

@@ -6,6 +6,7 @@ from tests.support.repository import package
 from tests.support.scenario import Scenario, names, reasons
 
 
+@pytest.mark.every_release
 def test_a_security_update_is_installed(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
 
@@ -18,6 +19,7 @@ def test_a_security_update_is_installed(host: Scenario) -> None:
     assert host.versions("a") == {"a": "2"}
 
 
+@pytest.mark.every_release
 def test_an_update_from_elsewhere_is_counted_and_left(host: Scenario) -> None:
     host.repository("security")
     host.offer("updates", package("a", "2"))
@@ -79,6 +81,7 @@ def test_ubuntu_takes_security_and_esm(host: Scenario) -> None:
     ]
 
 
+@pytest.mark.every_release
 def test_a_new_dependency_within_security_comes_along_and_is_marked_automatic(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="n"))
     host.repository("main", package("x", "1"))
@@ -95,6 +98,7 @@ def test_a_new_dependency_within_security_comes_along_and_is_marked_automatic(ho
     assert "a" in host.machine.check("apt-mark showmanual").split()
 
 
+@pytest.mark.every_release
 def test_a_new_dependency_elsewhere_holds_one_update_and_no_other(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="n (>= 2)"), package("z", "2"))
     host.repository("updates", package("n", "2"))
@@ -143,6 +147,7 @@ def test_siblings_in_lock_step_go_together(host: Scenario) -> None:
     assert host.versions("lib", "lib-dev") == {"lib": "2", "lib-dev": "2"}
 
 
+@pytest.mark.every_release
 def test_nothing_is_ever_removed(host: Scenario) -> None:
     host.install(package("b", "1"))
     host.offer("security", package("a", "2", conflicts="b"), package("z", "2"))
@@ -164,6 +169,7 @@ def test_an_installed_package_that_needs_the_old_version_holds_the_update(host: 
     assert "app 1 needs lib (= 1)" in plan["held"][0]["detail"]
 
 
+@pytest.mark.every_release
 def test_an_alternative_that_is_allowed_is_taken(host: Scenario) -> None:
     host.install(package("a", "1"))
     host.repository("security", package("a", "2", depends="x | y"), package("y", "1"))
@@ -185,6 +191,7 @@ def test_a_renamed_package_brings_its_new_name(host: Scenario) -> None:
     assert host.versions("old", "new") == {"old": "2", "new": "2"}
 
 
+@pytest.mark.every_release
 def test_a_hold_is_never_touched(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.machine.check("apt-mark hold a")
@@ -233,6 +240,7 @@ def test_the_allowlist_takes_the_listed_and_what_they_need(host: Scenario) -> No
     assert reasons(plan) == {"z": "not-allowlisted"}
 
 
+@pytest.mark.every_release
 @pytest.mark.parametrize(
     "pin",
     [
@@ -287,6 +295,7 @@ def test_the_container_runtime_is_upgraded_where_the_owner_says_so(host: Scenari
     assert host.versions("docker.io") == {"docker.io": "2"}
 
 
+@pytest.mark.every_release
 def test_all_takes_every_package_to_its_newest_version(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.offer("updates", package("b", "2"))
@@ -311,6 +320,7 @@ def test_all_keeps_holds_and_removes_nothing(host: Scenario) -> None:
     assert host.versions("a", "b", "c", "z") == {"a": "1", "b": "1", "c": "1", "z": "2"}
 
 
+@pytest.mark.every_release
 def test_versions_are_ordered_as_dpkg_orders_them(host: Scenario) -> None:
     host.install(package("epoch", "1:1"), package("tilde", "2~rc1"), package("local", "2+local1"))
     host.repository("security", package("epoch", "2"), package("tilde", "2"), package("local", "2"))
@@ -340,6 +350,7 @@ def test_the_container_runtime_goes_all_together_or_not_at_all(host: Scenario) -
     assert host.versions("a", "containerd", "docker.io") == {"a": "2", "containerd": "1", "docker.io": "1"}
 
 
+@pytest.mark.every_release
 def test_the_container_runtime_stays_where_the_resolver_refuses_a_part_of_it(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("containerd", "2", depends="n"), package("docker.io", "2"))
     host.repository("updates", package("n", "1"))

@@ -111,6 +111,7 @@ def test_needrestart_may_restart_the_daemon_and_never_a_job() -> None:
     assert (done.stdout, done.stderr) == ("dbus.service 0\nmaestro-agent-worker@7-4711-0.service 0\n", "")
 
 
+@pytest.mark.every_release
 def test_the_package_installs_runs_and_leaves_no_trace(deb: Path, bare: Machine) -> None:
     def traces() -> str:
         return bare.check("find / -xdev -name '*maestro*' -not -path '/srv/*' -not -path '/var/lib/apt/lists/*'")
@@ -153,6 +154,7 @@ def test_installation_to_purge_is_clean_under_policy_rc_d(deb: Path, bare: Machi
     assert bare.run("getent passwd maestro-agent; getent group maestro-agent").stdout == ""
 
 
+@pytest.mark.every_release
 def test_the_agent_upgrades_itself_and_reports_it(deb: Path, bare: Machine, signer: Signer, codename: str) -> None:
     bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
     bare.check("apt-get install -y /srv/maestro-agent.deb")
