@@ -1,7 +1,7 @@
-"""The daemon under fire: 20 upgrades of itself, 50 kills; `make daemon-faults`
+"""Daemon faults: 20 upgrades of the agent by itself, 50 kills; `make daemon-faults`
 (`python3 -m tests.faults.daemon_kills`, root).
 
-On one machine that has booted. One line tells of each case, the last line how many went well; exit 0 where all did.
+On one booted machine. Prints one line for each case and the number of passed cases at the end; exits 0 if all passed.
 """
 
 import argparse
@@ -40,8 +40,8 @@ def main() -> int:
                 print(f"{arguments.release}: seed {arguments.seed}", flush=True)
                 for verdict in _cases(trial, arguments):
                     verdicts.append(verdict)
-                    words = "; ".join(verdict.problems) or "well"
-                    print(f"{verdict.name} ({verdict.what}; {verdict.seconds:.1f} s): {words}", flush=True)
+                    result = "; ".join(verdict.problems) or "passed"
+                    print(f"{verdict.name} ({verdict.what}; {verdict.seconds:.1f} s): {result}", flush=True)
                     if time.monotonic() - began > arguments.minutes * 60:
                         print(f"out of time after {arguments.minutes} minutes: the other cases did not run")
                         return 1
@@ -49,7 +49,7 @@ def main() -> int:
             signer.close()
     good = sum(not verdict.problems for verdict in verdicts)
     print(f"took {time.monotonic() - began:.0f} s")
-    print(f"{good} of {len(verdicts)} cases went well")
+    print(f"{good} of {len(verdicts)} cases passed")
     return 0 if good == len(verdicts) else 1
 
 
@@ -57,11 +57,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m tests.faults.daemon_kills", description=__doc__)
     parser.add_argument("--upgrades", type=int, default=20, help="upgrades of the agent by itself (default 20)")
     parser.add_argument("--kills", type=int, default=50, help="jobs during which the daemon is killed (default 50)")
-    parser.add_argument("--workers", type=int, default=5, help="jobs that are killed themselves (default 5)")
+    parser.add_argument("--workers", type=int, default=5, help="jobs that are killed (default 5)")
     parser.add_argument("--freezes", type=int, default=1, help="times that the daemon is frozen (default 1)")
-    parser.add_argument("--seed", type=int, default=4, help="what the moments are drawn from (default 4)")
+    parser.add_argument("--seed", type=int, default=4, help="seed of the random moments (default 4)")
     parser.add_argument("--release", default=bases.codenames()[0], help="release to run on (default bookworm)")
-    parser.add_argument("--minutes", type=float, default=30, help="longest time for all of it (default 30)")
+    parser.add_argument("--minutes", type=float, default=30, help="time limit for all cases (default 30)")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What a cut run left, and whether one more run mended it: the machine beside one where nothing was cut off."""
+"""State after a killed run, and whether one more run recovered it: compared with a machine without a kill."""
 
 import contextlib
 import functools
@@ -17,20 +17,20 @@ from tests.support.machine import Machine
 
 RECORD = "/var/lib/maestro-agent"
 _APART = re.compile(
-    # what a run writes for people, and what it may leave in its own caches
+    # logs, and caches of the run
     r"var/(log|lib/maestro-agent|lib/apt/lists)/.*|var/cache/apt/([^/]*\.bin|archives/(lock|partial))|.*/__pycache__/.*"
-    # what differs from point to point, or is gone after a power cut
+    # differs from point to point, or is lost in a power cut
     r"|etc/apt/sources\.list\.d/security\.list|var/lib/faults/ran/.*|(tmp|root|run|dev|proc)(/.*)?"
-    # what libapt leaves where it is killed, and no apt ever removes
+    # left by libapt when it is killed; apt never removes it
     r"|var/lib/apt/extended_states\.\w{6}|var/cache/apt/archives/partial/\.apt-acquire-privs-test\.\w{6}"
-    # dpkg's backup of what it replaced last, and dpkg's locks
+    # dpkg's backup of its last status file, and dpkg's locks
     r"|var/lib/dpkg/(status-old|lock|lock-frontend|triggers/Lock)"
 )
-"""Paths in which a mended machine may differ from one where nothing was cut off."""
+"""Paths in which a recovered machine may differ from one without a kill."""
 
 
 def alive(running: Machine) -> list[str]:
-    """Return the processes of a machine besides its first, without the dead of which nobody has taken note."""
+    """Return the processes of a machine except its first, without zombies."""
     found = []
     for entry in running.path("/proc").iterdir():
         if entry.name.isdigit() and entry.name != "1":
@@ -42,8 +42,8 @@ def alive(running: Machine) -> list[str]:
 
 
 def records(running: Machine) -> list[dict[str, Any]]:
-    """Return the runs on record as they lie on disk, oldest first."""
-    # By their ids: a file's name would put the second run of a second ("…Z-002.json") before the first ("…Z.json").
+    """Return the recorded runs as they are on disk, oldest first."""
+    # By id: sorting file names would put the second run of a second ("…Z-002.json") before the first ("…Z.json").
     files = sorted(running.path(f"{RECORD}/history").glob("*.json"), key=lambda file: file.stem)
     return [json.loads(file.read_text()) for file in files]
 
@@ -55,20 +55,20 @@ def versions(running: Machine) -> dict[str, str]:
 
 
 def after_cut(running: Machine, layer: Path, wanted: dict[str, str], killed: list[dict[str, Any]]) -> list[str]:
-    """Return what is wrong with what the killed run left, before anybody mends it; `layer` is what it started from."""
+    """Return problems after the kill, before recovery; `layer` is the state before the run."""
     problems = []
     if not killed and _status(running) != (layer / "var/lib/dpkg/status").read_bytes():
-        problems.append("packages were touched before the run was on record")
+        problems.append("packages were changed before the run was recorded")
     if killed and killed[0]["finished_at"] is not None and versions(running) != wanted:
-        problems.append(f"on record as {killed[0]['result']} while packages were still to come")
+        problems.append(f"recorded as {killed[0]['result']} while packages were still pending")
     status = running.run("maestro-agent status --json")
     if "Traceback" in status.stderr or (killed and json.loads(status.stdout)["last_run"]["id"] != killed[0]["id"]):
-        problems.append(f"status after the cut: {status.stdout[:300]} {status.stderr[-300:]}")
+        problems.append(f"status after the kill: {status.stdout[:300]} {status.stderr[-300:]}")
     return problems
 
 
 def of_answer(done: "subprocess.CompletedProcess[str]") -> list[str]:
-    """Return what is wrong with the second run's own answer."""
+    """Return problems in the second run's own result."""
     problems = []
     if "Traceback" in done.stderr:
         problems.append(f"traceback: {done.stderr.strip()[-600:]}")
@@ -83,25 +83,25 @@ def of_answer(done: "subprocess.CompletedProcess[str]") -> list[str]:
 
 
 def of_history(running: Machine, killed: list[dict[str, Any]]) -> list[str]:
-    """Return what is wrong with the history after the second run."""
+    """Return problems in the history after the second run."""
     answer = running.run("maestro-agent history --json")
     if answer.returncode or answer.stderr:
         return [f"history: exit {answer.returncode}: {answer.stderr[-300:]}"]
     problems = []
     runs = json.loads(answer.stdout)["runs"]
     if len(runs) != 2 + len(killed):
-        problems.append(f"history names {len(runs)} runs, not {2 + len(killed)}")
+        problems.append(f"history has {len(runs)} runs, not {2 + len(killed)}")
     for run in killed:
         one = running.run(f"maestro-agent history {run['id']} --json")
-        told = json.loads(one.stdout) if one.returncode == 0 else {}
-        words = "interrupted" if run["finished_at"] is None else "updated"
-        if told.get("result") != words or told.get("finished_at") != run["finished_at"]:
-            problems.append(f"history calls the killed run {told.get('result')}, not {words}")
+        shown = json.loads(one.stdout) if one.returncode == 0 else {}
+        expected = "interrupted" if run["finished_at"] is None else "updated"
+        if shown.get("result") != expected or shown.get("finished_at") != run["finished_at"]:
+            problems.append(f"history shows the killed run as {shown.get('result')}, not {expected}")
     return problems
 
 
 def of_machine(running: Machine, wanted: Machine) -> list[str]:
-    """Return in what a mended machine differs from one where nothing was cut off, and what still goes on in it."""
+    """Return differences between a recovered machine and one without a kill, and processes that still run."""
     problems = [*_of_packages(running, wanted), *_of_files(running, wanted), *_left_behind(running)]
     problems += [f"left running: {process}" for process in alive(running)]
     again = running.run("maestro-agent check --no-refresh --json")
@@ -111,10 +111,10 @@ def of_machine(running: Machine, wanted: Machine) -> list[str]:
 
 
 def forgotten_conffiles(running: Machine) -> list[str]:
-    """Return conffiles that dpkg has renewed without taking note of it.
+    """Return conffiles that dpkg has replaced without recording it.
 
-    dpkg renames the new file into place first and writes its checksum down after that. Killed between the two, it
-    finds no new file when it goes on and leaves the old checksum on record; no frontend can tell it better.
+    dpkg renames the new file into place first and records its checksum after that. If it is killed between the two, it
+    finds no new file when it continues and keeps the old checksum; no frontend can correct that.
     """
     status = running.path("/var/lib/dpkg/status").read_bytes()
     return [name for name, (old, _) in _checksums().items() if old in status]
@@ -145,7 +145,7 @@ def _of_packages(running: Machine, wanted: Machine) -> list[str]:
 
 
 def _of_files(running: Machine, wanted: Machine) -> list[str]:
-    """Compare all that either machine has changed since both were the same."""
+    """Compare all files that either machine has changed since both were identical."""
     problems = []
     for path in sorted(_changed_paths(running) | _changed_paths(wanted)):
         found, expected = _content(running, path), _content(wanted, path)
@@ -155,7 +155,7 @@ def _of_files(running: Machine, wanted: Machine) -> list[str]:
 
 
 def _left_behind(running: Machine) -> list[str]:
-    """Return files in the agent's own directory that are no part of its record."""
+    """Return files in the state directory that are not part of the record."""
     known = re.compile(r"lock|jobs\.json|cves\.json|state\.json|refresh\.json|history(/[0-9TZ-]+\.(json|log))?")
     record = running.path(RECORD)
     names = [file.relative_to(record).as_posix() for file in sorted(record.rglob("*"))]
@@ -174,7 +174,7 @@ def _changed_paths(running: Machine) -> set[str]:
 
 
 def _content(running: Machine, path: str) -> str:
-    """Return what stands at a path in a few words: kind, mode and digest."""
+    """Describe a path: kind, mode and digest."""
     place = running.path(path)
     try:
         mode = os.lstat(place).st_mode
@@ -188,7 +188,7 @@ def _content(running: Machine, path: str) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return "not there"
     if path in {"var/lib/dpkg/status", "var/lib/apt/extended_states"}:
-        data = b"\n\n".join(sorted(data.strip().split(b"\n\n")))  # the order of packages means nothing
+        data = b"\n\n".join(sorted(data.strip().split(b"\n\n")))  # the order of packages is irrelevant
         for old, new in _checksums().values():
             data = data.replace(old, new)  # see forgotten_conffiles
     return f"a file {stat.S_IMODE(mode):o} {hashlib.sha256(data).hexdigest()[:12]}"
@@ -201,7 +201,7 @@ def _status(running: Machine) -> bytes:
 
 
 def keep_evidence(running: Machine, place: Path, problems: list[str]) -> None:
-    """Copy what helps to find out why: the record, dpkg's and apt's logs, dpkg's database."""
+    """Copy the evidence: the record, dpkg's and apt's logs, dpkg's database."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "problems").write_text("".join(f"{problem}\n" for problem in problems))
     shutil.copytree(running.path(RECORD), place / "record", dirs_exist_ok=True)

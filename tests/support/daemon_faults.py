@@ -1,7 +1,7 @@
-"""What the daemon has to bear: itself upgraded in a job that it asked for, and kill -9 at any moment.
+"""Faults of the daemon: its own upgrade in a job that it requested, and kill -9 at any moment.
 
-Every case begins on a machine at rest and ends with one; what is wrong then is told in words, and the next case begins
-all the same. The moments are drawn from a seeded generator, so that a run can be repeated as far as a clock allows.
+Every case starts and ends with an idle machine; problems are reported and the next case starts anyway. The moments
+come from a seeded generator, so that a run can be repeated as far as the clock allows.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.support.recorded import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, new
 from tests.support.repository import Package, package
 
 _LIKE = ("bsdutils-like", "libc6-like", "python3-minimal-like", "systemd-like")
-"""Two come before the agent in apt's order, two after it."""
+"""Two sort before the agent in apt's order, two after it."""
 _SHOCKS = (
     "systemctl restart maestro-agent",
     "systemctl daemon-reexec",
@@ -25,31 +25,31 @@ _SHOCKS = (
     "systemctl restart maestro-agent-worker.socket",
 )
 _IMPATIENT = "[Service]\nRestartSec=1s\n"
-"""Comes back sooner than the unit says, so that a killed daemon meets the job that it had asked for."""
+"""Restarts sooner than the unit says, so that a killed daemon returns while its job still runs."""
 _LONGEST_KILL_S = 3.0
 _LONGEST_JOB_S = 120
 
 
 @dataclass(kw_only=True)
 class Verdict:
-    """What came of one case."""
+    """Result of one case."""
 
     name: str
     what: str
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def expect(self, right: object, words: str) -> None:
-        """Note a problem unless that is so."""
-        if not right:
-            self.problems.append(words)
+    def expect(self, condition: object, problem: str) -> None:
+        """Record a problem unless the condition is true."""
+        if not condition:
+            self.problems.append(problem)
 
 
 class Trial:
     """A machine for many cases."""
 
     def __init__(self, host: Kept, deb: Path, seed: int) -> None:
-        """Take a machine on which the agent was installed."""
+        """Use a machine on which the agent is installed."""
         self.host = host
         self._deb = deb
         self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
@@ -58,19 +58,19 @@ class Trial:
         self._versions: dict[str, int] = {}
 
     def prepare(self) -> None:
-        """Have the packages there, and a first run on record, which the next ones can be told to follow."""
+        """Install the packages and record a first run, so that new runs can be recognized."""
         names = [*_LIKE, *map(_letter, range(26))]
         self.host.install(*(package(name, "1") for name in names))
         self._versions = dict.fromkeys(names, 1)
         self.host.machine.write(f"/etc/systemd/system/{UNIT}.service.d/impatient.conf", _IMPATIENT)
-        # The daily upgrade is put off on installed machines: what comes due is the retry of one that failed.
+        # The daily upgrade is postponed on installed machines: only the retry of a failed one becomes due.
         self.host.offer_more(package("unknown", "1"))
         self.host.machine.check(f"systemctl daemon-reload; systemctl restart {UNIT}")
         self.host.upgrade("--wait")
         self._new_runs()
 
     def upgrade_itself(self, *, scheduled: bool) -> Verdict:
-        """Upgrade the agent in one run with packages that shake it; the schedule or a person asks."""
+        """Upgrade the agent together with packages that restart it; requested by the schedule or by a person."""
         self._upgrades += 1
         agent = newer(self._deb, f"u{self._upgrades}")
         shocks = self._random.sample(_SHOCKS, len(_SHOCKS))
@@ -86,18 +86,20 @@ class Trial:
             self._ask(verdict, scheduled)
             self._expect_one_run(verdict, [agent, *shaken])
             daemon = self.host.wait_for_daemon(other_than=before)
-            self.host.wait("the new daemon's word", f'grep -q \'"process": "{daemon} \' /run/maestro-agent/daemon.json')
+            self.host.wait(
+                "status file of the new daemon", f'grep -q \'"process": "{daemon} \' /run/maestro-agent/daemon.json'
+            )
             verdict.expect(
                 self.host.daemon()["version"] == agent.version, f"the daemon is {self.host.daemon()['version']}"
             )
             scopes = set(self.host.machine.path("/scopes").read_text().split())
             verdict.expect(len(scopes) == 1 and "maestro-agent-worker@" in min(scopes), f"scripts ran in {scopes}")
-            self._expect_door(verdict)
+            self._expect_socket(verdict)
 
         return self._tried(verdict, act)
 
     def kill_the_daemon(self, number: int) -> Verdict:
-        """Kill the daemon while a job comes due, is asked for, runs, or has ended; the schedule or a person asks."""
+        """Kill the daemon while a job is due, requested, running or finished."""
         scheduled, after_s = self._random.random() < 0.7, self._random.uniform(0, _LONGEST_KILL_S)
         name = _letter(number % 26)
         wanted = self._raised(name, f"sleep {self._random.uniform(0, 1):.2f}")
@@ -114,13 +116,13 @@ class Trial:
 
             self._ask(verdict, scheduled, meanwhile=kill)
             self._expect_one_run(verdict, [wanted])
-            verdict.expect(self.host.wait_for_daemon(before) != before, "the daemon is the one that was killed")
+            verdict.expect(self.host.wait_for_daemon(before) != before, "the killed daemon still runs")
             self._expect_next(verdict)
 
         return self._tried(verdict, act)
 
     def kill_the_worker(self, number: int) -> Verdict:
-        """Kill the job in the middle of dpkg's work: it is told as cut off, and one more run mends all."""
+        """Kill the job while dpkg runs: it is recorded as interrupted, and one more run recovers everything."""
         first, second = self._raised(_letter(number % 26), "sleep 1"), self._raised(_letter((number + 1) % 26), "")
         after_s = self._random.uniform(0, 1)
         verdict = Verdict(name=f"worker {number + 1}", what=f"killed after {after_s:.2f} s of {first.name}'s script")
@@ -134,10 +136,10 @@ class Trial:
                 asking.communicate()
             self.host.wait_for_idle()
             self.host.machine.wait_for("/usr/bin/dpkg", gone=True)
-            cut_off = [run["result"] for run in self._new_runs()]
+            interrupted = [run["result"] for run in self._new_runs()]
             done = self.host.upgrade("--wait")
-            verdict.expect(cut_off == ["interrupted"], f"the killed run is told as {cut_off}")
-            verdict.expect(asking.returncode == 1, f"who asked was told {asking.returncode}")
+            verdict.expect(interrupted == ["interrupted"], f"the killed run is recorded as {interrupted}")
+            verdict.expect(asking.returncode == 1, f"the command exited {asking.returncode}")
             verdict.expect(done.code == 0, f"the next run: exit {done.code} {done.err}")
             self._new_runs()
             self._expect_versions(verdict, [first, second])
@@ -145,21 +147,21 @@ class Trial:
         return self._tried(verdict, act)
 
     def freeze_the_daemon(self) -> Verdict:
-        """Stop the daemon's process where it stands; systemd has to find that out."""
+        """Stop the daemon's process; the systemd watchdog has to detect that."""
         verdict = Verdict(name="freeze", what="SIGSTOP, and the watchdog")
 
         def act() -> None:
             before = self.host.wait_for_daemon()
             self.host.machine.check(f"kill -STOP {before}")
             self.host.wait_for_daemon(before, seconds=240)
-            told = self.host.machine.check(f"journalctl --no-pager -u {UNIT}")
-            verdict.expect("atchdog timeout" in told, "no word of the watchdog in the journal")
+            journal = self.host.machine.check(f"journalctl --no-pager -u {UNIT}")
+            verdict.expect("atchdog timeout" in journal, "no watchdog timeout in the journal")
             self._expect_next(verdict)
 
         return self._tried(verdict, act)
 
     def settle(self) -> Verdict:
-        """Look at last whether a job began that nobody knows of: a run too many may come late."""
+        """Check at the end that no unexpected run was started late."""
         verdict = Verdict(name="at the end", what="one more tick")
 
         def act() -> None:
@@ -167,7 +169,7 @@ class Trial:
             self._expect_next(verdict)
             self.host.wait_for_idle()
             late = self._new_runs()
-            verdict.expect(late == [], f"runs that nobody asked for: {[run['id'] for run in late]}")
+            verdict.expect(late == [], f"unexpected runs: {[run['id'] for run in late]}")
 
         return self._tried(verdict, act)
 
@@ -184,19 +186,19 @@ class Trial:
         return verdict
 
     def _raised(self, name: str, script: str) -> Package:
-        """Return the next version of a package whose script notes where it runs."""
+        """Return the next version of a package whose script records its cgroup."""
         self._versions[name] += 1
         script = f"sed -n 's/^0:://p' /proc/self/cgroup >> /scopes\n{script}"
         return package(name, str(self._versions[name]), postinst=script)
 
     def _ask(self, verdict: Verdict, scheduled: bool, meanwhile: Callable[[], None] = lambda: None) -> None:  # noqa: FBT001
-        """Have an upgrade asked for, and wait for its end."""
+        """Request an upgrade and wait for its end."""
         if not scheduled:
             with self.host.machine.start("exec maestro-agent upgrade --wait --json") as asking:
                 meanwhile()
                 out, err = asking.communicate(timeout=_LONGEST_JOB_S)
-            verdict.expect(asking.returncode == 0, f"who asked was told {asking.returncode}: {err[-300:]}")
-            verdict.expect(out.startswith("{"), "who asked was given no document")
+            verdict.expect(asking.returncode == 0, f"the command exited {asking.returncode}: {err[-300:]}")
+            verdict.expect(out.startswith("{"), "the command printed no document")
             return
         began = self._fall_due()
         self.host.machine.check(f"systemctl reload {UNIT}")
@@ -204,17 +206,17 @@ class Trial:
         deadline = time.monotonic() + _LONGEST_JOB_S
         while not _ended(self._job(), began):
             if time.monotonic() > deadline:
-                raise AssertionError(f"the job did not come to an end: {self._job()}")
+                raise AssertionError(f"the job did not end: {self._job()}")
             time.sleep(0.1)
         self.host.wait_for_idle()
 
     def _fall_due(self) -> datetime:
-        """Have the last upgrade be one that failed an hour ago, so that the next one is due; return when it was."""
+        """Record that the last upgrade failed an hour ago, so that the next one is due; return that time."""
         path = self.host.machine.path(f"{RECORD}/jobs.json")
         record = json.loads(path.read_text())
         past = datetime.now(timezone.utc) - timedelta(hours=1)
-        words = past.strftime("%Y-%m-%dT%H:%M:%SZ")
-        times = {"started_at": words, "finished_at": words, "attempted_at": words}
+        text = past.strftime("%Y-%m-%dT%H:%M:%SZ")
+        times = {"started_at": text, "finished_at": text, "attempted_at": text}
         record["jobs"]["upgrade"] |= {**times, "exit_code": 1, "asked_by": "schedule", "failures": 1}
         path.write_text(json.dumps(record))
         return past + timedelta(minutes=1)
@@ -224,16 +226,17 @@ class Trial:
         return job
 
     def _new_runs(self) -> list[dict[str, Any]]:
-        """Return the runs that came on record since this was last asked."""
+        """Return the runs that were recorded since the last call."""
         found = [run for run in self.host.runs() if run["id"] not in self._known]
         self._known |= {run["id"] for run in found}
         return found
 
     def _expect_one_run(self, verdict: Verdict, wanted: list[Package]) -> None:
         runs = self._new_runs()
-        verdict.expect([run["result"] for run in runs] == ["updated"], f"on record: {[run['result'] for run in runs]}")
-        told = sorted((one["package"], one["to"]) for run in runs for one in run["upgraded"])
-        verdict.expect(told == sorted((one.name, one.version) for one in wanted), f"upgraded, by the record: {told}")
+        verdict.expect([run["result"] for run in runs] == ["updated"], f"recorded: {[run['result'] for run in runs]}")
+        upgraded = sorted((one["package"], one["to"]) for run in runs for one in run["upgraded"])
+        expected = sorted((one.name, one.version) for one in wanted)
+        verdict.expect(upgraded == expected, f"upgraded, by the record: {upgraded}")
         self._expect_versions(verdict, wanted)
 
     def _expect_versions(self, verdict: Verdict, wanted: list[Package]) -> None:
@@ -241,19 +244,19 @@ class Trial:
         verdict.expect(found == {one.name: one.version for one in wanted}, f"installed: {found}")
 
     def _expect_next(self, verdict: Verdict) -> None:
-        """Expect that the daemon knows when each job is next, and that this is yet to come."""
+        """Expect that the daemon has scheduled each job, in the future."""
         self.host.machine.check(f"systemctl reload {UNIT}")
         self.host.wait("a tick", f"test /run/maestro-agent/daemon.json -nt {RECORD}/jobs.json")
         for name, job in self.host.status()["jobs"].items():
             at = job["next_at"]
             verdict.expect(at is not None and _moment(at) > datetime.now(timezone.utc), f"next {name}: {at}")
 
-    def _expect_door(self, verdict: Verdict) -> None:
+    def _expect_socket(self, verdict: Verdict) -> None:
         state = self.host.machine.run(f"systemctl is-active {DOOR}").stdout.strip()
-        verdict.expect(state == "active", f"the door is {state}")
+        verdict.expect(state == "active", f"the socket is {state}")
         knock = f's = socket.socket(socket.AF_UNIX); s.connect("{SOCKET}"); s.sendall(b"?\\n"); print(s.recv(999))'
-        said = self.host.python(f"import socket\n{knock}")
-        verdict.expect("request: " in said.stdout, f"nobody answers at the door: {said.stderr[-200:]}")
+        answer = self.host.python(f"import socket\n{knock}")
+        verdict.expect("request: " in answer.stdout, f"the worker does not answer: {answer.stderr[-200:]}")
 
 
 def _letter(number: int) -> str:
@@ -269,7 +272,7 @@ def _short(shock: str) -> str:
 
 
 def _ended(job: dict[str, Any], began: datetime) -> bool:
-    """Whether a job that began after a moment has ended."""
+    """Whether a job that began after that time has ended."""
     return _moment(job["started_at"]) > began and job["finished_at"] is not None
 
 

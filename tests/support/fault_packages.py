@@ -92,7 +92,7 @@ _ALTERNATIVE = f"update-alternatives --install {SHARE}/chosen fault-chosen {SHAR
 
 
 class _Mix:
-    """The packages at one of their two versions, "1" (installed) or "2" (offered)."""
+    """The packages in one of two versions, "1" (installed) or "2" (offered)."""
 
     def __init__(self, version: str) -> None:
         self._version = version
@@ -113,7 +113,7 @@ class _Mix:
         words: dict[str, str] | None = None,
         fields: dict[str, str] | None = None,
     ) -> None:
-        """Add a package; `words` go into its scripts, `fields` into its control file."""
+        """Add a package; `words` are substituted in its scripts, `fields` are added to its control file."""
         new = self._version == "2"
         version = epoch + self._version
         control = {**(fields or {})}
@@ -154,7 +154,7 @@ class _Mix:
 
 
 def mix(version: str) -> list[Package]:
-    """Return all packages at version "1" or "2"; what others need configured before them comes first."""
+    """Return all packages in version "1" or "2"; those that others need configured come first."""
     made = _Mix(version)
     made.add("fault-essential", files={"/usr/bin/fault-tool": f"works-{version}\n"}, fields={"Essential": "yes"})
     made.add("fault-base")
@@ -162,7 +162,7 @@ def mix(version: str) -> list[Package]:
         made.add(f"fault-pre-{number}", pre_depends=("fault-base",))
     for number in range(8):
         made.add(f"fault-chain-{number}", depends=(f"fault-chain-{number - 1}" if number else "fault-base",))
-    for number in range(2):  # each needs the other; dpkg has to begin somewhere
+    for number in range(2):  # each needs the other; dpkg has to start with one
         made.add(f"fault-cycle-{number}", depends=(f"fault-cycle-{1 - number}",), checked=False)
     _add_triggers(made, version)
     _add_conffiles(made, version)
@@ -181,13 +181,13 @@ def mix(version: str) -> list[Package]:
 
 
 def still_offered(name: str) -> bool:
-    """Whether the archive still offers version 1 too; where it does not, only version 2 can mend the package."""
+    """Whether the archive still offers version 1; if not, only version 2 can repair the package."""
     gone = ("fault-gone", "fault-base", "fault-big-0", "fault-same", "fault-trigger", "fault-from", "fault-conf-1")
     return not name.startswith(gone)
 
 
 def _add_relations(made: _Mix, version: str) -> None:
-    """Add a file that moves to another package, a dependency that is new, and a package of two architectures."""
+    """Add a file that moves to another package, a new dependency, and a package of two architectures."""
     new = version == "2"
     moved = {f"{SHARE}/moved": f"moved {version}\n"}
     made.add("fault-from", files={} if new else moved, words={"deconfigured": "yes"})
@@ -214,7 +214,7 @@ def _add_triggers(made: _Mix, version: str) -> None:
 
 
 def _add_conffiles(made: _Mix, version: str) -> None:
-    """Add a package whose conffiles nobody touched, one whose conffiles were edited, one with some deleted."""
+    """Add a package with unmodified conffiles, one with edited ones, one with some deleted."""
     for number in range(3):
         name = f"fault-conf-{number}"
         changing = {f"/etc/{name}/changing-{file}.conf": f"{file} of {name} {version}\n" for file in range(4)}
@@ -231,7 +231,7 @@ def renewed_conffiles() -> dict[str, tuple[str, str]]:
 
 
 def edit_conffiles() -> str:
-    """Return the shell commands by which the administrator edits and deletes conffiles."""
+    """Return shell commands that edit and delete conffiles as an administrator would."""
     return """
     echo mine >>/etc/fault-conf-1/changing-0.conf
     echo mine >>/etc/fault-conf-1/changing-1.conf

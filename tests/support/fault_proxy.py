@@ -1,4 +1,4 @@
-"""Stands between an agent and its centre, speaks TLS on both sides, and fails in the ways of networks and servers."""
+"""A proxy between an agent and its endpoint: TLS on both sides, with the faults of networks and servers."""
 
 import contextlib
 import http.client
@@ -48,14 +48,14 @@ class FaultProxy:
     choose: Callable[[tuple[str, ...]], str]
     slow_s: float = 3.0
     passed: Callable[[int], None] = lambda _count: None
-    """Is told how many requests the centre has answered, before the answer goes on."""
+    """Called with the number of requests that the endpoint has answered, before the answer is passed on."""
     seen: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[float, int]] = field(default_factory=list)
-    """When each request came, and how many bytes it had."""
+    """Time and size in bytes of each request."""
 
     def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port: int = self._listener.getsockname()[1]
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port: int = self._socket.getsockname()[1]
         self._good = _context(self.authority.sign("localhost"), self.authority)
         self._wrong = _context(self.stranger.sign("localhost"), None)
         self._expired = _context(self.authority.sign("localhost-expired", expired=True), None)
@@ -64,7 +64,7 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def demand(self, certificate: Certificate) -> None:
-        """Demand a certificate of whoever comes, and show the centre this one, as if it were theirs."""
+        """Require a client certificate, and present this one to the endpoint instead."""
         for context in (self._good, self._wrong, self._expired):
             context.load_verify_locations(self.authority.file)
             context.verify_mode = ssl.CERT_REQUIRED
@@ -75,14 +75,14 @@ class FaultProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)  # else the thread that waits in it goes on to accept
-        self._listener.close()
+        self._socket.shutdown(socket.SHUT_RDWR)  # otherwise the thread in accept() continues to accept
+        self._socket.close()
         self._thread.join(5)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                connection, _ = self._listener.accept()
+                connection, _ = self._socket.accept()
                 threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
 
     def _connection(self, plain: socket.socket) -> None:
@@ -98,7 +98,7 @@ class FaultProxy:
                 pass
 
     def _exchange(self, tls: ssl.SSLSocket) -> bool:
-        """Take one request; whether the connection lives on."""
+        """Handle one request; return whether the connection stays open."""
         head, body = _head(tls)
         if not head:
             return False
@@ -135,27 +135,27 @@ class FaultProxy:
         context = ssl.create_default_context(cafile=str(self.authority.file))
         if self._shown is not None:
             context.load_cert_chain(self._shown.file, self._shown.key)
-        centre = http.client.HTTPSConnection("127.0.0.1", self.centre_port, context=context, timeout=30)
+        upstream = http.client.HTTPSConnection("127.0.0.1", self.centre_port, context=context, timeout=30)
         try:
-            centre.request(method, path, body, {name: value for name, value in headers.items() if name != "host"})
-            answer = centre.getresponse()
+            upstream.request(method, path, body, {name: value for name, value in headers.items() if name != "host"})
+            answer = upstream.getresponse()
             text = answer.read()
             kept = [(name, value) for name, value in answer.getheaders() if name.lower() in {"content-type", "date"}]
             return _answer(f"{answer.status} {answer.reason}", text, *kept)
         finally:
-            centre.close()
+            upstream.close()
 
 
 def chance(share: float, seed: int, *, handshakes: tuple[str, ...] = HANDSHAKE) -> Callable[[tuple[str, ...]], str]:
-    """Return a choice that lets this share of requests fail, a tenth of those at the connection."""
-    lots = random.Random(seed)  # noqa: S311 - chance, no secret
+    """Return a choice that makes this share of requests fail; a connection fails with a quarter of that share."""
+    generator = random.Random(seed)  # noqa: S311 - no secret
     lock = threading.Lock()
 
     def choose(faults: tuple[str, ...]) -> str:
         with lock:
             at_connection = faults is HANDSHAKE
             bound = share / 4 if at_connection else share
-            return lots.choice(handshakes if at_connection else faults) if lots.random() < bound else ""
+            return generator.choice(handshakes if at_connection else faults) if generator.random() < bound else ""
 
     return choose
 
@@ -170,7 +170,7 @@ def _context(certificate: Certificate, client_ca: Authority | None) -> ssl.SSLCo
 
 
 def _reset(connection: socket.socket) -> None:
-    """Close a connection so that the other side is told it was reset."""
+    """Close a connection with a reset (RST)."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     raw = socket.socket(fileno=connection.detach())
@@ -178,7 +178,7 @@ def _reset(connection: socket.socket) -> None:
 
 
 def _head(tls: ssl.SSLSocket) -> tuple[bytes, bytes]:
-    """Return a request's head, and what came of its body with it; nothing where the other side has gone."""
+    """Return a request's head and the part of its body received with it; nothing if the connection was closed."""
     head = b""
     while b"\r\n\r\n" not in head:
         chunk = tls.recv(65536)
@@ -190,7 +190,7 @@ def _head(tls: ssl.SSLSocket) -> tuple[bytes, bytes]:
 
 
 def _pour(tls: ssl.SSLSocket) -> None:
-    """Answer without an end."""
+    """Send an endless answer."""
     tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
     while True:
         tls.sendall(b" " * 65536)
@@ -218,7 +218,7 @@ def _canned(fault: str) -> bytes | None:
 
 
 def private_file(path: Path, text: str) -> Path:
-    """Write a file for its owner alone."""
+    """Write a file that only its owner may read."""
     path.touch(mode=0o600)
     path.write_text(text)
     return path

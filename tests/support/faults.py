@@ -1,8 +1,8 @@
-"""Power cuts: one upgrade of many packages, killed with every process at a chosen point, and what a second one mends.
+"""Power cuts: an upgrade of many packages, killed with every process at a chosen point, and recovered by a second one.
 
-All processes of a throwaway machine but its first, which only sleeps, are killed by one kill(2), so none outlives
-another; files stay as they were written, for nothing here can lose what a process had handed to the kernel. The
-machine that one more `upgrade` leaves behind is compared, file by file, with one where nothing was cut off.
+All processes of a throwaway machine except its first, which only sleeps, are killed by one kill(2), so none outlives
+another. Files stay as written: data that a process had handed to the kernel is not lost. After one more `upgrade` the
+machine is compared, file by file, with one where no run was interrupted.
 """
 
 import contextlib
@@ -61,12 +61,12 @@ while True:
     else:
         cut("time")
 """
-"""Runs inside the machine. kill(-1) spares the first process of the machine and its caller."""
+"""Runs inside the machine. kill(-1) spares the first process and the caller."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """Where a run is cut off: after a part of its time, or when a file of a name comes to a directory."""
+    """Where a run is killed: after a fraction of its time, or when a file with a name appears in a directory."""
 
     name: str
     over_http: bool = False
@@ -78,36 +78,36 @@ class Point:
 
 @dataclass(kw_only=True)
 class Verdict:
-    """What came of one point."""
+    """Result of one point."""
 
     point: Point
     problems: list[str] = field(default_factory=list)
-    """Empty where the second run mended everything."""
+    """Empty if the second run recovered everything."""
     recorded: bool = False
-    """Whether the killed run had put itself on record."""
+    """Whether the killed run had recorded its start."""
     arrived: int = 0
-    """How many packages it had brought to their new version."""
+    """Packages that had their new version at the kill."""
     unfinished: int = 0
-    """How many it left for dpkg to finish."""
+    """Packages that it left unfinished."""
     forgotten: list[str] = field(default_factory=list)
-    """Conffiles of which dpkg itself has the old checksum on record; see `aftermath.forgotten_conffiles`."""
-    untold: int = 0
-    """How many packages, of those that changed, neither run's outcome names."""
+    """Conffiles for which dpkg itself has recorded the old checksum; see `crash_checks.forgotten_conffiles`."""
+    unreported: int = 0
+    """Changed packages that neither run's outcome names."""
     after_s: float = 0.0
     seconds: float = 0.0
-    """What the second run took."""
+    """Duration of the second run."""
 
     @property
     def phase(self) -> str:
-        """How far the killed run had come, in words."""
-        words = "on record" if self.recorded else "not on record"
-        return f"{words}, {self.arrived} arrived, {self.unfinished} unfinished"
+        """How far the killed run had come, as text."""
+        recorded = "recorded" if self.recorded else "not recorded"
+        return f"{recorded}, {self.arrived} arrived, {self.unfinished} unfinished"
 
 
 def timed_points(number: int) -> list[Point]:
     """Spread points evenly over the time of a run; every other one fetches over HTTP.
 
-    Early and late ones alternate, for the early ones tell how long a run takes while the machine's load changes.
+    Early and late ones alternate: the early ones measure how long a run takes while the machine's load changes.
     """
     points = [
         Point(name=f"t{index:03}", fraction=(index + 0.5) / number, over_http=index % 2 == 1) for index in range(number)
@@ -116,7 +116,7 @@ def timed_points(number: int) -> list[Point]:
 
 
 def aimed_points() -> list[Point]:
-    """Return points at what is most delicate: files that are being replaced, scripts that are running."""
+    """Return points at the most delicate moments: while files are replaced and scripts run."""
     ran, dpkg, apt = f"{STATE}/ran", "/var/lib/dpkg", "/var/cache/apt/archives"
     aims: list[tuple[str, str, str, tuple[int, ...]]] = [
         ("record-written", f"{RECORD}/history", r".*\.json\.new-\d+", (1, 2, 3)),
@@ -171,20 +171,20 @@ def aimed_points() -> list[Point]:
 
 
 class Ground:
-    """What all points of one release start from: a machine as it was before the upgrade, and one as it is after."""
+    """The start of all points of one release: a machine before the upgrade, and one after it."""
 
     def __init__(self, codename: str, layers: tuple[Path, ...], url: str) -> None:
         self.layers = layers
         self.codename = codename
         self.url = url
         self.durations: dict[bool, float] = {}
-        """How long a run takes, over HTTP or not."""
+        """Duration of a run, by whether it downloads over HTTP."""
         self.wanted: dict[str, str] = {}
         self.after: Machine | None = None
 
     @contextlib.contextmanager
     def start(self, *, over_http: bool) -> Iterator[Machine]:
-        """Run a machine on which the upgrade is still to be done."""
+        """Run a machine before the upgrade."""
         with machine(*self.layers) as running:
             if over_http:
                 source = running.path("/etc/apt/sources.list.d/security.list")
@@ -195,14 +195,16 @@ class Ground:
 
 @contextlib.contextmanager
 def ground(codename: str, agent_layer: Path, signer: Signer, scratch: Path, jobs: int = 2) -> Iterator[Ground]:
-    """Prepare a release: install version 1 of everything, publish version 2, and see what a whole run makes of it."""
+    """Prepare a release: install version 1 of everything, publish version 2, and run one upgrade without a kill."""
     layer = scratch / f"before-{codename}"
     with machine(agent_layer, bases.base(codename)) as running:
         _prepare(Scenario.without_sources(running, signer, codename))
-        subprocess.run(["cp", "-a", str(running.changes), str(layer)], check=True)  # with devices: deleted files
+        subprocess.run(
+            ["cp", "-a", str(running.changes), str(layer)], check=True
+        )  # with device nodes, which mark deleted files
     with serving(layer / "srv") as archive:
         made = Ground(codename, (layer, agent_layer, bases.base(codename)), archive.url)
-        # Two at once, as the points are run later, so that times compare.
+        # Two at once, as the points run later, so that durations are comparable.
         with (
             made.start(over_http=False) as after,
             made.start(over_http=True) as other,
@@ -218,7 +220,7 @@ def _prepare(host: Scenario) -> None:
     running = host.machine
     running.check("dpkg --add-architecture i386")
     running.check(f"mkdir -p {STATE}/ran {STATE}/configured")
-    running.write("/usr/bin/fault-tool", "works-1\n")  # its own package's first script wants it already
+    running.write("/usr/bin/fault-tool", "works-1\n")  # the package's first script already needs it
     running.check("python3 -m compileall -q /usr/share/maestro-agent")  # as the package's postinst does
     old = mix("1")
     first = [one for one in old if one.name in {"fault-essential", "fault-base"}]
@@ -232,7 +234,7 @@ def _prepare(host: Scenario) -> None:
     running.check("sed -i 's/arch=amd64/arch=amd64,i386/' /etc/apt/sources.list.d/*.list")
     assert host.upgrade().json["result"] == "up-to-date"
     security.add(*mix("2"))
-    later = time.time() + 5  # or apt, which asks "if modified since" in the same second, gets a no
+    later = time.time() + 5  # otherwise apt's If-Modified-Since in the same second is answered 304
     for file in security.directory.rglob("*Release"):
         os.utime(file, (later, later))
     assert not running.path(f"{STATE}/complaints").exists()
@@ -246,11 +248,16 @@ def _whole_run(running: Machine) -> float:
 
 
 def run_point(made: Ground, point: Point, evidence: Path | None = None) -> Verdict:
-    """Cut a run off at a point, let one more upgrade mend it, and compare; what was found wrong is in the verdict."""
+    """Kill a run at a point, recover with one more upgrade, and compare; problems are in the verdict."""
     verdict = Verdict(point=point)
     try:
         _try_point(made, verdict, evidence)
-    except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:  # one bad point ends no run
+    except (
+        AssertionError,
+        OSError,
+        ValueError,
+        subprocess.SubprocessError,
+    ) as error:  # one failed point must not end the run
         verdict.problems.append(f"{type(error).__name__}: {error}")
     return verdict
 
@@ -262,19 +269,21 @@ def _try_point(made: Ground, verdict: Verdict, evidence: Path | None) -> None:
         with made.start(over_http=point.over_http) as running:
             verdict.after_s = made.durations[point.over_http] * (point.fraction or 0.0)
             if took := _cut_off(running, point, verdict.after_s):
-                made.durations[point.over_http] = min(took, verdict.after_s or took)  # machines go faster by now
+                made.durations[point.over_http] = min(took, verdict.after_s or took)  # the machine is faster now
                 continue
-            _mend_and_judge(made, running, verdict)
-            if not verdict.arrived and not verdict.unfinished:  # all was still to do: as good as a whole run
+            _recover_and_compare(made, running, verdict)
+            if (
+                not verdict.arrived and not verdict.unfinished
+            ):  # nothing was done before the kill: the duration of a whole run
                 made.durations[point.over_http] = (made.durations[point.over_http] + verdict.seconds) / 2
             if verdict.problems and evidence is not None:
                 crash_checks.keep_evidence(running, evidence / point.name, [verdict.phase, *verdict.problems])
             return
-    verdict.problems.append(f"was never reached: {tries} runs were over before it")
+    verdict.problems.append(f"was never reached: {tries} runs ended before it")
 
 
 def _cut_off(running: Machine, point: Point, after_s: float) -> float | None:
-    """Start a run and kill it, with all that it started, at the point; return its time if it was over before that."""
+    """Start a run and kill it with all its children at the point; return its duration if it ended before that."""
     timed = point.fraction is not None
     aim = {"directory": point.directory, "pattern": point.pattern, "count": point.count}
     order = json.dumps({**aim, "after_s": after_s if timed else _LONGEST_S})
@@ -299,16 +308,16 @@ def _cut_off(running: Machine, point: Point, after_s: float) -> float | None:
 
 
 def _wait_until_dead(running: Machine) -> None:
-    """Wait until nothing but the first process is left: what was killed may be a moment in the kernel yet."""
+    """Wait until only the first process is left: a killed process may stay in the kernel for a moment."""
     deadline = time.monotonic() + 20
     while left := crash_checks.alive(running):
         assert time.monotonic() < deadline, f"still alive: {left}"
         time.sleep(0.002)
 
 
-def _mend_and_judge(made: Ground, running: Machine, verdict: Verdict) -> None:
+def _recover_and_compare(made: Ground, running: Machine, verdict: Verdict) -> None:
     assert made.after is not None
-    killed = crash_checks.records(running)[1:]  # the first is of the run that prepared the machine
+    killed = crash_checks.records(running)[1:]  # the first one is the run that prepared the machine
     found = crash_checks.versions(running)
     verdict.recorded = bool(killed)
     verdict.arrived = sum(name.startswith("fault-") and made.wanted.get(name) == one for name, one in found.items())
@@ -328,4 +337,4 @@ def _mend_and_judge(made: Ground, running: Machine, verdict: Verdict) -> None:
         for one in run[kind]
     }
     changed = sum(name.startswith("fault-") for name in made.wanted)
-    verdict.untold = max(0, changed - sum(name.startswith("fault-") for name, _ in told))
+    verdict.unreported = max(0, changed - sum(name.startswith("fault-") for name, _ in told))
