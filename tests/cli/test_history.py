@@ -27,8 +27,8 @@ def store(tmp_path: Path) -> Store:
 def history(store: Store, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Run the command; return exit code, standard output and standard error."""
     code = main(["history", "--state-dir", store.directory, *arguments])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    found = capsys.readouterr()
+    return code, found.out, found.err
 
 
 def test_each_run_is_one_line_newest_first(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,5 +102,5 @@ def test_a_token_that_only_the_daemon_is_given_serves_a_person_too(own: Kept, ce
     done = own.agent("report --send")
 
     assert (done.code, done.err) == (0, "")
-    assert "not told" not in done.out
+    assert "not sent" not in done.out
     assert "401" not in own.agent("status").out

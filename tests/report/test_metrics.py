@@ -102,7 +102,7 @@ def test_without_a_required_reboot_there_is_no_since() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cves", "told"),
+    ("cves", "expected"),
     [
         ([["CVE-2026-0001", "CVE-2026-0002"], ["CVE-2026-0002"]], {(): 2}),
         ([["CVE-2026-0001"], None], {(): 1}),
@@ -112,12 +112,12 @@ def test_without_a_required_reboot_there_is_no_since() -> None:
     ],
 )
 def test_cves_are_counted_once_and_unread_changelogs_are_not_zero(
-    cves: list[list[str] | None], told: dict[Labels, Number] | None
+    cves: list[list[str] | None], expected: dict[Labels, Number] | None
 ) -> None:
     report = reports.full()
     report["updates"].update(items=[{"cves": one} for one in cves], held_items=[])
 
-    assert points(report).get("maestro_updates_known_cves") == told
+    assert points(report).get("maestro_updates_known_cves") == expected
 
 
 def test_an_unknown_enum_value_has_its_own_point() -> None:
@@ -132,9 +132,9 @@ def test_no_package_and_no_cve_is_a_label() -> None:
     names = {one["package"] for part in ("items", "held_items") for one in report["updates"][part]}
     cves = {cve for one in report["updates"]["items"] for cve in one["cves"] or []}
 
-    said = {word for held in points(report).values() for labels in held for _, word in labels}
+    values = {word for held in points(report).values() for labels in held for _, word in labels}
 
-    assert said & (names | cves) == set()
+    assert values & (names | cves) == set()
 
 
 @pytest.mark.parametrize("family", METRIC_FAMILIES, ids=lambda family: str(family.name))

@@ -297,9 +297,9 @@ def other_job(store: Store) -> Iterator["subprocess.Popen[bytes]"]:
 def test_a_second_job_gets_an_error_with_the_pid_of_the_first(
     store: Store, other_job: "subprocess.Popen[bytes]"
 ) -> None:
-    said = rf"another maestro-agent \(pid {other_job.pid}\) is running"
+    message = rf"another maestro-agent \(pid {other_job.pid}\) is running"
 
-    with pytest.raises(BusyError, match=said), job_lock(store):
+    with pytest.raises(BusyError, match=message), job_lock(store):
         raise AssertionError("two jobs run")
 
 

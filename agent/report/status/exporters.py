@@ -57,13 +57,13 @@ def exporter_lines(exporters: Mapping[ExporterName, ExporterView], now: datetime
 
 
 def _exporter_line(view: ExporterView, now: datetime) -> str:
-    words = f"sent {format_age(view.last_success_at, now)}" if view.last_success_at else "nothing sent yet"
+    line = f"sent {format_age(view.last_success_at, now)}" if view.last_success_at else "nothing sent yet"
     if view.failing_since is not None:
-        words += f", failing for {format_age(view.failing_since, now).removesuffix(' ago')}: {view.why}"
+        line += f", failing for {format_age(view.failing_since, now).removesuffix(' ago')}: {view.why}"
     queued = view.counts["depth"]
-    words += f"; {queued} event{'s' if queued > 1 else ''} queued" if queued else ""
+    line += f"; {queued} event{'s' if queued > 1 else ''} queued" if queued else ""
     lost = [f"; {view.counts[name]} {label}" for name, label in _LOST.items() if view.counts[name]]
-    return words + "".join(lost) + _skew(view.skew)
+    return line + "".join(lost) + _skew(view.skew)
 
 
 def _count(entry: JsonReader, field: str) -> int:

@@ -45,8 +45,8 @@ def test_an_endpoint_that_was_sent_to_is_one_line() -> None:
 def test_a_failing_endpoint_is_shown_with_its_queue() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "HTTP 503 Busy", "depth": 3}
 
-    words = "sent 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events queued"
-    assert lines(**changes) == [f"Endpoint     {words}"]
+    line = "sent 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events queued"
+    assert lines(**changes) == [f"Endpoint     {line}"]
     assert exporter_reasons(endpoint(**changes), NOON) == []
 
 

@@ -222,8 +222,8 @@ def test_the_text_lists_eight_steps_and_counts_the_rest(count: int, last: str) -
 def status(directory: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Run the command on a record; return exit code, standard output and standard error."""
     code = main(["status", "--state-dir", str(directory), *arguments])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    found = capsys.readouterr()
+    return code, found.out, found.err
 
 
 @pytest.fixture
@@ -370,7 +370,7 @@ def test_a_text_that_is_not_a_utc_time_is_an_error(text: str) -> None:
 
 
 def daemon_status(**changes: Any) -> JsonReader:
-    said = {
+    found = {
         "version": "1",
         "started_at": format_utc(NOW),
         "seen_at": format_utc(NOW),
@@ -378,7 +378,7 @@ def daemon_status(**changes: Any) -> JsonReader:
         "problems": [],
         "next": {"check": format_utc(NOW), "upgrade": format_utc(NOW)},
     }
-    return JsonReader({**said, **changes}, "daemon.json")
+    return JsonReader({**found, **changes}, "daemon.json")
 
 
 def test_a_living_daemon_is_shown_with_its_next_job() -> None:
