@@ -7,8 +7,10 @@ tolerance is as small as its normal cause allows, so that a wrong clock is notic
 from datetime import datetime, timedelta
 
 CLOCK_STEP = timedelta(seconds=5)
-"""Change of (wall clock - monotonic clock) between two looks of the daemon that counts as a step. Slewing moves it by
+"""Change of (wall clock - monotonic clock) between two checks by the daemon that counts as a step. Slewing moves it by
 10 ms in 20 s (500 ppm, adjtimex(2)), a leap second by 1 s."""
+ENDPOINT_SKEW_TOLERANCE = timedelta(seconds=30)
+"""A larger difference between the clocks of this machine and the endpoint is shown."""
 EXPORT_ATTEMPT_TOLERANCE = timedelta(minutes=1)
 """How far an exporter's last attempt may lie ahead before its backoff is ignored: the clock was set back since."""
 BOOT_TIME_TOLERANCE = timedelta(minutes=2)
@@ -19,6 +21,9 @@ JOB_ATTEMPT_TOLERANCE = timedelta(hours=1)
 """How far a job's last attempt may lie ahead and still count, so that an ordinary correction does not run it twice."""
 MAX_EXPORT_WAIT = timedelta(hours=2)
 """No backoff is longer (`agent.core.schedule.backoff`); a later `not_before` was written under a wrong clock."""
+OUTBOX_PAUSE = timedelta(days=1)
+"""The outbox enforces its limits far more often than this: after such a pause the clock jumped ahead, or the machine
+was off. Queued events are kept for as long again, so that they can be sent before they expire."""
 
 
 def is_future(when: datetime, now: datetime, tolerance: timedelta = timedelta(0)) -> bool:

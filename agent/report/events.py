@@ -11,7 +11,7 @@ from datetime import datetime
 from agent.errors import SUCCESS_CODES
 from agent.state.timestamps import format_utc, parse_utc_or_none
 
-Document = Mapping[str, object]
+Fields = Mapping[str, object]
 Cursor = dict[str, object]
 
 
@@ -21,7 +21,7 @@ class Event:
 
     kind: str
     at: datetime
-    document: Document
+    document: Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,9 @@ class Snapshot:
     now: datetime
     runs: Sequence[str]
     """Ids of all recorded runs; they sort by time, as the clock had it."""
-    read_run: Callable[[str], Document | None]
+    read_run: Callable[[str], Fields | None]
     """A run's `maestro.outcome/1`; None where it cannot be read."""
-    jobs: Mapping[str, Document]
+    jobs: Mapping[str, Fields]
     reboot: tuple[Sequence[str], datetime] | None
     """Packages that require a reboot, and since when; None if none is required or that is unknown."""
     reboot_known: bool
@@ -83,7 +83,7 @@ def new_events(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
     return events, after
 
 
-def _old(entry: Document, since: datetime) -> bool:
+def _old(entry: Fields, since: datetime) -> bool:
     finished = entry.get("finished_at")
     return not isinstance(finished, str) or finished < format_utc(since)
 
@@ -108,7 +108,7 @@ def _runs(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
 def _boot(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
     before, own = cursor.get("boot_id"), cursor.get("daemon")
     if before is not None and seen.boot_id is not None and before != seen.boot_id:
-        booted: Document = {
+        booted: Fields = {
             "boot_id": seen.boot_id,
             "previous_boot_id": before,
             "booted_at": format_utc(seen.booted_at),
@@ -117,7 +117,7 @@ def _boot(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
         yield Event(kind="rebooted", at=seen.booted_at, document=booted)
     known = own if isinstance(own, dict) else {}
     if seen.daemon is not None and known.get("at") != seen.daemon.at:
-        started: Document = {
+        started: Fields = {
             "version": seen.daemon.version,
             "previous_version": known.get("version"),
             "started_at": seen.daemon.at,
@@ -133,7 +133,7 @@ def _failed_jobs(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
         if finished is None or code in SUCCESS_CODES or known.get(name) == entry.get("finished_at"):
             continue
         failures = entry.get("failures")
-        failed: Document = {
+        failed: Fields = {
             "job": name,
             "exit_code": code if isinstance(code, int) else None,
             "consecutive_failures": failures if isinstance(failures, int) else 0,

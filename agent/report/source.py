@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
+from agent.core.clock import ENDPOINT_SKEW_TOLERANCE
 from agent.core.exporters import ExporterName
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import OUTCOME_SCHEMA, Document
@@ -18,7 +19,7 @@ from agent.report.outbox.stream_state import StreamState, stream_state_from_docu
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status, status_document
 from agent.state.daemon_status import read_daemon_status
-from agent.state.exporter_status import CLOCK_SKEW_TOLERANCE, exporter_status_or_none, status_entry
+from agent.state.exporter_status import exporter_status_or_none, status_entry
 from agent.state.job_status import read_job_status
 from agent.state.store import Store
 from agent.state.timestamps import minus_clamped, parse_utc_or_none, utc_now
@@ -192,7 +193,7 @@ def _queue_stats(entry: Mapping[str, object]) -> OutboxStats | None:
 def _skew_warnings(entry: Mapping[str, object]) -> tuple[str, ...]:
     """Return a warning where the clocks differ, by magnitude only: a changed text makes the report new."""
     skew = entry.get("skew_s")
-    if not isinstance(skew, int) or abs(skew) <= CLOCK_SKEW_TOLERANCE.total_seconds():
+    if not isinstance(skew, int) or abs(skew) <= ENDPOINT_SKEW_TOLERANCE.total_seconds():
         return ()
     bounds = ((86400, "a day"), (3600, "an hour"), (300, "five minutes"), (30, "half a minute"))
     words = next(words for seconds, words in bounds if abs(skew) > seconds)

@@ -7,7 +7,6 @@ must outlive a boot is in the outbox.
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 
 from agent.core.exporters import ExporterName
 from agent.core.schemas import EXPORTER_SCHEMA, Document
@@ -15,8 +14,6 @@ from agent.errors import RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.runtime_file import read_runtime_file, write_runtime_file
 
-CLOCK_SKEW_TOLERANCE = timedelta(seconds=30)
-"""A larger difference between the clocks of this machine and the endpoint is shown."""
 NO_QUEUE: Document = {"depth": 0, "oldest_at": None, "dropped": 0, "refused": 0}
 """The entry's queue for an exporter without one."""
 UNKNOWN_QUEUE: Document = dict.fromkeys(NO_QUEUE)

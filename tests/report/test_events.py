@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from agent.report.events import Cursor, DaemonStart, Document, Event, Snapshot, initial_cursor, new_events
+from agent.report.events import Cursor, DaemonStart, Event, Fields, Snapshot, initial_cursor, new_events
 from tests.report.given import BOOT, NEXT_BOOT, NOON, check_event, golden
 
 HOUR = timedelta(hours=1)
@@ -15,8 +15,8 @@ LONG_AGO = NOON - timedelta(days=365)
 class Record:
     """What the tests' machine remembers."""
 
-    runs: Mapping[str, Document | None] = field(default_factory=dict)
-    jobs: Mapping[str, Document] = field(default_factory=dict)
+    runs: Mapping[str, Fields | None] = field(default_factory=dict)
+    jobs: Mapping[str, Fields] = field(default_factory=dict)
     reboot: tuple[Sequence[str], datetime] | None = None
     reboot_known: bool = True
     boot_id: str | None = BOOT
@@ -39,7 +39,7 @@ class Record:
         )
 
 
-def run(number: int, *, finished: bool = True) -> dict[str, Document]:
+def run(number: int, *, finished: bool = True) -> dict[str, Fields]:
     outcome = golden("outcome")
     name = f"20261101T{number:06}Z"
     return {name: {**outcome, "id": name, "finished_at": outcome["finished_at"] if finished else None}}

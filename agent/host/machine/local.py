@@ -1,12 +1,13 @@
 """The machine behind the port `agent.core.ports.Machine`."""
 
-from datetime import datetime, timezone
+from datetime import datetime
 
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.services import ServiceScan
 from agent.host.machine.boot_id import boot_id
 from agent.host.reboot.flag_facts import read_reboot
 from agent.host.reboot.processes import scan_replaced_files
+from agent.state.timestamps import utc_now
 
 
 class LocalMachine:
@@ -14,7 +15,7 @@ class LocalMachine:
 
     def now(self) -> datetime:
         """Return the current time in UTC."""
-        return datetime.now(timezone.utc)
+        return utc_now()
 
     def reboot(self) -> Reboot | Unseen:
         """Return whether a reboot is required."""

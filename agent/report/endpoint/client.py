@@ -11,7 +11,7 @@ import ssl
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import requests
 import urllib3
@@ -22,6 +22,7 @@ from agent.errors import ConfigError
 from agent.host.http import causes, error_reason, http_date, one_line, read_bounded, redact, retry_after, session
 from agent.host.process.alarm import time_limit
 from agent.state.safe_open import open_regular
+from agent.state.timestamps import utc_now
 from agent.version import VERSION
 
 _CREDENTIAL = "endpoint-token"
@@ -125,7 +126,7 @@ class EndpointClient:
             stream=True,
         )
         there = http_date(response.headers.get("Date", ""))
-        skew = None if there is None else datetime.now(timezone.utc) - there
+        skew = None if there is None else utc_now() - there
         if method == "PUT" and response.status_code == requests.codes.no_content:
             return EndpointResponse(response_class=ResponseClass.OK, no_content=True, skew=skew)
         meaning = classify_status(response.status_code)
@@ -145,7 +146,7 @@ class EndpointClient:
             text=text,
             final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
             offered=response.status_code not in _NOT_OFFERED,
-            retry_after=retry_after(response.headers.get("Retry-After"), there or datetime.now(timezone.utc)),
+            retry_after=retry_after(response.headers.get("Retry-After"), there or utc_now()),
             skew=skew,
         )
 

@@ -9,7 +9,7 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -19,6 +19,7 @@ from agent.host.http import error_reason, read_bounded, redact, retry_after, ses
 from agent.host.process.alarm import time_limit
 from agent.report.metric_values import printable
 from agent.report.otlp.encode import OtlpRequest, Signal, decode_response
+from agent.state.timestamps import utc_now
 from agent.version import VERSION
 
 _MAX_RESPONSE_BYTES = 4 << 20
@@ -99,7 +100,7 @@ def _judge(response: requests.Response, request: OtlpRequest, secrets: Sequence[
         return _judge_success(response, request, secrets)
     detail = _error_detail(response, secrets)
     if classify_status(status) is ResponseClass.RETRY:
-        wait = retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc))
+        wait = retry_after(response.headers.get("Retry-After"), utc_now())
         return OtlpResult(response_class=ResponseClass.RETRY, dropped=0, detail=detail, retry_after=wait)
     return OtlpResult(response_class=ResponseClass.SERVER_ERROR, dropped=request.count, detail=detail)
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from agent.core.clock import OUTBOX_PAUSE
 from agent.report.outbox.event import MESSAGES_LOST, OUTBOX_BEGUN, for_new_stream, parse_event, write_event
 from agent.report.outbox.stream_state import Loss, StreamState, loss_from_document, loss_to_document
 from agent.state.timestamps import format_utc, minus_clamped
 
 OVERHEAD_BYTES = 250
 """Approximate size of an event in SQLite and in a batch beyond its body."""
-_JUMP = timedelta(days=1)
-"""Limits are enforced far more often than this: after such a pause the clock jumped ahead, or the machine was off."""
 _KEPT_REFUSALS = 100
 _LONGEST_ANSWER = 2000
 _OLDEST = "SELECT sequence, body FROM events {} ORDER BY sequence LIMIT 1"
@@ -117,10 +116,10 @@ class Transaction:
     def _expires(self, now: datetime) -> bool:
         """Return whether old events expire: not for a day after a forward clock jump, so that they can be sent."""
         checked, jumped = self.state.limits_checked_at, self.state.clock_jumped_at
-        if checked is not None and now - checked > _JUMP:
+        if checked is not None and now - checked > OUTBOX_PAUSE:
             jumped = now
         self.state = replace(self.state, limits_checked_at=now, clock_jumped_at=jumped)
-        return jumped is None or not timedelta() <= now - jumped < _JUMP
+        return jumped is None or not timedelta() <= now - jumped < OUTBOX_PAUSE
 
     def _one(self, statement: str, *values: object) -> tuple[str | int, ...] | None:
         found: tuple[str | int, ...] | None = self._sql.execute(statement, values).fetchone()

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from agent.core.clock import ENDPOINT_SKEW_TOLERANCE
 from agent.core.exporters import ExporterName
-from agent.state.exporter_status import CLOCK_SKEW_TOLERANCE
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_age, format_human
 
@@ -72,6 +72,6 @@ def _count(entry: JsonReader, field: str) -> int:
 
 def _skew(skew: timedelta) -> str:
     """Return a clock skew beyond the tolerance: times of the two machines cannot be compared then."""
-    if abs(skew) <= CLOCK_SKEW_TOLERANCE:
+    if abs(skew) <= ENDPOINT_SKEW_TOLERANCE:
         return ""
     return f"; this machine's clock is {abs(skew).total_seconds():.0f} s {'ahead' if skew > timedelta(0) else 'behind'}"
