@@ -114,6 +114,14 @@ class PackageSnapshot(Protocol):
     def download(self, steps: Sequence[Step], scope: Scope) -> Download:
         """Download and verify the packages of the steps. Raises BusyError, NoSpaceError and StoppedError, too."""
 
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
+        """Download security steps for a later run; return errors by package. Raises as `download`, BusyError soon."""
+
+    def read_changelogs(
+        self, wanted: Sequence[ChangelogRequest]
+    ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
+        """Read changelogs at idle priority, with downloads where allowed; omits those that are not available."""
+
 
 class PackageEngine(Protocol):
     """The package manager. Every method may raise HostError; those that change anything, BusyError and ChangedError."""
@@ -150,26 +158,16 @@ class PackageEngine(Protocol):
         """Return local configuration files of these packages that were kept since then."""
 
     def remove_downloads(self) -> None:
-        """Remove the archives that downloads put on the machine."""
-
-
-class Changelogs(Protocol):
-    """What pending updates fix, read from their changelogs; every method may raise HostError."""
+        """Remove the archives that downloads, but not prefetches, put on the machine."""
 
     def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
-        """Return the steps' archives that were not downloaded yet."""
-
-    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
-        """Download and verify what the steps need; return errors by package. Raises BusyError soon."""
-
-    def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
-        """Read changelogs at idle priority, downloading where that is allowed; what cannot be had is left out."""
-
-    def read_installed(self, subjects: Sequence[VersionChange]) -> Findings:
-        """Read the changelogs of what was just upgraded."""
+        """Return the steps' archives that are not on the machine yet."""
 
     def discard(self, archives: Sequence[Archive]) -> None:
-        """Remove archives, unless the package manager is told to keep them."""
+        """Remove archives, unless the package manager is configured to keep them."""
+
+    def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
+        """Read the changelogs of packages just upgraded."""
 
 
 class Machine(Protocol):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agent.core.policy.policy import Policy
-from agent.core.ports import Changelogs, JobControl, Machine, PackageEngine
+from agent.core.ports import JobControl, Machine, PackageEngine
 from agent.state.record import Record
 
 
@@ -13,7 +13,6 @@ class JobContext:
 
     policy: Policy
     engine: PackageEngine
-    changelogs: Changelogs
     machine: Machine
     record: Record
     control: JobControl

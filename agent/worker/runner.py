@@ -20,7 +20,7 @@ from agent.core.ports import JobControl, Progress, StopReason
 from agent.errors import AgentError, BusyError, ExitCode, HostError, PrivilegeError, StoppedError
 from agent.host import log
 from agent.host.apt.engine import AptEngine
-from agent.host.apt.prefetch import AptChangelogs
+from agent.host.apt.snapshot import AgentFiles
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
@@ -205,11 +205,14 @@ def _open_context(request: JobRequest, control: JobControl, record: Record) -> J
     late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
     control = with_time_limit(control, limit, late)
     run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
-    log_path, ledger = Path(store.log_path(run_id) if run_id else os.devnull), Path(store.ledger_path)
+    files = AgentFiles(
+        log=Path(store.log_path(run_id) if run_id else os.devnull),
+        ledger=Path(store.ledger_path),
+        scratch=Path(store.directory, "ahead"),
+    )
     return JobContext(
         policy=policy,
-        engine=AptEngine(policy, log=log_path, ledger=ledger, control=control),
-        changelogs=AptChangelogs(policy, scratch=Path(store.directory, "ahead"), control=control),
+        engine=AptEngine(policy, files=files, control=control),
         machine=LocalMachine(),
         record=record,
         control=control,

@@ -14,7 +14,7 @@ from agent.config.load import load
 from agent.core.model.plan import Scope
 from agent.core.ports import JobControl
 from agent.host.apt.engine import AptEngine
-from agent.host.apt.prefetch import AptChangelogs
+from agent.host.apt.snapshot import AgentFiles
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.state.record import Record
@@ -36,12 +36,10 @@ def plan() -> tuple[int, int] | None:
     policy, _ = load(None, read_distro())
     record = Record(Store("/var/lib/maestro-agent"))
     control = JobControl(progress=lambda _: None)
-    engine = AptEngine(policy, log=Path("/dev/null"), ledger=Path(record.store.ledger_path), control=control)
-    changelogs = AptChangelogs(policy, scratch=Path("/nowhere"), control=control)
+    files = AgentFiles(log=Path("/dev/null"), ledger=Path(record.store.ledger_path), scratch=Path("/nowhere"))
     context = JobContext(
         policy=policy,
-        engine=engine,
-        changelogs=changelogs,
+        engine=AptEngine(policy, files=files, control=control),
         machine=LocalMachine(),
         record=record,
         control=control,

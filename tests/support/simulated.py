@@ -96,6 +96,14 @@ class SimulatedSnapshot:
     def download(self, steps: Sequence[Step], scope: Scope) -> SimulatedDownload:
         return self.machine.download(steps, scope)
 
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
+        return self.machine.prefetch(steps)
+
+    def read_changelogs(
+        self, wanted: Sequence[ChangelogRequest]
+    ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
+        return self.machine.read_changelogs(wanted)
+
 
 class Simulated:
     """One machine. Tests set the attributes, the agent calls the methods."""
@@ -321,8 +329,6 @@ class Simulated:
         self.downloaded -= self._own
         self._own.clear()
 
-    # the port Changelogs
-
     def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
         return tuple(
             Archive(package=step.package, architecture=step.architecture, version=step.candidate)
@@ -335,14 +341,16 @@ class Simulated:
         self._own.clear()
         return failed
 
-    def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
+    def read_changelogs(
+        self, wanted: Sequence[ChangelogRequest]
+    ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         for one in wanted:
             package = one.subject.package
             if package in self.cves and (one.may_fetch or package in self.downloaded):
                 self.read_ahead.append(package)
                 yield one.subject, self.cves[package]
 
-    def read_installed(self, subjects: Sequence[VersionChange]) -> Findings:
+    def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
         return {one: self.cves[one.package] for one in subjects if one.package in self.cves}
 
     def discard(self, archives: Sequence[Archive]) -> None:

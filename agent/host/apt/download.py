@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,25 +121,6 @@ def fetch(
         steps=tuple(steps),
         archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
     )
-
-
-def remove_listed_downloads(ledger: Path) -> None:
-    """Remove the archives that the ledger lists, including those of a run that was killed."""
-    archives = apt_pkg.config.find_dir("Dir::Cache::archives")
-    with suppress(OSError):
-        # After a power cut the file may contain garbage.
-        names = [name for name in ledger.read_text(errors="replace").splitlines() if name.isprintable() and name]
-        discard(Path(archives, os.path.basename(name)) for name in names)
-        ledger.unlink()
-
-
-def discard(files: Iterable[Path]) -> None:
-    """Remove complete and partial archives that the agent downloaded, unless apt is configured to keep downloads."""
-    if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
-        return
-    for file in files:
-        for path in (file, file.parent / "partial" / file.name):
-            path.unlink(missing_ok=True)
 
 
 def _log_downloads(ledger: Path | None, names: Sequence[str]) -> None:

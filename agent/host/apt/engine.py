@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from agent.core.model.facts import PackageState, SourceError
 from agent.core.model.kernels import KernelRemoval
@@ -12,14 +11,16 @@ from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Scope, Step
 from agent.core.model.transaction import TransactionReport
+from agent.core.packages.cves import Findings, VersionChange
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Policy
-from agent.core.ports import JobControl, RefreshResult
+from agent.core.ports import Archive, JobControl, RefreshResult
 from agent.host.apt import daily_lock
 from agent.host.apt import refresh as refreshing
+from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads
 from agent.host.apt.cache import configure
-from agent.host.apt.download import remove_listed_downloads
-from agent.host.apt.snapshot import AptPackageSnapshot, allowed_origins
+from agent.host.apt.changelogs import read_installed
+from agent.host.apt.snapshot import AgentFiles, AptPackageSnapshot, allowed_origins
 from agent.host.apt.transaction import Transactions
 from agent.host.dpkg import conffiles
 from agent.host.dpkg import database as dpkg_database
@@ -33,8 +34,8 @@ _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pend
 class AptEngine:
     """The package manager of this machine."""
 
-    def __init__(self, policy: Policy, *, log: Path, ledger: Path, control: JobControl) -> None:
-        """Read apt's configuration; `log` gets dpkg's output, `ledger` lists downloaded archives until their removal.
+    def __init__(self, policy: Policy, *, files: AgentFiles, control: JobControl) -> None:
+        """Read apt's configuration.
 
         Raises:
             HostError: apt's configuration cannot be parsed.
@@ -42,12 +43,12 @@ class AptEngine:
         configure()
         self._policy = policy
         self._control = control
-        self._ledger = ledger
+        self._files = files
         self._daily = LockWait()
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
             limits=DpkgTimeouts(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
-            log=log,
+            log=files.log,
             control=control,
         )
 
@@ -75,7 +76,7 @@ class AptEngine:
 
     def open(self, now: datetime, refreshed: RefreshResult) -> AptPackageSnapshot:
         """Open the package lists and dpkg's database as they are now."""
-        return AptPackageSnapshot(self._policy, refreshed, now=now, ledger=self._ledger, control=self._control)
+        return AptPackageSnapshot(self._policy, refreshed, now=now, files=self._files, control=self._control)
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
         """Install the steps in one transaction, in a child process."""
@@ -105,7 +106,19 @@ class AptEngine:
 
     def remove_downloads(self) -> None:
         """Remove the archives downloaded by this run, or by an earlier one that was killed."""
-        remove_listed_downloads(self._ledger)
+        remove_listed_downloads(self._files.ledger)
+
+    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+        """Return the steps' archives that are not in apt's archive directory yet."""
+        return not_downloaded(steps)
+
+    def discard(self, archives: Sequence[Archive]) -> None:
+        """Remove archives from apt's archive directory, unless apt is configured to keep downloads."""
+        discard_archives(archives)
+
+    def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
+        """Read installed changelogs of packages just upgraded; omits the rest when its time is up."""
+        return read_installed(subjects)
 
     def _unfinished(self) -> list[PackageId]:
         return [package for package, state in dpkg_database.states().items() if state.state in _UNFINISHED]

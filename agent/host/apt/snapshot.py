@@ -1,20 +1,24 @@
 """The packages at one moment, behind the port `agent.core.ports.PackageSnapshot`."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 
 import apt_pkg
 
 from agent.core.model.facts import KnownPackage, Repair, Update
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
-from agent.core.ports import JobControl, PackagesSeen, RefreshResult
+from agent.core.ports import ChangelogRequest, JobControl, PackagesSeen, RefreshResult
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import scan
+from agent.host.apt.changelogs import ChangelogReader
 from agent.host.apt.download import AptDownload, fetch, mark_exactly
 from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.lists import assess
@@ -22,21 +26,37 @@ from agent.host.apt.reinstall import reinstallations
 from agent.host.apt.resolve import resolve
 from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import LockWaiter
+from agent.host.process.deadline import with_time_limit
+
+_PREFETCH_LOCK_TIMEOUT = timedelta(seconds=5)
+"""For the lock of apt's archive directory: the next check tries again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFiles:
+    """Paths of the agent's own files for work with packages."""
+
+    log: Path
+    """Gets the output of dpkg and the maintainer scripts."""
+    ledger: Path
+    """Lists downloaded archives until their removal."""
+    scratch: Path
+    """Directory for archives that are only read."""
 
 
 class AptPackageSnapshot:
     """One opened cache. The resolver's marks stay on it, so that a download of its steps needs no second cache."""
 
     def __init__(
-        self, policy: Policy, refreshed: RefreshResult, *, now: datetime, ledger: Path, control: JobControl
+        self, policy: Policy, refreshed: RefreshResult, *, now: datetime, files: AgentFiles, control: JobControl
     ) -> None:
-        """Open the cache and scan it; `ledger` as in `AptEngine`.
+        """Open the cache and scan it.
 
         Raises:
             HostError: the package lists or dpkg's database cannot be read.
         """
         self._policy = policy
-        self._ledger = ledger
+        self._files = files
         self._control = control
         self._cache = PackageCache()
         self._unmarked = True
@@ -89,14 +109,38 @@ class AptPackageSnapshot:
             BusyError, ChangedError, NoSpaceError, StoppedError, HostError: as `mark_exactly` and `fetch`.
         """
         return fetch(
-            self._cache if self._marked == frozenset(steps) else self._newly_marked(steps, scope),
+            self._marked_with(steps, scope),
             steps,
-            ledger=self._ledger,
+            ledger=self._files.ledger,
             waiter=LockWaiter(self._policy.apt.lock_timeout, self._control),
             control=self._control,
         )
 
-    def _newly_marked(self, steps: Sequence[Step], scope: Scope) -> PackageCache:
+    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
+        """Download and verify the packages of security steps for a later run; return errors by package.
+
+        Raises:
+            BusyError, ChangedError, NoSpaceError, StoppedError, HostError: as `mark_exactly` and `fetch`.
+        """
+        return fetch(
+            self._marked_with(steps, Scope.SECURITY),
+            steps,
+            ledger=None,
+            waiter=LockWaiter(_PREFETCH_LOCK_TIMEOUT, self._control),
+            control=with_time_limit(self._control, self._policy.apt.refresh_timeout, "out of time"),
+        ).failed
+
+    def read_changelogs(
+        self, wanted: Sequence[ChangelogRequest]
+    ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
+        """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
+        reader = ChangelogReader(self._policy, scratch=self._files.scratch, control=self._control)
+        return reader.read(self._cache, wanted)
+
+    def _marked_with(self, steps: Sequence[Step], scope: Scope) -> PackageCache:
+        """Return a cache with exactly these steps marked: the own one, if it holds them already."""
+        if self._marked == frozenset(steps):
+            return self._cache
         cache = PackageCache()
         mark_exactly(cache, steps, cache.allowed(allowed_origins(self._policy, scope)))
         return cache

@@ -38,10 +38,11 @@ def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = 
     """
     with context.engine.apt_daily_lock() if refresh else nullcontext():
         refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
-        plan = planning.observe_and_decide(context, scope, refreshed).plan
+        planned = planning.observe_and_decide(context, scope, refreshed)
+        plan = planned.plan
         if remember:
             planning.record_plan(context, plan)
-            if refresh and prefetch.prefetch_updates(context, plan) and context.record.is_current_plan(plan):
+            if refresh and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
                 planning.record_plan(context, plan)
     fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
     log.event(log.LogEvent.CHECK_FINISHED, scope=scope.value, **fields)

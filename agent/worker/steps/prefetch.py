@@ -16,21 +16,22 @@ from agent.errors import BusyError, HostError, StoppedError
 from agent.host import log
 from agent.state.job_lock import worker_pid
 from agent.worker.context import JobContext
+from agent.worker.steps.plan import Planned
 
 
-def prefetch_updates(context: JobContext, plan: Plan) -> bool:
+def prefetch_updates(context: JobContext, planned: Planned) -> bool:
     """Fetch what the plan will install, and read what all that is on offer fixes; return whether more is known now."""
     if not context.record.writable or worker_pid(context.record.store.directory) is not None:
         return False  # an upgrade that goes on now has its own use for the archives
-    mode = context.policy.apt.fetch_ahead
+    plan, mode = planned.plan, context.policy.apt.fetch_ahead
     known = context.record.findings()
     on_offer = set(_subjects((*plan.install, *plan.held, *plan.others)))
     kept = {subject: fixes for subject, fixes in known.items() if subject in on_offer}
     _attempt(context, lambda: _sweep(context, plan))
     if mode is not PrefetchMode.OFF:
         if _reachable(plan):
-            _attempt(context, lambda: _fetch(context, plan))
-        _attempt(context, lambda: _read(context, plan, kept))
+            _attempt(context, lambda: _fetch(context, planned))
+        _attempt(context, lambda: _read(context, planned, kept))
     if kept == known:
         return False
     context.record.save_findings(kept, context.machine.now())
@@ -46,7 +47,7 @@ def read_installed_changelogs(context: JobContext, outcome: Outcome, after: Plan
     missing = [subject for subject in _subjects(outcome.upgraded) if subject not in known]
 
     def read() -> None:
-        found = context.changelogs.read_installed(missing)
+        found = context.engine.read_installed_changelogs(missing)
         context.record.save_findings({**known, **found}, context.machine.now())
 
     if missing and context.policy.apt.fetch_ahead is not PrefetchMode.OFF:
@@ -75,21 +76,21 @@ def _sweep(context: JobContext, plan: Plan) -> None:
     pending = {(item.package, item.candidate) for item in items}
     gone = [archive for archive in ahead if (archive.package, archive.version) not in pending]
     if gone:
-        context.changelogs.discard(gone)
+        context.engine.discard(gone)
         _keep(context, (archive for archive in ahead if archive not in gone))
 
 
-def _fetch(context: JobContext, plan: Plan) -> None:
+def _fetch(context: JobContext, planned: Planned) -> None:
     """Download what the plan installs; what is about to come is on record first, for a run that is cut off."""
-    steps = [step for step in plan.install if step.security]
+    steps = [step for step in planned.plan.install if step.security]
     if not steps:
         return
-    absent = context.changelogs.not_downloaded(steps)
+    absent = context.engine.not_downloaded(steps)
     if not absent:
         return
     _keep(context, (*context.record.prefetched(), *absent))
     context.control.progress(f"downloading {len(absent)} packages ahead")
-    failed = context.changelogs.prefetch(steps)
+    failed = planned.snapshot.prefetch(steps)
     log.event(
         log.LogEvent.PREFETCH_DONE,
         packages=len(absent) - len(failed),
@@ -101,8 +102,9 @@ def _keep(context: JobContext, archives: Iterable[Archive]) -> None:
     context.record.save_prefetched(tuple(dict.fromkeys(archives)), context.machine.now())
 
 
-def _read(context: JobContext, plan: Plan, known: dict[VersionChange, ChangelogFindings | None]) -> None:
+def _read(context: JobContext, planned: Planned, known: dict[VersionChange, ChangelogFindings | None]) -> None:
     """Add to what is known; what was read already is not read again."""
+    plan = planned.plan
     online = _reachable(plan)
     others = online and context.policy.apt.fetch_ahead is PrefetchMode.ALL
     items: list[tuple[Step | Held | Update, bool, bool]] = [
@@ -118,7 +120,7 @@ def _read(context: JobContext, plan: Plan, known: dict[VersionChange, ChangelogF
     if not wanted:
         return
     before = len(known)
-    known.update(context.changelogs.read(wanted))
+    known.update(planned.snapshot.read_changelogs(wanted))
     log.event(log.LogEvent.CHANGELOGS_READ, wanted=len(wanted), read=len(known) - before)
 
 

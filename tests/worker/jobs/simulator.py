@@ -35,7 +35,6 @@ class Agent:
         return JobContext(
             policy=self.policy,
             engine=self.machine,
-            changelogs=self.machine,
             machine=self.machine,
             record=Record(self.store),
             control=JobControl(progress=self.told.append, stop=lambda: self.stop()),

@@ -1,7 +1,7 @@
-"""Prefetches archives and reads their changelogs at idle priority.
+"""Reads changelogs, at idle priority, from archives and from installed files.
 
-Archives of planned steps stay in apt's archive directory for the upgrade run. Archives that are only read are
-downloaded to the agent's scratch directory and removed at once. No package manager lock is held while reading.
+Archives that are not in apt's archive directory are downloaded to the agent's scratch directory and removed at once.
+No package manager lock is held while reading.
 """
 
 import hashlib
@@ -16,14 +16,12 @@ from pathlib import Path
 
 import apt_pkg
 
-from agent.core.model.package import PackageId
-from agent.core.model.plan import Step
 from agent.core.packages.changelog import source_version
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, ChangelogRequest, JobControl
-from agent.host.apt import download as fetching
 from agent.host.apt.acquire_progress import AcquireProgress
+from agent.host.apt.archives import archive_paths
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.changelog_files import Archives, ChangelogQuery, in_archives, installed
 from agent.host.apt.errors import libapt_errors
@@ -34,8 +32,6 @@ from agent.host.machine.disk import free_bytes
 from agent.host.process.deadline import with_time_limit
 from agent.host.process.idle import run_idle
 
-_LOCK_TIMEOUT = timedelta(seconds=5)
-"""For the lock of apt's archive directory: the next check tries again."""
 _MAX_DOWNLOAD_BYTES = 256 * 1024 * 1024
 """Per check, for archives that are only read."""
 _PARTIAL = "partial"
@@ -57,8 +53,8 @@ class _Item:
     size: int
 
 
-class AptChangelogs:
-    """Changelogs of pending updates, behind the port `agent.core.ports.Changelogs`."""
+class ChangelogReader:
+    """Reads the changelogs of pending updates."""
 
     def __init__(self, policy: Policy, *, scratch: Path, control: JobControl) -> None:
         """`scratch` is the directory for archives that are only read. Requires `cache.configure`."""
@@ -67,49 +63,16 @@ class AptChangelogs:
         self._scratch = scratch
         self._control = control
 
-    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
-        """Return the archives that are not in apt's archive directory yet."""
-        wanted = (Archive(package=s.package, architecture=s.architecture, version=s.candidate) for s in steps)
-        return tuple(archive for archive in wanted if not any(path.exists() for path in _archive_paths(archive)))
-
-    def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
-        """Download and verify the steps' packages into apt's archive directory; return errors by package."""
-        cache = PackageCache()
-        allowed = cache.allowed(self._origins)
-        waiter = LockWaiter(_LOCK_TIMEOUT, self._control)
-        control = with_time_limit(self._control, self._timeout, _LATE)
-        fetching.mark_exactly(cache, steps, allowed)
-        return fetching.fetch(cache, steps, ledger=None, waiter=waiter, control=control).failed
-
-    def read(self, wanted: Sequence[ChangelogRequest]) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
+    def read(
+        self, cache: PackageCache, wanted: Sequence[ChangelogRequest]
+    ) -> Iterator[tuple[VersionChange, ChangelogFindings | None]]:
         """Read changelogs from archives; requests without an archive, local or downloadable, are omitted."""
-        cache = PackageCache()
         security, anywhere = cache.allowed(self._origins) & cache.trusted, frozenset(cache.releases) & cache.trusted
         found = (_item(cache, one, security if one.security else anywhere) for one in wanted)
         items = [self._with_path(item) for item in found if item is not None]
         local = [item for item in items if Path(item.path).exists()]
         with self._downloaded([item for item in items if item not in local and item.uri]) as fetched:
             yield from self._read([*local, *fetched])
-
-    def read_installed(self, subjects: Sequence[VersionChange]) -> Findings:
-        """Read installed changelogs of packages just upgraded; omits the rest when its time is up."""
-        deadline = time.monotonic() + _READING_INSTALLED_S
-        sources = dpkg_database.sources()
-        found: dict[VersionChange, ChangelogFindings | None] = {}
-        for subject in subjects:
-            known = sources.get(subject.id)
-            if known is None or time.monotonic() > deadline:
-                continue
-            source, candidate = known
-            if candidate == source_version(subject.candidate):  # else the previous source is unknown
-                before = source_version(subject.installed)
-                query = ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate)
-                found[subject] = installed(query)
-        return found
-
-    def discard(self, archives: Sequence[Archive]) -> None:
-        """Remove archives from apt's archive directory, unless apt is configured to keep downloads."""
-        fetching.discard(path for archive in archives for path in _archive_paths(archive))
 
     def _with_path(self, item: _Item) -> _Item:
         """Set the download path, in the scratch directory, of an archive that is not local."""
@@ -164,20 +127,33 @@ class AptChangelogs:
             left = left[count:]
 
 
+def read_installed(subjects: Sequence[VersionChange]) -> Findings:
+    """Read installed changelogs of packages just upgraded; omits the rest when its time is up.
+
+    Raises:
+        HostError: dpkg's status file cannot be read.
+    """
+    deadline = time.monotonic() + _READING_INSTALLED_S
+    sources = dpkg_database.sources()
+    found: dict[VersionChange, ChangelogFindings | None] = {}
+    for subject in subjects:
+        known = sources.get(subject.id)
+        if known is None or time.monotonic() > deadline:
+            continue
+        source, candidate = known
+        if candidate == source_version(subject.candidate):  # else the previous source is unknown
+            before = source_version(subject.installed)
+            query = ChangelogQuery(package=subject.package, source=source, installed=before, candidate=candidate)
+            found[subject] = installed(query)
+    return found
+
+
 def _make_download_directory(directory: Path) -> None:
     """Create an empty directory owned by apt's download user."""
     shutil.rmtree(directory, ignore_errors=True)  # left over from a check that was killed
     directory.mkdir(mode=0o700)
     with suppress(LookupError):  # without such a user apt downloads as root
         shutil.chown(directory, user=apt_pkg.config.find("APT::Sandbox::User", "root"))
-
-
-def _archive_paths(archive: Archive) -> tuple[Path, Path]:
-    """Return the possible paths of an archive (pkgAcqArchive): architecture-specific, then `all`."""
-    directory = Path(apt_pkg.config.find_dir("Dir::Cache::archives"))
-    stem = f"{apt_pkg.quote_string(archive.package, '_:')}_{apt_pkg.quote_string(archive.version, '_:')}"
-    own = f"{stem}_{apt_pkg.quote_string(archive.architecture, '_:.')}.deb"
-    return directory / own, directory / f"{stem}_all.deb"
 
 
 def _source(cache: PackageCache, version: apt_pkg.Version, place: tuple[apt_pkg.PackageFile, int]) -> tuple[str, str]:
@@ -200,7 +176,7 @@ def _item(cache: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) 
     source, candidate = _source(cache, version, place)
     meta = cache.sources.find_index(place[0])
     uri = meta.archive_uri(cache.records.filename) if meta is not None else ""
-    paths = _archive_paths(Archive(package=subject.package, architecture=version.arch, version=subject.candidate))
+    paths = archive_paths(Archive(package=subject.package, architecture=version.arch, version=subject.candidate))
     path = str(next((path for path in paths if path.exists()), paths[0].name))
     return _Item(
         subject=subject,

@@ -1,0 +1,49 @@
+"""Package archives in apt's archive directory."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import apt_pkg
+
+from agent.core.model.plan import Step
+from agent.core.ports import Archive
+
+
+def archive_paths(archive: Archive) -> tuple[Path, Path]:
+    """Return the possible paths of an archive (pkgAcqArchive): architecture-specific, then `all`."""
+    directory = Path(apt_pkg.config.find_dir("Dir::Cache::archives"))
+    stem = f"{apt_pkg.quote_string(archive.package, '_:')}_{apt_pkg.quote_string(archive.version, '_:')}"
+    own = f"{stem}_{apt_pkg.quote_string(archive.architecture, '_:.')}.deb"
+    return directory / own, directory / f"{stem}_all.deb"
+
+
+def not_downloaded(steps: Sequence[Step]) -> tuple[Archive, ...]:
+    """Return the steps' archives that are not in apt's archive directory yet."""
+    wanted = (Archive(package=s.package, architecture=s.architecture, version=s.candidate) for s in steps)
+    return tuple(archive for archive in wanted if not any(path.exists() for path in archive_paths(archive)))
+
+
+def discard_archives(archives: Iterable[Archive]) -> None:
+    """Remove archives that the agent downloaded, unless apt is configured to keep downloads."""
+    _discard(path for archive in archives for path in archive_paths(archive))
+
+
+def remove_listed_downloads(ledger: Path) -> None:
+    """Remove the archives that the ledger lists, including those of a run that was killed."""
+    archives = apt_pkg.config.find_dir("Dir::Cache::archives")
+    with suppress(OSError):
+        # After a power cut the file may contain garbage.
+        names = [name for name in ledger.read_text(errors="replace").splitlines() if name.isprintable() and name]
+        _discard(Path(archives, os.path.basename(name)) for name in names)
+        ledger.unlink()
+
+
+def _discard(files: Iterable[Path]) -> None:
+    """Remove complete and partial archives, unless apt is configured to keep downloads."""
+    if apt_pkg.config.find_b("APT::Keep-Downloaded-Packages", False):
+        return
+    for file in files:
+        for path in (file, file.parent / "partial" / file.name):
+            path.unlink(missing_ok=True)
