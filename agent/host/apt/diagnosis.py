@@ -25,28 +25,28 @@ class SearchScope:
     stopped: frozenset[int] = frozenset()
 
 
-def explain_refusal(index: PackageCache, update: Update, version: apt_pkg.Version, bounds: SearchScope) -> Held:
+def explain_refusal(cache: PackageCache, update: Update, version: apt_pkg.Version, bounds: SearchScope) -> Held:
     """Return why the resolver refused an update."""
-    refusal = _Search(index, bounds).problem(version) or Refusal(
+    refusal = _Search(cache, bounds).problem(version) or Refusal(
         why=Why.BROKEN_DEPENDENCY,
         reason=text_reason("apt's resolver finds no way to install it without removing or breaking another package"),
     )
     return Held.of(update, refusal)
 
 
-def unattainable(index: PackageCache, version: apt_pkg.Version, bounds: SearchScope) -> bool:
+def unattainable(cache: PackageCache, version: apt_pkg.Version, bounds: SearchScope) -> bool:
     """Whether a dependency of the version certainly cannot be satisfied, so that the resolver need not run.
 
     Follows dependencies only, not conflicts; a dependency circle counts as satisfiable.
     """
-    return _Search(index, bounds).lacks(version)
+    return _Search(cache, bounds).lacks(version)
 
 
 class _Search:
     """Follows relations from one refused version to the cause."""
 
-    def __init__(self, index: PackageCache, bounds: SearchScope) -> None:
-        self._index = index
+    def __init__(self, cache: PackageCache, bounds: SearchScope) -> None:
+        self._cache = cache
         self._bounds = bounds
         self._visited: set[int] = set()
 
@@ -104,17 +104,17 @@ class _Search:
     def _gate(self, target: apt_pkg.Version) -> Refusal | None:
         """Return the gate that refuses the version itself; its detail follows the package's name."""
         package = target.parent_pkg
-        rival = conflicting_origin(self._index, target, self._bounds.allowed)
+        rival = conflicting_origin(self._cache, target, self._bounds.allowed)
         if rival is not None:
             return Refusal(why=Why.UNTRUSTED, reason=text_reason(f"{target.ver_str} is another package at {rival}"))
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
             return Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
-        if self._index.depcache.policy.get_priority(target) < 0:
+        if self._cache.depcache.policy.get_priority(target) < 0:
             return Refusal(why=Why.PINNED, reason=text_reason(f"{target.ver_str} is kept out by apt's preferences"))
         return self._bounds.veto(package_id(package))
 
     def _elsewhere(self, target: apt_pkg.Version, need: str) -> Refusal:
-        origin, archive = origin_of(self._index, target, frozenset(self._index.releases))
+        origin, archive = origin_of(self._cache, target, frozenset(self._cache.releases))
         if not archive and not origin:
             return Refusal(why=Why.BROKEN_DEPENDENCY, reason=text_reason(f"{need}, which no configured source offers"))
         where = f"{archive} ({origin})" if origin else archive

@@ -22,59 +22,59 @@ from agent.host.apt.groups import group_steps
 
 
 def resolve(
-    index: PackageCache, admitted: Sequence[Update], *, allowed: frozenset[int], security: frozenset[int], veto: Veto
+    cache: PackageCache, admitted: Sequence[Update], *, allowed: frozenset[int], security: frozenset[int], veto: Veto
 ) -> Resolution:
     """Find the largest installable set of the admitted updates, with their dependencies.
 
     `allowed` are the index files that steps may come from, `security` those that make a step a security update.
     Refused updates are returned with the gate that refused them.
     """
-    marks = _Marking(index, allowed & index.trusted, veto)
+    marks = _Marking(cache, allowed & cache.trusted, veto)
     found = [(update, marks.version(update)) for update in admitted]
-    refused = [held for update, version in found if (held := _deferred(index, update, version)) is not None]
+    refused = [held for update, version in found if (held := _deferred(cache, update, version)) is not None]
     deferred = {(held.package, held.architecture) for held in refused}
     pairs = [pair for pair in found if (pair[0].package, pair[0].architecture) not in deferred]
     if not pairs:
         return Resolution(steps=(), refused=tuple(refused))
-    bounds = SearchScope(allowed=allowed & index.trusted, veto=veto)
-    stopped = [pair for pair in pairs if unattainable(index, pair[1], bounds)]
+    bounds = SearchScope(allowed=allowed & cache.trusted, veto=veto)
+    stopped = [pair for pair in pairs if unattainable(cache, pair[1], bounds)]
     if not marks.all_at_once([version for _, version in pairs if not any(version is other for _, other in stopped)]):
-        index.restrict_to(allowed & index.trusted)
-        marks = _Marking(index, allowed & index.trusted, veto)
-        with apt_pkg.ActionGroup(index.depcache):
+        cache.restrict_to(allowed & cache.trusted)
+        marks = _Marking(cache, allowed & cache.trusted, veto)
+        with apt_pkg.ActionGroup(cache.depcache):
             stopped = marks.one_by_one(pairs)
     bounds = replace(bounds, stopped=frozenset(version.parent_pkg.id for _, version in stopped))
-    refused += [explain_refusal(index, update, version, bounds) for update, version in stopped]
-    taken = [to_step(index, version, allowed, security) for version in marks.marked_versions()]
-    return Resolution(steps=group_steps(index, taken), refused=tuple(refused))
+    refused += [explain_refusal(cache, update, version, bounds) for update, version in stopped]
+    taken = [to_step(cache, version, allowed, security) for version in marks.marked_versions()]
+    return Resolution(steps=group_steps(cache, taken), refused=tuple(refused))
 
 
 def find_version(
-    index: PackageCache, package: str, architecture: str, version: str, files: frozenset[int]
+    cache: PackageCache, package: str, architecture: str, version: str, files: frozenset[int]
 ) -> apt_pkg.Version | None:
     """Return the version object of a package that one of these index files offers; None if there is none."""
-    if (package, architecture) not in index.pkg_cache:
+    if (package, architecture) not in cache.pkg_cache:
         return None
-    for candidate in index.pkg_cache[package, architecture].version_list:
+    for candidate in cache.pkg_cache[package, architecture].version_list:
         if candidate.ver_str == version and offered(candidate, files):
             return candidate
     return None
 
 
-def mark(index: PackageCache, version: apt_pkg.Version, *, with_dependencies: bool) -> None:
+def mark(cache: PackageCache, version: apt_pkg.Version, *, with_dependencies: bool) -> None:
     """Mark one version for installation; keeps the package's auto mark (new packages become auto)."""
     package = version.parent_pkg
-    depcache = index.depcache
+    depcache = cache.depcache
     automatic = package.current_ver is None or depcache.is_auto_installed(package)
     depcache.set_candidate_ver(package, version)
     depcache.mark_install(package, with_dependencies, True)
     depcache.mark_auto(package, automatic)
 
 
-def marked(index: PackageCache) -> list[apt_pkg.Version]:
+def marked(cache: PackageCache) -> list[apt_pkg.Version]:
     """Return the versions that are marked for installation."""
-    depcache = index.depcache
-    changed = (package for package in index.pkg_cache.packages if not depcache.marked_keep(package))
+    depcache = cache.depcache
+    changed = (package for package in cache.pkg_cache.packages if not depcache.marked_keep(package))
     versions = (depcache.get_candidate_ver(package) for package in changed if not depcache.marked_delete(package))
     return [version for version in versions if version is not None]
 
@@ -82,9 +82,9 @@ def marked(index: PackageCache) -> list[apt_pkg.Version]:
 class _Marking:
     """The marks on one depcache, checked against the rules."""
 
-    def __init__(self, index: PackageCache, files: frozenset[int], veto: Veto) -> None:
-        self._index = index
-        self._depcache = index.depcache
+    def __init__(self, cache: PackageCache, files: frozenset[int], veto: Veto) -> None:
+        self._cache = cache
+        self._depcache = cache.depcache
         self._files = files
         self._veto = veto
         self._accepted: dict[int, apt_pkg.Package] = {}
@@ -92,7 +92,7 @@ class _Marking:
 
     def version(self, update: Update) -> apt_pkg.Version:
         """Return the version object of an update found in this cache."""
-        version = find_version(self._index, update.package, update.architecture, update.candidate, self._files)
+        version = find_version(self._cache, update.package, update.architecture, update.candidate, self._files)
         if version is None:
             raise ChangedError(f"{update.package} {update.candidate} is no longer in the package lists")
         return version
@@ -103,7 +103,7 @@ class _Marking:
             for version in versions:
                 self._depcache.set_candidate_ver(version.parent_pkg, version)
             for version in versions:
-                mark(self._index, version, with_dependencies=True)
+                mark(self._cache, version, with_dependencies=True)
         if not all(self._depcache.marked_upgrade(version.parent_pkg) for version in versions):
             return False
         self._result = self._marked([version.parent_pkg for version in versions])
@@ -125,7 +125,7 @@ class _Marking:
         """Return the marked versions reachable from these packages; scans all packages if that misses any."""
         touched = self._touched(starts, besides={})
         if self._depcache.del_count or len(touched) != self._depcache.inst_count:
-            return marked(self._index)
+            return marked(self._cache)
         versions = [self._depcache.get_candidate_ver(package) for package in touched.values()]
         return [version for version in versions if version is not None]
 
@@ -136,7 +136,7 @@ class _Marking:
         return self._result
 
     def _all_allowed(self) -> bool:
-        return self._index.breaks_nothing() and all(map(self._allowed, self._result))
+        return self._cache.breaks_nothing() and all(map(self._allowed, self._result))
 
     def _try_one(self, version: apt_pkg.Version, wanted: dict[int, apt_pkg.Version]) -> bool:
         tried: dict[int, apt_pkg.Version] = {}
@@ -145,9 +145,9 @@ class _Marking:
         while queue:
             for each in queue:
                 tried[each.parent_pkg.id] = each
-                mark(self._index, each, with_dependencies=True)
+                mark(self._cache, each, with_dependencies=True)
             touched = self._touched([each.parent_pkg for each in tried.values()], besides=self._accepted)
-            queue = [] if self._index.breaks_nothing() else self._siblings(touched, tried, wanted)
+            queue = [] if self._cache.breaks_nothing() else self._siblings(touched, tried, wanted)
         if self._fits(version, touched):
             self._accepted.update(touched)
             return True
@@ -155,7 +155,7 @@ class _Marking:
         return False
 
     def _fits(self, version: apt_pkg.Version, touched: dict[int, apt_pkg.Package]) -> bool:
-        if not self._index.breaks_nothing() or not self._depcache.marked_upgrade(version.parent_pkg):
+        if not self._cache.breaks_nothing() or not self._depcache.marked_upgrade(version.parent_pkg):
             return False
         choices = [self._depcache.get_candidate_ver(package) for package in touched.values()]
         return all(choice is not None and self._allowed(choice) for choice in choices)
@@ -163,13 +163,13 @@ class _Marking:
     def _roll_back(self, touched: dict[int, apt_pkg.Package]) -> None:
         for package in touched.values():
             self._depcache.mark_keep(package)
-        if not self._index.breaks_nothing() or self._depcache.inst_count != len(self._accepted):
+        if not self._cache.breaks_nothing() or self._depcache.inst_count != len(self._accepted):
             # The traversal missed a change by libapt: start again from the accepted versions.
             accepted = [self._depcache.get_candidate_ver(package) for package in self._accepted.values()]
             self._depcache.init()
             for choice in accepted:
                 if choice is not None:
-                    mark(self._index, choice, with_dependencies=False)
+                    mark(self._cache, choice, with_dependencies=False)
 
     def _touched(
         self, starts: Sequence[apt_pkg.Package], *, besides: Mapping[int, apt_pkg.Package]
@@ -193,7 +193,7 @@ class _Marking:
                     for dependency in group:
                         yield dependency.target_pkg
                         yield from (target.parent_pkg for target in dependency.all_targets())
-        if not self._index.breaks_nothing():
+        if not self._cache.breaks_nothing():
             for dependency in package.rev_depends_list:
                 yield dependency.parent_pkg
 
@@ -216,25 +216,25 @@ class _Marking:
         package = version.parent_pkg
         return (
             offered(version, self._files)
-            and conflicting_origin(self._index, version, self._files) is None
+            and conflicting_origin(self._cache, version, self._files) is None
             and package.selected_state != apt_pkg.SELSTATE_HOLD
             and self._veto(package_id(package)) is None
             and (package.current_ver is None or newer(version, package.current_ver))
         )
 
 
-def _deferred(index: PackageCache, update: Update, version: apt_pkg.Version) -> Held | None:
-    percentage = None if update.security else phased(index, version)
+def _deferred(cache: PackageCache, update: Update, version: apt_pkg.Version) -> Held | None:
+    percentage = None if update.security else phased(cache, version)
     if percentage is None:
         return None
     reason = Reason(code=ReasonCode.ROLLOUT, values=(str(percentage),))
     return Held.of(update, Refusal(why=Why.PHASED, reason=reason))
 
 
-def to_step(index: PackageCache, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
+def to_step(cache: PackageCache, version: apt_pkg.Version, allowed: frozenset[int], security: frozenset[int]) -> Step:
     """Return the step that installs a version; its origin is an allowed one, preferably of security updates."""
     package = version.parent_pkg
-    origin, archive = origin_of(index, version, (security & allowed) if offered(version, security) else allowed)
+    origin, archive = origin_of(cache, version, (security & allowed) if offered(version, security) else allowed)
     return Step(
         package=package.name,
         architecture=package.architecture,
