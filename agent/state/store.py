@@ -43,7 +43,7 @@ class Store:
         return os.path.join(self.directory, _HISTORY, f"{run_id}.log")
 
     @property
-    def ledger_path(self) -> str:
+    def download_log_path(self) -> str:
         """The file that lists downloaded archives until they are removed."""
         return os.path.join(self.directory, "downloaded")
 

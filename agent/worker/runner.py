@@ -206,8 +206,8 @@ def _open_context(request: JobRequest, control: JobControl, record: Record) -> J
     control = with_time_limit(control, limit, late)
     run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
     files = AgentFiles(
-        log=Path(store.log_path(run_id) if run_id else os.devnull),
-        ledger=Path(store.ledger_path),
+        dpkg_log=Path(store.log_path(run_id) if run_id else os.devnull),
+        download_log=Path(store.download_log_path),
         scratch=Path(store.directory, "ahead"),
     )
     return JobContext(

@@ -36,7 +36,9 @@ def plan() -> tuple[int, int] | None:
     policy, _ = load(None, read_distro())
     record = Record(Store("/var/lib/maestro-agent"))
     control = JobControl(progress=lambda _: None)
-    files = AgentFiles(log=Path("/dev/null"), ledger=Path(record.store.ledger_path), scratch=Path("/nowhere"))
+    files = AgentFiles(
+        dpkg_log=Path("/dev/null"), download_log=Path(record.store.download_log_path), scratch=Path("/nowhere")
+    )
     context = JobContext(
         policy=policy,
         engine=AptEngine(policy, files=files, control=control),

@@ -30,14 +30,14 @@ def discard_archives(archives: Iterable[Archive]) -> None:
     _discard(path for archive in archives for path in archive_paths(archive))
 
 
-def remove_listed_downloads(ledger: Path) -> None:
-    """Remove the archives that the ledger lists, including those of a run that was killed."""
+def remove_listed_downloads(download_log: Path) -> None:
+    """Remove the archives that the download log lists, including those of a run that was killed."""
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     with suppress(OSError):
         # After a power cut the file may contain garbage.
-        names = [name for name in ledger.read_text(errors="replace").splitlines() if name.isprintable() and name]
+        names = [name for name in download_log.read_text(errors="replace").splitlines() if name.isprintable() and name]
         _discard(Path(archives, os.path.basename(name)) for name in names)
-        ledger.unlink()
+        download_log.unlink()
 
 
 def _discard(files: Iterable[Path]) -> None:

@@ -88,19 +88,19 @@ def fetch(
     cache: PackageCache,
     steps: Sequence[Step],
     *,
-    ledger: Path | None,
+    download_log: Path | None,
     waiter: LockWaiter,
     control: JobControl,
 ) -> AptDownload:
     """Download the packages of the steps, which are marked, into apt's archive directory; libapt verifies each file.
 
-    File names are first written to the ledger, if there is one, so that they can be removed even after a crash.
+    File names are first written to the download log, if there is one, so that they can be removed even after a crash.
 
     Raises:
         BusyError: another program holds the lock of the archive directory.
         NoSpaceError: the plan does not fit.
         StoppedError: a stop was requested.
-        HostError: libapt fails, or the ledger cannot be written.
+        HostError: libapt fails, or the download log cannot be written.
     """
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     fetcher = apt_pkg.Acquire(_DownloadProgress(control))
@@ -110,7 +110,7 @@ def fetch(
         manager.get_archives(fetcher, cache.sources, cache.records)
         require_space(cache, fetcher, steps, archives)
         wanted = [item for item in fetcher.items if not item.complete]
-        _log_downloads(ledger, [os.path.basename(item.destfile) for item in wanted if item.destfile])
+        _log_downloads(download_log, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # failures are read from the items
             fetcher.run()
         if reason := control.stop():
@@ -123,17 +123,17 @@ def fetch(
     )
 
 
-def _log_downloads(ledger: Path | None, names: Sequence[str]) -> None:
+def _log_downloads(download_log: Path | None, names: Sequence[str]) -> None:
     """Append the names of archives before their download, synced to disk: a power cut leaves no unlisted archive."""
-    if ledger is None or not names:
+    if download_log is None or not names:
         return
     try:
-        with ledger.open("a") as file:
+        with download_log.open("a") as file:
             file.writelines(f"{name}\n" for name in names)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise HostError(f"{ledger}: cannot be written: {error.strerror}") from error
+        raise HostError(f"{download_log}: cannot be written: {error.strerror}") from error
 
 
 def _usable(item: apt_pkg.AcquireItem) -> bool:

@@ -48,7 +48,7 @@ class AptEngine:
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
             limits=DpkgTimeouts(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
-            log=files.log,
+            log=files.dpkg_log,
             control=control,
         )
 
@@ -106,7 +106,7 @@ class AptEngine:
 
     def remove_downloads(self) -> None:
         """Remove the archives downloaded by this run, or by an earlier one that was killed."""
-        remove_listed_downloads(self._files.ledger)
+        remove_listed_downloads(self._files.download_log)
 
     def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
         """Return the steps' archives that are not in apt's archive directory yet."""

@@ -36,9 +36,9 @@ _PREFETCH_LOCK_TIMEOUT = timedelta(seconds=5)
 class AgentFiles:
     """Paths of the agent's own files for work with packages."""
 
-    log: Path
+    dpkg_log: Path
     """Gets the output of dpkg and the maintainer scripts."""
-    ledger: Path
+    download_log: Path
     """Lists downloaded archives until their removal."""
     scratch: Path
     """Directory for archives that are only read."""
@@ -111,7 +111,7 @@ class AptPackageSnapshot:
         return fetch(
             self._marked_with(steps, scope),
             steps,
-            ledger=self._files.ledger,
+            download_log=self._files.download_log,
             waiter=LockWaiter(self._policy.apt.lock_timeout, self._control),
             control=self._control,
         )
@@ -125,7 +125,7 @@ class AptPackageSnapshot:
         return fetch(
             self._marked_with(steps, Scope.SECURITY),
             steps,
-            ledger=None,
+            download_log=None,
             waiter=LockWaiter(_PREFETCH_LOCK_TIMEOUT, self._control),
             control=with_time_limit(self._control, self._policy.apt.refresh_timeout, "out of time"),
         ).failed
