@@ -9,6 +9,7 @@ from agent.core.schemas import REPORT_SCHEMA, Document
 from agent.report.outbox.outbox import OutboxStats
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
+from agent.state.views import PlanView, RunView
 
 NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
 """Placeholder for the stream's instance if there is no outbox; such a report is never sent."""
@@ -30,17 +31,18 @@ def report_document(
         RecordError: the status is malformed.
     """
     found = JsonReader(status, "status")
-    plan, daemon = found.optional_child("plan"), found.optional_child("daemon")
-    services = found.optional_child("services")
+    plan, run = found.optional_child("plan"), found.optional_child("last_run")
+    daemon, services = found.optional_child("daemon"), found.optional_child("services")
+    plan_view = PlanView(plan) if plan else None
     document: Document = {
         "schema": REPORT_SCHEMA,
         "generated_at": found.text("generated_at"),
         "host": {**_host(host), "instance_id": instance_id},
         "agent": _agent(found, daemon, version),
         "kernel": dict(found.child("kernel").raw),
-        "lists": dict(plan.child("lists").raw) if plan else None,
-        "updates": _updates(plan),
-        "last_outcome": _last_outcome(found.optional_child("last_run")),
+        "lists": plan_view.lists.raw if plan_view else None,
+        "updates": _updates(plan_view),
+        "last_outcome": _last_outcome(RunView(run) if run else None),
         "reboot": found.raw.get("reboot"),
         "services": {"deleted_files": services.texts("deleted_files")} if services else None,
         "docker": found.raw.get("docker"),
@@ -74,35 +76,34 @@ def _agent(status: JsonReader, daemon: JsonReader | None, version: str) -> Docum
     }
 
 
-def _updates(plan: JsonReader | None) -> Document:
+def _updates(plan: PlanView | None) -> Document:
     if plan is None:
         counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security"))
         return {**counts, **dict.fromkeys(("items", "held_items", "repair"))}
-    install, held = ([part.raw for part in plan.children(name)] for name in ("install", "held"))
     return {
-        "seen_at": plan.text("seen_at"),
-        "scope": plan.text("scope"),
-        "security_pending": sum(1 for part in install if part.get("security") is True),
-        "held": len(held),
-        "other": int(plan.number("other_updates")),
-        "hidden_security": sum(1 for _ in plan.optional_children("hidden_security")),
-        "items": install,
-        "held_items": held,
-        "repair": [part.raw for part in plan.children("repair")],
+        "seen_at": plan.seen_at,
+        "scope": plan.scope,
+        "security_pending": sum(1 for step in plan.install if step.raw.get("security") is True),
+        "held": len(plan.held),
+        "other": plan.other_updates,
+        "hidden_security": len(plan.hidden_security),
+        "items": [step.raw for step in plan.install],
+        "held_items": [held.raw for held in plan.held],
+        "repair": [repair.raw for repair in plan.repair],
     }
 
 
-def _last_outcome(run: JsonReader | None) -> Document | None:
+def _last_outcome(run: RunView | None) -> Document | None:
     if run is None:
         return None
     return {
-        "id": run.text("id"),
-        "result": run.text("result"),
-        "started_at": run.text("started_at"),
-        "finished_at": run.optional_text("finished_at"),
-        "upgraded": run.count("upgraded") + run.count("new"),
-        "failed": [part.raw for part in run.children("failed")],
-        "message": run.optional_text("message") or "",
+        "id": run.id,
+        "result": run.result,
+        "started_at": format_utc(run.started_at),
+        "finished_at": format_utc(run.finished_at) if run.finished_at else None,
+        "upgraded": run.upgraded_count,
+        "failed": [failure.raw for failure in run.failed],
+        "message": run.message,
     }
 
 

@@ -16,10 +16,18 @@ from agent.state.timestamps import format_utc
 JOB_NAMES = tuple(kind.value for kind in SCHEDULED_JOBS)
 
 
-class PackageView:
+class PartView:
+    """An element of a list."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.raw = part.raw
+
+
+class PackageView(PartView):
     """A package in any list of a document."""
 
     def __init__(self, part: JsonReader) -> None:
+        super().__init__(part)
         self.package = part.text("package")
         self.architecture = part.text("architecture")
 
@@ -65,18 +73,20 @@ class RemovalView(PackageView):
         self.reason = part.optional_text("reason") or ""
 
 
-class RepairView:
+class RepairView(PartView):
     """An element of `repair` or `repaired`."""
 
     def __init__(self, part: JsonReader) -> None:
+        super().__init__(part)
         self.package = part.text("package")
         self.state = part.text("state")
 
 
-class FailureView:
+class FailureView(PartView):
     """An element of `failed`."""
 
     def __init__(self, part: JsonReader) -> None:
+        super().__init__(part)
         self.package = part.text("package")
         self.stage = part.text("stage")
         self.error = part.text("error")

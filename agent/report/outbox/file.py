@@ -12,12 +12,12 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from urllib.parse import quote
 
-from agent.errors import BusyError, HostError
+from agent.errors import HostError
 from agent.report.outbox.outbox import Outbox, load_state, store_state
 from agent.report.outbox.stream_state import StreamState
 from agent.report.outbox.transaction import OutboxLimits
 from agent.report.outbox.version_1 import stream_state_from_facts
-from agent.state.file_lock import holder_pid, try_lock
+from agent.state.file_lock import exclusive
 from agent.state.safe_open import open_new
 
 OUTBOX_DIRECTORY = "outbox"
@@ -72,19 +72,13 @@ def open_readonly(directory: str) -> Iterator[StreamState]:
 @contextmanager
 def _exclusive(directory: str) -> Iterator[None]:
     """Lock other processes out for the length of the block; creates the directory where it is missing."""
-    lock_path = os.path.join(directory, "lock")
     try:
         if not os.path.isdir(directory):
             os.makedirs(directory, mode=0o700)
-        descriptor = try_lock(lock_path, 0o600)
     except OSError as error:
         raise HostError(f"{directory}: cannot be opened: {error.strerror}") from error
-    if descriptor is None:
-        raise BusyError(f"another process (pid {holder_pid(lock_path)}) is sending reports")
-    try:
+    with exclusive(os.path.join(directory, "lock"), busy="another process (pid {pid}) is sending reports"):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _open_intact(directory: str, host_id: str, now: datetime, limits: OutboxLimits) -> sqlite3.Connection:
