@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
 
 
 SUCCESS_CODES = frozenset({ExitCode.OK, ExitCode.ATTENTION})
-"""Exit codes of a job that did everything it could do; what is left needs a person or does not exist."""
+"""Exit codes of a job that did everything it could; what is left, if anything, needs a person."""
 
 
 class AgentError(Exception):

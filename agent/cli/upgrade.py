@@ -1,4 +1,4 @@
-"""`maestro-agent upgrade`: install what the plan says; security updates only unless `--all`."""
+"""`maestro-agent upgrade`: install the updates of the plan; security updates only unless `--all`."""
 
 import argparse
 

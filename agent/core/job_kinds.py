@@ -1,7 +1,7 @@
 """The jobs, one line each. Light: `status` imports it.
 
-A job is one line in `JobKind` and one file in `agent/worker/jobs` with the same name, which has a function `run`. The
-command line adds a command of its own (`agent/cli`) where people may start it.
+A job is one line in `JobKind` and one file in `agent/worker/jobs` with the same name, which has a function `run`. A
+job that people start has a command in `agent/cli`, too.
 """
 
 from enum import Enum

@@ -19,7 +19,7 @@ from agent.core.reboot.services import ServiceScan
 Progress = Callable[[str], None]
 """Takes a progress line for a person."""
 StopReason = Callable[[], str]
-"""Says why to stop where nothing is half done ("asked to"); empty to go on."""
+"""Returns why to stop at the next safe point ("on request"); empty to continue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ class JobDispatcher:
         return self.job is not None and time.monotonic() - self._last_line_s > STALL_TIMEOUT_S
 
     def start(self, job: JobKind) -> None:
-        """Mark the job as running; the caller calls `run` next, in a thread of its own."""
+        """Mark the job as running; the caller calls `run` next, in another thread."""
         self._last_line_s = time.monotonic()
         self.job, self.progress = job, "starting"
 

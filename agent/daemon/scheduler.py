@@ -15,7 +15,7 @@ from agent.state.timestamps import utc_now
 
 
 class _NotFoundError(Exception):
-    """Stands in for the exception of either module; APScheduler then uses a version number of its own."""
+    """Stands in for the exception of either module; APScheduler then uses a built-in version number."""
 
 
 def _not_found(_name: str) -> None:

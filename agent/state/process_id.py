@@ -1,6 +1,6 @@
 """Identifies a process so that any other process, of any user, can check later whether it is still alive. Light.
 
-A lock could show the same, but whoever may query an fcntl(2) lock may also take it, and so lock its owner out.
+A lock could show the same, but a user who may query an fcntl(2) lock may also take it, and so lock its owner out.
 """
 
 import os
@@ -46,7 +46,7 @@ def _boot_time_s() -> float:
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether the process exists although /proc does not show it: hidepid shows only one's own processes."""
+    """Whether the process exists although /proc does not show it: with hidepid it shows only the caller's processes."""
     try:
         os.kill(pid, 0)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""What every step of a job works with."""
+"""The context of a job: ports, policy, record and control, as each step gets them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from agent.state.record import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
-    """What every step of a job works with."""
+    """Everything that a step of a job needs."""
 
     policy: Policy
     engine: PackageEngine

@@ -72,7 +72,7 @@ def run_forked(request: JobRequest, progress: Progress) -> JobAnswer:
         os.close(reading)
         _be_job(request, writing)
     os.close(writing)
-    # SIGHUP keeps its default: a closed terminal ends this process, and the job goes on without it.
+    # SIGHUP keeps its default: a closed terminal ends this process, and the job continues without it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: _ask_to_stop(child, progress))
     answer = JobAnswer(exit_code=ExitCode.FAILED, error=_NO_ANSWER)
@@ -93,7 +93,7 @@ def stop_on_signal() -> StopReason:
 
     def request_stop(_number: int, _frame: object) -> None:
         nonlocal reason
-        reason = "asked to"
+        reason = "on request"
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, request_stop)
@@ -121,7 +121,7 @@ def _be_job(request: JobRequest, descriptor: int) -> None:
     """Be the child: never returns."""
 
     def send(line: bytes) -> None:
-        with suppress(BrokenPipeError):  # the command has gone; the job goes on
+        with suppress(BrokenPipeError):  # the command has exited; the job continues
             _write_all(descriptor, line)
 
     try:
@@ -132,7 +132,7 @@ def _be_job(request: JobRequest, descriptor: int) -> None:
         except AgentError as error:
             answer = JobAnswer(exit_code=error.exit_code, error=str(error))
         send(encode_answer(answer))
-    except BaseException as error:  # noqa: BLE001 - the child's own boundary: it must never return into its parent
+    except BaseException as error:  # noqa: BLE001 - the child's boundary: it must never return into its parent
         traceback.print_exc()
         message = f"internal error, please report it with the traceback above: {error}"
         send(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=message)))

@@ -86,7 +86,7 @@ def _answer(request: JobRequest, connection: socket.socket) -> JobAnswer:
         answer = run_in_process(request, JobControl(progress=link.progress, stop=stop_on_signal(), alive=link.alive))
     except AgentError as error:
         answer = JobAnswer(exit_code=error.exit_code, error=str(error))
-    except Exception as error:  # noqa: BLE001 - the job's own boundary: the peer gets an answer
+    except Exception as error:  # noqa: BLE001 - the job's boundary: the peer gets an answer
         log.exception(log.LogEvent.REQUEST_BUG, job=request.kind.value)
         message = f"internal error, see the journal of this unit: {error}"
         answer = JobAnswer(exit_code=ExitCode.FAILED, error=message)

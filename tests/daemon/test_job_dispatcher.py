@@ -179,7 +179,7 @@ def test_a_successful_manual_run_clears_the_problem(store: Store, tmp_path: Path
 
 
 def test_another_running_job_is_a_reason_to_retry_and_not_a_problem(store: Store, tmp_path: Path) -> None:
-    busy = encode_answer(JobAnswer(exit_code=5, error="another maestro-agent (pid 7) is at work"))
+    busy = encode_answer(JobAnswer(exit_code=5, error="another maestro-agent (pid 7) is running"))
 
     with worker(tmp_path / "s", lambda connection: connection.sendall(busy)):
         dispatcher = run(JobDispatcher(store, str(tmp_path / "s")))

@@ -50,8 +50,8 @@ def next_runs(
         # A check from before the boot does not describe what runs now.
         found[JobKind.CHECK] = min(found[JobKind.CHECK], boot_grace_ends_at(host.up_since, share))
     if JobKind.UPGRADE in enabled_jobs(policy):
-        own = stable_fraction(host.machine, JobKind.UPGRADE.value)
-        slots = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=own)
+        offset = stable_fraction(host.machine, JobKind.UPGRADE.value)
+        slots = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=offset)
         upgrade = next_run_at(slots, upgraded, now=now, up_since=host.up_since, share=share, at_first=False)
         found = {JobKind.UPGRADE: upgrade, **found}  # first, if both are due at the same time
     return found

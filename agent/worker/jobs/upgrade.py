@@ -45,16 +45,16 @@ def upgrade(context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | 
     """
     left = recover_interrupted_run(context.record, context.engine.states)
     now = context.machine.now()
-    begun = Outcome(
+    started = Outcome(
         id=context.run_id,
         scope=scope,
         started_at=now,
         finished_at=None,
         result=Result.INTERRUPTED,
-        message="begun; if this stands, the run was cut off before it could record its end",
+        message="in progress; if this stays, the run was interrupted before it could record its end",
     )
-    context.record.save_outcome(begun, now)
-    upgrade_run = UpgradeRun(context, begun)
+    context.record.save_outcome(started, now)
+    upgrade_run = UpgradeRun(context, started)
     outcome = _execute(context, upgrade_run, refresh=refresh, plan_id=plan_id)
     outcome = credit_late_arrivals(outcome, left, context.engine.states)
     prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)

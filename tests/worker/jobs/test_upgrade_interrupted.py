@@ -183,7 +183,7 @@ def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(age
     assert agent.last_run().text("result") == "interrupted"
     assert agent.last_run().optional_text("finished_at") is None
     assert agent.last_run().count("upgraded") == BATCH_SIZE
-    assert "cut off" in agent.last_run().text("message")
+    assert "was interrupted before it could record its end" in agent.last_run().text("message")
 
 
 def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_next(agent: Agent) -> None:
