@@ -96,13 +96,13 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_with_no_centre_nothing_is_ever_started(world: World) -> None:
+def test_nothing_is_started_without_an_exporter(world: World) -> None:
     world.url = ""
 
     assert [world.look(NOON + MINUTE * minute) for minute in range(60)] == [0] * 60
 
 
-def test_a_sender_is_started_each_five_minutes(world: World) -> None:
+def test_exporter_is_started_every_five_minutes(world: World) -> None:
     for half in range(120):
         now = NOON + half * MINUTE / 2
         before = len(world.started)
@@ -114,14 +114,14 @@ def test_a_sender_is_started_each_five_minutes(world: World) -> None:
     assert "export-endpoint" in world.arguments
 
 
-def test_after_booting_it_waits_for_its_slot(world: World) -> None:
+def test_after_boot_it_waits_for_its_slot(world: World) -> None:
     found = [world.look(NOON + second * timedelta(seconds=30), up_since=NOON) for second in range(11)]
 
     assert found[0] == 0
     assert found[-1] == 1
 
 
-def test_a_job_that_has_ended_is_told_at_once(world: World) -> None:
+def test_finished_job_starts_it_at_once(world: World) -> None:
     now = NOON
     while not world.look(now):
         now += MINUTE / 2
@@ -133,7 +133,7 @@ def test_a_job_that_has_ended_is_told_at_once(world: World) -> None:
     assert world.look(now + MINUTE) == 2
 
 
-def test_after_a_failure_it_waits_as_the_sender_says(world: World) -> None:
+def test_after_a_failure_it_waits_for_the_backoff(world: World) -> None:
     now = NOON
     while not world.look(now):
         now += MINUTE / 2
@@ -143,7 +143,7 @@ def test_after_a_failure_it_waits_as_the_sender_says(world: World) -> None:
     assert world.look(now + 14 * MINUTE) == 2
 
 
-def test_there_is_one_sender_at_a_time_and_one_that_hangs_is_ended(world: World) -> None:
+def test_one_process_at_a_time_and_a_hanging_one_is_killed(world: World) -> None:
     now = NOON
     while not world.look(now):
         now += MINUTE / 2
@@ -155,7 +155,7 @@ def test_there_is_one_sender_at_a_time_and_one_that_hangs_is_ended(world: World)
     assert world.look(now + 11 * MINUTE) == 2
 
 
-def test_a_sender_that_says_nothing_is_not_started_again_before_the_next_slot(world: World) -> None:
+def test_process_without_a_status_file_is_not_restarted_before_the_next_slot(world: World) -> None:
     for half in range(40):
         before = len(world.started)
         if world.look(NOON + half * MINUTE / 2) > before:
@@ -171,7 +171,7 @@ def three(world: World) -> World:
     return world
 
 
-def test_each_listener_has_a_sender_of_its_own_at_moments_of_its_own(three: World) -> None:
+def test_each_exporter_has_its_own_process_and_slots(three: World) -> None:
     moments: dict[ExporterName, list[int]] = {listener: [] for listener in ExporterName}
     for half in range(1, 121):
         before = {listener: three.count(listener) for listener in ExporterName}
@@ -186,7 +186,7 @@ def test_each_listener_has_a_sender_of_its_own_at_moments_of_its_own(three: Worl
     assert not set(moments[ExporterName.ENDPOINT]) & set(moments[ExporterName.OTLP])
 
 
-def test_one_that_hangs_and_one_that_fails_hold_up_no_other(three: World) -> None:
+def test_hanging_and_failing_exporters_do_not_delay_others(three: World) -> None:
     now = NOON
     three.look(now)
     three.says(ExportState(last=now, failures=5, not_before=now + 14 * MINUTE), ExporterName.OTLP)
@@ -200,7 +200,7 @@ def test_one_that_hangs_and_one_that_fails_hold_up_no_other(three: World) -> Non
     assert three.started[0].code is None
 
 
-def test_a_listener_that_is_switched_off_is_left_alone_and_no_longer_spoken_of(three: World) -> None:
+def test_disabled_exporter_is_killed_and_its_status_file_removed(three: World) -> None:
     three.look(NOON)
     for listener in ExporterName:
         three.says(ExportState(last=NOON), listener)
@@ -214,7 +214,7 @@ def test_a_listener_that_is_switched_off_is_left_alone_and_no_longer_spoken_of(t
     assert [three.told(listener) for listener in ExporterName] == [True, True, False]
 
 
-def test_where_only_numbers_are_written_nobody_else_is_told(three: World) -> None:
+def test_prometheus_alone_starts_no_other_exporter(three: World) -> None:
     three.url = three.otlp = ""
 
     three.look(NOON)
@@ -222,7 +222,7 @@ def test_where_only_numbers_are_written_nobody_else_is_told(three: World) -> Non
     assert [one.verb for one in three.started] == ["export-prometheus"]
 
 
-def test_what_failed_under_the_old_configuration_is_no_reason_to_wait_under_the_new(three: World) -> None:
+def test_new_configuration_ignores_earlier_failures(three: World) -> None:
     now = NOON
     three.look(now)
     for listener in ExporterName:
@@ -239,20 +239,20 @@ def test_what_failed_under_the_old_configuration_is_no_reason_to_wait_under_the_
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "maestro.exporter/1", "export_state": 7}', "\x00" * 99])
-def test_a_word_that_cannot_be_read_is_no_word(text: str, world: World) -> None:
+def test_unreadable_status_file_is_ignored(text: str, world: World) -> None:
     (world.directory / "run/exporter-endpoint.json").write_text(text)
 
     assert world.look(NOON) == 1
 
 
-def test_a_pulse_is_read_as_it_was_written() -> None:
+def test_export_state_survives_its_document() -> None:
     pulse = ExportState(last=NOON, failures=3, not_before=NOON + MINUTE)
 
     assert json.loads(json.dumps(export_state_to_document(pulse))) == export_state_to_document(pulse)
 
 
 @pytest.mark.parametrize("hours", [0.5, 9, 24 * 365])
-def test_a_clock_that_is_set_back_silences_nobody(world: World, hours: float) -> None:
+def test_clock_set_back_stops_no_exporter(world: World, hours: float) -> None:
     now = NOON
     while not world.look(now):
         now += MINUTE / 2

@@ -88,7 +88,7 @@ def stored_runs(centre: Centre) -> list[str]:
     return [body["document"]["id"] for _, _, body in found if body["type"] == "outcome"]
 
 
-def test_a_run_on_record_reaches_all_three_and_none_twice(told: Told, centre: Centre, collector: OtelCollector) -> None:
+def test_recorded_run_reaches_each_exporter_once(told: Told, centre: Centre, collector: OtelCollector) -> None:
     file = told.directory / "metrics/maestro.prom"
     with daemon(told) as running:
         until("the file is written", file.exists, 45)  # at once, and not only at the first slot
@@ -119,7 +119,7 @@ def test_a_run_on_record_reaches_all_three_and_none_twice(told: Told, centre: Ce
     }
 
 
-def test_a_collector_that_drips_and_a_missing_directory_hold_up_no_centre(
+def test_slow_collector_and_missing_directory_do_not_delay_the_endpoint(
     told: Told, centre: Centre, collector: OtelCollector
 ) -> None:
     told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
@@ -141,7 +141,7 @@ def test_a_collector_that_drips_and_a_missing_directory_hold_up_no_centre(
     assert found["otlp"] is None
 
 
-def test_a_reload_turns_listeners_off_and_on(told: Told, collector: OtelCollector) -> None:
+def test_reload_turns_exporters_off_and_on(told: Told, collector: OtelCollector) -> None:
     other = told.directory / "metrics/other.prom"
     told.listen("otlp")
     told.configure()

@@ -63,7 +63,7 @@ def begun(record: Record) -> Cursor:
     return told(initial_cursor(record.seen, LONG_AGO), record)[1]
 
 
-def test_a_new_outbox_tells_the_runs_of_its_time_and_no_older_ones() -> None:
+def test_new_outbox_gets_runs_within_its_reach_only() -> None:
     record = Record(runs={**run(1), **run(2), "20200101T000000Z": run(3)["20261101T000003Z"]})
 
     events, _ = told(initial_cursor(record.seen, LONG_AGO), record)
@@ -71,14 +71,14 @@ def test_a_new_outbox_tells_the_runs_of_its_time_and_no_older_ones() -> None:
     assert [event.document["id"] for event in events] == ["20261101T000001Z", "20261101T000002Z"]
 
 
-def test_a_cloned_disk_tells_nothing_of_the_past() -> None:
+def test_cloned_disk_sends_no_past_events() -> None:
     failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
     record = Record(runs=run(1), jobs=failed)
 
     assert told(initial_cursor(record.seen, None), record)[0] == []
 
 
-def test_every_run_is_told_once_in_order_however_many_there_were() -> None:
+def test_every_run_is_an_event_once_and_in_order() -> None:
     mark = begun(Record(runs=run(1)))
     runs = {name: document for number in range(1, 200) for name, document in run(number).items()}
 
@@ -87,7 +87,7 @@ def test_every_run_is_told_once_in_order_however_many_there_were() -> None:
     assert [event.document["id"] for event in events] == sorted(runs)[1:]
 
 
-def test_a_run_that_goes_on_is_told_when_it_has_ended_though_others_came_after() -> None:
+def test_unfinished_run_is_an_event_when_it_ends_even_after_later_ones() -> None:
     mark = begun(Record())
     first, mark = told(mark, Record(runs=run(1, finished=False)))
     second, mark = told(mark, Record(runs={**run(1, finished=False), **run(2)}))
@@ -97,7 +97,7 @@ def test_a_run_that_goes_on_is_told_when_it_has_ended_though_others_came_after()
     assert found == [[], ["20261101T000002Z"], ["20261101T000001Z"]]
 
 
-def test_a_run_that_cannot_be_read_holds_up_no_other() -> None:
+def test_unreadable_run_does_not_delay_others() -> None:
     mark = begun(Record())
 
     events, _ = told(mark, Record(runs={"20261101T000001Z": None, **run(2)}))
@@ -105,7 +105,7 @@ def test_a_run_that_cannot_be_read_holds_up_no_other() -> None:
     assert kinds(events) == ["outcome"]
 
 
-def test_a_reboot_is_told_with_both_boots() -> None:
+def test_reboot_event_names_both_boots() -> None:
     mark = begun(Record())
 
     (event,), _ = told(mark, Record(boot_id=NEXT_BOOT, booted_at=NOON + HOUR))
@@ -114,7 +114,7 @@ def test_a_reboot_is_told_with_both_boots() -> None:
     assert (event.document["previous_boot_id"], event.document["boot_id"]) == (BOOT, NEXT_BOOT)
 
 
-def test_a_boot_that_cannot_be_seen_is_no_reboot() -> None:
+def test_unknown_boot_id_is_not_a_reboot() -> None:
     mark = begun(Record())
     events, mark = told(mark, Record(boot_id=None))
     again, _ = told(mark, Record())
@@ -122,13 +122,13 @@ def test_a_boot_that_cannot_be_seen_is_no_reboot() -> None:
     assert events == again == []
 
 
-def test_a_clock_that_is_set_does_not_move_the_moment_of_the_boot() -> None:
+def test_clock_change_does_not_move_the_boot_time() -> None:
     mark = begun(Record())
 
     assert told(mark, Record(booted_at=NOON + HOUR))[1]["booted_at"] == "2026-11-23T12:00:00Z"
 
 
-def test_the_daemon_s_start_is_told_with_the_version_before() -> None:
+def test_daemon_start_names_the_previous_version() -> None:
     mark = begun(Record(daemon=DaemonStart(version="1.0", at="2026-11-23T10:00:00Z")))
     none, mark = told(mark, Record())
     (event,), _ = told(mark, Record(daemon=DaemonStart(version="1.1", at="2026-11-23T11:00:00Z")))
@@ -138,7 +138,7 @@ def test_the_daemon_s_start_is_told_with_the_version_before() -> None:
     assert (event.document["previous_version"], event.document["version"]) == ("1.0", "1.1")
 
 
-def test_a_need_to_reboot_is_told_as_it_comes_and_goes() -> None:
+def test_required_reboot_is_an_event_when_it_appears_and_clears() -> None:
     needed = Record(reboot=(["linux-image-amd64"], NOON - HOUR))
     mark = begun(Record())
     first, mark = told(mark, needed)
@@ -149,7 +149,7 @@ def test_a_need_to_reboot_is_told_as_it_comes_and_goes() -> None:
     assert last[0].document["packages"] == ["libc6", "linux-image-amd64"]
 
 
-def test_a_job_that_failed_is_told_once_and_one_that_did_not_never() -> None:
+def test_failed_job_is_an_event_once_and_success_never() -> None:
     mark = begun(Record())
     jobs = {
         "check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2},
@@ -163,7 +163,7 @@ def test_a_job_that_failed_is_told_once_and_one_that_did_not_never() -> None:
     assert (event.document["consecutive_failures"], again.document["consecutive_failures"]) == (2, 3)
 
 
-def test_what_happened_first_is_told_first() -> None:
+def test_events_are_ordered_by_time() -> None:
     before = begun(Record())
     late = {name: {**found, "finished_at": "2026-11-23T12:30:00Z"} for name, found in run(2).items()}
     failed = {"check": {"finished_at": "2026-11-23T12:10:00Z", "exit_code": 1, "failures": 1}}
@@ -177,7 +177,7 @@ def test_what_happened_first_is_told_first() -> None:
     assert kinds(events) == ["outcome", "job-failed", "rebooted", "agent-started", "outcome"]
 
 
-def test_a_run_that_a_clock_that_was_ahead_seems_to_have_followed_is_told() -> None:
+def test_run_recorded_after_the_clock_was_set_back_is_an_event() -> None:
     ahead = {"20270101T000000Z": {**run(1)["20261101T000001Z"], "id": "20270101T000000Z"}}
     mark = begun(Record(runs={**run(1), **ahead}))
 
@@ -186,7 +186,7 @@ def test_a_run_that_a_clock_that_was_ahead_seems_to_have_followed_is_told() -> N
     assert event.document["id"] == "20261101T000002Z"
 
 
-def test_a_run_that_cannot_be_read_now_is_told_once_it_can() -> None:
+def test_unreadable_run_is_an_event_once_it_can_be_read() -> None:
     mark = begun(Record())
     events, mark = told(mark, Record(runs={"20261101T000001Z": None}))
     (later,), mark = told(mark, Record(runs=run(1)))
@@ -195,7 +195,7 @@ def test_a_run_that_cannot_be_read_now_is_told_once_it_can() -> None:
     assert later.document["id"] == "20261101T000001Z"
 
 
-def test_a_record_that_cannot_be_seen_for_a_while_is_not_told_anew() -> None:
+def test_record_unreadable_for_a_while_sends_nothing_twice() -> None:
     failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
     needed = Record(runs=run(1), jobs=failed, reboot=(["libc6"], NOON - HOUR))
     mark = begun(needed)

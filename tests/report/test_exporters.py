@@ -60,14 +60,14 @@ def textfile(told: Told) -> Path:
     return told.directory / "metrics/maestro.prom"
 
 
-def test_with_nobody_to_tell_that_is_said(told: Told) -> None:
+def test_send_without_an_exporter_is_a_configuration_error(told: Told) -> None:
     done = told.send()
 
     assert done.returncode == 78
     assert "no exporter is configured: set endpoint.url" in done.stderr
 
 
-def test_all_three_are_told_and_each_says_so(
+def test_send_runs_all_three_and_each_prints_its_result(
     told: Told, centre: Centre, authority: Authority, collector: OtelCollector
 ) -> None:
     to_centre(told, centre, authority)
@@ -90,7 +90,7 @@ def test_all_three_are_told_and_each_says_so(
     assert [told.said(name)["failing_since"] for name in ("endpoint", "prometheus", "otlp")] == [None] * 3
 
 
-def test_with_the_file_alone_no_network_is_imported_and_no_outbox_made(told: Told) -> None:
+def test_prometheus_alone_imports_no_network_library_and_creates_no_outbox(told: Told) -> None:
     textfile(told)
     options = ["--config", str(told.directory / "config.toml"), "--state-dir", str(told.directory / "state")]
     command = [*options, "export-prometheus", "--run-dir", str(told.directory / "run")]
@@ -104,7 +104,7 @@ def test_with_the_file_alone_no_network_is_imported_and_no_outbox_made(told: Tol
     assert list((told.directory / "state").iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_told_with_what_to_do(told: Told) -> None:
+def test_unwritable_file_is_reported_with_the_remedy(told: Told) -> None:
     told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
 
     failed = told.send()
@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_written_is_told_with_what_to_do(told: Told) -> No
     assert told.said("prometheus")["failing_since"] is None
 
 
-def test_events_wait_for_a_collector_that_is_away_and_numbers_do_not(told: Told, authority: Authority) -> None:
+def test_events_are_queued_for_an_unreachable_collector_and_metrics_are_not(told: Told, authority: Authority) -> None:
     with collecting(authority, name="first") as gone:
         told.collect_to(gone)
     told.send()
@@ -141,7 +141,7 @@ def test_events_wait_for_a_collector_that_is_away_and_numbers_do_not(told: Told,
     assert told.said("otlp")["depth"] == 0
 
 
-def test_a_collector_is_left_alone_for_as_long_as_it_says(told: Told, collector: OtelCollector) -> None:
+def test_retry_after_of_a_collector_is_respected(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector)
     collector.reply = Reply(status=429, headers=(("Retry-After", "1800"),))
 
@@ -165,7 +165,7 @@ def test_a_collector_is_left_alone_for_as_long_as_it_says(told: Told, collector:
     ],
     ids=["garbage", "redirect", "nothing there"],
 )
-def test_what_must_not_be_sent_again_is_counted_told_and_gone(
+def test_permanently_rejected_items_are_counted_reported_and_dropped(
     told: Told, collector: OtelCollector, reply: Reply
 ) -> None:
     told.collect_to(collector)
@@ -186,7 +186,7 @@ def test_what_must_not_be_sent_again_is_counted_told_and_gone(
     assert told.said("otlp")["refused"] == 2
 
 
-def test_what_a_collector_takes_in_part_is_not_sent_again_but_counted(told: Told, collector: OtelCollector) -> None:
+def test_partial_success_is_counted_and_not_resent(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector, metrics=False)
     for number in range(4):
         told.record(number)
@@ -201,7 +201,7 @@ def test_what_a_collector_takes_in_part_is_not_sent_again_but_counted(told: Told
     assert (told.said("otlp")["refused"], told.said("otlp")["depth"]) == (3, 0)
 
 
-def test_headers_that_cannot_be_read_send_nothing_and_lose_nothing(told: Told, collector: OtelCollector) -> None:
+def test_unreadable_headers_file_sends_nothing_and_loses_nothing(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector, headers_file=str(told.directory / "headers"))
     told.record(1)
 
@@ -216,7 +216,7 @@ def test_headers_that_cannot_be_read_send_nothing_and_lose_nothing(told: Told, c
     assert {one.headers["authorization"] for one in collector.taken} == {"Bearer s3cr3t"}
 
 
-def test_only_what_is_asked_for_is_sent(told: Told, collector: OtelCollector) -> None:
+def test_only_configured_signals_are_sent(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector, logs=False)
     told.send()
     numbers = [one.signal for one in collector.taken]
@@ -228,7 +228,7 @@ def test_only_what_is_asked_for_is_sent(told: Told, collector: OtelCollector) ->
     assert [*numbers, *[one.signal for one in collector.taken[1:]]] == ["metrics", "logs"]
 
 
-def test_a_slow_collector_and_a_dead_directory_hold_up_no_centre(
+def test_slow_collector_and_missing_directory_do_not_delay_events_for_the_endpoint(
     told: Told, centre: Centre, authority: Authority, collector: OtelCollector
 ) -> None:
     to_centre(told, centre, authority)
@@ -254,7 +254,7 @@ def test_a_slow_collector_and_a_dead_directory_hold_up_no_centre(
     assert time.monotonic() - began < 15
 
 
-def test_a_dead_centre_holds_up_nobody_else(told: Told, collector: OtelCollector) -> None:
+def test_silent_endpoint_delays_no_other_exporter(told: Told, collector: OtelCollector) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         told.configure(port=silent.getsockname()[1], timeout="3s")
         told.collect_to(collector)
@@ -269,7 +269,7 @@ def test_a_dead_centre_holds_up_nobody_else(told: Told, collector: OtelCollector
     assert file.exists()
 
 
-def test_what_waits_for_a_collector_is_bounded_and_what_is_lost_is_told(told: Told, authority: Authority) -> None:
+def test_collector_queue_is_bounded_and_losses_are_reported(told: Told, authority: Authority) -> None:
     with collecting(authority, name="gone") as gone:
         told.collect_to(gone)
     place = told.directory / "state/outbox/otlp"
@@ -305,7 +305,7 @@ class SlowStore(Store):
         return super().run_ids()
 
 
-def test_what_this_machine_itself_takes_is_no_reason_to_send_nothing(told: Told, collector: OtelCollector) -> None:
+def test_time_limit_starts_with_the_first_request(told: Told, collector: OtelCollector) -> None:
     ours = told.record(1)
     wanted = OtlpPolicy(
         url=collector.url, headers_file="", ca_file=str(collector.ca_file), timeout=timedelta(seconds=1), logs=True,
@@ -322,7 +322,7 @@ def test_what_this_machine_itself_takes_is_no_reason_to_send_nothing(told: Told,
     assert run_ids(collector) == [ours]
 
 
-def test_a_sender_that_is_killed_again_and_again_loses_nothing(told: Told, collector: OtelCollector) -> None:
+def test_repeatedly_killed_exporter_loses_nothing(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector, metrics=False)
     runs = [told.record(number) for number in range(150)]
 
@@ -342,7 +342,7 @@ def test_a_sender_that_is_killed_again_and_again_loses_nothing(told: Told, colle
     assert len(keys) == len({one["attributes"]["maestro.sequence"]["intValue"] for one in records(collector)}) == 151
 
 
-def test_one_that_is_just_being_told_is_busy_and_the_others_are_told(told: Told, collector: OtelCollector) -> None:
+def test_running_exporter_is_busy_and_the_others_run(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector)
     file = textfile(told)
     now = datetime.now(timezone.utc)
@@ -356,7 +356,7 @@ def test_one_that_is_just_being_told_is_busy_and_the_others_are_told(told: Told,
     assert collector.paths == []
 
 
-def test_an_outbox_that_is_no_outbox_holds_up_no_numbers(told: Told, collector: OtelCollector) -> None:
+def test_unusable_outbox_does_not_stop_metrics(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector)
     (told.directory / "state/outbox").mkdir()
     (told.directory / "state/outbox/otlp").write_text("in the way")
@@ -368,7 +368,7 @@ def test_an_outbox_that_is_no_outbox_holds_up_no_numbers(told: Told, collector: 
     assert [one.signal for one in collector.taken] == ["metrics"]
 
 
-def test_what_somebody_wrote_into_the_word_of_a_sender_ends_no_other(told: Told, collector: OtelCollector) -> None:
+def test_malformed_status_file_stops_no_exporter(told: Told, collector: OtelCollector) -> None:
     told.collect_to(collector)
     file = textfile(told)
     for name in ("exporter-endpoint", "exporter-otlp", "exporter-prometheus"):

@@ -22,7 +22,7 @@ def tidings(directory: Path, state: Any, outcome: Any) -> ReportSource:
     return ReportSource(Store(str(directory)), str(directory / "run"))
 
 
-def test_what_reaches_back_beyond_the_calendar_is_told_from_the_first_run(tmp_path: Path) -> None:
+def test_reach_beyond_the_calendar_starts_at_the_first_run(tmp_path: Path) -> None:
     found = tidings(tmp_path, state(), golden("outcome"))
     reach = timedelta(days=999_999)
     bounds = OutboxLimits(size=1_000_000, age=reach)
@@ -41,7 +41,7 @@ def state(**changes: object) -> Any:
     return {"schema": "maestro.state/1", "fresh_until": status["generated_at"], **parts, **changes}
 
 
-def test_a_record_that_is_well_is_told_in_full(tmp_path: Path) -> None:
+def test_intact_record_is_reported_completely(tmp_path: Path) -> None:
     found: Any = tidings(tmp_path, state(), golden("outcome")).preview()
 
     check("report", found)
@@ -52,7 +52,7 @@ def test_a_record_that_is_well_is_told_in_full(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("failed", None), ("failed", [7]), ("message", 7), ("finished_at", 1.5), ("message", ["x"])]
 )
-def test_a_run_on_record_of_the_wrong_shape_is_told_as_such(field: str, value: object, tmp_path: Path) -> None:
+def test_malformed_run_is_named_in_the_reasons(field: str, value: object, tmp_path: Path) -> None:
     found: Any = tidings(tmp_path, state(), {**golden("outcome"), field: value}).preview()
 
     check("report", found)

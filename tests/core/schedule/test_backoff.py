@@ -22,12 +22,12 @@ SECOND = timedelta(seconds=1)
         *((status, ResponseClass.SERVER_ERROR) for status in (100, 199, 201, 202, 204, 206, 500, 501, 505, 599, 999)),
     ],
 )
-def test_a_status_means(status: int, meaning: ResponseClass) -> None:
+def test_classification_of_a_status(status: int, meaning: ResponseClass) -> None:
     assert classify_status(status) is meaning
 
 
 @pytest.mark.parametrize(("failures", "bound_s"), [(0, 30), (1, 30), (2, 60), (3, 120), (6, 900), (9999, 900)])
-def test_a_pause_is_drawn_below_a_bound_that_doubles_up_to_a_quarter_of_an_hour(failures: int, bound_s: int) -> None:
+def test_backoff_is_drawn_below_a_bound_that_doubles_up_to_15_minutes(failures: int, bound_s: int) -> None:
     assert backoff_delay(failures, 0.0) == timedelta(0)
     assert backoff_delay(failures, 0.5) == timedelta(seconds=bound_s / 2)
     assert backoff_delay(failures, 1.0) == timedelta(seconds=bound_s) <= LONGEST
@@ -37,9 +37,7 @@ def test_a_pause_is_drawn_below_a_bound_that_doubles_up_to_a_quarter_of_an_hour(
     ("told_s", "least_s", "most_s"),
     [(-5, 0, 300), (0, 0, 300), (30, 30, 330), (1200, 1200, 1800), (3600, 3600, 5400), (1e9, 3600, 5400)],
 )
-def test_what_the_centre_asks_for_is_waited_at_least_and_an_hour_at_most(
-    told_s: float, least_s: float, most_s: float
-) -> None:
+def test_retry_after_is_the_minimum_and_at_most_an_hour(told_s: float, least_s: float, most_s: float) -> None:
     told = timedelta(seconds=told_s)
 
     assert backoff_delay(1, 0.0, told) == least_s * SECOND

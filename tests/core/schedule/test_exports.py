@@ -71,14 +71,14 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_it_speaks(row: Row) -> None:
+def test_next_export(row: Row) -> None:
     found = row.pulse.next(SLOTS, now=row.now, up_since=row.up_since, changed=row.changed)
 
     assert found == row.at
 
 
 @pytest.mark.parametrize("leap", [-10 * HOUR, -HOUR, -6 * MINUTE, -30 * SECOND, 30 * SECOND, HOUR, 1000 * HOUR])
-def test_a_clock_that_is_set_costs_no_more_than_one_beat(leap: timedelta) -> None:
+def test_clock_change_costs_at_most_one_heartbeat(leap: timedelta) -> None:
     pulse = ExportState(last=NOON)
 
     looks = [NOON + leap + 30 * SECOND * count for count in range(1, 1000)]
@@ -87,14 +87,14 @@ def test_a_clock_that_is_set_costs_no_more_than_one_beat(leap: timedelta) -> Non
     assert spoke - (NOON + leap) <= 6 * MINUTE
 
 
-def test_a_success_ends_a_row_of_failures() -> None:
+def test_success_resets_the_failures() -> None:
     failed = ExportState(failures=3).after(ResponseClass.RETRY, now=NOON, chance=0.5)
 
     assert failed == ExportState(last=NOON, failures=4, not_before=NOON + 2 * MINUTE)
     assert failed.after(ResponseClass.OK, now=NOON, chance=0.5) == ExportState(last=NOON)
 
 
-def test_a_wrong_token_is_tried_again_within_five_minutes_to_a_quarter_of_an_hour() -> None:
+def test_misconfiguration_is_retried_after_5_to_15_minutes() -> None:
     first, last = (
         ExportState().after(ResponseClass.MISCONFIGURED, now=NOON, chance=chance).not_before for chance in (0.0, 1.0)
     )
@@ -102,21 +102,21 @@ def test_a_wrong_token_is_tried_again_within_five_minutes_to_a_quarter_of_an_hou
     assert (first, last) == (NOON + 5 * MINUTE, NOON + LONGEST)
 
 
-def test_a_centre_that_is_broken_is_asked_again_at_the_next_slot() -> None:
+def test_server_error_is_retried_at_the_next_slot() -> None:
     pulse = ExportState(last=NOON).after(ResponseClass.SERVER_ERROR, now=NOON, chance=0.5)
 
     assert pulse.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=False) == NOON + 5 * MINUTE
     assert pulse.failures == 1
 
 
-def test_what_waited_is_sent_no_faster_than_the_burst_allows() -> None:
+def test_queued_events_are_sent_no_faster_than_the_burst() -> None:
     pulse = ExportState(last=NOON).rate_limited(sent=250, burst=500)
 
     assert pulse.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
 
 
 @pytest.mark.parametrize("name", OUTAGES)
-def test_after_an_outage_a_fleet_returns_at_no_more_than_three_times_the_steady_rate(name: str) -> None:
+def test_fleet_returns_after_an_outage_at_no_more_than_three_times_the_steady_rate(name: str) -> None:
     found = simulate(OUTAGES[name], 2000)
 
     print(f"{name}: peak {found.peak:.2f} x steady, all back after {found.all_back / MINUTE:.1f} min")

@@ -12,7 +12,7 @@ from tests.report.installation import CHECKOUT, Sender, stored_events, until
 from tests.support.endpoint_server import Centre
 
 
-def test_a_run_on_record_reaches_the_centre_without_a_person(sender: Sender, centre: Centre) -> None:
+def test_daemon_sends_a_recorded_run_to_the_endpoint(sender: Sender, centre: Centre) -> None:
     options = ["--config", str(sender.directory / "config.toml"), "--state-dir", str(sender.directory / "state")]
     command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(sender.directory / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as daemon:

@@ -169,7 +169,7 @@ def test_events_of_days_without_an_endpoint_are_sent_without_exceeding_the_burst
     assert attempts < 428 * DAYS
 
 
-def test_an_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
+def test_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
     centre = Centre()
     for digest in ("a" * 16, "a" * 16, "b" * 16, "b" * 16):
         deliver(outbox, centre, digest=digest)
@@ -177,7 +177,7 @@ def test_an_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
     assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state", "beat"]
 
 
-def test_a_centre_that_offers_no_short_heartbeat_gets_them_in_batches_for_a_day(outbox: Outbox) -> None:
+def test_endpoint_without_short_heartbeats_gets_batches_for_a_day(outbox: Outbox) -> None:
     centre = Centre(offers_beats=False)
     for hours in (0, 1, 2):
         centre.now = NOON + timedelta(hours=hours)
@@ -190,7 +190,7 @@ def test_a_centre_that_offers_no_short_heartbeat_gets_them_in_batches_for_a_day(
     assert [kind for kind in centre.kinds if kind != "event"] == ["state", *["heartbeat"] * 3, "beat"]
 
 
-def test_a_state_that_is_asked_for_comes_next(outbox: Outbox) -> None:
+def test_requested_state_is_sent_next(outbox: Outbox) -> None:
     centre = Centre()
     deliver(outbox, centre)
     centre.states = []
@@ -200,7 +200,7 @@ def test_a_state_that_is_asked_for_comes_next(outbox: Outbox) -> None:
     assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state"]
 
 
-def test_a_state_that_the_centre_does_not_want_is_offered_once_a_day(outbox: Outbox) -> None:
+def test_refused_state_is_sent_again_after_a_day(outbox: Outbox) -> None:
     centre = Centre(refuses_states=True)
     for hours in (0, 1, 2, 25):
         centre.now = NOON + timedelta(hours=hours)
@@ -210,7 +210,7 @@ def test_a_state_that_the_centre_does_not_want_is_offered_once_a_day(outbox: Out
     assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "beat", "state", "state"]
 
 
-def test_after_a_disk_was_restored_states_are_told_with_numbers_that_are_new(outbox: Outbox) -> None:
+def test_after_a_disk_restore_states_get_higher_sequences(outbox: Outbox) -> None:
     centre = Centre(ahead=500)
     for _ in range(2):
         deliver(outbox, centre)
@@ -222,7 +222,7 @@ def test_after_a_disk_was_restored_states_are_told_with_numbers_that_are_new(out
     assert [kind for kind in centre.kinds if kind != "event"] == ["state", "state", "beat", "state", "beat"]
 
 
-def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_own(outbox: Outbox) -> None:
+def test_after_a_disk_restore_queued_events_move_to_a_new_stream(outbox: Outbox) -> None:
     centre = Centre(knows=frozenset({2, 3}))
     before = outbox.state.instance_id
     add(outbox, "outcome", "job-failed", "rebooted", "messages-lost")
@@ -243,7 +243,7 @@ def test_after_a_disk_was_restored_events_that_wait_arrive_in_a_stream_of_their_
     assert outbox.stats().events == 0
 
 
-def test_a_centre_that_knows_all_sequences_already_makes_nothing_grow(outbox: Outbox) -> None:
+def test_endpoint_that_refuses_every_sequence_makes_nothing_grow(outbox: Outbox) -> None:
     add(outbox, "outcome", "outcome")
     for _ in range(20):
         deliver(outbox, Centre(knows=frozenset(range(1000))))
@@ -252,7 +252,7 @@ def test_a_centre_that_knows_all_sequences_already_makes_nothing_grow(outbox: Ou
     assert deliver(outbox, Centre()).response.response_class is ResponseClass.OK
 
 
-def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:
+def test_refused_event_does_not_delay_others(outbox: Outbox) -> None:
     centre = Centre(refuses=("job-failed",))
     add(outbox, "outcome", "job-failed", "outcome")
 
@@ -265,7 +265,7 @@ def test_a_refused_event_holds_up_no_other(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, 7, 30])
-def test_of_a_batch_that_cannot_be_read_one_message_is_given_up_and_told(place: int, outbox: Outbox) -> None:
+def test_only_the_bad_message_of_a_rejected_batch_is_dropped(place: int, outbox: Outbox) -> None:
     centre = Centre(chokes=("job-failed",))
     kinds = ["outcome"] * 31
     kinds[place] = "job-failed"
@@ -281,7 +281,7 @@ def test_of_a_batch_that_cannot_be_read_one_message_is_given_up_and_told(place: 
     assert (outbox.stats().refused, outbox.stats().dropped) == (1, 0)
 
 
-def test_a_slow_centre_that_cannot_read_one_message_gets_all_the_others(
+def test_slow_endpoint_that_rejects_one_message_gets_all_others(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     centre = Centre(chokes=("job-failed",))
@@ -296,7 +296,7 @@ def test_a_slow_centre_that_cannot_read_one_message_gets_all_the_others(
     assert {one.response.response_class for one in found if not one.sent} == {ResponseClass.SERVER_ERROR}
 
 
-def test_a_centre_that_can_read_no_message_is_not_overrun(outbox: Outbox) -> None:
+def test_endpoint_that_rejects_every_message_is_not_flooded(outbox: Outbox) -> None:
     centre = Centre(chokes=("job-failed",))
     add(outbox, *["job-failed"] * 1000)
 
@@ -306,7 +306,7 @@ def test_a_centre_that_can_read_no_message_is_not_overrun(outbox: Outbox) -> Non
     assert outbox.stats().events > 1000 - BURST
 
 
-def test_the_number_of_a_state_rises_whatever_the_centre_says(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_sequence_never_falls(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     deliver(outbox, Centre(ahead=500))
     before = outbox.state.state_sequence
     centre = Centre()
@@ -319,7 +319,7 @@ def test_the_number_of_a_state_rises_whatever_the_centre_says(outbox: Outbox, mo
     assert (before, outbox.state.state_sequence) == (500, 501)
 
 
-def test_what_the_disk_did_not_keep_is_given_up_and_told(outbox: Outbox) -> None:
+def test_damaged_event_is_dropped_and_reported(outbox: Outbox) -> None:
     centre = Centre()
     add(outbox, "outcome", "outcome")
     outbox._sql.execute("UPDATE events SET body = 'rubbish' WHERE sequence = 2")  # noqa: SLF001 - a bad disk

@@ -46,7 +46,7 @@ def numbers(centre: Centre) -> list[int]:
     return [body["document"]["number"] for _, _, body in found if body["type"] == "test-event"]
 
 
-def test_a_state_and_all_events_arrive(sender: Sender, centre: Centre) -> None:
+def test_state_and_all_events_arrive(sender: Sender, centre: Centre) -> None:
     sender.add(1200)
 
     first, second, third = (sender.send() for _ in range(3))
@@ -59,7 +59,7 @@ def test_a_state_and_all_events_arrive(sender: Sender, centre: Centre) -> None:
 
 
 @pytest.mark.parametrize("fault", [*HANDSHAKE, *EXCHANGE])
-def test_a_fault_is_told_and_costs_nothing(fault: str, between: Between, centre: Centre) -> None:
+def test_fault_is_reported_and_loses_nothing(fault: str, between: Between, centre: Centre) -> None:
     sender, proxy = between(always(fault), timeout="1s" if fault == "slow" else "20s")
     sender.add(3)
 
@@ -77,14 +77,14 @@ def test_a_fault_is_told_and_costs_nothing(fault: str, between: Between, centre:
     assert sender.told["why"] == ""
 
 
-def test_nobody_there_is_told(sender: Sender, centre: Centre) -> None:
+def test_unreachable_endpoint_is_reported(sender: Sender, centre: Centre) -> None:
     centre.stop()
 
     assert sender.send().returncode == 1
     assert "refused" in sender.told["why"]
 
 
-def test_the_token_is_in_no_message_and_a_wrong_one_keeps_all(sender: Sender, tmp_path: Path) -> None:
+def test_wrong_token_loses_nothing_and_is_in_no_message(sender: Sender, tmp_path: Path) -> None:
     token = private_file(tmp_path / "wrong", "wrong-but-still-secret\n")
     sender.configure(token_file=str(token))
     sender.add(1)
@@ -98,7 +98,7 @@ def test_the_token_is_in_no_message_and_a_wrong_one_keeps_all(sender: Sender, tm
 
 
 @pytest.mark.parametrize("text", ["", "two words", "line\r\nX-Header: 1", "\x00", "ü"])
-def test_a_file_that_holds_no_token_is_told(text: str, sender: Sender, tmp_path: Path) -> None:
+def test_file_without_a_token_is_reported(text: str, sender: Sender, tmp_path: Path) -> None:
     sender.configure(token_file=str(private_file(tmp_path / "wrong", text)))
 
     done = sender.send()
@@ -107,7 +107,7 @@ def test_a_file_that_holds_no_token_is_told(text: str, sender: Sender, tmp_path:
     assert "holds no token" in sender.told["why"]
 
 
-def test_a_token_may_be_a_credential(sender: Sender, tmp_path: Path) -> None:
+def test_token_may_be_a_systemd_credential(sender: Sender, tmp_path: Path) -> None:
     (tmp_path / "credentials").mkdir()
     (tmp_path / "token").rename(tmp_path / "credentials/endpoint-token")
     sender.configure(token_file="")
@@ -124,20 +124,20 @@ def show_certificate(sender: Sender, authority: Authority) -> Certificate:
     return certificate
 
 
-def test_a_client_certificate_may_stand_for_a_token(sender: Sender, authority: Authority) -> None:
+def test_client_certificate_replaces_a_token(sender: Sender, authority: Authority) -> None:
     show_certificate(sender, authority)
 
     assert sender.send().returncode == 0, sender.told
 
 
-def test_a_ca_that_is_not_there_is_told(sender: Sender) -> None:
+def test_missing_ca_file_is_reported(sender: Sender) -> None:
     sender.configure(ca_file="/nowhere/ca.pem")
 
     assert sender.send().returncode == 1
     assert sender.told["why"].startswith("/nowhere/ca.pem: cannot be read")
 
 
-def test_a_message_that_the_centre_cannot_take_is_given_up_alone_and_told(sender: Sender, centre: Centre) -> None:
+def test_refused_message_is_dropped_alone_and_counted(sender: Sender, centre: Centre) -> None:
     sender.add(2)
     now = datetime.now(timezone.utc)
     with sender.outbox() as outbox, outbox.transaction() as tx:
@@ -152,7 +152,7 @@ def test_a_message_that_the_centre_cannot_take_is_given_up_alone_and_told(sender
     assert "complete" in centre.run("fleet").stdout
 
 
-def test_a_state_that_the_centre_refuses_is_told_on_the_machine(sender: Sender) -> None:
+def test_refused_state_is_reported_on_the_machine(sender: Sender) -> None:
     plan = json.loads((CHECKOUT / "tests/golden/plan.json").read_text())
     times = {"generated_at": "2026-11-23T05:10:00Z", "fresh_until": "2026-11-24T05:10:00Z"}
     record = {"schema": "maestro.state/1", **times, "plan": plan}
@@ -171,7 +171,7 @@ def test_a_state_that_the_centre_refuses_is_told_on_the_machine(sender: Sender) 
     assert sender.told["failing_since"] is None
 
 
-def test_another_centre_gets_a_stream_of_its_own_without_a_gap(
+def test_new_endpoint_gets_a_new_stream_without_a_gap(
     sender: Sender, centre: Centre, authority: Authority, tmp_path: Path
 ) -> None:
     sender.add(3)
@@ -194,7 +194,7 @@ def test_another_centre_gets_a_stream_of_its_own_without_a_gap(
         other.end()
 
 
-def test_a_heartbeat_is_small_and_a_state_comes_only_when_something_has_changed(between: Between) -> None:
+def test_heartbeat_is_small_and_state_is_sent_only_after_a_change(between: Between) -> None:
     sender, proxy = between(lambda _faults: "")
     sizes = []
     for _ in range(3):
@@ -277,9 +277,7 @@ def latest_state(centre: Centre) -> tuple[int, dict[str, Any]]:
     return sequence, json.loads(report)
 
 
-def test_a_full_disk_is_told_and_what_was_not_taken_then_is_taken_later(
-    sender: Sender, centre: Centre, small_disk: Path
-) -> None:
+def test_full_disk_is_reported_and_events_are_queued_later(sender: Sender, centre: Centre, small_disk: Path) -> None:
     assert sender.send().returncode == 0
     outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
     store = Store(str(sender.directory / "state"))
@@ -297,7 +295,7 @@ def test_a_full_disk_is_told_and_what_was_not_taken_then_is_taken_later(
     assert [body["document"]["id"] for _, _, body in found if body["type"] == "outcome"] == ids
 
 
-def test_a_full_disk_keeps_no_state_from_the_centre(sender: Sender, centre: Centre, small_disk: Path) -> None:
+def test_full_disk_stops_no_state(sender: Sender, centre: Centre, small_disk: Path) -> None:
     sender.add(2)
     assert sender.send().returncode == 0
     sender.add(3, first=2)
@@ -323,7 +321,7 @@ def test_a_full_disk_keeps_no_state_from_the_centre(sender: Sender, centre: Cent
     assert "complete" in centre.run("fleet").stdout
 
 
-def test_a_full_disk_and_a_centre_that_is_away_are_both_told(sender: Sender, centre: Centre, small_disk: Path) -> None:
+def test_full_disk_and_unreachable_endpoint_are_both_reported(sender: Sender, centre: Centre, small_disk: Path) -> None:
     assert sender.send().returncode == 0
     fill(small_disk)
     centre.stop()
@@ -336,7 +334,7 @@ def test_a_full_disk_and_a_centre_that_is_away_are_both_told(sender: Sender, cen
     assert sender.told["last_success_at"] <= sender.told["failing_since"]
 
 
-def test_a_full_disk_on_a_machine_that_was_never_told_of_is_told_on_it(
+def test_full_disk_before_the_first_report_is_shown_on_the_machine(
     sender: Sender, centre: Centre, small_disk: Path
 ) -> None:
     fill(small_disk)

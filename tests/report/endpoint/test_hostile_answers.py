@@ -102,7 +102,7 @@ ANSWERS = some.builds(
 @example(answer=HEAD + b"Content-Length: 3000000\r\n\r\n" + b" " * 3_000_000)
 @example(answer=HEAD + b"X: " + b"x" * 1_000_000)
 @example(answer=(HEAD + b"\r\n") * 9)
-def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
+def test_arbitrary_response_is_handled(answer: bytes, stranger: Stranger) -> None:
     stranger.answer = answer
 
     for found in (stranger.post(), stranger.heartbeat()):
@@ -112,7 +112,7 @@ def test_any_answer_is_survived(answer: bytes, stranger: Stranger) -> None:
         assert found.why.isprintable()
 
 
-def test_what_utf8_cannot_hold_stops_no_message(stranger: Stranger) -> None:
+def test_text_that_utf8_cannot_represent_stops_no_message(stranger: Stranger) -> None:
     """A package's configuration file may have a name of any bytes; Python makes surrogates of them."""
     centre = EndpointClient(replace(NO_CENTRE, url=f"http://127.0.0.1:{stranger.port}"))
 
@@ -122,7 +122,7 @@ def test_what_utf8_cannot_hold_stops_no_message(stranger: Stranger) -> None:
     assert gzip.decompress(stranger.got.partition(b"\r\n\r\n")[2]) == b'{"messages":["/etc/caf?.conf"]}'
 
 
-def test_a_token_that_comes_back_is_not_told(stranger: Stranger, tmp_path: Path) -> None:
+def test_token_repeated_by_the_server_is_redacted(stranger: Stranger, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cr3t-token\n")
     problem = b'{"title": "no such token: s3cr3t-token"}'
     stranger.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
@@ -135,7 +135,7 @@ def test_a_token_that_comes_back_is_not_told(stranger: Stranger, tmp_path: Path)
     assert found.why == "HTTP 401 Bad ...: no such token: ..."
 
 
-def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
+def test_long_response_is_not_read_to_its_end(stranger: Stranger) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     stranger.answer = HEAD + b"Content-Length: 50000000\r\n\r\n" + b" " * 50_000_000
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -148,7 +148,7 @@ def test_a_long_answer_is_not_read_to_its_end(stranger: Stranger) -> None:
 
 
 @pytest.mark.parametrize("text", ["\udcff", float("nan")])
-def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unencodable_batch_is_an_error_and_not_a_crash(text: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is no UTF-8, of a file say, is half a pair in Python, and would be in no other language."""
     taken: list[bytes] = []
 
@@ -168,7 +168,7 @@ def test_what_no_message_can_hold_is_no_reason_to_fall_over(text: object, monkey
 
 
 @pytest.mark.parametrize("name", ["token_file", "ca_file", "client_cert", "client_key"])
-def test_a_pipe_in_place_of_a_file_hangs_nobody(name: str, tmp_path: Path) -> None:
+def test_pipe_in_place_of_a_file_does_not_hang(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     changes: Any = {name: str(tmp_path / "pipe")}
     policy = replace(NO_CENTRE, url="https://127.0.0.1:9", **changes)

@@ -55,7 +55,7 @@ def to(peer: OtelCollector, **changes: object) -> OtlpTarget:
 
 @pytest.mark.parametrize("request_", [REQUEST, encode_metrics(reports.full())], ids=["logs", "metrics"])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_request_arrives_by_the_rules(peer: OtelCollector, request_: OtlpRequest, slash: str) -> None:
+def test_request_follows_the_specification(peer: OtelCollector, request_: OtlpRequest, slash: str) -> None:
     headers = (("Authorization", "Bearer s3cr3t"), ("User-Agent", "not ours"))
 
     done = post_otlp(to(peer, url=peer.url + slash, headers=headers[:1]), request_)
@@ -68,12 +68,12 @@ def test_a_request_arrives_by_the_rules(peer: OtelCollector, request_: OtlpReque
     assert taken.headers["user-agent"] == f"maestro-agent/{VERSION}"
 
 
-def test_nothing_is_sent_where_there_is_nothing_to_say(peer: OtelCollector) -> None:
+def test_empty_request_is_not_sent(peer: OtelCollector) -> None:
     assert post_otlp(to(peer), encode_logs([], reports.full())) == DELIVERED
     assert peer.paths == []
 
 
-def test_headers_are_in_nothing_that_may_be_printed() -> None:
+def test_headers_are_not_in_the_repr() -> None:
     assert "s3cr3t" not in repr(OtlpTarget(url="https://x", headers=(("Authorization", "s3cr3t"),)))
 
 
@@ -85,7 +85,7 @@ def test_headers_are_in_nothing_that_may_be_printed() -> None:
         (200, b'{"partialSuccess": {"rejectedLogRecords": 1, "errorMessage": "for s3cr3t-token"}}'),
     ],
 )
-def test_a_header_that_comes_back_is_not_told(peer: OtelCollector, status: int, body: bytes) -> None:
+def test_header_repeated_by_the_server_is_redacted(peer: OtelCollector, status: int, body: bytes) -> None:
     peer.reply = Reply(status=status, body=body)
 
     done = post_otlp(to(peer, headers=(("Authorization", "Bearer s3cr3t-token"),)), REQUEST)
@@ -95,7 +95,7 @@ def test_a_header_that_comes_back_is_not_told(peer: OtelCollector, status: int, 
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int) -> None:
+def test_temporary_errors_are_retried_after_retry_after(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"busy", headers=(("Retry-After", "17"),))
 
     done = post_otlp(to(peer), REQUEST)
@@ -110,7 +110,7 @@ def test_what_may_pass_is_tried_again_when_told(peer: OtelCollector, status: int
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 500, 501, 505, 599])
-def test_anything_else_is_never_sent_again_but_counted_and_told(peer: OtelCollector, status: int) -> None:
+def test_other_errors_are_never_retried_but_counted(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"no\nway", headers=(("Location", "/elsewhere"), ("Retry-After", "1")))
 
     done = post_otlp(to(peer), REQUEST)
@@ -121,14 +121,14 @@ def test_anything_else_is_never_sent_again_but_counted_and_told(peer: OtelCollec
     assert peer.paths == ["/v1/logs"]
 
 
-def test_a_partial_success_is_counted_and_not_sent_again(peer: OtelCollector) -> None:
+def test_partial_success_is_counted_and_not_retried(peer: OtelCollector) -> None:
     peer.reply = Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}')
 
     assert post_otlp(to(peer), REQUEST) == OtlpResult(response_class=ResponseClass.OK, dropped=3, detail="too old")
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
-def test_an_empty_yes_is_a_yes(peer: OtelCollector, status: int) -> None:
+def test_empty_success_is_a_success(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"", headers=())
 
     assert post_otlp(to(peer), REQUEST) == DELIVERED
@@ -144,7 +144,7 @@ def test_an_empty_yes_is_a_yes(peer: OtelCollector, status: int) -> None:
     ],
     ids=["portal", "no object", "too long", "packed"],
 )
-def test_a_yes_that_is_no_answer_of_otlp_is_not_called_delivered(peer: OtelCollector, reply: Reply) -> None:
+def test_success_without_an_otlp_response_is_not_a_delivery(peer: OtelCollector, reply: Reply) -> None:
     peer.reply = reply
 
     done = post_otlp(to(peer), REQUEST)
@@ -153,7 +153,7 @@ def test_a_yes_that_is_no_answer_of_otlp_is_not_called_delivered(peer: OtelColle
     assert "no OTLP response" in done.detail
 
 
-def test_a_certificate_that_is_not_to_be_believed_is_named_and_nothing_is_sent(
+def test_untrusted_certificate_is_named_and_nothing_is_sent(
     peer: OtelCollector, authority: Authority, tmp_path: Path
 ) -> None:
     other = Authority.make(tmp_path / "other")
@@ -171,7 +171,7 @@ def test_a_certificate_that_is_not_to_be_believed_is_named_and_nothing_is_sent(
     assert sent == []
 
 
-def test_a_connection_that_fails_is_tried_again_and_named(peer: OtelCollector, tmp_path: Path) -> None:
+def test_failed_connection_is_retried_and_named(peer: OtelCollector, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
@@ -194,7 +194,7 @@ def test_a_connection_that_fails_is_tried_again_and_named(peer: OtelCollector, t
     ],
     ids=["body", "headers", "silence"],
 )
-def test_a_collector_that_dawdles_is_left_within_the_limit(peer: OtelCollector, raw: bytes) -> None:
+def test_slow_collector_is_left_within_the_time_limit(peer: OtelCollector, raw: bytes) -> None:
     """Each byte comes well within the limit of a single read, and all of them would take many times the limit."""
     peer.reply = Reply(raw=raw or b"H" * 60, drip_s=0.2)
 
@@ -228,7 +228,7 @@ HOSTILE = st.binary(max_size=300) | answers()
 
 @given(HOSTILE)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_answer_whatever_is_an_error(peer: OtelCollector, raw: bytes) -> None:
+def test_arbitrary_response_is_no_exception(peer: OtelCollector, raw: bytes) -> None:
     peer.reply = Reply(raw=raw)
 
     done = post_otlp(to(peer), REQUEST)
@@ -251,9 +251,7 @@ CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh\r\n0\r\n\r\n"
     ],
     ids=["length below 0", "length below 0 of an error", "status below 0", "200 headers"],
 )
-def test_what_is_not_quite_http_is_named(
-    peer: OtelCollector, raw: bytes, response_class: ResponseClass, detail: str
-) -> None:
+def test_malformed_http_is_named(peer: OtelCollector, raw: bytes, response_class: ResponseClass, detail: str) -> None:
     peer.reply = Reply(raw=raw)
 
     done = post_otlp(to(peer), REQUEST)
@@ -262,7 +260,7 @@ def test_what_is_not_quite_http_is_named(
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 500])
-def test_an_answer_that_is_too_long_costs_no_memory(peer: OtelCollector, status: int) -> None:
+def test_too_long_response_costs_no_memory(peer: OtelCollector, status: int) -> None:
     peer.reply = Reply(status=status, body=b"x" * (64 << 20), headers=(("Location", "/elsewhere"),))
     tracemalloc.start()
     try:
@@ -297,12 +295,12 @@ NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
         ("Mon, 99 Nov 2026 08:12:00 GMT", None),
     ],
 )
-def test_retry_after_is_read_in_both_forms(value: str | None, wait: timedelta | None) -> None:
+def test_retry_after_is_parsed_in_both_forms(value: str | None, wait: timedelta | None) -> None:
     assert retry_after(value, NOW) == wait
 
 
 @given(st.text() | st.text(alphabet="MonNv0123456789 ,:GMT+-"))
-def test_no_retry_after_whatever_is_an_error(value: str) -> None:
+def test_arbitrary_retry_after_is_no_exception(value: str) -> None:
     wait = retry_after(value, NOW)
 
     assert wait is None or timedelta(0) <= wait <= timedelta(hours=1)

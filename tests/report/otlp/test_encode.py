@@ -41,12 +41,12 @@ def record(kind: str, document: dict[str, Any] | None = None) -> Any:
 
 
 @pytest.mark.parametrize("report", [REPORT, reports.unknown()], ids=["full", "unknown"])
-def test_logs_and_metrics_keep_to_the_rules(report: dict[str, Any]) -> None:
+def test_logs_and_metrics_follow_the_specification(report: dict[str, Any]) -> None:
     assert wrong(encode_logs(reports.events(), report)) == []
     assert wrong(encode_metrics(report)) == []
 
 
-def test_there_is_one_record_for_each_event_and_none_for_states() -> None:
+def test_one_log_record_per_event_and_none_for_states() -> None:
     state = {**reports.event("outcome"), "kind": "state", "body": REPORT}
     request = encode_logs([state, *reports.events(), state], REPORT)
 
@@ -56,7 +56,7 @@ def test_there_is_one_record_for_each_event_and_none_for_states() -> None:
     ]
 
 
-def test_a_record_says_what_when_and_which() -> None:
+def test_log_record_has_name_time_and_key() -> None:
     found = record("job-failed")
 
     assert found["timeUnixNano"] == found["observedTimeUnixNano"] == f"{UNIX}000000000"
@@ -86,19 +86,19 @@ def test_a_record_says_what_when_and_which() -> None:
         ("something-new", {}, 9, "INFO"),
     ],
 )
-def test_severity_is_a_number_and_its_word(kind: str, changes: dict[str, Any], number: int, text: str) -> None:
+def test_severity_has_number_and_text(kind: str, changes: dict[str, Any], number: int, text: str) -> None:
     found = record(kind, {**reports.DOCUMENTS.get(kind, {}), **changes})
 
     assert (found["severityNumber"], found["severityText"]) == (number, text)
 
 
 @pytest.mark.parametrize("kind", reports.DOCUMENTS)
-def test_every_kind_of_event_has_a_sentence_even_with_nothing_known(kind: str) -> None:
+def test_every_event_type_has_a_sentence_even_without_a_document(kind: str) -> None:
     assert "unknown" not in record(kind)["body"]["stringValue"].replace("unknown: ", "")
     assert record(kind, {})["body"]["stringValue"]
 
 
-def test_an_outcome_keeps_its_packages() -> None:
+def test_outcome_has_its_packages_as_attributes() -> None:
     found = attributes(record("outcome"))
 
     upgraded = found["maestro.outcome.upgraded"]["arrayValue"]["values"]
@@ -108,14 +108,14 @@ def test_an_outcome_keeps_its_packages() -> None:
 
 
 @pytest.mark.parametrize(("found", "told"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
-def test_an_architecture_has_the_name_that_opentelemetry_gives_it(found: str, told: str) -> None:
+def test_architecture_has_opentelemetrys_name(found: str, told: str) -> None:
     report = {**REPORT, "host": {**REPORT["host"], "architecture": found}}
     document: Any = encode_metrics(report).document
 
     assert attributes(document["resourceMetrics"][0]["resource"])["host.arch"]["stringValue"] == told
 
 
-def test_the_resource_says_which_machine_and_which_agent() -> None:
+def test_resource_names_machine_and_agent() -> None:
     document: Any = encode_metrics(REPORT).document
 
     found = {
@@ -135,7 +135,7 @@ def test_the_resource_says_which_machine_and_which_agent() -> None:
     }
 
 
-def test_metrics_are_those_of_the_text_file_but_for_what_the_resource_says() -> None:
+def test_metrics_equal_those_of_the_textfile_without_info_metrics() -> None:
     request = encode_metrics(REPORT)
     document: Any = request.document
     found = document["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
@@ -157,7 +157,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from([*reports.DOCUMENTS, "new-kind"]), st.dictionaries(st.text(max_size=6), JSON), st.text())
-def test_whatever_a_document_holds_the_rules_are_kept(kind: str, document: dict[str, Any], name: str) -> None:
+def test_arbitrary_documents_follow_the_specification(kind: str, document: dict[str, Any], name: str) -> None:
     report = copy.deepcopy(REPORT)
     report["host"]["name"] = name
 
@@ -189,18 +189,18 @@ def test_whatever_a_document_holds_the_rules_are_kept(kind: str, document: dict[
         (b"9" * 100_000, None),
     ],
 )
-def test_answers_are_read_with_care(body: bytes, answer: OtlpResponse | None) -> None:
+def test_responses_are_validated(body: bytes, answer: OtlpResponse | None) -> None:
     assert decode_response(encode_logs(reports.events(), REPORT), body) == answer
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_no_answer_at_all_is_an_error(body: bytes) -> None:
+def test_arbitrary_body_is_no_exception(body: bytes) -> None:
     answer = decode_response(encode_logs(reports.events(), REPORT), body)
 
     assert answer is None or 0 <= answer.rejected <= len(reports.DOCUMENTS)
 
 
-def test_each_signal_counts_its_own() -> None:
+def test_each_signal_has_its_own_count_of_rejections() -> None:
     answer = decode_response(
         encode_metrics(REPORT), b'{"partialSuccess":{"rejectedDataPoints":"3","rejectedLogRecords":"7"}}'
     )

@@ -9,14 +9,14 @@ from agent.errors import ConfigError
 from agent.report.otlp.headers import read_headers
 
 
-def test_headers_are_read_in_order_and_comments_are_not(tmp_path: Path) -> None:
+def test_headers_keep_their_order_and_comments_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "headers"
     path.write_text("# for the collector\nAuthorization: Bearer s3cr3t \n\nX-Scope-OrgID:  team 7\r\n")
 
     assert read_headers(str(path)) == (("Authorization", "Bearer s3cr3t"), ("X-Scope-OrgID", "team 7"))
 
 
-def test_without_a_file_there_are_none() -> None:
+def test_no_file_means_no_headers() -> None:
     assert read_headers("") == ()
 
 
@@ -36,7 +36,7 @@ def test_without_a_file_there_are_none() -> None:
         ("A: s3cr3t" * 10_000, "is longer than 65536 bytes"),
     ],
 )
-def test_a_line_that_is_no_header_is_named_and_not_shown(tmp_path: Path, line: str, said: str) -> None:
+def test_malformed_line_is_named_by_number_and_not_shown(tmp_path: Path, line: str, said: str) -> None:
     path = tmp_path / "headers"
     path.write_bytes(b"\n" + line.encode())
 
@@ -48,7 +48,7 @@ def test_a_line_that_is_no_header_is_named_and_not_shown(tmp_path: Path, line: s
     assert "s3cr3t" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_and_a_pipe_are_errors(tmp_path: Path) -> None:
+def test_missing_file_and_pipe_are_errors(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):

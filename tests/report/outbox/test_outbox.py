@@ -60,7 +60,7 @@ def sequences(box: Outbox) -> list[int]:
     return [event.sequence for event in box.next_events(100_000, 1 << 40)]
 
 
-def test_a_new_outbox_begins_its_stream_with_an_event_that_says_so(tmp_path: Path) -> None:
+def test_new_outbox_starts_its_stream_with_outbox_begun(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         (begun,) = bodies(box)
 
@@ -68,7 +68,7 @@ def test_a_new_outbox_begins_its_stream_with_an_event_that_says_so(tmp_path: Pat
     assert begun["document"] == {"previous_instance_id": None, "reason": "new"}
 
 
-def test_what_was_added_is_there_again_in_order_with_the_same_keys(tmp_path: Path) -> None:
+def test_events_survive_in_order_with_their_keys(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 5)
         before, name = box.next_events(100, 1 << 20), box.state.instance_id
@@ -80,7 +80,7 @@ def test_what_was_added_is_there_again_in_order_with_the_same_keys(tmp_path: Pat
         assert len({event.key for event in before}) == 6
 
 
-def test_what_was_answered_is_gone_and_its_number_is_never_used_again(tmp_path: Path) -> None:
+def test_acknowledged_event_is_deleted_and_its_sequence_never_reused(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 2)
         with box.transaction() as tx:
@@ -92,7 +92,7 @@ def test_what_was_answered_is_gone_and_its_number_is_never_used_again(tmp_path: 
         assert (box.stats().events, box.stats().last_sequence, box.stats().dropped) == (1, 4, 0)
 
 
-def test_a_batch_holds_at_least_one_event_however_large(tmp_path: Path) -> None:
+def test_batch_has_at_least_one_event_of_any_size(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 3, size=5000)
         assert len(box.next_events(500, 10)) == 1
@@ -100,7 +100,7 @@ def test_a_batch_holds_at_least_one_event_however_large(tmp_path: Path) -> None:
         assert len(box.next_events(500, 12_000)) == 3  # outbox-begun and two more
 
 
-def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         with pytest.raises(ZeroDivisionError), box.transaction() as tx:  # noqa: PT012 - the block is what fails
             tx.add("outcome", NOON, {}, NOON)
@@ -109,7 +109,7 @@ def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
         assert box.state.last_sequence == 1
 
 
-def test_what_a_bound_forces_out_is_counted_and_told_as_one_event(tmp_path: Path) -> None:
+def test_events_dropped_by_a_limit_are_reported_as_one_event(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=OutboxLimits(size=20_000, age=timedelta(days=1))) as box:
         for _ in range(20):
             add(box, 5, size=1000)
@@ -130,7 +130,7 @@ def test_what_a_bound_forces_out_is_counted_and_told_as_one_event(tmp_path: Path
     }
 
 
-def test_a_clock_that_leaps_ahead_makes_nothing_old_for_a_day(tmp_path: Path) -> None:
+def test_forward_clock_jump_expires_nothing_for_a_day(tmp_path: Path) -> None:
     wrong = NOON + timedelta(days=4000)
     with outbox(tmp_path) as box:
         add(box, 3)
@@ -146,7 +146,7 @@ def test_a_clock_that_leaps_ahead_makes_nothing_old_for_a_day(tmp_path: Path) ->
         assert sequences(box) == []
 
 
-def test_a_clock_that_stays_ahead_is_believed_after_a_day(tmp_path: Path) -> None:
+def test_clock_that_stays_ahead_counts_after_a_day(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 3)
         with box.transaction() as tx:
@@ -158,7 +158,7 @@ def test_a_clock_that_stays_ahead_is_believed_after_a_day(tmp_path: Path) -> Non
         assert sequences(box) == []
 
 
-def test_losses_that_could_not_be_told_either_are_part_of_the_next_word_on_them(tmp_path: Path) -> None:
+def test_dropped_loss_event_is_part_of_the_next_one(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=OutboxLimits(size=1 << 20, age=timedelta(hours=1))) as box:
         add(box, 3)
         with box.transaction() as tx:
@@ -171,7 +171,7 @@ def test_losses_that_could_not_be_told_either_are_part_of_the_next_word_on_them(
     assert told["document"] == {"count": 5, "first_sequence": 1, "last_sequence": 5, "reason": "too-old"}
 
 
-def test_a_week_of_events_without_a_centre_takes_no_more_disk_than_the_bound(tmp_path: Path) -> None:
+def test_week_without_an_endpoint_keeps_the_disk_limit(tmp_path: Path) -> None:
     bounds = OutboxLimits(size=500_000, age=timedelta(days=30))
     for day in range(7):
         with outbox(tmp_path, bounds=bounds) as box:
@@ -195,9 +195,7 @@ def test_a_week_of_events_without_a_centre_takes_no_more_disk_than_the_bound(tmp
     ],
     ids=["text", "header", "noise"],
 )
-def test_a_damaged_file_is_set_aside_and_a_new_stream_tells_which_one_came_before(
-    content: bytes, tmp_path: Path
-) -> None:
+def test_damaged_file_is_set_aside_and_the_new_stream_names_the_previous(content: bytes, tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         first = box.state.instance_id
     (tmp_path / "outbox/outbox.sqlite").write_bytes(content)
@@ -210,7 +208,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_stream_tells_which_one_came_befor
     assert (tmp_path / "outbox/outbox.sqlite.unreadable").read_bytes()[:5000] == content[:5000]
 
 
-def test_a_file_with_any_page_overwritten_still_opens(tmp_path: Path) -> None:
+def test_file_with_any_page_overwritten_still_opens(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 100, size=400)
         name = box.state.instance_id
@@ -229,7 +227,7 @@ def test_a_file_with_any_page_overwritten_still_opens(tmp_path: Path) -> None:
             assert [parse_event(event.body) is None for event in box.next_events(999, 1 << 30)].count(True) < 3
 
 
-def test_an_outbox_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
+def test_deleted_outbox_starts_a_new_stream(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         first = box.state.instance_id
     (tmp_path / "outbox/outbox.sqlite").unlink()
@@ -240,7 +238,7 @@ def test_an_outbox_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
     assert begun["document"] == {"previous_instance_id": first, "reason": "missing"}
 
 
-def test_a_cloned_disk_begins_a_stream_of_its_own(tmp_path: Path) -> None:
+def test_cloned_disk_starts_its_own_stream(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 3)
         first = box.state.instance_id
@@ -252,7 +250,7 @@ def test_a_cloned_disk_begins_a_stream_of_its_own(tmp_path: Path) -> None:
     assert begun["document"] == {"previous_instance_id": first, "reason": "other-host"}
 
 
-def test_only_one_process_has_it_open(tmp_path: Path) -> None:
+def test_only_one_process_can_open_it(tmp_path: Path) -> None:
     program = (
         "import sys, datetime; sys.path.insert(0, sys.argv[1])\n"
         "from agent.report.outbox.file import open_outbox\n"
@@ -275,7 +273,7 @@ def test_only_one_process_has_it_open(tmp_path: Path) -> None:
         assert sequences(box) == [1]
 
 
-def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
+def test_full_disk_is_an_error_and_keeps_the_content(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 5)
 
@@ -324,14 +322,14 @@ def test_readonly_without_a_stream_fails(tmp_path: Path, held: bytes | None) -> 
         pass
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_directory_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_text("a file")
 
     with pytest.raises(HostError, match="outbox"), outbox(tmp_path):
         pass
 
 
-def test_a_file_that_cannot_be_opened_is_no_damaged_one(tmp_path: Path) -> None:
+def test_unopenable_file_is_not_set_aside(tmp_path: Path) -> None:
     with outbox(tmp_path):
         pass
     (tmp_path / "outbox/outbox.sqlite").unlink()
@@ -368,7 +366,7 @@ with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=1 << 30, age=dateti
 """
 
 
-def test_whatever_was_added_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
+def test_committed_events_survive_a_kill(tmp_path: Path) -> None:
     lots = random.Random(9)  # noqa: S311 - chance, no secret
     said = 0
     for _ in range(15):
@@ -387,7 +385,7 @@ def test_whatever_was_added_before_a_kill_is_there_after_it(tmp_path: Path) -> N
             assert (box.state.cursor or {"last": 1})["last"] == len(found)
 
 
-def test_the_files_are_for_the_owner_alone(tmp_path: Path) -> None:
+def test_files_are_private_to_the_owner(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         add(box, 1)
         modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "outbox").iterdir()}
@@ -396,7 +394,7 @@ def test_the_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     assert modes["outbox.sqlite"] == modes["lock"] == 0o600
 
 
-def test_sqlite_waits_for_the_disk_at_each_commit(tmp_path: Path) -> None:
+def test_sqlite_syncs_at_each_commit(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
         pragmas = [box._sql.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]  # noqa: SLF001
 
@@ -405,7 +403,7 @@ def test_sqlite_waits_for_the_disk_at_each_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ['"typf"', '"type": 7, "was"', '"document": 7, "was"', '"type": [], "was"'])
-def test_an_event_that_the_disk_has_spoilt_can_be_given_up(tmp_path: Path, bad: str) -> None:
+def test_damaged_event_can_be_dropped(tmp_path: Path, bad: str) -> None:
     with outbox(tmp_path) as box:
         add(box, 3)
         add(box, 1, kind="messages-lost")
@@ -418,7 +416,7 @@ def test_an_event_that_the_disk_has_spoilt_can_be_given_up(tmp_path: Path, bad: 
             tx.start_stream(HOST, NOON, previous=None, reason="rolled-back")
 
 
-def test_an_event_of_numbers_that_json_does_not_know_is_none() -> None:
+def test_event_with_non_json_numbers_is_rejected() -> None:
     body = '{"schema": "maestro.event/1", "type": "outcome", "at": "", "document": {"x": %s}}'
 
     assert [parse_event(body % text) is None for text in ("1.5", "NaN", "-Infinity", "1e999")] == [
@@ -443,7 +441,7 @@ def test_damaged_loss_in_the_state_stops_nothing(tmp_path: Path) -> None:
         assert bodies(box)[-1]["document"]["count"] > 1  # type: ignore[index]
 
 
-def test_an_age_longer_than_the_calendar_is_no_bound(tmp_path: Path) -> None:
+def test_age_limit_beyond_the_calendar_is_no_limit(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=OutboxLimits(size=1_000_000, age=timedelta(days=999_999))) as box:
         add(box, 2)
 
@@ -584,7 +582,7 @@ def test_file_of_version_1_without_its_stream_is_set_aside(name: str, version_1:
         assert box.state.start_reason == "corrupt"
 
 
-def test_events_are_read_no_further_than_a_batch_goes(tmp_path: Path) -> None:
+def test_only_one_batch_of_events_is_read_into_memory(tmp_path: Path) -> None:
     with outbox(tmp_path, bounds=OutboxLimits(size=1 << 30, age=timedelta(days=30))) as box:
         add(box, 60, size=1 << 20)
 

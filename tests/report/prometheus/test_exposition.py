@@ -31,11 +31,11 @@ def samples(content: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("compatible", [False, True], ids=["own names", "compatible names"])
 @pytest.mark.parametrize("report", [reports.full(), reports.unknown()], ids=["full", "unknown"])
-def test_promtool_has_nothing_to_say(report: dict[str, Any], compatible: bool) -> None:  # noqa: FBT001 - a parameter
+def test_promtool_accepts_the_page(report: dict[str, Any], compatible: bool) -> None:  # noqa: FBT001 - a parameter
     assert metrics_checked(exposition(report, compatible_names=compatible)) == (0, "")
 
 
-def test_promtool_does_have_something_to_say_of_a_bad_name() -> None:
+def test_promtool_rejects_a_bad_name() -> None:
     code, said = metrics_checked("# TYPE maestro_wrong_total gauge\nmaestro_wrong_total 1\n")
 
     assert code != 0
@@ -43,7 +43,7 @@ def test_promtool_does_have_something_to_say_of_a_bad_name() -> None:
 
 
 @given(st.text(max_size=300), st.text(alphabet='\\"\n{}=,#\x85\u2028 \r\udc80a', max_size=30), st.integers(-5, 5))
-def test_no_word_of_a_machine_breaks_the_file(word: str, odd: str, number: int) -> None:
+def test_arbitrary_text_does_not_break_the_file(word: str, odd: str, number: int) -> None:
     report = reports.full()
     report["host"]["os"].update(id=word, version=odd, codename=odd + word)
     report["kernel"]["running"] = odd
@@ -58,7 +58,7 @@ def test_no_word_of_a_machine_breaks_the_file(word: str, odd: str, number: int) 
     assert content.encode().decode() == content
 
 
-def test_every_sample_is_one_line_without_a_time_and_the_file_ends_with_one() -> None:
+def test_every_sample_is_one_line_without_a_timestamp() -> None:
     content = exposition(reports.full(), compatible_names=True)
 
     assert content.endswith("\n")
@@ -66,13 +66,13 @@ def test_every_sample_is_one_line_without_a_time_and_the_file_ends_with_one() ->
         assert re.fullmatch(r"# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{([a-z_]+=\"[^\"]*\",?)+\})? -?[0-9.]+", line), line
 
 
-def test_each_family_is_there_once() -> None:
+def test_each_metric_family_appears_once() -> None:
     named = re.findall(r"^# TYPE (\S+)", exposition(reports.full(), compatible_names=True), re.MULTILINE)
 
     assert len(set(named)) == len(named)
 
 
-def test_the_names_of_others_come_on_request_only() -> None:
+def test_compatible_names_are_optional() -> None:
     own, both = exposition(reports.full()), exposition(reports.full(), compatible_names=True)
 
     assert not [line for line in own.splitlines() if not re.match(r"(# (HELP|TYPE) )?maestro_", line)]
@@ -81,7 +81,7 @@ def test_the_names_of_others_come_on_request_only() -> None:
         assert f"# TYPE {name} gauge\n" in both
 
 
-def test_compatible_names_count_what_apt_info_counts() -> None:
+def test_compatible_names_count_like_apt_info() -> None:
     report = reports.full()
     item = {"origin": "Debian", "archive": "stable-security", "architecture": "amd64"}
     held = [{"architecture": "amd64", "why": why} for why in ("held-by-admin", "pinned")]
@@ -98,7 +98,7 @@ def test_compatible_names_count_what_apt_info_counts() -> None:
         assert found["apt_package_cache_timestamp_seconds"] == str(UNIX)
 
 
-def test_compatible_names_have_a_zero_where_nothing_waits_and_nothing_where_nobody_looked() -> None:
+def test_compatible_names_are_zero_without_updates_and_absent_without_a_check() -> None:
     report = reports.full()
     report["updates"].update(items=[], held_items=[], other=0)
 

@@ -31,7 +31,7 @@ def table() -> list[str]:
     return rows
 
 
-def test_the_page_has_every_number_with_type_labels_and_meaning() -> None:
+def test_page_has_every_metric_with_type_labels_and_help() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `maestro_")]
 
     assert rows == table()
@@ -39,18 +39,18 @@ def test_the_page_has_every_number_with_type_labels_and_meaning() -> None:
 
 
 @pytest.mark.parametrize("name", COMPATIBLE)
-def test_the_page_has_every_compatible_name(name: str) -> None:
+def test_page_has_every_compatible_name(name: str) -> None:
     assert f"| `{name}` | gauge | " in PAGE.read_text()
 
 
-def test_promtool_takes_the_rules() -> None:
+def test_promtool_accepts_the_rules() -> None:
     code, said = promtool("check", "rules", str(RULES))
 
     assert code == 0, said
     assert "12 rules found" in said
 
 
-def test_rules_use_numbers_that_there_are_and_labels_that_these_have() -> None:
+def test_rules_use_existing_metrics_and_labels() -> None:
     known = {figure.family.prometheus_name: {word for labels, _ in figure.points for word in labels} for figure in
              collect_metrics(reports.full())}  # fmt: skip
     used = re.findall(r"(maestro_[a-z_]+)(?:\{([a-z]+)=~?\"([^\"]+)\"\})?", RULES.read_text())
@@ -61,14 +61,14 @@ def test_rules_use_numbers_that_there_are_and_labels_that_these_have() -> None:
         assert {(label, word) for word in words.split("|") if word} <= known[name]
 
 
-def test_rules_fire_when_they_should_and_only_then() -> None:
+def test_rules_fire_exactly_when_they_should() -> None:
     code, said = promtool("test", "rules", str(TESTS))
 
     assert code == 0, said
 
 
 @pytest.mark.parametrize("alert", re.findall(r"alert: (\w+)", RULES.read_text()))
-def test_every_rule_is_tried(alert: str) -> None:
+def test_every_rule_has_a_test(alert: str) -> None:
     assert f"alertname: {alert}\n" in TESTS.read_text()
 
 

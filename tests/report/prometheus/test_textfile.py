@@ -20,7 +20,7 @@ AS_NOBODY = (
 )
 
 
-def test_the_file_is_readable_by_all_whatever_the_umask(tmp_path: Path) -> None:
+def test_file_is_world_readable_under_any_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         write_metrics(str(tmp_path / "maestro.prom"), "maestro_reboot_required 1\n")
@@ -31,7 +31,7 @@ def test_the_file_is_readable_by_all_whatever_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "maestro.prom").read_text() == "maestro_reboot_required 1\n"
 
 
-def test_nothing_else_is_left_and_nothing_else_ends_in_prom(tmp_path: Path) -> None:
+def test_no_other_file_is_left_or_ends_in_prom(tmp_path: Path) -> None:
     for number in (os.getpid(), 1):
         left = tmp_path / f"maestro.prom.{number}.tmp"
         left.write_text("left by one that was killed")
@@ -42,7 +42,7 @@ def test_nothing_else_is_left_and_nothing_else_ends_in_prom(tmp_path: Path) -> N
     assert [entry.name for entry in tmp_path.iterdir()] == ["maestro.prom"]
 
 
-def test_a_reader_sees_the_old_or_the_new_and_never_a_part(tmp_path: Path) -> None:
+def test_reader_sees_the_old_or_the_new_content(tmp_path: Path) -> None:
     path, contents = tmp_path / "maestro.prom", {letter * 200_000 + "\n" for letter in "ab"}
     write_metrics(str(path), "a" * 200_000 + "\n")
     seen: set[str] = set()
@@ -64,7 +64,7 @@ def test_a_reader_sees_the_old_or_the_new_and_never_a_part(tmp_path: Path) -> No
     assert seen <= contents
 
 
-def test_a_link_in_the_way_is_replaced_and_never_followed(tmp_path: Path) -> None:
+def test_link_is_replaced_and_never_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "maestro.prom").symlink_to(victim)
@@ -76,7 +76,7 @@ def test_a_link_in_the_way_is_replaced_and_never_followed(tmp_path: Path) -> Non
     assert not (tmp_path / "maestro.prom").is_symlink()
 
 
-def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_directory_is_named(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "maestro.prom"
 
     with pytest.raises(HostError) as caught:
@@ -86,7 +86,7 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: the metrics cannot be written: {words}"
 
 
-def test_a_directory_in_place_of_the_file_is_told_and_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_directory_in_place_of_the_file_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "maestro.prom").mkdir()
 
     with pytest.raises(HostError, match="cannot be written: Is a directory"):
@@ -95,7 +95,7 @@ def test_a_directory_in_place_of_the_file_is_told_and_nothing_is_left_behind(tmp
     assert [entry.name for entry in tmp_path.iterdir()] == ["maestro.prom"]
 
 
-def test_a_directory_of_others_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
+def test_foreign_directory_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "maestro.prom"
     path.write_text("a 1\n")
     tmp_path.chmod(0o755)
@@ -110,7 +110,7 @@ def test_a_directory_of_others_is_named_and_the_old_file_stays(tmp_path: Path) -
     assert path.read_text() == "a 1\n"
 
 
-def test_a_file_of_another_user_in_a_directory_with_the_sticky_bit_is_named(tmp_path: Path) -> None:
+def test_file_of_another_user_in_a_sticky_directory_is_named(tmp_path: Path) -> None:
     path = tmp_path / "maestro.prom"
     path.write_text("a 1\n")
     tmp_path.chmod(0o1777)
@@ -124,7 +124,7 @@ def test_a_file_of_another_user_in_a_directory_with_the_sticky_bit_is_named(tmp_
     assert [entry.name for entry in tmp_path.iterdir()] == ["maestro.prom"]
 
 
-def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
+def test_full_disk_is_an_error_and_the_old_file_stays(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(small)], check=True)
@@ -138,7 +138,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_many_who_write_at_once_disturb_each_other_not(tmp_path: Path) -> None:
+def test_concurrent_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
     path = tmp_path / "maestro.prom"
     program = (
         f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
