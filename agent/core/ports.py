@@ -1,4 +1,4 @@
-"""What the verbs need of a machine, as protocols: the real adapters fit them, and so does the tests' simulator."""
+"""What the jobs need from a machine, as protocols: implemented by the adapters and by the tests' simulator."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +17,7 @@ from agent.core.packages.decide import Veto
 from agent.core.reboot.services import ServiceScan
 
 Progress = Callable[[str], None]
-"""Takes a progress line for a person."""
+"""Reports a line of progress to the user."""
 StopReason = Callable[[], str]
 """Returns why to stop at the next safe point ("on request"); empty to continue."""
 
@@ -34,12 +34,12 @@ class JobControl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshResult:
-    """What is remembered of fetching the lists."""
+    """Result of refreshing the package lists."""
 
     verified_at: datetime | None
-    """When the lists of every security source were last fetched or confirmed, and authenticated."""
+    """When the lists of every security source were last fetched or confirmed as current, and authenticated."""
     errors: tuple[SourceError, ...] = ()
-    """What failed the last time."""
+    """Errors of the last refresh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +71,18 @@ class Download(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangelogRequest:
-    """A changelog that is to be read."""
+    """A request to read one changelog."""
 
     subject: VersionChange
     security: bool
-    """Whether only an allowed origin may offer it; else any authenticated one may."""
+    """True: the package must come from an allowed origin; False: from any authenticated one."""
     may_fetch: bool
-    """Whether the archive may be downloaded only to be read."""
+    """Whether the archive may be downloaded just to read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """One package's file in the package manager's own archive."""
+    """One package file in apt's archive directory."""
 
     package: str
     architecture: str
@@ -140,13 +140,13 @@ class PackageEngine(Protocol):
         """Open the packages as they are now."""
 
     def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
-        """Carry out the steps in one transaction.
+        """Install the steps in one transaction.
 
-        With `carry_on` an error, which may be of another package that is still broken, does not end it.
+        With `carry_on` an error does not stop it: the error may belong to another package that is still broken.
         """
 
     def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
-        """Remove exactly these packages, their conffiles kept."""
+        """Remove exactly these packages and keep their conffiles."""
 
     def repair(self) -> TransactionReport:
         """Finish what dpkg left unfinished."""
@@ -155,7 +155,7 @@ class PackageEngine(Protocol):
         """Read dpkg's state of every package."""
 
     def kept_conffiles(self, packages: Sequence[PackageId], since: datetime) -> tuple[str, ...]:
-        """Return local configuration files of these packages that were kept since then."""
+        """Return local conffiles of these packages that were kept since then."""
 
     def remove_downloads(self) -> None:
         """Remove the archives that downloads, but not prefetches, put on the machine."""
@@ -171,13 +171,13 @@ class PackageEngine(Protocol):
 
 
 class Machine(Protocol):
-    """The rest of the machine that a look takes in."""
+    """The facts about the machine that are not about packages."""
 
     def now(self) -> datetime:
-        """Return the time, aware and in UTC."""
+        """Return the current time, aware and in UTC."""
 
     def reboot(self) -> Reboot | Unseen:
         """Return whether a reboot is required."""
 
     def scan_services(self) -> ServiceScan:
-        """Look at the processes: what still runs files that were replaced. Takes a second for 10,000 of them."""
+        """Return what still runs replaced files. Takes a second for 10,000 processes."""

@@ -1,4 +1,4 @@
-"""What was observed of the machine, as frozen values."""
+"""Facts observed on the machine, as frozen values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from agent.core.model.package import PackageId
 
 
 class ListsState(Enum):
-    """How far the package lists can be believed."""
+    """How current the package lists are."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -18,7 +18,7 @@ class ListsState(Enum):
 
 
 class SourceFault(Enum):
-    """What is wrong with one package source."""
+    """Fault of one package source."""
 
     UNREACHABLE = "unreachable"
     NOT_FOUND = "not-found"
@@ -40,19 +40,19 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceError:
-    """One package source that cannot be trusted to be current."""
+    """One package source that may be out of date."""
 
     source: str
-    """URI and suite, as a person would recognise them in sources.list."""
+    """URI and suite, as in sources.list."""
     fault: SourceFault
     detail: str
     security: bool | None = None
-    """Whether this source carries an allowed origin; None where its lists never said what they are."""
+    """Whether this source carries an allowed origin; None if its Release file was never fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lists:
-    """State of the package lists the look was made with."""
+    """State of the package lists at an observation."""
 
     state: ListsState
     updated_at: datetime | None
@@ -61,7 +61,7 @@ class Lists:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """A newer version on offer for an installed package, with all that the gates want to know of it."""
+    """A newer version available for an installed package, with everything that the gates evaluate."""
 
     package: str
     architecture: str
@@ -73,12 +73,12 @@ class Update:
     download_bytes: int
     trusted: bool = True
     rival: str = ""
-    """An origin that is not allowed and offers another package under the very same version; empty where none does."""
+    """An origin that is not allowed and offers another package under the same version; empty if there is none."""
     on_hold: bool = False
     pin: str | None = None
-    """The apt preference that keeps this version out, in words; None where none does."""
+    """Description of the apt preference that excludes this version; None if there is none."""
     phased: int | None = None
-    """Phased-Update-Percentage that defers this version on this machine; None where none does."""
+    """Phased-Update-Percentage that defers this version on this machine; None if it is not deferred."""
 
     @property
     def id(self) -> PackageId:
@@ -87,12 +87,12 @@ class Update:
 
 
 UNMET_DEPENDENCIES = "unmet-dependencies"
-"""State of an installed package whose dependencies are not met: nothing that dpkg could finish by itself."""
+"""State of an installed package whose dependencies are not met: dpkg cannot finish it by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """A package that dpkg left unfinished; `state` in dpkg's own words ("half-configured"), or `UNMET_DEPENDENCIES`."""
+    """A package that dpkg left unfinished; `state` is dpkg's ("half-configured"), or `UNMET_DEPENDENCIES`."""
 
     package: str
     architecture: str
@@ -106,7 +106,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reboot:
-    """What `/run/reboot-required` says; `since` is the time of that file."""
+    """Content of `/run/reboot-required`; `since` is the time of that file."""
 
     required: bool
     packages: tuple[str, ...] = ()
@@ -115,12 +115,12 @@ class Reboot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One look at the machine. `seen_at` is the only clock."""
+    """One observation of the machine. `seen_at` is the only clock."""
 
     seen_at: datetime
     lists: Lists
     updates: tuple[Update, ...]
-    """A package may be here twice: with its security update, and with a higher version from elsewhere."""
+    """A package may occur twice: with its security update, and with a higher version from another origin."""
     repair: tuple[Repair, ...]
     reboot: Reboot | Unseen
     kernels: KernelFacts = NO_KERNEL_FACTS
@@ -130,7 +130,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageState:
-    """What dpkg's own database says of one package; `state` is dpkg's word, "installed" when all is well."""
+    """State of one package in dpkg's database; `state` is dpkg's, "installed" for a healthy package."""
 
     version: str | None
     state: str
@@ -138,7 +138,7 @@ class PackageState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPackage:
-    """One package that the package manager knows by name."""
+    """One package that apt knows, installed or not."""
 
     package: str
     architecture: str

@@ -1,4 +1,4 @@
-"""What a report says of the host itself."""
+"""Facts about the host itself, as a report holds them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,10 +6,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """What a report says of the machine itself."""
+    """Facts about the host itself. None: not known."""
 
     id: str
-    """`agent.host.machine.facts.host_id`; never machine-id."""
+    """Of `agent.host.machine.facts.host_id`; never the machine-id."""
     boot_id: str | None
     booted_at: datetime | None
     name: str | None

@@ -1,4 +1,4 @@
-"""Kernel images and what is known of them, as frozen values."""
+"""Kernel images and facts about them, as frozen values."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from agent.core.model.reasons import NO_REASON, Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelImage:
-    """An installed kernel image; `release` is what `uname -r` says where it runs."""
+    """An installed kernel image; `release` is what `uname -r` prints when it runs."""
 
     release: str
     version: str
@@ -16,7 +16,7 @@ class KernelImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoRemovable:
-    """An installed package that libapt calls garbage: nothing that somebody asked for needs it."""
+    """An installed package that libapt marks as garbage: no manually installed package needs it."""
 
     package: str
     architecture: str
@@ -32,7 +32,7 @@ class AutoRemovable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """One dependency of an installed package: any one of these meets it."""
+    """One dependency of an installed package: any one of these satisfies it."""
 
     package: PackageId
     any_of: tuple[PackageId, ...]
@@ -40,23 +40,23 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelFacts:
-    """What one look saw of kernels."""
+    """Facts about the kernels."""
 
     running: str
     """The running kernel's release (`uname -r`)."""
     patterns: tuple[str, ...]
-    """Regular expressions of apt's `APT::VersionedKernelPackages`: names before `-` and a release."""
+    """Regular expressions of apt's `APT::VersionedKernelPackages`: package names up to `-` and a release."""
     images: tuple[KernelImage, ...]
     """Oldest first, by dpkg's order of the packages' versions."""
     unneeded: tuple[AutoRemovable, ...]
     needs: tuple[Dependency, ...]
-    """Every dependency that an unneeded kernel package helps to meet."""
+    """Every dependency that an unneeded kernel package helps to satisfy."""
     build: str = ""
-    """What the running kernel says of its build (`uname -v`)."""
+    """The running kernel's build (`uname -v`)."""
 
 
 NO_KERNEL_FACTS = KernelFacts(running="", patterns=(), images=(), unneeded=(), needs=())
-"""A machine where nothing is superseded."""
+"""A machine without obsolete kernels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +78,19 @@ class KernelRemoval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObsoleteKernels:
-    """What becomes of the kernels that apt calls garbage."""
+    """The kernels that apt marks as garbage: which are removed, and which are kept."""
 
     remove: tuple[KernelRemoval, ...] = ()
     kept: tuple[KernelRemoval, ...] = ()
 
 
 NO_OBSOLETE_KERNELS = ObsoleteKernels()
-"""No kernel goes, and none needs a word."""
+"""No kernel is removed or kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningKernel:
-    """The running kernel's release beside that of the newest installed one; None where it cannot be told."""
+    """Releases of the running kernel and of the newest installed one; None: not known."""
 
     running: str | None
     newest: str | None

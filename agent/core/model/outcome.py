@@ -1,4 +1,4 @@
-"""What came of an upgrade run, as frozen values."""
+"""Outcome of an upgrade run, as frozen values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from agent.core.model.plan import Held, Scope, Step
 
 
 class Result(Enum):
-    """What came of a run, read from the machine after it."""
+    """Result of a run, verified on the machine after it."""
 
     UP_TO_DATE = "up-to-date"
     UPDATED = "updated"
@@ -23,7 +23,7 @@ class Result(Enum):
 
 
 class Stage(Enum):
-    """Where the work on one package stopped."""
+    """Stage at which one package failed."""
 
     REPAIR = "repair"
     REMOVE = "remove"
@@ -34,7 +34,7 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One package that did not get where the plan wanted it."""
+    """One package that the run did not bring to its planned version or state."""
 
     package: PackageId
     stage: Stage
@@ -44,17 +44,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockWait:
-    """How the package manager's lock was come by, in seconds."""
+    """Time spent waiting for and holding the package manager's locks, in seconds."""
 
     waited_s: float = 0.0
     held_s: float = 0.0
     by: str | None = None
-    """Who held it before us: program, pid and since when."""
+    """The last holder that was waited for: program, pid and start time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a run. Lists are judged from dpkg's state afterwards, never from the plan."""
+    """Outcome of a run. Its lists are read from dpkg's state afterwards, never from the plan."""
 
     id: str
     scope: Scope
@@ -63,21 +63,21 @@ class Outcome:
     result: Result
     upgraded: tuple[Step, ...] = ()
     underway: tuple[Step, ...] = ()
-    """The transaction that has begun and whose end is not on record yet."""
+    """Steps of the transaction that has started and whose end is not recorded yet."""
     removed: tuple[PackageId, ...] = ()
-    """Packages that dpkg took away: an upgrade had taken over the last of their files."""
+    """Packages that disappeared: an upgrade took over the last of their files, so dpkg removed them."""
     superseded: tuple[KernelRemoval, ...] = ()
-    """Superseded kernels that were removed as planned."""
+    """Obsolete kernels that were removed as planned."""
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()
     repaired: tuple[Repair, ...] = ()
     journal_merged: bool = False
     """Whether dpkg's journal, which an interrupted run had left, was merged."""
     conffiles_kept: tuple[str, ...] = ()
-    """Local configuration files that were kept; the package's own lies beside each as `.dpkg-dist` or `.dpkg-new`."""
-    reboot: Reboot | Unseen = field(default_factory=lambda: Unseen(reason="not looked at"))
+    """Local conffiles that were kept; the package's version is beside each as `.dpkg-dist` or `.dpkg-new`."""
+    reboot: Reboot | Unseen = field(default_factory=lambda: Unseen(reason="not observed"))
     lists: Lists | None = None
     lock: LockWait = LockWait()
     downloaded_bytes: int = 0
     message: str = ""
-    """One sentence for a person where the lists above do not say it all."""
+    """One sentence with what the fields above do not show; may be empty."""

@@ -1,7 +1,7 @@
-"""The nouns of the agent as frozen values: what was seen, what shall be done, what came of it.
+"""A plan and its parts, as frozen values.
 
-This room knows no clock, no files, no processes, no network and no logging. Times are aware UTC
-`datetime`s, sizes are bytes, and what could not be seen is `Unseen`, never a default.
+All of `agent.core.model` is pure. Times are aware UTC `datetime`s, sizes are bytes, and a fact that could not be read
+is `Unseen`, never a default.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Scope(Enum):
 
 
 class Why(Enum):
-    """Why a wanted step may not happen now; the closed list of the interface, grown gate by gate."""
+    """Why an update is held. A closed list, part of the interface (docs/documents.md)."""
 
     HELD_BY_ADMIN = "held-by-admin"
     BLOCKLISTED = "blocklisted"
@@ -42,7 +42,7 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One package brought to one version; steps of the same `group` depend on each other."""
+    """The installation of one version of one package; steps of the same `group` depend on each other."""
 
     package: str
     architecture: str
@@ -54,7 +54,7 @@ class Step:
     download_bytes: int
     group: int = 0
     mending: bool = False
-    """Whether dpkg was cut off installing just this: any authenticated origin will do."""
+    """Whether dpkg was interrupted while installing exactly this: any authenticated origin may provide it."""
 
     @property
     def id(self) -> PackageId:
@@ -63,13 +63,13 @@ class Step:
 
     @property
     def new(self) -> bool:
-        """Whether the package is not installed yet (a new dependency)."""
+        """Whether the package is a new dependency, not installed yet."""
         return self.installed is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why something may not be upgraded or touched."""
+    """Why a package may not be upgraded, or not be touched at all."""
 
     why: Why
     reason: Reason
@@ -81,7 +81,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A wanted step that may not happen now, and why."""
+    """An update that is held, and why."""
 
     package: str
     architecture: str
@@ -94,7 +94,7 @@ class Held:
 
     @classmethod
     def of(cls, wanted: "Update | Step", refusal: Refusal) -> "Held":
-        """Hold back an update or a step."""
+        """Return an update or a step as held."""
         return cls(
             package=wanted.package,
             architecture=wanted.architecture,
@@ -111,13 +111,13 @@ class Held:
 
     @property
     def refusal(self) -> Refusal:
-        """Why, as a value."""
+        """Why it is held."""
         return Refusal(why=self.why, reason=self.cause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What libapt's resolver made of the admitted updates."""
+    """The resolver's answer to the admitted updates."""
 
     steps: tuple[Step, ...]
     refused: tuple[Held, ...]
@@ -125,7 +125,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What would be done now, what is held back, and why. `id` is the same for the same work."""
+    """What a run would do now, and what is held and why. The same work has the same `id`."""
 
     id: str
     scope: Scope
@@ -136,17 +136,17 @@ class Plan:
     repair: tuple[Repair, ...]
     reboot: Reboot | Unseen
     other_updates: int
-    """How many are on offer that are not security updates and not part of this plan; `others` are they."""
+    """How many available updates are neither security updates nor in this plan: the number of `others`."""
     remove: tuple[KernelRemoval, ...] = ()
-    """Superseded kernels."""
+    """Obsolete kernels."""
     kept: tuple[KernelRemoval, ...] = ()
-    """Kernels that nothing needs and that stay all the same, with the reason."""
+    """Kernels that nothing needs but that are kept, with the reason."""
     others: tuple[Update, ...] = ()
     kernel: RunningKernel = UNKNOWN_KERNEL
     journal: bool = False
-    """As in `Facts`: repairing merges dpkg's journal, too."""
+    """As in `Facts`; a repair merges the journal."""
 
     @property
     def repairable(self) -> bool:
-        """Whether anything is left unfinished that dpkg could finish; unmet dependencies it could not."""
+        """Whether dpkg can finish anything that is unfinished; it cannot satisfy unmet dependencies."""
         return self.journal or any(item.state != UNMET_DEPENDENCIES for item in self.repair)

@@ -28,7 +28,7 @@ def admit(
 ) -> Admission:
     """Sort the updates on offer into admitted, at most one per package, and held.
 
-    `dropped` holds the packages that this run no longer tries, each with the reason.
+    `dropped` are the packages that this run no longer tries, each with the reason.
     """
     admitted: dict[PackageId, Update] = {}
     held: list[Held] = []

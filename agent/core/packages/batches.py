@@ -1,8 +1,8 @@
-"""How a plan is cut into transactions: whole groups only, so that one failure stays among its own.
+"""Packs a plan's steps into transactions: whole groups only, so that a failure affects no other group. Pure.
 
-Pure. A transaction has a price of its own: libapt opens its lists anew, and every trigger (initramfs, manual
-pages, linker cache) and hook runs once. So all groups go together; the bound keeps a stop request from waiting
-for more than this many packages.
+Each transaction has a fixed cost: libapt opens the lists again, and every trigger (initramfs, manual pages, linker
+cache) and hook runs once. So all groups share one transaction up to a limit; the limit bounds how many packages a
+stop request waits for.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from agent.core.model.plan import Step
 
 BATCH_SIZE = 150
-"""Packages in one transaction, unless one group alone is larger."""
+"""Packages per transaction, unless one group alone is larger."""
 
 Batch = tuple[Step, ...]
 
@@ -29,7 +29,7 @@ def pack(steps: Iterable[Step], size: int = BATCH_SIZE) -> tuple[Batch, ...]:
 
 
 def split(steps: Iterable[Step]) -> tuple[Batch, ...]:
-    """Return each group as a batch of its own, sorted by package name so that every run takes the same order."""
+    """Return each group as one batch, sorted by package name, so that every run has the same order."""
     groups: defaultdict[int, list[Step]] = defaultdict(list)
     for step in sorted(steps, key=lambda step: step.id):
         groups[step.group].append(step)

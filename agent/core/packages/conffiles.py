@@ -1,8 +1,8 @@
-"""Whether dpkg would ask what to do with a configuration file: its own rule, from what is there before it runs.
+"""Predicts whether dpkg would prompt about a conffile, by dpkg's own rule. Pure.
 
-Pure: reads no files. What dpkg has on record, what lies on disk and what the new version brings come in as MD5
-sums, for that is what dpkg compares. Sources: dpkg(1), deb-conffiles(5), and, where they are silent,
-experiments with dpkg 1.21 to 1.23, which tests/machines/test_conffiles.py repeats.
+The recorded, the local and the new version are given as MD5 sums, because dpkg compares those. Sources: dpkg(1),
+deb-conffiles(5) and, for what they leave open, experiments with dpkg 1.21 to 1.23, which
+tests/machines/test_conffiles.py repeats.
 """
 
 import re
@@ -13,15 +13,15 @@ from fnmatch import fnmatchcase
 
 
 class NoPlainFile(Enum):
-    """What is where a configuration file should be, if it is no plain file."""
+    """What is at a conffile's path, if it is not a regular file."""
 
     EMPTY = "empty"
     NOT_A_FILE = "not-a-file"
-    """A link, a directory or a device: dpkg compares nothing, and leaves it and the new version side by side."""
+    """A link, a directory or a device: dpkg does not compare it, and leaves the new version beside it."""
 
 
 class PromptReason(Enum):
-    """What dpkg would ask about, in words that follow the file's name."""
+    """Why dpkg would prompt, as text that follows the file's name."""
 
     MODIFIED = "was changed on this machine, and the new version brings a changed one too"
     DELETED = "was deleted on this machine, and the new version brings a changed one"
@@ -31,18 +31,18 @@ class PromptReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conffile:
-    """One configuration file of a new version, and what this machine has of it."""
+    """One conffile of a new version, and its state on this machine."""
 
     recorded: tuple[str, ...]
-    """What dpkg has on record: the package's own sum or, without one, those of others that had this file."""
+    """Sums that dpkg has on record: the package's own or, without one, those of other packages with this file."""
     local: str | NoPlainFile
     packaged: str | None
-    """None where the new version brings no file that dpkg would unpack."""
+    """None if the new version contains no file that dpkg would unpack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConffilePrompt:
-    """A question that dpkg would ask, and about which file."""
+    """One predicted prompt: the file and the reason."""
 
     file: str
     question: PromptReason
@@ -50,40 +50,40 @@ class ConffilePrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DpkgOptions:
-    """What an administrator's configuration of dpkg has to do with configuration files."""
+    """The part of an administrator's dpkg configuration that concerns conffiles."""
 
     forced: frozenset[str] = frozenset()
-    """Things that are forced, of `THINGS`."""
+    """Forced things, from `THINGS`."""
     paths: tuple[tuple[bool, str], ...] = ()
-    """Shell patterns of files that are unpacked (True) or not; the last that matches counts."""
+    """Shell patterns of paths that are included (True) or excluded; the last match counts."""
 
     @property
     def answers(self) -> bool:
-        """Whether each question has its answer already, whatever that is."""
+        """Whether the configuration answers every prompt, whatever the answer is."""
         return bool(self.forced & {"confdef", "confold", "confnew"})
 
     def unpacks(self, name: str) -> bool:
-        """Whether dpkg unpacks a file of this name at all."""
+        """Whether dpkg unpacks a file of this name."""
         return next((wanted for wanted, pattern in reversed(self.paths) if fnmatchcase(name, pattern)), True)
 
 
 DPKG_DEFAULTS = DpkgOptions()
-"""dpkg as it comes."""
+"""dpkg without configuration."""
 _FORCE = re.compile(r"(force|no-force|refuse)(?:-|[ \t]*=[ \t]*|[ \t]+)(\S+)")
 _PATH = re.compile(r"path-(include|exclude)(?:[ \t]*=[ \t]*|[ \t]+)(\S.*)")
 THINGS = frozenset({"confask", "confdef", "confmiss", "confnew", "confold"})
-"""What can be forced about configuration files (dpkg(1), --force-things)."""
+"""What can be forced about conffiles (dpkg(1), --force-things)."""
 
 
 def prompt_reason(conffile: Conffile, options: DpkgOptions = DPKG_DEFAULTS) -> PromptReason | None:
-    """Return what dpkg would ask about this file, were it run with these options; None where nothing."""
+    """Return why dpkg, run with these options, would prompt about this file; None if it would not."""
     if conffile.packaged is None or conffile.local is NoPlainFile.NOT_A_FILE or conffile.local == conffile.packaged:
         return None
     if options.answers or (conffile.local is NoPlainFile.EMPTY and "confmiss" in options.forced):
         return None
     if not conffile.recorded:
         return None if conffile.local is NoPlainFile.EMPTY else PromptReason.CREATED
-    # Of several other packages that had the file, dpkg goes by the one whose list of files it happened to read last.
+    # Of several other packages with this file, dpkg compares with the one whose file list it read last.
     asked = (_compare(conffile, recorded, ask="confask" in options.forced) for recorded in conffile.recorded)
     return next((one for one in asked if one is not None), None)
 
@@ -97,15 +97,15 @@ def _compare(conffile: Conffile, recorded: str, *, ask: bool) -> PromptReason | 
 
 
 def describe_prompts(asked: Iterable[ConffilePrompt], package: str) -> str:
-    """Say which files stand in the way of a package, and what to do about it."""
+    """Return a sentence with the files that hold a package, and what to do about them."""
     files = "; ".join(f"{one.file} {one.question.value}" for one in asked)
     return f'{files}. Decide by hand (apt-get install {package}), or set security.conffiles = "keep"'
 
 
 def read_options(lines: Iterable[str]) -> DpkgOptions:
-    """Read what concerns configuration files from options as dpkg.cfg(5) holds them, in dpkg's order; later ones win.
+    """Parse the options about conffiles from lines of dpkg.cfg(5), in dpkg's order: later ones win.
 
-    Leading hyphens are accepted too, as on the command line.
+    Leading hyphens are accepted, as on the command line.
     """
     forced: set[str] = set()
     paths: list[tuple[bool, str]] = []

@@ -1,4 +1,4 @@
-"""What pending updates fix, as values: readings of changelogs, by package and versions. Pure."""
+"""Changelog findings: what updates fix, by package and versions. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from agent.core.model.plan import Held, Plan, Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangelogFindings:
-    """What a changelog names between the installed version and the candidate."""
+    """What a changelog lists between the installed version and the candidate."""
 
     cves: tuple[str, ...]
-    """CVE ids, each once, by year and number."""
+    """CVE ids without duplicates, sorted by year and number."""
     security_upload: bool
-    """Whether any of these versions was made for a security suite."""
+    """Whether any of these versions was uploaded to a security suite."""
     complete: bool
-    """Whether the changelog reached back to the installed version; Ubuntu cuts old entries off."""
+    """Whether the changelog reaches back to the installed version; Ubuntu removes old entries."""
 
     @property
     def conclusive(self) -> bool:
-        """Whether the reading says anything: that a part of a changelog names no CVE says nothing."""
+        """Whether the findings mean anything: a truncated changelog without a CVE proves nothing."""
         return self.complete or bool(self.cves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionChange:
-    """One package brought from one version to another: what a reading is of."""
+    """The change of one package from one version to another: the key of changelog findings."""
 
     package: str
     architecture: str
@@ -41,7 +41,7 @@ class VersionChange:
 
     @classmethod
     def of(cls, item: Update | Step | Held) -> "VersionChange | None":
-        """Return the subject of an update; None for a new package, which fixes nothing on this machine."""
+        """Return the version change of an update; None for a new package, which fixes nothing on this machine."""
         if item.installed is None:
             return None
         return cls(
@@ -50,26 +50,26 @@ class VersionChange:
 
 
 Findings = Mapping[VersionChange, ChangelogFindings | None]
-"""What was read; None where there was no changelog, or one that says nothing of these versions."""
+"""Findings by version change; None: no changelog, or one without these versions."""
 NO_FINDINGS: Findings = {}
 
 
 def findings_of(readings: Findings, item: Update | Step | Held) -> ChangelogFindings | None:
-    """Return what is known of an update; None where it was not read, or where the reading says nothing."""
+    """Return an update's findings; None if its changelog was not read or they are not conclusive."""
     subject = VersionChange.of(item)
     return findings_for(readings, subject) if subject is not None else None
 
 
 def findings_for(readings: Findings, subject: VersionChange) -> ChangelogFindings | None:
-    """As `findings_of`, by subject."""
+    """As `findings_of`, by version change."""
     found = readings.get(subject)
     return found if found is not None and found.conclusive else None
 
 
 def unlabelled_security_fixes(plan: Plan, readings: Findings) -> Iterator[tuple[Update, ChangelogFindings]]:
-    """Find updates that are no security updates by their origin and no part of the plan, but hold a security fix.
+    """Yield updates that contain a security fix although their origin is no security origin and they are not planned.
 
-    Where the package has a security update too, only what goes beyond that one counts.
+    If the package also has a security update, only a CVE that the security update does not fix counts.
     """
     items: list[Step | Held] = [*plan.install, *plan.held]
     known = {item.id: findings_of(readings, item) for item in items}

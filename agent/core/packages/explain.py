@@ -1,4 +1,4 @@
-"""Why a package is or is not upgraded: every gate with its verdict, not only the first that is shut. Pure."""
+"""Explains why a package is or is not upgraded: the verdict of every gate, not only the first that is shut. Pure."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +11,7 @@ from agent.core.policy.policy import Conffiles, Policy
 
 
 class GateVerdict(Enum):
-    """How one gate stands."""
+    """Verdict of one gate."""
 
     OPEN = "open"
     SHUT = "shut"
@@ -19,7 +19,7 @@ class GateVerdict(Enum):
 
 
 class Conclusion(Enum):
-    """What all gates together come to."""
+    """Conclusion from all gates."""
 
     WOULD_INSTALL = "would-install"
     HELD = "held"
@@ -29,7 +29,7 @@ class Conclusion(Enum):
 
 
 class Opener(Enum):
-    """What opens a gate, beside the remedy that belongs to each `Why`."""
+    """What opens a gate, in addition to the remedy of each `Why`."""
 
     CHECK = "check"
     UPGRADE_ALL = "upgrade-all"
@@ -39,19 +39,19 @@ class Opener(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateReport:
-    """One gate: its verdict, the reason, and what would open it where it is shut."""
+    """One gate: its verdict, the reason, and what opens it if it is shut."""
 
     name: str
     verdict: GateVerdict
     reason: Reason
     why: Why | None = None
-    """The reason as documents name it; None where the gate holds nothing back."""
+    """The code of the reason in documents; None if the gate holds nothing."""
     opens: Why | Opener | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """All that decides about one package."""
+    """Everything that decides about one package."""
 
     package: str
     architecture: str
@@ -68,11 +68,11 @@ _CONFFILES = GateReport(
     opens=Opener.KEEP_CONFFILES,
 )
 _OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINNED}
-"""Reasons that, from the resolver, speak of a package that the update needs, not of the update's own."""
+"""Reasons that, if the resolver gives them, concern a dependency of the update and not the update itself."""
 
 
 def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackage) -> Explanation:
-    """Walk through every gate of one package as this plan found them."""
+    """Return the verdict of every gate for one package under this plan."""
     update = _update_of(facts, known)
     gates = [_lists_gate(facts), _installed_gate(known), _offer_gate(facts, known, update)]
     if known.installed is not None:
@@ -161,7 +161,7 @@ def _policy_gates(policy: Policy, known: KnownPackage, update: Update | None) ->
 
 
 def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:
-    """Return the resolver's own gate; it is asked only where every other one is open."""
+    """Return the gate of the resolver, which runs only if every other gate is open."""
     name = "dependencies"
     if shut is not None:
         return GateReport(

@@ -1,4 +1,4 @@
-"""What to try next after the resolver refused part of what was admitted. Pure."""
+"""The next attempt after the resolver refused part of the admitted updates. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from agent.core.policy.policy import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """Less than was tried, after the resolver refused some of it."""
+    """The next attempt, without some of the refused updates."""
 
     tried: tuple[Update, ...]
-    """The next request to the resolver."""
+    """The updates to resolve next."""
     held: tuple[Held, ...]
-    """What that request leaves out."""
+    """The updates that are left out."""
 
 
 def next_attempt(

@@ -1,8 +1,7 @@
-"""Which superseded kernels may go, a rule of its own behind apt's; and whether the newest one runs.
+"""Decides which obsolete kernels are removed, and whether the newest installed kernel is running. Pure.
 
-Pure: says nothing of how the packages are found or removed. libapt itself keeps the running
-kernel, the newest, and where these are one the second newest (its KernelAutoRemoveHelper); the running and
-the newest are kept here once more, whatever apt was told.
+libapt's KernelAutoRemoveHelper protects the running and the newest kernel, and the second newest if both are the same.
+The running and the newest kernel are protected here again, however apt is configured.
 """
 
 import re
@@ -16,20 +15,20 @@ _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
 _IMAGE = re.compile(rf"linux-image-(?:unsigned-)?({_RELEASE}?)(?:-unsigned)?")
 _SYMBOLS = ("-dbg", "-dbgsym")
 _FLAVOUR = re.compile(r"[0-9]+\.[0-9]+[^-]*(?:-[0-9][^-]*(?=-)|-rc[0-9]+)?-(?P<flavour>.+)")
-"""Upstream's version, mostly an ABI or a build number, and the flavour: 6.8.0-31-generic, 6.1.0-18-cloud-amd64."""
+"""Upstream version, usually an ABI or build number, and the flavour: 6.8.0-31-generic, 6.1.0-18-cloud-amd64."""
 _BUILD = re.compile(r"\bDebian (?P<version>[0-9]\S*)")
-"""The package's version in what Debian's kernels say of their build; Ubuntu's give each build a release of its own."""
+"""The package version in the build string of Debian's kernels; Ubuntu gives every build its own release."""
 _BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
-"""What Debian writes behind the release in names of headers that several flavours share, images and symbols."""
+"""Suffixes after the release in Debian's package names: headers shared by flavours, unsigned images, symbols."""
 
 
 def obsolete_kernels(
     kernels: KernelFacts, planned: Iterable[str], veto: Callable[[PackageId], Reason | None]
 ) -> ObsoleteKernels:
-    """Sort the kernel packages that nothing needs into those to remove and those that stay.
+    """Split the kernel packages that nothing needs into those to remove and those to keep.
 
-    `planned` are names of packages that the plan installs or upgrades. `veto` returns why the policy keeps
-    a package, None where it does not.
+    `planned` are the names of packages that the plan installs or upgrades. `veto` returns why the policy keeps a
+    package; None if it does not.
     """
     found = [one for one in kernels.unneeded if release_of(one.package, kernels.patterns) is not None]
     guards = _ProtectedKernels(kernels, frozenset(planned))
@@ -50,10 +49,10 @@ def obsolete_kernels(
 
 
 def compare_running(kernels: KernelFacts) -> RunningKernel:
-    """Hold the running kernel against the newest image of its own flavour.
+    """Compare the running kernel with the newest installed image of its flavour.
 
-    Another flavour is another choice, not a newer kernel. Where none of its flavour is installed, the running one came
-    from elsewhere: a container's host, a hypervisor, somebody's own build.
+    Another flavour is another choice, not a newer kernel. If no image of its flavour is installed, the running kernel
+    is not from a package: of a container's host, of a hypervisor, or built locally.
     """
     own = _flavour(kernels.running)
     suitable = [image for image in kernels.images if own is not None and _flavour(image.release) == own]
@@ -61,26 +60,26 @@ def compare_running(kernels: KernelFacts) -> RunningKernel:
         return RunningKernel(running=kernels.running or None, newest=None, outdated=None)
     newest = suitable[-1]
     own_is_gone = all(image.release != kernels.running for image in suitable)
-    if own_is_gone and _numbers(kernels.running) > _numbers(newest.release):  # a container's host's, say
+    if own_is_gone and _numbers(kernels.running) > _numbers(newest.release):  # for example of a container's host
         return RunningKernel(running=kernels.running, newest=None, outdated=None)
     build = _BUILD.search(kernels.build)
-    # Debian's security updates may keep the release: then the build alone tells which of the two runs.
+    # Debian's security updates may keep the release: then only the build tells which version runs.
     same = newest.release == kernels.running and (build is None or build["version"] == newest.version)
     return RunningKernel(running=kernels.running, newest=newest.release, outdated=not same)
 
 
 def image_release(package: str) -> str | None:
-    """Return the release of a kernel image by its package's name; None for meta packages and anything else."""
+    """Return the release in the package name of a kernel image; None for metapackages and all others."""
     found = None if package.endswith(_SYMBOLS) else _IMAGE.fullmatch(package)
     return found[1] if found else None
 
 
 def release_of(package: str, patterns: Iterable[str]) -> str | None:
-    """Return the release in the name of a versioned kernel package; None where the name is none."""
+    """Return the release in the name of a versioned kernel package; None for any other name."""
     for pattern in patterns:
         try:
             found = re.fullmatch(rf"(?:{pattern})-(?P<release>{_RELEASE})", package)
-        except re.error:  # apt's expressions are POSIX's: one that Python cannot read matches nothing
+        except re.error:  # apt uses POSIX expressions: one that Python cannot compile matches nothing
             continue
         if found:
             return found["release"]
@@ -88,16 +87,16 @@ def release_of(package: str, patterns: Iterable[str]) -> str | None:
 
 
 def is_part_of(package_release: str, release: str) -> bool:
-    """Whether a package with this release in its name is part of a kernel: of its own, or of all its flavours.
+    """Whether a package with this release in its name belongs to a kernel, or to all of its flavours.
 
-    What several flavours share has a name without any (linux-headers-6.8.0-31, linux-headers-6.1.0-1-common).
+    Packages that flavours share have no flavour in their name (linux-headers-6.8.0-31, linux-headers-6.1.0-1-common).
     """
     base = _BEHIND.sub("", package_release)
     return release == base or release.startswith(f"{base}-")
 
 
 class _ProtectedKernels:
-    """What is kept beside apt's own judgement."""
+    """Kernels that are kept although apt would remove them."""
 
     def __init__(self, kernels: KernelFacts, planned: frozenset[str]) -> None:
         self._kernels = kernels
@@ -108,14 +107,14 @@ class _ProtectedKernels:
         self._coming = [release for package in planned if (release := image_release(package)) is not None]
 
     def reason(self, package: str) -> Reason | None:
-        """Return why a kernel package has to stay; None where it has not."""
+        """Return why a kernel package is kept; None if it may be removed."""
         if package in self._planned:
             return Reason(code=ReasonCode.UPGRADED_BY_PLAN)
         if self._is_of(package, [self._kernels.running]):
             return Reason(code=ReasonCode.RUNNING_KERNEL)
         if not self._known:
-            # A container's host, a hand-made kernel, one that a boot loader elsewhere brings: which of the
-            # installed ones the next boot takes, and whether modules of one are in use, cannot be told.
+            # The kernel of a container's host, a local build, or one from an external boot loader: it is not known
+            # which installed kernel the next boot uses, nor whether its modules are in use.
             return Reason(code=ReasonCode.RUNNING_KERNEL_UNKNOWN, values=(self._kernels.running,))
         if self._is_of(package, self._newest):
             return Reason(code=ReasonCode.NEWEST_KERNEL)

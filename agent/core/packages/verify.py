@@ -1,4 +1,4 @@
-"""What came of a run, judged from dpkg's state after it. Pure."""
+"""Verifies a run against dpkg's states after it. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,9 +11,9 @@ from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.model.transaction import TransactionReport
 
 HEALTHY_STATES = frozenset({"installed", "triggers-awaited", "triggers-pending"})
-"""dpkg states in which a package's new version is in service; pending triggers are run by the next dpkg call."""
+"""dpkg states in which the installed version is in service; the next dpkg call runs pending triggers."""
 _WITH_UPGRADED = {Result.UP_TO_DATE: Result.UPDATED, Result.STALE: Result.DEGRADED}
-"""What `classify` says where a package arrived, instead of what it says where none did."""
+"""Results that change once a package was upgraded."""
 _LISTS_SUMMARY = {
     ListsState.PARTIAL: ReasonCode.LISTS_PARTIAL,
     ListsState.NEVER: ReasonCode.LISTS_NEVER,
@@ -22,7 +22,7 @@ _LISTS_SUMMARY = {
 
 
 def is_installed(step: Step, states: Mapping[PackageId, PackageState]) -> bool:
-    """Whether dpkg says that the step's package is installed at the version wanted."""
+    """Whether dpkg has the step's package installed at the planned version."""
     state = states.get(step.id)
     return state is not None and state.version == step.candidate and state.state in HEALTHY_STATES
 
@@ -38,41 +38,41 @@ def failures(
         state = states.get(step.id)
         at_target = state is not None and state.version == step.candidate
         stage = Stage.CONFIGURE if at_target else Stage.UNPACK
-        word = state.state if state is not None else "not-installed"
-        error = report.error_of(step.id) or report.fatal or f"not upgraded: dpkg says {word}"
-        found.append(Failure(package=step.id, stage=stage, error=error, detail=f"dpkg state: {word}"))
+        dpkg_state = state.state if state is not None else "not-installed"
+        error = report.error_of(step.id) or report.fatal or f"not upgraded: dpkg says {dpkg_state}"
+        found.append(Failure(package=step.id, stage=stage, error=error, detail=f"dpkg state: {dpkg_state}"))
     return tuple(found)
 
 
 def with_late_arrivals(outcome: Outcome, steps: Iterable[Step], states: Mapping[PackageId, PackageState]) -> Outcome:
-    """Add those steps of an earlier run that have arrived by now and that the outcome does not tell of yet."""
-    told = {step.id for step in outcome.upgraded}
+    """Add those steps of an earlier run that are installed by now and that the outcome does not contain yet."""
+    known = {step.id for step in outcome.upgraded}
     changed = (step for step in steps if step.installed != step.candidate)
-    news = [step for step in changed if step.id not in told and is_installed(step, states)]
+    news = [step for step in changed if step.id not in known and is_installed(step, states)]
     if not news:
         return outcome
-    word = _WITH_UPGRADED.get(outcome.result, outcome.result)
-    return replace(outcome, result=word, upgraded=(*outcome.upgraded, *news))
+    result = _WITH_UPGRADED.get(outcome.result, outcome.result)
+    return replace(outcome, result=result, upgraded=(*outcome.upgraded, *news))
 
 
 def disappeared_packages(
     before: Mapping[PackageId, PackageState], after: Mapping[PackageId, PackageState]
 ) -> tuple[PackageId, ...]:
-    """Name the packages that were installed before and are no more."""
+    """Return the packages that were installed before and no longer are."""
     healthy = (package for package, state in before.items() if state.state in HEALTHY_STATES)
     gone = (package for package in healthy if not has_files(after.get(package)))
     return tuple(sorted(gone))
 
 
 def has_files(state: PackageState | None) -> bool:
-    """Whether a package in this state has files on the machine; None is one that dpkg does not know."""
+    """Whether a package in this state has files on the machine; None: dpkg does not know it."""
     return state is not None and state.state not in {"not-installed", "config-files"}
 
 
 def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
-    """Return the one word for the run.
+    """Return the result of a run.
 
-    "up-to-date" is said only of fresh, verified lists with nothing waiting or held; see `Result`.
+    It is up-to-date only with fresh, verified lists and nothing pending or held; see `Result`.
     """
     if outcome.failed or plan_after.repairable:
         return Result.FAILED

@@ -1,8 +1,8 @@
 r"""Origin patterns: which repositories' packages count as security updates.
 
-The language is that of unattended-upgrades' `Origins-Pattern`, so that an operator's list carries over:
+The syntax is that of unattended-upgrades' `Origins-Pattern`, so that an existing list works unchanged:
 `key=value` tokens joined by commas, all of which must match; values are case-sensitive shell patterns; a
-literal comma is written `\,`. Pure: says nothing of where the release data comes from.
+literal comma is written `\,`. Pure.
 """
 
 import re
@@ -29,7 +29,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFields:
-    """What a repository says of itself: fields of its Release file, and the host it came from."""
+    """Fields of a repository's Release file, and the host that serves it."""
 
     origin: str = ""
     label: str = ""
@@ -42,7 +42,7 @@ class ReleaseFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginPattern:
-    """One parsed pattern; `text` is what the operator wrote, variables filled in."""
+    """One parsed pattern; `text` is the configured text with its variables replaced."""
 
     text: str
     tokens: tuple[tuple[str, str], ...]
@@ -54,10 +54,10 @@ class OriginPattern:
 
 
 def parse_pattern(text: str, variables: dict[str, str]) -> OriginPattern:
-    """Parse one pattern, filling in `${distro_id}` and the like from `variables`.
+    """Parse one pattern; `${distro_id}` and the like are replaced from `variables`.
 
     Raises:
-        ValueError: the text is no pattern; the message says what is wrong and what is accepted.
+        ValueError: the pattern is invalid; the message names the fault and what is accepted.
     """
     filled = _VARIABLE.sub(lambda found: _fill(found[1], variables), text)
     tokens = tuple(_parse_token(token) for token in re.split(r"(?<!\\),", filled))

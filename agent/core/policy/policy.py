@@ -1,4 +1,4 @@
-"""The frozen policy that the configuration is parsed into. Holds no defaults: those are in agent.config."""
+"""The policy that the configuration is parsed into, as frozen values. Defaults are in `agent.config`."""
 
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -8,7 +8,7 @@ from agent.core.policy.origins import OriginPattern
 
 
 class Conffiles(Enum):
-    """What to do where dpkg would ask about a configuration file."""
+    """What to do if dpkg would prompt about a conffile."""
 
     KEEP = "keep"
     """Install, keep the local file, and list it."""
@@ -17,7 +17,7 @@ class Conffiles(Enum):
 
 
 class PrefetchMode(Enum):
-    """Whose packages a check downloads, to have them at hand and to read in their changelogs what they fix."""
+    """Which packages a check downloads in advance, to install them later and to read their changelogs."""
 
     OFF = "off"
     SECURITY = "security"
@@ -26,13 +26,13 @@ class PrefetchMode(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityPolicy:
-    """Which updates count as security updates, and which packages are left alone."""
+    """Which updates count as security updates, and which packages are not touched."""
 
     origins: tuple[OriginPattern, ...]
     blocklist: tuple[str, ...]
-    """Shell patterns for whole package names never to be touched."""
+    """Shell patterns of package names that are never touched."""
     allowlist: tuple[str, ...]
-    """Shell patterns; where any is given, only matching packages and what they need are touched."""
+    """Shell patterns; if there are any, only matching packages and their dependencies are touched."""
     include_runtime: bool
     remove_old_kernels: bool
     conffiles: Conffiles
@@ -40,7 +40,7 @@ class SecurityPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AptPolicy:
-    """How long to wait for what while working with apt."""
+    """Timeouts and limits while working with apt, and the prefetch mode."""
 
     lock_timeout: timedelta
     refresh_timeout: timedelta
@@ -53,25 +53,25 @@ class AptPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPolicy:
-    """What the daemon does on its own, and when."""
+    """What the daemon does without a request, and when."""
 
     check_interval: timedelta
     upgrade: bool
     upgrade_at: time
-    """Local time of the machine."""
+    """In the machine's local time."""
     splay: timedelta
-    """How long after that the last machine of a fleet begins."""
+    """How long after that the last machine of a fleet starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointPolicy:
-    """The centre that is told, and how."""
+    """The endpoint that reports are sent to."""
 
     url: str
-    """Empty where none is told."""
+    """Empty: no endpoint."""
     token_file: str
     ca_file: str
-    """Empty: the CAs that the system believes."""
+    """Empty: the system's CAs."""
     client_cert: str
     client_key: str
     proxy: str
@@ -80,38 +80,38 @@ class EndpointPolicy:
     max_bytes: int
     max_age: timedelta
     burst: int
-    """Messages a minute."""
+    """Messages per minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsPolicy:
-    """What is told to Prometheus."""
+    """Metrics for Prometheus' node exporter."""
 
     textfile: str
-    """Where; empty for not at all."""
+    """Path of the textfile; empty: none is written."""
     compatible_names: bool
-    """Whether under the names of apt_info.py, too."""
+    """Whether the metrics also have the names of apt_info.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtlpPolicy:
-    """What is told to an OpenTelemetry collector."""
+    """Logs and metrics for an OpenTelemetry collector."""
 
     url: str
-    """Its address without /v1/logs; empty for not at all."""
+    """The collector's URL without /v1/logs; empty: nothing is sent."""
     headers_file: str
-    """Headers for each request; empty for none."""
+    """Path of a file with headers for each request; empty: none."""
     ca_file: str
-    """Whose certificates are believed; empty for those of the machine."""
+    """Path of the CA file; empty: the system's CAs."""
     timeout: timedelta
-    """For one request in all."""
+    """For one whole request."""
     logs: bool
     metrics: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """All that decides what may be done on this machine."""
+    """The whole policy of this machine."""
 
     agent: AgentPolicy
 

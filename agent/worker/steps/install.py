@@ -1,8 +1,7 @@
-"""The third verb: steps carried out in transactions, each judged from dpkg's state after it.
+"""Installs the steps of one transaction and verifies them against dpkg's states.
 
-A group that fails takes nothing else with it: all groups go first in one transaction, what a failure merely
-cut short goes on from where dpkg stands, together as long as that helps and one by one from there. The order
-is the same in every run.
+A group that fails affects no other: all groups share one transaction; groups that dpkg did not reach because of a
+failure are retried, together while that helps and then one by one. The order is the same in every run.
 """
 
 from collections.abc import Mapping
@@ -18,14 +17,14 @@ from agent.core.packages.batches import Batch, split
 from agent.core.ports import PackageEngine
 from agent.errors import BusyError, HostError
 
-_CUT_SHORT = "dpkg ended before it was the package's turn, and did so again when it was tried by itself"
+_NOT_REACHED = "dpkg ended before it was the package's turn, and did so again when it was tried by itself"
 
 States = Mapping[PackageId, PackageState]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionResult:
-    """What came of one transaction."""
+    """Result of one transaction."""
 
     upgraded: tuple[Step, ...]
     failed: tuple[Failure, ...]
@@ -33,18 +32,19 @@ class TransactionResult:
 
 
 def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: bool) -> TransactionResult:
-    """Carry out the steps of one batch; where they are `mending` what dpkg left behind, its first errors end nothing.
+    """Install the steps of one batch; with `mending` dpkg continues after errors of packages that it left unfinished.
 
     Raises:
-        BusyError: dpkg's lock was not to be had. HostError: the transaction could not begin.
-        ChangedError: the machine is not what the steps were planned for.
+        BusyError: dpkg's lock was held by another program until the deadline.
+        HostError: the transaction could not start.
+        ChangedError: packages changed since the steps were planned.
     """
     before = engine.states()
-    # What is still broken may be in the way of what would mend it: the other half of a Multi-Arch: same pair, say.
+    # A package that is still broken may block its own repair: the other half of a Multi-Arch: same pair, for example.
     report = engine.install(batch, scope, carry_on=mending)
     states = engine.states()
     if any(_unfinished(step, states) for step in batch):
-        # dpkg stops at an error and leaves the rest unpacked; finishing that is always safe.
+        # dpkg stops at an error and leaves the rest unpacked; configuring that is always safe.
         report = _finish(engine).followed_by(report)
         states = engine.states()
     report, states = _retry_not_reached(engine, batch, scope, report, states)
@@ -68,14 +68,14 @@ def _retry_not_reached(
         if len(after) < len(left):
             continue
         if alone:  # no progress alone either; the transaction's own error may be the cause
-            error = report.fatal or _CUT_SHORT
+            error = report.fatal or _NOT_REACHED
             report = report.followed_by(TransactionReport(errors={step.id: error for step in left[0]}))
         alone = True
     return report, states
 
 
 def _not_reached(batch: Batch, states: States, report: TransactionReport) -> tuple[tuple[Step, ...], ...]:
-    """Return, group by group, the steps that did not arrive although nothing is wrong with any of their group."""
+    """Return the steps that are not installed, by group, of groups in which no package failed."""
     found = []
     for group in split(batch):
         missing = tuple(step for step in group if not verify.is_installed(step, states))
@@ -85,7 +85,7 @@ def _not_reached(batch: Batch, states: States, report: TransactionReport) -> tup
 
 
 def _finish(engine: PackageEngine) -> TransactionReport:
-    """Finish what can be; where even that may not begin, what was done before must still be told."""
+    """Finish what dpkg can; if that cannot even start, return the error, so that the transaction's result is kept."""
     try:
         return engine.repair()
     except (BusyError, HostError) as error:

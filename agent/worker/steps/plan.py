@@ -1,7 +1,7 @@
-"""One turn of the wheel: refresh, look, decide, remember. Every job is made of these.
+"""The steps of every job: refresh, observe, decide, record.
 
-Level-triggered: each turn looks at the machine as it is and decides anew, so a crash, a reboot or an
-operator's own hand in between is an ordinary case.
+Level-triggered: each plan is made from the machine as it is now, so a crash, a reboot or a manual change in between
+needs no special handling.
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ from agent.worker.steps.observe import Observation, observe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan, and the snapshot of the packages that it was made from: its steps are downloaded through that."""
+    """A plan and the snapshot that it was made from, through which its steps are downloaded."""
 
     plan: Plan
     snapshot: PackageSnapshot
 
 
 def refresh(context: JobContext) -> RefreshResult:
-    """Fetch the package lists and remember how that went.
+    """Fetch the package lists and record the result.
 
     Raises:
-        BusyError: the lists were held by another program to the deadline.
+        BusyError: another program held the lists until the deadline.
         HostError: the sources cannot be read.
     """
     context.control.progress("fetching the package lists")
@@ -76,12 +76,12 @@ def decide(
 
 
 def record_plan(context: JobContext, plan: Plan) -> None:
-    """Make a plan what `status` shows, until the lists that it rests on are too old; with what runs meanwhile."""
+    """Record a plan for `status`, with a scan of the services. It counts as fresh until its lists are too old."""
     if not context.record.writable:
         return
     watched = context.machine.scan_services()
     if isinstance(watched.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=watched.replaced.reason)
-    # Lists without a date are stale already, whatever stands here.
+    # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, watched=watched)

@@ -1,7 +1,7 @@
-"""Looking ahead: has the packages of pending updates at hand, and what they fix read, before anybody asks for them.
+"""Prefetches the packages of pending updates and reads their changelogs.
 
-None of it is needed for an upgrade, so nothing of it ever fails the job that it is part of: what could not be
-had is tried again by the next check, and said to be unknown until then.
+An upgrade needs none of it, so a failure never fails the job: the next check retries, and the findings are unknown
+until then.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,28 +20,28 @@ from agent.worker.steps.plan import Planned
 
 
 def prefetch_updates(context: JobContext, planned: Planned) -> bool:
-    """Fetch what the plan will install, and read what all that is on offer fixes; return whether more is known now."""
+    """Prefetch the plan's packages and read the changelogs of all updates; return whether the findings changed."""
     if not context.record.writable or worker_pid(context.record.store.directory) is not None:
-        return False  # an upgrade that goes on now has its own use for the archives
+        return False  # a running upgrade uses the archives itself
     plan, mode = planned.plan, context.policy.apt.fetch_ahead
     known = context.record.findings()
-    on_offer = set(_subjects((*plan.install, *plan.held, *plan.others)))
-    kept = {subject: fixes for subject, fixes in known.items() if subject in on_offer}
-    _attempt(context, lambda: _sweep(context, plan))
+    pending = set(_subjects((*plan.install, *plan.held, *plan.others)))
+    findings = {subject: found for subject, found in known.items() if subject in pending}
+    _attempt(context, lambda: _remove_unneeded(context, plan))
     if mode is not PrefetchMode.OFF:
         if _reachable(plan):
             _attempt(context, lambda: _fetch(context, planned))
-        _attempt(context, lambda: _read(context, planned, kept))
-    if kept == known:
+        _attempt(context, lambda: _read(context, planned, findings))
+    if findings == known:
         return False
-    context.record.save_findings(kept, context.machine.now())
+    context.record.save_findings(findings, context.machine.now())
     return True
 
 
 def read_installed_changelogs(context: JobContext, outcome: Outcome, after: Plan | None) -> None:
-    """Read what a run's upgrades fixed where that is not known yet, and remove what was fetched ahead for them.
+    """Read the changelogs of a run's upgrades that are not read yet, and remove their prefetched archives.
 
-    `after` is the plan that was made once the run had come to its end; None where the machine could not be seen.
+    `after` is the plan after the run; None if the machine could not be observed.
     """
     known = context.record.findings()
     missing = [subject for subject in _subjects(outcome.upgraded) if subject not in known]
@@ -53,7 +53,7 @@ def read_installed_changelogs(context: JobContext, outcome: Outcome, after: Plan
     if missing and context.policy.apt.fetch_ahead is not PrefetchMode.OFF:
         _attempt(context, read)
     if after is not None:
-        _attempt(context, lambda: _sweep(context, after))
+        _attempt(context, lambda: _remove_unneeded(context, after))
 
 
 def _attempt(context: JobContext, act: Callable[[], None]) -> None:
@@ -65,31 +65,31 @@ def _attempt(context: JobContext, act: Callable[[], None]) -> None:
 
 
 def _reachable(plan: Plan) -> bool:
-    """Whether packages can be had at all: not from where even the lists could not be fetched."""
+    """Whether packages can be downloaded: not if even the lists could not be fetched."""
     return plan.lists.state in {ListsState.FRESH, ListsState.PARTIAL}
 
 
-def _sweep(context: JobContext, plan: Plan) -> None:
-    """Remove archives that were fetched ahead and belong to no pending update any more: installed, or superseded."""
-    ahead = context.record.prefetched()
+def _remove_unneeded(context: JobContext, plan: Plan) -> None:
+    """Remove prefetched archives of updates that are no longer pending: installed, or superseded."""
+    prefetched = context.record.prefetched()
     items: list[Step | Held] = [*plan.install, *plan.held]
     pending = {(item.package, item.candidate) for item in items}
-    gone = [archive for archive in ahead if (archive.package, archive.version) not in pending]
-    if gone:
-        context.engine.discard(gone)
-        _keep(context, (archive for archive in ahead if archive not in gone))
+    unneeded = [archive for archive in prefetched if (archive.package, archive.version) not in pending]
+    if unneeded:
+        context.engine.discard(unneeded)
+        _record(context, (archive for archive in prefetched if archive not in unneeded))
 
 
 def _fetch(context: JobContext, planned: Planned) -> None:
-    """Download what the plan installs; what is about to come is on record first, for a run that is cut off."""
+    """Download the plan's packages. They are recorded first, so that an interrupted job leaves none unknown."""
     steps = [step for step in planned.plan.install if step.security]
     if not steps:
         return
     absent = context.engine.not_downloaded(steps)
     if not absent:
         return
-    _keep(context, (*context.record.prefetched(), *absent))
-    context.control.progress(f"downloading {len(absent)} packages ahead")
+    _record(context, (*context.record.prefetched(), *absent))
+    context.control.progress(f"downloading {len(absent)} packages in advance")
     failed = planned.snapshot.prefetch(steps)
     log.event(
         log.LogEvent.PREFETCH_DONE,
@@ -98,12 +98,12 @@ def _fetch(context: JobContext, planned: Planned) -> None:
     )
 
 
-def _keep(context: JobContext, archives: Iterable[Archive]) -> None:
+def _record(context: JobContext, archives: Iterable[Archive]) -> None:
     context.record.save_prefetched(tuple(dict.fromkeys(archives)), context.machine.now())
 
 
 def _read(context: JobContext, planned: Planned, known: dict[VersionChange, ChangelogFindings | None]) -> None:
-    """Add to what is known; what was read already is not read again."""
+    """Read the changelogs that are not in `known` yet, and add the findings to it."""
     plan = planned.plan
     online = _reachable(plan)
     others = online and context.policy.apt.fetch_ahead is PrefetchMode.ALL

@@ -1,4 +1,4 @@
-"""The third verb for superseded kernels: removed in a transaction of their own, judged from dpkg's state after it."""
+"""Removes obsolete kernels in one transaction and verifies it against dpkg's states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from agent.errors import ChangedError, HostError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovalResult:
-    """What came of it."""
+    """Result of a removal."""
 
     superseded: tuple[KernelRemoval, ...]
     failed: tuple[Failure, ...]
-    """What is to blame for it where not all went; the rest can be tried again without these."""
+    """Packages that caused an incomplete removal; the rest can be retried without them."""
     others: tuple[PackageId, ...]
     """Packages that disappeared although no removal named them."""
 
 
-def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], tell: Progress) -> RemovalResult:
-    """Remove packages; what does not go is told, and is never in the way of what else is to be done.
+def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], progress: Progress) -> RemovalResult:
+    """Remove packages; one that cannot be removed is returned as failed and does not end the run.
 
     Raises:
-        BusyError: dpkg's lock was not to be had.
-        ChangedError: the machine is not what the removals were planned for; nothing was done.
+        BusyError: dpkg's lock was held by another program until the deadline.
+        ChangedError: packages changed since the removal was planned; nothing was done.
     """
-    tell(f"removing {len(removals)} packages of superseded kernels")
+    progress(f"removing {len(removals)} packages of obsolete kernels")
     before = engine.states()
     try:
         report = engine.remove(removals)
@@ -42,11 +42,11 @@ def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], tel
     states = engine.states()
     planned = {removal.id for removal in removals}
     left = [removal for removal in removals if has_files(states.get(removal.id))]
-    # dpkg stops at an error: what it named is to blame, what it did not come to is not.
-    culprits = [one for one in left if report.names(one.id) or states[one.id].state not in HEALTHY_STATES] or left
+    # dpkg stops at an error: the package that it names caused it, those that it did not reach did not.
+    causes = [one for one in left if report.names(one.id) or states[one.id].state not in HEALTHY_STATES] or left
     return RemovalResult(
         superseded=tuple(removal for removal in removals if removal not in left),
-        failed=tuple(_failure(removal, states, report) for removal in culprits),
+        failed=tuple(_failure(removal, states, report) for removal in causes),
         others=tuple(package for package in disappeared_packages(before, states) if package not in planned),
     )
 

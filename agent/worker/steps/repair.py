@@ -1,4 +1,4 @@
-"""Which packages dpkg still has not finished after a repair, and what an administrator can do about each."""
+"""Packages that dpkg has not finished after a repair, and what an administrator can do about each."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -33,9 +33,9 @@ def still_unfinished(
     unrepaired: Mapping[PackageId, Failure],
     known: Collection[PackageId],
 ) -> list[Failure]:
-    """Return a failure for all that a run's plan `after` it still lists as unfinished, except the `known` ones.
+    """Return a failure for each package that the plan `after` a run lists as unfinished, except the `known` ones.
 
-    `unrepaired` holds the failures with dpkg's own error, where a repair met one.
+    `unrepaired` holds failures with dpkg's own error, by package.
     """
     journal = [_journal_left()] if after.journal else []
     left = [item for item in after.repair if item.id not in known and item.state != UNMET_DEPENDENCIES]
@@ -52,7 +52,7 @@ def still_unfinished(
 
 
 def _way_out(policy: Policy, item: Repair, read_states: Callable[[], States]) -> str:
-    """Return what an administrator can do about a package that stays unfinished."""
+    """Return what an administrator can do about an unfinished package."""
     if item.state != "reinst-required":
         return _finish_by_hand(item.state)
     refusal = veto(policy, item.package)
