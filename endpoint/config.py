@@ -19,6 +19,7 @@ else:  # Ubuntu 22.04
 
 _LAST_PORT = 65535
 _FOREVER = "forever"
+_UNIX = "unix:"
 _LEAST, _MOST = timedelta(days=1), timedelta(days=36500)
 DEFAULT_PATH = Path("/etc/maestro-endpoint/config.toml")
 
@@ -115,6 +116,11 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     fleet: Fleet = field(default_factory=Fleet)
 
+    @property
+    def behind_proxy(self) -> bool:
+        """Return whether a proxy on this machine does TLS and forwards requests to a unix socket."""
+        return self.server.listen.startswith(_UNIX) and not self.tls.certificate
+
 
 def read_config(path: Path | None) -> Config:
     """Read a file; without one the default file, which may be missing.
@@ -169,7 +175,7 @@ def _value(default: Any, raw: object, place: str) -> object:
 
 def _checked(config: Config) -> Config:
     server, tls = config.server, config.tls
-    if not server.listen.startswith("unix:") and not _is_loopback(server.listen) and not tls.certificate:
+    if not server.listen.startswith(_UNIX) and not _is_loopback(server.listen) and not tls.certificate:
         raise ConfigError("server.listen: beyond loopback it needs tls.certificate and tls.key")
     if bool(tls.certificate) != bool(tls.key):
         raise ConfigError("tls: certificate and key go together")

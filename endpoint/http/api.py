@@ -4,7 +4,6 @@ import contextlib
 import http
 import json
 import math
-import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -13,6 +12,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map
 
 from endpoint import log
@@ -23,7 +23,7 @@ from endpoint.core.json_body import MAX_COMPRESSED_BYTES, inflate, parse_json
 from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbeat_address, read_message
 from endpoint.core.rate_limit import RateLimiter
 from endpoint.errors import LaterError, RefusedError, StoreError
-from endpoint.http.auth import Authenticator, Caller
+from endpoint.http.auth import Authenticator, Caller, peer_certificate
 from endpoint.http.tls import BufferedTLSSocket
 from endpoint.http.validation import Validators
 from endpoint.store.database import Database
@@ -99,7 +99,7 @@ class Api:
 
     def _caller(self) -> Caller:
         connection = request.environ.get("gunicorn.socket")
-        certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+        certificate = peer_certificate(connection, request.headers, behind_proxy=self._config.behind_proxy)
         caller = self._identities.caller(request.headers.get("Authorization", ""), certificate)
         if isinstance(connection, BufferedTLSSocket):
             connection.mark_authenticated()  # from here on the server waits longer
@@ -169,6 +169,8 @@ def make_app(config: Config, database: Database) -> Flask:
     )
     for kind, handler in handlers:
         app.register_error_handler(kind, handler)
+    if config.behind_proxy:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0)
     return app
 
 

@@ -1,5 +1,7 @@
 """Who is asking: a bearer token, or a client certificate that TLS has verified already."""
 
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +12,9 @@ from endpoint.core.host_id import parse_host_id
 from endpoint.errors import RefusedError
 from endpoint.store.tokens import Role, Token, Tokens
 
+Certificate = Mapping[str, Any]
+_PROXIED_HOST = "X-Client-Host-Id"
+"""Set by the proxy to the UUID in a verified client certificate (docs/endpoint/nginx.conf.example)."""
 _BELIEVED_S = 5.0
 _MOST_REMEMBERED = 50_000
 
@@ -67,6 +72,19 @@ class Authenticator:
             else:
                 self._good[text] = (now + _BELIEVED_S, token)
         return token
+
+
+def peer_certificate(connection: object, headers: Mapping[str, str], *, behind_proxy: bool) -> Certificate | None:
+    """Return the verified certificate of a connection, as `ssl.SSLSocket.getpeercert` does.
+
+    Behind a proxy it is made of the header that the proxy sets, which is trusted on a unix socket only.
+    """
+    if isinstance(connection, ssl.SSLSocket):
+        return connection.getpeercert()
+    if behind_proxy and isinstance(connection, socket.socket) and connection.family == socket.AF_UNIX:
+        host = parse_host_id(headers.get(_PROXIED_HOST, ""))
+        return {"subject": ((("commonName", host),),)} if host is not None else None
+    return None
 
 
 def certified_host(certificate: Mapping[str, Any]) -> str | None:

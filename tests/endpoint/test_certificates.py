@@ -1,6 +1,7 @@
 """Client certificates: whom they name, and which ones nobody believes."""
 
 import http.client
+import socket
 import ssl
 import subprocess
 import uuid
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from endpoint.core.host_id import parse_host_id
-from endpoint.http.auth import certified_host
+from endpoint.http.auth import certified_host, peer_certificate
 from tests.endpoint.conftest import MakeServer
 from tests.support.authority import Authority, Certificate
 from tests.support.endpoint_server import EndpointServer, free_port
@@ -67,6 +68,22 @@ def test_where_certificates_are_optional_a_token_will_do(make_server: MakeServer
 
     answers = (with_token, with_certificate, with_neither, with_two_that_differ)
     assert [answer.status for answer in answers] == [200, 200, 401, 403]
+
+
+def test_the_proxy_header_is_trusted_on_a_unix_socket_only(server: EndpointServer) -> None:
+    box = Outbox()
+    headers = {"X-Client-Host-Id": box.host}
+    one, other = socket.socketpair(socket.AF_UNIX)
+
+    assert server.client().post(box.batch(box.event()), X_Client_Host_Id=box.host).status == 401
+    with one, other, socket.socket(socket.AF_INET) as tcp:
+        assert peer_certificate(tcp, headers, behind_proxy=True) is None
+        assert peer_certificate(None, headers, behind_proxy=True) is None
+        assert peer_certificate(one, headers, behind_proxy=False) is None
+        assert peer_certificate(one, {"X-Client-Host-Id": "web1"}, behind_proxy=True) is None
+        found = peer_certificate(one, headers, behind_proxy=True)
+    assert found is not None
+    assert certified_host(found) == box.host
 
 
 def test_missing_expired_and_foreign_certificates_end_at_the_handshake(

@@ -28,6 +28,22 @@ from tests.support.messages import HASH, Outbox
 pytestmark = pytest.mark.xdist_group("endpoint-server")
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
+FRAMINGS = (
+    "Transfer-Encoding: chunked\r\nContent-Length: {length}",
+    "Content-Length: {length}\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: xchunked\r\nContent-Length: {length}",
+    "Transfer-Encoding: \r\nContent-Length: {length}",
+    "Transfer-Encoding : chunked\r\nContent-Length: {length}",
+    "Transfer-Encoding: identity\r\nContent-Length: {length}",
+    "Transfer-Encoding:\x0bchunked\r\nContent-Length: {length}",
+    "Content-Length: {length}\r\nContent-Length: 0",
+    "Content-Length: +{length}",
+    "Content-Length: 0_{length}",
+    "Content-Length: 0x20",
+    "Content-Length: ",
+    "Content-Length: {length}, {length}",
+)
+
 
 @contextmanager
 def wire(server: EndpointServer) -> Iterator[ssl.SSLSocket]:
@@ -239,24 +255,7 @@ def test_batches_and_heartbeats_of_many_hosts_at_once_are_each_answered_rightly(
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    "framing",
-    [
-        "Transfer-Encoding: chunked\r\nContent-Length: {length}",
-        "Content-Length: {length}\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: xchunked\r\nContent-Length: {length}",
-        "Transfer-Encoding: \r\nContent-Length: {length}",
-        "Transfer-Encoding : chunked\r\nContent-Length: {length}",
-        "Transfer-Encoding: identity\r\nContent-Length: {length}",
-        "Transfer-Encoding:\x0bchunked\r\nContent-Length: {length}",
-        "Content-Length: {length}\r\nContent-Length: 0",
-        "Content-Length: +{length}",
-        "Content-Length: 0_{length}",
-        "Content-Length: 0x20",
-        "Content-Length: ",
-        "Content-Length: {length}, {length}",
-    ],
-)
+@pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("method", ["POST /v1/messages", "GET /v1/health"])
 def test_a_request_whose_end_could_be_read_in_two_ways_ends_the_connection(
     server: EndpointServer, token: str, method: str, framing: str
