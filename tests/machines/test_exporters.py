@@ -40,7 +40,7 @@ def configure(host: Kept, text: str) -> None:
 
 def test_the_daemon_tells_from_its_sandbox_and_keeps_what_waits_to_itself(own: Kept) -> None:
     configure(own, NOBODY_THERE)
-    own.wait("a first attempt", f"test -e {TELLING}", seconds=130)
+    own.wait_for_export("a first attempt", own.machine.path(TELLING).exists)
     failed = told(own)
     own.machine.write("/srv/receiver.py", RECEIVER)
     own.machine.check("systemd-run --unit receiver python3 /srv/receiver.py")

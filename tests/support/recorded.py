@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -104,6 +104,16 @@ class Kept(Scenario):
             if time.monotonic() > deadline:
                 raise AssertionError(f"{words}: not after {seconds} s\n{self.machine.journal(UNIT)[-2000:]}")
             time.sleep(0.1)
+
+    def wait_for_export(self, words: str, condition: Callable[[], bool], seconds: float = 150) -> None:
+        """Wait for an export, but not for the slot of its exporter: put something new on record, and reload."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{words}: not after {seconds} s\n{self.machine.journal(UNIT)[-2000:]}")
+            self.agent("check --wait")
+            self.machine.run(f"systemctl reload {UNIT}")
+            time.sleep(1)
 
     def wait_for_daemon(self, other_than: int = 0, seconds: float = 60) -> int:
         """Wait until the daemon is ready, as another process than the given one; return its pid."""
