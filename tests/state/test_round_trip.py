@@ -222,6 +222,32 @@ def test_a_golden_plan_encodes_to_itself(name: str) -> None:
     assert plan_to_document(found, NOW, readings) == document
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "golden/outcome.json",
+        "golden/outcome-begun.json",
+        "fixtures/state-8f639af/history/20261128T214724Z.json",
+        "fixtures/state-8f639af/history/20261128T214726Z.json",
+    ],
+)
+def test_a_recorded_outcome_encodes_to_itself(path: str) -> None:
+    reader = JsonReader(json.loads((CHECKOUT / "tests" / path).read_text()), path)
+
+    found, readings = outcome_from_document(reader)
+
+    assert outcome_to_document(found, reader.time("generated_at"), readings) == reader.raw
+
+
+@example(st.integers(0, 999_999), st.integers(0, 10**11))
+def test_the_times_of_a_run_are_kept(fraction_us: int, duration_us: int) -> None:
+    start = NOW + timedelta(microseconds=fraction_us)
+    outcome = given.outcome(started_at=start, finished_at=start + timedelta(microseconds=duration_us))
+    document = outcome_to_document(outcome, NOW)
+
+    assert outcome_to_document(outcome_from_document(written(document))[0], NOW) == document
+
+
 @pytest.mark.parametrize(("field", "value"), [("result", "splendid"), ("scope", 7), ("failed", [{}]), ("lock", None)])
 def test_a_malformed_outcome_is_an_error(field: str, value: object) -> None:
     document = {**outcome_to_document(given.outcome(), NOW), field: value}

@@ -1,6 +1,6 @@
 """`maestro.outcome/1`, encoded and decoded side by side. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
 from agent.core.model.plan import Scope, Step
@@ -58,13 +58,14 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, readings: Find
 def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     """Return an outcome and the changelog findings in it; both together encode to the same document again.
 
-    Times are to the second: `duration_s` is not read. Of steps the document holds neither `security` nor
-    `download_bytes`: they are True and 0.
+    Times are to the second, with a fraction only where `duration_s` implies one. Of steps the document holds neither
+    `security` nor `download_bytes`: they are True and 0.
 
     Raises:
         RecordError: the document is malformed.
     """
     lists, lock = run.optional_child("lists"), run.child("lock")
+    started_at, finished_at = _times_from_document(run)
     superseded = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
     planned = {removal.id for removal in superseded}
     removed = map(package_from_text, run.texts("removed"))
@@ -72,8 +73,8 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     outcome = Outcome(
         id=run.text("id"),
         scope=enum_from_document(run, "scope", Scope),
-        started_at=run.time("started_at"),
-        finished_at=run.optional_time("finished_at"),
+        started_at=started_at,
+        finished_at=finished_at,
         result=enum_from_document(run, "result", Result),
         upgraded=tuple(_change_from_document(part) for key in ("upgraded", "new") for part in run.children(key)),
         underway=tuple(_change_from_document(part) for part in run.optional_children("underway")),
@@ -99,6 +100,16 @@ def _findings(outcome: Outcome, run: JsonReader) -> Findings:
         **findings_from_document(outcome.underway, list(run.optional_children("underway"))),
         **findings_from_document(outcome.held, list(run.children("held"))),
     }
+
+
+def _times_from_document(run: JsonReader) -> tuple[datetime, datetime | None]:
+    """Return start and end, both within their recorded second, such that they are `duration_s` apart."""
+    start, end = run.time("started_at"), run.optional_time("finished_at")
+    if end is None or abs((end - start).total_seconds() - run.number("duration_s")) >= 1:
+        return start, end
+    duration = timedelta(seconds=run.number("duration_s"))
+    start = max(start, end - duration)
+    return start, min(start + duration, end + timedelta(microseconds=999_999))  # the duration is rounded
 
 
 def _change_to_document(step: Step, readings: Findings) -> Document:
