@@ -113,7 +113,7 @@ class StallWatchdog:
         for process in [psutil.Process(self._child), *_descendants(self._child)]:
             with suppress(psutil.Error):
                 names.append(f"{process.name()} (pid {process.pid}, {process.status()})")
-        self.survivors = f"cannot be killed and still holds its lock: {', '.join(names)}"
+        self.survivors = f"dpkg cannot be killed and still holds its lock: {', '.join(names)}"
 
 
 def _descendants(child: int) -> list[psutil.Process]:

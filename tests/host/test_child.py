@@ -1,0 +1,128 @@
+"""Supervised children, without dpkg: messages, results, stop requests and timeouts."""
+
+import os
+import signal
+import subprocess
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.core.ports import JobControl
+from agent.errors import BusyError
+from agent.host.dpkg.child import ChildChannel, ChildReport, supervise
+from agent.host.dpkg.timeouts import DpkgTimeouts
+
+QUIET = JobControl(progress=lambda _: None)
+LONG = DpkgTimeouts(stall=timedelta(minutes=5), package=timedelta(minutes=5))
+
+
+def test_values_and_output_of_the_work_reach_the_parent(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    def work(channel: ChildChannel) -> None:
+        channel.progress("half done")
+        channel.values["held_s"] = 1.5
+        subprocess.run(["echo", "output"], check=True)
+
+    report = supervise(work, log=tmp_path / "log", limits=LONG, control=JobControl(progress=lines.append))
+
+    assert report == ChildReport(values={"held_s": 1.5}, complete=True)
+    assert lines == ["half done"]
+    assert (tmp_path / "log").read_text() == "output\n"
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_error_of_the_work_is_returned_with_the_values_so_far(tmp_path: Path) -> None:
+    def work(channel: ChildChannel) -> None:
+        channel.values["waited_s"] = 2.0
+        raise BusyError("apt-get holds the lock")
+
+    report = supervise(work, log=tmp_path / "log", limits=LONG, control=QUIET)
+
+    assert isinstance(report.raised, BusyError)
+    assert (str(report.raised), report.values, report.complete) == (
+        "apt-get holds the lock",
+        {"waited_s": 2.0},
+        False,
+    )
+
+
+def test_a_killed_child_is_incomplete(tmp_path: Path) -> None:
+    report = supervise(lambda _: os.kill(os.getpid(), signal.SIGKILL), log=tmp_path / "log", limits=LONG, control=QUIET)
+
+    assert report == ChildReport()
+
+
+def test_status_lines_become_progress_and_errors(tmp_path: Path) -> None:
+    lines: list[str] = []
+    status = (
+        "pmstatus:zlib1g:33.3333:Installing zlib1g (amd64)\n"
+        "pmerror:/var/cache/apt/archives/a_2_all.deb:40:cannot unpack\n"
+        "status: b:amd64 : error : installed b script returned error exit status 1\n"
+        "processing: configure: c:amd64\n"
+        "neither\n"
+    )
+
+    def work(channel: ChildChannel) -> None:
+        os.write(channel.descriptor, status.encode())
+
+    report = supervise(work, log=tmp_path / "log", limits=LONG, control=JobControl(progress=lines.append))
+
+    assert lines == [" 33 % Installing zlib1g (amd64)"]
+    assert {str(package): error for package, error in report.errors.items()} == {
+        "a": "cannot unpack",
+        "b:amd64": "installed b script returned error exit status 1",
+    }
+
+
+@pytest.mark.parametrize(("holds_locks", "stopped"), [(False, True), (True, False)])
+def test_a_stop_reaches_the_child_until_it_holds_the_locks(tmp_path: Path, *, holds_locks: bool, stopped: bool) -> None:
+    def work(channel: ChildChannel) -> None:
+        signals: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
+        if holds_locks:
+            channel.send({"locked": True})
+        time.sleep(3)
+        channel.values["stopped"] = float(bool(signals))
+
+    report = supervise(
+        work, log=tmp_path / "log", limits=LONG, control=JobControl(progress=lambda _: None, stop=lambda: "asked to")
+    )
+
+    assert report.values == {"stopped": float(stopped)}
+
+
+def test_keep_alives_are_sent_while_the_child_works(tmp_path: Path) -> None:
+    beats: list[float] = []
+    control = JobControl(progress=lambda _: None, alive=lambda: beats.append(time.monotonic()))
+
+    supervise(lambda _: time.sleep(2.5), log=tmp_path / "log", limits=LONG, control=control)
+
+    assert len(beats) >= 3
+
+
+@pytest.mark.parametrize(
+    ("stall", "package", "reason"),
+    [(1, 300, "without output (apt.stall_timeout)"), (300, 1, "on one package (apt.package_timeout)")],
+)
+def test_a_stalled_maintainer_script_is_killed_and_named(tmp_path: Path, stall: int, package: int, reason: str) -> None:
+    script = tmp_path / "info" / "a:amd64.postinst"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\nsleep 600\n")
+    script.chmod(0o755)
+
+    def work(channel: ChildChannel) -> None:
+        channel.values["code"] = float(subprocess.run([str(script)], check=False).returncode)
+
+    limits = DpkgTimeouts(stall=timedelta(seconds=stall), package=timedelta(seconds=package))
+    started = time.monotonic()
+
+    report = supervise(work, log=tmp_path / "log", limits=limits, control=QUIET)
+
+    assert time.monotonic() - started < 30
+    assert report.values["code"] in {-9.0, 137.0}, "killed itself, or ended by the death of its command"
+    assert {str(name): error for name, error in report.errors.items()} == {
+        "a:amd64": f"maintainer script killed after 1 s {reason}"
+    }
