@@ -57,11 +57,13 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
     log.set_up()
     store = Store(request.state_dir, warn=lambda reason: log.event(log.LogEvent.RECORD_DAMAGED, error=reason))
     record = open_record(store)
+    # Imported before the job lock is waited for: the job that holds it may replace this program's files.
+    function = job_function(request.kind)
     if not request.needs_root:
-        return _run(request, control, record)
+        return function(request, _open_context(request, control, record))
     if not is_root():
         raise PrivilegeError(_needs_root(request.kind))
-    return _run_alone(request, control, record)
+    return _run_alone(function, request, control, record)
 
 
 def run_forked(request: JobRequest, progress: Progress) -> JobAnswer:
@@ -146,11 +148,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _run(request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
-    return job_function(request.kind)(request, _open_context(request, control, record))
-
-
-def _run_alone(request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
+def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, record: Record) -> JobAnswer:
     """Run a job under the job lock, and record its start and its end."""
     if not record.writable:
         raise HostError(f"{record.write_error}, and no change is made without a record")
@@ -160,7 +158,7 @@ def _run_alone(request: JobRequest, control: JobControl, record: Record) -> JobA
         record_job_start(store, name, utc_now(), request.requested_by)
         exit_code: int = ExitCode.FAILED
         try:
-            answer = _run(request, control, record)
+            answer = function(request, _open_context(request, control, record))
             exit_code = answer.exit_code
         except AgentError as error:
             exit_code = error.exit_code

@@ -15,7 +15,7 @@ from agent.state.store import Store
 from agent.worker import runner
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
-from agent.worker.runner import JobFunction, run_in_process
+from agent.worker.runner import JobFunction, job_function, run_in_process
 from tests.conftest import CHECKOUT
 
 CONTROL = JobControl(progress=lambda _message: None)
@@ -47,6 +47,29 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: JobAnswer | Exception) ->
     function: JobFunction = run
     monkeypatch.setattr(runner, "job_function", lambda _kind: function)
     return contexts
+
+
+def test_the_jobs_module_is_imported_before_the_job_lock_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    """The job that holds the lock may upgrade the agent, and so replace the module's file."""
+    order: list[str] = []
+
+    def function(kind: JobKind) -> JobFunction:
+        order.append("import")
+        return job_function(kind)
+
+    def refused(_store: Store) -> None:
+        order.append("lock")
+        raise BusyError("busy")
+
+    monkeypatch.setattr(runner, "job_function", function)
+    monkeypatch.setattr(runner, "job_lock", refused)
+
+    with pytest.raises(BusyError):
+        run_in_process(request_for(JobKind.UPGRADE), CONTROL)
+
+    assert order == ["import", "lock"]
 
 
 def recorded(request: JobRequest) -> tuple[float, float] | None:
