@@ -1,7 +1,7 @@
-"""What a host's day costs on the wire: heartbeats each five minutes, four looks, one run; over TLS to a real centre.
+"""The cost of a host's day on the wire: heartbeats every five minutes, four checks, one run; over TLS.
 
-Counted between the two, at each layer: the messages as they are sent (compressed), with the heads of HTTP, with TLS and
-its handshakes, and with the headers of TCP and IP.
+Counted between the two, at each layer: the messages as sent (compressed), with HTTP headers, with TLS and
+its handshakes, and with TCP and IP headers.
 """
 
 import copy
@@ -25,28 +25,28 @@ from agent.report.runner import ExporterRun
 from agent.state.store import STATE, Store
 from agent.state.timestamps import format_utc
 from benchmarks.figures import Aims
-from tests.core.given import NO_CENTRE
+from tests.core.given import NO_ENDPOINT
 from tests.support.authority import Authority
-from tests.support.endpoint_server import Centre, free_port
+from tests.support.endpoint_server import EndpointServer, free_port
 from tests.support.fault_proxy import private_file
 
-BEATS = 288
-LOOKS = 4
+HEARTBEATS = 288
+CHECKS = 4
 RUN_AT = 48
 _AIM_KB = 16
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _TCP_INFO = struct.Struct("120x Q Q I I")
 """tcpi_bytes_acked, tcpi_bytes_received, tcpi_segs_out, tcpi_segs_in (tcp(7), linux/tcp.h)."""
 _HEADERS_BYTES = 20 + 32
-"""Of IPv4, and of TCP with time stamps."""
+"""IPv4, and TCP with timestamps."""
 
 
 @dataclass(kw_only=True)
 class Counter:
-    """Hands requests on from the agent to the centre, and counts what passes."""
+    """Forwards requests from the agent to the endpoint, and counts bytes."""
 
     authority: Authority
-    centre_port: int
+    endpoint_port: int
     requests: int = 0
     bodies: int = 0
     heads: int = 0
@@ -60,21 +60,21 @@ class Counter:
         served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate = self.authority.sign("localhost-counted")
         served.load_cert_chain(certificate.file, certificate.key)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            thread = threading.Thread(target=self._serve, args=(listener, served), daemon=True)
+        with socket.create_server(("127.0.0.1", 0)) as server_socket:
+            thread = threading.Thread(target=self._serve, args=(server_socket, served), daemon=True)
             thread.start()
-            yield listener.getsockname()[1]
-            listener.shutdown(socket.SHUT_RDWR)
+            yield server_socket.getsockname()[1]
+            server_socket.shutdown(socket.SHUT_RDWR)
             thread.join(5)
 
-    def _serve(self, listener: socket.socket, served: ssl.SSLContext) -> None:
+    def _serve(self, server_socket: socket.socket, served: ssl.SSLContext) -> None:
         trusting = ssl.create_default_context(cafile=str(self.authority.file))
         with suppress(OSError):
             while True:
-                plain, _ = listener.accept()
+                plain, _ = server_socket.accept()
                 self.idle.clear()
                 there = trusting.wrap_socket(
-                    socket.create_connection(("127.0.0.1", self.centre_port)), server_hostname="localhost"
+                    socket.create_connection(("127.0.0.1", self.endpoint_port)), server_hostname="localhost"
                 )
                 with served.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as here, there:
                     self._exchanges(here, there)
@@ -112,17 +112,17 @@ class Counter:
 
 
 def wire(aims: Aims) -> None:
-    """Live one day of a host, in a minute."""
+    """Simulate a host's day in a minute."""
     aims.where = "wire"
     with tempfile.TemporaryDirectory(prefix="maestro-bench-") as name:
         counter = _day(Path(name))
     on_tcp = counter.tls + counter.packets * _HEADERS_BYTES
-    print(f"\na host's day: {BEATS} heartbeats, {LOOKS} looks, one run; {counter.requests} requests")
+    print(f"\na host's day: {HEARTBEATS} heartbeats, {CHECKS} checks, one run; {counter.requests} requests")
     for words, size in (
-        ("messages, as they are sent", counter.bodies),
-        ("with the heads of HTTP", counter.bodies + counter.heads),
+        ("messages as sent", counter.bodies),
+        ("with HTTP headers", counter.bodies + counter.heads),
         ("with TLS, a handshake for each", counter.tls),
-        ("with the headers of TCP and IP", on_tcp),
+        ("with TCP and IP headers", on_tcp),
     ):
         print(f"{size / 1000:9.1f} KB  {words}", flush=True)
     aims.at_most("a host's day in messages", counter.bodies / 1000, _AIM_KB, " KB")
@@ -130,17 +130,17 @@ def wire(aims: Aims) -> None:
 
 def _day(directory: Path) -> Counter:
     authority = Authority.make(directory / "ca")
-    centre = Centre(
+    endpoint = EndpointServer(
         directory=directory, authority=authority, database=f"sqlite:///{directory}/endpoint.db", port=free_port()
     )
-    centre.configure()
-    centre.start()
+    endpoint.configure()
+    endpoint.start()
     try:
-        token = private_file(directory / "token", f"{centre.token('--name', 'wire')}\n")
-        counter = Counter(authority=authority, centre_port=centre.port)
+        token = private_file(directory / "token", f"{endpoint.token('--name', 'wire')}\n")
+        counter = Counter(authority=authority, endpoint_port=endpoint.port)
         with counter.listening() as port:
             policy = replace(
-                NO_CENTRE, url=f"https://127.0.0.1:{port}", token_file=str(token), ca_file=str(authority.file)
+                NO_ENDPOINT, url=f"https://127.0.0.1:{port}", token_file=str(token), ca_file=str(authority.file)
             )
             (directory / "run").mkdir()
             store = Store(str(directory / "state"))
@@ -149,34 +149,34 @@ def _day(directory: Path) -> Counter:
             _live(store, run, counter)
             return counter
     finally:
-        centre.stop()
+        endpoint.stop()
 
 
 def _live(store: Store, run: ExporterRun, counter: Counter) -> None:
-    """Tell each five minutes; what a new outbox has to say first is not of an ordinary day, and not counted."""
+    """Send every five minutes. A new outbox's first report is not part of an ordinary day and not counted."""
     midnight = datetime.now(timezone.utc).replace(microsecond=0)
-    _look(store, midnight - timedelta(hours=6), patched=False)
+    _record_check(store, midnight - timedelta(hours=6), patched=False)
     _export(run, counter)
     counter.requests = counter.bodies = counter.heads = counter.tls = counter.packets = 0
-    for beat in range(BEATS):
-        now = midnight + beat * timedelta(minutes=5)
-        if beat % (BEATS // LOOKS) == 0:
-            _look(store, now, patched=beat > RUN_AT)
-        if beat == RUN_AT:
+    for number in range(HEARTBEATS):
+        now = midnight + number * timedelta(minutes=5)
+        if number % (HEARTBEATS // CHECKS) == 0:
+            _record_check(store, now, patched=number > RUN_AT)
+        if number == RUN_AT:
             outcome = _golden("outcome")
             store.write_run(outcome["id"], outcome)
-            _look(store, now, patched=True)
+            _record_check(store, now, patched=True)
         _export(run, counter)
 
 
 def _export(run: ExporterRun, counter: Counter) -> None:
-    result = run.run(NO_CENTRE.timeout)
+    result = run.run(NO_ENDPOINT.timeout)
     assert not result.why, result.why
     assert counter.idle.wait(10)
 
 
-def _look(store: Store, now: datetime, *, patched: bool) -> None:
-    """Record a look: what waits, what is held, and when the lists were read."""
+def _record_check(store: Store, now: datetime, *, patched: bool) -> None:
+    """Record a check: pending updates, held packages, and when the package lists were refreshed."""
     plan = copy.deepcopy(_golden("plan"))
     plan["lists"] = {"state": "fresh", "updated_at": format_utc(now), "errors": []}
     plan["seen_at"] = plan["generated_at"] = format_utc(now)

@@ -82,6 +82,14 @@ BANNED_PHRASES = {
     *("a lot", "made up for", "so many and so many", "anew", "without a word", "take back its word", "at first hand"),
 }
 """The dialect that this project once had; what the field says instead is in docs/glossary.md."""
+KEEPS_OLD_WORDS = {
+    "agent/report/outbox/version_1.py",  # the outbox file of agents before 0.1.0, which is migrated
+    "schemas/maestro.event-1.json",  # events that were queued by them are still delivered
+    "docs/endpoint/README.md",  # the same
+    "tests/report/outbox/outbox-1.sql",  # such a file
+    "tests/report/outbox/test_outbox.py",  # what it holds
+}
+"""Files on a disk keep the names that were written into them."""
 
 
 @cache
@@ -331,7 +339,7 @@ def prose_files() -> list[Path]:
     """Return all that a person reads: code, tests, documents, units, the configuration's example."""
     listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout
     names = listed.split() or [path.relative_to(CHECKOUT).as_posix() for path in CHECKOUT.rglob("*")]
-    left_out = ("tests/test_architecture.py", "docs/glossary.md", "CHANGELOG.md")
+    left_out = ("tests/test_architecture.py", "docs/glossary.md", "CHANGELOG.md", *KEEPS_OLD_WORDS)
     return [CHECKOUT / name for name in names if name not in left_out and (CHECKOUT / name).is_file()]
 
 

@@ -36,7 +36,7 @@ BOOT = "b0000000-0000-4000-8000-000000000001"
 WATCHED = ServiceScan(boot_id=BOOT, replaced=("cron.service", "ssh.service"))
 REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
 
-NO_CENTRE = EndpointPolicy(
+NO_ENDPOINT = EndpointPolicy(
     url="",
     token_file="",
     ca_file="",
@@ -75,7 +75,7 @@ def policy(**security: Any) -> Policy:
         agent=agent,
         security=replace(open_everywhere, **security),
         apt=waits,
-        endpoint=NO_CENTRE,
+        endpoint=NO_ENDPOINT,
         metrics=MetricsPolicy(textfile="", compatible_names=False),
         otlp=OtlpPolicy(url="", headers_file="", ca_file="", timeout=timedelta(seconds=30), logs=True, metrics=True),
     )

@@ -1,4 +1,4 @@
-"""The daemon has the centre told at its slots, at once where something is new, and never by two senders."""
+"""The daemon starts exporters in their slots, at once if something is new, and never two of one."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ LONG_AGO = NOON - timedelta(days=1)
 
 
 class FakeChild(AgentProcess):
-    """A sender that ends when it is told to."""
+    """A process that ends when it is killed, or when a test sets its code."""
 
     def __init__(self, verb: str) -> None:
         self.verb = verb
@@ -44,51 +44,51 @@ class FakeChild(AgentProcess):
 
 @dataclass
 class World:
-    """A daemon's messenger and what it has started."""
+    """A daemon's supervisor and what it has started."""
 
     directory: Path
     started: list[FakeChild] = field(default_factory=list)
     arguments: Sequence[str] = ()
-    url: str = "https://centre.example.org"
+    url: str = "https://endpoint.example.org"
     textfile: str = ""
     otlp: str = ""
 
     def __post_init__(self) -> None:
         self.store = Store(str(self.directory / "state"))
         (self.directory / "run").mkdir()
-        self.messenger = ExportSupervisor(Path("/etc/c.toml"), self.store, str(self.directory / "run"), self.start)
+        self.supervisor = ExportSupervisor(Path("/etc/c.toml"), self.store, str(self.directory / "run"), self.start)
 
     def start(self, arguments: Sequence[str]) -> AgentProcess:
         self.arguments = arguments
         self.started.append(FakeChild(next(word for word in arguments if word.startswith("export-"))))
         return self.started[-1]
 
-    def look(self, now: datetime, up_since: datetime = LONG_AGO) -> int:
-        """Look once; return how many senders there were so far."""
+    def tick(self, now: datetime, up_since: datetime = LONG_AGO) -> int:
+        """Run one tick; return how many processes were started so far."""
         wanted = replace(
             policy(),
             endpoint=replace(policy().endpoint, url=self.url),
             metrics=replace(policy().metrics, textfile=self.textfile),
             otlp=replace(policy().otlp, url=self.otlp),
         )
-        self.messenger.tick(wanted, "machine", now, up_since)
+        self.supervisor.tick(wanted, "machine", now, up_since)
         return len(self.started)
 
-    def says(self, pulse: ExportState, listener: ExporterName = ExporterName.ENDPOINT) -> None:
-        """Have its senders come to their end, the last one leaving its word."""
+    def leaves_status(self, state: ExportState, exporter: ExporterName = ExporterName.ENDPOINT) -> None:
+        """Let one exporter's processes end, and write its status file."""
         for one in self.started:
-            one.code = 0 if one.verb == f"export-{listener.value}" and one.code is None else one.code
+            one.code = 0 if one.verb == f"export-{exporter.value}" and one.code is None else one.code
         write_exporter_status(
-            str(self.directory / "run"), listener, {"export_state": export_state_to_document(pulse), "exporters": {}}
+            str(self.directory / "run"), exporter, {"export_state": export_state_to_document(state), "exporters": {}}
         )
 
-    def count(self, listener: ExporterName) -> int:
-        """Return how many senders there were so far for one listener."""
-        return sum(one.verb == f"export-{listener.value}" for one in self.started)
+    def count(self, exporter: ExporterName) -> int:
+        """Return how many processes were started so far for one exporter."""
+        return sum(one.verb == f"export-{exporter.value}" for one in self.started)
 
-    def told(self, listener: ExporterName) -> bool:
-        """Whether there is a word of a listener."""
-        return read_exporter_status(str(self.directory / "run"), listener) is not None
+    def has_status(self, exporter: ExporterName) -> bool:
+        """Return whether an exporter has a status file."""
+        return read_exporter_status(str(self.directory / "run"), exporter) is not None
 
 
 @pytest.fixture
@@ -99,15 +99,15 @@ def world(tmp_path: Path) -> World:
 def test_nothing_is_started_without_an_exporter(world: World) -> None:
     world.url = ""
 
-    assert [world.look(NOON + MINUTE * minute) for minute in range(60)] == [0] * 60
+    assert [world.tick(NOON + MINUTE * minute) for minute in range(60)] == [0] * 60
 
 
 def test_exporter_is_started_every_five_minutes(world: World) -> None:
     for half in range(120):
         now = NOON + half * MINUTE / 2
         before = len(world.started)
-        if world.look(now) > before:
-            world.says(ExportState(last=now))
+        if world.tick(now) > before:
+            world.leaves_status(ExportState(last=now))
 
     assert len(world.started) == 13  # the first at once, after a day without one
     assert list(world.arguments[:2]) == ["--config", "/etc/c.toml"]
@@ -115,7 +115,7 @@ def test_exporter_is_started_every_five_minutes(world: World) -> None:
 
 
 def test_after_boot_it_waits_for_its_slot(world: World) -> None:
-    found = [world.look(NOON + second * timedelta(seconds=30), up_since=NOON) for second in range(11)]
+    found = [world.tick(NOON + second * timedelta(seconds=30), up_since=NOON) for second in range(11)]
 
     assert found[0] == 0
     assert found[-1] == 1
@@ -123,42 +123,42 @@ def test_after_boot_it_waits_for_its_slot(world: World) -> None:
 
 def test_finished_job_starts_it_at_once(world: World) -> None:
     now = NOON
-    while not world.look(now):
+    while not world.tick(now):
         now += MINUTE / 2
-    world.says(ExportState(last=now))
-    assert world.look(now + MINUTE / 2) == 1
+    world.leaves_status(ExportState(last=now))
+    assert world.tick(now + MINUTE / 2) == 1
     record_job_start(world.store, "check", now, "schedule")
     record_job_end(world.store, "check", now, 0)
 
-    assert world.look(now + MINUTE) == 2
+    assert world.tick(now + MINUTE) == 2
 
 
 def test_after_a_failure_it_waits_for_the_backoff(world: World) -> None:
     now = NOON
-    while not world.look(now):
+    while not world.tick(now):
         now += MINUTE / 2
-    world.says(ExportState(last=now, failures=7, not_before=now + 14 * MINUTE))
+    world.leaves_status(ExportState(last=now, failures=7, not_before=now + 14 * MINUTE))
 
-    assert world.look(now + 13 * MINUTE) == 1
-    assert world.look(now + 14 * MINUTE) == 2
+    assert world.tick(now + 13 * MINUTE) == 1
+    assert world.tick(now + 14 * MINUTE) == 2
 
 
 def test_one_process_at_a_time_and_a_hanging_one_is_killed(world: World) -> None:
     now = NOON
-    while not world.look(now):
+    while not world.tick(now):
         now += MINUTE / 2
 
-    assert world.look(now + 10 * MINUTE) == 1
+    assert world.tick(now + 10 * MINUTE) == 1
     world.started[0].age = 121.0
-    assert world.look(now + 10 * MINUTE) == 1
+    assert world.tick(now + 10 * MINUTE) == 1
     assert world.started[0].code == -9
-    assert world.look(now + 11 * MINUTE) == 2
+    assert world.tick(now + 11 * MINUTE) == 2
 
 
 def test_process_without_a_status_file_is_not_restarted_before_the_next_slot(world: World) -> None:
     for half in range(40):
         before = len(world.started)
-        if world.look(NOON + half * MINUTE / 2) > before:
+        if world.tick(NOON + half * MINUTE / 2) > before:
             world.started[-1].code = 1
 
     assert len(world.started) == 5  # the first at once, then four slots
@@ -166,73 +166,73 @@ def test_process_without_a_status_file_is_not_restarted_before_the_next_slot(wor
 
 @pytest.fixture
 def three(world: World) -> World:
-    """Return a world where all are to be told."""
+    """Return a world where all three are on."""
     world.textfile, world.otlp = "/srv/maestro.prom", "https://collector.example.org"
     return world
 
 
 def test_each_exporter_has_its_own_process_and_slots(three: World) -> None:
-    moments: dict[ExporterName, list[int]] = {listener: [] for listener in ExporterName}
+    moments: dict[ExporterName, list[int]] = {exporter: [] for exporter in ExporterName}
     for half in range(1, 121):
-        before = {listener: three.count(listener) for listener in ExporterName}
-        three.look(NOON + half * MINUTE / 2, up_since=NOON)
-        for listener in ExporterName:
-            if three.count(listener) > before[listener]:
-                moments[listener].append(half)
-                three.says(ExportState(last=NOON + half * MINUTE / 2), listener)
+        before = {exporter: three.count(exporter) for exporter in ExporterName}
+        three.tick(NOON + half * MINUTE / 2, up_since=NOON)
+        for exporter in ExporterName:
+            if three.count(exporter) > before[exporter]:
+                moments[exporter].append(half)
+                three.leaves_status(ExportState(last=NOON + half * MINUTE / 2), exporter)
 
     assert {len(found) for found in moments.values()} <= {12, 13}
-    assert moments[ExporterName.PROMETHEUS][0] == 1  # the file of an earlier boot is still there, and wrong
+    assert moments[ExporterName.PROMETHEUS][0] == 1  # the file of an earlier boot still exists, and is wrong
     assert not set(moments[ExporterName.ENDPOINT]) & set(moments[ExporterName.OTLP])
 
 
 def test_hanging_and_failing_exporters_do_not_delay_others(three: World) -> None:
     now = NOON
-    three.look(now)
-    three.says(ExportState(last=now, failures=5, not_before=now + 14 * MINUTE), ExporterName.OTLP)
-    three.says(ExportState(last=now), ExporterName.PROMETHEUS)
+    three.tick(now)
+    three.leaves_status(ExportState(last=now, failures=5, not_before=now + 14 * MINUTE), ExporterName.OTLP)
+    three.leaves_status(ExportState(last=now), ExporterName.PROMETHEUS)
     record_job_start(three.store, "check", now, "schedule")
     record_job_end(three.store, "check", now, 0)
 
-    three.look(now + MINUTE)
+    three.tick(now + MINUTE)
 
     assert [three.count(name) for name in ExporterName] == [1, 2, 1]
     assert three.started[0].code is None
 
 
 def test_disabled_exporter_is_killed_and_its_status_file_removed(three: World) -> None:
-    three.look(NOON)
-    for listener in ExporterName:
-        three.says(ExportState(last=NOON), listener)
-    three.look(NOON + 5 * MINUTE)
+    three.tick(NOON)
+    for exporter in ExporterName:
+        three.leaves_status(ExportState(last=NOON), exporter)
+    three.tick(NOON + 5 * MINUTE)
     three.otlp = ""
 
-    three.look(NOON + 6 * MINUTE)
+    three.tick(NOON + 6 * MINUTE)
 
     ended = {one.verb: one.code for one in three.started}
     assert ended == {"export-endpoint": None, "export-prometheus": None, "export-otlp": -9}
-    assert [three.told(listener) for listener in ExporterName] == [True, True, False]
+    assert [three.has_status(exporter) for exporter in ExporterName] == [True, True, False]
 
 
 def test_prometheus_alone_starts_no_other_exporter(three: World) -> None:
     three.url = three.otlp = ""
 
-    three.look(NOON)
+    three.tick(NOON)
 
     assert [one.verb for one in three.started] == ["export-prometheus"]
 
 
 def test_new_configuration_ignores_earlier_failures(three: World) -> None:
     now = NOON
-    three.look(now)
-    for listener in ExporterName:
-        three.says(ExportState(last=now, failures=9, not_before=now + 60 * MINUTE), listener)
-    assert three.look(now + 6 * MINUTE) == 3
+    three.tick(now)
+    for exporter in ExporterName:
+        three.leaves_status(ExportState(last=now, failures=9, not_before=now + 60 * MINUTE), exporter)
+    assert three.tick(now + 6 * MINUTE) == 3
     three.url, three.textfile, three.otlp = "https://other.example.org", "/srv/b.prom", "https://b.example.org"
 
-    three.look(now + 6.5 * MINUTE)
+    three.tick(now + 6.5 * MINUTE)
     at_once = three.count(ExporterName.PROMETHEUS)
-    three.look(now + 11 * MINUTE)
+    three.tick(now + 11 * MINUTE)
 
     assert at_once == 2
     assert [three.count(ExporterName.ENDPOINT), three.count(ExporterName.OTLP)] == [2, 2]
@@ -242,23 +242,23 @@ def test_new_configuration_ignores_earlier_failures(three: World) -> None:
 def test_unreadable_status_file_is_ignored(text: str, world: World) -> None:
     (world.directory / "run/exporter-endpoint.json").write_text(text)
 
-    assert world.look(NOON) == 1
+    assert world.tick(NOON) == 1
 
 
 def test_export_state_survives_its_document() -> None:
-    pulse = ExportState(last=NOON, failures=3, not_before=NOON + MINUTE)
+    state = ExportState(last=NOON, failures=3, not_before=NOON + MINUTE)
 
-    assert json.loads(json.dumps(export_state_to_document(pulse))) == export_state_to_document(pulse)
+    assert json.loads(json.dumps(export_state_to_document(state))) == export_state_to_document(state)
 
 
 @pytest.mark.parametrize("hours", [0.5, 9, 24 * 365])
 def test_clock_set_back_stops_no_exporter(world: World, hours: float) -> None:
     now = NOON
-    while not world.look(now):
+    while not world.tick(now):
         now += MINUTE / 2
-    world.says(ExportState(last=now))
+    world.leaves_status(ExportState(last=now))
     now -= hours * 60 * MINUTE
 
-    found = [world.look(now + half * MINUTE / 2, up_since=now - MINUTE) for half in range(12)]
+    found = [world.tick(now + half * MINUTE / 2, up_since=now - MINUTE) for half in range(12)]
 
-    assert (found[0], found[-1]) == (1, 2)  # at its own slot: a whole fleet's clocks may have been set
+    assert (found[0], found[-1]) == (1, 2)  # at its slot: a whole fleet's clocks may have been set

@@ -1,4 +1,4 @@
-"""The agent's sender as a process, as the daemon starts it: `maestro-agent report --send`."""
+"""The agent's exporters as processes: `maestro-agent report --send`, or the daemon."""
 
 import json
 import os
@@ -24,8 +24,8 @@ BOUNDS = OutboxLimits(size=1 << 30, age=timedelta(days=30))
 
 
 @dataclass(kw_only=True)
-class Sender:
-    """An agent's record, configuration and outbox in a directory."""
+class ReportingAgent:
+    """An agent's state directory, configuration and outbox."""
 
     directory: Path
     settings: dict[str, object] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Sender:
             (self.directory / name).mkdir()
 
     def configure(self, *, port: int | None = None, **settings: object) -> None:
-        """Set what is given, and keep the rest."""
+        """Change these settings of `[endpoint]`."""
         self.settings |= settings
         if port is not None:
             self.settings["url"] = f"https://127.0.0.1:{port}"
@@ -57,7 +57,7 @@ class Sender:
         return self.process
 
     def start_daemon(self) -> "subprocess.Popen[bytes]":
-        """Start the daemon, in a group of its own with the senders that it starts."""
+        """Start the daemon in a new process group, with the exporters that it starts."""
         options = ["--config", str(self.directory / "config.toml"), "--state-dir", str(self.directory / "state")]
         self.daemon = subprocess.Popen(
             ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(self.directory / "run")],
@@ -70,14 +70,14 @@ class Sender:
         return self.daemon
 
     def kill_daemon(self) -> None:
-        """Kill the daemon and the sender that it has at work, as systemd does with their control group."""
+        """Kill the daemon and its running exporters, as systemd does with their control group."""
         if self.daemon is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.daemon.pid, signal.SIGKILL)
             self.daemon.wait()
 
     def send(self, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """Run it to its end, whichever that is."""
+        """Run `report --send` to its end."""
         process = self.start(**environment)
         out, err = process.communicate(timeout=120)
         assert "Traceback" not in err, err
@@ -85,7 +85,7 @@ class Sender:
 
     @contextmanager
     def outbox(self) -> Iterator[Outbox]:
-        """Open the outbox, once the daemon's own sender leaves it."""
+        """Open the outbox once the daemon's exporter has closed it."""
         deadline = time.monotonic() + 30
         with ExitStack() as stack:
             while True:
@@ -101,25 +101,25 @@ class Sender:
             yield found
 
     def add(self, count: int, first: int = 0, size: int = 100) -> None:
-        """Have events wait that the endpoint takes whatever they hold."""
+        """Queue events of a type that the endpoint accepts with any content."""
         now = datetime.now(timezone.utc)
         with self.outbox() as outbox, outbox.transaction() as tx:
             for number in range(first, first + count):
                 tx.add("test-event", now, {"number": number, "text": "x" * size}, now)
 
     @property
-    def waiting(self) -> int:
+    def queued(self) -> int:
         with self.outbox() as outbox:
             return outbox.stats().events
 
     @property
-    def told(self) -> Any:
-        """Return what it says of the centre."""
+    def endpoint_status(self) -> Any:
+        """Return the endpoint exporter's entry in its status file."""
         return json.loads((self.directory / "run/exporter-endpoint.json").read_text())["exporters"]["endpoint"]
 
 
 def until(words: str, condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, words
@@ -127,7 +127,7 @@ def until(words: str, condition: Callable[[], bool], seconds: float = 30) -> Non
 
 
 def stored_events(database: Path) -> list[tuple[int, str, Any]]:
-    """Return sequence, key and body of all events that the endpoint has, as they came."""
+    """Return sequence, key and body of all events in the endpoint's database, in order of arrival."""
     with sqlite3.connect(database) as connection:
         rows = connection.execute("SELECT sequence, key, body FROM events ORDER BY received_at, sequence").fetchall()
     return [

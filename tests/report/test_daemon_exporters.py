@@ -1,4 +1,4 @@
-"""The daemon as a process has all its listeners told, takes a new configuration, and tells nothing twice."""
+"""The daemon as a process runs all exporters, reloads its configuration, and sends nothing twice."""
 
 import json
 import os
@@ -13,27 +13,27 @@ from typing import Any
 import pytest
 
 from tests.report.installation import CHECKOUT, stored_events, until
-from tests.report.sent import Told, records, run_ids
+from tests.report.sent import ExportingAgent, records, run_ids
 from tests.support.authority import Authority
-from tests.support.endpoint_server import Centre
+from tests.support.endpoint_server import EndpointServer
 from tests.support.fault_proxy import private_file
 from tests.support.otel_collector import OtelCollector, Reply, collecting
 from tests.support.promtool import promtool
 
 BAD_STYLE = 3
-"""What promtool says of names it does not like, and of no fault."""
+"""promtool's exit code for style warnings only."""
 
 
 @contextmanager
-def daemon(told: Told) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run one until the block ends, and kill it then; it has looked once."""
-    word = told.directory / "run/daemon.json"
-    word.unlink(missing_ok=True)  # a killed one leaves its own
-    options = ["--config", str(told.directory / "config.toml"), "--state-dir", str(told.directory / "state")]
-    command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(told.directory / "run")]
+def daemon(agent: ExportingAgent) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a daemon that has done its first tick; kill it at the end of the block."""
+    word = agent.directory / "run/daemon.json"
+    word.unlink(missing_ok=True)  # a killed daemon leaves its file
+    options = ["--config", str(agent.directory / "config.toml"), "--state-dir", str(agent.directory / "state")]
+    command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(agent.directory / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as process:
         try:
-            until("the daemon has looked", word.exists, 45)
+            until("the daemon's first tick", word.exists, 45)
             yield process
         finally:
             process.kill()
@@ -49,14 +49,14 @@ def reload_until(daemon: "subprocess.Popen[bytes]", words: str, condition: Calla
     raise AssertionError(words)
 
 
-def reporting(told: Told) -> Any:
-    """Return what the senders say, as `status` reads it."""
+def reporting(agent: ExportingAgent) -> Any:
+    """Return `reporting` of the status."""
     program = (
         "import json, sys; from agent.report.status.collect import collect_status; "
         "from agent.report.status.exporters import exporters_section; from agent.state.store import Store; "
         "print(json.dumps(exporters_section(collect_status(Store(sys.argv[1]), sys.argv[2]).exporters)))"
     )
-    places = [str(told.directory / "state"), str(told.directory / "run")]
+    places = [str(agent.directory / "state"), str(agent.directory / "run")]
     done = subprocess.run(
         ["/usr/bin/python3", "-c", program, *places], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
@@ -65,42 +65,44 @@ def reporting(told: Told) -> Any:
 
 @pytest.fixture
 def collector(authority: Authority) -> Iterator[OtelCollector]:
-    """Return a collector that says yes, and see that nothing came to it against the rules."""
+    """Return a collector that accepts everything; afterwards, no request may have broken the rules."""
     with collecting(authority) as running:
         yield running
     assert running.wrong == []
 
 
 @pytest.fixture
-def told(centre: Centre, authority: Authority, collector: OtelCollector, tmp_path: Path) -> Told:
-    """Return an agent with all three listeners."""
-    made = Told(directory=tmp_path)
+def agent(endpoint: EndpointServer, authority: Authority, collector: OtelCollector, tmp_path: Path) -> ExportingAgent:
+    """Return an agent with all three exporters."""
+    made = ExportingAgent(directory=tmp_path)
     (tmp_path / "metrics").mkdir()
-    token = private_file(tmp_path / "token", f"{centre.token('--name', 'tests')}\n")
-    made.configure(port=centre.port, token_file=str(token), ca_file=str(authority.file))
-    made.collect_to(collector)
-    made.listen("metrics", textfile=str(tmp_path / "metrics/maestro.prom"))
+    token = private_file(tmp_path / "token", f"{endpoint.token('--name', 'tests')}\n")
+    made.configure(port=endpoint.port, token_file=str(token), ca_file=str(authority.file))
+    made.export_to(collector)
+    made.configure_section("metrics", textfile=str(tmp_path / "metrics/maestro.prom"))
     return made
 
 
-def stored_runs(centre: Centre) -> list[str]:
-    found = stored_events(centre.directory / "endpoint.db")
+def stored_runs(endpoint: EndpointServer) -> list[str]:
+    found = stored_events(endpoint.directory / "endpoint.db")
     return [body["document"]["id"] for _, _, body in found if body["type"] == "outcome"]
 
 
-def test_recorded_run_reaches_each_exporter_once(told: Told, centre: Centre, collector: OtelCollector) -> None:
-    file = told.directory / "metrics/maestro.prom"
-    with daemon(told) as running:
-        until("the file is written", file.exists, 45)  # at once, and not only at the first slot
-        first = told.record(1)
-        reload_until(running, "the first run is told", lambda: stored_runs(centre) == run_ids(collector) == [first])
-        code, said = promtool("check", "metrics", content=file.read_text())
-        assert code in {0, BAD_STYLE}, said
-    with daemon(told) as running:
+def test_recorded_run_reaches_each_exporter_once(
+    agent: ExportingAgent, endpoint: EndpointServer, collector: OtelCollector
+) -> None:
+    file = agent.directory / "metrics/maestro.prom"
+    with daemon(agent) as running:
+        until("the file is written", file.exists, 45)  # at once, not at the first slot
+        first = agent.record(1)
+        reload_until(running, "the first run is sent", lambda: stored_runs(endpoint) == run_ids(collector) == [first])
+        code, output = promtool("check", "metrics", content=file.read_text())
+        assert code in {0, BAD_STYLE}, output
+    with daemon(agent) as running:
         time.sleep(1)
-        second = told.record(2)
+        second = agent.record(2)
         reload_until(
-            running, "the second run is told", lambda: stored_runs(centre) == run_ids(collector) == [first, second]
+            running, "the second run is sent", lambda: stored_runs(endpoint) == run_ids(collector) == [first, second]
         )
         reload_until(
             running,
@@ -112,7 +114,7 @@ def test_recorded_run_reaches_each_exporter_once(told: Told, centre: Centre, col
     started, outcome = "maestro.agent_started", "maestro.outcome"
     assert kinds[0] == "maestro.outbox_begun"
     assert [sorted(kinds[1:3]), sorted(kinds[3:])] == [[started, outcome], [started, outcome]]
-    assert {name for name, part in reporting(told).items() if part and not part["failing_since"]} == {
+    assert {name for name, part in reporting(agent).items() if part and not part["failing_since"]} == {
         "endpoint",
         "prometheus",
         "otlp",
@@ -120,47 +122,55 @@ def test_recorded_run_reaches_each_exporter_once(told: Told, centre: Centre, col
 
 
 def test_slow_collector_and_missing_directory_do_not_delay_the_endpoint(
-    told: Told, centre: Centre, collector: OtelCollector
+    agent: ExportingAgent, endpoint: EndpointServer, collector: OtelCollector
 ) -> None:
-    told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
-    told.listen("otlp", timeout="1m")
+    agent.configure_section("metrics", textfile=str(agent.directory / "missing/maestro.prom"))
+    agent.configure_section("otlp", timeout="1m")
     collector.reply = Reply(raw=b"H" * 1000, drip_s=0.1)
-    with daemon(told) as running:
-        until("a word on the file", lambda: (told.directory / "run/exporter-prometheus.json").exists(), 45)
-        first = told.record(1)
-        reload_until(running, "the first run is told", lambda: stored_runs(centre) == [first])
-        reload_until(running, "the collector is asked", lambda: collector.paths == ["/v1/metrics"])
-        second = told.record(2)
-        reload_until(running, "the second run is told", lambda: stored_runs(centre) == [first, second])
+    with daemon(agent) as running:
+        until(
+            "the prometheus exporter's status", lambda: (agent.directory / "run/exporter-prometheus.json").exists(), 45
+        )
+        first = agent.record(1)
+        reload_until(running, "the first run is sent", lambda: stored_runs(endpoint) == [first])
+        reload_until(running, "the collector gets a request", lambda: collector.paths == ["/v1/metrics"])
+        second = agent.record(2)
+        reload_until(running, "the second run is sent", lambda: stored_runs(endpoint) == [first, second])
 
-        assert collector.paths == ["/v1/metrics"]  # the same request hangs on
-        found = reporting(told)
+        assert collector.paths == ["/v1/metrics"]  # the same request still hangs
+        found = reporting(agent)
 
     assert "there is no directory" in found["prometheus"]["why"]
     assert found["endpoint"]["failing_since"] is None
     assert found["otlp"] is None
 
 
-def test_reload_turns_exporters_off_and_on(told: Told, collector: OtelCollector) -> None:
-    other = told.directory / "metrics/other.prom"
-    told.listen("otlp")
-    told.configure()
-    with daemon(told) as running:
-        until("a word on the file", lambda: (told.directory / "run/exporter-prometheus.json").exists(), 45)
-        told.listen("metrics", textfile=str(other))
-        reload_until(running, "the other file is written", other.exists)
-        reload_until(running, "status has it", lambda: reporting(told)["prometheus"] is not None)
-        told.listen("metrics")
-        told.collect_to(collector)
-        reload_until(
-            running, "the word is withdrawn", lambda: not (told.directory / "run/exporter-prometheus.json").exists()
+def test_reload_turns_exporters_off_and_on(agent: ExportingAgent, collector: OtelCollector) -> None:
+    other = agent.directory / "metrics/other.prom"
+    agent.configure_section("otlp")
+    agent.configure()
+    with daemon(agent) as running:
+        until(
+            "the prometheus exporter's status", lambda: (agent.directory / "run/exporter-prometheus.json").exists(), 45
         )
-        told.record(1)
+        agent.configure_section("metrics", textfile=str(other))
+        reload_until(running, "the other file is written", other.exists)
+        reload_until(running, "status shows it", lambda: reporting(agent)["prometheus"] is not None)
+        agent.configure_section("metrics")
+        agent.export_to(collector)
+        reload_until(
+            running,
+            "the status file is removed",
+            lambda: not (agent.directory / "run/exporter-prometheus.json").exists(),
+        )
+        agent.record(1)
         time.sleep(1)
-        reload_until(running, "one run is told", lambda: len(run_ids(collector)) == 1)
-        reload_until(running, "a word on the collector", lambda: (told.directory / "run/exporter-otlp.json").exists())
+        reload_until(running, "one run is sent", lambda: len(run_ids(collector)) == 1)
+        reload_until(
+            running, "the otlp exporter's status", lambda: (agent.directory / "run/exporter-otlp.json").exists()
+        )
 
-        found = reporting(told)
+        found = reporting(agent)
 
     assert found["prometheus"] is None
     assert found["otlp"]["failing_since"] is None

@@ -1,4 +1,4 @@
-"""What the record holds and was not told becomes events, once each, however long nobody looked."""
+"""What is new in the record becomes events, once each, however long no exporter ran."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ LONG_AGO = NOON - timedelta(days=365)
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What the tests' machine remembers."""
+    """The record of the tests' machine."""
 
     runs: Mapping[str, Fields | None] = field(default_factory=dict)
     jobs: Mapping[str, Fields] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def kinds(events: Sequence[Event]) -> list[str]:
 
 
 def begun(record: Record) -> Cursor:
-    """Return the mark of an outbox that has told all of this."""
+    """Return the cursor of an outbox that has all of this."""
     return told(initial_cursor(record.seen, LONG_AGO), record)[1]
 
 

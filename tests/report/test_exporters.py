@@ -1,4 +1,4 @@
-"""Prometheus and a collector are told beside the centre, each by its own sender: nothing lost, nothing for long."""
+"""Prometheus, a collector and the endpoint at once: independent processes, nothing lost, no mutual delays."""
 
 import os
 import signal
@@ -21,10 +21,10 @@ from agent.report.runner import ExporterRun
 from agent.state.store import Store
 from agent.state.timestamps import parse_utc
 from tests.report.installation import CHECKOUT, stored_events
-from tests.report.sent import Told, records, run_ids
+from tests.report.sent import ExportingAgent, records, run_ids
 from tests.support import bases
 from tests.support.authority import Authority
-from tests.support.endpoint_server import Centre
+from tests.support.endpoint_server import EndpointServer
 from tests.support.fault_proxy import private_file
 from tests.support.otel_collector import OtelCollector, Reply, collecting
 from tests.support.promtool import promtool
@@ -34,9 +34,9 @@ JSON = ("Content-Type", "application/json")
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
-    """Return an agent that nobody listens to yet."""
-    made = Told(directory=tmp_path)
+def agent(tmp_path: Path) -> ExportingAgent:
+    """Return an agent without an exporter."""
+    made = ExportingAgent(directory=tmp_path)
     (tmp_path / "metrics").mkdir()
     made.configure()
     return made
@@ -44,39 +44,39 @@ def told(tmp_path: Path) -> Told:
 
 @pytest.fixture
 def collector(authority: Authority) -> Iterator[OtelCollector]:
-    """Return a collector that says yes, and see that nothing came to it against the rules."""
+    """Return a collector that accepts everything; afterwards, no request may have broken the rules."""
     with collecting(authority) as running:
         yield running
     assert running.wrong == []
 
 
-def to_centre(told: Told, centre: Centre, authority: Authority) -> None:
-    token = private_file(told.directory / "token", f"{centre.token('--name', 'tests')}\n")
-    told.configure(port=centre.port, token_file=str(token), ca_file=str(authority.file))
+def to_endpoint(agent: ExportingAgent, endpoint: EndpointServer, authority: Authority) -> None:
+    token = private_file(agent.directory / "token", f"{endpoint.token('--name', 'tests')}\n")
+    agent.configure(port=endpoint.port, token_file=str(token), ca_file=str(authority.file))
 
 
-def textfile(told: Told) -> Path:
-    told.listen("metrics", textfile=str(told.directory / "metrics/maestro.prom"))
-    return told.directory / "metrics/maestro.prom"
+def textfile(agent: ExportingAgent) -> Path:
+    agent.configure_section("metrics", textfile=str(agent.directory / "metrics/maestro.prom"))
+    return agent.directory / "metrics/maestro.prom"
 
 
-def test_send_without_an_exporter_is_a_configuration_error(told: Told) -> None:
-    done = told.send()
+def test_send_without_an_exporter_is_a_configuration_error(agent: ExportingAgent) -> None:
+    done = agent.send()
 
     assert done.returncode == 78
     assert "no exporter is configured: set endpoint.url" in done.stderr
 
 
 def test_send_runs_all_three_and_each_prints_its_result(
-    told: Told, centre: Centre, authority: Authority, collector: OtelCollector
+    agent: ExportingAgent, endpoint: EndpointServer, authority: Authority, collector: OtelCollector
 ) -> None:
-    to_centre(told, centre, authority)
-    told.collect_to(collector)
-    file = textfile(told)
-    told.send()
-    ours = told.record(1)
+    to_endpoint(agent, endpoint, authority)
+    agent.export_to(collector)
+    file = textfile(agent)
+    agent.send()
+    ours = agent.record(1)
 
-    done = told.send()
+    done = agent.send()
 
     assert done.returncode == 0, done.stdout
     lines = sorted(done.stdout.splitlines())
@@ -84,16 +84,16 @@ def test_send_runs_all_three_and_each_prints_its_result(
     assert lines[1].startswith("otlp: 1 event and ")
     assert lines[2] == f"prometheus: {file} written."
     assert run_ids(collector) == [ours]
-    assert [body["document"]["id"] for _, _, body in stored_events(centre.directory / "endpoint.db")[1:]] == [ours]
+    assert [body["document"]["id"] for _, _, body in stored_events(endpoint.directory / "endpoint.db")[1:]] == [ours]
     assert promtool("check", "metrics", content=file.read_text())[0] in {0, 3}
     assert "\nmaestro_outbox_messages 0\n" in file.read_text()
-    assert [told.said(name)["failing_since"] for name in ("endpoint", "prometheus", "otlp")] == [None] * 3
+    assert [agent.exporter_status(name)["failing_since"] for name in ("endpoint", "prometheus", "otlp")] == [None] * 3
 
 
-def test_prometheus_alone_imports_no_network_library_and_creates_no_outbox(told: Told) -> None:
-    textfile(told)
-    options = ["--config", str(told.directory / "config.toml"), "--state-dir", str(told.directory / "state")]
-    command = [*options, "export-prometheus", "--run-dir", str(told.directory / "run")]
+def test_prometheus_alone_imports_no_network_library_and_creates_no_outbox(agent: ExportingAgent) -> None:
+    textfile(agent)
+    options = ["--config", str(agent.directory / "config.toml"), "--state-dir", str(agent.directory / "state")]
+    command = [*options, "export-prometheus", "--run-dir", str(agent.directory / "run")]
     program = f"import sys; from agent.cli.main import main; main({command!r}); print(*sys.modules)"
 
     done = subprocess.run(["/usr/bin/python3", "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
@@ -101,59 +101,63 @@ def test_prometheus_alone_imports_no_network_library_and_creates_no_outbox(told:
     words = done.stdout.split()
     assert "agent.report.prometheus.exporter" in words
     assert [name for name in NETWORK if name in words] == []
-    assert list((told.directory / "state").iterdir()) == []
+    assert list((agent.directory / "state").iterdir()) == []
 
 
-def test_unwritable_file_is_reported_with_the_remedy(told: Told) -> None:
-    told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
+def test_unwritable_file_is_reported_with_the_remedy(agent: ExportingAgent) -> None:
+    agent.configure_section("metrics", textfile=str(agent.directory / "missing/maestro.prom"))
 
-    failed = told.send()
-    why = told.said("prometheus")["why"]
-    (told.directory / "missing").mkdir()
-    mended = told.send()
+    failed = agent.send()
+    why = agent.exporter_status("prometheus")["why"]
+    (agent.directory / "missing").mkdir()
+    repaired = agent.send()
 
-    assert (failed.returncode, mended.returncode) == (1, 0)
-    assert f"there is no directory {told.directory}/missing" in failed.stdout
+    assert (failed.returncode, repaired.returncode) == (1, 0)
+    assert f"there is no directory {agent.directory}/missing" in failed.stdout
     assert why in failed.stdout
-    assert told.said("prometheus")["failing_since"] is None
+    assert agent.exporter_status("prometheus")["failing_since"] is None
 
 
-def test_events_are_queued_for_an_unreachable_collector_and_metrics_are_not(told: Told, authority: Authority) -> None:
+def test_events_are_queued_for_an_unreachable_collector_and_metrics_are_not(
+    agent: ExportingAgent, authority: Authority
+) -> None:
     with collecting(authority, name="first") as gone:
-        told.collect_to(gone)
-    told.send()
-    runs = [told.record(number) for number in range(3)]
-    away = told.send()
-    said = told.said("otlp")
+        agent.export_to(gone)
+    agent.send()
+    runs = [agent.record(number) for number in range(3)]
+    away = agent.send()
+    status = agent.exporter_status("otlp")
 
     with collecting(authority, name="second") as back:
-        told.collect_to(back)
-        done = told.send()
-        told.send()
+        agent.export_to(back)
+        done = agent.send()
+        agent.send()
 
     assert (away.returncode, done.returncode) == (1, 0)
-    assert said["why"] == "metrics: Connection refused"
-    assert said["depth"] == 4
-    assert said["export_state"]["not_before"] > said["export_state"]["last"] or said["export_state"]["failures"] == 2
+    assert status["why"] == "metrics: Connection refused"
+    assert status["depth"] == 4
+    assert (
+        status["export_state"]["not_before"] > status["export_state"]["last"] or status["export_state"]["failures"] == 2
+    )
     assert run_ids(back) == runs
     assert [one.signal for one in back.taken] == ["metrics", "logs", "metrics"]
     assert [one["attributes"]["maestro.sequence"]["intValue"] for one in records(back)] == ["1", "2", "3", "4"]
-    assert told.said("otlp")["depth"] == 0
+    assert agent.exporter_status("otlp")["depth"] == 0
 
 
-def test_retry_after_of_a_collector_is_respected(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector)
+def test_retry_after_of_a_collector_is_respected(agent: ExportingAgent, collector: OtelCollector) -> None:
+    agent.export_to(collector)
     collector.reply = Reply(status=429, headers=(("Retry-After", "1800"),))
 
-    done = told.send()
+    done = agent.send()
 
-    said = told.said("otlp")
-    wait = parse_utc(said["export_state"]["not_before"]) - datetime.now(timezone.utc)
+    status = agent.exporter_status("otlp")
+    wait = parse_utc(status["export_state"]["not_before"]) - datetime.now(timezone.utc)
     assert done.returncode == 1
     assert "metrics: answered 429" in done.stdout
     assert timedelta(minutes=29) < wait <= timedelta(minutes=46)
     assert [one.signal for one in collector.taken] == ["metrics"]
-    assert (said["depth"], said["refused"]) == (1, 0)
+    assert (status["depth"], status["refused"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -166,49 +170,51 @@ def test_retry_after_of_a_collector_is_respected(told: Told, collector: OtelColl
     ids=["garbage", "redirect", "nothing there"],
 )
 def test_permanently_rejected_items_are_counted_reported_and_dropped(
-    told: Told, collector: OtelCollector, reply: Reply
+    agent: ExportingAgent, collector: OtelCollector, reply: Reply
 ) -> None:
-    told.collect_to(collector)
-    told.record(1)
+    agent.export_to(collector)
+    agent.record(1)
     collector.reply = reply
 
-    failed = told.send()
-    said = told.said("otlp")
+    failed = agent.send()
+    status = agent.exporter_status("otlp")
     collector.reply = Reply()
-    done = told.send()
+    done = agent.send()
 
     assert (failed.returncode, done.returncode) == (1, 0)
-    assert (said["depth"], said["refused"]) == (0, 2)
-    assert said["points_refused"] > 10
-    assert said["why"].count("answered ") == 2
+    assert (status["depth"], status["refused"]) == (0, 2)
+    assert status["points_refused"] > 10
+    assert status["why"].count("answered ") == 2
     assert [one.signal for one in collector.taken] == ["metrics", "logs", "metrics"]
     assert set(collector.paths) == {"/v1/metrics", "/v1/logs"}
-    assert told.said("otlp")["refused"] == 2
+    assert agent.exporter_status("otlp")["refused"] == 2
 
 
-def test_partial_success_is_counted_and_not_resent(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector, metrics=False)
+def test_partial_success_is_counted_and_not_resent(agent: ExportingAgent, collector: OtelCollector) -> None:
+    agent.export_to(collector, metrics=False)
     for number in range(4):
-        told.record(number)
+        agent.record(number)
     collector.reply = Reply(body=b'{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"too old"}}')
 
-    done = told.send()
-    told.send()
+    done = agent.send()
+    agent.send()
 
     assert done.returncode == 0
     assert done.stdout == "otlp: 2 events and 0 numbers delivered.\n"
     assert len(collector.taken) == 1
-    assert (told.said("otlp")["refused"], told.said("otlp")["depth"]) == (3, 0)
+    assert (agent.exporter_status("otlp")["refused"], agent.exporter_status("otlp")["depth"]) == (3, 0)
 
 
-def test_unreadable_headers_file_sends_nothing_and_loses_nothing(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector, headers_file=str(told.directory / "headers"))
-    told.record(1)
+def test_unreadable_headers_file_sends_nothing_and_loses_nothing(
+    agent: ExportingAgent, collector: OtelCollector
+) -> None:
+    agent.export_to(collector, headers_file=str(agent.directory / "headers"))
+    agent.record(1)
 
-    failed = told.send()
+    failed = agent.send()
     sent = list(collector.paths)
-    private_file(told.directory / "headers", "Authorization: Bearer s3cr3t\n")
-    done = told.send()
+    private_file(agent.directory / "headers", "Authorization: Bearer s3cr3t\n")
+    done = agent.send()
 
     assert (failed.returncode, sent, done.returncode) == (1, [], 0)
     assert "headers: cannot be read" in failed.stdout
@@ -216,32 +222,32 @@ def test_unreadable_headers_file_sends_nothing_and_loses_nothing(told: Told, col
     assert {one.headers["authorization"] for one in collector.taken} == {"Bearer s3cr3t"}
 
 
-def test_only_configured_signals_are_sent(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector, logs=False)
-    told.send()
+def test_only_configured_signals_are_sent(agent: ExportingAgent, collector: OtelCollector) -> None:
+    agent.export_to(collector, logs=False)
+    agent.send()
     numbers = [one.signal for one in collector.taken]
-    no_outbox = not (told.directory / "state/outbox").exists()
-    told.collect_to(collector, logs=True, metrics=False)
-    told.send()
+    no_outbox = not (agent.directory / "state/outbox").exists()
+    agent.export_to(collector, logs=True, metrics=False)
+    agent.send()
 
     assert no_outbox
     assert [*numbers, *[one.signal for one in collector.taken[1:]]] == ["metrics", "logs"]
 
 
 def test_slow_collector_and_missing_directory_do_not_delay_events_for_the_endpoint(
-    told: Told, centre: Centre, authority: Authority, collector: OtelCollector
+    agent: ExportingAgent, endpoint: EndpointServer, authority: Authority, collector: OtelCollector
 ) -> None:
-    to_centre(told, centre, authority)
-    told.collect_to(collector, timeout="4s")
-    told.listen("metrics", textfile=str(told.directory / "missing/maestro.prom"))
-    told.record(1)
+    to_endpoint(agent, endpoint, authority)
+    agent.export_to(collector, timeout="4s")
+    agent.configure_section("metrics", textfile=str(agent.directory / "missing/maestro.prom"))
+    agent.record(1)
     collector.reply = Reply(raw=b"H" * 100, drip_s=0.2)
-    database = centre.directory / "endpoint.db"
-    began = time.monotonic()
+    database = endpoint.directory / "endpoint.db"
+    started = time.monotonic()
 
-    process = told.start()
+    process = agent.start()
     while "outcome" not in {body["type"] for _, _, body in stored_events(database)}:
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - started < 20
         time.sleep(0.05)
     waited = process.poll() is None
     out, _ = process.communicate(timeout=30)
@@ -251,17 +257,17 @@ def test_slow_collector_and_missing_directory_do_not_delay_events_for_the_endpoi
     assert "endpoint: 3 messages delivered." in out
     assert "metrics: no answer within 4 seconds" in out
     assert "there is no directory" in out
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - started < 15
 
 
-def test_silent_endpoint_delays_no_other_exporter(told: Told, collector: OtelCollector) -> None:
+def test_silent_endpoint_delays_no_other_exporter(agent: ExportingAgent, collector: OtelCollector) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        told.configure(port=silent.getsockname()[1], timeout="3s")
-        told.collect_to(collector)
-        file = textfile(told)
-        ours = told.record(1)
+        agent.configure(port=silent.getsockname()[1], timeout="3s")
+        agent.export_to(collector)
+        file = textfile(agent)
+        ours = agent.record(1)
 
-        done = told.send()
+        done = agent.send()
 
     assert done.returncode == 1
     assert "no answer within 3 seconds" in done.stdout
@@ -269,51 +275,51 @@ def test_silent_endpoint_delays_no_other_exporter(told: Told, collector: OtelCol
     assert file.exists()
 
 
-def test_collector_queue_is_bounded_and_losses_are_reported(told: Told, authority: Authority) -> None:
+def test_collector_queue_is_bounded_and_losses_are_reported(agent: ExportingAgent, authority: Authority) -> None:
     with collecting(authority, name="gone") as gone:
-        told.collect_to(gone)
-    place = told.directory / "state/outbox/otlp"
+        agent.export_to(gone)
+    place = agent.directory / "state/outbox/otlp"
     now = datetime.now(timezone.utc)
     with open_outbox(str(place), host_id(), QUEUE_LIMITS, now) as outbox, outbox.transaction() as tx:
         for number in range(10_000):
             tx.add("test-event", now, {"number": number, "text": "x" * 1000}, now)
 
-    told.send()
-    said = told.said("otlp")
+    agent.send()
+    status = agent.exporter_status("otlp")
     size = sum(entry.stat().st_size for entry in place.iterdir())
     with collecting(authority, name="back") as back:
-        told.collect_to(back, timeout="1m")
-        done = told.send()
+        agent.export_to(back, timeout="1m")
+        done = agent.send()
 
     found = records(back)
     (lost,) = [one["attributes"] for one in found if one["eventName"] == "maestro.messages_lost"]
     batches = [one for one in back.taken if one.signal == "logs"]
     assert size < 2 * QUEUE_LIMITS.size
-    assert said["dropped"] + said["depth"] == 10_001
-    assert lost["maestro.messages_lost.count"]["intValue"] == str(said["dropped"])
+    assert status["dropped"] + status["depth"] == 10_001
+    assert lost["maestro.messages_lost.count"]["intValue"] == str(status["dropped"])
     assert done.returncode == 0
-    assert len(found) == said["depth"] + 1
+    assert len(found) == status["depth"] + 1
     assert all(len(one.document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]) <= 100 for one in batches)
-    assert told.said("otlp")["depth"] == 0
+    assert agent.exporter_status("otlp")["depth"] == 0
 
 
 class SlowStore(Store):
-    """A record on a disk that is busy."""
+    """A state directory on a busy disk."""
 
     def run_ids(self) -> list[str]:
         time.sleep(1.2)
         return super().run_ids()
 
 
-def test_time_limit_starts_with_the_first_request(told: Told, collector: OtelCollector) -> None:
-    ours = told.record(1)
+def test_time_limit_starts_with_the_first_request(agent: ExportingAgent, collector: OtelCollector) -> None:
+    ours = agent.record(1)
     wanted = OtlpPolicy(
         url=collector.url, headers_file="", ca_file=str(collector.ca_file), timeout=timedelta(seconds=1), logs=True,
         metrics=True,
     )  # fmt: skip
 
-    store = SlowStore(str(told.directory / "state"))
-    done = ExporterRun(ExporterName.OTLP, OtlpExporter(wanted), store, str(told.directory / "run")).run(wanted.timeout)
+    store = SlowStore(str(agent.directory / "state"))
+    done = ExporterRun(ExporterName.OTLP, OtlpExporter(wanted), store, str(agent.directory / "run")).run(wanted.timeout)
 
     assert done.why == ""
     events, points = (int(word) for word in done.summary.split() if word.isdecimal())
@@ -322,19 +328,19 @@ def test_time_limit_starts_with_the_first_request(told: Told, collector: OtelCol
     assert run_ids(collector) == [ours]
 
 
-def test_repeatedly_killed_exporter_loses_nothing(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector, metrics=False)
-    runs = [told.record(number) for number in range(150)]
+def test_repeatedly_killed_exporter_loses_nothing(agent: ExportingAgent, collector: OtelCollector) -> None:
+    agent.export_to(collector, metrics=False)
+    runs = [agent.record(number) for number in range(150)]
 
     kills = 12 if bases.thorough() else 4
     for number in range(kills):
-        process = told.start()
+        process = agent.start()
         time.sleep(0.25 + 0.55 * number / (kills - 1))
         for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            with suppress(ProcessLookupError):  # it may have ended by itself just now
+            with suppress(ProcessLookupError):  # it may have just ended
                 os.kill(int(child), signal.SIGKILL)
         process.communicate()
-    done = told.send()
+    done = agent.send()
 
     keys = {one["attributes"]["log.record.uid"]["stringValue"] for one in records(collector)}
     assert done.returncode == 0
@@ -342,13 +348,13 @@ def test_repeatedly_killed_exporter_loses_nothing(told: Told, collector: OtelCol
     assert len(keys) == len({one["attributes"]["maestro.sequence"]["intValue"] for one in records(collector)}) == 151
 
 
-def test_running_exporter_is_busy_and_the_others_run(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector)
-    file = textfile(told)
+def test_running_exporter_is_busy_and_the_others_run(agent: ExportingAgent, collector: OtelCollector) -> None:
+    agent.export_to(collector)
+    file = textfile(agent)
     now = datetime.now(timezone.utc)
 
-    with open_outbox(str(told.directory / "state/outbox/otlp"), host_id(), QUEUE_LIMITS, now):
-        done = told.send()
+    with open_outbox(str(agent.directory / "state/outbox/otlp"), host_id(), QUEUE_LIMITS, now):
+        done = agent.send()
 
     assert done.returncode == 5
     assert "is sending reports" in done.stderr
@@ -356,27 +362,27 @@ def test_running_exporter_is_busy_and_the_others_run(told: Told, collector: Otel
     assert collector.paths == []
 
 
-def test_unusable_outbox_does_not_stop_metrics(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector)
-    (told.directory / "state/outbox").mkdir()
-    (told.directory / "state/outbox/otlp").write_text("in the way")
+def test_unusable_outbox_does_not_stop_metrics(agent: ExportingAgent, collector: OtelCollector) -> None:
+    agent.export_to(collector)
+    (agent.directory / "state/outbox").mkdir()
+    (agent.directory / "state/outbox/otlp").write_text("in the way")
 
-    done = told.send()
+    done = agent.send()
 
     assert done.returncode == 1
-    assert "outbox/otlp" in told.said("otlp")["why"]
+    assert "outbox/otlp" in agent.exporter_status("otlp")["why"]
     assert [one.signal for one in collector.taken] == ["metrics"]
 
 
-def test_malformed_status_file_stops_no_exporter(told: Told, collector: OtelCollector) -> None:
-    told.collect_to(collector)
-    file = textfile(told)
+def test_malformed_status_file_stops_no_exporter(agent: ExportingAgent, collector: OtelCollector) -> None:
+    agent.export_to(collector)
+    file = textfile(agent)
     for name in ("exporter-endpoint", "exporter-otlp", "exporter-prometheus"):
         wrong = '{"schema": "maestro.exporter/1", "export_state": 7, "exporters": []}'
-        (told.directory / f"run/{name}.json").write_text(wrong)
+        (agent.directory / f"run/{name}.json").write_text(wrong)
 
-    done = told.send()
+    done = agent.send()
 
     assert done.returncode == 0, done.stdout
     assert file.exists()
-    assert told.said("otlp")["why"] == told.said("prometheus")["why"] == ""
+    assert agent.exporter_status("otlp")["why"] == agent.exporter_status("prometheus")["why"] == ""

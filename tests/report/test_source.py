@@ -1,4 +1,4 @@
-"""What there is to tell is told whatever the record looks like: a damaged part of it silences nobody."""
+"""Reports are made from any record: a damaged part costs only itself."""
 
 import json
 from datetime import timedelta
@@ -14,8 +14,8 @@ from agent.state.store import Store
 from tests.report.given import HOST, NOON, check, golden
 
 
-def tidings(directory: Path, state: Any, outcome: Any) -> ReportSource:
-    """Return those of a machine with this record."""
+def source_of(directory: Path, state: Any, outcome: Any) -> ReportSource:
+    """Return the source of a machine with this record."""
     (directory / "history").mkdir()
     for name, document in (("state", state), (f"history/{golden('outcome')['id']}", outcome)):
         (directory / f"{name}.json").write_text(json.dumps(document))
@@ -23,7 +23,7 @@ def tidings(directory: Path, state: Any, outcome: Any) -> ReportSource:
 
 
 def test_reach_beyond_the_calendar_starts_at_the_first_run(tmp_path: Path) -> None:
-    found = tidings(tmp_path, state(), golden("outcome"))
+    found = source_of(tmp_path, state(), golden("outcome"))
     reach = timedelta(days=999_999)
     bounds = OutboxLimits(size=1_000_000, age=reach)
 
@@ -42,7 +42,7 @@ def state(**changes: object) -> Any:
 
 
 def test_intact_record_is_reported_completely(tmp_path: Path) -> None:
-    found: Any = tidings(tmp_path, state(), golden("outcome")).preview()
+    found: Any = source_of(tmp_path, state(), golden("outcome")).preview()
 
     check("report", found)
     assert found["updates"]["items"]
@@ -53,7 +53,7 @@ def test_intact_record_is_reported_completely(tmp_path: Path) -> None:
     ("field", "value"), [("failed", None), ("failed", [7]), ("message", 7), ("finished_at", 1.5), ("message", ["x"])]
 )
 def test_malformed_run_is_named_in_the_reasons(field: str, value: object, tmp_path: Path) -> None:
-    found: Any = tidings(tmp_path, state(), {**golden("outcome"), field: value}).preview()
+    found: Any = source_of(tmp_path, state(), {**golden("outcome"), field: value}).preview()
 
     check("report", found)
     assert found["last_outcome"] is None

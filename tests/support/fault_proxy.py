@@ -44,7 +44,7 @@ class FaultProxy:
 
     authority: Authority
     stranger: Authority
-    centre_port: int
+    endpoint_port: int
     choose: Callable[[tuple[str, ...]], str]
     slow_s: float = 3.0
     passed: Callable[[int], None] = lambda _count: None
@@ -135,7 +135,7 @@ class FaultProxy:
         context = ssl.create_default_context(cafile=str(self.authority.file))
         if self._shown is not None:
             context.load_cert_chain(self._shown.file, self._shown.key)
-        upstream = http.client.HTTPSConnection("127.0.0.1", self.centre_port, context=context, timeout=30)
+        upstream = http.client.HTTPSConnection("127.0.0.1", self.endpoint_port, context=context, timeout=30)
         try:
             upstream.request(method, path, body, {name: value for name, value in headers.items() if name != "host"})
             answer = upstream.getresponse()

@@ -1,4 +1,4 @@
-"""What an answer means, and how long is waited then."""
+"""Classification of responses, and the backoff after them."""
 
 from datetime import timedelta
 

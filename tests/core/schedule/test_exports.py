@@ -1,4 +1,4 @@
-"""When the agent speaks next: slots, failures, clocks that leap, and what a fleet does after an outage."""
+"""When an exporter runs next: slots, failures, clock changes, and a fleet after an outage."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -19,52 +19,52 @@ LONG_AGO = NOON - timedelta(days=30)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One situation at noon, and when the agent speaks."""
+    """One situation at noon, and the time of the next export."""
 
     name: str
     at: datetime
-    pulse: ExportState = NEVER
+    state: ExportState = NEVER
     now: datetime = NOON
     up_since: datetime = LONG_AGO
     changed: bool = False
 
 
 ROWS = [
-    Row(name="at once after a month without a word on a machine that was up", at=LONG_AGO + 5 * MINUTE),
+    Row(name="at once after a month without an attempt on a machine that was up", at=LONG_AGO + 5 * MINUTE),
     Row(name="at the next slot after booting", up_since=NOON - SECOND, at=NOON),
     Row(
         name="at the next slot after booting, though slots were missed",
-        pulse=ExportState(last=NOON - HOUR),
+        state=ExportState(last=NOON - HOUR),
         up_since=NOON,
         at=NOON + 5 * MINUTE,
     ),
-    Row(name="at the slot after the last attempt", pulse=ExportState(last=NOON - MINUTE), at=NOON),
-    Row(name="not again within a slot", pulse=ExportState(last=NOON), at=NOON + 5 * MINUTE),
-    Row(name="at once where something is new", pulse=ExportState(last=NOON), changed=True, at=NOON),
+    Row(name="at the slot after the last attempt", state=ExportState(last=NOON - MINUTE), at=NOON),
+    Row(name="not again within a slot", state=ExportState(last=NOON), at=NOON + 5 * MINUTE),
+    Row(name="at once where something is new", state=ExportState(last=NOON), changed=True, at=NOON),
     Row(
         name="as told after a failure, whatever is new",
-        pulse=ExportState(last=NOON - 6 * MINUTE, failures=1, not_before=NOON + MINUTE),
+        state=ExportState(last=NOON - 6 * MINUTE, failures=1, not_before=NOON + MINUTE),
         changed=True,
         at=NOON + MINUTE,
     ),
     Row(
         name="when the wait is over, and not at the next slot",
-        pulse=ExportState(last=NOON - MINUTE, failures=1, not_before=NOON - SECOND),
+        state=ExportState(last=NOON - MINUTE, failures=1, not_before=NOON - SECOND),
         at=NOON - SECOND,
     ),
     Row(
         name="as ever where the wait was set under a wrong clock",
-        pulse=ExportState(last=NOON, failures=1, not_before=NOON + 3 * HOUR),
+        state=ExportState(last=NOON, failures=1, not_before=NOON + 3 * HOUR),
         at=NOON + 5 * MINUTE,
     ),
     Row(
         name="at once where the clock was set back, whatever it waited for",
-        pulse=ExportState(last=NOON + HOUR, failures=1, not_before=NOON + HOUR + 5 * MINUTE),
+        state=ExportState(last=NOON + HOUR, failures=1, not_before=NOON + HOUR + 5 * MINUTE),
         at=LONG_AGO + 5 * MINUTE,
     ),
     Row(
         name="as ever where the clock was set back a little",
-        pulse=ExportState(last=NOON + 30 * SECOND),
+        state=ExportState(last=NOON + 30 * SECOND),
         at=NOON + 5 * MINUTE,
     ),
 ]
@@ -72,17 +72,17 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_next_export(row: Row) -> None:
-    found = row.pulse.next(SLOTS, now=row.now, up_since=row.up_since, changed=row.changed)
+    found = row.state.next(SLOTS, now=row.now, up_since=row.up_since, changed=row.changed)
 
     assert found == row.at
 
 
 @pytest.mark.parametrize("leap", [-10 * HOUR, -HOUR, -6 * MINUTE, -30 * SECOND, 30 * SECOND, HOUR, 1000 * HOUR])
 def test_clock_change_costs_at_most_one_heartbeat(leap: timedelta) -> None:
-    pulse = ExportState(last=NOON)
+    state = ExportState(last=NOON)
 
-    looks = [NOON + leap + 30 * SECOND * count for count in range(1, 1000)]
-    spoke = next(look for look in looks if pulse.next(SLOTS, now=look, up_since=LONG_AGO, changed=False) <= look)
+    ticks = [NOON + leap + 30 * SECOND * count for count in range(1, 1000)]
+    spoke = next(tick for tick in ticks if state.next(SLOTS, now=tick, up_since=LONG_AGO, changed=False) <= tick)
 
     assert spoke - (NOON + leap) <= 6 * MINUTE
 
@@ -103,16 +103,16 @@ def test_misconfiguration_is_retried_after_5_to_15_minutes() -> None:
 
 
 def test_server_error_is_retried_at_the_next_slot() -> None:
-    pulse = ExportState(last=NOON).after(ResponseClass.SERVER_ERROR, now=NOON, chance=0.5)
+    state = ExportState(last=NOON).after(ResponseClass.SERVER_ERROR, now=NOON, chance=0.5)
 
-    assert pulse.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=False) == NOON + 5 * MINUTE
-    assert pulse.failures == 1
+    assert state.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=False) == NOON + 5 * MINUTE
+    assert state.failures == 1
 
 
 def test_queued_events_are_sent_no_faster_than_the_burst() -> None:
-    pulse = ExportState(last=NOON).rate_limited(sent=250, burst=500)
+    state = ExportState(last=NOON).rate_limited(sent=250, burst=500)
 
-    assert pulse.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
+    assert state.next(SLOTS, now=NOON, up_since=LONG_AGO, changed=True) == NOON + 30 * SECOND
 
 
 @pytest.mark.parametrize("name", OUTAGES)

@@ -1,4 +1,4 @@
-"""The daemon as a process has its centre told of what came on record, by a child that it starts and forgets."""
+"""The daemon as a process sends new runs to the endpoint by an exporter process."""
 
 import json
 import os
@@ -8,28 +8,30 @@ import time
 from datetime import datetime, timezone
 
 from agent.state.store import Store
-from tests.report.installation import CHECKOUT, Sender, stored_events, until
-from tests.support.endpoint_server import Centre
+from tests.report.installation import CHECKOUT, ReportingAgent, stored_events, until
+from tests.support.endpoint_server import EndpointServer
 
 
-def test_daemon_sends_a_recorded_run_to_the_endpoint(sender: Sender, centre: Centre) -> None:
-    options = ["--config", str(sender.directory / "config.toml"), "--state-dir", str(sender.directory / "state")]
-    command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(sender.directory / "run")]
+def test_daemon_sends_a_recorded_run_to_the_endpoint(agent: ReportingAgent, endpoint: EndpointServer) -> None:
+    options = ["--config", str(agent.directory / "config.toml"), "--state-dir", str(agent.directory / "state")]
+    command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(agent.directory / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as daemon:
         try:
-            until("the daemon", (sender.directory / "run/daemon.json").exists)
+            until("the daemon", (agent.directory / "run/daemon.json").exists)
             time.sleep(1)
             outcome = json.loads((CHECKOUT / "tests/golden/outcome.json").read_text())
-            run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"  # what is older than a month is not told anew
-            Store(str(sender.directory / "state")).write_run(run_id, {**outcome, "id": run_id})
-            daemon.send_signal(signal.SIGHUP)  # looks at once
+            run_id = (
+                f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"  # runs older than a month are not sent to a new outbox
+            )
+            Store(str(agent.directory / "state")).write_run(run_id, {**outcome, "id": run_id})
+            daemon.send_signal(signal.SIGHUP)  # ticks at once
 
-            database = centre.directory / "endpoint.db"
+            database = endpoint.directory / "endpoint.db"
             until("the outcome", lambda: any(body["type"] == "outcome" for _, _, body in stored_events(database)))
         finally:
             daemon.kill()
 
-    kinds = [body["type"] for _, _, body in stored_events(centre.directory / "endpoint.db")]
+    kinds = [body["type"] for _, _, body in stored_events(endpoint.directory / "endpoint.db")]
     assert kinds[0] == "outbox-begun"
     assert sorted(kinds[1:]) == ["agent-started", "outcome"]
     done = subprocess.run(

@@ -18,46 +18,46 @@ from agent.report.endpoint.delivery import Delivery, DeliveryResult
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.transaction import OutboxLimits
-from tests.core.given import NO_CENTRE
+from tests.core.given import NO_ENDPOINT
 from tests.report.given import check_event
 from tests.support import bases
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 HOST = "11111111-2222-4333-8444-555555555555"
 BURST = 100
-POLICY = replace(NO_CENTRE, url="https://centre.example.org", burst=BURST)
+POLICY = replace(NO_ENDPOINT, url="https://endpoint.example.org", burst=BURST)
 SLOTS = Interval(interval=POLICY.interval, share=0.3)
 
 
 @dataclass
-class Centre:
-    """The other side, as the contract has it, in memory."""
+class FakeEndpoint:
+    """An endpoint in memory, as in the contract."""
 
     up: bool = True
     refuses: Sequence[str] = ()
-    """Types of events that it refuses, one by one."""
+    """Types of events that it refuses one by one."""
     chokes: Sequence[str] = ()
-    """Types of events that make a batch one that it cannot read."""
-    offers_beats: bool = True
+    """Types of events for which it rejects the whole batch."""
+    offers_heartbeats: bool = True
     refuses_states: bool = False
     ahead: int = 0
-    """The highest number of a state that it knows already."""
+    """The highest sequence of a state that it holds already."""
     knows: frozenset[int] = frozenset()
-    """Sequences that it has other events of, of this stream."""
+    """Sequences of this stream for which it has other events."""
     stream: str = ""
-    begun: list[dict[str, Any]] = field(default_factory=list)
+    started: list[dict[str, Any]] = field(default_factory=list)
     events: dict[int, str] = field(default_factory=dict)
     states: list[dict[str, Any]] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     batches: list[tuple[datetime, int]] = field(default_factory=list)
     asked: int = 0
-    """How many batches came, those that it could not read among them."""
+    """Received batches, rejected ones included."""
     now: datetime = NOON
 
     def heartbeat(self, *, host_id: str, instance_id: str, sequence: int, digest: str) -> EndpointResponse:
         if not self.up:
             return EndpointResponse(response_class=ResponseClass.RETRY, why="away")
-        if not self.offers_beats:
+        if not self.offers_heartbeats:
             return EndpointResponse(response_class=ResponseClass.MISCONFIGURED, why="HTTP 404", offered=False)
         self.kinds.append("beat")
         assert (host_id, len(instance_id)) == (HOST, 36)
@@ -91,14 +91,14 @@ class Centre:
             refusal = self._refusal(message)
             if message["kind"] == "event" and refusal is None:
                 assert self.events.setdefault(message["sequence"], message["key"]) == message["key"]
-                self.begun += [message["body"]["document"]] * (message["body"]["type"] == "outbox-begun")
+                self.started += [message["body"]["document"]] * (message["body"]["type"] == "outbox-begun")
             if message["kind"] == "state" and refusal is None:
                 self.states.append(message["body"])
             results.append(result(message["key"], refusal))
         return {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
 
     def _refusal(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what the result of a message has besides its key; None where it is stored."""
+        """Return a message's result without its key; None where it is stored."""
         if message["kind"] == "event" and message["sequence"] in self.knows:
             return {"status": "refused", "code": "sequence-reused", "detail": "another event has this sequence"}
         if message["kind"] != "event" and message["sequence"] < self.ahead:
@@ -133,9 +133,9 @@ def add(outbox: Outbox, *kinds: str, now: datetime = NOON) -> None:
         tx.enforce_limits(now)
 
 
-def deliver(outbox: Outbox, centre: Centre, *, digest: str = "a" * 16) -> DeliveryResult:
+def deliver(outbox: Outbox, endpoint: FakeEndpoint, *, digest: str = "a" * 16) -> DeliveryResult:
     report: dict[str, object] = {"schema": "maestro.report/1", "hash": digest}
-    return Delivery(outbox, POLICY, centre).run(report, lambda: centre.now)
+    return Delivery(outbox, POLICY, endpoint).run(report, lambda: endpoint.now)
 
 
 DAYS = 7 if bases.thorough() else 2
@@ -143,122 +143,122 @@ EVENTS = 142 * DAYS
 
 
 def test_events_of_days_without_an_endpoint_are_sent_without_exceeding_the_burst(outbox: Outbox) -> None:
-    lots = random.Random(3)  # noqa: S311 - chance, no secret
-    centre, pulse, now = Centre(), ExportState(), NOON
+    rng = random.Random(3)  # noqa: S311 - chance, no secret
+    endpoint, state, now = FakeEndpoint(), ExportState(), NOON
     back = NOON + timedelta(days=DAYS)
     attempts = added = 0
     while now < back + timedelta(hours=1):
-        now = max(pulse.next(SLOTS, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
+        now = max(state.next(SLOTS, now=now, up_since=NOON, changed=False), now + timedelta(seconds=1))
         while added < EVENTS and added < (now - NOON) / timedelta(minutes=10):
             add(outbox, "outcome", now=now)
             added += 1
-        centre.now, centre.up = now, now >= back
+        endpoint.now, endpoint.up = now, now >= back
         attempts += now < back
-        done = deliver(outbox, centre, digest=f"{added:016x}")
-        pulse = pulse.after(done.response.response_class, now=now, chance=lots.random())
-        pulse = pulse.rate_limited(done.sent, BURST) if done.more else pulse
+        done = deliver(outbox, endpoint, digest=f"{added:016x}")
+        state = state.after(done.response.response_class, now=now, chance=rng.random())
+        state = state.rate_limited(done.sent, BURST) if done.more else state
 
     worst = max(
-        sum(count for at, count in centre.batches if begin <= at < begin + timedelta(minutes=1))
-        for begin, _ in centre.batches
+        sum(count for at, count in endpoint.batches if begin <= at < begin + timedelta(minutes=1))
+        for begin, _ in endpoint.batches
     )
-    print(f"{attempts} attempts in {DAYS} days, {len(centre.events)} events, at most {worst} messages a minute")
-    assert sorted(centre.events) == list(range(1, EVENTS + 2))
-    assert len(centre.states) == 1
+    print(f"{attempts} attempts in {DAYS} days, {len(endpoint.events)} events, at most {worst} messages a minute")
+    assert sorted(endpoint.events) == list(range(1, EVENTS + 2))
+    assert len(endpoint.states) == 1
     assert worst <= BURST
     assert attempts < 428 * DAYS
 
 
 def test_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
-    centre = Centre()
+    endpoint = FakeEndpoint()
     for digest in ("a" * 16, "a" * 16, "b" * 16, "b" * 16):
-        deliver(outbox, centre, digest=digest)
+        deliver(outbox, endpoint, digest=digest)
 
-    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state", "beat"]
+    assert [kind for kind in endpoint.kinds if kind != "event"] == ["state", "beat", "state", "beat"]
 
 
 def test_endpoint_without_short_heartbeats_gets_batches_for_a_day(outbox: Outbox) -> None:
-    centre = Centre(offers_beats=False)
+    endpoint = FakeEndpoint(offers_heartbeats=False)
     for hours in (0, 1, 2):
-        centre.now = NOON + timedelta(hours=hours)
-        deliver(outbox, centre)
-    centre.offers_beats = True
+        endpoint.now = NOON + timedelta(hours=hours)
+        deliver(outbox, endpoint)
+    endpoint.offers_heartbeats = True
     for hours in (3, 26):
-        centre.now = NOON + timedelta(hours=hours)
-        deliver(outbox, centre)
+        endpoint.now = NOON + timedelta(hours=hours)
+        deliver(outbox, endpoint)
 
-    assert [kind for kind in centre.kinds if kind != "event"] == ["state", *["heartbeat"] * 3, "beat"]
+    assert [kind for kind in endpoint.kinds if kind != "event"] == ["state", *["heartbeat"] * 3, "beat"]
 
 
 def test_requested_state_is_sent_next(outbox: Outbox) -> None:
-    centre = Centre()
-    deliver(outbox, centre)
-    centre.states = []
-    deliver(outbox, centre)
-    deliver(outbox, centre)
+    endpoint = FakeEndpoint()
+    deliver(outbox, endpoint)
+    endpoint.states = []
+    deliver(outbox, endpoint)
+    deliver(outbox, endpoint)
 
-    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "state"]
+    assert [kind for kind in endpoint.kinds if kind != "event"] == ["state", "beat", "state"]
 
 
 def test_refused_state_is_sent_again_after_a_day(outbox: Outbox) -> None:
-    centre = Centre(refuses_states=True)
+    endpoint = FakeEndpoint(refuses_states=True)
     for hours in (0, 1, 2, 25):
-        centre.now = NOON + timedelta(hours=hours)
-        deliver(outbox, centre)
-    deliver(outbox, centre, digest="b" * 16)
+        endpoint.now = NOON + timedelta(hours=hours)
+        deliver(outbox, endpoint)
+    deliver(outbox, endpoint, digest="b" * 16)
 
-    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "beat", "beat", "state", "state"]
+    assert [kind for kind in endpoint.kinds if kind != "event"] == ["state", "beat", "beat", "state", "state"]
 
 
 def test_after_a_disk_restore_states_get_higher_sequences(outbox: Outbox) -> None:
-    centre = Centre(ahead=500)
+    endpoint = FakeEndpoint(ahead=500)
     for _ in range(2):
-        deliver(outbox, centre)
-    centre.ahead = 900
+        deliver(outbox, endpoint)
+    endpoint.ahead = 900
     for _ in range(3):
-        deliver(outbox, centre)
+        deliver(outbox, endpoint)
 
-    assert len(centre.states) == 2
-    assert [kind for kind in centre.kinds if kind != "event"] == ["state", "state", "beat", "state", "beat"]
+    assert len(endpoint.states) == 2
+    assert [kind for kind in endpoint.kinds if kind != "event"] == ["state", "state", "beat", "state", "beat"]
 
 
 def test_after_a_disk_restore_queued_events_move_to_a_new_stream(outbox: Outbox) -> None:
-    centre = Centre(knows=frozenset({2, 3}))
+    endpoint = FakeEndpoint(knows=frozenset({2, 3}))
     before = outbox.state.instance_id
     add(outbox, "outcome", "job-failed", "rebooted", "messages-lost")
     with outbox.transaction() as tx:
         tx.drop(5, "", "too-old")
 
-    first = deliver(outbox, centre)
-    arrived = dict(centre.events)
-    second = deliver(outbox, centre)
+    first = deliver(outbox, endpoint)
+    arrived = dict(endpoint.events)
+    second = deliver(outbox, endpoint)
 
     assert first.response.response_class is ResponseClass.SERVER_ERROR
     assert second.response.response_class is ResponseClass.OK
     assert sorted(arrived) == [1, 4]
-    assert centre.begun[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
+    assert endpoint.started[-1] == {"previous_instance_id": before, "reason": "rolled-back"}
     event = {"schema": "maestro.event/1", "type": "outbox-begun", "at": "2026-11-23T12:00:00Z"}
-    check_event({**event, "document": centre.begun[-1]})
-    assert sorted(centre.events) == [1, 2, 3, 4]
+    check_event({**event, "document": endpoint.started[-1]})
+    assert sorted(endpoint.events) == [1, 2, 3, 4]
     assert outbox.stats().events == 0
 
 
 def test_endpoint_that_refuses_every_sequence_makes_nothing_grow(outbox: Outbox) -> None:
     add(outbox, "outcome", "outcome")
     for _ in range(20):
-        deliver(outbox, Centre(knows=frozenset(range(1000))))
+        deliver(outbox, FakeEndpoint(knows=frozenset(range(1000))))
 
     assert outbox.stats().events == 3
-    assert deliver(outbox, Centre()).response.response_class is ResponseClass.OK
+    assert deliver(outbox, FakeEndpoint()).response.response_class is ResponseClass.OK
 
 
 def test_refused_event_does_not_delay_others(outbox: Outbox) -> None:
-    centre = Centre(refuses=("job-failed",))
+    endpoint = FakeEndpoint(refuses=("job-failed",))
     add(outbox, "outcome", "job-failed", "outcome")
 
-    deliver(outbox, centre)
+    deliver(outbox, endpoint)
 
-    assert sorted(centre.events) == [1, 2, 4]
+    assert sorted(endpoint.events) == [1, 2, 4]
     assert outbox.stats().events == 0
     assert outbox.stats().refused == 1
     assert outbox._sql.execute("SELECT answer FROM refusals").fetchall() == [("no",)]  # noqa: SLF001
@@ -266,17 +266,17 @@ def test_refused_event_does_not_delay_others(outbox: Outbox) -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 7, 30])
 def test_only_the_bad_message_of_a_rejected_batch_is_dropped(place: int, outbox: Outbox) -> None:
-    centre = Centre(chokes=("job-failed",))
+    endpoint = FakeEndpoint(chokes=("job-failed",))
     kinds = ["outcome"] * 31
     kinds[place] = "job-failed"
     add(outbox, *kinds)
 
-    done = deliver(outbox, centre)
-    deliver(outbox, centre)
+    done = deliver(outbox, endpoint)
+    deliver(outbox, endpoint)
 
     lost = place + 2
     assert done.response.response_class is ResponseClass.OK
-    assert sorted(centre.events) == [number for number in range(1, 34) if number != lost]
+    assert sorted(endpoint.events) == [number for number in range(1, 34) if number != lost]
     assert outbox.stats().events == 0
     assert (outbox.stats().refused, outbox.stats().dropped) == (1, 0)
 
@@ -284,47 +284,47 @@ def test_only_the_bad_message_of_a_rejected_batch_is_dropped(place: int, outbox:
 def test_slow_endpoint_that_rejects_one_message_gets_all_others(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    centre = Centre(chokes=("job-failed",))
-    monkeypatch.setattr("time.monotonic", lambda: 40.0 * centre.asked)  # more than a round may take
+    endpoint = FakeEndpoint(chokes=("job-failed",))
+    monkeypatch.setattr("time.monotonic", lambda: 40.0 * endpoint.asked)  # more than the time for one run
     add(outbox, *["outcome"] * 60, "job-failed", *["outcome"] * 30)
 
-    found = [deliver(outbox, centre) for _ in range(25)]
+    found = [deliver(outbox, endpoint) for _ in range(25)]
 
     assert outbox.stats().events == 0
-    assert sorted(centre.events) == [number for number in range(1, 94) if number != 62]
+    assert sorted(endpoint.events) == [number for number in range(1, 94) if number != 62]
     assert [one.response.why for one in found if not one.sent] == ["HTTP 400"] * sum(not one.sent for one in found)
     assert {one.response.response_class for one in found if not one.sent} == {ResponseClass.SERVER_ERROR}
 
 
 def test_endpoint_that_rejects_every_message_is_not_flooded(outbox: Outbox) -> None:
-    centre = Centre(chokes=("job-failed",))
+    endpoint = FakeEndpoint(chokes=("job-failed",))
     add(outbox, *["job-failed"] * 1000)
 
-    deliver(outbox, centre)
+    deliver(outbox, endpoint)
 
-    assert centre.asked <= BURST + 10
+    assert endpoint.asked <= BURST + 10
     assert outbox.stats().events > 1000 - BURST
 
 
 def test_state_sequence_never_falls(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    deliver(outbox, Centre(ahead=500))
+    deliver(outbox, FakeEndpoint(ahead=500))
     before = outbox.state.state_sequence
-    centre = Centre()
+    endpoint = FakeEndpoint()
     lie = [result("s-00000000000000000501", superseded(5))]
     receipt = json.dumps({"schema": "maestro.receipt/1", "results": lie, "resend_state": False})
-    monkeypatch.setattr(centre, "post", lambda _: EndpointResponse(response_class=ResponseClass.OK, text=receipt))
+    monkeypatch.setattr(endpoint, "post", lambda _: EndpointResponse(response_class=ResponseClass.OK, text=receipt))
 
-    deliver(outbox, centre)
+    deliver(outbox, endpoint)
 
     assert (before, outbox.state.state_sequence) == (500, 501)
 
 
 def test_damaged_event_is_dropped_and_reported(outbox: Outbox) -> None:
-    centre = Centre()
+    endpoint = FakeEndpoint()
     add(outbox, "outcome", "outcome")
     outbox._sql.execute("UPDATE events SET body = 'rubbish' WHERE sequence = 2")  # noqa: SLF001 - a bad disk
 
-    deliver(outbox, centre)
+    deliver(outbox, endpoint)
 
-    assert sorted(centre.events) == [1, 3, 4]
+    assert sorted(endpoint.events) == [1, 3, 4]
     assert outbox.stats().dropped == 1

@@ -1,4 +1,4 @@
-"""Whatever bytes come back, the sender says what came of it, within its time and its memory."""
+"""Any bytes as a response give a result, within limits of time and memory."""
 
 import gzip
 import os
@@ -20,53 +20,53 @@ from agent.core.schedule.backoff import ResponseClass
 from agent.errors import ConfigError
 from agent.host.process.alarm import time_limit
 from agent.report.endpoint.client import EndpointClient, EndpointResponse
-from tests.core.given import NO_CENTRE
+from tests.core.given import NO_ENDPOINT
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 @dataclass
-class Stranger:
-    """A server on loopback that answers each request with the bytes it was given, and hangs up."""
+class HostileServer:
+    """A server on loopback that answers each request with the given bytes and closes the connection."""
 
     answer: bytes = b""
     got: bytes = b""
 
     def __post_init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
+        self.socket_ = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.socket_.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
-                connection, _ = self.listener.accept()
+                connection, _ = self.socket_.accept()
                 with connection, suppress(OSError):
                     self.got = connection.recv(65536)
                     if b"\r\n\r\n" in self.got[-4:]:
-                        self.got += connection.recv(65536)  # the body came on its own
+                        self.got += connection.recv(65536)  # the body came in its own packet
                     connection.sendall(self.answer)
 
     def post(self) -> EndpointResponse:
-        return self._ask(lambda centre: centre.post({"messages": []}))
+        return self._ask(lambda client: client.post({"messages": []}))
 
     def heartbeat(self) -> EndpointResponse:
-        return self._ask(lambda centre: centre.heartbeat(host_id="h", instance_id="i", sequence=1, digest="d"))
+        return self._ask(lambda client: client.heartbeat(host_id="h", instance_id="i", sequence=1, digest="d"))
 
     def _ask(self, how: Callable[[EndpointClient], EndpointResponse]) -> EndpointResponse:
-        centre = EndpointClient(replace(NO_CENTRE, url=f"http://127.0.0.1:{self.port}"))
+        client = EndpointClient(replace(NO_ENDPOINT, url=f"http://127.0.0.1:{self.port}"))
         try:
-            return how(centre)
+            return how(client)
         finally:
-            centre.close()
+            client.close()
 
 
 @pytest.fixture(scope="module")
-def stranger() -> Iterator[Stranger]:
-    made = Stranger()
+def server() -> Iterator[HostileServer]:
+    made = HostileServer()
     yield made
-    made.listener.shutdown(socket.SHUT_RDWR)
-    made.listener.close()
+    made.socket_.shutdown(socket.SHUT_RDWR)
+    made.socket_.close()
 
 
 HEADERS = some.sampled_from(
@@ -102,45 +102,45 @@ ANSWERS = some.builds(
 @example(answer=HEAD + b"Content-Length: 3000000\r\n\r\n" + b" " * 3_000_000)
 @example(answer=HEAD + b"X: " + b"x" * 1_000_000)
 @example(answer=(HEAD + b"\r\n") * 9)
-def test_arbitrary_response_is_handled(answer: bytes, stranger: Stranger) -> None:
-    stranger.answer = answer
+def test_arbitrary_response_is_handled(answer: bytes, server: HostileServer) -> None:
+    server.answer = answer
 
-    for found in (stranger.post(), stranger.heartbeat()):
+    for found in (server.post(), server.heartbeat()):
         assert isinstance(found, EndpointResponse)
         assert len(found.text) <= 1 << 20
         assert found.why or found.response_class is ResponseClass.OK
         assert found.why.isprintable()
 
 
-def test_text_that_utf8_cannot_represent_stops_no_message(stranger: Stranger) -> None:
-    """A package's configuration file may have a name of any bytes; Python makes surrogates of them."""
-    centre = EndpointClient(replace(NO_CENTRE, url=f"http://127.0.0.1:{stranger.port}"))
+def test_text_that_utf8_cannot_represent_stops_no_message(server: HostileServer) -> None:
+    """The name of a configuration file may have any bytes; Python turns them into surrogates."""
+    client = EndpointClient(replace(NO_ENDPOINT, url=f"http://127.0.0.1:{server.port}"))
 
-    centre.post({"messages": ["/etc/caf\udce9.conf"]})
-    centre.close()
+    client.post({"messages": ["/etc/caf\udce9.conf"]})
+    client.close()
 
-    assert gzip.decompress(stranger.got.partition(b"\r\n\r\n")[2]) == b'{"messages":["/etc/caf?.conf"]}'
+    assert gzip.decompress(server.got.partition(b"\r\n\r\n")[2]) == b'{"messages":["/etc/caf?.conf"]}'
 
 
-def test_token_repeated_by_the_server_is_redacted(stranger: Stranger, tmp_path: Path) -> None:
+def test_token_repeated_by_the_server_is_redacted(server: HostileServer, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cr3t-token\n")
     problem = b'{"title": "no such token: s3cr3t-token"}'
-    stranger.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
-    url, token = f"http://127.0.0.1:{stranger.port}", str(tmp_path / "token")
-    centre = EndpointClient(replace(NO_CENTRE, url=url, token_file=token))
+    server.answer = b"HTTP/1.1 401 Bad s3cr3t-token\r\nContent-Length: %d\r\n\r\n%s" % (len(problem), problem)
+    url, token = f"http://127.0.0.1:{server.port}", str(tmp_path / "token")
+    client = EndpointClient(replace(NO_ENDPOINT, url=url, token_file=token))
 
-    found = centre.post({"messages": []})
-    centre.close()
+    found = client.post({"messages": []})
+    client.close()
 
     assert found.why == "HTTP 401 Bad ...: no such token: ..."
 
 
-def test_long_response_is_not_read_to_its_end(stranger: Stranger) -> None:
+def test_long_response_is_not_read_to_its_end(server: HostileServer) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    stranger.answer = HEAD + b"Content-Length: 50000000\r\n\r\n" + b" " * 50_000_000
+    server.answer = HEAD + b"Content-Length: 50000000\r\n\r\n" + b" " * 50_000_000
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    found = stranger.post()
+    found = server.post()
 
     assert found.response_class is ResponseClass.SERVER_ERROR
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - made < 20_000
@@ -149,17 +149,17 @@ def test_long_response_is_not_read_to_its_end(stranger: Stranger) -> None:
 
 @pytest.mark.parametrize("text", ["\udcff", float("nan")])
 def test_unencodable_batch_is_an_error_and_not_a_crash(text: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is no UTF-8, of a file say, is half a pair in Python, and would be in no other language."""
+    """A file name that is not UTF-8 has lone surrogates in Python."""
     taken: list[bytes] = []
 
     def exchange(_method: str, _path: str, body: bytes, _headers: object) -> EndpointResponse:
         taken.append(gzip.decompress(body))
         return EndpointResponse(response_class=ResponseClass.OK)
 
-    centre = EndpointClient(replace(NO_CENTRE, url="http://127.0.0.1:9"))
-    monkeypatch.setattr(centre, "_exchange", exchange)
+    client = EndpointClient(replace(NO_ENDPOINT, url="http://127.0.0.1:9"))
+    monkeypatch.setattr(client, "_exchange", exchange)
 
-    answer = centre.post({"x": text})
+    answer = client.post({"x": text})
 
     if isinstance(text, str):
         assert taken == [b'{"x":"?"}']
@@ -171,7 +171,7 @@ def test_unencodable_batch_is_an_error_and_not_a_crash(text: object, monkeypatch
 def test_pipe_in_place_of_a_file_does_not_hang(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     changes: Any = {name: str(tmp_path / "pipe")}
-    policy = replace(NO_CENTRE, url="https://127.0.0.1:9", **changes)
+    policy = replace(NO_ENDPOINT, url="https://127.0.0.1:9", **changes)
 
     with time_limit(timedelta(seconds=5)), pytest.raises(ConfigError, match="not a regular file"):
         EndpointClient(policy)

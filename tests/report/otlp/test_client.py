@@ -1,4 +1,4 @@
-"""Delivery to a collector over real TLS: by the table of OTLP, once, to the configured address and nowhere else."""
+"""Delivery to a collector over real TLS: retries as in OTLP's table, only to the configured address."""
 
 import socket
 import tracemalloc
@@ -39,7 +39,7 @@ def running(authority: Authority) -> Iterator[OtelCollector]:
 
 @pytest.fixture
 def peer(running: OtelCollector) -> Iterator[OtelCollector]:
-    """Return a collector that says yes, and see that nothing came to it against the rules."""
+    """Return a collector that accepts everything; afterwards, no request may have broken the rules."""
     running.reply = Reply()
     running.taken.clear()
     running.wrong.clear()
@@ -195,7 +195,7 @@ def test_failed_connection_is_retried_and_named(peer: OtelCollector, tmp_path: P
     ids=["body", "headers", "silence"],
 )
 def test_slow_collector_is_left_within_the_time_limit(peer: OtelCollector, raw: bytes) -> None:
-    """Each byte comes well within the limit of a single read, and all of them would take many times the limit."""
+    """Each byte arrives within the limit of a single read; all of them would take many times the limit."""
     peer.reply = Reply(raw=raw or b"H" * 60, drip_s=0.2)
 
     done = post_otlp(to(peer, timeout=timedelta(seconds=1)), REQUEST)
@@ -217,7 +217,7 @@ BODIES = [b"{}", b"zz\r\n", b"-5\r\nx", b"fffffffffffffffff\r\nx", b"2\r\n{}\r\n
 
 @st.composite
 def answers(draw: st.DrawFn) -> bytes:
-    """Return what looks like an answer of HTTP in some respects."""
+    """Return bytes that resemble an HTTP response."""
     lines = [draw(st.sampled_from(VERSIONS)) + draw(st.sampled_from(CODES)) + b" x"]
     lines += draw(st.lists(st.sampled_from(LINES), max_size=5))
     return b"\r\n".join([*lines, b"", draw(st.binary(max_size=60) | st.sampled_from(BODIES))])

@@ -1,4 +1,4 @@
-"""What a collector of OpenTelemetry is sent: by the rules of OTLP, complete, and with nothing made up."""
+"""Requests to an OpenTelemetry collector follow the rules of OTLP, are complete and invent nothing."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Headers from a file: what they hold is never told, and a line that is none is an error before anything is sent."""
+"""Headers from a file: the content is never shown; a malformed line is an error before anything is sent."""
 
 import os
 from pathlib import Path

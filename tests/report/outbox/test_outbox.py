@@ -1,4 +1,4 @@
-"""The outbox keeps events in order through kills, full disks and damage, and within its bounds."""
+"""The outbox keeps events in order and within its limits through kills, full disks and damage."""
 
 import json
 import os
@@ -62,10 +62,10 @@ def sequences(box: Outbox) -> list[int]:
 
 def test_new_outbox_starts_its_stream_with_outbox_begun(tmp_path: Path) -> None:
     with outbox(tmp_path) as box:
-        (begun,) = bodies(box)
+        (started,) = bodies(box)
 
-    assert begun["type"] == "outbox-begun"
-    assert begun["document"] == {"previous_instance_id": None, "reason": "new"}
+    assert started["type"] == "outbox-begun"
+    assert started["document"] == {"previous_instance_id": None, "reason": "new"}
 
 
 def test_events_survive_in_order_with_their_keys(tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_events_dropped_by_a_limit_are_reported_as_one_event(tmp_path: Path) -> 
         with box.transaction() as tx:
             assert tx.append_loss_event(NOON)
             assert not tx.append_loss_event(NOON)
-        told = bodies(box)[-1]
+        loss = bodies(box)[-1]
 
-    assert told["type"] == "messages-lost"
-    assert told["document"] == {
+    assert loss["type"] == "messages-lost"
+    assert loss["document"] == {
         "count": kept[0] - 1,
         "first_sequence": 1,
         "last_sequence": kept[0] - 1,
@@ -137,7 +137,7 @@ def test_forward_clock_jump_expires_nothing_for_a_day(tmp_path: Path) -> None:
         with box.transaction() as tx:
             tx.enforce_limits(wrong)
             assert sequences(box) == [1, 2, 3, 4]
-            tx.enforce_limits(NOON + timedelta(minutes=5))  # it was set right, and goes on
+            tx.enforce_limits(NOON + timedelta(minutes=5))  # the clock was corrected
             for day in range(1, 30):
                 tx.enforce_limits(NOON + timedelta(days=day, minutes=5))
                 assert sequences(box) == [1, 2, 3, 4]
@@ -163,12 +163,12 @@ def test_dropped_loss_event_is_part_of_the_next_one(tmp_path: Path) -> None:
         add(box, 3)
         with box.transaction() as tx:
             tx.enforce_limits(NOON + timedelta(hours=2))  # 1 to 4 are lost
-            tx.append_loss_event(NOON + timedelta(hours=2))  # 5 says so
-            tx.enforce_limits(NOON + timedelta(hours=4))  # and is lost itself
+            tx.append_loss_event(NOON + timedelta(hours=2))  # 5 is the loss event
+            tx.enforce_limits(NOON + timedelta(hours=4))  # and is dropped itself
             tx.append_loss_event(NOON + timedelta(hours=4))
-        (told,) = bodies(box)
+        (loss,) = bodies(box)
 
-    assert told["document"] == {"count": 5, "first_sequence": 1, "last_sequence": 5, "reason": "too-old"}
+    assert loss["document"] == {"count": 5, "first_sequence": 1, "last_sequence": 5, "reason": "too-old"}
 
 
 def test_week_without_an_endpoint_keeps_the_disk_limit(tmp_path: Path) -> None:
@@ -201,10 +201,10 @@ def test_damaged_file_is_set_aside_and_the_new_stream_names_the_previous(content
     (tmp_path / "outbox/outbox.sqlite").write_bytes(content)
 
     with outbox(tmp_path) as box:
-        (begun,) = bodies(box)
+        (started,) = bodies(box)
         assert box.state.instance_id != first
 
-    assert begun["document"] == {"previous_instance_id": first, "reason": "corrupt"}
+    assert started["document"] == {"previous_instance_id": first, "reason": "corrupt"}
     assert (tmp_path / "outbox/outbox.sqlite.unreadable").read_bytes()[:5000] == content[:5000]
 
 
@@ -213,11 +213,11 @@ def test_file_with_any_page_overwritten_still_opens(tmp_path: Path) -> None:
         add(box, 100, size=400)
         name = box.state.instance_id
     whole = (tmp_path / "outbox/outbox.sqlite").read_bytes()
-    lots = random.Random(5)  # noqa: S311 - chance, no secret
+    rng = random.Random(5)  # noqa: S311 - chance, no secret
 
     for _ in range(60):
-        place = lots.randrange(0, len(whole) - 64)
-        damaged = whole[:place] + bytes(lots.randrange(256) for _ in range(64)) + whole[place + 64 :]
+        place = rng.randrange(0, len(whole) - 64)
+        damaged = whole[:place] + bytes(rng.randrange(256) for _ in range(64)) + whole[place + 64 :]
         (tmp_path / "outbox/outbox.sqlite").write_bytes(damaged)
         (tmp_path / "outbox/instance").write_text(name)
         with outbox(tmp_path) as box:
@@ -233,9 +233,9 @@ def test_deleted_outbox_starts_a_new_stream(tmp_path: Path) -> None:
     (tmp_path / "outbox/outbox.sqlite").unlink()
 
     with outbox(tmp_path) as box:
-        (begun,) = bodies(box)
+        (started,) = bodies(box)
 
-    assert begun["document"] == {"previous_instance_id": first, "reason": "missing"}
+    assert started["document"] == {"previous_instance_id": first, "reason": "missing"}
 
 
 def test_cloned_disk_starts_its_own_stream(tmp_path: Path) -> None:
@@ -244,10 +244,10 @@ def test_cloned_disk_starts_its_own_stream(tmp_path: Path) -> None:
         first = box.state.instance_id
 
     with outbox(tmp_path, host=OTHER_HOST) as box:
-        (begun,) = bodies(box)
+        (started,) = bodies(box)
         assert box.state.instance_id != first
 
-    assert begun["document"] == {"previous_instance_id": first, "reason": "other-host"}
+    assert started["document"] == {"previous_instance_id": first, "reason": "other-host"}
 
 
 def test_only_one_process_can_open_it(tmp_path: Path) -> None:
@@ -367,21 +367,21 @@ with open_outbox(sys.argv[2], sys.argv[3], OutboxLimits(size=1 << 30, age=dateti
 
 
 def test_committed_events_survive_a_kill(tmp_path: Path) -> None:
-    lots = random.Random(9)  # noqa: S311 - chance, no secret
-    said = 0
+    rng = random.Random(9)  # noqa: S311 - chance, no secret
+    confirmed = 0
     for _ in range(15):
         command = [sys.executable, "-c", WRITER, str(CHECKOUT), str(tmp_path / "outbox"), HOST]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             writer.stdout.readline()
-            time.sleep(lots.uniform(0, 0.1))
+            time.sleep(rng.uniform(0, 0.1))
             os.kill(writer.pid, signal.SIGKILL)
             rest = writer.stdout.read().split()
-        said = max([said, *map(int, rest[:-1])])
+        confirmed = max([confirmed, *map(int, rest[:-1])])
         with outbox(tmp_path, bounds=OutboxLimits(size=1 << 30, age=timedelta(days=9999))) as box:
             found = sequences(box)
             assert found == list(range(1, len(found) + 1))
-            assert len(found) >= said
+            assert len(found) >= confirmed
             assert (box.state.cursor or {"last": 1})["last"] == len(found)
 
 
@@ -553,7 +553,7 @@ def test_file_of_version_1_is_migrated_once_and_loses_nothing(version_1: Path) -
             assert sequences(box) == [1, 4, 5]
             assert [event.key[:6] for event in box.next_events(9, 1 << 20)] == ["e-61e5", "e-9b9f", "e-f899"]
             assert box._sql.execute("SELECT key, answer FROM refusals").fetchall() == [(f"e-{0:032}", "no")]  # noqa: SLF001
-            check_event(bodies(box)[0])  # the schema has its old reason still
+            check_event(bodies(box)[0])  # the schema still has the old reason
 
 
 def test_file_of_version_1_is_read_from_a_full_disk_too(version_1: Path) -> None:
@@ -609,7 +609,7 @@ with open_outbox("{directory}", "11111111-2222-4333-8444-555555555555", bounds, 
         assert {reading}
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
-"""Prints by how many KiB the process grew."""
+"""Prints the growth of the process in KiB."""
 
 
 def spoil(directory: Path, statement: str, *values: str) -> None:

@@ -1,4 +1,4 @@
-"""The text for Prometheus: promtool takes it and finds nothing to say, whatever words the report holds."""
+"""The Prometheus text: promtool accepts it without a warning, whatever text the report contains."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ COMPATIBLE = (
 
 
 def metrics_checked(content: str) -> tuple[int, str]:
-    """Return what `promtool check metrics` says, on which it lints, too."""
+    """Return the output of `promtool check metrics`, which lints, too."""
     return promtool("check", "metrics", content=content)
 
 

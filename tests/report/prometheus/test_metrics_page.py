@@ -1,6 +1,6 @@
-"""docs/metrics.md and the example rules speak of the numbers that there are.
+"""docs/metrics.md and the example rules name the metrics that exist.
 
-`python3 -m tests.report.prometheus.test_metrics_page` prints the page's table anew.
+`python3 -m tests.report.prometheus.test_metrics_page` prints the page's table.
 """
 
 import re
@@ -21,7 +21,7 @@ COMPATIBLE = re.findall(r"^# TYPE ((?:apt|node)_\S+) ", exposition(reports.full(
 
 
 def table() -> list[str]:
-    """Return the rows as the program has them."""
+    """Return the rows that the program's metrics give."""
     rows = []
     for figure in collect_metrics(reports.full()):
         family, labels = figure.family, [name for name, _ in figure.points[0][0]]

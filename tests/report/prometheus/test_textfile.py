@@ -1,4 +1,4 @@
-"""The file for node_exporter: whole at any moment, readable by all, and a clear word where it cannot be written."""
+"""The file for node_exporter: always complete, world-readable, and a clear error where it cannot be written."""
 
 import contextlib
 import os
