@@ -5,7 +5,7 @@ import os
 
 from agent.cli.options import config_path
 from agent.daemon.service import Daemon
-from agent.errors import ExitCode
+from agent.errors import AgentError, ExitCode
 from agent.host import log
 from agent.state.daemon_status import RUN_DIRECTORY
 
@@ -20,7 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM; exit 0, or 78 if the configuration is wrong."""
     log.set_up()
-    Daemon(config_path(arguments), arguments.state_dir, arguments.run_dir).run()
+    try:
+        Daemon(config_path(arguments), arguments.state_dir, arguments.run_dir).run()
+    except AgentError as error:
+        log.event(log.LogEvent.DAEMON_FAILED, error=str(error))
+        raise
     # The interpreter would wait for the thread that follows a job, and that job may be waiting for this daemon to
     # exit: it upgrades a package that restarts it.
     os._exit(ExitCode.OK)

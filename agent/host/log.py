@@ -34,6 +34,8 @@ class LogEvent(Enum):
     CONFIG_REJECTED = "config.rejected", Level.ERROR
     CONFIG_RELOADED = "config.reloaded", Level.INFO
     DAEMON_BUG = "daemon.bug", Level.ERROR
+    DAEMON_FAILED = "daemon.failed", Level.ERROR
+    """It could not start, as with a wrong configuration."""
     DAEMON_STARTED = "daemon.started", Level.INFO
     DAEMON_STOPPED = "daemon.stopped", Level.INFO
     EXPORTER_FAILED = "exporter.failed", Level.ERROR
