@@ -46,10 +46,10 @@ class Api:
 
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
-        self._streams = Ingest(database)
-        self._views = FleetQueries(database)
-        self._identities = Authenticator(Tokens(database))
-        self._checks = Validators()
+        self._ingest = Ingest(database)
+        self._queries = FleetQueries(database)
+        self._authenticator = Authenticator(Tokens(database))
+        self._validators = Validators()
         limits = config.limits
         self._rates = RateLimiter(per_minute=limits.requests_per_minute, burst=limits.burst)
         self._lock = Lock()
@@ -67,9 +67,9 @@ class Api:
         document = parse_json(data)
         self._admit(caller, document.get("host_id") if isinstance(document, dict) else None)
         batch = self._read(document, precisely=len(data) <= _EXPLAINED_BYTES)
-        sifted = self._streams.put(batch, datetime.now(timezone.utc))
-        _log(batch, sifted)
-        return _json(_receipt(sifted))
+        decided = self._ingest.put(batch, datetime.now(timezone.utc))
+        _log(batch, decided)
+        return _json(_receipt(decided))
 
     def heartbeat(self, host: str, instance: str, sequence: str) -> Response:
         """Take a heartbeat on its own; where there is nothing to say, the answer has no body."""
@@ -77,17 +77,17 @@ class Api:
         place = read_heartbeat_address(host, instance, sequence)
         self._admit(caller, place.host_id)
         document: Any = parse_json(_body())
-        _told(self._checks.heartbeat.fault(document), "maestro.heartbeat/1")
+        _told(self._validators.heartbeat.fault(document), "maestro.heartbeat/1")
         batch = read_heartbeat(place, document)
-        sifted = self._streams.put(batch, datetime.now(timezone.utc))
-        _log(batch, sifted)
-        if sifted.resend_state or any(result.detail for result in sifted.results):
-            return _json(_receipt(sifted))
+        decided = self._ingest.put(batch, datetime.now(timezone.utc))
+        _log(batch, decided)
+        if decided.resend_state or any(result.detail for result in decided.results):
+            return _json(_receipt(decided))
         return _nothing()
 
     def health(self) -> Response:
         """Say whether messages can be stored."""
-        self._views.answers()
+        self._queries.answers()
         return _json({"status": "ok"})
 
     def fleet(self) -> Response:
@@ -95,12 +95,12 @@ class Api:
         if self._caller().role is not Role.ADMIN:
             raise RefusedError(403, "this takes an administrator's token")
         now, fleet = datetime.now(timezone.utc), self._config.fleet
-        return _json(fleet_document(self._views.streams(now, fleet.expire_after), now, fleet.silent_after))
+        return _json(fleet_document(self._queries.streams(now, fleet.expire_after), now, fleet.silent_after))
 
     def _caller(self) -> Caller:
         connection = request.environ.get("gunicorn.socket")
         certificate = peer_certificate(connection, request.headers, behind_proxy=self._config.behind_proxy)
-        caller = self._identities.caller(request.headers.get("Authorization", ""), certificate)
+        caller = self._authenticator.caller(request.headers.get("Authorization", ""), certificate)
         if isinstance(connection, BufferedTLSSocket):
             connection.mark_authenticated()  # from here on the server waits longer
         return caller
@@ -131,7 +131,7 @@ class Api:
         messages = document.get("messages") if isinstance(document, dict) else None
         if isinstance(messages, list) and len(messages) > _MOST_MESSAGES:
             raise RefusedError(413, f"more than {_MOST_MESSAGES} messages")
-        _told(self._checks.batch.fault(document, precisely=precisely), "maestro.batch/1")
+        _told(self._validators.batch.fault(document, precisely=precisely), "maestro.batch/1")
         return Batch(
             host_id=document["host_id"],
             instance_id=document["instance_id"],
@@ -142,7 +142,7 @@ class Api:
     def _judged(self, raws: list[dict[str, Any]], *, precisely: bool) -> tuple[Message, ...]:
         messages, faults = [], 0
         for raw in raws:
-            fault = self._checks.body(raw, precisely=precisely and faults < _EXPLAINED_FAULTS)
+            fault = self._validators.body(raw, precisely=precisely and faults < _EXPLAINED_FAULTS)
             faults += fault is not None
             messages.append(read_message(raw, fault))
         return tuple(messages)
@@ -150,14 +150,14 @@ class Api:
 
 def make_app(config: Config, database: Database) -> Flask:
     """Build the WSGI application."""
-    centre = Api(config, database)
+    api = Api(config, database)
     app = Flask("maestro-endpoint", static_folder=None)
     app.url_map = Map(merge_slashes=False)  # an address that is nearly right gets 404, and never a redirect
     rules: tuple[tuple[str, str, Callable[..., Response], str], ...] = (
-        ("/v1/messages", "messages", centre.messages, "POST"),
-        (_HEARTBEATS, "heartbeat", centre.heartbeat, "PUT"),
-        ("/v1/health", "health", centre.health, "GET"),
-        ("/v1/fleet", "fleet", centre.fleet, "GET"),
+        ("/v1/messages", "messages", api.messages, "POST"),
+        (_HEARTBEATS, "heartbeat", api.heartbeat, "PUT"),
+        ("/v1/health", "health", api.health, "GET"),
+        ("/v1/fleet", "fleet", api.fleet, "GET"),
     )
     for address, name, answer, method in rules:
         app.add_url_rule(address, name, answer, methods=[method], provide_automatic_options=False)
@@ -198,11 +198,11 @@ def _told(fault: str | None, schema: str) -> None:
         raise RefusedError(422, f"no {schema}: {fault}", ((pointer.rstrip("/"), words),))  # RFC 6901: "" is all of it
 
 
-def _receipt(sifted: Deduplicated) -> dict[str, Any]:
+def _receipt(decided: Deduplicated) -> dict[str, Any]:
     return {
         "schema": "maestro.receipt/1",
-        "results": [_result(result) for result in sifted.results],
-        "resend_state": sifted.resend_state,
+        "results": [_result(result) for result in decided.results],
+        "resend_state": decided.resend_state,
     }
 
 
@@ -216,15 +216,15 @@ def _result(result: MessageResult) -> dict[str, Any]:
     }
 
 
-def _log(batch: Batch, sifted: Deduplicated) -> None:
-    refused = [result.detail for result in sifted.results if result.status is MessageStatus.REFUSED]
-    if sifted.state or sifted.events or refused:
+def _log(batch: Batch, decided: Deduplicated) -> None:
+    refused = [result.detail for result in decided.results if result.status is MessageStatus.REFUSED]
+    if decided.state or decided.events or refused:
         log.event(
             "batch.stored",
             host=batch.host_id,
             instance=batch.instance_id,
-            events=len(sifted.events),
-            state=sifted.state is not None,
+            events=len(decided.events),
+            state=decided.state is not None,
             **({"refused": refused[:3]} if refused else {}),
         )
 

@@ -1,0 +1,84 @@
+"""Group commit: one commit for all that wait, per key one item, and nobody fails for another."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from endpoint.errors import StoreError
+from endpoint.store.group_commit import GroupCommit
+
+Item = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Disk:
+    """Takes 5 ms for each commit, of however many items."""
+
+    groups: list[list[Item]] = field(default_factory=list)
+    bad: set[Item] = field(default_factory=set)
+    of_the_data: bool = True
+
+    def commit(self, group: Sequence[Item]) -> list[Item]:
+        time.sleep(0.005)
+        if self.bad & set(group):
+            raise StoreError("bad", of_the_data=self.of_the_data)
+        self.groups.append(list(group))
+        return list(group)
+
+
+def submit_all(commits: GroupCommit[Item, Item], items: Sequence[Sequence[Item]]) -> tuple[list[Item], list[Item]]:
+    """Submit each list in a thread; return the items that were committed and those that failed."""
+    done: list[Item] = []
+    failed: list[Item] = []
+
+    def submit(own: Sequence[Item]) -> None:
+        for item in own:
+            try:
+                done.append(commits.submit(item))
+            except StoreError:
+                failed.append(item)
+
+    threads = [threading.Thread(target=submit, args=(own,)) for own in items]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return done, failed
+
+
+def key(item: Item) -> str:
+    return item[0]
+
+
+def test_items_that_wait_share_a_commit_and_those_of_one_key_stay_in_order() -> None:
+    disk = Disk()
+    items = [[(f"k{number % 10}", number * 100 + step) for step in range(10)] for number in range(20)]
+
+    done, failed = submit_all(GroupCommit(disk.commit, key), items)
+
+    assert failed == []
+    assert sorted(done) == sorted(item for own in items for item in own)
+    assert len(disk.groups) < 100  # of 200
+    by_thread: defaultdict[int, list[int]] = defaultdict(list)
+    for group in disk.groups:
+        assert len({key(item) for item in group}) == len(group)
+        for _, step in group:
+            by_thread[step // 100].append(step % 100)
+    assert list(by_thread.values()) == [list(range(10))] * 20
+
+
+@pytest.mark.parametrize("of_the_data", [True, False])
+def test_an_item_that_the_database_rejects_fails_alone(of_the_data: bool) -> None:  # noqa: FBT001 - a parameter
+    disk = Disk(bad={("k3", 3)}, of_the_data=of_the_data)
+
+    done, failed = submit_all(GroupCommit(disk.commit, key), [[(f"k{number}", number)] for number in range(12)])
+    again, none_failed = submit_all(GroupCommit(disk.commit, key), [[("k0", 50)]])
+
+    assert ("k3", 3) in failed
+    assert len(done) + len(failed) == 12
+    assert failed == [("k3", 3)] or not of_the_data  # a database that is away fails the whole group
+    assert (again, none_failed) == ([("k0", 50)], [])
