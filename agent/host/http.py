@@ -60,7 +60,7 @@ def http_date(text: str) -> datetime | None:
 
 
 def error_reason(error: BaseException) -> str:
-    """Return in a few words why there was no response, from the innermost error; never with a header in it."""
+    """Return in a few words why there was no response, from the innermost error; never a header."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
     broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])

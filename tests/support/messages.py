@@ -1,4 +1,4 @@
-"""Messages as an agent would write them: made of the golden documents, valid until a test spoils one."""
+"""Messages as an agent writes them, from the golden documents: valid until a test damages one."""
 
 import copy
 import json
@@ -25,7 +25,7 @@ def outcome() -> Raw:
 
 
 def report(host: str, instance: str, *, state_hash: str = HASH, name: str = "web1") -> Raw:
-    """Return a `maestro.report/1` with everything in it."""
+    """Return a complete `maestro.report/1`."""
     status = copy.deepcopy(_golden("status"))
     plan, run = status["plan"], status["last_run"]
     return {
@@ -61,7 +61,7 @@ def report(host: str, instance: str, *, state_hash: str = HASH, name: str = "web
 
 @dataclass(slots=True, kw_only=True)
 class Outbox:
-    """One host's outbox: numbers its messages as the contract says."""
+    """One host's outbox: numbers its messages as in the contract."""
 
     host: str = field(default_factory=lambda: str(uuid.uuid4()))
     instance: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -1,6 +1,6 @@
-"""An OpenTelemetry collector as far as a sender can see it: TLS, the two addresses, and the rules of OTLP/HTTP.
+"""A fake OpenTelemetry collector: TLS, the two addresses, and the rules of OTLP/HTTP.
 
-It answers what a test tells it to, byte for byte if need be, and keeps what was wrong with what it got.
+It answers as a test configures it, byte for byte if needed, and records violations of the rules.
 """
 
 import contextlib
@@ -26,20 +26,20 @@ _SIGNALS = {"/v1/logs": "logs", "/v1/metrics": "metrics"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What to answer."""
+    """The response to send."""
 
     status: int = 200
     body: bytes = b'{"partialSuccess":{}}'
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     raw: bytes | None = None
-    """Instead of all that: just these bytes, and then the end."""
+    """If set: only these bytes, then the connection is closed."""
     drip_s: float = 0
-    """Between each two of the raw bytes."""
+    """Delay between two raw bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """A request that came."""
+    """A received request."""
 
     signal: str
     headers: dict[str, str]
@@ -55,7 +55,7 @@ class OtelCollector:
     reply: Reply = field(default_factory=Reply)
     taken: list[Taken] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    """What was against the rules."""
+    """Violations of the rules."""
     paths: list[str] = field(default_factory=list)
 
 
@@ -109,7 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         collector.taken.append(Taken(signal=signal, headers=headers, document=json.loads(content)))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
-        """Say nothing."""
+        """Log nothing."""
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -126,14 +126,14 @@ class _Server(http.server.ThreadingHTTPServer):
                 secured.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that went away or did not like the certificate."""
+        """Ignore clients that disconnect or reject the certificate."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
 def collecting(authority: Authority, *, name: str = "collector", **signing: Any) -> Iterator[OtelCollector]:
-    """Run a collector on the loopback address until the block ends; its certificate is the authority's."""
+    """Run a collector on the loopback address for the length of the block, with a certificate of the authority."""
     certificate = authority.sign(name, **signing)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.file, certificate.key)

@@ -1,8 +1,8 @@
-"""What a request of OTLP in JSON has to be, written down from opentelemetry-proto: the messages and the rules for JSON.
+"""Checks OTLP requests in JSON against opentelemetry-proto: its messages, and its rules for JSON.
 
-The `.proto` files logs/v1, metrics/v1, common/v1 and resource/v1 say which fields there are; docs/specification.md
-("JSON Protobuf Encoding") says how: lowerCamelCase, enums as integers, 64-bit integers as decimal strings, ids in
-hexadecimal. A collector is lenient where a sender is not to be, so this is stricter than one.
+The `.proto` files logs/v1, metrics/v1, common/v1 and resource/v1 define the fields; docs/specification.md
+("JSON Protobuf Encoding") the encoding: lowerCamelCase, enums as integers, 64-bit integers as decimal strings, ids in
+hexadecimal. Collectors are lenient where exporters must not be, so this is stricter than one.
 """
 
 import json
@@ -16,7 +16,7 @@ Check = Callable[[Any], bool]
 
 
 def faults(signal: str, body: bytes) -> list[str]:
-    """Return what is wrong with a request's body."""
+    """Return the violations in a request's body."""
     try:
         document = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
     except ValueError as error:
@@ -24,8 +24,8 @@ def faults(signal: str, body: bytes) -> list[str]:
     return list(_message(_ROOTS[signal], document, signal))
 
 
-def _no_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _one(kind: str, value: Any, place: str) -> Iterator[str]:
 
 
 def _whole(name: str, value: dict[str, Any], place: str) -> Iterator[str]:
-    """Yield what is wrong with a message as a whole: a oneof has at most one member, and some must have one."""
+    """Yield violations by a message as a whole: a oneof has at most one member, and some need one."""
     for choice, least in _CHOICES.get(name, ()):
         found = [field for field in choice if field in value]
         if not least <= len(found) <= 1:

@@ -1,4 +1,4 @@
-"""Reports and events as the agent tells them: one that knows everything, one that knows nothing, each kind of event."""
+"""Reports and events as the agent sends them: a complete report, one without any value, and each type of event."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ def golden(name: str) -> Raw:
 
 
 def full() -> Raw:
-    """Return a report that knows everything."""
+    """Return a complete report."""
     plan, status = golden("plan"), golden("status")
     job = {"last_started_at": MOMENT, "last_finished_at": MOMENT, "last_exit_code": 10, "next_at": MOMENT}
     return {
@@ -58,7 +58,7 @@ def full() -> Raw:
 
 
 def unknown() -> Raw:
-    """Return a report of an agent that has just been installed and could find out nothing."""
+    """Return the report of a newly installed agent without any information."""
     report = full()
     report["host"].update(boot_id=None, booted_at=None, name=None, architecture=None)
     report["host"]["os"] = dict.fromkeys(report["host"]["os"])
@@ -80,7 +80,7 @@ DOCUMENTS: dict[str, Raw] = {
     "job-failed": {"job": "check", "exit_code": 1, "consecutive_failures": 3, "message": "no network"},
     "messages-lost": {"count": 7, "first_sequence": 2, "last_sequence": 8, "reason": "too-old"},
 }
-"""Each kind of event with a document."""
+"""Each type of event with a document."""
 
 
 def event(kind: str, document: Raw | None = None, *, sequence: int = 1) -> Raw:
@@ -93,5 +93,5 @@ def event(kind: str, document: Raw | None = None, *, sequence: int = 1) -> Raw:
 
 
 def events() -> list[Raw]:
-    """Return one of each kind."""
+    """Return one of each type."""
     return [event(kind, sequence=number) for number, kind in enumerate(DOCUMENTS, 1)]

@@ -34,7 +34,7 @@ class ExportState:
         waits for the next ones. `changed`: there is something new to send, which does not wait for a slot.
         """
         set_back = self.last is not None and is_future(self.last, now, EXPORT_ATTEMPT_TOLERANCE)
-        state = ExportState() if set_back else self  # what was written before a clock was set back says nothing now
+        state = ExportState() if set_back else self  # what was written before the clock was set back does not count
         if state.not_before is not None and not is_future(state.not_before, now, MAX_EXPORT_WAIT):
             if now < state.not_before:
                 return state.not_before

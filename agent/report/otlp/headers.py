@@ -35,7 +35,7 @@ def read_headers(path: str) -> tuple[tuple[str, str], ...]:
             continue
         name, _, value = (part.strip() for part in line.partition(":"))
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ConfigError(f"{path}: line {number} is no header: accepted: Name: value, in ASCII")
+            raise ConfigError(f"{path}: line {number} is not a header: accepted: Name: value, in ASCII")
         if name.lower() in _OURS:
             raise ConfigError(f"{path}: line {number}: the header {name} is set by the agent itself")
         if name.lower() in found:

@@ -23,12 +23,12 @@ def test_no_file_means_no_headers() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("s3cr3t", "line 2 is no header"),
-        ("Author ization: s3cr3t", "line 2 is no header"),
-        ("Authorization:", "line 2 is no header"),
-        ("Authorization: s3cr3t\x00", "line 2 is no header"),
-        ("Authorization: s3cr3t\rX: y", "line 2 is no header"),
-        ("Authorization: s3cr3té", "line 2 is no header"),
+        ("s3cr3t", "line 2 is not a header"),
+        ("Author ization: s3cr3t", "line 2 is not a header"),
+        ("Authorization:", "line 2 is not a header"),
+        ("Authorization: s3cr3t\x00", "line 2 is not a header"),
+        ("Authorization: s3cr3t\rX: y", "line 2 is not a header"),
+        ("Authorization: s3cr3té", "line 2 is not a header"),
         ("Content-Type: s3cr3t", "line 2: the header Content-Type is set by the agent itself"),
         ("host: s3cr3t", "line 2: the header host is set by the agent itself"),
         ("Accept-Encoding: s3cr3t", "line 2: the header Accept-Encoding is set by the agent itself"),
