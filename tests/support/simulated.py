@@ -1,8 +1,7 @@
-"""A machine in memory that fits the ports of `agent.core.ports`: acting changes what the next look sees.
+"""A machine in memory behind the ports of `agent.core.ports`: transactions change what the next snapshot shows.
 
-Versions are whole numbers, there is one architecture, and a package that needs another needs it at its own
-version or later. What the repositories hold (`archive`) and what the machine's lists show (`lists`) are two
-things, as on a real machine: only a refresh makes them one.
+Versions are whole numbers, there is one architecture, and a dependency requires the dependent's version or later. As
+on a real machine, the repositories (`archive`) and the machine's package lists (`lists`) differ until a refresh.
 """
 
 from collections import deque
@@ -42,7 +41,7 @@ _ON_HOLD = Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
 
 
 def package_id(name: str) -> PackageId:
-    """Return the package of that name; the machine has one architecture."""
+    """Return a package's ID; the machine has one architecture."""
     return PackageId(name=name, architecture=ARCHITECTURE)
 
 
@@ -57,7 +56,7 @@ class Offer:
 
 
 class Killed(BaseException):
-    """The end of the process, as `kill -9` or a power cut brings it: nobody catches this."""
+    """Ends the process like `kill -9` or a power cut; never caught."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +105,7 @@ class SimulatedSnapshot:
 
 
 class Simulated:
-    """One machine. Tests set the attributes, the agent calls the methods."""
+    """One machine. Tests set the attributes; the agent calls the methods."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
@@ -115,61 +114,61 @@ class Simulated:
         self.lists: list[Offer] = []
         self.on_hold: set[str] = set()
         self.fails: dict[str, Stage] = {}
-        """Packages that dpkg cannot bring past a stage."""
+        """The stage at which dpkg fails, by package."""
         self.gone: set[str] = set()
-        """Packages whose files cannot be downloaded whatever the lists say."""
+        """Packages that are listed but cannot be downloaded."""
         self.fetch_errors: dict[str, str] = {}
-        """Errors of downloads besides those, by name."""
+        """Further download errors, by name."""
         self.refresh_errors: tuple[SourceError, ...] = ()
         self.holder = ""
-        """Who holds the package manager's lock; nobody where empty."""
+        """The holder of the package manager's lock; empty if it is free."""
         self.required_reboot: Reboot | Unseen = Reboot(required=False)
         self.running = ""
         """The running kernel's release."""
         self.unneeded: set[str] = set()
-        """Packages that the package manager calls garbage."""
+        """Packages that the package manager marks as garbage."""
         self.needs: tuple[Dependency, ...] = ()
-        """What leans on them."""
+        """Dependencies on them."""
         self.before_remove: deque[Callable[[], None]] = deque()
-        """What happens on the machine just before each of the coming removals."""
+        """Called before each of the next removals."""
         self.conffiles: list[tuple[str, str, datetime]] = []
-        """Package, its configuration file that was kept, and when."""
+        """Package, conffile that was kept, and when."""
         self.asks: dict[str, str] = {}
-        """Packages that would make dpkg ask about a configuration file, and what."""
+        """The conffile prompt that dpkg would show, by package."""
         self.before_fetch: deque[Callable[[], None]] = deque()
-        """What happens on the machine just before each of the coming downloads."""
+        """Called before each of the next downloads."""
         self.before_install: deque[Callable[[], None]] = deque()
-        """What happens on the machine just before each of the coming transactions."""
+        """Called before each of the next transactions."""
         self.idle: deque[bool] = deque()
-        """Whether each of the coming transactions ends before it does anything."""
+        """Whether each of the next transactions ends without doing anything."""
         self.done: list[str] = []
-        """What the agent asked for, in order: "refresh", "fetch a b", "install a b", "remove a b", "repair"."""
+        """The agent's actions in order: "refresh", "fetch a b", "install a b", "remove a b", "repair"."""
         self.downloaded: set[str] = set()
-        """Files that lie in apt's archive."""
-        self._own: set[str] = set()  # those that the present run put there
+        """Packages in apt's archive directory."""
+        self._own: set[str] = set()  # downloaded by the current run
         self.cves: dict[str, ChangelogFindings] = {}
-        """What the changelog of each package's newest version says; nothing can be read of others."""
+        """Findings in the changelog of each package's newest version; other changelogs cannot be read."""
         self.read_ahead: list[str] = []
-        """Packages whose changelogs were read out of archives, in order."""
+        """Packages whose changelogs were read from archives, in order."""
         self.boot = 1
         self.units: dict[str, str] = {}
-        """Which package's files each unit runs."""
+        """The package whose files each unit runs."""
         self.stale_units: set[str] = set()
-        """Those whose package was brought to another version while they ran."""
+        """Units whose package changed while they ran."""
         # Whether an interrupted dpkg left its journal, and whether a repair cannot merge it.
         self.journal = self.journal_stays = False
         self.unseen_processes = ""
-        """Why processes cannot be looked at; empty where they can."""
+        """Why processes cannot be scanned; empty if they can."""
 
     def offer(self, *offers: Offer | str) -> None:
-        """Have version 1 of each package installed, and publish and list a newer one."""
+        """Install version 1 of each package, and publish and list a newer one."""
         for offer in (Offer(package=one) if isinstance(one, str) else one for one in offers):
             self.packages.setdefault(offer.package, PackageState(version="1", state="installed"))
             self.publish(offer)
             self.lists.append(offer)
 
     def publish(self, *offers: Offer) -> None:
-        """Put new versions into the repository in place of the old; the lists know only after a refresh."""
+        """Replace versions in the repository; the lists show them after a refresh."""
         for offer in offers:
             self.archive = [
                 one for one in self.archive if (one.package, one.security) != (offer.package, offer.security)
@@ -177,17 +176,17 @@ class Simulated:
             self.archive.append(offer)
 
     def put(self, package: str, version: int, state: str = "installed") -> None:
-        """Bring a package to a version and state, as if somebody else had."""
+        """Set a package's version and state, as another program would."""
         self.packages[package] = PackageState(version=str(version), state=state)
         self.stale_units |= {unit for unit, runs in self.units.items() if runs == package}
 
     def boot_anew(self) -> None:
-        """Reboot: everything runs what is installed."""
+        """Reboot: all units run the installed files."""
         self.boot += 1
         self.stale_units.clear()
 
     def take_away(self, package: str) -> None:
-        """Remove a package, as if somebody else had."""
+        """Remove a package, as another program would."""
         del self.packages[package]
 
     def versions(self) -> dict[str, str | None]:
@@ -195,7 +194,7 @@ class Simulated:
         return {name: state.version for name, state in self.packages.items()}
 
     def transactions(self) -> int:
-        """Return how many transactions there were."""
+        """Return the number of transactions."""
         return sum(one.startswith("install ") for one in self.done)
 
     # the port Machine
@@ -224,7 +223,7 @@ class Simulated:
         self._act("refresh")
         if not any(error.security for error in self.refresh_errors):
             self.lists = list(self.archive)
-        return tuple(replace(error, security=None) for error in self.refresh_errors)  # a look finds out
+        return tuple(replace(error, security=None) for error in self.refresh_errors)  # the next snapshot sets it
 
     def open(self, now: datetime, refreshed: RefreshResult) -> SimulatedSnapshot:
         return SimulatedSnapshot(machine=self, seen=self._observe(now, refreshed))
@@ -467,7 +466,7 @@ class Simulated:
         )
 
     def _closure(self, update: Update, scope: Scope, veto: Veto) -> dict[str, Offer] | Held:
-        """Return an update with all that it needs, or why that cannot be had."""
+        """Return an update with its dependencies, or why it is held."""
         (first, *_) = (o for o in self.lists if (o.package, str(o.version)) == (update.package, update.candidate))
         found = {first.package: first}
         waiting = [(need, first.version) for need in first.needs]
