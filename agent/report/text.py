@@ -1,5 +1,6 @@
 """Renders documents as lines for people: a plan, an outcome, the history. Pure; `--json` prints the same documents."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from agent.state.json_reader import JsonReader
@@ -202,11 +203,8 @@ def _step_lines(steps: Sequence[StepView]) -> list[str]:
 
 def _names(parts: Sequence[PackageView]) -> list[str]:
     """Return each package's name, with its architecture where a name occurs more than once."""
-    names = [part.package for part in parts]
-    return [
-        name if names.count(name) == 1 else f"{name}:{part.architecture}"
-        for name, part in zip(names, parts, strict=True)
-    ]
+    counts = Counter(part.package for part in parts)
+    return [part.package if counts[part.package] == 1 else f"{part.package}:{part.architecture}" for part in parts]
 
 
 def _cve_lines(document: JsonReader) -> list[str]:
