@@ -19,15 +19,16 @@ from benchmarks.roots import CHECKOUT, Session
 from benchmarks.timing import PYTHON, measure
 from tests.support import bases
 from tests.support.authority import Authority
-from tests.support.endpoint_server import Centre, free_port
+from tests.support.endpoint_server import EndpointServer, free_port
 from tests.support.fault_proxy import private_file
 from tests.support.machine import Machine, machine
 
 REVISION = os.environ.get("MAESTRO_BENCH_BEFORE", "8f639af")
 _PLACE = "/srv/before"
 _OLD, _NEW = f"{_PLACE}/usr/bin/maestro-agent", "maestro-agent"
-_HEARTBEAT = {_OLD: "tell-centre", _NEW: "export-endpoint"}
-"""The hidden command of each that exports to the endpoint."""
+_EXPORT = "export-endpoint"
+_FIRST_HIDDEN = re.compile(r'_PARTS = \{\s*"([a-z-]+)"')
+"""In the earlier tree's agent/cli/main.py: its own hidden command that exports to the endpoint."""
 _NOISE = 1.05
 """How far two runs of the same tree have been seen apart."""
 _IDLE_S = 60
@@ -82,11 +83,16 @@ def _compare(what: str, figures: Sequence[Figure], aims: Aims) -> None:
     aims.at_most(f"{what}: peak memory, as a multiple of {REVISION}'s", new.rss_kib / old.rss_kib, _NOISE)
 
 
+def _old_export(running: Machine) -> str:
+    found = _FIRST_HIDDEN.search(running.path(f"{_PLACE}/usr/share/maestro-agent/agent/cli/main.py").read_text())
+    return found[1] if found else _EXPORT
+
+
 def _measure_heartbeat(running: Machine, scratch: Path, aims: Aims) -> None:
     with _endpoint(running, scratch / "endpoint"):
         commands = [
-            f"{command} {_HEARTBEAT[command]} --state-dir /srv/state-{number} --run-dir /srv/run-{number}"
-            for number, command in enumerate((_OLD, _NEW))
+            f"{command} --state-dir /srv/state-{number} --run-dir /srv/run-{number}"
+            for number, command in enumerate((f"{_OLD} {_old_export(running)}", f"{_NEW} {_EXPORT}"))
         ]
         running.check("mkdir -p /srv/run-0 /srv/run-1")
         for command in commands:
@@ -102,7 +108,7 @@ def _endpoint(running: Machine, directory: Path) -> Iterator[None]:
     directory.mkdir()
     authority = Authority.make(directory / "ca")
     database = f"sqlite:///{directory}/endpoint.db"
-    server = Centre(directory=directory, authority=authority, database=database, port=free_port())
+    server = EndpointServer(directory=directory, authority=authority, database=database, port=free_port())
     server.configure()
     server.start()
     try:
