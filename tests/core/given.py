@@ -1,4 +1,4 @@
-"""Values that tests begin from: everything is in order, and a test names the one thing that is not."""
+"""Healthy default values; a test changes the one thing that it is about."""
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta, timezone
@@ -52,7 +52,7 @@ NO_ENDPOINT = EndpointPolicy(
 
 
 def policy(**security: Any) -> Policy:
-    """Return a policy that leaves every gate open, but for the given fields of its security part."""
+    """Return a policy with every gate open, except for the given fields of its security part."""
     open_everywhere = SecurityPolicy(
         origins=(parse_pattern("origin=Debian,codename=bookworm-security", {}),),
         blocklist=(),
@@ -82,7 +82,7 @@ def policy(**security: Any) -> Policy:
 
 
 def update(package: str = "a", **changes: Any) -> Update:
-    """Return a security update from 1 to 2 with nothing in its way."""
+    """Return a security update from 1 to 2 that no gate holds."""
     return replace(
         Update(
             package=package,
@@ -104,7 +104,7 @@ def other(package: str = "a", **changes: Any) -> Update:
 
 
 def step(package: str = "a", **changes: Any) -> Step:
-    """Return the step that `update` comes to."""
+    """Return the step of `update`."""
     return replace(
         Step(
             package=package,
@@ -121,19 +121,19 @@ def step(package: str = "a", **changes: Any) -> Step:
 
 
 def held(package: str = "a", why: Why = Why.HELD_BY_ADMIN, detail: str = "marked hold", **changes: Any) -> Held:
-    """Return what `update` comes to where it may not happen."""
+    """Return `update` as held."""
     item = Held(package=package, architecture="amd64", installed="1", candidate="2", why=why, detail=detail)
     return replace(item, **changes)
 
 
 def facts(*updates: Update, **changes: Any) -> Facts:
-    """Return a look at a healthy machine that is offered these updates."""
-    look = Facts(seen_at=NOW, lists=FRESH, updates=updates, repair=(), reboot=Reboot(required=False))
-    return replace(look, **changes)
+    """Return an observation of a healthy machine with these updates."""
+    observed = Facts(seen_at=NOW, lists=FRESH, updates=updates, repair=(), reboot=Reboot(required=False))
+    return replace(observed, **changes)
 
 
 def plan(**changes: Any) -> Plan:
-    """Return the plan of a machine that has nothing to do."""
+    """Return an empty plan."""
     nothing = Plan(
         id="0" * 12,
         scope=Scope.SECURITY,
@@ -149,11 +149,11 @@ def plan(**changes: Any) -> Plan:
 
 
 def outcome(**changes: Any) -> Outcome:
-    """Return a run that has done nothing yet."""
-    begun = Outcome(
+    """Return the outcome of a run that has just started."""
+    started = Outcome(
         id="20261123T051000Z", scope=Scope.SECURITY, started_at=NOW, finished_at=None, result=Result.INTERRUPTED
     )
-    return replace(begun, **changes)
+    return replace(started, **changes)
 
 
 def known(package: str = "a", **changes: Any) -> KnownPackage:

@@ -180,7 +180,7 @@ class Simulated:
         self.packages[package] = PackageState(version=str(version), state=state)
         self.stale_units |= {unit for unit, runs in self.units.items() if runs == package}
 
-    def boot_anew(self) -> None:
+    def reboot_machine(self) -> None:
         """Reboot: all units run the installed files."""
         self.boot += 1
         self.stale_units.clear()
@@ -355,7 +355,7 @@ class Simulated:
     def discard(self, archives: Sequence[Archive]) -> None:
         self.downloaded -= {archive.package for archive in archives}
 
-    # how it works
+    # internals
 
     def _act(self, what: str, steps: Sequence[Step | KernelRemoval] = ()) -> None:
         if self.holder:

@@ -1,4 +1,4 @@
-"""Package identities: order, text, and what is no identity."""
+"""Package identities: order, text form, invalid texts; errors by package."""
 
 import pytest
 
@@ -22,19 +22,19 @@ def test_packages_are_ordered_by_name_and_then_by_architecture() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "foo", "foo:", ":amd64"])
-def test_a_text_without_name_or_architecture_is_refused(text: str) -> None:
+def test_a_text_without_name_or_architecture_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="name:architecture"):
         PackageId.parse(text)
 
 
-def test_an_error_with_an_architecture_is_of_that_architecture_alone() -> None:
+def test_an_error_with_an_architecture_belongs_to_that_architecture_only() -> None:
     report = TransactionReport(errors={FOREIGN: "exit 1"})
 
     assert (report.error_of(FOREIGN), report.error_of(NATIVE)) == ("exit 1", "")
     assert (report.names(FOREIGN), report.names(NATIVE)) == (True, False)
 
 
-def test_an_error_of_a_bare_name_is_of_every_architecture_without_one() -> None:
+def test_an_error_of_a_bare_name_belongs_to_every_architecture_without_its_own() -> None:
     report = TransactionReport(errors={"foo": "of either", FOREIGN: "of i386"})
 
     assert (report.error_of(NATIVE), report.error_of(FOREIGN)) == ("of either", "of i386")

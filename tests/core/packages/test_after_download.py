@@ -1,4 +1,4 @@
-"""What follows a download."""
+"""The decision after a download."""
 
 import pytest
 

@@ -16,7 +16,7 @@ BROKEN = Refusal(why=Why.BROKEN_DEPENDENCY, reason=text_reason("needs lib (>= 2)
 
 
 def decided(*updates: Update, refused: Sequence[str] = (), groups: tuple[AtomicGroup, ...] = (PAIR,)) -> Plan:
-    """Return the plan of these updates, where the resolver refuses packages by name and whatever is vetoed."""
+    """Return the plan of these updates; the resolver refuses the named packages, and vetoed ones."""
 
     def resolve(admitted: Sequence[Update], veto: Veto) -> Resolution:
         found = {update: BROKEN if update.package in refused else veto(update.id) for update in admitted}
@@ -57,7 +57,7 @@ def test_a_package_that_a_gate_holds_holds_its_whole_group() -> None:
     }
 
 
-def test_outside_a_group_a_refused_package_holds_no_other() -> None:
+def test_without_a_group_a_refused_package_holds_no_other() -> None:
     plan = decided(*ALL, refused=["engine"], groups=())
 
     assert [step.package for step in plan.install] == ["a", "shim"]

@@ -1,4 +1,4 @@
-"""How a plan is cut into transactions."""
+"""How a plan's steps are packed into transactions."""
 
 import itertools
 
@@ -25,15 +25,15 @@ def test_groups_are_packed_together_up_to_the_size() -> None:
     assert names(pack(steps(a=1, b=2, c=3, d=4, e=5), size=2)) == ["ab", "cd", "e"]
 
 
-def test_a_group_is_never_cut() -> None:
+def test_a_group_is_never_split() -> None:
     assert names(pack(steps(a=1, b=2, c=2, d=2, e=3), size=2)) == ["a", "bcd", "e"]
 
 
-def test_a_group_that_does_not_fit_any_more_begins_the_next_transaction() -> None:
+def test_a_group_that_does_not_fit_starts_the_next_transaction() -> None:
     assert names(pack(steps(a=1, b=1, c=2, d=2, e=3), size=3)) == ["ab", "cde"]
 
 
-def test_a_group_lies_where_its_first_package_would() -> None:
+def test_groups_are_ordered_by_their_first_package() -> None:
     assert names(split(steps(z=1, a=1, m=2))) == ["az", "m"]
 
 
@@ -45,7 +45,7 @@ def test_the_order_does_not_depend_on_the_order_of_the_steps() -> None:
     assert cuts == {("a", "bd", "c")}
 
 
-def test_architectures_of_a_package_have_an_order_too() -> None:
+def test_architectures_of_a_package_are_ordered() -> None:
     both = [given.step("a", architecture="i386"), given.step("a", architecture="amd64")]
 
     assert [step.architecture for step in split(both)[0]] == ["amd64", "i386"]

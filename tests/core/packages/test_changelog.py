@@ -1,4 +1,4 @@
-"""What a changelog says of the versions between the installed one and the candidate."""
+"""Findings in the changelog entries between the installed version and the candidate."""
 
 import random
 import time
@@ -24,7 +24,7 @@ def cves(text: str, installed: str = "1", candidate: str = "2") -> tuple[str, ..
     return found.cves
 
 
-def test_an_entry_tells_version_suites_urgency_and_cves() -> None:
+def test_an_entry_holds_version_suites_urgency_and_cves() -> None:
     text = entry("1:1.2-3~deb12u1", "Fix CVE-2024-2 and\n    CVE-2024-0001.", suite="bookworm-security UNSTABLE")
 
     (found,) = parse_entries(text.replace("0001", "1234").replace("CVE-2024-2 ", "CVE-2023-99999 ").split("\n"))
@@ -42,7 +42,7 @@ def test_the_installed_version_is_excluded_and_the_candidate_included() -> None:
     assert found == ChangelogFindings(cves=("CVE-2024-3333",), security_upload=True, complete=True)
 
 
-def test_several_entries_are_taken_together_each_id_once_by_year_and_number() -> None:
+def test_cves_of_several_entries_are_merged_and_sorted() -> None:
     text = changelog("CVE-2024-20000 CVE-2024-3000", "cve-2024-3000, CVE-2023-9999", "CVE-2024-10000")
 
     assert cves(text, candidate="4") == ("CVE-2023-9999", "CVE-2024-3000", "CVE-2024-10000", "CVE-2024-20000")
@@ -74,7 +74,7 @@ def test_several_entries_are_taken_together_each_id_once_by_year_and_number() ->
         ("CVE-2024", None),
     ],
 )
-def test_an_id_is_known_however_it_is_written(text: str, found: str | None) -> None:
+def test_a_cve_is_recognised_in_any_spelling(text: str, found: str | None) -> None:
     assert cves(changelog(text)) == ((found,) if found else ())
 
 
@@ -97,7 +97,7 @@ def test_ids_in_a_header_count() -> None:
         ("noble-updates", False),
     ],
 )
-def test_an_upload_for_a_security_suite_is_known(suite: str, *, security: bool) -> None:
+def test_a_security_upload_is_recognised(suite: str, *, security: bool) -> None:
     found = read(entry("2", suite=suite) + entry("1", suite="bookworm-security"))
 
     assert found is not None
@@ -113,19 +113,19 @@ def test_a_security_upload_between_two_others_is_found() -> None:
     assert found.security_upload
 
 
-def test_a_changelog_that_was_cut_off_is_not_complete() -> None:
+def test_a_truncated_changelog_is_not_complete() -> None:
     found = read(entry("3", "CVE-2024-3333") + entry("2", "CVE-2024-2222"), installed="1", candidate="3")
 
     assert found == ChangelogFindings(cves=("CVE-2024-2222", "CVE-2024-3333"), security_upload=True, complete=False)
 
 
-def test_an_older_version_ends_the_reading_where_the_installed_one_is_not_named() -> None:
+def test_an_older_version_ends_the_reading_if_the_installed_one_is_missing() -> None:
     found = read(entry("3", "CVE-2024-3333") + entry("1", "CVE-2024-1111"), installed="2", candidate="3")
 
     assert found == ChangelogFindings(cves=("CVE-2024-3333",), security_upload=True, complete=True)
 
 
-def test_what_the_installed_branch_had_fixed_already_does_not_count() -> None:
+def test_fixes_of_the_installed_branch_do_not_count() -> None:
     text = entry("3.5-1", "CVE-2024-1111, CVE-2024-2222") + entry("3.2-1")
     backported = entry("3.2-1+deb12u2", "CVE-2024-1111") + entry("3.2-1+deb12u1", "CVE-2023-1111") + entry("3.2-1")
 
@@ -140,7 +140,7 @@ def test_what_the_installed_branch_had_fixed_already_does_not_count() -> None:
     assert found == ChangelogFindings(cves=("CVE-2024-2222",), security_upload=True, complete=True)
 
 
-def test_in_the_same_branch_a_fix_that_is_mended_counts_again() -> None:
+def test_a_corrected_fix_in_the_same_branch_counts_again() -> None:
     def before() -> list[str]:
         raise AssertionError("the installed changelog says nothing that is not said here")
 
@@ -177,7 +177,7 @@ def test_entries_above_the_candidate_do_not_count() -> None:
     assert cves(text, installed="1", candidate="2") == ("CVE-2024-2222",)
 
 
-def test_nothing_is_said_where_nothing_lies_between() -> None:
+def test_there_are_no_findings_without_entries_in_between() -> None:
     assert read(entry("1"), installed="1", candidate="2") is None
     assert read(entry("3"), installed="1", candidate="2") is None
     assert read("", installed="1", candidate="2") is None
@@ -200,11 +200,11 @@ def test_a_rebuild_of_the_same_source_fixes_nothing() -> None:
         ("1.2+b2", "1.2"),
     ],
 )
-def test_the_mark_of_a_rebuild_is_no_part_of_the_sources_version(binary: str, source: str) -> None:
+def test_a_binary_rebuild_suffix_is_not_part_of_the_source_version(binary: str, source: str) -> None:
     assert source_version(binary) == source
 
 
-def test_versions_are_in_dpkgs_order() -> None:
+def test_versions_are_ordered_as_dpkg_orders_them() -> None:
     text = "".join(entry(v, f"CVE-2024-{n}") for n, v in enumerate(("1:1.0-1", "9.0-1", "9.0~rc1-1", "2.10-1"), 1000))
 
     assert cves(text, installed="9.0~rc1-1", candidate="1:1.0-1") == ("CVE-2024-1000", "CVE-2024-1001")
@@ -221,18 +221,18 @@ def test_versions_are_in_dpkgs_order() -> None:
         "src\t(2) bookworm-security;",
     ],
 )
-def test_a_header_may_be_written_in_several_ways(header: str) -> None:
+def test_a_header_is_recognised_in_several_spellings(header: str) -> None:
     assert cves(f"{header}\n\n  * CVE-2024-1234\n\n{entry('1')}") == ("CVE-2024-1234",)
 
 
 @pytest.mark.parametrize(
     "header", ["src 2 bookworm; urgency=high", "(2) bookworm;", "src (2 3) x;", "src (2)", "-- (2) x;", "  src (2) x;"]
 )
-def test_what_is_no_header_begins_no_entry(header: str) -> None:
+def test_other_lines_start_no_entry(header: str) -> None:
     assert read(f"{header}\n\n  * CVE-2024-1234\n\n{entry('1')}") is None
 
 
-def test_text_above_the_first_entry_is_passed_over() -> None:
+def test_text_above_the_first_entry_is_skipped() -> None:
     assert cves("# generated, see CVE-2020-0001\n\n" + changelog("CVE-2024-1234")) == ("CVE-2024-1234",)
 
 
@@ -240,7 +240,7 @@ def test_text_above_the_first_entry_is_passed_over() -> None:
     "unit",
     ["CVE-", "CVE-2024-", "CVE-2024- ", "src (", "src (2) ", "a" * 50 + " ", "CVE-2024-\n", "\n", " ", "(2) x;", ";("],
 )
-def test_garbage_takes_no_longer_than_reading_it(unit: str) -> None:
+def test_garbage_is_parsed_in_linear_time(unit: str) -> None:
     text = (entry("2") + unit * (2_000_000 // len(unit)) + "\n" + entry("1")).split("\n")
     started = time.process_time()
 
@@ -249,7 +249,7 @@ def test_garbage_takes_no_longer_than_reading_it(unit: str) -> None:
     assert time.process_time() - started < 5
 
 
-def test_whatever_it_holds_a_changelog_is_no_error() -> None:
+def test_no_changelog_content_is_an_error() -> None:
     draw = random.Random(7)  # noqa: S311 - the same garbage in every run
     pieces = ["src", " ", "(", ")", "2", "1:3~", ";", "\n", "CVE-", "2024-", "1234", "\0", "\ufffd", "é", "urgency="]
 

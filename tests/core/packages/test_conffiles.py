@@ -1,4 +1,4 @@
-"""dpkg's rule for one configuration file, from what is on record, on disk and in the new version."""
+"""dpkg's rule for one conffile: its recorded, local and new version."""
 
 import pytest
 
@@ -19,7 +19,7 @@ EMPTY, NOT_A_FILE = NoPlainFile.EMPTY, NoPlainFile.NOT_A_FILE
 def asked(
     recorded: str | tuple[str, ...] | None, local: str | NoPlainFile, packaged: str | None, *forced: str
 ) -> str | None:
-    """Return the name of the question that dpkg would ask."""
+    """Return the name of the reason of dpkg's prompt."""
     sums = (recorded,) if isinstance(recorded, str) else recorded or ()
     conffile = Conffile(recorded=sums, local=local, packaged=packaged)
     found = prompt_reason(conffile, DpkgOptions(forced=frozenset(forced)))
@@ -46,7 +46,7 @@ def asked(
         ("-", EMPTY, "two", "DELETED"),
     ],
 )
-def test_dpkg_asks_only_where_both_sides_have_changed(
+def test_dpkg_prompts_only_if_both_versions_changed(
     recorded: str | None, local: str | NoPlainFile, packaged: str | None, expected: str | None
 ) -> None:
     assert asked(recorded, local, packaged) == expected
@@ -54,29 +54,27 @@ def test_dpkg_asks_only_where_both_sides_have_changed(
 
 @pytest.mark.parametrize("thing", ["confdef", "confold", "confnew"])
 @pytest.mark.parametrize(("recorded", "local"), [("one", "mine"), ("one", EMPTY), (None, "mine")])
-def test_an_answer_that_is_forced_leaves_no_question(
-    recorded: str | None, local: str | NoPlainFile, thing: str
-) -> None:
+def test_a_forced_answer_prevents_the_prompt(recorded: str | None, local: str | NoPlainFile, thing: str) -> None:
     assert asked(recorded, local, "two") is not None
     assert asked(recorded, local, "two", thing) is None
     assert asked(recorded, local, "two", thing, "confask", "confmiss") is None
 
 
-def test_a_missing_file_that_is_forced_back_is_no_question() -> None:
+def test_a_missing_file_that_is_restored_by_force_is_no_prompt() -> None:
     assert asked("one", EMPTY, "two", "confmiss") is None
     assert asked("one", EMPTY, "one", "confmiss", "confask") is None
     assert asked("one", "mine", "two", "confmiss") == "MODIFIED"
     assert asked(None, "mine", "two", "confmiss") == "CREATED"
 
 
-def test_who_wants_to_be_asked_is_asked_of_every_local_change() -> None:
+def test_confask_prompts_about_every_local_change() -> None:
     assert asked("one", "mine", "one", "confask") == "UNCHANGED"
     assert asked("one", EMPTY, "one", "confask") == "UNCHANGED"
     assert asked("one", "one", "two", "confask") is None
     assert asked("one", "mine", "two", "confask") == "MODIFIED"
 
 
-def test_of_several_records_one_that_leads_to_a_question_is_enough() -> None:
+def test_one_of_several_records_is_enough_for_a_prompt() -> None:
     assert asked(("mine", "one"), "mine", "two") == "MODIFIED"
     assert asked(("one", "mine"), "mine", "two") == "MODIFIED"
     assert asked(("mine", "two"), "mine", "two") is None
@@ -101,7 +99,7 @@ def test_of_several_records_one_that_leads_to_a_question_is_enough() -> None:
         (["enforce-confold", "force-confolder", "force", "force="], set()),
     ],
 )
-def test_forced_things_are_read_in_order(lines: list[str], forced: set[str]) -> None:
+def test_forced_things_are_parsed_in_order(lines: list[str], forced: set[str]) -> None:
     assert read_options(lines).forced == forced
 
 
@@ -117,11 +115,13 @@ def test_forced_things_are_read_in_order(lines: list[str], forced: set[str]) -> 
         (["path-exclude='/etc/with blank'"], "/etc/with blank", False),
     ],
 )
-def test_the_last_pattern_decides_what_is_unpacked(lines: list[str], name: str, *, unpacked: bool) -> None:
+def test_the_last_matching_pattern_decides_whether_a_file_is_unpacked(
+    lines: list[str], name: str, *, unpacked: bool
+) -> None:
     assert read_options(lines).unpacks(name) is unpacked
 
 
-def test_every_file_is_named_with_what_to_do() -> None:
+def test_the_description_names_every_file_and_the_remedy() -> None:
     asked = (
         ConffilePrompt(file="/etc/a b.conf", question=PromptReason.MODIFIED),
         ConffilePrompt(file="/etc/c.conf", question=PromptReason.DELETED),

@@ -1,4 +1,4 @@
-"""What is known of what updates fix, and which updates hide a security fix."""
+"""Changelog findings by version change, and unlabelled security fixes."""
 
 from agent.core.model.plan import Plan
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange, findings_of, unlabelled_security_fixes
@@ -17,7 +17,7 @@ def found(plan: Plan, readings: Findings) -> list[str]:
     return [update.package for update, _ in unlabelled_security_fixes(plan, readings)]
 
 
-def test_a_reading_is_of_exactly_these_versions() -> None:
+def test_findings_belong_to_exactly_one_version_change() -> None:
     readings = {subject(): fixes("CVE-2024-1234")}
 
     assert findings_of(readings, given.step()) == fixes("CVE-2024-1234")
@@ -27,18 +27,18 @@ def test_a_reading_is_of_exactly_these_versions() -> None:
     assert findings_of(readings, given.step(architecture="i386")) is None
 
 
-def test_a_new_package_fixes_nothing_here() -> None:
+def test_a_new_package_has_no_findings() -> None:
     assert VersionChange.of(given.step(installed=None)) is None
     assert findings_of({subject(): fixes()}, given.step(installed=None)) is None
 
 
-def test_a_part_of_a_changelog_that_names_nothing_says_nothing() -> None:
+def test_a_truncated_changelog_without_cves_is_not_conclusive() -> None:
     assert findings_of({subject(): fixes(complete=False)}, given.step()) is None
     assert findings_of({subject(): fixes(complete=True)}, given.step()) == fixes()
     assert findings_of({subject(): None}, given.step()) is None
 
 
-def test_another_update_with_a_cve_or_a_security_upload_hides_a_fix() -> None:
+def test_an_unplanned_update_with_a_cve_or_a_security_upload_is_unlabelled() -> None:
     plan = given.plan(others=(given.other(),))
 
     assert found(plan, {subject("3"): fixes("CVE-2024-1234")}) == ["a"]
@@ -47,7 +47,7 @@ def test_another_update_with_a_cve_or_a_security_upload_hides_a_fix() -> None:
     assert found(plan, {}) == []
 
 
-def test_beside_a_security_update_only_what_goes_beyond_it_is_hidden() -> None:
+def test_only_cves_beyond_the_security_update_are_unlabelled() -> None:
     plan = given.plan(install=(given.step(),), others=(given.other(),))
     higher = {subject("3"): fixes("CVE-2024-1111", "CVE-2024-2222", security_upload=True)}
 

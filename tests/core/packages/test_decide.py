@@ -1,4 +1,4 @@
-"""Which updates are admitted, which are held and why, and what the plan says of both."""
+"""Which updates are admitted, which are held and why, and the plan of both."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,7 +67,7 @@ def test_a_gate_that_is_shut_holds_the_update_and_says_why(
     ("pattern", "held"),
     [("libx", True), ("lib*", True), ("*x", True), ("lib?", True), ("li", False), ("libxy", False), ("LIBX", False)],
 )
-def test_a_blocklist_pattern_is_for_the_whole_name(pattern: str, *, held: bool) -> None:
+def test_a_blocklist_pattern_matches_the_whole_name(pattern: str, *, held: bool) -> None:
     admission = admit(given.policy(blocklist=(pattern,)), given.facts(given.update("libx")), Scope.SECURITY)
 
     assert names(admission.held) == (["libx"] if held else [])
@@ -79,7 +79,7 @@ def test_an_empty_allowlist_allows_everything() -> None:
     assert names(admission.admitted) == ["a", "b"]
 
 
-def test_an_allowlist_admits_what_matches_and_nothing_else() -> None:
+def test_an_allowlist_admits_only_matching_packages() -> None:
     offered = given.facts(given.update("liba"), given.update("libb"), given.update("c"))
 
     admission = admit(given.policy(allowlist=("lib*",)), offered, Scope.SECURITY)
@@ -88,7 +88,7 @@ def test_an_allowlist_admits_what_matches_and_nothing_else() -> None:
     assert names(admission.held) == ["c"]
 
 
-def test_the_allowlist_does_not_keep_a_dependency_from_coming_along() -> None:
+def test_the_allowlist_does_not_hold_a_dependency() -> None:
     policy = given.policy(allowlist=("a",))
     facts = given.facts(given.update("a"), given.update("lib"), given.update("z"))
     admission = admit(policy, facts, Scope.SECURITY)
@@ -101,13 +101,13 @@ def test_the_allowlist_does_not_keep_a_dependency_from_coming_along() -> None:
     assert names(plan.held) == ["z"]
 
 
-def test_the_security_scope_wants_security_updates_alone() -> None:
+def test_the_security_scope_holds_only_security_updates() -> None:
     offered = given.facts(given.update("a"), given.other("a"), given.other("b"))
 
     assert updates_in_scope(offered, Scope.SECURITY) == (given.update("a"),)
 
 
-def test_the_scope_of_all_wants_each_package_once_at_its_highest_version() -> None:
+def test_the_scope_of_all_holds_each_package_once_at_its_highest_version() -> None:
     offered = given.facts(given.other("a"), given.update("a"), given.update("b"), given.other("c"))
 
     found = admit(given.policy(), offered, Scope.ALL).admitted
@@ -124,13 +124,13 @@ def test_a_higher_version_that_is_held_does_not_hide_the_security_update() -> No
     assert [(one.candidate, one.why) for one in admission.held] == [("3", Why.UNTRUSTED)]
 
 
-def test_architectures_of_one_package_are_updates_of_their_own() -> None:
+def test_architectures_of_one_package_are_separate_updates() -> None:
     offered = given.facts(given.update("a"), given.update("a", architecture="i386"))
 
     assert [one.architecture for one in updates_in_scope(offered, Scope.ALL)] == ["amd64", "i386"]
 
 
-def test_what_the_run_has_given_up_on_is_held_for_that_reason_and_no_other() -> None:
+def test_a_package_that_the_run_dropped_is_held_for_that_reason_only() -> None:
     offered = given.facts(given.update("a", on_hold=True), given.update("a", architecture="i386"), given.update("b"))
 
     admission = admit(
@@ -159,7 +159,7 @@ def test_a_plan_is_sorted_by_name_and_architecture() -> None:
     assert names(plan.held) == ["c", "d", "e"]
 
 
-def test_a_plan_carries_what_was_seen() -> None:
+def test_a_plan_contains_the_observed_facts() -> None:
     stale = Lists(state=ListsState.STALE, updated_at=None)
     reboot = Reboot(required=True, packages=("linux",), since=given.NOW)
     facts = given.facts(lists=stale, repair=(given.REPAIR,), reboot=reboot)
@@ -170,7 +170,7 @@ def test_a_plan_carries_what_was_seen() -> None:
     assert (plan.repair, plan.reboot) == ((given.REPAIR,), reboot)
 
 
-def test_a_plan_counts_updates_that_are_neither_security_nor_in_it() -> None:
+def test_a_plan_counts_other_updates_that_it_does_not_contain() -> None:
     offered = [given.update("a"), given.other("a"), given.other("b"), given.other("c")]
 
     plan = decided(*offered, steps=[given.step("a"), given.step("b", candidate="3", security=False)])
@@ -182,7 +182,7 @@ def settled_id(facts: Any, scope: Scope, *steps: Any) -> str:
     return build_plan(facts, scope, admit(given.policy(), facts, scope), Resolution(steps=steps, refused=())).id
 
 
-def test_the_same_work_has_the_same_id_whenever_and_however_it_was_found() -> None:
+def test_the_same_work_has_the_same_id_at_any_time_and_in_any_order() -> None:
     later = given.facts(seen_at=given.NOW + timedelta(days=1), reboot=Unseen(reason="no /run"))
     first = settled_id(given.facts(), Scope.SECURITY, given.step("a"), given.step("b"))
 
@@ -203,13 +203,13 @@ def test_the_same_work_has_the_same_id_whenever_and_however_it_was_found() -> No
         {"candidate": "3"},
     ],
 )
-def test_other_steps_are_another_plan(changes: dict[str, Any]) -> None:
+def test_other_steps_change_the_plan_id(changes: dict[str, Any]) -> None:
     first = settled_id(given.facts(), Scope.SECURITY, given.step())
 
     assert settled_id(given.facts(), Scope.SECURITY, given.step(**changes)) != first
 
 
-def test_another_removal_is_another_plan() -> None:
+def test_another_removal_changes_the_plan_id() -> None:
     other = replace(given.REMOVAL, version="2")
 
     def with_removals(*removals: KernelRemoval) -> Plan:
@@ -224,7 +224,7 @@ def test_another_removal_is_another_plan() -> None:
     assert with_removals(other).kept == (given.REMOVAL,)
 
 
-def test_another_scope_or_repair_is_another_plan() -> None:
+def test_another_scope_or_repair_changes_the_plan_id() -> None:
     ids = [
         settled_id(given.facts(), Scope.SECURITY),
         settled_id(given.facts(), Scope.ALL),

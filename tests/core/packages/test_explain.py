@@ -73,7 +73,7 @@ def test_a_gate_that_is_shut_says_why_and_what_opens_it(
     assert (shut[0].reason, shut[0].why, shut[0].opens) == (refusal.reason, refusal.why, opens)
 
 
-def test_where_a_gate_is_shut_the_dependencies_were_not_tried() -> None:
+def test_dependencies_are_not_tried_if_a_gate_is_shut() -> None:
     plan = given.plan(held=(given.held(),))
 
     explanation = explained(given.facts(given.update(on_hold=True)), plan=plan)
@@ -91,7 +91,7 @@ def test_every_shut_gate_is_shown_and_not_only_the_first() -> None:
     assert shut == ["hold", "blocklist", "rollout"]
 
 
-def test_the_runtime_is_told_how_to_be_included() -> None:
+def test_the_runtime_gate_names_its_option() -> None:
     update = given.update("runc")
     plan = given.plan(held=(given.held("runc", Why.RUNTIME_MANAGED),))
 
@@ -112,7 +112,7 @@ def test_the_runtime_is_told_how_to_be_included() -> None:
         Why.CONFFILE,
     ],
 )
-def test_what_the_resolver_refuses_shuts_the_gate_of_dependencies(why: Why) -> None:
+def test_a_refusal_of_the_resolver_shuts_the_dependency_gate(why: Why) -> None:
     plan = given.plan(held=(given.held(why=why, cause=text_reason("needs lib (>= 2)")),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
@@ -124,7 +124,7 @@ def test_what_the_resolver_refuses_shuts_the_gate_of_dependencies(why: Why) -> N
     assert dependencies.opens is why
 
 
-def test_what_dpkg_would_ask_about_is_not_known_before_the_download() -> None:
+def test_conffile_prompts_are_unknown_before_the_download() -> None:
     plan = given.plan(install=(given.step(),))
 
     holding = explained(given.facts(given.update()), plan=plan, conffiles=Conffiles.HOLD)
@@ -136,7 +136,7 @@ def test_what_dpkg_would_ask_about_is_not_known_before_the_download() -> None:
     assert [one.name for one in keeping.gates if one.name == "conffiles"] == []
 
 
-def test_a_gate_of_something_needed_shuts_the_gate_of_dependencies() -> None:
+def test_a_gate_of_a_dependency_shuts_the_dependency_gate() -> None:
     plan = given.plan(held=(given.held(cause=NEEDED),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
@@ -147,7 +147,7 @@ def test_a_gate_of_something_needed_shuts_the_gate_of_dependencies() -> None:
     assert gate(explanation, "dependencies").why is Why.HELD_BY_ADMIN
 
 
-def test_a_gate_of_something_broken_shuts_the_gate_of_dependencies() -> None:
+def test_a_gate_of_a_broken_package_shuts_the_dependency_gate() -> None:
     plan = given.plan(held=(given.held(cause=text_reason("breaks the installed b 1: needs b 2, but b is on hold")),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
@@ -156,7 +156,7 @@ def test_a_gate_of_something_broken_shuts_the_gate_of_dependencies() -> None:
     assert gate(explanation, "dependencies").verdict is GateVerdict.SHUT
 
 
-def test_what_opens_the_hold_of_something_needed_names_that_package() -> None:
+def test_the_remedy_for_a_dependency_refers_to_that_package() -> None:
     plan = given.plan(held=(given.held(cause=NEEDED),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
@@ -164,7 +164,7 @@ def test_what_opens_the_hold_of_something_needed_names_that_package() -> None:
     assert gate(explanation, "dependencies").opens is Opener.NEEDED_PACKAGE
 
 
-def test_without_an_offer_there_is_no_security_update() -> None:
+def test_without_a_candidate_there_is_no_security_update() -> None:
     explanation = explained(given.facts())
 
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
@@ -175,7 +175,7 @@ def test_without_an_offer_there_is_no_security_update() -> None:
     assert "dependencies" not in [gate.name for gate in explanation.gates]
 
 
-def test_an_offer_from_elsewhere_is_named_and_is_no_security_update() -> None:
+def test_a_candidate_of_another_origin_is_named_and_is_no_security_update() -> None:
     explanation = explained(given.facts(given.other()))
 
     offer = gate(explanation, "offer")
@@ -185,13 +185,13 @@ def test_an_offer_from_elsewhere_is_named_and_is_no_security_update() -> None:
     assert offer.opens is Opener.UPGRADE_ALL
 
 
-def test_an_offer_to_another_architecture_is_none_to_this() -> None:
+def test_a_candidate_of_another_architecture_does_not_count() -> None:
     explanation = explained(given.facts(given.update(architecture="i386")))
 
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
 
 
-def test_gates_that_need_no_offer_are_shown_without_one() -> None:
+def test_gates_that_need_no_candidate_are_shown_without_one() -> None:
     explanation = explained(given.facts(), known={"on_hold": True}, blocklist=("a",))
 
     assert gate(explanation, "hold").verdict is GateVerdict.SHUT
@@ -199,7 +199,7 @@ def test_gates_that_need_no_offer_are_shown_without_one() -> None:
 
 
 @pytest.mark.parametrize("lists", [STALE, NEVER])
-def test_lists_that_cannot_be_believed_leave_the_answer_open(lists: Lists) -> None:
+def test_with_stale_lists_the_conclusion_is_unknown(lists: Lists) -> None:
     explanation = explained(given.facts(lists=lists))
 
     assert explanation.conclusion is Conclusion.UNKNOWN
@@ -208,14 +208,14 @@ def test_lists_that_cannot_be_believed_leave_the_answer_open(lists: Lists) -> No
 
 
 @pytest.mark.parametrize("lists", [given.FRESH, PARTIAL])
-def test_lists_of_security_updates_that_are_current_give_an_answer(lists: Lists) -> None:
+def test_with_current_security_lists_there_is_a_conclusion(lists: Lists) -> None:
     explanation = explained(given.facts(lists=lists))
 
     assert explanation.conclusion is Conclusion.NO_SECURITY_UPDATE
     assert gate(explanation, "lists").verdict is GateVerdict.OPEN
 
 
-def test_the_gate_of_the_lists_says_when_they_were_verified() -> None:
+def test_the_lists_gate_names_the_time_of_verification() -> None:
     reason = gate(explained(given.facts()), "lists").reason
 
     assert reason.values == ("fresh", ", last verified 2026-11-23 05:10 UTC")
@@ -229,7 +229,7 @@ def test_a_package_that_is_not_installed_is_not_upgraded() -> None:
     assert [gate.name for gate in explanation.gates] == ["lists", "installed", "offer"]
 
 
-def test_what_came_along_past_the_allowlist_would_be_installed() -> None:
+def test_a_dependency_outside_of_the_allowlist_would_be_installed() -> None:
     explanation = explained(
         given.facts(given.update()), plan=given.plan(install=(given.step(),)), allowlist=("something-else",)
     )

@@ -1,4 +1,4 @@
-"""The gates: each holds an update back for its own reason, and the registry lists them all in order."""
+"""The gates: each holds an update for its own reason; the registry lists all in order."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def test_the_gates_are_evaluated_in_order() -> None:
     assert [gate.name for gate in GATES if gate.name in names] == names
 
 
-def test_every_gate_file_is_registered_under_a_name_of_its_own() -> None:
+def test_every_gate_file_is_registered_under_its_name() -> None:
     files = Path(registry.__file__).parent.glob("*.py")
     gates = {path.stem.replace("_", "-") for path in files if "\nGATE = Gate(" in path.read_text()}
 
@@ -38,7 +38,7 @@ def test_every_gate_file_is_registered_under_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("first", range(len(_SHUT)), ids=[name for name, *_ in _SHUT])
-def test_of_several_shut_gates_the_first_is_the_reason(first: int) -> None:
+def test_the_first_of_several_shut_gates_gives_the_reason(first: int) -> None:
     changes = {name: value for _, _, update, _ in _SHUT[first:] for name, value in update.items()}
     security = {name: value for _, _, _, rule in _SHUT[first:] for name, value in rule.items()}
 
@@ -49,7 +49,7 @@ def test_of_several_shut_gates_the_first_is_the_reason(first: int) -> None:
 
 
 @pytest.mark.parametrize("package", sorted(CONTAINER_RUNTIME.packages))
-def test_the_container_runtime_is_touched_only_where_the_owner_says_so(package: str) -> None:
+def test_the_container_runtime_is_vetoed_unless_included(package: str) -> None:
     refusal = veto(given.policy(), package)
 
     assert refusal is not None
@@ -57,7 +57,7 @@ def test_the_container_runtime_is_touched_only_where_the_owner_says_so(package: 
     assert veto(given.policy(include_runtime=True), package) is None
 
 
-def test_the_blocklist_holds_the_runtime_even_where_it_is_included() -> None:
+def test_the_blocklist_vetoes_the_runtime_even_if_included() -> None:
     refusal = veto(given.policy(include_runtime=True, blocklist=("docker*",)), "docker.io")
 
     assert refusal is not None

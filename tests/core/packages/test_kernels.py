@@ -1,4 +1,4 @@
-"""Which superseded kernels go: those that apt calls garbage, but for the running one, the newest, and what is kept."""
+"""Which obsolete kernels are removed: apt's garbage without the running, the newest and other protected ones."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from agent.core.packages.kernels import image_release, is_part_of, obsolete_kern
 from tests.core import given
 
 PATTERNS = ("linux-.*", "kfreebsd-.*", "gnumach-.*", ".*-modules", ".*-kernel")
-"""What Debian and Ubuntu configure."""
+"""The configuration of Debian and Ubuntu."""
 
 
 def unneeded(package: str, **changes: Any) -> AutoRemovable:
@@ -33,22 +33,22 @@ def ubuntu(release: str) -> tuple[str, ...]:
 
 
 def machine(*garbage: str | AutoRemovable, running: str = "6.1.0-2-amd64", **changes: Any) -> KernelFacts:
-    """Return a machine with kernels 6.1.0-1 to 6.1.0-5, the second of which runs, where this is garbage."""
+    """Return a machine with kernels 6.1.0-1 to 6.1.0-5, running the second, with these packages as garbage."""
     images = tuple(KernelImage(release=f"6.1.0-{number}-amd64", version=f"6.1.{number}-1") for number in range(1, 6))
     found = tuple(unneeded(one) if isinstance(one, str) else one for one in garbage)
     look = KernelFacts(running=running, patterns=PATTERNS, images=images, unneeded=found, needs=())
     return replace(look, **changes)
 
 
-def judged(kernels: KernelFacts, *planned: str) -> ObsoleteKernels:
+def decided(kernels: KernelFacts, *planned: str) -> ObsoleteKernels:
     return obsolete_kernels(kernels, planned, lambda _: None)
 
 
-def going(found: ObsoleteKernels) -> list[str]:
+def removed(found: ObsoleteKernels) -> list[str]:
     return [one.package for one in found.remove]
 
 
-def staying(found: ObsoleteKernels) -> dict[str, Reason]:
+def kept(found: ObsoleteKernels) -> dict[str, Reason]:
     return {one.package: one.cause for one in found.kept}
 
 
@@ -56,81 +56,83 @@ def because(code: ReasonCode, *values: str) -> Reason:
     return Reason(code=code, values=values)
 
 
-def test_what_nothing_needs_goes_but_for_the_running_and_the_newest() -> None:
+def test_obsolete_kernels_are_removed_except_the_running_and_the_newest() -> None:
     everything = [name for number in range(1, 6) for name in debian(f"6.1.0-{number}-amd64")]
 
-    found = judged(machine(*everything))
+    found = decided(machine(*everything))
 
-    assert going(found) == sorted(name for number in (1, 3, 4) for name in debian(f"6.1.0-{number}-amd64"))
-    assert staying(found) == {
+    assert removed(found) == sorted(name for number in (1, 3, 4) for name in debian(f"6.1.0-{number}-amd64"))
+    assert kept(found) == {
         **dict.fromkeys(debian("6.1.0-2-amd64"), because(ReasonCode.RUNNING_KERNEL)),
         **dict.fromkeys(debian("6.1.0-5-amd64"), because(ReasonCode.NEWEST_KERNEL)),
     }
 
 
-def test_a_removal_says_what_superseded_it() -> None:
-    (removal,) = judged(machine("linux-image-6.1.0-1-amd64")).remove
+def test_a_removal_names_the_newer_kernel() -> None:
+    (removal,) = decided(machine("linux-image-6.1.0-1-amd64")).remove
 
     assert (str(removal.id), removal.version) == ("linux-image-6.1.0-1-amd64:amd64", "1")
     assert removal.cause == because(ReasonCode.SUPERSEDED, "6.1.0-5-amd64")
 
 
-def test_the_newest_is_the_one_of_the_highest_version_not_of_the_last_name() -> None:
+def test_the_newest_kernel_has_the_highest_version_not_the_last_name() -> None:
     images = (
         KernelImage(release="6.1.0-9-amd64", version="6.1.9-1"),
         KernelImage(release="6.1.0-10-amd64", version="6.1.10-1"),
     )
 
-    found = judged(machine(*debian("6.1.0-9-amd64"), *debian("6.1.0-10-amd64"), images=images, running="6.1.0-9-amd64"))
+    found = decided(
+        machine(*debian("6.1.0-9-amd64"), *debian("6.1.0-10-amd64"), images=images, running="6.1.0-9-amd64")
+    )
 
-    assert going(found) == []
-    assert set(staying(found).values()) == {because(ReasonCode.RUNNING_KERNEL), because(ReasonCode.NEWEST_KERNEL)}
+    assert removed(found) == []
+    assert set(kept(found).values()) == {because(ReasonCode.RUNNING_KERNEL), because(ReasonCode.NEWEST_KERNEL)}
 
 
-def test_every_flavour_of_the_newest_version_stays() -> None:
+def test_every_flavour_of_the_newest_version_is_kept() -> None:
     images = (
         KernelImage(release="6.1.0-2-amd64", version="6.1.2-1"),
         KernelImage(release="6.1.0-5-amd64", version="6.1.5-1"),
         KernelImage(release="6.1.0-5-cloud-amd64", version="6.1.5-1"),
     )
 
-    found = judged(machine("linux-image-6.1.0-5-amd64", "linux-image-6.1.0-5-cloud-amd64", images=images))
+    found = decided(machine("linux-image-6.1.0-5-amd64", "linux-image-6.1.0-5-cloud-amd64", images=images))
 
-    assert going(found) == []
+    assert removed(found) == []
 
 
 @pytest.mark.parametrize("running", ["6.8.0-31-generic", "6.8.0-40-generic"])
-def test_all_parts_of_a_kernel_stay_with_it(running: str) -> None:
+def test_all_packages_of_a_kernel_are_kept_with_it(running: str) -> None:
     images = (
         KernelImage(release="6.8.0-31-generic", version="6.8.0-31.31"),
         KernelImage(release=running, version="6.8.0-40.40"),
     )
 
-    found = judged(machine(*ubuntu(running), *ubuntu("6.8.0-3-generic"), images=images, running=running))
+    found = decided(machine(*ubuntu(running), *ubuntu("6.8.0-3-generic"), images=images, running=running))
 
-    assert set(staying(found)) == set(ubuntu(running))
-    assert set(going(found)) == set(ubuntu("6.8.0-3-generic"))
+    assert set(kept(found)) == set(ubuntu(running))
+    assert set(removed(found)) == set(ubuntu("6.8.0-3-generic"))
 
 
-def test_a_release_that_holds_two_versions_is_known_by_its_whole() -> None:
+def test_a_release_with_two_versions_in_it_is_matched_as_a_whole() -> None:
     images = (KernelImage(release="6.9.3-1.2.3-lab", version="1"), KernelImage(release="6.9.9", version="2"))
 
-    found = judged(machine("linux-modules-6.9.3-1.2.3-lab", images=images, running="6.9.3-1.2.3-lab"))
+    found = decided(machine("linux-modules-6.9.3-1.2.3-lab", images=images, running="6.9.3-1.2.3-lab"))
 
-    assert staying(found) == {"linux-modules-6.9.3-1.2.3-lab": because(ReasonCode.RUNNING_KERNEL)}
+    assert kept(found) == {"linux-modules-6.9.3-1.2.3-lab": because(ReasonCode.RUNNING_KERNEL)}
 
 
 @pytest.mark.parametrize("running", ["6.6.87.2-lab", "6.1.0-2-cloud-amd64", "6.1.0", ""])
-def test_where_the_running_kernel_is_no_package_nothing_goes(running: str) -> None:
-    found = judged(machine(*debian("6.1.0-1-amd64"), running=running))
+def test_no_kernel_is_removed_if_the_running_one_is_from_no_package(running: str) -> None:
+    found = decided(machine(*debian("6.1.0-1-amd64"), running=running))
 
-    assert going(found) == []
-    (reason,) = set(staying(found).values())
+    assert removed(found) == []
+    (reason,) = set(kept(found).values())
     assert reason == because(ReasonCode.RUNNING_KERNEL_UNKNOWN, running)
 
 
-def test_where_there_is_no_image_at_all_nothing_goes() -> None:
-    assert going(judged(machine("linux-headers-6.1.0-1-amd64", images=()))) == []
+def test_no_kernel_is_removed_if_no_image_is_installed() -> None:
+    assert removed(decided(machine("linux-headers-6.1.0-1-amd64", images=()))) == []
 
 
 @pytest.mark.parametrize(
@@ -140,25 +142,25 @@ def test_where_there_is_no_image_at_all_nothing_goes() -> None:
         ({"automatic": False}, ReasonCode.MARKED_MANUAL),
     ],
 )
-def test_what_an_administrator_marked_stays(changes: dict[str, bool], code: ReasonCode) -> None:
-    found = judged(machine(unneeded("linux-image-6.1.0-1-amd64", **changes)))
+def test_a_package_that_an_administrator_marked_is_kept(changes: dict[str, bool], code: ReasonCode) -> None:
+    found = decided(machine(unneeded("linux-image-6.1.0-1-amd64", **changes)))
 
-    assert (going(found), staying(found)) == ([], {"linux-image-6.1.0-1-amd64": because(code)})
-
-
-def test_what_the_plan_upgrades_stays() -> None:
-    found = judged(machine("linux-image-6.1.0-1-amd64"), "linux-image-6.1.0-1-amd64")
-
-    assert staying(found) == {"linux-image-6.1.0-1-amd64": because(ReasonCode.UPGRADED_BY_PLAN)}
+    assert (removed(found), kept(found)) == ([], {"linux-image-6.1.0-1-amd64": because(code)})
 
 
-def test_what_belongs_to_a_kernel_that_the_plan_installs_stays() -> None:
+def test_a_package_that_the_plan_upgrades_is_kept() -> None:
+    found = decided(machine("linux-image-6.1.0-1-amd64"), "linux-image-6.1.0-1-amd64")
+
+    assert kept(found) == {"linux-image-6.1.0-1-amd64": because(ReasonCode.UPGRADED_BY_PLAN)}
+
+
+def test_a_package_of_a_kernel_that_the_plan_installs_is_kept() -> None:
     garbage = [*debian("6.1.0-6-amd64")[:2], "linux-image-6.1.0-5-amd64", "linux-image-6.1.0-4-amd64"]
 
-    found = judged(machine(*garbage), "linux-image-6.1.0-6-amd64", "openssl")
+    found = decided(machine(*garbage), "linux-image-6.1.0-6-amd64", "openssl")
 
-    assert going(found) == ["linux-image-6.1.0-4-amd64"]
-    assert staying(found) == {
+    assert removed(found) == ["linux-image-6.1.0-4-amd64"]
+    assert kept(found) == {
         **dict.fromkeys(garbage[:2], because(ReasonCode.PLANNED_KERNEL)),
         "linux-image-6.1.0-5-amd64": because(ReasonCode.NEWEST_KERNEL),
     }
@@ -177,22 +179,22 @@ def test_what_belongs_to_a_kernel_that_the_plan_installs_stays() -> None:
         "linux-base",
     ],
 )
-def test_what_is_no_versioned_kernel_package_is_not_spoken_of(package: str) -> None:
-    assert judged(machine(package)) == ObsoleteKernels()
+def test_packages_other_than_versioned_kernel_packages_are_ignored(package: str) -> None:
+    assert decided(machine(package)) == ObsoleteKernels()
 
 
 @pytest.mark.parametrize("patterns", [(), ("kfreebsd-.*",), ("(broken",)])
-def test_what_apt_does_not_call_a_kernel_package_is_none(patterns: tuple[str, ...]) -> None:
-    assert judged(machine(*debian("6.1.0-1-amd64"), patterns=patterns)) == ObsoleteKernels()
+def test_packages_outside_of_apts_patterns_are_no_kernel_packages(patterns: tuple[str, ...]) -> None:
+    assert decided(machine(*debian("6.1.0-1-amd64"), patterns=patterns)) == ObsoleteKernels()
 
 
-def test_a_pattern_that_cannot_be_read_hides_no_other() -> None:
-    assert going(judged(machine("linux-image-6.1.0-1-amd64", patterns=("(broken", "linux-.*")))) == [
+def test_an_invalid_pattern_does_not_affect_the_others() -> None:
+    assert removed(decided(machine("linux-image-6.1.0-1-amd64", patterns=("(broken", "linux-.*")))) == [
         "linux-image-6.1.0-1-amd64"
     ]
 
 
-# what leans on a kernel package
+# dependencies on kernel packages
 
 
 of = PackageId.parse
@@ -205,49 +207,49 @@ def need(package: str, *any_of: str) -> Dependency:
 IMAGE, MODULES = "linux-image-6.1.0-1-amd64", "linux-modules-6.1.0-1-amd64"
 
 
-def test_what_another_package_needs_stays() -> None:
-    found = judged(machine(IMAGE, needs=(need("probes", IMAGE),)))
+def test_a_package_that_another_needs_is_kept() -> None:
+    found = decided(machine(IMAGE, needs=(need("probes", IMAGE),)))
 
-    assert (going(found), staying(found)) == ([], {IMAGE: because(ReasonCode.NEEDED_BY, "probes")})
+    assert (removed(found), kept(found)) == ([], {IMAGE: because(ReasonCode.NEEDED_BY, "probes")})
 
 
-def test_what_a_kernel_package_that_stays_needs_stays_with_all_that_it_needs() -> None:
+def test_dependencies_of_a_kept_kernel_package_are_kept_recursively() -> None:
     firmware = "linux-firmware-6.1.0-1-amd64"
     needs = (need(MODULES, firmware), need(IMAGE, MODULES))
 
-    found = judged(machine(unneeded(IMAGE, on_hold=True), MODULES, firmware, needs=needs))
+    found = decided(machine(unneeded(IMAGE, on_hold=True), MODULES, firmware, needs=needs))
 
-    assert going(found) == []
-    assert staying(found)[MODULES] == because(ReasonCode.NEEDED_BY, IMAGE)
-    assert staying(found)[firmware] == because(ReasonCode.NEEDED_BY, MODULES)
-
-
-def test_what_goes_too_keeps_nothing() -> None:
-    found = judged(machine(IMAGE, MODULES, needs=(need(IMAGE, MODULES),)))
-
-    assert going(found) == [IMAGE, MODULES]
+    assert removed(found) == []
+    assert kept(found)[MODULES] == because(ReasonCode.NEEDED_BY, IMAGE)
+    assert kept(found)[firmware] == because(ReasonCode.NEEDED_BY, MODULES)
 
 
-def test_a_need_that_something_else_meets_keeps_nothing() -> None:
+def test_a_dependency_of_a_removed_package_keeps_nothing() -> None:
+    found = decided(machine(IMAGE, MODULES, needs=(need(IMAGE, MODULES),)))
+
+    assert removed(found) == [IMAGE, MODULES]
+
+
+def test_a_dependency_with_another_provider_keeps_nothing() -> None:
     other = "linux-image-6.1.0-3-amd64"
 
-    found = judged(machine(IMAGE, needs=(need("probes", IMAGE, other),)))
+    found = decided(machine(IMAGE, needs=(need("probes", IMAGE, other),)))
 
-    assert going(found) == [IMAGE]
+    assert removed(found) == [IMAGE]
 
 
-def test_a_need_that_only_what_goes_would_meet_keeps_all_of_that() -> None:
+def test_a_dependency_that_only_removals_satisfy_keeps_all_of_them() -> None:
     other = "linux-image-6.1.0-3-amd64"
 
-    found = judged(machine(IMAGE, other, needs=(need("probes", IMAGE, other),)))
+    found = decided(machine(IMAGE, other, needs=(need("probes", IMAGE, other),)))
 
-    assert (going(found), set(staying(found))) == ([], {IMAGE, other})
+    assert (removed(found), set(kept(found))) == ([], {IMAGE, other})
 
 
-def test_of_two_architectures_each_is_judged_by_itself() -> None:
+def test_architectures_are_decided_independently() -> None:
     foreign = unneeded(IMAGE, architecture="i386")
 
-    found = judged(machine(IMAGE, foreign, needs=(need("probes", IMAGE),)))
+    found = decided(machine(IMAGE, foreign, needs=(need("probes", IMAGE),)))
 
     assert [str(one.id) for one in found.remove] == [f"{IMAGE}:i386"]
 
@@ -272,7 +274,7 @@ def test_of_two_architectures_each_is_judged_by_itself() -> None:
         ("linux-headers-6.1.0-1-amd64", None),
     ],
 )
-def test_an_image_is_known_by_its_name(package: str, release: str | None) -> None:
+def test_a_kernel_image_is_recognised_by_its_name(package: str, release: str | None) -> None:
     assert image_release(package) == release
 
 
@@ -288,7 +290,7 @@ def test_an_image_is_known_by_its_name(package: str, release: str | None) -> Non
         ("linux-image-amd64", None),
     ],
 )
-def test_a_kernel_package_is_known_by_apts_patterns(package: str, release: str | None) -> None:
+def test_a_kernel_package_is_recognised_by_apts_patterns(package: str, release: str | None) -> None:
     assert release_of(package, PATTERNS) == release
 
 
@@ -308,31 +310,29 @@ def test_a_kernel_package_is_known_by_apts_patterns(package: str, release: str |
         ("6.1.0-1-common", "6.1.0-10-amd64", False),
     ],
 )
-def test_a_package_belongs_to_its_own_kernel_or_to_all_flavours_of_it(
-    own: str, release: str, *, expected: bool
-) -> None:
+def test_a_package_belongs_to_one_kernel_or_to_all_its_flavours(own: str, release: str, *, expected: bool) -> None:
     assert is_part_of(own, release) is expected
 
 
-# what the policy says
+# the policy
 
 
-def retired(policy: Any) -> ObsoleteKernels:
+def planned(policy: Any) -> ObsoleteKernels:
     return plan_kernel_removal(
         policy, given.facts(kernels=machine(IMAGE)), [], lambda package: veto(policy, package.name)
     )
 
 
-def test_the_policy_may_keep_kernels() -> None:
-    assert going(retired(given.policy())) == [IMAGE]
-    assert going(retired(given.policy(allowlist=("linux-*",)))) == [IMAGE]
-    assert staying(retired(given.policy(blocklist=("linux-image-*",)))) == {
+def test_the_policy_can_keep_kernels() -> None:
+    assert removed(planned(given.policy())) == [IMAGE]
+    assert removed(planned(given.policy(allowlist=("linux-*",)))) == [IMAGE]
+    assert kept(planned(given.policy(blocklist=("linux-image-*",)))) == {
         IMAGE: because(ReasonCode.BLOCKLISTED, "linux-image-*")
     }
-    assert staying(retired(given.policy(allowlist=("openssl",)))) == {
+    assert kept(planned(given.policy(allowlist=("openssl",)))) == {
         IMAGE: because(ReasonCode.NOT_ALLOWLISTED, "openssl")
     }
 
 
-def test_switched_off_nothing_goes_and_nothing_is_said() -> None:
-    assert retired(given.policy(remove_old_kernels=False)) == ObsoleteKernels()
+def test_no_kernel_is_removed_or_listed_if_disabled() -> None:
+    assert planned(given.policy(remove_old_kernels=False)) == ObsoleteKernels()

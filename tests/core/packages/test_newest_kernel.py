@@ -1,4 +1,4 @@
-"""Whether the newest kernel runs: the newest of the running one's flavour that is installed, by dpkg's order."""
+"""Whether the newest kernel runs: the newest installed one of the same flavour, by dpkg's order."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def machine(running: str, *releases: str, build: str = "") -> KernelFacts:
     [
         ("6.1.0-18-amd64", ["6.1.0-17-amd64", "6.1.0-18-amd64", "6.1.0-20-amd64"], "6.1.0-20-amd64"),
         ("6.1.0-20-amd64", ["6.1.0-18-amd64", "6.1.0-20-amd64"], "6.1.0-20-amd64"),
-        ("6.1.0-18-amd64", ["6.1.0-20-amd64"], "6.1.0-20-amd64"),  # its own package is gone
+        ("6.1.0-18-amd64", ["6.1.0-20-amd64"], "6.1.0-20-amd64"),  # its own package is removed
         ("6.1.0-9-amd64", ["6.1.0-9-amd64", "6.1.0-10-amd64"], "6.1.0-10-amd64"),
         ("6.1.0-18-amd64", ["6.1.0-18-amd64", "6.12.48+deb13-amd64"], "6.12.48+deb13-amd64"),
         ("6.12.41+deb13-amd64", ["6.12.41+deb13-amd64", "6.12.48+deb13-amd64"], "6.12.48+deb13-amd64"),
@@ -38,7 +38,7 @@ def machine(running: str, *releases: str, build: str = "") -> KernelFacts:
         ("6.8.0-31-generic-64k", ["6.8.0-31-generic-64k", "6.8.0-40-generic"], "6.8.0-31-generic-64k"),
     ],
 )
-def test_the_newest_kernel_is_of_the_running_ones_flavour(running: str, installed: list[str], newest: str) -> None:
+def test_the_newest_kernel_has_the_flavour_of_the_running_one(running: str, installed: list[str], newest: str) -> None:
     assert compare_running(machine(running, *installed)) == RunningKernel(
         running=running, newest=newest, outdated=running != newest
     )
@@ -48,21 +48,19 @@ def test_the_newest_kernel_is_of_the_running_ones_flavour(running: str, installe
     ("running", "installed"),
     [
         ("6.8.0-31-generic", []),  # a container
-        ("6.18.44-fc-v595", ["6.1.0-18-amd64"]),  # a kernel that the hypervisor brings
+        ("6.18.44-fc-v595", ["6.1.0-18-amd64"]),  # the hypervisor's kernel
         ("6.18.44", ["6.1.0-18-amd64"]),
         ("6.6.87.2-microsoft-standard-WSL2", ["6.1.0-18-amd64"]),
         ("odd", ["6.1.0-18-amd64", "odd"]),
         ("6.12.48+deb13-amd64", ["6.1.0-18-amd64"]),  # a container on a newer host of the same flavour
-        ("6.1.0-20-amd64", ["6.1.0-9-amd64", "6.1.0-18-amd64"]),  # its own package is gone, and it is the newer one
+        ("6.1.0-20-amd64", ["6.1.0-9-amd64", "6.1.0-18-amd64"]),  # its own package is removed, and it is newer
     ],
 )
-def test_where_the_running_kernel_is_none_of_the_installed_ones_the_newest_is_not_known(
-    running: str, installed: list[str]
-) -> None:
+def test_the_newest_kernel_is_unknown_if_the_running_one_is_not_installed(running: str, installed: list[str]) -> None:
     assert compare_running(machine(running, *installed)) == RunningKernel(running=running, newest=None, outdated=None)
 
 
-def test_without_any_look_at_kernels_nothing_is_known() -> None:
+def test_without_kernel_facts_nothing_is_known() -> None:
     assert compare_running(NO_KERNEL_FACTS) == UNKNOWN_KERNEL
 
 
@@ -75,13 +73,13 @@ def test_without_any_look_at_kernels_nothing_is_known() -> None:
         ("", False),
     ],
 )
-def test_an_update_that_keeps_the_release_is_told_by_the_build(build: str, *, outdated: bool) -> None:
+def test_an_update_with_the_same_release_is_recognised_by_the_build(build: str, *, outdated: bool) -> None:
     found = compare_running(machine("6.1.0-18-amd64", "6.1.0-17-amd64", "6.1.0-18-amd64", build=build))
 
     assert found == RunningKernel(running="6.1.0-18-amd64", newest="6.1.0-18-amd64", outdated=outdated)
 
 
-def test_the_plan_carries_what_the_look_saw() -> None:
+def test_the_plan_contains_the_kernel_comparison() -> None:
     facts = given.facts(kernels=machine("6.1.0-18-amd64", "6.1.0-18-amd64", "6.1.0-20-amd64"))
     admission = admit(given.policy(), facts, Scope.SECURITY)
 

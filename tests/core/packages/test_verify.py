@@ -1,4 +1,4 @@
-"""What a run is called, and what is said of each package that did not arrive."""
+"""The result of a run, and the failure of each package that is not installed."""
 
 from dataclasses import replace
 from typing import Any
@@ -62,7 +62,7 @@ def test_a_run_has_one_result(after: dict[str, Any], run: dict[str, Any], expect
 
 
 @pytest.mark.parametrize("state", ["installed", "triggers-awaited", "triggers-pending"])
-def test_a_step_has_arrived_where_dpkg_has_its_version_in_service(state: str) -> None:
+def test_a_step_is_installed_if_its_version_is_in_service(state: str) -> None:
     assert is_installed(given.step(), {of("a:amd64"): PackageState(version="2", state=state)})
 
 
@@ -80,7 +80,7 @@ def test_a_step_has_arrived_where_dpkg_has_its_version_in_service(state: str) ->
         {of("a:amd64"): PackageState(version=None, state="config-files")},
     ],
 )
-def test_a_step_has_not_arrived_in_any_other_state(states: dict[PackageId, PackageState]) -> None:
+def test_a_step_is_not_installed_in_any_other_state(states: dict[PackageId, PackageState]) -> None:
     assert not is_installed(given.step(), states)
 
 
@@ -94,7 +94,7 @@ def test_a_step_has_not_arrived_in_any_other_state(states: dict[PackageId, Packa
         ({}, Stage.UNPACK, "not-installed"),
     ],
 )
-def test_a_failure_says_where_the_package_stopped(
+def test_a_failure_holds_the_stage_that_the_package_reached(
     states: dict[PackageId, PackageState], stage: Stage, word: str
 ) -> None:
     (failure,) = failures([given.step()], states, TransactionReport(errors={"a": "subprocess returned 1"}))
@@ -104,7 +104,7 @@ def test_a_failure_says_where_the_package_stopped(
     )
 
 
-def test_a_failure_without_an_error_says_what_dpkg_says() -> None:
+def test_a_failure_without_an_error_names_the_dpkg_state() -> None:
     (failure,) = failures(
         [given.step()],
         {of("a:amd64"): PackageState(version="1", state="installed")},
@@ -114,7 +114,7 @@ def test_a_failure_without_an_error_says_what_dpkg_says() -> None:
     assert failure.error == "not upgraded: dpkg says installed"
 
 
-def test_an_error_of_the_architecture_is_nearer_than_one_of_the_name() -> None:
+def test_an_error_of_the_architecture_precedes_one_of_the_bare_name() -> None:
     steps = [given.step(), given.step(architecture="i386")]
 
     found = failures(steps, {}, TransactionReport(errors={of("a:i386"): "of i386", "a": "of either"}))
@@ -122,13 +122,13 @@ def test_an_error_of_the_architecture_is_nearer_than_one_of_the_name() -> None:
     assert [failure.error for failure in found] == ["of either", "of i386"]
 
 
-def test_an_error_of_the_whole_transaction_is_the_error_of_packages_without_one() -> None:
+def test_the_fatal_error_is_used_for_packages_without_their_own() -> None:
     report = TransactionReport(errors={"a": "of a"}, fatal="of all")
 
     assert [failure.error for failure in failures([given.step("a"), given.step("b")], {}, report)] == ["of a", "of all"]
 
 
-def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
+def test_an_installed_step_is_no_failure_even_with_an_error() -> None:
     states = {of("a:amd64"): PackageState(version="2", state="installed")}
 
     assert [
@@ -149,7 +149,7 @@ def test_what_arrived_is_no_failure_whatever_was_said_of_it() -> None:
         (Result.BUSY, Result.BUSY),
     ],
 )
-def test_a_run_that_tells_what_an_earlier_one_left_is_called_by_it(before: Result, expected: Result) -> None:
+def test_late_arrivals_change_the_result_of_the_run(before: Result, expected: Result) -> None:
     states = {of("a:amd64"): PackageState(version="2", state="installed")}
 
     told = with_late_arrivals(given.outcome(result=before), [given.step()], states)
@@ -166,7 +166,7 @@ def test_a_run_that_tells_what_an_earlier_one_left_is_called_by_it(before: Resul
         [given.step("a", installed="2")],
     ],
 )
-def test_what_has_not_arrived_or_is_told_already_changes_no_outcome(left: list[Step]) -> None:
+def test_steps_that_are_missing_or_already_listed_change_no_outcome(left: list[Step]) -> None:
     states = {of(name): PackageState(version="2", state="installed") for name in ("a:amd64", "told:amd64")}
     outcome = given.outcome(result=Result.UP_TO_DATE, upgraded=(given.step("told"),))
 
@@ -189,7 +189,7 @@ def lists(state: ListsState) -> dict[str, Any]:
         (lists(ListsState.PARTIAL), Result.DEGRADED, "", Reason(code=ReasonCode.LISTS_PARTIAL)),
     ],
 )  # fmt: skip
-def test_the_summary_names_what_the_lists_of_an_outcome_do_not_show(
+def test_the_summary_names_what_the_fields_of_an_outcome_do_not_show(
     after: dict[str, Any], outcome: Result, stopped: str, expected: Reason | None
 ) -> None:
     assert summary(given.plan(**after), outcome, stopped=stopped) == expected

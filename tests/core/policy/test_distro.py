@@ -1,4 +1,4 @@
-"""Where security updates come from on each distribution when nobody says."""
+"""The default security origins of each distribution."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def counts_as_security(distro: Distro, release: ReleaseFields) -> bool:
         (ReleaseFields(origin="Somebody", label="Debian-Security", codename="bookworm-security"), False),
     ],
 )
-def test_on_debian_it_is_the_security_archive(release: ReleaseFields, *, security: bool) -> None:
+def test_debian_defaults_to_the_security_archive(release: ReleaseFields, *, security: bool) -> None:
     assert counts_as_security(DEBIAN, release) is security
 
 
@@ -40,17 +40,17 @@ def test_on_debian_it_is_the_security_archive(release: ReleaseFields, *, securit
         (ReleaseFields(origin="LP-PPA-somebody", archive="noble-security"), False),
     ],
 )
-def test_on_ubuntu_it_is_the_security_pocket_and_esm(release: ReleaseFields, *, security: bool) -> None:
+def test_ubuntu_defaults_to_the_security_pocket_and_esm(release: ReleaseFields, *, security: bool) -> None:
     assert counts_as_security(UBUNTU, release) is security
 
 
-def test_for_an_unknown_distribution_there_is_no_default() -> None:
+def test_an_unknown_distribution_has_no_default() -> None:
     assert default_origins(Distro(id="plan9", codename="fourth")) == ()
 
 
-def test_variables_are_those_that_os_release_says() -> None:
+def test_variables_come_from_os_release() -> None:
     assert UBUNTU.variables == {"distro_id": "Ubuntu", "distro_codename": "noble", "distro_release": "24.04"}
 
 
-def test_what_os_release_does_not_say_is_no_variable() -> None:
+def test_a_field_missing_in_os_release_is_no_variable() -> None:
     assert Distro(id="debian", codename="").variables == {"distro_id": "Debian"}

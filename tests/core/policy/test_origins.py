@@ -1,4 +1,4 @@
-"""The language of origin patterns: that of unattended-upgrades, so that an operator's list carries over."""
+"""The syntax of origin patterns: that of unattended-upgrades, so that an existing list works unchanged."""
 
 import pytest
 
@@ -70,14 +70,14 @@ def test_an_equals_sign_in_the_value_belongs_to_it() -> None:
     assert parse_pattern("label=a=b", {}).matches(ReleaseFields(label="a=b"))
 
 
-def test_variables_are_filled_in_and_the_text_says_with_what() -> None:
+def test_variables_are_replaced_in_the_pattern_and_its_text() -> None:
     pattern = parse_pattern("origin=${distro_id},codename=${distro_codename}-security", VARIABLES)
 
     assert pattern.text == "origin=Debian,codename=bookworm-security"
     assert pattern.matches(SECURITY)
 
 
-def test_an_unknown_variable_is_an_error_that_names_those_known() -> None:
+def test_an_unknown_variable_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown variable") as caught:
         parse_pattern("codename=${codename}-security", VARIABLES)
 
@@ -87,12 +87,12 @@ def test_an_unknown_variable_is_an_error_that_names_those_known() -> None:
 @pytest.mark.parametrize(
     ("text", "near"), [("orgin=Debian", "'origin'"), ("codenmae=x", "'codename'"), ("sute=x", "'suite'")]
 )
-def test_an_unknown_key_is_an_error_that_names_the_nearest(text: str, near: str) -> None:
+def test_an_unknown_key_is_an_error_that_suggests_the_closest(text: str, near: str) -> None:
     with pytest.raises(ValueError, match=f"unknown key .*did you mean {near}"):
         parse_pattern(text, {})
 
 
-def test_a_key_that_is_near_to_none_is_an_error_that_names_all() -> None:
+def test_a_key_close_to_none_is_an_error_that_lists_all() -> None:
     with pytest.raises(ValueError, match="unknown key 'zzz'") as caught:
         parse_pattern("zzz=x", {})
 
@@ -101,6 +101,6 @@ def test_a_key_that_is_near_to_none_is_an_error_that_names_all() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Debian", "origin", "origin=", "origin=Debian,", "origin=Debian,,a=b"])
-def test_what_is_not_key_and_value_is_an_error(text: str) -> None:
+def test_a_token_without_key_and_value_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not of the form key=value"):
         parse_pattern(text, {})

@@ -1,4 +1,4 @@
-"""Which process runs a replaced file of a package's, and to which unit it belongs, by what the kernel says of it."""
+"""Which processes run replaced files of packages, and to which unit each belongs, from /proc."""
 
 import pytest
 from hypothesis import given
@@ -27,19 +27,19 @@ def mapped(path: str, mode: str = "r-xp") -> bytes:
     return maps(f"7f0000000000-7f0000001000 {mode} 00000000 fe:01 77                         {path}")
 
 
-def test_a_process_that_maps_what_is_there_runs_nothing_replaced() -> None:
+def test_a_process_that_maps_existing_files_runs_nothing_replaced() -> None:
     assert not maps_deleted_files(SSHD % (b"", b""), b"/usr/sbin/sshd")
 
 
-def test_a_library_that_was_replaced_is_seen_where_its_code_is_mapped() -> None:
+def test_a_replaced_library_is_detected_if_its_code_is_mapped() -> None:
     assert maps_deleted_files(SSHD % (DELETED, DELETED), b"/usr/sbin/sshd")
 
 
-def test_what_is_mapped_only_to_be_read_is_no_code() -> None:
+def test_a_read_only_mapping_is_no_code() -> None:
     assert not maps_deleted_files(SSHD % (DELETED, b""), b"/usr/sbin/sshd")
 
 
-def test_a_program_that_was_replaced_is_seen_though_its_code_lies_elsewhere() -> None:
+def test_a_replaced_program_is_detected_even_if_its_code_was_moved() -> None:
     assert maps_deleted_files(b"", b"/usr/sbin/mysqld (deleted)")
     assert not maps_deleted_files(b"", b"/home/me/mysqld (deleted)")
 
@@ -56,7 +56,7 @@ def test_a_program_that_was_replaced_is_seen_though_its_code_lies_elsewhere() ->
         "/usr/lib/a name with spaces.so",
     ],
 )
-def test_places_of_packages_count(path: str) -> None:
+def test_package_directories_count(path: str) -> None:
     assert maps_deleted_files(mapped(f"{path} (deleted)"), b"")
     assert maps_deleted_files(mapped(f"{path} (deleted)", "r-xs"), b"")
 
@@ -83,21 +83,21 @@ def test_places_of_packages_count(path: str) -> None:
         "/libexec-of-nobody/x",
     ],
 )
-def test_what_is_deleted_on_purpose_or_is_no_packages_does_not_count(path: str) -> None:
+def test_intentionally_deleted_and_unpackaged_files_do_not_count(path: str) -> None:
     assert not maps_deleted_files(mapped(f"{path} (deleted)"), b"")
 
 
-def test_places_can_be_others() -> None:
+def test_other_directories_can_be_given() -> None:
     assert maps_deleted_files(mapped("/srv/lib/x.so (deleted)"), b"", (b"/srv/",))
 
 
 @given(st.binary(), st.binary())
-def test_no_text_of_mappings_is_too_odd(text: bytes, program: bytes) -> None:
+def test_no_maps_content_is_an_error(text: bytes, program: bytes) -> None:
     assert maps_deleted_files(text, program) in {True, False}
 
 
 @given(st.lists(st.sampled_from([b"7f0-7f1 r-xp 0 0:0 7 ", b"/usr/lib/x", DELETED, b"\n", b"\xff", b" "]), max_size=9))
-def test_only_a_whole_line_of_the_kernels_counts(parts: list[bytes]) -> None:
+def test_only_complete_maps_lines_count(parts: list[bytes]) -> None:
     text = b"".join(parts)
 
     lines = [line.split(b" ", 5) for line in text.split(b"\n")[:-1]]
@@ -132,32 +132,32 @@ PATHS = {
 
 @pytest.mark.parametrize("layout", [UNIFIED, OLD, HYBRID], ids=["unified", "old", "hybrid"])
 @pytest.mark.parametrize("path", PATHS)
-def test_a_process_belongs_to_the_unit_that_systemd_would_name(path: str, layout: str) -> None:
+def test_a_process_belongs_to_the_unit_that_systemd_names(path: str, layout: str) -> None:
     assert unit_of(layout.format(path).encode()) == PATHS[path]
 
 
-def test_a_container_on_a_machine_of_the_old_layout_may_have_the_unified_one() -> None:
+def test_a_container_on_a_legacy_host_may_use_the_unified_hierarchy() -> None:
     assert unit_of(b"9:name=systemd:/\n4:memory:/api/12\n0::/system.slice/cron.service\n") == "cron.service"
 
 
 @given(st.binary())
-def test_no_text_of_cgroups_is_too_odd(text: bytes) -> None:
+def test_no_cgroup_content_is_an_error(text: bytes) -> None:
     found = unit_of(text)
 
     assert found is None or found.isprintable()
 
 
-def test_each_name_is_told_once_and_in_order() -> None:
+def test_names_are_sorted_and_unique() -> None:
     found = unit_names(Process(program="x", unit=unit) for unit in ("ssh.service", "cron.service", "ssh.service"))
 
     assert found == ("cron.service", "ssh.service")
 
 
-def test_a_process_outside_of_all_units_is_told_by_its_program() -> None:
+def test_a_process_without_a_unit_is_named_by_its_program() -> None:
     assert unit_names([Process(program="nginx", unit=None), Process(program="\x1b[2J", unit=None)]) == ("?[2J", "nginx")
 
 
-def test_the_command_that_waits_for_the_job_is_left_out_and_the_daemon_is_not() -> None:
+def test_the_command_that_requested_the_job_is_ignored_but_not_the_daemon() -> None:
     processes = [Process(program="maestro-agent", unit=unit) for unit in ("session-3.scope", None, "cron.service")]
 
     assert unit_names(processes) == ()

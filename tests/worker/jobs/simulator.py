@@ -1,4 +1,4 @@
-"""The agent itself, from its jobs to its record on disk, on a machine in memory."""
+"""The real jobs and the real record on disk, on a simulated machine."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,14 +21,14 @@ from tests.support.simulated import Simulated
 
 
 class Agent:
-    """The agent on one machine, with a record of its own."""
+    """The agent on one machine, with its own record."""
 
     def __init__(self, directory: Path) -> None:
         self.machine = Simulated()
         self.store = Store(str(directory))
         self.policy = given.policy()
         self.stop: StopReason = lambda: ""
-        self.told: list[str] = []
+        self.progress: list[str] = []
 
     @property
     def context(self) -> JobContext:
@@ -37,7 +37,7 @@ class Agent:
             engine=self.machine,
             machine=self.machine,
             record=Record(self.store),
-            control=JobControl(progress=self.told.append, stop=lambda: self.stop()),
+            control=JobControl(progress=self.progress.append, stop=lambda: self.stop()),
         )
 
     def check(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, remember: bool = True) -> Plan:
@@ -49,12 +49,12 @@ class Agent:
         return upgrade(context, scope, refresh=refresh, plan_id=plan_id)
 
     def verified(self, **ago: float) -> None:
-        """Remember that the lists were verified some time ago."""
+        """Record that the lists were verified some time ago."""
         now = self.machine.now()
         Record(self.store).save_refresh(RefreshResult(verified_at=now - timedelta(**ago)), now)
 
     def last_run(self, *, back: int = 0) -> JsonReader:
-        """Return the newest run's record, or that of so many runs before it."""
+        """Return the newest run's document, or that of the given number of runs before."""
         run = self.store.read_run(self.store.run_ids()[back], "maestro.outcome/1")
         assert run is not None
         return run

@@ -1,4 +1,4 @@
-"""What is remembered of what runs, told as stories on a machine in memory: seen at each check and after each run."""
+"""The recorded scan of services on a simulated machine: at each check and after each run."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ OLD, NEW = "linux-image-6.1.0-3-amd64", "linux-image-6.1.0-4-amd64"
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Agent:
-    """Return an agent on a machine where a library that sshd runs, and a kernel, can be upgraded."""
+    """Return an agent on a machine with updates for a library that sshd runs and for the kernel."""
     made = Agent(tmp_path / "state")
     made.machine.offer("libssl3")
     made.machine.units = {"ssh.service": "libssl3", "cron.service": "libc6"}
@@ -30,7 +30,7 @@ def agent(tmp_path: Path) -> Agent:
 
 
 def told(agent: Agent) -> dict[str, Any]:
-    """Return what `status` would say in the present boot."""
+    """Return what `status` shows in the current boot."""
     state = agent.store.read(STATE, "maestro.state/1")
     boot = CurrentBoot(f"boot-{agent.machine.boot}", agent.machine.running)
     return Runtime(StateView(state) if state else None, boot).document
@@ -40,21 +40,21 @@ def services(agent: Agent) -> Any:
     return told(agent)["services"] and told(agent)["services"]["deleted_files"]
 
 
-def test_a_check_sees_that_nothing_runs_replaced_files(agent: Agent) -> None:
+def test_a_check_records_that_nothing_runs_replaced_files(agent: Agent) -> None:
     agent.check()
 
     assert services(agent) == []
     assert told(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-3-amd64", "outdated": False}
 
 
-def test_what_an_upgrade_replaced_under_a_service_is_known_when_it_ends(agent: Agent) -> None:
+def test_an_upgrade_records_services_that_run_replaced_files(agent: Agent) -> None:
     done = agent.upgrade()
 
     assert done.result is Result.UPDATED
     assert services(agent) == ["ssh.service"]
 
 
-def test_a_kernel_that_an_upgrade_brought_is_known_when_it_ends(agent: Agent) -> None:
+def test_an_upgrade_records_a_newer_installed_kernel(agent: Agent) -> None:
     agent.machine.offer(Offer(package="linux-image-amd64", needs=(NEW,)))
     agent.machine.publish(Offer(package=NEW))
 
@@ -63,7 +63,7 @@ def test_a_kernel_that_an_upgrade_brought_is_known_when_it_ends(agent: Agent) ->
     assert told(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-4-amd64", "outdated": True}
 
 
-def test_a_service_that_was_restarted_is_gone_from_the_list_with_the_next_check(agent: Agent) -> None:
+def test_the_next_check_drops_a_restarted_service(agent: Agent) -> None:
     agent.upgrade()
     agent.machine.stale_units.clear()
     before = services(agent)
@@ -73,7 +73,7 @@ def test_a_service_that_was_restarted_is_gone_from_the_list_with_the_next_check(
     assert (before, services(agent)) == (["ssh.service"], [])
 
 
-def test_what_a_person_replaced_by_hand_is_seen_by_the_next_check(agent: Agent) -> None:
+def test_the_next_check_detects_manually_replaced_files(agent: Agent) -> None:
     agent.machine.put("libc6", 2)
 
     agent.check(refresh=False)
@@ -81,9 +81,9 @@ def test_what_a_person_replaced_by_hand_is_seen_by_the_next_check(agent: Agent) 
     assert services(agent) == ["cron.service"]
 
 
-def test_after_a_reboot_it_is_unknown_until_the_next_check(agent: Agent) -> None:
+def test_after_a_reboot_services_are_unknown_until_the_next_check(agent: Agent) -> None:
     agent.upgrade()
-    agent.machine.boot_anew()
+    agent.machine.reboot_machine()
     before = told(agent)
 
     agent.check()
@@ -92,7 +92,7 @@ def test_after_a_reboot_it_is_unknown_until_the_next_check(agent: Agent) -> None
     assert services(agent) == []
 
 
-def test_processes_that_cannot_be_seen_are_unknown_and_fail_nothing(agent: Agent) -> None:
+def test_unreadable_processes_are_unknown_and_fail_no_check(agent: Agent) -> None:
     agent.machine.unseen_processes = "/proc/1/exe: Permission denied"
 
     with capture_logs() as events:
@@ -105,7 +105,7 @@ def test_processes_that_cannot_be_seen_are_unknown_and_fail_nothing(agent: Agent
     }
 
 
-def test_a_check_that_remembers_nothing_looks_at_no_processes(agent: Agent) -> None:
+def test_a_check_without_recording_scans_no_processes(agent: Agent) -> None:
     agent.check()
     agent.machine.put("libc6", 2)
 

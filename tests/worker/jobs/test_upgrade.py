@@ -1,4 +1,4 @@
-"""What a run does and what it is called, told as stories: the real jobs and record on a machine in memory."""
+"""Upgrade runs and their results on a simulated machine, with the real jobs and record."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -23,10 +23,10 @@ def agent(tmp_path: Path) -> Agent:
     return Agent(tmp_path / "state")
 
 
-# what a run is called
+# results
 
 
-def test_a_machine_with_fresh_lists_and_nothing_on_offer_is_up_to_date(agent: Agent) -> None:
+def test_a_machine_with_fresh_lists_and_no_updates_is_up_to_date(agent: Agent) -> None:
     agent.machine.put("a", 1)
 
     done = agent.upgrade()
@@ -37,24 +37,24 @@ def test_a_machine_with_fresh_lists_and_nothing_on_offer_is_up_to_date(agent: Ag
     assert done.lists.updated_at == agent.machine.now()
 
 
-def test_without_lists_nothing_is_called_up_to_date(agent: Agent) -> None:
+def test_a_run_without_lists_is_not_up_to_date(agent: Agent) -> None:
     assert agent.upgrade(refresh=False).result is Result.STALE
 
 
-def test_with_old_lists_nothing_is_called_up_to_date(agent: Agent) -> None:
+def test_a_run_with_stale_lists_is_not_up_to_date(agent: Agent) -> None:
     agent.verified(hours=37)
 
     assert agent.upgrade(refresh=False).result is Result.STALE
 
 
-def test_with_lists_that_were_verified_within_their_age_a_machine_is_up_to_date(agent: Agent) -> None:
+def test_a_run_with_lists_within_their_maximum_age_is_up_to_date(agent: Agent) -> None:
     agent.verified(hours=35)
 
     assert agent.upgrade(refresh=False).result is Result.UP_TO_DATE
     assert agent.machine.done == []
 
 
-def test_with_security_lists_that_cannot_be_fetched_nothing_is_called_up_to_date(agent: Agent) -> None:
+def test_a_run_whose_security_lists_fail_is_not_up_to_date(agent: Agent) -> None:
     agent.verified(hours=1)
     before = agent.context.record.load_refresh().verified_at
     agent.machine.refresh_errors = (failing("security", security=True),)
@@ -67,7 +67,7 @@ def test_with_security_lists_that_cannot_be_fetched_nothing_is_called_up_to_date
     assert [error.source for error in done.lists.errors] == ["security"]
 
 
-def test_with_other_lists_that_cannot_be_fetched_a_run_is_degraded(agent: Agent) -> None:
+def test_a_run_whose_other_lists_fail_is_degraded(agent: Agent) -> None:
     agent.machine.refresh_errors = (failing("ppa", security=False),)
 
     done = agent.upgrade()
@@ -77,7 +77,7 @@ def test_with_other_lists_that_cannot_be_fetched_a_run_is_degraded(agent: Agent)
     assert done.lists.updated_at == agent.machine.now()
 
 
-def test_a_failed_source_is_remembered_until_a_refresh_succeeds(agent: Agent) -> None:
+def test_a_failed_source_is_recorded_until_a_refresh_succeeds(agent: Agent) -> None:
     agent.machine.refresh_errors = (failing("ppa", security=False),)
     agent.upgrade()
 
@@ -86,7 +86,7 @@ def test_a_failed_source_is_remembered_until_a_refresh_succeeds(agent: Agent) ->
     assert agent.upgrade().result is Result.UP_TO_DATE
 
 
-def test_a_security_update_is_installed_and_nothing_else(agent: Agent) -> None:
+def test_only_security_updates_are_installed(agent: Agent) -> None:
     agent.machine.offer("a", Offer(package="b", security=False))
     agent.machine.put("c", 1)
 
@@ -107,7 +107,7 @@ def test_a_second_run_finds_nothing_to_do(agent: Agent) -> None:
     assert agent.machine.done == ["refresh"]
 
 
-def test_the_scope_of_all_brings_every_package_to_its_highest_version(agent: Agent) -> None:
+def test_the_scope_of_all_installs_the_highest_versions(agent: Agent) -> None:
     agent.machine.offer("a", Offer(package="a", version=3, security=False), Offer(package="b", security=False))
 
     done = agent.upgrade(Scope.ALL)
@@ -116,7 +116,7 @@ def test_the_scope_of_all_brings_every_package_to_its_highest_version(agent: Age
     assert agent.machine.versions() == {"a": "3", "b": "2"}
 
 
-def test_a_new_dependency_comes_along(agent: Agent) -> None:
+def test_a_new_dependency_is_installed(agent: Agent) -> None:
     agent.machine.offer(Offer(package="a", needs=("n",)))
     agent.machine.publish(Offer(package="n"))
 
@@ -126,7 +126,7 @@ def test_a_new_dependency_comes_along(agent: Agent) -> None:
     assert [(step.package, step.new) for step in done.upgraded] == [("a", False), ("n", True)]
 
 
-def test_what_is_held_is_told_and_left(agent: Agent) -> None:
+def test_a_held_update_is_reported_and_not_installed(agent: Agent) -> None:
     agent.machine.offer("a", "b", Offer(package="c", needs=("a",)))
     agent.machine.on_hold.add("a")
 
@@ -137,7 +137,7 @@ def test_what_is_held_is_told_and_left(agent: Agent) -> None:
     assert agent.machine.versions() == {"a": "1", "b": "2", "c": "1"}
 
 
-def test_a_run_tells_of_the_reboot_and_of_files_that_were_kept(agent: Agent) -> None:
+def test_a_run_reports_a_required_reboot_and_kept_conffiles(agent: Agent) -> None:
     agent.machine.offer("a")
     now = agent.machine.now()
     agent.machine.conffiles = [
@@ -153,7 +153,7 @@ def test_a_run_tells_of_the_reboot_and_of_files_that_were_kept(agent: Agent) -> 
     assert done.reboot == agent.machine.required_reboot
 
 
-def test_nothing_outside_the_plan_is_ever_asked_for(agent: Agent) -> None:
+def test_only_the_plans_steps_are_executed(agent: Agent) -> None:
     agent.machine.offer(*"abcdefgh", Offer(package="o", security=False), Offer(package="n", needs=("d",)))
     agent.machine.on_hold.add("b")
     agent.machine.fails = {"c": Stage.CONFIGURE, "e": Stage.UNPACK}
@@ -189,7 +189,7 @@ def test_one_failing_package_of_sixty_fails_alone(agent: Agent, stage: Stage, ba
     ] == [bad]
 
 
-def test_what_a_failure_cut_short_is_tried_once_more_and_the_failing_package_is_not(agent: Agent) -> None:
+def test_packages_behind_a_failure_are_retried_but_not_the_failed_one(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
     agent.machine.fails = {"a": Stage.UNPACK}
 
@@ -198,7 +198,7 @@ def test_what_a_failure_cut_short_is_tried_once_more_and_the_failing_package_is_
     assert agent.machine.done == ["refresh", "fetch a b c", "install a b c", "install b c"]
 
 
-def test_what_is_cut_short_again_and_again_is_tried_one_by_one_and_told(agent: Agent) -> None:
+def test_packages_that_dpkg_never_reaches_are_retried_one_by_one(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c", "d")
     agent.machine.fails = {"a": Stage.UNPACK}
     agent.machine.idle.extend([False, True, True])
@@ -211,7 +211,7 @@ def test_what_is_cut_short_again_and_again_is_tried_one_by_one_and_told(agent: A
     assert names(done.upgraded) == ["c", "d"]
 
 
-def test_what_has_changed_before_it_is_tried_once_more_is_told_as_that(agent: Agent) -> None:
+def test_a_package_that_changed_before_the_retry_is_reported_as_not_retried(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.fails = {"a": Stage.UNPACK}
     agent.machine.before_install.extend([lambda: None, lambda: agent.machine.lists.remove(Offer(package="b"))])
@@ -234,7 +234,7 @@ def test_several_failing_packages_fail_alone(agent: Agent) -> None:
     assert len(done.upgraded) == 7
 
 
-def test_what_needs_a_failing_package_fails_with_it_and_nothing_else_does(agent: Agent) -> None:
+def test_a_failed_package_fails_only_its_dependants(agent: Agent) -> None:
     agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
     agent.machine.fails = {"lib": Stage.CONFIGURE}
 
@@ -247,7 +247,7 @@ def test_what_needs_a_failing_package_fails_with_it_and_nothing_else_does(agent:
     assert names(done.upgraded) == ["z"]
 
 
-def test_what_failed_is_tried_again_by_the_next_run(agent: Agent) -> None:
+def test_the_next_run_retries_a_failed_package(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.fails = {"a": Stage.UNPACK}
     agent.upgrade()
@@ -256,7 +256,7 @@ def test_what_failed_is_tried_again_by_the_next_run(agent: Agent) -> None:
     assert agent.upgrade().result is Result.UPDATED
 
 
-def test_a_package_that_was_left_half_configured_is_repaired_by_the_next_run(agent: Agent) -> None:
+def test_the_next_run_repairs_a_half_configured_package(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.fails = {"a": Stage.CONFIGURE}
     agent.upgrade()
@@ -268,16 +268,16 @@ def test_a_package_that_was_left_half_configured_is_repaired_by_the_next_run(age
     assert names(done.repaired) == ["a"]
 
 
-# what is told
+# progress and log
 
 
-def test_a_person_is_told_what_is_being_done(agent: Agent) -> None:
+def test_progress_is_reported(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.put("r", 1, "half-configured")
 
     agent.upgrade()
 
-    assert agent.told == [
+    assert agent.progress == [
         "fetching the package lists",
         "finishing what an interrupted dpkg left behind",
         "downloading 2 packages",
@@ -285,7 +285,7 @@ def test_a_person_is_told_what_is_being_done(agent: Agent) -> None:
     ]
 
 
-def test_the_log_has_one_line_for_a_run(agent: Agent) -> None:
+def test_a_run_logs_one_line(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
     agent.machine.fails = {"b": Stage.CONFIGURE}
     agent.machine.on_hold.add("c")
@@ -299,7 +299,7 @@ def test_the_log_has_one_line_for_a_run(agent: Agent) -> None:
     assert (run["upgraded"], run["held"], run["failed"]) == (1, 1, ["b:amd64"])
 
 
-def test_the_log_has_one_line_for_a_check_and_names_sources_that_failed(agent: Agent) -> None:
+def test_a_check_logs_one_line_with_the_failed_sources(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.refresh_errors = (failing("ppa", security=False),)
 
@@ -315,7 +315,7 @@ def test_the_log_has_one_line_for_a_check_and_names_sources_that_failed(agent: A
 # downloads
 
 
-def test_a_package_that_was_superseded_is_found_by_refreshing_once(agent: Agent) -> None:
+def test_a_superseded_package_is_found_after_one_refresh(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.verified(hours=1)
     agent.machine.before_fetch.append(lambda: agent.machine.publish(Offer(package="a", version=3)))
@@ -327,7 +327,7 @@ def test_a_package_that_was_superseded_is_found_by_refreshing_once(agent: Agent)
     assert agent.machine.done == ["refresh", "fetch a b", "refresh", "fetch a b", "install a b"]
 
 
-def test_a_package_that_cannot_be_downloaded_is_dropped_and_the_rest_is_done(agent: Agent) -> None:
+def test_a_package_that_cannot_be_downloaded_is_dropped(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
     agent.machine.gone.add("b")
 
@@ -339,7 +339,7 @@ def test_a_package_that_cannot_be_downloaded_is_dropped_and_the_rest_is_done(age
     assert agent.machine.done.count("refresh") == 2
 
 
-def test_where_lists_may_not_be_fetched_a_failed_download_does_not_fetch_them(agent: Agent) -> None:
+def test_without_refresh_a_failed_download_does_not_refresh(agent: Agent) -> None:
     agent.verified(hours=1)
     agent.machine.offer("a", "b")
     agent.machine.gone.add("b")
@@ -350,7 +350,7 @@ def test_where_lists_may_not_be_fetched_a_failed_download_does_not_fetch_them(ag
     assert names(done.held) == ["b"]
 
 
-def test_what_needs_a_package_that_cannot_be_downloaded_is_held_with_it(agent: Agent) -> None:
+def test_dependants_of_a_missing_download_are_held(agent: Agent) -> None:
     agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
     agent.machine.gone.add("lib")
 
@@ -363,7 +363,7 @@ def test_what_needs_a_package_that_cannot_be_downloaded_is_held_with_it(agent: A
     assert names(done.upgraded) == ["z"]
 
 
-def test_what_would_make_dpkg_ask_is_held_with_what_needs_it_where_the_policy_says_so(agent: Agent) -> None:
+def test_a_package_that_would_prompt_is_held_with_its_dependants_if_configured(agent: Agent) -> None:
     agent.policy = given.policy(conffiles=Conffiles.HOLD)
     agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
     agent.machine.asks = {"lib": "/etc/lib.conf was changed on this machine"}
@@ -377,7 +377,7 @@ def test_what_would_make_dpkg_ask_is_held_with_what_needs_it_where_the_policy_sa
     assert agent.machine.done == ["refresh", "fetch app lib z", "fetch z", "install z"]
 
 
-def test_a_run_that_has_nothing_but_a_question_is_no_success(agent: Agent) -> None:
+def test_a_run_with_only_a_held_prompt_is_degraded(agent: Agent) -> None:
     agent.policy = given.policy(conffiles=Conffiles.HOLD)
     agent.machine.offer("a")
     agent.machine.asks = {"a": "/etc/a.conf was changed on this machine"}
@@ -388,7 +388,7 @@ def test_a_run_that_has_nothing_but_a_question_is_no_success(agent: Agent) -> No
     assert agent.machine.transactions() == 0
 
 
-def test_where_local_files_are_kept_nobody_looks_what_dpkg_would_ask(agent: Agent) -> None:
+def test_prompts_are_not_predicted_if_local_files_are_kept(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.asks = {"a": "/etc/a.conf was changed on this machine"}
 
@@ -397,7 +397,7 @@ def test_where_local_files_are_kept_nobody_looks_what_dpkg_would_ask(agent: Agen
     assert (done.result, names(done.upgraded)) == (Result.UPDATED, ["a"])
 
 
-def test_a_run_tells_of_files_that_were_kept_by_what_failed_or_was_repaired(agent: Agent) -> None:
+def test_kept_conffiles_of_failed_and_repaired_packages_are_reported(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.put("r", 1, "unpacked")
     agent.machine.fails = {"a": Stage.CONFIGURE}
@@ -409,7 +409,7 @@ def test_a_run_tells_of_files_that_were_kept_by_what_failed_or_was_repaired(agen
     assert done.conffiles_kept == ("/etc/a.conf", "/etc/r.conf")
 
 
-def test_where_nothing_can_be_downloaded_nothing_is_installed(agent: Agent) -> None:
+def test_nothing_is_installed_if_no_download_succeeds(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.gone |= {"a", "b"}
 
@@ -420,7 +420,7 @@ def test_where_nothing_can_be_downloaded_nothing_is_installed(agent: Agent) -> N
     assert agent.machine.transactions() == 0
 
 
-def test_a_failed_download_of_something_else_does_not_keep_a_run_going_for_ever(agent: Agent) -> None:
+def test_a_failed_download_outside_of_the_plan_ends_the_run(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.fetch_errors = {"a-under-another-name": "404  Not Found"}
     agent.machine.before_fetch.extend([lambda: None] * 20)
@@ -429,7 +429,7 @@ def test_a_failed_download_of_something_else_does_not_keep_a_run_going_for_ever(
     assert "for ever" not in agent.upgrade().message
 
 
-def test_downloads_are_counted_and_taken_away_again(agent: Agent) -> None:
+def test_downloads_are_counted_and_removed(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
     agent.machine.gone.add("b")
 
@@ -442,7 +442,7 @@ def test_downloads_are_counted_and_taken_away_again(agent: Agent) -> None:
 # explain
 
 
-def test_an_explanation_changes_and_remembers_nothing(agent: Agent) -> None:
+def test_an_explanation_changes_and_records_nothing(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.on_hold.add("a")
     agent.verified(hours=1)
@@ -454,7 +454,7 @@ def test_an_explanation_changes_and_remembers_nothing(agent: Agent) -> None:
     assert agent.store.read(STATE, "maestro.state/1") is None
 
 
-def test_an_unknown_package_is_an_error_that_names_those_alike(agent: Agent) -> None:
+def test_an_unknown_package_is_an_error_that_suggests_similar_names(agent: Agent) -> None:
     agent.machine.put("openssl", 1)
     agent.machine.put("openssh", 1)
 
@@ -462,6 +462,6 @@ def test_an_unknown_package_is_an_error_that_names_those_alike(agent: Agent) -> 
         explain(agent.context, "openssll")
 
 
-def test_a_package_like_no_other_is_an_error_without_advice(agent: Agent) -> None:
+def test_an_unknown_package_without_similar_names_is_an_error(agent: Agent) -> None:
     with pytest.raises(UsageError, match=r"no package named 'zzz' is known to apt on this machine$"):
         explain(agent.context, "zzz")

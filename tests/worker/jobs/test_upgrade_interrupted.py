@@ -1,4 +1,4 @@
-"""What happens between the steps of a run: other programs, a kill, a stop, an error, an interrupted dpkg."""
+"""Interruptions between the steps of a run: other programs, a kill, a stop, an error, an interrupted dpkg."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def agent(tmp_path: Path) -> Agent:
 # other programs
 
 
-def test_a_lock_that_is_held_while_refreshing_is_a_busy_run_on_record(agent: Agent) -> None:
+def test_a_lock_held_during_the_refresh_is_recorded_as_busy(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.holder = "apt-get (pid 812)"
 
@@ -40,7 +40,7 @@ def test_a_lock_that_is_held_while_refreshing_is_a_busy_run_on_record(agent: Age
     assert agent.machine.versions() == {"a": "1"}
 
 
-def test_a_lock_that_is_taken_between_transactions_leaves_what_was_done_on_record(agent: Agent) -> None:
+def test_a_lock_taken_between_transactions_keeps_the_progress_on_record(agent: Agent) -> None:
     agent.machine.offer(*many(2 * BATCH_SIZE + 10))
 
     def take_lock() -> None:
@@ -54,14 +54,14 @@ def test_a_lock_that_is_taken_between_transactions_leaves_what_was_done_on_recor
     assert len(done.upgraded) == agent.last_run().count("upgraded") == BATCH_SIZE
 
 
-def test_a_check_that_finds_the_lock_held_says_so(agent: Agent) -> None:
+def test_a_check_fails_while_the_lock_is_held(agent: Agent) -> None:
     agent.machine.holder = "apt-get (pid 812)"
 
     with pytest.raises(BusyError, match=r"apt-get \(pid 812\)"):
         agent.check()
 
 
-def test_what_somebody_else_installed_meanwhile_is_planned_anew(agent: Agent) -> None:
+def test_a_run_plans_again_if_packages_changed_before_the_transaction(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.before_install.append(lambda: agent.machine.put("a", 2))
 
@@ -72,7 +72,7 @@ def test_what_somebody_else_installed_meanwhile_is_planned_anew(agent: Agent) ->
     assert agent.machine.done == ["refresh", "fetch a b", "install a b", "fetch b", "install b"]
 
 
-def test_what_somebody_else_installed_before_the_download_is_planned_anew(agent: Agent) -> None:
+def test_a_run_plans_again_if_packages_changed_before_the_download(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.before_fetch.append(lambda: agent.machine.put("a", 2))
 
@@ -82,7 +82,7 @@ def test_what_somebody_else_installed_before_the_download_is_planned_anew(agent:
     assert names(done.upgraded) == ["b"]
 
 
-def test_a_machine_that_never_stands_still_is_left_after_some_rounds(agent: Agent) -> None:
+def test_a_run_fails_after_several_replans(agent: Agent) -> None:
     agent.machine.offer("a")
 
     def supersede() -> None:
@@ -101,10 +101,10 @@ def test_a_machine_that_never_stands_still_is_left_after_some_rounds(agent: Agen
     assert agent.machine.versions() == {"a": "1"}
 
 
-def test_what_failed_is_not_tried_again_when_the_rest_is_planned_anew(agent: Agent) -> None:
+def test_a_failed_package_is_not_retried_by_a_replan(agent: Agent) -> None:
     agent.machine.offer(*many(BATCH_SIZE + 5))
     agent.machine.fails = {"p000": Stage.UNPACK}
-    agent.machine.before_install.extend([lambda: None] * 2)  # the first transaction, and what it cut short
+    agent.machine.before_install.extend([lambda: None] * 2)  # the first transaction and its retry
     agent.machine.before_install.append(lambda: agent.machine.put(many(BATCH_SIZE + 5)[-1], 2))
 
     done = agent.upgrade()
@@ -112,7 +112,7 @@ def test_what_failed_is_not_tried_again_when_the_rest_is_planned_anew(agent: Age
     assert names(done.failed) == ["p000:amd64"]
 
 
-def test_a_plan_that_was_shown_is_carried_out_as_it_was_shown(agent: Agent) -> None:
+def test_a_plan_with_the_requested_id_is_executed(agent: Agent) -> None:
     agent.machine.offer("a")
     shown = agent.check()
 
@@ -122,7 +122,7 @@ def test_a_plan_that_was_shown_is_carried_out_as_it_was_shown(agent: Agent) -> N
     assert shown.install == done.upgraded
 
 
-def test_a_plan_that_is_another_now_is_refused(agent: Agent) -> None:
+def test_a_plan_with_another_id_is_rejected(agent: Agent) -> None:
     agent.machine.offer("a")
     shown = agent.check()
     agent.machine.publish(Offer(package="a", version=3))
@@ -138,7 +138,7 @@ def test_a_plan_that_is_another_now_is_refused(agent: Agent) -> None:
 # the record
 
 
-def test_a_run_is_on_record_before_anything_is_changed(agent: Agent) -> None:
+def test_a_run_is_recorded_before_anything_is_changed(agent: Agent) -> None:
     agent.machine.offer("a")
     seen: list[JsonReader] = []
     agent.machine.before_install.append(lambda: seen.append(agent.last_run()))
@@ -152,7 +152,7 @@ def test_a_run_is_on_record_before_anything_is_changed(agent: Agent) -> None:
     assert agent.last_run().text("finished_at")
 
 
-def test_the_plan_is_on_record_before_it_is_carried_out(agent: Agent) -> None:
+def test_the_plan_is_recorded_before_it_is_executed(agent: Agent) -> None:
     agent.machine.offer("a")
     counts: list[int] = []
     agent.machine.before_install.append(lambda: counts.append(agent.last_plan().count("install")))
@@ -163,7 +163,7 @@ def test_the_plan_is_on_record_before_it_is_carried_out(agent: Agent) -> None:
     assert agent.last_plan().count("install") == 0
 
 
-def test_each_transaction_is_on_record_before_the_next(agent: Agent) -> None:
+def test_each_transaction_is_recorded_before_the_next(agent: Agent) -> None:
     agent.machine.offer(*many(2 * BATCH_SIZE + 10))
     counts: list[int] = []
     agent.machine.before_install.extend([lambda: counts.append(agent.last_run().count("upgraded"))] * 3)
@@ -173,7 +173,7 @@ def test_each_transaction_is_on_record_before_the_next(agent: Agent) -> None:
     assert counts == [0, BATCH_SIZE, 2 * BATCH_SIZE]
 
 
-def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(agent: Agent) -> None:
+def test_a_killed_run_is_recorded_as_interrupted_with_its_progress(agent: Agent) -> None:
     agent.machine.offer(*many(BATCH_SIZE + 5))
     agent.machine.before_install.extend([lambda: None, raising(Killed())])
 
@@ -186,12 +186,12 @@ def test_a_run_that_is_killed_is_interrupted_on_record_with_what_it_had_done(age
     assert "was interrupted before it could record its end" in agent.last_run().text("message")
 
 
-def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_next(agent: Agent) -> None:
+def test_the_next_run_completes_the_record_of_an_interrupted_run(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
     agent.machine.before_install.append(raising(Killed()))
     with pytest.raises(Killed):
         agent.upgrade()
-    agent.machine.put("a", 2)  # dpkg had come so far
+    agent.machine.put("a", 2)  # dpkg had finished it
     agent.machine.put("b", 2, "unpacked")
     underway = [part.text("package") for part in agent.last_run().children("underway")]
 
@@ -207,7 +207,7 @@ def test_what_had_arrived_when_a_run_was_cut_off_is_added_to_its_record_by_the_n
     assert sorted(names(done.upgraded)) == ["b", "c"]
 
 
-def test_after_a_kill_the_next_run_does_the_rest(agent: Agent) -> None:
+def test_the_next_run_finishes_an_interrupted_one(agent: Agent) -> None:
     agent.machine.offer(*many(BATCH_SIZE + 5))
     agent.machine.before_install.extend([lambda: None, raising(Killed())])
     with pytest.raises(Killed):
@@ -222,7 +222,7 @@ def test_after_a_kill_the_next_run_does_the_rest(agent: Agent) -> None:
     assert len(agent.store.run_ids()) == 2
 
 
-def test_an_error_of_the_machine_keeps_what_was_done_before_it(agent: Agent) -> None:
+def test_an_error_keeps_the_progress_before_it(agent: Agent) -> None:
     agent.machine.offer(*many(2 * BATCH_SIZE + 10))
     agent.machine.before_install.extend([lambda: None, raising(HostError("the disk is read-only"))])
 
@@ -234,7 +234,7 @@ def test_an_error_of_the_machine_keeps_what_was_done_before_it(agent: Agent) -> 
     assert agent.last_run().text("finished_at")
 
 
-def test_an_error_at_a_second_attempt_keeps_what_arrived_at_the_first(agent: Agent) -> None:
+def test_an_error_of_a_retry_keeps_the_progress_of_the_first_attempt(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
     agent.machine.fails = {"b": Stage.UNPACK}
     agent.machine.before_install.extend([lambda: None, raising(HostError("the disk is read-only"))])
@@ -245,7 +245,7 @@ def test_an_error_at_a_second_attempt_keeps_what_arrived_at_the_first(agent: Age
     assert names(done.upgraded) == ["a"]
 
 
-def test_downloads_are_taken_away_after_an_error_too(agent: Agent) -> None:
+def test_downloads_are_removed_after_an_error(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.before_install.append(raising(HostError("the disk is read-only")))
 
@@ -254,7 +254,7 @@ def test_downloads_are_taken_away_after_an_error_too(agent: Agent) -> None:
     assert agent.machine.downloaded == set()
 
 
-def test_a_plan_that_does_not_fit_is_held_for_want_of_space(agent: Agent) -> None:
+def test_a_plan_without_enough_space_is_held(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /usr", ("a", "b"))))
 
@@ -265,7 +265,7 @@ def test_a_plan_that_does_not_fit_is_held_for_want_of_space(agent: Agent) -> Non
     assert agent.machine.versions() == {"a": "1", "b": "1"}
 
 
-def test_what_does_not_fit_by_itself_is_held_and_the_rest_goes_in(agent: Agent) -> None:
+def test_a_package_without_enough_space_is_held_and_the_rest_installed(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.before_fetch.append(raising(NoSpaceError("not enough space for /boot", ("b",))))
 
@@ -275,7 +275,7 @@ def test_what_does_not_fit_by_itself_is_held_and_the_rest_goes_in(agent: Agent) 
     assert [(one.package, one.why) for one in done.held] == [("b", Why.NO_SPACE)]
 
 
-def test_a_run_that_cannot_be_put_on_record_changes_nothing(tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_recorded_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("not a directory")
     agent = Agent(tmp_path / "state")
     agent.machine.offer("a")
@@ -286,7 +286,7 @@ def test_a_run_that_cannot_be_put_on_record_changes_nothing(tmp_path: Path) -> N
     assert agent.machine.done == []
 
 
-def test_a_check_is_on_record_and_changes_nothing(agent: Agent) -> None:
+def test_a_check_is_recorded_and_changes_nothing(agent: Agent) -> None:
     agent.machine.offer("a")
 
     plan = agent.check()
@@ -296,13 +296,13 @@ def test_a_check_is_on_record_and_changes_nothing(agent: Agent) -> None:
     assert agent.store.run_ids() == []
 
 
-def test_a_look_that_is_not_to_be_remembered_is_not(agent: Agent) -> None:
+def test_a_check_without_recording_records_nothing(agent: Agent) -> None:
     agent.check(refresh=False, remember=False)
 
     assert agent.store.read(STATE, "maestro.state/1") is None
 
 
-def test_after_a_run_the_record_shows_what_is_left_to_do(agent: Agent) -> None:
+def test_after_a_run_the_record_holds_the_remaining_plan(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.on_hold.add("b")
 
@@ -312,7 +312,7 @@ def test_after_a_run_the_record_shows_what_is_left_to_do(agent: Agent) -> None:
     assert [held.text("package") for held in agent.last_plan().children("held")] == ["b"]
 
 
-def test_runs_of_one_second_are_two_runs_in_their_order(agent: Agent) -> None:
+def test_runs_within_one_second_have_ordered_ids(agent: Agent) -> None:
     agent.verified(hours=1)
 
     first, second = agent.upgrade(refresh=False).id, agent.upgrade(refresh=False).id
@@ -324,7 +324,7 @@ def test_runs_of_one_second_are_two_runs_in_their_order(agent: Agent) -> None:
 # stopping
 
 
-def test_a_stop_ends_a_run_after_the_transaction_at_hand(agent: Agent) -> None:
+def test_a_stop_ends_a_run_after_the_current_transaction(agent: Agent) -> None:
     agent.machine.offer(*many(2 * BATCH_SIZE + 10))
     agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
 
@@ -347,7 +347,7 @@ def test_a_stop_before_the_download_changes_nothing(agent: Agent) -> None:
     assert agent.machine.done == ["refresh"]
 
 
-def test_a_stop_after_all_was_done_interrupts_nothing(agent: Agent) -> None:
+def test_a_stop_after_the_last_transaction_interrupts_nothing(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
 
@@ -357,7 +357,7 @@ def test_a_stop_after_all_was_done_interrupts_nothing(agent: Agent) -> None:
 # repair
 
 
-def test_what_an_interrupted_dpkg_left_is_finished_first(agent: Agent) -> None:
+def test_an_interrupted_dpkg_is_finished_first(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.put("r", 1, "half-configured")
 
@@ -368,7 +368,7 @@ def test_what_an_interrupted_dpkg_left_is_finished_first(agent: Agent) -> None:
     assert agent.machine.done == ["refresh", "repair", "fetch a", "install a"]
 
 
-def test_what_cannot_be_repaired_is_told_and_keeps_nothing_else_back(agent: Agent) -> None:
+def test_a_failed_repair_is_reported_and_affects_no_other_package(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.put("r", 1, "half-configured")
     agent.machine.fails = {"r": Stage.CONFIGURE}
@@ -381,7 +381,7 @@ def test_what_cannot_be_repaired_is_told_and_keeps_nothing_else_back(agent: Agen
     assert names(done.upgraded) == ["a"]
 
 
-def test_dpkg_itself_left_half_configured_fails_with_its_own_error(agent: Agent) -> None:
+def test_a_half_configured_dpkg_fails_with_its_own_error(agent: Agent) -> None:
     agent.machine.put("dpkg", 1, "half-configured")
     agent.machine.fails = {"dpkg": Stage.CONFIGURE}
 
@@ -392,7 +392,7 @@ def test_dpkg_itself_left_half_configured_fails_with_its_own_error(agent: Agent)
     ]
 
 
-def test_a_journal_that_dpkg_left_is_merged_and_reported_as_before(agent: Agent) -> None:
+def test_an_interrupted_journal_is_merged_and_reported(agent: Agent) -> None:
     agent.machine.journal = True
     agent.check()
     planned = agent.last_plan().raw["repair"]
@@ -404,7 +404,7 @@ def test_a_journal_that_dpkg_left_is_merged_and_reported_as_before(agent: Agent)
     assert planned == [{"package": "dpkg", "architecture": "", "state": "interrupted"}]
 
 
-def test_a_journal_that_stays_fails_the_run(agent: Agent) -> None:
+def test_a_journal_that_cannot_be_merged_fails_the_run(agent: Agent) -> None:
     agent.machine.journal = agent.machine.journal_stays = True
 
     agent.upgrade()
@@ -413,7 +413,7 @@ def test_a_journal_that_stays_fails_the_run(agent: Agent) -> None:
     assert (failure.text("package"), failure.text("detail")) == ("dpkg:", "dpkg state: interrupted")
 
 
-def test_a_machine_in_order_is_not_repaired(agent: Agent) -> None:
+def test_healthy_packages_are_not_repaired(agent: Agent) -> None:
     agent.machine.put("a", 1)
     agent.machine.put("t", 1, "triggers-pending")
 
@@ -422,7 +422,7 @@ def test_a_machine_in_order_is_not_repaired(agent: Agent) -> None:
     assert "repair" not in agent.machine.done
 
 
-def test_what_dpkg_wants_installed_again_is_installed_again(agent: Agent) -> None:
+def test_a_package_that_requires_reinstallation_is_reinstalled(agent: Agent) -> None:
     agent.machine.offer("a")
     broken_by_the_power_cut(agent, "r")
 
@@ -433,7 +433,7 @@ def test_what_dpkg_wants_installed_again_is_installed_again(agent: Agent) -> Non
     assert agent.machine.packages["r"] == PackageState(version="1", state="installed")
 
 
-def test_what_dpkg_wants_installed_again_is_so_although_another_package_cannot_be_had(agent: Agent) -> None:
+def test_a_reinstallation_succeeds_although_another_download_fails(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.gone.add("a")
     broken_by_the_power_cut(agent, "r")
@@ -443,7 +443,7 @@ def test_what_dpkg_wants_installed_again_is_so_although_another_package_cannot_b
     assert names(done.repaired) == ["r"]
 
 
-def test_what_cannot_be_installed_again_is_told_and_keeps_nothing_else_back(agent: Agent) -> None:
+def test_a_failed_reinstallation_is_reported_and_affects_no_other_package(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.gone.add("r")
     broken_by_the_power_cut(agent, "r")

@@ -1,4 +1,4 @@
-"""What a run does with superseded kernels, told as stories on a machine in memory."""
+"""Removal of obsolete kernels by a run on a simulated machine."""
 
 import itertools
 from pathlib import Path
@@ -19,7 +19,7 @@ OLD, OLDER, RUNNING, NEWEST = (f"linux-image-6.1.0-{number}-amd64" for number in
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Agent:
-    """Return an agent on a machine with four kernels, the third of which runs; apt calls the first two garbage."""
+    """Return an agent on a machine with four kernels, running the third; apt marks the first two as garbage."""
     made = Agent(tmp_path / "state")
     for version, name in enumerate((OLDER, OLD, RUNNING, NEWEST), start=1):
         made.machine.put(name, version)
@@ -28,7 +28,7 @@ def agent(tmp_path: Path) -> Agent:
     return made
 
 
-def test_superseded_kernels_go_where_nothing_else_is_to_be_done(agent: Agent) -> None:
+def test_obsolete_kernels_are_removed_without_other_work(agent: Agent) -> None:
     agent.machine.put("a", 1)
 
     done = agent.upgrade()
@@ -39,7 +39,7 @@ def test_superseded_kernels_go_where_nothing_else_is_to_be_done(agent: Agent) ->
     assert agent.upgrade().result is Result.UP_TO_DATE
 
 
-def test_superseded_kernels_go_before_anything_is_downloaded(agent: Agent) -> None:
+def test_obsolete_kernels_are_removed_before_the_download(agent: Agent) -> None:
     agent.machine.offer("a")
 
     done = agent.upgrade()
@@ -48,7 +48,7 @@ def test_superseded_kernels_go_before_anything_is_downloaded(agent: Agent) -> No
     assert agent.machine.done == ["refresh", f"remove {OLDER} {OLD}", "fetch a", "install a"]
 
 
-def test_a_check_removes_nothing_and_says_what_would_go(agent: Agent) -> None:
+def test_a_check_lists_obsolete_kernels_and_removes_none(agent: Agent) -> None:
     plan = agent.check()
 
     assert names(plan.remove) == [OLDER, OLD]
@@ -56,7 +56,7 @@ def test_a_check_removes_nothing_and_says_what_would_go(agent: Agent) -> None:
     assert [part.text("package") for part in agent.last_plan().children("remove")] == [OLDER, OLD]
 
 
-def test_what_went_is_on_record(agent: Agent) -> None:
+def test_removed_kernels_are_recorded(agent: Agent) -> None:
     agent.upgrade()
 
     run = agent.last_run()
@@ -66,18 +66,18 @@ def test_what_went_is_on_record(agent: Agent) -> None:
     assert agent.last_plan().count("remove") == 0
 
 
-def test_they_go_in_either_scope(agent: Agent) -> None:
+def test_obsolete_kernels_are_removed_in_either_scope(agent: Agent) -> None:
     assert names(agent.upgrade(Scope.ALL).superseded) == [OLDER, OLD]
 
 
-def test_switched_off_they_stay(agent: Agent) -> None:
+def test_obsolete_kernels_are_kept_if_disabled(agent: Agent) -> None:
     agent.policy = given.policy(remove_old_kernels=False)
 
     assert agent.upgrade().result is Result.UP_TO_DATE
     assert agent.machine.done == ["refresh"]
 
 
-def test_another_plan_than_the_one_asked_for_removes_nothing(agent: Agent) -> None:
+def test_a_plan_with_another_id_removes_nothing(agent: Agent) -> None:
     planned = agent.check().id
     agent.machine.put("linux-image-6.1.0-0-amd64", 0)
     agent.machine.unneeded.add("linux-image-6.1.0-0-amd64")
@@ -88,20 +88,20 @@ def test_another_plan_than_the_one_asked_for_removes_nothing(agent: Agent) -> No
     assert OLDER in agent.machine.packages
 
 
-def test_a_stop_before_it_begins_leaves_the_kernels(agent: Agent) -> None:
+def test_a_stop_before_the_removal_keeps_the_kernels(agent: Agent) -> None:
     agent.stop = lambda: "when asked to"
 
     assert agent.upgrade().superseded == ()
     assert OLDER in agent.machine.packages
 
 
-def test_a_new_kernel_in_the_same_run_makes_none_go_that_was_the_newest(agent: Agent) -> None:
+def test_a_new_kernel_does_not_remove_the_former_newest_in_the_same_run(agent: Agent) -> None:
     coming = "linux-image-6.1.0-5-amd64"
     agent.machine.packages["linux-image-amd64"] = PackageState(version="4", state="installed")
     agent.machine.publish(
         Offer(package="linux-image-amd64", version=5, needs=(coming,)), Offer(package=coming, version=5)
     )
-    agent.machine.unneeded |= {RUNNING, NEWEST}  # as if apt kept none
+    agent.machine.unneeded |= {RUNNING, NEWEST}  # as if apt protected none
 
     done = agent.upgrade()
 
@@ -111,7 +111,7 @@ def test_a_new_kernel_in_the_same_run_makes_none_go_that_was_the_newest(agent: A
     assert names(agent.upgrade().superseded) == [NEWEST]
 
 
-def test_one_that_cannot_be_removed_keeps_no_other_and_no_update(agent: Agent) -> None:
+def test_a_failed_removal_affects_no_other_removal_and_no_update(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.fails[OLDER] = Stage.REMOVE
 
@@ -123,7 +123,7 @@ def test_one_that_cannot_be_removed_keeps_no_other_and_no_update(agent: Agent) -
     assert (names(done.superseded), names(done.upgraded)) == ([OLD], ["a"])
 
 
-def test_what_went_before_one_that_cannot_be_removed_is_told_with_what_went_after_it(agent: Agent) -> None:
+def test_removals_before_and_after_a_failed_one_are_reported(agent: Agent) -> None:
     last = "linux-image-6.1.0-2-rt-amd64"
     agent.machine.put(last, 2)
     agent.machine.unneeded.add(last)
@@ -135,7 +135,7 @@ def test_what_went_before_one_that_cannot_be_removed_is_told_with_what_went_afte
     assert names(done.superseded) == [OLDER, last]
 
 
-def test_what_one_that_cannot_be_removed_needs_stays_with_it(agent: Agent) -> None:
+def test_dependencies_of_a_failed_removal_are_kept(agent: Agent) -> None:
     modules = "linux-modules-6.1.0-1-amd64"
     agent.machine.put(modules, 1)
     agent.machine.unneeded.add(modules)
@@ -149,7 +149,7 @@ def test_what_one_that_cannot_be_removed_needs_stays_with_it(agent: Agent) -> No
     assert modules in agent.machine.packages
 
 
-def test_where_libapt_refuses_the_updates_are_installed_all_the_same(agent: Agent) -> None:
+def test_updates_are_installed_even_if_libapt_refuses_the_removal(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.before_remove.append(raising(HostError("libapt would do something else")))
 
@@ -159,7 +159,7 @@ def test_where_libapt_refuses_the_updates_are_installed_all_the_same(agent: Agen
     assert {one.error for one in done.failed} == {"libapt would do something else"}
 
 
-def test_where_the_machine_changed_meanwhile_it_is_planned_anew(agent: Agent) -> None:
+def test_a_removal_is_planned_again_if_packages_changed(agent: Agent) -> None:
     agent.machine.before_remove.append(lambda: agent.machine.take_away(OLDER))
 
     done = agent.upgrade()
@@ -167,7 +167,7 @@ def test_where_the_machine_changed_meanwhile_it_is_planned_anew(agent: Agent) ->
     assert (done.result, names(done.superseded)) == (Result.UPDATED, [OLD])
 
 
-def test_where_the_machine_changes_for_ever_the_kernels_wait_and_the_updates_do_not(agent: Agent) -> None:
+def test_updates_are_installed_even_if_kernels_keep_changing(agent: Agent) -> None:
     agent.machine.offer("a")
 
     versions = itertools.cycle([0, 1])
@@ -182,7 +182,7 @@ def test_where_the_machine_changes_for_ever_the_kernels_wait_and_the_updates_do_
     assert (names(done.upgraded), done.superseded) == (["a"], ())
 
 
-def test_while_somebody_else_has_the_lock_nothing_goes(agent: Agent) -> None:
+def test_nothing_is_removed_while_another_program_holds_the_lock(agent: Agent) -> None:
     agent.verified(hours=1)
     agent.machine.holder = "apt-get (pid 812)"
 
@@ -191,7 +191,7 @@ def test_while_somebody_else_has_the_lock_nothing_goes(agent: Agent) -> None:
     assert (done.result, done.superseded) == (Result.BUSY, ())
 
 
-def test_a_package_that_vanishes_meanwhile_is_told_apart(agent: Agent) -> None:
+def test_a_package_that_disappears_during_the_removal_is_reported_separately(agent: Agent) -> None:
     agent.machine.put("a", 1)
     agent.machine.before_remove.append(lambda: agent.machine.take_away("a"))
 

@@ -1,4 +1,4 @@
-"""Stories of a check that looks ahead: what it downloads, reads, keeps and throws away, and what it never fails."""
+"""Prefetching on a simulated machine: what a check downloads, reads, keeps and removes."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ def looking(agent: Agent, mode: PrefetchMode) -> Agent:
 
 
 def cves(agent: Agent, part: str = "install") -> dict[str, list[str] | None]:
-    """Return the CVEs that the last plan on record names."""
+    """Return the CVEs in the last recorded plan."""
     return {item.text("package"): item.optional_texts("cves") for item in agent.last_plan().children(part)}
 
 
@@ -39,7 +39,7 @@ def ahead(agent: Agent) -> list[str]:
     return [archive.package for archive in Record(agent.store).prefetched()]
 
 
-def test_a_check_downloads_what_will_be_installed_and_reads_what_it_fixes(agent: Agent) -> None:
+def test_a_check_prefetches_packages_and_reads_their_changelogs(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.cves["a"] = FIXES
 
@@ -50,7 +50,7 @@ def test_a_check_downloads_what_will_be_installed_and_reads_what_it_fixes(agent:
     assert sorted(ahead(agent)) == ["a", "b"]
 
 
-def test_what_was_read_is_not_read_again(agent: Agent) -> None:
+def test_a_changelog_is_read_once(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.cves["a"] = FIXES
 
@@ -62,7 +62,7 @@ def test_what_was_read_is_not_read_again(agent: Agent) -> None:
     assert cves(agent) == {"a": ["CVE-2024-1234"]}
 
 
-def test_a_newer_candidate_is_read_anew_and_the_old_reading_forgotten(agent: Agent) -> None:
+def test_a_newer_candidate_replaces_the_findings(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.cves["a"] = FIXES
     agent.check()
@@ -88,7 +88,7 @@ def test_a_superseded_archive_is_removed(agent: Agent) -> None:
     assert [archive.version for archive in Record(agent.store).prefetched()] == ["3"]
 
 
-def test_what_is_held_is_read_but_not_kept(agent: Agent) -> None:
+def test_a_held_update_is_read_but_not_prefetched(agent: Agent) -> None:
     agent.machine.offer("runc")
     agent.machine.cves["runc"] = FIXES
 
@@ -110,7 +110,7 @@ def test_without_a_refresh_nothing_is_downloaded_or_read(agent: Agent) -> None:
     assert (cves(agent), cves(agent, "held")) == ({"a": None}, {"runc": None})
 
 
-def test_without_a_refresh_what_was_read_before_is_told(agent: Agent) -> None:
+def test_without_a_refresh_earlier_findings_are_shown(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.cves["a"] = FIXES
     agent.check()
@@ -120,7 +120,7 @@ def test_without_a_refresh_what_was_read_before_is_told(agent: Agent) -> None:
     assert cves(agent) == {"a": ["CVE-2024-1234"]}
 
 
-def test_switched_off_nothing_is_downloaded_or_read(agent: Agent) -> None:
+def test_nothing_is_downloaded_or_read_if_disabled(agent: Agent) -> None:
     looking(agent, PrefetchMode.OFF).machine.offer("a", "runc")
     agent.machine.cves = {"a": FIXES, "runc": FIXES}
 
@@ -131,7 +131,7 @@ def test_switched_off_nothing_is_downloaded_or_read(agent: Agent) -> None:
     assert cves(agent) == {"a": None}
 
 
-def test_switched_off_later_what_was_fetched_ahead_still_goes(agent: Agent) -> None:
+def test_prefetched_archives_are_removed_even_if_disabled_later(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.check()
     agent.machine.put("a", 2)
@@ -151,7 +151,7 @@ def test_switched_off_later_what_was_fetched_ahead_still_goes(agent: Agent) -> N
         (PrefetchMode.OFF, True, {}),
     ],
 )
-def test_a_hidden_security_fix_is_found_where_it_may_be_read(
+def test_an_unlabelled_security_fix_is_found_if_its_changelog_may_be_read(
     agent: Agent, mode: PrefetchMode, *, there: bool, hidden: dict[str, list[str]]
 ) -> None:
     looking(agent, mode).machine.offer(Offer(package="x", security=False))
@@ -163,7 +163,7 @@ def test_a_hidden_security_fix_is_found_where_it_may_be_read(
     assert cves(agent, "hidden_security") == hidden
 
 
-def test_a_failed_download_fails_no_check_and_leaves_the_rest_known(agent: Agent) -> None:
+def test_a_failed_download_does_not_fail_the_check(agent: Agent) -> None:
     agent.machine.offer("a", "runc")
     agent.machine.cves = {"a": FIXES, "runc": FIXES}
     agent.machine.before_fetch.append(raising(HostError("no space left")))
@@ -171,11 +171,11 @@ def test_a_failed_download_fails_no_check_and_leaves_the_rest_known(agent: Agent
     plan = agent.check()
 
     assert [step.package for step in plan.install] == ["a"]
-    assert "no space left" in agent.told
+    assert "no space left" in agent.progress
     assert (cves(agent), cves(agent, "held")) == ({"a": None}, {"runc": ["CVE-2024-1234"]})
 
 
-def test_what_could_not_be_downloaded_is_tried_again(agent: Agent) -> None:
+def test_the_next_check_retries_a_failed_download(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.cves["a"] = FIXES
     agent.machine.before_fetch.append(raising(HostError("no network")))
@@ -186,7 +186,7 @@ def test_what_could_not_be_downloaded_is_tried_again(agent: Agent) -> None:
     assert cves(agent) == {"a": ["CVE-2024-1234"]}
 
 
-def test_while_an_upgrade_goes_on_nothing_is_fetched_ahead(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_prefetched_during_an_upgrade(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "worker_pid", lambda _directory: 812)
     agent.machine.offer("a")
 
@@ -195,7 +195,7 @@ def test_while_an_upgrade_goes_on_nothing_is_fetched_ahead(agent: Agent, monkeyp
     assert agent.machine.done == ["refresh"]
 
 
-def test_where_the_lists_could_not_be_fetched_no_package_is_tried(agent: Agent) -> None:
+def test_nothing_is_downloaded_if_the_lists_could_not_be_fetched(agent: Agent) -> None:
     agent.machine.offer("a", "runc")
     agent.machine.cves = {"a": FIXES, "runc": FIXES}
     agent.machine.refresh_errors = (failing("security", security=True),)
@@ -206,7 +206,7 @@ def test_where_the_lists_could_not_be_fetched_no_package_is_tried(agent: Agent) 
     assert agent.machine.read_ahead == []
 
 
-def test_a_look_that_another_job_made_meanwhile_is_not_covered_by_the_older_one(agent: Agent) -> None:
+def test_a_newer_plan_of_another_job_is_not_overwritten(agent: Agent) -> None:
     agent.machine.offer("a", "runc")
     agent.machine.cves["runc"] = FIXES
 
@@ -221,7 +221,7 @@ def test_a_look_that_another_job_made_meanwhile_is_not_covered_by_the_older_one(
     assert agent.last_plan().count("install") == 0
 
 
-def test_an_upgrade_tells_what_it_fixed_and_removes_what_was_fetched_ahead(agent: Agent) -> None:
+def test_an_upgrade_reports_its_fixes_and_removes_prefetched_archives(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.cves["a"] = FIXES
     agent.check()
@@ -234,7 +234,7 @@ def test_an_upgrade_tells_what_it_fixed_and_removes_what_was_fetched_ahead(agent
     assert ahead(agent) == []
 
 
-def test_without_a_check_an_upgrade_reads_what_is_installed_then(agent: Agent) -> None:
+def test_without_a_check_an_upgrade_reads_installed_changelogs(agent: Agent) -> None:
     agent.machine.offer("a", "b")
     agent.machine.cves["a"] = FIXES
 
@@ -245,7 +245,7 @@ def test_without_a_check_an_upgrade_reads_what_is_installed_then(agent: Agent) -
     assert agent.machine.read_ahead == []
 
 
-def test_an_archive_of_what_failed_is_kept_for_the_next_run(agent: Agent) -> None:
+def test_the_archive_of_a_failed_package_is_kept_for_the_next_run(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.fails["a"] = Stage.UNPACK
     agent.check()
@@ -257,7 +257,7 @@ def test_an_archive_of_what_failed_is_kept_for_the_next_run(agent: Agent) -> Non
     assert ahead(agent) == ["a"]
 
 
-def test_what_is_about_to_be_fetched_is_on_record_first(agent: Agent) -> None:
+def test_archives_are_recorded_before_they_are_downloaded(agent: Agent) -> None:
     seen: list[list[str]] = []
     agent.machine.offer("a")
     agent.machine.before_fetch.append(lambda: seen.append(ahead(agent)))
@@ -267,7 +267,7 @@ def test_what_is_about_to_be_fetched_is_on_record_first(agent: Agent) -> None:
     assert seen == [["a"]]
 
 
-def test_an_archive_that_was_there_before_is_not_ours_to_remove(agent: Agent) -> None:
+def test_an_archive_of_somebody_else_is_not_removed(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.downloaded.add("a")
     agent.check()
@@ -279,7 +279,7 @@ def test_an_archive_that_was_there_before_is_not_ours_to_remove(agent: Agent) ->
 
 @pytest.mark.parametrize("damage", ["", "{", '{"schema": "maestro.cves/2"}', '{"schema": "maestro.cves/1"}'])
 @pytest.mark.parametrize("name", [CVES, AHEAD])
-def test_a_damaged_record_is_begun_anew(agent: Agent, name: str, damage: str) -> None:
+def test_a_damaged_document_is_replaced(agent: Agent, name: str, damage: str) -> None:
     agent.machine.offer("a")
     agent.machine.cves["a"] = FIXES
     Path(agent.store.path(name)).write_text(damage)
@@ -293,7 +293,7 @@ def test_a_damaged_record_is_begun_anew(agent: Agent, name: str, damage: str) ->
 @pytest.mark.parametrize(
     "wrong", [{"cves": "CVE-2024-1234"}, {"cves": [1]}, {"complete": None}, {"package": None}, {"candidate": 2}]
 )
-def test_a_reading_of_the_wrong_shape_is_as_if_nothing_had_been_read(agent: Agent, wrong: dict[str, object]) -> None:
+def test_malformed_findings_are_ignored(agent: Agent, wrong: dict[str, object]) -> None:
     agent.machine.offer("a")
     agent.machine.cves["a"] = FIXES
     agent.check()
