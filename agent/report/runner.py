@@ -21,7 +21,7 @@ from agent.report.export_state import export_state_to_document
 from agent.report.exporter import ExportContext, Exporter, ExportResult, QueueSettings
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.outbox import Outbox
-from agent.report.outbox.stream_state import stream_state_to_document
+from agent.report.outbox.stream_state import sent_part, stream_state_to_document
 from agent.report.source import ReportSource
 from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE, write_exporter_status
 from agent.state.store import Store
@@ -92,7 +92,7 @@ class ExporterRun:
         outbox: Outbox | None,
     ) -> None:
         """Write the exporter's status file under /run, read by `status` and by the daemon, and the log line."""
-        kept = result.kept_state and replace(result.kept_state, cursor=None)  # it may be long, and is on the disk
+        kept = result.kept_state and sent_part(result.kept_state)
         instance_id = outbox.state.instance_id if outbox else self._source.exporter_status(self._name).instance_id
         document = {
             "instance_id": instance_id,

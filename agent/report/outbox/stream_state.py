@@ -143,6 +143,17 @@ def loss_from_document(found: object) -> Loss | None:
     return Loss(count=count, first_sequence=first, last_sequence=last, reason=str(found.get("reason") or "unreadable"))
 
 
+def sent_part(state: StreamState) -> StreamState:
+    """Return only what changes as states are sent: what `continued` needs, and what a world-readable file may have."""
+    return StreamState(
+        instance_id=state.instance_id,
+        state_sequence=state.state_sequence,
+        sent_hash=state.sent_hash,
+        refused_state=state.refused_state,
+        batches_until=state.batches_until,
+    )
+
+
 def continued(on_disk: StreamState, kept: StreamState) -> StreamState:
     """Return the state on a disk that is read-only, with what was sent since it was written.
 

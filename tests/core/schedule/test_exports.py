@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from agent.core.schedule.backoff import LONGEST, ResponseClass
-from agent.core.schedule.exports import ExportState
+from agent.core.schedule.exports import ExportSchedule, ExportState, ExportTick
 from agent.core.schedule.slots import Interval
 from tests.support.fleet import HOUR, MINUTE, OUTAGES, simulate
 
@@ -122,3 +122,41 @@ def test_fleet_returns_after_an_outage_at_no_more_than_three_times_the_steady_ra
     print(f"{name}: peak {found.peak:.2f} x steady, all back after {found.all_back / MINUTE:.1f} min")
     assert found.peak <= 3
     assert found.all_back <= 35 * MINUTE
+
+
+def exporter_tick(minutes: float, *, seen: object = "same", local: bool = False) -> ExportTick:
+    return ExportTick(now=NOON + minutes * MINUTE, up_since=LONG_AGO, slots=SLOTS, local=local, seen=seen)
+
+
+STARTED = ExportSchedule().configured("settings").started(exporter_tick(0))
+
+
+def test_schedule_starts_at_once_only_for_something_new() -> None:
+    state = ExportState(last=NOON)
+
+    assert not STARTED.next(state, exporter_tick(1))[0]
+    assert not STARTED.next(state, exporter_tick(1, seen=None))[0]
+    assert STARTED.next(state, exporter_tick(1, seen="new"))[0]
+
+
+def test_schedule_after_new_settings_ignores_the_backoff() -> None:
+    failing = ExportState(last=NOON, failures=9, not_before=NOON + 60 * MINUTE)
+    changed = STARTED.configured("other settings")
+
+    assert not STARTED.next(failing, exporter_tick(6))[0]
+    assert changed.next(failing, exporter_tick(6))[0]
+    assert not changed.started(exporter_tick(6)).next(failing, exporter_tick(12))[0]
+    assert changed.configured("other settings") == changed
+
+
+def test_schedule_of_a_local_exporter_starts_at_once_the_first_time() -> None:
+    first = ExportSchedule().configured("settings")
+
+    assert first.next(ExportState(last=NOON), exporter_tick(1, local=True))[0]
+    assert not STARTED.next(ExportState(last=NOON), exporter_tick(1, local=True))[0]
+    assert STARTED.configured("other settings").next(ExportState(last=NOON), exporter_tick(1, local=True))[0]
+
+
+def test_schedule_of_a_process_that_writes_no_status_waits_for_the_next_slot() -> None:
+    assert not STARTED.next(ExportState(), exporter_tick(1))[0]
+    assert STARTED.next(ExportState(), exporter_tick(6))[0]

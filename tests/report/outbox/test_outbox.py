@@ -26,6 +26,7 @@ from agent.report.outbox.stream_state import (
     RefusedState,
     StreamState,
     continued,
+    sent_part,
     stream_state_from_document,
     stream_state_to_document,
 )
@@ -301,7 +302,9 @@ def test_readonly_file_yields_its_state_and_stays_as_it_is(tmp_path: Path) -> No
 
 def test_state_that_was_sent_meanwhile_continues_the_one_on_disk() -> None:
     on_disk = StreamState(instance_id="a", last_sequence=9, state_sequence=6, sent_hash="old")
-    kept = replace(on_disk, last_sequence=0, state_sequence=8, sent_hash="new")
+    kept = sent_part(replace(on_disk, url="https://endpoint.example.org", state_sequence=8, sent_hash="new"))
+
+    assert kept.url is None
 
     assert continued(on_disk, kept) == replace(on_disk, state_sequence=8, sent_hash="new")
     assert continued(on_disk, replace(kept, instance_id="b")) == on_disk
