@@ -152,6 +152,6 @@ def _add_globals(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
         "--config",
         metavar="FILE",
         default=config,
-        help="configuration file to read instead of /etc/maestro-agent/config.toml",
+        help="configuration file to read instead of the default",
     )
     parser.add_argument("--state-dir", metavar="DIR", default=state, help="directory of the record")
