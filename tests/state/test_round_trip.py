@@ -30,6 +30,7 @@ from agent.state.documents.caches import (
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import plan_from_document, plan_to_document
 from agent.state.json_reader import JsonReader
+from agent.state.views import OutcomeView, PlanView
 from tests.conftest import CHECKOUT
 from tests.core import given
 
@@ -172,6 +173,26 @@ def test_an_outcome_decodes_to_itself(outcome: Outcome) -> None:
 
     assert found == outcome
     assert outcome_to_document(found, NOW, readings) == document
+
+
+@example(PLANS)
+def test_the_view_of_a_plan_reads_what_is_encoded(plan: Plan) -> None:
+    view = PlanView(written(plan_to_document(plan, NOW, findings_about((*plan.install, *plan.held)))))
+
+    assert [(step.package, step.candidate) for step in view.install] == [
+        (step.package, step.candidate) for step in plan.install
+    ]
+    assert [held.why for held in view.held] == [held.why.value for held in plan.held]
+    assert (view.id, view.other_updates, view.lists.updated_at) == (plan.id, plan.other_updates, plan.lists.updated_at)
+
+
+@example(OUTCOMES)
+def test_the_view_of_an_outcome_reads_what_is_encoded(outcome: Outcome) -> None:
+    view = OutcomeView(written(outcome_to_document(outcome, NOW, findings_about(outcome.upgraded))))
+
+    assert sorted(part.package for part in view.changed) == sorted(step.package for step in outcome.upgraded)
+    assert (view.result, view.finished_at) == (outcome.result.value, outcome.finished_at)
+    assert (view.upgraded_count, view.held_count) == (len(outcome.upgraded), len(outcome.held))
 
 
 @example(REFRESHES)
