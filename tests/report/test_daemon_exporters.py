@@ -27,20 +27,20 @@ BAD_STYLE = 3
 @contextmanager
 def daemon(agent: ExportingAgent) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a daemon that has done its first tick; kill it at the end of the block."""
-    word = agent.directory / "run/daemon.json"
-    word.unlink(missing_ok=True)  # a killed daemon leaves its file
+    status = agent.directory / "run/daemon.json"
+    status.unlink(missing_ok=True)  # a killed daemon leaves its file
     options = ["--config", str(agent.directory / "config.toml"), "--state-dir", str(agent.directory / "state")]
     command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(agent.directory / "run")]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as process:
         try:
-            until("the daemon's first tick", word.exists, 45)
+            until("the daemon's first tick", status.exists, 45)
             yield process
         finally:
             process.kill()
 
 
 def reload_until(daemon: "subprocess.Popen[bytes]", words: str, condition: Callable[[], bool]) -> None:
-    """Wait until something holds; have the daemon check now and every two seconds, instead of twice a minute."""
+    """Wait until a condition holds, with a tick of the daemon now and every two seconds instead of two a minute."""
     for _ in range(20):
         daemon.send_signal(signal.SIGHUP)
         with suppress(AssertionError):

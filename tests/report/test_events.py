@@ -45,8 +45,8 @@ def run(number: int, *, finished: bool = True) -> dict[str, Fields]:
     return {name: {**outcome, "id": name, "finished_at": outcome["finished_at"] if finished else None}}
 
 
-def told(mark: Cursor, record: Record) -> tuple[list[Event], Cursor]:
-    events, after = new_events(mark, record.seen)
+def advance(cursor: Cursor, record: Record) -> tuple[list[Event], Cursor]:
+    events, after = new_events(cursor, record.seen)
     for event in events:
         at = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
         check_event({"schema": "maestro.event/1", "type": event.kind, "at": at, "document": event.document})
@@ -58,15 +58,15 @@ def kinds(events: Sequence[Event]) -> list[str]:
     return [event.kind for event in events]
 
 
-def begun(record: Record) -> Cursor:
+def cursor_of(record: Record) -> Cursor:
     """Return the cursor of an outbox that has all of this."""
-    return told(initial_cursor(record.seen, LONG_AGO), record)[1]
+    return advance(initial_cursor(record.seen, LONG_AGO), record)[1]
 
 
 def test_new_outbox_gets_runs_within_its_reach_only() -> None:
     record = Record(runs={**run(1), **run(2), "20200101T000000Z": run(3)["20261101T000003Z"]})
 
-    events, _ = told(initial_cursor(record.seen, LONG_AGO), record)
+    events, _ = advance(initial_cursor(record.seen, LONG_AGO), record)
 
     assert [event.document["id"] for event in events] == ["20261101T000001Z", "20261101T000002Z"]
 
@@ -75,63 +75,63 @@ def test_cloned_disk_sends_no_past_events() -> None:
     failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
     record = Record(runs=run(1), jobs=failed)
 
-    assert told(initial_cursor(record.seen, None), record)[0] == []
+    assert advance(initial_cursor(record.seen, None), record)[0] == []
 
 
 def test_every_run_is_an_event_once_and_in_order() -> None:
-    mark = begun(Record(runs=run(1)))
+    cursor = cursor_of(Record(runs=run(1)))
     runs = {name: document for number in range(1, 200) for name, document in run(number).items()}
 
-    events, _ = told(mark, Record(runs=runs))
+    events, _ = advance(cursor, Record(runs=runs))
 
     assert [event.document["id"] for event in events] == sorted(runs)[1:]
 
 
 def test_unfinished_run_is_an_event_when_it_ends_even_after_later_ones() -> None:
-    mark = begun(Record())
-    first, mark = told(mark, Record(runs=run(1, finished=False)))
-    second, mark = told(mark, Record(runs={**run(1, finished=False), **run(2)}))
-    third, mark = told(mark, Record(runs={**run(1), **run(2)}))
+    cursor = cursor_of(Record())
+    first, cursor = advance(cursor, Record(runs=run(1, finished=False)))
+    second, cursor = advance(cursor, Record(runs={**run(1, finished=False), **run(2)}))
+    third, cursor = advance(cursor, Record(runs={**run(1), **run(2)}))
 
     found = [[event.document["id"] for event in events] for events in (first, second, third)]
     assert found == [[], ["20261101T000002Z"], ["20261101T000001Z"]]
 
 
 def test_unreadable_run_does_not_delay_others() -> None:
-    mark = begun(Record())
+    cursor = cursor_of(Record())
 
-    events, _ = told(mark, Record(runs={"20261101T000001Z": None, **run(2)}))
+    events, _ = advance(cursor, Record(runs={"20261101T000001Z": None, **run(2)}))
 
     assert kinds(events) == ["outcome"]
 
 
 def test_reboot_event_names_both_boots() -> None:
-    mark = begun(Record())
+    cursor = cursor_of(Record())
 
-    (event,), _ = told(mark, Record(boot_id=NEXT_BOOT, booted_at=NOON + HOUR))
+    (event,), _ = advance(cursor, Record(boot_id=NEXT_BOOT, booted_at=NOON + HOUR))
 
     assert event.kind == "rebooted"
     assert (event.document["previous_boot_id"], event.document["boot_id"]) == (BOOT, NEXT_BOOT)
 
 
 def test_unknown_boot_id_is_not_a_reboot() -> None:
-    mark = begun(Record())
-    events, mark = told(mark, Record(boot_id=None))
-    again, _ = told(mark, Record())
+    cursor = cursor_of(Record())
+    events, cursor = advance(cursor, Record(boot_id=None))
+    again, _ = advance(cursor, Record())
 
     assert events == again == []
 
 
 def test_clock_change_does_not_move_the_boot_time() -> None:
-    mark = begun(Record())
+    cursor = cursor_of(Record())
 
-    assert told(mark, Record(booted_at=NOON + HOUR))[1]["booted_at"] == "2026-11-23T12:00:00Z"
+    assert advance(cursor, Record(booted_at=NOON + HOUR))[1]["booted_at"] == "2026-11-23T12:00:00Z"
 
 
 def test_daemon_start_names_the_previous_version() -> None:
-    mark = begun(Record(daemon=DaemonStart(version="1.0", at="2026-11-23T10:00:00Z")))
-    none, mark = told(mark, Record())
-    (event,), _ = told(mark, Record(daemon=DaemonStart(version="1.1", at="2026-11-23T11:00:00Z")))
+    cursor = cursor_of(Record(daemon=DaemonStart(version="1.0", at="2026-11-23T10:00:00Z")))
+    none, cursor = advance(cursor, Record())
+    (event,), _ = advance(cursor, Record(daemon=DaemonStart(version="1.1", at="2026-11-23T11:00:00Z")))
 
     assert none == []
     assert event.kind == "agent-started"
@@ -140,31 +140,31 @@ def test_daemon_start_names_the_previous_version() -> None:
 
 def test_required_reboot_is_an_event_when_it_appears_and_clears() -> None:
     needed = Record(reboot=(["linux-image-amd64"], NOON - HOUR))
-    mark = begun(Record())
-    first, mark = told(mark, needed)
-    more, mark = told(mark, replace(needed, reboot=(["libc6", "linux-image-amd64"], NOON - HOUR)))
-    last, mark = told(mark, Record())
+    cursor = cursor_of(Record())
+    first, cursor = advance(cursor, needed)
+    more, cursor = advance(cursor, replace(needed, reboot=(["libc6", "linux-image-amd64"], NOON - HOUR)))
+    last, cursor = advance(cursor, Record())
 
     assert (kinds(first), kinds(more), kinds(last)) == (["reboot-required"], [], ["reboot-cleared"])
     assert last[0].document["packages"] == ["libc6", "linux-image-amd64"]
 
 
 def test_failed_job_is_an_event_once_and_success_never() -> None:
-    mark = begun(Record())
+    cursor = cursor_of(Record())
     jobs = {
         "check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2},
         "upgrade": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 10, "failures": 0},
     }
-    (event,), mark = told(mark, Record(jobs=jobs))
+    (event,), cursor = advance(cursor, Record(jobs=jobs))
     later = {**jobs, "check": {"finished_at": "2026-11-23T11:09:00Z", "exit_code": 1, "failures": 3}}
-    (again,), _ = told(mark, Record(jobs=later))
+    (again,), _ = advance(cursor, Record(jobs=later))
 
     assert event.document["job"] == "check"
     assert (event.document["consecutive_failures"], again.document["consecutive_failures"]) == (2, 3)
 
 
 def test_events_are_ordered_by_time() -> None:
-    before = begun(Record())
+    before = cursor_of(Record())
     late = {name: {**found, "finished_at": "2026-11-23T12:30:00Z"} for name, found in run(2).items()}
     failed = {"check": {"finished_at": "2026-11-23T12:10:00Z", "exit_code": 1, "failures": 1}}
     started = DaemonStart(version="1.0", at="2026-11-23T12:20:05Z")
@@ -172,24 +172,24 @@ def test_events_are_ordered_by_time() -> None:
         runs={**run(1), **late}, jobs=failed, boot_id=NEXT_BOOT, booted_at=NOON + timedelta(minutes=20), daemon=started
     )
 
-    events, _ = told(before, record)
+    events, _ = advance(before, record)
 
     assert kinds(events) == ["outcome", "job-failed", "rebooted", "agent-started", "outcome"]
 
 
 def test_run_recorded_after_the_clock_was_set_back_is_an_event() -> None:
     ahead = {"20270101T000000Z": {**run(1)["20261101T000001Z"], "id": "20270101T000000Z"}}
-    mark = begun(Record(runs={**run(1), **ahead}))
+    cursor = cursor_of(Record(runs={**run(1), **ahead}))
 
-    (event,), _ = told(mark, Record(runs={**run(1), **ahead, **run(2)}))
+    (event,), _ = advance(cursor, Record(runs={**run(1), **ahead, **run(2)}))
 
     assert event.document["id"] == "20261101T000002Z"
 
 
 def test_unreadable_run_is_an_event_once_it_can_be_read() -> None:
-    mark = begun(Record())
-    events, mark = told(mark, Record(runs={"20261101T000001Z": None}))
-    (later,), mark = told(mark, Record(runs=run(1)))
+    cursor = cursor_of(Record())
+    events, cursor = advance(cursor, Record(runs={"20261101T000001Z": None}))
+    (later,), cursor = advance(cursor, Record(runs=run(1)))
 
     assert events == []
     assert later.document["id"] == "20261101T000001Z"
@@ -198,8 +198,8 @@ def test_unreadable_run_is_an_event_once_it_can_be_read() -> None:
 def test_record_unreadable_for_a_while_sends_nothing_twice() -> None:
     failed = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": 1, "failures": 2}}
     needed = Record(runs=run(1), jobs=failed, reboot=(["libc6"], NOON - HOUR))
-    mark = begun(needed)
-    unseen, mark = told(mark, Record(reboot_known=False))
-    again, _ = told(mark, needed)
+    cursor = cursor_of(needed)
+    unseen, cursor = advance(cursor, Record(reboot_known=False))
+    again, _ = advance(cursor, needed)
 
     assert unseen == again == []

@@ -34,11 +34,11 @@ def test_backoff_is_drawn_below_a_bound_that_doubles_up_to_15_minutes(failures: 
 
 
 @pytest.mark.parametrize(
-    ("told_s", "least_s", "most_s"),
+    ("retry_after_s", "least_s", "most_s"),
     [(-5, 0, 300), (0, 0, 300), (30, 30, 330), (1200, 1200, 1800), (3600, 3600, 5400), (1e9, 3600, 5400)],
 )
-def test_retry_after_is_the_minimum_and_at_most_an_hour(told_s: float, least_s: float, most_s: float) -> None:
-    told = timedelta(seconds=told_s)
+def test_retry_after_is_the_minimum_and_at_most_an_hour(retry_after_s: float, least_s: float, most_s: float) -> None:
+    retry_after = timedelta(seconds=retry_after_s)
 
-    assert backoff_delay(1, 0.0, told) == least_s * SECOND
-    assert backoff_delay(1, 1.0, told) == most_s * SECOND
+    assert backoff_delay(1, 0.0, retry_after) == least_s * SECOND
+    assert backoff_delay(1, 1.0, retry_after) == most_s * SECOND

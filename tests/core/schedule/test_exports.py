@@ -31,39 +31,39 @@ class Row:
 
 ROWS = [
     Row(name="at once after a month without an attempt on a machine that was up", at=LONG_AGO + 5 * MINUTE),
-    Row(name="at the next slot after booting", up_since=NOON - SECOND, at=NOON),
+    Row(name="at the next slot after boot", up_since=NOON - SECOND, at=NOON),
     Row(
-        name="at the next slot after booting, though slots were missed",
+        name="at the next slot after boot, without a catch-up for missed slots",
         state=ExportState(last=NOON - HOUR),
         up_since=NOON,
         at=NOON + 5 * MINUTE,
     ),
     Row(name="at the slot after the last attempt", state=ExportState(last=NOON - MINUTE), at=NOON),
     Row(name="not again within a slot", state=ExportState(last=NOON), at=NOON + 5 * MINUTE),
-    Row(name="at once where something is new", state=ExportState(last=NOON), changed=True, at=NOON),
+    Row(name="at once if something is new", state=ExportState(last=NOON), changed=True, at=NOON),
     Row(
-        name="as told after a failure, whatever is new",
+        name="not before the backoff ends, even if something is new",
         state=ExportState(last=NOON - 6 * MINUTE, failures=1, not_before=NOON + MINUTE),
         changed=True,
         at=NOON + MINUTE,
     ),
     Row(
-        name="when the wait is over, and not at the next slot",
+        name="when the backoff ends, not at the next slot",
         state=ExportState(last=NOON - MINUTE, failures=1, not_before=NOON - SECOND),
         at=NOON - SECOND,
     ),
     Row(
-        name="as ever where the wait was set under a wrong clock",
+        name="at the next slot if the backoff was set under a wrong clock",
         state=ExportState(last=NOON, failures=1, not_before=NOON + 3 * HOUR),
         at=NOON + 5 * MINUTE,
     ),
     Row(
-        name="at once where the clock was set back, whatever it waited for",
+        name="at once if the clock was set back, without the backoff",
         state=ExportState(last=NOON + HOUR, failures=1, not_before=NOON + HOUR + 5 * MINUTE),
         at=LONG_AGO + 5 * MINUTE,
     ),
     Row(
-        name="as ever where the clock was set back a little",
+        name="at the next slot if the clock was set back a little",
         state=ExportState(last=NOON + 30 * SECOND),
         at=NOON + 5 * MINUTE,
     ),

@@ -161,13 +161,13 @@ def test_untrusted_certificate_is_named_and_nothing_is_sent(
         collecting(authority, name="old", expired=True) as old,
         collecting(authority, name="e", names="DNS:e") as else_,
     ):
-        said = [post_otlp(one, REQUEST) for one in (to(peer, ca_file=str(other.file)), to(old), to(else_))]
+        results = [post_otlp(one, REQUEST) for one in (to(peer, ca_file=str(other.file)), to(old), to(else_))]
         sent = [*old.paths, *else_.paths, *peer.paths]
 
-    assert [one.response_class for one in said] == [ResponseClass.RETRY] * 3
-    assert all(one.detail.startswith("its certificate is not accepted: ") for one in said), said
-    assert "expired" in said[1].detail
-    assert "127.0.0.1" in said[2].detail
+    assert [one.response_class for one in results] == [ResponseClass.RETRY] * 3
+    assert all(one.detail.startswith("its certificate is not accepted: ") for one in results), results
+    assert "expired" in results[1].detail
+    assert "127.0.0.1" in results[2].detail
     assert sent == []
 
 

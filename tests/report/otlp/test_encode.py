@@ -107,12 +107,12 @@ def test_outcome_has_its_packages_as_attributes() -> None:
     assert "maestro.outcome.schema" not in found
 
 
-@pytest.mark.parametrize(("found", "told"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
-def test_architecture_has_opentelemetrys_name(found: str, told: str) -> None:
+@pytest.mark.parametrize(("found", "expected"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
+def test_architecture_has_opentelemetrys_name(found: str, expected: str) -> None:
     report = {**REPORT, "host": {**REPORT["host"], "architecture": found}}
     document: Any = encode_metrics(report).document
 
-    assert attributes(document["resourceMetrics"][0]["resource"])["host.arch"]["stringValue"] == told
+    assert attributes(document["resourceMetrics"][0]["resource"])["host.arch"]["stringValue"] == expected
 
 
 def test_resource_names_machine_and_agent() -> None:

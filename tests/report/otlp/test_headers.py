@@ -21,7 +21,7 @@ def test_no_file_means_no_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("s3cr3t", "line 2 is not a header"),
         ("Author ization: s3cr3t", "line 2 is not a header"),
@@ -36,7 +36,7 @@ def test_no_file_means_no_headers() -> None:
         ("A: s3cr3t" * 10_000, "is longer than 65536 bytes"),
     ],
 )
-def test_malformed_line_is_named_by_number_and_not_shown(tmp_path: Path, line: str, said: str) -> None:
+def test_malformed_line_is_named_by_number_and_not_shown(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "headers"
     path.write_bytes(b"\n" + line.encode())
 
@@ -44,7 +44,7 @@ def test_malformed_line_is_named_by_number_and_not_shown(tmp_path: Path, line: s
         read_headers(str(path))
 
     assert str(caught.value).startswith(str(path))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
 
 

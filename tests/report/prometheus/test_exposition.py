@@ -36,20 +36,20 @@ def test_promtool_accepts_the_page(report: dict[str, Any], compatible: bool) -> 
 
 
 def test_promtool_rejects_a_bad_name() -> None:
-    code, said = metrics_checked("# TYPE maestro_wrong_total gauge\nmaestro_wrong_total 1\n")
+    code, output = metrics_checked("# TYPE maestro_wrong_total gauge\nmaestro_wrong_total 1\n")
 
     assert code != 0
-    assert "maestro_wrong_total" in said
+    assert "maestro_wrong_total" in output
 
 
 @given(st.text(max_size=300), st.text(alphabet='\\"\n{}=,#\x85\u2028 \r\udc80a', max_size=30), st.integers(-5, 5))
-def test_arbitrary_text_does_not_break_the_file(word: str, odd: str, number: int) -> None:
+def test_arbitrary_text_does_not_break_the_file(text: str, odd: str, number: int) -> None:
     report = reports.full()
-    report["host"]["os"].update(id=word, version=odd, codename=odd + word)
+    report["host"]["os"].update(id=text, version=odd, codename=odd + text)
     report["kernel"]["running"] = odd
-    report["health"] = word
-    report["updates"]["held_items"][0].update(why=odd, architecture=word)
-    report["updates"]["items"][0].update(origin=odd, archive=word)
+    report["health"] = text
+    report["updates"]["held_items"][0].update(why=odd, architecture=text)
+    report["updates"]["items"][0].update(origin=odd, archive=text)
     report["jobs"]["check"]["last_exit_code"] = number
 
     content = exposition(report, compatible_names=True)

@@ -23,11 +23,11 @@ COMPATIBLE = re.findall(r"^# TYPE ((?:apt|node)_\S+) ", exposition(reports.full(
 def table() -> list[str]:
     """Return the rows that the program's metrics give."""
     rows = []
-    for figure in collect_metrics(reports.full()):
-        family, labels = figure.family, [name for name, _ in figure.points[0][0]]
-        words = ", ".join(f"`{name}`" for name in labels)
+    for metric in collect_metrics(reports.full()):
+        family, labels = metric.family, [name for name, _ in metric.points[0][0]]
+        values = ", ".join(f"`{name}`" for name in labels)
         kind = "counter" if family.counter else "gauge"
-        rows.append(f"| `{family.prometheus_name}` | {kind} | {words} | {family.help} |")
+        rows.append(f"| `{family.prometheus_name}` | {kind} | {values} | {family.help} |")
     return rows
 
 
@@ -44,27 +44,27 @@ def test_page_has_every_compatible_name(name: str) -> None:
 
 
 def test_promtool_accepts_the_rules() -> None:
-    code, said = promtool("check", "rules", str(RULES))
+    code, output = promtool("check", "rules", str(RULES))
 
-    assert code == 0, said
-    assert "12 rules found" in said
+    assert code == 0, output
+    assert "12 rules found" in output
 
 
 def test_rules_use_existing_metrics_and_labels() -> None:
-    known = {figure.family.prometheus_name: {word for labels, _ in figure.points for word in labels} for figure in
+    known = {metric.family.prometheus_name: {value for labels, _ in metric.points for value in labels} for metric in
              collect_metrics(reports.full())}  # fmt: skip
     used = re.findall(r"(maestro_[a-z_]+)(?:\{([a-z]+)=~?\"([^\"]+)\"\})?", RULES.read_text())
 
     assert len(used) > 10
-    for name, label, words in used:
+    for name, label, values in used:
         assert name in known
-        assert {(label, word) for word in words.split("|") if word} <= known[name]
+        assert {(label, value) for value in values.split("|") if value} <= known[name]
 
 
 def test_rules_fire_exactly_when_they_should() -> None:
-    code, said = promtool("test", "rules", str(TESTS))
+    code, output = promtool("test", "rules", str(TESTS))
 
-    assert code == 0, said
+    assert code == 0, output
 
 
 @pytest.mark.parametrize("alert", re.findall(r"alert: (\w+)", RULES.read_text()))

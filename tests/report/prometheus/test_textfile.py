@@ -105,8 +105,8 @@ def test_foreign_directory_is_named_and_the_old_file_stays(tmp_path: Path) -> No
 
     done = subprocess.run([sys.executable, "-c", AS_NOBODY.format(path)], capture_output=True, text=True, check=True)
 
-    told = f"the user nobody may not write to {tmp_path}: `chgrp nobody {tmp_path} && chmod 1775 {tmp_path}`"
-    assert done.stdout == f"{path}: the metrics cannot be written: {told}\n"
+    reason = f"the user nobody may not write to {tmp_path}: `chgrp nobody {tmp_path} && chmod 1775 {tmp_path}`"
+    assert done.stdout == f"{path}: the metrics cannot be written: {reason}\n"
     assert path.read_text() == "a 1\n"
 
 
