@@ -139,10 +139,10 @@ class PackageEngine(Protocol):
     def open(self, now: datetime, refreshed: RefreshResult) -> PackageSnapshot:
         """Open the packages as they are now."""
 
-    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
+    def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
         """Install the steps in one transaction.
 
-        With `carry_on` an error does not stop it: the error may belong to another package that is still broken.
+        With `keep_going` an error does not stop it: the error may belong to another package that is still broken.
         """
 
     def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:

@@ -13,7 +13,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.ON_HOLD: "marked hold (`apt-mark unhold` opens it)",
     ReasonCode.BLOCKLISTED: "matches {0!r} in security.blocklist",
     ReasonCode.NOT_ALLOWLISTED: "not in security.allowlist ({0})",
-    ReasonCode.CONFLICTING_ORIGIN: "{0} offers another package as {1}, and apt mixes them up",
+    ReasonCode.CONFLICTING_ORIGIN: "{0} offers a different package under version {1}, and apt confuses the two",
     ReasonCode.NOT_AUTHENTICATED: "{0} {1} is not authenticated: its signature is missing or bad",
     ReasonCode.ROLLOUT: "rolled out to {0} % of machines so far, not yet to this one",
     ReasonCode.CONTAINER_RUNTIME: "belongs to the container runtime: upgrading it means downtime "
@@ -25,7 +25,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.UPGRADED_BY_PLAN: "this plan upgrades it",
     ReasonCode.RUNNING_KERNEL: "belongs to the running kernel",
     ReasonCode.RUNNING_KERNEL_UNKNOWN: "the running kernel {0} belongs to no installed package, "
-    "so it cannot be told which of them are still of use",
+    "so it is not known which installed kernels are still needed",
     ReasonCode.NEWEST_KERNEL: "belongs to the newest kernel",
     ReasonCode.PLANNED_KERNEL: "belongs to a kernel that this plan installs",
     ReasonCode.NEEDED_BY: "needed by {0}, which stays",
@@ -40,15 +40,14 @@ SENTENCES: Mapping[ReasonCode, str] = {
     "{0} {1} offers {2}, which is not a security update",
     ReasonCode.DEPENDENCIES_MET: "all it needs can be had without a removal",
     ReasonCode.NOT_TRIED: "not tried, because the gate {0!r} is shut",
-    ReasonCode.PROMPT_UNKNOWN: "whether dpkg would ask about a configuration file is known only once "
-    "the package is downloaded",
+    ReasonCode.PROMPT_UNKNOWN: "whether dpkg would prompt about a configuration file is known only after the download",
     ReasonCode.UNMET_DEPENDENCIES: "dependencies of {0} are not met; "
     "`apt-get --fix-broken install` shows what would help",
-    ReasonCode.STOPPED: "stopped, {0}; what still waits is for the next run",
-    ReasonCode.LISTS_PARTIAL: "the lists of some package sources could not be fetched, so more may wait than is known",
-    ReasonCode.LISTS_NEVER: "the package lists were never fetched, so nothing is known of what waits; "
-    "run it with a refresh",
-    ReasonCode.LISTS_STALE: "the package lists are stale, so more may wait than is known; run it with a refresh",
+    ReasonCode.STOPPED: "stopped: {0}; the next run continues",
+    ReasonCode.LISTS_PARTIAL: "the lists of some package sources could not be fetched, so updates may be missing",
+    ReasonCode.LISTS_NEVER: "the package lists were never fetched, so pending updates are unknown; "
+    "run again with a refresh",
+    ReasonCode.LISTS_STALE: "the package lists are stale, so updates may be missing; run again with a refresh",
 }
 """By code; `{0}` and so on are the reason's values."""
 OPENERS: Mapping[Why | Opener, str] = {
@@ -58,17 +57,17 @@ OPENERS: Mapping[Why | Opener, str] = {
     Why.PINNED: "change the pin in /etc/apt/preferences.d (`apt-cache policy {package}` shows it)",
     Why.NEEDS_OTHER_ORIGIN: "allow that origin in security.origins, or install by hand: apt-get install {package}",
     Why.WOULD_REMOVE: "decide by hand: apt-get install {package} shows what would be removed",
-    Why.UNTRUSTED: "mend the repository's signature or its key in /etc/apt",
+    Why.UNTRUSTED: "fix the repository's signature or its key in /etc/apt",
     Why.PHASED: "wait: the rollout reaches this machine in a few days",
     Why.RUNTIME_MANAGED: "security.include_runtime = true; plan the downtime first",
     Why.BROKEN_DEPENDENCY: "apt-get install {package} shows the relation that fails",
     Why.DOWNLOAD_FAILED: "the repository must offer the file again; the next run tries it",
     Why.FAILED_BEFORE: "`maestro-agent history` shows the error; the next run tries it again",
-    Why.NO_SPACE: "make room on the file system",
+    Why.NO_SPACE: "free space on the file system",
     Why.CONFFILE: 'decide by hand: apt-get install {package}; or security.conffiles = "keep"',
     Opener.CHECK: "maestro-agent check",
     Opener.UPGRADE_ALL: "maestro-agent upgrade --all installs other updates too",
-    Opener.NEEDED_PACKAGE: "`maestro-agent explain` of the package that it needs says what opens that one's gate",
+    Opener.NEEDED_PACKAGE: "`maestro-agent explain` of the needed package shows what opens its gate",
     Opener.KEEP_CONFFILES: 'security.conffiles = "keep"',
 }
 """What opens a gate, by the reason it is shut for; `{package}` is the explained package."""

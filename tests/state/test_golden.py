@@ -127,7 +127,7 @@ def full_outcome() -> Outcome:
         result=Result.FAILED,
         upgraded=(NEW, LIBSSL, OPENSSL),
         removed=(PackageId.parse("libold1:amd64"),),
-        superseded=(given.REMOVAL,),
+        removed_kernels=(given.REMOVAL,),
         held=HELD,
         failed=(
             Failure(

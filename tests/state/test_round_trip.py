@@ -118,7 +118,7 @@ OUTCOMES = st.builds(
     upgraded=lists_of(CHANGES),
     underway=lists_of(CHANGES),
     removed=st.lists(DISAPPEARED, max_size=2, unique=True).map(lambda packages: tuple(sorted(packages, key=str))),
-    superseded=lists_of(REMOVALS),
+    removed_kernels=lists_of(REMOVALS),
     held=lists_of(HELD),
     failed=lists_of(FAILURES),
     repaired=lists_of(REPAIRS),

@@ -276,7 +276,7 @@ class Simulated:
         self._own |= fetched
         return SimulatedDownload(machine=self, steps=tuple(steps), failed=failed, downloaded_bytes=1000 * len(fetched))
 
-    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
+    def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
         self._act("install", steps)
         if self.before_install:
             self.before_install.popleft()()
@@ -287,11 +287,11 @@ class Simulated:
         for step in steps:
             if self.fails.get(step.package) is Stage.UNPACK:
                 errors[step.package] = "new pre-installation script returned error exit status 1"
-                if not carry_on:
+                if not keep_going:
                     return TransactionReport(errors=errors)
             else:
                 self.put(step.package, int(step.candidate), "unpacked")
-        return TransactionReport(errors={**errors, **self._configure(carry_on=carry_on)})
+        return TransactionReport(errors={**errors, **self._configure(keep_going=keep_going)})
 
     def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
         self._act("remove", removals)
@@ -309,7 +309,7 @@ class Simulated:
     def repair(self) -> TransactionReport:
         self._act("repair")
         self.journal = self.journal_stays
-        return TransactionReport(errors=self._configure(carry_on=True))
+        return TransactionReport(errors=self._configure(keep_going=True))
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         broken = {item.package for item in repair if item.state == "reinst-required"}
@@ -363,7 +363,7 @@ class Simulated:
         self.done.append(" ".join([what, *(step.package for step in steps)]))
         self.time += timedelta(seconds=1)
 
-    def _configure(self, *, carry_on: bool) -> dict[PackageId | str, str]:
+    def _configure(self, *, keep_going: bool) -> dict[PackageId | str, str]:
         errors: dict[PackageId | str, str] = {}
         for name, state in sorted(self.packages.items()):
             if state.state not in {"unpacked", "half-configured"}:
@@ -373,7 +373,7 @@ class Simulated:
             elif self.fails.get(name) is Stage.CONFIGURE:
                 self.packages[name] = replace(state, state="half-configured")
                 errors[name] = "installed post-installation script returned error exit status 1"
-                if not carry_on:
+                if not keep_going:
                     break
             else:
                 self.packages[name] = replace(state, state="installed")

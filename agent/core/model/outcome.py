@@ -66,7 +66,7 @@ class Outcome:
     """Steps of the transaction that has started and whose end is not recorded yet."""
     removed: tuple[PackageId, ...] = ()
     """Packages that disappeared: an upgrade took over the last of their files, so dpkg removed them."""
-    superseded: tuple[KernelRemoval, ...] = ()
+    removed_kernels: tuple[KernelRemoval, ...] = ()
     """Obsolete kernels that were removed as planned."""
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()

@@ -53,7 +53,7 @@ class Step:
     security: bool
     download_bytes: int
     group: int = 0
-    mending: bool = False
+    interrupted: bool = False
     """Whether dpkg was interrupted while installing exactly this: any authenticated origin may provide it."""
 
     @property
@@ -93,13 +93,13 @@ class Held:
     """The sentence of `cause`, as documents show it; `agent.report.reasons` fills it in."""
 
     @classmethod
-    def of(cls, wanted: "Update | Step", refusal: Refusal) -> "Held":
+    def of(cls, item: "Update | Step", refusal: Refusal) -> "Held":
         """Return an update or a step as held."""
         return cls(
-            package=wanted.package,
-            architecture=wanted.architecture,
-            installed=wanted.installed,
-            candidate=wanted.candidate,
+            package=item.package,
+            architecture=item.architecture,
+            installed=item.installed,
+            candidate=item.candidate,
             why=refusal.why,
             cause=refusal.reason,
         )

@@ -5,10 +5,10 @@ from enum import Enum
 
 
 class ReasonCode(Enum):
-    """What a reason says; its comment lists the parameters, in order."""
+    """Codes of reasons. The text below a code lists its parameters, in order."""
 
     TEXT = "text"
-    """A finished sentence: of libapt, of dpkg, or of the resolver's diagnosis."""
+    """A complete sentence: of libapt, of dpkg, or of the resolver's diagnosis."""
 
     # gates
     ON_HOLD = "on-hold"
@@ -24,7 +24,7 @@ class ReasonCode(Enum):
     """The percentage of machines that the rollout reached."""
     CONTAINER_RUNTIME = "container-runtime"
     HELD_WITH_GROUP = "held-with-group"
-    """The package that is held; the value of its `Why`."""
+    """The held package; the value of its `Why`."""
     FAILED_IN_RUN = "failed-in-run"
     """The error."""
 
@@ -44,7 +44,7 @@ class ReasonCode(Enum):
     # explain
     GATE_OPEN = "gate-open"
     LISTS_USABLE = "lists-usable"
-    """State of the lists; when they were verified, or nothing."""
+    """State of the lists; text with the time of verification, or empty."""
     LISTS_UNUSABLE = "lists-unusable"
     """As `LISTS_USABLE`."""
     INSTALLED = "installed"
@@ -72,12 +72,12 @@ class ReasonCode(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One reason: which sentence, its parameters, and what stands ahead of it."""
+    """One reason: the code of its sentence, the parameters, and clauses ahead of it."""
 
     code: ReasonCode
     values: tuple[str, ...] = ()
     clauses: tuple[str, ...] = ()
-    """Text ahead of the sentence: how the resolver's diagnosis came from the update to the package at fault."""
+    """Text ahead of the sentence: the path of the resolver's diagnosis from the update to the package at fault."""
 
     def after(self, clause: str) -> "Reason":
         """Return the same reason with a clause ahead of it."""
@@ -85,7 +85,7 @@ class Reason:
 
 
 def text_reason(text: str) -> Reason:
-    """Return a finished sentence as a reason."""
+    """Return a complete sentence as a reason."""
     return Reason(code=ReasonCode.TEXT, values=(text,))
 
 

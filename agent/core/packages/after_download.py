@@ -11,7 +11,7 @@ from agent.errors import HostError, NoSpaceError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Install:
-    """Every package is there, and none is held back: install these steps."""
+    """All packages are downloaded and none is held: install these steps."""
 
     steps: tuple[Step, ...]
 

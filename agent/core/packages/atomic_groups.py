@@ -16,7 +16,7 @@ class AtomicGroup:
     name: str
     packages: frozenset[str]
     why: Why
-    """The reason of those that are held back because another package of the group is."""
+    """The reason of packages that are held because another package of the group is."""
 
     def __contains__(self, package: str) -> bool:
         return package in self.packages

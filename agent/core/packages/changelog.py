@@ -1,7 +1,7 @@
-"""Reads a Debian changelog (deb-changelog(5)) from its top: what lies between two versions of a source package.
+"""Finds what a Debian changelog (deb-changelog(5)) lists between two versions of a source package. Pure.
 
-Pure: the text comes in lines from whoever reads it, lazily, and dpkg's order of versions comes as a value. What
-does not look like a changelog yields nothing; it is never an error.
+Lines are read lazily from the top, and dpkg's version comparison is a parameter. Text that is no changelog yields no
+entries; it is never an error.
 """
 
 import re
@@ -19,7 +19,7 @@ _URGENCY = re.compile(r"urgency=([a-z]{1,20})", re.IGNORECASE)
 _LONGEST_HEADER = 1000
 _HYPHEN = "[-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}]"
 _CVE = re.compile(
-    # "CAN" is what MITRE called a number before it was confirmed; a line may break after either hyphen
+    # MITRE used "CAN" for unconfirmed numbers; a line may break after either hyphen
     rf"(?<![a-z0-9])(?:CVE|CAN){_HYPHEN}\s{{0,40}}((?:19|20)[0-9]{{2}}){_HYPHEN}\s{{0,40}}([0-9]{{4,12}})(?![0-9])",
     re.IGNORECASE,
 )
@@ -27,24 +27,24 @@ _CVE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangelogEntry:
-    """One entry of a changelog: a version of the source package, and what it says of itself."""
+    """One entry of a changelog: one version of the source package."""
 
     version: str
     distributions: tuple[str, ...]
-    """Where it was uploaded to, such as "bookworm-security"; in lower case."""
+    """Suites that it was uploaded to, such as "bookworm-security", in lower case."""
     urgency: str
-    """In lower case; empty where none is given."""
+    """In lower case; empty if there is none."""
     cves: tuple[str, ...]
-    """CVE ids that it names, each once, by year and number."""
+    """CVE ids without duplicates, sorted by year and number."""
 
     @property
     def security(self) -> bool:
-        """Whether it was made for a security suite ("bookworm-security", "noble-security")."""
+        """Whether it was uploaded to a security suite ("bookworm-security", "noble-security")."""
         return any(name.endswith("-security") for name in self.distributions)
 
 
 def parse_entries(lines: Iterable[str]) -> Iterator[ChangelogEntry]:
-    """Parse entries from the top; no line is drawn beyond the header that ends the entry given out last."""
+    """Yield entries from the top. No line is read beyond the header that ends the last yielded entry."""
     header: re.Match[str] | None = None
     body: list[str] = []
     for line in lines:
@@ -67,14 +67,14 @@ def collect_findings(
     compare: Callable[[str, str], int],
     before: Callable[[], Iterable[str]] = tuple,
 ) -> ChangelogFindings | None:
-    """Gather what the entries above the installed version, up to the candidate, fix; both are source versions.
+    """Return the findings of entries above the installed version, up to the candidate; both are source versions.
 
-    `compare` is dpkg's order: below, at or above zero. Returns None where the changelog says nothing of what
-    lies between the two. Reading ends at the first entry that is not above the installed version. Where that is
-    another one, the candidate comes from another branch: what the installed changelog, whose lines are `before`,
-    names was fixed already.
+    `compare` is dpkg's version comparison: negative, zero or positive. Returns None if the changelog has no entry
+    between the two. Reading ends at the first entry that is not above the installed version. If that entry is of an
+    older version, the candidate is from another branch: CVEs in the installed changelog, whose lines are `before`,
+    were fixed already.
     """
-    if compare(installed, candidate) >= 0:  # rebuilt from the same source: there is nothing to be named
+    if compare(installed, candidate) >= 0:  # rebuilt from the same source: no entry in between
         return ChangelogFindings(cves=(), security_upload=False, complete=True)
     cves: set[str] = set()
     security = complete = seen = branched = False
@@ -95,9 +95,9 @@ def collect_findings(
 
 
 def source_version(version: str) -> str:
-    """Return the version of the source that a binary package was made from, where nothing else names it.
+    """Return the source version of a binary package whose control file does not name it.
 
-    A binary-only rebuild carries "+b" and a number (Debian Developer's Reference, 5.10.2.1).
+    A binary-only rebuild appends "+b" and a number (Debian Developer's Reference, 5.10.2.1).
     """
     return re.sub(r"\+b[0-9]{1,9}\Z", "", version)
 

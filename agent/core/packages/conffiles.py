@@ -45,7 +45,7 @@ class ConffilePrompt:
     """One predicted prompt: the file and the reason."""
 
     file: str
-    question: PromptReason
+    reason: PromptReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class DpkgOptions:
 
     def unpacks(self, name: str) -> bool:
         """Whether dpkg unpacks a file of this name."""
-        return next((wanted for wanted, pattern in reversed(self.paths) if fnmatchcase(name, pattern)), True)
+        return next((included for included, pattern in reversed(self.paths) if fnmatchcase(name, pattern)), True)
 
 
 DPKG_DEFAULTS = DpkgOptions()
@@ -84,8 +84,8 @@ def prompt_reason(conffile: Conffile, options: DpkgOptions = DPKG_DEFAULTS) -> P
     if not conffile.recorded:
         return None if conffile.local is NoPlainFile.EMPTY else PromptReason.CREATED
     # Of several other packages with this file, dpkg compares with the one whose file list it read last.
-    asked = (_compare(conffile, recorded, ask="confask" in options.forced) for recorded in conffile.recorded)
-    return next((one for one in asked if one is not None), None)
+    reasons = (_compare(conffile, recorded, ask="confask" in options.forced) for recorded in conffile.recorded)
+    return next((one for one in reasons if one is not None), None)
 
 
 def _compare(conffile: Conffile, recorded: str, *, ask: bool) -> PromptReason | None:
@@ -96,9 +96,9 @@ def _compare(conffile: Conffile, recorded: str, *, ask: bool) -> PromptReason | 
     return PromptReason.DELETED if conffile.local is NoPlainFile.EMPTY else PromptReason.MODIFIED
 
 
-def describe_prompts(asked: Iterable[ConffilePrompt], package: str) -> str:
+def describe_prompts(prompts: Iterable[ConffilePrompt], package: str) -> str:
     """Return a sentence with the files that hold a package, and what to do about them."""
-    files = "; ".join(f"{one.file} {one.question.value}" for one in asked)
+    files = "; ".join(f"{one.file} {one.reason.value}" for one in prompts)
     return f'{files}. Decide by hand (apt-get install {package}), or set security.conffiles = "keep"'
 
 

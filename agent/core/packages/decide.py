@@ -120,6 +120,6 @@ def plan_id(
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def _others(facts: Facts, told: Iterable[Step | Held]) -> list[Update]:
-    planned = {(item.id, item.candidate) for item in told}
+def _others(facts: Facts, listed: Iterable[Step | Held]) -> list[Update]:
+    planned = {(item.id, item.candidate) for item in listed}
     return [update for update in facts.updates if not update.security and (update.id, update.candidate) not in planned]

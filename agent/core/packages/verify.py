@@ -82,7 +82,7 @@ def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     if plan_after.held or plan_after.install or plan_after.repair or outcome.removed:
         return Result.DEGRADED
     if fresh:
-        changed = outcome.upgraded or outcome.repaired or outcome.journal_merged or outcome.superseded
+        changed = outcome.upgraded or outcome.repaired or outcome.journal_merged or outcome.removed_kernels
         return Result.UPDATED if changed else Result.UP_TO_DATE
     if outcome.upgraded or plan_after.lists.state is ListsState.PARTIAL:
         return Result.DEGRADED

@@ -67,7 +67,7 @@ def mark_exactly(cache: PackageCache, steps: Sequence[Step], allowed: frozenset[
     with apt_pkg.ActionGroup(depcache):
         for step in steps:
             # A reinstall keeps the version, so any authenticated origin of that version will do.
-            files = frozenset(cache.releases) if step.mending or step.installed == step.candidate else allowed
+            files = frozenset(cache.releases) if step.interrupted or step.installed == step.candidate else allowed
             version = find_version(cache, step.package, step.architecture, step.candidate, files & cache.trusted)
             current = version.parent_pkg.current_ver if version is not None else None
             if version is None or (current.ver_str if current is not None else None) != step.installed:

@@ -78,11 +78,11 @@ class AptEngine:
         """Open the package lists and dpkg's database as they are now."""
         return AptPackageSnapshot(self._policy, refreshed, now=now, files=self._files, control=self._control)
 
-    def install(self, steps: Sequence[Step], scope: Scope, *, carry_on: bool = False) -> TransactionReport:
+    def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
         """Install the steps in one transaction, in a child process."""
         pending = not self._vetoed(self._unfinished())
         origins = allowed_origins(self._policy, scope)
-        return self._transactions.install(steps, origins, carry_on=carry_on, pending=pending)
+        return self._transactions.install(steps, origins, keep_going=keep_going, pending=pending)
 
     def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
         """Remove exactly these packages in one transaction, in a child process."""

@@ -52,4 +52,4 @@ def _first_installation(cache: PackageCache, item: Repair, version_string: str, 
     )
     steps = [to_step(cache, one, allowed, allowed) for one in others]
     cache.forget_marks()
-    return [replace(to_step(cache, version, cache.trusted, allowed), mending=True), *steps] if allowed_only else []
+    return [replace(to_step(cache, version, cache.trusted, allowed), interrupted=True), *steps] if allowed_only else []

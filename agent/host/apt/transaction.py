@@ -49,11 +49,11 @@ class Transactions:
         """Wait and hold times of the locks, summed over all transactions."""
 
     def install(
-        self, steps: Sequence[Step], patterns: tuple[OriginPattern, ...] | None, *, carry_on: bool, pending: bool
+        self, steps: Sequence[Step], patterns: tuple[OriginPattern, ...] | None, *, keep_going: bool, pending: bool
     ) -> TransactionReport:
         """Install the steps; `patterns` are the allowed origins, None for any authenticated one.
 
-        With `pending`, dpkg also configures all other packages that are pending. With `carry_on`, libapt continues
+        With `pending`, dpkg also configures all other packages that are pending. With `keep_going`, libapt continues
         after an error; dpkg still enforces dependencies.
 
         Returns dpkg's error messages by package name. The caller reads the result from dpkg's database.
@@ -67,7 +67,7 @@ class Transactions:
         def work(channel: ChildChannel) -> None:
             # Set in the child only, so that later transactions are not affected.
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
-            apt_pkg.config.set("Dpkg::StopOnError", "false" if carry_on else "true")
+            apt_pkg.config.set("Dpkg::StopOnError", "false" if keep_going else "true")
             self._transact(
                 channel,
                 lambda cache: mark_exactly(cache, steps, cache.allowed(patterns)),

@@ -186,7 +186,7 @@ def _prompts(archive: _Archive, database: _FileDatabase, options: DpkgOptions) -
         if prompt_reason(worst, options) is not None:
             reason = prompt_reason(Conffile(recorded=sums, local=local, packaged=archive.md5(name)), options)
             if reason is not None:
-                yield ConffilePrompt(file=path, question=reason)
+                yield ConffilePrompt(file=path, reason=reason)
 
 
 def _actual_path(file: str, package: PackageId, diversions: Mapping[str, tuple[str, str]]) -> str:

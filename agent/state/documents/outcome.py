@@ -41,8 +41,8 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, readings: Find
         "upgraded": [_change_to_document(step, readings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, readings) for step in outcome.upgraded if step.new],
         "underway": [_change_to_document(step, readings) for step in outcome.underway],
-        "removed": sorted(map(str, (*outcome.removed, *(removal.id for removal in outcome.superseded)))),
-        "superseded": [removal_to_document(removal) for removal in outcome.superseded],
+        "removed": sorted(map(str, (*outcome.removed, *(removal.id for removal in outcome.removed_kernels)))),
+        "superseded": [removal_to_document(removal) for removal in outcome.removed_kernels],
         "held": [held_to_document(held, readings) for held in outcome.held],
         "failed": [_failure_to_document(failure) for failure in outcome.failed],
         "repaired": repairs_to_document(outcome.repaired, journal=outcome.journal_merged),
@@ -66,8 +66,8 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     """
     lists, lock = run.optional_child("lists"), run.child("lock")
     started_at, finished_at = _times_from_document(run)
-    superseded = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
-    planned = {removal.id for removal in superseded}
+    removed_kernels = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
+    planned = {removal.id for removal in removed_kernels}
     removed = map(package_from_text, run.texts("removed"))
     repaired, journal_merged = repairs_from_document(run.children("repaired"))
     outcome = Outcome(
@@ -79,7 +79,7 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         upgraded=tuple(_change_from_document(part) for key in ("upgraded", "new") for part in run.children(key)),
         underway=tuple(_change_from_document(part) for part in run.optional_children("underway")),
         removed=tuple(package for package in removed if package not in planned),
-        superseded=superseded,
+        removed_kernels=removed_kernels,
         held=tuple(held_from_document(part) for part in run.children("held")),
         failed=tuple(_failure_from_document(part) for part in run.children("failed")),
         repaired=repaired,

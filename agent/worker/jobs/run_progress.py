@@ -31,7 +31,7 @@ class RunProgress:
         """Add a removal of obsolete kernels."""
         outcome = replace(
             self.outcome,
-            superseded=(*self.outcome.superseded, *done.superseded),
+            removed_kernels=(*self.outcome.removed_kernels, *done.removed_kernels),
             removed=(*self.outcome.removed, *done.others),
             failed=(*self.outcome.failed, *done.failed),
         )

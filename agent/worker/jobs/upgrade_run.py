@@ -58,7 +58,7 @@ class UpgradeRun:
         if plan_id is not None and current.plan.id != plan_id:
             raise ChangedError(
                 f"the plan is {current.plan.id} now, not {plan_id}: the machine has changed since. "
-                "Nothing was done; look at `maestro-agent check` again"
+                "Nothing was done; run `maestro-agent check` again"
             )
         if current.plan.repairable:
             current = self._repair(current.plan)
@@ -188,7 +188,7 @@ class UpgradeRun:
             self._control.progress(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
             self._record(self._progress.with_underway(batch))
             try:
-                done = run_transaction(self._engine, batch, self._progress.outcome.scope, mending=self._reinstalling)
+                done = run_transaction(self._engine, batch, self._progress.outcome.scope, repairing=self._reinstalling)
             finally:
                 self._progress = self._progress.with_underway(())
             self._record(self._progress.with_transaction(done))

@@ -17,7 +17,7 @@ from agent.core.packages.batches import Batch, split
 from agent.core.ports import PackageEngine
 from agent.errors import BusyError, HostError
 
-_NOT_REACHED = "dpkg ended before it was the package's turn, and did so again when it was tried by itself"
+_NOT_REACHED = "dpkg ended before it reached the package, and ended again when the package was retried alone"
 
 States = Mapping[PackageId, PackageState]
 
@@ -31,8 +31,10 @@ class TransactionResult:
     removed: tuple[PackageId, ...] = ()
 
 
-def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mending: bool) -> TransactionResult:
-    """Install the steps of one batch; with `mending` dpkg continues after errors of packages that it left unfinished.
+def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, repairing: bool) -> TransactionResult:
+    """Install the steps of one batch.
+
+    With `repairing`, dpkg continues after an error: it may be of a package that was already unfinished.
 
     Raises:
         BusyError: dpkg's lock was held by another program until the deadline.
@@ -41,7 +43,7 @@ def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, mendin
     """
     before = engine.states()
     # A package that is still broken may block its own repair: the other half of a Multi-Arch: same pair, for example.
-    report = engine.install(batch, scope, carry_on=mending)
+    report = engine.install(batch, scope, keep_going=repairing)
     states = engine.states()
     if any(_unfinished(step, states) for step in batch):
         # dpkg stops at an error and leaves the rest unpacked; configuring that is always safe.
@@ -94,7 +96,7 @@ def _finish(engine: PackageEngine) -> TransactionReport:
 
 def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> TransactionReport:
     try:
-        return engine.install(steps, scope, carry_on=True)
+        return engine.install(steps, scope, keep_going=True)
     except (BusyError, HostError) as error:
         return TransactionReport(errors={step.id: f"not tried again: {error}" for step in steps})
 

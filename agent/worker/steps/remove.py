@@ -17,7 +17,7 @@ from agent.errors import ChangedError, HostError
 class RemovalResult:
     """Result of a removal."""
 
-    superseded: tuple[KernelRemoval, ...]
+    removed_kernels: tuple[KernelRemoval, ...]
     failed: tuple[Failure, ...]
     """Packages that caused an incomplete removal; the rest can be retried without them."""
     others: tuple[PackageId, ...]
@@ -45,7 +45,7 @@ def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], pro
     # dpkg stops at an error: the package that it names caused it, those that it did not reach did not.
     causes = [one for one in left if report.names(one.id) or states[one.id].state not in HEALTHY_STATES] or left
     return RemovalResult(
-        superseded=tuple(removal for removal in removals if removal not in left),
+        removed_kernels=tuple(removal for removal in removals if removal not in left),
         failed=tuple(_failure(removal, states, report) for removal in causes),
         others=tuple(package for package in disappeared_packages(before, states) if package not in planned),
     )

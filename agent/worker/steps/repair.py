@@ -57,21 +57,21 @@ def _way_out(policy: Policy, item: Repair, read_states: Callable[[], States]) ->
         return _finish_by_hand(item.state)
     refusal = veto(policy, item.package)
     if refusal is not None:
-        return f"dpkg wants it installed again, and it is not to be touched: it {sentence(refusal.reason)}"
+        return f"dpkg requires a reinstallation, but the package may not be touched: it {sentence(refusal.reason)}"
     state = read_states().get(item.id)
     version = state.version if state is not None else None
     return (
-        f"dpkg wants it installed again, but it is on hold or no source offers {item.package} {version or ''}: "
+        f"dpkg requires a reinstallation, but it is on hold or no source offers {item.package} {version or ''}: "
         "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq`)"
     )
 
 
 def _finish_by_hand(state: str) -> str:
-    return f"dpkg left it {state}; `dpkg --configure -a` or `apt-get install --reinstall` mends it"
+    return f"dpkg left it {state}; `dpkg --configure -a` or `apt-get install --reinstall` fixes it"
 
 
 def _journal_left() -> Failure:
-    """Return the failure of a repair after which dpkg's journal is still there; documents show it as `dpkg:`."""
+    """Return the failure of a repair that did not merge dpkg's journal; documents show its package as `dpkg:`."""
     database = PackageId(name="dpkg", architecture="")
     return Failure(
         package=database, stage=Stage.REPAIR, error=_finish_by_hand("interrupted"), detail="dpkg state: interrupted"

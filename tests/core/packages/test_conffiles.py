@@ -123,8 +123,8 @@ def test_the_last_matching_pattern_decides_whether_a_file_is_unpacked(
 
 def test_the_description_names_every_file_and_the_remedy() -> None:
     asked = (
-        ConffilePrompt(file="/etc/a b.conf", question=PromptReason.MODIFIED),
-        ConffilePrompt(file="/etc/c.conf", question=PromptReason.DELETED),
+        ConffilePrompt(file="/etc/a b.conf", reason=PromptReason.MODIFIED),
+        ConffilePrompt(file="/etc/c.conf", reason=PromptReason.DELETED),
     )
 
     assert describe_prompts(asked, "a") == (

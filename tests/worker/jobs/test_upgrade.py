@@ -207,7 +207,7 @@ def test_packages_that_dpkg_never_reaches_are_retried_one_by_one(agent: Agent) -
 
     assert agent.machine.done[2:] == ["install a b c d", "install b c d", "install b", "install c", "install d"]
     assert names(done.failed) == ["a:amd64", "b:amd64"]
-    assert "again when it was tried by itself" in done.failed[1].error
+    assert "again when the package was retried alone" in done.failed[1].error
     assert names(done.upgraded) == ["c", "d"]
 
 

@@ -33,7 +33,7 @@ def test_obsolete_kernels_are_removed_without_other_work(agent: Agent) -> None:
 
     done = agent.upgrade()
 
-    assert (done.result, names(done.superseded), done.removed) == (Result.UPDATED, [OLDER, OLD], ())
+    assert (done.result, names(done.removed_kernels), done.removed) == (Result.UPDATED, [OLDER, OLD], ())
     assert set(agent.machine.packages) == {RUNNING, NEWEST, "a"}
     assert agent.machine.done == ["refresh", f"remove {OLDER} {OLD}"]
     assert agent.upgrade().result is Result.UP_TO_DATE
@@ -67,7 +67,7 @@ def test_removed_kernels_are_recorded(agent: Agent) -> None:
 
 
 def test_obsolete_kernels_are_removed_in_either_scope(agent: Agent) -> None:
-    assert names(agent.upgrade(Scope.ALL).superseded) == [OLDER, OLD]
+    assert names(agent.upgrade(Scope.ALL).removed_kernels) == [OLDER, OLD]
 
 
 def test_obsolete_kernels_are_kept_if_disabled(agent: Agent) -> None:
@@ -84,14 +84,14 @@ def test_a_plan_with_another_id_removes_nothing(agent: Agent) -> None:
 
     done = agent.upgrade(plan_id=planned)
 
-    assert (done.result, done.superseded) == (Result.FAILED, ())
+    assert (done.result, done.removed_kernels) == (Result.FAILED, ())
     assert OLDER in agent.machine.packages
 
 
 def test_a_stop_before_the_removal_keeps_the_kernels(agent: Agent) -> None:
     agent.stop = lambda: "when asked to"
 
-    assert agent.upgrade().superseded == ()
+    assert agent.upgrade().removed_kernels == ()
     assert OLDER in agent.machine.packages
 
 
@@ -106,9 +106,9 @@ def test_a_new_kernel_does_not_remove_the_former_newest_in_the_same_run(agent: A
     done = agent.upgrade()
 
     assert names(done.upgraded) == [coming, "linux-image-amd64"]
-    assert names(done.superseded) == [OLDER, OLD]
+    assert names(done.removed_kernels) == [OLDER, OLD]
     assert {RUNNING, NEWEST, coming} <= set(agent.machine.packages)
-    assert names(agent.upgrade().superseded) == [NEWEST]
+    assert names(agent.upgrade().removed_kernels) == [NEWEST]
 
 
 def test_a_failed_removal_affects_no_other_removal_and_no_update(agent: Agent) -> None:
@@ -120,7 +120,7 @@ def test_a_failed_removal_affects_no_other_removal_and_no_update(agent: Agent) -
     assert done.result is Result.FAILED
     assert [(str(one.package), one.stage) for one in done.failed] == [(f"{OLDER}:amd64", Stage.REMOVE)]
     assert "pre-removal script" in done.failed[0].error
-    assert (names(done.superseded), names(done.upgraded)) == ([OLD], ["a"])
+    assert (names(done.removed_kernels), names(done.upgraded)) == ([OLD], ["a"])
 
 
 def test_removals_before_and_after_a_failed_one_are_reported(agent: Agent) -> None:
@@ -132,7 +132,7 @@ def test_removals_before_and_after_a_failed_one_are_reported(agent: Agent) -> No
     done = agent.upgrade()
 
     assert agent.machine.done == ["refresh", f"remove {OLDER} {OLD} {last}", f"remove {last}"]
-    assert names(done.superseded) == [OLDER, last]
+    assert names(done.removed_kernels) == [OLDER, last]
 
 
 def test_dependencies_of_a_failed_removal_are_kept(agent: Agent) -> None:
@@ -145,7 +145,7 @@ def test_dependencies_of_a_failed_removal_are_kept(agent: Agent) -> None:
     done = agent.upgrade()
 
     assert [str(one.package) for one in done.failed] == [f"{OLDER}:amd64"]
-    assert names(done.superseded) == [OLD]
+    assert names(done.removed_kernels) == [OLD]
     assert modules in agent.machine.packages
 
 
@@ -155,7 +155,7 @@ def test_updates_are_installed_even_if_libapt_refuses_the_removal(agent: Agent) 
 
     done = agent.upgrade()
 
-    assert (done.result, names(done.upgraded), done.superseded) == (Result.FAILED, ["a"], ())
+    assert (done.result, names(done.upgraded), done.removed_kernels) == (Result.FAILED, ["a"], ())
     assert {one.error for one in done.failed} == {"libapt would do something else"}
 
 
@@ -164,7 +164,7 @@ def test_a_removal_is_planned_again_if_packages_changed(agent: Agent) -> None:
 
     done = agent.upgrade()
 
-    assert (done.result, names(done.superseded)) == (Result.UPDATED, [OLD])
+    assert (done.result, names(done.removed_kernels)) == (Result.UPDATED, [OLD])
 
 
 def test_updates_are_installed_even_if_kernels_keep_changing(agent: Agent) -> None:
@@ -179,7 +179,7 @@ def test_updates_are_installed_even_if_kernels_keep_changing(agent: Agent) -> No
 
     done = agent.upgrade()
 
-    assert (names(done.upgraded), done.superseded) == (["a"], ())
+    assert (names(done.upgraded), done.removed_kernels) == (["a"], ())
 
 
 def test_nothing_is_removed_while_another_program_holds_the_lock(agent: Agent) -> None:
@@ -188,7 +188,7 @@ def test_nothing_is_removed_while_another_program_holds_the_lock(agent: Agent) -
 
     done = agent.upgrade(refresh=False)
 
-    assert (done.result, done.superseded) == (Result.BUSY, ())
+    assert (done.result, done.removed_kernels) == (Result.BUSY, ())
 
 
 def test_a_package_that_disappears_during_the_removal_is_reported_separately(agent: Agent) -> None:
@@ -197,5 +197,9 @@ def test_a_package_that_disappears_during_the_removal_is_reported_separately(age
 
     done = agent.upgrade()
 
-    assert (done.result, done.removed, names(done.superseded)) == (Result.DEGRADED, (package_id("a"),), [OLDER, OLD])
+    assert (done.result, done.removed, names(done.removed_kernels)) == (
+        Result.DEGRADED,
+        (package_id("a"),),
+        [OLDER, OLD],
+    )
     assert agent.last_run().texts("removed") == ["a:amd64", f"{OLDER}:amd64", f"{OLD}:amd64"]
