@@ -1,4 +1,4 @@
-"""The configuration: one TOML file to frozen values; the parser is the validator."""
+"""The configuration: parses and validates one TOML file into frozen values."""
 
 import ipaddress
 import sys
@@ -25,7 +25,7 @@ DEFAULT_PATH = Path("/etc/maestro-endpoint/config.toml")
 
 
 class Certificates(Enum):
-    """Whether agents show certificates of their own."""
+    """Whether agents present client certificates."""
 
     NONE = "none"
     OPTIONAL = "optional"
@@ -34,23 +34,23 @@ class Certificates(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where it listens, and with how many hands."""
+    """Listening address, processes and threads."""
 
     listen: str = "127.0.0.1:8443"
     workers: int = 1
-    """Processes: one for each processor, where hosts come in thousands."""
+    """Processes: one per processor, for thousands of hosts."""
     threads: int = 8
-    """In each process: how many requests are answered at once."""
+    """Per process: requests answered at the same time."""
     connections: int = 1000
-    """In each process: how many agents may be connected."""
+    """Per process: connections."""
     request_timeout_s: int = 30
-    """How long an agent may take to send one request and take the answer."""
+    """Time for an agent to send one request and read the response."""
     keep_alive_s: int = 75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """The server's certificate, and which clients' are believed."""
+    """The server's certificate, and the CA of client certificates."""
 
     certificate: str = ""
     key: str = ""
@@ -60,28 +60,28 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
-    """Where messages are kept."""
+    """The database."""
 
     url: str = "sqlite:////var/lib/maestro-endpoint/endpoint.db"
     url_file: str = ""
-    """A file with the URL, where that holds a password."""
+    """A file with the URL, for a URL with a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long messages are kept."""
+    """How long events are kept."""
 
     keep_events: str = "400d"
 
     @property
     def event_retention(self) -> timedelta | None:
-        """Return how long events are kept; None: for ever."""
+        """Return how long events are kept; None: without limit."""
         return _duration(self.keep_events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one host may ask of it."""
+    """Rate limit of one host."""
 
     requests_per_minute: int = 120
     burst: int = 240
@@ -89,25 +89,25 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """How the fleet is judged."""
+    """When a host counts as silent, and when it is no longer shown."""
 
     silent_after_s: int = 900
     forget_after: str = "400d"
 
     @property
     def silent_after(self) -> timedelta:
-        """Return after how much time without a word a host counts as silent."""
+        """Return after how long without contact a host counts as silent."""
         return timedelta(seconds=self.silent_after_s)
 
     @property
     def expire_after(self) -> timedelta | None:
-        """Return after how much time without a word an outbox is shown no more; None: never."""
+        """Return after how long without contact an outbox is no longer shown and its state deleted; None: never."""
         return _duration(self.forget_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All of it, with the defaults."""
+    """The whole configuration, with its defaults."""
 
     server: Server = field(default_factory=Server)
     tls: Tls = field(default_factory=Tls)
@@ -123,17 +123,17 @@ class Config:
 
 
 def read_config(path: Path | None) -> Config:
-    """Read a file; without one the default file, which may be missing.
+    """Read a file; None: the default file, which may be missing.
 
     Raises:
-        ConfigError: it cannot be read, is no TOML, or says what cannot be meant.
+        ConfigError: the file cannot be read, is not TOML, or has an invalid setting.
     """
     file = path or DEFAULT_PATH
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if path is not None:
-            raise ConfigError(f"{file}: is not there") from error
+            raise ConfigError(f"{file}: does not exist") from error
         tables = {}
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
@@ -162,13 +162,13 @@ def _value(default: Any, raw: object, place: str) -> object:
     if is_dataclass(default):
         return _table(type(default), raw, f"{place}.")
     if isinstance(default, Enum):
-        words = [choice.value for choice in type(default)]
-        if raw not in words:
-            raise ConfigError(f"{place}: must be one of {', '.join(words)}")
+        choices = [choice.value for choice in type(default)]
+        if raw not in choices:
+            raise ConfigError(f"{place}: must be one of {', '.join(choices)}")
         return type(default)(raw)
     if type(raw) is not type(default):
         raise ConfigError(f"{place}: must be {'a whole number' if isinstance(default, int) else 'text'}")
-    if isinstance(raw, int) and not 1 <= raw <= 1_000_000:  # noqa: PLR2004 - more of anything is a slip
+    if isinstance(raw, int) and not 1 <= raw <= 1_000_000:  # noqa: PLR2004 - larger numbers are typing errors
         raise ConfigError(f"{place}: must be between 1 and 1000000")
     return raw
 
@@ -176,9 +176,9 @@ def _value(default: Any, raw: object, place: str) -> object:
 def _checked(config: Config) -> Config:
     server, tls = config.server, config.tls
     if not server.listen.startswith(_UNIX) and not _is_loopback(server.listen) and not tls.certificate:
-        raise ConfigError("server.listen: beyond loopback it needs tls.certificate and tls.key")
+        raise ConfigError("server.listen: an address beyond loopback needs tls.certificate and tls.key")
     if bool(tls.certificate) != bool(tls.key):
-        raise ConfigError("tls: certificate and key go together")
+        raise ConfigError("tls: certificate and key must be set together")
     if tls.client_certificates is not Certificates.NONE and not (tls.client_ca and tls.certificate):
         raise ConfigError("tls.client_certificates: needs client_ca and certificate")
     if server.connections <= server.threads:
@@ -186,7 +186,7 @@ def _checked(config: Config) -> Config:
     _check_times(config)
     for name, file in (("certificate", tls.certificate), ("key", tls.key), ("client_ca", tls.client_ca)):
         if file and not Path(file).is_file():
-            raise ConfigError(f"tls.{name}: {file}: is not there")
+            raise ConfigError(f"tls.{name}: {file}: does not exist")
     return config
 
 
@@ -228,7 +228,7 @@ def database_url(config: Config) -> str:
     """Return the database's URL.
 
     Raises:
-        ConfigError: the file that holds it cannot be read.
+        ConfigError: `database.url_file` cannot be read.
     """
     if not config.database.url_file:
         return config.database.url

@@ -1,4 +1,4 @@
-"""Structured events on standard error, which is the journal where the program is a service; names are `noun.verb`."""
+"""Logs events as JSON lines on standard error, which systemd passes to the journal; names are `noun.verb`."""
 
 import json
 import sys
@@ -10,14 +10,14 @@ _ENCODER = json.JSONEncoder(default=repr)
 
 
 def set_up() -> None:
-    """Choose what events look like; call once in each process."""
+    """Configure structlog; call once in each process."""
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _line,
         ],
-        # A line is one write: every report that comes in has one, and threads wait for each other at each write.
+        # One write per line: every received report logs one, and threads serialize on each write.
         logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )

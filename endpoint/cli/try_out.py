@@ -1,4 +1,4 @@
-"""`try`: a centre on loopback in one command, with a private CA, a certificate and a token made on the spot."""
+"""`maestro-endpoint try`: serve on loopback with a generated CA, certificate and token."""
 
 import argparse
 import grp
@@ -20,12 +20,12 @@ _READER = "maestro-agent"
 _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - by ProtectHome= and PrivateTmp=
 _AGENTS = Path("/etc/maestro-agent")
 _PLAIN = set("\"'\\?#%")
-"""What a path must not have in it that is to stand in TOML and in a URL."""
+"""Characters that a path must not contain, because it is written into TOML and a URL."""
 _LAST_PORT = 65535
 _DAYS = "30"
 _DAY_S = "86400"
 _CONFIG = """\
-# Written by `maestro-endpoint try`; made for a look at it, not for a fleet.
+# Written by `maestro-endpoint try`; for a first test, not for a fleet.
 [server]
 listen = "127.0.0.1:{port}"
 
@@ -36,7 +36,7 @@ key = "{directory}/server.key"
 [database]
 url = "sqlite:///{directory}/endpoint.db"
 """
-# What RFC 5280 asks of a CA and its certificate, which newer clients insist on (X509_V_FLAG_X509_STRICT).
+# RFC 5280's requirements, which newer clients enforce (X509_V_FLAG_X509_STRICT).
 _CA_EXTENSIONS = ("-addext", "keyUsage = critical, keyCertSign, cRLSign")
 _EXTENSIONS = """\
 authorityKeyIdentifier = keyid
@@ -49,31 +49,31 @@ subjectAltName = DNS:localhost, IP:127.0.0.1
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make what is missing below the directory, print the agent's settings, and serve."""
+    """Create missing files below the directory, print the agent's settings, and serve."""
     directory: Path = arguments.dir.absolute()
     if not str(directory).isprintable() or _PLAIN & set(str(directory)):
-        raise UsageError(f"--dir: {str(directory)!r} is no plain path")
+        raise UsageError(f"--dir: {str(directory)!r} contains quotes or other special characters")
     if not 1 <= arguments.port <= _LAST_PORT:
         raise UsageError(f"--port: must be between 1 and {_LAST_PORT}")
-    os.umask(0o077)  # what hosts report is nobody else's business
+    os.umask(0o077)  # reports are confidential
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o711)
-    if not _holds(directory / "server.pem"):
+    if not _is_valid(directory / "server.pem"):
         _make_certificates(directory)
     file = directory / "endpoint.toml"
     file.write_text(_CONFIG.format(port=arguments.port, directory=directory), encoding="utf-8")
     config, token = read_config(file), directory / "token"
     if not token.exists():
         _make_token(config, token)
-    print(_words(directory, arguments.port, shown=_shown(token)), flush=True)
+    print(_instructions(directory, arguments.port, readable=_make_readable(token)), flush=True)
     serve(config)
 
 
-def _words(directory: Path, port: int, *, shown: bool) -> str:
-    """Say what to do, in lines that can be pasted into a terminal as they are."""
+def _instructions(directory: Path, port: int, *, readable: bool) -> str:
+    """Return instructions, with commands that can be pasted into a terminal."""
     sudo = "" if os.geteuid() == 0 else "sudo "
     copied, place = "", directory
-    if not shown:
+    if not readable:
         place = _AGENTS / "try"
         files = " ".join(shlex.quote(str(directory / name)) for name in ("ca.pem", "token"))
         copied = f"""\
@@ -93,12 +93,12 @@ END
 {sudo}systemctl restart maestro-agent
 {sudo}maestro-agent report --send
 
-Reports are told below as they come. In another terminal:
+Reports are logged below as they arrive. In another terminal:
 
     maestro-endpoint fleet --config {shlex.quote(str(directory / "endpoint.toml"))}
 
-Ctrl-C ends it; everything it keeps is in {directory}. Remove
-{setting} and restart maestro-agent to have the agent as it was.
+Ctrl-C stops it; all its files are in {directory}. To undo the
+change to the agent, remove {setting} and restart maestro-agent.
 """
 
 
@@ -110,12 +110,12 @@ def _make_token(config: Config, file: Path) -> None:
         stream.write(token + "\n")
 
 
-def _shown(token: Path) -> bool:
-    """Let the agent's user read the token; return whether it can."""
+def _make_readable(token: Path) -> bool:
+    """Give the agent's group read access to the token; return whether its user can read it there."""
     try:
         grp.getgrnam(_READER)
     except LookupError:
-        return False  # no agent here yet; the next `try` may find one
+        return False  # no agent is installed yet; the next `try` may find one
     if os.geteuid() != 0 or any(token.is_relative_to(place) for place in _HIDDEN):
         return False
     shutil.chown(token, group=_READER)
@@ -123,19 +123,19 @@ def _shown(token: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in token.parents)
 
 
-def _holds(certificate: Path) -> bool:
-    """Whether a certificate is there, and good for a day at least."""
+def _is_valid(certificate: Path) -> bool:
+    """Whether a certificate exists and is valid for at least a day."""
     if not certificate.exists():
         return False
     command = ["openssl", "x509", "-noout", "-checkend", _DAY_S, "-in", str(certificate)]
     try:
         return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode == 0
     except (OSError, subprocess.SubprocessError) as error:
-        raise EndpointError(f"openssl could not look at {certificate}: {error}") from error
+        raise EndpointError(f"openssl cannot read {certificate}: {error}") from error
 
 
 def _make_certificates(directory: Path) -> None:
-    """Make a CA that signs one certificate; its key is thrown away at once, so that it signs no other."""
+    """Create a CA and one certificate; the CA's key is deleted, so that it signs no other."""
     with tempfile.TemporaryDirectory(dir=directory) as name:
         work = Path(name)
         (work / "extensions").write_text(_EXTENSIONS, encoding="ascii")
@@ -147,7 +147,7 @@ def _make_certificates(directory: Path) -> None:
         result = ["-out", f"{work}/server.pem", "-extfile", f"{work}/extensions", "-days", _DAYS]
         _openssl("x509", "-req", "-in", f"{work}/server.csr", *signer, *result)
         (work / "ca.pem").chmod(0o644)
-        for made in ("ca.pem", "server.key", "server.pem"):  # the last one says that all are there
+        for made in ("ca.pem", "server.key", "server.pem"):  # the last one marks the set as complete
             (work / made).rename(directory / made)
 
 
@@ -158,5 +158,5 @@ def _openssl(*arguments: str) -> None:
     try:
         subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:
-        words = str(getattr(error, "stderr", "") or error).strip()
-        raise EndpointError(f"openssl could not make a certificate: {words}") from error
+        message = str(getattr(error, "stderr", "") or error).strip()
+        raise EndpointError(f"openssl cannot create a certificate: {message}") from error

@@ -1,6 +1,6 @@
-"""The fleet as a table: one row for each host, made of its streams.
+"""The fleet as a table: one row per host, built from its streams.
 
-Knows no clock and no database: now is handed in, and what could not be told by an agent stays None.
+Pure: `now` is an argument. What no agent has reported is None.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ SCHEMA = "maestro.fleet/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One outbox of a host, and what it told last."""
+    """One outbox of a host, and its latest report."""
 
     host_id: str
     instance_id: str
@@ -33,7 +33,7 @@ class Stream:
 
 
 def fleet_document(streams: Iterable[Stream], now: datetime, silent_after: timedelta) -> dict[str, Any]:
-    """Return `maestro.fleet/1`; `streams` come host by host."""
+    """Return `maestro.fleet/1`; `streams` must be grouped by host."""
     by_host = [list(group) for _, group in groupby(streams, key=lambda stream: stream.host_id)]
     hosts = [_host(group, now, silent_after) for group in by_host]
     hosts.sort(key=lambda host: (host["name"] or "", host["host_id"]))
@@ -57,15 +57,15 @@ def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict
         "reboot_since": _part(state, "reboot").get("since"),
         "kernel_outdated": _part(state, "kernel").get("outdated"),
         "last_result": _part(state, "last_outcome").get("result"),
-        "waiting_events": _waiting(newest, _part(state, "outbox")),
+        "waiting_events": _queued(newest, _part(state, "outbox")),
         "missing_events": sum(total(stream.gaps.missing) for stream in streams),
         "lost_events": sum(total(stream.gaps.lost) for stream in streams),
         "refused_messages": sum(stream.refused for stream in streams),
     }
 
 
-def _waiting(stream: Stream, outbox: Mapping[str, Any]) -> int | None:
-    """Return how many of the events that waited when the state was written have not come since."""
+def _queued(stream: Stream, outbox: Mapping[str, Any]) -> int | None:
+    """Return how many events queued when the state was written have not arrived since; None: unknown."""
     depth, last_written = outbox.get("depth"), outbox.get("last_sequence")
     if depth is None or last_written is None:
         return None

@@ -1,7 +1,4 @@
-"""Which events of a stream never came: missing, known to be lost, or refused.
-
-Knows no clock and no database.
-"""
+"""Which events of a stream did not arrive: missing, declared lost, or rejected. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,35 +21,35 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaps:
-    """What is not there of one stream."""
+    """The events of one stream that are not stored."""
 
     missing: tuple[Span, ...] = ()
-    """Nobody knows where they went."""
+    """Unexplained."""
     lost: tuple[Span, ...] = ()
-    """The agent told that they will never come."""
+    """The agent declared them lost."""
     refused: tuple[Span, ...] = ()
-    """They came, and were refused."""
+    """They arrived and were rejected."""
 
 
 def total(spans: Iterable[Span]) -> int:
-    """Return how many sequences the spans hold together."""
+    """Return the number of sequences in all spans."""
     return sum(len(span) for span in spans)
 
 
-def expected(highest: int, last_written: int | None, waiting: int | None) -> int:
-    """Return up to where events must have come.
+def expected(highest: int, last_written: int | None, queued: int | None) -> int:
+    """Return the sequence up to which all events must have arrived.
 
-    `highest` is the highest that came; of the others the latest state speaks: the last event that the agent wrote,
-    and how many wait. All up to their difference had been acknowledged when it was written.
+    `highest` is the highest stored. The latest state adds the last event that the agent wrote, and how many were
+    queued: all events up to the difference had been acknowledged when it was written.
     """
-    settled = last_written - waiting if last_written is not None and waiting is not None else 0
+    settled = last_written - queued if last_written is not None and queued is not None else 0
     return max(highest, settled)
 
 
 def find_gaps(
     present: Iterable[int], upto: int, lost: Iterable[Span], refused: Iterable[int], *, after: int = 0
 ) -> Gaps:
-    """Find what is not there of what follows `after`, up to `upto`; `present` rises and follows it, too."""
+    """Find the gaps after `after`, up to `upto`; `present` is ascending, and above `after`."""
     holes = _holes(present, after + 1, upto)
     refused_spans = _spans(refused)
     unrefused, refused_holes = _split(holes, refused_spans)
@@ -86,7 +83,7 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def _split(holes: Iterable[Span], cover: list[Span]) -> tuple[list[Span], list[Span]]:
-    """Return what of the holes lies outside of the cover, and what inside."""
+    """Split the holes into what is outside the cover, and what is inside."""
     outside: list[Span] = []
     inside: list[Span] = []
     for hole in holes:

@@ -1,4 +1,4 @@
-"""Host ids as the endpoint writes them."""
+"""Host ids in canonical form."""
 
 import re
 
@@ -6,6 +6,6 @@ _UUID = re.compile(r"(?:urn:uuid:)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]
 
 
 def parse_host_id(text: object) -> str | None:
-    """Return the host id that a text is, as `urn:uuid:...` or bare; None where it is none."""
+    """Return the host id in lower case, from `urn:uuid:...` or a bare UUID; None: not a host id."""
     found = _UUID.fullmatch(str(text).lower())
     return found.group(1) if found else None

@@ -1,7 +1,4 @@
-"""From the bytes of a request to JSON values, within limits that hold before anything is built.
-
-Knows no clock, no files and no network, and nothing of what the values mean.
-"""
+"""Parses request bodies; all limits are checked before any value is built. Pure."""
 
 import json
 import math
@@ -14,19 +11,19 @@ MAX_COMPRESSED_BYTES = 1 << 20
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 300_000
-"""A byte of JSON can become dozens in memory: `{}` is one value of 64."""
+"""A byte of JSON can take dozens in memory: `{}` is one value of 64 bytes."""
 _GZIP = 16 + zlib.MAX_WBITS
 _STRINGS = re.compile(rb'"[^"]*(?:"|\Z)')
-_MOST_QUOTES = 4 * MAX_VALUES
+_MAX_QUOTES = 4 * MAX_VALUES
 _TOO_MANY = f"the body holds more than {MAX_VALUES} values"
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def inflate(data: bytes) -> bytes:
-    """Unpack gzip, never to more than `MAX_BYTES`.
+    """Inflate gzip to at most `MAX_BYTES`.
 
     Raises:
-        RefusedError: it is no gzip, cut short, followed by something else, or holds more.
+        RefusedError: not gzip, cut short, followed by other data, or too large.
     """
     unpacking = zlib.decompressobj(_GZIP)
     try:
@@ -34,11 +31,11 @@ def inflate(data: bytes) -> bytes:
     except zlib.error as error:
         raise RefusedError(400, f"the body is not gzip: {error}") from error
     if len(inflated) > MAX_BYTES:
-        raise RefusedError(413, f"the body holds more than {MAX_BYTES} bytes when it is inflated")
+        raise RefusedError(413, f"the body holds more than {MAX_BYTES} bytes when inflated")
     if not unpacking.eof:
         raise RefusedError(400, "the gzip body is cut short")
     if unpacking.unused_data:
-        raise RefusedError(400, "something follows the gzip body")
+        raise RefusedError(400, "other data follows the gzip body")
     return inflated
 
 
@@ -46,7 +43,7 @@ def parse_json(data: bytes) -> object:
     """Parse JSON.
 
     Raises:
-        RefusedError: it is none, is not UTF-8, is nested deeper than `MAX_DEPTH`, or holds more than `MAX_VALUES`.
+        RefusedError: not JSON or UTF-8, nested deeper than `MAX_DEPTH`, or more than `MAX_VALUES` values.
     """
     if len(data) > MAX_BYTES:
         raise RefusedError(413, f"the body holds more than {MAX_BYTES} bytes")
@@ -61,12 +58,15 @@ def parse_json(data: bytes) -> object:
         raise RefusedError(400, f"the body is not UTF-8 (byte {error.start})") from error
     except json.JSONDecodeError as error:
         raise RefusedError(400, f"the body is not JSON: {error.msg} (character {error.pos})") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets hidden in broken strings
-        raise RefusedError(400, f"the body is not JSON that can be read: {error}") from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a number with thousands of digits; brackets hidden in malformed strings
+        raise RefusedError(400, f"the body is not JSON in supported form: {error}") from error
 
 
-def _no_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> float:
@@ -77,15 +77,15 @@ def _finite(text: str) -> float:
 
 
 def _bare(data: bytes) -> bytes:
-    """Leave out all strings; it takes as long as they are, whatever they hold and whether they end or not."""
+    """Remove all strings, in linear time, also unterminated ones."""
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if plain.count(b'"') > _MOST_QUOTES:
+    if plain.count(b'"') > _MAX_QUOTES:
         raise RefusedError(413, _TOO_MANY)
     return _STRINGS.sub(b"", plain)
 
 
 def _depth(bare: bytes) -> int:
-    """Return how deep brackets are nested; of what is no JSON, anything."""
+    """Return the nesting depth of brackets; undefined for malformed JSON."""
     brackets = bare.translate(None, _NO_BRACKETS)
     depth = deepest = 0
     for bracket in brackets:

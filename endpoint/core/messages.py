@@ -1,7 +1,4 @@
-"""The nouns: a batch of messages as it came in, frozen.
-
-Knows no clock, no files, no database, and does not judge: a batch is made of what the schema has let through.
-"""
+"""A received batch and its messages, frozen. Pure; the input has passed its schema."""
 
 import hashlib
 import json
@@ -15,11 +12,11 @@ from endpoint.errors import RefusedError
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SEQUENCE = re.compile(r"[1-9][0-9]{0,18}")
-_HIGHEST = 2**63 - 1
+_MAX_SEQUENCE = 2**63 - 1
 
 
 class MessageKind(Enum):
-    """What a message is."""
+    """Kind of a message."""
 
     EVENT = "event"
     STATE = "state"
@@ -28,7 +25,7 @@ class MessageKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message, whatever its body is worth."""
+    """One message; its body may be invalid."""
 
     key: str
     kind: MessageKind
@@ -36,48 +33,48 @@ class Message:
     created_at: str
     body: Mapping[str, Any]
     text: str
-    """The body as JSON in ASCII with sorted keys: no database stumbles over a NUL or half a surrogate pair."""
+    """The body as JSON in ASCII with sorted keys: no database rejects a NUL or a lone surrogate."""
     digest: str
-    """Of all but the key: what makes a message the same as one that came before."""
+    """SHA-256 of everything but the key: equal digests are equal messages."""
     fault: str | None = None
-    """What is wrong with the body; None where nothing is."""
+    """The error in the body; None: valid."""
 
     @property
     def type(self) -> str:
-        """Return what kind of event it is."""
+        """Return the event's type."""
         return str(self.body["type"])
 
     @property
     def document(self) -> Mapping[str, Any]:
-        """Return what an event says of itself."""
+        """Return the event's document."""
         document: Mapping[str, Any] = self.body["document"]
         return document
 
     @property
     def hash(self) -> str:
-        """Return the hash of the state that a state is, or that a heartbeat speaks of."""
+        """Return the hash of a state, or the state hash in a heartbeat."""
         return str(self.body["hash"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one request carried."""
+    """The messages of one request."""
 
     host_id: str
     instance_id: str
     agent_version: str | None
-    """None: a heartbeat on its own, which does not say; it begins no stream either."""
+    """None: a single heartbeat, which has no version; it starts no stream."""
     messages: tuple[Message, ...]
 
 
 def read_message(raw: Mapping[str, Any], fault: str | None) -> Message:
-    """Make a message of what `maestro.batch/1` lets through."""
+    """Build a message from a member of a valid `maestro.batch/1`."""
     text = json.dumps(raw["body"], sort_keys=True, separators=(",", ":"))
-    sequence = int(raw["sequence"])  # to JSON Schema 1.0 is an integer, too
+    sequence = int(raw["sequence"])  # JSON Schema takes 1.0 for an integer
     kind = MessageKind(raw["kind"])
-    # A heartbeat on its own does not say when it was written, and shall be known again when it comes in a batch.
-    written = "" if kind is MessageKind.HEARTBEAT else raw["created_at"]
-    digest = hashlib.sha256(f"{kind.value}\n{sequence}\n{written}\n{text}".encode("ascii"))
+    # A single heartbeat has no creation time; its digest must match when it is sent again in a batch.
+    created_at = "" if kind is MessageKind.HEARTBEAT else raw["created_at"]
+    digest = hashlib.sha256(f"{kind.value}\n{sequence}\n{created_at}\n{text}".encode("ascii"))
     return Message(
         key=raw["key"],
         kind=kind,
@@ -92,7 +89,7 @@ def read_message(raw: Mapping[str, Any], fault: str | None) -> Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatAddress:
-    """Where a heartbeat on its own belongs, as its address says."""
+    """Stream and sequence of a single heartbeat, from its path."""
 
     host_id: str
     instance_id: str
@@ -100,21 +97,21 @@ class HeartbeatAddress:
 
 
 def read_heartbeat_address(host: str, instance: str, sequence: str) -> HeartbeatAddress:
-    """Read the parts of an address.
+    """Parse the parts of the path.
 
     Raises:
-        RefusedError: one of them cannot be meant.
+        RefusedError: one of them is invalid.
     """
     for name, text in (("host_id", host), ("instance_id", instance)):
         if not _UUID.fullmatch(text):
-            raise RefusedError(400, f"{name} in the address is no UUID in small letters")
-    if not _SEQUENCE.fullmatch(sequence) or int(sequence) > _HIGHEST:
-        raise RefusedError(400, f"the sequence in the address is no whole number from 1 to {_HIGHEST}")
+            raise RefusedError(400, f"{name} in the path is not a UUID in lower case")
+    if not _SEQUENCE.fullmatch(sequence) or int(sequence) > _MAX_SEQUENCE:
+        raise RefusedError(400, f"the sequence in the path is not an integer from 1 to {_MAX_SEQUENCE}")
     return HeartbeatAddress(host_id=host, instance_id=instance, sequence=int(sequence))
 
 
 def read_heartbeat(place: HeartbeatAddress, body: Mapping[str, Any]) -> Batch:
-    """Make a batch of a heartbeat on its own; `maestro.heartbeat/1` has let its body through."""
+    """Build a batch from a single heartbeat with a valid `maestro.heartbeat/1` as body."""
     raw = {
         "key": f"h-{place.sequence:020}", "kind": "heartbeat", "sequence": place.sequence,
         "created_at": "", "body": body,

@@ -11,7 +11,7 @@ _HEAD = ("HOST", "SEEN", "HEALTH", "PENDING", "HELD", "REBOOT", "LAST RUN", "EVE
 
 
 def fleet_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
-    """Render `maestro.fleet/1`: a table, and below it one line that sums up."""
+    """Render `maestro.fleet/1`: a table, and a summary line."""
     hosts = document["hosts"]
     if not hosts:
         return ["no host has reported yet"]
@@ -19,16 +19,16 @@ def fleet_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
 
 
 def gap_lines(streams: Iterable[Stream]) -> list[str]:
-    """Say of each stream with gaps what is missing, lost or refused."""
+    """Render one line for each stream with missing, lost or rejected events."""
     lines = []
     for stream in streams:
         name = ((stream.state or {}).get("host") or {}).get("name") or "-"
         parts = [
-            f"{word} {', '.join(map(str, spans))}"
-            for word, spans in (
+            f"{label} {', '.join(map(str, spans))}"
+            for label, spans in (
                 ("missing", stream.gaps.missing),
-                ("told as lost", stream.gaps.lost),
-                ("refused", stream.gaps.refused),
+                ("lost", stream.gaps.lost),
+                ("rejected", stream.gaps.refused),
             )
             if spans
         ]
@@ -64,13 +64,13 @@ def _reboot(host: Mapping[str, Any], now: datetime) -> str:
         return "no"
     try:
         return f"since {format_age(parse_utc(host['reboot_since'] or ''), now)}"
-    except ValueError:  # nobody knows since when, or an agent made it up
+    except ValueError:  # unknown, or made up by an agent
         return "required"
 
 
 def _clean(text: str) -> str:
-    """Leave out what could write elsewhere on the terminal: a host says its name itself."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:64]
+    """Replace control characters, which could move the cursor: a host chooses its own name."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:64]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

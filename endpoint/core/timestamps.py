@@ -1,4 +1,4 @@
-"""Times as documents write them, and as people read them. Knows no clock."""
+"""Formats and parses times and durations. Pure."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -9,21 +9,21 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def format_utc(when: datetime) -> str:
-    """Write a time as RFC 3339 in UTC, to the second."""
+    """Format a time as RFC 3339 in UTC, to the second."""
     return when.astimezone(timezone.utc).strftime(_MOMENT)
 
 
 def parse_utc(text: str) -> datetime:
-    """Parse what `moment` wrote, or an agent with fractions of a second.
+    """Parse RFC 3339 in UTC, with or without fractions of a second, which are dropped.
 
     Raises:
-        ValueError: there never was such a time, however well it is written.
+        ValueError: no such time.
     """
     return datetime.strptime(f"{text[:19]}Z", _MOMENT).replace(tzinfo=timezone.utc)
 
 
 def format_age(when: datetime, now: datetime) -> str:
-    """Say how old something is, in the one unit that matters: "4 min"."""
+    """Format an age in its largest unit: "4 min"."""
     seconds = max(0, int((now - when).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
@@ -32,12 +32,12 @@ def format_age(when: datetime, now: datetime) -> str:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Parse a duration as settings write it: "400d".
+    """Parse a duration of the configuration: "400d".
 
     Raises:
-        ValueError: it is none.
+        ValueError: not a duration.
     """
     found = _DURATION.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no duration")
+        raise ValueError(f"{text!r} is not a duration")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

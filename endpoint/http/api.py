@@ -1,4 +1,4 @@
-"""HTTP: what is asked for to answers, and every error to `application/problem+json`."""
+"""HTTP: routes requests, and turns every error into `application/problem+json`."""
 
 import contextlib
 import http
@@ -31,18 +31,18 @@ from endpoint.store.ingest import Ingest
 from endpoint.store.queries import FleetQueries
 from endpoint.store.tokens import Role, Tokens
 
-_MOST_MESSAGES = 500
+_MAX_MESSAGES = 500
 _LARGE_BYTES = 1 << 20
 _RETRY_S = 30
 _EXPLAINED_FAULTS = 3
 _EXPLAINED_BYTES = 64 * 1024
-"""Beyond these a fault is told in fewer words: finding good ones takes time."""
+"""Above these limits an error is described without the reference validator, which is slow."""
 _HEARTBEATS = "/v1/hosts/<host>/instances/<instance>/heartbeats/<sequence>"
 Headers = dict[str, str]
 
 
 class Api:
-    """What the addresses do."""
+    """The handlers of all routes."""
 
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
@@ -56,10 +56,10 @@ class Api:
         self._large = Lock()
 
     def messages(self) -> Response:
-        """Take a batch."""
+        """Store a batch."""
         caller = self._sender()
         data = _body()
-        # One at a time: what they become in memory is many times as large.
+        # Large bodies one at a time: parsed, they take many times as much memory.
         with self._large if len(data) > _LARGE_BYTES else contextlib.nullcontext():
             return self._messages(caller, data)
 
@@ -72,12 +72,12 @@ class Api:
         return _json(_receipt(decided))
 
     def heartbeat(self, host: str, instance: str, sequence: str) -> Response:
-        """Take a heartbeat on its own; where there is nothing to say, the answer has no body."""
+        """Store a single heartbeat; 204 without a body if the receipt would have nothing to report."""
         caller = self._sender()
         place = read_heartbeat_address(host, instance, sequence)
         self._admit(caller, place.host_id)
         document: Any = parse_json(_body())
-        _told(self._validators.heartbeat.fault(document), "maestro.heartbeat/1")
+        _require(self._validators.heartbeat.fault(document), "maestro.heartbeat/1")
         batch = read_heartbeat(place, document)
         decided = self._ingest.put(batch, datetime.now(timezone.utc))
         _log(batch, decided)
@@ -86,14 +86,14 @@ class Api:
         return _nothing()
 
     def health(self) -> Response:
-        """Say whether messages can be stored."""
-        self._queries.answers()
+        """Check that the database answers."""
+        self._queries.check()
         return _json({"status": "ok"})
 
     def fleet(self) -> Response:
-        """Return the fleet to an administrator."""
+        """Return `maestro.fleet/1`; administrators only."""
         if self._caller().role is not Role.ADMIN:
-            raise RefusedError(403, "this takes an administrator's token")
+            raise RefusedError(403, "this needs an administrator's token")
         now, fleet = datetime.now(timezone.utc), self._config.fleet
         return _json(fleet_document(self._queries.streams(now, fleet.expire_after), now, fleet.silent_after))
 
@@ -102,44 +102,44 @@ class Api:
         certificate = peer_certificate(connection, request.headers, behind_proxy=self._config.behind_proxy)
         caller = self._authenticator.caller(request.headers.get("Authorization", ""), certificate)
         if isinstance(connection, BufferedTLSSocket):
-            connection.mark_authenticated()  # from here on the server waits longer
+            connection.mark_authenticated()  # the request now has its full time
         return caller
 
     def _sender(self) -> Caller:
-        """Return who wants to send; whoever may do so for one host alone has it counted before anything is read."""
+        """Authenticate an agent; if it is bound to one host, its rate limit applies before the body is read."""
         caller = self._caller()
         if caller.role is not Role.AGENT:
-            raise RefusedError(403, "an administrator's token does not send messages")
+            raise RefusedError(403, "an administrator's token cannot send messages")
         if caller.host_id is not None:
             self._count(caller.host_id)
         return caller
 
     def _admit(self, caller: Caller, host: object) -> None:
-        """Let nobody speak for another host, and no host too often."""
+        """Check that the caller may send for the host, and apply the rate limit."""
         if caller.host_id is None:
-            self._count(host[:36] if isinstance(host, str) else f"somebody at {request.remote_addr}")
+            self._count(host[:36] if isinstance(host, str) else f"unknown host at {request.remote_addr}")
         elif isinstance(host, str) and caller.host_id != host:
-            raise RefusedError(403, f"these credentials do not speak for host {host[:36]}")
+            raise RefusedError(403, f"these credentials are not valid for host {host[:36]}")
 
     def _count(self, host: str) -> None:
         with self._lock:
             wait = self._rates.wait_s(host, time.monotonic())
         if wait > 0:
-            raise LaterError(429, "this host sends more than its share", math.ceil(wait))
+            raise LaterError(429, "this host exceeds its rate limit", math.ceil(wait))
 
     def _read(self, document: Any, *, precisely: bool) -> Batch:
         messages = document.get("messages") if isinstance(document, dict) else None
-        if isinstance(messages, list) and len(messages) > _MOST_MESSAGES:
-            raise RefusedError(413, f"more than {_MOST_MESSAGES} messages")
-        _told(self._validators.batch.fault(document, precisely=precisely), "maestro.batch/1")
+        if isinstance(messages, list) and len(messages) > _MAX_MESSAGES:
+            raise RefusedError(413, f"more than {_MAX_MESSAGES} messages")
+        _require(self._validators.batch.fault(document, precisely=precisely), "maestro.batch/1")
         return Batch(
             host_id=document["host_id"],
             instance_id=document["instance_id"],
             agent_version=document["agent_version"],
-            messages=self._judged(document["messages"], precisely=precisely),
+            messages=self._read_messages(document["messages"], precisely=precisely),
         )
 
-    def _judged(self, raws: list[dict[str, Any]], *, precisely: bool) -> tuple[Message, ...]:
+    def _read_messages(self, raws: list[dict[str, Any]], *, precisely: bool) -> tuple[Message, ...]:
         messages, faults = [], 0
         for raw in raws:
             fault = self._validators.body(raw, precisely=precisely and faults < _EXPLAINED_FAULTS)
@@ -152,7 +152,7 @@ def make_app(config: Config, database: Database) -> Flask:
     """Build the WSGI application."""
     api = Api(config, database)
     app = Flask("maestro-endpoint", static_folder=None)
-    app.url_map = Map(merge_slashes=False)  # an address that is nearly right gets 404, and never a redirect
+    app.url_map = Map(merge_slashes=False)  # a malformed path gets 404, never a redirect
     rules: tuple[tuple[str, str, Callable[..., Response], str], ...] = (
         ("/v1/messages", "messages", api.messages, "POST"),
         (_HEARTBEATS, "heartbeat", api.heartbeat, "PUT"),
@@ -175,7 +175,7 @@ def make_app(config: Config, database: Database) -> Flask:
 
 
 def _body() -> bytes:
-    """Read the body, as long as it is said to be, and no longer than may be."""
+    """Read and inflate the body, within the limits of the contract."""
     if request.mimetype != "application/json":
         raise RefusedError(415, "the body must be application/json")
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
@@ -188,14 +188,16 @@ def _body() -> bytes:
         raise RefusedError(413, f"the body is longer than {most} bytes")
     data = request.get_data(cache=False)
     if len(data) < request.content_length:
-        raise RefusedError(400, "the body was cut short")
+        raise RefusedError(400, "the body is cut short")
     return inflate(data) if encoding == "gzip" else data
 
 
-def _told(fault: str | None, schema: str) -> None:
+def _require(fault: str | None, schema: str) -> None:
     if fault is not None:
-        pointer, _, words = fault.partition(": ")
-        raise RefusedError(422, f"no {schema}: {fault}", ((pointer.rstrip("/"), words),))  # RFC 6901: "" is all of it
+        pointer, _, detail = fault.partition(": ")
+        raise RefusedError(
+            422, f"not a {schema}: {fault}", ((pointer.rstrip("/"), detail),)
+        )  # RFC 6901: "" is the whole document
 
 
 def _receipt(decided: Deduplicated) -> dict[str, Any]:
@@ -237,7 +239,7 @@ def _json(document: object, status: int = 200, headers: Headers | None = None) -
 
 def _nothing() -> Response:
     answer = Response(status=204)
-    del answer.headers["Content-Type"]  # of no body
+    del answer.headers["Content-Type"]  # there is no body
     return answer
 
 
@@ -249,7 +251,7 @@ def _problem(status: int, detail: str, errors: tuple[tuple[str, str], ...] = (),
         "detail": detail,
     }
     if errors:
-        document["errors"] = [{"pointer": pointer, "detail": words} for pointer, words in errors]
+        document["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in errors]
     return _json(document, status, headers)
 
 
@@ -260,7 +262,7 @@ def _refused(error: RefusedError) -> Response:
     if error.status == http.HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="maestro-endpoint"'
     if 0 < (request.content_length or 0) <= MAX_COMPRESSED_BYTES:
-        request.get_data(cache=False)  # else the connection could not be used again
+        request.get_data(cache=False)  # an unread body would make the connection unusable
     log.event("request.refused", status=error.status, detail=error.detail, address=request.remote_addr)
     answer: Response = _problem(error.status, error.detail, error.errors, headers)
     return answer
@@ -279,7 +281,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _bug(error: Exception) -> Response:
-    """Answer 503: it is not the message's fault, so that the agent keeps it and comes again."""
+    """Answer 503, so that the agent keeps its messages and retries: the error is not theirs."""
     log.exception("request.failed", error, path=request.path)
     answer: Response = _problem(503, "internal error", headers={"Retry-After": str(_RETRY_S)})
     return answer

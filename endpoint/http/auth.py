@@ -1,4 +1,4 @@
-"""Who is asking: a bearer token, or a client certificate that TLS has verified already."""
+"""Authenticates requests: a bearer token, or a client certificate that TLS has verified."""
 
 import socket
 import ssl
@@ -15,32 +15,32 @@ from endpoint.store.tokens import Role, Token, Tokens
 Certificate = Mapping[str, Any]
 _PROXIED_HOST = "X-Client-Host-Id"
 """Set by the proxy to the UUID in a verified client certificate (docs/endpoint/nginx.conf.example)."""
-_BELIEVED_S = 5.0
-_MOST_REMEMBERED = 50_000
+_CACHED_S = 5.0
+_MAX_CACHED = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whoever sent a request."""
+    """The authenticated sender of a request."""
 
     role: Role
     host_id: str | None
-    """The one host it may speak for; None: any."""
+    """The host it may send for; None: any."""
 
 
 class Authenticator:
-    """Finds out who is asking. A token that was good is believed for some seconds without a look at the database."""
+    """Authenticates callers; a valid token is cached for 5 s, so a revocation takes that long."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._lock = Lock()
-        self._good: dict[str, tuple[float, Token]] = {}
+        self._cache: dict[str, tuple[float, Token]] = {}
 
     def caller(self, authorization: str, certificate: Mapping[str, Any] | None) -> Caller:
-        """Return who is asking.
+        """Return the caller.
 
         Raises:
-            RefusedError: nobody that is known, or a certificate of one host with the token of another.
+            RefusedError: 401 for an unknown caller, 403 for a certificate of one host with a token of another.
             StoreError: the database does not answer.
         """
         host_of_certificate = certified_host(certificate) if certificate else None
@@ -48,7 +48,7 @@ class Authenticator:
         if scheme.lower() == "bearer":
             token = self._token(text.strip())
             if token is None:
-                raise RefusedError(401, "the token is not known, or was revoked")
+                raise RefusedError(401, "the token is unknown or revoked")
             hosts = {host for host in (token.host_id, host_of_certificate) if host is not None}
             if len(hosts) > 1:
                 raise RefusedError(403, "the token belongs to another host than the certificate")
@@ -60,17 +60,17 @@ class Authenticator:
     def _token(self, text: str) -> Token | None:
         now = time.monotonic()
         with self._lock:
-            until, token = self._good.get(text, (0.0, None))
+            until, token = self._cache.get(text, (0.0, None))
         if token is not None and until > now:
             return token
         token = self._tokens.find(text)
         with self._lock:
-            if len(self._good) >= _MOST_REMEMBERED:
-                self._good.clear()
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
             if token is None:
-                self._good.pop(text, None)
+                self._cache.pop(text, None)
             else:
-                self._good[text] = (now + _BELIEVED_S, token)
+                self._cache[text] = (now + _CACHED_S, token)
         return token
 
 

@@ -1,7 +1,8 @@
-"""The documents' JSON Schemas as fast validators: lenient towards what newer agents may add.
+"""Validates documents against their JSON Schemas; lenient towards members that newer agents may add.
 
-fastjsonschema makes Python code of a schema, stops at the first fault, and decides. The reference implementation, which
-takes milliseconds for one report and so longer than a request may in all, finds better words for what was refused.
+fastjsonschema compiles a schema to Python, stops at the first error, and decides. jsonschema, the reference
+implementation, takes milliseconds for one report, longer than a whole request may: it only describes rejected
+documents.
 """
 
 import json
@@ -13,17 +14,17 @@ import fastjsonschema
 import jsonschema
 
 DIRECTORY = Path(__file__).resolve().parent.parent.parent / "schemas"
-_LONGEST_FAULT = 300
+_MAX_FAULT = 300
 
 
 def strict(name: str) -> dict[str, Any]:
-    """Read a schema as it is published: `strict("maestro.report-1")`."""
+    """Read a published schema: `strict("maestro.report-1")`."""
     schema: dict[str, Any] = json.loads((DIRECTORY / f"{name}.json").read_text(encoding="utf-8"))
     return schema
 
 
 def lenient(schema: Any) -> Any:
-    """Take unknown members, and any word where a list of words may grow (docs/endpoint: Growing)."""
+    """Return the schema with unknown members allowed, and any string at `x-grows` (docs/endpoint: Growing)."""
     if isinstance(schema, list):
         return [lenient(part) for part in schema]
     if not isinstance(schema, dict):
@@ -35,7 +36,7 @@ def lenient(schema: Any) -> Any:
 
 
 class Validator:
-    """The check of one kind of document."""
+    """Validates one kind of document."""
 
     def __init__(self, name: str) -> None:
         schema = lenient(strict(name))
@@ -43,19 +44,19 @@ class Validator:
         self._reference = jsonschema.Draft7Validator(schema)
 
     def fault(self, value: Any, *, precisely: bool = True) -> str | None:
-        """Say what is wrong with a value, as `/pointer: words`; None where nothing is."""
+        """Return the error as `/pointer: message`; None: valid."""
         try:
             self._validate(value)
         except fastjsonschema.JsonSchemaValueException as error:
             found = jsonschema.exceptions.best_match(self._reference.iter_errors(value)) if precisely else None
             if found is not None:
-                return _told(found.absolute_path, found.message)
-            return _told(error.path[1:], error.message.removeprefix(error.name).strip())
+                return _describe(found.absolute_path, found.message)
+            return _describe(error.path[1:], error.message.removeprefix(error.name).strip())
         return None
 
 
 class Validators:
-    """All checks that a batch goes through."""
+    """The validators for a batch and its messages."""
 
     def __init__(self) -> None:
         self.batch = Validator("maestro.batch-1")
@@ -65,7 +66,7 @@ class Validators:
         self._outcome = Validator("maestro.outcome-1")
 
     def body(self, message: Mapping[str, Any], *, precisely: bool) -> str | None:
-        """Say what is wrong with a message's body; None where nothing is."""
+        """Return the error in a message's body; None: valid."""
         body = message["body"]
         if message["kind"] == "state":
             return self._report.fault(body, precisely=precisely)
@@ -78,8 +79,10 @@ class Validators:
         return fault
 
 
-def _told(path: Iterable[object], words: str) -> str:
+def _describe(path: Iterable[object], message: str) -> str:
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    cut = words if len(words) <= _LONGEST_FAULT else f"{words[:_LONGEST_FAULT]}…"
-    # Both quote the sender, and are stored: in letters that every database and every terminal takes.
-    return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in f"{pointer or '/'}: {cut}")
+    cut = message if len(message) <= _MAX_FAULT else f"{message[:_MAX_FAULT]}…"
+    # Both quote the sender and are stored: printable ASCII, safe for every database and terminal.
+    return "".join(
+        character if " " <= character <= "~" else ascii(character)[1:-1] for character in f"{pointer or '/'}: {cut}"
+    )

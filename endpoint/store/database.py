@@ -1,4 +1,4 @@
-"""The connection: SQLite or PostgreSQL, durable at each commit, and every failure told as one error."""
+"""Connections to SQLite or PostgreSQL: durable at each commit; every failure is a `StoreError`."""
 
 import sqlite3
 import time
@@ -15,18 +15,18 @@ from endpoint.store.migrate import migrate
 
 Answer = TypeVar("Answer")
 _BUSY_MS = 5_000
-_TURN_S = 0.0005
-"""SQLite itself looks again after 1, 2, 5, 10, ... ms, of which two processes that both write would idle most away."""
+_POLL_S = 0.0005
+"""SQLite polls a lock after 1, 2, 5, 10, ... ms; two writing processes would spend most of that idle."""
 _DEADLOCK = "40P01"
 _POSTGRES = (
-    # A role's own settings must not take durability away, and nobody waits longer than an agent does.
+    # A role's settings must not disable durability, and nothing may wait longer than an agent does.
     "-c synchronous_commit=on -c statement_timeout=20000 -c lock_timeout=10000 "
     "-c idle_in_transaction_session_timeout=60000"
 )
 
 
 class Database:
-    """An engine that writes in transactions of its own making."""
+    """An engine with explicit transactions."""
 
     def __init__(self, url: str, *, connections: int = 8) -> None:
         self.url = url
@@ -63,80 +63,80 @@ class Database:
             migrate(connection)
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close all connections."""
         self._engine.dispose()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Open a transaction; what was done in it is durable once this ends without an error.
+        """Open a transaction; it is durable once the block ends without an error.
 
         Raises:
-            StoreError: the database is gone, full or too busy; nothing was done, or nobody knows whether it was.
+            StoreError: the database is unreachable, full or busy; the transaction may or may not have been committed.
         """
-        with _told(), self._engine.connect() as connection, connection.begin():
+        with _store_errors(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one moment and locks nobody out.
+        """Open a read-only snapshot that blocks no writer.
 
         Raises:
-            StoreError: the database is gone or too busy.
+            StoreError: the database is unreachable or busy.
         """
         options = {"maestro_reads": True}
         if self.kind == "postgresql":
             options = {"isolation_level": "REPEATABLE READ"}  # type: ignore[dict-item]
-        with _told(), self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with _store_errors(), self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def write(self, work: Callable[[Connection], Answer]) -> Answer:
-        """Do some work in a transaction, once more where the first was lost to a race or a dropped connection.
+        """Run `work` in a transaction; retry once after a lost race or a dropped connection.
 
         Raises:
             StoreError: as `writing`.
         """
-        return _twice_at_most(self.writing, work, _is_worth_another)
+        return _run_twice_at_most(self.writing, work, _is_transient)
 
     def read(self, work: Callable[[Connection], Answer]) -> Answer:
-        """Do some reading in a transaction, once more where the connection turns out to be an old one that was dropped.
+        """Run `work` in a read transaction; retry once if the pooled connection was dropped.
 
         Raises:
             StoreError: as `reading`.
         """
-        return _twice_at_most(self.reading, work, _is_dropped)
+        return _run_twice_at_most(self.reading, work, _is_dropped)
 
     def upsert(self, table: sa.Table) -> Any:
-        """Build an INSERT that replaces the row that is there; build it once, for that takes longer than to run it."""
+        """Build an INSERT that replaces an existing row. Build it once: that takes longer than running it."""
         statement = self._insert(table)
         keys = [column.name for column in table.primary_key.columns]
         replaced = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
 
     def insert_new(self, table: sa.Table) -> Any:
-        """Build an INSERT that leaves a row alone that is there."""
+        """Build an INSERT that keeps an existing row."""
         return self._insert(table).on_conflict_do_nothing()
 
     def _insert(self, table: sa.Table) -> Any:
         return (sqlite if self.kind == "sqlite" else postgresql).insert(table)
 
 
-def _twice_at_most(
+def _run_twice_at_most(
     opened: Callable[[], AbstractContextManager[Connection]],
     work: Callable[[Connection], Answer],
-    is_worth_another: Callable[[BaseException | None], bool],
+    is_transient: Callable[[BaseException | None], bool],
 ) -> Answer:
     try:
         with opened() as connection:
             return work(connection)
     except StoreError as error:
-        if not is_worth_another(error.__cause__):
+        if not is_transient(error.__cause__):
             raise
     with opened() as connection:
         return work(connection)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     try:
         yield
     except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
@@ -145,9 +145,9 @@ def _told() -> Iterator[None]:
         raise StoreError(f"the database does not answer: {first_line}", of_the_data=of_the_data) from error
 
 
-def _is_worth_another(error: BaseException | None) -> bool:
+def _is_transient(error: BaseException | None) -> bool:
     if isinstance(error, sa.exc.IntegrityError):
-        return True  # another process was first; now its row is there
+        return True  # another process inserted the row first
     if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "pgcode", None) == _DEADLOCK:
         return True
     return _is_dropped(error)
@@ -158,7 +158,7 @@ def _is_dropped(error: BaseException | None) -> bool:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver begins no transactions behind our back
+    connection.isolation_level = None  # the driver must not start transactions itself
     cursor = connection.cursor()
     for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
         cursor.execute(f"PRAGMA {setting}")
@@ -172,16 +172,16 @@ def _begin_sqlite(connection: Connection) -> None:
     driver: Any = connection.connection
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        _take_turn(driver)
+        _begin_immediate(driver)
     finally:
         driver.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
 
 
-def _take_turn(driver: Any) -> None:
-    """Wait until nobody else writes: a transaction that first reads could only fail when it wants to write.
+def _begin_immediate(driver: Any) -> None:
+    """Wait for the write lock: a transaction that starts with a read could fail at its first write.
 
     Raises:
-        sqlite3.OperationalError: somebody wrote for too long, or the file cannot be used.
+        sqlite3.OperationalError: another writer held the lock for 5 s, or the file cannot be used.
     """
     until = time.monotonic() + _BUSY_MS / 1000
     while True:
@@ -190,6 +190,6 @@ def _take_turn(driver: Any) -> None:
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
-            time.sleep(_TURN_S)
+            time.sleep(_POLL_S)
         else:
             return

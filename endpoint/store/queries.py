@@ -1,4 +1,4 @@
-"""Reads from the database what people ask for: the streams with their states, and what is missing of each."""
+"""Queries for people: the streams with their latest states, and the gaps of each."""
 
 import json
 from collections.abc import Iterator
@@ -23,21 +23,21 @@ _NO_GAPS = Gaps()
 
 
 class FleetQueries:
-    """What can be asked."""
+    """All queries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def answers(self) -> None:
-        """Find out whether the database answers.
+    def check(self) -> None:
+        """Check that the database answers.
 
         Raises:
-            StoreError: it does not.
+            StoreError: it does not answer.
         """
         self._database.read(lambda connection: connection.execute(sa.select(sa.literal(1))).all())
 
     def streams(self, now: datetime, expire_after: timedelta | None = None) -> list[Stream]:
-        """Return every stream that is not forgotten, by host, the oldest first."""
+        """Return all streams with a contact within `expire_after`, by host, the oldest first."""
         since = (now - expire_after).timestamp() if expire_after is not None else 0.0
         return self._database.read(lambda connection: _streams(connection, since))
 

@@ -1,6 +1,6 @@
-"""Throws away what was kept long enough: of each stream the oldest events, and the states of those that fell silent.
+"""Deletes old data: the oldest events of each stream, and the states of silent streams.
 
-Each step is a small transaction of its own, so that no message waits long for it.
+Each step is a small transaction, so that no message waits long for it.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from endpoint.store.database import Database
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS, UPKEEP
 
-_AT_ONCE = 100
+_STEP = 100
 _PERIOD_S = 3600.0
 _DAY_S = 86400.0
 _LEAP_S = 7 * _DAY_S
@@ -26,23 +26,23 @@ _OLDEST = (
 
 
 class RetentionTurn(Enum):
-    """Whether it is time."""
+    """Whether a deletion is due."""
 
     NOW = "now"
     LATER = "later"
     PUT_OFF = "put-off"
-    """The clock went far ahead, or nobody was here for long: somebody may yet see that, and set it right."""
+    """The clock jumped ahead, or the server was off for long: an administrator has a day to correct the clock."""
 
 
 class RetentionStore:
-    """What is old, and how it goes."""
+    """Finds and deletes old data."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._first = database.insert_new(UPKEEP)
 
     def turn(self, now: datetime) -> RetentionTurn:
-        """Find out whether it is time; of many processes one is told so, and for the next hour none.
+        """Return whether a deletion is due; one of several processes gets `NOW`, once an hour.
 
         Raises:
             StoreError: the database does not answer.
@@ -68,39 +68,39 @@ class RetentionStore:
         connection.execute(sa.update(UPKEEP).values(due_at=following))
         return turn
 
-    def events(self, now: datetime, kept_for: timedelta) -> Iterator[int]:
-        """Throw away events that came longer ago; yield after each step how many went.
+    def events(self, now: datetime, retention: timedelta) -> Iterator[int]:
+        """Delete events received longer ago; yield the number deleted in each step.
 
-        Of a stream only those go that nothing younger precedes, so that no hole comes into being.
+        Only events without a newer one before them are deleted, so that no gap appears.
 
         Raises:
             StoreError: the database does not answer.
         """
-        before = (now - kept_for).timestamp()
+        before = (now - retention).timestamp()
         wanted = sa.select(STREAMS.c.id).where(STREAMS.c.events > 0, before > _OLDEST)
         for stream in self._found(wanted):
-            gone = _AT_ONCE
-            while gone == _AT_ONCE:
-                gone = self._database.write(partial(_prune, stream=stream, before=before))
-                yield gone
+            deleted = _STEP
+            while deleted == _STEP:
+                deleted = self._database.write(partial(_delete_events, stream=stream, before=before))
+                yield deleted
 
-    def states(self, now: datetime, silent_for: timedelta) -> Iterator[int]:
-        """Throw away the states of streams that were heard of longer ago; yield after each step how many went.
+    def states(self, now: datetime, expire_after: timedelta) -> Iterator[int]:
+        """Delete the states of streams whose last contact is longer ago; yield the number deleted in each step.
 
-        A few numbers of each stream stay, so that what comes again is known again.
+        The stream's row stays, so that repeated messages are still duplicates.
 
         Raises:
             StoreError: the database does not answer.
         """
-        before = (now - silent_for).timestamp()
+        before = (now - expire_after).timestamp()
         wanted = sa.select(STREAMS.c.id).where(STREAMS.c.last_seen_at < before, STREAMS.c.state_hash.is_not(None))
         for stream in self._found(wanted):
-            yield self._database.write(partial(_forget, stream=stream, before=before))
+            yield self._database.write(partial(_delete_state, stream=stream, before=before))
 
     def _found(self, wanted: sa.sql.Select) -> Iterator[int]:
         last = 0
         while True:
-            page = wanted.where(STREAMS.c.id > last).order_by(STREAMS.c.id).limit(_AT_ONCE)
+            page = wanted.where(STREAMS.c.id > last).order_by(STREAMS.c.id).limit(_STEP)
             with self._database.reading() as connection:
                 streams = connection.execute(page).scalars().all()
             if not streams:
@@ -109,30 +109,30 @@ class RetentionStore:
             last = streams[-1]
 
 
-def _prune(connection: Connection, *, stream: int, before: float) -> int:
+def _delete_events(connection: Connection, *, stream: int, before: float) -> int:
     connection.execute(sa.select(STREAMS.c.id).where(STREAMS.c.id == stream).with_for_update())
     oldest = (
         sa.select(EVENTS.c.sequence, EVENTS.c.received_at)
         .where(EVENTS.c.stream == stream)
         .order_by(EVENTS.c.sequence)
-        .limit(_AT_ONCE)
+        .limit(_STEP)
     )
-    going = list(takewhile(lambda row: row.received_at < before, connection.execute(oldest)))
-    if not going:
+    old = list(takewhile(lambda row: row.received_at < before, connection.execute(oldest)))
+    if not old:
         return 0
-    upto = going[-1].sequence
+    upto = old[-1].sequence
     connection.execute(sa.delete(EVENTS).where(EVENTS.c.stream == stream, EVENTS.c.sequence <= upto))
     connection.execute(sa.delete(LOSSES).where(LOSSES.c.stream == stream, LOSSES.c.last_sequence <= upto))
     connection.execute(sa.delete(REFUSALS).where(REFUSALS.c.stream == stream, REFUSALS.c.sequence <= upto))
     change = sa.update(STREAMS).where(STREAMS.c.id == stream)
-    connection.execute(change.values(pruned_upto=upto, events=STREAMS.c.events - len(going)))
-    return len(going)
+    connection.execute(change.values(pruned_upto=upto, events=STREAMS.c.events - len(old)))
+    return len(old)
 
 
-def _forget(connection: Connection, *, stream: int, before: float) -> int:
+def _delete_state(connection: Connection, *, stream: int, before: float) -> int:
     silent = sa.select(STREAMS.c.id).where(STREAMS.c.id == stream, STREAMS.c.last_seen_at < before).with_for_update()
     if connection.execute(silent).first() is None:
-        return 0  # it spoke in the meantime
+        return 0  # it has sent a message in the meantime
     connection.execute(sa.delete(STATES).where(STATES.c.stream == stream))
     connection.execute(sa.update(STREAMS).where(STREAMS.c.id == stream).values(state_hash=None))
     return 1

@@ -1,4 +1,4 @@
-"""Opens the configured database for one command, with its tables."""
+"""Opens the configured database for one command, and migrates it."""
 
 import os
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from endpoint.config import Config, database_url
 from endpoint.store.database import Database
 
 
-def _step_down(url: str) -> None:
-    """Give up root for whoever owns an SQLite database's directory: the service could not write what root makes."""
+def _drop_root(url: str) -> None:
+    """Become the owner of an SQLite database's directory: the service cannot write files that root creates."""
     try:
         place = make_url(url)
         owner = Path(place.database or "").parent.stat()
     except (ArgumentError, OSError):
-        return  # opening it has more to say
+        return  # opening the database reports it
     if os.geteuid() == 0 and owner.st_uid != 0 and place.get_backend_name() == "sqlite":
         os.setgroups([])
         os.setgid(owner.st_gid)
@@ -27,14 +27,14 @@ def _step_down(url: str) -> None:
 
 @contextmanager
 def open_database(config: Config) -> Iterator[Database]:
-    """Open the database, and close it at the end.
+    """Open the database for the block.
 
     Raises:
-        ConfigError: its URL cannot be used.
-        StoreError: it does not answer.
+        ConfigError: the URL is invalid.
+        StoreError: the database does not answer.
     """
     url = database_url(config)
-    _step_down(url)
+    _drop_root(url)
     database = Database(url, connections=1)
     try:
         database.create()

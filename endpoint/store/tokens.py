@@ -1,4 +1,4 @@
-"""Tokens: made, hashed, listed, revoked, and known again in constant time."""
+"""Tokens: created, hashed, listed, revoked, and verified in constant time."""
 
 import hashlib
 import hmac
@@ -15,11 +15,11 @@ from endpoint.store.database import Database
 from endpoint.store.tables import TOKENS
 
 _PREFIX = "maestro"
-_LONGEST = 128
+_MAX_LENGTH = 128
 
 
 class Role(Enum):
-    """What a token is good for."""
+    """What a token permits: sending, or reading the fleet."""
 
     AGENT = "agent"
     ADMIN = "admin"
@@ -27,25 +27,25 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token as it is remembered, without its secret."""
+    """A stored token, without its secret."""
 
     id: str
     role: Role
     name: str
     host_id: str | None
-    """The one host that may use it; None: any."""
+    """The host that may use it; None: any."""
     created_at: datetime
     revoked_at: datetime | None
 
 
 class Tokens:
-    """All tokens. Only a hash is stored: the secret is 256 random bits, which nobody finds by trying."""
+    """All tokens. Only a SHA-256 hash is stored; the secret is 256 random bits, so that it needs no slow hash."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, *, role: Role, name: str, host_id: str | None, now: datetime) -> str:
-        """Make a token; the text that is returned is shown once and kept nowhere."""
+        """Create a token and return its text, which is not stored."""
         identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         values = {
             "id": identity, "digest": _digest(secret), "role": role.value, "name": name,
@@ -62,10 +62,10 @@ class Tokens:
         return [_token(row) for row in rows]
 
     def revoke(self, identity: str, now: datetime) -> None:
-        """Make a token good for nothing.
+        """Revoke a token.
 
         Raises:
-            UsageError: there is none of that id that is still good.
+            UsageError: no valid token has that id.
         """
         change = (
             sa.update(TOKENS)
@@ -74,17 +74,17 @@ class Tokens:
         )
         with self._database.writing() as connection:
             if connection.execute(change).rowcount == 0:
-                raise UsageError(f"no token that is still good has the id {identity!r}")
+                raise UsageError(f"no valid token has the id {identity!r}")
 
     def find(self, text: str) -> Token | None:
-        """Return the token that a request carries, None where it is not good."""
+        """Return the token of a request; None: unknown or revoked."""
         prefix, _, rest = text.partition("_")
         identity, _, secret = rest.partition("_")
-        if prefix != _PREFIX or not (identity.isascii() and identity.isalnum()) or len(text) > _LONGEST:
+        if prefix != _PREFIX or not (identity.isascii() and identity.isalnum()) or len(text) > _MAX_LENGTH:
             return None
         wanted = sa.select(TOKENS).where(TOKENS.c.id == identity)
         row: Any = self._database.read(lambda connection: connection.execute(wanted).first())
-        # With no such id there is still something to compare, so that an answer takes as long.
+        # An unknown id is compared, too, so that the response takes the same time.
         same = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
         return _token(row) if row is not None and same and row.revoked_at is None else None
 

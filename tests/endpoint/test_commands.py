@@ -97,12 +97,12 @@ def test_what_the_agent_can_read_where_it_is_is_not_copied(monkeypatch: pytest.M
             token = place / "token"
             token.touch(0o600)
 
-            seen = try_out._shown(token)  # noqa: SLF001 - who runs it must be root, and the agent installed
+            seen = try_out._make_readable(token)  # noqa: SLF001 - who runs it must be root, and the agent installed
 
             assert seen is (hidden == Path("/run"))
             assert token.stat().st_mode & 0o777 == (0o640 if seen else 0o600)
             place.chmod(0o700)
-            assert try_out._shown(token) is False  # noqa: SLF001
+            assert try_out._make_readable(token) is False  # noqa: SLF001
 
 
 def test_certificates_that_have_run_out_are_made_anew(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_what_cannot_be_tried_is_a_usage_error(arguments: tuple[str, ...], tmp_p
     ("text", "words"),
     [
         ("[server]\nlisten = 5", "server.listen: must be text"),
-        ("[server]\nlisten = '0.0.0.0:8443'", "beyond loopback it needs tls.certificate"),
+        ("[server]\nlisten = '0.0.0.0:8443'", "an address beyond loopback needs tls.certificate"),
         ("[server]\nlisten = 'nowhere'", "must be ADDRESS:PORT"),
         ("[server]\nlisten = '127.0.0.1:65536'", "must be ADDRESS:PORT"),
         ("[server]\nthreds = 5", "server.threds: no such setting; did you mean threads?"),
@@ -141,8 +141,8 @@ def test_what_cannot_be_tried_is_a_usage_error(arguments: tuple[str, ...], tmp_p
         ("[server]\nconnections = 8", "must be more than server.threads"),
         ("server = 5", "server: must be a table"),
         ("[tls]\nclient_certificates = 'maybe'", "must be one of none, optional, required"),
-        ("[tls]\ncertificate = '/x'", "go together"),
-        ("[tls]\ncertificate = '/x'\nkey = '/y'", "tls.certificate: /x: is not there"),
+        ("[tls]\ncertificate = '/x'", "must be set together"),
+        ("[tls]\ncertificate = '/x'\nkey = '/y'", "tls.certificate: /x: does not exist"),
         ("[tls]\nclient_certificates = 'required'", "needs client_ca"),
         ("[store]\nkeep_events = 400", "store.keep_events: must be text"),
         ("[store]\nkeep_events = '400'", 'store.keep_events: must be a duration, as "400d", or "forever"'),

@@ -116,7 +116,7 @@ def test_a_gap_that_the_agent_declares_is_explained(endpoint: LocalEndpoint, cli
 
     client.post(box.batch(box.event("messages-lost", lost)))
 
-    assert gaps(endpoint, box.host) == "missing 7-8; told as lost 2-6"
+    assert gaps(endpoint, box.host) == "missing 7-8; lost 2-6"
     row = host_row(endpoint, box.host)
     assert (row["missing_events"], row["lost_events"]) == (2, 5)
 
@@ -149,7 +149,7 @@ def test_a_bad_body_is_refused_alone_and_its_sequence_is_accounted_for(
     assert details[0].startswith("/document/: 'generated_at' is a required property")
     assert details[2] == "/kernel/running: 6 is not of type 'string', 'null'"
     assert again.statuses == ["refused", "duplicate"]
-    assert gaps(endpoint, box.host) == "refused 1"
+    assert gaps(endpoint, box.host) == "rejected 1"
     assert host_row(endpoint, box.host)["refused_messages"] == 3
 
 

@@ -204,9 +204,9 @@ def test_for_ever_is_for_ever(database: Database) -> None:
     config = Config(store=Retention(keep_events="forever"), fleet=Fleet(forget_after="forever"))
     RetentionStore(database).turn(NOW)
 
-    RetentionThread(config, database).look(NOW + DAY)
+    RetentionThread(config, database).delete_if_due(NOW + DAY)
     kept = sequences(database, box), stream(database, box).state
-    RetentionThread(Config(), database).look(NOW + 2 * DAY)
+    RetentionThread(Config(), database).delete_if_due(NOW + 2 * DAY)
 
     assert kept[0] == [1]
     assert kept[1] is not None
