@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from agent.cli.output import ProgressLine, print_error, print_json, print_lines
-from agent.core.ports import Progress
+from agent.core.job_control import Progress
 from agent.errors import BusyError, StoppedError
 from agent.host.machine.user import is_root
 from agent.host.systemd import systemd_runs

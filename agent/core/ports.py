@@ -1,6 +1,6 @@
 """What the jobs need from a machine, as protocols: implemented by the adapters and by the tests' simulator."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,21 +15,6 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.reboot.services import ServiceScan
-
-Progress = Callable[[str], None]
-"""Reports a line of progress to the user."""
-StopReason = Callable[[], str]
-"""Returns why to stop at the next safe point ("on request"); empty to continue."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobControl:
-    """What a job reports to whoever requested it, and how it learns that it should stop."""
-
-    progress: Progress
-    stop: StopReason = lambda: ""
-    alive: Callable[[], None] = lambda: None
-    """Call at least every 30 s while the job makes progress: a job silent for 5 min counts as stalled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

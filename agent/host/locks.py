@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from agent.core.job_control import JobControl
 from agent.core.model.outcome import LockWait
-from agent.core.ports import JobControl
 from agent.errors import BusyError, HostError, StoppedError
 from agent.state.file_lock import holder_pid, try_lock
 from agent.state.timestamps import utc_now

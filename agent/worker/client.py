@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 
-from agent.core.ports import Progress
+from agent.core.job_control import Progress
 from agent.errors import BusyError, HostError, PrivilegeError, RecordError
 from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_request
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from agent.core.job_control import JobControl
 from agent.core.policy.policy import Policy
-from agent.core.ports import JobControl, Machine, PackageEngine
+from agent.core.ports import Machine, PackageEngine
 from agent.state.record import Record
 
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.config.load import load
+from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
-from agent.core.ports import JobControl, Progress, StopReason
 from agent.errors import AgentError, BusyError, ExitCode, HostError, PrivilegeError, StoppedError
 from agent.host import log
 from agent.host.apt.engine import AptEngine

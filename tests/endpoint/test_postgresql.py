@@ -7,44 +7,6 @@ import pytest
 from tests.endpoint.conftest import MakeServer, database_url
 
 # These run here on PostgreSQL, by the fixtures below.
-from tests.endpoint.test_abuse import (  # noqa: F401
-    test_a_centre_whose_clock_was_ahead_finds_hosts_silent_again,
-    test_numbers_at_the_edge_spoil_no_table,
-    test_text_that_no_database_takes_hurts_nobody,
-)
-from tests.endpoint.test_durability import (  # noqa: F401
-    test_commits_wait_for_the_disk,
-    test_killed_under_load_it_keeps_all_that_it_acknowledged,
-    test_two_that_send_the_same_at_once_store_it_once,
-)
-from tests.endpoint.test_heartbeats import (  # noqa: F401
-    test_a_heartbeat_that_says_nothing_new_is_answered_with_nothing,
-    test_of_an_unknown_outbox_nothing_is_stored_and_the_state_is_asked_for,
-)
-from tests.endpoint.test_messages import (  # noqa: F401
-    test_a_bad_body_is_refused_alone_and_its_sequence_is_accounted_for,
-    test_a_batch_of_every_kind_is_accepted_in_order,
-    test_a_gap_that_the_agent_declares_is_explained,
-    test_a_key_with_other_content_is_refused,
-    test_a_sequence_with_another_key_is_refused,
-    test_events_out_of_order_are_accepted_and_close_the_gap,
-    test_only_the_latest_state_counts,
-    test_the_fleet_says_who_is_pending_held_and_to_reboot,
-)
-from tests.endpoint.test_migrations import (  # noqa: F401
-    test_a_database_of_an_older_version_is_upgraded_with_all_that_is_in_it,
-    test_a_new_database_is_as_described,
-    test_processes_that_start_at_once_on_an_empty_database_do_not_clash,
-)
-from tests.endpoint.test_retention import (  # noqa: F401
-    test_a_clock_that_leaps_throws_nothing_away_for_a_day,
-    test_messages_that_come_while_it_goes_on_are_stored_once,
-    test_old_events_go_and_are_known_when_they_come_again,
-    test_one_of_many_processes_is_told_to_once_an_hour,
-    test_thousands_go_in_small_steps,
-    test_what_explained_the_gaps_goes_with_them_and_what_explains_others_stays,
-    test_who_was_silent_for_long_is_shown_no_more_and_known_again,
-)
 from tests.support.endpoint_server import EndpointServer
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox

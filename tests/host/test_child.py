@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.ports import JobControl
+from agent.core.job_control import JobControl
 from agent.errors import BusyError
 from agent.host.dpkg.child import ChildChannel, ChildReport, supervise
 from agent.host.dpkg.timeouts import DpkgTimeouts

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from agent.core.ports import JobControl
+from agent.core.job_control import JobControl
 from agent.host.process.idle import run_idle
 
 Documents = Iterator[dict[str, object]]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.ports import JobControl
+from agent.core.job_control import JobControl
 from agent.errors import BusyError, HostError, StoppedError
 from agent.host.locks import LockHolder, LockWaiter, describe, first_holder, locked
 

@@ -7,8 +7,8 @@ from subprocess import PIPE
 
 import pytest
 
+from agent.core.job_control import JobControl
 from agent.core.job_kinds import JobKind
-from agent.core.ports import JobControl
 from agent.errors import BusyError, HostError, PrivilegeError
 from agent.state.job_status import read_job_status
 from agent.state.store import Store

@@ -2,7 +2,7 @@
 
 import apt_pkg
 
-from agent.core.ports import JobControl
+from agent.core.job_control import JobControl
 
 
 class AcquireProgress:

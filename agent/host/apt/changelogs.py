@@ -16,10 +16,11 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.job_control import JobControl
 from agent.core.packages.changelog import source_version
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.policy.policy import Policy
-from agent.core.ports import Archive, ChangelogRequest, JobControl
+from agent.core.ports import Archive, ChangelogRequest
 from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.archives import archive_paths
 from agent.host.apt.cache import PackageCache

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.job_control import JobControl
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
-from agent.core.ports import JobControl
 from agent.errors import ChangedError, HostError, StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.cache import PackageCache

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from agent.core.job_control import JobControl
 from agent.core.model.facts import PackageState, SourceError
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
@@ -14,7 +15,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import Findings, VersionChange
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Policy
-from agent.core.ports import Archive, JobControl, RefreshResult
+from agent.core.ports import Archive, RefreshResult
 from agent.host.apt import daily_lock
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import apt_pkg
 
+from agent.core.job_control import JobControl
 from agent.core.model.facts import SourceError, SourceFault
-from agent.core.ports import JobControl
 from agent.errors import StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.errors import libapt_errors, plain_error

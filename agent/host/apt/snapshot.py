@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.job_control import JobControl
 from agent.core.model.facts import KnownPackage, Repair, Update
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Resolution, Scope, Step
@@ -15,7 +16,7 @@ from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
-from agent.core.ports import ChangelogRequest, JobControl, PackagesSeen, RefreshResult
+from agent.core.ports import ChangelogRequest, PackagesSeen, RefreshResult
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import scan
 from agent.host.apt.changelogs import ChangelogReader

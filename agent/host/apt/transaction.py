@@ -11,13 +11,13 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.job_control import JobControl
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.model.transaction import TransactionReport
 from agent.core.policy.origins import OriginPattern
-from agent.core.ports import JobControl
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.download import mark_exactly

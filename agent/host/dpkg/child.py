@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.core.job_control import JobControl, Progress
 from agent.core.model.package import PackageId
-from agent.core.ports import JobControl, Progress
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.dpkg.environment import NONINTERACTIVE_ENV
 from agent.host.dpkg.names import reported_package

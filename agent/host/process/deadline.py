@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
-from agent.core.ports import JobControl
+from agent.core.job_control import JobControl
 
 
 def with_time_limit(control: JobControl, limit: timedelta, late: str) -> JobControl:

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import psutil
 
-from agent.core.ports import JobControl
+from agent.core.job_control import JobControl
 
 _LOWEST_NICE = 19
 _MEMORY_BYTES = 512 * 1024 * 1024

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.core.job_control import Progress
 from agent.core.model.facts import PackageState
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Failure, Stage
 from agent.core.model.package import PackageId
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.verify import HEALTHY_STATES, disappeared_packages, has_files
-from agent.core.ports import PackageEngine, Progress
+from agent.core.ports import PackageEngine
 from agent.errors import ChangedError, HostError
 
 

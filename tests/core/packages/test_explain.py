@@ -7,14 +7,7 @@ import pytest
 from agent.core.model.facts import Facts, Lists, ListsState
 from agent.core.model.plan import Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode, text_reason
-from agent.core.packages.explain import (
-    Conclusion,
-    Explanation,
-    GateReport,
-    GateVerdict,
-    Opener,
-    explain_package,
-)
+from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, Opener, explain_package
 from agent.core.packages.gates.registry import GATES
 from agent.core.policy.policy import Conffiles
 from tests.core import given

@@ -6,10 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.core.job_control import JobControl, StopReason
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan, Scope
-from agent.core.ports import JobControl, RefreshResult, StopReason
+from agent.core.ports import RefreshResult
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import STATE, Store
