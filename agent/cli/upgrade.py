@@ -5,7 +5,7 @@ import argparse
 from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
 from agent.core.job_kinds import JobKind
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.report.text import outcome_lines, plan_lines
 from agent.state.views import OutcomeView, PlanView
 from agent.worker.protocol import JobRequest

@@ -10,7 +10,8 @@ from agent.core.model.facts import KnownPackage, Lists, PackageState, Reboot, Re
 from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.model.plan import Resolution, Step
+from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.job_kinds import JobKind
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.core.schemas import JOB_REQUEST_SCHEMA, Document
 from agent.errors import RecordError, UsageError
 from agent.state.json_reader import JsonReader

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from agent.config.load import load
 from agent.core.job_control import JobControl
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.core.schedule.jobs import enabled_jobs
 from agent.errors import SUCCESS_CODES, AgentError, ExitCode, UsageError
 from agent.host import log

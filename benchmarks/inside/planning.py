@@ -12,7 +12,7 @@ import apt_pkg
 
 from agent.config.load import load
 from agent.core.job_control import JobControl
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.snapshot import AgentFiles
 from agent.host.machine.local import LocalMachine

@@ -7,8 +7,9 @@ from typing import Any
 from agent.core.model.facts import Facts, KnownPackage, Lists, ListsState, Reboot, Repair, Update
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Outcome, Result
-from agent.core.model.plan import Held, Plan, Scope, Step, Why
+from agent.core.model.plan import Held, Plan, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.model.scope import Scope
 from agent.core.policy.origins import parse_pattern
 from agent.core.policy.policy import (
     AgentPolicy,

@@ -18,7 +18,8 @@ from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, Sourc
 from agent.core.model.kernels import RunningKernel
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Scope, Why
+from agent.core.model.plan import Plan, Why
+from agent.core.model.scope import Scope
 from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import Explanation, explain_package

@@ -15,7 +15,8 @@ from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceErro
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Held, Plan, Scope, Step, Why
+from agent.core.model.plan import Held, Plan, Step, Why
+from agent.core.model.scope import Scope
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.ports import Archive, RefreshResult
 from agent.errors import RecordError

@@ -24,8 +24,9 @@ from agent.core.model.facts import (
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
 from agent.core.model.outcome import LockWait, Stage
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Held, Refusal, Resolution, Scope, Step, Why
+from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
 from agent.core.model.reasons import text_reason
+from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto

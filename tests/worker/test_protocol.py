@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.core.job_kinds import JobKind
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.errors import RecordError, UsageError
 from agent.worker.protocol import (
     JobAnswer,

@@ -7,7 +7,8 @@ from enum import Enum
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Held, Scope, Step
+from agent.core.model.plan import Held, Step
+from agent.core.model.scope import Scope
 
 
 class Result(Enum):

@@ -12,13 +12,7 @@ from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Un
 from agent.core.model.kernels import UNKNOWN_KERNEL, KernelRemoval, RunningKernel
 from agent.core.model.package import PackageId
 from agent.core.model.reasons import NO_REASON, Reason
-
-
-class Scope(Enum):
-    """Which updates a run may install."""
-
-    SECURITY = "security"
-    ALL = "all"
+from agent.core.model.scope import Scope
 
 
 class Why(Enum):

@@ -10,8 +10,9 @@ from dataclasses import replace
 from agent.core.model.facts import Facts, Repair, Update
 from agent.core.model.kernels import NO_OBSOLETE_KERNELS, KernelRemoval, ObsoleteKernels
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Held, Plan, Refusal, Resolution, Scope, Step
+from agent.core.model.plan import Held, Plan, Refusal, Resolution, Step
 from agent.core.model.reasons import Reason
+from agent.core.model.scope import Scope
 from agent.core.packages.admission import Admission, admit
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, in_any_group
 from agent.core.packages.fallback import next_attempt

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agent.core.model.facts import Facts, Update
-from agent.core.model.plan import Held, Resolution, Scope
+from agent.core.model.plan import Held, Resolution
+from agent.core.model.scope import Scope
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, held_with_group
 from agent.core.packages.gates.registry import first_refusal
 from agent.core.policy.policy import Policy

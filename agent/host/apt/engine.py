@@ -10,7 +10,8 @@ from agent.core.model.facts import PackageState, SourceError
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Scope, Step
+from agent.core.model.plan import Step
+from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import Findings, VersionChange
 from agent.core.packages.gates.veto import veto

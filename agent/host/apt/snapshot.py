@@ -11,7 +11,8 @@ import apt_pkg
 from agent.core.job_control import JobControl
 from agent.core.model.facts import KnownPackage, Repair, Update
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Resolution, Scope, Step
+from agent.core.model.plan import Resolution, Step
+from agent.core.model.scope import Scope
 from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.policy.origins import OriginPattern

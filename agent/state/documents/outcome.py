@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
-from agent.core.model.plan import Scope, Step
+from agent.core.model.plan import Step
+from agent.core.model.scope import Scope
 from agent.core.packages.cves import NO_FINDINGS, Findings, findings_of
 from agent.core.schemas import OUTCOME_SCHEMA, Document
 from agent.state.documents.parts import (

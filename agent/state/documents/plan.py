@@ -4,7 +4,8 @@ from datetime import datetime
 
 from agent.core.model.facts import Unseen, Update
 from agent.core.model.kernels import RunningKernel
-from agent.core.model.plan import Plan, Scope, Step
+from agent.core.model.plan import Plan, Step
+from agent.core.model.scope import Scope
 from agent.core.packages.cves import (
     NO_FINDINGS,
     ChangelogFindings,

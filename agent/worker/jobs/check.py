@@ -3,7 +3,8 @@
 from contextlib import nullcontext
 
 from agent.core.model.facts import ListsState
-from agent.core.model.plan import Plan, Scope
+from agent.core.model.plan import Plan
+from agent.core.model.scope import Scope
 from agent.errors import ChangedError, ExitCode
 from agent.host import log
 from agent.state.documents.plan import plan_to_document

@@ -1,6 +1,6 @@
 """`explain`: why one package is upgraded or not. Changes and records nothing."""
 
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.core.packages.explain import Explanation, explain_package
 from agent.errors import ExitCode, UsageError
 from agent.report.reasons import gate_texts

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agent.core.model.outcome import Outcome, Result
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.errors import BusyError, ExitCode, HostError, StoppedError
 from agent.host import log
 from agent.state.documents.outcome import outcome_to_document

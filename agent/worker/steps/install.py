@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from agent.core.model.facts import PackageState
 from agent.core.model.outcome import Failure
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Scope, Step
+from agent.core.model.plan import Step
+from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages import verify
 from agent.core.packages.batches import Batch, split

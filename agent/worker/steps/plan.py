@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from agent.core.model.facts import ListsState, Unseen
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Refusal, Scope
+from agent.core.model.plan import Plan, Refusal
+from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
 from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.host import log

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Plan, Refusal, Resolution, Scope, Why
+from agent.core.model.plan import Held, Plan, Refusal, Resolution, Why
 from agent.core.model.reasons import text_reason
+from agent.core.model.scope import Scope
 from agent.core.packages.atomic_groups import AtomicGroup
 from agent.core.packages.decide import Veto, decide
 from tests.core import given

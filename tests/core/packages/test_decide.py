@@ -10,8 +10,9 @@ import pytest
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import KernelRemoval, ObsoleteKernels
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Refusal, Resolution, Scope, Why
+from agent.core.model.plan import Plan, Refusal, Resolution, Why
 from agent.core.model.reasons import ReasonCode, text_reason
+from agent.core.model.scope import Scope
 from agent.core.packages.admission import admit, updates_in_scope
 from agent.core.packages.decide import Veto, build_plan, decide
 from agent.core.packages.gates.veto import veto

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from agent.core.model.kernels import NO_KERNEL_FACTS, UNKNOWN_KERNEL, KernelFacts, KernelImage, RunningKernel
-from agent.core.model.plan import Resolution, Scope
+from agent.core.model.plan import Resolution
+from agent.core.model.scope import Scope
 from agent.core.packages.admission import admit
 from agent.core.packages.decide import build_plan
 from agent.core.packages.kernels import compare_running

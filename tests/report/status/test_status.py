@@ -12,7 +12,8 @@ import pytest
 from agent.cli.main import main
 from agent.core.model.facts import Lists, ListsState
 from agent.core.model.outcome import Outcome, Result
-from agent.core.model.plan import Plan, Scope
+from agent.core.model.plan import Plan
+from agent.core.model.scope import Scope
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines

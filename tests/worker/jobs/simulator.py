@@ -9,7 +9,8 @@ from typing import Any
 from agent.core.job_control import JobControl, StopReason
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
-from agent.core.model.plan import Plan, Scope
+from agent.core.model.plan import Plan
+from agent.core.model.scope import Scope
 from agent.core.ports import RefreshResult
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.core.model.outcome import Result
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.report.status.observed import CurrentBoot
 from agent.report.status.runtime import Runtime
 from agent.state.store import STATE

@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from agent.core.model.facts import PackageState, Reboot
 from agent.core.model.outcome import Result, Stage
-from agent.core.model.plan import Scope, Why
+from agent.core.model.plan import Why
+from agent.core.model.scope import Scope
 from agent.core.policy.policy import Conffiles
 from agent.errors import HostError, UsageError
 from agent.state.store import STATE

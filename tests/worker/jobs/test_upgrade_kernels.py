@@ -8,7 +8,7 @@ import pytest
 from agent.core.model.facts import PackageState
 from agent.core.model.kernels import Dependency
 from agent.core.model.outcome import Result, Stage
-from agent.core.model.plan import Scope
+from agent.core.model.scope import Scope
 from agent.errors import HostError
 from tests.core import given
 from tests.support.simulated import Offer, package_id
