@@ -153,7 +153,7 @@ def test_an_empty_package_database_is_damage_and_not_health(host: Scenario) -> N
 
     answer = host.agent("check")
 
-    assert (answer.code, "it is damaged" in answer.err) == (1, True)
+    assert (answer.code, "dpkg's status file is damaged" in answer.err) == (1, True)
 
 
 def test_a_verification_in_the_future_proves_nothing(host: Scenario) -> None:
