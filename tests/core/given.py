@@ -82,21 +82,20 @@ def policy(**security: Any) -> Policy:
     )
 
 
+_FROM_1_TO_2: dict[str, Any] = {
+    "architecture": "amd64",
+    "installed": "1",
+    "candidate": "2",
+    "origin": "Debian",
+    "archive": "stable-security",
+    "security": True,
+    "download_bytes": 1000,
+}
+
+
 def update(package: str = "a", **changes: Any) -> Update:
     """Return a security update from 1 to 2 that no gate holds."""
-    return replace(
-        Update(
-            package=package,
-            architecture="amd64",
-            installed="1",
-            candidate="2",
-            origin="Debian",
-            archive="stable-security",
-            security=True,
-            download_bytes=1000,
-        ),
-        **changes,
-    )
+    return replace(Update(package=package, **_FROM_1_TO_2), **changes)
 
 
 def other(package: str = "a", **changes: Any) -> Update:
@@ -106,19 +105,7 @@ def other(package: str = "a", **changes: Any) -> Update:
 
 def step(package: str = "a", **changes: Any) -> Step:
     """Return the step of `update`."""
-    return replace(
-        Step(
-            package=package,
-            architecture="amd64",
-            installed="1",
-            candidate="2",
-            origin="Debian",
-            archive="stable-security",
-            security=True,
-            download_bytes=1000,
-        ),
-        **changes,
-    )
+    return replace(Step(package=package, **_FROM_1_TO_2), **changes)
 
 
 def held(package: str = "a", why: Why = Why.HELD_BY_ADMIN, detail: str = "marked hold", **changes: Any) -> Held:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts
-from agent.core.model.package import PackageId
+from agent.core.model.package import OfPackage
 
 
 class ListsState(Enum):
@@ -60,7 +60,7 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
+class Update(OfPackage):
     """A newer version available for an installed package, with everything that the gates evaluate."""
 
     package: str
@@ -80,28 +80,18 @@ class Update:
     phased: int | None = None
     """Phased-Update-Percentage that defers this version on this machine; None if it is not deferred."""
 
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)
-
 
 UNMET_DEPENDENCIES = "unmet-dependencies"
 """State of an installed package whose dependencies are not met: dpkg cannot finish it by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repair:
+class Repair(OfPackage):
     """A package that dpkg left unfinished; `state` is dpkg's ("half-configured"), or `UNMET_DEPENDENCIES`."""
 
     package: str
     architecture: str
     state: str
-
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,15 +127,10 @@ class PackageState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownPackage:
+class KnownPackage(OfPackage):
     """One package that apt knows, installed or not."""
 
     package: str
     architecture: str
     installed: str | None
     on_hold: bool
-
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.core.model.package import PackageId
+from agent.core.model.package import OfPackage, PackageId
 from agent.core.model.reasons import NO_REASON, Reason
 
 
@@ -15,7 +15,7 @@ class KernelImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutoRemovable:
+class AutoRemovable(OfPackage):
     """An installed package that libapt marks as garbage: no manually installed package needs it."""
 
     package: str
@@ -23,11 +23,6 @@ class AutoRemovable:
     version: str
     automatic: bool = True
     on_hold: bool = False
-
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +55,7 @@ NO_KERNEL_FACTS = KernelFacts(running="", patterns=(), images=(), unneeded=(), n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KernelRemoval:
+class KernelRemoval(OfPackage):
     """A kernel package that is removed, or one that is kept although apt would remove it."""
 
     package: str
@@ -69,11 +64,6 @@ class KernelRemoval:
     cause: Reason = NO_REASON
     reason: str = ""
     """The sentence of `cause`, as in `agent.core.model.plan.Held.detail`."""
-
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Identity of a package, as a frozen value."""
+"""Identity of a package, as a frozen value, and what refers to one."""
 
 from dataclasses import dataclass
 
@@ -25,3 +25,16 @@ class PackageId:
         if not name or not architecture:
             raise ValueError(f"{text!r} is not of the form name:architecture")
         return cls(name=name, architecture=architecture)
+
+
+class OfPackage:
+    """Mixin of values about one package: adds `id` to their two fields."""
+
+    __slots__ = ()
+    package: str
+    architecture: str
+
+    @property
+    def id(self) -> PackageId:
+        """Package name and architecture."""
+        return PackageId(name=self.package, architecture=self.architecture)

@@ -10,7 +10,7 @@ from enum import Enum
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import UNKNOWN_KERNEL, KernelRemoval, RunningKernel
-from agent.core.model.package import PackageId
+from agent.core.model.package import OfPackage
 from agent.core.model.reasons import NO_REASON, Reason
 from agent.core.model.scope import Scope
 
@@ -35,7 +35,7 @@ class Why(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(OfPackage):
     """The installation of one version of one package; steps of the same `group` depend on each other."""
 
     package: str
@@ -49,11 +49,6 @@ class Step:
     group: int = 0
     interrupted: bool = False
     """Whether dpkg was interrupted while installing exactly this: any authenticated origin may provide it."""
-
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)
 
     @property
     def new(self) -> bool:
@@ -74,7 +69,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(OfPackage):
     """An update that is held, and why."""
 
     package: str
@@ -97,11 +92,6 @@ class Held:
             why=refusal.why,
             cause=refusal.reason,
         )
-
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)
 
     @property
     def refusal(self) -> Refusal:

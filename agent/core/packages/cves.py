@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.core.model.facts import Update
-from agent.core.model.package import PackageId
+from agent.core.model.package import OfPackage
 from agent.core.model.plan import Held, Plan, Step
 
 
@@ -26,18 +26,13 @@ class ChangelogFindings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VersionChange:
+class VersionChange(OfPackage):
     """The change of one package from one version to another: the key of changelog findings."""
 
     package: str
     architecture: str
     installed: str
     candidate: str
-
-    @property
-    def id(self) -> PackageId:
-        """Package name and architecture."""
-        return PackageId(name=self.package, architecture=self.architecture)
 
     @classmethod
     def of(cls, item: Update | Step | Held) -> "VersionChange | None":
