@@ -1,4 +1,4 @@
-"""`status` and `check`, on a server with the distribution's own lists and real security updates pending."""
+"""`status` and `check`, on a server with the distribution's package lists and real pending security updates."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support.machine import Machine, machine
 
 
 def status(codename: str, session: Session, aims: Aims) -> None:
-    """Measure `status` against Python's own start."""
+    """Measure `status` against the start of Python."""
     with _server(codename, session) as running:
         figures = measure(running, [PYTHON, "maestro-agent status", "apt-get --version"], 41)
         show("status: an answer from the record", figures)
@@ -21,7 +21,7 @@ def status(codename: str, session: Session, aims: Aims) -> None:
 
 
 def check(codename: str, session: Session, aims: Aims) -> None:
-    """Measure `check --no-refresh` against an opening of apt's cache."""
+    """Measure `check --no-refresh` against opening apt's cache."""
     with _server(codename, session) as running:
         packages = running.check(f"{OPEN[:-1]}; print(len(apt_pkg.Cache(None).packages))'").strip()
         pending = json.loads(running.run("maestro-agent check --no-refresh --json").stdout)["install"]
@@ -34,7 +34,7 @@ def check(codename: str, session: Session, aims: Aims) -> None:
 
 @contextmanager
 def _server(codename: str, session: Session) -> Iterator[Machine]:
-    """Run a machine with the agent installed, lists fetched, apt's caches built, and a history."""
+    """Run a machine with the agent, package lists, apt's caches, and a history."""
     with machine(session.agent, bases.base(codename)) as running:
         roots.connect(running)
         roots.add_security(running, codename)

@@ -1,4 +1,4 @@
-# Completion of maestro-endpoint for bash. Asks no database and no network.
+# Bash completion for maestro-endpoint. Uses no database and no network.
 
 _maestro_endpoint() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
