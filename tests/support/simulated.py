@@ -116,7 +116,7 @@ class Simulated:
         self.on_hold: set[str] = set()
         self.fails: dict[str, Stage] = {}
         """The stage at which dpkg fails, by package."""
-        self.gone: set[str] = set()
+        self.missing: set[str] = set()
         """Packages that are listed but cannot be downloaded."""
         self.fetch_errors: dict[str, str] = {}
         """Further download errors, by name."""
@@ -269,7 +269,7 @@ class Simulated:
             self.before_fetch.popleft()()
         self._require_unchanged(steps, scope)
         self._act("fetch", steps)
-        there = {(offer.package, str(offer.version)) for offer in self.archive if offer.package not in self.gone}
+        there = {(offer.package, str(offer.version)) for offer in self.archive if offer.package not in self.missing}
         failed = {step.id: "404  Not Found" for step in steps if (step.package, step.candidate) not in there}
         failed |= {package_id(name): error for name, error in self.fetch_errors.items()}
         fetched = {step.package for step in steps if step.id not in failed} - self.downloaded
@@ -470,9 +470,9 @@ class Simulated:
         """Return an update with its dependencies, or why it is held."""
         (first, *_) = (o for o in self.lists if (o.package, str(o.version)) == (update.package, update.candidate))
         found = {first.package: first}
-        waiting = [(need, first.version) for need in first.needs]
-        while waiting:
-            name, version = waiting.pop()
+        pending = [(need, first.version) for need in first.needs]
+        while pending:
+            name, version = pending.pop()
             if name in found or self._version(name) >= version:
                 continue
             refusal = veto(package_id(name)) or (_ON_HOLD if name in self.on_hold else None)
@@ -484,5 +484,5 @@ class Simulated:
             if refusal is not None:
                 return Held.of(update, refusal.after(f"needs {name} (>= {version}), which"))
             found[name] = allowed[0]
-            waiting += [(need, allowed[0].version) for need in allowed[0].needs]
+            pending += [(need, allowed[0].version) for need in allowed[0].needs]
         return found

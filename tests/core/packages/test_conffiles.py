@@ -16,7 +16,7 @@ from agent.core.packages.conffiles import (
 EMPTY, NOT_A_FILE = NoPlainFile.EMPTY, NoPlainFile.NOT_A_FILE
 
 
-def asked(
+def prompted(
     recorded: str | tuple[str, ...] | None, local: str | NoPlainFile, packaged: str | None, *forced: str
 ) -> str | None:
     """Return the name of the reason of dpkg's prompt."""
@@ -49,35 +49,35 @@ def asked(
 def test_dpkg_prompts_only_if_both_versions_changed(
     recorded: str | None, local: str | NoPlainFile, packaged: str | None, expected: str | None
 ) -> None:
-    assert asked(recorded, local, packaged) == expected
+    assert prompted(recorded, local, packaged) == expected
 
 
 @pytest.mark.parametrize("thing", ["confdef", "confold", "confnew"])
 @pytest.mark.parametrize(("recorded", "local"), [("one", "mine"), ("one", EMPTY), (None, "mine")])
 def test_a_forced_answer_prevents_the_prompt(recorded: str | None, local: str | NoPlainFile, thing: str) -> None:
-    assert asked(recorded, local, "two") is not None
-    assert asked(recorded, local, "two", thing) is None
-    assert asked(recorded, local, "two", thing, "confask", "confmiss") is None
+    assert prompted(recorded, local, "two") is not None
+    assert prompted(recorded, local, "two", thing) is None
+    assert prompted(recorded, local, "two", thing, "confask", "confmiss") is None
 
 
 def test_a_missing_file_that_is_restored_by_force_is_no_prompt() -> None:
-    assert asked("one", EMPTY, "two", "confmiss") is None
-    assert asked("one", EMPTY, "one", "confmiss", "confask") is None
-    assert asked("one", "mine", "two", "confmiss") == "MODIFIED"
-    assert asked(None, "mine", "two", "confmiss") == "CREATED"
+    assert prompted("one", EMPTY, "two", "confmiss") is None
+    assert prompted("one", EMPTY, "one", "confmiss", "confask") is None
+    assert prompted("one", "mine", "two", "confmiss") == "MODIFIED"
+    assert prompted(None, "mine", "two", "confmiss") == "CREATED"
 
 
 def test_confask_prompts_about_every_local_change() -> None:
-    assert asked("one", "mine", "one", "confask") == "UNCHANGED"
-    assert asked("one", EMPTY, "one", "confask") == "UNCHANGED"
-    assert asked("one", "one", "two", "confask") is None
-    assert asked("one", "mine", "two", "confask") == "MODIFIED"
+    assert prompted("one", "mine", "one", "confask") == "UNCHANGED"
+    assert prompted("one", EMPTY, "one", "confask") == "UNCHANGED"
+    assert prompted("one", "one", "two", "confask") is None
+    assert prompted("one", "mine", "two", "confask") == "MODIFIED"
 
 
 def test_one_of_several_records_is_enough_for_a_prompt() -> None:
-    assert asked(("mine", "one"), "mine", "two") == "MODIFIED"
-    assert asked(("one", "mine"), "mine", "two") == "MODIFIED"
-    assert asked(("mine", "two"), "mine", "two") is None
+    assert prompted(("mine", "one"), "mine", "two") == "MODIFIED"
+    assert prompted(("one", "mine"), "mine", "two") == "MODIFIED"
+    assert prompted(("mine", "two"), "mine", "two") is None
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ def test_the_last_matching_pattern_decides_whether_a_file_is_unpacked(
 
 
 def test_the_description_names_every_file_and_the_remedy() -> None:
-    asked = (
+    prompts = (
         ConffilePrompt(file="/etc/a b.conf", reason=PromptReason.MODIFIED),
         ConffilePrompt(file="/etc/c.conf", reason=PromptReason.DELETED),
     )
 
-    assert describe_prompts(asked, "a") == (
+    assert describe_prompts(prompts, "a") == (
         "/etc/a b.conf was changed on this machine, and the new version brings a changed one too; "
         "/etc/c.conf was deleted on this machine, and the new version brings a changed one. "
         'Decide by hand (apt-get install a), or set security.conffiles = "keep"'

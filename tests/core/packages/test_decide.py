@@ -93,9 +93,9 @@ def test_the_allowlist_does_not_hold_a_dependency() -> None:
     policy = given.policy(allowlist=("a",))
     facts = given.facts(given.update("a"), given.update("lib"), given.update("z"))
     admission = admit(policy, facts, Scope.SECURITY)
-    came = Resolution(steps=(given.step("a"), given.step("lib")), refused=())
+    resolution = Resolution(steps=(given.step("a"), given.step("lib")), refused=())
 
-    plan = build_plan(facts, Scope.SECURITY, admission, came)
+    plan = build_plan(facts, Scope.SECURITY, admission, resolution)
 
     assert veto(policy, "lib") is None
     assert names(plan.install) == ["a", "lib"]
@@ -179,15 +179,15 @@ def test_a_plan_counts_other_updates_that_it_does_not_contain() -> None:
     assert plan.other_updates == 2  # a's higher version, and c
 
 
-def settled_id(facts: Any, scope: Scope, *steps: Any) -> str:
+def id_of_plan(facts: Any, scope: Scope, *steps: Any) -> str:
     return build_plan(facts, scope, admit(given.policy(), facts, scope), Resolution(steps=steps, refused=())).id
 
 
 def test_the_same_work_has_the_same_id_at_any_time_and_in_any_order() -> None:
     later = given.facts(seen_at=given.NOW + timedelta(days=1), reboot=Unseen(reason="no /run"))
-    first = settled_id(given.facts(), Scope.SECURITY, given.step("a"), given.step("b"))
+    first = id_of_plan(given.facts(), Scope.SECURITY, given.step("a"), given.step("b"))
 
-    again = settled_id(later, Scope.SECURITY, given.step("b", group=1, download_bytes=0), given.step("a", group=2))
+    again = id_of_plan(later, Scope.SECURITY, given.step("b", group=1, download_bytes=0), given.step("a", group=2))
 
     assert again == first
     assert len(first) == 12
@@ -205,9 +205,9 @@ def test_the_same_work_has_the_same_id_at_any_time_and_in_any_order() -> None:
     ],
 )
 def test_other_steps_change_the_plan_id(changes: dict[str, Any]) -> None:
-    first = settled_id(given.facts(), Scope.SECURITY, given.step())
+    first = id_of_plan(given.facts(), Scope.SECURITY, given.step())
 
-    assert settled_id(given.facts(), Scope.SECURITY, given.step(**changes)) != first
+    assert id_of_plan(given.facts(), Scope.SECURITY, given.step(**changes)) != first
 
 
 def test_another_removal_changes_the_plan_id() -> None:
@@ -220,18 +220,18 @@ def test_another_removal_changes_the_plan_id() -> None:
         return build_plan(facts, Scope.SECURITY, admission, Resolution(steps=(), refused=()), found)
 
     assert len({with_removals(*removals).id for removals in ((), (given.REMOVAL,), (other,))}) == 3
-    assert with_removals().id == settled_id(given.facts(), Scope.SECURITY)
+    assert with_removals().id == id_of_plan(given.facts(), Scope.SECURITY)
     assert with_removals(other).remove == (other,)
     assert with_removals(other).kept == (given.REMOVAL,)
 
 
 def test_another_scope_or_repair_changes_the_plan_id() -> None:
     ids = [
-        settled_id(given.facts(), Scope.SECURITY),
-        settled_id(given.facts(), Scope.ALL),
-        settled_id(given.facts(), Scope.SECURITY, given.step()),
-        settled_id(given.facts(repair=(given.REPAIR,)), Scope.SECURITY),
-        settled_id(given.facts(repair=(Repair(package="r", architecture="amd64", state="unpacked"),)), Scope.SECURITY),
+        id_of_plan(given.facts(), Scope.SECURITY),
+        id_of_plan(given.facts(), Scope.ALL),
+        id_of_plan(given.facts(), Scope.SECURITY, given.step()),
+        id_of_plan(given.facts(repair=(given.REPAIR,)), Scope.SECURITY),
+        id_of_plan(given.facts(repair=(Repair(package="r", architecture="amd64", state="unpacked"),)), Scope.SECURITY),
     ]
 
     assert len(set(ids)) == len(ids)

@@ -36,8 +36,8 @@ def machine(*garbage: str | AutoRemovable, running: str = "6.1.0-2-amd64", **cha
     """Return a machine with kernels 6.1.0-1 to 6.1.0-5, running the second, with these packages as garbage."""
     images = tuple(KernelImage(release=f"6.1.0-{number}-amd64", version=f"6.1.{number}-1") for number in range(1, 6))
     found = tuple(unneeded(one) if isinstance(one, str) else one for one in garbage)
-    look = KernelFacts(running=running, patterns=PATTERNS, images=images, unneeded=found, needs=())
-    return replace(look, **changes)
+    facts = KernelFacts(running=running, patterns=PATTERNS, images=images, unneeded=found, needs=())
+    return replace(facts, **changes)
 
 
 def decided(kernels: KernelFacts, *planned: str) -> ObsoleteKernels:

@@ -85,7 +85,7 @@ def test_a_step_is_not_installed_in_any_other_state(states: dict[PackageId, Pack
 
 
 @pytest.mark.parametrize(
-    ("states", "stage", "word"),
+    ("states", "stage", "dpkg_state"),
     [
         ({of("a:amd64"): PackageState(version="1", state="installed")}, Stage.UNPACK, "installed"),
         ({of("a:amd64"): PackageState(version="1", state="half-installed")}, Stage.UNPACK, "half-installed"),
@@ -95,12 +95,12 @@ def test_a_step_is_not_installed_in_any_other_state(states: dict[PackageId, Pack
     ],
 )
 def test_a_failure_holds_the_stage_that_the_package_reached(
-    states: dict[PackageId, PackageState], stage: Stage, word: str
+    states: dict[PackageId, PackageState], stage: Stage, dpkg_state: str
 ) -> None:
     (failure,) = failures([given.step()], states, TransactionReport(errors={"a": "subprocess returned 1"}))
 
     assert failure == Failure(
-        package=of("a:amd64"), stage=stage, error="subprocess returned 1", detail=f"dpkg state: {word}"
+        package=of("a:amd64"), stage=stage, error="subprocess returned 1", detail=f"dpkg state: {dpkg_state}"
     )
 
 
@@ -152,23 +152,23 @@ def test_an_installed_step_is_no_failure_even_with_an_error() -> None:
 def test_late_arrivals_change_the_result_of_the_run(before: Result, expected: Result) -> None:
     states = {of("a:amd64"): PackageState(version="2", state="installed")}
 
-    told = with_late_arrivals(given.outcome(result=before), [given.step()], states)
+    credited = with_late_arrivals(given.outcome(result=before), [given.step()], states)
 
-    assert (told.result, told.upgraded) == (expected, (given.step(),))
+    assert (credited.result, credited.upgraded) == (expected, (given.step(),))
 
 
 @pytest.mark.parametrize(
     "left",
     [
         [],
-        [given.step("not-arrived")],
-        [given.step("told")],
+        [given.step("missing")],
+        [given.step("listed")],
         [given.step("a", installed="2")],
     ],
 )
 def test_steps_that_are_missing_or_already_listed_change_no_outcome(left: list[Step]) -> None:
-    states = {of(name): PackageState(version="2", state="installed") for name in ("a:amd64", "told:amd64")}
-    outcome = given.outcome(result=Result.UP_TO_DATE, upgraded=(given.step("told"),))
+    states = {of(name): PackageState(version="2", state="installed") for name in ("a:amd64", "listed:amd64")}
+    outcome = given.outcome(result=Result.UP_TO_DATE, upgraded=(given.step("listed"),))
 
     assert with_late_arrivals(outcome, left, states) == outcome
 
@@ -183,7 +183,7 @@ def lists(state: ListsState) -> dict[str, Any]:
         ({}, Result.UPDATED, "", None),
         ({"repair": (replace(given.REPAIR, state=UNMET_DEPENDENCIES),)}, Result.DEGRADED, "",
          Reason(code=ReasonCode.UNMET_DEPENDENCIES, values=("r",))),
-        ({}, Result.INTERRUPTED, "asked to", Reason(code=ReasonCode.STOPPED, values=("asked to",))),
+        ({}, Result.INTERRUPTED, "on request", Reason(code=ReasonCode.STOPPED, values=("on request",))),
         (lists(ListsState.STALE), Result.DEGRADED, "", Reason(code=ReasonCode.LISTS_STALE)),
         (lists(ListsState.NEVER), Result.STALE, "", Reason(code=ReasonCode.LISTS_NEVER)),
         (lists(ListsState.PARTIAL), Result.DEGRADED, "", Reason(code=ReasonCode.LISTS_PARTIAL)),

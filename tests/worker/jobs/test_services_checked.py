@@ -29,7 +29,7 @@ def agent(tmp_path: Path) -> Agent:
     return made
 
 
-def told(agent: Agent) -> dict[str, Any]:
+def shown(agent: Agent) -> dict[str, Any]:
     """Return what `status` shows in the current boot."""
     state = agent.store.read(STATE, "maestro.state/1")
     boot = CurrentBoot(f"boot-{agent.machine.boot}", agent.machine.running)
@@ -37,14 +37,14 @@ def told(agent: Agent) -> dict[str, Any]:
 
 
 def services(agent: Agent) -> Any:
-    return told(agent)["services"] and told(agent)["services"]["deleted_files"]
+    return shown(agent)["services"] and shown(agent)["services"]["deleted_files"]
 
 
 def test_a_check_records_that_nothing_runs_replaced_files(agent: Agent) -> None:
     agent.check()
 
     assert services(agent) == []
-    assert told(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-3-amd64", "outdated": False}
+    assert shown(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-3-amd64", "outdated": False}
 
 
 def test_an_upgrade_records_services_that_run_replaced_files(agent: Agent) -> None:
@@ -60,7 +60,7 @@ def test_an_upgrade_records_a_newer_installed_kernel(agent: Agent) -> None:
 
     agent.upgrade(Scope.ALL)
 
-    assert told(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-4-amd64", "outdated": True}
+    assert shown(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-4-amd64", "outdated": True}
 
 
 def test_the_next_check_drops_a_restarted_service(agent: Agent) -> None:
@@ -84,7 +84,7 @@ def test_the_next_check_detects_manually_replaced_files(agent: Agent) -> None:
 def test_after_a_reboot_services_are_unknown_until_the_next_check(agent: Agent) -> None:
     agent.upgrade()
     agent.machine.reboot_machine()
-    before = told(agent)
+    before = shown(agent)
 
     agent.check()
 

@@ -158,14 +158,14 @@ def test_only_the_plans_steps_are_executed(agent: Agent) -> None:
     agent.machine.offer(*"abcdefgh", Offer(package="o", security=False), Offer(package="n", needs=("d",)))
     agent.machine.on_hold.add("b")
     agent.machine.fails = {"c": Stage.CONFIGURE, "e": Stage.UNPACK}
-    agent.machine.gone.add("f")
+    agent.machine.missing.add("f")
     agent.policy = given.policy(blocklist=("d",))
     planned = set(names(agent.check().install))
 
     agent.upgrade()
 
-    asked = {word for line in agent.machine.done for word in line.split()[1:]}
-    assert asked == planned == {"a", "c", "e", "f", "g", "h"}
+    requested = {package for line in agent.machine.done for package in line.split()[1:]}
+    assert requested == planned == {"a", "c", "e", "f", "g", "h"}
     assert {name: agent.machine.versions()[name] for name in "bdon"} == dict.fromkeys("bdon", "1")
 
 
@@ -330,7 +330,7 @@ def test_a_superseded_package_is_found_after_one_refresh(agent: Agent) -> None:
 
 def test_a_package_that_cannot_be_downloaded_is_dropped(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
-    agent.machine.gone.add("b")
+    agent.machine.missing.add("b")
 
     done = agent.upgrade()
 
@@ -343,7 +343,7 @@ def test_a_package_that_cannot_be_downloaded_is_dropped(agent: Agent) -> None:
 def test_without_refresh_a_failed_download_does_not_refresh(agent: Agent) -> None:
     agent.verified(hours=1)
     agent.machine.offer("a", "b")
-    agent.machine.gone.add("b")
+    agent.machine.missing.add("b")
 
     done = agent.upgrade(refresh=False)
 
@@ -353,7 +353,7 @@ def test_without_refresh_a_failed_download_does_not_refresh(agent: Agent) -> Non
 
 def test_dependants_of_a_missing_download_are_held(agent: Agent) -> None:
     agent.machine.offer(Offer(package="app", needs=("lib",)), "lib", "z")
-    agent.machine.gone.add("lib")
+    agent.machine.missing.add("lib")
 
     done = agent.upgrade()
 
@@ -412,7 +412,7 @@ def test_kept_conffiles_of_failed_and_repaired_packages_are_reported(agent: Agen
 
 def test_nothing_is_installed_if_no_download_succeeds(agent: Agent) -> None:
     agent.machine.offer("a", "b")
-    agent.machine.gone |= {"a", "b"}
+    agent.machine.missing |= {"a", "b"}
 
     done = agent.upgrade()
 
@@ -425,14 +425,14 @@ def test_a_failed_download_outside_of_the_plan_ends_the_run(agent: Agent) -> Non
     agent.machine.offer("a")
     agent.machine.fetch_errors = {"a-under-another-name": "404  Not Found"}
     agent.machine.before_fetch.extend([lambda: None] * 20)
-    agent.machine.before_fetch.append(raising(HostError("asked for ever")))
+    agent.machine.before_fetch.append(raising(HostError("requested again and again")))
 
-    assert "for ever" not in agent.upgrade().message
+    assert "again and again" not in agent.upgrade().message
 
 
 def test_downloads_are_counted_and_removed(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
-    agent.machine.gone.add("b")
+    agent.machine.missing.add("b")
 
     done = agent.upgrade()
 

@@ -326,7 +326,7 @@ def test_runs_within_one_second_have_ordered_ids(agent: Agent) -> None:
 
 def test_a_stop_ends_a_run_after_the_current_transaction(agent: Agent) -> None:
     agent.machine.offer(*many(2 * BATCH_SIZE + 10))
-    agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
+    agent.stop = lambda: "on request" if agent.machine.transactions() else ""
 
     done = agent.upgrade()
 
@@ -339,7 +339,7 @@ def test_a_stop_ends_a_run_after_the_current_transaction(agent: Agent) -> None:
 
 def test_a_stop_before_the_download_changes_nothing(agent: Agent) -> None:
     agent.machine.offer("a")
-    agent.stop = lambda: "asked to"
+    agent.stop = lambda: "on request"
 
     done = agent.upgrade()
 
@@ -349,7 +349,7 @@ def test_a_stop_before_the_download_changes_nothing(agent: Agent) -> None:
 
 def test_a_stop_after_the_last_transaction_interrupts_nothing(agent: Agent) -> None:
     agent.machine.offer("a")
-    agent.stop = lambda: "asked to" if agent.machine.transactions() else ""
+    agent.stop = lambda: "on request" if agent.machine.transactions() else ""
 
     assert agent.upgrade().result is Result.UPDATED
 
@@ -435,7 +435,7 @@ def test_a_package_that_requires_reinstallation_is_reinstalled(agent: Agent) -> 
 
 def test_a_reinstallation_succeeds_although_another_download_fails(agent: Agent) -> None:
     agent.machine.offer("a")
-    agent.machine.gone.add("a")
+    agent.machine.missing.add("a")
     broken_by_the_power_cut(agent, "r")
 
     done = agent.upgrade()
@@ -445,7 +445,7 @@ def test_a_reinstallation_succeeds_although_another_download_fails(agent: Agent)
 
 def test_a_failed_reinstallation_is_reported_and_affects_no_other_package(agent: Agent) -> None:
     agent.machine.offer("a")
-    agent.machine.gone.add("r")
+    agent.machine.missing.add("r")
     broken_by_the_power_cut(agent, "r")
 
     done = agent.upgrade()

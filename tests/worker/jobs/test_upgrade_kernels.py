@@ -89,7 +89,7 @@ def test_a_plan_with_another_id_removes_nothing(agent: Agent) -> None:
 
 
 def test_a_stop_before_the_removal_keeps_the_kernels(agent: Agent) -> None:
-    agent.stop = lambda: "when asked to"
+    agent.stop = lambda: "on request"
 
     assert agent.upgrade().removed_kernels == ()
     assert OLDER in agent.machine.packages

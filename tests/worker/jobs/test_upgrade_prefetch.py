@@ -22,10 +22,10 @@ FIXES = ChangelogFindings(cves=("CVE-2024-1234",), security_upload=True, complet
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Agent:
-    return looking(Agent(tmp_path), PrefetchMode.SECURITY)
+    return with_prefetch(Agent(tmp_path), PrefetchMode.SECURITY)
 
 
-def looking(agent: Agent, mode: PrefetchMode) -> Agent:
+def with_prefetch(agent: Agent, mode: PrefetchMode) -> Agent:
     agent.policy = replace(given.policy(), apt=replace(agent.policy.apt, fetch_ahead=mode))
     return agent
 
@@ -35,7 +35,7 @@ def cves(agent: Agent, part: str = "install") -> dict[str, list[str] | None]:
     return {item.text("package"): item.optional_texts("cves") for item in agent.last_plan().children(part)}
 
 
-def ahead(agent: Agent) -> list[str]:
+def prefetched(agent: Agent) -> list[str]:
     return [archive.package for archive in Record(agent.store).prefetched()]
 
 
@@ -47,7 +47,7 @@ def test_a_check_prefetches_packages_and_reads_their_changelogs(agent: Agent) ->
 
     assert agent.machine.done == ["refresh", "fetch a b"]
     assert cves(agent) == {"a": ["CVE-2024-1234"], "b": None}
-    assert sorted(ahead(agent)) == ["a", "b"]
+    assert sorted(prefetched(agent)) == ["a", "b"]
 
 
 def test_a_changelog_is_read_once(agent: Agent) -> None:
@@ -80,7 +80,7 @@ def test_a_superseded_archive_is_removed(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.check()
     agent.machine.publish(Offer(package="a", version=3))
-    agent.machine.gone.add("a")
+    agent.machine.missing.add("a")
 
     agent.check()
 
@@ -96,7 +96,7 @@ def test_a_held_update_is_read_but_not_prefetched(agent: Agent) -> None:
 
     assert cves(agent, "held") == {"runc": ["CVE-2024-1234"]}
     assert agent.machine.done == ["refresh"]
-    assert ahead(agent) == []
+    assert prefetched(agent) == []
 
 
 def test_without_a_refresh_nothing_is_downloaded_or_read(agent: Agent) -> None:
@@ -121,7 +121,7 @@ def test_without_a_refresh_earlier_findings_are_shown(agent: Agent) -> None:
 
 
 def test_nothing_is_downloaded_or_read_if_disabled(agent: Agent) -> None:
-    looking(agent, PrefetchMode.OFF).machine.offer("a", "runc")
+    with_prefetch(agent, PrefetchMode.OFF).machine.offer("a", "runc")
     agent.machine.cves = {"a": FIXES, "runc": FIXES}
 
     agent.check()
@@ -136,10 +136,10 @@ def test_prefetched_archives_are_removed_even_if_disabled_later(agent: Agent) ->
     agent.check()
     agent.machine.put("a", 2)
 
-    looking(agent, PrefetchMode.OFF).check()
+    with_prefetch(agent, PrefetchMode.OFF).check()
 
     assert agent.machine.downloaded == set()
-    assert ahead(agent) == []
+    assert prefetched(agent) == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_prefetched_archives_are_removed_even_if_disabled_later(agent: Agent) ->
 def test_an_unlabelled_security_fix_is_found_if_its_changelog_may_be_read(
     agent: Agent, mode: PrefetchMode, *, there: bool, hidden: dict[str, list[str]]
 ) -> None:
-    looking(agent, mode).machine.offer(Offer(package="x", security=False))
+    with_prefetch(agent, mode).machine.offer(Offer(package="x", security=False))
     agent.machine.cves["x"] = FIXES
     agent.machine.downloaded |= {"x"} if there else set()
 
@@ -231,7 +231,7 @@ def test_an_upgrade_reports_its_fixes_and_removes_prefetched_archives(agent: Age
     (change,) = agent.last_run().children("upgraded")
     assert change.optional_texts("cves") == ["CVE-2024-1234"]
     assert agent.machine.downloaded == set()
-    assert ahead(agent) == []
+    assert prefetched(agent) == []
 
 
 def test_without_a_check_an_upgrade_reads_installed_changelogs(agent: Agent) -> None:
@@ -254,13 +254,13 @@ def test_the_archive_of_a_failed_package_is_kept_for_the_next_run(agent: Agent) 
 
     assert done.result is Result.FAILED
     assert agent.machine.downloaded == {"a"}
-    assert ahead(agent) == ["a"]
+    assert prefetched(agent) == ["a"]
 
 
 def test_archives_are_recorded_before_they_are_downloaded(agent: Agent) -> None:
     seen: list[list[str]] = []
     agent.machine.offer("a")
-    agent.machine.before_fetch.append(lambda: seen.append(ahead(agent)))
+    agent.machine.before_fetch.append(lambda: seen.append(prefetched(agent)))
 
     agent.check()
 
@@ -287,7 +287,7 @@ def test_a_damaged_document_is_replaced(agent: Agent, name: str, damage: str) ->
     agent.check()
 
     assert cves(agent) == {"a": ["CVE-2024-1234"]}
-    assert ahead(agent) == ["a"]
+    assert prefetched(agent) == ["a"]
 
 
 @pytest.mark.parametrize(
