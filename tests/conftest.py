@@ -41,6 +41,7 @@ def agent_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layer.chmod(0o755)
     command = ["make", "--no-print-directory", "-C", str(CHECKOUT), "install", f"DESTDIR={layer}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    bases.build_missing()
     for codename in bases.codenames():
         _compile_agent(layer, bases.base(codename), tmp_path_factory.mktemp("compiled"))
     return layer

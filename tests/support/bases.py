@@ -1,5 +1,6 @@
 """Cached debootstrap roots: a small server of each supported Debian release, made once per machine."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -90,11 +91,22 @@ def security_mirror() -> str:
 
 def base(codename: str, packages: tuple[str, ...] = PACKAGES) -> Path:
     """Return the root of a release, built by debootstrap if this machine has none yet (about a minute)."""
+    return _built(codename, packages, fcntl.LOCK_EX)  # several runs may want it at once; one builds, the others wait
+
+
+def build_missing() -> None:
+    """Build the roots of all releases that no other process is building, so that two processes build two at a time."""
+    for codename in codenames():
+        with contextlib.suppress(BlockingIOError):
+            _built(codename, PACKAGES, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _built(codename: str, packages: tuple[str, ...], locking: int) -> Path:
     digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8]
     root = CACHE / f"{codename}-{digest}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{root.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test runs may want it at once; one builds, the others wait
+        fcntl.flock(lock, locking)
         if not root.exists():
             _build(codename, root, packages)
     return root
