@@ -1,7 +1,8 @@
 """Fixtures: a real endpoint with its CA, an agent with its state directory, and a failing proxy between them."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,10 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority.make(tmp_path_factory.mktemp("stranger") / "theirs")
 
 
-@pytest.fixture
-def endpoint(authority: Authority, tmp_path: Path) -> Iterator[EndpointServer]:
-    """Return a running endpoint."""
-    directory = tmp_path / "endpoint"
-    directory.mkdir()
+@pytest.fixture(scope="session")
+def shared_endpoint(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EndpointServer]:
+    """Return an endpoint that is started once."""
+    directory = tmp_path_factory.mktemp("endpoint")
     url = f"sqlite:///{directory}/endpoint.db"
     client_ca: dict[str, object] = {"client_ca": str(authority.file), "client_certificates": "optional"}
     made = EndpointServer(
@@ -42,10 +42,29 @@ def endpoint(authority: Authority, tmp_path: Path) -> Iterator[EndpointServer]:
     made.end()
 
 
+@pytest.fixture(scope="session")
+def endpoint_token(shared_endpoint: EndpointServer) -> str:
+    """Return a token of that endpoint."""
+    return shared_endpoint.token("--name", "tests")
+
+
 @pytest.fixture
-def agent(endpoint: EndpointServer, authority: Authority, tmp_path: Path) -> Iterator[ReportingAgent]:
+def endpoint(shared_endpoint: EndpointServer) -> EndpointServer:
+    """Return a running endpoint that has heard of no machine."""
+    if shared_endpoint.process is None:
+        shared_endpoint.start()
+    with closing(sqlite3.connect(shared_endpoint.directory / "endpoint.db", timeout=30)) as database, database:
+        for table in ("states", "events", "losses", "refusals", "streams"):
+            database.execute(f"DELETE FROM {table}")  # noqa: S608 - its names are above
+    return shared_endpoint
+
+
+@pytest.fixture
+def agent(
+    endpoint: EndpointServer, endpoint_token: str, authority: Authority, tmp_path: Path
+) -> Iterator[ReportingAgent]:
     """Return an agent that sends to the endpoint directly."""
-    token = private_file(tmp_path / "token", f"{endpoint.token('--name', 'tests')}\n")
+    token = private_file(tmp_path / "token", f"{endpoint_token}\n")
     made = ReportingAgent(directory=tmp_path)
     made.configure(port=endpoint.port, token_file=str(token), ca_file=str(authority.file))
     yield made

@@ -72,11 +72,13 @@ def collector(authority: Authority) -> Iterator[OtelCollector]:
 
 
 @pytest.fixture
-def agent(endpoint: EndpointServer, authority: Authority, collector: OtelCollector, tmp_path: Path) -> ExportingAgent:
+def agent(
+    endpoint: EndpointServer, endpoint_token: str, authority: Authority, collector: OtelCollector, tmp_path: Path
+) -> ExportingAgent:
     """Return an agent with all three exporters."""
     made = ExportingAgent(directory=tmp_path)
     (tmp_path / "metrics").mkdir()
-    token = private_file(tmp_path / "token", f"{endpoint.token('--name', 'tests')}\n")
+    token = private_file(tmp_path / "token", f"{endpoint_token}\n")
     made.configure(port=endpoint.port, token_file=str(token), ca_file=str(authority.file))
     made.export_to(collector)
     made.configure_section("metrics", textfile=str(tmp_path / "metrics/maestro.prom"))

@@ -60,6 +60,7 @@ class FaultProxy:
         self._wrong = _context(self.stranger.sign("localhost"), None)
         self._expired = _context(self.authority.sign("localhost-expired", expired=True), None)
         self._answered = 0
+        self._connections: list[threading.Thread] = []
         self._shown: Certificate | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -77,13 +78,16 @@ class FaultProxy:
     def __exit__(self, *_: object) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)  # otherwise the thread in accept() continues to accept
         self._socket.close()
-        self._thread.join(5)
+        for thread in (self._thread, *self._connections):  # a delayed request must not reach the next test's endpoint
+            thread.join(5)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._socket.accept()
-                threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
+                thread = threading.Thread(target=self._connection, args=(connection,), daemon=True)
+                self._connections.append(thread)
+                thread.start()
 
     def _connection(self, plain: socket.socket) -> None:
         fault = self.choose(HANDSHAKE)
