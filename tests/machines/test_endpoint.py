@@ -1,4 +1,4 @@
-"""The daemon in its sandbox on a booted machine tells a real centre, over real TLS, what comes on record there."""
+"""The daemon in its sandbox on a booted machine sends what is recorded there to a real endpoint over real TLS."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from tests.report.installation import stored_events, until
 from tests.support.authority import Authority
-from tests.support.endpoint_server import Centre
+from tests.support.endpoint_server import EndpointServer
 from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.repository import package
 
@@ -26,79 +26,81 @@ interval = "1m"
 
 
 @pytest.fixture
-def centre(own: Kept, tmp_path: Path) -> Iterator[Centre]:
+def endpoint(own: Kept, tmp_path: Path) -> Iterator[EndpointServer]:
     """Return a centre on the machine's own loopback, with a database outside of it."""
     authority = Authority.make(tmp_path / "ca")
     database = f"sqlite:///{tmp_path}/endpoint.db"
-    made = Centre(directory=tmp_path, authority=authority, database=database, port=PORT, network=own.machine.leader)
+    made = EndpointServer(
+        directory=tmp_path, authority=authority, database=database, port=PORT, network=own.machine.leader
+    )
     made.configure()
     made.start()
     yield made
     made.end()
 
 
-def introduce(host: Kept, centre: Centre) -> None:
+def introduce(host: Kept, endpoint: EndpointServer) -> None:
     """Do on the machine what docs/endpoint/README.md tells an operator to do."""
-    token = centre.token("--name", "tests")
+    token = endpoint.token("--name", "tests")
     host.machine.write("/srv/token", f"{token}\n", 0o600)
     host.machine.check("install -m 640 -g maestro-agent /srv/token /etc/maestro-agent/token")
-    host.machine.write("/etc/maestro-agent/ca.pem", centre.authority.file.read_text())
+    host.machine.write("/etc/maestro-agent/ca.pem", endpoint.authority.file.read_text())
     host.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS)
     host.machine.check(f"systemctl reload {UNIT}")
 
 
-def kinds(centre: Centre) -> list[str]:
-    return [body["type"] for _, _, body in stored_events(Path(centre.directory, "endpoint.db"))]
+def kinds(endpoint: EndpointServer) -> list[str]:
+    return [body["type"] for _, _, body in stored_events(Path(endpoint.directory, "endpoint.db"))]
 
 
-def row(centre: Centre) -> Any:
+def row(endpoint: EndpointServer) -> Any:
     """Return the machine's row of the fleet."""
-    hosts = json.loads(centre.run("fleet", "--json").stdout)["hosts"]
+    hosts = json.loads(endpoint.run("fleet", "--json").stdout)["hosts"]
     return hosts[0] if hosts else None
 
 
-def test_what_happens_on_a_machine_reaches_its_centre_through_kills_and_a_reboot(own: Kept, centre: Centre) -> None:
+def test_events_of_a_machine_reach_the_endpoint_through_kills_and_a_reboot(own: Kept, endpoint: EndpointServer) -> None:
     own.wait_for_daemon()
     own.have(package("patched", "2"))
-    introduce(own, centre)
+    introduce(own, endpoint)
 
     own.upgrade("--wait")
-    own.wait_for_export("the outcome is told", lambda: "outcome" in kinds(centre))
-    centre.stop()
+    own.wait_for_export("the outcome is sent", lambda: "outcome" in kinds(endpoint))
+    endpoint.stop()
     before = own.wait_for_daemon()
     own.machine.run(f"systemctl kill -s KILL {UNIT}")  # it complains where a sender ends by itself just then
     own.wait_for_daemon(other_than=before)
     own.have(package("later", "2"))
     own.upgrade("--wait")
     own.machine.reboot()
-    centre.network = own.machine.leader
-    centre.start()
-    own.wait_for_export("the reboot is told", lambda: "rebooted" in kinds(centre))
-    until("the state is there", lambda: (row(centre) or {}).get("health") is not None)
+    endpoint.network = own.machine.leader
+    endpoint.start()
+    own.wait_for_export("the reboot is sent", lambda: "rebooted" in kinds(endpoint))
+    until("the state is there", lambda: (row(endpoint) or {}).get("health") is not None)
     until("nothing waits", lambda: own.status()["reporting"]["endpoint"]["depth"] == 0)
-    told = own.status()["reporting"]["endpoint"]
+    status = own.status()["reporting"]["endpoint"]
 
-    print(kinds(centre), row(centre))
-    assert kinds(centre)[:2] == ["outbox-begun", "agent-started"]
-    assert kinds(centre).count("outcome") == len(own.runs())
-    assert kinds(centre).count("rebooted") == 1
-    assert (told["refused"], told["dropped"], told["depth"]) == (0, 0, 0)
-    assert "complete" in centre.run("fleet").stdout
+    print(kinds(endpoint), row(endpoint))
+    assert kinds(endpoint)[:2] == ["outbox-begun", "agent-started"]
+    assert kinds(endpoint).count("outcome") == len(own.runs())
+    assert kinds(endpoint).count("rebooted") == 1
+    assert (status["refused"], status["dropped"], status["depth"]) == (0, 0, 0)
+    assert "complete" in endpoint.run("fleet").stdout
     assert own.machine.check(f"stat -c '%U %a' {RECORD}/outbox").split() == ["maestro-agent", "700"]
     assert re.search(r"(?m)^Endpoint +sent ", own.agent("status").out)
     assert "Traceback" not in own.machine.journal(UNIT)
 
 
-def test_a_token_that_only_the_daemon_is_given_serves_a_person_too(own: Kept, centre: Centre) -> None:
+def test_credential_of_the_daemon_serves_a_person_too(own: Kept, endpoint: EndpointServer) -> None:
     own.wait_for_daemon()
-    introduce(own, centre)
+    introduce(own, endpoint)
     door = f"/etc/systemd/system/{UNIT}.service.d/token.conf"
     own.machine.write(door, "[Service]\nLoadCredential=endpoint-token:/srv/token\n")
     own.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS.replace("token_file", "# token_file"))
     own.machine.check("rm /etc/maestro-agent/token")
     own.machine.check(f"systemctl daemon-reload && systemctl restart {UNIT}")
     own.wait_for_daemon()
-    own.wait_for_export("the daemon is believed", lambda: row(centre) is not None)
+    own.wait_for_export("the daemon is believed", lambda: row(endpoint) is not None)
 
     done = own.agent("report --send")
 

@@ -1,4 +1,4 @@
-"""Telling on a machine that has booted: the sender in the daemon's sandbox, with the rights that the package gives."""
+"""Exporters on a booted machine: in the daemon's sandbox, with the rights that the package gives."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from tests.support.promtool import promtool
 from tests.support.recorded import RECORD, UNIT, Kept
 
 pytestmark = pytest.mark.xdist_group("booted")
-TELLING = "/run/maestro-agent/exporter-endpoint.json"
+STATUS_FILE = "/run/maestro-agent/exporter-endpoint.json"
 FILE = "/var/lib/prometheus/node-exporter/maestro.prom"
 NOBODY_THERE = '[endpoint]\nurl = "https://127.0.0.1:1"\ninterval = "1m"\n'
 RECEIVER = """
@@ -28,8 +28,8 @@ http.server.HTTPServer(("127.0.0.1", 8088), Handler).serve_forever()
 """
 
 
-def told(host: Kept) -> Any:
-    return json.loads(host.machine.path(TELLING).read_text())["exporters"]["endpoint"]
+def endpoint_entry(host: Kept) -> Any:
+    return json.loads(host.machine.path(STATUS_FILE).read_text())["exporters"]["endpoint"]
 
 
 def configure(host: Kept, text: str) -> None:
@@ -38,10 +38,10 @@ def configure(host: Kept, text: str) -> None:
     host.wait_for_daemon()
 
 
-def test_the_daemon_tells_from_its_sandbox_and_keeps_what_waits_to_itself(own: Kept) -> None:
+def test_daemon_sends_from_its_sandbox_and_its_queue_is_private(own: Kept) -> None:
     configure(own, NOBODY_THERE)
-    own.wait_for_export("a first attempt", own.machine.path(TELLING).exists)
-    failed = told(own)
+    own.wait_for_export("a first attempt", own.machine.path(STATUS_FILE).exists)
+    failed = endpoint_entry(own)
     own.machine.write("/srv/receiver.py", RECEIVER)
     own.machine.check("systemd-run --unit receiver python3 /srv/receiver.py")
     configure(own, NOBODY_THERE.replace("https://127.0.0.1:1", "http://127.0.0.1:8088"))
@@ -58,7 +58,7 @@ def test_the_daemon_tells_from_its_sandbox_and_keeps_what_waits_to_itself(own: K
     assert states[0]["host"]["boot_id"]
     assert states[0]["agent"]["state"] in {"idle", "working"}
     assert own.machine.check("cat /etc/machine-id").strip() not in json.dumps(batches)
-    files = own.machine.check(f"stat -c '%a %U %n' {RECORD}/outbox {RECORD}/outbox/outbox.sqlite {TELLING}")
+    files = own.machine.check(f"stat -c '%a %U %n' {RECORD}/outbox {RECORD}/outbox/outbox.sqlite {STATUS_FILE}")
     assert [line.split()[:2] for line in files.splitlines()] == [
         ["700", "maestro-agent"],
         ["600", "maestro-agent"],
@@ -68,13 +68,13 @@ def test_the_daemon_tells_from_its_sandbox_and_keeps_what_waits_to_itself(own: K
     assert json.loads(own.machine.run("maestro-agent report", user="nobody").stdout)["schema"] == "maestro.report/1"
 
 
-def test_the_daemon_writes_its_numbers_from_its_sandbox_once_it_may(own: Kept) -> None:
-    """The directory is as prometheus-node-exporter makes it, and it comes later than the daemon."""
-    word, place = "/run/maestro-agent/exporter-prometheus.json", FILE.rpartition("/")[0]
+def test_daemon_writes_metrics_from_its_sandbox_once_it_may(own: Kept) -> None:
+    """The directory is as prometheus-node-exporter creates it, and it appears after the daemon."""
+    status_file, place = "/run/maestro-agent/exporter-prometheus.json", FILE.rpartition("/")[0]
 
     def why(words: str) -> None:
         own.machine.run(f"systemctl reload {UNIT}")
-        own.wait(words, f"grep -q '{words}' {word}", seconds=330)
+        own.wait(words, f"grep -q '{words}' {status_file}", seconds=330)
 
     configure(own, f'[metrics]\ntextfile = "{FILE}"\n')
     why("there is no directory")
@@ -84,26 +84,26 @@ def test_the_daemon_writes_its_numbers_from_its_sandbox_once_it_may(own: Kept) -
     by_hand = own.machine.run("maestro-agent report --send")
     own.machine.check(f"chgrp maestro-agent {place} && chmod 1775 {place} && systemctl restart {UNIT}")
     own.wait("the file", f"test -e {FILE}")
-    own.wait("a word on it", f"grep -q last_success_at {word}")
+    own.wait("its status", f"grep -q last_success_at {status_file}")
 
     status = own.status(user="nobody")["reporting"]
-    code, said = promtool("check", "metrics", content=own.machine.check(f"cat {FILE}"))
+    code, output = promtool("check", "metrics", content=own.machine.check(f"cat {FILE}"))
     memory = own.machine.check(f"systemctl show -P MemoryPeak {UNIT} || true").strip()
     assert by_hand.returncode == 1
     assert "the user maestro-agent may not write to" in by_hand.stdout
     assert status["prometheus"]["failing_since"] is None
     assert status["endpoint"] is status["otlp"] is None
-    assert code in {0, 3}, said
+    assert code in {0, 3}, output
     assert own.machine.check(f"stat -c '%a %U' {FILE}").split() == ["644", "maestro-agent"]
     assert own.machine.check(f"ls {place}").split() == ["maestro.prom"]
     assert not memory.isdigit() or int(memory) < 100 << 20
     assert own.machine.run(f"touch {place}/x", user="nobody").returncode != 0
 
 
-def test_a_directory_of_ones_own_needs_a_door_in_the_sandbox(own: Kept) -> None:
+def test_other_directory_needs_read_write_paths(own: Kept) -> None:
     own.machine.check("install -d -g maestro-agent -m 1775 /srv/numbers")
     configure(own, '[metrics]\ntextfile = "/srv/numbers/maestro.prom"\n')
-    own.wait("a word", "grep -q ReadWritePaths=/srv/numbers /run/maestro-agent/exporter-prometheus.json")
+    own.wait("the exporter's status", "grep -q ReadWritePaths=/srv/numbers /run/maestro-agent/exporter-prometheus.json")
     door = "/etc/systemd/system/maestro-agent.service.d"
     own.machine.check(f"mkdir -p {door}")
     own.machine.write(f"{door}/door.conf", "[Service]\nReadWritePaths=/srv/numbers\n")

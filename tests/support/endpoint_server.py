@@ -164,9 +164,6 @@ class EndpointServer:
             self.clients.pop().close()
 
 
-Centre = EndpointServer  # the name that tests/report and tests/machines use
-
-
 class Requests(ABC):
     """The requests that an agent makes."""
 
