@@ -1,4 +1,4 @@
-"""The sentence of every reason code, and what opens a gate that is shut. Pure."""
+"""The sentence of every reason code, and the remedy that opens each gate. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -79,7 +79,7 @@ def sentence(reason: Reason) -> str:
 
 
 def gate_texts(gate: GateReport, package: str) -> tuple[str, str | None]:
-    """Return the reason of a gate of `explain`, and what opens it; None where it is not shut."""
+    """Return the reason of a gate of `explain`, and what opens it; None if it is not shut."""
     prefix = f"{gate.why.value}: " if gate.why is not None else ""
     opens = OPENERS[gate.opens].format(package=package) if gate.opens is not None else None
     return prefix + sentence(gate.reason), opens

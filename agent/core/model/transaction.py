@@ -1,4 +1,4 @@
-"""What a dpkg transaction reported, as a frozen value."""
+"""Errors that dpkg transactions reported, as a frozen value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,24 +8,24 @@ from agent.core.model.package import PackageId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionReport:
-    """The errors of one or more transactions. What they achieved is read from dpkg's states, never from this."""
+    """Errors of one or more transactions. Their results are read from dpkg's states, never from this."""
 
     errors: Mapping[PackageId | str, str] = field(default_factory=dict)
     """dpkg's error by package.
 
-    The key is a bare name where no architecture was reported: dpkg's status lines omit it for native packages that
+    The key is a bare name if no architecture was reported: dpkg's status lines omit it for native packages that
     are not `Multi-Arch: same`, archive names may hold `all`, and a maintainer script's file name holds it only for
     `Multi-Arch: same`.
     """
     fatal: str = ""
-    """The error of the transaction as a whole, which belongs to no single package; empty where there was none."""
+    """The error of the transaction as a whole, which belongs to no single package; empty if there was none."""
 
     def names(self, package: PackageId) -> bool:
         """Whether an error was reported for this package."""
         return package in self.errors or package.name in self.errors
 
     def error_of(self, package: PackageId) -> str:
-        """Return the package's own error; empty where none was reported."""
+        """Return the package's own error; empty if none was reported."""
         return self.errors.get(package) or self.errors.get(package.name) or ""
 
     def followed_by(self, later: "TransactionReport") -> "TransactionReport":

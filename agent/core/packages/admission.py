@@ -27,7 +27,7 @@ def admit(
     dropped: Mapping[PackageId, Refusal] | None = None,
     groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
 ) -> Admission:
-    """Sort the updates on offer into admitted, at most one per package, and held.
+    """Split the available updates into admitted ones, at most one per package, and held ones.
 
     `dropped` are the packages that this run no longer tries, each with the reason.
     """

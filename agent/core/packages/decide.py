@@ -1,6 +1,6 @@
 """From facts and policy to a plan with reasons: admit, resolve, fall back, build the plan.
 
-Pure given the package resolver, which is libapt and comes in as a function.
+Pure given the package resolver (libapt), which is a parameter.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from agent.core.packages.kernels import compare_running, obsolete_kernels
 from agent.core.policy.policy import Policy
 
 Veto = Callable[[PackageId], Refusal | None]
-"""Returns why a package may not be touched even as a dependency; None where it may."""
+"""Returns why a package may not be touched even as a dependency; None if it may."""
 Resolve = Callable[[Sequence[Update], Veto], Resolution]
 """Asks the package resolver for steps that install these updates and touch nothing that is vetoed."""
 
@@ -37,7 +37,7 @@ def decide(
 ) -> Plan:
     """Return the plan for these facts; `dropped` as in `admit`.
 
-    Whatever `resolve` raises passes through.
+    Exceptions of `resolve` are not caught.
     """
     withdrawn: dict[str, Refusal] = {}
     """Packages of atomic groups, by name: a group's architectures are withdrawn together."""
@@ -112,7 +112,7 @@ def plan_id(
     *,
     journal: bool = False,
 ) -> str:
-    """Return a short digest that is the same exactly when the work is the same (12 hex digits)."""
+    """Return a digest of 12 hex digits: equal for the same work, different for any other."""
     lines = [scope.value]
     lines += [f"{s.id} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]
     lines += [f"{r.id} {r.state}" for r in repair]

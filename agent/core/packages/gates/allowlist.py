@@ -1,4 +1,4 @@
-"""Gate: where `security.allowlist` is not empty, only matching packages are upgraded, with what they need."""
+"""Gate: if `security.allowlist` is not empty, only matching packages and their dependencies are upgraded."""
 
 from fnmatch import fnmatchcase
 
@@ -10,7 +10,7 @@ from agent.core.policy.policy import Policy
 
 
 def not_allowlisted(policy: Policy, package: str) -> Refusal | None:
-    """Return a refusal where an allowlist is configured and matches no part of it; None where it may be upgraded."""
+    """Return a refusal if an allowlist is configured and no pattern matches the package; None otherwise."""
     patterns = policy.security.allowlist
     if not patterns or any(fnmatchcase(package, pattern) for pattern in patterns):
         return None

@@ -10,7 +10,7 @@ from agent.core.policy.policy import Policy
 
 
 def blocklisted(policy: Policy, package: str) -> Refusal | None:
-    """Return the pattern of the blocklist that matches a package's name; None where none does."""
+    """Return a refusal with the blocklist pattern that matches the package; None if none does."""
     pattern = next((one for one in policy.security.blocklist if fnmatchcase(package, one)), None)
     if pattern is None:
         return None

@@ -1,4 +1,4 @@
-"""What a gate is: one rule that holds an update back, evaluated before the resolver runs. Pure."""
+"""A gate: one rule that may hold an update, evaluated before the resolver runs. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from agent.core.policy.policy import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate, by the name that `explain` shows."""
+    """One gate; `explain` shows its name."""
 
     name: str
     evaluate: Callable[[Policy, Update], Refusal | None]
-    """Returns why the gate is shut for an update; None where it is open."""
+    """Returns why the gate is shut for an update; None if it is open."""

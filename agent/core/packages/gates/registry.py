@@ -21,10 +21,10 @@ GATES: tuple[Gate, ...] = (
 
 
 def evaluate(policy: Policy, update: Update) -> Iterator[tuple[Gate, Refusal | None]]:
-    """Evaluate every gate in order; None where it is open."""
+    """Evaluate every gate in order; None if it is open."""
     return ((gate, gate.evaluate(policy, update)) for gate in GATES)
 
 
 def first_refusal(policy: Policy, update: Update) -> Refusal | None:
-    """Return the refusal of the first gate that is shut; None where all are open."""
+    """Return the refusal of the first gate that is shut; None if all are open."""
     return next((refusal for _, refusal in evaluate(policy, update) if refusal is not None), None)

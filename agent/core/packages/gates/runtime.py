@@ -1,4 +1,4 @@
-"""Gate: the container runtime is upgraded only where `security.include_runtime` allows it: upgrading means downtime."""
+"""Gate: the container runtime is upgraded only if `security.include_runtime` allows it: upgrading means downtime."""
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal, Why

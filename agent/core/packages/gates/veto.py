@@ -7,5 +7,5 @@ from agent.core.policy.policy import Policy
 
 
 def veto(policy: Policy, package: str) -> Refusal | None:
-    """Return why no step may touch this package, not even as a dependency; None where steps may."""
+    """Return why no step may touch this package, not even as a dependency; None if steps may."""
     return blocklisted(policy, package) or runtime_managed(policy, package)
