@@ -1,4 +1,4 @@
-"""Fixtures: machines that have booted, with the agent installed on them once for all tests of a process."""
+"""Fixtures: booted machines; the agent is installed on them once for all tests of a process."""
 
 from collections.abc import Iterator
 from pathlib import Path

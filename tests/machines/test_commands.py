@@ -1,4 +1,4 @@
-"""The commands as people and scripts meet them: documents, exit codes, and an answer to every wrong input."""
+"""The commands as people and scripts use them: documents, exit codes, and an error for every wrong input."""
 
 import json
 
@@ -13,7 +13,7 @@ def gates(document: dict[str, list[dict[str, str]]]) -> dict[str, str]:
     return {gate["gate"]: gate["verdict"] for gate in document["gates"]}
 
 
-def test_status_of_a_machine_never_checked_is_unknown(host: Scenario) -> None:
+def test_status_of_an_unchecked_machine_is_unknown(host: Scenario) -> None:
     answer = host.agent("status --json")
 
     assert (answer.code, answer.json["health"]) == (3, "unknown")
@@ -21,7 +21,7 @@ def test_status_of_a_machine_never_checked_is_unknown(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_status_tells_what_waits_and_is_healthy_once_it_is_done(host: Scenario) -> None:
+def test_status_shows_pending_updates_and_is_healthy_after_the_upgrade(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.check()
 
@@ -34,7 +34,7 @@ def test_status_tells_what_waits_and_is_healthy_once_it_is_done(host: Scenario) 
     assert "HEALTHY" in done.out.splitlines()[0]
 
 
-def test_status_sees_the_reboot_flag_of_this_moment(host: Scenario) -> None:
+def test_status_reads_the_current_reboot_flag(host: Scenario) -> None:
     host.repository("security")
     host.check()
     host.machine.write("/run/reboot-required", "")
@@ -46,7 +46,7 @@ def test_status_sees_the_reboot_flag_of_this_moment(host: Scenario) -> None:
     assert answer.json["reboot"]["packages"] == ["libc6", "linux-image-9"]
 
 
-def test_a_reboot_is_told_and_never_taken(host: Scenario) -> None:
+def test_a_required_reboot_is_reported_and_never_done(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="touch /run/reboot-required; echo a > /run/reboot-required.pkgs"))
     host.machine.write("/usr/sbin/reboot", "#!/bin/sh\ntouch /rebooted\n", mode=0o755)
     host.machine.write("/usr/sbin/shutdown", "#!/bin/sh\ntouch /rebooted\n", mode=0o755)
@@ -60,7 +60,7 @@ def test_a_reboot_is_told_and_never_taken(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_check_without_root_looks_but_does_not_fetch(host: Scenario) -> None:
+def test_check_without_root_plans_but_does_not_refresh(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.check()
 
@@ -78,7 +78,7 @@ def test_upgrade_without_root_is_refused(host: Scenario) -> None:
     assert "needs root" in answer.err
 
 
-def test_the_plan_has_the_same_id_for_the_same_work(host: Scenario) -> None:
+def test_equal_plans_have_the_same_id(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2"))
 
     first, second = host.check(), host.check("--no-refresh")
@@ -108,7 +108,7 @@ def test_explain_shows_every_gate(host: Scenario) -> None:
     assert "opens: apt-mark unhold a" in text
 
 
-def test_explain_says_what_is_not_a_security_update(host: Scenario) -> None:
+def test_explain_names_an_update_that_is_not_a_security_update(host: Scenario) -> None:
     host.repository("security")
     host.offer("updates", package("a", "2"))
     host.check()
@@ -119,13 +119,13 @@ def test_explain_says_what_is_not_a_security_update(host: Scenario) -> None:
     assert "stable-updates offers 2, which is not a security update" in answer.out
 
 
-def test_explain_does_not_trust_lists_that_are_not_there(host: Scenario) -> None:
+def test_explain_does_not_trust_missing_lists(host: Scenario) -> None:
     host.install(package("a", "1"))
 
     assert host.agent("explain a --json").json["conclusion"] == "unknown"
 
 
-def test_explain_of_an_unknown_package_names_what_is_near(host: Scenario) -> None:
+def test_explain_of_an_unknown_package_suggests_similar_names(host: Scenario) -> None:
     host.install(package("libxyzzy", "1"))
 
     answer = host.agent("explain libxyzy")
@@ -158,7 +158,7 @@ def test_history_of_an_unknown_run_is_refused(host: Scenario) -> None:
     assert (answer.code, "no run '../state' on record" in answer.err) == (2, True)
 
 
-def test_a_damaged_record_is_set_aside_and_the_next_look_makes_a_new_one(host: Scenario) -> None:
+def test_a_damaged_record_is_set_aside_and_replaced_by_the_next_check(host: Scenario) -> None:
     host.repository("security")
     host.check()
     for name in ("state", "refresh"):
@@ -205,7 +205,7 @@ def test_a_wrong_configuration_stops_every_command_that_needs_it(
     assert words in answer.err
 
 
-def test_status_answers_whatever_the_configuration_says(host: Scenario) -> None:
+def test_status_works_with_a_wrong_configuration(host: Scenario) -> None:
     host.repository("security")
     host.check()
     host.configuration("[apt\n")
@@ -213,7 +213,7 @@ def test_status_answers_whatever_the_configuration_says(host: Scenario) -> None:
     assert host.agent("status").code == 0
 
 
-def test_config_show_says_where_each_value_came_from(host: Scenario) -> None:
+def test_config_show_names_the_source_of_each_value(host: Scenario) -> None:
     host.configuration('[apt]\nlock_timeout = "5m"\n')
     host.machine.write("/etc/maestro-agent/config.d/50-site.toml", '[security]\nblocklist = ["x"]\n')
 
@@ -234,7 +234,7 @@ def test_config_show_says_where_each_value_came_from(host: Scenario) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["check", "check --no-refresh", "upgrade"])
-def test_a_broken_apt_configuration_is_named(host: Scenario, file: str, text: str, words: str, command: str) -> None:
+def test_a_broken_apt_configuration_is_reported(host: Scenario, file: str, text: str, words: str, command: str) -> None:
     host.offer("security", package("a", "2"))
     host.machine.write(file, text)
 
@@ -245,7 +245,7 @@ def test_a_broken_apt_configuration_is_named(host: Scenario, file: str, text: st
     assert host.versions("a") == {"a": "1"}
 
 
-def test_without_a_place_for_the_record_nothing_is_changed(host: Scenario) -> None:
+def test_nothing_is_changed_if_the_state_directory_is_not_writable(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.machine.write("/var/lib/maestro-agent", "a file where the directory should be")
 
@@ -255,7 +255,7 @@ def test_without_a_place_for_the_record_nothing_is_changed(host: Scenario) -> No
     assert host.versions("a") == {"a": "1"}
 
 
-def test_an_unknown_distribution_asks_for_its_origins(host: Scenario) -> None:
+def test_an_unknown_distribution_requires_configured_origins(host: Scenario) -> None:
     host.machine.check("rm -f /etc/os-release")
     host.machine.write("/etc/os-release", "ID=plan9\n")
 
@@ -274,7 +274,7 @@ def test_a_wrong_command_line_is_a_usage_error(host: Scenario, arguments: str) -
 
 
 @pytest.mark.parametrize("option", ["--state-dir", "--config"])
-def test_an_options_value_is_never_taken_for_the_command(host: Scenario, option: str) -> None:
+def test_an_option_value_is_never_taken_for_the_command(host: Scenario, option: str) -> None:
     answer = host.agent(f"{option} history status")
 
     assert answer.code == 3
@@ -289,7 +289,7 @@ def test_every_command_has_help_with_an_example(host: Scenario, verb: str) -> No
     assert "example: " in answer.out
 
 
-def test_a_reader_that_goes_away_is_no_error(host: Scenario) -> None:
+def test_a_closed_pipe_is_no_error(host: Scenario) -> None:
     done = host.machine.run("maestro-agent history --json | true; maestro-agent status | head -1")
 
     assert done.stderr == ""

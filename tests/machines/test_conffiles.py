@@ -1,4 +1,4 @@
-"""Local configuration files: what dpkg would ask about is foreseen, nobody is ever asked, and what was kept is told.
+"""Local configuration files: prompts of dpkg are predicted, none is ever shown, and kept files are reported.
 
 The truth is dpkg itself, run on the same package without anybody to answer it.
 """
@@ -117,12 +117,12 @@ def held_by_the_peer(release: str, signer: Signer) -> Iterator[set[str]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_the_table_says_what_dpkg_asks(asked: dict[str, tuple[str, ...]], case: Case) -> None:
+def test_the_table_records_what_dpkg_asks(asked: dict[str, tuple[str, ...]], case: Case) -> None:
     assert asked[case.name] == tuple(file.rpartition("/")[2] for file in case.asks[:1])
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_held_is_just_what_dpkg_would_ask_about(holding: Ran, case: Case) -> None:
+def test_exactly_the_packages_that_dpkg_would_ask_about_are_held(holding: Ran, case: Case) -> None:
     held = {item["package"]: item for item in holding.done.json["held"]}
     waiting = [held[item.name] for item in case.second if item.name in held]
 
@@ -134,7 +134,7 @@ def test_held_is_just_what_dpkg_would_ask_about(holding: Ran, case: Case) -> Non
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_an_upgrade_that_keeps_local_files_brings_every_package_and_keeps_them(keeping: Ran, case: Case) -> None:
+def test_an_upgrade_that_keeps_local_files_upgrades_every_package(keeping: Ran, case: Case) -> None:
     file = shlex.quote(case.file)
 
     shown = keeping.host.machine.run(f"test -f {file} && cat {file}")
@@ -143,14 +143,14 @@ def test_an_upgrade_that_keeps_local_files_brings_every_package_and_keeps_them(k
     assert (shown.stdout if shown.returncode == 0 else None) == case.after
 
 
-def test_an_upgrade_that_keeps_local_files_lists_just_those(keeping: Ran) -> None:
+def test_an_upgrade_that_keeps_local_files_lists_exactly_those(keeping: Ran) -> None:
     done = keeping.done
 
     assert (done.code, done.json["result"], done.json["failed"]) == (0, "updated", [])
     assert done.json["conffiles_kept"] == sorted(file for case in CASES for file in case.listed)
 
 
-def test_an_upgrade_that_holds_is_no_success_and_lists_what_it_kept_all_the_same(holding: Ran) -> None:
+def test_an_upgrade_that_holds_is_degraded_and_still_lists_kept_files(holding: Ran) -> None:
     done = holding.done
 
     assert (done.code, done.json["result"], done.json["failed"]) == (10, "degraded", [])
@@ -158,7 +158,7 @@ def test_an_upgrade_that_holds_is_no_success_and_lists_what_it_kept_all_the_same
 
 
 @pytest.mark.parametrize("case", PEERS, ids=lambda case: case.name)
-def test_the_peer_holds_what_the_table_says(held_by_the_peer: set[str], case: Case) -> None:
+def test_the_peer_holds_what_the_table_records(held_by_the_peer: set[str], case: Case) -> None:
     held = held_by_the_peer & {item.name for item in case.second}
 
     assert bool(held) == (bool(case.asks) if case.peer is None else case.peer)
@@ -193,7 +193,7 @@ ASKS = {"modified", "deleted", "foreign"}
         ("/etc/apt/apt.conf.d/99local", 'DPkg::Options { "--force-confmiss"; };\n', {"modified", "foreign"}),
     ],
 )
-def test_what_dpkg_is_configured_to_answer_is_no_question(
+def test_a_forced_answer_in_the_configuration_of_dpkg_prevents_the_prompt(
     codename: str, agent_layer: Path, signer: Signer, file: str, text: str, asks: set[str]
 ) -> None:
     with machine(bases.base(codename)) as alone:
@@ -215,7 +215,7 @@ def test_what_dpkg_is_configured_to_answer_is_no_question(
             assert "/etc/modified.conf" in done.json["conffiles_kept"]
 
 
-def test_dpkg_s_own_word_on_what_is_forced_is_ours(host: Scenario) -> None:
+def test_the_forced_options_match_those_of_dpkg(host: Scenario) -> None:
     host.machine.write("/etc/dpkg/dpkg.cfg.d/B", "force-all\n")
     host.machine.write("/etc/dpkg/dpkg.cfg.d/a", "no-force-confold\n")
     host.machine.write("/etc/dpkg/dpkg.cfg", "# force-confold\nrefuse-confdef \n")
@@ -237,7 +237,7 @@ def test_dpkg_s_own_word_on_what_is_forced_is_ours(host: Scenario) -> None:
 # beside each other
 
 
-def test_a_package_that_dpkg_would_ask_about_is_held_with_what_needs_it_and_no_other(host: Scenario) -> None:
+def test_a_package_that_dpkg_would_ask_about_is_held_with_its_dependants_only(host: Scenario) -> None:
     host.install(conf("lib", "1", "one\n"), package("app", "1"), package("z", "1"))
     host.repository("security", conf("lib", "2", "two\n"), package("app", "2", depends="lib (>= 2)"), package("z", "2"))
     host.configuration(HOLD)
@@ -254,7 +254,7 @@ def test_a_package_that_dpkg_would_ask_about_is_held_with_what_needs_it_and_no_o
     assert host.machine.check("ls /var/cache/apt/archives").split() == ["lock", "partial"]
 
 
-def test_where_only_such_a_package_waits_the_run_is_no_success_and_touches_nothing(host: Scenario) -> None:
+def test_a_run_with_only_such_a_package_is_degraded_and_changes_nothing(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"))
     host.repository("security", conf("a", "2", "two\n"))
     host.configuration(HOLD)
@@ -269,7 +269,7 @@ def test_where_only_such_a_package_waits_the_run_is_no_success_and_touches_nothi
     assert not host.machine.path("/etc/a.conf.dpkg-new").exists()
 
 
-def test_before_the_download_nobody_claims_to_know(host: Scenario) -> None:
+def test_conffile_prompts_are_unknown_before_the_download(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"))
     host.repository("security", conf("a", "2", "two\n"))
     host.configuration(HOLD)
@@ -308,7 +308,7 @@ def test_every_architecture_of_a_package_is_held(host: Scenario) -> None:
 # half-way
 
 
-def test_a_file_that_was_kept_is_listed_though_the_package_failed_after_that(host: Scenario) -> None:
+def test_a_kept_file_is_listed_if_the_package_fails_afterwards(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"))
     host.repository("security", conf("a", "2", "two\n", postinst="exit 1"))
     host.machine.write("/etc/a.conf", "mine\n")
@@ -319,7 +319,7 @@ def test_a_file_that_was_kept_is_listed_though_the_package_failed_after_that(hos
     assert done.json["conffiles_kept"] == ["/etc/a.conf"]
 
 
-def test_nothing_was_kept_where_a_package_failed_before_that(host: Scenario) -> None:
+def test_no_kept_file_is_listed_if_the_package_fails_before(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"))
     host.repository("security", conf("a", "2", "two\n", preinst="exit 1"))
     host.machine.write("/etc/a.conf", "mine\n")
@@ -329,7 +329,7 @@ def test_nothing_was_kept_where_a_package_failed_before_that(host: Scenario) -> 
     assert (done.code, done.json["conffiles_kept"]) == (1, [])
 
 
-def test_where_dpkg_has_yet_to_decide_it_is_listed_what_stands_against_the_new_version(host: Scenario) -> None:
+def test_an_unpacked_package_lists_files_that_differ_from_the_new_version(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"), conf("b", "1", "one\n"), package("broken", "1"))
     waiting = {"depends": "broken (>= 2)"}
     host.repository(
@@ -347,7 +347,7 @@ def test_where_dpkg_has_yet_to_decide_it_is_listed_what_stands_against_the_new_v
     assert done.json["conffiles_kept"] == ["/etc/a.conf"]
 
 
-def test_where_dpkg_was_killed_before_it_could_decide_only_local_changes_are_listed(host: Scenario) -> None:
+def test_after_a_killed_dpkg_only_local_changes_are_listed(host: Scenario) -> None:
     files = ("/etc/a.conf", "/etc/b.conf")
     kills = '[ "$1" = upgrade ] && kill -9 $PPID && sleep 1; exit 0'
     one, two = (
@@ -365,7 +365,7 @@ def test_where_dpkg_was_killed_before_it_could_decide_only_local_changes_are_lis
     assert done.json["conffiles_kept"] == ["/etc/a.conf"]
 
 
-def test_a_file_that_a_repair_kept_is_listed_whatever_the_policy(host: Scenario) -> None:
+def test_a_file_kept_by_a_repair_is_listed_under_every_policy(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"))
     host.repository("security")
     host.configuration(HOLD)
@@ -380,7 +380,7 @@ def test_a_file_that_a_repair_kept_is_listed_whatever_the_policy(host: Scenario)
     assert host.machine.path("/etc/a.conf").read_text() == "mine\n"
 
 
-def test_what_was_kept_in_an_earlier_run_is_not_listed_again(host: Scenario) -> None:
+def test_files_kept_in_an_earlier_run_are_not_listed_again(host: Scenario) -> None:
     host.install(conf("a", "1", "one\n"))
     made = host.repository("security", conf("a", "2", "two\n"))
     host.machine.write("/etc/a.conf", "mine\n")
@@ -395,7 +395,7 @@ def test_what_was_kept_in_an_earlier_run_is_not_listed_again(host: Scenario) -> 
 
 
 @pytest.mark.parametrize("policy", ["", HOLD], ids=["keep", "hold"])
-def test_a_link_to_what_is_no_file_fails_in_dpkg_itself_and_alone(host: Scenario, policy: str) -> None:
+def test_a_link_to_a_device_fails_in_dpkg_and_affects_no_other_package(host: Scenario, policy: str) -> None:
     host.install(conf("a", "1", "one\n"), package("b", "1"))
     host.repository("security", conf("a", "2", "two\n"), package("b", "2"))
     host.configuration(policy)
@@ -418,7 +418,7 @@ class Spoilt(Package):
         return b"no archive\n"
 
 
-def test_an_archive_that_cannot_be_read_holds_back_its_package_alone(host: Scenario) -> None:
+def test_an_unreadable_archive_holds_its_package_alone(host: Scenario) -> None:
     host.install(package("a", "1"), package("b", "1"))
     host.repository("security", Spoilt(name="a", version="2"), package("b", "2"))
     host.configuration(HOLD)

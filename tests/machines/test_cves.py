@@ -1,4 +1,4 @@
-"""Which CVEs pending updates fix: read from real packages, told everywhere, and nothing left behind."""
+"""Which CVEs pending updates fix: read from real packages and reported everywhere; no archive is left behind."""
 
 import gzip
 import tarfile
@@ -64,7 +64,7 @@ def archives(host: Scenario) -> list[str]:
 
 
 @pytest.mark.every_release
-def test_a_check_tells_which_cves_an_update_fixes(host: Scenario, archive: Archive) -> None:
+def test_a_check_reports_the_cves_that_an_update_fixes(host: Scenario, archive: Archive) -> None:
     text = changelog("Fix CVE-2024-2222.", "Fix CVE-2024-33333\n    and CVE-2023-1111.")
     offer(host, archive, "security", documented(package("a", "3"), text), fixed(package("b", "2")), package("c", "2"))
 
@@ -81,9 +81,7 @@ def test_a_check_tells_which_cves_an_update_fixes(host: Scenario, archive: Archi
 
 
 @pytest.mark.every_release
-def test_the_upgrade_finds_its_packages_at_hand_and_removes_them_behind_itself(
-    host: Scenario, archive: Archive
-) -> None:
+def test_the_upgrade_uses_prefetched_packages_and_removes_them(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "security", fixed(package("a", "2"), "CVE-2024-2222"), package("b", "1:2~rc1"))
     host.check()
     there = archives(host)
@@ -99,7 +97,7 @@ def test_the_upgrade_finds_its_packages_at_hand_and_removes_them_behind_itself(
     assert archives(host) == []
 
 
-def test_archives_that_apt_is_told_to_keep_are_kept(host: Scenario, archive: Archive) -> None:
+def test_archives_are_kept_if_apt_is_configured_to(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "security", package("a", "2"))
     host.machine.write("/etc/apt/apt.conf.d/99keep", 'APT::Keep-Downloaded-Packages "true";\n')
     host.check()
@@ -121,7 +119,7 @@ def test_an_archive_that_was_superseded_is_removed(host: Scenario, archive: Arch
     assert cves(plan) == {"a": ["CVE-2024-2222", "CVE-2024-3333"]}
 
 
-def test_what_was_read_is_not_downloaded_or_read_again(host: Scenario, archive: Archive) -> None:
+def test_changelogs_are_not_downloaded_or_read_twice(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "security", fixed(package("docker.io", "2"), "CVE-2024-41110"))
     host.check()
     archive.requests.clear()
@@ -132,7 +130,7 @@ def test_what_was_read_is_not_downloaded_or_read_again(host: Scenario, archive: 
     assert [request for request in archive.requests if "/pool/" in request] == []
 
 
-def test_what_is_held_back_is_listed_with_its_cves_and_leaves_nothing_behind(host: Scenario, archive: Archive) -> None:
+def test_held_updates_are_listed_with_their_cves_and_leave_no_archive(host: Scenario, archive: Archive) -> None:
     offer(
         host,
         archive,
@@ -174,7 +172,7 @@ def test_nothing_is_downloaded_from_an_archive_that_is_not_authenticated(host: S
     assert [request for request in archive.requests if "/pool/" in request] == []
 
 
-def test_a_changelog_that_was_cut_off_says_at_least(host: Scenario, archive: Archive) -> None:
+def test_a_truncated_changelog_gives_a_lower_bound(host: Scenario, archive: Archive) -> None:
     cut = documented(package("a", "3"), entry("3", "Fix CVE-2024-3333."))
     silent = documented(package("b", "3"), entry("3"))
     offer(host, archive, "security", cut, silent)
@@ -187,7 +185,7 @@ def test_a_changelog_that_was_cut_off_says_at_least(host: Scenario, archive: Arc
 
 
 @pytest.mark.every_release
-def test_an_archive_is_read_however_it_is_compressed(host: Scenario, archive: Archive) -> None:
+def test_archives_of_every_compression_are_read(host: Scenario, archive: Archive) -> None:
     made = (
         replace(fixed(package(f"by-{name}", "2"), "CVE-2024-2222"), compression=name) for name in ("gzip", "xz", "zstd")
     )
@@ -198,7 +196,7 @@ def test_an_archive_is_read_however_it_is_compressed(host: Scenario, archive: Ar
     assert cves(plan) == {f"by-{name}": ["CVE-2024-2222"] for name in ("gzip", "xz", "zstd")}
 
 
-def test_a_changelog_is_found_by_each_of_its_names(host: Scenario, archive: Archive) -> None:
+def test_a_changelog_is_found_under_each_of_its_names(host: Scenario, archive: Archive) -> None:
     text = changelog("Fix CVE-2024-2222.")
     upstream = (f"{DOC}/upstream/changelog.gz", packed(entry("2", "CVE-2024-9999")))
     offer(
@@ -216,7 +214,7 @@ def test_a_changelog_is_found_by_each_of_its_names(host: Scenario, archive: Arch
     assert set(map(str, cves(host.check()).values())) == {"['CVE-2024-2222']"}
 
 
-def test_a_link_to_the_documentation_of_a_package_beside_it_is_followed(host: Scenario, archive: Archive) -> None:
+def test_a_link_to_another_downloaded_package_is_followed(host: Scenario, archive: Archive) -> None:
     source = {"source": "src"}
     main = documented(package("main", "2", **source), changelog("Fix CVE-2024-2222."))
     linked = replace(package("linked", "2", **source), links=((f"{DOC}/linked", "main"),))
@@ -231,7 +229,7 @@ def test_a_link_to_the_documentation_of_a_package_beside_it_is_followed(host: Sc
     assert cves(plan) == {name: ["CVE-2024-2222"] for name in ("file", "linked", "main")}
 
 
-def test_a_link_leads_to_what_is_installed_where_that_is_new_enough(host: Scenario, archive: Archive) -> None:
+def test_a_link_to_an_installed_package_is_followed_if_it_is_new_enough(host: Scenario, archive: Archive) -> None:
     main = documented(package("main", "2", source="src"), changelog("Fix CVE-2024-2222."))
     linked = replace(package("linked", "2", source="src"), links=((f"{DOC}/linked", "main"),))
     offer(host, archive, "security", linked)
@@ -261,7 +259,7 @@ def test_a_link_that_leads_elsewhere_is_not_followed(host: Scenario, archive: Ar
     assert cves(plan) == cves(done.json, "upgraded") == dict.fromkeys(targets)
 
 
-def test_garbage_in_place_of_a_changelog_says_nothing(host: Scenario, archive: Archive) -> None:
+def test_an_invalid_changelog_gives_no_cves(host: Scenario, archive: Archive) -> None:
     contents = {
         "bomb": packed("a (2) x; urgency=low\n" + "\0" * 50_000_000),
         "bytes": b"\xff\xfe\x00" * 1000,
@@ -283,7 +281,7 @@ def test_garbage_in_place_of_a_changelog_says_nothing(host: Scenario, archive: A
     assert cves(plan) == cves(done.json, "upgraded") == {**dict.fromkeys(contents), "sound": ["CVE-2024-2222"]}
 
 
-def test_an_archive_that_ends_its_reader_is_passed_over(host: Scenario, archive: Archive) -> None:
+def test_an_archive_that_kills_its_reader_is_skipped(host: Scenario, archive: Archive) -> None:
     refused = Lying(name="refused", version="2", claim=1 << 40)  # libapt's own limit is below that
     believed = Lying(name="believed", version="2", claim=1 << 36)
     sound = [fixed(package(name, "2"), "CVE-2024-2222") for name in ("a", "z")]
@@ -298,7 +296,7 @@ def test_an_archive_that_ends_its_reader_is_passed_over(host: Scenario, archive:
     }
 
 
-def test_a_changelog_that_ends_early_or_is_no_utf_8_is_read_as_far_as_it_goes(host: Scenario, archive: Archive) -> None:
+def test_a_damaged_changelog_is_read_up_to_the_damage(host: Scenario, archive: Archive) -> None:
     whole = changelog(*(f"Fix CVE-2024-{number}." for number in range(2000, 6000)))
     early = packed(whole)[:4000]
     latin = gzip.compress(changelog("Thanks to Jörg: CVE-2024-2222").encode("latin-1"))
@@ -318,7 +316,7 @@ def test_a_changelog_that_ends_early_or_is_no_utf_8_is_read_as_far_as_it_goes(ho
     assert {item["package"]: item["cves_complete"] for item in plan["install"]}["early"] is False
 
 
-def test_the_source_s_version_counts_and_not_the_package_s(host: Scenario, archive: Archive) -> None:
+def test_the_source_version_counts(host: Scenario, archive: Archive) -> None:
     text = entry("1.204", "Fix CVE-2024-2222.") + entry("1.203", "Fix CVE-2024-1111.")
     host.install(package("gcc", "4:12.2-3", source="gcc-defaults (1.203)"), package("rebuilt", "1-1+b2"))
     defaults = documented(package("gcc", "4:12.2-4", source="gcc-defaults (1.204)"), text)
@@ -328,7 +326,7 @@ def test_the_source_s_version_counts_and_not_the_package_s(host: Scenario, archi
     assert cves(host.check()) == {"gcc": ["CVE-2024-2222"], "rebuilt": []}
 
 
-def test_what_the_installed_branch_had_fixed_already_is_not_counted_again(host: Scenario, archive: Archive) -> None:
+def test_cves_that_the_installed_branch_fixed_are_not_counted(host: Scenario, archive: Archive) -> None:
     host.install(documented(package("a", "1+deb12u1"), entry("1+deb12u1", "Fix CVE-2024-1111.") + entry("1")))
     newer = documented(package("a", "2"), entry("2", "Fix CVE-2024-1111 and CVE-2024-2222.") + entry("1"))
     host.repository("security", newer, at=f"{archive.url}/security")
@@ -336,7 +334,7 @@ def test_what_the_installed_branch_had_fixed_already_is_not_counted_again(host: 
     assert cves(host.check()) == {"a": ["CVE-2024-2222"]}
 
 
-def test_switched_off_nothing_is_downloaded(host: Scenario, archive: Archive) -> None:
+def test_nothing_is_prefetched_if_disabled(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "security", fixed(package("a", "2"), "CVE-2024-2222"), fixed(package("runc", "2")))
     host.configuration('[apt]\nfetch_ahead = "off"\n')
 
@@ -346,7 +344,7 @@ def test_switched_off_nothing_is_downloaded(host: Scenario, archive: Archive) ->
     assert [request for request in archive.requests if "/pool/" in request] == []
 
 
-def test_an_upgrade_without_a_check_reads_what_is_installed_after_it(host: Scenario, archive: Archive) -> None:
+def test_an_upgrade_without_a_check_reads_the_installed_changelogs(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "security", fixed(package("a", "2"), "CVE-2024-2222"))
 
     done = host.upgrade()
@@ -354,7 +352,7 @@ def test_an_upgrade_without_a_check_reads_what_is_installed_after_it(host: Scena
     assert cves(done.json, "upgraded") == {"a": ["CVE-2024-2222"]}
 
 
-def test_an_ordinary_user_is_told_what_was_read_and_reads_nothing(host: Scenario, archive: Archive) -> None:
+def test_an_unprivileged_check_shows_recorded_cves_and_reads_nothing(host: Scenario, archive: Archive) -> None:
     made = offer(host, archive, "security", fixed(package("a", "2"), "CVE-2024-2222"))
     host.check()
     made.add(package("b", "2"))
@@ -390,7 +388,7 @@ def test_a_security_fix_hidden_in_another_update_is_flagged(host: Scenario, arch
     assert archives(host) == []
 
 
-def test_by_default_another_update_is_read_where_its_archive_is_at_hand(host: Scenario, archive: Archive) -> None:
+def test_other_updates_are_read_by_default_if_their_archive_is_present(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "updates", fixed(package("a", "2"), "CVE-2024-2222"), fixed(package("b", "2"), "CVE-2024-1"))
     host.repository("security", at=f"{archive.url}/security")
     host.machine.check("apt-get update && apt-get install -y --download-only a")
@@ -401,7 +399,7 @@ def test_by_default_another_update_is_read_where_its_archive_is_at_hand(host: Sc
     assert archives(host) == ["a_2_all.deb"]
 
 
-def test_an_archive_that_somebody_changed_is_not_read(host: Scenario, archive: Archive) -> None:
+def test_a_modified_archive_is_not_read(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "updates", fixed(package("a", "2"), "CVE-2024-2222"))
     host.repository("security", at=f"{archive.url}/security")
     forged = fixed(package("a", "2"), "CVE-2024-6666").build()
@@ -411,7 +409,7 @@ def test_an_archive_that_somebody_changed_is_not_read(host: Scenario, archive: A
 
 
 @pytest.mark.every_release
-def test_a_download_that_fails_leaves_the_rest_known_and_the_check_as_it_was(host: Scenario, archive: Archive) -> None:
+def test_a_failed_download_affects_neither_the_check_nor_other_packages(host: Scenario, archive: Archive) -> None:
     made = (fixed(package(name, "2"), "CVE-2024-2222") for name in ("a", "b", "runc", "containerd"))
     offer(host, archive, "security", *made)
     archive.refused |= {"a_2": 404, "runc_2": 404}
@@ -423,7 +421,7 @@ def test_a_download_that_fails_leaves_the_rest_known_and_the_check_as_it_was(hos
     assert cves(done.json, "held") == {"containerd": ["CVE-2024-2222"], "runc": None}
 
 
-def test_a_busy_archive_is_not_waited_for_long(host: Scenario, archive: Archive) -> None:
+def test_a_locked_archive_directory_is_not_waited_for(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "security", fixed(package("a", "2"), "CVE-2024-2222"))
     other = host.machine.start(LOCKED)
     host.machine.check("until test -e /run/locked; do sleep 0.05; done")
@@ -446,7 +444,7 @@ def test_a_full_disk_leaves_the_cves_unknown(host: Scenario, archive: Archive) -
     assert cves(done.json) == {"a": None}
 
 
-def test_packages_of_a_local_repository_are_read_where_they_lie(host: Scenario) -> None:
+def test_packages_of_a_local_repository_are_read_in_place(host: Scenario) -> None:
     host.install(package("a", "1"), package("runc", "1"))
     host.repository("security", fixed(package("a", "2"), "CVE-2024-2222"), fixed(package("runc", "2"), "CVE-2024-3333"))
 
@@ -457,7 +455,7 @@ def test_packages_of_a_local_repository_are_read_where_they_lie(host: Scenario) 
     assert host.machine.path("/srv/security/pool/a_2_all.deb").exists()
 
 
-def test_what_a_check_that_was_killed_left_behind_is_removed(host: Scenario, archive: Archive) -> None:
+def test_archives_of_a_killed_check_are_removed(host: Scenario, archive: Archive) -> None:
     offer(host, archive, "security", fixed(package("runc", "2"), "CVE-2024-2222"))
     host.machine.write("/var/lib/maestro-agent/ahead/partial/old.deb", "old")
 

@@ -1,4 +1,4 @@
-"""The daemon and its root half on a booted machine: systemd as PID 1, the built package installed with apt."""
+"""The daemon and the worker on a booted machine: systemd as PID 1, the built package installed with apt."""
 
 import json
 from collections.abc import Iterator
@@ -34,11 +34,11 @@ def exposure(host: Kept, unit: str) -> float:
 
 
 @pytest.mark.parametrize("unit", EXPOSED_AT_MOST)
-def test_both_halves_are_as_tight_as_their_work_allows(shared: Kept, unit: str) -> None:
+def test_daemon_and_worker_units_are_hardened(shared: Kept, unit: str) -> None:
     assert exposure(shared, unit) <= EXPOSED_AT_MOST[unit]
 
 
-def test_the_daemon_has_a_user_of_its_own_and_the_door_opens_for_it_alone(shared: Kept) -> None:
+def test_the_daemon_is_unprivileged_and_the_socket_accepts_it_alone(shared: Kept) -> None:
     status = shared.machine.path(f"/proc/{shared.wait_for_daemon()}/status").read_text()
     powers = {line.split()[1] for line in status.splitlines() if line.startswith("Cap")}
 
@@ -49,7 +49,7 @@ def test_the_daemon_has_a_user_of_its_own_and_the_door_opens_for_it_alone(shared
     assert shared.machine.check(f"systemctl show -P MemoryMax {UNIT}").strip() == str(256 << 20)
 
 
-def test_an_upgrade_that_is_asked_for_runs_in_the_root_half_and_outlives_who_asked(shared: Kept) -> None:
+def test_a_requested_upgrade_runs_in_the_worker_and_outlives_its_client(shared: Kept) -> None:
     shared.have(package("outlives", "2", postinst="sleep 3; cat /proc/self/cgroup > /cgroup"))
     before = len(shared.runs())
 
@@ -66,7 +66,7 @@ def test_an_upgrade_that_is_asked_for_runs_in_the_root_half_and_outlives_who_ask
     assert [run["result"] for run in shared.runs()[before:]] == ["updated"]
 
 
-def test_a_second_asker_is_told_which_job_runs(shared: Kept) -> None:
+def test_a_second_request_names_the_running_job(shared: Kept) -> None:
     shared.have(package("first", "2", postinst="sleep 3"))
     with shared.machine.start("maestro-agent upgrade --wait --json") as first:
         shared.machine.wait_for("first.postinst")
@@ -78,7 +78,7 @@ def test_a_second_asker_is_told_which_job_runs(shared: Kept) -> None:
     assert "is running: upgrade, since 20" in second.err
 
 
-def test_a_second_asker_waits_if_asked_to(shared: Kept) -> None:
+def test_a_second_request_waits_with_wait(shared: Kept) -> None:
     shared.have(package("before", "2", postinst="sleep 2"))
     with shared.machine.start("maestro-agent upgrade --wait --json") as first:
         shared.machine.wait_for("before.postinst")
@@ -91,7 +91,7 @@ def test_a_second_asker_waits_if_asked_to(shared: Kept) -> None:
     assert shared.versions("before") == {"before": "2"}
 
 
-def test_a_job_whose_process_is_killed_is_told_as_interrupted_and_the_next_one_goes_on(shared: Kept) -> None:
+def test_a_killed_job_is_interrupted_and_the_next_one_continues(shared: Kept) -> None:
     shared.have(package("killed", "2", postinst="sleep 3"), package("later", "2"))
     with shared.machine.start("maestro-agent upgrade --wait --json") as asking:
         shared.machine.wait_for("killed.postinst")
@@ -111,7 +111,7 @@ def test_a_job_whose_process_is_killed_is_told_as_interrupted_and_the_next_one_g
     assert shared.machine.check("dpkg --audit") == ""
 
 
-def test_what_dpkg_brought_to_its_end_after_its_job_was_killed_is_told_by_the_next_run(shared: Kept) -> None:
+def test_work_that_dpkg_finished_after_a_kill_is_reported_by_the_next_run(shared: Kept) -> None:
     shared.have(package("outlived", "2", postinst="until test -e /go; do sleep 0.1; done"))
     with shared.machine.start("maestro-agent upgrade --wait --json") as asking:
         shared.machine.wait_for("outlived.postinst")
@@ -126,7 +126,7 @@ def test_what_dpkg_brought_to_its_end_after_its_job_was_killed_is_told_by_the_ne
     assert (told["result"], names(told["upgraded"])) == ("updated", ["outlived"])
 
 
-def test_a_wrong_configuration_is_refused_at_a_reload_and_ends_a_start(shared: Kept) -> None:
+def test_a_wrong_configuration_is_rejected_at_a_reload_and_fails_a_start(shared: Kept) -> None:
     before = shared.wait_for_daemon()
     shared.configuration("[agent]\nnonsense = 1\n")
 
@@ -145,7 +145,7 @@ def test_a_wrong_configuration_is_refused_at_a_reload_and_ends_a_start(shared: K
     assert "nonsense" in told
 
 
-def test_a_reloaded_configuration_changes_what_is_next(shared: Kept) -> None:
+def test_a_reloaded_configuration_changes_the_schedule(shared: Kept) -> None:
     shared.wait_for_daemon()
     shared.wait("a schedule", "maestro-agent status --json | grep -q next_at")
     shared.configuration("[agent]\nupgrade = false\n")
@@ -161,7 +161,7 @@ def test_a_reloaded_configuration_changes_what_is_next(shared: Kept) -> None:
     assert shared.status()["jobs"]["upgrade"]["next_at"] is not None
 
 
-def test_an_installed_agent_looks_by_itself_and_tells_everybody(newborn: Kept) -> None:
+def test_an_installed_agent_checks_by_itself_and_everybody_can_read_the_status(newborn: Kept) -> None:
     newborn.wait("a first look", f'grep -q \'"finished_at": "\' {RECORD}/jobs.json', 180)
     status = newborn.agent("status --json", user="65534")
     began = moment(newborn.daemon()["started_at"])
@@ -180,7 +180,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def test_a_reboot_ends_nothing_that_is_on_record(own: Kept) -> None:
+def test_the_record_survives_a_reboot(own: Kept) -> None:
     own.have(package("a", "2"))
     done = answer(own.machine.run("maestro-agent upgrade --wait --json"))
 

@@ -1,4 +1,4 @@
-"""The daemon under fire, a few cases of each kind; `make daemon-faults` runs them by the dozen."""
+"""The daemon under faults, a few cases of each kind; `make daemon-faults` runs dozens."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def trial(booted_codename: str, installed: Layers, deb: Path, signer: Signer) ->
 
 
 @pytest.mark.parametrize("scheduled", [True, False], ids=["by the schedule", "by a person"])
-def test_the_agent_upgrades_itself_in_a_run_that_goes_on(trial: Trial, scheduled: bool) -> None:  # noqa: FBT001
+def test_the_agent_upgrades_itself_in_a_run_that_continues(trial: Trial, scheduled: bool) -> None:  # noqa: FBT001
     verdict = trial.upgrade_itself(scheduled=scheduled)
 
     assert verdict.problems == [], verdict.what
@@ -38,13 +38,13 @@ def test_a_killed_daemon_loses_no_job_and_repeats_none(trial: Trial, number: int
     assert verdict.problems == [], verdict.what
 
 
-def test_a_job_that_is_killed_is_told_as_interrupted_and_the_next_one_mends_all(trial: Trial) -> None:
+def test_a_killed_job_is_interrupted_and_the_next_one_repairs_everything(trial: Trial) -> None:
     verdict = trial.kill_the_worker(0)
 
     assert verdict.problems == [], verdict.what
 
 
-def test_a_frozen_daemon_is_ended_by_its_watchdog_and_started_again(trial: Trial) -> None:
+def test_a_frozen_daemon_is_restarted_by_its_watchdog(trial: Trial) -> None:
     # The unit's own minute is waited for by `make daemon-faults`.
     trial.host.machine.write(f"/etc/systemd/system/{UNIT}.service.d/watchdog.conf", "[Service]\nWatchdogSec=5s\n")
     trial.host.machine.check(f"systemctl daemon-reload; systemctl restart {UNIT}")
@@ -54,7 +54,7 @@ def test_a_frozen_daemon_is_ended_by_its_watchdog_and_started_again(trial: Trial
     assert verdict.problems == []
 
 
-def test_nothing_comes_late(trial: Trial) -> None:
+def test_no_job_or_event_follows(trial: Trial) -> None:
     verdict = trial.settle()
 
     assert verdict.problems == []

@@ -1,4 +1,4 @@
-"""A hostile local user, and the daemon's own user gone bad, before the door of the root half and the agent's files."""
+"""A hostile local user and a compromised daemon user against the socket of the worker and the files of the agent."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def unharmed(besieged: Kept) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("user", STRANGERS)
-def test_a_stranger_cannot_knock_and_no_process_begins_for_one(besieged: Kept, user: str) -> None:
+def test_an_unprivileged_user_cannot_connect_and_starts_no_process(besieged: Kept, user: str) -> None:
     before = besieged.accepted()
 
     done = besieged.python(
@@ -60,7 +60,7 @@ print(refused)
 
 
 @pytest.mark.parametrize("user", STRANGERS)
-def test_a_stranger_is_told_nothing_even_where_the_door_stands_open(besieged: Kept, user: str) -> None:
+def test_an_unprivileged_user_gets_no_reply_from_a_socket_open_to_all(besieged: Kept, user: str) -> None:
     besieged.machine.check(f"chmod 666 {SOCKET}")
 
     done = besieged.python(f"{KNOCK}s = knock()\ns.sendall({request()!r})\nprint([answer(s)])", user=user)
@@ -71,7 +71,7 @@ def test_a_stranger_is_told_nothing_even_where_the_door_stands_open(besieged: Ke
 
 
 @pytest.mark.parametrize("user", STRANGERS)
-def test_a_stranger_may_read_what_status_shows_and_write_nothing(besieged: Kept, user: str) -> None:
+def test_an_unprivileged_user_can_read_what_status_shows_and_write_nothing(besieged: Kept, user: str) -> None:
     places = (
         f"{RECORD} /run/maestro-agent {SOCKET} /etc/maestro-agent /usr/share/maestro-agent /usr/libexec/maestro-agent"
     )
@@ -86,7 +86,7 @@ def test_a_stranger_may_read_what_status_shows_and_write_nothing(besieged: Kept,
 
 
 @pytest.mark.parametrize("user", STRANGERS)
-def test_a_stranger_cannot_change_remove_or_replace_the_record(besieged: Kept, user: str) -> None:
+def test_an_unprivileged_user_cannot_change_remove_or_replace_the_record(besieged: Kept, user: str) -> None:
     sums = f"cd {RECORD} && find . -type f -exec md5sum '{{}}' + | sort"
     before = besieged.machine.check(sums)
     attempts = (
@@ -110,7 +110,7 @@ def test_a_stranger_cannot_change_remove_or_replace_the_record(besieged: Kept, u
 
 
 @pytest.mark.parametrize("user", STRANGERS)
-def test_a_stranger_who_locks_all_that_can_be_read_stops_nothing(besieged: Kept, user: str) -> None:
+def test_an_unprivileged_user_who_locks_every_readable_file_stops_nothing(besieged: Kept, user: str) -> None:
     besieged.machine.write("/srv/lock.py", LOCK_ALL)
     name = f"locked-{user}"
     besieged.have(package(name, "2"))
@@ -129,7 +129,7 @@ def test_a_stranger_who_locks_all_that_can_be_read_stops_nothing(besieged: Kept,
 
 
 @pytest.mark.parametrize("user", [None, UNIT])
-def test_nobody_gets_anything_out_of_the_door_but_the_closed_list(besieged: Kept, user: str | None) -> None:
+def test_the_worker_accepts_the_closed_list_of_requests_only(besieged: Kept, user: str | None) -> None:
     before = besieged.runs()
     forgeries = {name: parts for name, (parts, _) in FORGERIES.items()}
 
@@ -149,7 +149,7 @@ def test_two_requests_over_one_connection_are_one_job(besieged: Kept) -> None:
     assert done.stdout.count('"exit_code"') == 1, done
 
 
-def test_who_asked_is_on_record_as_the_kernel_knows_it_and_not_as_the_request_says(besieged: Kept) -> None:
+def test_the_requester_is_recorded_from_the_peer_credentials(besieged: Kept) -> None:
     forged = request(wait=False, requested_by="\x1b[2J\nroot")
 
     besieged.python(f"{KNOCK}s = knock()\ns.sendall({forged!r})\nanswer(s)", user=UNIT)
@@ -169,9 +169,7 @@ def test_who_asked_is_on_record_as_the_kernel_knows_it_and_not_as_the_request_sa
         ({"job": "upgrade"}, "upgrade is not scheduled"),
     ],
 )
-def test_the_half_without_power_is_given_nothing_but_what_the_schedule_holds(
-    besieged: Kept, changes: dict[str, object], said: str
-) -> None:
+def test_the_daemon_may_request_scheduled_jobs_only(besieged: Kept, changes: dict[str, object], said: str) -> None:
     forged = request(**{"wait": False, **changes})
     besieged.configuration("[agent]\nupgrade = false\n")
     before = besieged.runs()
@@ -184,7 +182,7 @@ def test_the_half_without_power_is_given_nothing_but_what_the_schedule_holds(
 
 
 @pytest.mark.parametrize("user", [None, UNIT])
-def test_held_connections_delay_a_job_by_seconds_or_say_so_and_no_longer(besieged: Kept, user: str | None) -> None:
+def test_held_connections_delay_a_job_by_seconds_only(besieged: Kept, user: str | None) -> None:
     besieged.machine.write("/srv/hold.py", HOLD)
     with besieged.machine.start("exec python3 /srv/hold.py", user=user) as holder:
         assert holder.stdout is not None
@@ -201,14 +199,14 @@ def test_held_connections_delay_a_job_by_seconds_or_say_so_and_no_longer(besiege
     assert later.code in {0, 10}, later
 
 
-def test_a_flood_by_the_daemons_own_user_is_bounded_and_passes(besieged: Kept) -> None:
+def test_a_flood_by_the_daemons_user_is_bounded_and_passes(besieged: Kept) -> None:
     done = besieged.python(FLOOD, user=UNIT)
 
     assert done.returncode == 0, done
     assert besieged.machine.check(f"systemctl show -P Result {DOOR}").strip() == "success"
 
 
-def test_a_sudden_flood_by_the_daemons_own_user_does_not_shut_the_door(besieged: Kept) -> None:
+def test_a_sudden_flood_by_the_daemons_user_does_not_close_the_socket(besieged: Kept) -> None:
     besieged.python(SUDDEN_FLOOD, user=UNIT)
 
     assert besieged.machine.check(f"systemctl show -P Result {DOOR}").strip() == "success"

@@ -1,4 +1,4 @@
-"""The package's life on a machine that has booted, and on one where systemd is there and does not run."""
+"""The package from installation to purge, on a booted machine and on one where systemd does not run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def at_work(host: Kept) -> str:
     return host.machine.check(f"systemctl list-units --type=service,socket {states} --no-legend '*maestro*'")
 
 
-def test_a_removed_agent_is_at_rest_and_a_purged_one_leaves_nothing(bare: Kept) -> None:
+def test_a_removed_agent_does_nothing_and_a_purged_one_leaves_nothing(bare: Kept) -> None:
     before = traces(bare.machine)
     bare.have(package("a", "2"))
     bare.install_agent()
@@ -51,7 +51,7 @@ def test_a_removed_agent_is_at_rest_and_a_purged_one_leaves_nothing(bare: Kept) 
     assert bare.machine.run("systemctl list-unit-files --no-legend '*maestro*'").stdout == ""
 
 
-def test_an_agent_that_was_purged_can_be_installed_again(bare: Kept) -> None:
+def test_a_purged_agent_can_be_reinstalled(bare: Kept) -> None:
     bare.install_agent()
     first = bare.wait_for_daemon()
     bare.machine.check("apt-get purge -y maestro-agent")
@@ -63,7 +63,7 @@ def test_an_agent_that_was_purged_can_be_installed_again(bare: Kept) -> None:
     assert bare.agent("check --json").code in {0, 10, 3}
 
 
-def test_an_agent_that_was_removed_and_comes_back_knows_what_it_did(own: Kept) -> None:
+def test_a_reinstalled_agent_keeps_its_history(own: Kept) -> None:
     own.have(package("a", "2"))
     own.upgrade("--wait")
     before = own.runs()
@@ -76,7 +76,7 @@ def test_an_agent_that_was_removed_and_comes_back_knows_what_it_did(own: Kept) -
     assert own.machine.check(f"systemctl is-active {UNIT} {DOOR}").split() == ["active", "active"]
 
 
-def test_apt_upgrades_the_agent_and_a_job_that_runs_goes_on(own: Kept, deb: Path) -> None:
+def test_an_upgrade_of_the_agent_by_apt_does_not_stop_a_job(own: Kept, deb: Path) -> None:
     own.have(package("a", "2"))
     before = own.wait_for_daemon()
     agent = newer(deb, "apt")
@@ -103,7 +103,7 @@ def test_apt_upgrades_the_agent_and_a_job_that_runs_goes_on(own: Kept, deb: Path
     own.wait("its word", f'grep -q \'"version": "{agent.version}"\' /run/maestro-agent/daemon.json')
 
 
-def test_a_daemon_that_is_stopped_ends_at_once_and_its_job_goes_on(own: Kept) -> None:
+def test_a_stopped_daemon_exits_at_once_and_its_job_continues(own: Kept) -> None:
     own.have(package("a", "2", postinst="sleep 3; echo on > /went"))
     own.wait_for_daemon()
     past = own.machine.check("date -ud '-1 hour' +%Y-%m-%dT%H:%M:%SZ").strip()
@@ -136,7 +136,7 @@ def at_rest(booted_codename: str) -> Iterator[Machine]:
         yield running
 
 
-def test_the_package_lives_where_systemd_does_not_run(
+def test_the_package_works_without_a_running_systemd(
     at_rest: Machine, deb: Path, signer: Signer, booted_codename: str
 ) -> None:
     host = Scenario.without_sources(at_rest, signer, booted_codename)

@@ -1,4 +1,4 @@
-"""What runs on replaced files, on a machine that has booted: seen by the root half, within its unit's limits."""
+"""Services that run replaced files, on a booted machine: detected by the worker within the limits of its unit."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def services(host: Kept) -> Any:
     return found and found["deleted_files"]
 
 
-def test_services_that_run_a_replaced_library_are_told_until_they_are_restarted(own: Kept) -> None:
+def test_services_with_a_replaced_library_are_reported_until_restarted(own: Kept) -> None:
     own.install(held("1"))
     start(own, "plain")
     start(own, "sandboxed", SANDBOX)
@@ -52,7 +52,7 @@ def test_services_that_run_a_replaced_library_are_told_until_they_are_restarted(
     assert own.status(user="65534")["health"] == "healthy"
 
 
-def test_after_a_reboot_nothing_is_known_until_somebody_looks(own: Kept) -> None:
+def test_after_a_reboot_service_restarts_are_unknown_until_the_next_check(own: Kept) -> None:
     own.install(held("1"))
     start(own, "plain")
     own.offer_more(held("2"))

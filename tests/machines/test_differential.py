@@ -1,4 +1,4 @@
-"""Each world of the table on two machines: the agent on one, the distribution's unattended-upgrade on the other.
+"""Each scenario of the table on two machines: the agent on one, unattended-upgrades on the other.
 
 Either both have the same result, or the world records the peer's result and why the agent's is right. A difference
 that is missing in the table fails, and so does one that no longer exists. docs/differences.md is generated from them.

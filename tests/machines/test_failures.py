@@ -1,4 +1,4 @@
-"""What fails takes nothing else with it, is named, and is never called a success."""
+"""A failure affects no other package, is reported, and never counts as a success."""
 
 import json
 import os
@@ -30,9 +30,7 @@ def offer_over_http(host: Scenario, archive: Archive, *packages: Package) -> Non
 
 @pytest.mark.every_release
 @pytest.mark.parametrize("how", ["404", "hash"])
-def test_a_package_that_cannot_be_downloaded_holds_back_itself_alone(
-    host: Scenario, archive: Archive, how: str
-) -> None:
+def test_a_failed_download_holds_that_package_alone(host: Scenario, archive: Archive, how: str) -> None:
     offer_over_http(host, archive, package("a", "2"), package("b", "2"), package("c", "2", depends="b (>= 2)"))
     if how == "404":
         archive.refused["b_2"] = 404
@@ -46,7 +44,7 @@ def test_a_package_that_cannot_be_downloaded_holds_back_itself_alone(
     assert host.versions("a", "b", "c") == {"a": "2", "b": "1", "c": "1"}
 
 
-def test_a_package_that_was_superseded_meanwhile_is_found_in_newer_lists(host: Scenario, archive: Archive) -> None:
+def test_a_superseded_package_is_found_after_a_refresh(host: Scenario, archive: Archive) -> None:
     host.install(package("a", "1"))
     made = host.repository("security", package("a", "2"), at=f"{archive.url}/security")
 
@@ -67,7 +65,7 @@ def test_a_package_that_was_superseded_meanwhile_is_found_in_newer_lists(host: S
     assert host.versions("a") == {"a": "3"}
 
 
-def test_downloaded_archives_are_not_left_behind(host: Scenario, archive: Archive) -> None:
+def test_downloaded_archives_are_removed(host: Scenario, archive: Archive) -> None:
     offer_over_http(host, archive, package("a", "2"))
 
     done = host.upgrade()
@@ -76,7 +74,7 @@ def test_downloaded_archives_are_not_left_behind(host: Scenario, archive: Archiv
     assert host.machine.check("ls /var/cache/apt/archives").split() == ["lock", "partial"]
 
 
-def test_what_a_killed_run_had_downloaded_is_removed_by_the_next(host: Scenario, archive: Archive) -> None:
+def test_downloads_of_a_killed_run_are_removed_by_the_next(host: Scenario, archive: Archive) -> None:
     offer_over_http(host, archive, package("a", "2", postinst="sleep 30"), package("b", "2"))
     host.machine.path("/var/cache/apt/archives/other_1_all.deb").write_bytes(package("other", "1").build())
     with host.machine.start("maestro-agent upgrade --json") as running:
@@ -94,7 +92,7 @@ def test_what_a_killed_run_had_downloaded_is_removed_by_the_next(host: Scenario,
     assert not host.machine.path("/var/lib/maestro-agent/downloaded").exists()
 
 
-def test_where_it_cannot_be_noted_nothing_is_downloaded(host: Scenario, archive: Archive) -> None:
+def test_nothing_is_downloaded_if_the_download_cannot_be_recorded(host: Scenario, archive: Archive) -> None:
     offer_over_http(host, archive, package("a", "2"))
     host.machine.check("mkdir -p /var/lib/maestro-agent/downloaded")
 
@@ -105,7 +103,7 @@ def test_where_it_cannot_be_noted_nothing_is_downloaded(host: Scenario, archive:
     assert host.versions("a") == {"a": "1"}
 
 
-def test_a_damaged_note_of_what_was_downloaded_stops_nothing(host: Scenario, archive: Archive) -> None:
+def test_a_damaged_download_record_stops_nothing(host: Scenario, archive: Archive) -> None:
     offer_over_http(host, archive, package("a", "2"))
     note = "/var/lib/maestro-agent/downloaded"
     host.machine.check(f"mkdir -p /var/lib/maestro-agent; printf 'x\\0\\377\\n\\n../../../../etc/passwd\\n' >{note}")
@@ -118,7 +116,7 @@ def test_a_damaged_note_of_what_was_downloaded_stops_nothing(host: Scenario, arc
 
 
 @pytest.mark.every_release
-def test_a_failing_postinst_fails_one_package_and_no_other(host: Scenario) -> None:
+def test_a_failing_postinst_fails_one_package_only(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst="echo no; exit 3"), package("c", "2"))
 
     done = host.upgrade()
@@ -129,7 +127,7 @@ def test_a_failing_postinst_fails_one_package_and_no_other(host: Scenario) -> No
     assert names(done.json["upgraded"]) == ["a", "c"]
 
 
-def test_a_failure_stays_a_failure_until_it_is_mended(host: Scenario) -> None:
+def test_a_failure_is_reported_until_it_is_repaired(host: Scenario) -> None:
     host.offer("security", package("b", "2", postinst="test -e /mended"))
     host.upgrade()
 
@@ -142,7 +140,7 @@ def test_a_failure_stays_a_failure_until_it_is_mended(host: Scenario) -> None:
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_failing_preinst_leaves_the_old_version_in_service(host: Scenario) -> None:
+def test_a_failing_preinst_keeps_the_old_version(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", preinst="exit 1"))
 
     done = host.upgrade()
@@ -152,7 +150,7 @@ def test_a_failing_preinst_leaves_the_old_version_in_service(host: Scenario) -> 
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_what_a_failure_cut_short_is_tried_once_more(host: Scenario) -> None:
+def test_packages_after_a_failure_are_retried_once(host: Scenario) -> None:
     essential = package("b", "2", postinst="exit 1", pre_depends="n", essential="yes")
     host.install(package("a", "1"), package("b", "1", essential="yes"), package("z", "1"))
     host.repository("security", package("a", "2", depends="n"), essential, package("n", "1"), package("z", "2"))
@@ -164,7 +162,7 @@ def test_what_a_failure_cut_short_is_tried_once_more(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_a_hanging_postinst_is_stopped_and_the_lock_given_free(host: Scenario) -> None:
+def test_a_hanging_postinst_is_stopped_and_the_lock_released(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst="sleep 600"), package("c", "2"))
     host.configuration('[apt]\nstall_timeout = "2s"\n')
 
@@ -177,7 +175,7 @@ def test_a_hanging_postinst_is_stopped_and_the_lock_given_free(host: Scenario) -
     assert host.machine.run("dpkg --configure -a --no-triggers --dry-run").returncode == 0
 
 
-def test_a_postinst_that_asks_gets_no_answer_and_no_wait(host: Scenario) -> None:
+def test_a_postinst_that_reads_stdin_gets_end_of_file(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst='read line; echo "got:$line" > /asked; exit 0'))
 
     assert host.upgrade().code == 0
@@ -189,7 +187,7 @@ def conffile(version: str, text: str) -> Package:
 
 
 @pytest.mark.every_release
-def test_a_local_conffile_is_kept_and_named(host: Scenario) -> None:
+def test_a_modified_conffile_is_kept_and_reported(host: Scenario) -> None:
     host.install(conffile("1", "one\n"))
     host.repository("security", conffile("2", "two\n"))
     host.machine.write("/etc/conf.ini", "mine\n")
@@ -201,7 +199,7 @@ def test_a_local_conffile_is_kept_and_named(host: Scenario) -> None:
     assert host.machine.path("/etc/conf.ini.dpkg-dist").read_text() == "two\n"
 
 
-def test_an_untouched_conffile_is_renewed(host: Scenario) -> None:
+def test_an_unmodified_conffile_is_replaced(host: Scenario) -> None:
     host.install(conffile("1", "one\n"))
     host.repository("security", conffile("2", "two\n"))
 
@@ -222,7 +220,7 @@ PLANNED = "until test -e /var/lib/maestro-agent/state.json; do sleep 0.05; done"
 
 @pytest.mark.every_release
 @pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
-def test_a_lock_that_gets_free_is_waited_for(host: Scenario, path: str) -> None:
+def test_a_lock_is_waited_for(host: Scenario, path: str) -> None:
     host.offer("security", package("a", "2"))
     with host.machine.start(HOLD.format(path=path)) as holder:
         assert holder.stdout is not None
@@ -242,7 +240,7 @@ def test_a_lock_that_gets_free_is_waited_for(host: Scenario, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
-def test_a_lock_that_never_gets_free_is_named_and_nothing_is_done(host: Scenario, path: str) -> None:
+def test_a_lock_that_stays_held_is_reported_and_nothing_is_done(host: Scenario, path: str) -> None:
     host.offer("security", package("a", "2"))
     host.configuration('[apt]\nlock_timeout = "1s"\n')
     with host.machine.start(HOLD.format(path=path)) as holder:
@@ -258,7 +256,7 @@ def test_a_lock_that_never_gets_free_is_named_and_nothing_is_done(host: Scenario
     assert host.versions("a") == {"a": "1"}
 
 
-def test_a_wait_for_a_lock_is_told_even_where_the_world_changed_meanwhile(host: Scenario) -> None:
+def test_a_wait_for_a_lock_is_reported_if_the_plan_changed_meanwhile(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     path = "/var/lib/dpkg/lock-frontend"
     with host.machine.start(HOLD.format(path=path)) as holder:
@@ -277,7 +275,7 @@ def test_a_wait_for_a_lock_is_told_even_where_the_world_changed_meanwhile(host: 
     assert done["lock"]["by"].startswith("python3 (pid ")
 
 
-def test_a_second_agent_says_so_and_leaves_the_first_alone(host: Scenario) -> None:
+def test_a_second_agent_fails_and_does_not_disturb_the_first(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 2"))
     with host.machine.start("maestro-agent upgrade --json") as first:
         host.machine.wait_for("a.postinst")
@@ -290,7 +288,7 @@ def test_a_second_agent_says_so_and_leaves_the_first_alone(host: Scenario) -> No
     assert first.returncode == 0, (out, err)
 
 
-def test_packages_left_unpacked_are_finished(host: Scenario) -> None:
+def test_unpacked_packages_are_configured(host: Scenario) -> None:
     host.repository("security")
     host.machine.write("/srv/x", "")
     host.machine.path("/srv/a.deb").write_bytes(package("a", "1").build())
@@ -305,7 +303,7 @@ def test_packages_left_unpacked_are_finished(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_a_package_killed_while_unpacking_is_brought_to_its_update(host: Scenario) -> None:
+def test_a_half_installed_package_is_upgraded(host: Scenario) -> None:
     host.offer("security", package("a", "3"), package("b", "2"))
     host.machine.path("/srv/a.deb").write_bytes(package("a", "2", preinst="kill -9 $PPID; sleep 1").build())
     assert host.machine.run("dpkg -i /srv/a.deb").returncode != 0
@@ -318,7 +316,7 @@ def test_a_package_killed_while_unpacking_is_brought_to_its_update(host: Scenari
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_package_killed_while_being_reinstalled_is_installed_again_as_it_was(host: Scenario) -> None:
+def test_a_half_installed_package_without_an_update_is_reinstalled(host: Scenario) -> None:
     host.offer("security", package("b", "2"))
     host.install(package("a", "1"))
     host.repository("main", package("a", "1"))
@@ -332,7 +330,7 @@ def test_a_package_killed_while_being_reinstalled_is_installed_again_as_it_was(h
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_new_dependency_killed_while_being_unpacked_is_installed(host: Scenario) -> None:
+def test_a_half_installed_new_dependency_is_installed(host: Scenario) -> None:
     cut = "test -e /second || { touch /second; kill -9 -1; kill -9 $$; }"
     host.install(package("a", "1"), package("b", "1"))
     host.repository("security", package("a", "2", depends="n"), package("b", "2"), package("n", "1", preinst=cut))
@@ -346,7 +344,7 @@ def test_a_new_dependency_killed_while_being_unpacked_is_installed(host: Scenari
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_package_that_no_source_can_mend_is_named_and_stops_nothing_else(host: Scenario) -> None:
+def test_a_package_without_a_source_to_reinstall_it_from_is_reported_and_stops_nothing_else(host: Scenario) -> None:
     host.install(package("a", "1"))
     host.offer("security", package("b", "2"), package("c", "2", depends="b (>= 2)"))
     host.machine.path("/srv/a.deb").write_bytes(package("a", "1", preinst="kill -9 $PPID; sleep 1").build())
@@ -360,7 +358,7 @@ def test_a_package_that_no_source_can_mend_is_named_and_stops_nothing_else(host:
     assert host.versions("b", "c") == {"b": "2", "c": "2"}
 
 
-def test_a_package_that_dpkg_wants_reinstalled_and_that_may_not_be_touched_stops_nothing_else(host: Scenario) -> None:
+def test_a_held_package_in_state_reinst_required_stops_nothing_else(host: Scenario) -> None:
     host.offer("security", package("a", "3"), package("b", "2"))
     host.configuration('[security]\nblocklist = ["a"]\n')
     host.machine.path("/srv/a.deb").write_bytes(package("a", "2", preinst="kill -9 $PPID; sleep 1").build())
@@ -373,7 +371,7 @@ def test_a_package_that_dpkg_wants_reinstalled_and_that_may_not_be_touched_stops
 
 
 @pytest.mark.every_release
-def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_rest_goes_on(host: Scenario) -> None:
+def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_upgrade_continues(host: Scenario) -> None:
     host.offer("security", package("b", "2"))
     script = "test -e /second || { touch /second; kill -9 $PPID; sleep 1; }"
     host.machine.path("/srv/a.deb").write_bytes(package("a", "1", postinst=script).build())
@@ -385,7 +383,7 @@ def test_a_dpkg_killed_in_a_postinst_is_repaired_and_the_rest_goes_on(host: Scen
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_killed_agent_leaves_dpkg_to_finish_and_the_next_run_tells(host: Scenario) -> None:
+def test_a_killed_agent_lets_dpkg_finish_and_the_next_run_reports_it(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 2"), package("b", "2"))
     with host.machine.start("maestro-agent upgrade --json") as running:
         host.machine.wait_for("a.postinst")
@@ -403,7 +401,7 @@ def test_a_killed_agent_leaves_dpkg_to_finish_and_the_next_run_tells(host: Scena
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_killed_caller_does_not_end_the_job(host: Scenario) -> None:
+def test_a_killed_client_does_not_stop_the_job(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 2"))
     with host.machine.start("exec maestro-agent upgrade --json") as running:
         host.machine.wait_for("a.postinst")
@@ -418,7 +416,7 @@ def test_a_killed_caller_does_not_end_the_job(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_a_stop_is_honoured_between_transactions(host: Scenario) -> None:
+def test_a_stop_request_takes_effect_between_transactions(host: Scenario) -> None:
     many = [package(f"p{number:03}", "2") for number in range(8)]
     many[0] = package("p000", "2", postinst="sleep 2")
     host.small_transactions(4)
@@ -436,7 +434,7 @@ def test_a_stop_is_honoured_between_transactions(host: Scenario) -> None:
     assert host.upgrade().json["result"] == "updated"
 
 
-def test_a_full_disk_is_noticed_before_anything_is_done(host: Scenario, archive: Archive) -> None:
+def test_a_full_disk_is_detected_before_anything_is_changed(host: Scenario, archive: Archive) -> None:
     offer_over_http(host, archive, package("a", "2"))
     host.machine.check(
         "mount -t tmpfs -o size=64k small /var/cache/apt/archives && mkdir /var/cache/apt/archives/partial"
@@ -451,7 +449,7 @@ def test_a_full_disk_is_noticed_before_anything_is_done(host: Scenario, archive:
 
 
 @pytest.mark.every_release
-def test_hooks_run_once_for_a_transaction(host: Scenario) -> None:
+def test_hooks_run_once_per_transaction(host: Scenario) -> None:
     host.offer("security", *[package(f"p{number}", "2") for number in range(5)])
     host.machine.write("/etc/apt/apt.conf.d/99hook", 'DPkg::Post-Invoke { "echo x >> /hooks"; };\n')
 
@@ -460,7 +458,7 @@ def test_hooks_run_once_for_a_transaction(host: Scenario) -> None:
     assert host.machine.path("/hooks").read_text() == "x\n"
 
 
-def test_a_plan_that_has_changed_is_refused(host: Scenario) -> None:
+def test_a_changed_plan_is_refused(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     plan = host.check()
     made = host.machine.path("/srv/security")
@@ -473,7 +471,7 @@ def test_a_plan_that_has_changed_is_refused(host: Scenario) -> None:
     assert "the machine has changed since" in done.json["message"]
 
 
-def test_a_plan_that_still_holds_is_carried_out(host: Scenario) -> None:
+def test_an_unchanged_plan_is_carried_out(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     plan = host.check()
 
@@ -481,7 +479,7 @@ def test_a_plan_that_still_holds_is_carried_out(host: Scenario) -> None:
     assert host.versions("a") == {"a": "2"}
 
 
-def test_a_dry_run_changes_and_remembers_nothing(host: Scenario) -> None:
+def test_a_dry_run_changes_and_records_nothing(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.check()
     host.agent("upgrade --dry-run")  # compiles the modules of this command
@@ -496,7 +494,7 @@ def test_a_dry_run_changes_and_remembers_nothing(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_the_agent_survives_its_own_interpreter_being_replaced(host: Scenario) -> None:
+def test_an_upgrade_of_python_does_not_break_the_running_agent(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="cp -a /usr/share/maestro-agent /usr/share/gone && rm -rf "
                                                       "/usr/share/maestro-agent && mv /usr/share/gone "
                                                       "/usr/share/maestro-agent"))  # fmt: skip
@@ -507,7 +505,7 @@ def test_the_agent_survives_its_own_interpreter_being_replaced(host: Scenario) -
 
 
 @pytest.mark.parametrize(("kind", "code"), [("security", 0), ("updates", 1)])
-def test_a_package_killed_while_somebody_installed_it_comes_with_what_may_be_had(
+def test_a_half_installed_package_gets_its_dependencies_from_allowed_origins(
     host: Scenario, kind: str, code: int
 ) -> None:
     made = host.offer("security", package("b", "2"))
@@ -530,7 +528,7 @@ def test_a_package_killed_while_somebody_installed_it_comes_with_what_may_be_had
 
 
 @pytest.mark.every_release
-def test_two_architectures_that_were_cut_off_between_each_other_are_mended_together(host: Scenario) -> None:
+def test_two_interrupted_architectures_are_repaired_together(host: Scenario) -> None:
     host.machine.check("dpkg --add-architecture i386")
     old, new = ([pair(version, architecture) for architecture in ("amd64", "i386")] for version in "12")
     host.install(*old)

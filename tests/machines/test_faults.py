@@ -1,4 +1,4 @@
-"""A power cut in the middle of an upgrade costs nothing: the next run finishes it. `make faults` tries many more."""
+"""The next run recovers from a power cut in the middle of an upgrade. `make faults` tries many more points."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def ground(agent_layer: Path, signer: Signer, tmp_path_factory: pytest.TempPathF
         yield made
 
 
-def test_one_more_run_mends_what_a_power_cut_left_wherever_it_fell(ground: faults.Ground) -> None:
+def test_one_more_run_recovers_from_a_power_cut_at_any_point(ground: faults.Ground) -> None:
     aimed = [point for point in faults.aimed_points() if point.name in AIMED]
     points = [*faults.timed_points(4), *aimed]
 
@@ -38,7 +38,7 @@ def test_one_more_run_mends_what_a_power_cut_left_wherever_it_fell(ground: fault
     assert sum(verdict.unfinished > 0 for verdict in verdicts) >= 3, "too few cuts fell into dpkg's work"
 
 
-def test_the_comparison_sees_what_was_not_mended(ground: faults.Ground) -> None:
+def test_the_comparison_detects_what_was_not_repaired(ground: faults.Ground) -> None:
     spoil = """
     apt-mark manual fault-new
     rm /usr/share/faults/fault-big-0/100

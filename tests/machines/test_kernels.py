@@ -1,4 +1,4 @@
-"""Superseded kernels go; the running one and the newest stay, whatever apt was told. Real apt, packages of 1 KB."""
+"""Obsolete kernels are removed; the running one and the newest are kept whatever apt protects. Packages of 1 KB."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def why_kept(plan: Any) -> dict[str, str]:
 
 @pytest.mark.every_release
 @pytest.mark.parametrize("kind", [debian, ubuntu])
-def test_of_five_kernels_the_running_and_the_newest_stay(host: Scenario, kind: Any) -> None:
+def test_of_five_kernels_the_running_and_the_newest_are_kept(host: Scenario, kind: Any) -> None:
     if kind is ubuntu:
         host.be_ubuntu()
     old = [put(host, kind(f"{number}.1.0-{number}-generic", f"{number}")) for number in (1, 2, 4)]
@@ -95,7 +95,7 @@ def test_of_five_kernels_the_running_and_the_newest_stay(host: Scenario, kind: A
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_the_running_kernel_stays_where_it_is_the_oldest(host: Scenario) -> None:
+def test_the_running_kernel_is_kept_if_it_is_the_oldest(host: Scenario) -> None:
     stay = put(host, debian(RUNNING, "1"))
     put(host, debian("7.1.0-2-amd64", "2"))
     put(host, debian("7.1.0-3-amd64", "3"))
@@ -107,7 +107,7 @@ def test_the_running_kernel_stays_where_it_is_the_oldest(host: Scenario) -> None
 
 
 @pytest.mark.skipif("-" not in RUNNING, reason="this machine's kernel has no flavour")
-def test_status_tells_the_newest_kernel_of_the_running_ones_flavour(host: Scenario) -> None:
+def test_status_shows_the_newest_kernel_of_the_running_flavour(host: Scenario) -> None:
     newer = f"9.1.0-{RUNNING.partition('-')[2]}"
     put(host, [package(f"linux-image-{RUNNING}", "9", architecture="amd64")])
     up_to_date(host)
@@ -132,7 +132,7 @@ def three(host: Scenario, kind: Any = debian, **image: str) -> list[str]:
     return old
 
 
-def test_a_kernel_on_hold_stays_with_what_it_needs(host: Scenario) -> None:
+def test_a_kernel_on_hold_is_kept_with_its_dependencies(host: Scenario) -> None:
     three(host, ubuntu)
     host.machine.check("apt-mark hold linux-image-1.1.0-1-amd64")
     up_to_date(host)
@@ -149,7 +149,7 @@ def test_a_kernel_on_hold_stays_with_what_it_needs(host: Scenario) -> None:
     assert {"linux-image-1.1.0-1-amd64", "linux-modules-1.1.0-1-amd64"} <= installed(host)
 
 
-def test_one_package_in_the_blocklist_stays_with_what_it_needs(host: Scenario) -> None:
+def test_a_blocked_kernel_package_is_kept_with_its_dependencies(host: Scenario) -> None:
     old = three(host, ubuntu)
     host.configuration('[security]\nblocklist = ["linux-image-1.1.0-*"]\n')
     up_to_date(host)
@@ -170,7 +170,9 @@ def test_one_package_in_the_blocklist_stays_with_what_it_needs(host: Scenario) -
         ('allowlist = ["openssl"]', "not in security.allowlist (openssl)"),
     ],
 )
-def test_what_the_lists_leave_out_stays(host: Scenario, configuration: str, reason: str) -> None:
+def test_packages_outside_the_allowlist_or_in_the_blocklist_are_kept(
+    host: Scenario, configuration: str, reason: str
+) -> None:
     old = three(host)
     host.configuration(f"[security]\n{configuration}\n")
     up_to_date(host)
@@ -181,7 +183,7 @@ def test_what_the_lists_leave_out_stays(host: Scenario, configuration: str, reas
     assert (done.code, done.json["result"], gone(done)) == (0, "up-to-date", [])
 
 
-def test_a_kernel_that_somebody_asked_for_stays(host: Scenario) -> None:
+def test_a_manually_installed_kernel_is_kept(host: Scenario) -> None:
     old = three(host)
     host.machine.check(f"apt-mark manual {shlex.join(old)}")
     up_to_date(host)
@@ -193,7 +195,7 @@ def test_a_kernel_that_somebody_asked_for_stays(host: Scenario) -> None:
     assert set(old) <= installed(host)
 
 
-def test_switched_off_nothing_goes_and_nothing_is_said(host: Scenario) -> None:
+def test_without_kernel_removal_nothing_is_removed_or_reported(host: Scenario) -> None:
     old = three(host)
     host.configuration("[security]\nremove_old_kernels = false\n")
     up_to_date(host)
@@ -205,7 +207,7 @@ def test_switched_off_nothing_goes_and_nothing_is_said(host: Scenario) -> None:
     assert set(old) <= installed(host)
 
 
-def test_where_a_new_kernel_arrives_the_newest_so_far_stays_for_this_run(host: Scenario) -> None:
+def test_a_run_that_installs_a_kernel_keeps_the_newest_one_so_far(host: Scenario) -> None:
     old = three(host)
     meta = package("linux-image-amd64", "9", depends="linux-image-9.1.0-9-amd64")
     put(host, [meta], automatic=False)
@@ -228,7 +230,7 @@ def test_where_a_new_kernel_arrives_the_newest_so_far_stays_for_this_run(host: S
     assert host.upgrade().json["result"] == "up-to-date"
 
 
-def test_a_removal_that_fails_is_told_and_stops_no_update(host: Scenario) -> None:
+def test_a_failed_removal_is_reported_and_stops_no_update(host: Scenario) -> None:
     old = three(host, ubuntu, prerm="echo no; exit 3")
     host.offer("security", package("a", "2"))
 
@@ -242,7 +244,7 @@ def test_a_removal_that_fails_is_told_and_stops_no_update(host: Scenario) -> Non
     assert host.machine.check("dpkg --audit") == ""
 
 
-def test_a_kernel_that_could_not_be_removed_is_removed_once_it_can(host: Scenario) -> None:
+def test_a_failed_removal_is_retried(host: Scenario) -> None:
     old = three(host, ubuntu, prerm="test -e /mended")
     up_to_date(host)
     host.upgrade()
@@ -260,7 +262,7 @@ def test_a_kernel_that_could_not_be_removed_is_removed_once_it_can(host: Scenari
     ]
 
 
-def test_what_something_else_leans_on_stays(host: Scenario) -> None:
+def test_kernel_packages_that_others_depend_on_are_kept(host: Scenario) -> None:
     three(host)
     put(host, [package("probes", "1", depends="linux-image-1.1.0-1-amd64")])
     up_to_date(host)
@@ -272,7 +274,7 @@ def test_what_something_else_leans_on_stays(host: Scenario) -> None:
     assert host.versions("probes") == {"probes": "1"}
 
 
-def test_what_every_kernel_provides_keeps_no_old_one(host: Scenario) -> None:
+def test_a_dependency_that_every_kernel_provides_keeps_no_old_one(host: Scenario) -> None:
     old = put(host, debian("1.1.0-1-amd64", "1", provides="wireguard-modules"))
     put(host, debian(RUNNING, "2", provides="wireguard-modules"))
     put(host, debian("9.1.0-9-amd64", "9", provides="wireguard-modules"))
@@ -284,7 +286,7 @@ def test_what_every_kernel_provides_keeps_no_old_one(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_where_apt_protects_no_kernel_the_running_and_the_newest_stay(host: Scenario) -> None:
+def test_without_protection_by_apt_the_running_and_the_newest_kernel_are_kept(host: Scenario) -> None:
     old = three(host, ubuntu)
     host.machine.write("/etc/apt/apt.conf.d/99protect", 'APT::Protect-Kernels "false";\n')
     up_to_date(host)
@@ -297,7 +299,7 @@ def test_where_apt_protects_no_kernel_the_running_and_the_newest_stay(host: Scen
     assert installed(host) == before - set(old)
 
 
-def test_where_the_running_kernel_is_no_package_nothing_goes(host: Scenario) -> None:
+def test_nothing_is_removed_if_no_package_owns_the_running_kernel(host: Scenario) -> None:
     kernels = [name for number in "1234" for name in put(host, debian(f"1.1.0-{number}-amd64", number))]
     up_to_date(host)
 
@@ -309,7 +311,7 @@ def test_where_the_running_kernel_is_no_package_nothing_goes(host: Scenario) -> 
     assert set(kernels) <= installed(host)
 
 
-def test_where_apt_knows_no_kernel_packages_nothing_goes(host: Scenario) -> None:
+def test_nothing_is_removed_if_apt_knows_no_kernel_patterns(host: Scenario) -> None:
     old = three(host)
     host.machine.write("/etc/apt/apt.conf.d/99none", "#clear APT::VersionedKernelPackages;\n")
     up_to_date(host)
@@ -318,7 +320,7 @@ def test_where_apt_knows_no_kernel_packages_nothing_goes(host: Scenario) -> None
     assert set(old) <= installed(host)
 
 
-def test_nothing_but_kernels_is_removed_and_their_configuration_stays(host: Scenario) -> None:
+def test_only_kernels_are_removed_and_their_configuration_is_kept(host: Scenario) -> None:
     old = three(host)
     conffile = "/etc/kernel-1.1.0-1.conf"
     image = package(old[0], "1", architecture="amd64")
@@ -332,7 +334,7 @@ def test_nothing_but_kernels_is_removed_and_their_configuration_stays(host: Scen
     assert host.machine.path(conffile).read_text() == "x"
 
 
-def test_only_the_plan_that_was_asked_for_removes(host: Scenario) -> None:
+def test_only_the_requested_plan_removes(host: Scenario) -> None:
     old = three(host)
     up_to_date(host)
 
@@ -342,7 +344,7 @@ def test_only_the_plan_that_was_asked_for_removes(host: Scenario) -> None:
     assert gone(host.upgrade(f"--plan {plan['id']}")) == sorted(old)
 
 
-def test_a_dry_run_says_what_would_go(host: Scenario) -> None:
+def test_a_dry_run_lists_the_removals(host: Scenario) -> None:
     old = three(host)
     up_to_date(host)
     host.check()
@@ -356,7 +358,7 @@ def test_a_dry_run_says_what_would_go(host: Scenario) -> None:
 
 @pytest.mark.every_release
 @pytest.mark.parametrize("script", ["prerm", "postrm"])
-def test_a_removal_that_was_cut_off_is_finished_by_the_next_run(host: Scenario, script: str) -> None:
+def test_an_interrupted_removal_is_finished_by_the_next_run(host: Scenario, script: str) -> None:
     old = three(host, ubuntu, **{script: "test -e /again || { touch /again; sleep 60; }"})
     up_to_date(host)
 
@@ -377,7 +379,7 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_next_run(host: Scenario, 
 
 @pytest.mark.every_release
 @pytest.mark.parametrize("kind", [debian, ubuntu])
-def test_the_same_go_as_with_the_peer(host: Scenario, kind: Any) -> None:
+def test_the_same_kernels_are_removed_as_by_the_peer(host: Scenario, kind: Any) -> None:
     for number in (1, 2, 4):
         put(host, kind(f"{number}.1.0-{number}-generic", f"{number}"))
     put(host, kind(RUNNING, "3"))
@@ -393,7 +395,7 @@ def test_the_same_go_as_with_the_peer(host: Scenario, kind: Any) -> None:
     assert ours == sorted(said.split())
 
 
-def test_a_kernel_that_somebody_asks_for_meanwhile_stays(host: Scenario) -> None:
+def test_a_kernel_that_is_marked_manual_meanwhile_is_kept(host: Scenario) -> None:
     old = three(host)
     up_to_date(host)
     lock = 'f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(15)'
@@ -412,7 +414,7 @@ def test_a_kernel_that_somebody_asks_for_meanwhile_stays(host: Scenario) -> None
     assert set(old) <= installed(host)
 
 
-def test_a_package_that_nobody_can_reinstall_keeps_no_kernel(host: Scenario) -> None:
+def test_a_package_without_a_source_keeps_no_kernel(host: Scenario) -> None:
     old = three(host)
     up_to_date(host)
     put(host, [package("broken", "1")], automatic=False)
@@ -429,7 +431,7 @@ def test_a_package_that_nobody_can_reinstall_keeps_no_kernel(host: Scenario) -> 
     assert gone(done) == sorted(old)
 
 
-def test_a_kernel_that_is_removed_leaves_no_mark_behind(host: Scenario) -> None:
+def test_a_removed_kernel_leaves_no_mark(host: Scenario) -> None:
     old = three(host)
     host.offer("security", package("a", "2"))
 

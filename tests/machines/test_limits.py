@@ -1,4 +1,4 @@
-"""Every run has an end: what takes too long is stopped and named, and what does not fit is not begun."""
+"""Every run ends: what takes too long is stopped and reported, what does not fit is not started."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def archive(host: Scenario) -> Iterator[Archive]:
 
 
 @pytest.mark.every_release
-def test_a_package_that_talks_for_ever_is_stopped_and_takes_nothing_with_it(host: Scenario) -> None:
+def test_a_script_with_endless_output_is_stopped_and_affects_no_other_package(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", postinst=CHATTY), package("c", "2"))
     host.configuration('[apt]\npackage_timeout = "2s"\n')
 
@@ -32,7 +32,7 @@ def test_a_package_that_talks_for_ever_is_stopped_and_takes_nothing_with_it(host
     assert host.machine.processes("still here") == []
 
 
-def test_a_script_that_is_slow_but_moves_is_left_in_peace_after_another_was_stopped(host: Scenario) -> None:
+def test_a_slow_script_is_not_stopped_after_another_stalled(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 600"), package("b", "2", postinst="sleep 3"))
     host.configuration('[apt]\nstall_timeout = "5s"\n')
 
@@ -42,7 +42,7 @@ def test_a_script_that_is_slow_but_moves_is_left_in_peace_after_another_was_stop
     assert host.versions("b") == {"b": "2"}
 
 
-def test_a_repair_that_hangs_is_stopped_and_named(host: Scenario) -> None:
+def test_a_hanging_repair_is_stopped_and_reported(host: Scenario) -> None:
     host.offer("security", package("b", "2"))
     host.machine.path("/srv/a.deb").write_bytes(package("a", "1", postinst="sleep 600").build())
     host.machine.check("dpkg --unpack /srv/a.deb")
@@ -55,9 +55,7 @@ def test_a_repair_that_hangs_is_stopped_and_named(host: Scenario) -> None:
     assert host.versions("b") == {"b": "2"}
 
 
-def test_a_run_that_is_out_of_time_in_a_download_ends_there_and_changes_nothing(
-    host: Scenario, archive: Archive
-) -> None:
+def test_a_run_timeout_during_a_download_changes_nothing(host: Scenario, archive: Archive) -> None:
     host.install(package("a", "1"))
     host.repository("security", package("a", "2"), at=f"{archive.url}/security")
     host.configuration('[apt]\nfetch_ahead = "off"\n')
@@ -74,7 +72,7 @@ def test_a_run_that_is_out_of_time_in_a_download_ends_there_and_changes_nothing(
     assert host.versions("a") == {"a": "1"}
 
 
-def test_a_run_that_is_out_of_time_finishes_the_transaction_at_hand_and_begins_no_other(host: Scenario) -> None:
+def test_a_run_timeout_finishes_the_running_transaction_and_starts_no_other(host: Scenario) -> None:
     many = [package(f"p{number:03}", "2") for number in range(8)]
     many[0] = package("p000", "2", postinst="sleep 6")
     host.small_transactions(4)
@@ -94,7 +92,7 @@ def kernel(version: str) -> Package:
     return package(f"linux-image-{version}", "1", architecture="amd64")
 
 
-def test_a_kernel_that_does_not_fit_into_boot_is_held_and_the_rest_goes_in(host: Scenario) -> None:
+def test_a_kernel_that_does_not_fit_into_boot_is_held_alone(host: Scenario) -> None:
     meta = package("linux-image-amd64", "2", depends="linux-image-6.1.0-2-amd64", architecture="amd64")
     host.install(kernel("6.1.0-1-amd64"), package("linux-image-amd64", "1", architecture="amd64"), package("a", "1"))
     host.repository("security", meta, kernel("6.1.0-2-amd64"), package("a", "2"))

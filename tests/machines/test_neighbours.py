@@ -1,4 +1,4 @@
-"""Others who keep a machine up to date: apt's own daily jobs and unattended-upgrades behind them. Turns are taken."""
+"""The apt-daily jobs and unattended-upgrades beside the agent: one waits for the other."""
 
 import re
 import time
@@ -31,7 +31,7 @@ def wait_until_locked(machine: Machine) -> None:
 
 
 @pytest.mark.every_release
-def test_an_upgrade_waits_for_unattended_upgrades_and_finds_its_work_done(host: Scenario) -> None:
+def test_an_upgrade_waits_for_unattended_upgrades_and_finds_nothing_to_do(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 6"))
     host.machine.check("apt-get update")
 
@@ -47,7 +47,7 @@ def test_an_upgrade_waits_for_unattended_upgrades_and_finds_its_work_done(host: 
 
 
 @pytest.mark.every_release
-def test_apts_daily_job_waits_for_an_upgrade_and_finds_its_work_done(host: Scenario) -> None:
+def test_apts_daily_job_waits_for_an_upgrade_and_finds_nothing_to_do(host: Scenario) -> None:
     host.offer("security", package("a", "2", postinst="sleep 6"))
 
     with host.machine.start("maestro-agent upgrade --json") as upgrade:
@@ -60,7 +60,7 @@ def test_apts_daily_job_waits_for_an_upgrade_and_finds_its_work_done(host: Scena
     assert host.machine.check("grep -c ' upgrade a:' /var/log/dpkg.log").strip() == "1"
 
 
-def test_a_daily_job_that_does_not_end_is_named_and_not_waited_for_for_ever(host: Scenario) -> None:
+def test_a_daily_job_that_does_not_end_is_reported_after_the_timeout(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.configuration('[apt]\nlock_timeout = "1s"\n')
     with host.machine.start(f"exec flock {LOCK} /bin/sleep 60") as daily:
@@ -74,7 +74,7 @@ def test_a_daily_job_that_does_not_end_is_named_and_not_waited_for_for_ever(host
     assert done.json["lock"]["waited_s"] >= 1
 
 
-def test_a_look_at_the_lists_as_they_are_waits_for_nobody(host: Scenario) -> None:
+def test_a_check_without_refresh_does_not_wait(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.check()
     with host.machine.start(f"exec flock {LOCK} /bin/sleep 60") as daily:
@@ -86,7 +86,7 @@ def test_a_look_at_the_lists_as_they_are_waits_for_nobody(host: Scenario) -> Non
     assert done.code == 10
 
 
-def test_nor_can_a_user_whose_lock_a_setuid_program_holds(host: Scenario) -> None:
+def test_a_lock_that_a_setuid_program_holds_for_a_user_does_not_stop_an_upgrade(host: Scenario) -> None:
     """Such a program is root's by its effective id, which is the one that /proc shows first."""
     host.offer("security", package("a", "2"))
     host.configuration('[apt]\nlock_timeout = "30s"\n')
@@ -111,7 +111,7 @@ os.waitpid(pid, 0)'"""
     assert done.json["lock"]["waited_s"] == 0
 
 
-def test_no_ordinary_user_can_keep_a_machine_from_its_updates(host: Scenario) -> None:
+def test_an_unprivileged_user_cannot_block_updates(host: Scenario) -> None:
     """The lock is a file that everybody may read, and so lock."""
     host.offer("security", package("a", "2"))
     host.configuration('[apt]\nlock_timeout = "1s"\n')

@@ -1,4 +1,4 @@
-"""The package and its units on a booted machine: autopkgtest's scripts pass, and nothing ends a job under way."""
+"""The package and its units on a booted machine: the autopkgtest scripts pass, and nothing stops a running job."""
 
 import subprocess
 import time
@@ -64,7 +64,7 @@ def outcome(server: Scenario) -> tuple[list[str], str | None]:
     return [run["result"] for run in runs], server.machine.version("a")
 
 
-def test_what_autopkgtest_runs_passes(machine: Booted) -> None:
+def test_the_autopkgtest_scripts_pass(machine: Booted) -> None:
     for name in ("installed", "daemon"):
         machine.path(f"/srv/{name}").write_bytes((CHECKOUT / "debian/tests" / name).read_bytes())
 
@@ -73,7 +73,7 @@ def test_what_autopkgtest_runs_passes(machine: Booted) -> None:
         assert done.returncode == 0, done.stdout
 
 
-def test_units_are_without_fault(machine: Booted) -> None:
+def test_units_verify(machine: Booted) -> None:
     units = ("maestro-agent.service", "maestro-agent-worker.socket", "maestro-agent-worker@probe.service")
 
     done = [machine.run(f"systemd-analyze --man=no verify {unit}") for unit in units]
@@ -112,9 +112,7 @@ true
 """
 
 
-def test_maintainer_scripts_may_do_in_a_job_what_they_may_do_anywhere_but_what_is_taken(
-    server: Scenario, machine: Booted
-) -> None:
+def test_maintainer_scripts_in_a_job_lack_only_the_documented_privileges(server: Scenario, machine: Booted) -> None:
     machine.write("/srv/probes", PROBES)
     server.offer("security", package("a", "2", postinst="sh /srv/probes >/srv/in-a-job"))
 
@@ -126,7 +124,7 @@ def test_maintainer_scripts_may_do_in_a_job_what_they_may_do_anywhere_but_what_i
     assert set(anywhere) - set(machine.path("/srv/in-a-job").read_text().split()) == {"realtime", "trace"}
 
 
-def test_no_restart_of_anything_ends_a_job(server: Scenario, machine: Booted) -> None:
+def test_no_restart_of_a_unit_stops_a_job(server: Scenario, machine: Booted) -> None:
     with upgrading(server, machine) as asking:
         machine.check(f"sh /var/lib/dpkg/info/maestro-agent.postinst configure 0.0.1; systemctl is-active '{JOBS}'")
         refused = machine.run(f"systemctl restart '{JOBS}'")
@@ -141,7 +139,7 @@ def test_no_restart_of_anything_ends_a_job(server: Scenario, machine: Booted) ->
     assert outcome(server) == (["updated"], "2")
 
 
-def test_a_reboot_waits_for_the_transaction_at_hand(server: Scenario, machine: Booted) -> None:
+def test_a_reboot_waits_for_the_running_transaction(server: Scenario, machine: Booted) -> None:
     # Asked for from inside: nsenter(1) would be stopped with what it watches, and never go on.
     server.offer("security", package("a", "2", postinst="sleep 8"))
     machine.check("systemd-run -q maestro-agent upgrade --wait")
@@ -155,7 +153,7 @@ def test_a_reboot_waits_for_the_transaction_at_hand(server: Scenario, machine: B
     assert machine.check("dpkg --audit") == ""
 
 
-def test_a_job_that_only_looks_ends_with_the_package_and_leaves_nothing(server: Scenario, machine: Booted) -> None:
+def test_a_check_ends_with_the_package_and_leaves_nothing(server: Scenario, machine: Booted) -> None:
     server.offer("security", package("a", "2"))
     lock = "/var/lib/apt/daily_lock"
     with machine.start(f"flock {lock} sleep 60"), machine.start("maestro-agent check --wait") as asking:

@@ -1,4 +1,4 @@
-"""The real thing: a small server with the distribution's own pending security updates, beside the peer."""
+"""A small server with the pending security updates of the real archive, compared with unattended-upgrades."""
 
 import shutil
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def dpkg_list(server: Machine) -> dict[str, str]:
 
 
 @pytest.mark.every_release
-def test_a_server_gets_exactly_the_peers_set_and_nothing_else(server: Machine, codename: str) -> None:
+def test_a_server_gets_exactly_the_updates_of_the_peer(server: Machine, codename: str) -> None:
     host = Scenario.on(server, codename)
     marks = server.check("apt-mark showauto")
     before = dpkg_list(server)

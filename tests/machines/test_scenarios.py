@@ -1,4 +1,4 @@
-"""Rows of the scenario table that are about what the agent tells, or about two runs, and so have no peer to compare."""
+"""Scenarios without a peer to compare: what the agent reports, and what two runs do."""
 
 from datetime import datetime, timezone
 
@@ -9,7 +9,7 @@ from tests.support.scenario import Scenario, names, reasons
 
 
 @pytest.mark.every_release
-def test_a_suite_that_was_renamed_is_the_security_suite_still(host: Scenario) -> None:
+def test_a_renamed_suite_is_still_the_security_suite(host: Scenario) -> None:
     host.install(package("a", "1"))
     made = host.repository("security")
     assert host.agent("check").code == 0
@@ -22,7 +22,7 @@ def test_a_suite_that_was_renamed_is_the_security_suite_still(host: Scenario) ->
     assert host.versions("a") == {"a": "2"}
 
 
-def test_a_second_run_finds_the_same_reasons_and_nothing_to_do(host: Scenario) -> None:
+def test_a_second_run_reports_the_same_reasons_and_changes_nothing(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("b", "2", depends="n"), package("c", "2"))
     host.repository("updates", package("n", "1"))
     host.machine.check("apt-mark hold c")
@@ -35,7 +35,7 @@ def test_a_second_run_finds_the_same_reasons_and_nothing_to_do(host: Scenario) -
     assert first.code == second.code == 10
 
 
-def test_a_failed_run_tells_of_the_reboot_and_takes_none(host: Scenario) -> None:
+def test_a_failed_run_reports_the_required_reboot_and_does_not_reboot(host: Scenario) -> None:
     flag = "touch /run/reboot-required; echo a > /run/reboot-required.pkgs"
     host.offer("security", package("a", "2", postinst=flag), package("b", "2", postinst="exit 1"))
     for command in ("reboot", "shutdown", "systemctl"):
@@ -48,7 +48,7 @@ def test_a_failed_run_tells_of_the_reboot_and_takes_none(host: Scenario) -> None
     assert not host.machine.path("/rebooted").exists()
 
 
-def test_an_older_reboot_flag_is_told_with_its_time_where_nothing_was_to_be_done(host: Scenario) -> None:
+def test_an_older_reboot_flag_is_reported_with_its_time_if_nothing_is_pending(host: Scenario) -> None:
     host.repository("security")
     host.machine.check("touch -d 2026-01-02T03:04:05Z /run/reboot-required")
 
@@ -59,7 +59,7 @@ def test_an_older_reboot_flag_is_told_with_its_time_where_nothing_was_to_be_done
     assert since == datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
 
-def test_a_hold_that_is_taken_back_lets_the_update_in(host: Scenario) -> None:
+def test_an_update_is_installed_once_its_hold_is_removed(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="lib (>= 2)"), package("lib", "2"))
     host.machine.check("apt-mark hold lib")
     held = host.upgrade()
@@ -72,7 +72,7 @@ def test_a_hold_that_is_taken_back_lets_the_update_in(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_an_update_that_was_held_goes_in_once_its_dependency_reaches_security(host: Scenario) -> None:
+def test_a_held_update_is_installed_once_its_dependency_reaches_security(host: Scenario) -> None:
     host.install(package("a", "1"))
     security = host.repository("security", package("a", "2", depends="n"))
     host.repository("updates", package("n", "1"))

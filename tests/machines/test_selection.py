@@ -1,4 +1,4 @@
-"""Which updates are taken and which are left: real apt, dpkg and signed repositories."""
+"""Which updates are installed and which are held: real apt, dpkg and signed repositories."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_a_security_update_is_installed(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_an_update_from_elsewhere_is_counted_and_left(host: Scenario) -> None:
+def test_an_update_from_another_origin_is_counted_and_not_installed(host: Scenario) -> None:
     host.repository("security")
     host.offer("updates", package("a", "2"))
 
@@ -32,7 +32,7 @@ def test_an_update_from_elsewhere_is_counted_and_left(host: Scenario) -> None:
     assert host.versions("a") == {"a": "1"}
 
 
-def test_the_security_version_is_taken_where_updates_offer_a_higher_one(host: Scenario) -> None:
+def test_the_security_version_is_installed_if_updates_offers_a_higher_one(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.repository("updates", package("a", "3"))
 
@@ -82,7 +82,7 @@ def test_ubuntu_takes_security_and_esm(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_a_new_dependency_within_security_comes_along_and_is_marked_automatic(host: Scenario) -> None:
+def test_a_new_dependency_from_security_is_installed_and_marked_automatic(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="n"))
     host.repository("main", package("x", "1"))
     security = host.machine.path("/srv/security")
@@ -99,7 +99,7 @@ def test_a_new_dependency_within_security_comes_along_and_is_marked_automatic(ho
 
 
 @pytest.mark.every_release
-def test_a_new_dependency_elsewhere_holds_one_update_and_no_other(host: Scenario) -> None:
+def test_a_new_dependency_from_another_origin_holds_that_update_alone(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="n (>= 2)"), package("z", "2"))
     host.repository("updates", package("n", "2"))
 
@@ -111,7 +111,7 @@ def test_a_new_dependency_elsewhere_holds_one_update_and_no_other(host: Scenario
     assert host.versions("a", "z", "n") == {"a": "1", "z": "2", "n": None}
 
 
-def test_a_newer_library_elsewhere_holds_the_update_and_leaves_the_library(host: Scenario) -> None:
+def test_a_newer_library_from_another_origin_holds_the_update(host: Scenario) -> None:
     host.install(package("lib", "1"))
     host.offer("security", package("a", "2", depends="lib (>= 2)"))
     host.repository("updates", package("lib", "2"))
@@ -123,14 +123,14 @@ def test_a_newer_library_elsewhere_holds_the_update_and_leaves_the_library(host:
     assert host.versions("a", "lib") == {"a": "1", "lib": "1"}
 
 
-def test_a_break_that_security_itself_mends_takes_both(host: Scenario) -> None:
+def test_a_breaks_that_security_resolves_installs_both(host: Scenario) -> None:
     host.offer("security", package("a", "2", breaks="b (<< 2)"), package("b", "2"))
 
     assert host.upgrade().json["result"] == "updated"
     assert host.versions("a", "b") == {"a": "2", "b": "2"}
 
 
-def test_a_break_mended_elsewhere_holds_the_update(host: Scenario) -> None:
+def test_a_breaks_that_another_origin_resolves_holds_the_update(host: Scenario) -> None:
     host.install(package("b", "1"))
     host.offer("security", package("a", "2", breaks="b (<< 2)"))
     host.repository("updates", package("b", "2"))
@@ -138,7 +138,7 @@ def test_a_break_mended_elsewhere_holds_the_update(host: Scenario) -> None:
     assert reasons(host.check()) == {"a": "needs-other-origin"}
 
 
-def test_siblings_in_lock_step_go_together(host: Scenario) -> None:
+def test_packages_with_equal_version_dependencies_are_upgraded_together(host: Scenario) -> None:
     host.install(package("lib", "1"), package("lib-dev", "1", depends="lib (= 1)"))
     host.repository("security", package("lib", "2"), package("lib-dev", "2", depends="lib (= 2)"))
     host.repository("updates", package("lib", "3"), package("lib-dev", "3", depends="lib (= 3)"))
@@ -170,7 +170,7 @@ def test_an_installed_package_that_needs_the_old_version_holds_the_update(host: 
 
 
 @pytest.mark.every_release
-def test_an_alternative_that_is_allowed_is_taken(host: Scenario) -> None:
+def test_an_allowed_alternative_is_installed(host: Scenario) -> None:
     host.install(package("a", "1"))
     host.repository("security", package("a", "2", depends="x | y"), package("y", "1"))
     host.repository("updates", package("x", "1"))
@@ -179,7 +179,7 @@ def test_an_alternative_that_is_allowed_is_taken(host: Scenario) -> None:
     assert host.versions("a", "x", "y") == {"a": "2", "x": None, "y": "1"}
 
 
-def test_a_renamed_package_brings_its_new_name(host: Scenario) -> None:
+def test_a_renamed_package_installs_its_successor(host: Scenario) -> None:
     host.install(package("old", "1"))
     host.repository(
         "security",
@@ -203,7 +203,7 @@ def test_a_hold_is_never_touched(host: Scenario) -> None:
     assert host.machine.check("apt-mark showhold").split() == ["a"]
 
 
-def test_a_hold_on_a_dependency_holds_what_needs_it(host: Scenario) -> None:
+def test_a_hold_on_a_dependency_holds_its_dependants(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="lib (>= 2)"), package("lib", "2"))
     host.machine.check("apt-mark hold lib")
 
@@ -214,7 +214,7 @@ def test_a_hold_on_a_dependency_holds_what_needs_it(host: Scenario) -> None:
 
 
 @pytest.mark.parametrize(("pattern", "held"), [("lib*", True), ("li", False), ("libx", True), ("*x", True)])
-def test_the_blocklist_takes_shell_patterns_for_whole_names(host: Scenario, pattern: str, held: bool) -> None:  # noqa: FBT001
+def test_the_blocklist_matches_shell_patterns_against_whole_names(host: Scenario, pattern: str, held: bool) -> None:  # noqa: FBT001
     host.offer("security", package("libx", "2"))
     host.configuration(f'[security]\nblocklist = ["{pattern}"]\n')
 
@@ -223,14 +223,14 @@ def test_the_blocklist_takes_shell_patterns_for_whole_names(host: Scenario, patt
     assert reasons(plan) == ({"libx": "blocklisted"} if held else {})
 
 
-def test_the_blocklist_holds_what_would_pull_a_blocked_package(host: Scenario) -> None:
+def test_the_blocklist_holds_updates_that_need_a_blocked_package(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="lib (>= 2)"), package("lib", "2"))
     host.configuration('[security]\nblocklist = ["lib"]\n')
 
     assert reasons(host.check()) == {"a": "blocklisted", "lib": "blocklisted"}
 
 
-def test_the_allowlist_takes_the_listed_and_what_they_need(host: Scenario) -> None:
+def test_the_allowlist_admits_listed_packages_and_their_dependencies(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="lib (>= 2)"), package("lib", "2"), package("z", "2"))
     host.configuration('[security]\nallowlist = ["a"]\n')
 
@@ -250,7 +250,7 @@ def test_the_allowlist_takes_the_listed_and_what_they_need(host: Scenario) -> No
         "Package: *\nPin: release o=LP-PPA-somebody\nPin-Priority: 1001\n",
     ],
 )
-def test_a_pin_is_respected_and_named(host: Scenario, pin: str) -> None:
+def test_a_pin_is_respected_and_reported(host: Scenario, pin: str) -> None:
     host.offer("security", package("a", "2"))
     host.repository("ppa", package("a", "1.5"))
     host.machine.write("/etc/apt/preferences.d/test", pin)
@@ -278,7 +278,7 @@ def test_a_preferred_release_does_not_hide_security_updates(host: Scenario, file
     assert host.versions("a") == {"a": "2"}
 
 
-def test_the_container_runtime_is_left_to_its_manifest(host: Scenario) -> None:
+def test_the_container_runtime_is_not_upgraded_by_default(host: Scenario) -> None:
     host.offer("security", package("docker.io", "2"), package("a", "2"))
 
     done = host.upgrade()
@@ -287,7 +287,7 @@ def test_the_container_runtime_is_left_to_its_manifest(host: Scenario) -> None:
     assert host.versions("docker.io", "a") == {"docker.io": "1", "a": "2"}
 
 
-def test_the_container_runtime_is_upgraded_where_the_owner_says_so(host: Scenario) -> None:
+def test_the_container_runtime_is_upgraded_if_configured(host: Scenario) -> None:
     host.offer("security", package("docker.io", "2"))
     host.configuration("[security]\ninclude_runtime = true\n")
 
@@ -296,7 +296,7 @@ def test_the_container_runtime_is_upgraded_where_the_owner_says_so(host: Scenari
 
 
 @pytest.mark.every_release
-def test_all_takes_every_package_to_its_newest_version(host: Scenario) -> None:
+def test_all_upgrades_every_package_to_its_newest_version(host: Scenario) -> None:
     host.offer("security", package("a", "2"))
     host.offer("updates", package("b", "2"))
     host.machine.check("rm -rf /srv/updates")
@@ -308,7 +308,7 @@ def test_all_takes_every_package_to_its_newest_version(host: Scenario) -> None:
     assert host.versions("a", "b") == {"a": "3", "b": "2"}
 
 
-def test_all_keeps_holds_and_removes_nothing(host: Scenario) -> None:
+def test_all_respects_holds_and_removes_nothing(host: Scenario) -> None:
     host.install(package("c", "1"))
     host.offer("updates", package("a", "2"), package("b", "2", conflicts="c"), package("z", "2"))
     host.repository("security")
@@ -321,14 +321,14 @@ def test_all_keeps_holds_and_removes_nothing(host: Scenario) -> None:
 
 
 @pytest.mark.every_release
-def test_versions_are_ordered_as_dpkg_orders_them(host: Scenario) -> None:
+def test_versions_compare_as_in_dpkg(host: Scenario) -> None:
     host.install(package("epoch", "1:1"), package("tilde", "2~rc1"), package("local", "2+local1"))
     host.repository("security", package("epoch", "2"), package("tilde", "2"), package("local", "2"))
 
     assert names(host.check()["install"]) == ["tilde"]
 
 
-def test_a_removed_package_with_its_configuration_left_is_not_upgraded(host: Scenario) -> None:
+def test_a_package_in_state_config_files_is_not_upgraded(host: Scenario) -> None:
     host.repository("security", package("a", "2"))
     host.install(package("a", "1", postrm="exit 0"))
     host.machine.check("dpkg --remove a")
@@ -338,7 +338,7 @@ def test_a_removed_package_with_its_configuration_left_is_not_upgraded(host: Sce
     assert plan["install"] == plan["repair"] == []
 
 
-def test_the_container_runtime_goes_all_together_or_not_at_all(host: Scenario) -> None:
+def test_the_container_runtime_is_upgraded_as_a_whole_or_not_at_all(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("containerd", "2"), package("docker.io", "2"))
     host.configuration("[security]\ninclude_runtime = true\n")
     host.machine.check("apt-mark hold containerd")
@@ -351,7 +351,7 @@ def test_the_container_runtime_goes_all_together_or_not_at_all(host: Scenario) -
 
 
 @pytest.mark.every_release
-def test_the_container_runtime_stays_where_the_resolver_refuses_a_part_of_it(host: Scenario) -> None:
+def test_the_container_runtime_is_held_if_the_resolver_rejects_a_part(host: Scenario) -> None:
     host.offer("security", package("a", "2"), package("containerd", "2", depends="n"), package("docker.io", "2"))
     host.repository("updates", package("n", "1"))
     host.configuration("[security]\ninclude_runtime = true\n")
