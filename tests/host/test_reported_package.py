@@ -17,5 +17,5 @@ from agent.host.dpkg.names import reported_package
         ("foo.deb", "foo"),
     ],
 )
-def test_a_package_is_read_with_its_architecture_where_there_is_one(text: str, expected: PackageId | str) -> None:
+def test_a_package_is_parsed_with_its_architecture_if_reported(text: str, expected: PackageId | str) -> None:
     assert reported_package(text) == expected
