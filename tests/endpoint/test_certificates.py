@@ -1,4 +1,4 @@
-"""Client certificates: whom they name, and which ones nobody believes."""
+"""Client certificates: which host they are valid for, and which are rejected."""
 
 import http.client
 import socket
@@ -18,7 +18,7 @@ from tests.support.endpoint_server import EndpointServer, free_port
 from tests.support.messages import Outbox
 
 pytestmark = pytest.mark.xdist_group("endpoint-server")
-HANGS_UP = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
+DISCONNECTS = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def requiring(authority: Authority, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("names", ["URI:urn:uuid:{}", "DNS:{}"])
-def test_a_certificate_speaks_for_the_host_that_it_names(
+def test_a_certificate_is_valid_for_the_host_that_it_names(
     requiring: EndpointServer, authority: Authority, names: str
 ) -> None:
     box, other = Outbox(), Outbox()
@@ -47,14 +47,14 @@ def test_a_certificate_speaks_for_the_host_that_it_names(
     assert agent.get("/v1/fleet").status == 403
 
 
-def test_a_certificate_without_a_host_speaks_for_any(requiring: EndpointServer, authority: Authority) -> None:
+def test_a_certificate_without_a_host_is_valid_for_any(requiring: EndpointServer, authority: Authority) -> None:
     box = Outbox()
     agent = requiring.client(certificate=authority.sign("fleet", names="DNS:fleet.example.org"))
 
     assert agent.post(box.batch(box.event())).statuses == ["accepted"]
 
 
-def test_where_certificates_are_optional_a_token_will_do(make_server: MakeServer, authority: Authority) -> None:
+def test_with_optional_certificates_a_token_is_enough(make_server: MakeServer, authority: Authority) -> None:
     server = make_server(tls={"client_ca": str(authority.file), "client_certificates": "optional"})
     server.start()
     box = Outbox()
@@ -86,7 +86,7 @@ def test_the_proxy_header_is_trusted_on_a_unix_socket_only(server: EndpointServe
     assert certified_host(found) == box.host
 
 
-def test_missing_expired_and_foreign_certificates_end_at_the_handshake(
+def test_missing_expired_and_foreign_certificates_fail_the_handshake(
     requiring: EndpointServer, authority: Authority, tmp_path: Path
 ) -> None:
     expired = authority.sign("expired", expired=True)
@@ -95,7 +95,7 @@ def test_missing_expired_and_foreign_certificates_end_at_the_handshake(
     wrong: list[Certificate | None] = [None, expired, foreign]
 
     for certificate in wrong:
-        with pytest.raises(HANGS_UP):
+        with pytest.raises(DISCONNECTS):
             requiring.client(requiring.token(), certificate).post(box.batch(box.event()))
 
     good = requiring.client(certificate=authority.sign("good"))
@@ -112,7 +112,7 @@ def test_client_certificates_need_a_ca(make_server: MakeServer) -> None:
     assert "tls.client_certificates: needs client_ca and certificate" in done.stderr
 
 
-def test_old_versions_of_tls_are_not_spoken(server: EndpointServer) -> None:
+def test_tls_before_1_2_is_rejected(server: EndpointServer) -> None:
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-cipher", "ALL:@SECLEVEL=0"]
 
     spoken = [
@@ -123,7 +123,7 @@ def test_old_versions_of_tls_are_not_spoken(server: EndpointServer) -> None:
     assert spoken == [False, False, True, True]
 
 
-def test_a_host_is_read_from_a_name_in_any_usual_form() -> None:
+def test_a_certificate_may_name_its_host_in_several_forms() -> None:
     host = str(uuid.uuid4())
     subject = ((("commonName", "agent"),), (("organizationName", host),))
 

@@ -1,4 +1,4 @@
-"""The command line: `try` from nothing to a report, tokens, and configuration errors that say where."""
+"""The command line: `try` until the first report, tokens, and configuration errors."""
 
 import shutil
 import socket
@@ -25,7 +25,7 @@ CONFIG = CHECKOUT / "docs/endpoint/config.example.toml"
 HEAVY = {"flask", "werkzeug", "sqlalchemy", "alembic", "gunicorn", "jsonschema", "fastjsonschema", "structlog"}
 
 
-def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
+def test_try_receives_a_report_within_a_minute(tmp_path: Path) -> None:
     started, directory = time.monotonic(), tmp_path / "try"
     etc, out = tmp_path / "etc", tmp_path / "out"
     (etc / "config.d").mkdir(parents=True)
@@ -34,8 +34,8 @@ def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
 
-    with trying(out, directory) as process:
-        pasted = said(out).split("\n\n")[1]
+    with running_try(out, directory) as process:
+        pasted = wait_for_instructions(out).split("\n\n")[1]
         here = pasted.replace("/etc/maestro-agent", str(etc)).replace("-g maestro-agent", "-g root")
         done = subprocess.run(
             ["sh", "-euc", f"umask 077\n{here}"], cwd=CHECKOUT, capture_output=True, text=True, check=False,
@@ -59,15 +59,15 @@ def test_a_newcomer_sees_a_report_within_a_minute(tmp_path: Path) -> None:
 
 
 @contextmanager
-def trying(out: Path, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_try(out: Path, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "endpoint", "try", "--dir", str(directory), "--port", str(free_port())]
     with out.open("wb") as stream:
         process = subprocess.Popen(command, cwd=CHECKOUT, stdout=stream, stderr=stream, start_new_session=True)
     try:
-        said(out)
+        wait_for_instructions(out)
         port = int(command[-1])
         deadline = time.monotonic() + 20
-        while not listens(port) and time.monotonic() < deadline:
+        while not is_listening(port) and time.monotonic() < deadline:
             time.sleep(0.05)
         yield process
     finally:
@@ -75,12 +75,12 @@ def trying(out: Path, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(20)
 
 
-def listens(port: int) -> bool:
+def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def said(out: Path) -> str:
+def wait_for_instructions(out: Path) -> str:
     deadline = time.monotonic() + 30
     while "Ctrl-C" not in out.read_text():
         assert time.monotonic() < deadline, out.read_text()
@@ -88,7 +88,7 @@ def said(out: Path) -> str:
     return out.read_text()
 
 
-def test_what_the_agent_can_read_where_it_is_is_not_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_token_that_the_agent_can_read_is_not_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(try_out, "_READER", "nogroup")
     for hidden in (tmp_path, Path("/run")):
         with tempfile.TemporaryDirectory(dir=hidden) as name:
@@ -105,23 +105,23 @@ def test_what_the_agent_can_read_where_it_is_is_not_copied(monkeypatch: pytest.M
             assert try_out._make_readable(token) is False  # noqa: SLF001
 
 
-def test_certificates_that_have_run_out_are_made_anew(tmp_path: Path) -> None:
+def test_expired_certificates_are_replaced(tmp_path: Path) -> None:
     directory = tmp_path / "try"
-    with trying(tmp_path / "first", directory):
+    with running_try(tmp_path / "first", directory):
         first = (directory / "ca.pem").read_text()
-    with trying(tmp_path / "second", directory):
+    with running_try(tmp_path / "second", directory):
         kept = (directory / "ca.pem").read_text()
     expired = Authority.make(tmp_path / "authority").sign("localhost", expired=True)
     shutil.copy(expired.file, directory / "server.pem")
 
-    with trying(tmp_path / "third", directory):
+    with running_try(tmp_path / "third", directory):
         new = (directory / "ca.pem").read_text()
 
     assert first == kept != new
 
 
 @pytest.mark.parametrize("arguments", [("--dir", 'x"y'), ("--dir", "x\ny"), ("--port", "0"), ("--port", "65536")])
-def test_what_cannot_be_tried_is_a_usage_error(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_invalid_arguments_of_try_are_usage_errors(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = run_command("try", "--dir", str(tmp_path / "try"), *arguments)
 
     assert done.returncode == 2
@@ -154,7 +154,7 @@ def test_what_cannot_be_tried_is_a_usage_error(arguments: tuple[str, ...], tmp_p
         ("[", "is not valid TOML"),
     ],
 )
-def test_a_wrong_configuration_is_told_with_file_and_key(tmp_path: Path, text: str, words: str) -> None:
+def test_a_configuration_error_names_file_and_key(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(text)
 
@@ -165,7 +165,7 @@ def test_a_wrong_configuration_is_told_with_file_and_key(tmp_path: Path, text: s
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite+nothing://", "sqlite://", "sqlite:///:memory:"])
-def test_a_wrong_database_is_a_configuration_error(tmp_path: Path, url: str) -> None:
+def test_an_invalid_database_url_is_a_configuration_error(tmp_path: Path, url: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl = '{url}'")
 
@@ -176,7 +176,7 @@ def test_a_wrong_database_is_a_configuration_error(tmp_path: Path, url: str) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_database_is_reported_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl = 'postgresql+psycopg2://x@/x?host={tmp_path}'")
 
@@ -186,7 +186,7 @@ def test_a_database_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> Non
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_password_in_the_url_is_not_told(tmp_path: Path) -> None:
+def test_a_password_in_the_url_is_not_printed(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("postgresql+psycopg2://x:hush@127.0.0.1:1/x\n")
     file = tmp_path / "config.toml"
     file.write_text(f"[database]\nurl_file = '{tmp_path}/url'")

@@ -1,4 +1,4 @@
-"""The completion for bash offers what the commands take, no less and no more."""
+"""The bash completion offers exactly the commands and options that exist."""
 
 import re
 import subprocess
@@ -36,7 +36,7 @@ def test_every_option_and_every_command_is_offered(command: str) -> None:
     assert offered(*words, "") == set(re.findall(r"(?m)^    ([a-z]+)  ", printed))
 
 
-def test_what_follows_an_option_is_no_command() -> None:
+def test_an_options_value_is_not_taken_for_a_command() -> None:
     assert offered("fleet", "--config", "docs/endpoint/config.ex") == {"compopt", "-o", "filenames"} | {
         "docs/endpoint/config.example.toml"
     }

@@ -1,4 +1,4 @@
-"""The endpoint's core: gaps, sifting, limits, rates, the table. Pure: no process, no database."""
+"""The endpoint's core: gaps, deduplication, limits, rates, the table. Pure: no process, no database."""
 
 import gzip
 import json
@@ -43,7 +43,7 @@ def spans(text: str) -> tuple[Span, ...]:
         ([4], 2, "", [], ("1-2", "", "")),
     ],
 )
-def test_gaps_are_told_apart(
+def test_gaps_are_missing_lost_or_rejected(
     present: list[int], upto: int, lost: str, refused: list[int], gaps: tuple[str, ...]
 ) -> None:
     missing, told, turned_away = map(spans, gaps)
@@ -56,7 +56,9 @@ def test_gaps_are_told_apart(
 @given(
     present=SETS, upto=st.integers(0, 40), lost=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 9))), refused=SETS
 )
-def test_gaps_are_what_a_set_says(present: set[int], upto: int, lost: list[tuple[int, int]], refused: set[int]) -> None:
+def test_gaps_equal_the_difference_of_sets(
+    present: set[int], upto: int, lost: list[tuple[int, int]], refused: set[int]
+) -> None:
     declared = [Span(first=first, last=first + more) for first, more in lost]
 
     found = find_gaps(sorted(present), upto, declared, refused)
@@ -74,7 +76,7 @@ def test_gaps_are_what_a_set_says(present: set[int], upto: int, lost: list[tuple
     assert numbers(found.missing) == holes - refused - told
 
 
-def test_events_are_expected_up_to_what_came_and_what_was_acknowledged() -> None:
+def test_events_are_expected_up_to_the_highest_stored_or_acknowledged() -> None:
     assert expected(5, None, None) == 5
     assert expected(5, 9, 2) == 7
     assert expected(9, 9, 9) == 9
@@ -82,17 +84,17 @@ def test_events_are_expected_up_to_what_came_and_what_was_acknowledged() -> None
 
 
 @given(st.data())
-def test_in_whatever_order_and_however_often_each_event_is_stored_once(data: st.DataObject) -> None:
+def test_each_event_is_stored_once_in_any_order_and_number(data: st.DataObject) -> None:
     box = Outbox()
     messages = [read_message(box.event(document={"n": number}), None) for number in range(8)]
     sent = data.draw(st.lists(st.lists(st.sampled_from(messages), min_size=1), max_size=6))
     stored: dict[str, StoredKey] = {}
 
     for batch in sent:
-        sifted = deduplicate(batch, StreamKnowledge(events=list(stored.values())))
-        assert [result.key for result in sifted.results] == [message.key for message in batch]
-        assert MessageStatus.REFUSED not in {result.status for result in sifted.results}
-        for message in sifted.events:
+        decided = deduplicate(batch, StreamKnowledge(events=list(stored.values())))
+        assert [result.key for result in decided.results] == [message.key for message in batch]
+        assert MessageStatus.REFUSED not in {result.status for result in decided.results}
+        for message in decided.events:
             assert message.key not in stored
             stored[message.key] = StoredKey(key=message.key, sequence=message.sequence, digest=message.digest)
 
@@ -100,17 +102,17 @@ def test_in_whatever_order_and_however_often_each_event_is_stored_once(data: st.
 
 
 @given(st.permutations(range(1, 7)))
-def test_of_states_in_any_order_the_last_one_written_stays(order: list[int]) -> None:
+def test_the_state_with_the_highest_sequence_is_kept_in_any_order(order: list[int]) -> None:
     box = Outbox()
     raws: list[Raw] = [box.heartbeat(f"{number:016x}") for number in range(6)]
     messages = [read_message(raw, None) for raw in raws]
     latest: StoredKey | None = None
 
     for number in order:
-        sifted = deduplicate([messages[number - 1]], StreamKnowledge(latest=latest))
-        assert sifted.results[0].status is MessageStatus.ACCEPTED
-        if sifted.latest is not None:
-            latest = StoredKey(key=sifted.latest.key, sequence=sifted.latest.sequence, digest=sifted.latest.digest)
+        decided = deduplicate([messages[number - 1]], StreamKnowledge(latest=latest))
+        assert decided.results[0].status is MessageStatus.ACCEPTED
+        if decided.latest is not None:
+            latest = StoredKey(key=decided.latest.key, sequence=decided.latest.sequence, digest=decided.latest.digest)
 
     assert latest is not None
     assert latest.sequence == 6
@@ -124,7 +126,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_json_is_read_as_it_was_written(value: object) -> None:
+def test_json_round_trips(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     if b"\xed" not in text:  # half a surrogate pair is no UTF-8
         assert parse_json(text) == value
@@ -132,14 +134,14 @@ def test_json_is_read_as_it_was_written(value: object) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_bytes_are_read_or_refused(data: bytes) -> None:
+def test_any_bytes_are_parsed_or_rejected(data: bytes) -> None:
     for reading in (parse_json, inflate):
         with suppress(RefusedError):
             reading(data)
     assert inflate(gzip.compress(data)) == data
 
 
-def test_nesting_is_counted_outside_of_strings_alone() -> None:
+def test_nesting_is_counted_outside_strings_only() -> None:
     deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
 
     assert parse_json(deep)
@@ -150,7 +152,7 @@ def test_nesting_is_counted_outside_of_strings_alone() -> None:
         parse_json(b'"[' * 5000)
 
 
-def test_what_is_too_much_is_refused_before_it_is_read() -> None:
+def test_bodies_above_the_limit_are_rejected_unparsed() -> None:
     with pytest.raises(RefusedError) as raised:
         inflate(gzip.compress(b" " * (MAX_BYTES + 1)))
     assert raised.value.status == 413
@@ -159,7 +161,7 @@ def test_what_is_too_much_is_refused_before_it_is_read() -> None:
     assert raised.value.status == 413
 
 
-def test_a_host_gets_its_share_and_no_more() -> None:
+def test_the_rate_limit_is_per_host() -> None:
     rates = RateLimiter(per_minute=60, burst=3)
 
     at_once = [rates.wait_s("a", 100.0) for _ in range(4)]
@@ -171,8 +173,8 @@ def test_a_host_gets_its_share_and_no_more() -> None:
     assert later == [0, 0.5, 0.5]
 
 
-def test_over_any_time_the_share_holds() -> None:
-    rates, chance = RateLimiter(per_minute=120, burst=10), random.Random(1)  # noqa: S311 - a test's chance
+def test_the_rate_limit_holds_over_any_time() -> None:
+    rates, chance = RateLimiter(per_minute=120, burst=10), random.Random(1)  # noqa: S311 - not for cryptography
     now, taken = 0.0, 0
     for _ in range(5000):
         now += chance.random() * 0.3
@@ -189,7 +191,7 @@ def stream(host: str, **changes: object) -> Stream:
     return Stream(**values)  # type: ignore[arg-type]
 
 
-def test_what_waited_when_a_state_was_written_and_has_come_since_waits_no_longer() -> None:
+def test_queued_events_that_have_arrived_since_the_state_do_not_count() -> None:
     outbox = {"depth": 3, "last_sequence": 9}
     rows = [
         fleet_document([stream("a", state={"outbox": outbox}, highest_event=highest)], NOW, timedelta(1))["hosts"][0]
@@ -201,7 +203,7 @@ def test_what_waited_when_a_state_was_written_and_has_come_since_waits_no_longer
     assert unknown["waiting_events"] is None
 
 
-def test_a_host_is_silent_when_none_of_its_outboxes_speaks() -> None:
+def test_a_host_is_silent_if_all_its_outboxes_are() -> None:
     old = NOW - timedelta(hours=3)
     lost = Gaps(missing=spans("2-3"), lost=spans("7"))
     streams = [
@@ -222,7 +224,7 @@ def test_a_host_is_silent_when_none_of_its_outboxes_speaks() -> None:
     assert (unnamed["silent"], unnamed["name"], unnamed["pending"]) == (True, None, None)
 
 
-def test_the_table_is_for_people() -> None:
+def test_the_fleet_is_rendered_as_a_table() -> None:
     state = {
         "host": {"name": "web\x1b[2J1"}, "health": "attention", "updates": {"security_pending": 3, "held": 0},
         "reboot": {"required": True, "since": "2026-11-21T05:10:00Z"}, "last_outcome": {"result": "failed"},
@@ -249,7 +251,7 @@ def test_the_table_is_for_people() -> None:
     assert gap_lines([]) == ["no gaps"]
 
 
-def test_times_are_written_as_they_are_read() -> None:
+def test_times_round_trip() -> None:
     assert parse_utc(format_utc(NOW)) == NOW
     ages = [format_age(NOW - timedelta(seconds=seconds), NOW) for seconds in (-5, 59, 60, 7200, 90_000)]
     assert ages == ["0 s", "59 s", "1 min", "2 h", "1 d"]

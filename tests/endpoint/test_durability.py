@@ -1,4 +1,4 @@
-"""Nothing that was acknowledged is ever lost: killed under load, the database gone, the disk full."""
+"""No acknowledged message is lost: kills under load, a full disk, a locked database."""
 
 import http.client
 import json
@@ -65,7 +65,7 @@ def stored(server: EndpointServer, box: Outbox) -> list[tuple[int, str]]:
     return events
 
 
-def test_killed_under_load_it_keeps_all_that_it_acknowledged(make_server: MakeServer) -> None:
+def test_acknowledged_events_survive_kills_under_load(make_server: MakeServer) -> None:
     server = make_server(server={"workers": 2, "threads": 4})
     server.start()
     token = server.token()
@@ -91,7 +91,7 @@ def test_killed_under_load_it_keeps_all_that_it_acknowledged(make_server: MakeSe
     assert "Traceback" not in server.journal
 
 
-def test_many_events_arrive_in_order_when_it_is_asked_to_stop_and_go_on(make_server: MakeServer) -> None:
+def test_events_arrive_in_order_across_a_restart(make_server: MakeServer) -> None:
     server = make_server()
     server.start()
     agent = server.client(server.token())
@@ -109,7 +109,7 @@ def test_many_events_arrive_in_order_when_it_is_asked_to_stop_and_go_on(make_ser
     assert stored(server, box) == list(enumerate(keys, start=1))
 
 
-def test_a_full_disk_refuses_nobody_for_good(kind: str, authority: Authority, tmp_path: Path) -> None:
+def test_messages_are_accepted_after_a_full_disk(kind: str, authority: Authority, tmp_path: Path) -> None:
     if kind != "sqlite":
         pytest.skip("only SQLite's disk is the endpoint's")
     small = tmp_path / "small"
@@ -143,7 +143,7 @@ def disk(place: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_database_that_somebody_keeps_busy_refuses_nobody_for_good(make_server: MakeServer, kind: str) -> None:
+def test_messages_are_accepted_after_a_locked_database(make_server: MakeServer, kind: str) -> None:
     if kind != "sqlite":
         pytest.skip("of SQLite, which has one lock for all")
     server = make_server()
@@ -162,7 +162,7 @@ def test_a_database_that_somebody_keeps_busy_refuses_nobody_for_good(make_server
     assert agent.post(batch).statuses == ["accepted"]
 
 
-def test_two_that_send_the_same_at_once_store_it_once(make_server: MakeServer) -> None:
+def test_the_same_batch_sent_concurrently_is_stored_once(make_server: MakeServer) -> None:
     server = make_server(server={"workers": 2})
     server.start()
     token = server.token()
@@ -189,8 +189,8 @@ def test_two_that_send_the_same_at_once_store_it_once(make_server: MakeServer) -
     assert len(stored(server, box)) == 50
 
 
-def test_commits_wait_for_the_disk(make_server: MakeServer, kind: str) -> None:
-    """What the setting is, for no test here can cut the power."""
+def test_commits_are_synchronous(make_server: MakeServer, kind: str) -> None:
+    """Checks the settings; no test here can cut the power."""
     database = Database(make_server().database)
     with database.writing() as connection:
         if kind == "sqlite":

@@ -1,4 +1,4 @@
-"""Heartbeats on their own: hundreds a day of each host, so that both ways cost next to nothing."""
+"""Single heartbeats: hundreds a day per host, so that request and response must be cheap."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ def beat(client: Requests, box: Outbox, sequence: object, state_hash: str = HASH
     return client.beat(box.host, box.instance, sequence, state_hash)
 
 
-def test_a_heartbeat_that_says_nothing_new_is_answered_with_nothing(client: LocalClient) -> None:
+def test_a_heartbeat_without_news_gets_an_empty_response(client: LocalClient) -> None:
     box = known(client)
 
     answers = [beat(client, box, sequence) for sequence in (2, 2, 3, HIGHEST)]
@@ -36,7 +36,7 @@ def test_a_heartbeat_that_says_nothing_new_is_answered_with_nothing(client: Loca
     assert set(answers[0].headers) == set()
 
 
-def test_one_that_was_overtaken_is_told_by_which(client: LocalClient) -> None:
+def test_an_old_heartbeat_is_superseded_with_the_newest_sequence(client: LocalClient) -> None:
     box = known(client, sequence=70)
 
     answer = beat(client, box, 69)
@@ -46,16 +46,14 @@ def test_one_that_was_overtaken_is_told_by_which(client: LocalClient) -> None:
     assert answer.json["resend_state"] is False
 
 
-def test_it_may_be_packed(client: LocalClient) -> None:
+def test_a_single_heartbeat_may_be_gzipped(client: LocalClient) -> None:
     box = known(client)
     path = f"/v1/hosts/{box.host}/instances/{box.instance}/heartbeats/2"
 
     assert client.send("PUT", path, gzip.compress(json.dumps({"hash": HASH}).encode())).status == 204
 
 
-def test_of_an_unknown_outbox_nothing_is_stored_and_the_state_is_asked_for(
-    endpoint: LocalEndpoint, client: LocalClient
-) -> None:
+def test_a_heartbeat_of_an_unknown_outbox_requests_the_state(endpoint: LocalEndpoint, client: LocalClient) -> None:
     box = Outbox()
 
     answer = beat(client, box, 7)
@@ -69,7 +67,7 @@ def test_of_an_unknown_outbox_nothing_is_stored_and_the_state_is_asked_for(
     assert beat(client, Outbox(host=box.host), 7).json["resend_state"] is True
 
 
-def test_another_hash_asks_for_the_state_until_it_is_there(client: LocalClient) -> None:
+def test_another_hash_requests_the_state_until_it_arrives(client: LocalClient) -> None:
     box = known(client)
 
     asked = [beat(client, box, sequence, OTHER) for sequence in (2, 2, 3)]
@@ -81,7 +79,7 @@ def test_another_hash_asks_for_the_state_until_it_is_there(client: LocalClient) 
     assert beat(client, box, 5, OTHER).status == 204
 
 
-def test_the_same_sequence_with_other_content_is_refused(client: LocalClient) -> None:
+def test_a_heartbeat_with_a_reused_sequence_is_rejected(client: LocalClient) -> None:
     box = known(client)
     of_a_state = beat(client, box, 1)
     beat(client, box, 2)
@@ -98,7 +96,7 @@ def test_the_same_sequence_with_other_content_is_refused(client: LocalClient) ->
     }
 
 
-def test_one_that_comes_in_a_batch_as_well_is_a_duplicate_either_way(client: LocalClient) -> None:
+def test_a_heartbeat_sent_alone_and_in_a_batch_is_a_duplicate(client: LocalClient) -> None:
     box = known(client)
     beat(client, box, 2)
 
@@ -118,7 +116,7 @@ def test_one_that_comes_in_a_batch_as_well_is_a_duplicate_either_way(client: Loc
         *((None, None, text, "sequence") for text in ("0", "-1", "02", "1.0", "2e3", "%D9%A3", "9" * 400, 2**63)),
     ],
 )
-def test_an_address_that_cannot_be_meant_is_named(
+def test_an_invalid_path_is_rejected_with_its_part(
     client: LocalClient, host: str | None, instance: str | None, sequence: str, words: str
 ) -> None:
     box = Outbox()
@@ -145,7 +143,7 @@ def test_an_address_that_cannot_be_meant_is_named(
     ],
     ids=lambda part: str(part)[:20],
 )
-def test_a_body_that_is_none_is_refused_with_the_place(
+def test_an_invalid_heartbeat_is_rejected_with_a_pointer(
     client: LocalClient, data: bytes, status: int, pointer: str | None
 ) -> None:
     path = f"/v1/hosts/{uuid.uuid4()}/instances/{uuid.uuid4()}/heartbeats/1"
@@ -156,7 +154,7 @@ def test_a_body_that_is_none_is_refused_with_the_place(
     assert [error["pointer"] for error in answer.json.get("errors", [])] == ([] if pointer is None else [pointer])
 
 
-def test_nobody_beats_for_another(endpoint: LocalEndpoint, client: LocalClient) -> None:
+def test_a_heartbeat_needs_credentials_of_its_host(endpoint: LocalEndpoint, client: LocalClient) -> None:
     box = known(client)
     own = endpoint.client(endpoint.token("--host", box.host))
     admin = endpoint.client(endpoint.token("--admin"))
@@ -169,7 +167,7 @@ def test_nobody_beats_for_another(endpoint: LocalEndpoint, client: LocalClient) 
     assert (wrong_method.status, wrong_method.headers["Allow"]) == (405, "PUT")
 
 
-def test_they_count_towards_the_same_share_as_batches(make_endpoint: MakeEndpoint) -> None:
+def test_heartbeats_count_towards_the_rate_limit(make_endpoint: MakeEndpoint) -> None:
     endpoint = make_endpoint(limits={"requests_per_minute": 60, "burst": 4})
     client = endpoint.client(endpoint.token())
     box = known(client)

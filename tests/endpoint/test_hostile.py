@@ -1,4 +1,4 @@
-"""Whatever a sender with a valid token makes up: an answer as the contract says, no traceback, no dead worker."""
+"""Random input with a valid token: a response within the contract, no traceback, no dead worker."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ VALUES = st.recursive(
 LIMITS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-def well_answered(client: LocalClient, data: bytes) -> int:
+def valid_status(client: LocalClient, data: bytes) -> int:
     answer = client.raw(data)
     assert answer.status in ANSWERS, (answer, data)
     if answer.status != 200:
@@ -35,13 +35,13 @@ def well_answered(client: LocalClient, data: bytes) -> int:
 @given(data=st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))
 @LIMITS
 def test_any_bytes(client: LocalClient, data: bytes) -> None:
-    well_answered(client, data)
+    valid_status(client, data)
 
 
 @given(value=VALUES)
 @LIMITS
 def test_any_json(client: LocalClient, value: Any) -> None:
-    well_answered(client, json.dumps(value).encode())
+    valid_status(client, json.dumps(value).encode())
 
 
 @given(
@@ -57,7 +57,7 @@ def test_any_json(client: LocalClient, value: Any) -> None:
 )
 @LIMITS
 def test_any_message(client: LocalClient, message: dict[str, Any]) -> None:
-    well_answered(client, json.dumps(Outbox().batch(message)).encode())
+    valid_status(client, json.dumps(Outbox().batch(message)).encode())
 
 
 @given(
@@ -68,7 +68,7 @@ def test_any_message(client: LocalClient, message: dict[str, Any]) -> None:
 def test_any_document(client: LocalClient, kind: str, document: dict[str, Any]) -> None:
     box = Outbox()
 
-    assert well_answered(client, json.dumps(box.batch(box.event(kind, document))).encode()) in {200, 400}
+    assert valid_status(client, json.dumps(box.batch(box.event(kind, document))).encode()) in {200, 400}
 
 
 @given(first=st.integers(1, 2**53 - 1), last=st.integers(1, 2**53 - 1), sequence=st.integers(1, 2**53 - 1))
@@ -80,7 +80,7 @@ def test_any_declared_loss(client: LocalClient, first: int, last: int, sequence:
     assert client.post(box.batch(box.event("messages-lost", lost, sequence=sequence))).statuses == ["accepted"]
 
 
-def test_after_all_that_the_fleet_can_still_be_shown(client: LocalClient) -> None:
+def test_the_fleet_can_be_shown_after_hostile_input(client: LocalClient) -> None:
     for command in ("fleet", "gaps"):
         done = client.server.run(command)
         assert (done.returncode, done.stderr) == (0, "")

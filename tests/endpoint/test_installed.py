@@ -1,4 +1,4 @@
-"""The package on a booted machine: installed with apt, run by systemd with all its fences, on every release."""
+"""The package on a booted machine: installed with apt, run by systemd with its sandbox, on every release."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ listen = "127.0.0.1:8443"
 
 @pytest.fixture(params=bases.table_codenames())
 def host(request: pytest.FixtureRequest, deb: Path, tmp_path: Path) -> Iterator[Booted]:
-    """Return a booted machine with both packages, and what they need from the distribution's archive."""
+    """Return a booted machine with both packages, and their dependencies from the distribution's archive."""
     base = bases.base(str(request.param), bases.BOOTED)
     layer = tmp_path / "layer"
     with machine(base) as running:
@@ -42,7 +42,7 @@ def host(request: pytest.FixtureRequest, deb: Path, tmp_path: Path) -> Iterator[
     subprocess.run(["rm", "-rf", str(layer)], check=True)
 
 
-def test_it_waits_for_its_configuration_and_then_serves(host: Booted) -> None:
+def test_the_service_starts_once_it_is_configured(host: Booted) -> None:
     box = Outbox()
     before = host.run(f"systemctl start {UNIT}; systemctl is-active {UNIT}").stdout.strip()
     host.write("/etc/maestro-endpoint/config.toml", CONFIG)
@@ -72,7 +72,7 @@ def test_it_waits_for_its_configuration_and_then_serves(host: Booted) -> None:
     )
 
 
-def test_it_can_be_tried_over_tls(host: Booted) -> None:
+def test_try_serves_over_tls(host: Booted) -> None:
     box, other = Outbox(), Outbox()
     host.write("/srv/batch.json", json.dumps(box.batch(box.state(), box.event())))
     host.write("/srv/other.json", json.dumps(other.batch(other.state(), other.event())))
@@ -97,7 +97,7 @@ def test_it_can_be_tried_over_tls(host: Booted) -> None:
     assert "Traceback" not in host.check("cat /srv/out")
 
 
-def test_the_agent_of_the_same_machine_reports_as_its_own_user_once_that_is_pasted(host: Booted) -> None:
+def test_the_local_agent_reports_after_pasting_the_commands(host: Booted) -> None:
     place = "/var/lib/maestro-endpoint-try"
     host.check("(maestro-endpoint try >/srv/out 2>&1 & echo $! >/srv/pid)")
     host.check("timeout 30 sh -c 'until grep -q Ctrl-C /srv/out; do sleep 0.2; done'")

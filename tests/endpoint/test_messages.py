@@ -1,4 +1,4 @@
-"""The contract, message by message: what is accepted, known again, refused, and asked for."""
+"""The contract per message: accepted, duplicate, rejected, and state requests."""
 
 import json
 import uuid
@@ -33,7 +33,7 @@ def test_a_batch_of_every_kind_is_accepted_in_order(client: LocalClient) -> None
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_what_comes_twice_is_a_duplicate_however_it_is_written(client: LocalClient) -> None:
+def test_a_retry_is_a_duplicate_in_any_formatting(client: LocalClient) -> None:
     box = Outbox()
     messages = [box.event(), box.state(), box.event("rebooted", {
         "boot_id": str(uuid.UUID(int=1)), "previous_boot_id": None, "booted_at": MOMENT, "kernel": None,
@@ -57,7 +57,7 @@ def test_a_message_twice_in_one_batch_is_stored_once(client: LocalClient) -> Non
 
 
 @pytest.mark.parametrize("sort", ["event", "state", "heartbeat"])
-def test_a_key_with_other_content_is_refused(client: LocalClient, sort: str) -> None:
+def test_a_reused_key_is_rejected(client: LocalClient, sort: str) -> None:
     box = Outbox()
     message = next(made for made in (box.event(), box.state(), box.heartbeat()) if made["kind"] == sort)
     client.post(box.batch(message))
@@ -73,7 +73,7 @@ def test_a_key_with_other_content_is_refused(client: LocalClient, sort: str) -> 
 
 
 @pytest.mark.parametrize("sort", ["event", "state"])
-def test_a_sequence_with_another_key_is_refused(client: LocalClient, sort: str) -> None:
+def test_a_reused_sequence_is_rejected(client: LocalClient, sort: str) -> None:
     box = Outbox()
     message = next(made for made in (box.event(), box.state()) if made["kind"] == sort)
     client.post(box.batch(message))
@@ -109,7 +109,7 @@ def test_events_out_of_order_are_accepted_and_close_the_gap(endpoint: LocalEndpo
     assert gaps(endpoint, box.host) == "no gaps"
 
 
-def test_a_gap_that_the_agent_declares_is_explained(endpoint: LocalEndpoint, client: LocalClient) -> None:
+def test_a_declared_loss_explains_a_gap(endpoint: LocalEndpoint, client: LocalClient) -> None:
     box = Outbox()
     client.post(box.batch(box.event(), box.event(sequence=9)))
     lost = {"count": 5, "first_sequence": 2, "last_sequence": 6, "reason": "too-many-bytes"}
@@ -121,9 +121,7 @@ def test_a_gap_that_the_agent_declares_is_explained(endpoint: LocalEndpoint, cli
     assert (row["missing_events"], row["lost_events"]) == (2, 5)
 
 
-def test_what_a_state_says_was_acknowledged_and_is_not_there_is_a_gap(
-    endpoint: LocalEndpoint, client: LocalClient
-) -> None:
+def test_acknowledged_events_that_are_not_stored_are_a_gap(endpoint: LocalEndpoint, client: LocalClient) -> None:
     box = Outbox()
     outbox = {"depth": 2, "bytes": 900, "oldest_at": MOMENT, "dropped": 0, "refused": 0, "last_sequence": 7}
 
@@ -132,7 +130,7 @@ def test_what_a_state_says_was_acknowledged_and_is_not_there_is_a_gap(
     assert gaps(endpoint, box.host) == "missing 3-5"
 
 
-def test_a_bad_body_is_refused_alone_and_its_sequence_is_accounted_for(
+def test_an_invalid_body_is_rejected_alone_and_its_sequence_is_accounted_for(
     endpoint: LocalEndpoint, client: LocalClient
 ) -> None:
     box = Outbox()
@@ -170,7 +168,7 @@ def test_only_the_latest_state_counts(endpoint: LocalEndpoint, client: LocalClie
     assert host_row(endpoint, box.host)["health"] == "healthy"
 
 
-def test_a_state_is_asked_for_until_it_is_there(client: LocalClient) -> None:
+def test_a_state_is_requested_until_it_arrives(client: LocalClient) -> None:
     box = Outbox()
     heartbeat = box.heartbeat("a" * 16)
 
@@ -184,7 +182,7 @@ def test_a_state_is_asked_for_until_it_is_there(client: LocalClient) -> None:
     assert asked == [True, True, True, False, False]
 
 
-def test_events_of_unknown_types_and_members_of_newer_agents_are_taken(client: LocalClient) -> None:
+def test_unknown_types_and_members_are_accepted(client: LocalClient) -> None:
     box = Outbox()
     state = box.state(newer_part={"x": [1, None]}, health="better-than-ever")
     event = box.event("seen-in-2031", {"any": {"thing": [True, 1.5, "\x00\udce4"]}})
@@ -192,7 +190,7 @@ def test_events_of_unknown_types_and_members_of_newer_agents_are_taken(client: L
     assert client.post(box.batch(state, event)).statuses == ["accepted", "accepted"]
 
 
-def test_the_fleet_says_who_is_pending_held_and_to_reboot(endpoint: LocalEndpoint, client: LocalClient) -> None:
+def test_the_fleet_shows_pending_held_and_reboot_required(endpoint: LocalEndpoint, client: LocalClient) -> None:
     box = Outbox()
     client.post(box.batch(box.state()))
     silent_host = Outbox()
@@ -220,7 +218,7 @@ def test_a_host_with_any_name_is_shown_on_any_terminal(endpoint: LocalEndpoint, 
     assert "\\u65e5\\u672c" in done.stdout
 
 
-def test_the_fleet_is_shown_to_administrators_alone(endpoint: LocalEndpoint, client: LocalClient) -> None:
+def test_the_fleet_is_shown_to_administrators_only(endpoint: LocalEndpoint, client: LocalClient) -> None:
     admin = endpoint.client(endpoint.token("--admin"))
     nobody = endpoint.client()
 

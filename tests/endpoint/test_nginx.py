@@ -98,7 +98,7 @@ def test_messages_heartbeats_and_errors_pass_unchanged(proxied: EndpointServer, 
     assert "127.0.0.1" in proxied.journal  # the client's address and not the socket's
 
 
-def test_a_certificate_speaks_for_the_host_in_its_common_name(proxied: EndpointServer, authority: Authority) -> None:
+def test_a_certificate_is_valid_for_the_host_in_its_common_name(proxied: EndpointServer, authority: Authority) -> None:
     box, other = Outbox(), Outbox()
     agent = proxied.client(certificate=authority.sign(box.host, names="DNS:agent.example.org"))
 

@@ -36,7 +36,7 @@ def endpoint(started: LocalEndpoint) -> Iterator[LocalEndpoint]:
         yield started
 
 
-def test_with_the_database_gone_agents_are_asked_to_come_again(make_server: MakeServer, postgres: Cluster) -> None:
+def test_an_unreachable_database_is_503_with_retry_after(make_server: MakeServer, postgres: Cluster) -> None:
     server = make_server()
     server.start()
     agent = server.client(server.token())
@@ -55,7 +55,7 @@ def test_with_the_database_gone_agents_are_asked_to_come_again(make_server: Make
     assert agent.get("/v1/health").status == 200
 
 
-def test_what_is_asked_after_the_database_was_restarted_is_answered(make_server: MakeServer, postgres: Cluster) -> None:
+def test_requests_succeed_after_a_database_restart(make_server: MakeServer, postgres: Cluster) -> None:
     server = make_server()
     server.start()
     token, admin = server.token(), server.token("--admin")

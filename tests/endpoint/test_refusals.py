@@ -1,4 +1,4 @@
-"""What cannot be taken is answered clearly, and costs little."""
+"""Rejected requests: status, reason and pointer."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ def event_batch(**changes: object) -> dict[str, object]:
     return {**box.batch(box.event()), **changes}
 
 
-def test_nobody_unknown_is_let_in(endpoint: LocalEndpoint) -> None:
+def test_invalid_tokens_are_rejected(endpoint: LocalEndpoint) -> None:
     token = endpoint.any_host_token
     name, _, secret = token.rpartition("_")
     for other in (None, "", "x", name, f"{name}_", f"{name}_{secret[:-1]}", f"{name}_{secret}x", "maestro_\udce4_x"):
@@ -42,7 +42,7 @@ def _with(endpoint: LocalEndpoint, text: str) -> Answer:
     )
 
 
-def test_a_revoked_token_is_good_for_seconds_at_most(endpoint: LocalEndpoint) -> None:
+def test_a_revoked_token_is_rejected_within_seconds(endpoint: LocalEndpoint) -> None:
     token = endpoint.token("--name", "short-lived")
     client = endpoint.client(token)
     assert client.post(event_batch()).status == 200
@@ -60,7 +60,7 @@ def test_a_revoked_token_is_good_for_seconds_at_most(endpoint: LocalEndpoint) ->
     assert endpoint.run("token", "revoke", token.split("_")[1]).returncode == 2
 
 
-def test_a_token_of_one_host_does_not_speak_for_another(endpoint: LocalEndpoint) -> None:
+def test_a_host_token_is_not_valid_for_another_host(endpoint: LocalEndpoint) -> None:
     box = Outbox()
     client = endpoint.client(endpoint.token("--host", box.host))
 
@@ -105,7 +105,7 @@ NOT_BATCHES: list[tuple[bytes, str, int, str]] = [
     NOT_BATCHES,
     ids=lambda part: part[:2].hex() if isinstance(part, bytes) else str(part),  # random data comes later
 )
-def test_what_is_no_batch_is_refused_with_the_place(
+def test_an_invalid_batch_is_rejected_with_the_reason(
     client: LocalClient, data: bytes, encoding: str, status: int, words: str
 ) -> None:
     answer = client.raw(data, Content_Encoding=encoding)
@@ -114,7 +114,7 @@ def test_what_is_no_batch_is_refused_with_the_place(
     assert words in problem(answer)[1]
 
 
-def test_where_a_batch_is_wrong_is_told_as_a_pointer(client: LocalClient) -> None:
+def test_an_invalid_batch_is_rejected_with_a_pointer(client: LocalClient) -> None:
     box = Outbox()
     batch = box.batch({**box.event(), "sequence": 0})
 
@@ -123,7 +123,7 @@ def test_where_a_batch_is_wrong_is_told_as_a_pointer(client: LocalClient) -> Non
     ]
 
 
-def test_other_addresses_methods_and_types_are_named(client: LocalClient) -> None:
+def test_wrong_paths_methods_and_types_are_rejected(client: LocalClient) -> None:
     body = json.dumps(event_batch()).encode()
 
     assert problem(client.get("/"))[0] == 404
@@ -133,7 +133,7 @@ def test_other_addresses_methods_and_types_are_named(client: LocalClient) -> Non
     assert problem(client.raw(body, Content_Type="text/plain"))[0] == 415
 
 
-def test_a_host_that_sends_too_much_is_told_when_to_come_again(make_endpoint: MakeEndpoint) -> None:
+def test_a_host_above_its_rate_limit_gets_retry_after(make_endpoint: MakeEndpoint) -> None:
     endpoint = make_endpoint(limits={"requests_per_minute": 60, "burst": 5})
     box, neighbour = Outbox(), Outbox()
     client = endpoint.client(endpoint.token())

@@ -1,4 +1,4 @@
-"""What is old goes, and nothing of what follows from it: no gap comes of it, nothing is stored twice."""
+"""Retention: old data is deleted without creating gaps, and without storing anything twice."""
 
 import threading
 import time
@@ -54,7 +54,7 @@ def stream(database: Database, box: Outbox) -> Stream:
     return next(found for found in FleetQueries(database).streams(NOW) if found.instance_id == box.instance)
 
 
-def test_old_events_go_and_are_known_when_they_come_again(database: Database) -> None:
+def test_deleted_events_are_duplicates_when_sent_again(database: Database) -> None:
     box = Outbox()
     old, young = [box.event() for _ in range(3)], [box.event() for _ in range(2)]
     put(database, box, NOW - KEPT - DAY, *old)
@@ -71,7 +71,7 @@ def test_old_events_go_and_are_known_when_they_come_again(database: Database) ->
     assert prune(database) == 0
 
 
-def test_what_is_missing_is_counted_from_the_first_that_is_kept(database: Database) -> None:
+def test_gaps_are_counted_after_the_deleted_events(database: Database) -> None:
     box = Outbox()
     put(database, box, NOW - KEPT - DAY, box.event(), box.event(sequence=4))
     put(database, box, NOW, box.event(sequence=7), box.event(sequence=8))
@@ -85,7 +85,7 @@ def test_what_is_missing_is_counted_from_the_first_that_is_kept(database: Databa
     assert stream(database, box).gaps.missing == ()
 
 
-def test_with_all_of_them_gone_what_a_state_says_still_counts(database: Database) -> None:
+def test_a_state_reveals_gaps_after_all_events_were_deleted(database: Database) -> None:
     box = Outbox()
     put(database, box, NOW - KEPT - DAY, box.event(), box.event())
     outbox = {"depth": 0, "bytes": 0, "oldest_at": None, "dropped": 0, "refused": 0, "last_sequence": 2}
@@ -99,7 +99,7 @@ def test_with_all_of_them_gone_what_a_state_says_still_counts(database: Database
     assert [str(span) for span in stream(database, box).gaps.missing] == ["3-5"]
 
 
-def test_an_old_event_behind_a_younger_one_waits_for_it(database: Database) -> None:
+def test_an_old_event_after_a_newer_one_is_kept(database: Database) -> None:
     box = Outbox()
     first, second = box.event(), box.event()
     put(database, box, NOW - KEPT - DAY, second)
@@ -110,7 +110,7 @@ def test_an_old_event_behind_a_younger_one_waits_for_it(database: Database) -> N
     assert sequences(database, box) == []
 
 
-def test_thousands_go_in_small_steps(database: Database) -> None:
+def test_events_are_deleted_in_small_steps(database: Database) -> None:
     boxes = [Outbox() for _ in range(3)]
     for box in boxes:
         put(database, box, NOW - KEPT - DAY, *(box.event() for _ in range(250)))
@@ -125,7 +125,7 @@ def test_thousands_go_in_small_steps(database: Database) -> None:
     assert all(sequences(database, box) == [1] for box in young)
 
 
-def test_what_explained_the_gaps_goes_with_them_and_what_explains_others_stays(database: Database) -> None:
+def test_losses_and_rejections_are_deleted_with_their_gaps(database: Database) -> None:
     box = Outbox()
     spans = [{"count": 1, "first_sequence": first, "last_sequence": first, "reason": "too-old"} for first in (2, 9)]
     put(
@@ -151,7 +151,7 @@ def test_what_explained_the_gaps_goes_with_them_and_what_explains_others_stays(d
     assert counts == [1, 1]
 
 
-def test_who_was_silent_for_long_is_shown_no_more_and_known_again(database: Database) -> None:
+def test_a_silent_stream_is_hidden_and_recognized_when_it_returns(database: Database) -> None:
     box, other = Outbox(), Outbox()
     event = box.event()
     put(database, box, NOW - KEPT - DAY, event, box.state())
@@ -174,7 +174,7 @@ def test_who_was_silent_for_long_is_shown_no_more_and_known_again(database: Data
     assert stream(database, box).state is not None
 
 
-def test_one_of_many_processes_is_told_to_once_an_hour(database: Database) -> None:
+def test_one_process_deletes_once_an_hour(database: Database) -> None:
     pruning = RetentionStore(database)
     hour = timedelta(seconds=HOUR_S)
 
@@ -184,7 +184,7 @@ def test_one_of_many_processes_is_told_to_once_an_hour(database: Database) -> No
     assert turns == [late, late, RetentionTurn.NOW, late, late, RetentionTurn.NOW, late]
 
 
-def test_a_clock_that_leaps_throws_nothing_away_for_a_day(database: Database) -> None:
+def test_a_clock_jump_deletes_nothing_for_a_day(database: Database) -> None:
     pruning = RetentionStore(database)
     pruning.turn(NOW)
     ahead = NOW + 3000 * DAY
@@ -198,7 +198,7 @@ def test_a_clock_that_leaps_throws_nothing_away_for_a_day(database: Database) ->
     assert leapt_for_good == [RetentionTurn.PUT_OFF, RetentionTurn.NOW]
 
 
-def test_for_ever_is_for_ever(database: Database) -> None:
+def test_forever_deletes_nothing(database: Database) -> None:
     box = Outbox()
     put(database, box, NOW - 10 * KEPT, box.event(), box.state())
     config = Config(store=Retention(keep_events="forever"), fleet=Fleet(forget_after="forever"))
@@ -213,7 +213,7 @@ def test_for_ever_is_for_ever(database: Database) -> None:
     assert (sequences(database, box), stream(database, box).state) == ([], None)
 
 
-def test_messages_that_come_while_it_goes_on_are_stored_once(database: Database) -> None:
+def test_messages_during_a_deletion_are_stored_once(database: Database) -> None:
     box = Outbox()
     old = [box.event() for _ in range(300)]
     put(database, box, NOW - KEPT - DAY, *old)
@@ -238,7 +238,7 @@ def test_messages_that_come_while_it_goes_on_are_stored_once(database: Database)
     assert stream(database, box).events == 40
 
 
-def test_the_server_does_it_beside_its_requests(make_server: MakeServer) -> None:
+def test_the_server_deletes_old_events_while_it_serves(make_server: MakeServer) -> None:
     server = make_server(server={"workers": 2}, store={"keep_events": "30d"})
     server.start()
     agent = server.client(server.token())

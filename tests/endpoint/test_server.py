@@ -112,13 +112,13 @@ def test_the_journal_and_the_database_hold_no_secret(server: EndpointServer, age
             assert secret not in file.read_bytes(), file
 
 
-def test_a_body_that_is_too_large_is_refused_unread(agent: Client) -> None:
+def test_a_body_that_is_too_large_is_rejected_unread(agent: Client) -> None:
     answer = agent.raw(b" " * (2 << 20))
 
     assert problem(answer) == (413, "the body is longer than 1048576 bytes")
 
 
-def test_a_bomb_is_refused_before_it_goes_off(server: EndpointServer, agent: Client) -> None:
+def test_a_gzip_bomb_is_rejected_within_its_memory_limit(server: EndpointServer, agent: Client) -> None:
     bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
     data = b"".join(bomb.compress(b" " * (1 << 20)) for _ in range(900)) + bomb.flush()
     before = time.monotonic()
@@ -140,7 +140,7 @@ def peak_kib(server: EndpointServer) -> int:
     return max(int(line.split()[1]) for line in peaks)
 
 
-def test_a_body_without_a_length_is_refused(server: EndpointServer, token: str) -> None:
+def test_a_body_without_a_length_is_rejected(server: EndpointServer, token: str) -> None:
     head = (
         f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\n"
     )
@@ -162,7 +162,7 @@ def test_a_body_without_a_length_is_refused(server: EndpointServer, token: str) 
         b"POST /v1/messages HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
     ],
 )
-def test_garbage_and_hanging_up_leave_it_well(server: EndpointServer, agent: Client, data: bytes) -> None:
+def test_malformed_requests_and_disconnects_are_harmless(server: EndpointServer, agent: Client, data: bytes) -> None:
     for _ in range(3):
         first_answer(server, data, wait=False)
         with socket.create_connection(("127.0.0.1", server.port)) as plain:
@@ -171,7 +171,7 @@ def test_garbage_and_hanging_up_leave_it_well(server: EndpointServer, agent: Cli
     assert agent.post(event_batch()).statuses == ["accepted"]
 
 
-def test_slow_senders_do_not_keep_the_others_out(make_server: MakeServer) -> None:
+def test_slow_clients_do_not_block_others(make_server: MakeServer) -> None:
     server = make_server(server={"threads": 2, "request_timeout_s": 2})
     server.start()
     agent = server.client(server.token())
@@ -188,7 +188,7 @@ def test_slow_senders_do_not_keep_the_others_out(make_server: MakeServer) -> Non
         connection.close()
 
 
-def test_it_counts_as_a_sign_of_life_and_changes_nothing_else(make_server: MakeServer) -> None:
+def test_a_heartbeat_changes_only_the_last_contact(make_server: MakeServer) -> None:
     server = make_server()
     server.start()
     agent = server.client(server.token())
@@ -204,9 +204,7 @@ def test_it_counts_as_a_sign_of_life_and_changes_nothing_else(make_server: MakeS
     assert after == before
 
 
-def test_many_at_once_on_one_connection_are_answered_one_by_one(
-    server: EndpointServer, agent: Client, token: str
-) -> None:
+def test_pipelined_heartbeats_are_answered_in_order(server: EndpointServer, agent: Client, token: str) -> None:
     box = known(agent)
     body = json.dumps({"hash": HASH}).encode()
     requests = b"".join(
@@ -232,9 +230,7 @@ def test_many_at_once_on_one_connection_are_answered_one_by_one(
     assert len(answers) < 10 * 80
 
 
-def test_batches_and_heartbeats_of_many_hosts_at_once_are_each_answered_rightly(
-    server: EndpointServer, token: str
-) -> None:
+def test_concurrent_batches_and_heartbeats_get_their_own_responses(server: EndpointServer, token: str) -> None:
     wrong: list[object] = []
 
     def one() -> None:
@@ -257,7 +253,7 @@ def test_batches_and_heartbeats_of_many_hosts_at_once_are_each_answered_rightly(
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("method", ["POST /v1/messages", "GET /v1/health"])
-def test_a_request_whose_end_could_be_read_in_two_ways_ends_the_connection(
+def test_an_ambiguous_request_closes_the_connection(
     server: EndpointServer, token: str, method: str, framing: str
 ) -> None:
     hidden = b"0\r\n\r\n" + HEALTH
@@ -269,7 +265,7 @@ def test_a_request_whose_end_could_be_read_in_two_ways_ends_the_connection(
     assert not {200, 204, 503} & set(found) or method.startswith("GET")
 
 
-def test_headers_of_proxies_have_no_say(server: EndpointServer, token: str) -> None:
+def test_proxy_headers_are_ignored(server: EndpointServer, token: str) -> None:
     for header in ("SCRIPT_NAME: /v1", "SCRIPT_NAME: /nowhere", "X-Forwarded-Proto: https", "Host: \xff", "Expect: x"):
         head = f"GET /v1/fleet HTTP/1.1\r\n{header}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
         assert set(statuses(server, head.encode("latin-1"))) <= {400, 403}, header
@@ -278,14 +274,14 @@ def test_headers_of_proxies_have_no_say(server: EndpointServer, token: str) -> N
 @pytest.mark.parametrize(
     "text", ["maestro_\x00_x", "maestro_\xe9_x", "maestro_%_x", "maestro_'--_x", "x" * 7000], ids=ascii_start
 )
-def test_a_token_of_any_letters_is_simply_unknown(server: EndpointServer, text: str) -> None:
+def test_a_token_of_any_characters_is_rejected(server: EndpointServer, text: str) -> None:
     head = f"GET /v1/fleet HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {text}\r\n\r\n"
 
     assert set(statuses(server, head.encode("latin-1"))) <= {400, 401}
     assert "request.failed" not in server.journal
 
 
-def test_who_says_nothing_is_cut_sooner_than_who_sends(make_server: MakeServer) -> None:
+def test_a_silent_client_is_disconnected_before_a_sending_one(make_server: MakeServer) -> None:
     server = make_server(server={"threads": 2})
     server.start()
     agent = server.client(server.token())
@@ -305,7 +301,7 @@ def test_who_says_nothing_is_cut_sooner_than_who_sends(make_server: MakeServer) 
         connection.close()
 
 
-def test_nobody_waits_long_for_the_body_of_a_stranger(server: EndpointServer) -> None:
+def test_an_unauthenticated_body_has_a_short_deadline(server: EndpointServer) -> None:
     head = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n{"
     before = time.monotonic()
 
@@ -320,7 +316,7 @@ def test_nobody_waits_long_for_the_body_of_a_stranger(server: EndpointServer) ->
     assert time.monotonic() - before < 15  # of 30 that the known have
 
 
-def test_what_the_server_itself_logs_is_one_json_value_a_line(server: EndpointServer, agent: Client) -> None:
+def test_every_logged_line_is_one_json_value(server: EndpointServer, agent: Client) -> None:
     statuses(server, b"GET /\x1b[2J HTTP/1.1\r\nA B: \x1b[2J\r\n\r\n")
     statuses(server, b"\x1b[2J\r\n\r\n")
     assert agent.get("/v1/health").status == 200
@@ -330,7 +326,7 @@ def test_what_the_server_itself_logs_is_one_json_value_a_line(server: EndpointSe
 
 
 @pytest.mark.parametrize("part", [b"{}", b"[]", b"0", b'""', b'{"a":0}'])
-def test_a_body_of_too_many_values_is_refused_before_they_are_made(
+def test_a_body_with_too_many_values_is_rejected_within_its_memory_limit(
     server: EndpointServer, agent: Client, part: bytes
 ) -> None:
     data = b"[" + b",".join([part] * ((16 << 20) // (len(part) + 1) - 2)) + b"]"

@@ -1,4 +1,4 @@
-"""The published schemas: valid, true to the documents, strict; what decides agrees with the reference."""
+"""The published schemas: valid, matched by the documents, strict; both validators agree."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_every_document_of_the_contract_has_a_schema() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_schema_is_one(name: str) -> None:
+def test_every_schema_is_valid(name: str) -> None:
     schema = strict(name)
 
     jsonschema.Draft7Validator.check_schema(schema)
@@ -67,7 +67,7 @@ def parts(schema: Any) -> list[Raw]:
     return []
 
 
-def test_what_is_named_alike_is_alike_everywhere() -> None:
+def test_definitions_of_the_same_name_are_equal() -> None:
     found: dict[str, Raw] = {}
     for name in NAMES:
         for part, schema in strict(name).get("definitions", {}).items():
@@ -75,11 +75,11 @@ def test_what_is_named_alike_is_alike_everywhere() -> None:
 
 
 @pytest.mark.parametrize("golden", ["outcome", "outcome-begun"])
-def test_outcomes_are_as_their_schema_says(golden: str) -> None:
+def test_golden_outcomes_match_their_schema(golden: str) -> None:
     assert faults("maestro.outcome-1", json.loads((GOLDEN / f"{golden}.json").read_text())) == []
 
 
-def test_examples_are_as_their_schemas_say() -> None:
+def test_examples_match_their_schemas() -> None:
     box = Outbox()
     batch = box.batch(box.event("outcome", outcome()), box.state(), box.heartbeat())
     event, state, heartbeat = (message["body"] for message in batch["messages"])
@@ -91,7 +91,7 @@ def test_examples_are_as_their_schemas_say() -> None:
     assert faults("maestro.heartbeat-1", heartbeat) == []
 
 
-def test_the_published_schemas_are_strict_and_the_endpoint_is_not() -> None:
+def test_published_schemas_are_strict_and_the_endpoint_is_lenient() -> None:
     newer = {**REPORT, "health": "splendid", "more": 1}
 
     assert len(faults("maestro.report-1", newer)) == 2
@@ -112,7 +112,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(place=st.sampled_from(places(REPORT)[1:]), spoil=st.sampled_from(SPOILS), remove=st.booleans())
-def test_what_decides_agrees_with_the_reference(place: tuple[Any, ...], spoil: Any, remove: bool) -> None:  # noqa: FBT001
+def test_the_fast_validator_agrees_with_the_reference(place: tuple[Any, ...], spoil: Any, remove: bool) -> None:  # noqa: FBT001
     spoilt = json.loads(json.dumps(REPORT))
     inner = spoilt
     for step in place[:-1]:
@@ -125,7 +125,7 @@ def test_what_decides_agrees_with_the_reference(place: tuple[Any, ...], spoil: A
     assert (CHECK.fault(spoilt) is None) == REFERENCE.is_valid(spoilt)
 
 
-def test_openapi_speaks_of_files_and_parts_that_are_there() -> None:
+def test_references_in_openapi_resolve() -> None:
     place = CHECKOUT / "docs/endpoint/openapi.yaml"
     document = yaml.safe_load(place.read_text())
 
@@ -139,7 +139,7 @@ def test_openapi_speaks_of_files_and_parts_that_are_there() -> None:
             assert (place.parent / target).exists(), target
 
 
-def test_the_page_speaks_of_every_member_and_every_status() -> None:
+def test_the_page_documents_every_member_and_status() -> None:
     page = (CHECKOUT / "docs/endpoint/README.md").read_text()
     said = set(re.findall(r"[a-z][a-z0-9_-]*", page))
     openapi = yaml.safe_load((CHECKOUT / "docs/endpoint/openapi.yaml").read_text())

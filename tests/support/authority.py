@@ -1,4 +1,4 @@
-"""A private CA and the certificates it signs, made with openssl as an operator would."""
+"""A private CA and the certificates it signs, created with openssl."""
 
 import subprocess
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """A CA in a directory of its own."""
+    """A CA and its directory."""
 
     directory: Path
 
@@ -35,7 +35,7 @@ class Authority:
         return made
 
     def sign(self, name: str, *, names: str = "IP:127.0.0.1,DNS:localhost", expired: bool = False) -> Certificate:
-        """Sign a certificate for a common name; an expired one had its day in 2020."""
+        """Sign a certificate for a common name; an expired one was valid for a day in 2020."""
         base = self.directory / name.replace(":", "-")
         made = Certificate(file=base.with_suffix(".pem"), key=base.with_suffix(".key"))
         request = base.with_suffix(".csr")

@@ -24,7 +24,7 @@ class Cluster:
         return f"postgresql+psycopg2://{_USER}@/{database}?host={self.directory}"
 
     def create(self, database: str) -> str:
-        """Make an empty database; return its URL."""
+        """Create an empty database; return its URL."""
         _run(self.programs / "createdb", "-h", str(self.directory), database)
         return self.url(database)
 
@@ -61,7 +61,7 @@ def cluster(place: Path | None = None) -> Iterator[Cluster]:
 
 
 def _run(program: Path, *arguments: str) -> None:
-    # The output goes to no pipe: the server that pg_ctl leaves behind would hold it open.
+    # No pipe for the output: the server that pg_ctl starts would keep it open.
     with tempfile.TemporaryFile() as output:
         command = ["runuser", "-u", _USER, "--", str(program), *arguments]
         done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", check=False)
