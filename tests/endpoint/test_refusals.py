@@ -29,7 +29,8 @@ def event_batch(**changes: object) -> dict[str, object]:
 
 def test_invalid_tokens_are_rejected(endpoint: LocalEndpoint) -> None:
     token = endpoint.any_host_token
-    name, _, secret = token.rpartition("_")
+    start, identity, secret = token.split("_", 2)
+    name = f"{start}_{identity}"
     for other in (None, "", "x", name, f"{name}_", f"{name}_{secret[:-1]}", f"{name}_{secret}x", "maestro_\udce4_x"):
         answer = endpoint.client(other).post(event_batch()) if other is None else _with(endpoint, other)
         assert problem(answer)[0] == 401, other
@@ -70,7 +71,7 @@ def test_a_host_token_is_not_valid_for_another_host(endpoint: LocalEndpoint) -> 
 
 def test_secrets_are_neither_stored_nor_logged(endpoint: LocalEndpoint, client: LocalClient) -> None:
     assert client.post(event_batch()).status == 200
-    secret = endpoint.any_host_token.rpartition("_")[2].encode()
+    secret = endpoint.any_host_token.split("_", 2)[2].encode()
     for file in endpoint.directory.iterdir():
         if file.is_file():
             assert secret not in file.read_bytes(), file
