@@ -131,6 +131,11 @@ class Plan:
     """As in `Facts`; a repair merges the journal."""
 
     @property
+    def unfinished(self) -> bool:
+        """Whether dpkg left anything unfinished, repairable or not."""
+        return self.journal or bool(self.repair)
+
+    @property
     def repairable(self) -> bool:
         """Whether dpkg can finish anything that is unfinished; it cannot satisfy unmet dependencies."""
         return self.journal or any(item.state != UNMET_DEPENDENCIES for item in self.repair)

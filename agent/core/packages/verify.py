@@ -79,7 +79,7 @@ def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     if stopped and plan_after.install:
         return Result.INTERRUPTED
     fresh = plan_after.lists.state is ListsState.FRESH
-    if plan_after.held or plan_after.install or plan_after.repair or outcome.removed:
+    if plan_after.held or plan_after.install or plan_after.unfinished or outcome.removed:
         return Result.DEGRADED
     if fresh:
         changed = outcome.upgraded or outcome.repaired or outcome.journal_merged or outcome.removed_kernels

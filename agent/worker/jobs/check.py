@@ -52,6 +52,6 @@ def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = 
 
 def exit_code_of(plan: Plan) -> ExitCode:
     """Return ATTENTION if anything is pending or held back, else whether the lists can be trusted."""
-    if plan.install or plan.held or plan.repair:
+    if plan.install or plan.held or plan.unfinished:
         return ExitCode.ATTENTION
     return ExitCode.OK if plan.lists.state is ListsState.FRESH else ExitCode.STALE
