@@ -115,9 +115,10 @@ def plan_id(
     """Return a digest of 12 hex digits: equal for the same work, different for any other."""
     lines = [scope.value]
     lines += [f"{s.id} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]
-    lines += [f"{r.id} {r.state}" for r in repair]
+    unfinished = [(r.id, r.state) for r in repair]
+    unfinished += [(PackageId(name="dpkg", architecture=""), "interrupted")] if journal else []
+    lines += [f"{package} {state}" for package, state in sorted(unfinished)]
     lines += [f"-{r.id} {r.version}" for r in remove]
-    lines += ["dpkg: interrupted"] if journal else []
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 

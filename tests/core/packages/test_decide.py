@@ -1,5 +1,6 @@
 """Which updates are admitted, which are held and why, and the plan of both."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -235,6 +236,17 @@ def test_another_scope_or_repair_changes_the_plan_id() -> None:
     ]
 
     assert len(set(ids)) == len(ids)
+
+
+def test_an_interrupted_journal_has_the_plan_id_of_earlier_versions() -> None:
+    """They listed the journal as a package among the repairs, sorted with them."""
+    repairs = tuple(Repair(package=name, architecture="amd64", state="unpacked") for name in ("r", "dpkg", "a"))
+    text = "security\na:amd64 unpacked\ndpkg: interrupted\ndpkg:amd64 unpacked\nr:amd64 unpacked"
+
+    found = id_of_plan(given.facts(repair=repairs, journal=True), Scope.SECURITY)
+
+    assert found == hashlib.sha256(text.encode()).hexdigest()[:12]
+    assert found != id_of_plan(given.facts(repair=repairs), Scope.SECURITY)
 
 
 def test_a_package_that_failed_does_not_veto_its_other_architecture() -> None:
