@@ -15,6 +15,7 @@ from agent.host.dpkg.names import reported_package
         ("/var/cache/apt/archives/foo_1%3a2-1_i386.deb", PackageId(name="foo", architecture="i386")),
         ("/var/cache/apt/archives/foo_2-1_all.deb", "foo"),
         ("foo.deb", "foo"),
+        ("/srv/repository/foo_2-1.deb", "foo"),
     ],
 )
 def test_a_package_is_parsed_with_its_architecture_if_reported(text: str, expected: PackageId | str) -> None:
