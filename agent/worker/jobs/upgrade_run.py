@@ -91,22 +91,25 @@ class UpgradeRun:
         return replace(current, plan=replace(current.plan, install=install))
 
     def _reinstallations(self, current: Planned) -> tuple[Step, ...]:
-        """Return steps that reinstall packages at their current version, but for those that the plan upgrades."""
+        """Return steps that reinstall packages at their current version, but for those that the plan upgrades.
+
+        A first installation that was interrupted comes with its dependencies: one that may not be installed stops it.
+        """
         install = current.plan.install
         planned = {step.id for step in install}
-        left = [
-            item
-            for item in current.plan.repair
-            if item.id not in planned
-            and item.id not in self._progress.dropped
-            and veto(self._context.policy, item.package) is None
-        ]
+        left = [item for item in current.plan.repair if item.id not in planned and self._may_touch(item.id)]
+        found = current.snapshot.reinstallations(left)
+        stopped = {step.group for step in found if not self._may_touch(step.id)}
         first = 1 + max((step.group for step in install), default=0)
         groups = {step.package: step.group for step in install}
         return tuple(
             replace(step, group=groups.get(step.package, first + step.group))
-            for step in current.snapshot.reinstallations(left)
+            for step in found
+            if step.group not in stopped
         )
+
+    def _may_touch(self, package: PackageId) -> bool:
+        return package not in self._progress.dropped and veto(self._context.policy, package.name) is None
 
     def _repair(self, plan: Plan) -> Planned:
         self._control.progress("finishing what an interrupted dpkg left behind")
@@ -154,6 +157,9 @@ class UpgradeRun:
             if isinstance(decision, Refresh):
                 self._may_refresh = False
                 self._refreshed = planning.refresh(self._context)
+            elif decision.excluded.keys() <= self._progress.dropped.keys():  # another plan would be the same again
+                names = ", ".join(sorted(map(str, decision.excluded)))
+                raise HostError(f"the plan still contains packages that this run excluded: {names}")
             else:
                 self._progress = self._progress.without(decision.excluded)
             current = self._plan()

@@ -11,6 +11,7 @@ from agent.core.packages.batches import BATCH_SIZE
 from agent.errors import AgentError, BusyError, HostError, NoSpaceError
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE
+from tests.core import given
 from tests.support.simulated import Killed, Offer
 from tests.worker.jobs.simulator import Agent, names, raising
 
@@ -453,6 +454,37 @@ def test_a_failed_reinstallation_is_reported_and_affects_no_other_package(agent:
     assert done.result is Result.FAILED
     assert [(str(one.package), one.stage) for one in done.failed] == [("r:amd64", Stage.REPAIR)]
     assert names(done.upgraded) == ["a"]
+
+
+def test_an_unavailable_dependency_of_a_first_installation_stops_only_that(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.machine.offer("a")
+    agent.machine.missing.add("d")
+    agent.machine.publish(Offer(package="d", version=1))
+    broken_by_the_power_cut(agent, "r")
+    steps = (given.step("r", installed="1", candidate="1"), given.step("d", installed=None, candidate="1"))
+    monkeypatch.setattr(agent.machine, "reinstallations", lambda repair: steps if repair else ())
+
+    done = agent.upgrade()
+
+    assert names(done.upgraded) == ["a"]
+    assert [(str(one.package), one.stage) for one in done.failed] == [("r:amd64", Stage.REPAIR)]
+    assert agent.machine.done.count("fetch a r d") == 2, "once more after a refresh, and not again"
+
+
+def test_a_plan_with_a_package_that_was_excluded_fails_the_run(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent.machine.offer("a")
+    agent.machine.missing.add("a")
+    resolve = agent.machine.resolve
+    monkeypatch.setattr(
+        agent.machine, "resolve", lambda _admitted, scope, _veto: resolve([given.update("a")], scope, lambda _id: None)
+    )
+
+    done = agent.upgrade()
+
+    assert done.result is Result.FAILED
+    assert done.message == "the plan still contains packages that this run excluded: a:amd64"
 
 
 def broken_by_the_power_cut(agent: Agent, package: str) -> None:
