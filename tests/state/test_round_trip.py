@@ -261,6 +261,15 @@ def test_a_recorded_outcome_encodes_to_itself(path: str) -> None:
     assert outcome_to_document(found, reader.time("generated_at"), readings) == reader.raw
 
 
+@pytest.mark.parametrize("duration_us", [1, 499, 500, 999_999])
+def test_times_that_cross_a_second_are_kept(duration_us: int) -> None:
+    start = NOW + timedelta(microseconds=999_999)
+    outcome = given.outcome(started_at=start, finished_at=start + timedelta(microseconds=duration_us))
+    document = outcome_to_document(outcome, NOW)
+
+    assert outcome_to_document(outcome_from_document(written(document))[0], NOW) == document
+
+
 @example(st.integers(0, 999_999), st.integers(0, 10**11))
 def test_the_times_of_a_run_are_kept(fraction_us: int, duration_us: int) -> None:
     start = NOW + timedelta(microseconds=fraction_us)

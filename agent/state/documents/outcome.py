@@ -106,11 +106,12 @@ def _findings(outcome: Outcome, run: JsonReader) -> Findings:
 def _times_from_document(run: JsonReader) -> tuple[datetime, datetime | None]:
     """Return start and end, both within their recorded second, such that they are `duration_s` apart."""
     start, end = run.time("started_at"), run.optional_time("finished_at")
-    if end is None or abs((end - start).total_seconds() - run.number("duration_s")) >= 1:
+    if end is None or abs((end - start).total_seconds() - run.number("duration_s")) > 1:
         return start, end
     duration = timedelta(seconds=run.number("duration_s"))
-    start = max(start, end - duration)
-    return start, min(start + duration, end + timedelta(microseconds=999_999))  # the duration is rounded
+    fraction = timedelta(microseconds=999_999)
+    start = min(max(start, end - duration), start + fraction)
+    return start, max(end, min(start + duration, end + fraction))  # the duration is rounded to milliseconds
 
 
 def _change_to_document(step: Step, readings: Findings) -> Document:
