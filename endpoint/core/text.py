@@ -39,7 +39,7 @@ def gap_lines(streams: Iterable[Stream]) -> list[str]:
 
 def _row(host: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     seen = format_age(parse_utc(host["last_seen_at"]), now)
-    events = [f"{host[f'{word}_events']} {word}" for word in ("missing", "lost") if host[f"{word}_events"]]
+    events = [f"{host[f'{kind}_events']} {kind}" for kind in ("missing", "lost") if host[f"{kind}_events"]]
     return (
         _clean(host["name"] or "-"),
         f"{seen}, SILENT" if host["silent"] else seen,
@@ -86,5 +86,5 @@ def _summary(hosts: Sequence[Mapping[str, Any]]) -> str:
         "silent": sum(host["silent"] for host in hosts),
         "with missing events": sum(bool(host["missing_events"]) for host in hosts),
     }
-    words = ", ".join(f"{count} {what}" for what, count in counts.items())
-    return f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}: {words}"
+    summary = ", ".join(f"{count} {what}" for what, count in counts.items())
+    return f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}: {summary}"

@@ -47,7 +47,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def shared(
     kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalEndpoint]:
-    """Return an endpoint in this process; each test uses hosts of its own."""
+    """Return an endpoint in this process; each test uses its own hosts."""
     directory = tmp_path_factory.mktemp("endpoint")
     made = LocalEndpoint(directory=directory, database=database_url(kind, directory, request))
     made.configure()

@@ -129,7 +129,7 @@ def test_invalid_arguments_of_try_are_usage_errors(arguments: tuple[str, ...], t
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         ("[server]\nlisten = 5", "server.listen: must be text"),
         ("[server]\nlisten = '0.0.0.0:8443'", "an address beyond loopback needs tls.certificate"),
@@ -154,14 +154,14 @@ def test_invalid_arguments_of_try_are_usage_errors(arguments: tuple[str, ...], t
         ("[", "is not valid TOML"),
     ],
 )
-def test_a_configuration_error_names_file_and_key(tmp_path: Path, text: str, words: str) -> None:
+def test_a_configuration_error_names_file_and_key(tmp_path: Path, text: str, expected: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(text)
 
     with pytest.raises(ConfigError, match=r"config\.toml") as raised:
         read_config(file)
 
-    assert words in str(raised.value)
+    assert expected in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "nonsense", "sqlite+nothing://", "sqlite://", "sqlite:///:memory:"])

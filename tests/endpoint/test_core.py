@@ -46,11 +46,11 @@ def spans(text: str) -> tuple[Span, ...]:
 def test_gaps_are_missing_lost_or_rejected(
     present: list[int], upto: int, lost: str, refused: list[int], gaps: tuple[str, ...]
 ) -> None:
-    missing, told, turned_away = map(spans, gaps)
+    missing, lost_of_them, rejected = map(spans, gaps)
 
     found = find_gaps(present, upto, spans(lost), refused)
 
-    assert found == Gaps(missing=missing, lost=told, refused=turned_away)
+    assert found == Gaps(missing=missing, lost=lost_of_them, refused=rejected)
 
 
 @given(
@@ -70,10 +70,10 @@ def test_gaps_equal_the_difference_of_sets(
         return set(members)
 
     holes = set(range(1, upto + 1)) - present
-    told = {number for span in declared for number in range(span.first, span.last + 1)}
+    covered = {number for span in declared for number in range(span.first, span.last + 1)}
     assert numbers(found.refused) == holes & refused
-    assert numbers(found.lost) == (holes - refused) & told
-    assert numbers(found.missing) == holes - refused - told
+    assert numbers(found.lost) == (holes - refused) & covered
+    assert numbers(found.missing) == holes - refused - covered
 
 
 def test_events_are_expected_up_to_the_highest_stored_or_acknowledged() -> None:
@@ -128,7 +128,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_json_round_trips(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    if b"\xed" not in text:  # half a surrogate pair is no UTF-8
+    if b"\xed" not in text:  # a lone surrogate is not UTF-8
         assert parse_json(text) == value
     assert parse_json(json.dumps(value).encode()) == value
 

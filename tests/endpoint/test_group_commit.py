@@ -1,4 +1,4 @@
-"""Group commit: one commit for all that wait, per key one item, and nobody fails for another."""
+"""Group commit: one commit for all queued items, one item per key, and errors isolated."""
 
 import threading
 import time

@@ -108,7 +108,7 @@ def test_a_heartbeat_sent_alone_and_in_a_batch_is_a_duplicate(client: LocalClien
 
 
 @pytest.mark.parametrize(
-    ("host", "instance", "sequence", "words"),
+    ("host", "instance", "sequence", "expected"),
     [
         ("web1", None, "2", "host_id"),
         (None, "%00", "2", "instance_id"),
@@ -117,7 +117,7 @@ def test_a_heartbeat_sent_alone_and_in_a_batch_is_a_duplicate(client: LocalClien
     ],
 )
 def test_an_invalid_path_is_rejected_with_its_part(
-    client: LocalClient, host: str | None, instance: str | None, sequence: str, words: str
+    client: LocalClient, host: str | None, instance: str | None, sequence: str, expected: str
 ) -> None:
     box = Outbox()
     instance = box.instance.upper().replace("0", "A") if instance == "UPPER" else instance
@@ -125,7 +125,7 @@ def test_an_invalid_path_is_rejected_with_its_part(
     answer = client.beat(host or box.host, instance or box.instance, sequence, HASH)
 
     assert problem(answer)[0] == 400
-    assert words in problem(answer)[1]
+    assert expected in problem(answer)[1]
     assert client.get("/v1/health").status == 200
 
 

@@ -220,11 +220,11 @@ def test_a_host_with_any_name_is_shown_on_any_terminal(endpoint: LocalEndpoint, 
 
 def test_the_fleet_is_shown_to_administrators_only(endpoint: LocalEndpoint, client: LocalClient) -> None:
     admin = endpoint.client(endpoint.token("--admin"))
-    nobody = endpoint.client()
+    anonymous = endpoint.client()
 
-    answers = [one.get("/v1/fleet") for one in (admin, client, nobody)]
+    answers = [one.get("/v1/fleet") for one in (admin, client, anonymous)]
 
     assert [answer.status for answer in answers] == [200, 403, 401]
     assert answers[0].json["schema"] == "maestro.fleet/1"
     assert admin.post(Outbox().batch(Outbox().event())).status == 403
-    assert nobody.get("/v1/health").json == {"status": "ok"}
+    assert anonymous.get("/v1/health").json == {"status": "ok"}

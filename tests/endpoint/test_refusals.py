@@ -102,17 +102,17 @@ NOT_BATCHES: list[tuple[bytes, str, int, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("data", "encoding", "status", "words"),
+    ("data", "encoding", "status", "expected"),
     NOT_BATCHES,
     ids=lambda part: part[:2].hex() if isinstance(part, bytes) else str(part),  # random data comes later
 )
 def test_an_invalid_batch_is_rejected_with_the_reason(
-    client: LocalClient, data: bytes, encoding: str, status: int, words: str
+    client: LocalClient, data: bytes, encoding: str, status: int, expected: str
 ) -> None:
     answer = client.raw(data, Content_Encoding=encoding)
 
     assert problem(answer)[0] == status
-    assert words in problem(answer)[1]
+    assert expected in problem(answer)[1]
 
 
 def test_an_invalid_batch_is_rejected_with_a_pointer(client: LocalClient) -> None:

@@ -309,11 +309,11 @@ def test_an_unauthenticated_body_has_a_short_deadline(server: EndpointServer) ->
         stream.sendall(head)
         try:
             end = stream.recv(65536)
-        except OSError:  # cut without a word of TLS
+        except OSError:  # closed without a TLS alert
             end = b""
 
     assert end == b"" or end.startswith(b"HTTP/1.1 401 ")
-    assert time.monotonic() - before < 15  # of 30 that the known have
+    assert time.monotonic() - before < 15  # authenticated clients have 30
 
 
 def test_every_logged_line_is_one_json_value(server: EndpointServer, agent: Client) -> None:

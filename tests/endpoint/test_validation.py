@@ -141,7 +141,7 @@ def test_references_in_openapi_resolve() -> None:
 
 def test_the_page_documents_every_member_and_status() -> None:
     page = (CHECKOUT / "docs/endpoint/README.md").read_text()
-    said = set(re.findall(r"[a-z][a-z0-9_-]*", page))
+    mentioned = set(re.findall(r"[a-z][a-z0-9_-]*", page))
     openapi = yaml.safe_load((CHECKOUT / "docs/endpoint/openapi.yaml").read_text())
 
     for name in ("maestro.batch-1", "maestro.receipt-1", "maestro.report-1", "maestro.event-1"):
@@ -149,7 +149,7 @@ def test_the_page_documents_every_member_and_status() -> None:
         inner = [*schema["properties"].values(), *schema.get("definitions", {}).values()]
         members = {member for part in [schema, *inner] for member in part.get("properties", {})}
         documented = set(re.findall(r"[a-z][a-z0-9_-]*", (CHECKOUT / "docs/documents.md").read_text()))
-        assert members - said - documented == set(), name
+        assert members - mentioned - documented == set(), name
     methods = [method for path in openapi["paths"].values() for method in path.values()]
     statuses = {status for method in methods for status in method["responses"]}
     assert {status for status in statuses if status not in page} == set()

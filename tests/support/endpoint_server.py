@@ -74,7 +74,7 @@ class EndpointServer:
     port: int
     settings: Tables = field(default_factory=dict)
     network: int | None = None
-    """A process whose network it is in, where that is another than ours: nobody of ours can then connect."""
+    """PID of a process whose network namespace it joins; None: this one. Local clients cannot connect to another."""
     process: subprocess.Popen[bytes] | None = None
     clients: list["Client"] = field(default_factory=list)
 
@@ -226,11 +226,11 @@ class Client(Requests):
 
 _OURS = 20000 + os.getpid() * 37 % 12000
 _PORTS: Iterator[int] = itertools.cycle([*range(_OURS, 32000), *range(20000, _OURS)])
-"""Below those that the kernel gives out (ip_local_port_range): one that is free stays so until it is bound."""
+"""Below the kernel's ephemeral range (ip_local_port_range), so that a free port stays free until it is bound."""
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on; processes of tests begin at different ones."""
+    """Return a free port on loopback; each test process starts searching at another port."""
     for port in _PORTS:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
