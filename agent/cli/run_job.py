@@ -67,14 +67,14 @@ def run_job(
     render: Callable[[JsonReader], list[str]],
     runner: Callable[[JobRequest, Progress], JobAnswer] = run_inline,
 ) -> int:
-    """Run a job with a progress line, print its answer, return its exit code."""
+    """Run a job with a progress line, print its answer and warnings, return its exit code."""
     line = ProgressLine()
     try:
         answer = runner(request, line.show)
     finally:
         line.clear()
-    if answer.error:
-        print_error(answer.error)
+    for message in (*answer.warnings, *([answer.error] if answer.error else [])):
+        print_error(message)
     if answer.document is not None:
         if as_json:
             print_json(answer.document)

@@ -54,6 +54,8 @@ class JobAnswer:
     error: str = ""
     recorded: bool = False
     """Whether jobs.json has this attempt; if not, the daemon counts it itself."""
+    warnings: tuple[str, ...] = ()
+    """Messages for a person that change nothing about the result: a damaged document of the record."""
 
 
 def encode_request(request: JobRequest) -> bytes:
@@ -116,6 +118,7 @@ def encode_answer(answer: JobAnswer) -> bytes:
         "document": answer.document,
         "error": answer.error,
         "recorded": answer.recorded,
+        "warnings": list(answer.warnings),
     }
     return f"{json.dumps(document)}\n".encode()
 
@@ -138,4 +141,5 @@ def decode_line(line: str) -> str | JobAnswer:
         document=dict(document.raw) if document else None,
         error=reader.text("error"),
         recorded=reader.boolean("recorded"),
+        warnings=tuple(reader.texts("warnings")),
     )

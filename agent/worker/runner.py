@@ -55,15 +55,23 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
         AgentError: the job could not start, or had no answer.
     """
     log.set_up()
-    store = Store(request.state_dir, warn=lambda reason: log.event(log.LogEvent.RECORD_DAMAGED, error=reason))
-    record = open_record(store)
+    warnings: list[str] = []
+
+    def warn(reason: str) -> None:
+        if reason not in warnings:  # a user cannot set a damaged document aside, so that each reader finds it again
+            log.event(log.LogEvent.RECORD_DAMAGED, error=reason)
+            warnings.append(reason)
+
+    record = open_record(Store(request.state_dir, warn=warn))
     # Imported before the job lock is waited for: the job that holds it may replace this program's files.
     function = job_function(request.kind)
-    if not request.needs_root:
-        return function(request, _open_context(request, control, record))
-    if not is_root():
-        raise PrivilegeError(_needs_root(request.kind))
-    return _run_alone(function, request, control, record)
+    if request.needs_root:
+        if not is_root():
+            raise PrivilegeError(_needs_root(request.kind))
+        answer = _run_alone(function, request, control, record)
+    else:
+        answer = function(request, _open_context(request, control, record))
+    return replace(answer, warnings=tuple(warnings))
 
 
 def run_forked(request: JobRequest, progress: Progress) -> JobAnswer:

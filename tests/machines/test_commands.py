@@ -165,10 +165,11 @@ def test_a_damaged_record_is_set_aside_and_replaced_by_the_next_check(host: Scen
         host.machine.write(f"/var/lib/maestro-agent/{name}.json", '{"schema": "maestro.')
 
     broken = host.agent("status")
-    host.check()
+    checked = host.agent("check")
     mended = host.agent("status")
 
     assert (broken.code, "is damaged" in broken.out) == (3, True)
+    assert checked.err.count("refresh.json: is damaged") == 1
     assert mended.code == 0
     assert host.machine.path("/var/lib/maestro-agent/state.json.unreadable").exists()
 

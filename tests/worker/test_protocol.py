@@ -81,7 +81,7 @@ def test_a_long_requested_by_is_cut() -> None:
 
 
 def test_progress_and_answers_survive_the_round_trip() -> None:
-    answer = JobAnswer(exit_code=10, document={"schema": "s", "held": [1]}, error="e", recorded=True)
+    answer = JobAnswer(exit_code=10, document={"schema": "s", "held": [1]}, error="e", recorded=True, warnings=("w",))
 
     assert decode_line(encode_progress("half way\n").decode()) == "half way\n"
     assert decode_line(encode_answer(answer).decode()) == answer

@@ -130,6 +130,26 @@ def test_a_job_that_needs_no_root_is_not_recorded_and_has_no_run_id(
     assert not list(Path(request.state_dir).rglob("*.log"))
 
 
+def test_a_damaged_document_is_a_warning_for_the_person_once(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    def run(_request: JobRequest, context: JobContext) -> JobAnswer:
+        context.record.load_refresh()
+        context.record.load_refresh()
+        return JobAnswer(exit_code=0)
+
+    function: JobFunction = run
+    monkeypatch.setattr(runner, "job_function", lambda _kind: function)
+    monkeypatch.setattr(Store, "_set_aside", lambda _store, _path: "; root may set it aside")
+    request = request_for(JobKind.CHECK, refresh=False)
+    Path(request.state_dir).mkdir()
+    Path(request.state_dir, "refresh.json").write_text("{")
+
+    (warning,) = run_in_process(request, CONTROL).warnings
+
+    assert warning.startswith(f"{request.state_dir}/refresh.json: is damaged: ")
+
+
 def test_a_job_does_not_start_while_another_one_runs(
     monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
 ) -> None:
