@@ -316,6 +316,28 @@ def test_an_unauthenticated_body_has_a_short_deadline(server: EndpointServer) ->
     assert time.monotonic() - before < 15  # authenticated clients have 30
 
 
+def test_an_authenticated_client_keeps_its_time_while_others_wait(make_server: MakeServer) -> None:
+    server = make_server(server={"threads": 1})
+    server.start()
+    token, box = server.token(), Outbox()
+    body = json.dumps(box.batch(box.event())).encode()
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+
+    with wire(server) as slow:
+        slow.sendall(head + body[:10])
+        time.sleep(0.5)
+        with socket.create_connection(("127.0.0.1", server.port)) as waiting:
+            waiting.sendall(b"\x16\x03\x01")
+            time.sleep(4.5)  # an unauthenticated client has 3 s
+            slow.sendall(body[10:])
+            answer = slow.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_every_logged_line_is_one_json_value(server: EndpointServer, agent: Client) -> None:
     statuses(server, b"GET /\x1b[2J HTTP/1.1\r\nA B: \x1b[2J\r\n\r\n")
     statuses(server, b"\x1b[2J\r\n\r\n")
