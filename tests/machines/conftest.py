@@ -23,7 +23,7 @@ def booted_codename(request: pytest.FixtureRequest) -> str:
 def installed(
     booted_codename: str, deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Layers]:
-    """Return the layers of a machine on which the agent was installed, and has looked at nothing yet."""
+    """Return the layers of a machine on which the agent is installed and has not checked yet."""
     with installed_layer(booted_codename, deb, signer, tmp_path_factory.mktemp("installed")) as layers:
         yield layers
 

@@ -164,7 +164,7 @@ def test_the_peer_holds_what_the_table_records(held_by_the_peer: set[str], case:
     assert bool(held) == (bool(case.asks) if case.peer is None else case.peer)
 
 
-# what the administrator has told dpkg
+# what the administrator has configured in dpkg
 
 CHANGES = (
     simple("modified", "echo mine > $F", asks=True),
@@ -411,7 +411,7 @@ def test_a_link_to_a_device_fails_in_dpkg_and_affects_no_other_package(host: Sce
 # archives
 
 
-class Spoilt(Package):
+class NotAnArchive(Package):
     """A package whose archive is none."""
 
     def build(self) -> bytes:
@@ -420,7 +420,7 @@ class Spoilt(Package):
 
 def test_an_unreadable_archive_holds_its_package_alone(host: Scenario) -> None:
     host.install(package("a", "1"), package("b", "1"))
-    host.repository("security", Spoilt(name="a", version="2"), package("b", "2"))
+    host.repository("security", NotAnArchive(name="a", version="2"), package("b", "2"))
     host.configuration(HOLD)
 
     done = host.upgrade()

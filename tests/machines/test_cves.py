@@ -283,14 +283,14 @@ def test_an_invalid_changelog_gives_no_cves(host: Scenario, archive: Archive) ->
 
 def test_an_archive_that_kills_its_reader_is_skipped(host: Scenario, archive: Archive) -> None:
     refused = Lying(name="refused", version="2", claim=1 << 40)  # libapt's own limit is below that
-    believed = Lying(name="believed", version="2", claim=1 << 36)
+    accepted = Lying(name="accepted", version="2", claim=1 << 36)
     sound = [fixed(package(name, "2"), "CVE-2024-2222") for name in ("a", "z")]
-    offer(host, archive, "security", *sound, refused, believed)
-    host.machine.check("apt-mark hold a z refused believed")
+    offer(host, archive, "security", *sound, refused, accepted)
+    host.machine.check("apt-mark hold a z refused accepted")
 
     assert cves(host.check(), "held") == {
         "a": ["CVE-2024-2222"],
-        "believed": None,
+        "accepted": None,
         "refused": None,
         "z": ["CVE-2024-2222"],
     }

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import bases
 from tests.support.booted import booted
-from tests.support.recorded import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, put_off
+from tests.support.recorded import RECORD, SOCKET, UNIT, WORKER, WORKER_SOCKET, Kept, put_off
 from tests.support.repository import Signer, package
 from tests.support.scenario import answer, names
 
@@ -18,7 +18,7 @@ EXPOSED_AT_MOST = {"maestro-agent.service": 1.5, "maestro-agent-worker@.service"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def newborn(booted_codename: str, deb: Path, signer: Signer) -> Iterator[Kept]:
+def installed_now(booted_codename: str, deb: Path, signer: Signer) -> Iterator[Kept]:
     """Return a machine on which the agent was just installed; its first look comes while other tests run."""
     with booted(bases.base(booted_codename, bases.BOOTED)) as running:
         host = Kept.bare(running, signer, booted_codename, deb)
@@ -99,13 +99,13 @@ def test_a_killed_job_is_interrupted_and_the_next_one_continues(shared: Kept) ->
         _, err = asking.communicate()
     shared.wait_for_idle()
     shared.machine.wait_for("killed.postinst", gone=True)
-    told = shared.runs()[-1]["result"]
+    found = shared.runs()[-1]["result"]
 
     done = shared.upgrade("--wait")
 
     assert asking.returncode == 1
     assert "ended without an answer" in err
-    assert told == "interrupted"
+    assert found == "interrupted"
     assert done.code == 0
     assert shared.versions("killed", "later") == {"killed": "2", "later": "2"}
     assert shared.machine.check("dpkg --audit") == ""
@@ -121,9 +121,9 @@ def test_work_that_dpkg_finished_after_a_kill_is_reported_by_the_next_run(shared
     with shared.machine.start("maestro-agent upgrade --wait --json") as second:
         shared.wait("the killed run's record", f"grep -q 'interrupted in a transaction: 0 of 1' {RECORD}/history/*")
         shared.machine.write("/go", "")
-        told = json.loads(second.communicate()[0])
+        found = json.loads(second.communicate()[0])
 
-    assert (told["result"], names(told["upgraded"])) == ("updated", ["outlived"])
+    assert (found["result"], names(found["upgraded"])) == ("updated", ["outlived"])
 
 
 def test_a_wrong_configuration_is_rejected_at_a_reload_and_fails_a_start(shared: Kept) -> None:
@@ -131,18 +131,18 @@ def test_a_wrong_configuration_is_rejected_at_a_reload_and_fails_a_start(shared:
     shared.configuration("[agent]\nnonsense = 1\n")
 
     shared.machine.check(f"systemctl reload {UNIT}")
-    shared.wait("a word on it", f"systemctl show -P StatusText {UNIT} | grep -q 'the old one stays'")
+    shared.wait("the status text", f"systemctl show -P StatusText {UNIT} | grep -q 'the old one stays'")
     kept = shared.daemon_pid()
     shared.machine.run(f"systemctl restart {UNIT}")
     shared.wait("the end", f"test $(systemctl show -P ActiveState {UNIT}) = failed")
     code = shared.machine.check(f"systemctl show -P ExecMainStatus {UNIT}").strip()
-    told = shared.machine.journal(UNIT)
+    found = shared.machine.journal(UNIT)
     shared.configuration("")
     shared.machine.check(f"systemctl start {UNIT}")
 
     assert kept == before
     assert code == "78"
-    assert "nonsense" in told
+    assert "nonsense" in found
 
 
 def test_a_reloaded_configuration_changes_the_schedule(shared: Kept) -> None:
@@ -161,19 +161,21 @@ def test_a_reloaded_configuration_changes_the_schedule(shared: Kept) -> None:
     assert shared.status()["jobs"]["upgrade"]["next_at"] is not None
 
 
-def test_an_installed_agent_checks_by_itself_and_everybody_can_read_the_status(newborn: Kept) -> None:
-    newborn.wait("a first look", f'grep -q \'"finished_at": "\' {RECORD}/jobs.json', 180)
-    status = newborn.agent("status --json", user="65534")
-    began = moment(newborn.daemon()["started_at"])
-    looked = moment(json.loads(newborn.machine.path(f"{RECORD}/jobs.json").read_text())["jobs"]["check"]["finished_at"])
+def test_an_installed_agent_checks_by_itself_and_everybody_can_read_the_status(installed_now: Kept) -> None:
+    installed_now.wait("a first look", f'grep -q \'"finished_at": "\' {RECORD}/jobs.json', 180)
+    status = installed_now.agent("status --json", user="65534")
+    began = moment(installed_now.daemon()["started_at"])
+    checked = moment(
+        json.loads(installed_now.machine.path(f"{RECORD}/jobs.json").read_text())["jobs"]["check"]["finished_at"]
+    )
 
-    assert looked - began < timedelta(minutes=2)
+    assert checked - began < timedelta(minutes=2)
     assert status.code == 10
     assert status.json["jobs"]["check"]["last_exit_code"] == 10
     assert names(status.json["plan"]["install"]) == ["a"]
     assert status.json["daemon"]["alive"] is True
     assert status.json["jobs"]["upgrade"]["next_at"] is not None
-    assert newborn.versions("a") == {"a": "1"}
+    assert installed_now.versions("a") == {"a": "1"}
 
 
 def moment(text: str) -> datetime:
@@ -189,5 +191,5 @@ def test_the_record_survives_a_reboot(own: Kept) -> None:
 
     assert json.loads(done.out)["result"] == "updated"
     assert [run["id"] for run in own.runs()] == [done.json["id"]]
-    assert own.machine.check(f"systemctl is-active {DOOR}").strip() == "active"
+    assert own.machine.check(f"systemctl is-active {WORKER_SOCKET}").strip() == "active"
     assert own.agent("status").code in {0, 10}

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.forgeries import FLOOD, FORGE, FORGERIES, HOLD, KNOCK, LOCK_ALL, SLOW, SUDDEN_FLOOD, request
-from tests.support.recorded import DOOR, RECORD, SOCKET, UNIT, Kept
+from tests.support.forgeries import CONNECT, FLOOD, FORGE, FORGERIES, HOLD, LOCK_ALL, SLOW, SUDDEN_FLOOD, request
+from tests.support.recorded import RECORD, SOCKET, UNIT, WORKER_SOCKET, Kept
 from tests.support.repository import package
 
 pytestmark = pytest.mark.xdist_group("booted")
-STRANGERS = ("65534", "mallory")
+UNPRIVILEGED = ("65534", "mallory")
 PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "running"}
 """What of the record everybody may read: `status` and `history` show all of it."""
 
 
 @pytest.fixture(scope="module")
-def besieged(shared: Kept) -> Kept:
+def attacked(shared: Kept) -> Kept:
     """Return the machine with a second ordinary user, who has a login, and something on record."""
     shared.machine.check("useradd --create-home --shell /bin/bash mallory")
     shared.have(package("recorded", "2"))
@@ -26,28 +26,28 @@ def besieged(shared: Kept) -> Kept:
 
 
 @pytest.fixture(autouse=True)
-def unharmed(besieged: Kept) -> Iterator[None]:
-    """Hold that daemon, door and record are as they were, and that the next job works."""
-    before = besieged.daemon_pid()
+def unharmed(attacked: Kept) -> Iterator[None]:
+    """Check that daemon, socket and record are unchanged, and that the next job works."""
+    before = attacked.daemon_pid()
     yield
-    assert besieged.daemon_pid() == before > 0
-    assert besieged.machine.check(f"systemctl is-active {UNIT} {DOOR}").split() == ["active", "active"]
-    assert besieged.status(user="65534")["daemon"]["alive"] is True
-    besieged.wait_for_idle()
-    assert besieged.agent("check --wait --json").code in {0, 10}
+    assert attacked.daemon_pid() == before > 0
+    assert attacked.machine.check(f"systemctl is-active {UNIT} {WORKER_SOCKET}").split() == ["active", "active"]
+    assert attacked.status(user="65534")["daemon"]["alive"] is True
+    attacked.wait_for_idle()
+    assert attacked.agent("check --wait --json").code in {0, 10}
 
 
-@pytest.mark.parametrize("user", STRANGERS)
-def test_an_unprivileged_user_cannot_connect_and_starts_no_process(besieged: Kept, user: str) -> None:
-    before = besieged.accepted()
+@pytest.mark.parametrize("user", UNPRIVILEGED)
+def test_an_unprivileged_user_cannot_connect_and_starts_no_process(attacked: Kept, user: str) -> None:
+    before = attacked.accepted()
 
-    done = besieged.python(
-        KNOCK
+    done = attacked.python(
+        CONNECT
         + """
 refused = 0
 for number in range(200):
     try:
-        knock()
+        connect()
     except PermissionError:
         refused += 1
 print(refused)
@@ -56,28 +56,28 @@ print(refused)
     )
 
     assert done.stdout.split() == ["200"], done.stderr
-    assert besieged.accepted() == before
+    assert attacked.accepted() == before
 
 
-@pytest.mark.parametrize("user", STRANGERS)
-def test_an_unprivileged_user_gets_no_reply_from_a_socket_open_to_all(besieged: Kept, user: str) -> None:
-    besieged.machine.check(f"chmod 666 {SOCKET}")
+@pytest.mark.parametrize("user", UNPRIVILEGED)
+def test_an_unprivileged_user_gets_no_reply_from_a_socket_open_to_all(attacked: Kept, user: str) -> None:
+    attacked.machine.check(f"chmod 666 {SOCKET}")
 
-    done = besieged.python(f"{KNOCK}s = knock()\ns.sendall({request()!r})\nprint([answer(s)])", user=user)
-    besieged.machine.check(f"chmod 600 {SOCKET}")
+    done = attacked.python(f"{CONNECT}s = connect()\ns.sendall({request()!r})\nprint([answer(s)])", user=user)
+    attacked.machine.check(f"chmod 600 {SOCKET}")
 
     assert done.stdout.strip() == "['']", done
-    assert "neither root nor the daemon" in besieged.machine.journal("maestro-agent-worker@*")
+    assert "neither root nor the daemon" in attacked.machine.journal("maestro-agent-worker@*")
 
 
-@pytest.mark.parametrize("user", STRANGERS)
-def test_an_unprivileged_user_can_read_what_status_shows_and_write_nothing(besieged: Kept, user: str) -> None:
+@pytest.mark.parametrize("user", UNPRIVILEGED)
+def test_an_unprivileged_user_can_read_what_status_shows_and_write_nothing(attacked: Kept, user: str) -> None:
     places = (
         f"{RECORD} /run/maestro-agent {SOCKET} /etc/maestro-agent /usr/share/maestro-agent /usr/libexec/maestro-agent"
     )
 
-    readable = besieged.machine.run(f"find {RECORD} -type f -readable -printf '%P\\n'", user=user).stdout.split()
-    writable = besieged.machine.run(f"find {places} -not -type l -writable", user=user).stdout
+    readable = attacked.machine.run(f"find {RECORD} -type f -readable -printf '%P\\n'", user=user).stdout.split()
+    writable = attacked.machine.run(f"find {places} -not -type l -writable", user=user).stdout
 
     assert writable == ""
     assert {name for name in readable if not name.startswith("history/")} <= PUBLIC
@@ -85,10 +85,10 @@ def test_an_unprivileged_user_can_read_what_status_shows_and_write_nothing(besie
     assert "state.json" in readable
 
 
-@pytest.mark.parametrize("user", STRANGERS)
-def test_an_unprivileged_user_cannot_change_remove_or_replace_the_record(besieged: Kept, user: str) -> None:
+@pytest.mark.parametrize("user", UNPRIVILEGED)
+def test_an_unprivileged_user_cannot_change_remove_or_replace_the_record(attacked: Kept, user: str) -> None:
     sums = f"cd {RECORD} && find . -type f -exec md5sum '{{}}' + | sort"
-    before = besieged.machine.check(sums)
+    before = attacked.machine.check(sums)
     attempts = (
         f"rm -f {RECORD}/state.json",
         f": > {RECORD}/state.json",
@@ -100,62 +100,62 @@ def test_an_unprivileged_user_cannot_change_remove_or_replace_the_record(besiege
         f"rm -f {SOCKET}",
         f"kill -9 $(systemctl show -P MainPID {UNIT})",
         f"systemctl --no-ask-password stop {UNIT}",
-        f"systemctl --no-ask-password restart {DOOR}",
+        f"systemctl --no-ask-password restart {WORKER_SOCKET}",
     )
 
-    succeeded = [attempt for attempt in attempts if besieged.machine.run(attempt, user=user).returncode == 0]
+    succeeded = [attempt for attempt in attempts if attacked.machine.run(attempt, user=user).returncode == 0]
 
     assert succeeded == []
-    assert besieged.machine.check(sums) == before
+    assert attacked.machine.check(sums) == before
 
 
-@pytest.mark.parametrize("user", STRANGERS)
-def test_an_unprivileged_user_who_locks_every_readable_file_stops_nothing(besieged: Kept, user: str) -> None:
-    besieged.machine.write("/srv/lock.py", LOCK_ALL)
+@pytest.mark.parametrize("user", UNPRIVILEGED)
+def test_an_unprivileged_user_who_locks_every_readable_file_stops_nothing(attacked: Kept, user: str) -> None:
+    attacked.machine.write("/srv/lock.py", LOCK_ALL)
     name = f"locked-{user}"
-    besieged.have(package(name, "2"))
-    with besieged.machine.start("exec python3 /srv/lock.py", user=user) as stranger:
+    attacked.have(package(name, "2"))
+    with attacked.machine.start("exec python3 /srv/lock.py", user=user) as stranger:
         assert stranger.stdout is not None
         held = int(stranger.stdout.readline())
 
-        done = besieged.upgrade("--wait")
-        running = besieged.status()["running"]
+        done = attacked.upgrade("--wait")
+        running = attacked.status()["running"]
         stranger.kill()
 
     assert held > 3
     assert (done.code, done.json["result"]) == (0, "updated")
     assert running is None
-    assert besieged.versions(name) == {name: "2"}
+    assert attacked.versions(name) == {name: "2"}
 
 
 @pytest.mark.parametrize("user", [None, UNIT])
-def test_the_worker_accepts_the_closed_list_of_requests_only(besieged: Kept, user: str | None) -> None:
-    before = besieged.runs()
+def test_the_worker_accepts_the_closed_list_of_requests_only(attacked: Kept, user: str | None) -> None:
+    before = attacked.runs()
     forgeries = {name: parts for name, (parts, _) in FORGERIES.items()}
 
-    done = besieged.python(f"{KNOCK}forgeries = {forgeries!r}\nSLOW = {SLOW!r}\n{FORGE}", user=user)
+    done = attacked.python(f"{CONNECT}forgeries = {forgeries!r}\nSLOW = {SLOW!r}\n{FORGE}", user=user)
     answers = json.loads(done.stdout)
 
     wrong = {name: answers[name] for name, (_, said) in FORGERIES.items() if said not in answers[name]}
     assert wrong == {}
     assert {json.loads(one)["exit_code"] for one in answers.values()} == {2}
-    assert "Traceback" not in besieged.machine.journal("maestro-agent-worker@*")
-    assert besieged.runs() == before
+    assert "Traceback" not in attacked.machine.journal("maestro-agent-worker@*")
+    assert attacked.runs() == before
 
 
-def test_two_requests_over_one_connection_are_one_job(besieged: Kept) -> None:
-    done = besieged.python(f"{KNOCK}s = knock()\ns.sendall({request()!r} * 3)\nprint(answer(s))")
+def test_two_requests_over_one_connection_are_one_job(attacked: Kept) -> None:
+    done = attacked.python(f"{CONNECT}s = connect()\ns.sendall({request()!r} * 3)\nprint(answer(s))")
 
     assert done.stdout.count('"exit_code"') == 1, done
 
 
-def test_the_requester_is_recorded_from_the_peer_credentials(besieged: Kept) -> None:
+def test_the_requester_is_recorded_from_the_peer_credentials(attacked: Kept) -> None:
     forged = request(wait=False, requested_by="\x1b[2J\nroot")
 
-    besieged.python(f"{KNOCK}s = knock()\ns.sendall({forged!r})\nanswer(s)", user=UNIT)
+    attacked.python(f"{CONNECT}s = connect()\ns.sendall({forged!r})\nanswer(s)", user=UNIT)
 
-    uid = besieged.machine.check(f"id -u {UNIT}").strip()
-    journal = besieged.machine.journal("maestro-agent-worker@*")
+    uid = attacked.machine.check(f"id -u {UNIT}").strip()
+    journal = attacked.machine.journal("maestro-agent-worker@*")
     assert f'"uid": {uid}, "job": "check", "scope": "security", "requested_by": "schedule"' in journal
     assert "\x1b" not in journal
 
@@ -169,28 +169,28 @@ def test_the_requester_is_recorded_from_the_peer_credentials(besieged: Kept) -> 
         ({"job": "upgrade"}, "upgrade is not scheduled"),
     ],
 )
-def test_the_daemon_may_request_scheduled_jobs_only(besieged: Kept, changes: dict[str, object], said: str) -> None:
+def test_the_daemon_may_request_scheduled_jobs_only(attacked: Kept, changes: dict[str, object], said: str) -> None:
     forged = request(**{"wait": False, **changes})
-    besieged.configuration("[agent]\nupgrade = false\n")
-    before = besieged.runs()
+    attacked.configuration("[agent]\nupgrade = false\n")
+    before = attacked.runs()
 
-    done = besieged.python(f"{KNOCK}s = knock()\ns.sendall({forged!r})\nprint(answer(s))", user=UNIT)
-    besieged.machine.check("rm /etc/maestro-agent/config.toml")
+    done = attacked.python(f"{CONNECT}s = connect()\ns.sendall({forged!r})\nprint(answer(s))", user=UNIT)
+    attacked.machine.check("rm /etc/maestro-agent/config.toml")
 
     assert said in done.stdout
-    assert besieged.runs() == before
+    assert attacked.runs() == before
 
 
 @pytest.mark.parametrize("user", [None, UNIT])
-def test_held_connections_delay_a_job_by_seconds_only(besieged: Kept, user: str | None) -> None:
-    besieged.machine.write("/srv/hold.py", HOLD)
-    with besieged.machine.start("exec python3 /srv/hold.py", user=user) as holder:
+def test_held_connections_delay_a_job_by_seconds_only(attacked: Kept, user: str | None) -> None:
+    attacked.machine.write("/srv/hold.py", HOLD)
+    with attacked.machine.start("exec python3 /srv/hold.py", user=user) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
 
-        at_once = besieged.agent("check")
-        besieged.wait_for_idle(20)
-        later = besieged.agent("check")
+        at_once = attacked.agent("check")
+        attacked.wait_for_idle(20)
+        later = attacked.agent("check")
         holder.kill()
 
     assert at_once.code in {0, 10} or (at_once.code == 5 and "connection closed without a reply" in at_once.err), (
@@ -199,14 +199,14 @@ def test_held_connections_delay_a_job_by_seconds_only(besieged: Kept, user: str 
     assert later.code in {0, 10}, later
 
 
-def test_a_flood_by_the_daemons_user_is_bounded_and_passes(besieged: Kept) -> None:
-    done = besieged.python(FLOOD, user=UNIT)
+def test_a_flood_by_the_daemons_user_is_bounded_and_passes(attacked: Kept) -> None:
+    done = attacked.python(FLOOD, user=UNIT)
 
     assert done.returncode == 0, done
-    assert besieged.machine.check(f"systemctl show -P Result {DOOR}").strip() == "success"
+    assert attacked.machine.check(f"systemctl show -P Result {WORKER_SOCKET}").strip() == "success"
 
 
-def test_a_sudden_flood_by_the_daemons_user_does_not_close_the_socket(besieged: Kept) -> None:
-    besieged.python(SUDDEN_FLOOD, user=UNIT)
+def test_a_sudden_flood_by_the_daemons_user_does_not_close_the_socket(attacked: Kept) -> None:
+    attacked.python(SUDDEN_FLOOD, user=UNIT)
 
-    assert besieged.machine.check(f"systemctl show -P Result {DOOR}").strip() == "success"
+    assert attacked.machine.check(f"systemctl show -P Result {WORKER_SOCKET}").strip() == "success"

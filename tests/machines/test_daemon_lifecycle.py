@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import bases
 from tests.support.machine import Machine, machine
-from tests.support.recorded import DOOR, RECORD, UNIT, WORKER, Kept, newer, version_of
+from tests.support.recorded import RECORD, UNIT, WORKER, WORKER_SOCKET, Kept, newer, version_of
 from tests.support.repository import Ready, Signer, package
 from tests.support.scenario import Scenario
 
@@ -39,13 +39,13 @@ def test_a_removed_agent_does_nothing_and_a_purged_one_leaves_nothing(bare: Kept
 
     bare.machine.check("apt-get remove -y maestro-agent")
     at_rest = (at_work(bare), bare.machine.processes("maestro-agent"))
-    door = bare.machine.path("/run/maestro-agent-worker.sock").exists()
+    listening = bare.machine.path("/run/maestro-agent-worker.sock").exists()
     kept = bare.runs()
     bare.machine.check("apt-get purge -y maestro-agent")
 
     assert before == []
     assert at_rest == ("", [])
-    assert not door
+    assert not listening
     assert [run["result"] for run in kept] == ["updated"]
     assert traces(bare.machine) == []
     assert bare.machine.run("systemctl list-unit-files --no-legend '*maestro*'").stdout == ""
@@ -59,7 +59,7 @@ def test_a_purged_agent_can_be_reinstalled(bare: Kept) -> None:
     bare.install_agent()
 
     assert bare.wait_for_daemon() != first
-    assert bare.machine.check(f"systemctl is-enabled {UNIT} {DOOR}").split() == ["enabled", "enabled"]
+    assert bare.machine.check(f"systemctl is-enabled {UNIT} {WORKER_SOCKET}").split() == ["enabled", "enabled"]
     assert bare.agent("check --json").code in {0, 10, 3}
 
 
@@ -73,7 +73,7 @@ def test_a_reinstalled_agent_keeps_its_history(own: Kept) -> None:
     own.wait_for_daemon()
 
     assert own.runs() == before != []
-    assert own.machine.check(f"systemctl is-active {UNIT} {DOOR}").split() == ["active", "active"]
+    assert own.machine.check(f"systemctl is-active {UNIT} {WORKER_SOCKET}").split() == ["active", "active"]
 
 
 def test_an_upgrade_of_the_agent_by_apt_does_not_stop_a_job(own: Kept, deb: Path) -> None:
@@ -100,7 +100,7 @@ def test_an_upgrade_of_the_agent_by_apt_does_not_stop_a_job(own: Kept, deb: Path
     assert own.versions("a", "maestro-agent") == {"a": "2", "maestro-agent": agent.version}
     assert [run["result"] for run in own.runs()] == ["updated"]
     assert own.wait_for_daemon(other_than=before) != before
-    own.wait("its word", f'grep -q \'"version": "{agent.version}"\' /run/maestro-agent/daemon.json')
+    own.wait("its status file", f'grep -q \'"version": "{agent.version}"\' /run/maestro-agent/daemon.json')
 
 
 def test_a_stopped_daemon_exits_at_once_and_its_job_continues(own: Kept) -> None:
@@ -144,7 +144,7 @@ def test_the_package_works_without_a_running_systemd(
     at_rest.check("apt-get -q update")
 
     at_rest.check("apt-get install -y maestro-agent")
-    enabled = at_rest.check(f"systemctl is-enabled {UNIT} {DOOR}").split()
+    enabled = at_rest.check(f"systemctl is-enabled {UNIT} {WORKER_SOCKET}").split()
     agent = newer(deb, "u1")
     host.offer("security", package("a", "2"))
     host.repository("updates", agent)

@@ -27,7 +27,7 @@ interval = "1m"
 
 @pytest.fixture
 def endpoint(own: Kept, tmp_path: Path) -> Iterator[EndpointServer]:
-    """Return a centre on the machine's own loopback, with a database outside of it."""
+    """Return an endpoint on the machine's loopback, with a database outside of the machine."""
     authority = Authority.make(tmp_path / "ca")
     database = f"sqlite:///{tmp_path}/endpoint.db"
     made = EndpointServer(
@@ -40,12 +40,12 @@ def endpoint(own: Kept, tmp_path: Path) -> Iterator[EndpointServer]:
 
 
 def introduce(host: Kept, endpoint: EndpointServer) -> None:
-    """Do on the machine what docs/endpoint/README.md tells an operator to do."""
+    """Set the machine up as docs/endpoint/README.md describes."""
     token = endpoint.token("--name", "tests")
     host.machine.write("/srv/token", f"{token}\n", 0o600)
     host.machine.check("install -m 640 -g maestro-agent /srv/token /etc/maestro-agent/token")
     host.machine.write("/etc/maestro-agent/ca.pem", endpoint.authority.file.read_text())
-    host.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS)
+    host.machine.write("/etc/maestro-agent/config.d/50-endpoint.toml", SETTINGS)
     host.machine.check(f"systemctl reload {UNIT}")
 
 
@@ -94,13 +94,13 @@ def test_events_of_a_machine_reach_the_endpoint_through_kills_and_a_reboot(own: 
 def test_credential_of_the_daemon_serves_a_person_too(own: Kept, endpoint: EndpointServer) -> None:
     own.wait_for_daemon()
     introduce(own, endpoint)
-    door = f"/etc/systemd/system/{UNIT}.service.d/token.conf"
-    own.machine.write(door, "[Service]\nLoadCredential=endpoint-token:/srv/token\n")
-    own.machine.write("/etc/maestro-agent/config.d/50-centre.toml", SETTINGS.replace("token_file", "# token_file"))
+    drop_in = f"/etc/systemd/system/{UNIT}.service.d/token.conf"
+    own.machine.write(drop_in, "[Service]\nLoadCredential=endpoint-token:/srv/token\n")
+    own.machine.write("/etc/maestro-agent/config.d/50-endpoint.toml", SETTINGS.replace("token_file", "# token_file"))
     own.machine.check("rm /etc/maestro-agent/token")
     own.machine.check(f"systemctl daemon-reload && systemctl restart {UNIT}")
     own.wait_for_daemon()
-    own.wait_for_export("the daemon is believed", lambda: row(endpoint) is not None)
+    own.wait_for_export("the daemon is accepted", lambda: row(endpoint) is not None)
 
     done = own.agent("report --send")
 

@@ -104,9 +104,9 @@ def test_other_directory_needs_read_write_paths(own: Kept) -> None:
     own.machine.check("install -d -g maestro-agent -m 1775 /srv/numbers")
     configure(own, '[metrics]\ntextfile = "/srv/numbers/maestro.prom"\n')
     own.wait("the exporter's status", "grep -q ReadWritePaths=/srv/numbers /run/maestro-agent/exporter-prometheus.json")
-    door = "/etc/systemd/system/maestro-agent.service.d"
-    own.machine.check(f"mkdir -p {door}")
-    own.machine.write(f"{door}/door.conf", "[Service]\nReadWritePaths=/srv/numbers\n")
+    drop_in = "/etc/systemd/system/maestro-agent.service.d"
+    own.machine.check(f"mkdir -p {drop_in}")
+    own.machine.write(f"{drop_in}/paths.conf", "[Service]\nReadWritePaths=/srv/numbers\n")
     own.machine.check(f"systemctl daemon-reload && systemctl restart {UNIT}")
 
     own.wait("the file", "test -e /srv/numbers/maestro.prom")

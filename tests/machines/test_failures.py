@@ -128,15 +128,15 @@ def test_a_failing_postinst_fails_one_package_only(host: Scenario) -> None:
 
 
 def test_a_failure_is_reported_until_it_is_repaired(host: Scenario) -> None:
-    host.offer("security", package("b", "2", postinst="test -e /mended"))
+    host.offer("security", package("b", "2", postinst="test -e /repaired"))
     host.upgrade()
 
     again = host.upgrade()
-    host.machine.write("/mended", "")
-    mended = host.upgrade()
+    host.machine.write("/repaired", "")
+    repaired = host.upgrade()
 
     assert again.json["result"] == "failed"
-    assert (mended.json["result"], names(mended.json["repaired"])) == ("updated", ["b"])
+    assert (repaired.json["result"], names(repaired.json["repaired"])) == ("updated", ["b"])
     assert host.machine.check("dpkg --audit") == ""
 
 

@@ -245,16 +245,16 @@ def test_a_failed_removal_is_reported_and_stops_no_update(host: Scenario) -> Non
 
 
 def test_a_failed_removal_is_retried(host: Scenario) -> None:
-    old = three(host, ubuntu, prerm="test -e /mended")
+    old = three(host, ubuntu, prerm="test -e /repaired")
     up_to_date(host)
     host.upgrade()
 
     again = host.upgrade()
-    host.machine.write("/mended", "")
-    mended = host.upgrade()
+    host.machine.write("/repaired", "")
+    repaired = host.upgrade()
 
     assert again.json["result"] == "failed"
-    assert mended.json["result"] == "updated"
+    assert repaired.json["result"] == "updated"
     assert set(old) & installed(host) == set()
     assert host.machine.check("apt-mark showauto 'linux-image-*'").split() == [
         f"linux-image-{RUNNING}",

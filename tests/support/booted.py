@@ -46,7 +46,7 @@ class Booted(Machine):
         super().__init__(self._find_leader(0))
 
     def wait_until_up(self) -> str:
-        """Return once the machine has finished booting; return systemd's word for its state."""
+        """Return once the machine has finished booting; return its state as systemd names it."""
         deadline = time.monotonic() + BOOT_S
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):

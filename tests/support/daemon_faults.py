@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from tests.support.recorded import DOOR, RECORD, SOCKET, UNIT, WORKER, Kept, newer
+from tests.support.recorded import RECORD, SOCKET, UNIT, WORKER, WORKER_SOCKET, Kept, newer
 from tests.support.repository import Package, package
 
 _LIKE = ("bsdutils-like", "libc6-like", "python3-minimal-like", "systemd-like")
@@ -252,10 +252,10 @@ class Trial:
             verdict.expect(at is not None and _moment(at) > datetime.now(timezone.utc), f"next {name}: {at}")
 
     def _expect_socket(self, verdict: Verdict) -> None:
-        state = self.host.machine.run(f"systemctl is-active {DOOR}").stdout.strip()
+        state = self.host.machine.run(f"systemctl is-active {WORKER_SOCKET}").stdout.strip()
         verdict.expect(state == "active", f"the socket is {state}")
-        knock = f's = socket.socket(socket.AF_UNIX); s.connect("{SOCKET}"); s.sendall(b"?\\n"); print(s.recv(999))'
-        answer = self.host.python(f"import socket\n{knock}")
+        connect = f's = socket.socket(socket.AF_UNIX); s.connect("{SOCKET}"); s.sendall(b"?\\n"); print(s.recv(999))'
+        answer = self.host.python(f"import socket\n{connect}")
         verdict.expect("request: " in answer.stdout, f"the worker does not answer: {answer.stderr[-200:]}")
 
 

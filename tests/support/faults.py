@@ -330,11 +330,11 @@ def _recover_and_compare(made: Ground, running: Machine, verdict: Verdict) -> No
     verdict.problems += crash_checks.of_history(running, killed)
     verdict.problems += crash_checks.of_machine(running, made.after)
     verdict.forgotten = crash_checks.forgotten_conffiles(running)
-    told = {
+    reported = {
         (one["package"], one["architecture"])
         for run in crash_checks.records(running)[1:]
         for kind in ("upgraded", "new", "repaired")
         for one in run[kind]
     }
     changed = sum(name.startswith("fault-") for name in made.wanted)
-    verdict.unreported = max(0, changed - sum(name.startswith("fault-") for name, _ in told))
+    verdict.unreported = max(0, changed - sum(name.startswith("fault-") for name, _ in reported))

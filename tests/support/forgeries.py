@@ -1,12 +1,12 @@
-"""What a hostile peer says at the door of the root half, and programs that say it, hold it, lock it and flood it."""
+"""Hostile requests to the worker's socket, and programs that send, hold, lock and flood."""
 
 import json
 
 from tests.support.recorded import SOCKET
 
-KNOCK = f"""
+CONNECT = f"""
 import socket, time
-def knock():
+def connect():
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(20)
     s.connect("{SOCKET}")
@@ -17,7 +17,7 @@ def answer(s):
         while chunk := s.recv(65536):
             data += chunk
     except ConnectionResetError:
-        pass  # it closed without having read all: unix(7) tells so in place of an end of file
+        pass  # it closed without having read all: unix(7) reports that instead of an end of file
     return data.decode()
 """
 _FIELDS = {
@@ -50,10 +50,10 @@ FORGERIES = {
     "deep": ([b"[" * 4000 + b"\n"], "request: "),
     "another version": ([b'{"schema": "maestro.job-request/2"}\n'], "is not supported"),
     "another verb": ([request(job="reboot")], "'reboot' is not a valid"),
-    "a verb that is not for the door": ([request(job="explain")], "not available over the socket"),
+    "a verb that the socket does not offer": ([request(job="explain")], "not available over the socket"),
     "another scope": ([request(scope="kernel")], "'kernel' is not a valid"),
-    "a directory of its own": ([request(state_dir="/srv")], "unknown field 'state_dir'"),
-    "a configuration of its own": ([request(config="/srv/config.toml")], "unknown field 'config'"),
+    "another directory": ([request(state_dir="/srv")], "unknown field 'state_dir'"),
+    "another configuration": ([request(config="/srv/config.toml")], "unknown field 'config'"),
     "a wrong type": ([request(refresh="no")], "refresh"),
     "a missing field": ([b'{"schema": "maestro.job-request/1", "job": "check"}\n'], "scope"),
 }
@@ -62,12 +62,12 @@ FORGE = """
 import json, threading
 def forge(name, parts):
     for attempt in range(20):
-        answers[name] = tell(parts)
+        answers[name] = exchange(parts)
         if answers[name]:
             return
-        time.sleep(0.5)  # too many were at the door, those before us among them
-def tell(parts):
-    s = knock()
+        time.sleep(0.5)  # too many connections, those of the cases before among them
+def exchange(parts):
+    s = connect()
     try:
         for number, part in enumerate(parts):
             time.sleep(number > 0)
@@ -105,12 +105,12 @@ time.sleep(60)
 
 
 HOLD = (
-    KNOCK
+    CONNECT
     + """
 held = []
 for number in range(16):
     try:
-        held.append(knock())
+        held.append(connect())
     except OSError:
         break
 print(len(held), flush=True)
@@ -120,12 +120,12 @@ time.sleep(60)
 
 
 FLOOD = (
-    KNOCK
+    CONNECT
     + """
 began = time.monotonic()
 for number in range(200):
     try:
-        s = knock()
+        s = connect()
         s.sendall(b"rubbish\\n")
     except OSError:
         pass
@@ -134,11 +134,11 @@ for number in range(200):
 )
 """200 in ten seconds."""
 SUDDEN_FLOOD = (
-    KNOCK
+    CONNECT
     + """
 for number in range(1000):
     try:
-        knock().close()
+        connect().close()
     except OSError:
         pass
 """

@@ -1,4 +1,4 @@
-"""Throwaway machines: an overlay of a cached base in a mount and process namespace of its own.
+"""Throwaway machines: an overlay of a cached base in separate mount and process namespaces.
 
 A machine costs some 50 ms. Its first process sleeps; ending it ends every process and mount inside, whatever
 a test left behind. Commands enter through nsenter(1) and see a root of their own, with the host's network.

@@ -1,4 +1,4 @@
-"""A booted machine that the agent keeps patched: the package installed with apt, its daemon and its door at work."""
+"""A booted machine that the agent keeps patched: the package installed with apt, daemon and worker socket active."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from tests.support.repository import Package, Ready, Repository, Signer
 from tests.support.scenario import Scenario
 
 UNIT = "maestro-agent"
-DOOR = "maestro-agent-worker.socket"
+WORKER_SOCKET = "maestro-agent-worker.socket"
 SOCKET = "/run/maestro-agent-worker.sock"
 RECORD = "/var/lib/maestro-agent"
 WORKER = "libexec/maestro-agent/worker"
@@ -142,8 +142,8 @@ class Kept(Scenario):
         return crash_checks.records(self.machine)
 
     def accepted(self) -> int:
-        """Return how many connections systemd has ever taken at the door."""
-        return int(self.machine.check(f"systemctl show -P NAccepted {DOOR}"))
+        """Return how many connections systemd has accepted on the worker's socket."""
+        return int(self.machine.check(f"systemctl show -P NAccepted {WORKER_SOCKET}"))
 
     def python(self, code: str, *, user: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Run a Python program on the machine."""
@@ -159,7 +159,7 @@ def installed_layer(codename: str, deb: Path, signer: Signer, directory: Path) -
     with booted(base, keep=layer) as running:
         Kept.bare(running, signer, codename, deb).install_agent()
         put_off(running)
-        running.check(f"systemctl is-active {UNIT} {DOOR}")
+        running.check(f"systemctl is-active {UNIT} {WORKER_SOCKET}")
         running.power_off()
     yield layer, base
     subprocess.run(["rm", "-rf", str(layer)], check=True)

@@ -197,7 +197,7 @@ class Repository:
         release = self._release(files)
         published = dists / ("InRelease" if self.signer else "Release")
         published.write_bytes(self.signer.sign(release) if self.signer else release)
-        # apt asks "if modified since", by the second: what is published within one is told apart all the same
+        # apt asks "if modified since", by the second: two publications within one second must differ
         self.published_at = max(time.time(), self.published_at + 1)
         os.utime(published, (self.published_at, self.published_at))
 
