@@ -18,10 +18,10 @@ HEAD = """# How it differs from unattended-upgrades
 
 Each scenario runs on two identical machines, one with maestro-agent and one with the distribution's
 unattended-upgrades. Both have the same allowed origins and otherwise default settings. The result is read from dpkg
-(`tests/machines/test_differential.py`: Debian 12 and 13, and testing in the full run). The tests fail if a difference
-is missing on this page, or if one on this page no longer exists. In no scenario does maestro-agent install a package
-from an origin that is not allowed, remove a package, or change a hold. (Obsolete kernels, which it does remove, are
-tested separately.)
+(`tests/machines/test_differential.py`: on Debian 12, one of each theme on 13, and all of them on 12, 13 and testing
+in the full run). The tests fail if a difference is missing on this page, or if one on this page no longer exists. In
+no scenario does maestro-agent install a package from an origin that is not allowed, remove a package, or change a
+hold. (Obsolete kernels, which it does remove, are tested separately.)
 
 This page is generated from the tests: `python3 -m tests.package.test_differences`.
 """
