@@ -81,7 +81,7 @@ class Api:
         batch = read_heartbeat(place, document)
         decided = self._ingest.put(batch, datetime.now(timezone.utc))
         _log(batch, decided)
-        if decided.resend_state or any(result.detail for result in decided.results):
+        if decided.resend_state or any(result.code for result in decided.results):
             return _json(_receipt(decided))
         return _nothing()
 
@@ -195,9 +195,8 @@ def _body() -> bytes:
 def _require(fault: str | None, schema: str) -> None:
     if fault is not None:
         pointer, _, detail = fault.partition(": ")
-        raise RefusedError(
-            422, f"not a {schema}: {fault}", ((pointer.rstrip("/"), detail),)
-        )  # RFC 6901: "" is the whole document
+        where = pointer.rstrip("/")  # RFC 6901: "" is the whole document
+        raise RefusedError(422, f"not a {schema}: {fault}", ((where, detail),))
 
 
 def _receipt(decided: Deduplicated) -> dict[str, Any]:
