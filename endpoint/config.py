@@ -56,6 +56,7 @@ class Tls:
     key: str = ""
     client_ca: str = ""
     client_certificates: Certificates = Certificates.NONE
+    """Behind a proxy `OPTIONAL`: it verifies them, and names their host in a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,14 @@ class Config:
         """Return whether a proxy on this machine does TLS and forwards requests to a unix socket."""
         return self.server.listen.startswith(_UNIX) and not self.tls.certificate
 
+    @property
+    def proxy_verifies(self) -> bool:
+        """Return whether that proxy verifies client certificates, and replaces the header that names their host.
+
+        Off by default: a proxy that does not know the header would pass on what a client writes there.
+        """
+        return self.behind_proxy and self.tls.client_certificates is not Certificates.NONE
+
 
 def read_config(path: Path | None) -> Config:
     """Read a file; None: the default file, which may be missing.
@@ -179,8 +188,7 @@ def _checked(config: Config) -> Config:
         raise ConfigError("server.listen: an address beyond loopback needs tls.certificate and tls.key")
     if bool(tls.certificate) != bool(tls.key):
         raise ConfigError("tls: certificate and key must be set together")
-    if tls.client_certificates is not Certificates.NONE and not (tls.client_ca and tls.certificate):
-        raise ConfigError("tls.client_certificates: needs client_ca and certificate")
+    _check_client_certificates(config)
     if server.connections <= server.threads:
         raise ConfigError("server.connections: must be more than server.threads")
     _check_times(config)
@@ -188,6 +196,15 @@ def _checked(config: Config) -> Config:
         if file and not Path(file).is_file():
             raise ConfigError(f"tls.{name}: {file}: does not exist")
     return config
+
+
+def _check_client_certificates(config: Config) -> None:
+    tls = config.tls
+    if config.behind_proxy:
+        if tls.client_certificates is Certificates.REQUIRED:
+            raise ConfigError("tls.client_certificates: behind a proxy none or optional; the proxy requires them")
+    elif tls.client_certificates is not Certificates.NONE and not (tls.client_ca and tls.certificate):
+        raise ConfigError("tls.client_certificates: needs client_ca and certificate")
 
 
 def _duration(text: str) -> timedelta | None:

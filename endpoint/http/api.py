@@ -99,7 +99,7 @@ class Api:
 
     def _caller(self) -> Caller:
         connection = request.environ.get("gunicorn.socket")
-        certificate = peer_certificate(connection, request.headers, behind_proxy=self._config.behind_proxy)
+        certificate = peer_certificate(connection, request.headers, proxy_verifies=self._config.proxy_verifies)
         caller = self._authenticator.caller(request.headers.get("Authorization", ""), certificate)
         if isinstance(connection, BufferedTLSSocket):
             connection.mark_authenticated()  # the request now has its full time

@@ -74,14 +74,14 @@ class Authenticator:
         return token
 
 
-def peer_certificate(connection: object, headers: Mapping[str, str], *, behind_proxy: bool) -> Certificate | None:
+def peer_certificate(connection: object, headers: Mapping[str, str], *, proxy_verifies: bool) -> Certificate | None:
     """Return the verified certificate of a connection, as `ssl.SSLSocket.getpeercert` does.
 
-    Behind a proxy it is made of the header that the proxy sets, which is trusted on a unix socket only.
+    Where a proxy verifies it, it is made of the header that the proxy sets, which is trusted on a unix socket only.
     """
     if isinstance(connection, ssl.SSLSocket):
         return connection.getpeercert()
-    if behind_proxy and isinstance(connection, socket.socket) and connection.family == socket.AF_UNIX:
+    if proxy_verifies and isinstance(connection, socket.socket) and connection.family == socket.AF_UNIX:
         host = parse_host_id(headers.get(_PROXIED_HOST, ""))
         return {"subject": ((("commonName", host),),)} if host is not None else None
     return None

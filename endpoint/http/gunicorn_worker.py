@@ -10,7 +10,7 @@ It depends on names that gunicorn does not document. All of them in one place, s
   keep alive; `.nr_conns`, `.futures` (one per request that is queued or running), `.alive`, `.cfg`, `.app`
 - `TConn.sock`, `.parser` (None until the first request; set here, so that gunicorn adds no TLS), `.client`, `.close()`
 - `RequestParser(cfg, sock, client)` and `.unreader.buf.tell()`: bytes read from the socket and not parsed yet
-- `Request.headers` (upper-case names), `.unreader`, `.body.reader.length`: bytes of the body that were not read
+- `Request.unreader`, `.body.reader.length`: bytes of the body that were not read
 - `Worker.notify()`: called about once a second
 - a response is written as `sock.sendall(head)`, then `sock.sendall(body)` (`tls.BufferedTLSSocket`)
 
@@ -25,7 +25,6 @@ import time
 from typing import Any
 
 from gunicorn.http import RequestParser
-from gunicorn.http.errors import InvalidHeader
 from gunicorn.workers.gthread import ThreadWorker
 
 from endpoint.config import Config
@@ -90,7 +89,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer, and close if the body was not read: gunicorn would read all of it, whatever its length."""
-        _check_head(req)
         keep = super().handle_request(req, conn)
         if isinstance(conn.sock, BufferedTLSSocket):
             conn.sock.flush()
@@ -109,19 +107,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn carries no types
             if now - since > (self._limit_s if getattr(conn.sock, "authenticated", True) else unauthenticated_s):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
-
-
-def _check_head(req: Any) -> None:
-    """Reject a head that a proxy and gunicorn could frame differently, and close; older gunicorns accept some.
-
-    Raises:
-        InvalidHeader: gunicorn's class, which it answers with 400.
-    """
-    for name, value in req.headers:
-        odd_length = name == "CONTENT-LENGTH" and not (value.isascii() and value.isdigit())
-        odd_coding = name == "TRANSFER-ENCODING" and value.lower() != "chunked"
-        if odd_length or odd_coding or "_" in name:  # SCRIPT_NAME would move all paths
-            raise InvalidHeader(name)
 
 
 def _has_more(conn: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import InvalidHeader
 
 from endpoint import log
 from endpoint.config import Config, database_url
@@ -53,6 +54,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             "keepalive": server.keep_alive_s,
             "graceful_timeout": _GRACEFUL_S,
             "logger_class": GunicornLogger,
+            "pre_request": check_head,
             "loglevel": "warning",
             "proc_name": "maestro-endpoint",
             # gunicorn touches a file there once a second: keep it off the disk.
@@ -72,6 +74,21 @@ class Application(BaseApplication):  # type: ignore[misc]
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
         return app
+
+
+def check_head(_worker: object, request: Any) -> None:
+    """Reject a head that a proxy and gunicorn could read differently, and close; gunicorn before 22 accepts some.
+
+    WSGI has one name for `X_Client_Host_Id` and for the proxy's own header, and SCRIPT_NAME would move all paths.
+
+    Raises:
+        InvalidHeader: gunicorn's class, which it answers with 400.
+    """
+    for name, value in request.headers:  # upper-case names
+        odd_length = name == "CONTENT-LENGTH" and not (value.isascii() and value.isdigit())
+        odd_coding = name == "TRANSFER-ENCODING" and value.lower() != "chunked"
+        if odd_length or odd_coding or "_" in name:
+            raise InvalidHeader(name)
 
 
 def serve(config: Config) -> None:

@@ -77,11 +77,11 @@ def test_the_proxy_header_is_trusted_on_a_unix_socket_only(server: EndpointServe
 
     assert server.client().post(box.batch(box.event()), X_Client_Host_Id=box.host).status == 401
     with one, other, socket.socket(socket.AF_INET) as tcp:
-        assert peer_certificate(tcp, headers, behind_proxy=True) is None
-        assert peer_certificate(None, headers, behind_proxy=True) is None
-        assert peer_certificate(one, headers, behind_proxy=False) is None
-        assert peer_certificate(one, {"X-Client-Host-Id": "web1"}, behind_proxy=True) is None
-        found = peer_certificate(one, headers, behind_proxy=True)
+        assert peer_certificate(tcp, headers, proxy_verifies=True) is None
+        assert peer_certificate(None, headers, proxy_verifies=True) is None
+        assert peer_certificate(one, headers, proxy_verifies=False) is None
+        assert peer_certificate(one, {"X-Client-Host-Id": "web1"}, proxy_verifies=True) is None
+        found = peer_certificate(one, headers, proxy_verifies=True)
     assert found is not None
     assert certified_host(found) == box.host
 

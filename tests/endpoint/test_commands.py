@@ -144,6 +144,7 @@ def test_invalid_arguments_of_try_are_usage_errors(arguments: tuple[str, ...], t
         ("[tls]\ncertificate = '/x'", "must be set together"),
         ("[tls]\ncertificate = '/x'\nkey = '/y'", "tls.certificate: /x: does not exist"),
         ("[tls]\nclient_certificates = 'required'", "needs client_ca"),
+        ("[server]\nlisten = 'unix:/run/x'\n[tls]\nclient_certificates = 'required'", "the proxy requires them"),
         ("[store]\nkeep_events = 400", "store.keep_events: must be text"),
         ("[store]\nkeep_events = '400'", 'store.keep_events: must be a duration, as "400d", or "forever"'),
         ("[store]\nkeep_events = '0d'", "store.keep_events: must be a duration"),

@@ -55,7 +55,7 @@ def proxied(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
         directory=directory, authority=authority, database=f"sqlite:///{directory}/endpoint.db", port=free_port(),
         settings={
             "server": {"listen": f"unix:{directory}/endpoint.sock", "threads": 2},
-            "tls": {"certificate": "", "key": ""},
+            "tls": {"certificate": "", "key": "", "client_certificates": "optional"},
         },
     )  # fmt: skip
     server.configure()

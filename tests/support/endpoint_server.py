@@ -95,7 +95,8 @@ class EndpointServer:
         }
         write_config(self.config, self.database, tables, self.settings)
 
-    def start(self) -> None:
+    def start(self, unix: Path | None = None) -> None:
+        """Start it, and wait until it listens: on its port, or on a unix socket."""
         with (self.directory / "journal").open("ab") as journal:
             enter = [] if self.network is None else ["nsenter", "-t", str(self.network), "-n"]
             self.process = subprocess.Popen(
@@ -103,15 +104,15 @@ class EndpointServer:
                 cwd=CHECKOUT, stdout=journal, stderr=journal, start_new_session=True,
             )  # fmt: skip
         if self.network is None:
-            self._wait()
+            self._wait(unix)
 
-    def _wait(self) -> None:
+    def _wait(self, unix: Path | None) -> None:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             assert self.process is not None
             assert self.process.poll() is None, self.journal
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                _connect(self.port, unix)
             except OSError:
                 time.sleep(0.05)
             else:
@@ -162,6 +163,14 @@ class EndpointServer:
         """Close every client's connection."""
         while self.clients:
             self.clients.pop().close()
+
+
+def _connect(port: int, unix: Path | None) -> None:
+    if unix is None:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    else:
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(str(unix))
 
 
 class Requests(ABC):
