@@ -9,6 +9,7 @@ import pytest
 from tests.support import bases, crash_checks, faults
 from tests.support.repository import Signer
 
+pytestmark = pytest.mark.xdist_group("faults")
 AIMED = (
     "record-written-1",  # the run puts itself on record
     "archive-in-place-30",  # it downloads
