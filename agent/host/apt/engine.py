@@ -47,6 +47,8 @@ class AptEngine:
         self._control = control
         self._files = files
         self._daily = LockWait()
+        self._snapshot: AptPackageSnapshot | None = None
+        """The last one, until packages or lists change: its memory is released then, and for the next one."""
         self._transactions = Transactions(
             lock_timeout=policy.apt.lock_timeout,
             limits=DpkgTimeouts(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
@@ -74,24 +76,31 @@ class AptEngine:
 
     def refresh(self) -> tuple[SourceError, ...]:
         """Fetch the package lists; return errors by source."""
+        self._release()
         return refreshing.refresh(self._policy.apt.refresh_timeout, self._lock_waiter(), self._control)
 
     def open(self, now: datetime, refreshed: RefreshResult) -> AptPackageSnapshot:
         """Open the package lists and dpkg's database as they are now."""
-        return AptPackageSnapshot(self._policy, refreshed, now=now, files=self._files, control=self._control)
+        self._release()
+        opened = AptPackageSnapshot(self._policy, refreshed, now=now, files=self._files, control=self._control)
+        self._snapshot = opened
+        return opened
 
     def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
         """Install the steps in one transaction, in a child process."""
+        self._release()
         pending = not self._vetoed(self._unfinished())
         origins = allowed_origins(self._policy, scope)
         return self._transactions.install(steps, origins, keep_going=keep_going, pending=pending)
 
     def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
         """Remove exactly these packages in one transaction, in a child process."""
+        self._release()
         return self._transactions.remove(removals, pending=not self._vetoed(self._unfinished()))
 
     def repair(self) -> TransactionReport:
         """Finish packages that dpkg left unfinished."""
+        self._release()
         unfinished = self._unfinished()
         vetoed = self._vetoed(unfinished)
         return self._transactions.repair(
@@ -121,6 +130,11 @@ class AptEngine:
     def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
         """Read installed changelogs of packages just upgraded; omits the rest when its time is up."""
         return read_installed(subjects)
+
+    def _release(self) -> None:
+        if self._snapshot is not None:
+            self._snapshot.release()
+            self._snapshot = None
 
     def _unfinished(self) -> list[PackageId]:
         return [package for package, state in dpkg_database.states().items() if state.state in _UNFINISHED]

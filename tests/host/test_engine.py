@@ -1,0 +1,86 @@
+"""The engine keeps one package cache open at most, and none while packages or lists change."""
+
+from collections.abc import Callable
+from pathlib import Path
+from weakref import WeakSet
+
+import pytest
+
+from agent.core.job_control import JobControl
+from agent.core.model.facts import SourceError
+from agent.core.model.scope import Scope
+from agent.core.model.transaction import TransactionReport
+from agent.core.ports import RefreshResult
+from agent.host.apt.engine import AptEngine
+from agent.host.apt.snapshot import AgentFiles
+from tests.core import given
+
+NEVER = RefreshResult(verified_at=None)
+Opened = WeakSet[object]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """Replace libapt's cache; return the open ones."""
+    found: Opened = WeakSet()
+
+    class Cache:
+        pkg_cache: tuple[str, ...] = ()
+
+        def __init__(self) -> None:
+            found.add(self)
+
+    monkeypatch.setattr("agent.host.apt.snapshot.PackageCache", Cache)
+    monkeypatch.setattr("agent.host.apt.snapshot._scan", lambda *_: None)
+    monkeypatch.setattr("agent.host.dpkg.database.states", dict)
+    return found
+
+
+@pytest.fixture
+def engine() -> AptEngine:
+    files = AgentFiles(dpkg_log=Path("/dev/null"), download_log=Path("/dev/null"), scratch=Path("/dev/null"))
+    return AptEngine(given.policy(), files=files, control=JobControl(progress=lambda _message: None))
+
+
+def test_an_older_snapshot_is_released_and_opens_again_when_it_is_used(opened: Opened, engine: AptEngine) -> None:
+    first = engine.open(given.NOW, NEVER)
+    engine.open(given.NOW, NEVER)
+    assert len(opened) == 1
+
+    assert first.find("a") is None
+    assert len(opened) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda engine: engine.install((given.step(),), Scope.SECURITY),
+        lambda engine: engine.remove((given.REMOVAL,)),
+        lambda engine: engine.repair(),
+        lambda engine: engine.refresh(),
+    ],
+    ids=["install", "remove", "repair", "refresh"],
+)
+def test_no_cache_is_open_while_packages_or_lists_change(
+    opened: Opened, engine: AptEngine, monkeypatch: pytest.MonkeyPatch, change: Callable[[AptEngine], object]
+) -> None:
+    """The child that runs dpkg opens its own."""
+    while_changing: list[int] = []
+
+    def transaction(*_: object, **__: object) -> TransactionReport:
+        while_changing.append(len(opened))
+        return TransactionReport()
+
+    def refresh(*_: object) -> tuple[SourceError, ...]:
+        while_changing.append(len(opened))
+        return ()
+
+    for name in ("install", "remove", "repair"):
+        monkeypatch.setattr(f"agent.host.apt.transaction.Transactions.{name}", transaction)
+    monkeypatch.setattr("agent.host.apt.refresh.refresh", refresh)
+    snapshot = engine.open(given.NOW, NEVER)
+
+    change(engine)
+
+    assert snapshot is not None
+    assert while_changing == [0]
