@@ -174,6 +174,21 @@ def test_a_damaged_record_is_set_aside_and_replaced_by_the_next_check(host: Scen
     assert host.machine.path("/var/lib/maestro-agent/state.json.unreadable").exists()
 
 
+def test_no_command_leaves_a_temporary_directory(host: Scenario) -> None:
+    """Commands end without tearing the interpreter down, which would remove one that is still referenced."""
+    host.repository("security")
+    host.check()
+    host.machine.check(
+        "printf '\\nPackage: broken\\nStatus: install reinstreq half-installed\\nMaintainer: x\\n"
+        "Architecture: amd64\\nVersion: 1\\nDescription: x\\n\\n' >>/var/lib/dpkg/status"
+    )
+
+    codes = [host.agent(command).code for command in ("check --no-refresh", "explain broken", "explain nothing")]
+
+    assert codes == [10, 0, 2]
+    assert host.machine.run("ls -d /tmp/maestro-agent-*").returncode != 0
+
+
 def test_a_record_of_a_newer_agent_is_set_aside(host: Scenario) -> None:
     host.repository("security")
     host.machine.write("/var/lib/maestro-agent/state.json", '{"schema": "maestro.state/2"}')
