@@ -1,22 +1,27 @@
-"""The gates that an update passes before the resolver runs. A new gate is one new file and one entry here."""
+"""The gates that an update passes before the resolver runs. A new gate is one new file and one line here.
+
+Imported by name, as jobs, exporters and commands are: one line is the whole registration.
+"""
 
 from collections.abc import Iterator
+from importlib import import_module
 
 from agent.core.model.facts import Update
 from agent.core.model.plan import Refusal
-from agent.core.packages.gates import allowlist, apt_preferences, blocklist, hold, rollout, runtime, signature
 from agent.core.packages.gates.gate import Gate
 from agent.core.policy.policy import Policy
 
-GATES: tuple[Gate, ...] = (
-    hold.GATE,
-    blocklist.GATE,
-    runtime.GATE,
-    allowlist.GATE,
-    signature.GATE,
-    rollout.GATE,
-    apt_preferences.GATE,
+_ORDER = (
+    "hold",
+    "blocklist",
+    "runtime",
+    "allowlist",
+    "signature",
+    "rollout",
+    "apt_preferences",
 )
+"""The modules of this folder, each with its `GATE`, in the order in which they are evaluated."""
+GATES: tuple[Gate, ...] = tuple(import_module(f"agent.core.packages.gates.{name}").GATE for name in _ORDER)
 """Every gate in order: the first that is shut gives the reason; `explain` shows them all."""
 
 
