@@ -30,4 +30,5 @@ class TransactionReport:
 
     def followed_by(self, later: "TransactionReport") -> "TransactionReport":
         """Return both reports as one; of two errors for the same package the later one is kept."""
-        return TransactionReport(errors={**self.errors, **later.errors}, fatal=later.fatal or self.fatal)
+        kept = {key: error for key, error in self.errors.items() if isinstance(key, str) or not later.names(key)}
+        return TransactionReport(errors={**kept, **later.errors}, fatal=later.fatal or self.fatal)

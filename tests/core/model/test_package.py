@@ -46,3 +46,9 @@ def test_of_two_reports_the_later_error_is_kept() -> None:
     both = first.followed_by(TransactionReport(errors={NATIVE: "3"}))
 
     assert (both.errors, both.fatal) == ({NATIVE: "3", FOREIGN: "2"}, "first")
+
+
+def test_a_later_error_by_bare_name_replaces_the_earlier_one_with_an_architecture() -> None:
+    both = TransactionReport(errors={NATIVE: "1"}).followed_by(TransactionReport(errors={"foo": "2"}))
+
+    assert both.error_of(NATIVE) == "2"
