@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.job_control import JobControl
+from agent.core.model.package import PackageId
 from agent.errors import BusyError
 from agent.host.dpkg.child import ChildChannel, ChildReport, supervise
 from agent.host.dpkg.timeouts import DpkgTimeouts
@@ -74,6 +75,22 @@ def test_status_lines_become_progress_and_errors(tmp_path: Path) -> None:
     assert {str(package): error for package, error in report.errors.items()} == {
         "a": "cannot unpack",
         "b:amd64": "installed b script returned error exit status 1",
+    }
+
+
+def test_the_first_error_of_a_package_is_kept_in_whichever_form_its_name_comes() -> None:
+    """A script's file name holds no architecture where dpkg reports a foreign package with it."""
+    report = ChildReport()
+
+    report.add_error("a", "maintainer script killed")
+    report.add_error(PackageId(name="a", architecture="i386"), "killed by signal")
+    report.add_error(PackageId(name="b", architecture="i386"), "of i386")
+    report.add_error("b", "of the native one")
+
+    assert {str(name): error for name, error in report.errors.items()} == {
+        "a": "maintainer script killed",
+        "b:i386": "of i386",
+        "b": "of the native one",
     }
 
 

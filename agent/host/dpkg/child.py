@@ -70,6 +70,14 @@ class ChildReport:
     complete: bool = False
     """True if the work returned normally."""
 
+    def add_error(self, package: PackageId | str, message: str) -> None:
+        """Add an error unless one is known: the first is the cause, such as the timeout that killed a script.
+
+        A bare name is that of the only architecture that is installed (`TransactionReport.errors`).
+        """
+        if package not in self.errors and (isinstance(package, str) or package.name not in self.errors):
+            self.errors[package] = message
+
 
 def supervise(
     work: Callable[[ChildChannel], None],
@@ -92,7 +100,7 @@ def supervise(
             os.kill(child, signal.SIGTERM)
 
     try:
-        watchdog = StallWatchdog(child, log, limits, report.errors)
+        watchdog = StallWatchdog(child, log, limits, report.add_error)
         abandoned = _read_messages(reading, watchdog, report, control=control, on_idle=forward_stop)
     finally:
         os.close(reading)
@@ -154,13 +162,13 @@ def _handle_line(line: str, report: ChildReport, progress: Progress) -> bool:
     if status is not None:
         kind, package, percent, message = status.groups()
         if kind == "pmerror":
-            report.errors.setdefault(reported_package(package), message)
+            report.add_error(reported_package(package), message)
         else:
             progress(f"{float(percent):3.0f} % {message}")
         return True
     failed = _DPKG_ERROR.fullmatch(line)
     if failed is not None:
-        report.errors.setdefault(reported_package(failed["package"]), failed["message"])
+        report.add_error(reported_package(failed["package"]), failed["message"])
         return True
     if line.startswith(_DPKG_STATUS):
         return True

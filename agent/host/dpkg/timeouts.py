@@ -6,6 +6,7 @@ is then still held, and the error names the processes that hold it.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,11 +44,13 @@ class _Stage(Enum):
 class StallWatchdog:
     """Watches one child process that runs dpkg."""
 
-    def __init__(self, child: int, log: Path, limits: DpkgTimeouts, errors: dict[PackageId | str, str]) -> None:
+    def __init__(
+        self, child: int, log: Path, limits: DpkgTimeouts, add_error: Callable[[PackageId | str, str], None]
+    ) -> None:
         self._child = child
         self._log = log
         self._limits = limits
-        self._errors = errors
+        self._add_error = add_error
         self.survivors = ""
         """Which processes could not be killed; empty until that is known."""
         self._log_size = 0
@@ -102,7 +105,7 @@ class StallWatchdog:
                     continue
                 package = _script_owner(process)
                 if package:
-                    self._errors.setdefault(package, f"maintainer script {reason}")
+                    self._add_error(package, f"maintainer script {reason}")
                 victims.append(process)
         for process in victims:
             with suppress(psutil.Error):
