@@ -8,7 +8,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.engine import Connection
+
+from endpoint.errors import ConfigError
 
 HEAD = "0002"
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -21,16 +24,26 @@ def migrate(connection: Connection) -> None:
 
     Several processes may start at once: the advisory lock lets one of them through on PostgreSQL; SQLite's transactions
     are serial from their start (`database._begin_sqlite`).
+
+    Raises:
+        ConfigError: a newer version of the program, or another program, has migrated the database.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_ID})")
-    inspector = sa.inspect(connection)
+    inspector, revision = sa.inspect(connection), None
     if inspector.has_table("alembic_version"):
-        if connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD:
+        revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        if revision == HEAD:
             return  # so that a start costs no reading of migrations
     elif inspector.has_table("streams"):
         command.stamp(_config(connection), _adopted_revision(inspector))
-    command.upgrade(_config(connection), "head")
+    try:
+        command.upgrade(_config(connection), "head")
+    except CommandError as error:
+        raise ConfigError(
+            f"database.url: the database has revision {revision}, this version of maestro-endpoint knows those up to "
+            f"{HEAD}: use the newer version, or restore a backup"
+        ) from error
 
 
 def _adopted_revision(inspector: sa.engine.Inspector) -> str:

@@ -8,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from endpoint.errors import ConfigError
 from endpoint.store import migrate
 from endpoint.store.database import Database
 from endpoint.store.tables import METADATA
@@ -98,6 +99,17 @@ def test_a_database_of_an_older_version_is_upgraded_with_all_that_is_in_it(
     assert not again.resend_state
     assert prune(database) == 1
     assert differences(database) == []
+
+
+def test_a_database_of_a_newer_version_is_left_alone_with_a_message(database: Database) -> None:
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(ConfigError, match=f"has revision 9999, .*knows those up to {migrate.HEAD}: use the newer version"):
+        database.create()
+
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "9999"
 
 
 def test_a_new_database_is_as_described(database: Database) -> None:
