@@ -129,13 +129,14 @@ def _boot(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
 def _failed_jobs(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
     known = _known_jobs(cursor)
     for name, entry in seen.jobs.items():
-        finished, code = parse_utc_or_none(entry.get("finished_at")), entry.get("exit_code")
+        finished, found = parse_utc_or_none(entry.get("finished_at")), entry.get("exit_code")
+        code = found if isinstance(found, int) else None  # a list, of a damaged record, has no hash
         if finished is None or code in SUCCESS_CODES or known.get(name) == entry.get("finished_at"):
             continue
         failures = entry.get("failures")
         failed: Fields = {
             "job": name,
-            "exit_code": code if isinstance(code, int) else None,
+            "exit_code": code,
             "consecutive_failures": failures if isinstance(failures, int) else 0,
             "message": None,
         }

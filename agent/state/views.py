@@ -211,7 +211,7 @@ class JobView:
     def __init__(self, entry: JsonReader) -> None:
         self.started_at = entry.optional_text("started_at")
         self.finished_at = entry.optional_text("finished_at")
-        self.exit_code = entry.raw.get("exit_code")
+        self.exit_code = None if entry.raw.get("exit_code") is None else int(entry.number("exit_code"))
         self.failures = int(entry.number("failures"))
 
 

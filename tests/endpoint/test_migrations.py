@@ -105,7 +105,9 @@ def test_a_database_of_a_newer_version_is_left_alone_with_a_message(database: Da
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
-    with pytest.raises(ConfigError, match=f"has revision 9999, .*knows those up to {migrate.HEAD}: use the newer version"):
+    with pytest.raises(
+        ConfigError, match=f"has revision 9999, .*knows those up to {migrate.HEAD}: use the newer version"
+    ):
         database.create()
 
     with database.reading() as connection:

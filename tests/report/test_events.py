@@ -163,6 +163,14 @@ def test_failed_job_is_an_event_once_and_success_never() -> None:
     assert (event.document["consecutive_failures"], again.document["consecutive_failures"]) == (2, 3)
 
 
+def test_failed_job_with_a_damaged_exit_code_is_an_event_without_one() -> None:
+    jobs = {"check": {"finished_at": "2026-11-23T11:00:00Z", "exit_code": [0], "failures": 1}}
+
+    (event,), _ = advance(cursor_of(Record()), Record(jobs=jobs))
+
+    assert event.document["exit_code"] is None
+
+
 def test_events_are_ordered_by_time() -> None:
     before = cursor_of(Record())
     late = {name: {**found, "finished_at": "2026-11-23T12:30:00Z"} for name, found in run(2).items()}

@@ -374,6 +374,20 @@ def test_unusable_outbox_does_not_stop_metrics(agent: ExportingAgent, collector:
     assert [one.signal for one in collector.taken] == ["metrics"]
 
 
+def test_unreadable_headers_file_does_not_hide_an_unusable_outbox(
+    agent: ExportingAgent, collector: OtelCollector
+) -> None:
+    agent.export_to(collector, headers_file=str(agent.directory / "headers"))
+    (agent.directory / "state/outbox").mkdir()
+    (agent.directory / "state/outbox/otlp").write_text("in the way")
+
+    agent.send()
+
+    why = agent.exporter_status("otlp")["why"]
+    assert "headers: cannot be read" in why
+    assert "outbox/otlp" in why
+
+
 def test_malformed_status_file_stops_no_exporter(agent: ExportingAgent, collector: OtelCollector) -> None:
     agent.export_to(collector)
     file = textfile(agent)

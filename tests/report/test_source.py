@@ -10,6 +10,7 @@ import pytest
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.transaction import OutboxLimits
 from agent.report.source import ReportSource
+from agent.state.daemon_status import DaemonStatusFile
 from agent.state.store import Store
 from tests.report.given import HOST, NOON, check, golden
 
@@ -58,3 +59,31 @@ def test_malformed_run_is_named_in_the_reasons(field: str, value: object, tmp_pa
     check("report", found)
     assert found["last_outcome"] is None
     assert any(field in reason for reason in found["reasons"])
+
+
+@pytest.mark.parametrize("field", ["version", "started_at", "doing"])
+def test_malformed_status_of_the_daemon_is_named_in_the_reasons(field: str, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    daemon = DaemonStatusFile(str(run_dir), NOON)
+    daemon.publish(NOON, {}, "", [])
+    file = run_dir / "daemon.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), field: 7}))
+
+    found: Any = source_of(tmp_path, state(), golden("outcome")).preview()
+
+    check("report", found)
+    assert found["agent"]["started_at"] is None
+    assert any(field in reason for reason in found["reasons"])
+
+
+def test_malformed_exit_code_of_a_job_is_named_in_the_reasons(tmp_path: Path) -> None:
+    source = source_of(tmp_path, state(), golden("outcome"))
+    at = "2026-11-23T11:00:00Z"
+    jobs = {"check": {"started_at": at, "finished_at": at, "exit_code": [0], "failures": 0}}
+    (tmp_path / "jobs.json").write_text(json.dumps({"schema": "maestro.jobs/1", "jobs": jobs}))
+
+    found: Any = source.preview()
+
+    check("report", found)
+    assert any("exit_code" in reason for reason in found["reasons"])

@@ -81,7 +81,8 @@ class OtlpExporter:
         try:
             headers = read_headers(self._policy.headers_file)
         except ConfigError as error:
-            return self._result(context, ResponseClass.MISCONFIGURED, str(error))
+            problem = "; ".join(filter(None, [str(error), context.outbox_problem]))
+            return self._result(context, ResponseClass.MISCONFIGURED, problem)
         target = OtlpTarget(
             url=self._policy.url, ca_file=self._policy.ca_file, headers=headers, timeout=context.time_limit
         )

@@ -52,10 +52,14 @@ class DaemonView:
     """The daemon that should run on this machine."""
 
     def __init__(self, pid: int | None, status: JsonReader | None) -> None:
-        """Take its pid and its status file (`agent.state.daemon_status`); None for both if it is dead."""
-        raw = status.raw if status else {}
+        """Take its pid and its status file (`agent.state.daemon_status`); None for both if it is dead.
+
+        Raises:
+            RecordError: the file is malformed.
+        """
         self.pid = pid
-        self.fields = {name: raw.get(name) for name in ("version", "started_at", "seen_at", "doing")}
+        names = ("version", "started_at", "seen_at", "doing")
+        self.fields = {name: status.optional_text(name) if status else None for name in names}
         self.seen_at = status.time("seen_at") if status else None
         self.problems = status.texts("problems") if status else []
         """What a person has to fix."""
