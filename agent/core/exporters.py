@@ -14,11 +14,12 @@ def _row(
     label: str,
     phrase: str,
     switch: str,
+    module: str = "",
     interval: str = "",
     timeout: str = "",
     local: bool = False,
 ) -> Row:
-    return (name, label, phrase, f"agent.report.{name}.exporter", switch, interval, timeout, local)
+    return (name, label, phrase, module or f"agent.report.{name}.exporter", switch, interval, timeout, local)
 
 
 class ExporterName(Enum):
