@@ -93,7 +93,7 @@ def record_job_end(store: Store, name: str, now: datetime, exit_code: int) -> No
 
 
 def _schedule_fields(entry: object) -> Document:
-    """Return what the schedule goes by before a job starts; a scheduled run that never ended counts as failed."""
+    """Return the schedule's fields before a job starts; a scheduled run that never ended counts as failed."""
     if not isinstance(entry, dict):
         return {"failures": 0, "attempted_at": None}
     interrupted = entry.get("finished_at") is None and entry.get("asked_by") == REQUESTED_BY_SCHEDULE

@@ -60,9 +60,9 @@ class Record:
         """Record the result of a refresh of the package lists."""
         self._write(REFRESH, refresh_to_document(refreshed, now))
 
-    def save_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime, watched: ServiceScan) -> None:
+    def save_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime, scan: ServiceScan) -> None:
         """Record a check, its plan, and what ran meanwhile: `status` shows them."""
-        document = state_to_document(plan, now, fresh_until=fresh_until, scan=watched, readings=self.findings())
+        document = state_to_document(plan, now, fresh_until=fresh_until, scan=scan, findings=self.findings())
         self._write(STATE, document)
 
     def interrupted_run(self) -> RecordedRun | None:
@@ -109,10 +109,10 @@ class Record:
                 self._findings = {}
         return self._findings
 
-    def save_findings(self, readings: Findings, now: datetime) -> None:
+    def save_findings(self, findings: Findings, now: datetime) -> None:
         """Replace the changelog findings."""
-        self._findings = readings
-        self._write(CVES, findings_to_document(readings, now))
+        self._findings = findings
+        self._write(CVES, findings_to_document(findings, now))
 
     def prefetched(self) -> tuple[Archive, ...]:
         """Return the prefetched archives; empty if the document is damaged."""

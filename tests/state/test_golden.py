@@ -172,10 +172,10 @@ def run(made: Outcome) -> Document:
     return outcome_to_document(made, NOW + timedelta(minutes=1), READINGS)
 
 
-def explanation(found: Explanation, readings: Findings = NO_FINDINGS) -> Document:
+def explanation(found: Explanation, findings: Findings = NO_FINDINGS) -> Document:
     """Return the document of an explanation; a gate added to the registry changes no golden file."""
     shown = tuple(gate for gate in found.gates if gate.name in GATES_SHOWN)
-    return explanation_to_document(replace(found, gates=shown), NOW, readings, wording=gate_texts)
+    return explanation_to_document(replace(found, gates=shown), NOW, findings, wording=gate_texts)
 
 
 def package() -> Document:

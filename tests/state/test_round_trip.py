@@ -160,20 +160,20 @@ def findings_about(items: tuple[Step | Held, ...]) -> Findings:
 def test_a_plan_decodes_to_itself(plan: Plan) -> None:
     document = plan_to_document(plan, NOW, findings_about((*plan.install, *plan.held)))
 
-    found, readings = plan_from_document(written(document))
+    found, findings = plan_from_document(written(document))
 
     assert found == plan
-    assert plan_to_document(found, NOW, readings) == document
+    assert plan_to_document(found, NOW, findings) == document
 
 
 @example(OUTCOMES)
 def test_an_outcome_decodes_to_itself(outcome: Outcome) -> None:
     document = outcome_to_document(outcome, NOW, findings_about((*outcome.upgraded, *outcome.underway, *outcome.held)))
 
-    found, readings = outcome_from_document(written(document))
+    found, findings = outcome_from_document(written(document))
 
     assert found == outcome
-    assert outcome_to_document(found, NOW, readings) == document
+    assert outcome_to_document(found, NOW, findings) == document
 
 
 @example(PLANS)
@@ -202,8 +202,8 @@ def test_a_refresh_result_decodes_to_itself(refreshed: RefreshResult) -> None:
 
 
 @example(FINDINGS)
-def test_changelog_findings_decode_to_themselves(readings: Findings) -> None:
-    assert findings_from_document(written(findings_to_document(readings, NOW))) == readings
+def test_changelog_findings_decode_to_themselves(findings: Findings) -> None:
+    assert findings_from_document(written(findings_to_document(findings, NOW))) == findings
 
 
 @example(ARCHIVES)
@@ -239,9 +239,9 @@ def test_a_schema_knows_every_value_of_an_enum(definition: str | None, field: st
 def test_a_golden_plan_encodes_to_itself(name: str) -> None:
     document = json.loads((CHECKOUT / f"tests/golden/{name}.json").read_text())
 
-    found, readings = plan_from_document(JsonReader(document, name))
+    found, findings = plan_from_document(JsonReader(document, name))
 
-    assert plan_to_document(found, NOW, readings) == document
+    assert plan_to_document(found, NOW, findings) == document
 
 
 @pytest.mark.parametrize(
@@ -256,9 +256,9 @@ def test_a_golden_plan_encodes_to_itself(name: str) -> None:
 def test_a_recorded_outcome_encodes_to_itself(path: str) -> None:
     reader = JsonReader(json.loads((CHECKOUT / "tests" / path).read_text()), path)
 
-    found, readings = outcome_from_document(reader)
+    found, findings = outcome_from_document(reader)
 
-    assert outcome_to_document(found, reader.time("generated_at"), readings) == reader.raw
+    assert outcome_to_document(found, reader.time("generated_at"), findings) == reader.raw
 
 
 @pytest.mark.parametrize("duration_us", [1, 499, 500, 999_999])

@@ -402,7 +402,7 @@ def test_a_read_only_record_writes_nothing_and_does_not_fail(tmp_path: Path) -> 
     record = open_record(Store(str(tmp_path / "file" / "state")))
 
     record.save_refresh(RefreshResult(verified_at=given.NOW), given.NOW)
-    record.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+    record.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, scan=given.WATCHED)
 
     assert "the record cannot be written there" in record.write_error
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -412,7 +412,7 @@ def test_a_plan_that_cannot_be_written_is_kept_as_a_write_error(store: Store) ->
     record = open_record(store)
     Path(store.path(STATE)).mkdir()
 
-    record.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, watched=given.WATCHED)
+    record.save_plan(given.plan(), given.NOW, fresh_until=given.NOW, scan=given.WATCHED)
 
     assert "state.json: cannot be written" in record.write_error
 

@@ -72,7 +72,7 @@ class Update(OfPackage):
     security: bool
     download_bytes: int
     trusted: bool = True
-    rival: str = ""
+    conflicting_origin: str = ""
     """An origin that is not allowed and offers another package under the same version; empty if there is none."""
     on_hold: bool = False
     pin: str | None = None

@@ -43,8 +43,8 @@ def after_download(
         HostError: a download failed that belongs to no package of the plan.
     """
     if not failed:
-        asked = {package: Refusal(why=Why.CONFFILE, reason=text_reason(text)) for package, text in prompts.items()}
-        return Replan(excluded=asked) if asked else Install(steps=plan.install)
+        excluded = {package: Refusal(why=Why.CONFFILE, reason=text_reason(text)) for package, text in prompts.items()}
+        return Replan(excluded=excluded) if excluded else Install(steps=plan.install)
     if may_refresh:
         return Refresh()
     missing = [step.id for step in plan.install if step.id in failed]

@@ -49,27 +49,27 @@ Findings = Mapping[VersionChange, ChangelogFindings | None]
 NO_FINDINGS: Findings = {}
 
 
-def findings_of(readings: Findings, item: Update | Step | Held) -> ChangelogFindings | None:
+def findings_of(findings: Findings, item: Update | Step | Held) -> ChangelogFindings | None:
     """Return an update's findings; None if its changelog was not read or they are not conclusive."""
     subject = VersionChange.of(item)
-    return findings_for(readings, subject) if subject is not None else None
+    return findings_for(findings, subject) if subject is not None else None
 
 
-def findings_for(readings: Findings, subject: VersionChange) -> ChangelogFindings | None:
+def findings_for(findings: Findings, subject: VersionChange) -> ChangelogFindings | None:
     """As `findings_of`, by version change."""
-    found = readings.get(subject)
+    found = findings.get(subject)
     return found if found is not None and found.conclusive else None
 
 
-def unlabelled_security_fixes(plan: Plan, readings: Findings) -> Iterator[tuple[Update, ChangelogFindings]]:
+def unlabelled_security_fixes(plan: Plan, findings: Findings) -> Iterator[tuple[Update, ChangelogFindings]]:
     """Yield updates that contain a security fix although their origin is no security origin and they are not planned.
 
     If the package also has a security update, only a CVE that the security update does not fix counts.
     """
     items: list[Step | Held] = [*plan.install, *plan.held]
-    known = {item.id: findings_of(readings, item) for item in items}
+    known = {item.id: findings_of(findings, item) for item in items}
     for update in plan.others:
-        found = findings_of(readings, update)
+        found = findings_of(findings, update)
         if found is None:
             continue
         if update.id not in known:

@@ -83,7 +83,7 @@ class PackageCache:
                 "dpkg's status file is damaged: it does not list dpkg itself; "
                 "restore it from /var/lib/dpkg/status-old or /var/backups/dpkg.status.0"
             )
-        self.rivals: dict[int, str | None] = {}
+        self.conflicting_origins: dict[int, str | None] = {}
         """Results of `candidates.conflicting_origin` by version ID: comparing checksums reads the lists."""
 
     @cached_property

@@ -127,12 +127,12 @@ def conflicting_origin(cache: PackageCache, version: apt_pkg.Version, files: fro
 
     apt before 3.0 merges two such packages if size and relations agree, and downloads whichever comes first.
     """
-    if version.id not in cache.rivals:
-        cache.rivals[version.id] = _find_rival(cache, version, files)
-    return cache.rivals[version.id]
+    if version.id not in cache.conflicting_origins:
+        cache.conflicting_origins[version.id] = _find_conflicting_origin(cache, version, files)
+    return cache.conflicting_origins[version.id]
 
 
-def _find_rival(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
+def _find_conflicting_origin(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> str | None:
     outside = [place for place in version.file_list if not place[0].not_source and place[0].id not in files]
     inside = [place for place in version.file_list if place[0].id in files]
     if not outside or not inside:
@@ -166,7 +166,7 @@ def describe(
         security=security,
         download_bytes=version.size,
         trusted=offered(version, files & cache.trusted),
-        rival=conflicting_origin(cache, version, files) or "",
+        conflicting_origin=conflicting_origin(cache, version, files) or "",
         on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
         pin=None if percentage is not None else _pin(cache, package, version, files),
         phased=percentage,

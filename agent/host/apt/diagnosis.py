@@ -104,9 +104,9 @@ class _Search:
     def _gate(self, target: apt_pkg.Version) -> Refusal | None:
         """Return the gate that refuses the version itself; its detail follows the package's name."""
         package = target.parent_pkg
-        rival = conflicting_origin(self._cache, target, self._bounds.allowed)
-        if rival is not None:
-            return Refusal(why=Why.UNTRUSTED, reason=text_reason(f"{target.ver_str} is another package at {rival}"))
+        other = conflicting_origin(self._cache, target, self._bounds.allowed)
+        if other is not None:
+            return Refusal(why=Why.UNTRUSTED, reason=text_reason(f"{target.ver_str} is another package at {other}"))
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
             return Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
         if self._cache.depcache.policy.get_priority(target) < 0:

@@ -35,12 +35,12 @@ def refresh_from_document(document: JsonReader) -> RefreshResult:
     )
 
 
-def findings_to_document(readings: Findings, generated_at: datetime) -> Document:
+def findings_to_document(findings: Findings, generated_at: datetime) -> Document:
     """Return `maestro.cves/1`: what was read in changelogs, by version change."""
     return {
         "schema": CVES_SCHEMA,
         "generated_at": format_utc(generated_at),
-        "readings": [_reading_to_document(subject, found) for subject, found in readings.items()],
+        "readings": [_reading_to_document(subject, found) for subject, found in findings.items()],
     }
 
 

@@ -16,11 +16,11 @@ _REBOOT_VERDICT = {"required": "open", "not-required": "shut", "unknown": "unkno
 def explanation_to_document(
     explanation: Explanation,
     generated_at: datetime,
-    readings: Findings = NO_FINDINGS,
+    findings: Findings = NO_FINDINGS,
     *,
     wording: Callable[[GateReport, str], tuple[str, str | None]],
 ) -> Document:
-    """Return `maestro.explain/1`; `readings` are the changelog findings by version change.
+    """Return `maestro.explain/1`; `findings` are the changelog findings by version change.
 
     `wording` returns the reason of a gate of a package, and what opens it, as text.
     """
@@ -39,7 +39,7 @@ def explanation_to_document(
         "installed": explanation.installed,
         "candidate": explanation.candidate,
         "conclusion": explanation.conclusion.value,
-        **cves_to_document(findings_for(readings, subject)),
+        **cves_to_document(findings_for(findings, subject)),
         "gates": [
             {"gate": gate.name, "verdict": gate.verdict.value, "reason": reason, "until": None, "opens": opens}
             for gate in explanation.gates

@@ -27,8 +27,8 @@ from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
 
-def outcome_to_document(outcome: Outcome, generated_at: datetime, readings: Findings = NO_FINDINGS) -> Document:
-    """Return `maestro.outcome/1`; `readings` are the changelog findings by version change."""
+def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Findings = NO_FINDINGS) -> Document:
+    """Return `maestro.outcome/1`; `findings` are the changelog findings by version change."""
     finished = outcome.finished_at
     return {
         "schema": OUTCOME_SCHEMA,
@@ -39,12 +39,12 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, readings: Find
         "finished_at": format_utc(finished) if finished else None,
         "result": outcome.result.value,
         "message": outcome.message,
-        "upgraded": [_change_to_document(step, readings) for step in outcome.upgraded if not step.new],
-        "new": [_change_to_document(step, readings) for step in outcome.upgraded if step.new],
-        "underway": [_change_to_document(step, readings) for step in outcome.underway],
+        "upgraded": [_change_to_document(step, findings) for step in outcome.upgraded if not step.new],
+        "new": [_change_to_document(step, findings) for step in outcome.upgraded if step.new],
+        "underway": [_change_to_document(step, findings) for step in outcome.underway],
         "removed": sorted(map(str, (*outcome.removed, *(removal.id for removal in outcome.removed_kernels)))),
         "superseded": [removal_to_document(removal) for removal in outcome.removed_kernels],
-        "held": [held_to_document(held, readings) for held in outcome.held],
+        "held": [held_to_document(held, findings) for held in outcome.held],
         "failed": [_failure_to_document(failure) for failure in outcome.failed],
         "repaired": repairs_to_document(outcome.repaired, journal=outcome.journal_merged),
         "conffiles_kept": list(outcome.conffiles_kept),
@@ -114,7 +114,7 @@ def _times_from_document(run: JsonReader) -> tuple[datetime, datetime | None]:
     return start, max(end, min(start + duration, end + fraction))  # the duration is rounded to milliseconds
 
 
-def _change_to_document(step: Step, readings: Findings) -> Document:
+def _change_to_document(step: Step, findings: Findings) -> Document:
     return {
         "package": step.package,
         "architecture": step.architecture,
@@ -122,7 +122,7 @@ def _change_to_document(step: Step, readings: Findings) -> Document:
         "to": step.candidate,
         "origin": step.origin,
         "archive": step.archive,
-        **cves_to_document(findings_of(readings, step)),
+        **cves_to_document(findings_of(findings, step)),
     }
 
 

@@ -139,7 +139,7 @@ def removal_from_document(part: JsonReader) -> KernelRemoval:
     )
 
 
-def held_to_document(held: Held, readings: Findings) -> Document:
+def held_to_document(held: Held, findings: Findings) -> Document:
     """Return an element of `held`."""
     return {
         "package": held.package,
@@ -148,7 +148,7 @@ def held_to_document(held: Held, readings: Findings) -> Document:
         "candidate": held.candidate,
         "why": held.why.value,
         "detail": held.detail,
-        **cves_to_document(findings_of(readings, held)),
+        **cves_to_document(findings_of(findings, held)),
     }
 
 

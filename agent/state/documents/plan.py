@@ -35,8 +35,8 @@ from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
 
-def plan_to_document(plan: Plan, generated_at: datetime, readings: Findings = NO_FINDINGS) -> Document:
-    """Return `maestro.plan/1`; `readings` are the changelog findings by version change."""
+def plan_to_document(plan: Plan, generated_at: datetime, findings: Findings = NO_FINDINGS) -> Document:
+    """Return `maestro.plan/1`; `findings` are the changelog findings by version change."""
     return {
         "schema": PLAN_SCHEMA,
         "generated_at": format_utc(generated_at),
@@ -46,11 +46,11 @@ def plan_to_document(plan: Plan, generated_at: datetime, readings: Findings = NO
         "lists": lists_to_document(plan.lists),
         "remove": [removal_to_document(removal) for removal in plan.remove],
         "kept": [removal_to_document(removal) for removal in plan.kept],
-        "install": [_step_to_document(step, readings) for step in plan.install],
-        "held": [held_to_document(held, readings) for held in plan.held],
+        "install": [_step_to_document(step, findings) for step in plan.install],
+        "held": [held_to_document(held, findings) for held in plan.held],
         "other_updates": plan.other_updates,
         "hidden_security": [
-            _hidden_to_document(update, found) for update, found in unlabelled_security_fixes(plan, readings)
+            _hidden_to_document(update, found) for update, found in unlabelled_security_fixes(plan, findings)
         ],
         "repair": repairs_to_document(plan.repair, journal=plan.journal),
         "reboot": reboot_to_document(plan.reboot),
@@ -84,17 +84,17 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
         kept=tuple(removal_from_document(part) for part in plan.optional_children("kept")),
         others=tuple(_hidden_from_document(part) for part in hidden),
     )
-    readings: dict[VersionChange, ChangelogFindings | None] = {
+    findings: dict[VersionChange, ChangelogFindings | None] = {
         **findings_from_document(found.install, list(plan.children("install"))),
         **findings_from_document(found.held, list(plan.children("held"))),
     }
     for update, part in zip(found.others, hidden, strict=True):
-        readings[_subject(update)] = _hidden_findings(part)
-    return found, readings
+        findings[_subject(update)] = _hidden_findings(part)
+    return found, findings
 
 
 def state_to_document(
-    plan: Plan, now: datetime, *, fresh_until: datetime, scan: ServiceScan, readings: Findings
+    plan: Plan, now: datetime, *, fresh_until: datetime, scan: ServiceScan, findings: Findings
 ) -> Document:
     """Return `maestro.state/1`: a check's plan, what ran meanwhile, and in which boot."""
     return {
@@ -102,7 +102,7 @@ def state_to_document(
         "generated_at": format_utc(now),
         "fresh_until": format_utc(fresh_until),
         **runtime_to_document(plan.kernel, scan),
-        "plan": plan_to_document(plan, now, readings),
+        "plan": plan_to_document(plan, now, findings),
     }
 
 
@@ -116,7 +116,7 @@ def runtime_to_document(kernel: RunningKernel, scan: ServiceScan) -> Document:
     }
 
 
-def _step_to_document(step: Step, readings: Findings) -> Document:
+def _step_to_document(step: Step, findings: Findings) -> Document:
     return {
         "package": step.package,
         "architecture": step.architecture,
@@ -127,7 +127,7 @@ def _step_to_document(step: Step, readings: Findings) -> Document:
         "new": step.new,
         "security": step.security,
         "download_bytes": step.download_bytes,
-        **cves_to_document(findings_of(readings, step)),
+        **cves_to_document(findings_of(findings, step)),
     }
 
 

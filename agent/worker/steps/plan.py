@@ -80,9 +80,9 @@ def record_plan(context: JobContext, plan: Plan) -> None:
     """Record a plan for `status`, with a scan of the services. It counts as fresh until its lists are too old."""
     if not context.record.writable:
         return
-    watched = context.machine.scan_services()
-    if isinstance(watched.replaced, Unseen):
-        log.event(log.LogEvent.SERVICES_UNSEEN, reason=watched.replaced.reason)
+    scan = context.machine.scan_services()
+    if isinstance(scan.replaced, Unseen):
+        log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
-    context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, watched=watched)
+    context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan)

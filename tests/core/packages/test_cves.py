@@ -13,18 +13,18 @@ def subject(candidate: str = "2") -> VersionChange:
     return VersionChange(package="a", architecture="amd64", installed="1", candidate=candidate)
 
 
-def found(plan: Plan, readings: Findings) -> list[str]:
-    return [update.package for update, _ in unlabelled_security_fixes(plan, readings)]
+def found(plan: Plan, findings: Findings) -> list[str]:
+    return [update.package for update, _ in unlabelled_security_fixes(plan, findings)]
 
 
 def test_findings_belong_to_exactly_one_version_change() -> None:
-    readings = {subject(): fixes("CVE-2024-1234")}
+    findings = {subject(): fixes("CVE-2024-1234")}
 
-    assert findings_of(readings, given.step()) == fixes("CVE-2024-1234")
-    assert findings_of(readings, given.held()) == fixes("CVE-2024-1234")
-    assert findings_of(readings, given.step(candidate="3")) is None
-    assert findings_of(readings, given.step(installed="0")) is None
-    assert findings_of(readings, given.step(architecture="i386")) is None
+    assert findings_of(findings, given.step()) == fixes("CVE-2024-1234")
+    assert findings_of(findings, given.held()) == fixes("CVE-2024-1234")
+    assert findings_of(findings, given.step(candidate="3")) is None
+    assert findings_of(findings, given.step(installed="0")) is None
+    assert findings_of(findings, given.step(architecture="i386")) is None
 
 
 def test_a_new_package_has_no_findings() -> None:

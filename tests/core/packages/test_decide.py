@@ -45,7 +45,7 @@ def test_an_update_with_every_gate_open_is_admitted() -> None:
         ({"package": "runc"}, {}, Why.RUNTIME_MANAGED, ReasonCode.CONTAINER_RUNTIME, ()),
         ({}, {"allowlist": ("y", "z")}, Why.NOT_ALLOWLISTED, ReasonCode.NOT_ALLOWLISTED, ("y, z",)),
         ({"trusted": False}, {}, Why.UNTRUSTED, ReasonCode.NOT_AUTHENTICATED, ("Debian", "stable-security")),
-        ({"rival": "Other"}, {}, Why.UNTRUSTED, ReasonCode.CONFLICTING_ORIGIN, ("Other", "2")),
+        ({"conflicting_origin": "Other"}, {}, Why.UNTRUSTED, ReasonCode.CONFLICTING_ORIGIN, ("Other", "2")),
         ({"phased": 20}, {}, Why.PHASED, ReasonCode.ROLLOUT, ("20",)),
         ({"phased": 0}, {}, Why.PHASED, ReasonCode.ROLLOUT, ("0",)),
         ({"pin": "pinned to 1 by preferences"}, {}, Why.PINNED, ReasonCode.TEXT, ("pinned to 1 by preferences",)),

@@ -232,7 +232,7 @@ def record(tmp_path: Path) -> Path:
     """Return a state directory with a check and a run."""
     made = Record(Store(str(tmp_path)))
     plan = given.plan(lists=PARTIAL, install=(given.step(),), held=(given.held(),), repair=(given.REPAIR,))
-    made.save_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), watched=given.WATCHED)
+    made.save_plan(plan, NOW, fresh_until=NOW + timedelta(days=36500), scan=given.WATCHED)
     made.save_outcome(ended(Result.FAILED), NOW)
     return tmp_path
 

@@ -8,8 +8,8 @@ from agent.core.policy.policy import Policy
 
 
 def _evaluate(_policy: Policy, update: Update) -> Refusal | None:
-    if update.rival:
-        reason = Reason(code=ReasonCode.CONFLICTING_ORIGIN, values=(update.rival, update.candidate))
+    if update.conflicting_origin:
+        reason = Reason(code=ReasonCode.CONFLICTING_ORIGIN, values=(update.conflicting_origin, update.candidate))
         return Refusal(why=Why.UNTRUSTED, reason=reason)
     if update.trusted:
         return None
