@@ -44,17 +44,14 @@ def test_module_has_an_exporter(name: ExporterName) -> None:
     assert callable(exporter.run)
 
 
-def test_no_exporter_is_on_by_default_and_each_by_its_switch() -> None:
+@pytest.mark.parametrize("name", ExporterName)
+def test_exporter_is_off_by_default_and_on_by_its_switch(name: ExporterName) -> None:
+    section, _, member = name.switch.partition(".")
     off = policy()
+    on = replace(off, **{section: replace(getattr(off, section), **{member: "/srv/something"})})
 
     assert enabled_targets(off) == ()
-    on = replace(
-        off,
-        endpoint=replace(off.endpoint, url="https://endpoint.example.org"),
-        metrics=replace(off.metrics, textfile="/srv/maestro.prom"),
-        otlp=replace(off.otlp, url="https://collector.example.org"),
-    )
-    assert [one.exporter for one in enabled_targets(on)] == list(ExporterName)
+    assert [one.exporter for one in enabled_targets(on)] == [name]
 
 
 def test_daemon_and_command_line_load_no_exporter() -> None:
