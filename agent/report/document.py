@@ -13,6 +13,13 @@ from agent.state.views import PlanView, RunView
 
 NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
 """Placeholder for the stream's instance if there is no outbox; such a report is never sent."""
+_UPDATE = ("package", "architecture", "installed", "candidate")
+_CVES = ("cves", "cves_complete")
+_STEP = (*_UPDATE, "origin", "archive", "new", "security", "download_bytes", *_CVES)
+_HELD = (*_UPDATE, "why", "detail", *_CVES)
+_REPAIR = ("package", "architecture", "state")
+_FAILURE = ("package", "stage", "error", "detail")
+_SOURCE_ERROR = ("source", "fault", "detail", "security")
 _TIMESTAMPS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 
@@ -40,7 +47,7 @@ def report_document(
         "host": {**_host(host), "instance_id": instance_id},
         "agent": _agent(found, daemon, version),
         "kernel": dict(found.child("kernel").raw),
-        "lists": plan_view.lists.raw if plan_view else None,
+        "lists": _lists(plan_view.lists.raw) if plan_view else None,
         "updates": _updates(plan_view),
         "last_outcome": _last_outcome(RunView(run) if run else None),
         "reboot": found.raw.get("reboot"),
@@ -76,6 +83,11 @@ def _agent(status: JsonReader, daemon: JsonReader | None, version: str) -> Docum
     }
 
 
+def _lists(lists: Mapping[str, object]) -> Document:
+    errors = JsonReader(lists, "lists").children("errors")
+    return {**_pick(lists, ("state", "updated_at")), "errors": [_pick(error.raw, _SOURCE_ERROR) for error in errors]}
+
+
 def _updates(plan: PlanView | None) -> Document:
     if plan is None:
         counts = dict.fromkeys(("seen_at", "scope", "security_pending", "held", "other", "hidden_security"))
@@ -87,9 +99,9 @@ def _updates(plan: PlanView | None) -> Document:
         "held": len(plan.held),
         "other": plan.other_updates,
         "hidden_security": len(plan.hidden_security),
-        "items": [step.raw for step in plan.install],
-        "held_items": [held.raw for held in plan.held],
-        "repair": [repair.raw for repair in plan.repair],
+        "items": [_pick(step.raw, _STEP) for step in plan.install],
+        "held_items": [_pick(held.raw, _HELD) for held in plan.held],
+        "repair": [_pick(repair.raw, _REPAIR) for repair in plan.repair],
     }
 
 
@@ -102,7 +114,7 @@ def _last_outcome(run: RunView | None) -> Document | None:
         "started_at": format_utc(run.started_at),
         "finished_at": format_utc(run.finished_at) if run.finished_at else None,
         "upgraded": run.upgraded_count,
-        "failed": [failure.raw for failure in run.failed],
+        "failed": [_pick(failure.raw, _FAILURE) for failure in run.failed],
         "message": run.message,
     }
 
@@ -131,6 +143,11 @@ def _hash(document: Mapping[str, object]) -> str:
         content["outbox"] = {name: outbox[name] for name in ("dropped", "refused")}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _pick(part: Mapping[str, object], names: tuple[str, ...]) -> Document:
+    """Return the members of the report's schema; null where an earlier version did not write one."""
+    return {name: part.get(name) for name in names}
 
 
 def _without(part: object, names: tuple[str, ...]) -> object:

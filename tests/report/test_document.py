@@ -51,6 +51,28 @@ def test_counts_are_those_of_the_plan() -> None:
     assert found["last_outcome"]["upgraded"] == len(status["last_run"]["upgraded"]) + len(status["last_run"]["new"])
 
 
+@pytest.mark.parametrize(
+    ("place", "later"),
+    [
+        ("plan.install.0", ("cves", "cves_complete")),
+        ("plan.held.0", ("cves", "cves_complete")),
+        ("plan.lists.errors.0", ("security",)),
+    ],
+)
+def test_what_an_earlier_version_did_not_write_is_null_and_what_a_later_one_writes_is_left_out(
+    place: str, later: tuple[str, ...]
+) -> None:
+    status = golden("status")
+    part = status
+    for name in place.split("."):
+        part = part[int(name) if name.isdigit() else name]
+    for name in later:
+        del part[name]
+    part["of-a-later-version"] = 1
+
+    check("report", report(status))
+
+
 def changed(status: Any, path: str, value: object) -> Any:
     found = copy.deepcopy(status)
     *parts, last = path.split(".")
