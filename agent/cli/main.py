@@ -101,12 +101,12 @@ def _silence_stdout() -> None:
 
 def _verb(argv: Sequence[str]) -> str | None:
     """Return the command: the first argument that is neither an option nor an option's value."""
-    words = iter(argv)
-    for word in words:
-        if word in _OPTIONS_WITH_VALUE:
-            next(words, None)
-        elif not word.startswith("-"):
-            return word if word in _COMMANDS or word in _HIDDEN_COMMANDS else None
+    arguments = iter(argv)
+    for one in arguments:
+        if one in _OPTIONS_WITH_VALUE:
+            next(arguments, None)
+        elif not one.startswith("-"):
+            return one if one in _COMMANDS or one in _HIDDEN_COMMANDS else None
     return None
 
 
@@ -128,11 +128,11 @@ def _parser(argv: Sequence[str], verb: str | None, module: ModuleType | None) ->
     parser.add_argument("--version", action="version", version=f"maestro-agent {VERSION}")
     _add_globals(parser, suppress=False)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
-    for name, words in _listed(verb, argv).items():
+    for name, summary in _listed(verb, argv).items():
         one = verbs.add_parser(
             name,
-            help=words,
-            description=words[0].upper() + words[1:] + ".",
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
             epilog=getattr(module, "EXAMPLE", None) if name == verb else None,
             formatter_class=_Help,
             allow_abbrev=False,
