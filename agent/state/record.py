@@ -70,7 +70,7 @@ class Record:
         try:
             newest = next(iter(self.store.run_ids()), None)
             run = self.store.read_run(newest, OUTCOME_SCHEMA) if newest else None
-            if run is None or run.optional_text("finished_at"):
+            if run is None or run.optional_text("finished_at") or run.text("id") != newest:  # not the run of its file
                 return None
             outcome, findings = outcome_from_document(run)
             return RecordedRun(outcome=outcome, findings=findings, generated_at=run.time("generated_at"))

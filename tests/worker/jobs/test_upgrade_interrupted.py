@@ -1,5 +1,6 @@
 """Interruptions between the steps of a run: other programs, a kill, a stop, an error, an interrupted dpkg."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,23 @@ def test_the_next_run_completes_the_record_of_an_interrupted_run(agent: Agent) -
     assert cut_off.count("underway") == 0
     assert names(done.repaired) == ["b"]
     assert sorted(names(done.upgraded)) == ["b", "c"]
+
+
+@pytest.mark.parametrize("run_id", ["20261123T051000Z-002", "\ud800"])
+def test_an_interrupted_record_that_names_another_run_is_left_alone(agent: Agent, run_id: str) -> None:
+    agent.machine.offer("a")
+    agent.machine.before_install.append(raising(Killed()))
+    with pytest.raises(Killed):
+        agent.upgrade()
+    file = Path(agent.store.path(f"history/{agent.last_run().text('id')}"))
+    file.write_text(json.dumps({**agent.last_run().raw, "id": run_id}))
+    damaged = file.read_text()
+
+    done = agent.upgrade()
+
+    assert (done.result, names(done.upgraded)) == (Result.UPDATED, ["a"])
+    assert file.read_text() == damaged
+    assert len(agent.store.run_ids()) == 2
 
 
 def test_the_next_run_finishes_an_interrupted_one(agent: Agent) -> None:
