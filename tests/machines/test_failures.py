@@ -44,6 +44,20 @@ def test_a_failed_download_holds_that_package_alone(host: Scenario, archive: Arc
     assert host.versions("a", "b", "c") == {"a": "2", "b": "1", "c": "1"}
 
 
+def test_a_failed_download_of_one_architecture_holds_the_pair_alone(host: Scenario, archive: Archive) -> None:
+    host.machine.check("dpkg --add-architecture i386")
+    host.install(pair("1", "amd64"), pair("1", "i386"), package("a", "1"))
+    host.repository("security", pair("2", "amd64"), pair("2", "i386"), package("a", "2"), at=f"{archive.url}/security")
+    host.machine.check("sed -i 's/arch=amd64/arch=amd64,i386/' /etc/apt/sources.list.d/*.list")
+    archive.refused["same_2_i386"] = 404
+
+    done = host.upgrade()
+
+    assert (done.code, names(done.json["upgraded"])) == (10, ["a"])
+    held = {item["architecture"]: item["why"] for item in done.json["held"]}
+    assert held == {"amd64": "download-failed", "i386": "download-failed"}
+
+
 def test_a_superseded_package_is_found_after_a_refresh(host: Scenario, archive: Archive) -> None:
     host.install(package("a", "1"))
     made = host.repository("security", package("a", "2"), at=f"{archive.url}/security")
