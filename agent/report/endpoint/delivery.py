@@ -15,7 +15,7 @@ from agent.core.schemas import Document
 from agent.report.endpoint.client import EndpointResponse
 from agent.report.endpoint.messages import MAX_BYTES, Message, MessageKind, batch_document
 from agent.report.endpoint.settlement import OFFER_AGAIN, Settlement, batch_limit, next_state_message, settle
-from agent.report.outbox.event import QueuedEvent, parse_event
+from agent.report.outbox.event import QueuedEvent
 from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.stream_state import StreamState
 from agent.version import VERSION
@@ -107,7 +107,9 @@ class Delivery:
         """Return the next messages: the state first, as it is the news, then events; empty at the end of the run."""
         room = min(batch_limit(self._outbox.state), self._policy.burst - self._sent)
         messages = self._state_message(now) if room > 1 else []
-        messages += self._events(room - len(messages)) if room > len(messages) else []
+        if room > len(messages):
+            queued = self._outbox.next_parsed(room - len(messages), MAX_BYTES)
+            messages += [_message(event, body) for event, body in queued]
         return messages or (self._state_message(now) if room > 0 else [])
 
     def _state_message(self, now: datetime) -> list[Message]:
@@ -118,17 +120,6 @@ class Delivery:
             tx.state = state
         self._pending = None
         return [message]
-
-    def _events(self, room: int) -> list[Message]:
-        """Return the oldest events; those that the disk damaged are dropped."""
-        while True:
-            queued = [(event, parse_event(event.body)) for event in self._outbox.next_events(room, MAX_BYTES)]
-            damaged = [event for event, body in queued if body is None]
-            if not damaged:
-                return [_message(event, body) for event, body in queued if body is not None]
-            with self._outbox.transaction() as tx:
-                for event in damaged:
-                    tx.drop(event.sequence, event.body, "unreadable")
 
 
 def deliver_state_alone(

@@ -17,7 +17,7 @@ from agent.report.exporter import ExportContext, ExportResult, QueueSettings, co
 from agent.report.otlp.client import OtlpResult, OtlpTarget, post_otlp
 from agent.report.otlp.encode import OtlpRequest, Signal, encode_logs, encode_metrics
 from agent.report.otlp.headers import read_headers
-from agent.report.outbox.event import QueuedEvent, parse_event
+from agent.report.outbox.event import QueuedEvent
 from agent.report.outbox.file import OUTBOX_DIRECTORY
 from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.transaction import OutboxLimits
@@ -95,17 +95,13 @@ class OtlpExporter:
 
     def _send_events(self, target: OtlpTarget, outbox: Outbox, report: Document) -> None:
         """Send queued events, oldest first, until a request fails or the time is over."""
-        while queued := outbox.next_events(_MAX_RECORDS, _MAX_BYTES):
-            parsed = [(event, parse_event(event.body)) for event in queued]
-            _drop_damaged(outbox, [event for event, body in parsed if body is None])
-            messages = [_message(event, body) for event, body in parsed if body is not None]
-            if not messages:
-                continue
+        while queued := outbox.next_parsed(_MAX_RECORDS, _MAX_BYTES):
+            messages = [_message(event, body) for event, body in queued]
             result = self._post(target, encode_logs(messages, report))
             if result is None or result.response_class is ResponseClass.RETRY:
                 return
             with outbox.transaction() as tx:
-                tx.delete([event.sequence for event in queued])
+                tx.delete([event.sequence for event, _ in queued])
                 tx.state = replace(tx.state, refused=tx.state.refused + result.dropped)
                 if result.response_class is ResponseClass.OK:
                     tx.append_loss_event(utc_now())
@@ -164,10 +160,3 @@ def _message(event: QueuedEvent, body: Document) -> Document:
         "created_at": event.created_at,
         "body": body,
     }
-
-
-def _drop_damaged(outbox: Outbox, damaged: list[QueuedEvent]) -> None:
-    if damaged:
-        with outbox.transaction() as tx:
-            for event in damaged:
-                tx.drop(event.sequence, event.body, "unreadable")

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from agent.core.schemas import Document
 from agent.errors import HostError
-from agent.report.outbox.event import QueuedEvent
+from agent.report.outbox.event import QueuedEvent, parse_event
 from agent.report.outbox.stream_state import StreamState, stream_state_from_document, stream_state_to_document
 from agent.report.outbox.transaction import OVERHEAD_BYTES, OutboxLimits, Transaction
 
@@ -89,6 +90,21 @@ class Outbox:
         except sqlite3.Error as error:
             raise HostError(f"the outbox cannot be read: {error}") from error
         return found
+
+    def next_parsed(self, count: int, size: int) -> list[tuple[QueuedEvent, Document]]:
+        """Return what `next_events` does, each with its document; those that the disk damaged are dropped.
+
+        Raises:
+            HostError: they cannot be read or dropped.
+        """
+        while True:
+            queued = [(event, parse_event(event.body)) for event in self.next_events(count, size)]
+            damaged = [event for event, document in queued if document is None]
+            if not damaged:
+                return [(event, document) for event, document in queued if document is not None]
+            with self.transaction() as tx:
+                for event in damaged:
+                    tx.drop(event.sequence, event.body, "unreadable")
 
     def stats(self) -> OutboxStats:
         """Return the queue's figures.
