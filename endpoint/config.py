@@ -44,7 +44,7 @@ class Server:
     connections: int = 1000
     """Per process: connections."""
     request_timeout_s: int = 30
-    """Time for an agent to send one request and read the response."""
+    """Time for an agent to send one request and read the response; unused behind a proxy, which has its own."""
     keep_alive_s: int = 75
 
 
