@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
+from endpoint import log as endpoint_log
 from tests.support import bases
 from tests.support.machine import machine
 from tests.support.repository import Signer
@@ -32,6 +34,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "codename" in metafunc.fixturenames and not chosen:
         every = any(mark.name == "every_release" for mark in marks)
         metafunc.parametrize("codename", bases.codenames() if every else bases.table_codenames())
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    """Undo log.set_up() of a program that ran in this process: its stream may end with the test (capsys)."""
+    yield
+    structlog.reset_defaults()
+    vars(endpoint_log._LOG).pop("bind", None)  # noqa: SLF001 - structlog keeps its cached logger there
 
 
 @pytest.fixture(scope="session")
