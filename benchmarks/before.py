@@ -131,9 +131,11 @@ def _measure_idle(running: Machine, aims: Aims) -> None:
         )
     time.sleep(_IDLE_S)
     print(f"\nthe daemon after {_IDLE_S} s: the earlier tree, then this one")
+    # Both are read before either ends: what they share is each one's half only as long as both run.
+    rollups = [running.check(f"cat /proc/$(cat /srv/pid-{number})/smaps_rollup") for number in range(2)]
+    running.check("kill $(cat /srv/pid-0 /srv/pid-1)")
     sizes = []
-    for number in range(2):
-        rollup = running.check(f"cat /proc/$(cat /srv/pid-{number})/smaps_rollup; kill $(cat /srv/pid-{number})")
+    for rollup in rollups:
         found = {line.split()[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
         sizes.append(found["Pss:"])
         print(f"{found['Rss:'] / 1024:6.1f} MiB resident {found['Pss:'] / 1024:6.1f} MiB proportional", flush=True)
