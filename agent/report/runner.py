@@ -20,7 +20,6 @@ from agent.report.document import outbox_section
 from agent.report.export_state import export_state_to_document
 from agent.report.exporter import ExportContext, Exporter, ExportResult, QueueSettings
 from agent.report.outbox.file import open_outbox
-from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.stream_state import sent_part, stream_state_to_document
 from agent.report.source import ReportSource
 from agent.state.exporter_status import NO_QUEUE, UNKNOWN_QUEUE, write_exporter_status
@@ -64,7 +63,7 @@ class ExporterRun:
             with outbox.transaction() as tx:
                 tx.state = replace(tx.state, last_attempt=attempt, export_state=export_state)
             section = outbox_section(outbox.stats())
-            self._record(result, before, {**attempt, **section}, export_state, outbox)
+            self._record(result, before, {**attempt, **section}, export_state, outbox.state.instance_id)
             return result
 
     def _run_without_outbox(self, time_limit: timedelta, queue: Document, directory: str, problem: str) -> ExportResult:
@@ -80,7 +79,7 @@ class ExporterRun:
         result = self._exporter.run(context)
         attempt, export_state = _after(status.entry, status.export_state, result)
         known = status.entry if problem else {}
-        self._record(result, status.entry, {**queue, **known, **attempt}, export_state, None)
+        self._record(result, status.entry, {**queue, **known, **attempt}, export_state, status.instance_id)
         return result
 
     def _record(
@@ -89,11 +88,10 @@ class ExporterRun:
         before: Mapping[str, object],
         entry: Document,
         export_state: ExportState,
-        outbox: Outbox | None,
+        instance_id: str | None,
     ) -> None:
         """Write the exporter's status file under /run, read by `status` and by the daemon, and the log line."""
         kept = result.kept_state and sent_part(result.kept_state)
-        instance_id = outbox.state.instance_id if outbox else self._source.exporter_status(self._name).instance_id
         document = {
             "instance_id": instance_id,
             "export_state": export_state_to_document(export_state),
