@@ -100,6 +100,7 @@ def test_recorded_run_reaches_each_exporter_once(
         reload_until(running, "the first run is sent", lambda: stored_runs(endpoint) == run_ids(collector) == [first])
         code, output = promtool("check", "metrics", content=file.read_text())
         assert code in {0, BAD_STYLE}, output
+    time.sleep(1)  # starts are distinguished by their second
     with daemon(agent) as running:
         time.sleep(1)
         second = agent.record(2)
