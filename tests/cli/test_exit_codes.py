@@ -10,7 +10,7 @@ from tests.conftest import CHECKOUT
 
 
 def test_the_manual_page_lists_every_exit_code_and_no_other() -> None:
-    page = (CHECKOUT / "docs/maestro-agent.1").read_text()
+    page = (CHECKOUT / "docs/maestro-agent.8").read_text()
     section = page.partition(".SH EXIT STATUS\n")[2].partition("\n.SH ")[0]
 
     assert [int(code) for code in re.findall(r"^\.B ([0-9]+)$", section, re.MULTILINE)] == sorted(ExitCode)

@@ -42,7 +42,7 @@ def test_the_example_of_a_configuration_error_is_the_real_message(host: Scenario
 
 
 def test_every_option_is_in_the_manual_page(host: Scenario) -> None:
-    page = (CHECKOUT / "docs/maestro-agent.1").read_text().replace("\\-", "-")
+    page = (CHECKOUT / "docs/maestro-agent.8").read_text().replace("\\-", "-")
 
     for verb in ("status", "check", "upgrade", "explain", "history", "config"):
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", host.agent(f"{verb} --help").out):

@@ -188,13 +188,14 @@ def test_changelogs_have_this_version(place: str) -> None:
 
 
 def test_the_manual_page_has_every_key_of_the_configuration() -> None:
-    page = (CHECKOUT / "docs/maestro-agent.1").read_text()
+    page = (CHECKOUT / "docs/maestro-agent.toml.5").read_text()
 
     assert [key.path for key in KEYS if not re.search(rf"(?m)^\.BR?.* ?{re.escape(key.path)}\b", page)] == []
 
 
-def test_the_manual_page_has_no_warning() -> None:
-    command = ["man", "--warnings", "-l", "-Z", "-Tutf8", str(CHECKOUT / "docs/maestro-agent.1")]
+@pytest.mark.parametrize("page", sorted(CHECKOUT.glob("docs/*.[1-8]")), ids=lambda page: page.name)
+def test_a_manual_page_has_no_warning(page: Path) -> None:
+    command = ["man", "--warnings", "-l", "-Z", "-Tutf8", str(page)]
 
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
 

@@ -14,7 +14,7 @@ class Health(Enum):
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return 0, 10 or 3 (maestro-agent(1), EXIT STATUS)."""
+        """Return 0, 10 or 3 (maestro-agent(8), EXIT STATUS)."""
         return _EXIT_CODES[self]
 
 
