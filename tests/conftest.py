@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
 settings.load_profile("thorough" if bases.thorough() else "default")
+# Texts for people have local time.
+os.environ["TZ"] = "UTC"
+time.tzset()
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

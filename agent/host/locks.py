@@ -15,7 +15,7 @@ from agent.core.job_control import JobControl
 from agent.core.model.outcome import LockWait
 from agent.errors import BusyError, HostError, StoppedError
 from agent.state.file_lock import holder_pid, try_lock
-from agent.state.timestamps import utc_now
+from agent.state.timestamps import format_human, utc_now
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -31,8 +31,8 @@ class LockHolder:
     """Start time of the process; the time at which it took the lock is not recorded."""
 
     def __str__(self) -> str:
-        """Format for messages: "apt-get (pid 812, since 2026-11-23 05:10:00 UTC)"."""
-        since = f", since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        """Format for messages: "apt-get (pid 812, since 2026-11-23 05:10 UTC)"."""
+        since = f", since {format_human(self.since)}" if self.since else ""
         return f"{self.program} (pid {self.pid}{since})"
 
 

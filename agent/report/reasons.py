@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.plan import Held, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.explain import GateReport, Opener
+from agent.state.timestamps import format_human
 
 SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.TEXT: "{0}",
@@ -30,8 +32,8 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.PLANNED_KERNEL: "belongs to a kernel that this plan installs",
     ReasonCode.NEEDED_BY: "needed by {0}, which stays",
     ReasonCode.GATE_OPEN: "nothing in the way",
-    ReasonCode.LISTS_USABLE: "package lists are {0}{1}",
-    ReasonCode.LISTS_UNUSABLE: "package lists are {0}{1}: there may be updates that they do not show",
+    ReasonCode.LISTS_USABLE: "package lists are {0}, last verified {1}",
+    ReasonCode.LISTS_UNUSABLE: "package lists are {0}, last verified {1}: updates may be missing",
     ReasonCode.INSTALLED: "version {0} is installed",
     ReasonCode.NOT_INSTALLED: "not installed, so there is nothing to upgrade",
     ReasonCode.OFFERED: "{0} {1} offers {2}",
@@ -45,9 +47,8 @@ SENTENCES: Mapping[ReasonCode, str] = {
     "`apt-get --fix-broken install` shows what would help",
     ReasonCode.STOPPED: "stopped: {0}; the next run continues",
     ReasonCode.LISTS_PARTIAL: "the lists of some package sources could not be fetched, so updates may be missing",
-    ReasonCode.LISTS_NEVER: "the package lists were never fetched, so pending updates are unknown; "
-    "run again with a refresh",
-    ReasonCode.LISTS_STALE: "the package lists are stale, so updates may be missing; run again with a refresh",
+    ReasonCode.LISTS_NEVER: "there are no package lists of security sources, so pending security updates are unknown",
+    ReasonCode.LISTS_STALE: "the package lists are stale, so updates may be missing",
 }
 """By code; `{0}` and so on are the reason's values."""
 OPENERS: Mapping[Why | Opener, str] = {
@@ -75,7 +76,8 @@ OPENERS: Mapping[Why | Opener, str] = {
 
 def sentence(reason: Reason) -> str:
     """Return a reason as text, its clauses first."""
-    return " ".join((*reason.clauses, SENTENCES[reason.code].format(*reason.values)))
+    values = [format_human(value) if isinstance(value, datetime) else value for value in reason.values]
+    return " ".join((*reason.clauses, SENTENCES[reason.code].format(*values)))
 
 
 def gate_texts(gate: GateReport, package: str) -> tuple[str, str | None]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from agent.state.json_reader import JsonReader
-from agent.state.timestamps import format_utc
+from agent.state.timestamps import format_human
 from agent.state.views import (
     HeldView,
     ListsView,
@@ -121,7 +121,7 @@ def history_line(run: RunView) -> str:
 
 def lists_lines(lists: ListsView) -> list[str]:
     """Render how current the package lists are, and the sources with errors."""
-    updated = format_utc(lists.updated_at) if lists.updated_at else None
+    updated = format_human(lists.updated_at) if lists.updated_at else None
     words = {
         "fresh": f"Package lists are fresh (verified {updated}).",
         "partial": "Package lists of security sources are fresh, those of other sources are not:",
@@ -189,7 +189,7 @@ def reboot_line(reboot: RebootView | None) -> str:
     if not reboot.required:
         return "No reboot is required."
     by = f" by {', '.join(reboot.packages)}" if reboot.packages else ""
-    since = f" since {format_utc(reboot.since)}" if reboot.since else ""
+    since = f" since {format_human(reboot.since)}" if reboot.since else ""
     return f"A reboot is required{by}{since}. The agent never reboots by itself."
 
 

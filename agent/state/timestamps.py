@@ -1,5 +1,9 @@
-"""Timestamps: parsing and formatting for documents and for people, and the current time. Light: `status` imports it."""
+"""Timestamps: parsing and formatting for documents and for people, and the current time. Light: `status` imports it.
 
+Documents have RFC 3339 in UTC (`format_utc`), people read local time (`format_human`) or an age (`format_age`).
+"""
+
+import time
 from datetime import datetime, timedelta, timezone
 
 
@@ -50,5 +54,26 @@ def format_age(when: datetime, now: datetime) -> str:
 
 
 def format_human(when: datetime) -> str:
-    """Return a time for people: "2026-11-23 05:10 UTC"."""
-    return when.strftime("%Y-%m-%d %H:%M UTC")
+    """Return a time for people, in local time with its offset: "2026-11-23 06:10 +01:00", or "2026-11-23 05:10 UTC".
+
+    The zone is that of localtime(5), or of the variable TZ; the C library takes UTC for one that does not exist.
+    """
+    local = _local(when)
+    return f"{local:%Y-%m-%d %H:%M} {_offset(local.utcoffset() or timedelta(0))}"
+
+
+def _local(when: datetime) -> datetime:
+    time.tzset()  # otherwise a daemon would keep the zone that it started with
+    try:
+        return when.astimezone()
+    except (OverflowError, ValueError, OSError):  # the first and the last day that a datetime can hold
+        return when.astimezone(timezone.utc)
+
+
+def _offset(offset: timedelta) -> str:
+    """Return "UTC", or hours and minutes with their sign."""
+    minutes = round(offset.total_seconds() / 60)
+    if minutes == 0:
+        return "UTC"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"

@@ -1,6 +1,7 @@
 """Reasons as codes and parameters; `agent.report.reasons` holds the sentence of each code."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
 
@@ -44,7 +45,7 @@ class ReasonCode(Enum):
     # explain
     GATE_OPEN = "gate-open"
     LISTS_USABLE = "lists-usable"
-    """State of the lists; text with the time of verification, or empty."""
+    """State of the lists, and when they were last verified."""
     LISTS_UNUSABLE = "lists-unusable"
     """As `LISTS_USABLE`."""
     INSTALLED = "installed"
@@ -75,7 +76,8 @@ class Reason:
     """One reason: the code of its sentence, the parameters, and clauses ahead of it."""
 
     code: ReasonCode
-    values: tuple[str, ...] = ()
+    values: tuple[str | datetime, ...] = ()
+    """A time is shown as local time."""
     clauses: tuple[str, ...] = ()
     """Text ahead of the sentence: the path of the resolver's diagnosis from the update to the package at fault."""
 

@@ -113,14 +113,18 @@ def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | No
 
 
 def _lists_gate(facts: Facts) -> GateReport:
-    state = facts.lists.state
-    verified = f", last verified {facts.lists.updated_at:%Y-%m-%d %H:%M} UTC" if facts.lists.updated_at else ""
-    values = (state.value, verified)
-    if state in {ListsState.FRESH, ListsState.PARTIAL}:
-        usable = Reason(code=ReasonCode.LISTS_USABLE, values=values)
-        return GateReport(name="lists", verdict=GateVerdict.OPEN, reason=usable)
-    unusable = Reason(code=ReasonCode.LISTS_UNUSABLE, values=values)
-    return GateReport(name="lists", verdict=GateVerdict.UNKNOWN, reason=unusable, opens=Opener.CHECK)
+    state, verified_at = facts.lists.state, facts.lists.updated_at
+    usable = state in {ListsState.FRESH, ListsState.PARTIAL}
+    if state is ListsState.NEVER:
+        reason = Reason(code=ReasonCode.LISTS_NEVER)
+    elif verified_at is None:
+        reason = Reason(code=ReasonCode.LISTS_STALE)
+    else:
+        code = ReasonCode.LISTS_USABLE if usable else ReasonCode.LISTS_UNUSABLE
+        reason = Reason(code=code, values=(state.value, verified_at))
+    if usable:
+        return GateReport(name="lists", verdict=GateVerdict.OPEN, reason=reason)
+    return GateReport(name="lists", verdict=GateVerdict.UNKNOWN, reason=reason, opens=Opener.CHECK)
 
 
 def _installed_gate(known: KnownPackage) -> GateReport:
