@@ -3,20 +3,18 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-_CONTROL = dict.fromkeys((*range(32), 127, *range(128, 160), *range(55296, 57344)), "?")
+from agent.report.layout import NARROWEST, AnyLine, Tone, harmless, lay_out, painted
 
-
-def strip_control_chars(text: str) -> str:
-    """Replace terminal control characters: names and messages come from repositories, scripts and files."""
-    return text.translate(_CONTROL)
+_TONES = {"FAILED": Tone.FAILED, "  ! ": Tone.HELD, "  - ": Tone.HELD}
+_HEADLINES = {": HEALTHY": Tone.GOOD, ": ATTENTION": Tone.ATTENTION, ": UNKNOWN": Tone.FAILED, "STALE": Tone.FAILED}
 
 
 def print_error(message: str) -> None:
     """Print a message on standard error, line by line."""
     for line in message.split("\n"):
-        print(f"maestro-agent: {strip_control_chars(line)}", file=sys.stderr)
+        print(f"maestro-agent: {harmless(line)}", file=sys.stderr)
 
 
 def print_json(document: Mapping[str, object]) -> None:
@@ -24,10 +22,11 @@ def print_json(document: Mapping[str, object]) -> None:
     print(json.dumps(document, indent=2))
 
 
-def print_lines(lines: list[str]) -> None:
-    """Print lines for a person; important words are coloured if the terminal supports it."""
-    for line in map(strip_control_chars, lines):
-        print(_coloured(line) if _has_colour() else line)
+def print_lines(lines: Iterable[AnyLine]) -> None:
+    """Print lines for a person, wrapped to the terminal and coloured if it supports that."""
+    colour = _has_colour()
+    for text, tone in lay_out(lines, _terminal_width()):
+        print(_coloured(text, tone) if colour else text)
 
 
 class ProgressLine:
@@ -41,7 +40,7 @@ class ProgressLine:
         """Show the current step; an empty message is only a keep-alive."""
         if self._live and message:
             width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
-            sys.stderr.write(f"\r\033[K{strip_control_chars(message)[:width]}")
+            sys.stderr.write(f"\r\033[K{harmless(message)[:width]}")
             sys.stderr.flush()
             self._shown = True
 
@@ -52,14 +51,28 @@ class ProgressLine:
             sys.stderr.flush()
 
 
+def _terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is; None if it is none."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        columns = 0
+    return max(columns or 80, NARROWEST)
+
+
 def _has_colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether to write colours: to a capable terminal, unless NO_COLOR is set (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _coloured(line: str) -> str:
-    for start, code in (("FAILED", "31;1"), ("  ! ", "33"), ("  - ", "33")):
-        if line.startswith(start):
-            return f"\033[{code}m{line}\033[0m"
-    for word, code in ((": HEALTHY", "32;1"), (": ATTENTION", "33;1"), (": UNKNOWN", "31;1"), ("STALE", "31;1")):
-        line = line.replace(word, f"\033[{code}m{word}\033[0m")
-    return line
+def _coloured(text: str, tone: Tone | None) -> str:
+    if tone is not None:
+        return painted(text, tone)
+    for start, found in _TONES.items():
+        if text.startswith(start):
+            return painted(text, found)
+    for word, found in _HEADLINES.items():
+        text = text.replace(word, painted(word, found))
+    return text

@@ -1,0 +1,133 @@
+"""Lays text out for people: colour, columns, and wrapping at words to the terminal's width. Light: `status` imports it.
+
+Renderers return lines of any length, as `str` or `Line`; only `lay_out` knows a width. Without one (a pipe) every line
+stays whole, so that scripts read the same text from a terminal of any size. Foreign text passes `harmless`: it comes
+from repositories, scripts and files, and may hold terminal escapes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from unicodedata import category, east_asian_width
+
+NARROWEST = 20
+"""Text for a narrower terminal is laid out as if it were this wide."""
+_LEAST_TEXT = 24
+"""Columns that the text behind a hanging indent needs; with fewer it starts near the margin."""
+_SMALL_INDENT = 4
+_WORD = re.compile(r"(?:`[^`]*`|\S)+")
+"""A word: a command in backquotes is one, so that it can be copied from one line."""
+_HARMFUL = ("Cc", "Cs", "Zl", "Zp")
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Bidirectional controls: they can show a line in another order than it is written (CVE-2021-42574)."""
+_NO_WIDTH = ("Mn", "Me", "Cf")
+
+
+class Tone(Enum):
+    """Meaning of a line that a colour marks; the value is the SGR parameter (ECMA-48, 8.3.117)."""
+
+    GOOD = "32;1"
+    HELD = "33"
+    ATTENTION = "33;1"
+    FAILED = "31;1"
+
+
+class Line:
+    """A line before it is laid out."""
+
+    __slots__ = ("hang", "more", "text", "tone")
+
+    def __init__(self, text: str, *, hang: int | None = None, tone: Tone | None = None, more: str = "") -> None:
+        """Indent continuation lines by `hang` columns; None: two more than the text itself.
+
+        With `more`, such as "and {} more", the text is a list separated by ", " of which one line shows as many
+        elements as fit.
+        """
+        self.text = text
+        self.hang = _leading(text) + 2 if hang is None else hang
+        self.tone = tone
+        self.more = more
+
+
+AnyLine = str | Line
+
+
+def field(label: str, text: str, *, width: int = 13, tone: Tone | None = None) -> Line:
+    """Return a line that starts with a label of the given width."""
+    return Line(f"{label:<{width}}{text}", hang=width, tone=tone)
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, tone: Tone | None = None) -> list[Line]:
+    """Return rows with their cells aligned; the last cell of each wraps in its column."""
+    cells = [[harmless(cell) for cell in row] for row in rows]
+    count = max(map(len, cells), default=0)
+    widths = [max((display_width(row[at]) for row in cells if at < len(row) - 1), default=0) for at in range(count)]
+    lines = []
+    for row in cells:
+        hang, text = indent, " " * indent
+        for at, cell in enumerate(row[:-1]):
+            text += cell + " " * (widths[at] - display_width(cell) + 2)
+            hang += widths[at] + 2
+        lines.append(Line((text + (row[-1] if row else "")).rstrip(), hang=hang, tone=tone))
+    return lines
+
+
+def lay_out(lines: Iterable[AnyLine], width: int | None) -> Iterator[tuple[str, Tone | None]]:
+    """Return the final lines, each with its tone; None: no limit."""
+    for line in lines:
+        one = line if isinstance(line, Line) else Line(line)
+        text = harmless(one.text)
+        if width is None or display_width(text) <= width:
+            yield text, one.tone
+        elif one.more:
+            yield _as_many_as_fit(text, width, one.more), one.tone
+        else:
+            yield from ((part, one.tone) for part in _wrapped(text, max(width, NARROWEST), one.hang))
+
+
+def painted(text: str, tone: Tone | None) -> str:
+    """Return text in a tone's colour."""
+    return text if tone is None else f"\033[{tone.value}m{text}\033[0m"
+
+
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if category(one) in _NO_WIDTH else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def harmless(text: str) -> str:
+    """Return text without control characters, each replaced by "?": a terminal would act on them."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("?" if category(one) in _HARMFUL or one in _BIDI else one for one in text.replace("\t", " "))
+
+
+def _leading(text: str) -> int:
+    return len(text) - len(text.lstrip(" "))
+
+
+def _wrapped(text: str, width: int, hang: int) -> Iterator[str]:
+    """Break a text at spaces; a word that is wider than a line stays whole."""
+    near = min(_leading(text) + _SMALL_INDENT, hang)
+    if width - hang < _LEAST_TEXT:
+        hang = near
+    line, end = "", 0
+    for word in _WORD.finditer(text):
+        gap, size = text[end : word.start()], display_width(word[0])
+        end = word.end()
+        if line.strip() and display_width(line) + len(gap) + size > width:
+            yield line
+            line, gap = " " * (hang if hang + size <= width else near), ""
+        line += gap + word[0]
+    yield line
+
+
+def _as_many_as_fit(text: str, width: int, more: str) -> str:
+    elements = text.split(", ")
+    for count in range(len(elements) - 1, 0, -1):
+        shown = ", ".join((*elements[:count], more.format(len(elements) - count)))
+        if display_width(shown) <= width:
+            return shown
+    return ", ".join((elements[0], more.format(len(elements) - 1)))
