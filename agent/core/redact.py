@@ -1,0 +1,99 @@
+"""Removes credentials from text that comes from outside. Pure and light: `status` imports it.
+
+Two means, because neither suffices alone: patterns find credentials by their syntax, as in a URL; values that are known
+to be secret, such as the token of the endpoint, are found wherever they appear.
+"""
+
+import re
+from collections.abc import Iterable
+
+REDACTED = "..."
+_SLASHES = r"(?:/|\\/){2}"
+_START = r"(?<![^\s'\"(<\[=,])"
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # User and password of a URL's authority are left out, as apt does, so that the name of a source stays the same.
+    (re.compile(rf"({_SLASHES})(?!\.\.\.@)[^\s/?#\\]*@"), r"\1"),
+    # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password.
+    (re.compile(rf"{_START}((?:[A-Za-z][A-Za-z0-9+.-]*:)?{_SLASHES})\S{{1,2000}}@"), rf"\1{REDACTED}@"),
+    (re.compile(r"(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40", re.IGNORECASE), r"\1"),
+    # The same without a scheme, as proxies are written.
+    (re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!{_SLASHES})[^\s'\"@]+(?:@\S*)?@(?=[\w\[])"), f"{REDACTED}@"),
+    (re.compile(rf"({_SLASHES}(?:/(?!/)|[^\s/?#'\"<>])*[?#])[^\s'\"<>]+"), rf"\1{REDACTED}"),
+    (re.compile(r"([?&;][A-Za-z0-9_.~%\[\]-]+=)[^\s&;'\"<>]+"), rf"\1{REDACTED}"),
+    # Headers: up to the closing quote, or to the end of the line.
+    (
+        re.compile(
+            r"((?:authorization|cookie2?|\bx-[a-z0-9-]{0,40}(?:auth|key|token|secret)[a-z0-9-]{0,40}|(?:api|private)[-_]?key)"
+            r"['\"]?\s*[:=]\s*)(?!\.\.\.)(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (re.compile(r"\b(B(?:asic|earer)|BASIC|BEARER)\s+(?=\S*[0-9A-Z=])[\w+/.~=-]{6,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"\b(login\s+)\S+(\s+password\s+)\S+"), rf"\1{REDACTED}\2{REDACTED}"),  # apt_auth.conf(5)
+    (
+        re.compile(
+            r"((?<![\w/.-])[\w.-]*(?:password|passwd|passphrase|token|secret)['\"]?\s*[:=]\s*['\"]?)"
+            r"(?!/|\.\.\.)[^\s'\",;&]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (
+        re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?!\.\.\.).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
+        rf"\1{REDACTED}",
+    ),
+)
+_SHORTEST = 4
+"""Characters of a known secret; a shorter one occurs in ordinary words."""
+_SHORTEST_ANYWHERE = 8
+"""Characters of a known secret that is replaced inside of words, too."""
+_IDENTIFIER = re.compile(r"[a-z0-9.+:~-]*")
+"""Codes, package names and versions of documents."""
+
+_ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+_known: dict[str, re.Pattern[str]] = {}
+
+
+def remember_secrets(values: Iterable[str]) -> None:
+    """Have `redact` replace these values, and their percent-encoded forms, from now on in this process.
+
+    Values of fewer than four characters are ignored.
+    """
+    for value in values:
+        for form in {value, _encoded(value, "~._-"), _encoded(value, "~._-/:@!$&'()*+,;="), repr(value)[1:-1]}:
+            if len(value) >= _SHORTEST and form.strip():
+                _known[form] = _exactly(form)
+
+
+def redact(text: str) -> str:
+    """Return the text without credentials: users and passwords of URLs, queries, header values, known secrets."""
+    for value in sorted(_known, key=len, reverse=True):
+        if value in text:
+            text = _known[value].sub(REDACTED, text)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_document(value: object) -> object:
+    """Return a JSON value whose texts are redacted; codes, package names and versions stay as they are."""
+    if isinstance(value, str):
+        return value if _IDENTIFIER.fullmatch(value) else redact(value)
+    if isinstance(value, dict):
+        return {key: redact_document(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_document(one) for one in value]
+    return value
+
+
+def _exactly(form: str) -> re.Pattern[str]:
+    text = re.escape(form)
+    return re.compile(text if len(form) >= _SHORTEST_ANYWHERE else rf"(?<![A-Za-z0-9]){text}(?![A-Za-z0-9])")
+
+
+def _encoded(value: str, safe: str) -> str:
+    """Do what urllib.parse.quote does, which is too heavy an import for `status`."""
+    raw = value.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if chr(byte) in _ALPHANUMERIC + safe else f"%{byte:02X}" for byte in raw)

@@ -1,0 +1,146 @@
+"""No credential stays in a text, wherever it stands; everything else does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.core.redact import redact, redact_document
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SECRETS = ("hunter2", "geheim", "alice")
+
+WITH_A_SECRET = (
+    ("http://alice:hunter2@host/debian", "http://host/debian"),
+    ("https://alice:hunter2@host:8443/x", "https://host:8443/x"),
+    ("mirror+http://alice:hunter2@host/list", "mirror+http://host/list"),
+    ("mirror+https://alice:hunter2@host/list", "mirror+https://host/list"),
+    ("tor+https://alice:hunter2@host/x", "tor+https://host/x"),
+    ("tor+mirror+http://alice:hunter2@host/x", "tor+mirror+http://host/x"),
+    ("ftp://alice:hunter2@host", "ftp://host"),
+    ("socks5h://alice:hunter2@host:1080", "socks5h://host:1080"),
+    ("HTTP://alice:hunter2@HOST/", "HTTP://HOST/"),
+    ("http://alice@host/", "http://host/"),
+    ("http://alice:@host/", "http://host/"),
+    ("http://:hunter2@host/", "http://host/"),
+    ("http://alice:hunter2@[2001:db8::1]:80/x", "http://[2001:db8::1]:80/x"),
+    ("http://al%69ce:hunter2%40%2F@host/", "http://host/"),
+    ("http://alice:hunter2@geheim@host/x", "http://host/x"),
+    ("http://alice:hunter2/geheim@host/x", "http://...@host/x"),
+    ("http://alice:hunter2@/geheim@host/x", "http://...@host/x"),
+    ("http://alice:hunter2?geheim@host/x", "http://...@host/x"),
+    ("http://alice:hunter2#geheim@host/x", "http://...@host/x"),
+    ("http://alice:12/geheim@host/x", "http://...@host/x"),
+    ("http://alice:hunter2'geheim@host/x", "http://host/x"),
+    ("//alice:hunter2@host/x", "//host/x"),
+    (r"http:\/\/alice:hunter2@host\/x", r"http:\/\/host\/x"),
+    ("alice:hunter2@host:3128", "...@host:3128"),
+    ("proxy 'alice:hunter2@host:3128' refused", "proxy '...@host:3128' refused"),
+    ("http%3A%2F%2Falice%3Ahunter2%40host", "http%3A%2F%2Fhost"),
+    ("http://a/x,http://alice:hunter2@b/y", "http://a/x,http://b/y"),
+    ("deb [arch=amd64] http://alice:hunter2@host/ x main", "deb [arch=amd64] http://host/ x main"),
+    ("Failed to fetch http://alice:hunter2@host/x  401", "Failed to fetch http://host/x  401"),
+    ("(http://alice:hunter2@host/x)", "(http://host/x)"),
+    ("<http://alice:hunter2@host/x>", "<http://host/x>"),
+    ('Acquire::http::Proxy "http://alice:hunter2@proxy:3128";', 'Acquire::http::Proxy "http://proxy:3128";'),
+    ("https://host/x?token=hunter2", "https://host/x?..."),
+    ("https://host/x?hunter2", "https://host/x?..."),
+    ("https://host/x?a=b&sig=hunter2 401", "https://host/x?... 401"),
+    ("https://host/x#access_token=hunter2", "https://host/x#..."),
+    ("url: /v1/batch?token=hunter2&x=geheim (Caused by", "url: /v1/batch?token=...&x=... (Caused by"),
+    ("Authorization: Basic YWxpY2U6aHVudGVyMg==", "Authorization: ..."),
+    ("authorization: bearer hunter2", "authorization: ..."),
+    ("Proxy-Authorization: Digest username=alice, response=hunter2", "Proxy-Authorization: ..."),
+    ("{'Authorization': 'Bearer hunter2', 'Accept': 'x'}", "{'Authorization': ..., 'Accept': 'x'}"),
+    ("{'Authorization': b'Bearer hunter2', 'Accept': 'x'}", "{'Authorization': ..., 'Accept': 'x'}"),
+    ('{"Proxy-Authorization": "Basic hunter2"}', '{"Proxy-Authorization": ...}'),
+    ("Authorization=hunter2", "Authorization=..."),
+    ("X-Api-Key: hunter2", "X-Api-Key: ..."),
+    ("x-auth-token: hunter2", "x-auth-token: ..."),
+    ("Cookie: session=hunter2; a=geheim", "Cookie: ..."),
+    ("Set-Cookie: session=hunter2", "Set-Cookie: ..."),
+    ("refused Bearer hunter2", "refused Bearer ..."),
+    ("refused Basic aHVudGVyMg==", "refused Basic ..."),
+    ("machine host login alice password hunter2", "machine host login ... password ..."),
+    ("password=hunter2", "password=..."),
+    ("password: 'hunter2'", "password: '...'"),
+    ('auth_token = "hunter2"', 'auth_token = "..."'),
+    (
+        "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\nx",
+        "-----BEGIN RSA PRIVATE KEY-----...\nx",
+    ),
+    ("-----BEGIN PRIVATE KEY-----\nhunter2", "-----BEGIN PRIVATE KEY-----..."),
+)
+WITHOUT_ONE = (
+    "",
+    "http://deb.debian.org/debian trixie InRelease",
+    "Could not connect to 127.0.0.1:8443 (127.0.0.1). - connect (111: Connection refused)",
+    "cdrom:[Debian GNU/Linux 13.0 _Trixie_]/ trixie main",
+    "file:/srv/repo ./ Release",
+    "Basic authentication failed",
+    "systemctl stop 'maestro-agent-worker@*.service'",
+    "maestro-agent-worker@12-34.service",
+    "lib:i386 and lib:amd64",
+    "mail root@localhost",
+    "2026-11-28T19:46:34Z",
+    "/etc/maestro-agent/config.toml: endpoint.token_file = '/etc/token': cannot be read",
+    "token_file: /etc/maestro-agent/token",
+    "why? because",
+    'accepted: a time of day from "00:00" to "23:59" in quotes',
+    "security.origins = 'origin=Debian,codename=bookworm-security'",
+    "1:2.3-4+deb13u1~bpo",
+    "the private key cannot be read",
+    "/etc/ssl/private/key.pem",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shown"), WITH_A_SECRET)
+def test_credentials_are_removed(text: str, shown: str) -> None:
+    assert redact(text) == shown
+    assert [secret for secret in SECRETS if secret in redact(text)] == []
+
+
+@pytest.mark.parametrize("text", [shown for _, shown in WITH_A_SECRET] + list(WITHOUT_ONE))
+def test_a_text_without_credentials_stays_as_it_is(text: str) -> None:
+    assert redact(text) == text
+
+
+def known(secret: str, text: str) -> str:
+    """Return what a process that knows the secret makes of the text."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.core.redact import *; "
+        f"remember_secrets([{secret!r}]); sys.stdout.write(redact({text!r}))"
+    )
+    return subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        ("s3cr3t-t0ken", "refused: s3cr3t-t0ken", "refused: ..."),
+        ("s3cr3t-t0ken", "xs3cr3t-t0kenx", "x...x"),
+        ("p w/x", "http://alice:p w/x@host/", "http://host/"),
+        ("p w/x", "p%20w%2Fx", "..."),
+        ("p w/x", "p%20w/x", "..."),
+        ("pass", "pass and passed", "... and passed"),
+        ("abc", "abc", "abc"),
+        ("a'b\\c\nd", repr("a'b\\c\nd"), '"..."'),
+    ],
+)
+def test_known_secrets_are_removed_wherever_they_stand(secret: str, text: str, shown: str) -> None:
+    assert known(secret, text) == shown
+
+
+def test_documents_keep_their_codes_names_and_versions() -> None:
+    document = {"why": "held-by-admin", "at": "1:2.3-4", "n": 1, "x": None, "detail": ["http://alice:hunter2@host/"]}
+
+    assert redact_document(document) == {**document, "detail": ["http://host/"]}
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "://", "a:b@", "//=", "login ", "x-", "a.token", "%3a%2f%2f", "/", "?a=", "Basic "]
+)
+def test_no_text_takes_more_time_than_its_length_warrants(part: str) -> None:
+    """Repeated: a pattern that is tried again from each position would take minutes."""
+    assert redact(part * 30_000) is not None
