@@ -41,6 +41,8 @@ class UpdateView(PackageView):
         self.installed = part.optional_text(installed)
         """None for a new package."""
         self.candidate = part.text(candidate)
+        self.source = part.optional_text("source") or self.package
+        """Source package; the package itself in documents of earlier versions."""
         self.cves = part.optional_texts("cves")
         """None if no changelog was read."""
         self.cves_complete = part.boolean("cves_complete") if self.cves else part.raw.get("cves_complete") is True

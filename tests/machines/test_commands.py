@@ -34,6 +34,18 @@ def test_status_shows_pending_updates_and_is_healthy_after_the_upgrade(host: Sce
     assert "HEALTHY" in done.out.splitlines()[0]
 
 
+def test_every_update_names_its_source_package(host: Scenario) -> None:
+    from_suite = (package("a", "2", source="suite"), package("b", "2", source="suite (9-1)"))
+    host.offer("security", *from_suite, package("c", "2"))
+    host.machine.check("apt-mark hold b")
+
+    plan, done = host.check(), host.upgrade().json
+
+    expected = [("a", "suite"), ("c", "c")], [("b", "suite")]
+    assert [[(one["package"], one["source"]) for one in plan[part]] for part in ("install", "held")] == list(expected)
+    assert [[(one["package"], one["source"]) for one in done[part]] for part in ("upgraded", "held")] == list(expected)
+
+
 def test_status_reads_the_current_reboot_flag(host: Scenario) -> None:
     host.repository("security")
     host.check()

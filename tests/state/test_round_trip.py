@@ -58,6 +58,7 @@ STEPS = st.builds(
     archive=WORDS,
     security=st.booleans(),
     download_bytes=st.integers(0, 10**12),
+    source=NAMES,
 )
 CHANGES = st.builds(
     Step,
@@ -69,6 +70,7 @@ CHANGES = st.builds(
     archive=WORDS,
     security=st.just(True),
     download_bytes=st.just(0),
+    source=st.just("") | NAMES,
 )
 HELD = st.builds(
     Held,
@@ -78,6 +80,7 @@ HELD = st.builds(
     candidate=VERSIONS,
     why=st.sampled_from(Why),
     detail=WORDS,
+    source=st.just("") | NAMES,
 )
 REMOVALS = st.builds(KernelRemoval, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS, reason=WORDS)
 PACKAGE_IDS = st.builds(PackageId, name=NAMES, architecture=ARCHITECTURES)

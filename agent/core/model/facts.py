@@ -79,6 +79,8 @@ class Update(OfPackage):
     """Description of the apt preference that excludes this version; None if there is none."""
     phased: int | None = None
     """Phased-Update-Percentage that defers this version on this machine; None if it is not deferred."""
+    source: str = ""
+    """Source package of the candidate; empty if unknown."""
 
 
 UNMET_DEPENDENCIES = "unmet-dependencies"

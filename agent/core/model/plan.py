@@ -49,6 +49,8 @@ class Step(OfPackage):
     group: int = 0
     interrupted: bool = False
     """Whether dpkg was interrupted while installing exactly this: any authenticated origin may provide it."""
+    source: str = ""
+    """Source package of the candidate; empty if unknown."""
 
     @property
     def new(self) -> bool:
@@ -80,6 +82,8 @@ class Held(OfPackage):
     cause: Reason = NO_REASON
     detail: str = ""
     """The sentence of `cause`, as documents show it; `agent.report.reasons` fills it in."""
+    source: str = ""
+    """Source package of the candidate; empty if unknown."""
 
     @classmethod
     def of(cls, item: "Update | Step", refusal: Refusal) -> "Held":
@@ -91,6 +95,7 @@ class Held(OfPackage):
             candidate=item.candidate,
             why=refusal.why,
             cause=refusal.reason,
+            source=item.source,
         )
 
     @property

@@ -170,7 +170,19 @@ def describe(
         on_hold=package.selected_state == apt_pkg.SELSTATE_HOLD,
         pin=None if percentage is not None else _pin(cache, package, version, files),
         phased=percentage,
+        source=source_of(cache, version),
     )
+
+
+def source_of(cache: PackageCache, version: apt_pkg.Version) -> str:
+    """Return the version's source package; a package lists it only if the name differs from its own."""
+    name = ""
+    try:
+        if version.file_list and cache.records.lookup(version.file_list[0]):
+            name = cache.records.source_pkg
+    except UnicodeDecodeError:  # a field of any bytes
+        pass
+    return name or version.parent_pkg.name
 
 
 def origin_of(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.decide import Veto
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache, package_id
-from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased
+from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased, source_of
 from agent.host.apt.diagnosis import SearchScope, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
 
@@ -244,4 +244,5 @@ def to_step(cache: PackageCache, version: apt_pkg.Version, allowed: frozenset[in
         archive=archive,
         security=offered(version, security),
         download_bytes=version.size,
+        source=source_of(cache, version),
     )

@@ -22,6 +22,7 @@ from agent.state.documents.parts import (
     removal_to_document,
     repairs_from_document,
     repairs_to_document,
+    source_to_document,
 )
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -122,6 +123,7 @@ def _change_to_document(step: Step, findings: Findings) -> Document:
         "to": step.candidate,
         "origin": step.origin,
         "archive": step.archive,
+        **source_to_document(step),
         **cves_to_document(findings_of(findings, step)),
     }
 
@@ -136,6 +138,7 @@ def _change_from_document(part: JsonReader) -> Step:
         archive=part.text("archive"),
         security=True,
         download_bytes=0,
+        source=part.optional_text("source") or "",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TypeVar
 
-from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen
+from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen, Update
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Step, Why
@@ -148,6 +148,7 @@ def held_to_document(held: Held, findings: Findings) -> Document:
         "candidate": held.candidate,
         "why": held.why.value,
         "detail": held.detail,
+        **source_to_document(held),
         **cves_to_document(findings_of(findings, held)),
     }
 
@@ -161,7 +162,13 @@ def held_from_document(part: JsonReader) -> Held:
         candidate=part.text("candidate"),
         why=enum_from_document(part, "why", Why),
         detail=part.text("detail"),
+        source=part.optional_text("source") or "",
     )
+
+
+def source_to_document(item: Update | Step | Held) -> Document:
+    """Return the field of the source package; no field where it is unknown, as in documents of earlier versions."""
+    return {"source": item.source} if item.source else {}
 
 
 def cves_to_document(found: ChangelogFindings | None) -> Document:

@@ -30,6 +30,7 @@ from agent.state.documents.parts import (
     removal_to_document,
     repairs_from_document,
     repairs_to_document,
+    source_to_document,
 )
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -127,6 +128,7 @@ def _step_to_document(step: Step, findings: Findings) -> Document:
         "new": step.new,
         "security": step.security,
         "download_bytes": step.download_bytes,
+        **source_to_document(step),
         **cves_to_document(findings_of(findings, step)),
     }
 
@@ -141,6 +143,7 @@ def _step_from_document(part: JsonReader) -> Step:
         archive=part.text("archive"),
         security=part.boolean("security"),
         download_bytes=int(part.number("download_bytes")),
+        source=part.optional_text("source") or "",
     )
 
 
@@ -152,6 +155,7 @@ def _hidden_to_document(update: Update, found: ChangelogFindings) -> Document:
         "candidate": update.candidate,
         "origin": update.origin,
         "archive": update.archive,
+        **source_to_document(update),
         "security_upload": found.security_upload,
         **cves_to_document(found),
     }
@@ -167,6 +171,7 @@ def _hidden_from_document(part: JsonReader) -> Update:
         archive=part.text("archive"),
         security=False,
         download_bytes=0,
+        source=part.optional_text("source") or "",
     )
 
 
