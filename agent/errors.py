@@ -15,6 +15,8 @@ class ExitCode(IntEnum):
     NEEDS_ROOT = 4
     BUSY = 5
     """Another process held a lock up to the deadline."""
+    CHANGED = 6
+    """The plan is no longer the requested one; nothing was done."""
     ATTENTION = 10
     """Updates are pending or held back, or something needs a person."""
     CONFIG = 78
@@ -78,6 +80,16 @@ class NoSpaceError(HostError):
 
 class ChangedError(HostError):
     """The machine changed after the plan was made; nothing of the plan was done."""
+
+
+class NothingDoneError(AgentError):
+    """The request was refused before anything was done: no run in the history, no attempt in jobs.json."""
+
+
+class PlanChangedError(NothingDoneError):
+    """The plan is no longer the requested one."""
+
+    exit_code = ExitCode.CHANGED
 
 
 class RecordError(AgentError):

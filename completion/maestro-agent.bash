@@ -49,7 +49,7 @@ _maestro_agent() {
         words="--config --state-dir --help"
         case $verb in
             "") words+=" --version" ;;
-            check) words+=" --no-refresh --wait --json" ;;
+            check) words+=" --no-refresh --plan --wait --json" ;;
             upgrade) words+=" --security --all --no-refresh --dry-run --plan --wait --json" ;;
             report) words+=" --show --send --run-dir" ;;
             run) words+=" --run-dir" ;;

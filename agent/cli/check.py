@@ -16,15 +16,17 @@ EXAMPLE = "example: maestro-agent check --json | jq '.install[].package'"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `check`."""
     parser.add_argument("--no-refresh", action="store_true", help="use the package lists as they are; no network")
+    parser.add_argument("--plan", metavar="ID", help="exit 6 unless the plan is still this one; names what changed")
     add_wait(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.plan/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check; exit 0 nothing pending, 10 updates pending or held back, 3 package lists not fresh."""
+    """Check; exit 0 nothing pending, 10 updates pending or held back, 3 package lists not fresh, 6 another plan."""
     request = JobRequest(
         kind=JobKind.CHECK,
         refresh=not arguments.no_refresh,
+        plan_id=arguments.plan,
         wait=arguments.wait,
         requested_by=requested_by(),
         config=config_path(arguments),

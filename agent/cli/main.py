@@ -33,7 +33,8 @@ _HIDDEN_COMMANDS = {f"export-{one.value}": f"run the {one.value} exporter" for o
 _OPTIONS_WITH_VALUE = {"--config", "--state-dir"}
 _EPILOG = """\
 exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs root, 5 busy,
-10 attention (updates are pending or held back), 78 configuration error
+6 the plan is no longer the requested one, 10 attention (updates are pending or held back),
+78 configuration error
 
 example: maestro-agent check && maestro-agent upgrade"""
 

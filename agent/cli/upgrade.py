@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan from the lists as they are; change nothing"
     )
-    parser.add_argument("--plan", metavar="ID", help="fail, and change nothing, unless the plan is still this one")
+    parser.add_argument("--plan", metavar="ID", help="change nothing, and exit 6, unless the plan is still this one")
     add_wait(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
 

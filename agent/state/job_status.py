@@ -75,6 +75,22 @@ def record_job_start(store: Store, name: str, now: datetime, requested_by: str) 
     _write(store, {**before, name: entry}, since, now)
 
 
+def job_entry(store: Store, name: str) -> object:
+    """Return a job's entry, for `restore_job`; None if there is none."""
+    return _load(store)[1].get(name)
+
+
+def restore_job(store: Store, name: str, now: datetime, entry: object) -> None:
+    """Restore a job's entry from before its start: the request was refused, so it was no attempt.
+
+    Raises:
+        HostError: the document cannot be written.
+    """
+    since, jobs = _load(store)
+    others = {one: value for one, value in jobs.items() if one != name}
+    _write(store, others if entry is None else {**others, name: entry}, since, now)
+
+
 def record_job_end(store: Store, name: str, now: datetime, exit_code: int) -> None:
     """Record that the job started last has ended.
 

@@ -7,9 +7,18 @@ from datetime import datetime
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.packages.cves import Findings
+from agent.core.packages.plan_difference import PlannedWork, with_newest, work_of
 from agent.core.ports import Archive, RefreshResult
 from agent.core.reboot.services import ServiceScan
-from agent.core.schemas import AHEAD_SCHEMA, CVES_SCHEMA, OUTCOME_SCHEMA, REFRESH_SCHEMA, STATE_SCHEMA, Document
+from agent.core.schemas import (
+    AHEAD_SCHEMA,
+    CVES_SCHEMA,
+    OUTCOME_SCHEMA,
+    PLANS_SCHEMA,
+    REFRESH_SCHEMA,
+    STATE_SCHEMA,
+    Document,
+)
 from agent.errors import HostError, RecordError
 from agent.state.documents.caches import (
     archives_from_document,
@@ -21,7 +30,8 @@ from agent.state.documents.caches import (
 )
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import state_to_document
-from agent.state.store import AHEAD, CVES, REFRESH, STATE, Store
+from agent.state.documents.plans import plans_from_document, plans_to_document
+from agent.state.store import AHEAD, CVES, PLANS, REFRESH, STATE, Store
 from agent.state.timestamps import format_utc
 
 
@@ -64,6 +74,20 @@ class Record:
         """Record a check, its plan, and what ran meanwhile: `status` shows them."""
         document = state_to_document(plan, now, fresh_until=fresh_until, scan=scan, findings=self.findings())
         self._write(STATE, document)
+
+    def last_plans(self) -> tuple[PlannedWork, ...]:
+        """Return the work of the last plans, newest first; empty if the document is damaged."""
+        reader = self.store.read_or_warn(PLANS, PLANS_SCHEMA)
+        try:
+            return plans_from_document(reader) if reader else ()
+        except RecordError:
+            return ()
+
+    def keep_plan(self, plan: Plan, now: datetime) -> None:
+        """Record the work of a plan that was shown, so that a later request for its id can be compared with it."""
+        kept, newest = self.last_plans(), work_of(plan)
+        if not kept or kept[0].id != newest.id:
+            self._write(PLANS, plans_to_document(with_newest(kept, newest), now))
 
     def interrupted_run(self) -> RecordedRun | None:
         """Return the newest run if it has no end on record; None also if it cannot be read."""

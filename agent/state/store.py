@@ -21,6 +21,7 @@ DEFAULT_DIRECTORY = "/var/lib/maestro-agent"
 STATE = "state"
 REFRESH = "refresh"
 CVES = "cves"
+PLANS = "plans"
 AHEAD = "ahead"
 _HISTORY = "history"
 _KEPT_RUNS = 500

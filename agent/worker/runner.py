@@ -17,7 +17,7 @@ from pathlib import Path
 from agent.config.load import load
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
-from agent.errors import AgentError, BusyError, ExitCode, HostError, PrivilegeError, StoppedError
+from agent.errors import AgentError, BusyError, ExitCode, HostError, NothingDoneError, PrivilegeError, StoppedError
 from agent.host import log
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.snapshot import AgentFiles
@@ -26,7 +26,7 @@ from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
 from agent.host.process.deadline import with_time_limit
 from agent.state.job_lock import job_lock
-from agent.state.job_status import describe_running, record_job_end, record_job_start
+from agent.state.job_status import describe_running, job_entry, record_job_end, record_job_start, restore_job
 from agent.state.record import Record, open_record
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
@@ -163,17 +163,23 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
     store, name = record.store, request.kind.value
     with ExitStack() as stack:
         _acquire_job_lock(stack, request, store, control)
+        before = job_entry(store, name)
         record_job_start(store, name, utc_now(), request.requested_by)
         exit_code: int = ExitCode.FAILED
+        refused = False
         try:
             answer = function(request, _open_context(request, control, record))
             exit_code = answer.exit_code
         except AgentError as error:
             exit_code = error.exit_code
+            refused = isinstance(error, NothingDoneError)
             answer = JobAnswer(exit_code=exit_code, error=str(error))
         finally:
             with suppress(HostError):  # the disk may be full by now; the answer must still be given
-                record_job_end(store, name, utc_now(), exit_code)
+                if refused:
+                    restore_job(store, name, utc_now(), before)
+                else:
+                    record_job_end(store, name, utc_now(), exit_code)
     return replace(answer, recorded=True)
 
 

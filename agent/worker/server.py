@@ -73,7 +73,7 @@ def serve(connection: socket.socket, peer: PeerCredentials) -> None:
         log.LogEvent.REQUEST_ACCEPTED, **fields, job=job, scope=request.scope.value, requested_by=request.requested_by
     )
     answer = _answer(request, connection)
-    failed = answer.exit_code not in SUCCESS_CODES | {ExitCode.BUSY}
+    failed = answer.exit_code not in SUCCESS_CODES | {ExitCode.BUSY, ExitCode.CHANGED}
     name = log.LogEvent.REQUEST_FAILED if failed else log.LogEvent.REQUEST_ANSWERED
     log.event(name, **fields, job=job, exit_code=answer.exit_code, error=answer.error)
     _send(connection, encode_answer(answer), _ANSWER_TIMEOUT_S)

@@ -481,8 +481,9 @@ def test_a_changed_plan_is_refused(host: Scenario) -> None:
 
     done = host.upgrade(f"--plan {plan['id']}")
 
-    assert done.code == 1
-    assert "the machine has changed since" in done.json["message"]
+    assert done.code == 6
+    assert "a:amd64 1 -> 2 (held back now: held-by-admin)" in done.err
+    assert host.agent("history --json").json["runs"] == []
 
 
 def test_an_unchanged_plan_is_carried_out(host: Scenario) -> None:

@@ -1,5 +1,6 @@
 """A job that needs root holds the job lock and is recorded; its answer says so."""
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from agent.core.job_control import JobControl
 from agent.core.job_kinds import JobKind
-from agent.errors import BusyError, HostError, PrivilegeError
+from agent.errors import BusyError, HostError, PlanChangedError, PrivilegeError
 from agent.state.job_status import read_job_status
 from agent.state.store import Store
 from agent.worker import runner
@@ -185,3 +186,20 @@ def test_without_root_a_job_that_needs_it_does_not_start(
         run_in_process(request_for(JobKind.UPGRADE), CONTROL)
 
     assert contexts == []
+
+
+def test_a_refused_request_leaves_the_entry_of_the_attempt_before(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    request = request_for(JobKind.UPGRADE)
+    document = Path(request.state_dir, "jobs.json")
+    answering(monkeypatch, PlanChangedError("another"))
+    first = run_in_process(request, CONTROL)
+    assert "upgrade" not in json.loads(document.read_text())["jobs"]
+    answering(monkeypatch, JobAnswer(exit_code=10))
+    run_in_process(request, CONTROL)
+    before = json.loads(document.read_text())["jobs"]
+    answering(monkeypatch, PlanChangedError("another"))
+
+    assert run_in_process(request, CONTROL) == first == JobAnswer(exit_code=6, error="another", recorded=True)
+    assert json.loads(document.read_text())["jobs"] == before

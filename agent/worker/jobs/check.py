@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from agent.core.model.facts import ListsState
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
-from agent.errors import ChangedError, ExitCode
+from agent.errors import ExitCode
 from agent.host import log
 from agent.state.documents.plan import plan_to_document
 from agent.worker.context import JobContext
@@ -19,12 +19,11 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
 
     Raises:
         BusyError: another process held the package lists up to the deadline.
-        ChangedError: the plan is not the requested one.
+        PlanChangedError: the plan is not the requested one.
         HostError: the machine cannot be observed.
     """
     plan = check(context, request.scope, refresh=request.refresh, remember=request.remember)
-    if request.plan_id is not None and plan.id != request.plan_id:
-        raise ChangedError(f"the plan is {plan.id} now, not {request.plan_id}: the machine has changed since")
+    planning.require_plan(context, plan, request.plan_id)
     document = plan_to_document(plan, context.machine.now(), context.record.findings())
     problem = context.record.write_error if request.remember else ""
     return JobAnswer(exit_code=exit_code_of(plan), document=document, error=problem)

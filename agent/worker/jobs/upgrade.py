@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.core.model.outcome import Outcome, Result
+from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
 from agent.errors import BusyError, ExitCode, HostError, StoppedError
 from agent.host import log
@@ -38,25 +39,27 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
 def upgrade(context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | None) -> Outcome:
     """Plan, execute, verify, record. However the run ends, its outcome is returned and recorded.
 
-    With `plan_id` the run fails, and does nothing, if the plan is another now.
+    With `plan_id` only that plan is executed, and there is no run if the plan is another now.
 
     Raises:
+        PlanChangedError: the plan is not the requested one; nothing was done or recorded.
         HostError: the run cannot be recorded; nothing was changed.
     """
-    left = recover_interrupted_run(context.record, context.engine.states)
-    now = context.machine.now()
     started = Outcome(
         id=context.run_id,
         scope=scope,
-        started_at=now,
+        started_at=context.machine.now(),
         finished_at=None,
         result=Result.INTERRUPTED,
         message="in progress; if this stays, the run was interrupted before it could record its end",
     )
-    context.record.save_outcome(started, now)
-    upgrade_run = UpgradeRun(context, started)
-    outcome = _execute(context, upgrade_run, refresh=refresh, plan_id=plan_id)
-    outcome = credit_late_arrivals(outcome, left, context.engine.states)
+    beginning = _Beginning(context, started)
+    upgrade_run = UpgradeRun(context, started, plan_id)
+    if plan_id is None:
+        beginning.record()
+    outcome = _execute(context, upgrade_run, beginning, refresh=refresh)
+    beginning.record()  # if the run ended before its plan could be compared with the requested one
+    outcome = credit_late_arrivals(outcome, beginning.left, context.engine.states)
     prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)
     try:
         context.record.save_outcome(outcome, context.machine.now())
@@ -66,10 +69,34 @@ def upgrade(context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | 
     return outcome
 
 
-def _execute(context: JobContext, upgrade_run: UpgradeRun, *, refresh: bool, plan_id: str | None) -> Outcome:
+class _Beginning:
+    """The first record of a run, written once: before that the run leaves no trace in the history."""
+
+    def __init__(self, context: JobContext, started: Outcome) -> None:
+        self._context = context
+        self._started = started
+        self._recorded = False
+        self.left: tuple[Step, ...] = ()
+        """What an interrupted run before this one had left to install."""
+
+    def record(self) -> None:
+        """Complete the record of an interrupted run, and record that this one has started.
+
+        Raises:
+            HostError: it cannot be written.
+        """
+        if not self._recorded:
+            self.left = recover_interrupted_run(self._context.record, self._context.engine.states)
+            self._context.record.save_outcome(self._started, self._started.started_at)
+            self._recorded = True
+
+
+def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning, *, refresh: bool) -> Outcome:
     try:
         with context.engine.apt_daily_lock():
-            return upgrade_run.execute(refresh=refresh, plan_id=plan_id)
+            planned = upgrade_run.plan(refresh=refresh)
+            beginning.record()
+            return upgrade_run.execute(planned)
     except BusyError as error:
         return upgrade_run.abort(Result.BUSY, str(error))
     except StoppedError as error:

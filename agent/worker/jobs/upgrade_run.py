@@ -29,8 +29,12 @@ _MAX_REPLANS = 4
 class UpgradeRun:
     """A run in progress. What it achieved is observed on the machine, never taken from the plan."""
 
-    def __init__(self, context: JobContext, started: Outcome) -> None:
+    def __init__(self, context: JobContext, started: Outcome, plan_id: str | None = None) -> None:
+        """With `plan_id` the run installs what that plan has, and nothing else."""
         self._context = context
+        self._plan_id = plan_id
+        self._agreed: Plan | None = None
+        """The requested plan; None if any plan may be executed."""
         self._engine = context.engine
         self._control = context.control
         self._progress = RunProgress(outcome=started)
@@ -42,24 +46,30 @@ class UpgradeRun:
         self.after: Plan | None = None
         """The plan of the machine after the run; None until it was verified."""
 
-    def execute(self, *, refresh: bool, plan_id: str | None) -> Outcome:
-        """Plan, repair, remove obsolete kernels, download and install, then verify.
-
-        With `plan_id` nothing is changed if the plan is another now.
+    def plan(self, *, refresh: bool) -> Planned:
+        """Return the plan to execute. Changes nothing but the package lists, with `refresh`.
 
         Raises:
+            PlanChangedError: it is not the requested one.
             BusyError, HostError: the run cannot continue; `abort` returns the outcome.
         """
-        self._may_refresh = refresh
         if refresh:
             self._refreshed = planning.refresh(self._context)
         current = self._plan()
         planning.record_plan(self._context, current.plan)
-        if plan_id is not None and current.plan.id != plan_id:
-            raise ChangedError(
-                f"the plan is {current.plan.id} now, not {plan_id}: the machine has changed since. "
-                "Nothing was done; run `maestro-agent check` again"
-            )
+        planning.require_plan(self._context, current.plan, self._plan_id)
+        if self._plan_id is not None:
+            self._agreed = current.plan
+        # Newer lists would have another plan than the requested one.
+        self._may_refresh = refresh and self._plan_id is None
+        return current
+
+    def execute(self, current: Planned) -> Outcome:
+        """Repair, remove obsolete kernels, download and install as planned, then verify.
+
+        Raises:
+            BusyError, HostError: the run cannot continue; `abort` returns the outcome.
+        """
         if current.plan.repairable:
             current = self._repair(current.plan)
         current = self._remove_obsolete_kernels(current)
@@ -85,6 +95,8 @@ class UpgradeRun:
     def _plan(self) -> Planned:
         scope, dropped = self._progress.outcome.scope, self._progress.dropped
         current = planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
+        if self._agreed is not None:
+            current = replace(current, plan=_restricted(current.plan, self._agreed))
         if not self._reinstalling:
             return current
         install = (*current.plan.install, *self._reinstallations(current))
@@ -236,3 +248,15 @@ class UpgradeRun:
             return self._engine.kept_conffiles(self._progress.touched(failed), self._progress.outcome.started_at)
         except HostError:  # best effort: a failure here must not lose the rest of the outcome
             return ()
+
+
+def _restricted(plan: Plan, agreed: Plan) -> Plan:
+    """Return what is left of the agreed plan: no step that it has not, and no group of steps in part."""
+    targets = {(step.id, step.candidate) for step in agreed.install}
+    others = {step.group for step in plan.install if (step.id, step.candidate) not in targets}
+    obsolete = {(removal.id, removal.version) for removal in agreed.remove}
+    return replace(
+        plan,
+        install=tuple(step for step in plan.install if step.group not in others),
+        remove=tuple(removal for removal in plan.remove if (removal.id, removal.version) in obsolete),
+    )

@@ -13,7 +13,9 @@ from agent.core.model.plan import Plan, Refusal
 from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
 from agent.core.ports import PackageSnapshot, RefreshResult
+from agent.errors import PlanChangedError
 from agent.host import log
+from agent.report.plan_change import plan_change
 from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
 from agent.worker.steps.observe import Observation, observe
@@ -76,6 +78,16 @@ def decide(
     return with_sentences(plan)
 
 
+def require_plan(context: JobContext, plan: Plan, plan_id: str | None) -> None:
+    """Check that the plan is the requested one; None accepts any.
+
+    Raises:
+        PlanChangedError: it is another; the message names what changed since.
+    """
+    if plan_id is not None and plan.id != plan_id:
+        raise PlanChangedError(plan_change(plan_id, plan, context.record.last_plans()))
+
+
 def record_plan(context: JobContext, plan: Plan) -> None:
     """Record a plan for `status`, with a scan of the services. It counts as fresh until its lists are too old."""
     if not context.record.writable:
@@ -85,4 +97,5 @@ def record_plan(context: JobContext, plan: Plan) -> None:
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
+    context.record.keep_plan(plan, context.machine.now())
     context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan)

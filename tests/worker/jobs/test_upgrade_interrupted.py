@@ -124,19 +124,6 @@ def test_a_plan_with_the_requested_id_is_executed(agent: Agent) -> None:
     assert shown.install == done.upgraded
 
 
-def test_a_plan_with_another_id_is_rejected(agent: Agent) -> None:
-    agent.machine.offer("a")
-    shown = agent.check()
-    agent.machine.publish(Offer(package="a", version=3))
-
-    done = agent.upgrade(plan_id=shown.id)
-
-    assert done.result is Result.FAILED
-    assert f"not {shown.id}" in done.message
-    assert agent.machine.done == ["refresh", "refresh"]
-    assert agent.last_run().text("result") == "failed"
-
-
 # the record
 
 
