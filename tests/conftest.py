@@ -13,6 +13,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from agent.host import log
+from agent.host.log_target import discard
 from endpoint import log as endpoint_log
 from tests.support import bases
 from tests.support.machine import machine
@@ -44,6 +46,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _restore_logging() -> Iterator[None]:
     """Undo log.set_up() of a program that ran in this process: its stream may end with the test (capsys)."""
     yield
+    log.write_to(discard)
+    log.set_context()
     structlog.reset_defaults()
     vars(endpoint_log._LOG).pop("bind", None)  # noqa: SLF001 - structlog keeps its cached logger there
 

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM; exit 0, or 78 if the configuration is wrong."""
-    log.set_up()
+    log.set_up(to_stderr=True)
     try:
         Daemon(config_path(arguments), arguments.state_dir, arguments.run_dir).run()
     except AgentError as error:

@@ -29,6 +29,7 @@ from agent.state.job_lock import worker_pid
 from agent.state.job_status import describe_running
 from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
+from agent.version import VERSION
 
 _TICK_S = 30.0
 """A change on the machine, such as the reboot flag, is detected within this time."""
@@ -71,7 +72,7 @@ class Daemon:
         self._status_file.acquire()
         # Blocked here and in every later thread, and received below: no handler interrupts anything.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        log.event(log.LogEvent.DAEMON_STARTED, upgrade=self._policy.agent.upgrade)
+        log.event(log.LogEvent.DAEMON_STARTED, version=VERSION, upgrade=self._policy.agent.upgrade)
         notify("READY=1")
         self._scheduler.every(_TICK_S, self._tick)
         self._scheduler.start()

@@ -1,130 +1,146 @@
-"""Structured logging: one JSON line for each event, to the journal.
+"""Logging: one entry for each event, a readable line with the event's data as journal fields (`log_target`).
 
-As a service, standard error is the journal: each line has its priority as a prefix, as sd-daemon(3) defines it, so
-that `journalctl -p err` shows failures. Started by hand, lines go to the system log socket with the same priority, so
-that manual runs are logged too and the terminal stays free for people.
+In the journal each entry has MESSAGE, PRIORITY, SYSLOG_IDENTIFIER=maestro-agent, MAESTRO_EVENT (the event's name),
+MAESTRO_DATA (its fields as JSON) and, where they apply, MAESTRO_JOB, MAESTRO_RUN, MAESTRO_PACKAGE, MAESTRO_EXPORTER.
+Priorities have a meaning: nothing at warning or above on a day without a problem.
 """
 
-import os
 import sys
 import syslog
-from collections.abc import Callable, MutableMapping
+import traceback
+from collections.abc import Mapping
 from enum import Enum
 
-import structlog
+from agent.core.redact import redact, redact_document
+from agent.host import log_text as text
+from agent.host.log_target import LogEntry, Write, choose_target, discard
 
 
 class Level(Enum):
-    """Log levels; the value is the name in the line's `level` field."""
+    """Log levels; the value is the syslog(3) priority."""
 
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
+    ERROR = syslog.LOG_ERR
+    """A person has to act, or an attempt was lost."""
+    WARNING = syslog.LOG_WARNING
+    """Something did not work and is retried, or waits for a person."""
+    INFO = syslog.LOG_INFO
+    DEBUG = syslog.LOG_DEBUG
+    """The conversation between the agent's own processes."""
 
 
 class LogEvent(Enum):
-    """Every event: its name, `noun.verb`, and its level. ERROR: a person has to act, or an attempt was lost."""
+    """Every event: its name, `noun.verb`, its level, and its sentence (a template for the fields, or a function)."""
 
     _value_: str
     level: Level
+    sentence: text.Sentence
 
-    CHANGELOGS_READ = "changelogs.read", Level.INFO
-    CHECK_FINISHED = "check.finished", Level.INFO
-    CLOCK_JUMPED = "clock.jumped", Level.WARNING
-    CONFIG_REJECTED = "config.rejected", Level.ERROR
-    CONFIG_RELOADED = "config.reloaded", Level.INFO
-    DAEMON_BUG = "daemon.bug", Level.ERROR
-    DAEMON_FAILED = "daemon.failed", Level.ERROR
-    """It could not start, as with a wrong configuration."""
-    DAEMON_STARTED = "daemon.started", Level.INFO
-    DAEMON_STOPPED = "daemon.stopped", Level.INFO
-    EXPORTER_FAILED = "exporter.failed", Level.ERROR
-    """Its process could not be started."""
-    EXPORTER_KILLED = "exporter.killed", Level.ERROR
-    """It took too long."""
-    EXPORT_DONE = "export.done", Level.INFO
-    EXPORT_FAILED = "export.failed", Level.ERROR
-    JOB_ANSWERED = "job.answered", Level.INFO
-    JOB_BUG = "job.bug", Level.ERROR
-    JOB_FAILED = "job.failed", Level.ERROR
-    JOB_POSTPONED = "job.postponed", Level.WARNING
-    """Another process held a lock; it is retried."""
-    JOB_REQUESTED = "job.requested", Level.INFO
-    LISTS_REFRESHED = "lists.refreshed", Level.INFO
-    PREFETCH_DONE = "prefetch.done", Level.INFO
-    PREFETCH_FAILED = "prefetch.failed", Level.WARNING
-    REBOOT_CLEARED = "reboot.cleared", Level.INFO
-    REBOOT_REQUIRED = "reboot.required", Level.WARNING
-    RECORD_DAMAGED = "record.damaged", Level.ERROR
-    REQUEST_ACCEPTED = "request.accepted", Level.INFO
-    REQUEST_ANSWERED = "request.answered", Level.INFO
-    REQUEST_BUG = "request.bug", Level.ERROR
-    REQUEST_FAILED = "request.failed", Level.ERROR
-    REQUEST_REJECTED = "request.rejected", Level.WARNING
-    SERVICES_UNSEEN = "services.unseen", Level.WARNING
-    UPGRADE_FAILED = "upgrade.failed", Level.ERROR
-    UPGRADE_FINISHED = "upgrade.finished", Level.INFO
+    CHANGELOGS_READ = "changelogs.read", Level.INFO, "read {read} of {wanted} changelogs"
+    CHECK_FINISHED = "check.finished", Level.INFO, text.check_sentence
+    CLOCK_JUMPED = "clock.jumped", Level.WARNING, "the clock was set; it is {now} now"
+    CONFIG_REJECTED = "config.rejected", Level.ERROR, text.with_reason("the new configuration is invalid")
+    CONFIG_RELOADED = "config.reloaded", Level.INFO, "configuration reloaded"
+    DAEMON_BUG = "daemon.bug", Level.ERROR, text.with_reason("internal error in the daemon", "exception")
+    DAEMON_FAILED = "daemon.failed", Level.ERROR, text.with_reason("the daemon cannot start")
+    DAEMON_STARTED = "daemon.started", Level.INFO, text.daemon_sentence
+    DAEMON_STOPPED = "daemon.stopped", Level.INFO, text.stopped_sentence
+    EXPORTER_FAILED = "exporter.failed", Level.ERROR, text.with_reason("{exporter}: the exporter could not be started")
+    EXPORTER_KILLED = (
+        "exporter.killed",
+        Level.ERROR,
+        "{exporter}: the exporter did not end and was killed ({seconds} s)",
+    )
+    EXPORT_DONE = "export.done", Level.INFO, text.export_sentence
+    EXPORT_FAILED = "export.failed", Level.WARNING, text.export_sentence
+    JOB_ANSWERED = "job.answered", Level.DEBUG, "the worker answered: {job}, exit code {exit_code}"
+    JOB_BUG = "job.bug", Level.ERROR, text.with_reason("internal error while requesting {job}", "exception")
+    JOB_FAILED = "job.failed", Level.ERROR, text.with_reason("{job} failed (exit code {exit_code})")
+    JOB_POSTPONED = "job.postponed", Level.WARNING, text.with_reason("{job} postponed and retried later")
+    """Another process held a lock."""
+    JOB_PROGRESS = "job.progress", Level.INFO, "{job}: {line}"
+    JOB_REFUSED = "job.refused", Level.INFO, text.with_reason("{job} refused, nothing was done")
+    """The request does not fit the machine as it is now, such as an old plan."""
+    JOB_REQUESTED = "job.requested", Level.DEBUG, "requesting {job} from the worker"
+    JOB_STARTED = "job.started", Level.INFO, text.started_sentence
+    JOB_STOPPED = "job.stopped", Level.WARNING, text.with_reason("{job} stopped")
+    LISTS_INCOMPLETE = "lists.incomplete", Level.WARNING, text.lists_sentence
+    LISTS_REFRESHED = "lists.refreshed", Level.INFO, "package lists refreshed"
+    PREFETCH_DONE = "prefetch.done", Level.INFO, "{packages} packages downloaded in advance"
+    PREFETCH_FAILED = "prefetch.failed", Level.WARNING, text.prefetch_sentence
+    REBOOT_CLEARED = "reboot.cleared", Level.INFO, "a reboot is no longer required"
+    REBOOT_REQUIRED = "reboot.required", Level.WARNING, text.reboot_sentence
+    RECORD_DAMAGED = "record.damaged", Level.ERROR, text.with_reason("the record is damaged")
+    RECORD_UNWRITTEN = "record.unwritten", Level.ERROR, text.with_reason("the {job} could not be recorded")
+    REQUEST_ACCEPTED = "request.accepted", Level.DEBUG, "request for {job} from pid {pid}, uid {uid}"
+    REQUEST_ANSWERED = "request.answered", Level.DEBUG, "{job} answered with exit code {exit_code}"
+    REQUEST_BUG = "request.bug", Level.ERROR, text.with_reason("internal error in {job}", "exception")
+    REQUEST_FAILED = "request.failed", Level.ERROR, text.with_reason("{job} failed (exit code {exit_code})")
+    """The job did not start, or ended in a bug."""
+    REQUEST_REJECTED = (
+        "request.rejected",
+        Level.WARNING,
+        text.with_reason("request from pid {pid}, uid {uid} rejected", "reason"),
+    )
+    SERVICES_UNSEEN = (
+        "services.unseen",
+        Level.WARNING,
+        text.with_reason("which services run deleted files is unknown", "reason"),
+    )
+    UPGRADE_FAILED = "upgrade.failed", Level.ERROR, text.upgrade_sentence(" failed")
+    UPGRADE_FINISHED = "upgrade.finished", Level.INFO, text.upgrade_sentence()
+    UPGRADE_POSTPONED = "upgrade.postponed", Level.WARNING, text.upgrade_sentence(" postponed")
+    UPGRADE_STALE = "upgrade.stale", Level.WARNING, text.upgrade_sentence(" installed nothing")
+    UPGRADE_STOPPED = "upgrade.stopped", Level.WARNING, text.upgrade_sentence(" stopped")
 
-    def __new__(cls, name: str, level: Level) -> "LogEvent":
+    def __new__(cls, name: str, level: Level, sentence: "str | text.Sentence") -> "LogEvent":
         """Build a member whose value is its name."""
         event = object.__new__(cls)
         event._value_ = name
         event.level = level
+        event.sentence = text.sentence(sentence) if isinstance(sentence, str) else sentence
         return event
 
 
-def set_up() -> None:
-    """Choose where events go; call once, from an entry point."""
-    write = _to_journal
-    if "JOURNAL_STREAM" not in os.environ:
-        syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
-        write = _to_syslog
-    structlog.configure(
-        processors=[
-            _add_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(sort_keys=False),
-        ],
-        logger_factory=lambda *_: _LevelLogger(write),
-    )
+class _Log:
+    """Where this process logs to, and the fields that all of its entries have."""
+
+    write: Write = staticmethod(discard)
+    context: Mapping[str, object] = {}
+
+
+def set_up(*, to_stderr: bool = False) -> None:
+    """Choose where entries go; call once, from an entry point.
+
+    `to_stderr`: whether to log to standard error on a machine without journald and syslog, as a service does.
+    """
+    write_to(choose_target(to_stderr=to_stderr))
+
+
+def write_to(write: Write) -> None:
+    """Send all entries to a function."""
+    _Log.write = staticmethod(write)
+
+
+def set_context(**fields: object) -> None:
+    """Set the fields that every further entry of this process has, such as the job and the run."""
+    _Log.context = fields
 
 
 def event(name: LogEvent, **fields: object) -> None:
     """Log one event with its data."""
-    getattr(structlog.get_logger(), name.level.value)(name.value, **fields)
+    _Log.write(_entry(name, fields))
 
 
 def exception(name: LogEvent, **fields: object) -> None:
     """Log an event together with the traceback of the exception that is being handled."""
-    getattr(structlog.get_logger(), name.level.value)(name.value, exc_info=True, **fields)
+    error = sys.exc_info()[1]
+    found = {**fields, "exception": f"{type(error).__name__}: {error}"}
+    _Log.write(_entry(name, found, traceback=traceback.format_exc()))
 
 
-class _LevelLogger:
-    """What structlog writes rendered lines to: one method for each level."""
-
-    def __init__(self, write: Callable[[int, str], None]) -> None:
-        self._write = write
-
-    def error(self, line: str) -> None:
-        self._write(syslog.LOG_ERR, line)
-
-    def warning(self, line: str) -> None:
-        self._write(syslog.LOG_WARNING, line)
-
-    def info(self, line: str) -> None:
-        self._write(syslog.LOG_INFO, line)
-
-
-def _to_journal(priority: int, line: str) -> None:
-    print(f"<{priority}>{line}", file=sys.stderr, flush=True)
-
-
-def _to_syslog(priority: int, line: str) -> None:
-    syslog.syslog(priority, line)
-
-
-def _add_level(_logger: object, method: str, fields: MutableMapping[str, object]) -> MutableMapping[str, object]:
-    """Do what structlog's add_log_level does: before 20.2 only structlog.stdlib has it, which imports logging."""
-    fields["level"] = method
-    return fields
+def _entry(name: LogEvent, fields: Mapping[str, object], traceback: str = "") -> LogEntry:
+    data = {key: redact_document(value) for key, value in {**_Log.context, **fields}.items()}
+    message = text.one_line(redact(name.sentence(data)))
+    return LogEntry(
+        event=name.value, priority=name.level.value, message=message, data=data, traceback=redact(traceback)
+    )

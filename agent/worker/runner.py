@@ -36,6 +36,11 @@ from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_ans
 JobFunction = Callable[[JobRequest, JobContext], JobAnswer]
 _LOCK_POLL_S = 1.0
 """Interval at which a request with `wait` tries the job lock again."""
+_FAILURES: tuple[tuple[type[AgentError], log.LogEvent], ...] = (
+    (BusyError, log.LogEvent.JOB_POSTPONED),
+    (StoppedError, log.LogEvent.JOB_STOPPED),
+    (NothingDoneError, log.LogEvent.JOB_REFUSED),
+)
 _NO_ANSWER = "the job ended without an answer; `maestro-agent history` shows how far it came"
 
 
@@ -168,11 +173,17 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
         exit_code: int = ExitCode.FAILED
         refused = False
         try:
-            answer = function(request, _open_context(request, control, record))
+            context = _open_context(request, control, record)
+            log.set_context(job=name, **({"run": context.run_id} if context.run_id else {}))
+            log.event(log.LogEvent.JOB_STARTED, requested_by=request.requested_by)
+            answer = function(request, context)
             exit_code = answer.exit_code
+            if answer.error:  # a result, with a problem: it could not be recorded
+                log.event(log.LogEvent.RECORD_UNWRITTEN, error=answer.error)
         except AgentError as error:
             exit_code = error.exit_code
             refused = isinstance(error, NothingDoneError)
+            log.event(_failure(error), job=name, exit_code=exit_code, error=str(error))
             answer = JobAnswer(exit_code=exit_code, error=str(error))
         finally:
             with suppress(HostError):  # the disk may be full by now; the answer must still be given
@@ -181,6 +192,10 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
                 else:
                     record_job_end(store, name, utc_now(), exit_code)
     return replace(answer, recorded=True)
+
+
+def _failure(error: AgentError) -> log.LogEvent:
+    return next((event for kind, event in _FAILURES if isinstance(error, kind)), log.LogEvent.JOB_FAILED)
 
 
 def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, control: JobControl) -> None:

@@ -14,7 +14,7 @@ from agent.config.load import load
 from agent.core.job_control import JobControl
 from agent.core.model.scope import Scope
 from agent.core.schedule.jobs import enabled_jobs
-from agent.errors import SUCCESS_CODES, AgentError, ExitCode, UsageError
+from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
@@ -41,7 +41,7 @@ _KEEPALIVE_S = 30.0
 
 def main() -> int:
     """Serve the connection on standard input; return the exit code of this process, 0 unless it has a bug."""
-    log.set_up()
+    log.set_up(to_stderr=True)
     try:
         connection = socket.socket(fileno=0)
         peer = peer_credentials(connection)
@@ -73,7 +73,8 @@ def serve(connection: socket.socket, peer: PeerCredentials) -> None:
         log.LogEvent.REQUEST_ACCEPTED, **fields, job=job, scope=request.scope.value, requested_by=request.requested_by
     )
     answer = _answer(request, connection)
-    failed = answer.exit_code not in SUCCESS_CODES | {ExitCode.BUSY, ExitCode.CHANGED}
+    # A job that was recorded has logged its own failure.
+    failed = answer.error and not answer.recorded and answer.exit_code != ExitCode.BUSY
     name = log.LogEvent.REQUEST_FAILED if failed else log.LogEvent.REQUEST_ANSWERED
     log.event(name, **fields, job=job, exit_code=answer.exit_code, error=answer.error)
     _send(connection, encode_answer(answer), _ANSWER_TIMEOUT_S)

@@ -1,74 +1,196 @@
-"""Every event has a level, which the journal and the system log see as the line's priority."""
+"""Every event is one readable line with a priority, and its data are fields of the journal's entry."""
 
 import json
 import re
+import sys
 import syslog
-from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-import structlog
 
-from agent.host import log
+from agent.host import log, log_target, log_text
+from agent.host.log import Level, LogEvent
+from agent.host.log_target import LogEntry, choose_target, journal_fields
+from tests.support.logged import captured_log
+
+SAMPLE: dict[str, object] = {
+    "error": "no such file",
+    "exception": "KeyError: 'x'",
+    "reason": "unreadable",
+    "job": "upgrade",
+    "exporter": "otlp",
+    "run": "20261128T195825Z",
+    "exit_code": 1,
+    "pid": 812,
+    "uid": 0,
+    "seconds": 90,
+    "read": 2,
+    "wanted": 3,
+    "packages": ["libc6"],
+    "now": "2026-11-28 19:46",
+    "line": "unpacking nginx (3 of 11)",
+    "requested_by": "schedule",
+    "version": "1.0",
+    "errors": ["http://a (unreachable): refused"],
+    "sent": "3 events",
+    "queued": 2,
+    "problem": "",
+    "lists": "fresh",
+    "scope": "security",
+    "install": ["nginx 1 -> 2"],
+}
+"""A value for every field that a sentence names."""
+UNPRINTABLE = "a\nb\x1b[31m\x00\u2028\ud800c"
 
 
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
+def entry_of(event: LogEvent, **fields: object) -> LogEntry:
+    with captured_log() as entries:
+        log.event(event, **fields)
+    (entry,) = entries
+    return entry
 
 
 def test_every_event_has_a_name_of_noun_and_verb() -> None:
-    names = [event.value for event in log.LogEvent.__members__.values()]
+    names = [event.value for event in LogEvent.__members__.values()]
 
     assert [name for name in names if not re.fullmatch(r"[a-z]+\.[a-z]+", name)] == []
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("event", list(LogEvent))
+def test_every_event_has_a_readable_message(event: LogEvent) -> None:
+    message = entry_of(event, **SAMPLE).message
+
+    assert re.fullmatch(r"\S[^{}\n]*\S", message)
+    assert "None" not in message
+    assert len(message.split()) >= len(("who", "what"))
+
+
+@pytest.mark.parametrize("event", list(LogEvent))
 @pytest.mark.parametrize(
-    ("event", "priority"),
-    [(log.LogEvent.JOB_FAILED, 3), (log.LogEvent.REBOOT_REQUIRED, 4), (log.LogEvent.CHECK_FINISHED, 6)],
+    "value", [None, "", 0, [], [None], UNPRINTABLE, "{job} %s {0}", "x" * 10_000, ["y" * 50] * 2000, {"a": 1}]
 )
-def test_a_line_to_the_journal_starts_with_its_priority(
-    event: log.LogEvent, priority: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
-    log.set_up()
+def test_a_message_is_one_bounded_line_whatever_its_fields_hold(event: LogEvent, value: object) -> None:
+    message = entry_of(event, **dict.fromkeys(SAMPLE, value), installed=value, failed=value, held=value).message
 
-    log.event(event, job="check")
-
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"<{priority}>{{")
-    assert json.loads(line[3:])["level"] == event.level.value
+    assert message.isprintable()
+    assert 0 < len(message) <= log_text.MAX_MESSAGE
+    assert entry_of(event).message
 
 
-def test_a_line_to_the_system_log_has_its_priority(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[int, str]] = []
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    monkeypatch.setattr(syslog, "syslog", lambda priority, line: sent.append((priority, line)))
-    log.set_up()
+def test_a_failed_upgrade_names_package_stage_and_reason_before_a_long_list() -> None:
+    installed = [f"package-{number} 1.{number} -> 1.{number + 1}" for number in range(200)]
 
-    log.event(log.LogEvent.CONFIG_REJECTED, error="e")
+    message = entry_of(
+        LogEvent.UPGRADE_FAILED, run="R", installed=installed, failed=["foo (unpack): unable to create '/x'"]
+    ).message
 
-    ((priority, line),) = sent
-    assert priority == syslog.LOG_ERR
-    assert {**json.loads(line), "timestamp": ""} == {
-        "event": "config.rejected",
-        "level": "error",
-        "error": "e",
-        "timestamp": "",
-    }
+    assert message.index("foo (unpack): unable to create '/x'") < message.index("package-0 1.0 -> 1.1")
+    assert "(200 packages)" in message
 
 
-def test_a_traceback_is_one_line_at_err(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
-    log.set_up()
+def test_an_upgrade_names_each_package_with_both_versions() -> None:
+    message = entry_of(LogEvent.UPGRADE_FINISHED, run="R", installed=["a 1 -> 2", "b 3"], held=["c (pinned)"]).message
 
+    assert message == "upgrade R: installed a 1 -> 2, b 3 (2 packages); 1 held back: c (pinned)"
+
+
+def test_the_journal_gets_the_data_as_fields() -> None:
+    entry = entry_of(LogEvent.UPGRADE_FAILED, job="upgrade", run="R", failed=["foo"], installed=[])
+
+    fields = journal_fields(entry)
+
+    assert fields["PRIORITY"] == "3"
+    assert fields["SYSLOG_IDENTIFIER"] == "maestro-agent"
+    assert (fields["MAESTRO_EVENT"], fields["MAESTRO_JOB"], fields["MAESTRO_RUN"]) == ("upgrade.failed", "upgrade", "R")
+    assert json.loads(fields["MAESTRO_DATA"])["failed"] == ["foo"]
+    assert fields["MESSAGE"] == entry.message
+
+
+def test_a_traceback_is_a_field_and_the_message_names_the_exception() -> None:
+    with captured_log() as entries:
+        try:
+            raise ValueError("wrong")
+        except ValueError:
+            log.exception(LogEvent.DAEMON_BUG)
+
+    (entry,) = entries
+    assert "ValueError: wrong" in entry.message
+    assert "Traceback" in journal_fields(entry)["MAESTRO_TRACEBACK"]
+
+
+def test_no_part_of_an_entry_holds_a_credential() -> None:
+    url = "https://user:hunter22@mirror.example/debian"
+    with captured_log() as entries:
+        try:
+            raise ValueError(url)
+        except ValueError:
+            log.exception(LogEvent.REQUEST_BUG, job="check", error=url, errors=[url])
+
+    assert "hunter22" not in repr([*entries, *map(journal_fields, entries)])
+
+
+def test_a_process_sets_fields_that_all_its_entries_have() -> None:
+    log.set_context(job="upgrade", run="R")
     try:
-        raise ValueError("wrong")
-    except ValueError:
-        log.exception(log.LogEvent.DAEMON_BUG)
+        entry = entry_of(LogEvent.LISTS_REFRESHED)
+    finally:
+        log.set_context()
 
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("<3>")
-    assert "ValueError: wrong" in json.loads(line[3:])["exception"]
+    assert entry.data == {"job": "upgrade", "run": "R"}
+
+
+def test_the_real_library_sends_every_field_to_journald(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """sd_journal_sendv(3) writes to a fixed path, so its arguments are what can be seen without a booted machine."""
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr(log_target, "_JOURNAL_SOCKET", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "systemd.journal", SimpleNamespace(sendv=lambda *lines: sent.append(lines)))
+
+    choose_target(to_stderr=False)(entry_of(LogEvent.CONFIG_RELOADED))
+
+    assert {"MESSAGE=configuration reloaded", "PRIORITY=6", "SYSLOG_IDENTIFIER=maestro-agent"} <= set(sent[0])
+
+
+@pytest.mark.parametrize("unusable", ["no-journald", "journald-stopped", "no-library"])
+def test_without_journald_the_same_line_goes_to_syslog(
+    unusable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_lines: str) -> None:
+        raise ConnectionRefusedError
+
+    sent: list[tuple[int, str]] = []
+    monkeypatch.setattr(log_target, "_JOURNAL_SOCKET", str(tmp_path / ("no" if unusable == "no-journald" else "")))
+    library = None if unusable == "no-library" else SimpleNamespace(sendv=stopped)
+    monkeypatch.setitem(sys.modules, "systemd.journal", library)
+    monkeypatch.setattr(log_target, "_SYSLOG_SOCKET", str(tmp_path))
+    monkeypatch.setattr(syslog, "syslog", lambda priority, line: sent.append((priority, line)))
+
+    choose_target(to_stderr=False)(entry_of(LogEvent.CONFIG_REJECTED, error="e"))
+
+    assert sent == [(syslog.LOG_ERR, "the new configuration is invalid: e")]
+
+
+@pytest.mark.parametrize("to_stderr", [True, False])
+def test_without_any_log_a_service_writes_to_standard_error_and_a_command_nothing(
+    to_stderr: bool,  # noqa: FBT001 - a parametrized value
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(log_target, "_JOURNAL_SOCKET", str(tmp_path / "no"))
+    monkeypatch.setattr(log_target, "_SYSLOG_SOCKET", str(tmp_path / "no"))
+
+    choose_target(to_stderr=to_stderr)(entry_of(LogEvent.REBOOT_CLEARED))
+
+    assert capsys.readouterr().err == ("<6>a reboot is no longer required\n" if to_stderr else "")
+
+
+def test_an_event_says_at_its_level_what_happened() -> None:
+    """A name or a level that promises less than what happened hides it from whoever filters by priority."""
+    bad = {"failed", "bug", "damaged", "killed", "rejected", "unwritten"}
+    alarming = {event for event in LogEvent if event.level in {Level.ERROR, Level.WARNING}}
+
+    assert {event for event in LogEvent if event.value.partition(".")[2] in bad} <= alarming
+    assert LogEvent.LISTS_INCOMPLETE in alarming
+    assert LogEvent.UPGRADE_STALE in alarming

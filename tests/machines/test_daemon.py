@@ -136,7 +136,7 @@ def test_a_wrong_configuration_is_rejected_at_a_reload_and_fails_a_start(shared:
     shared.machine.run(f"systemctl restart {UNIT}")
     shared.wait("the end", f"test $(systemctl show -P ActiveState {UNIT}) = failed")
     code = shared.machine.check(f"systemctl show -P ExecMainStatus {UNIT}").strip()
-    found = shared.machine.journal(UNIT)
+    found = shared.machine.log_entries("MAESTRO_EVENT=daemon.failed")[-1]["MESSAGE"]
     shared.configuration("")
     shared.machine.check(f"systemctl start {UNIT}")
 

@@ -49,7 +49,7 @@ class ReportingAgent:
         self.process = subprocess.Popen(
             ["/usr/bin/python3", "-m", "agent", *options, "report", "--send", "--run-dir", str(self.directory / "run")],
             cwd=CHECKOUT,
-            env={**os.environ, "JOURNAL_STREAM": "1:1", **environment},
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -62,7 +62,6 @@ class ReportingAgent:
         self.daemon = subprocess.Popen(
             ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(self.directory / "run")],
             cwd=CHECKOUT,
-            env={**os.environ, "JOURNAL_STREAM": "1:1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -1,7 +1,6 @@
 """The daemon as a process runs all exporters, reloads its configuration, and sends nothing twice."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -31,7 +30,7 @@ def daemon(agent: ExportingAgent) -> Iterator["subprocess.Popen[bytes]"]:
     status.unlink(missing_ok=True)  # a killed daemon leaves its file
     options = ["--config", str(agent.directory / "config.toml"), "--state-dir", str(agent.directory / "state")]
     command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(agent.directory / "run")]
-    with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as process:
+    with subprocess.Popen(command, cwd=CHECKOUT) as process:
         try:
             until("the daemon's first tick", status.exists, 45)
             yield process

@@ -44,7 +44,7 @@ BOOTED = (
     "python3-apt",
     "python3-psutil",
     "python3-requests",
-    "python3-structlog",
+    "python3-systemd",
     "procps",
 )
 

@@ -5,6 +5,7 @@ reboot inside ends nspawn with exit status 133, and starting it again completes 
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -72,6 +73,17 @@ class Booted(Machine):
     def journal(self, unit: str) -> str:
         """Return what a unit's journal holds."""
         return self.check(f"journalctl --sync && journalctl --no-pager -o cat -u '{unit}'")
+
+    def log_entries(self, *matches: str) -> list[dict[str, str]]:
+        """Return the journal fields of the agent's own entries that match, oldest first.
+
+        By identifier and not by unit: journald may find no unit for a process that has exited meanwhile.
+        """
+        chosen = " ".join(f"'{match}'" for match in matches)
+        found = self.check(
+            f"journalctl --sync && journalctl --no-pager -o json SYSLOG_IDENTIFIER=maestro-agent {chosen}"
+        )
+        return [json.loads(line) for line in found.splitlines()]
 
     def _enter(self, command: str, user: str | None) -> list[str]:
         entry = ["nsenter", "-t", str(self.leader), "-m", "-p", "-r", "-w", "-i", "-u", "-n", "-C"]

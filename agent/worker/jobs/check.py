@@ -9,6 +9,7 @@ from agent.errors import ExitCode
 from agent.host import log
 from agent.state.documents.plan import plan_to_document
 from agent.worker.context import JobContext
+from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
@@ -44,8 +45,15 @@ def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = 
             planning.record_plan(context, plan)
             if refresh and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
                 planning.record_plan(context, plan)
-    fields = {"lists": plan.lists.state.value, "install": len(plan.install), "held": len(plan.held), "plan": plan.id}
-    log.event(log.LogEvent.CHECK_FINISHED, scope=scope.value, **fields)
+    log.event(
+        log.LogEvent.CHECK_FINISHED,
+        scope=scope.value,
+        lists=plan.lists.state.value,
+        plan=plan.id,
+        install=changes(plan.install),
+        held=held_items(plan.held),
+        repair=[f"{item.package} ({item.state})" for item in plan.repair],
+    )
     return plan
 
 

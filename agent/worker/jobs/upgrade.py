@@ -10,6 +10,7 @@ from agent.host import log
 from agent.state.documents.outcome import outcome_to_document
 from agent.worker.context import JobContext
 from agent.worker.jobs.upgrade_run import UpgradeRun
+from agent.worker.log_items import outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import prefetch
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
@@ -22,6 +23,12 @@ _EXIT_CODES = {
     Result.INTERRUPTED: ExitCode.FAILED,
     Result.BUSY: ExitCode.BUSY,
     Result.STALE: ExitCode.STALE,
+}
+_EVENTS = {
+    Result.FAILED: log.LogEvent.UPGRADE_FAILED,
+    Result.INTERRUPTED: log.LogEvent.UPGRADE_STOPPED,
+    Result.BUSY: log.LogEvent.UPGRADE_POSTPONED,
+    Result.STALE: log.LogEvent.UPGRADE_STALE,
 }
 
 
@@ -106,15 +113,5 @@ def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning
 
 
 def _log_outcome(outcome: Outcome) -> None:
-    failed = outcome.result in {Result.FAILED, Result.INTERRUPTED}
-    log.event(
-        log.LogEvent.UPGRADE_FAILED if failed else log.LogEvent.UPGRADE_FINISHED,
-        run=outcome.id,
-        scope=outcome.scope.value,
-        result=outcome.result.value,
-        upgraded=len(outcome.upgraded),
-        held=len(outcome.held),
-        failed=[str(failure.package) for failure in outcome.failed],
-        lock_waited_s=outcome.lock.waited_s,
-        lock_held_s=outcome.lock.held_s,
-    )
+    name = _EVENTS.get(outcome.result, log.LogEvent.UPGRADE_FINISHED)
+    log.event(name, run=outcome.id, **outcome_items(outcome))

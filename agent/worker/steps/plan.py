@@ -18,6 +18,7 @@ from agent.host import log
 from agent.report.plan_change import plan_change
 from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
+from agent.worker.log_items import source_errors
 from agent.worker.steps.observe import Observation, observe
 
 
@@ -47,7 +48,10 @@ def refresh(context: JobContext) -> RefreshResult:
         if lists.state in {ListsState.STALE, ListsState.NEVER}:
             attempt = RefreshResult(verified_at=before.verified_at, errors=errors)
     context.record.save_refresh(attempt, now)
-    log.event(log.LogEvent.LISTS_REFRESHED, errors=[f"{error.source}: {error.fault.value}" for error in errors])
+    if errors:
+        log.event(log.LogEvent.LISTS_INCOMPLETE, errors=source_errors(errors))
+    else:
+        log.event(log.LogEvent.LISTS_REFRESHED)
     return attempt
 
 

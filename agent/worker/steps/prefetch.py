@@ -91,11 +91,10 @@ def _fetch(context: JobContext, planned: Planned) -> None:
     _record(context, (*context.record.prefetched(), *absent))
     context.control.progress(f"downloading {len(absent)} packages in advance")
     failed = planned.snapshot.prefetch(steps)
-    log.event(
-        log.LogEvent.PREFETCH_DONE,
-        packages=len(absent) - len(failed),
-        failed=[str(package) for package in sorted(failed)],
-    )
+    if failed:
+        log.event(log.LogEvent.PREFETCH_FAILED, failed=[f"{one.name}: {failed[one]}" for one in sorted(failed)])
+    else:
+        log.event(log.LogEvent.PREFETCH_DONE, packages=len(absent))
 
 
 def _record(context: JobContext, archives: Iterable[Archive]) -> None:

@@ -1,7 +1,6 @@
 """The daemon as a process sends new runs to the endpoint by an exporter process."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -15,7 +14,7 @@ from tests.support.endpoint_server import EndpointServer
 def test_daemon_sends_a_recorded_run_to_the_endpoint(agent: ReportingAgent, endpoint: EndpointServer) -> None:
     options = ["--config", str(agent.directory / "config.toml"), "--state-dir", str(agent.directory / "state")]
     command = ["/usr/bin/python3", "-m", "agent", *options, "run", "--run-dir", str(agent.directory / "run")]
-    with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "JOURNAL_STREAM": "1:1"}) as daemon:
+    with subprocess.Popen(command, cwd=CHECKOUT) as daemon:
         try:
             until("the daemon", (agent.directory / "run/daemon.json").exists)
             time.sleep(1)

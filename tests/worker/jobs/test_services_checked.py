@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from agent.core.model.outcome import Result
 from agent.core.model.scope import Scope
@@ -12,6 +11,7 @@ from agent.report.status.observed import CurrentBoot
 from agent.report.status.runtime import Runtime
 from agent.state.store import STATE
 from agent.state.views import StateView
+from tests.support.logged import captured_log
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent
 
@@ -95,13 +95,13 @@ def test_after_a_reboot_services_are_unknown_until_the_next_check(agent: Agent) 
 def test_unreadable_processes_are_unknown_and_fail_no_check(agent: Agent) -> None:
     agent.machine.unseen_processes = "/proc/1/exe: Permission denied"
 
-    with capture_logs() as events:
+    with captured_log() as entries:
         done = agent.upgrade()
 
     assert done.result is Result.UPDATED
     assert services(agent) is None
     assert {"/proc/1/exe: Permission denied"} == {
-        event["reason"] for event in events if event["event"] == "services.unseen"
+        entry.data["reason"] for entry in entries if entry.event == "services.unseen"
     }
 
 

@@ -1,10 +1,10 @@
 """Upgrade runs and their results on a simulated machine, with the real jobs and record."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from agent.core.model.facts import PackageState, Reboot
 from agent.core.model.outcome import Result, Stage
@@ -15,6 +15,7 @@ from agent.errors import HostError, UsageError
 from agent.state.store import STATE
 from agent.worker.jobs.explain import explain
 from tests.core import given
+from tests.support.logged import captured_log
 from tests.support.simulated import ARCHITECTURE, Offer
 from tests.worker.jobs.simulator import Agent, failing, names, raising
 
@@ -291,26 +292,54 @@ def test_a_run_logs_one_line(agent: Agent) -> None:
     agent.machine.fails = {"b": Stage.CONFIGURE}
     agent.machine.on_hold.add("c")
 
-    with capture_logs() as lines:
+    with captured_log() as lines:
         done = agent.upgrade()
 
-    assert [line["event"] for line in lines] == ["lists.refreshed", "upgrade.failed"]
-    run = lines[-1]
+    assert [line.event for line in lines] == ["lists.refreshed", "upgrade.failed"]
+    run = lines[-1].data
     assert (run["run"], run["scope"], run["result"]) == (done.id, "security", "failed")
-    assert (run["upgraded"], run["held"], run["failed"]) == (1, 1, ["b:amd64"])
+    assert (run["installed"], run["held"]) == (["a 1 -> 2"], ["c (held-by-admin)"])
+    assert [str(one).partition(":")[0] for one in lists_of(run["failed"])] == ["b (configure)"]
+
+
+def lists_of(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("arrange", "event", "priority"),
+    [
+        (lambda _agent: None, "upgrade.finished", 6),
+        (lambda agent: agent.machine.on_hold.add("a"), "upgrade.finished", 6),
+        (lambda agent: setattr(agent.machine, "holder", "apt-get (pid 812)"), "upgrade.postponed", 4),
+        (lambda agent: agent.machine.fails.update(a=Stage.UNPACK), "upgrade.failed", 3),
+    ],
+)
+def test_the_event_of_a_run_says_how_it_ended(
+    agent: Agent, arrange: Callable[[Agent], None], event: str, priority: int
+) -> None:
+    agent.machine.offer("a")
+    arrange(agent)
+
+    with captured_log() as lines:
+        agent.upgrade()
+
+    assert (lines[-1].event, lines[-1].priority) == (event, priority)
 
 
 def test_a_check_logs_one_line_with_the_failed_sources(agent: Agent) -> None:
     agent.machine.offer("a")
     agent.machine.refresh_errors = (failing("ppa", security=False),)
 
-    with capture_logs() as lines:
+    with captured_log() as lines:
         plan = agent.check()
 
     refreshed, checked = lines
-    assert (refreshed["event"], refreshed["errors"]) == ("lists.refreshed", ["ppa: unreachable"])
-    assert (checked["event"], checked["plan"], checked["lists"]) == ("check.finished", plan.id, "partial")
-    assert (checked["install"], checked["held"]) == (1, 0)
+    assert (refreshed.event, refreshed.priority) == ("lists.incomplete", 4)
+    assert "ppa (unreachable)" in refreshed.message
+    assert (checked.event, checked.data["plan"], checked.data["lists"]) == ("check.finished", plan.id, "partial")
+    assert (checked.data["install"], checked.data["held"]) == (["a 1 -> 2"], [])
 
 
 # downloads

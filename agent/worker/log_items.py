@@ -1,0 +1,55 @@
+"""How log entries name packages: with versions, and with the reason where there is one. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from agent.core.model.facts import SourceError
+from agent.core.model.outcome import Failure, Outcome
+from agent.core.model.package import OfPackage
+from agent.core.model.plan import Held, Step
+
+
+def changes(steps: Sequence[Step]) -> list[str]:
+    """Return "nginx 1 -> 2" for each step, and "libfoo 1" for a new package."""
+    names = _names(steps)
+    return [
+        f"{name} {f'{step.installed} -> ' if step.installed else ''}{step.candidate}"
+        for name, step in zip(names, steps, strict=True)
+    ]
+
+
+def held_items(held: Sequence[Held]) -> list[str]:
+    """Return "nginx (held-by-admin)" for each held update."""
+    return [f"{name} ({item.why.value})" for name, item in zip(_names(held), held, strict=True)]
+
+
+def failures(failed: Iterable[Failure]) -> list[str]:
+    """Return "nginx (unpack): unable to create …" for each failure."""
+    return [f"{one.package.name} ({one.stage.value}): {one.error}" for one in failed]
+
+
+def source_errors(errors: Iterable[SourceError]) -> list[str]:
+    """Return "http://… (unreachable): Connection refused" for each source that could not be refreshed."""
+    return [f"{one.source} ({one.fault.value}){f': {one.detail}' if one.detail else ''}" for one in errors]
+
+
+def outcome_items(outcome: Outcome) -> dict[str, object]:
+    """Return the fields of an upgrade run's entry."""
+    return {
+        "scope": outcome.scope.value,
+        "result": outcome.result.value,
+        "installed": changes(outcome.upgraded),
+        "removed": [*map(str, outcome.removed), *(one.package for one in outcome.removed_kernels)],
+        "repaired": [f"{item.package} ({item.state})" for item in outcome.repaired],
+        "held": held_items(outcome.held),
+        "failed": failures(outcome.failed),
+        "message": outcome.message,
+        "lock_waited_s": outcome.lock.waited_s,
+        "lock_held_s": outcome.lock.held_s,
+    }
+
+
+def _names(items: Sequence[OfPackage]) -> list[str]:
+    """Return each package's name, with its architecture where a name appears more than once."""
+    count = Counter(item.id.name for item in items)
+    return [item.id.name if count[item.id.name] == 1 else str(item.id) for item in items]
