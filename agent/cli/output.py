@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
+from agent.core.redact import redact_document
 from agent.report.layout import NARROWEST, AnyLine, Tone, harmless, lay_out, painted
 
 _TONES = {"FAILED": Tone.FAILED, "  ! ": Tone.HELD, "  - ": Tone.HELD}
@@ -19,7 +20,7 @@ def print_error(message: str) -> None:
 
 def print_json(document: Mapping[str, object]) -> None:
     """Print one JSON document."""
-    print(json.dumps(document, indent=2))
+    print(json.dumps(redact_document(document), indent=2))
 
 
 def print_lines(lines: Iterable[AnyLine]) -> None:

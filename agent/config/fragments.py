@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.redact import redact
 from agent.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -70,5 +71,5 @@ def _read(path: Path) -> dict[str, object]:
         ValueError,
         RecursionError,
     ) as error:  # TOMLDecodeError is a ValueError, and so is a number with too many digits
-        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+        raise ConfigError(f"{path}: is not valid TOML: {redact(str(error))}") from error
     return tables

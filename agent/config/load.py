@@ -17,6 +17,7 @@ from agent.config.schema import KEYS, Key, Value
 from agent.core.policy.distro import Distro, default_origins
 from agent.core.policy.origins import parse_pattern
 from agent.core.policy.policy import Policy
+from agent.core.redact import redact
 from agent.errors import ConfigError
 
 DEFAULT_SOURCE = "default"
@@ -78,7 +79,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
     problems += _origin_problems(inputs["security.origins"], distro)
     problems += exporter_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(map(redact, problems)))
     return inputs
 
 

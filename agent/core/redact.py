@@ -44,6 +44,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{REDACTED}",
     ),
 )
+_HINT = re.compile(r"[@=?#:]|%3a|b(?:asic|earer)\b|password|private key", re.IGNORECASE)
+"""What each pattern needs; most texts of a document have none of it."""
 _SHORTEST = 4
 """Characters of a known secret; a shorter one occurs in ordinary words."""
 _SHORTEST_ANYWHERE = 8
@@ -72,7 +74,7 @@ def redact(text: str) -> str:
     for value in sorted(_known, key=len, reverse=True):
         if value in text:
             text = _known[value].sub(REDACTED, text)
-    for pattern, replacement in _PATTERNS:
+    for pattern, replacement in _PATTERNS if _HINT.search(text) else ():
         text = pattern.sub(replacement, text)
     return text
 

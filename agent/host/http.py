@@ -1,12 +1,14 @@
-"""HTTP responses as untrusted input: bounded reads, Retry-After, reasons of failures, redaction."""
+"""HTTP responses as untrusted input: bounded reads, Retry-After, reasons of failures."""
 
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
 import requests
+
+from agent.core.redact import redact, remember_secrets
 
 _LONGEST_WAIT = timedelta(hours=1)
 _CHUNK_BYTES = 16384
@@ -60,27 +62,21 @@ def http_date(text: str) -> datetime | None:
 
 
 def error_reason(error: BaseException) -> str:
-    """Return in a few words why there was no response, from the innermost error; never a header."""
+    """Return in a few words why there was no response, from the innermost error; no header and no credentials."""
     chain = list(causes(error))
     refused = next(filter(None, map(_certificate_fault, chain)), "")
     broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])
-    return refused or next(filter(None, map(_own_fault, reversed(chain))), type(broken).__name__)
+    return redact(refused or next(filter(None, map(_own_fault, reversed(chain))), type(broken).__name__))
 
 
 def one_line(text: str) -> str:
-    """Return foreign text as one line of at most 300 characters, without terminal control characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_LONGEST_LINE]
+    """Return foreign text as one line of at most 300 characters, without terminal control characters and secrets."""
+    return redact(" ".join("".join(char if char.isprintable() else " " for char in text).split()))[:_LONGEST_LINE]
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return foreign text without header values it may repeat, as it goes to the journal and to `status`.
-
-    Of a value like "Bearer TOKEN" each word is removed, but for words shorter than any token (8 characters).
-    """
-    words = {word for secret in secrets for word in secret.split() if len(word) >= _SHORTEST_SECRET}
-    for word in sorted(words, key=len, reverse=True):
-        text = text.replace(word, "...")
-    return text
+def remember_header(value: str) -> None:
+    """Have `redact` know a header's value as secret: of one like "Bearer TOKEN" each word of at least 8 characters."""
+    remember_secrets(word for word in value.split() if len(word) >= _SHORTEST_SECRET)
 
 
 def _certificate_fault(error: BaseException) -> str:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 
 from agent.core.model.host import HostFacts
+from agent.core.redact import redact_document
 from agent.core.schemas import REPORT_SCHEMA, Document
 from agent.report.outbox.outbox import OutboxStats
 from agent.state.json_reader import JsonReader
@@ -60,7 +61,8 @@ def report_document(
         "health": found.text("health"),
         "reasons": found.texts("reasons"),
     }
-    return {**document, "hash": _hash(document)}
+    redacted = {name: redact_document(value) for name, value in document.items()}
+    return {**redacted, "hash": _hash(redacted)}
 
 
 def _host(host: HostFacts) -> Document:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from unicodedata import category, east_asian_width
 
+from agent.core.redact import redact
+
 NARROWEST = 20
 """Text for a narrower terminal is laid out as if it were this wide."""
 _LEAST_TEXT = 24
@@ -98,7 +100,8 @@ def display_width(text: str) -> int:
 
 
 def harmless(text: str) -> str:
-    """Return text without control characters, each replaced by "?": a terminal would act on them."""
+    """Return text without credentials and control characters, each replaced by "?": a terminal would act on them."""
+    text = redact(text)
     if text.isascii() and text.isprintable():
         return text
     return "".join("?" if category(one) in _HARMFUL or one in _BIDI else one for one in text.replace("\t", " "))

@@ -8,6 +8,7 @@ from math import isfinite
 
 from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.model.plan import Why
+from agent.core.redact import redact
 from agent.core.schemas import Document
 from agent.state.timestamps import parse_utc
 
@@ -29,8 +30,8 @@ def value_at(document: object, *path: str) -> object:
 
 
 def printable(text: str) -> str:
-    """Return a text as one line of valid Unicode of bounded length."""
-    clean = text.encode("utf-8", "replace").decode("utf-8")
+    """Return a text as one line of valid Unicode of bounded length, without credentials."""
+    clean = redact(text).encode("utf-8", "replace").decode("utf-8")
     return "".join(sign if sign.isprintable() else " " for sign in clean)[:_LONGEST_LABEL]
 
 

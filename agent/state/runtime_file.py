@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 
+from agent.core.redact import redact_document
 from agent.errors import RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.safe_open import open_new, open_regular
@@ -37,5 +38,5 @@ def write_runtime_file(path: str, document: Mapping[str, object], mode: int | No
         with open(temporary, "w", encoding="utf-8", opener=open_new) as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
-            file.write(json.dumps(document))
+            file.write(json.dumps(redact_document(document)))
         os.replace(temporary, path)

@@ -4,6 +4,8 @@ A write goes to a temporary file in the same directory, is fsynced and renamed, 
 power cut either the old document is there or the new one. Everybody may read. A document that is damaged, or that a
 newer agent wrote, is set aside under another name with a message.
 
+Credentials are removed from every text, also as it is read: earlier versions of the agent wrote some.
+
 Light: `status` reads through this module.
 """
 
@@ -12,6 +14,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
+from agent.core.redact import redact_document
 from agent.core.schemas import Document
 from agent.errors import HostError, RecordError
 from agent.state.json_reader import JsonReader
@@ -68,7 +71,7 @@ class Store:
             self._make_directories()
             with open(temporary, "w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o644)
-                json.dump(document, file, indent=1)
+                json.dump(redact_document(document), file, indent=1)
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -89,7 +92,7 @@ class Store:
         path = self.path(name)
         try:
             with open(path, encoding="utf-8", opener=open_regular) as file:
-                reader = JsonReader(json.load(file, parse_constant=_no_number), path)
+                reader = JsonReader(redact_document(json.load(file, parse_constant=_no_number)), path)
             found = reader.text("schema")
             if found != schema:
                 raise RecordError(f"{path}: holds {found!r}, this version of the agent reads {schema!r}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.core.job_kinds import JobKind
 from agent.core.model.scope import Scope
+from agent.core.redact import redact, redact_document
 from agent.core.schemas import JOB_REQUEST_SCHEMA, Document
 from agent.errors import RecordError, UsageError
 from agent.state.json_reader import JsonReader
@@ -108,7 +109,7 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
 
 def encode_progress(message: str) -> bytes:
     """Return a progress line; an empty message is a keep-alive."""
-    return f"{json.dumps({'progress': message})}\n".encode()
+    return f"{json.dumps({'progress': redact(message)})}\n".encode()
 
 
 def encode_answer(answer: JobAnswer) -> bytes:
@@ -120,7 +121,7 @@ def encode_answer(answer: JobAnswer) -> bytes:
         "recorded": answer.recorded,
         "warnings": list(answer.warnings),
     }
-    return f"{json.dumps(document)}\n".encode()
+    return f"{json.dumps(redact_document(document))}\n".encode()
 
 
 def decode_line(line: str) -> str | JobAnswer:

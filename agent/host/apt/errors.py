@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agent.core.redact import redact
 from agent.errors import HostError
 
 
@@ -16,7 +17,7 @@ def libapt_errors(doing: str) -> Iterator[None]:
 
 
 def plain_error(message: str) -> str:
-    """Strip libapt's `E:` and `W:` prefixes, split its comma-joined errors and drop duplicates."""
+    """Strip libapt's `E:` and `W:` prefixes and credentials, split its comma-joined errors and drop duplicates."""
     parts = [part.strip() for part in message.replace(", W:", "\nW:").replace(", E:", "\nE:").split("\n")]
-    messages = [part.removeprefix("E:").removeprefix("W:").strip() for part in parts if part]
+    messages = [redact(part.removeprefix("E:").removeprefix("W:").strip()) for part in parts if part]
     return "; ".join(dict.fromkeys(messages))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from agent.core.job_control import JobControl, Progress
 from agent.core.model.package import PackageId
+from agent.core.redact import redact
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.dpkg.environment import NONINTERACTIVE_ENV
 from agent.host.dpkg.names import reported_package
@@ -162,13 +163,13 @@ def _handle_line(line: str, report: ChildReport, progress: Progress) -> bool:
     if status is not None:
         kind, package, percent, message = status.groups()
         if kind == "pmerror":
-            report.add_error(reported_package(package), message)
+            report.add_error(reported_package(package), redact(message))
         else:
-            progress(f"{float(percent):3.0f} % {message}")
+            progress(f"{float(percent):3.0f} % {redact(message)}")
         return True
     failed = _DPKG_ERROR.fullmatch(line)
     if failed is not None:
-        report.add_error(reported_package(failed["package"]), failed["message"])
+        report.add_error(reported_package(failed["package"]), redact(failed["message"]))
         return True
     if line.startswith(_DPKG_STATUS):
         return True

@@ -19,7 +19,16 @@ import urllib3
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.errors import ConfigError
-from agent.host.http import causes, error_reason, http_date, one_line, read_bounded, redact, retry_after, session
+from agent.host.http import (
+    causes,
+    error_reason,
+    http_date,
+    one_line,
+    read_bounded,
+    remember_header,
+    retry_after,
+    session,
+)
 from agent.host.process.alarm import time_limit
 from agent.state.safe_open import open_regular
 from agent.state.timestamps import utc_now
@@ -74,6 +83,7 @@ class EndpointClient:
         }
         self._token = _token(policy.token_file)
         if self._token:
+            remember_header(self._token)
             self._session.headers["Authorization"] = f"Bearer {self._token}"
         for path in (policy.ca_file, policy.client_cert, policy.client_key):
             _must_be_readable(path)
@@ -142,7 +152,7 @@ class EndpointClient:
             return EndpointResponse(response_class=ResponseClass.SERVER_ERROR, why=why, skew=skew)
         return EndpointResponse(
             response_class=meaning,
-            why=_problem_text(response.status_code, str(response.reason or ""), text, self._token),
+            why=_problem_text(response.status_code, str(response.reason or ""), text),
             text=text,
             final=response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/problem+json",
             offered=response.status_code not in _NOT_OFFERED,
@@ -177,8 +187,8 @@ def _must_be_readable(path: str) -> None:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _problem_text(status: int, reason: str, text: str, token: str) -> str:
-    """Return the text of an error response, without the token."""
+def _problem_text(status: int, reason: str, text: str) -> str:
+    """Return the text of an error response."""
     detail = ""
     try:
         problem = json.loads(text)
@@ -186,4 +196,4 @@ def _problem_text(status: int, reason: str, text: str, token: str) -> str:
         problem = None
     if isinstance(problem, dict):
         detail = str(problem.get("detail") or problem.get("title") or "")
-    return one_line(redact(f"HTTP {status} {reason}{': ' if detail else ''}{detail}", [token]))
+    return one_line(f"HTTP {status} {reason}{': ' if detail else ''}{detail}")

@@ -7,15 +7,15 @@ configuration says where the headers go.
 
 import gzip
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from agent.core.redact import redact
 from agent.core.schedule.backoff import ResponseClass, classify_status
-from agent.host.http import error_reason, read_bounded, redact, retry_after, session
+from agent.host.http import error_reason, read_bounded, remember_header, retry_after, session
 from agent.host.process.alarm import time_limit
 from agent.report.metric_values import printable
 from agent.report.otlp.encode import OtlpRequest, Signal, decode_response
@@ -61,6 +61,8 @@ def post_otlp(collector: OtlpTarget, request: OtlpRequest) -> OtlpResult:
     """Send one request, once."""
     if request.count == 0:
         return OtlpResult(response_class=ResponseClass.OK, dropped=0, detail="")
+    for _, value in collector.headers:
+        remember_header(value)
     body = gzip.compress(json.dumps(request.document, allow_nan=False, separators=(",", ":")).encode())
     try:
         with (
@@ -68,7 +70,7 @@ def post_otlp(collector: OtlpTarget, request: OtlpRequest) -> OtlpResult:
             session() as connection,
             _post(connection, collector, request.signal, body) as response,
         ):
-            return _judge(response, request, [value for _, value in collector.headers])
+            return _judge(response, request)
     # requests raises OSErrors; it does not wrap all errors of urllib3, nor the ValueError of a negative length.
     except (OSError, HTTPError, ValueError) as error:
         return OtlpResult(response_class=ResponseClass.RETRY, dropped=0, detail=printable(error_reason(error)))
@@ -94,33 +96,33 @@ def _post(connection: requests.Session, collector: OtlpTarget, signal: Signal, b
     )
 
 
-def _judge(response: requests.Response, request: OtlpRequest, secrets: Sequence[str]) -> OtlpResult:
+def _judge(response: requests.Response, request: OtlpRequest) -> OtlpResult:
     status = response.status_code
     if status in _SUCCESSES:
-        return _judge_success(response, request, secrets)
-    detail = _error_detail(response, secrets)
+        return _judge_success(response, request)
+    detail = _error_detail(response)
     if classify_status(status) is ResponseClass.RETRY:
         wait = retry_after(response.headers.get("Retry-After"), utc_now())
         return OtlpResult(response_class=ResponseClass.RETRY, dropped=0, detail=detail, retry_after=wait)
     return OtlpResult(response_class=ResponseClass.SERVER_ERROR, dropped=request.count, detail=detail)
 
 
-def _judge_success(response: requests.Response, request: OtlpRequest, secrets: Sequence[str]) -> OtlpResult:
+def _judge_success(response: requests.Response, request: OtlpRequest) -> OtlpResult:
     """Accept a success only with an OTLP response: a captive portal answers 200, too. It is not sent again."""
     body = read_bounded(response, _MAX_RESPONSE_BYTES)
     answer = None if body is None else decode_response(request, body)
     if answer is None:
         detail = f"answered {response.status_code} with something that is no OTLP response"
         return OtlpResult(response_class=ResponseClass.SERVER_ERROR, dropped=request.count, detail=detail)
-    detail = printable(redact(answer.message, secrets))
+    detail = printable(redact(answer.message))
     return OtlpResult(response_class=ResponseClass.OK, dropped=answer.rejected, detail=detail)
 
 
-def _error_detail(response: requests.Response, secrets: Sequence[str]) -> str:
+def _error_detail(response: requests.Response) -> str:
     """Return the status and the start of the body."""
     try:
         body = read_bounded(response, _MAX_ERROR_BYTES)
     except (OSError, HTTPError, ValueError):  # the status has arrived, and that decides
         body = None
-    words = printable(redact((body or b"").decode("utf-8", "replace"), secrets)).strip()
+    words = printable(redact((body or b"").decode("utf-8", "replace"))).strip()
     return f"answered {response.status_code}" + (f": {words}" if words else "")
