@@ -29,6 +29,14 @@ class Signer:
         """Return the release text as InRelease."""
         return self._gpg("--clearsign", "--digest-algo", "SHA512", stdin=release)
 
+    def detached(self, release: bytes) -> bytes:
+        """Return the content of Release.gpg."""
+        return self._gpg("--armor", "--detach-sign", "--digest-algo", "SHA512", stdin=release)
+
+    def export(self) -> bytes:
+        """Return the public key in its binary form."""
+        return self._gpg("--export")
+
     def close(self) -> None:
         """End the key's agent, which gpg started."""
         subprocess.run(["gpgconf", "--homedir", str(self._home), "--kill", "all"], check=False)

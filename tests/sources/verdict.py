@@ -1,0 +1,175 @@
+"""What `apt-get update` ended with, as facts; and the rules that hold what the agent reports against them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from tests.sources.bench import LISTS, LISTS_OF_APT, Observed, Ran, document
+from tests.sources.forms import PASSWORD
+
+Entry = tuple[str, ...]
+"""The texts that stand in each message about one source."""
+BESIDE: Entry = ("/beside",)
+_ITEM = re.compile(r"(Get|Hit|Ign|Err):\d+ ")
+_MESSAGE = re.compile(r"[WEN]: ")
+_ADDRESS = re.compile(r"\s*\[IP: [^]]*\]")
+_DURATION = re.compile(r"\(invalid [^)]*\)")
+_FETCH_FAILED = re.compile(r"W: (Failed to fetch|Some index files failed)|E: ")
+
+
+class Mood(Enum):
+    """How `apt-get update` ended."""
+
+    CONTENT = "content"
+    """Exit code 0, and only Get, Hit and Ign."""
+    WARNED = "warned"
+    """Exit code 0 and warnings, but nothing failed to be fetched."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What apt says."""
+
+    mood: Mood
+    blamed: frozenset[Entry]
+    reasons: Mapping[Entry, tuple[str, ...]]
+    """Of each blamed source the server's words, or libapt's where no item failed."""
+    security_lists: bool
+    """Whether authenticated lists of the security source are on its disk."""
+    messages: tuple[str, ...]
+
+
+def verdict_of(seen: Observed, entries: tuple[Entry, ...], *, security: tuple[Entry, ...], empty: bool) -> Verdict:
+    """Return what apt says of these sources."""
+    items, messages = _blocks(seen.apt)
+    failed = [text for text in items if text.startswith("Err")]
+    reasons: dict[Entry, list[str]] = {}
+    for entry in entries:
+        words = [_plain(text.split("\n", 2)[1]) for text in failed if "\n" in text and _is_of(entry, text)]
+        reasons[entry] = words or [_plain(text[3:]) for text in messages if _is_of(entry, text) and text[0] != "N"]
+    blamed = {entry: tuple(words) for entry, words in reasons.items() if words}
+    if seen.apt.code or failed or any(_FETCH_FAILED.match(text) for text in messages):
+        mood = Mood.FAILED
+    else:
+        mood = Mood.WARNED if any(text[0] != "N" for text in messages) else Mood.CONTENT
+    trusted = [line for line in seen.targets.splitlines() if line.startswith("yes ")]
+    on_disk = any(_is_of(entry, line) for entry in security for line in trusted)
+    fetched_empty = empty and not any(entry in blamed for entry in security)
+    return Verdict(
+        mood=mood,
+        blamed=frozenset(blamed),
+        reasons=blamed,
+        security_lists=on_disk or fetched_empty,
+        messages=tuple(messages),
+    )
+
+
+def broken_rules(
+    seen: Observed, verdict: Verdict, entries: tuple[Entry, ...], codes: frozenset[str] | None, excused: frozenset[str]
+) -> list[str]:
+    """Return the rules that the agent's answer breaks.
+
+    Args:
+        seen: Both answers.
+        verdict: What apt says.
+        entries: The sources.
+        codes: The fault codes that fit; None where the row has no fault of its source.
+        excused: Fault codes that may stand beside a content apt.
+    """
+    broken = [f"the password stands in {place}" for place, text in seen.texts.items() if PASSWORD in text]
+    if "Traceback" in seen.agent.err or "internal error" in seen.agent.err:
+        broken.append("the agent crashed")
+    lists = document(seen.agent).get("lists")
+    if not isinstance(lists, dict):
+        return [*broken, *_without_document(seen.agent, verdict)]
+    errors = [error for error in lists["errors"] if not (verdict.mood is Mood.CONTENT and error["fault"] in excused)]
+    broken += _state_rules(lists["state"], seen.agent.code, verdict)
+    broken += _blame_rules(errors, verdict, entries)
+    broken += _detail_rules(errors, verdict, entries, codes)
+    return broken
+
+
+def _without_document(agent: Ran, verdict: Verdict) -> Iterator[str]:
+    if verdict.mood is Mood.CONTENT:
+        yield "apt is content, and `check` fails"
+    if agent.code in (0, 10):
+        yield "no document, and a good exit code"
+    words = _plain(" ".join(text[3:] for text in verdict.messages if text.startswith("E: ")))
+    if words and not any(word in _plain(agent.err) for word in re.split(r"(?<=[.)]) ", words)):
+        yield "apt's reason is not in the error"
+
+
+def _state_rules(state: str, code: int, verdict: Verdict) -> Iterator[str]:
+    if not verdict.security_lists:
+        right = {"never"}
+    elif verdict.mood is Mood.CONTENT:
+        right = {"fresh"}
+    elif verdict.mood is Mood.WARNED or not verdict.blamed:
+        right = {"fresh", "partial"}
+    else:
+        right = {"partial"}
+    if state not in right:
+        yield f"state is {state} instead of {' or '.join(sorted(right))}"
+    if code != (0 if state == "fresh" else 3):
+        yield f"exit code {code} for state {state}"
+
+
+def _blame_rules(errors: list[dict[str, str]], verdict: Verdict, entries: tuple[Entry, ...]) -> Iterator[str]:
+    named = {entry for entry in entries for error in errors if _is_of(entry, error["source"])}
+    if verdict.mood is Mood.CONTENT and verdict.security_lists and errors:
+        yield f"apt is content, and there are errors: {sorted(error['fault'] for error in errors)}"
+        return
+    if verdict.mood is Mood.FAILED and not errors:
+        yield "apt failed, and there is no error"
+    for entry in verdict.blamed - named if verdict.mood is Mood.FAILED else ():
+        yield f"{' '.join(entry)} is blamed by apt and not named"
+    for entry in named - verdict.blamed if verdict.security_lists else ():
+        yield f"{' '.join(entry)} is named and not blamed by apt"
+    for error in errors:
+        if verdict.blamed and not any(_is_of(entry, error["source"]) for entry in entries):
+            yield f"{error['source']!r} is no source"
+
+
+def _detail_rules(
+    errors: list[dict[str, str]], verdict: Verdict, entries: tuple[Entry, ...], codes: frozenset[str] | None
+) -> Iterator[str]:
+    if verdict.mood is not Mood.FAILED:
+        return
+    for entry in sorted(set(entries) & verdict.blamed):
+        own = [error for error in errors if _is_of(entry, error["source"])]
+        if own and not any(word in _plain(error["detail"]) for error in own for word in verdict.reasons[entry]):
+            yield f"the reason {verdict.reasons[entry]} is not in {[error['detail'] for error in own]}"
+        if codes and entry != BESIDE:
+            yield from (f"{error['fault']} is no fitting code" for error in own if error["fault"] not in codes)
+
+
+def _blocks(ran: Ran) -> tuple[list[str], list[str]]:
+    """Return the items with their continuation lines, and the messages likewise."""
+    items: list[str] = []
+    messages: list[str] = []
+    current: list[str] | None = None
+    for line in (ran.out + ran.err).splitlines():
+        if _ITEM.match(line):
+            current = items
+        elif _MESSAGE.match(line):
+            current = messages
+        elif line.startswith(" ") and current:
+            current[-1] += f"\n{line}"
+            continue
+        else:
+            current = None
+            continue
+        current.append(line)
+    return items, messages
+
+
+def _is_of(entry: Entry, text: str) -> bool:
+    return all(re.search(rf"{re.escape(part)}(?![\w-])", text) for part in entry)
+
+
+def _plain(text: str) -> str:
+    """Return a text without what differs between two runs: addresses, durations, the directory, line breaks."""
+    text = _DURATION.sub("(invalid)", _ADDRESS.sub("", text)).replace(LISTS_OF_APT, LISTS)
+    return " ".join(text.split())
