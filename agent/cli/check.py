@@ -2,10 +2,11 @@
 
 import argparse
 
+from agent.cli.flags import add_verbose
 from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
 from agent.core.job_kinds import JobKind
-from agent.report.text import plan_lines
+from agent.report.plan_text import plan_lines
 from agent.state.views import PlanView
 from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_inline
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-refresh", action="store_true", help="use the package lists as they are; no network")
     parser.add_argument("--plan", metavar="ID", help="exit 6 unless the plan is still this one; names what changed")
     add_wait(parser)
+    add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.plan/1")
 
 
@@ -34,5 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     runner = choose_runner(request, run_inline) if request.refresh else run_inline
     return run_job(
-        request, as_json=arguments.json, render=lambda document: plan_lines(PlanView(document)), runner=runner
+        request,
+        as_json=arguments.json,
+        render=lambda document: plan_lines(PlanView(document), verbose=arguments.verbose),
+        runner=runner,
     )

@@ -1,45 +1,75 @@
-"""`maestro-agent explain`: every gate of a package, or of a reboot, its verdict and what would open it."""
+"""`maestro-agent explain`: every gate of packages, or of a reboot, its verdict and what would open it."""
 
 import argparse
+from collections.abc import Sequence
 
+from agent.cli.flags import add_verbose
 from agent.cli.options import config_path
-from agent.cli.output import print_json, print_lines
-from agent.cli.run_job import run_job
+from agent.cli.output import ProgressLine, print_error, print_json, print_lines
 from agent.core.job_kinds import JobKind
+from agent.core.schemas import EXPLANATIONS_SCHEMA
 from agent.errors import ExitCode, UsageError
 from agent.host.reboot.flag_facts import read_reboot
-from agent.report.text import explanation_lines
+from agent.report.explanation_text import explanation_lines
 from agent.state.documents.explanation import reboot_explanation_to_document
 from agent.state.json_reader import JsonReader
-from agent.state.timestamps import utc_now
-from agent.worker.protocol import JobRequest
+from agent.state.timestamps import format_utc, utc_now
+from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.runner import run_inline
 
-EXAMPLE = "example: maestro-agent explain openssl"
+EXAMPLE = "example: maestro-agent explain openssl nginx"
 _PLANNED = {"docker", "weave"}
 """Subjects of later versions; a package of that name cannot be explained."""
+_REBOOT_CODES = {"required": ExitCode.ATTENTION, "not-required": ExitCode.OK, "unknown": ExitCode.STALE}
+_WORST_FIRST = (ExitCode.USAGE, ExitCode.STALE, ExitCode.ATTENTION, ExitCode.OK)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `explain`."""
-    parser.add_argument("subject", metavar="PACKAGE|reboot", help="package name, or `reboot`")
-    parser.add_argument("--json", action="store_true", help="print maestro.explain/1")
+    parser.add_argument("subjects", metavar="PACKAGE|reboot", nargs="+", help="package names, or `reboot`")
+    add_verbose(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print maestro.explain/1, or maestro.explanations/1 for several"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain; exit 0, or 2 if apt knows no such package."""
-    if arguments.subject in _PLANNED:
-        raise UsageError(f"{arguments.subject} is not supported by this version of the agent yet")
-    if arguments.subject == "reboot":
+    """Explain; exit 0 nothing pending or held, 10 pending, held or required, 3 unknown, 2 no such package."""
+    subjects = list(dict.fromkeys(arguments.subjects))
+    answers = [_explain(arguments, subject) for subject in subjects]
+    for message in dict.fromkeys(message for answer in answers for message in (*answer.warnings, answer.error)):
+        if message:
+            print_error(message)
+    _show([answer.document for answer in answers if answer.document is not None], arguments, several=len(subjects) > 1)
+    codes = {answer.exit_code for answer in answers}
+    return next((code for code in _WORST_FIRST if code in codes), ExitCode.FAILED)
+
+
+def _explain(arguments: argparse.Namespace, subject: str) -> JobAnswer:
+    """Explain one subject; an unknown package is an answer, so that the others are explained."""
+    if subject == "reboot":
         document = reboot_explanation_to_document(read_reboot(), utc_now())
-        if arguments.json:
-            print_json(document)
-        else:
-            print_lines(explanation_lines(JsonReader(document, "explain")))
-        return ExitCode.OK
+        return JobAnswer(exit_code=_REBOOT_CODES[str(document["conclusion"])], document=document)
     request = JobRequest(
-        kind=JobKind.EXPLAIN,
-        package=arguments.subject,
-        config=config_path(arguments),
-        state_dir=arguments.state_dir,
+        kind=JobKind.EXPLAIN, package=subject, config=config_path(arguments), state_dir=arguments.state_dir
     )
-    return run_job(request, as_json=arguments.json, render=explanation_lines)
+    line = ProgressLine()
+    try:
+        if subject in _PLANNED:
+            raise UsageError(f"{subject} is not supported by this version of the agent yet")
+        return run_inline(request, line.show)
+    except UsageError as error:
+        return JobAnswer(exit_code=error.exit_code, error=str(error))
+    finally:
+        line.clear()
+
+
+def _show(documents: Sequence[dict[str, object]], arguments: argparse.Namespace, *, several: bool) -> None:
+    if not arguments.json:
+        for document in documents:
+            print_lines(explanation_lines(JsonReader(document, "explain"), verbose=arguments.verbose))
+    elif several:
+        found = {"schema": EXPLANATIONS_SCHEMA, "generated_at": format_utc(utc_now()), "explanations": documents}
+        print_json(found)
+    elif documents:
+        print_json(documents[0])

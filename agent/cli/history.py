@@ -2,22 +2,31 @@
 
 import argparse
 import os
+from itertools import islice
 
+from agent.cli.flags import add_verbose
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import HISTORY_SCHEMA, OUTCOME_SCHEMA
 from agent.errors import ExitCode, RecordError, UsageError
-from agent.report.text import history_line, outcome_lines
-from agent.state.json_reader import JsonReader
+from agent.report.layout import columns
+from agent.report.outcome_text import history_cells, outcome_lines
+from agent.report.status.collect import collect_status
+from agent.report.status.document import build_status
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
 from agent.state.views import OutcomeView, RunView
 
-EXAMPLE = "example: maestro-agent history 20261123T051000Z"
+EXAMPLE = "example: maestro-agent history last"
+_LAST = "last"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `history`."""
-    parser.add_argument("id", nargs="?", metavar="ID", help="id of a run, as the list shows it")
+    parser.add_argument(
+        "id", nargs="?", metavar="ID|last", help="id of a run, as the list shows it; `last`: newest run"
+    )
+    parser.add_argument("-n", "--number", type=_count, metavar="N", help="list only the N newest runs")
+    add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.history/1, or maestro.outcome/1 for one run")
 
 
@@ -25,37 +34,51 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the history; exit 2 if there is no such run."""
     store = Store(arguments.state_dir)
     if arguments.id is not None:
-        return _show_one(store, arguments.id, as_json=arguments.json)
-    runs, lines = [], []
-    for run_id in store.run_ids():
+        return _show_one(store, arguments)
+    now, runs = utc_now(), []
+    for run_id in islice(store.run_ids(), arguments.number):
         try:
             found = store.read_run(run_id, OUTCOME_SCHEMA)
-            lines += [history_line(RunView(found))] if found is not None else []
+            runs += [RunView(found)] if found is not None else []
         except RecordError as error:
             print_error(str(error))
-            continue
-        runs += [found] if found is not None else []
     if arguments.json:
         print_json(
-            {
-                "schema": HISTORY_SCHEMA,
-                "generated_at": format_utc(utc_now()),
-                "runs": [found.raw for found in runs],
-            }
+            {"schema": HISTORY_SCHEMA, "generated_at": format_utc(now), "runs": [dict(found.raw) for found in runs]}
         )
     else:
-        print_lines(lines or ["No run on record yet."])
+        running = _running(store)
+        rows = [history_cells(found, running=found.id == running) for found in runs]
+        print_lines(columns(rows, indent=0) or ["No run on record yet."])
     return ExitCode.OK
 
 
-def _show_one(store: Store, run_id: str, *, as_json: bool) -> int:
-    found: JsonReader | None = store.read_run(run_id, OUTCOME_SCHEMA) if run_id in store.run_ids() else None
+def _show_one(store: Store, arguments: argparse.Namespace) -> int:
+    run_ids = list(store.run_ids())
+    run_id = run_ids[0] if arguments.id == _LAST and run_ids else arguments.id
+    found = store.read_run(run_id, OUTCOME_SCHEMA) if run_id in run_ids else None
     if found is None:
+        if arguments.id == _LAST:
+            raise UsageError("no run on record yet")
         raise UsageError(f"no run {run_id!r} on record; `maestro-agent history` lists them")
-    if as_json:
+    if arguments.json:
         print_json(found.raw)
     else:
         log = store.log_path(run_id)
         more = [f"Output of the package manager: {log}"] if os.path.exists(log) else []
-        print_lines([*outcome_lines(OutcomeView(found)), *more])
+        running = _running(store) == run_id
+        print_lines([*outcome_lines(OutcomeView(found), running=running, verbose=arguments.verbose), *more])
     return ExitCode.OK
+
+
+def _running(store: Store) -> str | None:
+    """Return the id of the run in progress."""
+    status = build_status(collect_status(store), utc_now())
+    return status.last_run.id if status.last_run and status.run_in_progress else None
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: not a number of runs")
+    return number

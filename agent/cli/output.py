@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from agent.core.redact import redact_document
-from agent.report.layout import NARROWEST, AnyLine, Tone, harmless, lay_out, painted
+from agent.report.layout import NARROWEST, Tone, harmless, lay_out, painted
 
 _TONES = {"FAILED": Tone.FAILED, "  ! ": Tone.HELD, "  - ": Tone.HELD}
 _HEADLINES = {": HEALTHY": Tone.GOOD, ": ATTENTION": Tone.ATTENTION, ": UNKNOWN": Tone.FAILED, "STALE": Tone.FAILED}
@@ -23,7 +23,7 @@ def print_json(document: Mapping[str, object]) -> None:
     print(json.dumps(redact_document(document), indent=2))
 
 
-def print_lines(lines: Iterable[AnyLine]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """Print lines for a person, wrapped to the terminal and coloured if it supports that."""
     colour = _has_colour()
     for text, tone in lay_out(lines, _terminal_width()):

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.cli.output import ProgressLine, print_error, print_json, print_lines
 from agent.core.job_control import Progress
@@ -64,7 +64,7 @@ def run_job(
     request: JobRequest,
     *,
     as_json: bool,
-    render: Callable[[JsonReader], list[str]],
+    render: Callable[[JsonReader], Sequence[str]],
     runner: Callable[[JobRequest, Progress], JobAnswer] = run_inline,
 ) -> int:
     """Run a job with a progress line, print its answer and warnings, return its exit code."""

@@ -2,11 +2,13 @@
 
 import argparse
 
+from agent.cli.flags import add_verbose
 from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
 from agent.core.job_kinds import JobKind
 from agent.core.model.scope import Scope
-from agent.report.text import outcome_lines, plan_lines
+from agent.report.outcome_text import outcome_lines
+from agent.report.plan_text import plan_lines
 from agent.state.views import OutcomeView, PlanView
 from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_forked
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--plan", metavar="ID", help="change nothing, and exit 6, unless the plan is still this one")
     add_wait(parser)
+    add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
 
 
@@ -44,10 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
         state_dir=arguments.state_dir,
     )
     if arguments.dry_run:
-        return run_job(request, as_json=arguments.json, render=lambda document: plan_lines(PlanView(document)))
+        return run_job(
+            request,
+            as_json=arguments.json,
+            render=lambda document: plan_lines(PlanView(document), verbose=arguments.verbose),
+        )
     return run_job(
         request,
         as_json=arguments.json,
-        render=lambda document: outcome_lines(OutcomeView(document)),
+        render=lambda document: outcome_lines(OutcomeView(document), verbose=arguments.verbose),
         runner=choose_runner(request, run_forked),
     )

@@ -1,8 +1,8 @@
 """Lays text out for people: colour, columns, and wrapping at words to the terminal's width. Light: `status` imports it.
 
-Renderers return lines of any length, as `str` or `Line`; only `lay_out` knows a width. Without one (a pipe) every line
-stays whole, so that scripts read the same text from a terminal of any size. Foreign text passes `harmless`: it comes
-from repositories, scripts and files, and may hold terminal escapes.
+Renderers return lines of any length, as `Line` where indent or colour matter; only `lay_out` knows a width. Without one
+(a pipe) every line stays whole, so that scripts read the same text from a terminal of any size. Foreign text passes
+`harmless`: it comes from repositories, scripts and files, and may hold terminal escapes.
 """
 
 import re
@@ -14,6 +14,8 @@ from agent.core.redact import redact
 
 NARROWEST = 20
 """Text for a narrower terminal is laid out as if it were this wide."""
+_LIST_WIDTH = 100
+"""Columns of a shortened list where there is no terminal: a mail with every CVE of a kernel has a line of 30,000."""
 _LEAST_TEXT = 24
 """Columns that the text behind a hanging indent needs; with fewer it starts near the margin."""
 _SMALL_INDENT = 4
@@ -34,24 +36,25 @@ class Tone(Enum):
     FAILED = "31;1"
 
 
-class Line:
-    """A line before it is laid out."""
+class Line(str):
+    """A line before it is laid out, with more than its text."""
 
-    __slots__ = ("hang", "more", "text", "tone")
+    __slots__ = ("hang", "more", "tone")
+    hang: int
+    more: str
+    tone: Tone | None
 
-    def __init__(self, text: str, *, hang: int | None = None, tone: Tone | None = None, more: str = "") -> None:
+    def __new__(cls, text: str, *, hang: int | None = None, tone: Tone | None = None, more: str = "") -> "Line":
         """Indent continuation lines by `hang` columns; None: two more than the text itself.
 
         With `more`, such as "and {} more", the text is a list separated by ", " of which one line shows as many
         elements as fit.
         """
-        self.text = text
-        self.hang = _leading(text) + 2 if hang is None else hang
-        self.tone = tone
-        self.more = more
-
-
-AnyLine = str | Line
+        line = super().__new__(cls, text)
+        line.hang = _leading(text) + 2 if hang is None else hang
+        line.tone = tone
+        line.more = more
+        return line
 
 
 def field(label: str, text: str, *, width: int = 13, tone: Tone | None = None) -> Line:
@@ -74,17 +77,18 @@ def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, tone: Tone | None
     return lines
 
 
-def lay_out(lines: Iterable[AnyLine], width: int | None) -> Iterator[tuple[str, Tone | None]]:
+def lay_out(lines: Iterable[str], width: int | None) -> Iterator[tuple[str, Tone | None]]:
     """Return the final lines, each with its tone; None: no limit."""
     for line in lines:
         one = line if isinstance(line, Line) else Line(line)
-        text = harmless(one.text)
-        if width is None or display_width(text) <= width:
+        text = harmless(one)
+        limit = width or (_LIST_WIDTH if one.more else None)
+        if limit is None or display_width(text) <= limit:
             yield text, one.tone
         elif one.more:
-            yield _as_many_as_fit(text, width, one.more), one.tone
+            yield _as_many_as_fit(text, limit, one.more), one.tone
         else:
-            yield from ((part, one.tone) for part in _wrapped(text, max(width, NARROWEST), one.hang))
+            yield from ((part, one.tone) for part in _wrapped(text, max(limit, NARROWEST), one.hang))
 
 
 def painted(text: str, tone: Tone | None) -> str:

@@ -188,6 +188,10 @@ class RunView:
         self.removed_count = run.count("removed")
         self.held_count = run.count("held")
         self.failed = [FailureView(part) for part in run.children("failed")]
+        self.requested_by = run.optional_text("requested_by") or ""
+        """`schedule`, or a user's name; empty in documents of earlier versions."""
+        ended = self.finished_at is not None and run.raw.get("duration_s") is not None
+        self.duration_s = run.number("duration_s") if ended else None
 
 
 class OutcomeView(RunView):
@@ -195,7 +199,6 @@ class OutcomeView(RunView):
 
     def __init__(self, run: JsonReader) -> None:
         super().__init__(run)
-        self.duration_s = run.number("duration_s") if self.finished_at else None
         lists = run.optional_child("lists")
         self.lists = ListsView(lists) if lists else None
         self.changed = [UpdateView(part, "from", "to") for key in ("upgraded", "new") for part in run.children(key)]

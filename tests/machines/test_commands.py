@@ -108,7 +108,7 @@ def test_explain_shows_every_gate(host: Scenario) -> None:
     answer = host.agent("explain a --json")
     text = host.agent("explain a").out
 
-    assert (answer.code, answer.json["conclusion"]) == (0, "held")
+    assert (answer.code, answer.json["conclusion"]) == (10, "held")
     assert gates(answer.json) == {
         "lists": "open",
         "installed": "open",
@@ -137,6 +137,28 @@ def test_explain_does_not_trust_missing_lists(host: Scenario) -> None:
     assert host.agent("explain a --json").json["conclusion"] == "unknown"
 
 
+def test_explain_answers_a_script_with_its_exit_code_the_worst_of_several(host: Scenario) -> None:
+    host.offer("security", package("pending", "2"), package("kept", "2"))
+    host.install(package("current", "1"))
+    host.machine.check("apt-mark hold kept")
+    unknown = host.agent("explain pending").code
+    host.check()
+
+    codes = {
+        subjects: host.agent(f"explain {subjects}").code
+        for subjects in ("pending", "kept", "current", "current pending", "current nothing kept", "reboot current")
+    }
+    several = host.agent("explain --json pending current").json
+
+    assert unknown == 3
+    assert codes == {
+        **{"pending": 10, "kept": 10, "current": 0, "current pending": 10},
+        **{"current nothing kept": 2, "reboot current": 0},
+    }
+    assert several["schema"] == "maestro.explanations/1"
+    assert [one["conclusion"] for one in several["explanations"]] == ["would-install", "no-security-update"]
+
+
 def test_explain_of_an_unknown_package_suggests_similar_names(host: Scenario) -> None:
     host.install(package("libxyzzy", "1"))
 
@@ -157,8 +179,8 @@ def test_history_lists_runs_and_shows_one(host: Scenario) -> None:
     shown = host.agent(f"history {run_id}")
     document = host.agent(f"history {run_id} --json").json
 
-    assert "security  failed" in listed.out
-    assert "a 1 -> 2" in shown.out
+    assert "FAILED" in listed.out
+    assert "a  1 -> 2" in shown.out
     assert "FAILED b:amd64 (configure)" in shown.out
     assert "sorry" in host.machine.check(f"cat /var/lib/maestro-agent/history/{run_id}.log")
     assert document["schema"] == "maestro.outcome/1"

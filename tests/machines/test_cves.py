@@ -74,8 +74,8 @@ def test_a_check_reports_the_cves_that_an_update_fixes(host: Scenario, archive: 
     explained = host.agent("explain a")
 
     assert cves(plan) == {"a": ["CVE-2023-1111", "CVE-2024-2222", "CVE-2024-33333"], "b": [], "c": None}
-    assert "3 security updates to install, fixing at least 3 CVEs:" in shown
-    assert "  a 1 -> 3 (Debian/stable-security), 3 CVEs" in shown
+    assert "fixing at least 3 CVEs:" in shown
+    assert "3 CVEs: CVE-2023-1111, CVE-2024-2222, CVE-2024-33333" in shown
     assert "fixing at least 3 CVEs" in status.out
     assert "  CVE-2023-1111, CVE-2024-2222, CVE-2024-33333" in explained.out
 
@@ -93,7 +93,7 @@ def test_the_upgrade_uses_prefetched_packages_and_removes_them(host: Scenario, a
     assert done.json["downloaded_bytes"] == 0
     assert host.versions("a", "b") == {"a": "2", "b": "1:2~rc1"}
     assert cves(done.json, "upgraded") == {"a": ["CVE-2024-2222"], "b": None}
-    assert "a 1 -> 2, 1 CVE" in host.agent(f"history {done.json['id']}").out
+    assert "1 CVE: CVE-2024-2222" in host.agent(f"history {done.json['id']}").out
     assert archives(host) == []
 
 
@@ -151,7 +151,7 @@ def test_held_updates_are_listed_with_their_cves_and_leave_no_archive(host: Scen
         "docker.io": ["CVE-2024-41110"],
         "kept": ["CVE-2024-2222"],
     }
-    assert "docker.io 1 -> 2, 1 CVE: runtime-managed" in host.agent("status").out
+    assert "1 CVE: CVE-2024-41110" in host.agent("status").out
     assert archives(host) == []
     assert not host.machine.path("/var/lib/maestro-agent/ahead").exists()
 
@@ -181,7 +181,7 @@ def test_a_truncated_changelog_gives_a_lower_bound(host: Scenario, archive: Arch
 
     assert cves(plan) == {"a": ["CVE-2024-3333"], "b": None}
     assert [item["cves_complete"] for item in plan["install"]] == [False, None]
-    assert "a 1 -> 3 (Debian/stable-security), at least 1 CVE" in host.agent("status").out
+    assert "at least 1 CVE: CVE-2024-3333" in host.agent("status").out
 
 
 @pytest.mark.every_release
@@ -384,7 +384,7 @@ def test_a_security_fix_hidden_in_another_update_is_flagged(host: Scenario, arch
     assert names(plan["install"]) == []
     assert cves(plan, "hidden_security") == {"a": ["CVE-2024-2222"], "c": ["CVE-2024-3333"]}
     assert [item["security_upload"] for item in plan["hidden_security"]] == [True, False]
-    assert "a 1 -> 3 (Debian/stable-updates), 1 CVE" in host.agent("check --no-refresh").out
+    assert "1 CVE: CVE-2024-2222" in host.agent("check --no-refresh").out
     assert archives(host) == []
 
 

@@ -5,7 +5,7 @@ A change here is a change of the interface: additive within a schema's major num
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import timedelta
@@ -24,11 +24,14 @@ from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, V
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import Explanation, explain_package
 from agent.core.schemas import Document
+from agent.report.explanation_text import explanation_lines
+from agent.report.layout import columns
+from agent.report.outcome_text import history_cells, outcome_lines
+from agent.report.plan_text import plan_lines
 from agent.report.reasons import gate_texts
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed, RunningJob
-from agent.report.text import explanation_lines, history_line, outcome_lines, plan_lines
 from agent.state.documents.explanation import explanation_to_document, reboot_explanation_to_document
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document, runtime_to_document
@@ -57,8 +60,12 @@ PARTIAL = Lists(
     ),
 )
 STALE = Lists(state=ListsState.STALE, updated_at=None)
-OPENSSL = given.step("openssl", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=1435672)
-LIBSSL = given.step("libssl3", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=2024988)
+OPENSSL = given.step(
+    "openssl", source="openssl", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=1435672
+)
+LIBSSL = given.step(
+    "libssl3", source="openssl", installed="3.0.15-1~deb12u1", candidate="3.0.16-1~deb12u1", download_bytes=2024988
+)
 NEW = given.step("libnew1", installed=None, candidate="1.2-3", download_bytes=52000)
 HELD = (
     given.held("docker.io", Why.RUNTIME_MANAGED, "belongs to the container runtime: upgrading it means downtime"),
@@ -226,8 +233,9 @@ DOCUMENTS: dict[str, Callable[[], Document]] = {
     "status": lambda: status_document(status(full_plan(), full_outcome(), REBOOT)),
     "status-never": lambda: status_document(status(None, None)),
 }
-TEXTS: dict[str, Callable[[], list[str]]] = {
+TEXTS: dict[str, Callable[[], Sequence[str]]] = {
     "check": lambda: plan_lines(PlanView(read(plan(full_plan())))),
+    "check-verbose": lambda: plan_lines(PlanView(read(plan(full_plan()))), verbose=True),
     "check-one": lambda: plan_lines(PlanView(read(plan(given.plan(install=(given.step(),), scope=Scope.ALL))))),
     "check-stale": lambda: plan_lines(PlanView(read(plan(given.plan(lists=STALE))))),
     "check-nothing": lambda: plan_lines(PlanView(read(plan(given.plan())))),
@@ -238,8 +246,11 @@ TEXTS: dict[str, Callable[[], list[str]]] = {
     ),
     "upgrade-up-to-date": lambda: outcome_lines(OutcomeView(read(run(up_to_date())))),
     "upgrade-begun": lambda: outcome_lines(OutcomeView(read(run(begun())))),
-    "history": lambda: [history_line(RunView(read(run(made)))) for made in (full_outcome(), up_to_date(), begun())],
+    "history": lambda: columns(
+        [history_cells(RunView(read(run(made)))) for made in (full_outcome(), up_to_date(), begun())], indent=0
+    ),
     "explain": lambda: explanation_lines(read(package())),
+    "explain-verbose": lambda: explanation_lines(read(kernel()), verbose=True),
     "explain-cves": lambda: explanation_lines(read(kernel())),
     "explain-reboot": lambda: explanation_lines(read(reboot(REBOOT))),
     "explain-no-reboot": lambda: explanation_lines(read(reboot(Reboot(required=False)))),

@@ -5,7 +5,7 @@ from datetime import datetime
 from agent.report.status.document import Status
 from agent.report.status.exporters import exporter_lines
 from agent.report.status.observed import DaemonView, RunningJob
-from agent.report.text import counted, cve_suffix, held_lines, reboot_line, step_lines, unlabelled_lines
+from agent.report.text import by_source, counted, cve_suffix, held_update_lines, reboot_line, update_lines
 from agent.state.timestamps import format_age, format_human
 from agent.state.views import ListsView, PlanView
 
@@ -15,7 +15,7 @@ _MAX_STEPS = 8
 def status_lines(status: Status) -> list[str]:
     """Render all parts that exist."""
     now, state = status.now, status.state
-    lines = [f"{status.host}: {status.health.value.upper()}"]
+    lines: list[str] = [f"{status.host}: {status.health.value.upper()}"]
     lines += [f"  ! {reason}" for reason in (*status.unknown, *status.attention)]
     if state is not None:
         lines.append(f"Last check   {format_human(state.generated_at)} ({format_age(state.generated_at, now)})")
@@ -53,20 +53,22 @@ def _daemon_lines(daemon: DaemonView | None) -> list[str]:
 
 
 def _plan_lines(plan: PlanView, now: datetime) -> list[str]:
-    steps = step_lines(plan)
     nothing = "nothing" if plan.lists.state != "never" else "unknown"
-    lines = [*_lists_lines(plan.lists, now), f"To install   {len(steps) or nothing}{cve_suffix(plan.install)}"]
-    lines += [f"             {step}" for step in steps[:_MAX_STEPS]] + _more(len(steps))
+    lines: list[str] = [
+        *_lists_lines(plan.lists, now),
+        f"To install   {len(plan.install) or nothing}{cve_suffix(plan.install)}",
+    ]
+    lines += [*update_lines(plan.install, indent=13, most=_MAX_STEPS), *_more(len(by_source(plan.install)))]
     if plan.remove:
         lines.append(f"To remove    {counted(len(plan.remove), 'obsolete kernel package')}")
     lines.append(f"Held back    {len(plan.held) or 'nothing'}")
-    lines += [f"           {line}" for line in held_lines(plan.held)[1:]]
+    lines += held_update_lines(plan.held, indent=13)
     others = f"{counted(plan.other_updates, 'update')} from other origins" if plan.other_updates else "none"
     lines.append(f"Others       {others}")
-    hidden = unlabelled_lines(plan)[1:]
+    hidden = plan.hidden_security
     if hidden:
         lines.append(f"             {len(hidden)} with a security fix:")
-        lines += [f"           {line}" for line in hidden[:_MAX_STEPS]] + _more(len(hidden))
+        lines += [*update_lines(hidden, indent=13, most=_MAX_STEPS), *_more(len(by_source(hidden)))]
     return lines
 
 

@@ -1,7 +1,7 @@
 """`explain`: why one package is upgraded or not. Changes and records nothing."""
 
 from agent.core.model.scope import Scope
-from agent.core.packages.explain import Explanation, explain_package
+from agent.core.packages.explain import Conclusion, Explanation, explain_package
 from agent.errors import ExitCode, UsageError
 from agent.report.reasons import gate_texts
 from agent.state.documents.explanation import explanation_to_document
@@ -9,6 +9,14 @@ from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps.observe import observe
 from agent.worker.steps.plan import decide
+
+_EXIT_CODES = {
+    Conclusion.WOULD_INSTALL: ExitCode.ATTENTION,
+    Conclusion.HELD: ExitCode.ATTENTION,
+    Conclusion.NO_SECURITY_UPDATE: ExitCode.OK,
+    Conclusion.NOT_INSTALLED: ExitCode.OK,
+    Conclusion.UNKNOWN: ExitCode.STALE,
+}
 
 
 def run(request: JobRequest, context: JobContext) -> JobAnswer:
@@ -22,7 +30,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     document = explanation_to_document(
         explanation, context.machine.now(), context.record.findings(), wording=gate_texts
     )
-    return JobAnswer(exit_code=ExitCode.OK, document=document)
+    return JobAnswer(exit_code=_EXIT_CODES[explanation.conclusion], document=document)
 
 
 def explain(context: JobContext, name: str) -> Explanation:

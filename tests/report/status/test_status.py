@@ -205,8 +205,8 @@ def test_text_and_document_agree(plan: Plan | None, run: Outcome | None, reboot:
     assert lines[0] == f"server1: {health.value.upper()}"
     assert [line[4:] for line in lines if line.startswith("  ! ")] == document["reasons"]
     assert any(line.startswith("Last run") and run.result.value in line for line in lines if run) is (run is not None)
-    assert any("held-one 1 -> 2" in line for line in lines) is bool(plan and plan.held)
-    assert any(line.startswith("Reboot       A reboot is required by libc6") for line in lines) is bool(reboot)
+    assert any("held-one  1 -> 2" in line for line in lines) is bool(plan and plan.held)
+    assert any(line.startswith("Reboot       Reboot required (libc6)") for line in lines) is bool(reboot)
 
 
 @pytest.mark.parametrize(("count", "last"), [(1, "p1 "), (8, "p8 "), (9, "and 1 more"), (20, "and 12 more")])

@@ -1,0 +1,107 @@
+"""Renders `maestro.outcome/1` for people, and one run as a line of the history. Pure and light."""
+
+from agent.report.layout import Line, Tone
+from agent.report.plan_text import nothing_pending
+from agent.report.text import counted, cve_suffix, held_lines, lists_lines, names, reboot_line, update_lines
+from agent.state.timestamps import format_human
+from agent.state.views import OutcomeView, RunView
+
+_RESULTS = {
+    "up-to-date": "nothing to do",
+    "updated": "done",
+    "degraded": "done",
+    "failed": "FAILED",
+    "interrupted": "interrupted",
+    "busy": "not started, the package manager was busy",
+    "stale": "nothing done, the package lists are out of date",
+}
+"""Words for people; documents keep the value."""
+_BY_SCHEDULE = "schedule"
+
+
+def result_text(run: RunView, *, running: bool = False) -> str:
+    """Return a run's result in words: "done, 3 held back"; `running`: it is in progress now."""
+    if running:
+        return f"running since {format_human(run.started_at)}"
+    if run.result == "interrupted" and run.finished_at is None:
+        return "interrupted, its end is not on record"
+    words = _RESULTS.get(run.result, run.result)
+    if run.result != "degraded":
+        return words
+    return f"{words}, {run.held_count} held back" if run.held_count else f"{words}, but not completely"
+
+
+def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool = False) -> list[str]:
+    """Render a run: by source package, or with `verbose` every package."""
+    duration = "" if outcome.duration_s is None or running else f" ({outcome.duration_s:.0f} s)"
+    tone = Tone.FAILED if outcome.result in {"failed", "interrupted"} and not running else None
+    lines: list[str] = [Line(f"Run {outcome.id}: {result_text(outcome, running=running)}{duration}", hang=2, tone=tone)]
+    lines += [outcome.message] if outcome.message and not running else []
+    lines += lists_lines(outcome.lists) if outcome.lists else []
+    lines += _changed_lines(outcome, verbose=verbose)
+    repaired = [part.package for part in outcome.repaired]
+    if repaired:
+        lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")
+    lines += [
+        Line(f"FAILED {failure.package} ({failure.stage}): {failure.error}", hang=4, tone=Tone.FAILED)
+        for failure in outcome.failed
+    ]
+    lines += held_lines(outcome.held, verbose=verbose)
+    lines += [
+        f"Kept your {name}; the package's version is next to it (.dpkg-dist or .dpkg-new)"
+        for name in outcome.conffiles_kept
+    ]
+    if outcome.finished_at:
+        lines.append(reboot_line(outcome.reboot))
+    return lines
+
+
+def history_cells(run: RunView, *, running: bool = False) -> tuple[str, ...]:
+    """Return one run as cells: id, start, who requested it, duration, result and counts."""
+    counts = [
+        f"{count} {word}"
+        for count, word in (
+            (run.upgraded_count, "installed"),
+            (run.removed_count, "removed"),
+            (run.held_count if run.result != "degraded" else 0, "held back"),
+            (len(run.failed), "failed"),
+        )
+        if count
+    ]
+    duration = f"{run.duration_s:.0f} s" if run.duration_s is not None and not running else "-"
+    result = "running" if running else result_text(run)
+    result += "" if run.scope == "security" else " (all updates)"
+    return (
+        run.id,
+        format_human(run.started_at),
+        requester(run),
+        duration,
+        ", ".join((result, *counts)),
+    )
+
+
+def requester(run: RunView) -> str:
+    """Return who requested a run: "timer", a person's name, or "-" for runs of earlier versions."""
+    return "timer" if run.requested_by == _BY_SCHEDULE else run.requested_by or "-"
+
+
+def _changed_lines(outcome: OutcomeView, *, verbose: bool) -> list[str]:
+    """List what was installed and removed."""
+    lines: list[str] = []
+    if outcome.changed:
+        count = counted(len(outcome.changed), "package")
+        lines.append(f"{count} installed or upgraded{cve_suffix(outcome.changed)}:")
+        lines += update_lines(outcome.changed, verbose=verbose)
+    elif outcome.result == "up-to-date":
+        lines.append(nothing_pending(outcome.scope, len(outcome.held)))
+    if outcome.superseded:
+        lines.append(f"{counted(len(outcome.superseded), 'obsolete kernel package')} removed:")
+    lines += [
+        f"  {name} {part.installed}" for name, part in zip(names(outcome.superseded), outcome.superseded, strict=True)
+    ]
+    planned = {f"{part.package}:{part.architecture}" for part in outcome.superseded}
+    return lines + [
+        f"GONE {name}: removed by dpkg, because an upgrade took over its last file"
+        for name in outcome.removed
+        if name not in planned
+    ]
