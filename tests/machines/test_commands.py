@@ -152,8 +152,12 @@ def test_explain_answers_a_script_with_its_exit_code_the_worst_of_several(host: 
 
     assert unknown == 3
     assert codes == {
-        **{"pending": 10, "kept": 10, "current": 0, "current pending": 10},
-        **{"current nothing kept": 2, "reboot current": 0},
+        "pending": 10,
+        "kept": 10,
+        "current": 0,
+        "current pending": 10,
+        "current nothing kept": 2,
+        "reboot current": 0,
     }
     assert several["schema"] == "maestro.explanations/1"
     assert [one["conclusion"] for one in several["explanations"]] == ["would-install", "no-security-update"]
