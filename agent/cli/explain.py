@@ -9,7 +9,7 @@ from agent.cli.output import ProgressLine, print_error, print_json, print_lines
 from agent.core.job_kinds import JobKind
 from agent.core.schemas import EXPLANATIONS_SCHEMA
 from agent.errors import ExitCode, UsageError
-from agent.host.reboot.flag_facts import read_reboot
+from agent.host.reboot.facts import read_reboot
 from agent.report.explanation_text import explanation_lines
 from agent.state.documents.explanation import reboot_explanation_to_document
 from agent.state.json_reader import JsonReader

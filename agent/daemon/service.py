@@ -22,7 +22,7 @@ from agent.host import log
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
-from agent.host.reboot.flag import read_flag
+from agent.host.reboot.need import read_reboot_need
 from agent.host.sd_notify import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile
 from agent.state.job_lock import worker_pid
@@ -116,7 +116,7 @@ class Daemon:
             self._reload_requested = False
             self._reload()
         now = utc_now()
-        self._check_reboot_flag()
+        self._check_reboot_need()
         jobs = self._dispatcher.load_status()
         due = next_runs(self._policy.agent, jobs.attempts, self._schedule_context(now, jobs.known_since), now)
         first = min(due, key=lambda job: due[job])
@@ -167,15 +167,15 @@ class Daemon:
             )
         return problems
 
-    def _check_reboot_flag(self) -> None:
+    def _check_reboot_need(self) -> None:
         try:
-            flag = read_flag()
+            reboot = read_reboot_need().view
         except OSError:  # `status` reports it
             return
-        if (flag is not None) is not self._reboot_required:
-            self._reboot_required = flag is not None
-            name = log.LogEvent.REBOOT_REQUIRED if flag else log.LogEvent.REBOOT_CLEARED
-            log.event(name, packages=list(flag[0]) if flag else [])
+        if reboot.required is not self._reboot_required:
+            self._reboot_required = reboot.required
+            name = log.LogEvent.REBOOT_REQUIRED if reboot.required else log.LogEvent.REBOOT_CLEARED
+            log.event(name, packages=list(reboot.packages))
 
     def _publish(self, due: dict[JobKind, datetime], now: datetime, delayed: str, problems: list[str]) -> None:
         """Write the status file and, if it changed, send systemd the status line."""

@@ -42,8 +42,8 @@ class Snapshot:
     read_run: Callable[[str], Fields | None]
     """A run's `maestro.outcome/1`; None where it cannot be read."""
     jobs: Mapping[str, Fields]
-    reboot: tuple[Sequence[str], datetime] | None
-    """Packages that require a reboot, and since when; None if none is required or that is unknown."""
+    reboot: tuple[Sequence[str], datetime | None] | None
+    """Packages that require a reboot, and since when if known; None if none is required or that is unknown."""
     reboot_known: bool
     boot_id: str | None
     booted_at: datetime
@@ -153,8 +153,11 @@ def _reboot(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:
     if isinstance(before, dict) and now is None and seen.reboot_known:
         yield Event(kind="reboot-cleared", at=seen.now, document=before)
     if before is None and now is not None and seen.reboot is not None:
-        yield Event(kind="reboot-required", at=seen.reboot[1], document=now)
+        yield Event(kind="reboot-required", at=seen.reboot[1] or seen.now, document=now)
 
 
 def _reboot_document(seen: Snapshot) -> dict[str, object] | None:
-    return None if seen.reboot is None else {"packages": list(seen.reboot[0]), "since": format_utc(seen.reboot[1])}
+    if seen.reboot is None:
+        return None
+    packages, since = seen.reboot
+    return {"packages": list(packages), "since": format_utc(since) if since else None}

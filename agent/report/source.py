@@ -1,8 +1,9 @@
 """Source of everything that is exported: the current report, and the events an exporter has not sent yet."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from agent.core.clock import ENDPOINT_SKEW_TOLERANCE
 from agent.core.exporters import ExporterName
@@ -10,7 +11,7 @@ from agent.core.schedule.exports import ExportState
 from agent.core.schemas import OUTCOME_SCHEMA, Document
 from agent.errors import RecordError
 from agent.host.machine.facts import booted_at, host_facts
-from agent.host.reboot.flag import read_flag
+from agent.host.reboot.need import read_reboot_need
 from agent.report.document import NO_INSTANCE, report_document
 from agent.report.events import DaemonStart, Snapshot, initial_cursor, new_events, unseen_runs
 from agent.report.export_state import export_state_from_document
@@ -119,19 +120,17 @@ class ReportSource:
         return self.exporter_status(ExporterName.ENDPOINT).instance_id or NO_INSTANCE
 
     def _snapshot(self) -> Snapshot:
-        flag, flag_known = None, True
-        try:
-            flag = read_flag()
-        except OSError:  # `status` reports it
-            flag_known = False
+        reboot = None
+        with suppress(OSError):  # `status` reports it
+            reboot = read_reboot_need().view
         facts = host_facts()
         return Snapshot(
             now=utc_now(),
             runs=self._runs(),
             read_run=self._read_run,
             jobs=self._jobs(),
-            reboot=(flag[0], datetime.fromtimestamp(flag[1], timezone.utc)) if flag else None,
-            reboot_known=flag_known,
+            reboot=(reboot.packages, reboot.since) if reboot and reboot.required else None,
+            reboot_known=reboot is not None,
             boot_id=facts.boot_id,
             booted_at=booted_at(),
             kernel=facts.kernel,

@@ -161,12 +161,7 @@ class StateView:
         self.generated_at = state.time("generated_at")
         self.fresh_until = state.time("fresh_until")
         self.boot_id = state.optional_text("boot_id")
-        kernel, services = state.optional_child("kernel"), state.optional_child("services")
-        newest = kernel.optional_text("newest") if kernel else None
-        self.kernel = (
-            (kernel.text("running"), newest, kernel.boolean("outdated")) if kernel and newest is not None else None
-        )
-        """Running release, newest installed release, and whether they differ; None if unknown."""
+        services = state.optional_child("services")
         self.deleted_files = services.texts("deleted_files") if services else None
         """Units that run deleted files; None if unknown."""
         self.plan = PlanView(state.child("plan"))

@@ -124,6 +124,32 @@ def test_status_shows_the_newest_kernel_of_the_running_flavour(host: Scenario) -
     assert after["services"]["deleted_files"] == []
 
 
+@pytest.mark.skipif("-" not in RUNNING, reason="this machine's kernel has no flavour")
+def test_a_newer_kernel_is_a_required_reboot_wherever_it_is_shown(host: Scenario) -> None:
+    newer = f"9.1.0-{RUNNING.partition('-')[2]}"
+    put(host, [package(f"linux-image-{RUNNING}", "9", architecture="amd64")])
+    up_to_date(host)
+    host.check()
+    calm = host.agent("status --json")
+    put(host, [package(f"linux-image-{newer}", "10", architecture="amd64")])
+
+    status = host.agent("status --json", user="65534")
+    report = host.agent("report --show").json
+    explained = host.agent("explain reboot --json").json
+    text = host.agent("status").out
+    needed = status.json["reboot"]
+
+    assert (calm.code, calm.json["reboot"]) == (0, {"required": False, "packages": [], "since": None})
+    assert (status.code, status.json["health"]) == (10, "attention")
+    assert (needed["required"], needed["packages"]) == (True, [f"linux-image-{newer}"])
+    assert needed["since"] is not None
+    assert explained["conclusion"] == "required"
+    assert (report["kernel"]["outdated"], report["health"]) == (True, "attention")
+    for document in (report, explained, host.check("--no-refresh"), host.upgrade().json):
+        assert document["reboot"] == needed
+    assert "No reboot" not in text
+
+
 def three(host: Scenario, kind: Any = debian, **image: str) -> list[str]:
     """Have a superseded kernel, the running one and the newest; return the names of the superseded one's packages."""
     old = put(host, kind("1.1.0-1-amd64", "1", **image))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.output import print_json, print_lines
+from agent.core.kernel_release import KernelComparison
 from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, Unseen
 from agent.core.model.kernels import RunningKernel
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
@@ -34,7 +35,7 @@ from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed, RunningJob
 from agent.state.documents.explanation import explanation_to_document, reboot_explanation_to_document
 from agent.state.documents.outcome import outcome_to_document
-from agent.state.documents.plan import plan_to_document, runtime_to_document
+from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.views import OutcomeView, PlanView, RebootView, RunView, StateView
 from tests.core import given
@@ -46,7 +47,18 @@ GATES_SHOWN = {
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 NOW = given.NOW
 LATER = NOW + timedelta(hours=3)
-REBOOT = Reboot(required=True, packages=("linux-image-amd64", "libc6"), since=NOW - timedelta(days=2))
+REBOOT = Reboot(
+    required=True,
+    packages=("libc6", "linux-image-6.1.0-20-amd64"),
+    since=NOW - timedelta(days=2),
+    flagged=True,
+    flag_packages=("libc6",),
+    kernel=RunningKernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True),
+)
+NO_REBOOT = Reboot(
+    required=False,
+    kernel=RunningKernel(running="6.1.0-20-amd64", newest="6.1.0-20-amd64", outdated=False),
+)
 PARTIAL = Lists(
     state=ListsState.PARTIAL,
     updated_at=NOW,
@@ -76,6 +88,11 @@ KEPT = replace(given.REMOVAL, package="linux-image-6.1.0-2-amd64", reason="marke
 
 
 OTHER = given.other("libxml2", installed="2.9.14", candidate="2.9.14+dfsg-1.3~deb12u5")
+
+
+NEWER = KernelComparison("6.1.0-18-amd64", "6.1.0-20-amd64", (("6.1.0-20-amd64", "6.1.85-1"),))
+NEWEST = KernelComparison("6.1.0-18-amd64", "6.1.0-18-amd64", ())
+NOT_INSTALLED = KernelComparison("6.1.0-18-amd64", None, ())
 
 
 def fixes(*cves: str, complete: bool = True, security_upload: bool = True) -> ChangelogFindings:
@@ -109,7 +126,6 @@ def full_plan() -> Plan:
         reboot=REBOOT,
         other_updates=7,
         others=(OTHER,),
-        kernel=RunningKernel(running="6.1.0-18-amd64", newest="6.1.0-20-amd64", outdated=True),
     )
 
 
@@ -209,12 +225,12 @@ def status(
         "schema": "maestro.state/1",
         "generated_at": "2026-11-23T05:10:01Z",
         "fresh_until": "2026-11-24T17:10:00Z",
-        **(runtime_to_document(made.kernel, given.WATCHED) if made else {}),
+        **scan_to_document(given.WATCHED),
         "plan": plan(made) if made else None,
     }
     observed = Observed(
         host="server1",
-        boot=CurrentBoot(given.BOOT, "6.1.0-18-amd64"),
+        boot=CurrentBoot(given.BOOT, None, NEWER if flag else NEWEST if made else NOT_INSTALLED),
         reboot=RebootView(flag.packages, flag.since, required=True) if flag else None,
         state=StateView(read(state)) if made else None,
         last_run=RunView(read(run(last))) if last else None,
@@ -253,7 +269,7 @@ TEXTS: dict[str, Callable[[], Sequence[str]]] = {
     "explain-verbose": lambda: explanation_lines(read(kernel()), verbose=True),
     "explain-cves": lambda: explanation_lines(read(kernel())),
     "explain-reboot": lambda: explanation_lines(read(reboot(REBOOT))),
-    "explain-no-reboot": lambda: explanation_lines(read(reboot(Reboot(required=False)))),
+    "explain-no-reboot": lambda: explanation_lines(read(reboot(NO_REBOOT))),
     "explain-unseen-reboot": lambda: explanation_lines(read(reboot(Unseen(reason="Permission denied")))),
     "status": lambda: status_lines(status(full_plan(), full_outcome(), REBOOT)),
     "status-healthy": lambda: status_lines(status(given.plan(), up_to_date())),

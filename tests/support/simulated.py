@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
+from agent.core.kernel_release import image_release
 from agent.core.model.facts import (
     KnownPackage,
     Lists,
@@ -30,7 +31,6 @@ from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
-from agent.core.packages.kernels import image_release
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshResult
 from agent.core.reboot.services import ServiceScan

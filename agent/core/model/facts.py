@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts
+from agent.core.model.kernels import NO_KERNEL_FACTS, UNKNOWN_KERNEL, KernelFacts, RunningKernel
 from agent.core.model.package import OfPackage
 
 
@@ -98,11 +98,20 @@ class Repair(OfPackage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reboot:
-    """Content of `/run/reboot-required`; `since` is the time of that file."""
+    """Whether a reboot is required, by `/run/reboot-required` or by a newer kernel than the running one, and why."""
 
     required: bool
     packages: tuple[str, ...] = ()
     since: datetime | None = None
+    flagged: bool = False
+    """Whether `/run/reboot-required` exists. This and what follows is in no document."""
+    flag_packages: tuple[str, ...] = ()
+    """Packages that set the flag by name."""
+    removed: tuple[str, ...] = ()
+    """Those of them that are no longer installed."""
+    kernel: RunningKernel = UNKNOWN_KERNEL
+    host_kernel: bool = False
+    """Whether this is a container, whose kernel is the host's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,8 +46,6 @@ class KernelFacts:
     unneeded: tuple[AutoRemovable, ...]
     needs: tuple[Dependency, ...]
     """Every dependency that an unneeded kernel package helps to satisfy."""
-    build: str = ""
-    """The running kernel's build (`uname -v`)."""
 
 
 NO_KERNEL_FACTS = KernelFacts(running="", patterns=(), images=(), unneeded=(), needs=())

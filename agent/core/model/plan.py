@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Unseen, Update
-from agent.core.model.kernels import UNKNOWN_KERNEL, KernelRemoval, RunningKernel
+from agent.core.model.kernels import KernelRemoval
 from agent.core.model.package import OfPackage
 from agent.core.model.reasons import NO_REASON, Reason
 from agent.core.model.scope import Scope
@@ -131,7 +131,6 @@ class Plan:
     kept: tuple[KernelRemoval, ...] = ()
     """Kernels that nothing needs but that are kept, with the reason."""
     others: tuple[Update, ...] = ()
-    kernel: RunningKernel = UNKNOWN_KERNEL
     journal: bool = False
     """As in `Facts`; a repair merges the journal."""
 

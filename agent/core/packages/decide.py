@@ -18,7 +18,7 @@ from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup, in_any
 from agent.core.packages.fallback import next_attempt
 from agent.core.packages.gates.allowlist import not_allowlisted
 from agent.core.packages.gates.veto import veto
-from agent.core.packages.kernels import compare_running, obsolete_kernels
+from agent.core.packages.kernels import obsolete_kernels
 from agent.core.policy.policy import Policy
 
 Veto = Callable[[PackageId], Refusal | None]
@@ -99,7 +99,6 @@ def build_plan(
         others=others,
         remove=kernels.remove,
         kept=kernels.kept,
-        kernel=compare_running(facts.kernels),
         journal=facts.journal,
     )
 

@@ -1,4 +1,4 @@
-"""Decides which obsolete kernels are removed, and whether the newest installed kernel is running. Pure.
+"""Decides which obsolete kernels are removed. Pure.
 
 libapt's KernelAutoRemoveHelper protects the running and the newest kernel, and the second newest if both are the same.
 The running and the newest kernel are protected here again, however apt is configured.
@@ -7,17 +7,12 @@ The running and the newest kernel are protected here again, however apt is confi
 import re
 from collections.abc import Callable, Iterable
 
-from agent.core.model.kernels import AutoRemovable, KernelFacts, KernelRemoval, ObsoleteKernels, RunningKernel
+from agent.core.kernel_release import image_release
+from agent.core.model.kernels import AutoRemovable, KernelFacts, KernelRemoval, ObsoleteKernels
 from agent.core.model.package import PackageId
 from agent.core.model.reasons import NO_REASON, Reason, ReasonCode
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
-_IMAGE = re.compile(rf"linux-image-(?:unsigned-)?({_RELEASE}?)(?:-unsigned)?")
-_SYMBOLS = ("-dbg", "-dbgsym")
-_FLAVOUR = re.compile(r"[0-9]+\.[0-9]+[^-]*(?:-[0-9][^-]*(?=-)|-rc[0-9]+)?-(?P<flavour>.+)")
-"""Upstream version, usually an ABI or build number, and the flavour: 6.8.0-31-generic, 6.1.0-18-cloud-amd64."""
-_BUILD = re.compile(r"\bDebian (?P<version>[0-9]\S*)")
-"""The package version in the build string of Debian's kernels; Ubuntu gives every build its own release."""
 _BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
 """Suffixes after the release in Debian's package names: headers shared by flavours, unsigned images, symbols."""
 
@@ -46,32 +41,6 @@ def obsolete_kernels(
         ),
         kept=tuple(_removal(one, reasons[one.id] or NO_REASON) for one in ordered if one.id not in going),
     )
-
-
-def compare_running(kernels: KernelFacts) -> RunningKernel:
-    """Compare the running kernel with the newest installed image of its flavour.
-
-    Another flavour is another choice, not a newer kernel. If no image of its flavour is installed, the running kernel
-    is not from a package: of a container's host, of a hypervisor, or built locally.
-    """
-    own = _flavour(kernels.running)
-    suitable = [image for image in kernels.images if own is not None and _flavour(image.release) == own]
-    if not suitable:
-        return RunningKernel(running=kernels.running or None, newest=None, outdated=None)
-    newest = suitable[-1]
-    own_is_gone = all(image.release != kernels.running for image in suitable)
-    if own_is_gone and _numbers(kernels.running) > _numbers(newest.release):  # for example of a container's host
-        return RunningKernel(running=kernels.running, newest=None, outdated=None)
-    build = _BUILD.search(kernels.build)
-    # Debian's security updates may keep the release: then only the build tells which version runs.
-    same = newest.release == kernels.running and (build is None or build["version"] == newest.version)
-    return RunningKernel(running=kernels.running, newest=newest.release, outdated=not same)
-
-
-def image_release(package: str) -> str | None:
-    """Return the release in the package name of a kernel image; None for metapackages and all others."""
-    found = None if package.endswith(_SYMBOLS) else _IMAGE.fullmatch(package)
-    return found[1] if found else None
 
 
 def release_of(package: str, patterns: Iterable[str]) -> str | None:
@@ -123,15 +92,6 @@ class _ProtectedKernels:
     def _is_of(self, package: str, releases: Iterable[str]) -> bool:
         own = release_of(package, self._kernels.patterns) or ""
         return any(package.endswith(f"-{release}") or is_part_of(own, release) for release in releases)
-
-
-def _numbers(release: str) -> list[int]:
-    return [int(digits) for digits in re.findall("[0-9]{1,18}", release)]
-
-
-def _flavour(release: str) -> str | None:
-    found = _FLAVOUR.fullmatch(release)
-    return found["flavour"] if found else None
 
 
 def _own_reason(one: AutoRemovable) -> Reason | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import apt_pkg
 
+from agent.core.kernel_release import image_release
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
-from agent.core.packages.kernels import image_release, release_of
+from agent.core.packages.kernels import release_of
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache, package_id
 
@@ -33,10 +34,8 @@ def kernel_facts(cache: PackageCache) -> KernelFacts:
             garbage.append((package, current))
     images.sort(key=cmp_to_key(_compare))
     kernels = [pair for pair in garbage if release_of(pair[0].name, patterns) is not None]
-    names = os.uname()
     return KernelFacts(
-        running=names.release,
-        build=names.version,
+        running=os.uname().release,
         patterns=patterns,
         images=tuple(images),
         unneeded=tuple(_auto_removable(cache, package, version) for package, version in garbage),

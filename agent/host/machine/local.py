@@ -5,7 +5,7 @@ from datetime import datetime
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.services import ServiceScan
 from agent.host.machine.boot_id import boot_id
-from agent.host.reboot.flag_facts import read_reboot
+from agent.host.reboot.facts import read_reboot
 from agent.host.reboot.processes import scan_replaced_files
 from agent.state.timestamps import utc_now
 

@@ -2,21 +2,21 @@
 
 import os
 
-_FLAGS = ("/run/reboot-required", "/var/run/reboot-required")
+_FLAGS = ("run/reboot-required", "var/run/reboot-required")
 """Usually the same directory. If /var/run is not a symlink, packages may have written to either."""
-_LATEST = 253402300799.0
+LATEST = 253402300799.0
 """The last second of the year 9999, Python's latest date."""
 
 
-def read_flag() -> tuple[tuple[str, ...], float] | None:
-    """Return the packages that require a reboot and since when (Unix time); None if no reboot is required.
+def read_flag(root: str = "/") -> tuple[tuple[str, ...], float] | None:
+    """Return the packages that set the flag and since when it is set (Unix time); None if it is not set.
 
     Raises:
         OSError: the flag cannot be read.
     """
-    for flag in _FLAGS:
+    for flag in (os.path.join(root, name) for name in _FLAGS):
         try:
-            since = min(os.stat(flag).st_mtime, _LATEST)
+            since = min(os.stat(flag).st_mtime, LATEST)
         except FileNotFoundError:
             continue
         return _packages(f"{flag}.pkgs"), since

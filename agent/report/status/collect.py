@@ -5,13 +5,13 @@ A damaged part is replaced by its reason; all other parts are kept.
 
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 
 from agent.core.exporters import ExporterName
 from agent.core.schemas import OUTCOME_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
 from agent.host.machine.boot_id import boot_id
-from agent.host.reboot.flag import read_flag
+from agent.host.reboot.need import RebootNeed, read_reboot_need
 from agent.host.systemd import systemd_runs
 from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
@@ -21,7 +21,7 @@ from agent.state.job_lock import worker_pid
 from agent.state.job_status import read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
-from agent.state.views import JobView, RebootView, RunView, StateView, job_views
+from agent.state.views import JobView, RunView, StateView, job_views
 
 _ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
 
@@ -30,10 +30,11 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
     """Read every part once."""
     pid = worker_pid(store.directory)
     jobs, running = _jobs(store)
+    need = _reboot_need()
     return Observed(
         host=os.uname().nodename,
-        boot=CurrentBoot(boot_id(), os.uname().release),
-        reboot=_reboot(),
+        boot=CurrentBoot(boot_id(), os.uname().release, None if isinstance(need, Damaged) else need.kernel),
+        reboot=need if isinstance(need, Damaged) else need.view,
         state=_state(store),
         last_run=_last_run(store),
         jobs=jobs,
@@ -92,9 +93,8 @@ def _exporters(run_dir: str) -> Mapping[ExporterName, ExporterView | Damaged]:
     return found
 
 
-def _reboot() -> RebootView | Damaged | None:
+def _reboot_need() -> RebootNeed | Damaged:
     try:
-        flag = read_flag()
-        return RebootView(flag[0], datetime.fromtimestamp(flag[1], timezone.utc), required=True) if flag else None
+        return read_reboot_need()
     except OSError as error:
         return Damaged(f"whether a reboot is required could not be read: {error}")

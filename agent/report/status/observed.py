@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from agent.core.exporters import ExporterName
+from agent.core.kernel_release import KernelComparison
 from agent.core.schemas import Document
 from agent.report.status.exporters import ExporterView
 from agent.state.json_reader import JsonReader
@@ -22,11 +23,13 @@ class Damaged:
 
 
 class CurrentBoot:
-    """The current boot and the running kernel's release; None if they could not be read."""
+    """The current boot and its kernel; None if they could not be read."""
 
-    def __init__(self, boot_id: str | None = None, kernel: str | None = None) -> None:
+    def __init__(
+        self, boot_id: str | None = None, release: str | None = None, kernel: KernelComparison | None = None
+    ) -> None:
         self.boot_id = boot_id
-        self.kernel = kernel
+        self.kernel = kernel or KernelComparison(release, None, ())
 
 
 class RunningJob:

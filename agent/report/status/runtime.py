@@ -1,6 +1,6 @@
-"""The running kernel and services on deleted files, as the last check saw them. Light, pure.
+"""The running kernel as it is now, and services on deleted files as the last check saw them. Light, pure.
 
-An observation of an earlier boot is discarded: both are unknown until the next check.
+An observation of an earlier boot is discarded: the services are unknown until the next check.
 """
 
 from datetime import datetime
@@ -18,10 +18,7 @@ class Runtime:
 
     def __init__(self, state: StateView | None, boot: CurrentBoot) -> None:
         known = state if state and boot.boot_id is not None and state.boot_id == boot.boot_id else None
-        kernel = known.kernel if known else None
-        self.running = kernel[0] if kernel else boot.kernel
-        self.newest = kernel[1] if kernel else None
-        self.outdated = kernel[2] if kernel else None
+        self.running, self.newest, self.outdated = boot.kernel.running, boot.kernel.newest, boot.kernel.outdated
         self.deleted_files = known.deleted_files if known else None
         self.seen_at = known.generated_at if known else None
 

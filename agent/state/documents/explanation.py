@@ -1,6 +1,6 @@
 """`maestro.explain/1`. Printed only, so never decoded. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from agent.core.model.facts import Reboot, Unseen
@@ -53,10 +53,9 @@ def reboot_explanation_to_document(reboot: Reboot | Unseen, generated_at: dateti
     if isinstance(reboot, Unseen):
         conclusion, reason = "unknown", reboot.reason
     elif reboot.required:
-        packages = ", ".join(reboot.packages) or "an unnamed package"
-        conclusion, reason = "required", f"required by {packages}"
+        conclusion, reason = "required", "; ".join(_causes(reboot))
     else:
-        conclusion, reason = "not-required", "/run/reboot-required does not exist"
+        conclusion, reason = "not-required", f"/run/reboot-required does not exist; {_kernel(reboot)}"
     owner = "the agent never reboots by itself"
     return {
         "schema": EXPLAIN_SCHEMA,
@@ -75,3 +74,25 @@ def reboot_explanation_to_document(reboot: Reboot | Unseen, generated_at: dateti
             {"gate": "owner", "verdict": "shut", "reason": owner, "until": None, "opens": "reboot by hand"},
         ],
     }
+
+
+def _causes(reboot: Reboot) -> Iterator[str]:
+    if reboot.flagged:
+        names = [f"{name} (removed since)" if name in reboot.removed else name for name in reboot.flag_packages]
+        unnamed = "/run/reboot-required exists; no package is named in /run/reboot-required.pkgs"
+        yield f"required by {', '.join(names)} (/run/reboot-required)" if names else unnamed
+    if reboot.kernel.outdated:
+        yield _kernel(reboot)
+
+
+def _kernel(reboot: Reboot) -> str:
+    """Return how the running kernel compares with the installed ones."""
+    running, newest = reboot.kernel.running or "unknown", reboot.kernel.newest
+    if reboot.host_kernel:
+        return "this is a container, so the kernel is its host's"
+    if newest is None:
+        return f"the running kernel {running} is not from an installed package, so no newer one is known"
+    if not reboot.kernel.outdated:
+        return f"the running kernel {running} is the newest installed"
+    newer = f"a newer build of it ({newest})" if newest == running else f"the newer {newest}"
+    return f"kernel {running} is running, {newer} is installed"

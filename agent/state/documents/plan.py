@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from agent.core.model.facts import Unseen, Update
-from agent.core.model.kernels import RunningKernel
 from agent.core.model.plan import Plan, Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import (
@@ -63,7 +62,7 @@ def plan_to_document(plan: Plan, generated_at: datetime, findings: Findings = NO
 def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
     """Return a plan and the changelog findings in it.
 
-    Of `others` the document holds only the unlabelled security fixes; `kernel` and the steps' groups are not in it.
+    Of `others` the document holds only the unlabelled security fixes; the steps' groups are not in it.
 
     Raises:
         RecordError: the document is malformed.
@@ -102,17 +101,16 @@ def state_to_document(
         "schema": STATE_SCHEMA,
         "generated_at": format_utc(now),
         "fresh_until": format_utc(fresh_until),
-        **runtime_to_document(plan.kernel, scan),
+        **scan_to_document(scan),
         "plan": plan_to_document(plan, now, findings),
     }
 
 
-def runtime_to_document(kernel: RunningKernel, scan: ServiceScan) -> Document:
+def scan_to_document(scan: ServiceScan) -> Document:
     """Return the part of `maestro.state/1` that is valid for one boot only; `agent.state.views` reads it."""
     replaced = scan.replaced
     return {
         "boot_id": scan.boot_id,
-        "kernel": {"running": kernel.running, "newest": kernel.newest, "outdated": kernel.outdated},
         "services": None if isinstance(replaced, Unseen) else {"deleted_files": list(replaced)},
     }
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from agent.core.kernel_release import image_release
 from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, ObsoleteKernels
 from agent.core.model.package import PackageId
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.decide import plan_kernel_removal
 from agent.core.packages.gates.veto import veto
-from agent.core.packages.kernels import image_release, is_part_of, obsolete_kernels, release_of
+from agent.core.packages.kernels import is_part_of, obsolete_kernels, release_of
 from tests.core import given
 
 PATTERNS = ("linux-.*", "kfreebsd-.*", "gnumach-.*", ".*-modules", ".*-kernel")

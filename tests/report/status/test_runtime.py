@@ -1,12 +1,12 @@
-"""The running kernel and services in `status`: known for the current boot only, and never a reason for attention."""
+"""The running kernel and services in `status`: services are known for the current boot only."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from agent.core.kernel_release import KernelComparison
 from agent.core.model.facts import Unseen
-from agent.core.model.kernels import UNKNOWN_KERNEL, RunningKernel
 from agent.core.reboot.services import ServiceScan
 from agent.errors import RecordError
 from agent.report.status.document import build_status
@@ -14,26 +14,27 @@ from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed
 from agent.report.status.runtime import Runtime
-from agent.state.documents.plan import plan_to_document, runtime_to_document
+from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 from agent.state.views import StateView
 from tests.core import given
 
 NOW = given.NOW
-PRESENT = CurrentBoot(given.BOOT, "6.1.0-2-amd64")
-OUTDATED = RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-3-amd64", outdated=True)
-NOT_KNOWN = {"kernel": {"running": "6.1.0-2-amd64", "newest": None, "outdated": None}, "services": None}
+RUNNING = "6.1.0-2-amd64"
+NOT_INSTALLED = KernelComparison(RUNNING, None, ())
+NEWEST = KernelComparison(RUNNING, RUNNING, ())
+OUTDATED = KernelComparison(RUNNING, "6.1.0-3-amd64", (("6.1.0-3-amd64", "6.1.9-1"),))
+REBUILT = KernelComparison(RUNNING, RUNNING, ((RUNNING, "6.1.9-2"),))
+PRESENT = CurrentBoot(given.BOOT, RUNNING)
 
 
-def record(
-    kernel: RunningKernel = OUTDATED, *units: str, unseen: str = "", boot_id: str | None = given.BOOT
-) -> dict[str, Any]:
+def record(*units: str, unseen: str = "", boot_id: str | None = given.BOOT) -> dict[str, Any]:
     watched = ServiceScan(boot_id=boot_id, replaced=Unseen(reason=unseen) if unseen else units)
     return {
         "generated_at": format_utc(NOW - timedelta(hours=2)),
         "fresh_until": format_utc(NOW + timedelta(hours=36)),
-        **runtime_to_document(kernel, watched),
+        **scan_to_document(watched),
         "plan": plan_to_document(given.plan(), NOW),
     }
 
@@ -42,18 +43,32 @@ def part(state: dict[str, Any] | None, present: CurrentBoot = PRESENT) -> dict[s
     return Runtime(StateView(JsonReader(state, "state")) if state is not None else None, present).document
 
 
-def text(state: dict[str, Any]) -> list[str]:
-    status = build_status(Observed(state=StateView(JsonReader(state, "state")), boot=PRESENT), NOW)
+def text(state: dict[str, Any], kernel: KernelComparison = NEWEST) -> list[str]:
+    boot = CurrentBoot(given.BOOT, kernel=kernel)
+    status = build_status(Observed(state=StateView(JsonReader(state, "state")), boot=boot), NOW)
     assert (status.health, status.attention) == (Health.HEALTHY, [])
     lines = status_lines(status)
     return [line for line in lines if line.startswith(("Kernel", "Restart"))]
 
 
 def test_an_observation_of_this_boot_is_shown_with_its_time() -> None:
-    assert part(record(OUTDATED, "cron.service")) == {
-        "kernel": {"running": "6.1.0-2-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
-        "services": {"seen_at": "2026-11-23T03:10:00Z", "deleted_files": ["cron.service"]},
+    assert part(record("cron.service"))["services"] == {
+        "seen_at": "2026-11-23T03:10:00Z",
+        "deleted_files": ["cron.service"],
     }
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        (NOT_INSTALLED, {"running": RUNNING, "newest": None, "outdated": None}),
+        (NEWEST, {"running": RUNNING, "newest": RUNNING, "outdated": False}),
+        (OUTDATED, {"running": RUNNING, "newest": "6.1.0-3-amd64", "outdated": True}),
+        (REBUILT, {"running": RUNNING, "newest": RUNNING, "outdated": True}),
+    ],
+)
+def test_the_kernel_is_that_of_now(kernel: KernelComparison, expected: dict[str, Any]) -> None:
+    assert part(record(), CurrentBoot(given.BOOT, kernel=kernel))["kernel"] == expected
 
 
 @pytest.mark.parametrize(
@@ -62,8 +77,8 @@ def test_an_observation_of_this_boot_is_shown_with_its_time() -> None:
         (None, PRESENT),
         (record(boot_id="b0000000-0000-4000-8000-000000000002"), PRESENT),
         (record(boot_id=None), PRESENT),
-        (record(boot_id=None), CurrentBoot(None, "6.1.0-2-amd64")),
-        (record(), CurrentBoot(None, "6.1.0-2-amd64")),
+        (record(boot_id=None), CurrentBoot(None, RUNNING)),
+        (record(), CurrentBoot(None, RUNNING)),
         ({name: record()[name] for name in ("generated_at", "fresh_until", "plan")}, PRESENT),
     ],
     ids=[
@@ -76,11 +91,11 @@ def test_an_observation_of_this_boot_is_shown_with_its_time() -> None:
     ],
 )
 def test_an_observation_of_another_boot_is_unknown(state: dict[str, Any] | None, present: CurrentBoot) -> None:
-    assert part(state, present) == NOT_KNOWN
+    assert part(state, present)["services"] is None
 
 
 def test_processes_that_could_not_be_scanned_are_not_shown_as_none() -> None:
-    assert part(record(UNKNOWN_KERNEL, unseen="/proc/1/exe: Permission denied")) == NOT_KNOWN
+    assert part(record(unseen="/proc/1/exe: Permission denied"))["services"] is None
     assert part(record())["services"]["deleted_files"] == []
 
 
@@ -88,9 +103,6 @@ def test_processes_that_could_not_be_scanned_are_not_shown_as_none() -> None:
     "damage",
     [
         {"boot_id": 7},
-        {"kernel": 7},
-        {"kernel": {"running": 7, "newest": "x", "outdated": True}},
-        {"kernel": {"running": "x", "newest": "x", "outdated": 1}},
         {"services": []},
         {"services": {"deleted_files": ["a", 7]}},
     ],
@@ -105,28 +117,22 @@ def test_a_malformed_record_is_an_error_with_its_place(damage: dict[str, Any]) -
     ("kernel", "line"),
     [
         (OUTDATED, "6.1.0-2-amd64; 6.1.0-3-amd64 is installed and needs a reboot"),
-        (
-            RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=True),
-            "6.1.0-2-amd64; a newer build of it is installed and needs a reboot",
-        ),
-        (
-            RunningKernel(running="6.1.0-2-amd64", newest="6.1.0-2-amd64", outdated=False),
-            "6.1.0-2-amd64, the newest installed",
-        ),
-        (UNKNOWN_KERNEL, "6.1.0-2-amd64; newest installed kernel unknown"),
+        (REBUILT, "6.1.0-2-amd64; a newer build of it is installed and needs a reboot"),
+        (NEWEST, "6.1.0-2-amd64, the newest installed"),
+        (NOT_INSTALLED, "6.1.0-2-amd64; newest installed kernel unknown"),
     ],
 )
-def test_the_kernel_line(kernel: RunningKernel, line: str) -> None:
-    assert text(record(kernel))[0] == f"Kernel       {line}"
+def test_the_kernel_line(kernel: KernelComparison, line: str) -> None:
+    assert text(record(), kernel)[0] == f"Kernel       {line}"
 
 
 @pytest.mark.parametrize(
     ("state", "line"),
     [
         (record(), "no service runs deleted files, checked 2 hours ago"),
-        (record(OUTDATED, "a.service"), "1 service runs deleted files, checked 2 hours ago: a.service"),
+        (record("a.service"), "1 service runs deleted files, checked 2 hours ago: a.service"),
         (
-            record(OUTDATED, *(f"{letter}.service" for letter in "abcdefghij")),
+            record(*(f"{letter}.service" for letter in "abcdefghij")),
             "10 services run deleted files, checked 2 hours ago: a.service, b.service, c.service, d.service, "
             "e.service, f.service, g.service, h.service and 2 more",
         ),

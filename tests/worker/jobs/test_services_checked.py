@@ -6,26 +6,20 @@ from typing import Any
 import pytest
 
 from agent.core.model.outcome import Result
-from agent.core.model.scope import Scope
 from agent.report.status.observed import CurrentBoot
 from agent.report.status.runtime import Runtime
 from agent.state.store import STATE
 from agent.state.views import StateView
 from tests.support.logged import captured_log
-from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent
-
-OLD, NEW = "linux-image-6.1.0-3-amd64", "linux-image-6.1.0-4-amd64"
 
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Agent:
-    """Return an agent on a machine with updates for a library that sshd runs and for the kernel."""
+    """Return an agent on a machine with updates for a library that sshd runs."""
     made = Agent(tmp_path / "state")
     made.machine.offer("libssl3")
     made.machine.units = {"ssh.service": "libssl3", "cron.service": "libc6"}
-    made.machine.put(OLD, 1)
-    made.machine.running = "6.1.0-3-amd64"
     return made
 
 
@@ -44,7 +38,6 @@ def test_a_check_records_that_nothing_runs_replaced_files(agent: Agent) -> None:
     agent.check()
 
     assert services(agent) == []
-    assert shown(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-3-amd64", "outdated": False}
 
 
 def test_an_upgrade_records_services_that_run_replaced_files(agent: Agent) -> None:
@@ -52,15 +45,6 @@ def test_an_upgrade_records_services_that_run_replaced_files(agent: Agent) -> No
 
     assert done.result is Result.UPDATED
     assert services(agent) == ["ssh.service"]
-
-
-def test_an_upgrade_records_a_newer_installed_kernel(agent: Agent) -> None:
-    agent.machine.offer(Offer(package="linux-image-amd64", needs=(NEW,)))
-    agent.machine.publish(Offer(package=NEW))
-
-    agent.upgrade(Scope.ALL)
-
-    assert shown(agent)["kernel"] == {"running": "6.1.0-3-amd64", "newest": "6.1.0-4-amd64", "outdated": True}
 
 
 def test_the_next_check_drops_a_restarted_service(agent: Agent) -> None:
@@ -88,7 +72,7 @@ def test_after_a_reboot_services_are_unknown_until_the_next_check(agent: Agent) 
 
     agent.check()
 
-    assert before["services"] is before["kernel"]["newest"] is before["kernel"]["outdated"] is None
+    assert before["services"] is None
     assert services(agent) == []
 
 

@@ -1,0 +1,70 @@
+"""Finds packages in dpkg's database without libapt. Light: imported by `status`."""
+
+import os
+from collections.abc import Iterator
+
+ADMIN_DIRECTORY = "/var/lib/dpkg"
+_INSTALLED = (b" installed", b" triggers-awaited", b" triggers-pending")
+"""States in which a package is complete: triggers only refresh what others made of its files."""
+
+
+class InstalledPackage:
+    """A completely installed package."""
+
+    def __init__(self, name: str, version: str, installed_at: float | None) -> None:
+        self.name = name
+        self.version = version
+        self.installed_at = installed_at
+        """When dpkg unpacked this version (Unix time); None if its file list is missing."""
+
+
+class InstalledPackages:
+    """dpkg's database at one moment."""
+
+    def __init__(self, directory: str = ADMIN_DIRECTORY) -> None:
+        """Read the database.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        self._directory = directory
+        with open(os.path.join(directory, "status"), "rb") as file:
+            self._text = b"\n" + file.read()
+
+    def named(self, prefix: str) -> Iterator[InstalledPackage]:
+        """Yield the packages whose names start like this; one of several architectures each time."""
+        start = b"\nPackage: " + prefix.encode("utf-8", "replace")
+        place = self._text.find(start)
+        while place >= 0:
+            end = self._text.find(b"\n\n", place + 1)
+            fields = dict(_fields(self._text[place + 1 : end if end >= 0 else None]))
+            if fields.get(b"status", b"").endswith(_INSTALLED):
+                yield self._package(fields)
+            place = self._text.find(start, place + 1)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a package of exactly this name is installed, of any architecture."""
+        return isinstance(name, str) and any(found.name == name for found in self.named(name))
+
+    def _package(self, fields: dict[bytes, bytes]) -> InstalledPackage:
+        name, architecture = _text(fields, b"package"), _text(fields, b"architecture")
+        return InstalledPackage(name, _text(fields, b"version"), self._installed_at(name, architecture))
+
+    def _installed_at(self, name: str, architecture: str) -> float | None:
+        for stem in (name, f"{name}:{architecture}"):
+            try:
+                return os.stat(os.path.join(self._directory, "info", f"{stem}.list")).st_mtime
+            except (OSError, ValueError):
+                continue
+        return None
+
+
+def _fields(stanza: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for line in stanza.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if colon and not line.startswith((b" ", b"\t")):
+            yield name.lower(), value.strip()
+
+
+def _text(fields: dict[bytes, bytes], name: bytes) -> str:
+    return fields.get(name, b"").decode("utf-8", "replace")
