@@ -83,7 +83,7 @@ def sentence(reason: Reason) -> str:
 def gate_texts(gate: GateReport, package: str) -> tuple[str, str | None]:
     """Return the reason of a gate of `explain`, and what opens it; None if it is not shut."""
     prefix = f"{gate.why.value}: " if gate.why is not None else ""
-    opens = OPENERS[gate.opens].format(package=package) if gate.opens is not None else None
+    opens = OPENERS[gate.opens].format(package=gate.opens_for or package) if gate.opens is not None else None
     return prefix + sentence(gate.reason), opens
 
 

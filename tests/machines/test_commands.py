@@ -120,6 +120,25 @@ def test_explain_shows_every_gate(host: Scenario) -> None:
     assert "opens: apt-mark unhold a" in text
 
 
+def test_explain_names_the_remedy_of_the_package_that_really_blocks(host: Scenario) -> None:
+    host.install(package("lib", "1"), package("app", "1", depends="lib (= 1)"), package("top", "1"))
+    host.repository(
+        "security",
+        package("app", "2", depends="lib (= 2)"),
+        package("lib", "2"),
+        package("top", "2", depends="app (>= 2)"),
+    )
+    host.machine.check("apt-mark hold app")
+    host.check()
+
+    opens = {
+        name: [gate["opens"] for gate in host.agent(f"explain --json {name}").json["gates"] if gate["opens"]]
+        for name in ("app", "lib", "top")
+    }
+
+    assert list(opens.values()) == [["apt-mark unhold app"]] * 3
+
+
 def test_explain_names_an_update_that_is_not_a_security_update(host: Scenario) -> None:
     host.repository("security")
     host.offer("updates", package("a", "2"))

@@ -59,11 +59,22 @@ class Step(OfPackage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """The package whose own gate is shut, where an update is held because it needs that package."""
+
+    package: str
+    """Its name, with the architecture if that is not the native one."""
+    why: Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why a package may not be upgraded, or not be touched at all."""
 
     why: Why
     reason: Reason
+    blocker: Blocker | None = None
+    """None: the package itself, or no single package."""
 
     def after(self, clause: str) -> "Refusal":
         """Return the same refusal with a clause ahead, as the refusal of a package that needs this one."""
@@ -84,6 +95,8 @@ class Held(OfPackage):
     """The sentence of `cause`, as documents show it; `agent.report.reasons` fills it in."""
     source: str = ""
     """Source package of the candidate; empty if unknown."""
+    blocker: Blocker | None = None
+    """As in `Refusal`; documents do not hold it."""
 
     @classmethod
     def of(cls, item: "Update | Step", refusal: Refusal) -> "Held":
@@ -96,12 +109,13 @@ class Held(OfPackage):
             why=refusal.why,
             cause=refusal.reason,
             source=item.source,
+            blocker=refusal.blocker,
         )
 
     @property
     def refusal(self) -> Refusal:
         """Why it is held."""
-        return Refusal(why=self.why, reason=self.cause)
+        return Refusal(why=self.why, reason=self.cause, blocker=self.blocker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Refusal, Step, Why
+from agent.core.model.plan import Blocker, Held, Refusal, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
 
 
@@ -75,6 +75,7 @@ def held_with_group(
         first = next((item for item in held if item.package in group), None)
         if first is not None:
             reason = Reason(code=ReasonCode.HELD_WITH_GROUP, values=(first.package, first.why.value))
-            refusal = Refusal(why=group.why, reason=reason)
+            blocker = first.blocker or Blocker(package=first.package, why=first.why)
+            refusal = Refusal(why=group.why, reason=reason, blocker=blocker)
             found |= {item: refusal for item in rest if item.package in group}
     return found

@@ -1,6 +1,6 @@
 """Explains why a package is or is not upgraded: the verdict of every gate, not only the first that is shut. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from agent.core.model.facts import Facts, KnownPackage, ListsState, Update
@@ -47,6 +47,8 @@ class GateReport:
     why: Why | None = None
     """The code of the reason in documents; None if the gate holds nothing."""
     opens: Why | Opener | None = None
+    opens_for: str = ""
+    """The package that the remedy concerns; empty: the explained one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,5 +175,7 @@ def _dependency_gate(held: Held | None, shut: str | None) -> GateReport:
         )
     if held is None:
         return GateReport(name=name, verdict=GateVerdict.OPEN, reason=Reason(code=ReasonCode.DEPENDENCIES_MET))
-    opens = Opener.NEEDED_PACKAGE if held.why in _OF_ANOTHER else held.why
-    return GateReport(name=name, verdict=GateVerdict.SHUT, reason=held.cause, why=held.why, opens=opens)
+    shut_by = GateReport(name=name, verdict=GateVerdict.SHUT, reason=held.cause, why=held.why)
+    if held.blocker is not None:
+        return replace(shut_by, opens=held.blocker.why, opens_for=held.blocker.package)
+    return replace(shut_by, opens=Opener.NEEDED_PACKAGE if held.why in _OF_ANOTHER else held.why)

@@ -1,12 +1,12 @@
 """Explains why the resolver refused an update: the failing relation, and which source could satisfy it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apt_pkg
 
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Refusal, Why
+from agent.core.model.plan import Blocker, Held, Refusal, Why
 from agent.core.model.reasons import text_reason
 from agent.core.packages.decide import Veto
 from agent.host.apt.cache import PackageCache, package_id
@@ -95,7 +95,8 @@ class _Search:
             return self._elsewhere(target, f"needs {wanted}")
         gate = self._gate(target)
         if gate is not None:
-            return gate.after(f"needs {wanted}, but {package.name}")
+            blocker = Blocker(package=package.get_fullname(pretty=True), why=gate.why)
+            return replace(gate.after(f"needs {wanted}, but {package.name}"), blocker=blocker)
         if target.id in self._visited or (package.current_ver and package.id not in self._bounds.stopped):
             return None
         deeper = self.problem(target)

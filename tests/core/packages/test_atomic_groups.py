@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from agent.core.model.facts import Update
-from agent.core.model.plan import Held, Plan, Refusal, Resolution, Why
+from agent.core.model.plan import Blocker, Held, Plan, Refusal, Resolution, Why
 from agent.core.model.reasons import text_reason
 from agent.core.model.scope import Scope
 from agent.core.packages.atomic_groups import AtomicGroup
@@ -55,6 +55,10 @@ def test_a_package_that_a_gate_holds_holds_its_whole_group() -> None:
     assert {held.package: held.why for held in plan.held} == {
         "engine": Why.HELD_BY_ADMIN,
         "shim": Why.RUNTIME_MANAGED,
+    }
+    assert {held.package: held.blocker for held in plan.held} == {
+        "engine": None,
+        "shim": Blocker(package="engine", why=Why.HELD_BY_ADMIN),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.core.model.facts import Facts, Lists, ListsState
-from agent.core.model.plan import Plan, Why
+from agent.core.model.plan import Blocker, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode, text_reason
 from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, Opener, explain_package
 from agent.core.packages.gates.registry import GATES
@@ -149,7 +149,15 @@ def test_a_gate_of_a_broken_package_shuts_the_dependency_gate() -> None:
     assert gate(explanation, "dependencies").verdict is GateVerdict.SHUT
 
 
-def test_the_remedy_for_a_dependency_refers_to_that_package() -> None:
+def test_the_remedy_is_that_of_the_package_that_blocks() -> None:
+    plan = given.plan(held=(given.held(cause=NEEDED, blocker=Blocker(package="lib:i386", why=Why.PINNED)),))
+
+    dependencies = gate(explained(given.facts(given.update()), plan=plan), "dependencies")
+
+    assert (dependencies.opens, dependencies.opens_for) == (Why.PINNED, "lib:i386")
+
+
+def test_the_remedy_for_an_unnamed_dependency_refers_to_its_explanation() -> None:
     plan = given.plan(held=(given.held(cause=NEEDED),))
 
     explanation = explained(given.facts(given.update()), plan=plan)
