@@ -81,6 +81,7 @@ def test_check_without_root_plans_but_does_not_refresh(host: Scenario) -> None:
 
     assert (fetch.code, "needs root" in fetch.err) == (4, True)
     assert (look.code, names(look.json["install"])) == (10, ["a"])
+    assert look.err == "maestro-agent: (not recorded: needs root)\n"
 
 
 def test_upgrade_without_root_is_refused(host: Scenario) -> None:

@@ -7,7 +7,9 @@ from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.errors import ExitCode
 from agent.host import log
+from agent.host.machine.user import is_root
 from agent.state.documents.plan import plan_to_document
+from agent.state.record import ReadOnlyRecord, Record
 from agent.worker.context import JobContext
 from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -26,7 +28,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     plan = check(context, request.scope, refresh=request.refresh, remember=request.remember)
     planning.require_plan(context, plan, request.plan_id)
     document = plan_to_document(plan, context.machine.now(), context.record.findings())
-    problem = context.record.write_error if request.remember else ""
+    problem = _not_recorded(context.record) if request.remember else ""
     return JobAnswer(exit_code=exit_code_of(plan), document=document, error=problem)
 
 
@@ -55,6 +57,13 @@ def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = 
         repair=[f"{item.package} ({item.state})" for item in plan.repair],
     )
     return plan
+
+
+def _not_recorded(record: Record) -> str:
+    """Return why the plan was not recorded; empty if it was."""
+    if isinstance(record, ReadOnlyRecord) and not is_root():
+        return "(not recorded: needs root)"  # as every check of an ordinary user
+    return record.write_error
 
 
 def exit_code_of(plan: Plan) -> ExitCode:
