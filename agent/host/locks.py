@@ -75,7 +75,7 @@ class LockWaiter:
                 raise StoppedError(f"{reason}: stopped while waiting for {holder}")
             if reported != str(holder):
                 reported = str(holder)
-                self._control.progress(f"waiting for {holder}, which holds {path}")
+                self._control.step(f"waiting for {holder}, which holds {path}")
             self._control.alive()
             time.sleep(min(pause, max(deadline - time.monotonic(), 0.01)))
             pause = min(pause * 2, _LONGEST_PAUSE_S)

@@ -31,16 +31,12 @@ from agent.state.record import Record, open_record
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
+from agent.worker.job_report import JobReport
 from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_answer, encode_progress
 
 JobFunction = Callable[[JobRequest, JobContext], JobAnswer]
 _LOCK_POLL_S = 1.0
 """Interval at which a request with `wait` tries the job lock again."""
-_FAILURES: tuple[tuple[type[AgentError], log.LogEvent], ...] = (
-    (BusyError, log.LogEvent.JOB_POSTPONED),
-    (StoppedError, log.LogEvent.JOB_STOPPED),
-    (NothingDoneError, log.LogEvent.JOB_REFUSED),
-)
 _NO_ANSWER = "the job ended without an answer; `maestro-agent history` shows how far it came"
 
 
@@ -170,32 +166,27 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
         _acquire_job_lock(stack, request, store, control)
         before = job_entry(store, name)
         record_job_start(store, name, utc_now(), request.requested_by)
+        run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
+        report = JobReport(request, run_id)
         exit_code: int = ExitCode.FAILED
         refused = False
         try:
-            context = _open_context(request, control, record)
-            log.set_context(job=name, **({"run": context.run_id} if context.run_id else {}))
-            log.event(log.LogEvent.JOB_STARTED, requested_by=request.requested_by)
-            answer = function(request, context)
+            answer = function(request, _open_context(request, report.watch(control), record, run_id))
             exit_code = answer.exit_code
-            if answer.error:  # a result, with a problem: it could not be recorded
-                log.event(log.LogEvent.RECORD_UNWRITTEN, error=answer.error)
+            report.answered(answer)
         except AgentError as error:
             exit_code = error.exit_code
             refused = isinstance(error, NothingDoneError)
-            log.event(_failure(error), job=name, exit_code=exit_code, error=str(error))
+            report.failed(error)
             answer = JobAnswer(exit_code=exit_code, error=str(error))
         finally:
+            report.end()
             with suppress(HostError):  # the disk may be full by now; the answer must still be given
                 if refused:
                     restore_job(store, name, utc_now(), before)
                 else:
                     record_job_end(store, name, utc_now(), exit_code)
     return replace(answer, recorded=True)
-
-
-def _failure(error: AgentError) -> log.LogEvent:
-    return next((event for kind, event in _FAILURES if isinstance(error, kind)), log.LogEvent.JOB_FAILED)
 
 
 def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, control: JobControl) -> None:
@@ -220,8 +211,8 @@ def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, contr
             return
 
 
-def _open_context(request: JobRequest, control: JobControl, record: Record) -> JobContext:
-    """Return the job's context on this machine.
+def _open_context(request: JobRequest, control: JobControl, record: Record, run_id: str = "") -> JobContext:
+    """Return the job's context on this machine; `run_id` as in `JobContext`.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -231,7 +222,6 @@ def _open_context(request: JobRequest, control: JobControl, record: Record) -> J
     limit, store = policy.apt.run_timeout, record.store
     late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
     control = with_time_limit(control, limit, late)
-    run_id = record.new_run_id(utc_now()) if request.kind.in_history else ""
     files = AgentFiles(
         dpkg_log=Path(store.log_path(run_id) if run_id else os.devnull),
         download_log=Path(store.download_log_path),

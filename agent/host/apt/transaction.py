@@ -75,7 +75,7 @@ class Transactions:
                 pending=pending,
             )
 
-        return self._supervise(work)
+        return self._supervise(work, packages=len(steps))
 
     def remove(self, removals: Sequence[KernelRemoval], *, pending: bool) -> TransactionReport:
         """Remove exactly these packages, keeping conffiles; `pending` and return value as in `install`.
@@ -94,7 +94,7 @@ class Transactions:
 
                 self._transact(channel, mark, [], pending=pending)
 
-        return self._supervise(work)
+        return self._supervise(work, packages=len(removals))
 
     def repair(self, packages: Sequence[PackageId] | None) -> TransactionReport:
         """Configure packages that an interrupted dpkg left unfinished, all (None) or only these; keeps local conffiles.
@@ -104,8 +104,8 @@ class Transactions:
         """
         return self._supervise(lambda channel: self._do_repair(channel, packages))
 
-    def _supervise(self, work: Callable[[ChildChannel], None]) -> TransactionReport:
-        report = supervise(work, log=self._log, limits=self._limits, control=self._control)
+    def _supervise(self, work: Callable[[ChildChannel], None], packages: int = 0) -> TransactionReport:
+        report = supervise(work, log=self._log, limits=self._limits, control=self._control, packages=packages)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
             waited_s=round(self.lock.waited_s + float(waited or 0), 3),
@@ -139,7 +139,9 @@ class Transactions:
 
     def _child_waiter(self, channel: ChildChannel) -> LockWaiter:
         """Return a waiter for the child, which reports through its channel; the parent sends the keep-alives."""
-        return LockWaiter(self._lock_timeout, JobControl(progress=channel.progress, stop=self._control.stop))
+        return LockWaiter(
+            self._lock_timeout, JobControl(progress=channel.progress, keep=channel.keep, stop=self._control.stop)
+        )
 
 
 def _do_marked(

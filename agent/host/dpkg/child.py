@@ -16,12 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.core.job_control import JobControl, Progress
+from agent.core.job_control import JobControl
 from agent.core.model.package import PackageId
 from agent.core.redact import redact
 from agent.errors import AgentError, BusyError, ChangedError, HostError, StoppedError
 from agent.host.dpkg.environment import NONINTERACTIVE_ENV
 from agent.host.dpkg.names import reported_package
+from agent.host.dpkg.progress import PackageProgress
 from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
 
 _LIBAPT_STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
@@ -47,6 +48,10 @@ class ChildChannel:
     def progress(self, message: str) -> None:
         """Send a progress line."""
         self.send({"progress": message})
+
+    def keep(self, message: str) -> None:
+        """Send a line to be kept."""
+        self.send({"keep": message})
 
     def send(self, document: dict[str, object]) -> None:
         """Send one line of JSON."""
@@ -86,8 +91,12 @@ def supervise(
     log: Path,
     limits: DpkgTimeouts,
     control: JobControl,
+    packages: int = 0,
 ) -> ChildReport:
-    """Run `work` in a child and wait for it. A stop request reaches it only while it waits for a lock."""
+    """Run `work`, on a number of packages, in a child and wait for it.
+
+    A stop request reaches it only while it waits for a lock.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -102,7 +111,8 @@ def supervise(
 
     try:
         watchdog = StallWatchdog(child, log, limits, report.add_error)
-        abandoned = _read_messages(reading, watchdog, report, control=control, on_idle=forward_stop)
+        progress = PackageProgress(packages, control)
+        abandoned = _read_messages(reading, watchdog, report, progress, on_idle=forward_stop)
     finally:
         os.close(reading)
     report.fatal = watchdog.survivors
@@ -135,13 +145,18 @@ def _run_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log:
 
 
 def _read_messages(
-    reading: int, watchdog: StallWatchdog, report: ChildReport, *, control: JobControl, on_idle: Callable[[], None]
+    reading: int,
+    watchdog: StallWatchdog,
+    report: ChildReport,
+    progress: PackageProgress,
+    *,
+    on_idle: Callable[[], None],
 ) -> bool:
     """Read the child's messages until it closes the pipe. Return True if it cannot be killed and is abandoned."""
     pending = b""
     while True:
         ready, _, _ = select.select([reading], [], [], _POLL_S)
-        control.alive()
+        progress.control.alive()
         if not ready:
             on_idle()
             if watchdog.enforce():
@@ -153,11 +168,11 @@ def _read_messages(
         watchdog.output_seen()
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            if _handle_line(line.decode(errors="replace"), report, control.progress):
+            if _handle_line(line.decode(errors="replace"), report, progress):
                 watchdog.progress_seen()
 
 
-def _handle_line(line: str, report: ChildReport, progress: Progress) -> bool:
+def _handle_line(line: str, report: ChildReport, progress: PackageProgress) -> bool:
     """Handle one line. Return True if it is a status line of dpkg or libapt, which proves progress."""
     status = _LIBAPT_STATUS.fullmatch(line)
     if status is not None:
@@ -165,18 +180,21 @@ def _handle_line(line: str, report: ChildReport, progress: Progress) -> bool:
         if kind == "pmerror":
             report.add_error(reported_package(package), redact(message))
         else:
-            progress(f"{float(percent):3.0f} % {redact(message)}")
+            progress.libapt_status(package, float(percent), redact(message))
         return True
     failed = _DPKG_ERROR.fullmatch(line)
     if failed is not None:
         report.add_error(reported_package(failed["package"]), redact(failed["message"]))
         return True
     if line.startswith(_DPKG_STATUS):
+        progress.dpkg_status(line)
         return True
     with suppress(ValueError):
         document = json.loads(line)
         if "progress" in document:
-            progress(document["progress"])
+            progress.control.progress(document["progress"])
+        if "keep" in document:
+            progress.control.keep(document["keep"])
         report.locked = report.locked or "locked" in document
         if "done" in document:
             report.values = document["done"]

@@ -124,7 +124,7 @@ class UpgradeRun:
         return package not in self._progress.dropped and veto(self._context.policy, package.name) is None
 
     def _repair(self, plan: Plan) -> Planned:
-        self._control.progress("finishing what an interrupted dpkg left behind")
+        self._control.step("finishing what an interrupted dpkg left behind")
         report = self._engine.repair()
         failures = not_repaired([item.id for item in plan.repair], self._engine.states(), report)
         self._unrepaired = {failure.package: failure for failure in failures}
@@ -139,7 +139,7 @@ class UpgradeRun:
             if not current.plan.remove or self._control.stop():
                 break
             try:
-                done = remove_kernels(self._engine, current.plan.remove, self._control.progress)
+                done = remove_kernels(self._engine, current.plan.remove, self._control.step)
             except ChangedError:
                 current = self._plan()
                 continue
@@ -179,7 +179,7 @@ class UpgradeRun:
 
     def _download_once(self, current: Planned) -> Install | Replan | Refresh:
         plan = current.plan
-        self._control.progress(f"downloading {len(plan.install)} packages")
+        self._control.step(f"downloading {len(plan.install)} packages")
         try:
             download = current.snapshot.download(plan.install, plan.scope)
         except NoSpaceError as error:
@@ -203,7 +203,7 @@ class UpgradeRun:
         """Install the steps in as few transactions as possible; each is recorded before it starts."""
         batches = pack(steps)
         for number, batch in enumerate(batches, start=1):
-            self._control.progress(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
+            self._control.step(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
             self._record(self._progress.with_underway(batch))
             try:
                 done = run_transaction(self._engine, batch, self._progress.outcome.scope, repairing=self._reinstalling)

@@ -37,7 +37,7 @@ def refresh(context: JobContext) -> RefreshResult:
         BusyError: another program held the lists until the deadline.
         HostError: the sources cannot be read.
     """
-    context.control.progress("fetching the package lists")
+    context.control.step("fetching the package lists")
     before = context.record.load_refresh()
     errors = context.engine.refresh()
     now = context.machine.now()

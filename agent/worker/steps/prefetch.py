@@ -89,7 +89,7 @@ def _fetch(context: JobContext, planned: Planned) -> None:
     if not absent:
         return
     _record(context, (*context.record.prefetched(), *absent))
-    context.control.progress(f"downloading {len(absent)} packages in advance")
+    context.control.step(f"downloading {len(absent)} packages in advance")
     failed = planned.snapshot.prefetch(steps)
     if failed:
         log.event(log.LogEvent.PREFETCH_FAILED, failed=[f"{one.name}: {failed[one]}" for one in sorted(failed)])
