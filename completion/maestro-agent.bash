@@ -51,12 +51,13 @@ _maestro_agent() {
             "") words+=" --version" ;;
             check) words+=" --no-refresh --plan --wait --json" ;;
             upgrade) words+=" --security --all --no-refresh --dry-run --plan --wait --json" ;;
+            follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir" ;;
             run) words+=" --run-dir" ;;
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade explain history report config run"
+        words="status check upgrade explain follow history report config run"
     elif [[ -z $subject ]]; then
         case $verb in
             explain)

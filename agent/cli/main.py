@@ -23,6 +23,7 @@ _COMMANDS = {
     "check": "refresh the package lists, make a plan, record and print it; changes nothing else",
     "upgrade": "install the updates of the plan: security updates only, unless --all",
     "explain": "show every gate of a package, or of a reboot: its verdict and what would open it",
+    "follow": "show the running job's progress up to its result; needs no root",
     "history": "list past runs, or show one: packages, versions, failures",
     "report": "show the report document, or send it to all configured exporters",
     "run": "the daemon: checks, upgrades and reports on schedule; systemd starts it (maestro-agent.service)",

@@ -37,8 +37,8 @@ def via_worker(request: JobRequest, progress: Progress) -> JobAnswer:
                 time.sleep(1)
     except KeyboardInterrupt:
         raise StoppedError(
-            f"detached; the {request.kind.value} continues: `maestro-agent status` shows it, "
-            "`journalctl -fu 'maestro-agent-worker@*'` follows it"
+            f"detached; the {request.kind.value} continues: `maestro-agent follow` shows its progress and its result, "
+            "`journalctl -ft maestro-agent` its log"
         ) from None
 
 

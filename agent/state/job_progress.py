@@ -97,7 +97,7 @@ class ProgressReader:
         """Open the file and read its header.
 
         Raises:
-            FileNotFoundError: no job has written one.
+            OSError: no job has written one, or it cannot be opened.
             RecordError: the header is malformed.
         """
         self._path = progress_path(directory)
@@ -105,21 +105,32 @@ class ProgressReader:
         self._open()
 
     def _open(self) -> None:
+        self._file = open(self._path, "rb", buffering=0, opener=open_regular)  # noqa: SIM115 - closed by `close`
         try:
-            self._file = open(self._path, "rb", buffering=0, opener=open_regular)  # noqa: SIM115 - closed by `close`
             self.header = JsonReader(json.loads(self._file.readline(_TAIL_BYTES)), self._path)
             self.process, self.job = self.header.text("process"), self.header.text("job")
             self.run = self.header.optional_text("run")
             self.started_at = self.header.time("started_at")
-        except FileNotFoundError:
-            raise
         except (OSError, ValueError, RecursionError) as error:
+            self.close()
             raise RecordError(f"{self._path}: cannot be read: {error}") from error
+        except RecordError:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int | None:
         """The job's process; None if it has exited."""
         return alive_pid(self.process)
+
+    def _reopen(self) -> None:
+        """Open the file that continues this one; if the job has ended meanwhile, there are no more lines."""
+        self.close()
+        self._partial = b""
+        try:
+            self._open()
+        except (OSError, RecordError):
+            self._file = open(os.devnull, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
 
     def lines(self) -> Iterator[JsonReader]:
         """Yield the lines that were written since the last call; malformed ones are skipped."""
@@ -131,10 +142,14 @@ class ProgressReader:
                     if not found.raw.get("continued"):
                         yield found
                         continue
-                    self.close()
-                    self._open()
-                    self._partial = b""
+                    self._reopen()
                     break
+
+    def __enter__(self) -> "ProgressReader":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import CHECKOUT
 
-VERBS = ("status", "check", "upgrade", "explain", "history", "report", "run", "config")
+VERBS = ("status", "check", "upgrade", "explain", "follow", "history", "report", "run", "config")
 COMPLETE = """
 . completion/maestro-agent.bash
 COMP_WORDS=(maestro-agent "$@"); COMP_CWORD=$#

@@ -71,7 +71,7 @@ def test_status_lines_become_progress_and_errors(tmp_path: Path) -> None:
 
     report = supervise(work, log=tmp_path / "log", limits=LONG, control=JobControl(progress=lines.append))
 
-    assert lines == [" 33 % Installing zlib1g (amd64)"]
+    assert lines == [" 33 % Installing zlib1g (amd64)", "configuring c:amd64"]
     assert {str(package): error for package, error in report.errors.items()} == {
         "a": "cannot unpack",
         "b:amd64": "installed b script returned error exit status 1",
