@@ -9,7 +9,8 @@ from agent.cli.output import ProgressLine, print_error, print_lines
 from agent.core.redact import redact_document
 from agent.core.schemas import OUTCOME_SCHEMA, PROGRESS_SCHEMA, STATE_SCHEMA
 from agent.errors import ExitCode, RecordError
-from agent.report.text import outcome_lines, plan_lines
+from agent.report.outcome_text import outcome_lines
+from agent.report.plan_text import plan_lines
 from agent.state.job_progress import ProgressReader
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
