@@ -167,6 +167,7 @@ def full_outcome() -> Outcome:
         lists=PARTIAL,
         lock=LockWait(waited_s=12.5, held_s=8.25, by="apt-get (pid 812, since 2026-11-23 05:09:00 UTC)"),
         downloaded_bytes=3512660,
+        requested_by="alice",
     )
 
 
@@ -174,6 +175,7 @@ def up_to_date() -> Outcome:
     return given.outcome(
         finished_at=NOW + timedelta(seconds=3),
         result=Result.UP_TO_DATE,
+        requested_by="schedule",
         reboot=Reboot(required=False),
         lists=given.FRESH,
     )

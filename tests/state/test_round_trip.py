@@ -118,6 +118,7 @@ OUTCOMES = st.builds(
     scope=st.sampled_from(Scope),
     started_at=st.just(NOW),
     finished_at=st.none() | TIMES,
+    requested_by=st.sampled_from(("", "schedule", "alice")),
     result=st.sampled_from(Result),
     upgraded=lists_of(CHANGES),
     underway=lists_of(CHANGES),

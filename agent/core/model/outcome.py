@@ -82,3 +82,5 @@ class Outcome:
     downloaded_bytes: int = 0
     message: str = ""
     """One sentence with what the fields above do not show; may be empty."""
+    requested_by: str = ""
+    """`schedule`, or a user's name; empty if unknown."""

@@ -38,12 +38,20 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     Raises:
         HostError: the run cannot be recorded; nothing was changed.
     """
-    outcome = upgrade(context, request.scope, refresh=request.refresh, plan_id=request.plan_id)
+    outcome = upgrade(
+        context,
+        request.scope,
+        refresh=request.refresh,
+        plan_id=request.plan_id,
+        requested_by=request.requested_by,
+    )
     document = outcome_to_document(outcome, context.machine.now(), context.record.findings())
     return JobAnswer(exit_code=_EXIT_CODES[outcome.result], document=document)
 
 
-def upgrade(context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | None) -> Outcome:
+def upgrade(
+    context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | None, requested_by: str = ""
+) -> Outcome:
     """Plan, execute, verify, record. However the run ends, its outcome is returned and recorded.
 
     With `plan_id` only that plan is executed, and there is no run if the plan is another now.
@@ -59,6 +67,7 @@ def upgrade(context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | 
         finished_at=None,
         result=Result.INTERRUPTED,
         message="in progress; if this stays, the run was interrupted before it could record its end",
+        requested_by=requested_by,
     )
     beginning = _Beginning(context, started)
     upgrade_run = UpgradeRun(context, started, plan_id)
