@@ -27,6 +27,7 @@ from agent.report.metric_values import (
     states,
     timestamp,
 )
+from agent.report.status.automatic import AUTOMATIC_STATES
 
 _HEALTH = ("healthy", "attention", "unknown")
 _SUFFIX = {"s": "_seconds", "By": "_bytes"}
@@ -107,6 +108,11 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     ),
     MetricFamily(
         name="maestro.boot_timestamp", unit="s", help="When the machine booted", points=timestamp("host", "booted_at")
+    ),
+    MetricFamily(
+        name="maestro.automatic.state",
+        help="1 for the current state of automatic checks and upgrades, else 0",
+        points=states("state", AUTOMATIC_STATES, "agent", "automatic"),
     ),
     MetricFamily(
         name="maestro.health",

@@ -31,7 +31,7 @@ def full() -> Raw:
             "id": HOST, "instance_id": INSTANCE, "boot_id": BOOT, "booted_at": MOMENT, "name": "web-1",
             "os": {"id": "debian", "version": "12", "codename": "bookworm"}, "architecture": "amd64",
         },
-        "agent": {"version": "0.5.0", "started_at": MOMENT, "state": "idle"},
+        "agent": {"version": "0.5.0", "started_at": MOMENT, "state": "idle", "automatic": "on"},
         "kernel": {"running": "6.1.0-1-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
         "lists": plan["lists"],
         "updates": {
@@ -62,7 +62,7 @@ def unknown() -> Raw:
     report = full()
     report["host"].update(boot_id=None, booted_at=None, name=None, architecture=None)
     report["host"]["os"] = dict.fromkeys(report["host"]["os"])
-    report["agent"].update(started_at=None, state=None)
+    report["agent"].update(started_at=None, state=None, automatic=None)
     for part in ("kernel", "updates"):
         report[part] = dict.fromkeys(report[part])
     for part in ("lists", "last_outcome", "reboot", "services", "jobs", "outbox"):

@@ -13,6 +13,7 @@ from agent.errors import RecordError
 from agent.host.machine.boot_id import boot_id
 from agent.host.reboot.need import RebootNeed, read_reboot_need
 from agent.host.systemd import systemd_runs
+from agent.host.unit_file import UnitState, unit_state
 from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
@@ -23,14 +24,13 @@ from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
 from agent.state.views import JobView, RunView, StateView, job_views
 
-_ENABLED = "/etc/systemd/system/multi-user.target.wants/maestro-agent.service"
-
 
 def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
     """Read every part once."""
     pid = worker_pid(store.directory)
     jobs, running = _jobs(store)
     need = _reboot_need()
+    unit = unit_state() if systemd_runs() else None
     return Observed(
         host=os.uname().nodename,
         boot=CurrentBoot(boot_id(), os.uname().release, None if isinstance(need, Damaged) else need.kernel),
@@ -39,7 +39,8 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         last_run=_last_run(store),
         jobs=jobs,
         running=RunningJob(pid, running) if pid else None,
-        daemon=_daemon(run_dir),
+        daemon=_daemon(run_dir, unit),
+        unit=unit,
         exporters=_exporters(run_dir),
     )
 
@@ -69,7 +70,7 @@ def _jobs(store: Store) -> tuple[Mapping[str, JobView] | Damaged | None, tuple[s
         return Damaged(str(error)), None
 
 
-def _daemon(run_dir: str) -> DaemonView | Damaged | None:
+def _daemon(run_dir: str, unit: UnitState | None) -> DaemonView | Damaged | None:
     """Return the daemon if it is alive, or if systemd should keep it alive."""
     try:
         found = read_daemon_status(run_dir)
@@ -77,7 +78,7 @@ def _daemon(run_dir: str) -> DaemonView | Damaged | None:
             return DaemonView(*found)
     except RecordError as error:
         return Damaged(str(error))
-    return DaemonView(None, None) if systemd_runs() and os.path.exists(_ENABLED) else None
+    return DaemonView(None, None) if unit is UnitState.ENABLED else None
 
 
 def _exporters(run_dir: str) -> Mapping[ExporterName, ExporterView | Damaged]:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from agent.core.exporters import ExporterName
 from agent.core.schemas import STATUS_SCHEMA, Document
+from agent.report.status.automatic import Automatic
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
 from agent.report.status.health import Health
 from agent.report.status.observed import Damaged, Observed
@@ -30,6 +31,7 @@ class Status:
         self.reboot = None if isinstance(observed.reboot, Damaged) else observed.reboot
         """None if it could not be read."""
         self.runtime = Runtime(self.state, observed.boot)
+        self.automatic = Automatic(self.daemon, observed.unit)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
         self.attention = self._attention()
@@ -52,6 +54,7 @@ class Status:
             *(plan_reasons(self.state.plan) if self.state else []),
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
+            *self.automatic.reasons,
             *(self.daemon.problems if self.daemon else []),
             *job_reasons(self.jobs),
             *exporter_reasons(self.exporters, self.now),
@@ -82,6 +85,7 @@ def status_document(status: Status) -> Document:
         "weave": None,
         "reporting": exporters_section(status.exporters),
         "daemon": status.daemon.document if status.daemon else None,
+        "automatic": status.automatic.document,
         "jobs": {name: _job(status, name) for name in JOB_NAMES},
     }
 

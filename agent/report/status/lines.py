@@ -21,7 +21,10 @@ def status_lines(status: Status) -> list[str]:
         lines.append(f"Last check   {format_human(state.generated_at)} ({format_age(state.generated_at, now)})")
         lines += _plan_lines(state.plan, now)
     lines += _run_lines(status)
-    lines += [*_running_lines(status.running, now), *_daemon_lines(status.daemon)]
+    lines += _running_lines(status.running, now)
+    automatic = status.automatic.text(now)
+    lines += [f"Automatic    {automatic}"] if automatic else []
+    lines += _daemon_lines(status.daemon)
     lines += exporter_lines(status.exporters, now)
     if state is not None:
         lines += status.runtime.lines(now)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from agent.core.exporters import ExporterName
 from agent.core.kernel_release import KernelComparison
 from agent.core.schemas import Document
+from agent.host.unit_file import UnitState
 from agent.report.status.exporters import ExporterView
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -93,9 +94,10 @@ class Observed:
         jobs: Mapping[str, JobView] | Damaged | None = None,
         running: RunningJob | None = None,
         daemon: DaemonView | Damaged | None = None,
+        unit: UnitState | None = None,
         exporters: Mapping[ExporterName, ExporterView | Damaged] | None = None,
     ) -> None:
-        """Take the parts; `reboot` None means that none is required."""
+        """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
         self.host = host
         self.boot = boot or CurrentBoot()
         self.reboot = reboot or RebootView((), None, required=False)
@@ -104,6 +106,7 @@ class Observed:
         self.jobs = jobs
         self.running = running
         self.daemon = daemon
+        self.unit = unit
         self.exporters = exporters or {}
 
     @property
