@@ -19,6 +19,11 @@ def golden(name: str) -> Raw:
     return document
 
 
+def without_source(parts: list[Raw]) -> list[Raw]:
+    """Return updates as reports have them: without their source package."""
+    return [{name: value for name, value in part.items() if name != "source"} for part in parts]
+
+
 def full() -> Raw:
     """Return a complete report."""
     plan, status = golden("plan"), golden("status")
@@ -37,7 +42,8 @@ def full() -> Raw:
         "updates": {
             "seen_at": MOMENT, "scope": "security", "security_pending": len(plan["install"]),
             "held": len(plan["held"]), "other": 7, "hidden_security": 1,
-            "items": plan["install"], "held_items": plan["held"], "repair": plan["repair"],
+            "items": without_source(plan["install"]), "held_items": without_source(plan["held"]),
+            "repair": plan["repair"],
         },
         "last_outcome": {
             "id": "7-1", "result": "degraded", "started_at": MOMENT, "finished_at": MOMENT, "upgraded": 3,
