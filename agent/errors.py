@@ -92,6 +92,14 @@ class PlanChangedError(NothingDoneError):
     exit_code = ExitCode.CHANGED
 
 
+class NotInPlanError(NothingDoneError):
+    """A requested package is not in the plan."""
+
+    def __init__(self, message: str, exit_code: ExitCode) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class RecordError(AgentError):
     """A document of the state directory cannot be read; it is set aside and the next check writes a new one."""
 

@@ -1,5 +1,9 @@
 # Bash completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
 
+_maestro_agent_packages() {
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$1*" 2>/dev/null | sed -n 's/^installed //p' | sort -u
+}
+
 _maestro_agent() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local state_dir=/var/lib/maestro-agent verb="" subject="" word before="" words=""
@@ -58,11 +62,12 @@ _maestro_agent() {
         esac
     elif [[ -z $verb ]]; then
         words="status check upgrade explain follow history report config run"
+    elif [[ $verb == upgrade ]]; then
+        words=$(_maestro_agent_packages "$current")
     elif [[ -z $subject ]]; then
         case $verb in
             explain)
-                words="reboot $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$current*" 2>/dev/null |
-                    sed -n 's/^installed //p' | sort -u)"
+                words="reboot $(_maestro_agent_packages "$current")"
                 ;;
             history)
                 words=$(cd "$state_dir/history" 2>/dev/null && printf '%s\n' *.json |

@@ -18,6 +18,9 @@ EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `c
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `upgrade`."""
+    parser.add_argument(
+        "packages", nargs="*", metavar="PACKAGE", help="of the plan only these and what they need; name or name:arch"
+    )
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--security", action="store_true", help="security updates only (the default)")
     scope.add_argument("--all", action="store_true", help="every package to its newest version")
@@ -34,13 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Upgrade; exit 0 done, 10 some held back, 1 failed, 3 package lists stale, 5 busy."""
+    """Upgrade; exit 0 done, 10 some held back, 1 failed, 3 package lists stale, 5 busy, 6 another plan."""
     request = JobRequest(
         kind=JobKind.CHECK if arguments.dry_run else JobKind.UPGRADE,
         scope=Scope.ALL if arguments.all else Scope.SECURITY,
         refresh=not (arguments.no_refresh or arguments.dry_run),
         remember=not arguments.dry_run,
         plan_id=arguments.plan,
+        packages=tuple(dict.fromkeys(arguments.packages)),
         wait=arguments.wait,
         requested_by=requested_by(),
         config=config_path(arguments),

@@ -1,6 +1,6 @@
 """What the jobs need from a machine, as protocols: implemented by the adapters and by the tests' simulator."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,6 +96,9 @@ class PackageSnapshot(Protocol):
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall what dpkg can only finish from its archive."""
+
+    def needed_steps(self, steps: Sequence[Step], wanted: Collection[PackageId], scope: Scope) -> tuple[Step, ...]:
+        """Return the smallest part of a plan's steps that installs the wanted ones and breaks nothing."""
 
     def download(self, steps: Sequence[Step], scope: Scope) -> Download:
         """Download and verify the packages of the steps. Raises BusyError, NoSpaceError and StoppedError, too."""

@@ -2,7 +2,16 @@
 
 from agent.report.layout import Line, Tone
 from agent.report.plan_text import nothing_pending
-from agent.report.text import counted, cve_suffix, held_lines, lists_lines, names, reboot_line, update_lines
+from agent.report.text import (
+    counted,
+    cve_suffix,
+    held_lines,
+    lists_lines,
+    names,
+    reboot_line,
+    requested_lines,
+    update_lines,
+)
 from agent.state.timestamps import format_human
 from agent.state.views import OutcomeView, RunView
 
@@ -36,6 +45,7 @@ def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool 
     duration = "" if outcome.duration_s is None or running else f" ({outcome.duration_s:.0f} s)"
     tone = Tone.FAILED if outcome.result in {"failed", "interrupted"} and not running else None
     lines: list[str] = [Line(f"Run {outcome.id}: {result_text(outcome, running=running)}{duration}", hang=2, tone=tone)]
+    lines += requested_lines(outcome.requested)
     lines += [outcome.message] if outcome.message and not running else []
     lines += lists_lines(outcome.lists) if outcome.lists else []
     lines += _changed_lines(outcome, verbose=verbose)
@@ -71,6 +81,7 @@ def history_cells(run: RunView, *, running: bool = False) -> tuple[str, ...]:
     duration = f"{run.duration_s:.0f} s" if run.duration_s is not None and not running else "-"
     result = "running" if running else result_text(run)
     result += "" if run.scope == "security" else " (all updates)"
+    result += f" (only {', '.join(run.requested)})" if run.requested else ""
     return (
         run.id,
         format_human(run.started_at),

@@ -8,6 +8,7 @@ from agent.report.text import (
     names,
     origin_of,
     reboot_line,
+    requested_lines,
     update_lines,
 )
 from agent.state.views import PlanView
@@ -15,7 +16,12 @@ from agent.state.views import PlanView
 
 def plan_lines(plan: PlanView, *, verbose: bool = False) -> list[str]:
     """Render a plan: by source package, or with `verbose` every package."""
-    lines = [*lists_lines(plan.lists), *_install_lines(plan, verbose=verbose), *_removal_lines(plan)]
+    lines = [
+        *lists_lines(plan.lists),
+        *requested_lines(plan.requested),
+        *_install_lines(plan, verbose=verbose),
+        *_removal_lines(plan),
+    ]
     lines += held_lines(plan.held, verbose=verbose)
     unfinished = [f"{part.package} ({part.state})" for part in plan.repair]
     if unfinished:
@@ -31,7 +37,8 @@ def plan_lines(plan: PlanView, *, verbose: bool = False) -> list[str]:
     lines.append(reboot_line(plan.reboot))
     if plan.install or plan.remove or plan.repair:
         scope = " --all" if plan.scope == "all" else ""
-        lines.append(f"Install exactly this: `maestro-agent upgrade{scope} --plan {plan.id}`")
+        only = "".join(f" {name}" for name in plan.requested)
+        lines.append(f"Install exactly this: `maestro-agent upgrade{only}{scope} --plan {plan.id}`")
     return lines
 
 

@@ -95,6 +95,11 @@ def held_lines(held: Sequence[HeldView], *, verbose: bool = False) -> list[str]:
     return [Line(f"{len(held)} held back:", tone=Tone.HELD), *held_update_lines(held, verbose=verbose)]
 
 
+def requested_lines(requested: Sequence[str]) -> list[str]:
+    """Say that a plan or a run is limited to some packages."""
+    return [Line(f"Only as requested: {', '.join(requested)}, and what they need.")] if requested else []
+
+
 def lists_lines(lists: ListsView) -> list[str]:
     """Render how current the package lists are, and the sources with errors."""
     updated = format_human(lists.updated_at) if lists.updated_at else None

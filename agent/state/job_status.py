@@ -91,8 +91,8 @@ def restore_job(store: Store, name: str, now: datetime, entry: object) -> None:
     _write(store, others if entry is None else {**others, name: entry}, since, now)
 
 
-def record_job_end(store: Store, name: str, now: datetime, exit_code: int) -> None:
-    """Record that the job started last has ended.
+def record_job_end(store: Store, name: str, now: datetime, exit_code: int, *, whole: bool = True) -> None:
+    """Record that the job started last has ended; `whole` is False for one that was limited to some packages.
 
     Raises:
         HostError: the document cannot be written.
@@ -101,7 +101,7 @@ def record_job_end(store: Store, name: str, now: datetime, exit_code: int) -> No
     entry = before.get(name)
     started = dict(entry) if isinstance(entry, dict) else {"started_at": format_utc(now), "asked_by": ""}
     ended = {**started, "finished_at": format_utc(now), "exit_code": exit_code}
-    if exit_code in SUCCESS_CODES:
+    if exit_code in SUCCESS_CODES and whole:
         ended |= {"failures": 0, "attempted_at": format_utc(now)}
     elif started["asked_by"] == REQUESTED_BY_SCHEDULE:
         ended |= {"failures": _count(started) + 1, "attempted_at": format_utc(now)}

@@ -142,6 +142,8 @@ class PlanView:
         self.raw = plan.raw
         self.id = plan.text("id")
         self.scope = plan.text("scope")
+        self.requested = plan.optional_texts("requested") or []
+        """The packages to which the plan is limited; empty if it is not."""
         self.seen_at = plan.text("seen_at")
         self.lists = ListsView(plan.child("lists"))
         self.install = [StepView(part) for part in plan.children("install")]
@@ -174,6 +176,8 @@ class RunView:
         self.raw = run.raw
         self.id = run.text("id")
         self.scope = run.text("scope")
+        self.requested = run.optional_texts("requested") or []
+        """The packages to which the run was limited; empty if it was not."""
         self.result = run.text("result")
         self.message = run.optional_text("message") or ""
         self.started_at = run.time("started_at")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.job_kinds import JobKind
+from agent.core.model.package import is_package_name
 from agent.core.model.scope import Scope
 from agent.core.redact import redact, redact_document
 from agent.core.schemas import JOB_REQUEST_SCHEMA, Document
@@ -17,7 +18,7 @@ from agent.state.json_reader import JsonReader
 MAX_REQUEST_BYTES = 4096
 _MAX_REQUESTED_BY = 64
 """Characters of `requested_by` that are kept."""
-_FIELDS = {"schema", "job", "scope", "refresh", "plan_id", "wait", "omit_document", "requested_by"}
+_FIELDS = {"schema", "job", "scope", "refresh", "plan_id", "packages", "wait", "omit_document", "requested_by"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class JobRequest:
     """Whether a check becomes the plan that `status` shows."""
     plan_id: str | None = None
     package: str = ""
+    packages: tuple[str, ...] = ()
+    """`name` or `name:architecture`: the packages to which the plan is limited; none for all."""
     wait: bool = False
     """Wait for another job to end instead of failing with BusyError."""
     omit_document: bool = False
@@ -60,8 +63,12 @@ class JobAnswer:
 
 
 def encode_request(request: JobRequest) -> bytes:
-    """Return the request's line; the worker uses its own state directory and configuration, so both are left out."""
-    document = {
+    """Return the request's line; the worker uses its own state directory and configuration, so both are left out.
+
+    Raises:
+        UsageError: it would be too long.
+    """
+    document: Document = {
         "schema": JOB_REQUEST_SCHEMA,
         "job": request.kind.value,
         "scope": request.scope.value,
@@ -71,7 +78,12 @@ def encode_request(request: JobRequest) -> bytes:
         "omit_document": request.omit_document,
         "requested_by": request.requested_by,
     }
-    return f"{json.dumps(document)}\n".encode()
+    if request.packages:  # absent otherwise, as before there was this field
+        document["packages"] = list(request.packages)
+    line = f"{json.dumps(document)}\n".encode()
+    if len(line) > MAX_REQUEST_BYTES:
+        raise UsageError(f"too many packages for one request: it may have {MAX_REQUEST_BYTES} bytes")
+    return line
 
 
 def decode_request(line: bytes, state_dir: str) -> JobRequest:
@@ -96,6 +108,7 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
             scope=scope,
             refresh=reader.boolean("refresh"),
             plan_id=reader.optional_text("plan_id"),
+            packages=_package_names(reader),
             wait=reader.boolean("wait"),
             omit_document=reader.boolean("omit_document"),
             requested_by=reader.text("requested_by")[:_MAX_REQUESTED_BY],
@@ -105,6 +118,15 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
         raise UsageError(str(error)) from error
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a value outside its closed list
         raise UsageError(f"request: {str(error)[:120]}") from error
+
+
+def _package_names(reader: JsonReader) -> tuple[str, ...]:
+    """Return the packages of a request; clients of earlier versions send none."""
+    names = tuple(reader.optional_texts("packages") or ())
+    wrong = next((name for name in names if not is_package_name(name)), None)
+    if wrong is not None:
+        raise UsageError(f"request: {wrong[:40]!r} is not a package name")
+    return names
 
 
 def encode_progress(message: str) -> bytes:

@@ -185,7 +185,7 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
                 if refused:
                     restore_job(store, name, utc_now(), before)
                 else:
-                    record_job_end(store, name, utc_now(), exit_code)
+                    record_job_end(store, name, utc_now(), exit_code, whole=not request.packages)
     return replace(answer, recorded=True)
 
 

@@ -101,8 +101,9 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
         UsageError: it is anything else.
         ConfigError: the configuration is wrong.
     """
-    if request.wait or request.plan_id is not None or request.scope is not Scope.SECURITY:
-        raise UsageError("request: only root may choose a scope or a plan, or wait for another job")
+    chosen = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY
+    if request.wait or chosen:
+        raise UsageError("request: only root may choose a scope, a plan or packages, or wait for another job")
     policy, _ = load(None, read_distro())
     if request.kind not in enabled_jobs(policy.agent):
         raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")

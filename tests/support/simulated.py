@@ -5,7 +5,7 @@ on a real machine, the repositories (`archive`) and the machine's package lists 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -89,6 +89,14 @@ class SimulatedSnapshot:
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         return self.machine.resolve(admitted, scope, veto)
+
+    def needed_steps(
+        self,
+        steps: Sequence[Step],
+        wanted: Collection[PackageId],
+        scope: Scope,  # noqa: ARG002 - the port has it
+    ) -> tuple[Step, ...]:
+        return self.machine.needed_steps(steps, wanted)
 
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         return self.machine.reinstallations(repair)
@@ -263,6 +271,17 @@ class Simulated:
             groups.append({name: offer for group in (*shared, found) for name, offer in group.items()})
         steps = tuple(self._step(offer, number) for number, group in enumerate(groups) for offer in group.values())
         return Resolution(steps=steps, refused=tuple(refused))
+
+    def needed_steps(self, steps: Sequence[Step], wanted: Collection[PackageId]) -> tuple[Step, ...]:
+        by_name = {step.package: step for step in steps}
+        found, pending = set[str](), [package.name for package in wanted]
+        while pending:
+            name = pending.pop()
+            if name in by_name and name not in found:
+                found.add(name)
+                version = by_name[name].candidate
+                pending += [n for o in self.lists if (o.package, str(o.version)) == (name, version) for n in o.needs]
+        return tuple(step for step in steps if step.package in found)
 
     def download(self, steps: Sequence[Step], scope: Scope) -> SimulatedDownload:
         if self.before_fetch:

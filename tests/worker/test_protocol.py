@@ -1,6 +1,7 @@
 """The worker accepts a closed list of requests; everything else on its socket is rejected with the fault named."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,40 @@ def test_a_request_outside_the_list_is_rejected_with_the_fault_named(changes: di
 def test_input_that_is_not_a_request_is_rejected(raw: bytes) -> None:
     with pytest.raises(UsageError, match="request"):
         decode_request(raw, "/s")
+
+
+def test_packages_survive_the_round_trip() -> None:
+    request = replace(REQUEST, packages=("nginx", "libc6:amd64", "g++"))
+
+    assert decode_request(encode_request(request).strip(), "/s") == request
+
+
+def test_a_client_of_an_earlier_version_requests_no_packages() -> None:
+    assert b"packages" not in encode_request(REQUEST)
+    assert decode_request(line(packages=None), "/s").packages == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "-o", "--all", "a b", "a\n", "a\0", "a/../b", "/etc/passwd", "a=1", "a*", "^a", "A", "ü", "\udc80", "a:"),
+        *(":amd64", "a:amd64:b", "a:-x", "n" * 129, "$(id)", "a;b"),
+    ],
+)
+def test_what_is_no_package_name_is_rejected(name: str) -> None:
+    with pytest.raises(UsageError, match="is not a package name"):
+        decode_request(line(packages=["nginx", name]), "/s")
+
+
+@pytest.mark.parametrize("packages", ["nginx", 1, {"a": "b"}, [1], [["a"]], [None]])
+def test_packages_that_are_no_list_of_names_are_rejected(packages: object) -> None:
+    with pytest.raises(UsageError, match="packages"):
+        decode_request(line(packages=packages), "/s")
+
+
+def test_a_request_that_would_be_too_long_is_not_sent() -> None:
+    with pytest.raises(UsageError, match="too many packages"):
+        encode_request(replace(REQUEST, packages=tuple(f"package-{number}" for number in range(400))))
 
 
 def test_a_long_requested_by_is_cut() -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
 
@@ -203,3 +204,19 @@ def test_a_refused_request_leaves_the_entry_of_the_attempt_before(
 
     assert run_in_process(request, CONTROL) == first == JobAnswer(exit_code=6, error="another", recorded=True)
     assert json.loads(document.read_text())["jobs"] == before
+
+
+@pytest.mark.parametrize(("packages", "attempted"), [((), True), (("a",), False)])
+def test_a_run_of_some_packages_is_no_attempt_of_the_schedule(
+    monkeypatch: pytest.MonkeyPatch,
+    request_for: Callable[..., JobRequest],
+    packages: tuple[str, ...],
+    attempted: bool,  # noqa: FBT001 - one of two cases
+) -> None:
+    request = replace(request_for(JobKind.UPGRADE), packages=packages, requested_by="ann")
+    answering(monkeypatch, JobAnswer(exit_code=0))
+
+    run_in_process(request, CONTROL)
+
+    entry = json.loads(Path(request.state_dir, "jobs.json").read_text())["jobs"]["upgrade"]
+    assert (entry["exit_code"], entry["attempted_at"] is not None) == (0, attempted)

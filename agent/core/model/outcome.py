@@ -80,6 +80,8 @@ class Outcome:
     lists: Lists | None = None
     lock: LockWait = LockWait()
     downloaded_bytes: int = 0
+    requested: tuple[str, ...] = ()
+    """Names of the packages to which the run was limited, with what they need; empty if it was not."""
     message: str = ""
     """One sentence with what the fields above do not show; may be empty."""
     requested_by: str = ""

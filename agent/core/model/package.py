@@ -1,6 +1,15 @@
 """Identity of a package, as a frozen value, and what refers to one."""
 
+import re
 from dataclasses import dataclass
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}(:[a-z0-9][a-z0-9-]{0,31})?")
+"""A package name as dpkg takes it, with or without an architecture; Debian Policy, 5.6.1, wants two characters."""
+
+
+def is_package_name(text: str) -> bool:
+    """Whether a text is `name` or `name:architecture`."""
+    return _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

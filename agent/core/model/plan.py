@@ -147,6 +147,8 @@ class Plan:
     others: tuple[Update, ...] = ()
     journal: bool = False
     """As in `Facts`; a repair merges the journal."""
+    requested: tuple[str, ...] = ()
+    """Names of the packages to which the plan is limited, with what they need; empty if it is not."""
 
     @property
     def unfinished(self) -> bool:

@@ -1,6 +1,6 @@
 """The packages at one moment, behind the port `agent.core.ports.PackageSnapshot`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -24,6 +24,7 @@ from agent.host.apt.changelogs import ChangelogReader
 from agent.host.apt.download import AptDownload, fetch, mark_exactly
 from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.lists import assess
+from agent.host.apt.needed_steps import needed_steps
 from agent.host.apt.reinstall import reinstallations
 from agent.host.apt.resolve import resolve
 from agent.host.dpkg import database as dpkg_database
@@ -116,6 +117,11 @@ class AptPackageSnapshot:
         """Return steps that reinstall, at the same version, packages that dpkg can only finish from their archive."""
         cache = PackageCache()
         return reinstallations(cache, repair, cache.allowed(self._policy.security.origins))
+
+    def needed_steps(self, steps: Sequence[Step], wanted: Collection[PackageId], scope: Scope) -> tuple[Step, ...]:
+        """Return the smallest part of a plan's steps that installs the wanted ones and breaks nothing."""
+        cache = PackageCache()
+        return needed_steps(cache, steps, wanted, cache.allowed(allowed_origins(self._policy, scope)))
 
     def download(self, steps: Sequence[Step], scope: Scope) -> AptDownload:
         """Download and verify the packages of the steps.

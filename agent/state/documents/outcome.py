@@ -22,6 +22,7 @@ from agent.state.documents.parts import (
     removal_to_document,
     repairs_from_document,
     repairs_to_document,
+    requested_to_document,
     source_to_document,
 )
 from agent.state.json_reader import JsonReader
@@ -36,6 +37,7 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         "generated_at": format_utc(generated_at),
         "id": outcome.id,
         "scope": outcome.scope.value,
+        **requested_to_document(outcome.requested),
         "started_at": format_utc(outcome.started_at),
         "finished_at": format_utc(finished) if finished else None,
         "result": outcome.result.value,
@@ -76,6 +78,7 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     outcome = Outcome(
         id=run.text("id"),
         scope=enum_from_document(run, "scope", Scope),
+        requested=tuple(run.optional_texts("requested") or ()),
         started_at=started_at,
         finished_at=finished_at,
         result=enum_from_document(run, "result", Result),

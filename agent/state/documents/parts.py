@@ -171,6 +171,11 @@ def source_to_document(item: Update | Step | Held) -> Document:
     return {"source": item.source} if item.source else {}
 
 
+def requested_to_document(names: Sequence[str]) -> Document:
+    """Return the field of a plan or a run that is limited to some packages; others are without it."""
+    return {"requested": list(names)} if names else {}
+
+
 def cves_to_document(found: ChangelogFindings | None) -> Document:
     """Return the two fields about an update's changelog; null if it was not read."""
     if found is None:

@@ -29,6 +29,7 @@ from agent.state.documents.parts import (
     removal_to_document,
     repairs_from_document,
     repairs_to_document,
+    requested_to_document,
     source_to_document,
 )
 from agent.state.json_reader import JsonReader
@@ -42,6 +43,7 @@ def plan_to_document(plan: Plan, generated_at: datetime, findings: Findings = NO
         "generated_at": format_utc(generated_at),
         "id": plan.id,
         "scope": plan.scope.value,
+        **requested_to_document(plan.requested),
         "seen_at": format_utc(plan.seen_at),
         "lists": lists_to_document(plan.lists),
         "remove": [removal_to_document(removal) for removal in plan.remove],
@@ -72,6 +74,7 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
     found = Plan(
         id=plan.text("id"),
         scope=enum_from_document(plan, "scope", Scope),
+        requested=tuple(plan.optional_texts("requested") or ()),
         seen_at=plan.time("seen_at"),
         lists=lists_from_document(plan.child("lists")),
         install=tuple(_step_from_document(part) for part in plan.children("install")),

@@ -1,5 +1,6 @@
 """`check`: refresh the package lists, observe, decide, record the plan; then prefetch. Changes nothing else."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from agent.core.model.facts import ListsState
@@ -15,6 +16,7 @@ from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
+from agent.worker.steps.select import select_requested
 
 
 def run(request: JobRequest, context: JobContext) -> JobAnswer:
@@ -22,20 +24,26 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
 
     Raises:
         BusyError: another process held the package lists up to the deadline.
+        NotInPlanError: a requested package is not in the plan.
         PlanChangedError: the plan is not the requested one.
         HostError: the machine cannot be observed.
     """
-    plan = check(context, request.scope, refresh=request.refresh, remember=request.remember)
+    plan = check(context, request.scope, refresh=request.refresh, remember=request.remember, requested=request.packages)
     planning.require_plan(context, plan, request.plan_id)
     document = plan_to_document(plan, context.machine.now(), context.record.findings())
     problem = _not_recorded(context.record) if request.remember else ""
     return JobAnswer(exit_code=exit_code_of(plan), document=document, error=problem)
 
 
-def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = True) -> Plan:
-    """Return the plan; with `remember` it is recorded and, after a refresh, its packages are prefetched.
+def check(
+    context: JobContext, scope: Scope, *, refresh: bool, remember: bool = True, requested: Sequence[str] = ()
+) -> Plan:
+    """Return the plan, or the part of it that has the requested packages.
+
+    With `remember` the whole plan is recorded and, after a refresh, its packages are prefetched.
 
     Raises:
+        NotInPlanError: a requested package is not in the plan.
         BusyError: another process held the package lists up to the deadline.
         HostError: the machine cannot be observed.
     """
@@ -56,7 +64,7 @@ def check(context: JobContext, scope: Scope, *, refresh: bool, remember: bool = 
         held=held_items(plan.held),
         repair=[f"{item.package} ({item.state})" for item in plan.repair],
     )
-    return plan
+    return select_requested(context, planned, requested).plan
 
 
 def _not_recorded(record: Record) -> str:

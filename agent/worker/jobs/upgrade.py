@@ -14,6 +14,7 @@ from agent.worker.log_items import outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import prefetch
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
+from agent.worker.steps.select import RunSelection
 
 _EXIT_CODES = {
     Result.UP_TO_DATE: ExitCode.OK,
@@ -38,26 +39,19 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     Raises:
         HostError: the run cannot be recorded; nothing was changed.
     """
-    outcome = upgrade(
-        context,
-        request.scope,
-        refresh=request.refresh,
-        plan_id=request.plan_id,
-        requested_by=request.requested_by,
-    )
+    selection = RunSelection(context, request.plan_id, request.packages)
+    outcome = upgrade(context, request.scope, selection, refresh=request.refresh, requested_by=request.requested_by)
     document = outcome_to_document(outcome, context.machine.now(), context.record.findings())
     return JobAnswer(exit_code=_EXIT_CODES[outcome.result], document=document)
 
 
 def upgrade(
-    context: JobContext, scope: Scope, *, refresh: bool, plan_id: str | None, requested_by: str = ""
+    context: JobContext, scope: Scope, selection: RunSelection, *, refresh: bool, requested_by: str = ""
 ) -> Outcome:
     """Plan, execute, verify, record. However the run ends, its outcome is returned and recorded.
 
-    With `plan_id` only that plan is executed, and there is no run if the plan is another now.
-
     Raises:
-        PlanChangedError: the plan is not the requested one; nothing was done or recorded.
+        NothingDoneError: the run is not possible as requested; nothing was done or recorded.
         HostError: the run cannot be recorded; nothing was changed.
     """
     started = Outcome(
@@ -66,12 +60,13 @@ def upgrade(
         started_at=context.machine.now(),
         finished_at=None,
         result=Result.INTERRUPTED,
+        requested=selection.requested,
         message="in progress; if this stays, the run was interrupted before it could record its end",
         requested_by=requested_by,
     )
     beginning = _Beginning(context, started)
-    upgrade_run = UpgradeRun(context, started, plan_id)
-    if plan_id is None:
+    upgrade_run = UpgradeRun(context, started, selection)
+    if not selection.limited:
         beginning.record()
     outcome = _execute(context, upgrade_run, beginning, refresh=refresh)
     beginning.record()  # if the run ended before its plan could be compared with the requested one

@@ -21,6 +21,7 @@ from agent.worker.steps.install import run_transaction
 from agent.worker.steps.plan import Planned
 from agent.worker.steps.remove import remove_kernels
 from agent.worker.steps.repair import not_repaired, still_unfinished
+from agent.worker.steps.select import RunSelection
 
 _MAX_REPLANS = 4
 """How often a run plans again because packages changed while it ran."""
@@ -29,12 +30,9 @@ _MAX_REPLANS = 4
 class UpgradeRun:
     """A run in progress. What it achieved is observed on the machine, never taken from the plan."""
 
-    def __init__(self, context: JobContext, started: Outcome, plan_id: str | None = None) -> None:
-        """With `plan_id` the run installs what that plan has, and nothing else."""
+    def __init__(self, context: JobContext, started: Outcome, selection: RunSelection) -> None:
         self._context = context
-        self._plan_id = plan_id
-        self._agreed: Plan | None = None
-        """The requested plan; None if any plan may be executed."""
+        self._selection = selection
         self._engine = context.engine
         self._control = context.control
         self._progress = RunProgress(outcome=started)
@@ -50,19 +48,16 @@ class UpgradeRun:
         """Return the plan to execute. Changes nothing but the package lists, with `refresh`.
 
         Raises:
-            PlanChangedError: it is not the requested one.
+            NothingDoneError: it is not the requested one, or has not the requested packages.
             BusyError, HostError: the run cannot continue; `abort` returns the outcome.
         """
         if refresh:
             self._refreshed = planning.refresh(self._context)
-        current = self._plan()
+        current = self._observe_and_decide()
         planning.record_plan(self._context, current.plan)
-        planning.require_plan(self._context, current.plan, self._plan_id)
-        if self._plan_id is not None:
-            self._agreed = current.plan
         # Newer lists would have another plan than the requested one.
-        self._may_refresh = refresh and self._plan_id is None
-        return current
+        self._may_refresh = refresh and not self._selection.fixed
+        return self._selection.first(current)
 
     def execute(self, current: Planned) -> Outcome:
         """Repair, remove obsolete kernels, download and install as planned, then verify.
@@ -92,11 +87,12 @@ class UpgradeRun:
             )
         return replace(outcome, result=result, message=message)
 
-    def _plan(self) -> Planned:
+    def _observe_and_decide(self) -> Planned:
         scope, dropped = self._progress.outcome.scope, self._progress.dropped
-        current = planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
-        if self._agreed is not None:
-            current = replace(current, plan=_restricted(current.plan, self._agreed))
+        return planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
+
+    def _plan(self) -> Planned:
+        current = self._selection.later(self._observe_and_decide())
         if not self._reinstalling:
             return current
         install = (*current.plan.install, *self._reinstallations(current))
@@ -227,10 +223,11 @@ class UpgradeRun:
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
         failed = (*so_far.failed, *unfinished)
         self.after = after
+        concerned = self._selection.concerned(after)
         outcome = replace(
             so_far,
             finished_at=self._context.machine.now(),
-            held=after.held,
+            held=concerned.held,
             failed=failed,
             conffiles_kept=self._kept_conffiles(failed),
             reboot=after.reboot,
@@ -239,8 +236,8 @@ class UpgradeRun:
             message="",
         )
         stopped = self._control.stop()
-        result = verify.classify(after, outcome, stopped=bool(stopped))
-        reason = verify.summary(after, result, stopped=stopped)
+        result = verify.classify(concerned, outcome, stopped=bool(stopped))
+        reason = verify.summary(concerned, result, stopped=stopped)
         return replace(outcome, result=result, message=sentence(reason) if reason is not None else "")
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
@@ -248,15 +245,3 @@ class UpgradeRun:
             return self._engine.kept_conffiles(self._progress.touched(failed), self._progress.outcome.started_at)
         except HostError:  # best effort: a failure here must not lose the rest of the outcome
             return ()
-
-
-def _restricted(plan: Plan, agreed: Plan) -> Plan:
-    """Return what is left of the agreed plan: no step that it has not, and no group of steps in part."""
-    targets = {(step.id, step.candidate) for step in agreed.install}
-    others = {step.group for step in plan.install if (step.id, step.candidate) not in targets}
-    obsolete = {(removal.id, removal.version) for removal in agreed.remove}
-    return replace(
-        plan,
-        install=tuple(step for step in plan.install if step.group not in others),
-        remove=tuple(removal for removal in plan.remove if (removal.id, removal.version) in obsolete),
-    )

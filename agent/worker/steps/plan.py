@@ -7,7 +7,7 @@ needs no special handling.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.core.model.facts import ListsState, Unseen
+from agent.core.model.facts import Facts, ListsState, Unseen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal
 from agent.core.model.scope import Scope
@@ -27,6 +27,7 @@ class Planned:
     """A plan and the snapshot that it was made from, through which its steps are downloaded."""
 
     plan: Plan
+    facts: Facts
     snapshot: PackageSnapshot
 
 
@@ -64,7 +65,8 @@ def observe_and_decide(
         HostError: the machine cannot be observed.
     """
     observation = observe(context.engine, context.machine, refreshed)
-    return Planned(plan=decide(context, scope, observation, dropped), snapshot=observation.snapshot)
+    plan = decide(context, scope, observation, dropped)
+    return Planned(plan=plan, facts=observation.facts, snapshot=observation.snapshot)
 
 
 def decide(

@@ -1,6 +1,6 @@
 """The real jobs and the real record on disk, on a simulated machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from agent.state.store import STATE, Store
 from agent.worker.context import JobContext
 from agent.worker.jobs.check import check
 from agent.worker.jobs.upgrade import upgrade
+from agent.worker.steps.select import RunSelection
 from tests.core import given
 from tests.support.simulated import Simulated
 
@@ -42,13 +43,22 @@ class Agent:
             control=JobControl(progress=self.progress.append, stop=lambda: self.stop()),
         )
 
-    def check(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, remember: bool = True) -> Plan:
-        return check(self.context, scope, refresh=refresh, remember=remember)
+    def check(
+        self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, remember: bool = True, only: Sequence[str] = ()
+    ) -> Plan:
+        return check(self.context, scope, refresh=refresh, remember=remember, requested=only)
 
-    def upgrade(self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, plan_id: str | None = None) -> Outcome:
+    def upgrade(
+        self,
+        scope: Scope = Scope.SECURITY,
+        *,
+        refresh: bool = True,
+        plan_id: str | None = None,
+        only: Sequence[str] = (),
+    ) -> Outcome:
         context = self.context
         context = replace(context, run_id=context.record.new_run_id(self.machine.now()))
-        return upgrade(context, scope, refresh=refresh, plan_id=plan_id)
+        return upgrade(context, scope, RunSelection(context, plan_id, only), refresh=refresh)
 
     def verified(self, **ago: float) -> None:
         """Record that the lists were verified some time ago."""
