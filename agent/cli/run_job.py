@@ -9,8 +9,11 @@ from agent.core.job_control import Progress
 from agent.errors import BusyError, StoppedError
 from agent.host.machine.user import is_root
 from agent.host.systemd import systemd_runs
+from agent.state.job_lock import worker_pid
+from agent.state.job_progress import last_message
+from agent.state.job_status import describe_running
 from agent.state.json_reader import JsonReader
-from agent.state.store import DEFAULT_DIRECTORY
+from agent.state.store import DEFAULT_DIRECTORY, Store
 from agent.worker.client import SOCKET, request_job
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.runner import run_inline
@@ -42,6 +45,16 @@ def via_worker(request: JobRequest, progress: Progress) -> JobAnswer:
         ) from None
 
 
+def running_notice(state_dir: str) -> str:
+    """Return that a job is running, with what it does, for a plan that is made meanwhile; empty if none is."""
+    pid = worker_pid(state_dir)
+    if pid is None:
+        return ""
+    doing = last_message(state_dir, pid).strip()
+    running = describe_running(Store(state_dir))
+    return f"{running}{f': {doing}' if doing else ''}. `maestro-agent follow` shows its progress."
+
+
 def choose_runner(
     request: JobRequest, local: Callable[[JobRequest, Progress], JobAnswer]
 ) -> Callable[[JobRequest, Progress], JobAnswer]:
@@ -66,8 +79,14 @@ def run_job(
     as_json: bool,
     render: Callable[[JsonReader], Sequence[str]],
     runner: Callable[[JobRequest, Progress], JobAnswer] = run_inline,
+    notice: str = "",
 ) -> int:
-    """Run a job with a progress line, print its answer and warnings, return its exit code."""
+    """Run a job with a progress line, print its answer and warnings, return its exit code.
+
+    `notice` is printed above the answer for a person.
+    """
+    if notice and as_json:
+        print_error(notice)
     line = ProgressLine()
     try:
         answer = runner(request, line.show)
@@ -79,5 +98,6 @@ def run_job(
         if as_json:
             print_json(answer.document)
         else:
+            print_lines([notice] if notice else [])
             print_lines(render(JsonReader(answer.document, request.kind.value)))
     return answer.exit_code

@@ -4,7 +4,7 @@ import argparse
 
 from agent.cli.flags import add_verbose
 from agent.cli.options import add_wait, config_path, requested_by
-from agent.cli.run_job import choose_runner, run_job
+from agent.cli.run_job import choose_runner, run_job, running_notice
 from agent.core.job_kinds import JobKind
 from agent.core.model.scope import Scope
 from agent.report.outcome_text import outcome_lines
@@ -51,10 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
         state_dir=arguments.state_dir,
     )
     if arguments.dry_run:
+        notice = running_notice(arguments.state_dir)
         return run_job(
             request,
             as_json=arguments.json,
-            render=lambda document: plan_lines(PlanView(document), verbose=arguments.verbose),
+            render=lambda document: plan_lines(PlanView(document), verbose=arguments.verbose, working=bool(notice)),
+            notice=notice,
         )
     return run_job(
         request,

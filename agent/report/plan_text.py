@@ -14,8 +14,11 @@ from agent.report.text import (
 from agent.state.views import PlanView
 
 
-def plan_lines(plan: PlanView, *, verbose: bool = False) -> list[str]:
-    """Render a plan: by source package, or with `verbose` every package."""
+def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False) -> list[str]:
+    """Render a plan: by source package, or with `verbose` every package.
+
+    `working`: while a job is running, so that unfinished packages are those it is at work on.
+    """
     lines = [
         *lists_lines(plan.lists),
         *requested_lines(plan.requested),
@@ -23,11 +26,7 @@ def plan_lines(plan: PlanView, *, verbose: bool = False) -> list[str]:
         *_removal_lines(plan),
     ]
     lines += held_lines(plan.held, verbose=verbose)
-    unfinished = [f"{part.package} ({part.state})" for part in plan.repair]
-    if unfinished:
-        lines.append(
-            f"Unfinished or broken (`maestro-agent upgrade` repairs them as far as dpkg can): {', '.join(unfinished)}"
-        )
+    lines += _unfinished_lines(plan, working=working)
     if plan.other_updates:
         count = counted(plan.other_updates, "other update")
         lines.append(f"{count} available; `maestro-agent upgrade --all` installs them.")
@@ -35,11 +34,20 @@ def plan_lines(plan: PlanView, *, verbose: bool = False) -> list[str]:
         lines.append(f"{counted(len(plan.hidden_security), 'other update')} with a security fix:")
         lines += update_lines(plan.hidden_security, verbose=verbose)
     lines.append(reboot_line(plan.reboot))
-    if plan.install or plan.remove or plan.repair:
+    if (plan.install or plan.remove or plan.repair) and not working:
         scope = " --all" if plan.scope == "all" else ""
         only = "".join(f" {name}" for name in plan.requested)
         lines.append(f"Install exactly this: `maestro-agent upgrade{only}{scope} --plan {plan.id}`")
     return lines
+
+
+def _unfinished_lines(plan: PlanView, *, working: bool) -> list[str]:
+    unfinished = ", ".join(f"{part.package} ({part.state})" for part in plan.repair)
+    if not unfinished:
+        return []
+    if working:
+        return [f"In progress: {unfinished}"]
+    return [f"Unfinished or broken (`maestro-agent upgrade` repairs them as far as dpkg can): {unfinished}"]
 
 
 def nothing_pending(scope: str, held: int) -> str:

@@ -46,6 +46,7 @@ GATES_SHOWN = {
 }
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 NOW = given.NOW
+WAITS = "waiting for python3 (pid 66), which holds /var/lib/dpkg/lock-frontend"
 LATER = NOW + timedelta(hours=3)
 REBOOT = Reboot(
     required=True,
@@ -277,7 +278,9 @@ TEXTS: dict[str, Callable[[], Sequence[str]]] = {
     "status-healthy": lambda: status_lines(status(given.plan(), up_to_date())),
     "status-many": lambda: status_lines(status(many_plan(), None)),
     "status-never": lambda: status_lines(status(None, None)),
-    "status-running": lambda: status_lines(status(given.plan(), begun(), running=RunningJob(812, ("upgrade", NOW)))),
+    "status-running": lambda: status_lines(
+        status(given.plan(), begun(), running=RunningJob(812, ("upgrade", NOW), WAITS))
+    ),
     "status-no-source": lambda: status_lines(status(never_plan(), None)),
 }
 

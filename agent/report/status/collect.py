@@ -19,6 +19,7 @@ from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Obser
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
 from agent.state.exporter_status import read_exporter_status, status_entry
 from agent.state.job_lock import worker_pid
+from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
@@ -38,7 +39,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         state=_state(store),
         last_run=_last_run(store),
         jobs=jobs,
-        running=RunningJob(pid, running) if pid else None,
+        running=RunningJob(pid, running, last_message(store.directory, pid)) if pid else None,
         daemon=_daemon(run_dir, unit),
         unit=unit,
         exporters=_exporters(run_dir),

@@ -51,7 +51,7 @@ class Status:
 
     def _attention(self) -> list[str]:
         return [
-            *(plan_reasons(self.state.plan) if self.state else []),
+            *(plan_reasons(self.state.plan, self.running) if self.state else []),
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.automatic.reasons,

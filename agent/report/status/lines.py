@@ -46,7 +46,8 @@ def _running_lines(running: RunningJob | None, now: datetime) -> list[str]:
         return []
     name, since = running.job or ("a job", None)
     started = f", started {format_human(since)} ({format_age(since, now)})" if since else ""
-    return [f"Running      {name} (pid {running.pid}){started}"]
+    progress = f": {running.progress.strip()}" if running.progress else ""
+    return [f"Running      {name} (pid {running.pid}){started}{progress}"]
 
 
 def _daemon_lines(daemon: DaemonView | None) -> list[str]:

@@ -36,8 +36,10 @@ class CurrentBoot:
 class RunningJob:
     """The job that is running."""
 
-    def __init__(self, pid: int, job: tuple[str, datetime] | None) -> None:
+    def __init__(self, pid: int, job: tuple[str, datetime] | None, progress: str = "") -> None:
         self.pid = pid
+        self.progress = progress
+        """What it reported last, such as whom it waits for; empty if unknown."""
         self.job = job
         """Its kind and its start; None if they are not on record."""
 
@@ -45,7 +47,12 @@ class RunningJob:
     def document(self) -> Document:
         """Return the `running` of the status."""
         name, since = self.job or (None, None)
-        return {"pid": self.pid, "job": name, "since": format_utc(since) if since else None}
+        return {
+            "pid": self.pid,
+            "job": name,
+            "since": format_utc(since) if since else None,
+            "progress": self.progress or None,
+        }
 
     def is_run(self, run: RunView) -> bool:
         """Return whether the last run on record is the one in progress: that of the running upgrade."""

@@ -30,16 +30,17 @@ def daemon_reasons(daemon: DaemonView | None, now: datetime) -> list[str]:
     return ["the daemon is not running, so no check or upgrade is scheduled: `systemctl status maestro-agent`"]
 
 
-def plan_reasons(plan: PlanView) -> list[str]:
-    """Return what the last check left to do."""
+def plan_reasons(plan: PlanView, running: RunningJob | None) -> list[str]:
+    """Return what the last check left to do; while a job is running there is no command to run for it."""
+    advice = "; a job is running: `maestro-agent follow`" if running else ": run `maestro-agent upgrade`"
     what = "security update" if plan.scope == "security" else "update"
     reasons = []
     install, held = len(plan.install), len(plan.held)
     if install:
-        reasons.append(f"{install} {what}{'s' if install != 1 else ''} pending: run `maestro-agent upgrade`")
+        reasons.append(f"{install} {what}{'s' if install != 1 else ''} pending{advice}")
     if held:
         reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back")
-    if plan.repair:
+    if plan.repair and not running:  # it may be at work on just these
         names = ", ".join(sorted({part.package for part in plan.repair}))
         reasons.append(f"packages unfinished or broken: {names}: run `maestro-agent upgrade`")
     if plan.lists.state == "partial":
@@ -58,7 +59,7 @@ def run_reasons(run: RunView | None, running: RunningJob | None) -> list[str]:
 def job_reasons(jobs: Mapping[str, JobView]) -> list[str]:
     """Return the jobs that failed more than once in a row."""
     return [
-        f"{name} failed {job.failures} times in a row: `journalctl -u 'maestro-agent-worker@*'`"
+        f"{name} failed {job.failures} times in a row: `journalctl -t maestro-agent -p warning`"
         for name, job in jobs.items()
         if job.failures > 1
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.cli.main import main
-from agent.core.model.facts import Lists, ListsState
+from agent.core.model.facts import Lists, ListsState, Repair
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
@@ -138,6 +138,23 @@ def test_an_interrupted_run_is_not_taken_for_the_one_in_progress() -> None:
     upgrade = RunningJob(812, ("upgrade", given.outcome().started_at + timedelta(days=1)))
 
     assert "the last run was interrupted" in status_of(given.plan(), given.outcome(), running=upgrade)[1]["reasons"][0]
+
+
+@pytest.mark.parametrize("job", ["check", "upgrade"])
+def test_a_running_job_shows_what_it_does_and_no_command_is_advised(job: str) -> None:
+    running = RunningJob(812, (job, NOW), "waiting for python3 (pid 66), which holds /var/lib/dpkg/lock-frontend")
+
+    status = built(
+        given.plan(
+            install=(given.step("nginx"),), repair=(Repair(package="dpkg", architecture="amd64", state="interrupted"),)
+        ),
+        running=running,
+    )
+    document, lines = encoded(status), status_lines(status)
+
+    assert document["running"]["progress"].startswith("waiting for python3 (pid 66)")
+    assert any(line.startswith("Running ") and "waiting for python3 (pid 66)" in line for line in lines)
+    assert [reason for reason in document["reasons"] if "maestro-agent upgrade" in reason or "broken" in reason] == []
 
 
 def test_running_is_null_without_a_running_job() -> None:
@@ -446,6 +463,6 @@ def test_a_job_that_failed_repeatedly_is_a_reason_for_attention() -> None:
     health, document = status_of(given.plan(), jobs=jobs)
 
     assert health is Health.ATTENTION
-    assert document["reasons"] == ["check failed 3 times in a row: `journalctl -u 'maestro-agent-worker@*'`"]
+    assert document["reasons"] == ["check failed 3 times in a row: `journalctl -t maestro-agent -p warning`"]
     assert document["jobs"]["check"]["consecutive_failures"] == 3
     assert document["jobs"]["upgrade"]["last_exit_code"] == 1
