@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from agent.core.model.facts import KnownPackage, Lists, PackageState, Reboot, Repair, SourceError, Unseen, Update
+from agent.core.model.facts import (
+    ADVISORY,
+    APT_SOURCE,
+    KnownPackage,
+    Lists,
+    PackageState,
+    Reboot,
+    Repair,
+    SourceError,
+    Unseen,
+    Update,
+)
 from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
@@ -19,13 +30,43 @@ from agent.core.reboot.services import ServiceScan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshAttempt:
+    """What one refresh of the package lists ended with."""
+
+    verified: tuple[str, ...]
+    """The sources whose lists were fetched or confirmed as current, and authenticated, named as in `SourceError`."""
+    errors: tuple[SourceError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshResult:
-    """Result of refreshing the package lists."""
+    """What is on record of refreshing the package lists."""
 
     verified_at: datetime | None
-    """When the lists of every security source were last fetched or confirmed as current, and authenticated."""
+    """When the lists of all sources were last verified at once."""
     errors: tuple[SourceError, ...] = ()
     """Errors of the last refresh."""
+    sources: Mapping[str, datetime] | None = None
+    """When the lists of each source were last verified; None in a record that does not have them."""
+    finished_at: datetime | None = None
+    """When the last refresh ended; None in a record that does not have it."""
+
+    def verified(self, source: str) -> datetime | None:
+        """Return when a source's lists were last verified; None if the agent never did."""
+        return self.verified_at if self.sources is None else self.sources.get(source)
+
+    def after(self, attempt: RefreshAttempt, now: datetime) -> "RefreshResult":
+        """Return what is on record after another refresh."""
+        failed = (error.source for error in attempt.errors)
+        known = {source: self.verified(source) for source in failed if source != APT_SOURCE}
+        sources = {source: time for source, time in known.items() if time is not None}
+        complete = not any(error.fault not in ADVISORY for error in attempt.errors)
+        return RefreshResult(
+            verified_at=now if complete else self.verified_at,
+            errors=attempt.errors,
+            sources={**sources, **dict.fromkeys(attempt.verified, now)},
+            finished_at=now,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +163,8 @@ class PackageEngine(Protocol):
     def apt_daily_lock(self) -> AbstractContextManager[None]:
         """Exclude the distribution's daily jobs during the block; a running one is waited for."""
 
-    def refresh(self) -> tuple[SourceError, ...]:
-        """Fetch the package lists; return errors by source."""
+    def refresh(self) -> RefreshAttempt:
+        """Fetch the package lists."""
 
     def open(self, now: datetime, refreshed: RefreshResult) -> PackageSnapshot:
         """Open the packages as they are now."""

@@ -32,12 +32,14 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.packages.verify import HEALTHY_STATES
-from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshResult
+from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshAttempt, RefreshResult
 from agent.core.reboot.services import ServiceScan
 from agent.errors import BusyError, ChangedError
 
 ARCHITECTURE = "amd64"
 MAX_LIST_AGE = timedelta(hours=36)
+SECURITY = "security"
+"""The name of the security source."""
 _ON_HOLD = Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
 
 
@@ -228,11 +230,13 @@ class Simulated:
     def apt_daily_lock(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def refresh(self) -> tuple[SourceError, ...]:
+    def refresh(self) -> RefreshAttempt:
         self._act("refresh")
-        if not any(error.security for error in self.refresh_errors):
+        failed = any(error.security for error in self.refresh_errors)
+        if not failed:
             self.lists = list(self.archive)
-        return tuple(replace(error, security=None) for error in self.refresh_errors)  # the next snapshot sets it
+        errors = tuple(replace(error, security=None) for error in self.refresh_errors)  # the next snapshot sets it
+        return RefreshAttempt(verified=() if failed else (SECURITY,), errors=errors)
 
     def open(self, now: datetime, refreshed: RefreshResult) -> SimulatedSnapshot:
         return SimulatedSnapshot(machine=self, seen=self._observe(now, refreshed))
@@ -421,11 +425,11 @@ class Simulated:
     def _judge_lists(self, now: datetime, refreshed: RefreshResult) -> Lists:
         security = {error.source: error.security for error in self.refresh_errors}
         errors = tuple(replace(error, security=security.get(error.source)) for error in refreshed.errors)
-        at = refreshed.verified_at
+        at = refreshed.verified(SECURITY)
         state = ListsState.PARTIAL if errors else ListsState.FRESH
         if at is None:
             state = ListsState.NEVER
-        elif now - at > MAX_LIST_AGE or any(error.security for error in errors):
+        elif now - at > MAX_LIST_AGE:
             state = ListsState.STALE
         return Lists(state=state, updated_at=at, errors=errors)
 

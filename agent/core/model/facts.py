@@ -29,6 +29,36 @@ class SourceFault(Enum):
     NEVER_FETCHED = "never-fetched"
     NOT_CONFIGURED = "not-configured"
     OTHER = "other"
+    UNAUTHORIZED = "unauthorized"
+    """The server or a proxy refuses access: 401, 403, 407."""
+    NOT_YET_VALID = "not-yet-valid"
+    """The archive signed the lists in the future: a clock is wrong, mostly this machine's."""
+    RELEASE_CHANGED = "release-changed"
+    """Origin, Label, Suite or Codename changed, which an administrator must accept (apt-secure(8))."""
+    NOT_OFFERED = "not-offered"
+    """The suite does not have a configured component, or this architecture."""
+    OUTDATED = "outdated"
+    """The newest lists of a security source are old."""
+    HOOK_FAILED = "hook-failed"
+    """A script that apt's configuration runs at an update failed."""
+    APT = "apt"
+    """Anything else that apt reported beside its sources."""
+    FOREIGN_PACKAGES = "foreign-packages"
+    """Packages of an architecture that dpkg is not configured for any more are installed: nothing upgrades them."""
+
+
+ADVISORY = frozenset(
+    {
+        SourceFault.NOT_OFFERED,
+        SourceFault.OUTDATED,
+        SourceFault.HOOK_FAILED,
+        SourceFault.APT,
+        SourceFault.FOREIGN_PACKAGES,
+    }
+)
+"""Faults that ask for attention and leave the lists as current as they are."""
+APT_SOURCE = "apt"
+"""The `source` of an error that belongs to no source, but to apt itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +81,28 @@ class SourceError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLists:
+    """How current the lists of one configured source are."""
+
+    source: str
+    """As in `SourceError`."""
+    security: bool | None
+    """As in `SourceError`."""
+    verified_at: datetime | None
+    """When they were last fetched or confirmed, by whomever, and authenticated; None if that is unknown."""
+    released_at: datetime | None
+    """When the archive published them: the Date of its Release file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lists:
     """State of the package lists at an observation."""
 
     state: ListsState
     updated_at: datetime | None
+    """The oldest `verified_at` of the security sources; None if any is unknown."""
     errors: tuple[SourceError, ...] = ()
+    sources: tuple[SourceLists, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,8 @@ class PackageCache:
         self._broken_elsewhere = self.depcache.broken_count - len(self.broken_before)
 
     def _open(self) -> None:
-        with libapt_errors("the package lists cannot be opened (`apt-get check` shows the same)"):
+        # Sources, lists or preferences: libapt's own message names the file.
+        with libapt_errors("apt cannot open its packages (`apt-get check` shows the same)"):
             self.pkg_cache = apt_pkg.Cache(None)
             self.sources = apt_pkg.SourceList()
             self.sources.read_main_list()

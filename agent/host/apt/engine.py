@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from agent.core.job_control import JobControl
-from agent.core.model.facts import PackageState, SourceError
+from agent.core.model.facts import PackageState
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
@@ -16,7 +16,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import Findings, VersionChange
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Policy
-from agent.core.ports import Archive, RefreshResult
+from agent.core.ports import Archive, RefreshAttempt, RefreshResult
 from agent.host.apt import daily_lock
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads
@@ -74,8 +74,8 @@ class AptEngine:
         finally:
             self._daily = waiter.wait
 
-    def refresh(self) -> tuple[SourceError, ...]:
-        """Fetch the package lists; return errors by source."""
+    def refresh(self) -> RefreshAttempt:
+        """Fetch the package lists."""
         self._release()
         return refreshing.refresh(self._policy.apt.refresh_timeout, self._lock_waiter(), self._control)
 

@@ -1,20 +1,24 @@
 """Assesses the package lists: their sources, age and errors."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import datetime, timedelta
 
 from agent.core.clock import RECORD_TOLERANCE, is_future
-from agent.core.model.facts import Lists, ListsState, SourceError, SourceFault
+from agent.core.model.facts import ADVISORY, APT_SOURCE, Lists, ListsState, SourceError, SourceFault, SourceLists
 from agent.core.policy.origins import OriginPattern
 from agent.core.ports import RefreshResult
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.sources import Source, read_sources
 
-_SUCCESS_STAMP = Path("/var/lib/apt/periodic/update-success-stamp")
-"""Touched by Ubuntu's apt hook (update-notifier-common) after each successful `apt-get update`."""
+MAX_RELEASE_AGE = timedelta(days=30)
+"""Security lists older than this ask for attention, unless the archive itself says that they are still valid.
+
+Debian and Ubuntu publish theirs every few days, Debian's with a Valid-Until of 7 days.
+"""
+_DISTRIBUTIONS = frozenset({"Debian", "Ubuntu", "UbuntuESM", "UbuntuESMApps"})
+"""Origins that publish security updates all the time; any other allowed origin may have none for months."""
+_RECORD_RESOLUTION = timedelta(seconds=1)
 
 
 def assess(
@@ -27,50 +31,140 @@ def assess(
 ) -> Lists:
     """Assess the lists that the cache was opened from.
 
-    Fresh means: a security source exists, is authenticated, and was fetched or confirmed within `max_age`, and no
-    source failed. Without evidence the lists are not fresh.
+    Fresh means: a security source exists, all of them are complete, authenticated, and were fetched or confirmed within
+    `max_age`, and no source failed. Without evidence the lists are not fresh.
     """
-    sources = read_sources(cache.sources)
-    security = {source.name: source for source in sources if source.offers(patterns)}
-    errors = [replace(error, security=True if error.source in security else None) for error in refreshed.errors]
-    known = {error.source for error in errors}
-    errors += [error for error in _list_errors(sources, security, refreshed, now) if error.source not in known]
-    if not any(len(source.missing()) < len(source.lists) for source in security.values()):
-        if not errors or all(error.source not in {source.name for source in sources} for error in errors):
-            errors.append(_no_security_source())
-        return Lists(state=ListsState.NEVER, updated_at=None, errors=tuple(errors))
-    updated_at = refreshed.verified_at or _last_update(security)
-    if updated_at is not None and is_future(updated_at, now, RECORD_TOLERANCE):
-        updated_at = None  # the clock was wrong, then or now
-    current = updated_at is not None and now - updated_at <= max_age
-    # An error that matches no configured source might belong to a security source.
-    failed = any(error.security or error.source not in {source.name for source in sources} for error in errors)
-    state = ListsState.STALE if failed or not current else ListsState.PARTIAL if errors else ListsState.FRESH
-    return Lists(state=state, updated_at=updated_at, errors=tuple(errors))
+    sources = [_Assessed(source, patterns, refreshed, now) for source in read_sources(cache.sources)]
+    security = [one for one in sources if one.security and one.source.offered]
+    errors = _errors(sources, refreshed)
+    if not any(one.usable for one in security):
+        if not any(one.security for one in sources) and all(error.fault in ADVISORY for error in errors):
+            errors = (*errors, _no_security_source())
+        return Lists(state=ListsState.NEVER, updated_at=None, errors=errors, sources=tuple(o.value for o in sources))
+    times = [one.verified_at for one in security if one.verified_at is not None]
+    updated_at = min(times) if len(times) == len(security) else None
+    current = all(one.current for one in security) and updated_at is not None and now - updated_at <= max_age
+    failed = any(error.fault not in ADVISORY and error.source != APT_SOURCE for error in errors)
+    state = ListsState.STALE if not current else ListsState.PARTIAL if failed else ListsState.FRESH
+    return Lists(state=state, updated_at=updated_at, errors=errors, sources=tuple(one.value for one in sources))
 
 
-def _list_errors(
-    sources: tuple[Source, ...], security: dict[str, Source], refreshed: RefreshResult, now: datetime
-) -> Iterator[SourceError]:
-    """Yield errors visible in the lists: never fetched, not authenticated, expired since the last verification."""
-    for source in sources:
-        is_security = True if source.name in security else None
-        missing = source.missing()
-        until = source.time("Valid-Until")
-        confirmed = refreshed.verified_at is not None and until is not None and refreshed.verified_at > until
-        if not source.lists:
-            continue
-        if not source.fetched or missing:
-            fault, detail = SourceFault.NEVER_FETCHED, "its lists are missing (`maestro-agent check` fetches them)"
-            if source.fetched and missing:
-                detail = f"{', '.join(missing)} is missing: the archive does not have it, or it was deleted"
-        elif is_security and not source.trusted:
-            fault, detail = SourceFault.UNSIGNED, "its lists are not authenticated, so nothing is installed from it"
-        elif until is not None and until < now and not confirmed:
-            fault, detail = SourceFault.EXPIRED, f"its lists expired on {until:%Y-%m-%d %H:%M} UTC"
-        else:
-            continue
-        yield SourceError(source=source.name, fault=fault, detail=detail, security=is_security)
+class _Assessed:
+    """One source, what is on record of it, and what is true of its lists now."""
+
+    def __init__(
+        self, source: Source, patterns: tuple[OriginPattern, ...], refreshed: RefreshResult, now: datetime
+    ) -> None:
+        self.source = source
+        self.security = source.offers(patterns)
+        self.released_at = source.time("Date")
+        self.verified_at = self._verified(refreshed, now) if source.trusted else None
+        self._now = now
+
+    @property
+    def value(self) -> SourceLists:
+        """The source as documents show it."""
+        return SourceLists(
+            source=self.source.name,
+            security=self.security if self.security or self.source.fetched else None,
+            verified_at=self.verified_at,
+            released_at=self.released_at,
+        )
+
+    @property
+    def usable(self) -> bool:
+        """Whether any of its lists is there."""
+        return self.source.complete or any(one.exists for one in self.source.lists)
+
+    @property
+    def expired_at(self) -> datetime | None:
+        """When the lists expired, if nobody confirmed them since; None if they did not."""
+        until = self.source.time("Valid-Until")
+        if until is None or until >= self._now or (self.verified_at is not None and self.verified_at > until):
+            return None
+        return until
+
+    @property
+    def current(self) -> bool:
+        """Whether the lists are complete, authenticated and not expired."""
+        return self.source.complete and self.source.trusted and self.expired_at is None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the archive published the lists long ago, and does not say until when they are valid."""
+        until = self.source.time("Valid-Until")
+        valid = until is not None and until >= self._now
+        return self.released_at is not None and not valid and self._now - self.released_at > MAX_RELEASE_AGE
+
+    def error(self, fault: SourceFault, detail: str) -> SourceError:
+        """Return an error of this source."""
+        return SourceError(source=self.source.name, fault=fault, detail=detail, security=self.value.security or None)
+
+    def _verified(self, refreshed: RefreshResult, now: datetime) -> datetime | None:
+        """Return the latest moment at which the lists were certainly current.
+
+        By the agent's record, by what apt left on disk, or by the date that the archive signed; times in the future
+        are of a wrong clock.
+        """
+        times = (refreshed.verified(self.source.name), self.source.verified_at(), self.released_at)
+        return max((t for t in times if t is not None and not is_future(t, now, RECORD_TOLERANCE)), default=None)
+
+
+def _errors(sources: Sequence[_Assessed], refreshed: RefreshResult) -> tuple[SourceError, ...]:
+    """Return at most one error that makes lists less current for each source, and what else asks for attention."""
+    by_name = {one.source.name: one for one in sources}
+    found = {}
+    for error in refreshed.errors:
+        if error.source == APT_SOURCE:
+            found[APT_SOURCE] = error
+        elif error.source in by_name and not _is_over(by_name[error.source], refreshed):
+            found[error.source] = replace(error, security=by_name[error.source].value.security or None)
+    for one in sources:
+        fault = _fault_on_disk(one)
+        if fault is not None:
+            found.setdefault(one.source.name, fault)
+    return (*found.values(), *_advice(sources))
+
+
+def _is_over(one: _Assessed, refreshed: RefreshResult) -> bool:
+    """Whether somebody else updated a source successfully after the refresh in which it failed."""
+    updated = one.source.verified_at()
+    finished = refreshed.finished_at
+    return updated is not None and finished is not None and updated > finished + _RECORD_RESOLUTION
+
+
+def _fault_on_disk(one: _Assessed) -> SourceError | None:
+    """Return what the lists themselves show: never fetched, not authenticated, expired since the last verification."""
+    source = one.source
+    if not source.lists:
+        return None
+    missing = source.missing()
+    if not source.fetched or (missing and not any(each.exists for each in source.lists)):
+        return one.error(SourceFault.NEVER_FETCHED, "its lists are missing (`maestro-agent check` fetches them)")
+    if missing:
+        detail = f"{', '.join(missing)} is missing: the archive does not have it, or it was deleted"
+        return one.error(SourceFault.NEVER_FETCHED, detail)
+    if one.security and not source.trusted:
+        return one.error(SourceFault.UNSIGNED, "its lists are not authenticated, so nothing is installed from it")
+    if one.expired_at is not None:
+        return one.error(SourceFault.EXPIRED, f"its lists expired on {one.expired_at:%Y-%m-%d %H:%M} UTC")
+    return None
+
+
+def _advice(sources: Sequence[_Assessed]) -> Iterator[SourceError]:
+    """Yield what asks for attention and leaves the lists as current as they are."""
+    security = [one for one in sources if one.security]
+    quiet = all(one.outdated for one in security)
+    for one in sources:
+        unknown = one.source.unknown_components()
+        if unknown:
+            names = f"component{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}"
+            yield one.error(SourceFault.NOT_OFFERED, f"it has no {names}: correct or remove the name in apt's sources")
+        elif one.security and not one.source.offered:
+            yield one.error(SourceFault.NOT_OFFERED, "it has no packages for this machine's architecture")
+        if one.security and one.outdated and (quiet or one.source.fields.get("Origin") in _DISTRIBUTIONS):
+            detail = f"the newest list of security updates is of {one.released_at:%Y-%m-%d}"
+            yield one.error(SourceFault.OUTDATED, detail)
 
 
 def _no_security_source() -> SourceError:
@@ -81,16 +175,3 @@ def _no_security_source() -> SourceError:
         "add the distribution's security suite",
         security=True,
     )
-
-
-def _last_update(security: dict[str, Source]) -> datetime | None:
-    """Return when the lists were certainly current, if the agent has not fetched them itself.
-
-    Not from the lists' mtimes, because copying an image renews them: from apt's stamp file, or from the oldest of the
-    dates that the archives signed.
-    """
-    with suppress(OSError):
-        return datetime.fromtimestamp(_SUCCESS_STAMP.stat().st_mtime, timezone.utc)
-    dates = [source.time("Date") for source in security.values()]
-    known = [date for date in dates if date is not None]
-    return min(known) if known and len(known) == len(dates) else None

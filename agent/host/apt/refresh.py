@@ -1,83 +1,63 @@
-"""Fetches the package lists and reports errors per source.
-
-Errors are classified: network down, repository gone, signature missing or bad, lists expired. apt treats most of these
-as warnings.
-"""
+"""Fetches the package lists with libapt, as `apt-get update` does."""
 
 import os
-import re
 import time
 from datetime import timedelta
 
 import apt_pkg
 
 from agent.core.job_control import JobControl
-from agent.core.model.facts import SourceError, SourceFault
+from agent.core.ports import RefreshAttempt
+from agent.core.redact import redact
 from agent.errors import StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
-from agent.host.apt.errors import libapt_errors, plain_error
-from agent.host.apt.sources import read_sources, source_of
+from agent.host.apt.errors import libapt_errors
+from agent.host.apt.sources import Source, read_sources
+from agent.host.apt.update_verdict import FetchedItem, FetchedSource, FinishedUpdate, judge
 from agent.host.locks import LockWaiter, locked
 
-_PATTERNS: tuple[tuple[SourceFault, str], ...] = (
-    # apt's English messages (LC_ALL=C is set); the first match wins.
-    (SourceFault.EXPIRED, r"is expired|is not valid yet|Valid-Until"),
-    (SourceFault.UNSIGNED, r"is not signed|no longer signed|insecure"),
-    (SourceFault.BAD_SIGNATURE, r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed by|Missing key|sqv|gpgv"),
-    (SourceFault.CORRUPT, r"Hash Sum mismatch|unexpected size|Clearsigned file|Unable to parse|Mirror sync"),
-    (SourceFault.NOT_FOUND, r"\b40[34]\b|\b410\b|File not found|No such file|a Release file"),
-    (
-        SourceFault.UNREACHABLE,
-        r"Could not connect|Could not resolve|Temporary failure|Connection (failed|refused|timed out|reset)|timed out"
-        r"|Unable to connect|Network is unreachable|\b50[0-9]\b|Cannot initiate|Undetermined|closed connection",
-    ),
-)
-_REPOSITORIES = (
-    # Messages in libapt's summary that name a repository instead of one of its files.
-    re.compile(r"repository '(?P<uri>\S+) (?P<suite>[^' ]+)[^']*'"),
-    re.compile(r"(?:GPG error|[Ss]ignature verification failed): (?P<uri>\S+) (?P<suite>\S+) "),
-    re.compile(r"Release file for (?P<uri>\S+?)/dists/(?P<suite>\S+)/(?:In)?Release "),
-)
-_DPKG_MESSAGE = re.compile(r"needs to be reinstalled")
-"""From libapt when it reopens its cache after fetching; reported as a repair, not as an error of a source."""
 _PULSE_US = 250_000
 
 
 class _RefreshProgress(AcquireProgress):
-    """Progress callbacks for a refresh: collects failures and enforces the deadline."""
+    """Progress callbacks for a refresh: keeps the final state of all items, and enforces the deadline."""
 
     def __init__(self, deadline: float, control: JobControl) -> None:
         super().__init__(control)
-        self.failed: list[tuple[str, str]] = []
+        self.items: tuple[FetchedItem, ...] = ()
+        self.descriptions: dict[str, str] = {}
         self.timed_out = False
         self._deadline = deadline
-
-    def media_change(self, medium: str, drive: str) -> bool:
-        """Record the failure and return False: do not wait for a media change."""
-        self.failed.append((medium, f"requires the disc {medium} in {drive}"))
-        return False
+        self._owner: apt_pkg.Acquire | None = None
 
     def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Report an unchanged list."""
-        self._control.progress(item.description)
+        """Report a list, fetched or unchanged, and note how libapt's messages will call it."""
+        self._control.progress(redact(item.description))
+        self.descriptions[item.description] = os.path.basename(item.owner.destfile)
 
-    def fetch(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Report a list that is being fetched."""
-        self._control.progress(item.description)
+    fetch = ims_hit
 
-    def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
-        """Record the item's error; items that were not needed have none."""
-        if item.owner.error_text:
-            self.failed.append((item.description, plain_error(item.owner.error_text)))
+    def done(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Note how libapt's messages will call it."""
+        self.descriptions[item.description] = os.path.basename(item.owner.destfile)
+
+    fail = done
 
     def pulse(self, owner: apt_pkg.Acquire) -> bool:
         """Return False, which cancels the fetch, after the deadline or a stop request."""
-        self.timed_out = time.monotonic() > self._deadline
+        self._owner = owner
+        self.timed_out = self.timed_out or time.monotonic() > self._deadline
         return not self.timed_out and super().pulse(owner)
 
+    def stop(self) -> None:
+        """Read all items: libapt calls this when their states are final, and frees them soon after."""
+        if self._owner is not None:
+            self.items = tuple(_read_item(item) for item in self._owner.items)
+            self._owner = None
 
-def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> tuple[SourceError, ...]:
-    """Fetch the lists of every configured source; return errors, at most one per source.
+
+def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> RefreshAttempt:
+    """Fetch the lists of every configured source; errors are at most one for each, and at most one of apt itself.
 
     Raises:
         BusyError: another program holds the lists' lock.
@@ -90,16 +70,38 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> tupl
     sources = apt_pkg.SourceList()
     with libapt_errors("the package sources cannot be read"):
         sources.read_main_list()
+    with libapt_errors("apt cannot open its cache"):
         cache = _empty_cache()
     message = ""
     progress = _RefreshProgress(time.monotonic() + timeout.total_seconds(), control)
     try:
         cache.update(progress, sources, _PULSE_US)
     except SystemError as error:
-        message = plain_error(str(error))
+        message = str(error)
     if reason := control.stop():
         raise StoppedError(f"{reason}: stopped while fetching the package lists; the previous ones are kept")
-    return tuple(_errors(progress, message, timeout, tuple(source.name for source in read_sources(sources))))
+    stopped = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout); timed out"
+    update = FinishedUpdate(
+        items=progress.items,
+        descriptions=progress.descriptions,
+        message=message,
+        stopped=stopped if progress.timed_out else "",
+    )
+    return judge(update, [_fetched(source) for source in read_sources(sources)])
+
+
+def _read_item(item: apt_pkg.AcquireItem) -> FetchedItem:
+    directory, file = os.path.split(item.destfile)
+    return FetchedItem(
+        file=file,
+        in_place=os.path.basename(directory) != "partial",
+        done=item.status == apt_pkg.AcquireItem.STAT_DONE,
+        error=item.error_text,
+    )
+
+
+def _fetched(source: Source) -> FetchedSource:
+    return FetchedSource(name=source.name, file_prefix=source.file_prefix, mirror_list=source.mirror_list)
 
 
 def _empty_cache() -> apt_pkg.Cache:
@@ -114,6 +116,8 @@ def _empty_cache() -> apt_pkg.Cache:
         "Dir::Cache::pkgcache": "",
         "Dir::Cache::srcpkgcache": "",
         "APT::Default-Release": "",
+        "Dir::Etc::preferences": os.devnull,
+        "Dir::Etc::preferencesparts": os.devnull,
     }
     saved = {key: apt_pkg.config.find(key) for key in overrides}
     try:
@@ -123,35 +127,3 @@ def _empty_cache() -> apt_pkg.Cache:
     finally:
         for key, value in saved.items():
             apt_pkg.config.set(key, value)
-
-
-def fault_of(message: str) -> SourceFault:
-    """Classify one of apt's messages."""
-    return next((fault for fault, pattern in _PATTERNS if re.search(pattern, message)), SourceFault.OTHER)
-
-
-def _errors(progress: _RefreshProgress, message: str, timeout: timedelta, names: tuple[str, ...]) -> list[SourceError]:
-    if progress.timed_out:
-        detail = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout)"
-        return [SourceError(source="all sources", fault=SourceFault.UNREACHABLE, detail=detail)]
-    found: dict[str, SourceError] = {}
-    for source, detail in progress.failed:
-        name = source_of(source, names) or source
-        found.setdefault(name, SourceError(source=name, fault=fault_of(detail), detail=detail))
-    message = "; ".join(part for part in message.split("; ") if part and not _DPKG_MESSAGE.search(part))
-    found.update(_repository_errors(message, names))
-    if message and not found:
-        found[""] = SourceError(source="all sources", fault=fault_of(message), detail=message)
-    return list(found.values())
-
-
-def _repository_errors(message: str, names: tuple[str, ...]) -> dict[str, SourceError]:
-    """Return errors of whole repositories in libapt's summary; they are more precise than those of single files."""
-    found: dict[str, SourceError] = {}
-    for part in message.split("; "):
-        repository = next((match for pattern in _REPOSITORIES if (match := pattern.search(part))), None)
-        if repository is not None and fault_of(part) is not SourceFault.NOT_FOUND:
-            description = f"{repository['uri'].rstrip('/')} {repository['suite']}"
-            name = source_of(description, names) or description
-            found.setdefault(name, SourceError(source=name, fault=fault_of(part), detail=part))
-    return found

@@ -1,24 +1,25 @@
-"""Reads the configured package sources and their Release files on disk.
+"""Reads the configured package sources and what apt has of them on disk.
 
-The files and not libapt's cache, which omits empty suites.
+From libapt's list of sources and the files, and not from libapt's cache, which omits empty suites.
 """
 
-import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import apt_pkg
 
 from agent.core.policy.origins import OriginPattern, ReleaseFields
+from agent.host.apt.release_file import find_release
 
 _PACKAGES = "Debian Package Index"
-_DESCRIBED = re.compile(r"\S+ (?P<place>\S+) (?:(?P<architecture>\S+) )?Packages \(")
-_HEAD_BYTES = 8192
+_DESCRIBED = re.compile(r"\((?P<path>/.*Packages)(?:\.\w+)?\)$")
+"""The end of `IndexFile.describe`: the file that libapt uses."""
+_ARCHITECTURE = re.compile(r"(?:(?P<component>.*)/)?binary-(?P<architecture>[^/]+)/Packages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,12 @@ class PackageList:
     """One Packages file of a source for this machine's architecture."""
 
     component: str
+    architecture: str
+    """Empty in a suite without components."""
+    index: str
+    """Its path relative to the Release file, as listed there."""
     path: str
-    """Relative to the suite, as in the Release file."""
+    """The file on disk, without the suffix of a packed one."""
     exists: bool
 
 
@@ -36,59 +41,113 @@ class Source:
 
     def __init__(self, meta: apt_pkg.MetaIndex) -> None:
         self._meta = meta
-        self.dist = meta.dist
         self.trusted = meta.is_trusted
         self.name = f"{_without_secrets(meta.uri).rstrip('/')} {meta.dist}"
-        """URI, without user and password, and suite: libapt's description of its items."""
+        """URI, without user and password, and suite."""
+        # debReleaseIndex::MetaIndexURI: a suite that ends in "/" is a directory, and "/" alone the URI's own.
+        directory = ("" if meta.dist == "/" else meta.dist) if meta.dist.endswith("/") else f"dists/{meta.dist}/"
+        self.file_prefix = apt_pkg.uri_to_filename(meta.uri + directory)
+        """What the names of all of its files in apt's lists begin with."""
+        self.mirror_list = apt_pkg.uri_to_filename(meta.uri.rstrip("/"))
+        """The name of its list of mirrors, if it has one (apt-transport-mirror(1))."""
+        self._lists_directory = apt_pkg.config.find_dir("Dir::State::Lists")
+        self.path_prefix = self._lists_directory + self.file_prefix
+        self.release = find_release(self.path_prefix)
 
     @cached_property
     def lists(self) -> tuple[PackageList, ...]:
         """The Packages files for this machine's architecture; empty for deb-src, for example."""
         native = apt_pkg.config.find("APT::Architecture")
-        found = []
-        for part in self._meta.index_files:
-            described = _DESCRIBED.match(part.describe) if part.label == _PACKAGES else None
-            if described is not None and described["architecture"] in (native, None):
-                component = described["place"].removeprefix(self.dist).lstrip("/")
-                path = f"{component}/binary-{native}/Packages" if component else "Packages"
-                found.append(PackageList(component=component, path=path, exists=part.exists))
-        return tuple(found)
+        found = tuple(self._package_lists())
+        if not any(one.architecture in {native, ""} for one in found):
+            return ()
+        separate = self.release is not None and self.release.has_all_lists
+        wanted = {native, "", "all"} if separate else {native, ""}
+        return tuple(one for one in found if one.architecture in wanted or one.exists)
 
-    @cached_property
+    @property
     def fields(self) -> dict[str, str]:
         """The single-line fields of the Release file; empty without one."""
-        if self._release is None:
-            return {}
-        with self._release.open(encoding="utf-8", errors="replace") as file:
-            lines = file.read(_HEAD_BYTES).splitlines()
-        pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith(" "))
-        return {name: value.strip() for name, _, value in pairs}
+        return self.release.fields if self.release is not None else {}
 
     @property
     def fetched(self) -> bool:
-        """Whether a Release file exists."""
-        return self._release is not None
+        """Whether apt has a Release file, or lists of a source that has none."""
+        return self.release is not None or any(one.exists for one in self.lists)
 
     @property
-    def path_prefix(self) -> str:
-        """The common prefix of the paths of its lists on disk; requires `fetched`."""
-        return str(self._release).removesuffix("Release").removesuffix("In")
+    def complete(self) -> bool:
+        """Whether apt has every list that there is: then an empty suite has no update, and does not hide one."""
+        return self.fetched and self.offered and not self.missing()
+
+    @property
+    def offered(self) -> bool:
+        """Whether the suite can have packages for this machine: it has the architecture and any of the components."""
+        if self.release is None or any(one.exists for one in self.lists):
+            return True
+        return any(self._supported(one) for one in self.lists)
 
     def time(self, field: str) -> datetime | None:
         """Return a date of the Release file ("Date", "Valid-Until"); None if it is missing or invalid."""
+        return self.release.time(field) if self.release is not None else None
+
+    def verified_at(self) -> datetime | None:
+        """Return when apt last fetched or confirmed these lists, whoever ran it; None if that is unknown.
+
+        A successful update sets the change time of the source's Release file even if nothing was new; a failed one
+        does not. Copying an image renews change times, but keeps the modification time of apt's `partial` directory,
+        which each update sets: the earlier of the two counts.
+        """
+        paths = (
+            [self.release.path] if self.release is not None else [Path(one.path) for one in self.lists if one.exists]
+        )
         try:
-            parsed = parsedate_to_datetime(self.fields[field].replace("UTC", "+0000"))
-        except (KeyError, TypeError, ValueError):
+            last_update = Path(self._lists_directory, "partial").stat().st_mtime
+            seconds = min([last_update, *(path.lstat().st_ctime for path in paths)])
+        except OSError:
             return None
-        return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+        return datetime.fromtimestamp(seconds, timezone.utc) if paths else None
 
     def offers(self, patterns: tuple[OriginPattern, ...]) -> bool:
         """Whether one of its package lists for this machine matches any pattern."""
         return any(pattern.matches(self._release_fields(one.component)) for one in self.lists for pattern in patterns)
 
     def missing(self) -> tuple[str, ...]:
-        """Return package lists that should be on disk and are not, except those listed as empty in the Release file."""
-        return tuple(one.path for one in self.lists if not one.exists and not self._is_empty(one))
+        """Return the indexes that should be on disk and are not; an empty one need not be."""
+        if self.release is None:
+            return ()
+        release = self.release
+        return tuple(one.index for one in self.lists if not one.exists and release.promises(one.index))
+
+    def unknown_components(self) -> tuple[str, ...]:
+        """Return the configured components that the suite does not have."""
+        if self.release is None:
+            return ()
+        release = self.release
+        names = dict.fromkeys(one.component for one in self.lists if one.component and not one.exists)
+        return tuple(name for name in names if not release.has_component(name))
+
+    def _package_lists(self) -> Iterator[PackageList]:
+        for part in self._meta.index_files:
+            described = _DESCRIBED.search(part.describe) if part.label == _PACKAGES else None
+            if described is None:
+                continue
+            # The inverse of libapt's URItoFileName.
+            index = unquote(described["path"].removeprefix(self.path_prefix).replace("_", "/"))
+            place = _ARCHITECTURE.fullmatch(index)
+            yield PackageList(
+                component=(place["component"] or "") if place else "",
+                architecture=place["architecture"] if place else "",
+                index=index,
+                path=described["path"],
+                exists=part.exists,
+            )
+
+    def _supported(self, one: PackageList) -> bool:
+        release = self.release
+        if release is None or not one.component:
+            return True
+        return release.has_component(one.component) and release.has_architecture(one.architecture)
 
     def _release_fields(self, component: str) -> ReleaseFields:
         return ReleaseFields(
@@ -100,34 +159,10 @@ class Source:
             site=urlsplit(self._meta.uri).hostname or "",
         )
 
-    def _is_empty(self, one: PackageList) -> bool:
-        if self._release is None:
-            return False
-        with self._release.open(encoding="utf-8", errors="replace") as file:
-            return any(line.split()[1:] == ["0", one.path] for line in file if line.startswith(" "))
-
-    @cached_property
-    def _release(self) -> Path | None:
-        base = _without_secrets(self._meta.uri).rstrip("/") + "/"
-        flat = self.dist.endswith("/")
-        directory = base + (self.dist.removeprefix("./").lstrip("/") if flat else f"dists/{self.dist}/")
-        lists = apt_pkg.config.find_dir("Dir::State::Lists")
-        for name in ("InRelease", "Release"):
-            path = Path(lists, apt_pkg.uri_to_filename(directory + name))
-            if path.is_file() and os.access(path, os.R_OK):
-                return path
-        return None
-
 
 def read_sources(sources: apt_pkg.SourceList) -> tuple[Source, ...]:
     """Return every configured source."""
     return tuple(Source(meta) for meta in sources.list)
-
-
-def source_of(description: str, names: tuple[str, ...]) -> str | None:
-    """Return the name of the source that libapt's description of an item or error belongs to; None if unknown."""
-    fitting = (name for name in names if description == name or description.startswith((f"{name}/", f"{name} ")))
-    return max(fitting, key=len, default=None)
 
 
 def _without_secrets(uri: str) -> str:

@@ -7,7 +7,7 @@ needs no special handling.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.core.model.facts import Facts, ListsState, Unseen
+from agent.core.model.facts import Facts, Unseen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal
 from agent.core.model.scope import Scope
@@ -39,21 +39,15 @@ def refresh(context: JobContext) -> RefreshResult:
         HostError: the sources cannot be read.
     """
     context.control.step("fetching the package lists")
-    before = context.record.load_refresh()
-    errors = context.engine.refresh()
+    attempt = context.engine.refresh()
     now = context.machine.now()
-    attempt = RefreshResult(verified_at=now, errors=errors)
-    if errors:
-        # Only the opened lists show which of the failed sources carry security updates.
-        lists = context.engine.open(now, attempt).seen.lists
-        if lists.state in {ListsState.STALE, ListsState.NEVER}:
-            attempt = RefreshResult(verified_at=before.verified_at, errors=errors)
-    context.record.save_refresh(attempt, now)
-    if errors:
-        log.event(log.LogEvent.LISTS_INCOMPLETE, errors=source_errors(errors))
+    refreshed = context.record.load_refresh().after(attempt, now)
+    context.record.save_refresh(refreshed, now)
+    if attempt.errors:
+        log.event(log.LogEvent.LISTS_INCOMPLETE, errors=source_errors(attempt.errors))
     else:
         log.event(log.LogEvent.LISTS_REFRESHED)
-    return attempt
+    return refreshed
 
 
 def observe_and_decide(

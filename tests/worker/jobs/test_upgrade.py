@@ -63,7 +63,7 @@ def test_a_run_whose_security_lists_fail_is_not_up_to_date(agent: Agent) -> None
 
     done = agent.upgrade()
 
-    assert done.result is Result.STALE
+    assert done.result is Result.DEGRADED
     assert done.lists is not None
     assert done.lists.updated_at == before
     assert [error.source for error in done.lists.errors] == ["security"]

@@ -1,0 +1,75 @@
+"""Reads the Release file of a package source from apt's lists, as libapt does (apt-pkg/deb/debmetaindex.cc)."""
+
+import os
+import re
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from pathlib import Path
+
+_HEAD_BYTES = 8192
+_ENTRY = re.compile(r"\s+[0-9a-fA-F]+\s+(?P<size>\d+)\s+(?P<name>\S+)")
+"""A line of a checksum field."""
+_PACKED = ("", ".xz", ".zst", ".gz", ".bz2", ".lzma", ".lz4")
+
+
+class ReleaseFile:
+    """One `InRelease` or `Release` file; libapt verified its signature before it put it there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def fields(self) -> dict[str, str]:
+        """The single-line fields."""
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            lines = file.read(_HEAD_BYTES).splitlines()
+        pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith(" "))
+        return {name: value.strip() for name, _, value in pairs}
+
+    def time(self, field: str) -> datetime | None:
+        """Return a date ("Date", "Valid-Until"); None if it is missing or invalid."""
+        try:
+            parsed = parsedate_to_datetime(self.fields[field].replace("UTC", "+0000"))
+        except (KeyError, TypeError, ValueError):
+            return None
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+
+    def has_component(self, component: str) -> bool:
+        """Whether the suite has a component; without a list of them it has any.
+
+        An entry "updates/main" also stands for "main".
+        """
+        known = self.fields.get("Components", "").split()
+        return not known or component in known or component in {one.rpartition("/")[2] for one in known}
+
+    def has_architecture(self, architecture: str) -> bool:
+        """Whether the suite has an architecture; without a list of them it has any."""
+        known = self.fields.get("Architectures", "").split()
+        return not known or architecture in known
+
+    @property
+    def has_all_lists(self) -> bool:
+        """Whether apt fetches separate lists of packages for all architectures."""
+        return self.has_architecture("all") and "Packages" not in self.fields.get("No-Support-for-Architecture-all", "")
+
+    def promises(self, index: str) -> bool:
+        """Whether the suite has this index, packed or not, and it is not empty."""
+        if index in self._sizes:
+            return self._sizes[index] != "0"
+        return any(f"{index}{suffix}" in self._sizes for suffix in _PACKED)
+
+    @cached_property
+    def _sizes(self) -> dict[str, str]:
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            found = (_ENTRY.fullmatch(line.rstrip()) for line in file if line.startswith(" "))
+            return {entry["name"]: entry["size"] for entry in found if entry is not None}
+
+
+def find_release(prefix: str) -> ReleaseFile | None:
+    """Return the Release file whose path begins with this prefix; None if there is none, or it cannot be read."""
+    for name in ("InRelease", "Release"):
+        path = Path(f"{prefix}{name}")
+        if path.is_file() and os.access(path, os.R_OK):
+            return ReleaseFile(path)
+    return None
