@@ -15,7 +15,7 @@ import pytest
 
 from agent.cli.output import print_json, print_lines
 from agent.core.kernel_release import KernelComparison
-from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, Unseen
+from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, SourceLists, Unseen
 from agent.core.model.kernels import RunningKernel
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
 from agent.core.model.package import PackageId
@@ -70,6 +70,15 @@ PARTIAL = Lists(
             detail="Could not resolve 'ppa.example.org'",
             security=False,
         ),
+    ),
+    sources=(
+        SourceLists(
+            source="https://security.example.org/debian bookworm-security",
+            security=True,
+            verified_at=NOW,
+            released_at=NOW - timedelta(hours=7),
+        ),
+        SourceLists(source="https://ppa.example.org/deb bookworm", security=False, verified_at=None, released_at=None),
     ),
 )
 STALE = Lists(state=ListsState.STALE, updated_at=None)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given as example
 from hypothesis import strategies as st
 
-from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen
+from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, SourceLists, Unseen
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
 from agent.core.model.package import PackageId
@@ -93,6 +93,15 @@ SOURCE_ERRORS = st.builds(
 LISTS = st.builds(
     Lists, state=st.sampled_from(ListsState), updated_at=st.none() | TIMES, errors=lists_of(SOURCE_ERRORS)
 )
+SOURCE_LISTS = st.builds(
+    SourceLists,
+    source=WORDS,
+    security=st.none() | st.booleans(),
+    verified_at=st.none() | TIMES,
+    released_at=st.none() | TIMES,
+)
+PLAN_LISTS = st.builds(lambda lists, sources: replace(lists, sources=sources), LISTS, lists_of(SOURCE_LISTS))
+"""An outcome's lists do not have the sources."""
 REBOOTS = st.just(Unseen(reason="not on record")) | st.builds(
     Reboot, required=st.booleans(), packages=lists_of(NAMES), since=st.none() | TIMES
 )
@@ -101,7 +110,7 @@ PLANS = st.builds(
     id=WORDS,
     scope=st.sampled_from(Scope),
     seen_at=TIMES,
-    lists=LISTS,
+    lists=PLAN_LISTS,
     install=lists_of(STEPS),
     held=lists_of(HELD),
     repair=lists_of(REPAIRS),
@@ -144,6 +153,8 @@ REFRESHES = st.builds(
     RefreshResult,
     verified_at=st.none() | TIMES,
     errors=lists_of(st.builds(SourceError, source=WORDS, fault=st.sampled_from(SourceFault), detail=WORDS)),
+    sources=st.none() | st.dictionaries(WORDS, TIMES, max_size=3),
+    finished_at=st.none() | TIMES,
 )
 ARCHIVES = lists_of(st.builds(Archive, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS))
 

@@ -45,6 +45,8 @@ def plan_reasons(plan: PlanView, running: RunningJob | None) -> list[str]:
         reasons.append(f"packages unfinished or broken: {names}: run `maestro-agent upgrade`")
     if plan.lists.state == "partial":
         reasons.append("some package sources could not be refreshed")
+    if plan.lists.state == "fresh":  # these errors leave the lists as current as they are
+        reasons += [f"{error.source}: {error.detail}" for error in plan.lists.errors]
     return reasons
 
 
@@ -68,7 +70,8 @@ def job_reasons(jobs: Mapping[str, JobView]) -> list[str]:
 def _stale(state: StateView, now: datetime) -> list[str]:
     lists = state.plan.lists
     if lists.state == "never":
-        return ["; ".join(error.detail for error in lists.errors) or "the package lists were never downloaded"]
+        found = dict.fromkeys(f"{error.source}: {error.detail}" for error in lists.errors)
+        return ["; ".join(found) or "the package lists were never downloaded"]
     if is_future(state.generated_at, now, RECORD_TOLERANCE):
         return ["the record is dated in the future: check the clock, then run `maestro-agent check`"]
     if lists.state == "stale" or state.fresh_until < now:

@@ -3,7 +3,7 @@
 Decoders raise RecordError if the document is malformed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
@@ -24,6 +24,8 @@ def refresh_to_document(refreshed: RefreshResult, generated_at: datetime) -> Doc
         "errors": [
             {"source": error.source, "fault": error.fault.value, "detail": error.detail} for error in refreshed.errors
         ],
+        "sources": _verified_to_document(refreshed.sources),
+        "finished_at": format_utc(refreshed.finished_at) if refreshed.finished_at else None,
     }
 
 
@@ -32,7 +34,21 @@ def refresh_from_document(document: JsonReader) -> RefreshResult:
     return RefreshResult(
         verified_at=document.optional_time("verified_at"),
         errors=tuple(source_error_from_document(error) for error in document.children("errors")),
+        sources=_verified_from_document(document),
+        finished_at=document.optional_time("finished_at"),
     )
+
+
+def _verified_to_document(sources: Mapping[str, datetime] | None) -> list[Document] | None:
+    if sources is None:
+        return None
+    return [{"source": source, "verified_at": format_utc(time)} for source, time in sources.items()]
+
+
+def _verified_from_document(document: JsonReader) -> Mapping[str, datetime] | None:
+    if document.raw.get("sources") is None:
+        return None
+    return {part.text("source"): part.time("verified_at") for part in document.children("sources")}
 
 
 def findings_to_document(findings: Findings, generated_at: datetime) -> Document:

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TypeVar
 
-from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, Unseen, Update
+from agent.core.model.facts import (
+    Lists,
+    ListsState,
+    Reboot,
+    Repair,
+    SourceError,
+    SourceFault,
+    SourceLists,
+    Unseen,
+    Update,
+)
 from agent.core.model.kernels import KernelRemoval
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Step, Why
@@ -53,12 +63,35 @@ def lists_to_document(lists: Lists) -> Document:
     }
 
 
+def source_lists_to_document(lists: Lists) -> list[Document]:
+    """Return the `sources` of a plan's `lists`."""
+    return [
+        {
+            "source": one.source,
+            "security": one.security,
+            "verified_at": format_utc(one.verified_at) if one.verified_at else None,
+            "released_at": format_utc(one.released_at) if one.released_at else None,
+        }
+        for one in lists.sources
+    ]
+
+
 def lists_from_document(part: JsonReader) -> Lists:
     """Return the package lists' state."""
     return Lists(
         state=enum_from_document(part, "state", ListsState),
         updated_at=part.optional_time("updated_at"),
         errors=tuple(source_error_from_document(error) for error in part.children("errors")),
+        sources=tuple(_source_lists_from_document(one) for one in part.optional_children("sources")),
+    )
+
+
+def _source_lists_from_document(part: JsonReader) -> SourceLists:
+    return SourceLists(
+        source=part.text("source"),
+        security=part.optional_boolean("security"),
+        verified_at=part.optional_time("verified_at"),
+        released_at=part.optional_time("released_at"),
     )
 
 

@@ -30,6 +30,7 @@ from agent.state.documents.parts import (
     repairs_from_document,
     repairs_to_document,
     requested_to_document,
+    source_lists_to_document,
     source_to_document,
 )
 from agent.state.json_reader import JsonReader
@@ -45,7 +46,7 @@ def plan_to_document(plan: Plan, generated_at: datetime, findings: Findings = NO
         "scope": plan.scope.value,
         **requested_to_document(plan.requested),
         "seen_at": format_utc(plan.seen_at),
-        "lists": lists_to_document(plan.lists),
+        "lists": {**lists_to_document(plan.lists), "sources": source_lists_to_document(plan.lists)},
         "remove": [removal_to_document(removal) for removal in plan.remove],
         "kept": [removal_to_document(removal) for removal in plan.kept],
         "install": [_step_to_document(step, findings) for step in plan.install],
