@@ -28,7 +28,7 @@ KNOWN = dict(
     line.split("\t", 1) for line in (Path(__file__).parent / "known.txt").read_text().splitlines() if "\t" in line
 )
 """Reason by release and row."""
-EXCUSED = frozenset({"no-component", "no-architecture", "old"})
+EXCUSED = frozenset({"not-offered", "outdated"})
 """Fault codes of what is worth attention though apt is content."""
 
 

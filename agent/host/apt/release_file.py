@@ -10,7 +10,6 @@ from pathlib import Path
 _HEAD_BYTES = 8192
 _ENTRY = re.compile(r"\s+[0-9a-fA-F]+\s+(?P<size>\d+)\s+(?P<name>\S+)")
 """A line of a checksum field."""
-_PACKED = ("", ".xz", ".zst", ".gz", ".bz2", ".lzma", ".lz4")
 
 
 class ReleaseFile:
@@ -54,10 +53,12 @@ class ReleaseFile:
         return self.has_architecture("all") and "Packages" not in self.fields.get("No-Support-for-Architecture-all", "")
 
     def promises(self, index: str) -> bool:
-        """Whether the suite has this index, packed or not, and it is not empty."""
-        if index in self._sizes:
-            return self._sizes[index] != "0"
-        return any(f"{index}{suffix}" in self._sizes for suffix in _PACKED)
+        """Whether the suite has this index, and it is not empty."""
+        return self._sizes.get(index, "0") != "0"
+
+    def hides(self, index: str) -> bool:
+        """Whether the suite lists this index only in packed forms: libapt ignores such an index silently."""
+        return index not in self._sizes and any(name.startswith(f"{index}.") for name in self._sizes)
 
     @cached_property
     def _sizes(self) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Source:
 
     @property
     def offered(self) -> bool:
-        """Whether the suite can have packages for this machine: it has the architecture and any of the components."""
+        """Whether the suite can have packages for this machine: the architecture, a component, and an index for it."""
         if self.release is None or any(one.exists for one in self.lists):
             return True
         return any(self._supported(one) for one in self.lists)
@@ -145,9 +145,13 @@ class Source:
 
     def _supported(self, one: PackageList) -> bool:
         release = self.release
-        if release is None or not one.component:
+        if release is None:
             return True
-        return release.has_component(one.component) and release.has_architecture(one.architecture)
+        if release.hides(one.index):
+            return False
+        return not one.component or (
+            release.has_component(one.component) and release.has_architecture(one.architecture)
+        )
 
     def _release_fields(self, component: str) -> ReleaseFields:
         return ReleaseFields(
