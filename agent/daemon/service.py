@@ -19,6 +19,7 @@ from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOver
 from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
 from agent.host import log
+from agent.host.machine.boot_time import booted_at
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
@@ -149,9 +150,8 @@ class Daemon:
 
     def _schedule_context(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
         up = timedelta(seconds=time.monotonic() - self._started_s)
-        boot = now - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
         return ScheduleContext(
-            machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since, booted_at=boot
+            machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since, booted_at=booted_at()
         )
 
     def _problems(self, jobs: JobsOverview, now: datetime) -> list[str]:

@@ -126,8 +126,8 @@ def describe(pid: int) -> LockHolder:
     try:
         program = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
         started_ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-        uptime_s = float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return LockHolder(pid=pid, program="an invisible process", since=None)
-    age_s = uptime_s - started_ticks / os.sysconf("SC_CLK_TCK")
+    # Not /proc/uptime, which lxcfs replaces by the container's: the start counts from the boot of the kernel.
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
     return LockHolder(pid=pid, program=program, since=utc_now() - timedelta(seconds=age_s))

@@ -10,7 +10,8 @@ from agent.core.exporters import ExporterName
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import OUTCOME_SCHEMA, Document
 from agent.errors import RecordError
-from agent.host.machine.facts import booted_at, host_facts
+from agent.host.machine.boot_time import booted_at
+from agent.host.machine.facts import host_facts
 from agent.host.reboot.need import read_reboot_need
 from agent.report.document import NO_INSTANCE, report_document
 from agent.report.events import DaemonStart, Snapshot, initial_cursor, new_events, unseen_runs

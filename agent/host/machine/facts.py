@@ -4,13 +4,13 @@ import hashlib
 import hmac
 import os
 import re
-import time
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime
 
 from agent.core.model.host import HostFacts
 from agent.errors import HostError
 from agent.host.machine.boot_id import boot_id
+from agent.host.machine.boot_time import booted_at
 from agent.host.machine.identity import machine_id
 from agent.host.machine.os_release import read_distro
 
@@ -32,11 +32,6 @@ def app_specific(machine: str, application: uuid.UUID) -> str:
     key = bytes.fromhex(machine) if _MACHINE_ID.fullmatch(machine) else machine.encode()
     digest = hmac.new(key, application.bytes, hashlib.sha256).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
-
-
-def booted_at() -> datetime:
-    """Return the boot time, computed from the current wall clock."""
-    return datetime.fromtimestamp(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME), timezone.utc)
 
 
 def host_facts(known_boot: datetime | None = None) -> HostFacts:
