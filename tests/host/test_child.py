@@ -60,22 +60,25 @@ def test_status_lines_become_progress_and_errors(tmp_path: Path) -> None:
     lines: list[str] = []
     status = (
         "pmstatus:zlib1g:33.3333:Installing zlib1g (amd64)\n"
-        "pmerror:/var/cache/apt/archives/a_2_all.deb:40:cannot unpack\n"
+        "pmerror:/srv/pool/1: x.deb:40:cannot unpack\n"
+        "pmerror:/srv/pool/a_2_all.deb:40:of no package\n"
         "status: b:amd64 : error : installed b script returned error exit status 1\n"
         "processing: configure: c:amd64\n"
         "neither\n"
     )
 
     def work(channel: ChildChannel) -> None:
+        channel.archives({"/srv/pool/1: x.deb": PackageId(name="a", architecture="i386")})
         os.write(channel.descriptor, status.encode())
 
     report = supervise(work, log=tmp_path / "log", limits=LONG, control=JobControl(progress=lines.append))
 
     assert lines == [" 33 % Installing zlib1g (amd64)", "configuring c:amd64"]
     assert {str(package): error for package, error in report.errors.items()} == {
-        "a": "cannot unpack",
+        "a:i386": "cannot unpack",
         "b:amd64": "installed b script returned error exit status 1",
     }
+    assert report.fatal == "/srv/pool/a_2_all.deb: of no package"
 
 
 def test_the_first_error_of_a_package_is_kept_in_whichever_form_its_name_comes() -> None:

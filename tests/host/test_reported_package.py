@@ -5,6 +5,11 @@ import pytest
 from agent.core.model.package import PackageId
 from agent.host.dpkg.names import reported_package
 
+ARCHIVES = {
+    "/srv/pool/1.deb": PackageId(name="foo", architecture="i386"),
+    "/srv/my: pool/bar_2_all.deb": PackageId(name="foo", architecture="amd64"),
+}
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -12,11 +17,14 @@ from agent.host.dpkg.names import reported_package
         ("foo", "foo"),
         ("foo:all", "foo"),
         ("foo:i386", PackageId(name="foo", architecture="i386")),
-        ("/var/cache/apt/archives/foo_1%3a2-1_i386.deb", PackageId(name="foo", architecture="i386")),
-        ("/var/cache/apt/archives/foo_2-1_all.deb", "foo"),
-        ("foo.deb", "foo"),
-        ("/srv/repository/foo_2-1.deb", "foo"),
+        ("g++-12", "g++-12"),
+        ("/srv/pool/1.deb", PackageId(name="foo", architecture="i386")),
+        ("/srv/my: pool/bar_2_all.deb", PackageId(name="foo", architecture="amd64")),
+        ("/var/cache/apt/archives/foo_2-1_amd64.deb", None),
+        ("/srv/apt-dpkg-install-x/1-foo.deb", None),
     ],
 )
-def test_a_package_is_parsed_with_its_architecture_if_reported(text: str, expected: PackageId | str) -> None:
-    assert reported_package(text) == expected
+def test_a_path_is_the_package_whose_archive_it_is_and_nothing_else(
+    text: str, expected: PackageId | str | None
+) -> None:
+    assert reported_package(text, ARCHIVES) == expected

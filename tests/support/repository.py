@@ -185,13 +185,13 @@ class Repository:
         """Write pool, Packages.gz, and InRelease (or an unsigned Release where there is no signer)."""
         dists = self.directory / "dists" / self.codename
         shutil.rmtree(self.directory / "dists", ignore_errors=True)
-        pool = self.directory / "pool"
-        pool.mkdir(exist_ok=True)
+        (self.directory / "pool").mkdir(exist_ok=True)
         stanzas: dict[str, list[str]] = {architecture: [] for architecture in self._architectures}
         for one in self.packages:
             deb = one.build()
-            (pool / one.filename).write_bytes(deb)
-            stanza = f"{one.control}Filename: pool/{one.filename}\nSize: {len(deb)}\nSHA256: {_sha256(deb)}\n\n"
+            (self.directory / self.place(one)).parent.mkdir(parents=True, exist_ok=True)
+            (self.directory / self.place(one)).write_bytes(deb)
+            stanza = f"{one.control}Filename: {self.place(one)}\nSize: {len(deb)}\nSHA256: {_sha256(deb)}\n\n"
             for architecture in self._architectures if one.architecture == "all" else (one.architecture,):
                 stanzas[architecture].append(stanza)
         files = {}
@@ -208,6 +208,10 @@ class Repository:
         # apt asks "if modified since", by the second: two publications within one second must differ
         self.published_at = max(time.time(), self.published_at + 1)
         os.utime(published, (self.published_at, self.published_at))
+
+    def place(self, one: Package) -> str:
+        """Return where a package's file is, below the repository."""
+        return f"pool/{one.filename}"
 
     @property
     def _architectures(self) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class Scenario:
     def __init__(self, machine: Machine, signer: Signer | None, codename: str) -> None:
         self.machine = machine
         self.codename = codename
-        self._signer = signer
+        self.signer = signer
         self._kinds = _DEBIAN
 
     @classmethod
@@ -80,7 +80,7 @@ class Scenario:
         fields = {name: value.format(self.codename) for name, value in self._kinds[kind].items()}
         directory = self.machine.path(f"/srv/{kind}")
         directory.mkdir(parents=True)
-        made = Repository(directory=directory, **{"signer": self._signer, **fields, **changes})
+        made = Repository(directory=directory, **{"signer": self.signer, **fields, **changes})
         made.add(*packages)
         self.configure(kind, at or f"file:/srv/{kind}", made.codename)
         return made

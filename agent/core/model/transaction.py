@@ -19,6 +19,11 @@ class TransactionReport:
     """
     fatal: str = ""
     """The error of the transaction as a whole, which belongs to no single package; empty if there was none."""
+    cause: str = ""
+    """dpkg's or a hook's own message on what is wrong with the machine; empty if a package, or nothing, failed.
+
+    Another attempt, with whichever packages, ends with the same.
+    """
 
     def names(self, package: PackageId) -> bool:
         """Whether an error was reported for this package."""
@@ -31,4 +36,6 @@ class TransactionReport:
     def followed_by(self, later: "TransactionReport") -> "TransactionReport":
         """Return both reports as one; of two errors for the same package the later one is kept."""
         kept = {key: error for key, error in self.errors.items() if isinstance(key, str) or not later.names(key)}
-        return TransactionReport(errors={**kept, **later.errors}, fatal=later.fatal or self.fatal)
+        return TransactionReport(
+            errors={**kept, **later.errors}, fatal=later.fatal or self.fatal, cause=later.cause or self.cause
+        )

@@ -14,12 +14,12 @@ from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.errors import ChangedError, HostError, StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
+from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.disk_space import require_space
 from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.resolve import find_version, mark, marked
 from agent.host.dpkg.conffiles import conffile_prompts
-from agent.host.dpkg.names import reported_package
 from agent.host.locks import LockWaiter, locked
 
 
@@ -31,7 +31,7 @@ class AptDownload:
     """Error by package; all other packages are verified and in apt's archive directory."""
     downloaded_bytes: int
     steps: tuple[Step, ...]
-    archives: tuple[Path, ...]
+    archives: Mapping[PackageId, Path]
     """Paths of all verified packages, including those that were already there."""
 
     def conffile_prompts(self) -> Mapping[PackageId, str]:
@@ -108,18 +108,19 @@ def fetch(
         fetcher.get_lock(archives)  # creates the directory for partial downloads, owned by apt's user
         manager = apt_pkg.PackageManager(cache.depcache)
         manager.get_archives(fetcher, cache.sources, cache.records)
+        items = archive_items(cache, fetcher, steps)
         require_space(cache, fetcher, steps, archives)
-        wanted = [item for item in fetcher.items if not item.complete]
+        wanted = [item for _, item in items if not item.complete]
         _log_downloads(download_log, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # failures are read from the items
             fetcher.run()
         if reason := control.stop():
             raise StoppedError(f"{reason}: stopped while downloading; nothing more was installed")
     return AptDownload(
-        failed={one: _error(item) for item in fetcher.items if not _usable(item) for one in _packages(item, steps)},
+        failed={package: _error(item) for package, item in items if not _usable(item)},
         downloaded_bytes=sum(item.filesize for item in wanted if _usable(item)),
         steps=tuple(steps),
-        archives=tuple(Path(item.destfile) for item in fetcher.items if _usable(item)),
+        archives={package: Path(item.destfile) for package, item in items if _usable(item)},
     )
 
 
@@ -144,11 +145,3 @@ def _error(item: apt_pkg.AcquireItem) -> str:
     if item.complete and not item.is_trusted:
         return "the archive it comes from is not authenticated"
     return plain_error(item.error_text) or "not downloaded"
-
-
-def _packages(item: apt_pkg.AcquireItem, steps: Sequence[Step]) -> list[PackageId]:
-    """Return the steps that need an archive, by its file name (name_version_architecture.deb)."""
-    reported = reported_package(item.destfile or item.desc_uri)
-    name = reported if isinstance(reported, str) else reported.name
-    named = [step.id for step in steps if step.package == name]
-    return [one for one in named if one == reported] or named or [PackageId(name=name, architecture="")]

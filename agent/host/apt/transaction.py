@@ -1,11 +1,12 @@
 """dpkg transactions: exactly the given steps, under dpkg's locks, in a supervised child process."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,15 +20,25 @@ from agent.core.model.plan import Step
 from agent.core.model.transaction import TransactionReport
 from agent.core.policy.origins import OriginPattern
 from agent.errors import ChangedError, HostError
+from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.download import mark_exactly
 from agent.host.apt.errors import libapt_errors, plain_error
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
+from agent.host.apt.transaction_report import FATAL, HOOK, LIBAPT, transaction_report
 from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.child import ChildChannel, supervise
 from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
+from agent.host.dpkg.output import FATAL_CODE, read_output
 from agent.host.dpkg.timeouts import DpkgTimeouts
 from agent.host.locks import LockWaiter, first_holder, locked
+
+_HOOK_FAILED = re.compile("Problem executing scripts|Failure running script")
+"""In libapt's error after a failed hook: DPkg::Pre-Invoke and Post-Invoke, DPkg::Pre-Install-Pkgs (apt.conf(5))."""
+_LOCAL = ("file:", "copy:", "mirror+file:", "cdrom:")
+"""Schemes of archives that stay where they are; a mirror list may name local directories."""
+_MAX_ARGUMENT_BYTES = 512 * 1024
+"""Of one dpkg command: 2,000 archives with long paths; the kernel's limit is 2 MiB (execve(2))."""
 
 
 class Transactions:
@@ -68,10 +79,13 @@ class Transactions:
             # Set in the child only, so that later transactions are not affected.
             apt_pkg.config.set("DPkg::ConfigurePending", "true" if pending else "false")
             apt_pkg.config.set("Dpkg::StopOnError", "false" if keep_going else "true")
+            # From six archives on, libapt would give dpkg a directory of links, which dpkg's errors name.
+            apt_pkg.config.set("DPkg::Install::Recursive::Minimum", str(_MAX_ARGUMENT_BYTES))
+            apt_pkg.config.set("DPkg::MaxArgBytes", str(_MAX_ARGUMENT_BYTES))
             self._transact(
                 channel,
                 lambda cache: mark_exactly(cache, steps, cache.allowed(patterns)),
-                [step.id for step in steps],
+                steps,
                 pending=pending,
             )
 
@@ -105,6 +119,7 @@ class Transactions:
         return self._supervise(lambda channel: self._do_repair(channel, packages))
 
     def _supervise(self, work: Callable[[ChildChannel], None], packages: int = 0) -> TransactionReport:
+        start = self._log.stat().st_size if self._log.exists() else 0
         report = supervise(work, log=self._log, limits=self._limits, control=self._control, packages=packages)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
@@ -114,20 +129,17 @@ class Transactions:
         )
         if report.raised is not None:
             raise report.raised
-        fatal = report.fatal or str(report.values.get("error") or "")
-        if not report.complete:
-            fatal = fatal or f"dpkg exited without reporting a result; see {self._log}"
-        return TransactionReport(errors=report.errors, fatal=fatal)
+        return transaction_report(report, read_output(self._log, start), self._log)
 
     def _transact(
-        self, channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[PackageId], *, pending: bool
+        self, channel: ChildChannel, mark: Callable[[PackageCache], None], steps: Sequence[Step], *, pending: bool
     ) -> None:
-        """Execute the marks that `mark` sets; without `pending`, configure only the packages in `names` at the end."""
+        """Execute the marks of the steps, which `mark` sets; without `pending`, configure only these at the end."""
         waiter = self._child_waiter(channel)
         with _recording_lock_times(channel, waiter) as locks_acquired:
             _lock(waiter)
             locks_acquired()
-            _do_marked(channel, mark, names, pending=pending)
+            _do_marked(channel, mark, steps, pending=pending)
 
     def _do_repair(self, channel: ChildChannel, packages: Sequence[PackageId] | None) -> None:
         waiter = self._child_waiter(channel)
@@ -145,34 +157,55 @@ class Transactions:
 
 
 def _do_marked(
-    channel: ChildChannel, mark: Callable[[PackageCache], None], names: Sequence[PackageId], *, pending: bool
+    channel: ChildChannel, mark: Callable[[PackageCache], None], steps: Sequence[Step], *, pending: bool
 ) -> None:
     """Have libapt execute the marks that `mark` sets. The caller holds dpkg's locks; they are released at the end."""
     try:
         cache = PackageCache()
         mark(cache)
-        manager = apt_pkg.PackageManager(cache.depcache)
-        fetcher = apt_pkg.Acquire()
-        with libapt_errors("the transaction cannot start"):
-            manager.get_archives(fetcher, cache.sources, cache.records)
-            if fetcher.fetch_needed == 0:  # only local files: downloaded archives and file: repositories
-                fetcher.run()
-        if not all(item.complete and item.is_trusted for item in fetcher.items):
-            raise ChangedError("a downloaded package is missing from apt's archive directory")
+        manager = _prepared_manager(channel, cache, steps)
         apt_pkg.pkgsystem_unlock_inner()
         try:
             manager.do_install(channel.descriptor)
-        except (
-            SystemError
-        ) as error:  # a failed package, reported in status lines too, or a failed hook, reported only here
-            channel.values["error"] = plain_error(str(error))
-            print(channel.values["error"], file=sys.stderr, flush=True)
+        except SystemError as error:
+            _record_error(channel, plain_error(str(error)))
         finally:
             if not pending:  # libapt configures at the end, which ConfigurePending=false disabled
-                _configure(channel, names)
-            apt_pkg.pkgsystem_lock_inner()
+                _configure(channel, [step.id for step in steps])
+            with suppress(SystemError):  # a program that ignores the frontend lock has taken it: nothing is left to do
+                apt_pkg.pkgsystem_lock_inner()
     finally:
         apt_pkg.pkgsystem_unlock()
+
+
+def _prepared_manager(channel: ChildChannel, cache: PackageCache, steps: Sequence[Step]) -> apt_pkg.PackageManager:
+    """Return a package manager that has the archives of the steps, and send the parent their paths.
+
+    Raises:
+        ChangedError: an archive is not there any more.
+    """
+    manager = apt_pkg.PackageManager(cache.depcache)
+    fetcher = apt_pkg.Acquire()
+    with libapt_errors("the transaction cannot start"):
+        manager.get_archives(fetcher, cache.sources, cache.records)
+        items = archive_items(cache, fetcher, steps)
+        if all(item.complete or item.desc_uri.startswith(_LOCAL) for _, item in items):
+            fetcher.run()
+    if not all(item.complete and item.is_trusted for _, item in items):
+        raise ChangedError("a downloaded package is missing from apt's archive directory")
+    channel.archives({item.destfile: package for package, item in items})
+    return manager
+
+
+def _record_error(channel: ChildChannel, message: str) -> None:
+    """Record libapt's error: a failed package, reported in status lines too, or what is reported only here."""
+    channel.values[LIBAPT] = message
+    program = apt_pkg.config.find_file("Dir::Bin::dpkg", "dpkg")
+    if f"{program} returned an error code ({FATAL_CODE})" in message:
+        channel.values[FATAL] = True
+    if _HOOK_FAILED.search(message):
+        channel.values[HOOK] = "; ".join(one for one in message.split("; ") if not one.startswith("Sub-process "))
+    print(message, file=sys.stderr, flush=True)
 
 
 def _configure(channel: ChildChannel, packages: Sequence[PackageId] | None) -> None:
@@ -191,7 +224,11 @@ def _dpkg(channel: ChildChannel, *arguments: str) -> None:
     status = str(channel.descriptor)
     command = ["dpkg", *KEEP_LOCAL_CONFFILES, "--status-fd", status, *arguments]
     environment = {**os.environ, "DPKG_FRONTEND_LOCKED": "true"}
-    subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[channel.descriptor], check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[channel.descriptor], check=False
+    )
+    if done.returncode == FATAL_CODE:
+        channel.values[FATAL] = True
 
 
 def _lock(waiter: LockWaiter) -> None:

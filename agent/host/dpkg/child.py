@@ -11,10 +11,11 @@ import re
 import select
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agent.core.job_control import JobControl
 from agent.core.model.package import PackageId
@@ -27,7 +28,7 @@ from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
 
 _LIBAPT_STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
 _DPKG_STATUS = ("status: ", "processing: ")
-_DPKG_ERROR = re.compile(r"status: (?P<package>\S+) : error : (?P<message>.*)")
+_DPKG_ERROR = re.compile(r"status: (?P<package>.+?) : error : (?P<message>.*)")
 """Written by dpkg itself when it runs without libapt (dpkg(1), --status-fd)."""
 _POLL_S = 1.0
 _KINDS: dict[str, type[AgentError]] = {
@@ -53,6 +54,10 @@ class ChildChannel:
         """Send a line to be kept."""
         self.send({"keep": message})
 
+    def archives(self, packages: Mapping[str, PackageId]) -> None:
+        """Send the path that dpkg gets for each package, before dpkg runs: it reports errors by path."""
+        self.send({"archives": {path: str(package) for path, package in packages.items()}})
+
     def send(self, document: dict[str, object]) -> None:
         """Send one line of JSON."""
         with suppress(BrokenPipeError):
@@ -65,8 +70,10 @@ class ChildReport:
 
     errors: dict[PackageId | str, str] = field(default_factory=dict)
     """dpkg's error messages, with keys as in `TransactionReport`."""
+    archives: dict[str, PackageId] = field(default_factory=dict)
+    """The packages by the path that dpkg gets for each, as the work sends them."""
     fatal: str = ""
-    """Why the child was abandoned; empty otherwise."""
+    """Why the child was abandoned, or an error about a file that is none of `archives`; empty otherwise."""
     values: Values = field(default_factory=dict)
     """`ChildChannel.values` of the work."""
     raised: AgentError | None = None
@@ -83,6 +90,14 @@ class ChildReport:
         """
         if package not in self.errors and (isinstance(package, str) or package.name not in self.errors):
             self.errors[package] = message
+
+    def add_reported(self, text: str, message: str) -> None:
+        """Add an error of a status line, which holds a package or a path."""
+        package = reported_package(text, self.archives)
+        if package is not None:
+            self.add_error(package, message)
+        else:
+            self.fatal = self.fatal or f"{text}: {message}"
 
 
 def supervise(
@@ -115,7 +130,7 @@ def supervise(
         abandoned = _read_messages(reading, watchdog, report, progress, on_idle=forward_stop)
     finally:
         os.close(reading)
-    report.fatal = watchdog.survivors
+    report.fatal = watchdog.survivors or report.fatal
     os.waitpid(child, os.WNOHANG if abandoned else 0)
     kind = _KINDS.get(str(report.values.pop("raised", "")))
     if kind is not None:
@@ -178,25 +193,30 @@ def _handle_line(line: str, report: ChildReport, progress: PackageProgress) -> b
     if status is not None:
         kind, package, percent, message = status.groups()
         if kind == "pmerror":
-            report.add_error(reported_package(package), redact(message))
+            report.add_reported(package, redact(message))
         else:
             progress.libapt_status(package, float(percent), redact(message))
         return True
     failed = _DPKG_ERROR.fullmatch(line)
     if failed is not None:
-        report.add_error(reported_package(failed["package"]), redact(failed["message"]))
+        report.add_reported(failed["package"], redact(failed["message"]))
         return True
     if line.startswith(_DPKG_STATUS):
         progress.dpkg_status(line)
         return True
     with suppress(ValueError):
-        document = json.loads(line)
-        if "progress" in document:
-            progress.control.progress(document["progress"])
-        if "keep" in document:
-            progress.control.keep(document["keep"])
-        report.locked = report.locked or "locked" in document
-        if "done" in document:
-            report.values = document["done"]
-            report.complete = "raised" not in document["done"]
+        _handle_document(json.loads(line), report, progress.control)
     return False
+
+
+def _handle_document(document: dict[str, Any], report: ChildReport, control: JobControl) -> None:
+    """Handle a line of `ChildChannel.send`."""
+    if "progress" in document:
+        control.progress(document["progress"])
+    if "keep" in document:
+        control.keep(document["keep"])
+    report.locked = report.locked or "locked" in document
+    report.archives.update((path, PackageId.parse(one)) for path, one in document.get("archives", {}).items())
+    if "done" in document:
+        report.values = document["done"]
+        report.complete = "raised" not in document["done"]

@@ -33,12 +33,12 @@ _LINK = "link"
 """In place of a checksum: the new version ships a link, which never equals a local regular file."""
 
 
-def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping[PackageId, str]:
+def conffile_prompts(archives: Mapping[PackageId, Path], steps: Iterable[Step]) -> Mapping[PackageId, str]:
     """Predict dpkg's conffile prompts: a description for each step that would prompt.
 
-    `archives` are the downloaded packages. The prediction uses dpkg's options as the administrator configured them, not
-    the ones that the agent adds. Reinstalls of the current version are skipped. A preinst that changes the file first
-    is not predicted.
+    `archives` are the downloaded packages, whatever their files are called. The prediction uses dpkg's options as the
+    administrator configured them, not the ones that the agent adds. Reinstalls of the current version are skipped. A
+    preinst that changes the file first is not predicted.
 
     Raises:
         HostError: dpkg's database or its configuration cannot be read.
@@ -49,25 +49,23 @@ def conffile_prompts(archives: Iterable[Path], steps: Iterable[Step]) -> Mapping
         return {}
     database = _FileDatabase.read()
     found: dict[PackageId, str] = {}
-    for path in archives:
-        # Matched by file name first: if the archive is unreadable, only this package is held.
-        own = [step for step in upgrades if step.package == path.name.split("_")[0]]
-        if own:
-            found |= _prompts_of(path, own, database, options)
+    for step in upgrades:
+        text = _prompts_of(archives[step.id], step, database, options) if step.id in archives else ""
+        if text:
+            found[step.id] = text
     return found
 
 
-def _prompts_of(
-    path: Path, steps: Sequence[Step], database: "_FileDatabase", options: DpkgOptions
-) -> dict[PackageId, str]:
+def _prompts_of(path: Path, step: Step, database: "_FileDatabase", options: DpkgOptions) -> str:
+    """Describe the prompts of one archive; empty if there is none."""
     try:
         archive = _Archive(path)
         prompts = tuple(_prompts(archive, database, options))
     except (SystemError, LookupError, OSError) as error:
-        message = f"its configuration files cannot be read from {path}: {error}"
-        return {step.id: message for step in steps}
-    fits = any((step.id, step.candidate) == (archive.package, archive.version) for step in steps)
-    return {archive.package: describe_prompts(prompts, archive.package.name)} if fits and prompts else {}
+        return f"its configuration files cannot be read from {path}: {error}"
+    if (archive.package, archive.version) != (step.id, step.candidate):
+        return f"{path} is not the package that the package lists announce, but {archive.package} {archive.version}"
+    return describe_prompts(prompts, archive.package.name) if prompts else ""
 
 
 def kept_conffiles(packages: Iterable[PackageId], since: float) -> tuple[str, ...]:

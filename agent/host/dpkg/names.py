@@ -1,20 +1,20 @@
 """Package names as dpkg and libapt report them."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
 from agent.core.model.package import PackageId
 
+Archives = Mapping[str, PackageId]
+"""The packages of a transaction by the path that dpkg gets for each."""
 
-def reported_package(text: str) -> PackageId | str:
+
+def reported_package(text: str, archives: Archives) -> PackageId | str | None:
     """Return the package that an error is about; a bare name where the text holds no architecture, or `all`.
 
-    Takes `name`, `name:architecture`, or the path of an archive (`…/name_version_architecture.deb`): dpkg and libapt
-    report an archive that cannot be unpacked by its path. In a `file:` repository it may have any name.
+    Takes `name`, `name:architecture`, or a path: dpkg reports an archive that cannot be unpacked by its path, which
+    says nothing about the package (`file:` repositories). None for a path that is not one of `archives`.
     """
-    base = Path(text).name
-    if base.endswith(".deb"):
-        name, _, rest = base.removesuffix(".deb").partition("_")
-        architecture = rest.partition("_")[2]  # a version holds no underscore (deb-version(7))
-    else:
-        name, _, architecture = base.partition(":")
+    if "/" in text:
+        return archives.get(text)
+    name, _, architecture = text.partition(":")
     return name if architecture in {"", "all"} else PackageId(name=name, architecture=architecture)

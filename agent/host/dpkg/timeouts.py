@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
+import apt_pkg
 import psutil
 
 from agent.core.model.package import PackageId
@@ -127,9 +128,21 @@ def _descendants(child: int) -> list[psutil.Process]:
 
 
 def _script_owner(process: psutil.Process) -> PackageId | str | None:
-    """Return the package whose script a process runs (…/info/NAME[:ARCHITECTURE].postinst); None if it runs none."""
+    """Return the package whose script a process runs; None if it runs none.
+
+    dpkg runs …/info/NAME[:ARCHITECTURE].postinst and, of an archive that it unpacks, …/tmp.ci/preinst beside `control`.
+    """
     for argument in process.cmdline():
         script = Path(argument)
+        if script.parent.name == "tmp.ci":
+            return _control_package(script.with_name("control"))
         if script.suffix in _SCRIPT_SUFFIXES:
-            return reported_package(script.stem)
+            return reported_package(script.stem, {})
+    return None
+
+
+def _control_package(control: Path) -> PackageId | str | None:
+    with suppress(OSError, SystemError, KeyError), control.open("rb") as file:
+        fields = apt_pkg.TagSection(file.read())
+        return reported_package(f"{fields['Package']}:{fields['Architecture']}", {})
     return None

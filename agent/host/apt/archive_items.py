@@ -1,0 +1,43 @@
+"""The archives that libapt fetches for some steps, each with its package.
+
+No package name is read from a file's name: a pool file of a repository may have any name.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import apt_pkg
+
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Step
+from agent.errors import HostError
+from agent.host.apt.cache import PackageCache
+
+
+def archive_items(
+    cache: PackageCache, fetcher: apt_pkg.Acquire, steps: Sequence[Step]
+) -> tuple[tuple[PackageId, apt_pkg.AcquireItem], ...]:
+    """Return libapt's items with the package of each, by the URI that the package lists give.
+
+    Call it before `fetcher.run`: a redirect or a mirror replaces an item's URI, and a mirror list is an item, too.
+
+    Raises:
+        HostError: libapt would fetch something that is no archive of these steps.
+    """
+    packages = {uri: step.id for step in steps for uri in _uris(cache, step)}
+    found = []
+    for item in fetcher.items:
+        package = packages.get(item.desc_uri)
+        if package is None:
+            raise HostError(f"libapt would download {item.desc_uri}, which belongs to no package of the plan")
+        found.append((package, item))
+    return tuple(found)
+
+
+def _uris(cache: PackageCache, step: Step) -> Iterator[str]:
+    """Yield where the package lists offer a step's version, whichever of them libapt chooses."""
+    for version in cache.pkg_cache[step.package, step.architecture].version_list:
+        for place in version.file_list if version.ver_str == step.candidate else ():
+            index = None if place[0].not_source else cache.sources.find_index(place[0])
+            if index is not None:
+                cache.records.lookup(place)
+                yield index.archive_uri(cache.records.filename)
