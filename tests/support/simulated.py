@@ -118,6 +118,11 @@ class SimulatedSnapshot:
 class Simulated:
     """One machine. Tests set the attributes; the agent calls the methods."""
 
+    cause = ""
+    """Why no transaction changes any package; empty if they do."""
+    hook_error = ""
+    """Error of a hook that fails at the end of each transaction."""
+
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
         self.packages: dict[str, PackageState] = {}
@@ -307,6 +312,8 @@ class Simulated:
         self._require_unchanged(steps, scope)
         if self.idle and self.idle.popleft():
             return TransactionReport()
+        if self.cause:
+            return TransactionReport(fatal="returned an error code (2)", cause=self.cause)
         errors: dict[PackageId | str, str] = {}
         for step in steps:
             if self.fails.get(step.package) is Stage.UNPACK:
@@ -315,7 +322,8 @@ class Simulated:
                     return TransactionReport(errors=errors)
             else:
                 self.put(step.package, int(step.candidate), "unpacked")
-        return TransactionReport(errors={**errors, **self._configure(keep_going=keep_going)})
+        configured = self._configure(keep_going=keep_going)
+        return TransactionReport(errors={**errors, **configured}, cause=self.hook_error)
 
     def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
         self._act("remove", removals)

@@ -39,7 +39,8 @@ def failures(
         at_target = state is not None and state.version == step.candidate
         stage = Stage.CONFIGURE if at_target else Stage.UNPACK
         dpkg_state = state.state if state is not None else "not-installed"
-        error = report.error_of(step.id) or report.fatal or f"not upgraded: dpkg says {dpkg_state}"
+        of_all = "" if report.cause else report.fatal  # the cause is reported once, for the run
+        error = report.error_of(step.id) or of_all or f"not upgraded: dpkg says {dpkg_state}"
         found.append(Failure(package=step.id, stage=stage, error=error, detail=f"dpkg state: {dpkg_state}"))
     return tuple(found)
 
@@ -53,6 +54,15 @@ def with_late_arrivals(outcome: Outcome, steps: Iterable[Step], states: Mapping[
         return outcome
     result = _WITH_UPGRADED.get(outcome.result, outcome.result)
     return replace(outcome, result=result, upgraded=(*outcome.upgraded, *news))
+
+
+def with_cause(outcome: Outcome, cause: str) -> Outcome:
+    """Add what is wrong with dpkg or a hook although every package is as planned; empty: nothing."""
+    if not cause:
+        return outcome
+    degraded = outcome.result in {Result.UP_TO_DATE, Result.UPDATED}
+    message = f"{outcome.message}; {cause}" if outcome.message else cause
+    return replace(outcome, result=Result.DEGRADED if degraded else outcome.result, message=message)
 
 
 def disappeared_packages(

@@ -41,6 +41,8 @@ class UpgradeRun:
         self._reinstalling = False
         """Whether plans also reinstall what dpkg can finish only from its archive; set by a repair."""
         self._unrepaired: Mapping[PackageId, Failure] = {}
+        self._cause = ""
+        """What is wrong with dpkg or with a hook, although the run went on."""
         self.after: Plan | None = None
         """The plan of the machine after the run; None until it was verified."""
 
@@ -122,6 +124,7 @@ class UpgradeRun:
     def _repair(self, plan: Plan) -> Planned:
         self._control.step("finishing what an interrupted dpkg left behind")
         report = self._engine.repair()
+        self._cause = report.cause
         failures = not_repaired([item.id for item in plan.repair], self._engine.states(), report)
         self._unrepaired = {failure.package: failure for failure in failures}
         self._reinstalling = True
@@ -206,6 +209,11 @@ class UpgradeRun:
             finally:
                 self._progress = self._progress.with_underway(())
             self._record(self._progress.with_transaction(done))
+            if done.changed:
+                raise ChangedError(done.changed)
+            if done.cause and done.left:
+                raise HostError(done.cause)
+            self._cause = done.cause or self._cause
             if self._control.stop():
                 return
 
@@ -238,7 +246,8 @@ class UpgradeRun:
         stopped = self._control.stop()
         result = verify.classify(concerned, outcome, stopped=bool(stopped))
         reason = verify.summary(concerned, result, stopped=stopped)
-        return replace(outcome, result=result, message=sentence(reason) if reason is not None else "")
+        message = sentence(reason) if reason is not None else ""
+        return verify.with_cause(replace(outcome, result=result, message=message), self._cause)
 
     def _kept_conffiles(self, failed: Iterable[Failure]) -> tuple[str, ...]:
         try:

@@ -16,7 +16,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages import verify
 from agent.core.packages.batches import Batch, split
 from agent.core.ports import PackageEngine
-from agent.errors import BusyError, HostError
+from agent.errors import BusyError, ChangedError, HostError
 
 _NOT_REACHED = "dpkg ended before it reached the package, and ended again when the package was retried alone"
 
@@ -30,6 +30,12 @@ class TransactionResult:
     upgraded: tuple[Step, ...]
     failed: tuple[Failure, ...]
     removed: tuple[PackageId, ...] = ()
+    left: tuple[Step, ...] = ()
+    """Steps that dpkg did not reach: because of `cause`, or of `changed`."""
+    cause: str = ""
+    """As in `TransactionReport`; a failed hook may leave no step."""
+    changed: str = ""
+    """What changed on the machine before dpkg reached them: they have to be planned again."""
 
 
 def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, repairing: bool) -> TransactionResult:
@@ -50,31 +56,44 @@ def run_transaction(engine: PackageEngine, batch: Batch, scope: Scope, *, repair
         # dpkg stops at an error and leaves the rest unpacked; configuring that is always safe.
         report = _finish(engine).followed_by(report)
         states = engine.states()
-    report, states = _retry_not_reached(engine, batch, scope, report, states)
+    report, changed = _retry_not_reached(engine, batch, scope, report)
+    states = engine.states()
+    left = tuple(step for group in _not_reached(batch, states, report) for step in group)
     return TransactionResult(
         upgraded=tuple(step for step in batch if verify.is_installed(step, states)),
-        failed=verify.failures(batch, states, report),
+        failed=verify.failures((step for step in batch if step not in left), states, report),
         removed=verify.disappeared_packages(before, states),
+        left=left,
+        cause=report.cause,
+        changed=changed,
     )
 
 
 def _retry_not_reached(
-    engine: PackageEngine, batch: Batch, scope: Scope, report: TransactionReport, states: States
-) -> tuple[TransactionReport, States]:
-    """Retry the groups that dpkg did not reach: together while that helps, then one by one."""
-    alone = False
-    while left := _not_reached(batch, states, report):
+    engine: PackageEngine, batch: Batch, scope: Scope, report: TransactionReport
+) -> tuple[TransactionReport, str]:
+    """Retry the groups that dpkg did not reach: together while that helps, then one by one.
+
+    Returns the report, and what changed on the machine if that ended the attempts.
+    """
+    last, before, alone = report, len(split(batch)), False
+    while left := _not_reached(batch, engine.states(), report):
+        if last.cause and len(left) == before:
+            break
+        before = len(left)
         tried = left[:1] if alone else left
-        report = report.followed_by(_once_more(engine, tuple(step for group in tried for step in group), scope))
-        states = engine.states()
-        after = _not_reached(batch, states, report)
-        if len(after) < len(left):
+        try:
+            last = _once_more(engine, tuple(step for group in tried for step in group), scope)
+        except ChangedError as changed:
+            return report, str(changed)
+        report = report.followed_by(last)
+        if len(_not_reached(batch, engine.states(), report)) < len(left):
             continue
-        if alone:  # no progress alone either; the transaction's own error may be the cause
+        if alone and not last.cause:  # no progress alone either; the transaction's own error may be the cause
             error = report.fatal or _NOT_REACHED
             report = report.followed_by(TransactionReport(errors={step.id: error for step in left[0]}))
         alone = True
-    return report, states
+    return report, ""
 
 
 def _not_reached(batch: Batch, states: States, report: TransactionReport) -> tuple[tuple[Step, ...], ...]:
@@ -98,6 +117,8 @@ def _finish(engine: PackageEngine) -> TransactionReport:
 def _once_more(engine: PackageEngine, steps: Batch, scope: Scope) -> TransactionReport:
     try:
         return engine.install(steps, scope, keep_going=True)
+    except ChangedError:
+        raise
     except (BusyError, HostError) as error:
         return TransactionReport(errors={step.id: f"not tried again: {error}" for step in steps})
 

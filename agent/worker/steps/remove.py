@@ -31,6 +31,7 @@ def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], pro
     Raises:
         BusyError: dpkg's lock was held by another program until the deadline.
         ChangedError: packages changed since the removal was planned; nothing was done.
+        HostError: dpkg or a hook failed as a whole; nothing was removed.
     """
     progress(f"removing {len(removals)} packages of obsolete kernels")
     before = engine.states()
@@ -43,6 +44,8 @@ def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], pro
     states = engine.states()
     planned = {removal.id for removal in removals}
     left = [removal for removal in removals if has_files(states.get(removal.id))]
+    if report.cause and len(left) == len(removals):
+        raise HostError(report.cause)
     # dpkg stops at an error: the package that it names caused it, those that it did not reach did not.
     causes = [one for one in left if report.names(one.id) or states[one.id].state not in HEALTHY_STATES] or left
     return RemovalResult(

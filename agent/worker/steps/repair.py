@@ -21,7 +21,8 @@ def not_repaired(before: Sequence[PackageId], states: States, report: Transactio
     for package in before:
         state = states.get(package)
         if state is not None and state.state not in verify.HEALTHY_STATES:
-            error = report.error_of(package) or report.fatal or f"dpkg could not finish it: {state.state}"
+            of_all = "" if report.cause else report.fatal  # the cause is reported once, for the run
+            error = report.error_of(package) or of_all or f"dpkg could not finish it: {state.state}"
             found.append(Failure(package=package, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
     return found
 

@@ -213,17 +213,38 @@ def test_packages_that_dpkg_never_reaches_are_retried_one_by_one(agent: Agent) -
     assert names(done.upgraded) == ["c", "d"]
 
 
-def test_a_package_that_changed_before_the_retry_is_reported_as_not_retried(agent: Agent) -> None:
-    agent.machine.offer("a", "b")
+def test_packages_that_changed_before_the_retry_are_planned_again(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
     agent.machine.fails = {"a": Stage.UNPACK}
     agent.machine.before_install.extend([lambda: None, lambda: agent.machine.lists.remove(Offer(package="b"))])
 
     done = agent.upgrade()
 
-    assert [(str(one.package), one.error.split(":")[0]) for one in done.failed] == [
-        ("a:amd64", "new pre-installation script returned error exit status 1"),
-        ("b:amd64", "not tried again"),
+    assert agent.machine.done[2:] == ["install a b c", "install b c", "fetch c", "install c"]
+    assert [(str(one.package), one.error) for one in done.failed] == [
+        ("a:amd64", "new pre-installation script returned error exit status 1")
     ]
+    assert names(done.upgraded) == ["c"]
+
+
+def test_an_error_of_dpkg_itself_ends_the_run_and_is_reported_once(agent: Agent) -> None:
+    agent.machine.offer("a", "b", "c")
+    agent.machine.cause = "dpkg: error: unknown option"
+
+    done = agent.upgrade()
+
+    assert (done.result, done.message, done.failed) == (Result.FAILED, "dpkg: error: unknown option", ())
+    assert agent.machine.done[2:] == ["install a b c"]
+
+
+def test_a_hook_that_fails_after_the_work_degrades_the_run(agent: Agent) -> None:
+    agent.machine.offer("a")
+    agent.machine.hook_error = "Problem executing scripts DPkg::Post-Invoke 'false'"
+
+    done = agent.upgrade()
+
+    assert (done.result, done.message) == (Result.DEGRADED, agent.machine.hook_error)
+    assert names(done.upgraded) == ["a"]
 
 
 def test_several_failing_packages_fail_alone(agent: Agent) -> None:
