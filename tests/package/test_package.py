@@ -137,6 +137,33 @@ def test_the_package_installs_runs_and_leaves_no_trace(deb: Path, bare: Machine)
     assert traces() == ""
 
 
+@pytest.mark.parametrize("configured", ["/var/lib/prometheus/node-exporter", "/srv/metrics of mine"])
+def test_a_removed_agent_leaves_no_metrics_behind(deb: Path, bare: Machine, configured: str) -> None:
+    bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
+    bare.check("apt-get install -y /srv/maestro-agent.deb")
+    bare.write("/etc/maestro-agent/config.toml", f'[metrics]\ntextfile = "{configured}/maestro.prom"\n')
+    bare.check(f"mkdir -p '{configured}' && chgrp maestro-agent '{configured}' && chmod 1775 '{configured}'")
+    bare.check(f"touch '{configured}/other.prom'; maestro-agent report --send; test -s '{configured}/maestro.prom'")
+
+    bare.check("apt-get remove -y maestro-agent")
+    left = bare.check(f"ls '{configured}'").split()
+    group = bare.check(f"stat -c %G '{configured}'").strip()
+    bare.check("apt-get purge -y maestro-agent")
+
+    assert (left, group) == (["other.prom"], "maestro-agent")
+    assert bare.check(f"stat -c '%G %a' '{configured}'") == "root 755\n"
+
+
+def test_a_removed_agent_with_a_broken_configuration_is_removed(deb: Path, bare: Machine) -> None:
+    bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
+    bare.check("apt-get install -y /srv/maestro-agent.deb")
+    bare.write("/etc/maestro-agent/config.toml", "textfile = [\n")
+
+    bare.check("apt-get purge -y maestro-agent")
+
+    assert bare.run("test -e /etc/maestro-agent").returncode == 1
+
+
 def test_installation_to_purge_is_clean_under_policy_rc_d(deb: Path, bare: Machine) -> None:
     bare.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
     bare.path("/srv/maestro-agent.deb").write_bytes(deb.read_bytes())
