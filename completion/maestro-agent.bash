@@ -54,7 +54,7 @@ _maestro_agent() {
         case $verb in
             "") words+=" --version" ;;
             check) words+=" --no-refresh --plan --wait --json" ;;
-            upgrade) words+=" --security --all --no-refresh --dry-run --plan --wait --json" ;;
+            upgrade) words+=" --security --all --no-refresh --dry-run --plan --yes --wait --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir" ;;
             run) words+=" --run-dir" ;;

@@ -87,13 +87,7 @@ def run_job(
     """
     if notice and as_json:
         print_error(notice)
-    line = ProgressLine()
-    try:
-        answer = runner(request, line.show)
-    finally:
-        line.clear()
-    for message in (*answer.warnings, *([answer.error] if answer.error else [])):
-        print_error(message)
+    answer = answer_of(request, runner)
     if answer.document is not None:
         if as_json:
             print_json(answer.document)
@@ -101,3 +95,15 @@ def run_job(
             print_lines([notice] if notice else [])
             print_lines(render(JsonReader(answer.document, request.kind.value)))
     return answer.exit_code
+
+
+def answer_of(request: JobRequest, runner: Callable[[JobRequest, Progress], JobAnswer]) -> JobAnswer:
+    """Run a job with a progress line, print its warnings and its error, return its answer."""
+    line = ProgressLine()
+    try:
+        answer = runner(request, line.show)
+    finally:
+        line.clear()
+    for message in (*answer.warnings, *([answer.error] if answer.error else [])):
+        print_error(message)
+    return answer

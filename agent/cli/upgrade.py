@@ -2,11 +2,13 @@
 
 import argparse
 
+from agent.cli.agreement import agreed, is_terminal
 from agent.cli.flags import add_verbose
 from agent.cli.options import add_wait, config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job, running_notice
 from agent.core.job_kinds import JobKind
 from agent.core.model.scope import Scope
+from agent.host.machine.user import is_root
 from agent.report.outcome_text import outcome_lines
 from agent.report.plan_text import plan_lines
 from agent.state.views import OutcomeView, PlanView
@@ -31,13 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="print the plan from the lists as they are; change nothing"
     )
     parser.add_argument("--plan", metavar="ID", help="change nothing, and exit 6, unless the plan is still this one")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="do not ask on a terminal; scripts and --json are never asked"
+    )
     add_wait(parser)
     add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Upgrade; exit 0 done, 10 some held back, 1 failed, 3 package lists stale, 5 busy, 6 another plan."""
+    """Upgrade; exit 0 done, 10 some held back, 1 failed or refused, 3 package lists stale, 5 busy, 6 another plan."""
     request = JobRequest(
         kind=JobKind.CHECK if arguments.dry_run else JobKind.UPGRADE,
         scope=Scope.ALL if arguments.all else Scope.SECURITY,
@@ -58,6 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
             render=lambda document: plan_lines(PlanView(document), verbose=arguments.verbose, working=bool(notice)),
             notice=notice,
         )
+    if is_terminal() and is_root() and not (arguments.yes or arguments.json):
+        found = agreed(request, verbose=arguments.verbose)
+        if not isinstance(found, JobRequest):
+            return found
+        request = found
     return run_job(
         request,
         as_json=arguments.json,

@@ -14,10 +14,11 @@ from agent.report.text import (
 from agent.state.views import PlanView
 
 
-def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False) -> list[str]:
+def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False, command: bool = True) -> list[str]:
     """Render a plan: by source package, or with `verbose` every package.
 
     `working`: while a job is running, so that unfinished packages are those it is at work on.
+    `command`: with the command that executes this plan.
     """
     lines = [
         *lists_lines(plan.lists),
@@ -34,7 +35,7 @@ def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False) 
         lines.append(f"{counted(len(plan.hidden_security), 'other update')} with a security fix:")
         lines += update_lines(plan.hidden_security, verbose=verbose)
     lines.append(reboot_line(plan.reboot))
-    if (plan.install or plan.remove or plan.repair) and not working:
+    if command and not working and (plan.install or plan.remove or plan.repair):
         scope = " --all" if plan.scope == "all" else ""
         only = "".join(f" {name}" for name in plan.requested)
         lines.append(f"Install exactly this: `maestro-agent upgrade{only}{scope} --plan {plan.id}`")

@@ -18,7 +18,18 @@ from agent.state.json_reader import JsonReader
 MAX_REQUEST_BYTES = 4096
 _MAX_REQUESTED_BY = 64
 """Characters of `requested_by` that are kept."""
-_FIELDS = {"schema", "job", "scope", "refresh", "plan_id", "packages", "wait", "omit_document", "requested_by"}
+_FIELDS = {
+    "schema",
+    "job",
+    "scope",
+    "refresh",
+    "plan_id",
+    "packages",
+    "prefetch",
+    "wait",
+    "omit_document",
+    "requested_by",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +41,8 @@ class JobRequest:
     refresh: bool = True
     remember: bool = True
     """Whether a check becomes the plan that `status` shows."""
+    prefetch: bool = True
+    """Whether a check with a refresh downloads the packages in advance."""
     plan_id: str | None = None
     package: str = ""
     packages: tuple[str, ...] = ()
@@ -78,8 +91,9 @@ def encode_request(request: JobRequest) -> bytes:
         "omit_document": request.omit_document,
         "requested_by": request.requested_by,
     }
-    if request.packages:  # absent otherwise, as before there was this field
-        document["packages"] = list(request.packages)
+    # These two are absent where they say nothing, as before they existed.
+    document |= {"packages": list(request.packages)} if request.packages else {}
+    document |= {} if request.prefetch else {"prefetch": False}
     line = f"{json.dumps(document)}\n".encode()
     if len(line) > MAX_REQUEST_BYTES:
         raise UsageError(f"too many packages for one request: it may have {MAX_REQUEST_BYTES} bytes")
@@ -109,6 +123,7 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
             refresh=reader.boolean("refresh"),
             plan_id=reader.optional_text("plan_id"),
             packages=_package_names(reader),
+            prefetch=reader.optional_boolean("prefetch") is not False,
             wait=reader.boolean("wait"),
             omit_document=reader.boolean("omit_document"),
             requested_by=reader.text("requested_by")[:_MAX_REQUESTED_BY],

@@ -102,7 +102,7 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
         ConfigError: the configuration is wrong.
     """
     chosen = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY
-    if request.wait or chosen:
+    if request.wait or chosen or not request.prefetch:
         raise UsageError("request: only root may choose a scope, a plan or packages, or wait for another job")
     policy, _ = load(None, read_distro())
     if request.kind not in enabled_jobs(policy.agent):

@@ -28,7 +28,14 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         PlanChangedError: the plan is not the requested one.
         HostError: the machine cannot be observed.
     """
-    plan = check(context, request.scope, refresh=request.refresh, remember=request.remember, requested=request.packages)
+    plan = check(
+        context,
+        request.scope,
+        refresh=request.refresh,
+        remember=request.remember,
+        prefetching=request.prefetch,
+        requested=request.packages,
+    )
     planning.require_plan(context, plan, request.plan_id)
     document = plan_to_document(plan, context.machine.now(), context.record.findings())
     problem = _not_recorded(context.record) if request.remember else ""
@@ -36,11 +43,17 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
 
 
 def check(
-    context: JobContext, scope: Scope, *, refresh: bool, remember: bool = True, requested: Sequence[str] = ()
+    context: JobContext,
+    scope: Scope,
+    *,
+    refresh: bool,
+    remember: bool = True,
+    prefetching: bool = True,
+    requested: Sequence[str] = (),
 ) -> Plan:
     """Return the plan, or the part of it that has the requested packages.
 
-    With `remember` the whole plan is recorded and, after a refresh, its packages are prefetched.
+    With `remember` the whole plan is recorded and, after a refresh and with `prefetching`, its packages are prefetched.
 
     Raises:
         NotInPlanError: a requested package is not in the plan.
@@ -53,7 +66,8 @@ def check(
         plan = planned.plan
         if remember:
             planning.record_plan(context, plan)
-            if refresh and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
+            prefetching = prefetching and refresh
+            if prefetching and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
                 planning.record_plan(context, plan)
     log.event(
         log.LogEvent.CHECK_FINISHED,
