@@ -53,8 +53,9 @@ _maestro_agent() {
         words="--config --state-dir --help"
         case $verb in
             "") words+=" --version" ;;
-            check) words+=" --no-refresh --plan --wait --json" ;;
-            upgrade) words+=" --security --all --no-refresh --dry-run --plan --yes --wait --json" ;;
+            check) words+=" --verbose --no-refresh --plan --wait --json" ;;
+            upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json" ;;
+            explain | history) words+=" --verbose --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir" ;;
             run) words+=" --run-dir" ;;
