@@ -56,6 +56,8 @@ def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool 
         Line(f"FAILED {failure.package} ({failure.stage}): {failure.error}", hang=4, tone=Tone.FAILED)
         for failure in outcome.failed
     ]
+    if outcome.log and tone is Tone.FAILED:
+        lines.append(log_line(outcome.log))
     lines += held_lines(outcome.held, verbose=verbose)
     lines += [
         f"Kept your {name}; the package's version is next to it (.dpkg-dist or .dpkg-new)"
@@ -64,6 +66,11 @@ def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool 
     if outcome.finished_at:
         lines.append(reboot_line(outcome.reboot))
     return lines
+
+
+def log_line(path: str) -> str:
+    """Return where the output of dpkg and the maintainer scripts is."""
+    return f"Output of the package manager: {path}"
 
 
 def history_cells(run: RunView, *, running: bool = False) -> tuple[str, ...]:

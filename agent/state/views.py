@@ -206,6 +206,7 @@ class OutcomeView(RunView):
         self.repaired = [RepairView(part) for part in run.children("repaired")]
         self.held = [HeldView(part) for part in run.children("held")]
         self.conffiles_kept = run.texts("conffiles_kept")
+        self.log = run.optional_text("log")
         self.reboot = RebootView.of(run.optional_child("reboot"))
 
 

@@ -445,7 +445,8 @@ def test_a_large_archive_is_read_in_little_memory(host: Scenario) -> None:
         "configure(); before = getrusage(RUSAGE_SELF).ru_maxrss\n"
         "step = Step(package='a', architecture='amd64', installed='1', candidate='2', origin='', archive='',\n"
         "            security=True, download_bytes=0)\n"
-        "print(*conffile_prompts([Path('/srv/a_2_all.deb')], [step]), getrusage(RUSAGE_SELF).ru_maxrss - before)"
+        "prompts = conffile_prompts({step.id: Path('/srv/a_2_all.deb')}, [step])\n"
+        "print(*prompts, getrusage(RUSAGE_SELF).ru_maxrss - before)"
     )
 
     name, kilobytes = host.machine.check(f"/usr/bin/python3 -c {shlex.quote(script)}").split()

@@ -144,3 +144,14 @@ def test_a_package_fails_with_the_words_of_dpkg_and_the_last_lines_of_its_script
     error = done.json["failed"][0]["error"]
     assert all(words in error for words in fault.said), error
     assert sorted(names(done.json["upgraded"])) == sorted(one.name for one in more)
+
+
+def test_a_failed_run_names_the_file_with_dpkgs_output(host: Scenario) -> None:
+    host.offer("security", package("bad", "2", postinst="exit 3"))
+
+    shown = host.agent("upgrade")
+
+    log = host.agent("history last --json").json["log"]
+    assert (shown.code, "exit status 3" in host.machine.path(log).read_text()) == (1, True)
+    assert log in shown.out
+    assert host.agent("history last").out.count(log) == 1

@@ -178,6 +178,7 @@ def full_outcome() -> Outcome:
         lock=LockWait(waited_s=12.5, held_s=8.25, by="apt-get (pid 812, since 2026-11-23 05:09:00 UTC)"),
         downloaded_bytes=3512660,
         requested_by="alice",
+        log="/var/lib/maestro-agent/history/20261123T051000Z.log",
     )
 
 

@@ -128,6 +128,7 @@ OUTCOMES = st.builds(
     started_at=st.just(NOW),
     finished_at=st.none() | TIMES,
     requested_by=st.sampled_from(("", "schedule", "alice")),
+    log=st.sampled_from(("", "/var/lib/maestro-agent/history/r.log")),
     result=st.sampled_from(Result),
     upgraded=lists_of(CHANGES),
     underway=lists_of(CHANGES),

@@ -82,6 +82,8 @@ class Outcome:
     downloaded_bytes: int = 0
     requested: tuple[str, ...] = ()
     """Names of the packages to which the run was limited, with what they need; empty if it was not."""
+    log: str = ""
+    """Path of the package manager's output; empty if it has not run, or not known."""
     message: str = ""
     """One sentence with what the fields above do not show; may be empty."""
     requested_by: str = ""

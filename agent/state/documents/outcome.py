@@ -42,6 +42,7 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         "finished_at": format_utc(finished) if finished else None,
         "result": outcome.result.value,
         "message": outcome.message,
+        **({"log": outcome.log} if outcome.log else {}),
         **({"requested_by": outcome.requested_by} if outcome.requested_by else {}),
         "upgraded": [_change_to_document(step, findings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, findings) for step in outcome.upgraded if step.new],
@@ -96,6 +97,7 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         lock=LockWait(waited_s=lock.number("waited_s"), held_s=lock.number("held_s"), by=lock.optional_text("by")),
         downloaded_bytes=int(run.number("downloaded_bytes")),
         message=run.text("message"),
+        log=run.optional_text("log") or "",
         requested_by=run.optional_text("requested_by") or "",
     )
     return outcome, _findings(outcome, run)

@@ -1,5 +1,6 @@
 """`upgrade`: make a plan, execute it, verify and record the outcome."""
 
+import os
 from dataclasses import replace
 
 from agent.core.model.outcome import Outcome, Result
@@ -71,6 +72,8 @@ def upgrade(
     outcome = _execute(context, upgrade_run, beginning, refresh=refresh)
     beginning.record()  # if the run ended before its plan could be compared with the requested one
     outcome = credit_late_arrivals(outcome, beginning.left, context.engine.states)
+    log_path = context.record.store.log_path(outcome.id)
+    outcome = replace(outcome, log=log_path if os.path.exists(log_path) else "")
     prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)
     try:
         context.record.save_outcome(outcome, context.machine.now())
