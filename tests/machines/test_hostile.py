@@ -139,7 +139,7 @@ def test_a_password_in_a_source_is_neither_shown_nor_recorded(host: Scenario) ->
 
     gone = host.agent("check --json")
 
-    assert (fresh.code, gone.code, gone.json["lists"]["state"]) == (0, 3, "stale")
+    assert (fresh.code, gone.code, gone.json["lists"]["state"]) == (0, 3, "partial")
     everything = fresh.out + gone.out + gone.err + host.machine.check("cat /var/lib/maestro-agent/*.json")
     assert "s3cret" not in everything
 
@@ -155,10 +155,15 @@ def test_an_empty_package_database_counts_as_damaged(host: Scenario) -> None:
 
 
 def test_a_verification_time_in_the_future_is_ignored(host: Scenario) -> None:
-    host.repository("security", package("a", "2"))
+    dated = {"Date": "Wed, 01 Jan 2020 00:00:00 UTC", "Valid-Until": "Tue, 01 Jan 2199 00:00:00 UTC"}
+    host.repository("security", package("a", "2"), release_fields=dated)
     host.check()
+    host.machine.check("touch -d 2020-01-02 /var/lib/apt/lists/partial")
     record = host.machine.path("/var/lib/maestro-agent/refresh.json")
-    record.write_text(json.dumps({**json.loads(record.read_text()), "verified_at": "2099-01-01T00:00:00Z"}))
+    document = json.loads(record.read_text())
+    for part in (document, *document["sources"]):
+        part["verified_at"] = "2099-01-01T00:00:00Z"
+    record.write_text(json.dumps(document))
 
     assert host.agent("check --no-refresh --json").json["lists"]["state"] == "stale"
 

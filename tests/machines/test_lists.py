@@ -1,6 +1,7 @@
 """How far package lists are trusted: each failure of a source has a code, and bad lists never mean "up to date"."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.support.repository import Signer, package
 from tests.support.scenario import Scenario
 from tests.support.server import Archive, serving
 
+UNDATED = {"Date": "Wed, 01 Jan 2020 00:00:00 UTC", "Valid-Until": "Tue, 01 Jan 2199 00:00:00 UTC"}
+"""Fields of a Release file whose date proves nothing about the lists' age."""
 KEY = "signed-by=/etc/apt/keyrings/test.asc"
 
 
@@ -236,8 +239,7 @@ def test_a_silent_server_times_out_as_configured(host: Scenario, archive: Archiv
 
 
 def test_lists_verified_too_long_ago_are_stale(host: Scenario) -> None:
-    dated = {"Date": "Wed, 01 Jan 2020 00:00:00 UTC", "Valid-Until": "Tue, 01 Jan 2199 00:00:00 UTC"}
-    host.repository("security", package("a", "2"), release_fields=dated)
+    host.repository("security", package("a", "2"), release_fields=UNDATED)
     host.check()
     host.machine.path("/var/lib/maestro-agent/refresh.json").unlink()
     host.machine.check("touch -d 2020-01-02 /var/lib/apt/lists/partial")
@@ -253,3 +255,145 @@ def test_an_empty_security_suite_counts_as_a_security_source(host: Scenario) -> 
     answer = host.agent("check --json")
 
     assert (answer.code, answer.json["lists"]["state"]) == (0, "fresh")
+
+
+@pytest.mark.every_release
+def test_lists_that_apt_itself_has_confirmed_count_as_verified_then(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security", release_fields=UNDATED)
+    host.machine.check("apt-get update && touch -d 2020-01-02 /var/lib/apt/lists/partial")
+    before = host.check("--no-refresh")["lists"]
+
+    host.machine.check("apt-get update")  # nothing but Hit
+
+    after = host.check("--no-refresh")
+    assert (before["state"], after["lists"]["state"]) == ("stale", "fresh")
+    assert parse_utc(after["seen_at"]) - parse_utc(after["lists"]["updated_at"]) < timedelta(minutes=1)
+
+
+@pytest.mark.every_release
+def test_an_update_that_failed_confirms_nothing(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security", release_fields=UNDATED)
+    host.repository("updates", package("b", "2"), at=f"{archive.url}/updates")
+    host.machine.check("apt-get update")
+    verified = parse_utc(host.check("--no-refresh")["lists"]["updated_at"])
+    archive.refused["security"] = 503
+    time.sleep(3)
+
+    host.machine.check("apt-get update")
+
+    later = parse_utc(host.check("--no-refresh")["lists"]["updated_at"])
+    assert later - verified <= timedelta(seconds=1)  # apt touches the directory and the file one after the other
+
+
+def test_an_error_that_another_update_has_overcome_is_over(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    archive.refused["security"] = 503
+    host.check()
+    archive.refused.clear()
+    time.sleep(2.1)  # the record has full seconds
+
+    host.machine.check("apt-get update")
+
+    lists = host.check("--no-refresh")["lists"]
+    assert (lists["state"], lists["errors"]) == ("fresh", [])
+
+
+def test_a_source_that_was_removed_leaves_no_error(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"))
+    host.repository("ppa", package("b", "1"), at=f"{archive.url}/ppa")
+    archive.refused["ppa"] = 400
+    failed = host.check()["lists"]
+
+    host.machine.check("rm /etc/apt/sources.list.d/ppa.list")
+
+    assert [error["detail"][:3] for error in failed["errors"]] == ["400"]
+    assert host.check("--no-refresh")["lists"]["state"] == "fresh"
+
+
+def test_every_source_has_its_verification_time(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), release_fields=UNDATED)
+    host.repository("ppa", package("b", "1"), at=f"{archive.url}/ppa")
+    archive.refused["ppa"] = 503
+
+    lists = host.check()["lists"]
+
+    by_name = {one["source"]: one for one in lists["sources"]}
+    good, bad = (by_name[name] for name in sorted(by_name))
+    assert (good["security"], good["verified_at"]) == (True, lists["updated_at"])
+    assert (good["released_at"], bad["verified_at"]) == ("2020-01-01T00:00:00Z", None)
+
+
+@pytest.mark.every_release
+@pytest.mark.parametrize("hook", ["Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"])
+def test_a_failing_hook_of_apt_is_a_problem_beside_fresh_lists(host: Scenario, hook: str) -> None:
+    host.repository("security", package("a", "2"))
+    host.machine.write("/etc/apt/apt.conf.d/80hook", f'APT::Update::{hook} {{"exit 3";}};\n')
+
+    answer = host.agent("check --json")
+
+    lists = answer.json["lists"]
+    assert (answer.code, lists["state"]) == (0, "fresh")
+    assert [(error["source"], error["fault"], error["security"]) for error in lists["errors"]] == [
+        ("apt", "hook-failed", None)
+    ]
+    assert host.agent("status").code == 10
+
+
+def test_old_security_lists_ask_for_attention(host: Scenario) -> None:
+    host.repository("security", package("a", "2"), release_fields={"Date": "Sat, 10 May 2025 00:00:00 UTC"})
+
+    answer = host.agent("check --json")
+
+    assert (answer.code, answer.json["lists"]["state"], faults(answer.json["lists"])) == (0, "fresh", ["outdated"])
+    assert "2025-05-10" in host.agent("status").out
+    assert host.agent("status").code == 10
+
+
+def test_old_security_lists_that_are_still_valid_are_good(host: Scenario) -> None:
+    host.repository("security", package("a", "2"), release_fields=UNDATED)
+
+    assert host.check()["lists"]["errors"] == []
+
+
+def test_a_quiet_third_origin_of_security_updates_may_be_old(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    host.repository("ppa", package("b", "1"), release_fields={"Date": "Sat, 10 May 2025 00:00:00 UTC"})
+    host.configuration('[security]\norigins = ["o=Debian", "o=LP-PPA-somebody"]\n')
+
+    lists = host.check()["lists"]
+
+    assert ([one["security"] for one in lists["sources"]], lists["errors"]) == ([True, True], [])
+
+
+@pytest.mark.every_release
+def test_malformed_preferences_are_named_and_do_not_stop_the_refresh(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    host.machine.write("/etc/apt/preferences.d/broken", "nonsense\n")
+
+    answer = host.agent("check")
+
+    assert (answer.code, "preferences.d/broken" in answer.err, "sources" in answer.err) == (1, True, False)
+    assert host.machine.check("ls /var/lib/apt/lists/*InRelease")
+
+
+def test_packages_of_a_removed_architecture_ask_for_attention(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    host.machine.check("dpkg --add-architecture i386")
+    host.install(package("lib", "1", architecture="i386"))
+    assert host.check()["lists"]["errors"] == []
+
+    host.machine.check("sed -i /i386/d /var/lib/dpkg/arch")
+
+    assert faults(host.check()["lists"]) == ["foreign-packages"]
+
+
+def test_a_repository_without_names_is_shown_by_its_host(host: Scenario, archive: Archive) -> None:
+    host.install(package("a", "1"))
+    host.repository("security")
+    nameless = {"Origin": "", "Suite": "", "Codename": "", "Label": ""}
+    host.repository("ppa", package("a", "2"), at=f"{archive.url}/ppa", release_fields=nameless)
+
+    assert host.check()["other_updates"] == 1
+    steps = host.agent("upgrade --all --dry-run --json")
+
+    assert [step["origin"] for step in steps.json["install"]] == ["127.0.0.1"]

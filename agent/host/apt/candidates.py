@@ -141,7 +141,7 @@ def _find_conflicting_origin(cache: PackageCache, version: apt_pkg.Version, file
     for place in outside:
         if _sha256(cache, place) not in hashes or len(hashes) > 1:
             release = cache.releases.get(place[0].id)
-            return f"{release.origin} {release.archive}".strip() if release else place[0].filename
+            return (f"{release.origin} {release.archive}".strip() if release else "") or place[0].filename
     return None
 
 
@@ -189,7 +189,10 @@ def origin_of(cache: PackageCache, version: apt_pkg.Version, files: frozenset[in
     """Return origin and archive of the first index file that offers the version, trusted ones first."""
     best = min(_offering(version, files), key=lambda file_id: file_id not in cache.trusted, default=None)
     release = cache.releases.get(best) if best is not None else None
-    return (release.origin, release.archive or release.codename) if release else ("", "")
+    if release is None:
+        return "", ""
+    archive = release.archive or release.codename
+    return (release.origin, archive) if release.origin or archive else (release.site or "unnamed repository", "")
 
 
 def _pin(cache: PackageCache, package: apt_pkg.Package, version: apt_pkg.Version, files: frozenset[int]) -> str | None:

@@ -118,7 +118,7 @@ class _Search:
         origin, archive = origin_of(self._cache, target, frozenset(self._cache.releases))
         if not archive and not origin:
             return Refusal(why=Why.BROKEN_DEPENDENCY, reason=text_reason(f"{need}, which no configured source offers"))
-        where = f"{archive} ({origin})" if origin else archive
+        where = f"{archive} ({origin})" if archive and origin else archive or origin
         return Refusal(why=Why.NEEDS_OTHER_ORIGIN, reason=text_reason(f"{need}, offered only by {where}"))
 
     def _conflict(self, version: apt_pkg.Version) -> Refusal | None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import apt_pkg
+
 from agent.core.clock import RECORD_TOLERANCE, is_future
 from agent.core.model.facts import ADVISORY, APT_SOURCE, Lists, ListsState, SourceError, SourceFault, SourceLists
 from agent.core.policy.origins import OriginPattern
@@ -36,7 +38,7 @@ def assess(
     """
     sources = [_Assessed(source, patterns, refreshed, now) for source in read_sources(cache.sources)]
     security = [one for one in sources if one.security and one.source.offered]
-    errors = _errors(sources, refreshed)
+    errors = (*_errors(sources, refreshed), *_foreign_packages(cache))
     if not any(one.usable for one in security):
         if not any(one.security for one in sources) and all(error.fault in ADVISORY for error in errors):
             errors = (*errors, _no_security_source())
@@ -165,6 +167,21 @@ def _advice(sources: Sequence[_Assessed]) -> Iterator[SourceError]:
         if one.security and one.outdated and (quiet or one.source.fields.get("Origin") in _DISTRIBUTIONS):
             detail = f"the newest list of security updates is of {one.released_at:%Y-%m-%d}"
             yield one.error(SourceFault.OUTDATED, detail)
+
+
+def _foreign_packages(cache: PackageCache) -> Iterator[SourceError]:
+    """Yield an error for installed packages of architectures that dpkg is not configured for any more."""
+    known = {*apt_pkg.get_architectures(), "all"}
+    found = [package for package in cache.dpkg_packages if package.current_ver and package.architecture not in known]
+    if found:
+        architectures = sorted({package.architecture for package in found})
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield SourceError(
+            source="dpkg",
+            fault=SourceFault.FOREIGN_PACKAGES,
+            detail=f"nothing upgrades {found[0].name}:{found[0].architecture}{more}: dpkg is not configured for "
+            f"{', '.join(architectures)} (`dpkg --add-architecture {architectures[0]}` changes that)",
+        )
 
 
 def _no_security_source() -> SourceError:
