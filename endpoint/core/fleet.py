@@ -22,6 +22,7 @@ class Stream:
     host_id: str
     instance_id: str
     agent_version: str
+    first_seen_at: datetime
     last_seen_at: datetime
     reported_at: datetime | None
     state: Mapping[str, Any] | None
@@ -43,14 +44,18 @@ def fleet_document(streams: Iterable[Stream], now: datetime, silent_after: timed
 def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict[str, Any]:
     newest = max(streams, key=lambda stream: stream.last_seen_at)
     state = newest.state or {}
+    agents = [newest, *_others_at_work(streams, newest, now - silent_after)]
     return {
         "host_id": newest.host_id,
         "name": _part(state, "host").get("name"),
+        "agents": len(agents),
+        "agent_names": sorted({name for agent in agents if (name := _part(agent.state or {}, "host").get("name"))}),
         "agent_version": newest.agent_version,
         "last_seen_at": format_utc(newest.last_seen_at),
         "silent": now - newest.last_seen_at > silent_after,
         "reported_at": format_utc(newest.reported_at) if newest.reported_at else None,
-        "health": state.get("health"),
+        # Of clones, one may be fine while another is not.
+        "health": state.get("health") if len(agents) == 1 else None,
         "pending": _part(state, "updates").get("security_pending"),
         "held": _part(state, "updates").get("held"),
         "reboot_required": _part(state, "reboot").get("required"),
@@ -62,6 +67,16 @@ def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict
         "lost_events": sum(total(stream.gaps.lost) for stream in streams),
         "refused_messages": sum(stream.refused for stream in streams),
     }
+
+
+def _others_at_work(streams: list[Stream], newest: Stream, since: datetime) -> list[Stream]:
+    """Return streams that still report beside the newest one: machines that share its id, as clones of an image do.
+
+    The stream of an agent that was installed again ended before the new one began.
+    """
+    return [
+        stream for stream in streams if stream is not newest and stream.last_seen_at > max(since, newest.first_seen_at)
+    ]
 
 
 def _queued(stream: Stream, outbox: Mapping[str, Any]) -> int | None:

@@ -8,6 +8,7 @@ from endpoint.core.fleet import Stream
 from endpoint.core.timestamps import format_age, parse_utc
 
 _HEAD = ("HOST", "SEEN", "HEALTH", "PENDING", "HELD", "REBOOT", "LAST RUN", "EVENTS", "ID")
+_MAX_NAMES = 8
 
 
 def fleet_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
@@ -15,7 +16,7 @@ def fleet_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
     hosts = document["hosts"]
     if not hosts:
         return ["no host has reported yet"]
-    return [*_table([_HEAD, *(_row(host, now) for host in hosts)]), "", _summary(hosts)]
+    return [*_table([_HEAD, *(_row(host, now) for host in hosts)]), *_clone_lines(hosts), "", _summary(hosts)]
 
 
 def gap_lines(streams: Iterable[Stream]) -> list[str]:
@@ -35,6 +36,20 @@ def gap_lines(streams: Iterable[Stream]) -> list[str]:
         if parts:
             lines.append(f"{_clean(name)} ({stream.host_id}, outbox {stream.instance_id}): {'; '.join(parts)}")
     return lines or ["no gaps"]
+
+
+def _clone_lines(hosts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Name hosts under whose id several agents report; each row shows only the one heard of last."""
+    clones = [host for host in hosts if host["agents"] > 1]
+    lines = [
+        f"{host['host_id']}: {host['agents']} agents report under this id "
+        f"({', '.join(map(_clean, host['agent_names'][:_MAX_NAMES])) or 'names unknown'})"
+        for host in clones
+    ]
+    remedy = (
+        "Machines must not share /etc/machine-id: remove it on each clone, run `systemd-machine-id-setup`, and reboot."
+    )
+    return ["", *lines, remedy] if lines else []
 
 
 def _row(host: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
@@ -85,6 +100,9 @@ def _summary(hosts: Sequence[Mapping[str, Any]]) -> str:
         "to reboot": sum(bool(host["reboot_required"]) for host in hosts),
         "silent": sum(host["silent"] for host in hosts),
         "with missing events": sum(bool(host["missing_events"]) for host in hosts),
+        "sharing an id": sum(host["agents"] > 1 for host in hosts),
     }
+    if not counts["sharing an id"]:
+        del counts["sharing an id"]
     summary = ", ".join(f"{count} {what}" for what, count in counts.items())
     return f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}: {summary}"

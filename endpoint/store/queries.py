@@ -55,6 +55,7 @@ def _stream(connection: Connection, row: Any) -> Stream:
         host_id=row.host_id,
         instance_id=row.instance_id,
         agent_version=row.agent_version,
+        first_seen_at=datetime.fromtimestamp(row.first_seen_at, timezone.utc),
         last_seen_at=datetime.fromtimestamp(row.last_seen_at, timezone.utc),
         reported_at=datetime.fromtimestamp(row.reported_at, timezone.utc) if row.reported_at is not None else None,
         state=state,

@@ -185,8 +185,9 @@ def test_the_rate_limit_holds_over_any_time() -> None:
 
 def stream(host: str, **changes: object) -> Stream:
     values: dict[str, object] = {
-        "host_id": host, "instance_id": "i", "agent_version": "0.1.0", "last_seen_at": NOW, "reported_at": NOW,
-        "state": {"host": {"name": host}}, "events": 0, "highest_event": 0, "refused": 0, "gaps": Gaps(), **changes,
+        "host_id": host, "instance_id": "i", "agent_version": "0.1.0", "first_seen_at": NOW, "last_seen_at": NOW,
+        "reported_at": NOW, "state": {"host": {"name": host}}, "events": 0, "highest_event": 0, "refused": 0,
+        "gaps": Gaps(), **changes,
     }  # fmt: skip
     return Stream(**values)  # type: ignore[arg-type]
 
@@ -222,6 +223,33 @@ def test_a_host_is_silent_if_all_its_outboxes_are() -> None:
         1,
     )
     assert (unnamed["silent"], unnamed["name"], unnamed["pending"]) == (True, None, None)
+
+
+def test_agents_that_report_under_one_id_at_the_same_time_are_clones() -> None:
+    day = NOW - timedelta(days=1)
+    streams = [
+        stream("a", first_seen_at=day, state={"host": {"name": "web-1"}, "health": "healthy"}),
+        stream("a", instance_id="j", first_seen_at=day, last_seen_at=NOW - timedelta(minutes=4)),
+        stream("a", instance_id="k", first_seen_at=day, last_seen_at=NOW - timedelta(hours=4)),
+    ]
+
+    document = fleet_document(streams, NOW, timedelta(minutes=15))
+
+    host = document["hosts"][0]
+    assert (host["agents"], host["agent_names"], host["health"]) == (2, ["a", "web-1"], None)
+    assert "a: 2 agents report under this id (a, web-1)" in fleet_lines(document, NOW)
+
+
+def test_an_agent_that_was_installed_again_is_no_clone() -> None:
+    again = NOW - timedelta(minutes=3)
+    streams = [
+        stream("a", first_seen_at=NOW - timedelta(days=9), last_seen_at=again),
+        stream("a", instance_id="j", first_seen_at=again),
+    ]
+
+    host = fleet_document(streams, NOW, timedelta(minutes=15))["hosts"][0]
+
+    assert (host["agents"], host["agent_names"]) == (1, ["a"])
 
 
 def test_the_fleet_is_rendered_as_a_table() -> None:
