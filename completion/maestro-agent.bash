@@ -55,7 +55,7 @@ _maestro_agent() {
             "") words+=" --version" ;;
             check) words+=" --verbose --no-refresh --plan --wait --json" ;;
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json" ;;
-            explain | history) words+=" --verbose --json" ;;
+            status | explain | history) words+=" --verbose --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir" ;;
             run) words+=" --run-dir" ;;

@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import pwd
+from operator import attrgetter
 
 from agent.cli.options import config_path
 from agent.cli.output import print_lines
@@ -52,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     log.set_up()
     # By name, so that no exporter's libraries are loaded for another; the registry has the module.
     exporter: Exporter = importlib.import_module(name.module).create(policy)
-    result = ExporterRun(name, exporter, Store(arguments.state_dir), arguments.run_dir).run(target.timeout)
+    address = str(attrgetter(name.switch)(policy))
+    result = ExporterRun(name, exporter, Store(arguments.state_dir), arguments.run_dir, target=address).run(
+        target.timeout
+    )
     failed = f"{'; ' if result.summary else ''}not sent: {result.why}" if result.why else "."
     print_lines([f"{name.value}: {result.summary}{failed}"])
     return ExitCode.FAILED if result.why else ExitCode.OK

@@ -14,6 +14,9 @@ EXAMPLE = "example: maestro-agent status --json | jq .reasons"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `status`."""
+    parser.add_argument(
+        "-v", "--verbose", "--all", action="store_true", dest="verbose", help="list every package, source and service"
+    )
     parser.add_argument("--json", action="store_true", help="print maestro.status/1")
 
 
@@ -24,5 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(status_document(status))
     else:
-        print_lines(status_lines(status))
+        print_lines(status_lines(status, verbose=arguments.verbose))
     return status.health.exit_code

@@ -67,6 +67,6 @@ class ExporterName(Enum):
         timeout="endpoint.timeout",
     )
     PROMETHEUS = _row(
-        "prometheus", label="Prometheus", phrase="the file for Prometheus", switch="metrics.textfile", local=True
+        "prometheus", label="Prometheus file", phrase="the file for Prometheus", switch="metrics.textfile", local=True
     )
     OTLP = _row("otlp", label="OTLP", phrase="the OpenTelemetry collector", switch="otlp.url", timeout="otlp.timeout")

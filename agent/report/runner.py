@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.core.exporters import ExporterName
+from agent.core.redact import redact
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.errors import HostError
@@ -30,8 +31,9 @@ from agent.state.timestamps import format_utc, utc_now
 class ExporterRun:
     """One run of one exporter."""
 
-    def __init__(self, name: ExporterName, exporter: Exporter, store: Store, run_dir: str) -> None:
-        """Take what to run; reads nothing yet."""
+    def __init__(self, name: ExporterName, exporter: Exporter, store: Store, run_dir: str, *, target: str = "") -> None:
+        """Take what to run, and where it sends to; reads nothing yet."""
+        self._target = redact(target)
         self._name = name
         self._exporter = exporter
         self._state_dir = store.directory
@@ -95,7 +97,7 @@ class ExporterRun:
         document = {
             "instance_id": instance_id,
             "export_state": export_state_to_document(export_state),
-            "exporters": {self._name.value: entry},
+            "exporters": {self._name.value: {**entry, "target": self._target or None}},
             "stream_state": kept and stream_state_to_document(kept),
         }
         write_exporter_status(self._run_dir, self._name, document)

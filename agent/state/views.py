@@ -101,6 +101,16 @@ class SourceErrorView:
         self.source = part.text("source")
         self.fault = part.text("fault")
         self.detail = part.text("detail")
+        self.security = part.optional_boolean("security")
+        """None if unknown."""
+
+
+class SourceListsView:
+    """An element of `lists.sources`."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.source = part.text("source")
+        self.verified_at = part.optional_time("verified_at")
 
 
 class ListsView:
@@ -111,6 +121,7 @@ class ListsView:
         self.state = part.text("state")
         self.updated_at = part.optional_time("updated_at")
         self.errors = [SourceErrorView(error) for error in part.children("errors")]
+        self.sources = [SourceListsView(one) for one in part.optional_children("sources")]
 
 
 class RebootView:
@@ -167,6 +178,7 @@ class StateView:
         self.deleted_files = services.texts("deleted_files") if services else None
         """Units that run deleted files; None if unknown."""
         self.plan = PlanView(state.child("plan"))
+        self.seen_at = state.child("plan").time("seen_at")
 
 
 class RunView:

@@ -243,13 +243,16 @@ def status(
     }
     observed = Observed(
         host="server1",
+        os="Debian GNU/Linux 12 (bookworm)",
         boot=CurrentBoot(given.BOOT, None, NEWER if flag else NEWEST if made else NOT_INSTALLED),
         reboot=RebootView(flag.packages, flag.since, required=True) if flag else None,
         state=StateView(read(state)) if made else None,
         last_run=RunView(read(run(last))) if last else None,
         running=running,
     )
-    return build_status(observed, LATER)
+    found = build_status(observed, LATER)
+    found.version = "0.5.0"
+    return found
 
 
 DOCUMENTS: dict[str, Callable[[], Document]] = {

@@ -10,7 +10,9 @@ from datetime import datetime
 from agent.core.exporters import ExporterName
 from agent.core.schemas import OUTCOME_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
+from agent.host.changes import changed_since
 from agent.host.machine.boot_id import boot_id
+from agent.host.machine.os_name import os_name
 from agent.host.reboot.need import RebootNeed, read_reboot_need
 from agent.host.systemd import systemd_runs
 from agent.host.unit_file import UnitState, unit_state
@@ -32,11 +34,14 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
     jobs, running = _jobs(store)
     need = _reboot_need()
     unit = unit_state() if systemd_runs() else None
+    state = _state(store)
     return Observed(
         host=os.uname().nodename,
-        boot=CurrentBoot(boot_id(), os.uname().release, None if isinstance(need, Damaged) else need.kernel),
+        boot=_boot(need),
         reboot=need if isinstance(need, Damaged) else need.view,
-        state=_state(store),
+        os=os_name(),
+        changed=changed_since(state.seen_at) if isinstance(state, StateView) else (),
+        state=state,
         last_run=_last_run(store),
         jobs=jobs,
         running=RunningJob(pid, running, last_message(store.directory, pid)) if pid else None,
@@ -44,6 +49,12 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         unit=unit,
         exporters=_exporters(run_dir),
     )
+
+
+def _boot(need: RebootNeed | Damaged) -> CurrentBoot:
+    if isinstance(need, Damaged):
+        return CurrentBoot(boot_id(), os.uname().release)
+    return CurrentBoot(boot_id(), None, need.kernel, in_container=need.in_container)
 
 
 def _state(store: Store) -> StateView | Damaged | None:

@@ -7,11 +7,13 @@ from agent.core.schemas import STATUS_SCHEMA, Document
 from agent.report.status.automatic import Automatic
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
 from agent.report.status.health import Health
+from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
 from agent.report.status.runtime import Runtime
 from agent.state.timestamps import format_utc
 from agent.state.views import JOB_NAMES
+from agent.version import VERSION
 
 
 class Status:
@@ -20,6 +22,10 @@ class Status:
     def __init__(self, observed: Observed, now: datetime) -> None:
         self.now = now
         self.host = observed.host
+        self.version = VERSION
+        self.os = observed.os
+        self.changed = observed.changed
+        """What was changed since the last check (`agent.host.changes`)."""
         self.state = None if isinstance(observed.state, Damaged) else observed.state
         self.last_run = None if isinstance(observed.last_run, Damaged) else observed.last_run
         self.jobs = {} if isinstance(observed.jobs, Damaged) or observed.jobs is None else observed.jobs
@@ -52,6 +58,7 @@ class Status:
     def _attention(self) -> list[str]:
         return [
             *(plan_reasons(self.state.plan, self.running) if self.state else []),
+            *(attention_reasons(self.state, self.now) if self.state else []),
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.automatic.reasons,
@@ -74,7 +81,10 @@ def status_document(status: Status) -> Document:
         "generated_at": format_utc(status.now),
         "health": status.health.value,
         "reasons": [*status.unknown, *status.attention],
+        "agent": {"version": status.version},
+        "os": status.os,
         "looked_at": format_utc(state.generated_at) if state else None,
+        "changed_since_check": status.changed,
         "fresh_until": format_utc(state.fresh_until) if state else None,
         "plan": state.plan.raw if state else None,
         **status.runtime.document,

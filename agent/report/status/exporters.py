@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from agent.core.clock import ENDPOINT_SKEW_TOLERANCE
 from agent.core.exporters import ExporterName
+from agent.report.layout import Line, Tone, field
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_age, format_human
 
@@ -26,6 +27,8 @@ class ExporterView:
         self.last_success_at = entry.optional_time("last_success_at")
         self.failing_since = entry.optional_time("failing_since")
         self.why = entry.text("why") if self.failing_since else ""
+        self.target = entry.optional_text("target") or ""
+        """Where it sends to, or the file that it writes; empty in a file of an earlier version."""
         self.counts = {name: _count(entry, name) for name in ("depth", *_LOST)}
         """Zero for a count that is unknown: no line shows it."""
         self.skew = timedelta(seconds=_count(entry, "skew_s"))
@@ -51,17 +54,21 @@ def exporter_reasons(exporters: Mapping[ExporterName, ExporterView], now: dateti
     return reasons
 
 
-def exporter_lines(exporters: Mapping[ExporterName, ExporterView], now: datetime) -> list[str]:
+def exporter_lines(exporters: Mapping[ExporterName, ExporterView], now: datetime, *, width: int) -> list[Line]:
     """Render each enabled exporter."""
-    return [f"{one.label:12} {_exporter_line(view, now)}" for one, view in exporters.items()]
+    return [
+        field(one.label, _exporter_line(view, now), width=width, tone=Tone.FAILED if view.failing_since else None)
+        for one, view in exporters.items()
+    ]
 
 
 def _exporter_line(view: ExporterView, now: datetime) -> str:
-    line = f"sent {format_age(view.last_success_at, now)}" if view.last_success_at else "nothing sent yet"
+    line = f"{view.target}  " if view.target else ""
     if view.failing_since is not None:
-        line += f", failing for {format_age(view.failing_since, now).removesuffix(' ago')}: {view.why}"
+        line += f"failing since {format_human(view.failing_since)}: {view.why}; "
+    line += f"last sent {format_age(view.last_success_at, now)}" if view.last_success_at else "nothing sent yet"
     queued = view.counts["depth"]
-    line += f"; {queued} event{'s' if queued > 1 else ''} queued" if queued else ""
+    line += f", {queued} event{'s' if queued > 1 else ''} queued" if queued else ""
     lost = [f"; {view.counts[name]} {label}" for name, label in _LOST.items() if view.counts[name]]
     return line + "".join(lost) + _skew(view.skew)
 

@@ -2,43 +2,69 @@
 
 from datetime import datetime
 
+from agent.report.layout import Line, Tone, field
+from agent.report.outcome_text import result_text
 from agent.report.status.document import Status
 from agent.report.status.exporters import exporter_lines
+from agent.report.status.lists import lists_lines
 from agent.report.status.observed import DaemonView, RunningJob
 from agent.report.text import by_source, counted, cve_suffix, held_update_lines, reboot_line, update_lines
 from agent.state.timestamps import format_age, format_human
-from agent.state.views import ListsView, PlanView
+from agent.state.views import PlanView, RebootView
 
+WIDTH = 17
+"""Columns of the labels."""
 _MAX_STEPS = 8
+_FAILED = ("failed", "interrupted")
+_CHANGED = {
+    "packages": "dpkg's database",
+    "apt-configuration": "apt's configuration",
+    "configuration": "the configuration",
+}
 
 
-def status_lines(status: Status) -> list[str]:
-    """Render all parts that exist."""
+def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
+    """Render all parts that exist; with `verbose` every package, package source and service."""
     now, state = status.now, status.state
     lines: list[str] = [f"{status.host}: {status.health.value.upper()}"]
-    lines += [f"  ! {reason}" for reason in (*status.unknown, *status.attention)]
+    lines += [Line(f"  ! {reason}", hang=4, tone=Tone.HELD) for reason in (*status.unknown, *status.attention)]
+    lines.append(_field("Agent", f"{status.version} on {status.os or 'an unknown system'}"))
     if state is not None:
-        lines.append(f"Last check   {format_human(state.generated_at)} ({format_age(state.generated_at, now)})")
-        lines += _plan_lines(state.plan, now)
-    lines += _run_lines(status)
-    lines += _running_lines(status.running, now)
+        lines.append(_check_line(status, state.generated_at))
+        lines += lists_lines(state.plan.lists, now, width=WIDTH, verbose=verbose)
+        lines += _plan_lines(state.plan, verbose=verbose)
+    lines += [*_run_lines(status), *_running_lines(status.running, now)]
     automatic = status.automatic.text(now)
-    lines += [f"Automatic    {automatic}"] if automatic else []
+    lines += [_field("Automatic", automatic)] if automatic else []
     lines += _daemon_lines(status.daemon)
-    lines += exporter_lines(status.exporters, now)
+    lines += exporter_lines(status.exporters, now, width=WIDTH)
     if state is not None:
-        lines += status.runtime.lines(now)
-    lines.append(f"Reboot       {reboot_line(status.reboot)}")
+        lines += status.runtime.lines(now, width=WIDTH, verbose=verbose)
+    lines.append(_field("Reboot", _reboot(status.reboot)))
     return lines
+
+
+def _field(label: str, text: str, tone: Tone | None = None) -> Line:
+    return field(label, text, width=WIDTH, tone=tone)
+
+
+def _check_line(status: Status, at: datetime) -> Line:
+    changed = " and ".join(_CHANGED.get(name, name) for name in status.changed)
+    since = f"; {changed} changed since" if changed else ""
+    return _field("Last check", f"{format_human(at)} ({format_age(at, status.now)}){since}")
 
 
 def _run_lines(status: Status) -> list[str]:
     run = status.last_run
     if run is None:
         return []
-    result = "in progress" if status.run_in_progress else run.result
+    result = result_text(run, running=status.run_in_progress)
+    installed = f", {run.upgraded_count} installed" if run.upgraded_count else ""
+    if status.run_in_progress:
+        return [_field("Last run", f"{result}{installed}")]
     started = f"{format_human(run.started_at)} ({format_age(run.started_at, status.now)})"
-    return [f"Last run     {started}: {result}, {run.upgraded_count} installed"]
+    tone = Tone.FAILED if run.result in _FAILED else None
+    return [_field("Last run", f"{started}: {result}{installed}", tone)]
 
 
 def _running_lines(running: RunningJob | None, now: datetime) -> list[str]:
@@ -47,43 +73,45 @@ def _running_lines(running: RunningJob | None, now: datetime) -> list[str]:
     name, since = running.job or ("a job", None)
     started = f", started {format_human(since)} ({format_age(since, now)})" if since else ""
     progress = f": {running.progress.strip()}" if running.progress else ""
-    return [f"Running      {name} (pid {running.pid}){started}{progress}"]
+    return [_field("Running", f"{name} (pid {running.pid}){started}{progress}")]
 
 
 def _daemon_lines(daemon: DaemonView | None) -> list[str]:
     if daemon is None or daemon.pid is None:
         return []
-    return [f"Daemon       running (pid {daemon.pid}): {daemon.fields['doing'] or 'starting'}"]
+    doing = daemon.fields["doing"] or "starting"
+    busy = "" if doing.startswith("next ") else f": {doing}"  # "Automatic" has the times
+    return [_field("Daemon", f"running (pid {daemon.pid}){busy}")]
 
 
-def _plan_lines(plan: PlanView, now: datetime) -> list[str]:
-    nothing = "nothing" if plan.lists.state != "never" else "unknown"
-    lines: list[str] = [
-        *_lists_lines(plan.lists, now),
-        f"To install   {len(plan.install) or nothing}{cve_suffix(plan.install)}",
-    ]
-    lines += [*update_lines(plan.install, indent=13, most=_MAX_STEPS), *_more(len(by_source(plan.install)))]
+def _plan_lines(plan: PlanView, *, verbose: bool) -> list[str]:
+    nothing = "none" if plan.lists.state != "never" else "unknown"
+    most = None if verbose else _MAX_STEPS
+    lines: list[str] = [_field("To install", f"{len(plan.install) or nothing}{cve_suffix(plan.install)}")]
+    lines += update_lines(plan.install, indent=WIDTH, verbose=verbose, most=most)
+    lines += [] if verbose else _more(len(by_source(plan.install)))
     if plan.remove:
-        lines.append(f"To remove    {counted(len(plan.remove), 'obsolete kernel package')}")
-    lines.append(f"Held back    {len(plan.held) or 'nothing'}")
-    lines += held_update_lines(plan.held, indent=13)
-    others = f"{counted(plan.other_updates, 'update')} from other origins" if plan.other_updates else "none"
-    lines.append(f"Others       {others}")
+        lines.append(_field("To remove", counted(len(plan.remove), "obsolete kernel package")))
+    lines.append(_field("Held back", str(len(plan.held) or "none"), Tone.HELD if plan.held else None))
+    lines += held_update_lines(plan.held, indent=WIDTH, verbose=verbose)
+    others = f"{plan.other_updates} (`maestro-agent upgrade --all` installs them)" if plan.other_updates else "none"
+    lines.append(_field("Other updates", others))
     hidden = plan.hidden_security
     if hidden:
-        lines.append(f"             {len(hidden)} with a security fix:")
-        lines += [*update_lines(hidden, indent=13, most=_MAX_STEPS), *_more(len(by_source(hidden)))]
+        lines.append(f"{'':{WIDTH}}{len(hidden)} with a security fix:")
+        lines += update_lines(hidden, indent=WIDTH, verbose=verbose, most=most)
+        lines += [] if verbose else _more(len(by_source(hidden)))
     return lines
-
-
-def _lists_lines(lists: ListsView, now: datetime) -> list[str]:
-    verified = f"verified {format_age(lists.updated_at, now)}" if lists.updated_at else "never verified"
-    return [
-        f"Lists        {'none' if lists.state == 'never' else lists.state}, {verified}",
-        *(f"             {error.source}: {error.detail}" for error in lists.errors),
-    ]
 
 
 def _more(count: int) -> list[str]:
     hidden = count - _MAX_STEPS
-    return [f"             and {hidden} more (`maestro-agent check --no-refresh`)"] if hidden > 0 else []
+    return [f"{'':{WIDTH}}and {hidden} more (`maestro-agent status --all`)"] if hidden > 0 else []
+
+
+def _reboot(reboot: RebootView | None) -> str:
+    if reboot is None:
+        return "unknown whether one is required"
+    if not reboot.required:
+        return "not required"
+    return reboot_line(reboot).removeprefix("Reboot ")

@@ -1,6 +1,6 @@
 """What `status` is built from: the parts of the record and of this boot, each a view or `Damaged`. Light."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from agent.core.exporters import ExporterName
@@ -27,10 +27,17 @@ class CurrentBoot:
     """The current boot and its kernel; None if they could not be read."""
 
     def __init__(
-        self, boot_id: str | None = None, release: str | None = None, kernel: KernelComparison | None = None
+        self,
+        boot_id: str | None = None,
+        release: str | None = None,
+        kernel: KernelComparison | None = None,
+        *,
+        in_container: bool = False,
     ) -> None:
         self.boot_id = boot_id
         self.kernel = kernel or KernelComparison(release, None, ())
+        self.in_container = in_container
+        """Whether the kernel is the host's."""
 
 
 class RunningJob:
@@ -94,6 +101,8 @@ class Observed:
         self,
         *,
         host: str = "",
+        os: str | None = None,
+        changed: Sequence[str] = (),
         boot: CurrentBoot | None = None,
         reboot: RebootView | Damaged | None = None,
         state: StateView | Damaged | None = None,
@@ -106,6 +115,8 @@ class Observed:
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
         self.host = host
+        self.os = os
+        self.changed = list(changed)
         self.boot = boot or CurrentBoot()
         self.reboot = reboot or RebootView((), None, required=False)
         self.state = state

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from agent.core.clock import RECORD_TOLERANCE, is_future
+from agent.report.status.lists import unknown_reasons
 from agent.report.status.observed import DaemonView, Observed, RunningJob
-from agent.state.timestamps import format_age, format_human
+from agent.state.timestamps import format_human
 from agent.state.views import JobView, PlanView, RunView, StateView
 
 _RESULTS = {"failed": "failed", "interrupted": "was interrupted", "busy": "found the package manager busy"}
@@ -15,7 +15,7 @@ def record_reasons(observed: Observed, state: StateView | None, now: datetime) -
     """Return why the record says nothing reliable: damaged, missing, or stale."""
     if state is None:
         return observed.damaged or ["never checked: run `maestro-agent check`"]
-    return [*observed.damaged, *_stale(state, now)]
+    return [*observed.damaged, *unknown_reasons(state, now)]
 
 
 def daemon_reasons(daemon: DaemonView | None, now: datetime) -> list[str]:
@@ -43,10 +43,6 @@ def plan_reasons(plan: PlanView, running: RunningJob | None) -> list[str]:
     if plan.repair and not running:  # it may be at work on just these
         names = ", ".join(sorted({part.package for part in plan.repair}))
         reasons.append(f"packages unfinished or broken: {names}: run `maestro-agent upgrade`")
-    if plan.lists.state == "partial":
-        reasons.append("some package sources could not be refreshed")
-    if plan.lists.state == "fresh":  # these errors leave the lists as current as they are
-        reasons += [f"{error.source}: {error.detail}" for error in plan.lists.errors]
     return reasons
 
 
@@ -65,16 +61,3 @@ def job_reasons(jobs: Mapping[str, JobView]) -> list[str]:
         for name, job in jobs.items()
         if job.failures > 1
     ]
-
-
-def _stale(state: StateView, now: datetime) -> list[str]:
-    lists = state.plan.lists
-    if lists.state == "never":
-        found = dict.fromkeys(f"{error.source}: {error.detail}" for error in lists.errors)
-        return ["; ".join(found) or "the package lists were never downloaded"]
-    if is_future(state.generated_at, now, RECORD_TOLERANCE):
-        return ["the record is dated in the future: check the clock, then run `maestro-agent check`"]
-    if lists.state == "stale" or state.fresh_until < now:
-        since = f"last verified {format_age(lists.updated_at, now)}" if lists.updated_at else "never verified"
-        return [f"the package lists are stale ({since}): run `maestro-agent check`"]
-    return []

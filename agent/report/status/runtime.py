@@ -6,7 +6,9 @@ An observation of an earlier boot is discarded: the services are unknown until t
 from datetime import datetime
 
 from agent.core.schemas import Document
+from agent.report.layout import Line, field
 from agent.report.status.observed import CurrentBoot
+from agent.report.status.restarts import restart_advice
 from agent.state.timestamps import format_age, format_utc
 from agent.state.views import StateView
 
@@ -19,6 +21,7 @@ class Runtime:
     def __init__(self, state: StateView | None, boot: CurrentBoot) -> None:
         known = state if state and boot.boot_id is not None and state.boot_id == boot.boot_id else None
         self.running, self.newest, self.outdated = boot.kernel.running, boot.kernel.newest, boot.kernel.outdated
+        self.in_container = boot.in_container
         self.deleted_files = known.deleted_files if known else None
         self.seen_at = known.generated_at if known else None
 
@@ -32,12 +35,25 @@ class Runtime:
             else {"seen_at": format_utc(self.seen_at), "deleted_files": self.deleted_files},
         }
 
-    def lines(self, now: datetime) -> list[str]:
-        """Render both."""
-        return [f"Kernel       {self._kernel()}", f"Restart      {self._services(now)}"]
+    def lines(self, now: datetime, *, width: int, verbose: bool) -> list[Line]:
+        """Render both; with `verbose` every service on a line of its own."""
+        lines = [
+            field("Kernel", self._kernel(), width=width),
+            field("Restart needed", self._services(now), width=width),
+        ]
+        advice = [restart_advice(name) for name in self.deleted_files or ()]
+        if verbose:
+            return [*lines, *(Line(f"{'':{width}}{one}", hang=width) for one in advice)]
+        shown = advice[:_MAX_UNITS]
+        more = (
+            f" and {len(advice) - _MAX_UNITS} more (`maestro-agent status --all`)" if len(advice) > _MAX_UNITS else ""
+        )
+        return [*lines, *([Line(f"{'':{width}}{', '.join(shown)}{more}", hang=width)] if shown else [])]
 
     def _kernel(self) -> str:
         running = self.running or "unknown"
+        if self.in_container:
+            return f"{running}, of this container's host"
         if self.newest is None:
             return f"{running}; newest installed kernel unknown"
         if not self.outdated:
@@ -46,12 +62,6 @@ class Runtime:
         return f"{running}; {newer} is installed and needs a reboot"
 
     def _services(self, now: datetime) -> str:
-        names = self.deleted_files
-        if names is None or self.seen_at is None:
-            return "unknown which services run deleted files"
-        seen = f"checked {format_age(self.seen_at, now)}"
-        if not names:
-            return f"no service runs deleted files, {seen}"
-        more = f" and {len(names) - _MAX_UNITS} more" if len(names) > _MAX_UNITS else ""
-        count = "1 service runs" if len(names) == 1 else f"{len(names)} services run"
-        return f"{count} deleted files, {seen}: {', '.join(names[:_MAX_UNITS])}{more}"
+        if self.deleted_files is None or self.seen_at is None:
+            return "unknown until the next check"
+        return f"{len(self.deleted_files) or 'none'} (checked {format_age(self.seen_at, now)})"

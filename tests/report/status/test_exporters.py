@@ -29,36 +29,42 @@ def endpoint(**changes: object) -> dict[ExporterName, ExporterView]:
 
 
 def lines(**changes: object) -> list[str]:
-    return exporter_lines(endpoint(**changes), NOON)
+    return [*exporter_lines(endpoint(**changes), NOON, width=13)]
 
 
 def test_no_exporter_is_shown_if_none_is_enabled() -> None:
     assert exporters_section({}) is None
-    assert exporter_lines({}, NOON) == exporter_reasons({}, NOON) == []
+    assert exporter_lines({}, NOON, width=13) == exporter_reasons({}, NOON) == []
 
 
 def test_an_endpoint_that_was_sent_to_is_one_line() -> None:
-    assert lines() == ["Endpoint     sent 2 minutes ago"]
+    assert lines() == ["Endpoint     last sent 2 minutes ago"]
     assert exporter_reasons(endpoint(), NOON) == []
 
 
 def test_a_failing_endpoint_is_shown_with_its_queue() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "HTTP 503 Busy", "depth": 3}
 
-    line = "sent 2 minutes ago, failing for 10 minutes: HTTP 503 Busy; 3 events queued"
+    line = "failing since 2026-11-23 11:50 UTC: HTTP 503 Busy; last sent 2 minutes ago, 3 events queued"
     assert lines(**changes) == [f"Endpoint     {line}"]
     assert exporter_reasons(endpoint(**changes), NOON) == []
+
+
+def test_the_line_names_where_it_is_sent_to() -> None:
+    (line,) = lines(target="https://fleet.example.org", last_success_at=None, depth=1)
+
+    assert line == "Endpoint     https://fleet.example.org  nothing sent yet, 1 event queued"
 
 
 def test_an_unknown_queue_length_is_not_shown() -> None:
     changes = {"failing_since": "2026-11-23T11:50:00Z", "why": "no space", "depth": None, "dropped": None}
 
-    assert lines(**changes) == ["Endpoint     sent 2 minutes ago, failing for 10 minutes: no space"]
+    assert lines(**changes) == ["Endpoint     failing since 2026-11-23 11:50 UTC: no space; last sent 2 minutes ago"]
 
 
 def test_a_clock_skew_is_shown() -> None:
-    assert lines(skew_s=-3600) == ["Endpoint     sent 2 minutes ago; this machine's clock is 3600 s behind"]
-    assert lines(skew_s=31) == ["Endpoint     sent 2 minutes ago; this machine's clock is 31 s ahead"]
+    assert lines(skew_s=-3600) == ["Endpoint     last sent 2 minutes ago; this machine's clock is 3600 s behind"]
+    assert lines(skew_s=31) == ["Endpoint     last sent 2 minutes ago; this machine's clock is 31 s ahead"]
     assert lines(skew_s=30) == lines(skew_s=None) == lines()
 
 
@@ -85,13 +91,13 @@ def test_each_enabled_exporter_is_one_line_with_its_losses() -> None:
         ExporterName.OTLP: view(dropped=7, refused=1, points_refused=40),
     }
 
-    part, found = exporters_section(enabled), exporter_lines(enabled, NOON)
+    part, found = exporters_section(enabled), exporter_lines(enabled, NOON, width=17)
 
     assert part is not None
     assert part["endpoint"] is None
     assert found == [
-        "Prometheus   sent 2 minutes ago, failing for 10 minutes: no directory",
-        "OTLP         sent 2 minutes ago; 7 dropped; 1 rejected; 40 data points rejected",
+        "Prometheus file  failing since 2026-11-23 11:50 UTC: no directory; last sent 2 minutes ago",
+        "OTLP             last sent 2 minutes ago; 7 dropped; 1 rejected; 40 data points rejected",
     ]
 
 

@@ -13,6 +13,7 @@ from agent.report.status.document import build_status
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed
+from agent.report.status.restarts import restart_advice
 from agent.report.status.runtime import Runtime
 from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
@@ -123,21 +124,64 @@ def test_a_malformed_record_is_an_error_with_its_place(damage: dict[str, Any]) -
     ],
 )
 def test_the_kernel_line(kernel: KernelComparison, line: str) -> None:
-    assert text(record(), kernel)[0] == f"Kernel       {line}"
+    assert text(record(), kernel)[0] == f"Kernel           {line}"
+
+
+def test_the_kernel_of_a_container_is_its_hosts() -> None:
+    boot = CurrentBoot(given.BOOT, kernel=NOT_INSTALLED, in_container=True)
+
+    assert Runtime(None, boot).lines(NOW, width=9, verbose=False)[0] == f"Kernel   {RUNNING}, of this container's host"
 
 
 @pytest.mark.parametrize(
-    ("state", "line"),
+    ("state", "expected"),
     [
-        (record(), "no service runs deleted files, checked 2 hours ago"),
-        (record("a.service"), "1 service runs deleted files, checked 2 hours ago: a.service"),
+        (record(), ["none (checked 2 hours ago)"]),
+        (record("a.service"), ["1 (checked 2 hours ago)", "a (`systemctl restart a`)"]),
         (
-            record(*(f"{letter}.service" for letter in "abcdefghij")),
-            "10 services run deleted files, checked 2 hours ago: a.service, b.service, c.service, d.service, "
-            "e.service, f.service, g.service, h.service and 2 more",
+            record("init.scope", *(f"{letter}.service" for letter in "abcdefghi")),
+            [
+                "10 (checked 2 hours ago)",
+                "systemd (`systemctl daemon-reexec`), "
+                + ", ".join(f"{one} (`systemctl restart {one}`)" for one in "abcdefg")
+                + " and 2 more (`maestro-agent status --all`)",
+            ],
         ),
-        (record(unseen="no"), "unknown which services run deleted files"),
+        (record(unseen="no"), ["unknown until the next check"]),
     ],
 )
-def test_the_services_line_changes_no_health(state: dict[str, Any], line: str) -> None:
-    assert text(state)[1] == f"Restart      {line}"
+def test_services_that_need_a_restart_come_with_their_commands_and_change_no_health(
+    state: dict[str, Any], expected: list[str]
+) -> None:
+    status = build_status(Observed(state=StateView(JsonReader(state, "state")), boot=CurrentBoot(given.BOOT)), NOW)
+
+    lines = status.runtime.lines(NOW, width=17, verbose=False)[1:]
+
+    assert lines[0].startswith("Restart needed   ")
+    assert [line[17:] for line in lines] == expected
+    assert status.health is Health.HEALTHY
+
+
+def test_all_services_are_listed_on_request() -> None:
+    runtime = Runtime(StateView(JsonReader(record(*(f"s{n}.service" for n in range(12))), "state")), PRESENT)
+
+    assert len(runtime.lines(NOW, width=17, verbose=True)) == 2 + 12
+
+
+@pytest.mark.parametrize(
+    ("unit", "advice"),
+    [
+        ("init.scope", "systemd (`systemctl daemon-reexec`)"),
+        ("ssh.service", "ssh (`systemctl restart ssh`)"),
+        ("getty@tty1.service", "getty@tty1 (`systemctl restart getty@tty1`)"),
+        (r"mnt\x2ddata.service", r"mnt\x2ddata (`systemctl restart 'mnt\x2ddata'`)"),
+        ("dbus.service", "dbus (reboot)"),
+        ("user@1000.service", "the services of user 1000 (`systemctl restart user@1000` ends them)"),
+        ("session-3.scope", "session-3 (log out)"),
+        ("machine-web.scope", "machine-web.scope"),
+        ("cups.socket", "cups.socket"),
+        ("screen", "screen (no unit: restart by hand)"),
+    ],
+)
+def test_what_restarts_a_unit(unit: str, advice: str) -> None:
+    assert restart_advice(unit) == advice

@@ -85,7 +85,7 @@ def test_a_machine_with_fresh_lists_and_nothing_to_do_is_healthy() -> None:
         ({"held": (given.held(),)}, "1 security update is held back"),
         ({"held": (given.held(), given.held("b"))}, "2 security updates are held back"),
         ({"repair": (given.REPAIR,)}, "packages unfinished or broken: r: run `maestro-agent upgrade`"),
-        ({"lists": PARTIAL}, "some package sources could not be refreshed"),
+        ({"lists": PARTIAL}, "the lists of some package sources could not be fetched"),
     ],
 )
 def test_pending_work_needs_attention(plan: dict[str, Any], reason: str) -> None:
@@ -118,8 +118,8 @@ def test_a_run_in_progress_is_shown_and_needs_no_attention() -> None:
 
     assert health is Health.HEALTHY
     assert document["running"]["pid"] == 812
-    assert any(line.startswith("Last run") and ": in progress" in line for line in lines)
-    assert any(line.startswith("Running      upgrade (pid 812), started 20") for line in lines)
+    assert any(line.startswith("Last run") and "running since" in line for line in lines)
+    assert any(line.startswith("Running          upgrade (pid 812), started 20") for line in lines)
 
 
 def test_a_running_check_does_not_hide_a_failed_run() -> None:
@@ -130,8 +130,8 @@ def test_a_running_check_does_not_hide_a_failed_run() -> None:
 
     assert health is Health.ATTENTION
     assert "the last run failed" in document["reasons"][0]
-    assert any(line.startswith("Last run") and ": failed" in line for line in lines)
-    assert any(line.startswith("Running      check (pid 812)") for line in lines)
+    assert any(line.startswith("Last run") and ": FAILED" in line for line in lines)
+    assert any(line.startswith("Running          check (pid 812)") for line in lines)
 
 
 def test_an_interrupted_run_is_not_taken_for_the_one_in_progress() -> None:
@@ -182,9 +182,9 @@ def test_lists_become_stale_without_checks(hours: float, health: Health) -> None
 @pytest.mark.parametrize(
     ("lists", "line"),
     [
-        (STALE, "the package lists are stale (last verified just now): run `maestro-agent check`"),
+        (STALE, "stale (last verified 2026-11-23 05:10 UTC): run `maestro-agent check`"),
         (Lists(state=ListsState.STALE, updated_at=None), "(never verified)"),
-        (NEVER, "the package lists were never downloaded"),
+        (NEVER, "there are no package lists of security sources: run `maestro-agent check`"),
     ],
 )
 def test_stale_lists_make_the_health_unknown(lists: Lists, line: str) -> None:
@@ -221,9 +221,9 @@ def test_text_and_document_agree(plan: Plan | None, run: Outcome | None, reboot:
     assert document["health"] == health.value
     assert lines[0] == f"server1: {health.value.upper()}"
     assert [line[4:] for line in lines if line.startswith("  ! ")] == document["reasons"]
-    assert any(line.startswith("Last run") and run.result.value in line for line in lines if run) is (run is not None)
+    assert any(line.startswith("Last run  ") for line in lines) is (run is not None)
     assert any("held-one  1 -> 2" in line for line in lines) is bool(plan and plan.held)
-    assert any(line.startswith("Reboot       Reboot required (libc6)") for line in lines) is bool(reboot)
+    assert any(line.startswith("Reboot           required (libc6)") for line in lines) is bool(reboot)
 
 
 @pytest.mark.parametrize(("count", "last"), [(1, "p1 "), (8, "p8 "), (9, "and 1 more"), (20, "and 12 more")])
@@ -232,9 +232,36 @@ def test_the_text_lists_eight_steps_and_counts_the_rest(count: int, last: str) -
 
     lines = status_lines(built(plan))
 
-    steps = [line.strip() for line in lines if line.startswith("             ")]
+    steps = [line.strip() for line in lines if line.startswith(" " * 17)]
     assert len(steps) == min(count, 9)
     assert steps[-1].startswith(last)
+
+
+def test_all_packages_are_listed_on_request() -> None:
+    plan = given.plan(install=tuple(given.step(f"p{number}") for number in range(20)))
+
+    lines = status_lines(built(plan), verbose=True)
+
+    assert sum(line.startswith(" " * 17) for line in lines) == 20
+    assert not any("more" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ([], "2026-11-23 05:10 UTC (just now)"),
+        (["packages"], "2026-11-23 05:10 UTC (just now); dpkg's database changed since"),
+        (
+            ["apt-configuration", "configuration"],
+            "2026-11-23 05:10 UTC (just now); apt's configuration and the configuration changed since",
+        ),
+    ],
+)
+def test_the_last_check_says_what_was_changed_since(changed: list[str], text: str) -> None:
+    status = built(given.plan(), changed=changed)
+
+    assert f"Last check       {text}" in status_lines(status)
+    assert (encoded(status)["changed_since_check"], status.health) == (changed, Health.HEALTHY)
 
 
 def status(directory: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -392,7 +419,7 @@ def daemon_status(**changes: Any) -> JsonReader:
         "version": "1",
         "started_at": format_utc(NOW),
         "seen_at": format_utc(NOW),
-        "doing": "next check 2026-03-05 12:00:00 UTC",
+        "doing": "next check 2026-03-05 12:00 UTC",
         "problems": [],
         "next": {"check": format_utc(NOW), "upgrade": format_utc(NOW)},
     }
@@ -406,7 +433,7 @@ def test_a_living_daemon_is_shown_with_its_next_job() -> None:
     assert health is Health.HEALTHY
     assert (document["daemon"]["alive"], document["daemon"]["pid"]) == (True, 812)
     assert document["jobs"]["upgrade"]["next_at"] == format_utc(NOW)
-    assert "Daemon       running (pid 812): next check 2026-03-05 12:00:00 UTC" in status_lines(status)
+    assert "Daemon           running (pid 812)" in status_lines(status)
 
 
 def test_a_dead_daemon_makes_the_health_unknown() -> None:

@@ -1,0 +1,41 @@
+"""What was changed on this machine since a moment that a plan depends on. Light: imported by `status`."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+_WATCHED = {
+    "packages": ("var/lib/dpkg/status",),
+    "apt-configuration": (
+        *("etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/preferences", "etc/apt/preferences.d"),
+        *("etc/apt/apt.conf", "etc/apt/apt.conf.d"),
+    ),
+    "configuration": ("etc/maestro-agent/config.toml", "etc/maestro-agent/config.d"),
+}
+"""Files and directories with files. Marks of apt-mark(8) are in dpkg's database, too."""
+_RESOLUTION = timedelta(seconds=2)
+"""Documents have whole seconds, and a check observes for a moment."""
+
+
+def changed_since(when: datetime, root: str = "/") -> list[str]:
+    """Return what was changed after a moment: names of `_WATCHED`."""
+    limit = (when + _RESOLUTION).timestamp()
+    return [
+        name
+        for name, paths in _WATCHED.items()
+        if any(at > limit for path in paths for at in _changes(os.path.join(root, path)))
+    ]
+
+
+def _changes(path: str) -> Iterator[float]:
+    """Yield when a file's content or place was changed last, and those of a directory's files.
+
+    By the time of the inode's change: a copied or installed file may have an old time of modification.
+    """
+    try:
+        yield os.stat(path).st_ctime
+        with os.scandir(path) as entries:
+            for entry in entries:
+                yield entry.stat().st_ctime
+    except OSError:  # a file, or missing
+        return

@@ -1,0 +1,29 @@
+"""The command that makes a unit run current files. Pure and light."""
+
+import re
+
+_NEEDS_REBOOT = {"dbus.service", "dbus-broker.service", "systemd-logind.service"}
+"""Restarting these ends sessions or disconnects every client (needrestart defers them, too)."""
+_OF_USER = re.compile(r"user@([0-9]+)\.service")
+_SUFFIX = ".service"
+
+
+def restart_advice(unit: str) -> str:
+    """Return a unit or program with what restarts it: "ssh (`systemctl restart ssh`)"."""
+    if unit == "init.scope":
+        return "systemd (`systemctl daemon-reexec`)"
+    if unit in _NEEDS_REBOOT:
+        return f"{unit.removesuffix(_SUFFIX)} (reboot)"
+    user = _OF_USER.fullmatch(unit)
+    if user:
+        return f"the services of user {user[1]} (`systemctl restart user@{user[1]}` ends them)"
+    if unit.endswith(_SUFFIX):
+        name = unit.removesuffix(_SUFFIX)
+        return f"{name} (`systemctl restart {_quoted(name)}`)"
+    if unit.startswith("session-") and unit.endswith(".scope"):
+        return f"{unit.removesuffix('.scope')} (log out)"
+    return unit if "." in unit else f"{unit} (no unit: restart by hand)"
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if "\\" in name else name

@@ -1,0 +1,57 @@
+"""What was changed since a check: by a hand or a program, with any time of modification."""
+
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.host.changes import changed_since
+
+FILES = (
+    "var/lib/dpkg/status",
+    "etc/apt/sources.list",
+    "etc/apt/sources.list.d/debian.sources",
+    "etc/apt/preferences.d/pins",
+    "etc/apt/apt.conf.d/20x",
+    "etc/maestro-agent/config.toml",
+    "etc/maestro-agent/config.d/10.toml",
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a machine's files as they were at a check just now."""
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def test_nothing_was_changed_since_a_check_after_it(root: Path) -> None:
+    assert changed_since(now(), str(root)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [*zip(FILES, ("packages", *["apt-configuration"] * 4, *["configuration"] * 2), strict=True)],
+)
+def test_each_file_counts_whatever_its_time_of_modification(root: Path, name: str, part: str) -> None:
+    before = now() - timedelta(minutes=1)
+    os.utime(root / name, (0, 0))
+
+    assert part in changed_since(before, str(root))
+
+
+def test_a_removed_file_counts(root: Path) -> None:
+    (root / "etc/maestro-agent/config.d/10.toml").unlink()
+
+    assert "configuration" in changed_since(now() - timedelta(minutes=1), str(root))
+
+
+def test_what_is_missing_was_not_changed(tmp_path: Path) -> None:
+    assert changed_since(now() - timedelta(days=1), str(tmp_path)) == []
