@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from agent.core.packages.cve_ids import find_cve_ids
 from agent.core.packages.cves import ChangelogFindings
 
 _HEADER = re.compile(
@@ -17,12 +18,6 @@ _HEADER = re.compile(
 )
 _URGENCY = re.compile(r"urgency=([a-z]{1,20})", re.IGNORECASE)
 _LONGEST_HEADER = 1000
-_HYPHEN = "[-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}]"
-_CVE = re.compile(
-    # MITRE used "CAN" for unconfirmed numbers; a line may break after either hyphen
-    rf"(?<![a-z0-9])(?:CVE|CAN){_HYPHEN}\s{{0,40}}((?:19|20)[0-9]{{2}}){_HYPHEN}\s{{0,40}}([0-9]{{4,12}})(?![0-9])",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +31,8 @@ class ChangelogEntry:
     """In lower case; empty if there is none."""
     cves: tuple[str, ...]
     """CVE ids without duplicates, sorted by year and number."""
+    doubtful: bool = False
+    """Whether the text may name further CVEs."""
 
     @property
     def security(self) -> bool:
@@ -77,7 +74,7 @@ def collect_findings(
     if compare(installed, candidate) >= 0:  # rebuilt from the same source: no entry in between
         return ChangelogFindings(cves=(), security_upload=False, complete=True)
     cves: set[str] = set()
-    security = complete = seen = branched = False
+    security = complete = seen = branched = doubtful = False
     for entry in parse_entries(lines):
         if compare(entry.version, installed) <= 0:
             complete = True
@@ -87,11 +84,14 @@ def collect_findings(
             seen = True
             security = security or entry.security
             cves.update(entry.cves)
+            doubtful = doubtful or entry.doubtful
     if not seen:
         return None
     if branched:
         cves.difference_update(*(entry.cves for entry in parse_entries(before())))
-    return ChangelogFindings(cves=tuple(sorted(cves, key=_order)), security_upload=security, complete=complete)
+    return ChangelogFindings(
+        cves=tuple(sorted(cves, key=_order)), security_upload=security, complete=complete and not doubtful
+    )
 
 
 def source_version(version: str) -> str:
@@ -105,12 +105,13 @@ def source_version(version: str) -> str:
 def _entry(header: re.Match[str], body: list[str]) -> ChangelogEntry:
     text = "\n".join([header["fields"], *body])
     urgency = _URGENCY.search(header["fields"])
-    cves = {f"CVE-{year}-{number}" for year, number in _CVE.findall(text)}
+    found = find_cve_ids(text)
     return ChangelogEntry(
         version=header["version"],
         distributions=tuple(header["distributions"].lower().split()),
         urgency=urgency[1].lower() if urgency else "",
-        cves=tuple(sorted(cves, key=_order)),
+        cves=tuple(sorted(found.ids, key=_order)),
+        doubtful=found.doubtful,
     )
 
 

@@ -17,7 +17,10 @@ class ChangelogFindings:
     security_upload: bool
     """Whether any of these versions was uploaded to a security suite."""
     complete: bool
-    """Whether the changelog reaches back to the installed version; Ubuntu removes old entries."""
+    """Whether the changelog reaches back to the installed version, and every id in it was understood.
+
+    Ubuntu removes old entries; people write "CVE-2020-XXXX", or ranges.
+    """
 
     @property
     def conclusive(self) -> bool:

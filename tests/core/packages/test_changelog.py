@@ -62,7 +62,7 @@ def test_cves_of_several_entries_are_merged_and_sorted() -> None:
         ("SECURITY UPDATE: xss\n    - CVE-2024-\n      1234", "CVE-2024-1234"),
         ("CVE-\n    2024-1234", "CVE-2024-1234"),
         ("CVE\N{NON-BREAKING HYPHEN}2024\N{NON-BREAKING HYPHEN}1234", "CVE-2024-1234"),
-        ("CVE_2024_1234", None),
+        ("CVE_2024_1234", "CVE-2024-1234"),
         ("CVE-2024-123", None),
         ("CVE-2024-XXXX", None),
         ("CVE-24-1234", None),
