@@ -80,7 +80,7 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
         message = str(error)
     if reason := control.stop():
         raise StoppedError(f"{reason}: stopped while fetching the package lists; the previous ones are kept")
-    stopped = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout); timed out"
+    stopped = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout)"
     update = FinishedUpdate(
         items=progress.items,
         descriptions=progress.descriptions,

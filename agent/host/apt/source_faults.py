@@ -27,7 +27,8 @@ _PATTERNS: tuple[tuple[SourceFault, str], ...] = (
         r"Could not connect|Could not resolve|Temporary failure|Connection (failed|refused|timed out|reset)|timed out"
         r"|Unable to connect|Network is unreachable|Cannot initiate|Undetermined|closed connection|Could not handshake"
         r"|Certificate verification|SSL connection|Redirection loop|Error reading from server|Bad header"
-        r"|wait for server|invalid reply|Data socket|Something wicked|No route to host|mirror file failed",
+        r"|wait for server|invalid reply|Data socket|Something wicked|No route to host|mirror file failed"
+        r"|apt\.refresh_timeout",
     ),
 )
 _ADVICE: Mapping[SourceFault, str] = {

@@ -17,7 +17,7 @@ from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.host.apt.release_file import find_release
 
 _PACKAGES = "Debian Package Index"
-_DESCRIBED = re.compile(r"\((?P<path>/.*Packages)(?:\.\w+)?\)$")
+_DESCRIBED = re.compile(r"\((?P<path>(?P<plain>/.*Packages)(?:\.\w+)?)\)$")
 """The end of `IndexFile.describe`: the file that libapt uses."""
 _ARCHITECTURE = re.compile(r"(?:(?P<component>.*)/)?binary-(?P<architecture>[^/]+)/Packages")
 
@@ -32,7 +32,7 @@ class PackageList:
     index: str
     """Its path relative to the Release file, as listed there."""
     path: str
-    """The file on disk, without the suffix of a packed one."""
+    """The file on disk."""
     exists: bool
 
 
@@ -133,7 +133,7 @@ class Source:
             if described is None:
                 continue
             # The inverse of libapt's URItoFileName.
-            index = unquote(described["path"].removeprefix(self.path_prefix).replace("_", "/"))
+            index = unquote(described["plain"].removeprefix(self.path_prefix).replace("_", "/"))
             place = _ARCHITECTURE.fullmatch(index)
             yield PackageList(
                 component=(place["component"] or "") if place else "",
