@@ -105,7 +105,7 @@ def lists_lines(lists: ListsView) -> list[str]:
     updated = format_human(lists.updated_at) if lists.updated_at else None
     words = {
         "fresh": f"Package lists are fresh (verified {updated}).",
-        "partial": "Package lists of security sources are fresh, those of other sources are not:",
+        "partial": f"Some package lists could not be fetched; those of security sources were verified {updated}:",
         "stale": f"Package lists are STALE (last verified {updated or 'never'}): updates may be missing.",
         "never": "There are NO package lists of security sources: pending security updates are unknown.",
     }
