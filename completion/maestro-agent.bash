@@ -19,7 +19,7 @@ _maestro_agent() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == = ]] && continue
         case $before in
-            --config | --plan | --run-dir) ;;
+            --config | --plan | --run-dir | --number | -n) ;;
             --state-dir) state_dir=$word ;;
             *)
                 if [[ $word == -* ]]; then
@@ -46,7 +46,7 @@ _maestro_agent() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --plan) return ;;
+        --plan | --number | -n) return ;;
     esac
 
     if [[ $current == -* ]]; then
@@ -55,26 +55,27 @@ _maestro_agent() {
             "") words+=" --version" ;;
             check) words+=" --verbose --no-refresh --plan --wait --json" ;;
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json" ;;
-            status | explain | history) words+=" --verbose --json" ;;
+            status | explain) words+=" --verbose --json" ;;
             follow) words+=" --wait --json" ;;
-            report) words+=" --show --send --run-dir" ;;
+            report) words+=" --show --send --run-dir --json" ;;
+            history) words+=" --number --verbose --json" ;;
             run) words+=" --run-dir" ;;
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade explain follow history report config run"
+        words="status check upgrade explain follow history report config run help"
     elif [[ $verb == upgrade ]]; then
         words=$(_maestro_agent_packages "$current")
+    elif [[ $verb == explain ]]; then
+        words="reboot $(_maestro_agent_packages "$current")"
     elif [[ -z $subject ]]; then
         case $verb in
-            explain)
-                words="reboot $(_maestro_agent_packages "$current")"
-                ;;
             history)
-                words=$(cd "$state_dir/history" 2>/dev/null && printf '%s\n' *.json |
-                    sed -n 's/^\([0-9].*\)\.json$/\1/p')
+                words="last $(cd "$state_dir/history" 2>/dev/null && printf '%s\n' *.json |
+                    sed -n 's/^\([0-9].*\)\.json$/\1/p')"
                 ;;
             config) words="check show" ;;
+            help) words="status check upgrade explain follow history report config run" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

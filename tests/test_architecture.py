@@ -56,7 +56,7 @@ STARTS_ITSELF = "agent/host/process/spawn.py"
 """An exporter: this very program, in a process of its own."""
 IMPORTS_BY_NAME = {
     "agent/core/packages/gates/registry.py",  # one file a gate: one line registers it
-    "agent/cli/main.py",  # one file a command: `status` must not pay for the others
+    "agent/cli/command_line.py",  # one file a command: `status` must not pay for the others
     "agent/worker/runner.py",  # one file a job: a process loads only the job that it runs
     "agent/host/log_target.py",  # python3-systemd only where journald runs
     "agent/cli/export.py",  # one module an exporter: none loads the libraries of another

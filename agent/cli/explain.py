@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from agent.cli.flags import add_verbose
 from agent.cli.options import config_path
-from agent.cli.output import ProgressLine, print_error, print_json, print_lines
+from agent.cli.output import ProgressLine, failure_document, print_error, print_json, print_lines
 from agent.core.job_kinds import JobKind
 from agent.core.schemas import EXPLANATIONS_SCHEMA
 from agent.errors import ExitCode, UsageError
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     for message in dict.fromkeys(message for answer in answers for message in (*answer.warnings, answer.error)):
         if message:
             print_error(message)
-    _show([answer.document for answer in answers if answer.document is not None], arguments, several=len(subjects) > 1)
+    _show(answers, arguments)
     codes = {answer.exit_code for answer in answers}
     return next((code for code in _WORST_FIRST if code in codes), ExitCode.FAILED)
 
@@ -64,12 +64,19 @@ def _explain(arguments: argparse.Namespace, subject: str) -> JobAnswer:
         line.clear()
 
 
-def _show(documents: Sequence[dict[str, object]], arguments: argparse.Namespace, *, several: bool) -> None:
+def _show(answers: Sequence[JobAnswer], arguments: argparse.Namespace) -> None:
+    documents = [answer.document for answer in answers if answer.document is not None]
     if not arguments.json:
         for document in documents:
             print_lines(explanation_lines(JsonReader(document, "explain"), verbose=arguments.verbose))
-    elif several:
-        found = {"schema": EXPLANATIONS_SCHEMA, "generated_at": format_utc(utc_now()), "explanations": documents}
-        print_json(found)
-    elif documents:
-        print_json(documents[0])
+    elif len(answers) == 1:
+        print_json(documents[0] if documents else failure_document(answers[0].error, answers[0].exit_code))
+    else:
+        print_json(
+            {
+                "schema": EXPLANATIONS_SCHEMA,
+                "generated_at": format_utc(utc_now()),
+                "explanations": documents,
+                "errors": [failure_document(one.error, one.exit_code) for one in answers if one.document is None],
+            }
+        )

@@ -22,7 +22,7 @@ from agent.state.daemon_status import RUN_DIRECTORY
 from agent.state.store import DEFAULT_DIRECTORY, Store
 
 _DAEMON_USER = "maestro-agent"
-HOW_TO_CONFIGURE = "set endpoint.url (docs/endpoint/README.md), metrics.textfile or otlp.url (docs/metrics.md)"
+HOW_TO_CONFIGURE = "set endpoint.url, metrics.textfile or otlp.url (maestro-agent.toml(5))"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

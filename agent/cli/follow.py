@@ -2,10 +2,9 @@
 
 import argparse
 import json
-import sys
 import time
 
-from agent.cli.output import ProgressLine, print_error, print_lines
+from agent.cli.output import ProgressLine, print_error, print_lines, write_out
 from agent.core.redact import redact_document
 from agent.core.schemas import OUTCOME_SCHEMA, PROGRESS_SCHEMA, STATE_SCHEMA
 from agent.errors import ExitCode, RecordError
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = _running(store)
     if not isinstance(found, ProgressReader):
         if arguments.json:
-            print(json.dumps({"schema": PROGRESS_SCHEMA, "process": None, "job": None}))
+            write_out(f"{json.dumps({'schema': PROGRESS_SCHEMA, 'process': None, 'job': None})}\n")
         else:
             print_lines([found])
         return ExitCode.OK
@@ -98,7 +97,7 @@ class _JsonView(_View):
         self.line(self.reader.header)
 
     def line(self, line: JsonReader) -> None:
-        print(json.dumps(redact_document(line.raw)), flush=True)
+        write_out(f"{json.dumps(redact_document(line.raw))}\n")
 
     def end(self, line: JsonReader) -> None:
         self.line(line)
@@ -142,7 +141,6 @@ class _TextView(_View):
     def _print(self, lines: list[str]) -> None:
         self._progress.clear()
         print_lines(lines)
-        sys.stdout.flush()  # a pipe would get them at the end
 
     def _result(self, *, failed: bool) -> list[str]:
         """Return what the command that started the job shows: the outcome of an upgrade, the plan of a check."""

@@ -1,13 +1,14 @@
 """`maestro-agent report`: shows the report document, or runs all configured exporters."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.cli.export import HOW_TO_CONFIGURE, add_run_dir
 from agent.cli.options import config_path
-from agent.cli.output import print_json
+from agent.cli.output import print_failure, print_json
 from agent.config.load import load
 from agent.core.exporters import ExporterName
+from agent.core.schemas import SENT_SCHEMA
 from agent.errors import ConfigError, ExitCode
 from agent.host.machine.os_release import read_distro
 from agent.host.process.spawn import AgentProcess
@@ -15,6 +16,7 @@ from agent.report.source import ReportSource
 from agent.report.targets import enabled_targets
 from agent.state.exporter_status import clear_exporter_status
 from agent.state.store import Store
+from agent.state.timestamps import format_utc, utc_now
 
 EXAMPLE = "example: maestro-agent report --show | jq .updates"
 
@@ -25,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--show", action="store_true", help="print maestro.report/1; sends nothing (default)")
     what.add_argument("--send", action="store_true", help="run all configured exporters now")
     add_run_dir(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="with --send: print maestro.sent/1; the report is JSON anyway"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,8 +51,22 @@ def run(arguments: argparse.Namespace) -> int:
     options = ["--config", arguments.config] if arguments.config is not None else []
     behind = ["--state-dir", arguments.state_dir, "--run-dir", arguments.run_dir]
     # In parallel: a slow one does not delay the others. Each prints its own result.
-    processes = [AgentProcess([*options, f"export-{one.value}", *behind], quiet=False) for one in enabled]
-    return worst([process.wait() for process in processes])
+    processes = {
+        one.value: AgentProcess([*options, f"export-{one.value}", *behind], quiet=arguments.json) for one in enabled
+    }
+    codes = {name: process.wait() for name, process in processes.items()}
+    if arguments.json:
+        _print_codes(codes)
+    return worst(list(codes.values()))
+
+
+def _print_codes(codes: Mapping[str, int]) -> None:
+    """Print which exporters sent everything, or an error that names those that did not."""
+    failed = [f"{name} (exit code {code})" for name, code in codes.items() if code != ExitCode.OK]
+    if failed:
+        print_failure(f"not sent: {', '.join(failed)}", worst(list(codes.values())))
+    else:
+        print_json({"schema": SENT_SCHEMA, "generated_at": format_utc(utc_now()), "exporters": sorted(codes)})
 
 
 def worst(codes: Sequence[int]) -> int:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from agent.cli.output import ProgressLine, print_error, print_json, print_lines
+from agent.cli.output import ProgressLine, print_error, print_failure, print_json, print_lines
 from agent.core.job_control import Progress
 from agent.errors import BusyError, StoppedError
 from agent.host.machine.user import is_root
@@ -88,12 +88,14 @@ def run_job(
     if notice and as_json:
         print_error(notice)
     answer = answer_of(request, runner)
-    if answer.document is not None:
+    if answer.document is None:
         if as_json:
-            print_json(answer.document)
-        else:
-            print_lines([notice] if notice else [])
-            print_lines(render(JsonReader(answer.document, request.kind.value)))
+            print_failure(answer.error, answer.exit_code)
+    elif as_json:
+        print_json(answer.document)
+    else:
+        print_lines([notice] if notice else [])
+        print_lines(render(JsonReader(answer.document, request.kind.value)))
     return answer.exit_code
 
 

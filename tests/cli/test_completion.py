@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import CHECKOUT
 
 VERBS = ("status", "check", "upgrade", "explain", "follow", "history", "report", "run", "config")
+OPTION = re.compile(r"(?m)^ +(?:-[a-z](?: [A-Z]+)?, )?(--[a-z-]+)")
 COMPLETE = """
 . completion/maestro-agent.bash
 COMP_WORDS=(maestro-agent "$@"); COMP_CWORD=$#
@@ -29,9 +30,10 @@ def usage(*words: str) -> str:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_of_a_command_is_offered(verb: str) -> None:
-    assert offered(verb, "--") == set(re.findall(r"(?m)^ +(?:-[a-z], )?(--[a-z-]+)", usage(verb)))
+    assert offered(verb, "--") == set(OPTION.findall(usage(verb)))
 
 
 def test_every_command_is_offered() -> None:
-    assert offered("") == set(VERBS)
-    assert set(re.findall(r"(?m)^    ([a-z]+) ", usage())) == set(VERBS)
+    assert offered("") == {*VERBS, "help"}
+    assert offered("help", "") == set(VERBS)
+    assert set(re.findall(r"(?m)^    ([a-z]+) ", usage())) == {*VERBS, "help"}

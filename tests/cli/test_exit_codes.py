@@ -19,8 +19,7 @@ def test_the_manual_page_lists_every_exit_code_and_no_other() -> None:
 def test_the_help_lists_every_exit_code_of_a_command_that_was_not_interrupted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
+    assert main(["--help"]) == 0
 
     listed = capsys.readouterr().out.partition("exit codes:")[2].partition("\n\n")[0]
     assert [int(code) for code in re.findall(r"\b[0-9]+\b", listed)] == sorted(set(ExitCode) - {ExitCode.STOPPED})

@@ -363,6 +363,23 @@ def test_every_command_has_help_with_an_example(host: Scenario, verb: str) -> No
     assert "example: " in answer.out
 
 
+@pytest.mark.parametrize(
+    "output",
+    ["| true", ">/dev/full 2>&1", ">&- 2>&-", "2>&1 | head -c1 >/dev/null", "</dev/null >/dev/null 2>/dev/full"],
+)
+def test_an_upgrade_ends_with_the_code_of_its_work_wherever_its_output_goes(host: Scenario, output: str) -> None:
+    host.offer("security", package("a", "2", postinst="echo 'r\u00e9sum\u00e9 \u65e5\u672c'"), package("b", "2"))
+    host.machine.check("apt-mark hold b")
+
+    for arguments in ("upgrade", "upgrade --no-refresh --json"):
+        done = host.machine.run(
+            f"export LC_ALL=C; bash -c 'maestro-agent {arguments} {output}; exit ${{PIPESTATUS[0]}}'"
+        )
+        assert (done.returncode, "Traceback" in done.stderr + done.stdout) == (10, False)
+
+    assert host.versions("a", "b") == {"a": "2", "b": "1"}
+
+
 def test_a_closed_pipe_is_no_error(host: Scenario) -> None:
     done = host.machine.run("maestro-agent history --json | true; maestro-agent status | head -1")
 
