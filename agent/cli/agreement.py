@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from agent.cli.output import print_lines
+from agent.cli.output import print_lines, write_out
 from agent.cli.run_job import answer_of, choose_runner
 from agent.core.job_kinds import JobKind
 from agent.errors import ExitCode, StoppedError
@@ -78,15 +78,14 @@ def _restart_lines(plan: PlanView) -> list[str]:
 
 def _confirms(question: str) -> bool:
     """Ask; anything but "y" or "yes" is no, and so is the end of the input."""
-    sys.stdout.write(f"{question} [y/N] ")
-    sys.stdout.flush()
+    write_out(f"{question} [y/N] ")
     try:
         answer = sys.stdin.buffer.readline(_LONGEST_ANSWER)
     except KeyboardInterrupt:
-        sys.stdout.write("\n")
+        write_out("\n")
         raise StoppedError("interrupted: nothing was changed") from None
     except OSError:  # the terminal has gone
         answer = b""
     if not answer.endswith(b"\n"):
-        sys.stdout.write("\n")
+        write_out("\n")
     return answer.strip().lower() in _YES
