@@ -105,6 +105,9 @@ class Bench:
             self.server.login = (USER, PASSWORD)
         if self.form.auth:
             self.machine.write("/etc/apt/auth.conf.d/row.conf", self._filled(self.form.auth), mode=0o600)
+        if self.form.config:
+            self.machine.write("/etc/apt/apt.conf.d/99row", self._filled(self.form.config))
+        self.machine.write("/var/lib/dpkg/arch", f"amd64\n{self.form.architectures}")
         if self.form.scheme == "cdrom":
             self._insert_disc()
 
@@ -113,26 +116,22 @@ class Bench:
         ending = "sources" if self.form.deb822 else "list"
         self.machine.write(f"/etc/apt/sources.list.d/tested.{ending}", self._filled(text))
 
-    def publish(self, signer: Signer | None = None, **changes: object) -> None:
-        """Publish the repository under test, with these changes of its index."""
+    def publish(self, signer: Signer | None = None, *, clear: bool = True, **changes: object) -> None:
+        """Publish the repository under test, with these changes of its index; without `clear` beside what is there."""
         index = replace(self.index, **changes)  # type: ignore[arg-type]
         for place in self.form.places:
             top = self.machine.path(f"/srv/{place}")
-            shutil.rmtree(top, ignore_errors=True)
+            if clear:
+                shutil.rmtree(top, ignore_errors=True)
             for suite in self._suites:
-                names = (
-                    self.names
-                    if suite.endswith(f"/{self.dist}") or self.form.flat is not None
-                    else {
-                        **self.names,
-                        "Codename": suite.rpartition("/")[2],
-                    }
-                )
+                names = {**self.names, **self._other_codename(suite)}
                 components = () if self.form.flat is not None else self.form.components
                 files = release_files(index, names, components, signer or self.signer, datetime.now(timezone.utc))
                 self._write_files(top / suite, files)
         if self.form.text.find("mirrors") >= 0:
-            self.machine.write("/srv/tested.mirrors", f"http://{self.host}/tested\n")
+            mirrors = "".join(f"http://{self.host}/{place}\n" for place in self.form.places)
+            self.machine.write("/srv/tested.mirrors", mirrors)
+            self.machine.write("/etc/apt/tested.mirrors", self._filled("{login_url}\n"))
 
     def observe(self) -> Observed:
         """Run both programs."""
@@ -152,6 +151,11 @@ class Bench:
             return (self.form.flat,)
         return tuple(f"dists/{dist.format(dist=self.dist)}" for dist in self.form.dists)
 
+    def _other_codename(self, suite: str) -> Mapping[str, str]:
+        """Return the codename of a suite other than the first: apt expects the suite's name in the source."""
+        name = suite.removeprefix("dists/")
+        return {} if self.form.flat is not None or name == self.dist else {"Codename": name}
+
     @property
     def _is_nameless(self) -> bool:
         return "Origin" in self.index.fields and self.index.fields["Origin"] is None
@@ -165,6 +169,7 @@ class Bench:
             "url": url,
             "login_url": f"http://{USER}:{PASSWORD}@{self.host}/tested",
             "host": self.host,
+            "port": str(self.server.port),
             "dist": self.dist,
             "key": KEY,
             "armor": armor,
@@ -207,7 +212,8 @@ class Bench:
 
     def _texts(self, agent: Ran) -> Mapping[str, str]:
         found = {"check": agent.out + agent.err}
-        if self.form.login:
+        configured = (path for path in self.machine.path("/etc/apt").rglob("*") if path.is_file())
+        if any(PASSWORD.encode() in path.read_bytes() for path in configured):
             for command in ("status", "status --json", "check --no-refresh", "report --show"):
                 done = self._run(f"maestro-agent {command}")
                 found[command] = done.out + done.err

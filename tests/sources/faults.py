@@ -32,24 +32,24 @@ class Fault:
     """Whether it is a fault of the signature or of what is signed."""
 
 
-def _server(answer: Answer, *codes: str) -> Fault:
+def from_server(answer: Answer, *codes: str) -> Fault:
     def cause(bench: Bench) -> None:
         bench.server.answer = answer
 
     return Fault(cause=cause, codes=frozenset(codes), http=True)
 
 
-def _status(code: int, *codes: str, part: str = "") -> Fault:
+def status(code: int, *codes: str, part: str = "") -> Fault:
     def answer(handler: Handler) -> bool:
         if part in handler.path:
             handler.send_error(code)
             return True
         return False
 
-    return _server(answer, *codes)
+    return from_server(answer, *codes)
 
 
-def _of_files(part: str, send: Callable[[Handler, bytes], None], *codes: str) -> Fault:
+def of_files(part: str, send: Callable[[Handler, bytes], None], *codes: str) -> Fault:
     """Return a fault of the files whose path holds `part`."""
 
     def answer(handler: Handler) -> bool:
@@ -59,7 +59,7 @@ def _of_files(part: str, send: Callable[[Handler, bytes], None], *codes: str) ->
         send(handler, content)
         return True
 
-    return _server(answer, *codes)
+    return from_server(answer, *codes)
 
 
 def _truncated(handler: Handler, content: bytes) -> None:
@@ -110,12 +110,12 @@ def _silent(handler: Handler) -> bool:
     return True
 
 
-def _renamed(field: str) -> Fault:
+def renamed(field: str) -> Fault:
     def cause(bench: Bench) -> None:
         bench.names[field] = f"{bench.names[field]}-renamed"
         bench.publish()
 
-    return Fault(cause=cause, codes=frozenset({"changed", "release-changed", "other"}), later=True, republishes=True)
+    return Fault(cause=cause, codes=frozenset({"release-changed"}), later=True, republishes=True)
 
 
 def _dns(bench: Bench) -> None:
@@ -127,16 +127,16 @@ def _gone(bench: Bench) -> None:
         shutil.rmtree(bench.machine.path(f"/srv/{place}"))
 
 
-def _configured(line: str) -> Fault:
-    return Fault(cause=lambda bench: bench.machine.write("/etc/apt/apt.conf.d/99row", f"{line}\n"))
+def configured(line: str) -> Fault:
+    return Fault(cause=lambda bench: bench.machine.write("/etc/apt/apt.conf.d/99row-fault", f"{line}\n"))
 
 
-def _written(path: str, text: str) -> Fault:
+def written(path: str, text: str) -> Fault:
     return Fault(cause=lambda bench: bench.machine.write(path, text))
 
 
 def _short_timeout(bench: Bench) -> None:
-    bench.machine.write("/etc/apt/apt.conf.d/99row", 'Acquire::http::Timeout "1";\nAcquire::Retries "0";\n')
+    bench.machine.write("/etc/apt/apt.conf.d/99row-fault", 'Acquire::http::Timeout "1";\nAcquire::Retries "0";\n')
     bench.server.answer = _silent
 
 
@@ -148,42 +148,42 @@ def _unreadable_key(bench: Bench) -> None:
     bench.machine.path(KEY).unlink()
 
 
-_UNREACHABLE = ("unreachable",)
-_REFUSED = ("refused", "forbidden", "denied", "access-denied", "unauthorized", "not-authorized", "not-authorised")
-_CORRUPT = ("corrupt",)
-_SIGNATURE = ("bad-signature",)
+UNREACHABLE = ("unreachable",)
+UNAUTHORIZED = ("unauthorized",)
+CORRUPT = ("corrupt",)
+SIGNATURE = ("bad-signature",)
 
 FAULTS: Mapping[str, Fault] = {
     "none": Fault(),
     "updated": Fault(cause=_wait_and_publish, later=True, republishes=True),
-    "refused": Fault(cause=lambda bench: bench.server.stop(), codes=frozenset(_UNREACHABLE), http=True),
-    "dns": Fault(cause=_dns, codes=frozenset(_UNREACHABLE), http=True),
-    "reset": _server(_reset, *_UNREACHABLE),
-    "silent": Fault(cause=_short_timeout, codes=frozenset(_UNREACHABLE), http=True),
-    "moved": _server(_moved),
-    "redirect-loop": _server(_loop, "unreachable", "other"),
-    "redirect-to-refused": _server(_to_refused, *_UNREACHABLE),
-    "400": _status(400, "unreachable", "other", *_REFUSED),
-    "401": _status(401, *_REFUSED),
-    "403": _status(403, *_REFUSED),
-    "404": _status(404, "not-found"),
-    "407": _status(407, *_REFUSED),
-    "410": _status(410, "not-found"),
-    "429": _status(429, *_UNREACHABLE),
-    "500": _status(500, *_UNREACHABLE),
-    "502": _status(502, *_UNREACHABLE),
-    "503": _status(503, *_UNREACHABLE),
-    "lists-403": _status(403, *_REFUSED, part="Packages"),
-    "lists-404": _status(404, "not-found", part="Packages"),
-    "release-503": _status(503, *_UNREACHABLE, part="Release"),
+    "refused": Fault(cause=lambda bench: bench.server.stop(), codes=frozenset(UNREACHABLE), http=True),
+    "dns": Fault(cause=_dns, codes=frozenset(UNREACHABLE), http=True),
+    "reset": from_server(_reset, *UNREACHABLE),
+    "silent": Fault(cause=_short_timeout, codes=frozenset(UNREACHABLE), http=True),
+    "moved": from_server(_moved),
+    "redirect-loop": from_server(_loop, "unreachable", "other"),
+    "redirect-to-refused": from_server(_to_refused, *UNREACHABLE),
+    "400": status(400, "unreachable", "other", *UNAUTHORIZED),
+    "401": status(401, *UNAUTHORIZED),
+    "403": status(403, *UNAUTHORIZED),
+    "404": status(404, "not-found"),
+    "407": status(407, *UNAUTHORIZED),
+    "410": status(410, "not-found"),
+    "429": status(429, *UNREACHABLE),
+    "500": status(500, *UNREACHABLE),
+    "502": status(502, *UNREACHABLE),
+    "503": status(503, *UNREACHABLE),
+    "lists-403": status(403, *UNAUTHORIZED, part="Packages"),
+    "lists-404": status(404, "not-found", part="Packages"),
+    "release-503": status(503, *UNREACHABLE, part="Release"),
     "gone": Fault(cause=_gone, codes=frozenset({"not-found"}), republishes=True),
     "wrong-key": Fault(
         cause=lambda bench: bench.publish(bench.stranger),
-        codes=frozenset(_SIGNATURE),
+        codes=frozenset(SIGNATURE),
         republishes=True,
         only_signed=True,
     ),
-    "missing-key": Fault(cause=_unreadable_key, codes=frozenset({*_SIGNATURE, "unsigned"}), only_signed=True),
+    "missing-key": Fault(cause=_unreadable_key, codes=frozenset({*SIGNATURE, "unsigned"}), only_signed=True),
     "expired": Fault(
         cause=lambda bench: bench.publish(valid_for=timedelta(seconds=-30)),
         codes=frozenset({"expired"}),
@@ -192,24 +192,24 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "not-yet-valid": Fault(
         cause=lambda bench: bench.publish(released=timedelta(days=1)),
-        codes=frozenset({"clock", "not-yet-valid", "not-valid-yet"}),
+        codes=frozenset({"not-yet-valid"}),
         republishes=True,
         only_signed=True,
     ),
-    "portal": _server(_portal, *_CORRUPT),
-    "redirected-portal": _server(_redirected_portal, *_CORRUPT, "not-found"),
-    "truncated-release": _of_files("Release", _truncated, *_CORRUPT, *_UNREACHABLE),
-    "truncated-list": _of_files("Packages", _truncated, *_CORRUPT, *_UNREACHABLE),
-    "shorter-list": _of_files("Packages", _shorter, *_CORRUPT),
-    "damaged-list": _of_files("Packages", _damaged, *_CORRUPT),
-    "damaged-release": _of_files("Release", _damaged, *_CORRUPT, *_SIGNATURE),
-    "label-changed": _renamed("Label"),
-    "codename-changed": _renamed("Codename"),
-    "origin-changed": _renamed("Origin"),
-    "suite-changed": _renamed("Suite"),
-    "hook-after-success": _configured('APT::Update::Post-Invoke-Success {"false";};'),
-    "hook-after": _configured('APT::Update::Post-Invoke {"echo hook words >&2; exit 3";};'),
-    "hook-before": _configured('APT::Update::Pre-Invoke {"false";};'),
-    "bad-preferences": _written("/etc/apt/preferences.d/bad", "Package: *\nPin-Priority: 900\n"),
-    "bad-source": _written("/etc/apt/sources.list.d/bad.list", "deb http://archive.test\n"),
+    "portal": from_server(_portal, *CORRUPT),
+    "redirected-portal": from_server(_redirected_portal, *CORRUPT, "not-found"),
+    "truncated-release": of_files("Release", _truncated, *CORRUPT, *UNREACHABLE),
+    "truncated-list": of_files("Packages", _truncated, *CORRUPT, *UNREACHABLE),
+    "shorter-list": of_files("Packages", _shorter, *CORRUPT),
+    "damaged-list": of_files("Packages", _damaged, *CORRUPT),
+    "damaged-release": of_files("Release", _damaged, *CORRUPT, *SIGNATURE),
+    "label-changed": renamed("Label"),
+    "codename-changed": renamed("Codename"),
+    "origin-changed": renamed("Origin"),
+    "suite-changed": renamed("Suite"),
+    "hook-after-success": configured('APT::Update::Post-Invoke-Success {"false";};'),
+    "hook-after": configured('APT::Update::Post-Invoke {"echo hook words >&2; exit 3";};'),
+    "hook-before": configured('APT::Update::Pre-Invoke {"false";};'),
+    "bad-preferences": written("/etc/apt/preferences.d/bad", "Package: *\nPin-Priority: 900\n"),
+    "bad-source": written("/etc/apt/sources.list.d/bad.list", "deb http://archive.test\n"),
 }

@@ -27,11 +27,15 @@ class Form:
     places: tuple[str, ...] = ("tested",)
     """The directories of the server that hold the same repository."""
     entries: tuple[tuple[str, ...], ...] = (("tested",),)
-    """For each source that apt knows by a name of its own, the texts that stand in each message about it."""
+    """For each source that apt knows by a name of its own, the patterns that each message about it matches."""
     auth: str = ""
     """A line of auth.conf(5)."""
     login: bool = False
     """Whether the server asks for user and password."""
+    config: str = ""
+    """Lines of apt.conf(5)."""
+    architectures: str = ""
+    """Architectures that dpkg is configured for beside its own."""
     third_party_only: bool = False
 
     @property
@@ -40,12 +44,12 @@ class Form:
         return self.text.startswith("Types:")
 
 
-def _deb822(*fields: str, uris: str = "{url}", suites: str = "{dist}", components: str = "main") -> str:
+def deb822(*fields: str, uris: str = "{url}", suites: str = "{dist}", components: str = "main") -> str:
     lines = ["Types: deb", f"URIs: {uris}", f"Suites: {suites}", *([f"Components: {components}"] if components else [])]
     return "\n".join([*lines, *(fields or ("Signed-By: {key}",))]) + "\n"
 
 
-_TWO_SUITES = (("tested", "{dist}"), ("tested", "second"))
+TWO_SUITES = (("tested", "{dist}"), ("tested", "second"))
 _TWO_URIS = (("tested-a",), ("tested-b",))
 
 FORMS: Mapping[str, Form] = {
@@ -60,7 +64,7 @@ FORMS: Mapping[str, Form] = {
     "line-components": Form(text="deb [signed-by={key}] {url} {dist} main contrib\n", components=("main", "contrib")),
     "line-component-too-many": Form(text="deb [signed-by={key}] {url} {dist} main absent\n"),
     "line-two-suites": Form(
-        text=LINE + LINE.replace("{dist}", "second"), dists=("{dist}", "second"), entries=_TWO_SUITES
+        text=LINE + LINE.replace("{dist}", "second"), dists=("{dist}", "second"), entries=TWO_SUITES
     ),
     "line-twice": Form(text=LINE + LINE),
     "line-with-source": Form(text=LINE + LINE.replace("deb ", "deb-src ", 1).replace("{dist}", "{dist}")),
@@ -75,17 +79,17 @@ FORMS: Mapping[str, Form] = {
     "flat-dot-sub": Form(text="deb [signed-by={key}] {url} ./sub/deep/\n", flat="sub/deep/"),
     "flat-trusted": Form(text="deb [trusted=yes] {url} ./\n", flat=""),
     "flat-login": Form(text="deb [signed-by={key}] {login_url} ./\n", flat="", login=True),
-    "deb822": Form(text=_deb822()),
-    "deb822-flat": Form(text=_deb822(suites="./", components=""), flat=""),
-    "deb822-flat-sub": Form(text=_deb822(suites="sub/", components=""), flat="sub/"),
-    "deb822-slashes": Form(text=_deb822(uris="{url}//")),
-    "deb822-trusted": Form(text=_deb822("Trusted: yes")),
-    "deb822-embedded-key": Form(text=_deb822("Signed-By:", "{armor}")),
-    "deb822-two-suites": Form(text=_deb822(suites="{dist} second"), dists=("{dist}", "second"), entries=_TWO_SUITES),
-    "deb822-two-uris": Form(text=_deb822(uris="{url}-a {url}-b"), places=("tested-a", "tested-b"), entries=_TWO_URIS),
-    "deb822-components": Form(text=_deb822(components="main contrib"), components=("main", "contrib")),
-    "deb822-arch": Form(text=_deb822("Architectures: amd64", "Signed-By: {key}")),
-    "deb822-types": Form(text=_deb822().replace("Types: deb", "Types: deb deb-src")),
+    "deb822": Form(text=deb822()),
+    "deb822-flat": Form(text=deb822(suites="./", components=""), flat=""),
+    "deb822-flat-sub": Form(text=deb822(suites="sub/", components=""), flat="sub/"),
+    "deb822-slashes": Form(text=deb822(uris="{url}//")),
+    "deb822-trusted": Form(text=deb822("Trusted: yes")),
+    "deb822-embedded-key": Form(text=deb822("Signed-By:", "{armor}")),
+    "deb822-two-suites": Form(text=deb822(suites="{dist} second"), dists=("{dist}", "second"), entries=TWO_SUITES),
+    "deb822-two-uris": Form(text=deb822(uris="{url}-a {url}-b"), places=("tested-a", "tested-b"), entries=_TWO_URIS),
+    "deb822-components": Form(text=deb822(components="main contrib"), components=("main", "contrib")),
+    "deb822-arch": Form(text=deb822("Architectures: amd64", "Signed-By: {key}")),
+    "deb822-types": Form(text=deb822().replace("Types: deb", "Types: deb deb-src")),
     "mirror-http": Form(text=LINE.replace("{url}", "mirror+http://{host}/tested.mirrors")),
     "mirror-file": Form(text=LINE.replace("{url}", "mirror+file:/srv/tested.mirrors")),
     "mirror-http-login": Form(

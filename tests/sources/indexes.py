@@ -66,6 +66,10 @@ class Index:
     """The Release file's date, from now."""
     valid_for: timedelta | None = None
     hashes: tuple[str, ...] = ("SHA256",)
+    text: bytes | None = None
+    """The content of each Packages file; None for a stanza."""
+    extra: Mapping[str, bytes | None] = field(default_factory=dict)
+    """Further files that the Release file lists; None: the server does not have it."""
     edit: Callable[[bytes], bytes] = _unchanged
     """Changes the finished Release file before it is signed."""
 
@@ -114,11 +118,14 @@ def _lists(index: Index, components: tuple[str, ...]) -> tuple[dict[str, bytes],
     """Return the Packages files that are published, and those that the Release file lists."""
     published: dict[str, bytes] = {}
     listed: dict[str, bytes] = {}
+    for name, given in index.extra.items():
+        listed[name] = given or b"promised\n"
+        published.update({name: given} if given is not None else {})
     if index.without_packages:
         return published, listed
     places = [f"{one}/binary-{arch}/" for one in components for arch in index.architectures] or [""]
     for place in places:
-        text = b"" if index.empty else _stanza()
+        text = b"" if index.empty else _stanza() if index.text is None else index.text
         for ending, pack in PACKERS.items():
             name, content = f"Packages{ending}", pack(text)
             if ending in index.packed:
@@ -149,7 +156,10 @@ def _release(
     lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
     for algorithm in index.hashes:
         lines.append(f"{algorithm}:")
-        lines += [f" {hashlib.new(algorithm, data).hexdigest()} {len(data)} {name}" for name, data in listed.items()]
+        name_in_python = algorithm.removesuffix("Sum")
+        lines += [
+            f" {hashlib.new(name_in_python, data).hexdigest()} {len(data)} {name}" for name, data in listed.items()
+        ]
     return "".join(f"{line}\n" for line in lines).encode()
 
 

@@ -1,6 +1,7 @@
 """The rows of the table: which forms, indexes and faults are tried together, as what, and when."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.sources.faults import FAULTS
@@ -41,18 +42,20 @@ def is_possible(row: Row) -> bool:
 
 
 def short_table() -> list[Row]:
-    """Return a set that has each form, index and fault once, alternately as security source and as third party."""
+    """Return a set that has each form, index and fault at least once, and all roles and times."""
     rows: list[Row] = []
-    roles = itertools.cycle([True, False])
-    for form in FORMS:
-        rows += _first_possible(form, "inline", "none", (next(roles), False))
-    roles = itertools.cycle([False, True])
-    for index in list(INDEXES)[1:]:
-        rows += _first_possible("line", index, "none", (next(roles), False))
-    plain = itertools.cycle(["line", "deb822", "flat-dot", "line-trusted", "mirror-http"])
-    parts = itertools.cycle([(True, True), (False, False), (False, True), (True, False)])
-    for fault in list(FAULTS)[1:]:
-        rows += _first_possible(next(plain), "inline", fault, next(parts))
+    parts = itertools.cycle([(True, False), (False, True), (True, True), (False, False), (True, False)])
+    indexes, faults = itertools.cycle(INDEXES), itertools.cycle(FAULTS)
+    for number, form in enumerate(FORMS):
+        rows += _first(form, indexes, itertools.repeat("none") if number % 2 else faults, next(parts))
+    seen = {row.index for row in rows}, {row.fault for row in rows}
+    for index in INDEXES:
+        if index not in seen[0]:
+            rows += _first("line", iter([index]), itertools.repeat("none"), next(parts))
+    plain = itertools.cycle(["line", "deb822", "flat-dot", "mirror-http"])
+    for fault in FAULTS:
+        if fault not in seen[1]:
+            rows += _first(next(plain), iter(["inline"]), itertools.repeat(fault), next(parts))
     return list(dict.fromkeys(rows))
 
 
@@ -60,14 +63,10 @@ def long_table() -> list[Row]:
     """Return each pair of form and fault, form and index, index and fault at least once; roles and times in turn."""
     rows: dict[Row, None] = {}
     parts = itertools.cycle(itertools.product([True, False], [True, False]))
-    indexes = itertools.cycle(INDEXES)
-    for form, fault in itertools.product(FORMS, FAULTS):
-        part = next(parts)
-        for _ in INDEXES:
-            found = _first_possible(form, next(indexes), fault, part)
-            rows.update(dict.fromkeys(found))
-            if found:
-                break
+    for (row, form), (column, fault) in itertools.product(enumerate(FORMS), enumerate(FAULTS)):
+        # another index for each, so that most pairs with an index are covered, too
+        indexes = itertools.islice(itertools.cycle(INDEXES), (7 * row + column) % len(INDEXES), None)
+        rows.update(dict.fromkeys(_first(form, indexes, itertools.repeat(fault), next(parts))))
     seen = {(row.form, row.index) for row in rows}, {(row.index, row.fault) for row in rows}
     for form, index in itertools.product(FORMS, INDEXES):
         if (form, index) not in seen[0]:
@@ -76,6 +75,15 @@ def long_table() -> list[Row]:
         if (index, fault) not in seen[1]:
             rows.update(dict.fromkeys(_first_possible("line", index, fault, next(parts))))
     return list(dict.fromkeys([*short_table(), *rows]))
+
+
+def _first(form: str, indexes: Iterator[str], faults: Iterator[str], part: tuple[bool, bool]) -> list[Row]:
+    """Return the first possible row, with this role and time if there is such a one; none in a hundred attempts."""
+    for index, fault in itertools.islice(zip(indexes, faults, strict=False), 100):
+        found = _first_possible(form, index, fault, part)
+        if found:
+            return found
+    return []
 
 
 def _first_possible(form: str, index: str, fault: str, part: tuple[bool, bool]) -> list[Row]:

@@ -44,7 +44,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         super().__init__(*args, directory=directory)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
+        if self.path.startswith("http://"):  # as a proxy
+            self.path = "/" + self.path.split("/", 3)[3]
         if self.path.startswith("/tested") and self.state.answer(self):
+            return
+        if self.path.startswith("/forbidden/"):
+            self.send_error(403)
             return
         if self.path.startswith("/moved/"):
             self.path = self.path.removeprefix("/moved")

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.sources.bench import Bench
-from tests.sources.faults import FAULTS
-from tests.sources.forms import FORMS
-from tests.sources.indexes import INDEXES
+from tests.sources.inputs import ALL_FAULTS, ALL_FORMS, ALL_INDEXES, INPUTS
 from tests.sources.rows import Row, long_table, short_table
 from tests.sources.server import serving
 from tests.sources.verdict import BESIDE, broken_rules, verdict_of
@@ -28,7 +26,7 @@ KNOWN = dict(
     line.split("\t", 1) for line in (Path(__file__).parent / "known.txt").read_text().splitlines() if "\t" in line
 )
 """Reason by release and row."""
-EXCUSED = frozenset({"not-offered", "outdated"})
+EXCUSED = frozenset({"not-offered", "outdated", "foreign-packages"})
 """Fault codes of what is worth attention though apt is content."""
 
 
@@ -38,8 +36,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     cases = []
     for number, codename in enumerate(bases.codenames()):
-        rows = long_table() if bases.thorough() else short_table() if number == 0 else short_table()[::6]
-        for row in rows:
+        further = [row for rows in INPUTS.values() for row in rows]
+        if bases.thorough():
+            rows = [*long_table(), *further]
+        else:
+            rows = [*short_table(), *further[::10]] if number == 0 else [*short_table()[::9], *further[3::50]]
+        for row in dict.fromkeys(rows):
             key = f"{codename}+{row}"
             marks = [pytest.mark.xfail(strict=True, reason=KNOWN[key])] if key in KNOWN else []
             cases.append(pytest.param(codename, row, id=key, marks=marks))
@@ -72,7 +74,7 @@ def machines(agent_layer: Path, signer: Signer) -> Iterator[Callable[[str], Mach
 def test_the_agent_agrees_with_apt(
     release: str, row: Row, machines: Callable[[str], Machine], signer: Signer, stranger: Signer
 ) -> None:
-    form, index, fault = FORMS[row.form], INDEXES[row.index], FAULTS[row.fault]
+    form, index, fault = ALL_FORMS[row.form], ALL_INDEXES[row.index], ALL_FAULTS[row.fault]
     running = machines(release)
     with serving(running.path("/srv")) as server:
         bench = Bench(

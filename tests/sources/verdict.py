@@ -9,13 +9,18 @@ from tests.sources.bench import LISTS, LISTS_OF_APT, Observed, Ran, document
 from tests.sources.forms import PASSWORD
 
 Entry = tuple[str, ...]
-"""The texts that stand in each message about one source."""
+"""Regular expressions; each message about one source matches them all."""
 BESIDE: Entry = ("/beside",)
 _ITEM = re.compile(r"(Get|Hit|Ign|Err):\d+ ")
 _MESSAGE = re.compile(r"[WEN]: ")
 _ADDRESS = re.compile(r"\s*\[IP: [^]]*\]")
 _DURATION = re.compile(r"\(invalid [^)]*\)")
+_FILE_FAILED = re.compile(r"^Failed to fetch \S+ ?")
 _FETCH_FAILED = re.compile(r"W: (Failed to fetch|Some index files failed)|E: ")
+
+
+_OF_APT = {"apt", "hook-failed"}
+"""Fault codes of what apt reports beside its sources."""
 
 
 class Mood(Enum):
@@ -24,7 +29,7 @@ class Mood(Enum):
     CONTENT = "content"
     """Exit code 0, and only Get, Hit and Ign."""
     WARNED = "warned"
-    """Exit code 0 and warnings, but nothing failed to be fetched."""
+    """Exit code 0, and warnings or errors of items that another attempt then fetched."""
     FAILED = "failed"
 
 
@@ -49,11 +54,11 @@ def verdict_of(seen: Observed, entries: tuple[Entry, ...], *, security: tuple[En
     for entry in entries:
         words = [_plain(text.split("\n", 2)[1]) for text in failed if "\n" in text and _is_of(entry, text)]
         reasons[entry] = words or [_plain(text[3:]) for text in messages if _is_of(entry, text) and text[0] != "N"]
-    blamed = {entry: tuple(words) for entry, words in reasons.items() if words}
-    if seen.apt.code or failed or any(_FETCH_FAILED.match(text) for text in messages):
+    blamed = {entry: tuple(filter(None, map(_reason, words))) for entry, words in reasons.items() if words}
+    if seen.apt.code or any(_FETCH_FAILED.match(text) for text in messages):
         mood = Mood.FAILED
     else:
-        mood = Mood.WARNED if any(text[0] != "N" for text in messages) else Mood.CONTENT
+        mood = Mood.WARNED if failed or any(text[0] != "N" for text in messages) else Mood.CONTENT
     trusted = [line for line in seen.targets.splitlines() if line.startswith("yes ")]
     on_disk = any(_is_of(entry, line) for entry in security for line in trusted)
     fetched_empty = empty and not any(entry in blamed for entry in security)
@@ -76,7 +81,7 @@ def broken_rules(
         verdict: What apt says.
         entries: The sources.
         codes: The fault codes that fit; None where the row has no fault of its source.
-        excused: Fault codes that may stand beside a content apt.
+        excused: Fault codes that ask for attention where apt is content.
     """
     broken = [f"the password stands in {place}" for place, text in seen.texts.items() if PASSWORD in text]
     if "Traceback" in seen.agent.err or "internal error" in seen.agent.err:
@@ -84,9 +89,9 @@ def broken_rules(
     lists = document(seen.agent).get("lists")
     if not isinstance(lists, dict):
         return [*broken, *_without_document(seen.agent, verdict)]
-    errors = [error for error in lists["errors"] if not (verdict.mood is Mood.CONTENT and error["fault"] in excused)]
-    broken += _state_rules(lists["state"], seen.agent.code, verdict)
-    broken += _blame_rules(errors, verdict, entries)
+    errors = [error for error in lists["errors"] if error["fault"] not in excused]
+    broken += _state_rules(lists["state"], seen.agent.code, verdict, advised=bool(lists["errors"]))
+    broken += _blame_rules(lists["errors"], verdict, entries, excused)
     broken += _detail_rules(errors, verdict, entries, codes)
     return broken
 
@@ -96,12 +101,12 @@ def _without_document(agent: Ran, verdict: Verdict) -> Iterator[str]:
         yield "apt is content, and `check` fails"
     if agent.code in (0, 10):
         yield "no document, and a good exit code"
-    words = _plain(" ".join(text[3:] for text in verdict.messages if text.startswith("E: ")))
-    if words and not any(word in _plain(agent.err) for word in re.split(r"(?<=[.)]) ", words)):
+    reasons = [_plain(text[3:]) for text in verdict.messages if text.startswith("E: ")]
+    if reasons and not any(reason in _plain(agent.err) for reason in reasons):
         yield "apt's reason is not in the error"
 
 
-def _state_rules(state: str, code: int, verdict: Verdict) -> Iterator[str]:
+def _state_rules(state: str, code: int, verdict: Verdict, *, advised: bool) -> Iterator[str]:
     if not verdict.security_lists:
         right = {"never"}
     elif verdict.mood is Mood.CONTENT:
@@ -112,23 +117,27 @@ def _state_rules(state: str, code: int, verdict: Verdict) -> Iterator[str]:
         right = {"partial"}
     if state not in right:
         yield f"state is {state} instead of {' or '.join(sorted(right))}"
-    if code != (0 if state == "fresh" else 3):
+    if code not in ({3} if state != "fresh" else {0, 10} if advised else {0}):
         yield f"exit code {code} for state {state}"
 
 
-def _blame_rules(errors: list[dict[str, str]], verdict: Verdict, entries: tuple[Entry, ...]) -> Iterator[str]:
+def _blame_rules(
+    all_errors: list[dict[str, str]], verdict: Verdict, entries: tuple[Entry, ...], excused: frozenset[str]
+) -> Iterator[str]:
+    errors = [error for error in all_errors if error["fault"] not in excused]
     named = {entry for entry in entries for error in errors if _is_of(entry, error["source"])}
     if verdict.mood is Mood.CONTENT and verdict.security_lists and errors:
         yield f"apt is content, and there are errors: {sorted(error['fault'] for error in errors)}"
         return
-    if verdict.mood is Mood.FAILED and not errors:
+    if verdict.mood is Mood.FAILED and not all_errors:
         yield "apt failed, and there is no error"
     for entry in verdict.blamed - named if verdict.mood is Mood.FAILED else ():
         yield f"{' '.join(entry)} is blamed by apt and not named"
     for entry in named - verdict.blamed if verdict.security_lists else ():
         yield f"{' '.join(entry)} is named and not blamed by apt"
     for error in errors:
-        if verdict.blamed and not any(_is_of(entry, error["source"]) for entry in entries):
+        is_of_source = any(_is_of(entry, error["source"]) for entry in entries)
+        if verdict.blamed and not is_of_source and error["fault"] not in _OF_APT:
             yield f"{error['source']!r} is no source"
 
 
@@ -139,7 +148,11 @@ def _detail_rules(
         return
     for entry in sorted(set(entries) & verdict.blamed):
         own = [error for error in errors if _is_of(entry, error["source"])]
-        if own and not any(word in _plain(error["detail"]) for error in own for word in verdict.reasons[entry]):
+        if (
+            own
+            and verdict.reasons[entry]
+            and not any(word in _plain(error["detail"]) for error in own for word in verdict.reasons[entry])
+        ):
             yield f"the reason {verdict.reasons[entry]} is not in {[error['detail'] for error in own]}"
         if codes and entry != BESIDE:
             yield from (f"{error['fault']} is no fitting code" for error in own if error["fault"] not in codes)
@@ -165,8 +178,13 @@ def _blocks(ran: Ran) -> tuple[list[str], list[str]]:
     return items, messages
 
 
+def _reason(message: str) -> str:
+    """Return why a file could not be fetched, of apt's message about it; any other message unchanged."""
+    return _FILE_FAILED.sub("", message)
+
+
 def _is_of(entry: Entry, text: str) -> bool:
-    return all(re.search(rf"{re.escape(part)}(?![\w-])", text) for part in entry)
+    return all(re.search(rf"{part}(?![\w-])", text) for part in entry)
 
 
 def _plain(text: str) -> str:
