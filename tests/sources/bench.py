@@ -50,6 +50,8 @@ class Observed:
     """What `apt-get update` and `maestro-agent check` ended with, from the same lists and sources."""
 
     apt: Ran
+    releases: tuple[str, ...]
+    """The names of the Release files on its disk that came with a signature."""
     targets: str
     """apt's own list of the Packages files that are on its disk, each with whether it is trusted."""
     agent: Ran
@@ -137,8 +139,10 @@ class Bench:
         """Run both programs."""
         apt = self._run(_UPDATE)
         targets = self._run(_TARGETS).out
+        releases = tuple(path.name for path in self.machine.path(LISTS_OF_APT).glob("*_InRelease"))
+        releases += tuple(path.name for path in self.machine.path(LISTS_OF_APT).glob("*_Release.gpg"))
         agent = self._run("maestro-agent check --json")
-        return Observed(apt=apt, targets=targets, agent=agent, texts=self._texts(agent))
+        return Observed(apt=apt, releases=releases, targets=targets, agent=agent, texts=self._texts(agent))
 
     def fetch(self) -> None:
         """Let the agent fetch, and give apt-get the same lists."""

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tests.sources.bench import HOST, Bench
@@ -23,6 +23,8 @@ class Fault:
     cause: Callable[[Bench], None] = _nothing
     codes: frozenset[str] = frozenset()
     """The fault codes that fit the cause, where apt blames the source for it; empty for a fault of the machine."""
+    sign: str = ""
+    """A part of apt's reason, if only with this one the source met the fault and not another one before."""
     http: bool = False
     """Whether it is a fault of the server."""
     later: bool = False
@@ -46,7 +48,7 @@ def status(code: int, *codes: str, part: str = "") -> Fault:
             return True
         return False
 
-    return from_server(answer, *codes)
+    return replace(from_server(answer, *codes), sign=str(code))
 
 
 def of_files(part: str, send: Callable[[Handler, bytes], None], *codes: str) -> Fault:

@@ -61,6 +61,8 @@ class Index:
     empty: bool = False
     """Whether the Packages files have no stanza; the source then has its lists though none is on disk."""
     without_packages: bool = False
+    reason: str = ""
+    """libapt's reason for refusing it, where apt-get prints another one."""
     by_hash_only: bool = False
     released: timedelta = timedelta(minutes=-1)
     """The Release file's date, from now."""
@@ -85,10 +87,11 @@ INDEXES: Mapping[str, Index] = {
     "empty": Index(empty=True),
     "without-packages": Index(without_packages=True),
     "plain": Index(packed=("",)),
-    "gz": Index(packed=(".gz",)),
+    "gz": Index(packed=(".gz",), listed=("", ".gz")),
     "xz": Index(packed=(".xz",), listed=("", ".xz")),
-    "bz2": Index(packed=(".bz2",)),
-    "zst": Index(packed=(".zst",)),
+    "bz2": Index(packed=(".bz2",), listed=("", ".bz2")),
+    "zst": Index(packed=(".zst",), listed=("", ".zst")),
+    "packed-listed-alone": Index(packed=(".gz", ".xz")),
     "by-hash": Index(by_hash_only=True, fields={"Acquire-By-Hash": "yes"}),
     "component-missing": Index(fields={"Components": "other"}),
     "no-names": Index(fields=dict.fromkeys(("Origin", "Label", "Suite", "Codename"))),

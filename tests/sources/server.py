@@ -44,6 +44,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         super().__init__(*args, directory=directory)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
+        self.path = self.path.encode("latin-1").decode(errors="replace")  # not all apts encode what they decoded
         if self.path.startswith("http://"):  # as a proxy
             self.path = "/" + self.path.split("/", 3)[3]
         if self.path.startswith("/tested") and self.state.answer(self):

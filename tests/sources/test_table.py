@@ -16,7 +16,7 @@ from tests.sources.bench import Bench
 from tests.sources.inputs import ALL_FAULTS, ALL_FORMS, ALL_INDEXES, INPUTS
 from tests.sources.rows import Row, long_table, short_table
 from tests.sources.server import serving
-from tests.sources.verdict import BESIDE, broken_rules, verdict_of
+from tests.sources.verdict import BESIDE, Expected, broken_rules, verdict_of
 from tests.support import bases
 from tests.support.machine import Machine, machine
 from tests.support.repository import Signer
@@ -26,8 +26,6 @@ KNOWN = dict(
     line.split("\t", 1) for line in (Path(__file__).parent / "known.txt").read_text().splitlines() if "\t" in line
 )
 """Reason by release and row."""
-EXCUSED = frozenset({"not-offered", "outdated", "foreign-packages"})
-"""Fault codes of what is worth attention though apt is content."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -96,7 +94,8 @@ def test_the_agent_agrees_with_apt(
     security = tested if row.security else (BESIDE,)
     verdict = verdict_of(seen, (*tested, BESIDE), security=security, empty=index.empty and row.security)
 
-    broken = broken_rules(seen, verdict, (*tested, BESIDE), fault.codes, EXCUSED)
+    expected = Expected(entries=(*tested, BESIDE), codes=fault.codes, sign=fault.sign, reason=index.reason)
+    broken = broken_rules(seen, verdict, expected)
 
     assert broken == [], (
         f"{'; '.join(broken)}\n{verdict}\n{seen.apt.out}{seen.apt.err}\n{seen.agent.out[:3000]}{seen.agent.err}"

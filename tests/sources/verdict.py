@@ -19,6 +19,8 @@ _FILE_FAILED = re.compile(r"^Failed to fetch \S+ ?")
 _FETCH_FAILED = re.compile(r"W: (Failed to fetch|Some index files failed)|E: ")
 
 
+_ADVICE = {"not-offered", "outdated", "foreign-packages"}
+"""Fault codes that ask for attention where apt is content."""
 _OF_APT = {"apt", "hook-failed"}
 """Fault codes of what apt reports beside its sources."""
 
@@ -61,7 +63,8 @@ def verdict_of(seen: Observed, entries: tuple[Entry, ...], *, security: tuple[En
         mood = Mood.WARNED if failed or any(text[0] != "N" for text in messages) else Mood.CONTENT
     trusted = [line for line in seen.targets.splitlines() if line.startswith("yes ")]
     on_disk = any(_is_of(entry, line) for entry in security for line in trusted)
-    fetched_empty = empty and not any(entry in blamed for entry in security)
+    verified = any(all(f"_{part}" in name for part in entry) for entry in security for name in seen.releases)
+    fetched_empty = empty and (verified or not any(entry in blamed for entry in security))
     return Verdict(
         mood=mood,
         blamed=frozenset(blamed),
@@ -71,28 +74,30 @@ def verdict_of(seen: Observed, entries: tuple[Entry, ...], *, security: tuple[En
     )
 
 
-def broken_rules(
-    seen: Observed, verdict: Verdict, entries: tuple[Entry, ...], codes: frozenset[str] | None, excused: frozenset[str]
-) -> list[str]:
-    """Return the rules that the agent's answer breaks.
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a row knows beside apt's verdict."""
 
-    Args:
-        seen: Both answers.
-        verdict: What apt says.
-        entries: The sources.
-        codes: The fault codes that fit; None where the row has no fault of its source.
-        excused: Fault codes that ask for attention where apt is content.
-    """
+    entries: tuple[Entry, ...]
+    codes: frozenset[str]
+    """The fault codes that fit; empty where the row has no fault of its source."""
+    sign: str
+    """A part of apt's reason, if the codes fit only with this one."""
+    reason: str
+    """A further reason that the agent may give."""
+
+
+def broken_rules(seen: Observed, verdict: Verdict, expected: Expected) -> list[str]:
+    """Return the rules that the agent's answer breaks."""
     broken = [f"the password stands in {place}" for place, text in seen.texts.items() if PASSWORD in text]
     if "Traceback" in seen.agent.err or "internal error" in seen.agent.err:
         broken.append("the agent crashed")
     lists = document(seen.agent).get("lists")
     if not isinstance(lists, dict):
         return [*broken, *_without_document(seen.agent, verdict)]
-    errors = [error for error in lists["errors"] if error["fault"] not in excused]
     broken += _state_rules(lists["state"], seen.agent.code, verdict, advised=bool(lists["errors"]))
-    broken += _blame_rules(lists["errors"], verdict, entries, excused)
-    broken += _detail_rules(errors, verdict, entries, codes)
+    broken += _blame_rules(lists["errors"], verdict, expected.entries)
+    broken += _detail_rules(lists["errors"], verdict, expected)
     return broken
 
 
@@ -121,10 +126,8 @@ def _state_rules(state: str, code: int, verdict: Verdict, *, advised: bool) -> I
         yield f"exit code {code} for state {state}"
 
 
-def _blame_rules(
-    all_errors: list[dict[str, str]], verdict: Verdict, entries: tuple[Entry, ...], excused: frozenset[str]
-) -> Iterator[str]:
-    errors = [error for error in all_errors if error["fault"] not in excused]
+def _blame_rules(all_errors: list[dict[str, str]], verdict: Verdict, entries: tuple[Entry, ...]) -> Iterator[str]:
+    errors = [error for error in all_errors if error["fault"] not in _ADVICE]
     named = {entry for entry in entries for error in errors if _is_of(entry, error["source"])}
     if verdict.mood is Mood.CONTENT and verdict.security_lists and errors:
         yield f"apt is content, and there are errors: {sorted(error['fault'] for error in errors)}"
@@ -141,21 +144,17 @@ def _blame_rules(
             yield f"{error['source']!r} is no source"
 
 
-def _detail_rules(
-    errors: list[dict[str, str]], verdict: Verdict, entries: tuple[Entry, ...], codes: frozenset[str] | None
-) -> Iterator[str]:
+def _detail_rules(errors: list[dict[str, str]], verdict: Verdict, expected: Expected) -> Iterator[str]:
     if verdict.mood is not Mood.FAILED:
         return
-    for entry in sorted(set(entries) & verdict.blamed):
-        own = [error for error in errors if _is_of(entry, error["source"])]
-        if (
-            own
-            and verdict.reasons[entry]
-            and not any(word in _plain(error["detail"]) for error in own for word in verdict.reasons[entry])
-        ):
-            yield f"the reason {verdict.reasons[entry]} is not in {[error['detail'] for error in own]}"
-        if codes and entry != BESIDE:
-            yield from (f"{error['fault']} is no fitting code" for error in own if error["fault"] not in codes)
+    for entry in sorted(set(expected.entries) & verdict.blamed):
+        own = [error for error in errors if _is_of(entry, error["source"]) and error["fault"] not in _ADVICE]
+        reasons = verdict.reasons[entry]
+        accepted = (*reasons, *filter(None, [expected.reason]))
+        if own and reasons and not any(reason in _plain(error["detail"]) for error in own for reason in accepted):
+            yield f"the reason {reasons} is not in {[error['detail'] for error in own]}"
+        if expected.codes and entry != BESIDE and any(expected.sign in reason for reason in reasons):
+            yield from (f"{error['fault']} is no fitting code" for error in own if error["fault"] not in expected.codes)
 
 
 def _blocks(ran: Ran) -> tuple[list[str], list[str]]:
