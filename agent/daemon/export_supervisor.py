@@ -18,7 +18,7 @@ from agent.core.schedule.slots import Interval, stable_fraction
 from agent.errors import RecordError
 from agent.host import log
 from agent.host.process.spawn import AgentProcess
-from agent.host.reboot.flag import read_flag
+from agent.host.reboot.need import read_reboot_need
 from agent.report.export_state import export_state_from_document
 from agent.report.targets import ExportTarget, enabled_targets
 from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none
@@ -58,13 +58,18 @@ class ExportSupervisor:
                 targets[name], ExportTick(now=now, up_since=up_since, slots=slots, local=name.local, seen=seen)
             )
 
+    @property
+    def idle(self) -> bool:
+        """Whether no exporter is running."""
+        return not any(process.running for process in self._processes.values())
+
     def _seen(self) -> object:
         """Return a value that changes with the record; None while a job writes it, or if it cannot be read."""
         if worker_pid(self._store.directory) is not None:
             return None
         with suppress(OSError, RecordError):
             jobs = os.stat(self._store.path(JOBS)).st_mtime_ns if os.path.exists(self._store.path(JOBS)) else 0
-            return (jobs, next(iter(self._store.run_ids()), ""), read_flag() is not None)
+            return (jobs, next(iter(self._store.run_ids()), ""), read_reboot_need().view.required)
         return None
 
 
@@ -90,6 +95,11 @@ class _ExporterProcess:
                 self._child = self._start(self._arguments)
             except OSError as error:
                 log.event(log.LogEvent.EXPORTER_FAILED, exporter=self._name.value, error=str(error))
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is running."""
+        return self._child is not None and self._child.exit_code() is None
 
     def turn_off(self) -> None:
         """Kill the process and remove the status file."""

@@ -7,6 +7,7 @@ without power and a changed configuration need no special case.
 
 import signal
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from agent.host.machine.boot_time import booted_at
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
+from agent.host.process.spawn import replace_self
 from agent.host.reboot.need import read_reboot_need
+from agent.host.reboot.processes import runs_replaced_files
 from agent.host.sd_notify import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile
 from agent.state.job_lock import worker_pid
@@ -60,9 +63,12 @@ class Daemon:
         self._dispatcher = JobDispatcher(self._store)
         self._supervisor = ExportSupervisor(config, self._store, run_dir)
         self._reload_requested = False
+        self._should_restart = False
         self._config_problem = ""
         self._status = ""
         self._reboot_required = False
+        self._started_current = not runs_replaced_files()
+        """Otherwise a restart changes nothing."""
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -78,6 +84,8 @@ class Daemon:
         self._scheduler.every(_TICK_S, self._tick)
         self._scheduler.start()
         self._wait_for_stop()
+        if self._should_restart:
+            self._restart()
         notify("STOPPING=1", "STATUS=stopping; a running job continues by itself")
         log.event(log.LogEvent.DAEMON_STOPPED, job=self._dispatcher.job.value if self._dispatcher.job else None)
         self._scheduler.stop()
@@ -89,6 +97,9 @@ class Daemon:
         while True:
             received = signal.sigtimedwait(_SIGNALS, period_s)
             if received is not None and received.si_signo != signal.SIGHUP:
+                self._should_restart = False
+                return
+            if self._should_restart:
                 return
             clock_jumped = self._clock_jumped()
             if clock_jumped:
@@ -98,6 +109,14 @@ class Daemon:
                 self._scheduler.run_now()
             if time.monotonic() - self._ticked_s < STALL_TIMEOUT_S and not self._dispatcher.stalled:
                 notify("WATCHDOG=1")
+
+    def _restart(self) -> None:
+        """Execute the daemon again: an update replaced files that it runs, such as a library or Python."""
+        log.event(log.LogEvent.DAEMON_OUTDATED)
+        self._scheduler.stop()
+        self._status_file.release()
+        with suppress(OSError):  # then it stops, and systemd starts it
+            replace_self()
 
     def _clock_jumped(self) -> bool:
         """Return whether the wall clock was stepped since the last call."""
@@ -130,10 +149,16 @@ class Daemon:
         self._publish(due, now, delayed, self._problems(jobs, now))
         up_since = now - timedelta(seconds=time.monotonic() - self._started_s)
         self._supervisor.tick(self._policy, self._machine, now, up_since)
+        busy = self._dispatcher.job is not None or not self._supervisor.idle
+        self._should_restart = self._started_current and not busy and not self._is_working() and runs_replaced_files()
+
+    def _is_working(self) -> bool:
+        """Return whether any job is running; files may still be replaced until it ends."""
+        return worker_pid(self._store.directory) is not None
 
     def _reason_to_delay(self) -> str:
         """Return why a job that is due does not start now; empty if it does."""
-        if worker_pid(self._store.directory) is not None:
+        if self._is_working():
             return describe_running(self._store)
         return "waiting for cloud-init to end" if is_cloud_init_running() else ""
 

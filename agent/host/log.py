@@ -43,6 +43,7 @@ class LogEvent(Enum):
     DAEMON_BUG = "daemon.bug", Level.ERROR, text.with_reason("internal error in the daemon", "exception")
     DAEMON_FAILED = "daemon.failed", Level.ERROR, text.with_reason("the daemon cannot start")
     DAEMON_STARTED = "daemon.started", Level.INFO, text.daemon_sentence
+    DAEMON_OUTDATED = "daemon.outdated", Level.INFO, "the daemon restarts itself: an update replaced files that it runs"
     DAEMON_STOPPED = "daemon.stopped", Level.INFO, text.stopped_sentence
     EXPORTER_FAILED = "exporter.failed", Level.ERROR, text.with_reason("{exporter}: the exporter could not be started")
     EXPORTER_KILLED = (

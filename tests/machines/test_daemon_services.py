@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from agent.state.timestamps import parse_utc
 from tests.support.recorded import UNIT, Kept
-from tests.support.repository import Package
+from tests.support.repository import Package, package
 
 pytestmark = pytest.mark.xdist_group("booted")
 LIBRARY = "/usr/lib/x86_64-linux-gnu/libheld.so.1"
@@ -48,7 +49,7 @@ def test_services_with_a_replaced_library_are_reported_until_restarted(own: Kept
     assert before == []
     assert after == ["plain.service", "sandboxed.service"]
     assert later == ["sandboxed.service"]
-    assert "Restart      1 service runs deleted files, checked just now: sandboxed.service\n" in said
+    assert "Restart needed   1 (checked just now)\n                 sandboxed (`systemctl restart sandboxed`)\n" in said
     assert own.status(user="65534")["health"] == "healthy"
 
 
@@ -69,3 +70,64 @@ def test_after_a_reboot_service_restarts_are_unknown_until_the_next_check(own: K
     assert unknown["kernel"]["running"] is not None
     assert services(own) == []
     assert own.status()["kernel"]["newest"] is None, "no kernel package is installed"
+
+
+def test_the_daemon_restarts_itself_once_its_own_files_are_replaced(shared: Kept) -> None:
+    shared.machine.check(f"systemctl start {UNIT}")
+    pid = shared.wait_for_daemon()
+    shared.machine.check("python=$(readlink -f /usr/bin/python3); cp -a $python $python.new; mv $python.new $python")
+    deleted = f"grep -q '(deleted)' /proc/{pid}/maps"
+    before = shared.machine.run(deleted).returncode
+    shared.machine.check(f"systemctl reload {UNIT}")  # a tick
+
+    shared.wait("the daemon's restart", f"! {deleted} && test -e /run/maestro-agent/daemon.json")
+
+    assert before == 0
+    assert shared.wait_for_daemon() == pid
+    assert shared.machine.check(f"systemctl is-active {UNIT}").strip() == "active"
+    assert shared.status()["daemon"]["pid"] == pid
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "at_boot", "code"),
+    [
+        ("disable", "on", False, 10),
+        ("disable --now", "disabled", False, 10),
+        ("mask --now", "masked", False, 10),
+        ("mask --now --runtime", "masked", False, 10),
+        ("stop", "stopped", True, 3),
+    ],
+)
+def test_a_machine_that_no_longer_patches_itself_asks_for_attention(
+    shared: Kept, change: str, state: str, at_boot: object, code: int
+) -> None:
+    shared.machine.check(f"systemctl unmask {UNIT}; systemctl unmask --runtime {UNIT}; systemctl enable --now {UNIT}")
+    shared.wait_for_daemon()
+    shared.have(package("current", "1"))
+    shared.check("--wait")
+    good = shared.agent("status --json")
+
+    shared.machine.check(f"systemctl {change} {UNIT}")
+    found = shared.agent("status --json", user="65534")
+    shared.machine.check(f"systemctl unmask {UNIT}; systemctl unmask --runtime {UNIT}; systemctl enable --now {UNIT}")
+
+    assert (good.code, good.json["automatic"]) == (0, {"state": "on", "starts_at_boot": True})
+    assert found.json["automatic"] == {"state": state, "starts_at_boot": at_boot}
+    assert found.code == code
+
+
+def test_a_container_is_checked_after_its_own_boot_and_reports_it(own: Kept) -> None:
+    own.have(package("current", "1"))
+    own.check("--wait")
+    checked = own.status()["looked_at"]
+
+    own.machine.reboot()
+    own.wait_for_daemon()
+    found = own.status()
+    report = own.agent("report --show").json
+
+    assert found["kernel"]["newest"] is None, "the kernel is the host's"
+    assert checked <= report["host"]["booted_at"] <= found["daemon"]["started_at"]
+    next_at, started_at = (parse_utc(at) for at in (found["jobs"]["check"]["next_at"], found["daemon"]["started_at"]))
+    waits = (next_at - started_at).total_seconds()
+    assert 300 <= waits <= 630, "five to ten minutes after the boot"

@@ -69,8 +69,8 @@ def unit_of(cgroups: bytes) -> str | None:
 
 
 def unit_names(processes: Iterable[Process]) -> tuple[str, ...]:
-    """Return the units or programs of these processes, sorted, without duplicates."""
-    return tuple(sorted({one.unit or _printable(one.program) for one in processes if not _waits_for_us(one)}))
+    """Return the units or programs of these processes, sorted, without duplicates; none of the agent's own."""
+    return tuple(sorted({one.unit or _printable(one.program) for one in processes if not _is_ours(one)}))
 
 
 def _counts(path: bytes, places: tuple[bytes, ...]) -> bool:
@@ -103,9 +103,9 @@ def _first_unit(path: str) -> str | None:
     return None
 
 
-def _waits_for_us(process: Process) -> bool:
-    """True for the command that requested this job: it exits with the job, so it needs no restart."""
-    return process.program == _OURS and process.unit != _OUR_DAEMON
+def _is_ours(process: Process) -> bool:
+    """True for the command that requested this job, which exits with it, and for the daemon, which restarts itself."""
+    return process.program == _OURS or process.unit == _OUR_DAEMON
 
 
 def _printable(program: str) -> str:

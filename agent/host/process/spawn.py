@@ -1,4 +1,4 @@
-"""Starts this program again as a child process. Light: used by the daemon.
+"""Starts this program again, as a child process or in place of this one. Light: used by the daemon.
 
 posix_spawn(3), because the daemon has threads and importing subprocess would cost it memory.
 """
@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
@@ -61,3 +62,12 @@ class AgentProcess:
         """Send SIGKILL; `exit_code` shows when it has exited."""
         if self.exit_code() is None:
             os.kill(self.pid, signal.SIGKILL)
+
+
+def replace_self() -> NoReturn:
+    """Execute this program with its arguments again, in this process: pid, systemd's notices and directories stay.
+
+    Raises:
+        OSError: the program cannot be executed.
+    """
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program

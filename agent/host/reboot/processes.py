@@ -35,6 +35,14 @@ def scan_replaced_files(
     return scan.found
 
 
+def runs_replaced_files(process: str = "/proc/self") -> bool:
+    """Return whether this process itself runs replaced files; False if that cannot be read."""
+    try:
+        return maps_deleted_files(_read(f"{process}/maps"), _program(f"{process}/exe"))
+    except OSError:
+        return False
+
+
 class _ProcessScan:
     """One scan of all processes."""
 

@@ -157,8 +157,8 @@ def test_a_process_without_a_unit_is_named_by_its_program() -> None:
     assert unit_names([Process(program="nginx", unit=None), Process(program="\x1b[2J", unit=None)]) == ("?[2J", "nginx")
 
 
-def test_the_command_that_requested_the_job_is_ignored_but_not_the_daemon() -> None:
-    processes = [Process(program="maestro-agent", unit=unit) for unit in ("session-3.scope", None, "cron.service")]
+def test_the_agents_own_processes_are_ignored() -> None:
+    units = ("session-3.scope", None, "cron.service", "maestro-agent.service")
+    processes = [Process(program="maestro-agent", unit=unit) for unit in units]
 
-    assert unit_names(processes) == ()
-    assert unit_names([Process(program="maestro-agent", unit="maestro-agent.service")]) == ("maestro-agent.service",)
+    assert unit_names([*processes, Process(program="python3", unit="maestro-agent.service")]) == ()
