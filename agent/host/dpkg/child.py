@@ -25,6 +25,7 @@ from agent.host.dpkg.environment import NONINTERACTIVE_ENV
 from agent.host.dpkg.names import reported_package
 from agent.host.dpkg.progress import PackageProgress
 from agent.host.dpkg.timeouts import DpkgTimeouts, StallWatchdog
+from agent.host.process.environment import replace_environment, system_environment
 
 _LIBAPT_STATUS = re.compile(r"(pmstatus|pmerror):(.+?):([0-9.]+):(.*)")
 _DPKG_STATUS = ("status: ", "processing: ")
@@ -146,7 +147,8 @@ def _run_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
-        os.environ.update(NONINTERACTIVE_ENV)
+        replace_environment({**system_environment(os.environ), **NONINTERACTIVE_ENV})
+        os.umask(0o022)  # a person's 077 would make files of scripts unreadable
         work(channel)
         channel.send({"done": channel.values})
         code = 0

@@ -11,10 +11,8 @@ NONINTERACTIVE_ENV: Mapping[str, str] = {
     "NEEDRESTART_SUSPEND": "1",
     "NEEDRESTART_MODE": "l",
     "UCF_FORCE_CONFFOLD": "1",
-    "LC_ALL": "C.UTF-8",
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
-"""Set for every process that runs maintainer scripts."""
+"""Set, beside `agent.host.process.environment`, for every process that runs maintainer scripts."""
 
 KEEP_LOCAL_CONFFILES = ("--force-confdef", "--force-confold")
 """dpkg options that the agent adds: keep local configuration files, never prompt."""

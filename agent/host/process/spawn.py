@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
+from agent.host.process.environment import without_languages
+
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
 
@@ -27,7 +29,7 @@ class AgentProcess:
         self.pid = os.posix_spawn(
             sys.executable,
             [*own, *arguments],
-            os.environ,
+            without_languages(os.environ),
             file_actions=[null] if quiet else [],
             setsigmask=[],  # the daemon blocks its signals in all threads
             setsigdef=_SIGNALS,
