@@ -50,7 +50,7 @@ CATCHES_ALL = {
     "agent/host/dpkg/child.py",  # dpkg's own process
 }
 RUNS_PROGRAMS = {
-    "agent/host/apt/transaction.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
+    "agent/host/apt/direct_dpkg.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
 }
 STARTS_ITSELF = "agent/host/process/spawn.py"
 """An exporter: this very program, in a process of its own."""

@@ -20,11 +20,13 @@ from agent.core.job_kinds import JobKind
 from agent.errors import AgentError, BusyError, ExitCode, HostError, NothingDoneError, PrivilegeError, StoppedError
 from agent.host import log
 from agent.host.apt.engine import AptEngine
+from agent.host.apt.history import RunOrigin
 from agent.host.apt.snapshot import AgentFiles
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
 from agent.host.process.deadline import with_time_limit
+from agent.host.process.environment import use_system_environment
 from agent.state.job_lock import job_lock
 from agent.state.job_status import describe_running, job_entry, record_job_end, record_job_start, restore_job
 from agent.state.record import Record, open_record
@@ -55,6 +57,7 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
     Raises:
         AgentError: the job could not start, or had no answer.
     """
+    use_system_environment()
     log.set_up()
     warnings: list[str] = []
 
@@ -211,6 +214,12 @@ def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, contr
             return
 
 
+def _origin(request: JobRequest, run_id: str) -> RunOrigin:
+    """Return what apt's history shows of a job."""
+    run = f" (run {run_id})" if run_id else ""
+    return RunOrigin(command=f"maestro-agent {request.kind.value}{run}", requested_by=request.requested_by)
+
+
 def _open_context(request: JobRequest, control: JobControl, record: Record, run_id: str = "") -> JobContext:
     """Return the job's context on this machine; `run_id` as in `JobContext`.
 
@@ -229,7 +238,7 @@ def _open_context(request: JobRequest, control: JobControl, record: Record, run_
     )
     return JobContext(
         policy=policy,
-        engine=AptEngine(policy, files=files, control=control),
+        engine=AptEngine(policy, files=files, control=control, origin=_origin(request, run_id)),
         machine=LocalMachine(),
         record=record,
         control=control,

@@ -22,6 +22,7 @@ from agent.host.apt import refresh as refreshing
 from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads
 from agent.host.apt.cache import configure
 from agent.host.apt.changelogs import read_installed
+from agent.host.apt.history import RunOrigin
 from agent.host.apt.snapshot import AgentFiles, AptPackageSnapshot, allowed_origins
 from agent.host.apt.transaction import Transactions
 from agent.host.dpkg import conffiles
@@ -29,6 +30,7 @@ from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.timeouts import DpkgTimeouts
 from agent.host.locks import LockWaiter
 
+_UNKNOWN_ORIGIN = RunOrigin()
 _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending"}
 """States that dpkg can finish without an archive."""
 
@@ -36,8 +38,10 @@ _UNFINISHED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pend
 class AptEngine:
     """The package manager of this machine."""
 
-    def __init__(self, policy: Policy, *, files: AgentFiles, control: JobControl) -> None:
-        """Read apt's configuration.
+    def __init__(
+        self, policy: Policy, *, files: AgentFiles, control: JobControl, origin: RunOrigin = _UNKNOWN_ORIGIN
+    ) -> None:
+        """Read apt's configuration; `origin` is for apt's history.
 
         Raises:
             HostError: apt's configuration cannot be parsed.
@@ -54,6 +58,7 @@ class AptEngine:
             limits=DpkgTimeouts(stall=policy.apt.stall_timeout, package=policy.apt.package_timeout),
             log=files.dpkg_log,
             control=control,
+            origin=origin,
         )
 
     @property

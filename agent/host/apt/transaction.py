@@ -1,8 +1,6 @@
 """dpkg transactions: exactly the given steps, under dpkg's locks, in a supervised child process."""
 
-import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +20,14 @@ from agent.core.policy.origins import OriginPattern
 from agent.errors import ChangedError, HostError
 from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
+from agent.host.apt.direct_dpkg import configure_packages, merge_journal
 from agent.host.apt.download import mark_exactly
 from agent.host.apt.errors import libapt_errors, plain_error
+from agent.host.apt.history import RunOrigin
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
 from agent.host.apt.transaction_report import FATAL, HOOK, LIBAPT, transaction_report
 from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.child import ChildChannel, supervise
-from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 from agent.host.dpkg.output import FATAL_CODE, read_output
 from agent.host.dpkg.timeouts import DpkgTimeouts
 from agent.host.locks import LockWaiter, first_holder, locked
@@ -51,7 +50,9 @@ class Transactions:
         limits: DpkgTimeouts,
         log: Path,
         control: JobControl,
+        origin: RunOrigin,
     ) -> None:
+        self._origin = origin
         self._control = control
         self._lock_timeout = lock_timeout
         self._limits = limits
@@ -120,7 +121,12 @@ class Transactions:
 
     def _supervise(self, work: Callable[[ChildChannel], None], packages: int = 0) -> TransactionReport:
         start = self._log.stat().st_size if self._log.exists() else 0
-        report = supervise(work, log=self._log, limits=self._limits, control=self._control, packages=packages)
+
+        def recorded(channel: ChildChannel) -> None:
+            self._origin.record()
+            work(channel)
+
+        report = supervise(recorded, log=self._log, limits=self._limits, control=self._control, packages=packages)
         waited, held, by = (report.values.get(name) for name in ("waited_s", "held_s", "by"))
         self.lock = LockWait(
             waited_s=round(self.lock.waited_s + float(waited or 0), 3),
@@ -142,12 +148,27 @@ class Transactions:
             _do_marked(channel, mark, steps, pending=pending)
 
     def _do_repair(self, channel: ChildChannel, packages: Sequence[PackageId] | None) -> None:
+        """Have libapt configure all unfinished packages, as `apt-get -f install` does; only some: dpkg alone."""
+        apt_pkg.config.set("DPkg::ConfigurePending", "true")
+        apt_pkg.config.set("Dpkg::StopOnError", "false")
         waiter = self._child_waiter(channel)
         frontend, database = dpkg_database.lock_files()
-        with _recording_lock_times(channel, waiter) as locks_acquired, locked(frontend, waiter):
-            waiter.wait_until_free((database,))
-            locks_acquired()
-            _configure(channel, packages)
+        with _recording_lock_times(channel, waiter) as locks_acquired:
+            with locked(frontend, waiter):
+                waiter.wait_until_free((database,))
+                locks_acquired()
+                if packages is not None:
+                    configure_packages(channel, packages)
+                    return
+                if dpkg_database.journal():
+                    merge_journal(channel)
+            try:
+                _lock(waiter)
+                _do_marked(channel, _mark_nothing, [], pending=True)
+            except HostError as error:  # the package lists are damaged, for example, which dpkg does not need
+                print(error, file=sys.stderr, flush=True)
+                with locked(frontend, waiter):
+                    configure_packages(channel, None)
 
     def _child_waiter(self, channel: ChildChannel) -> LockWaiter:
         """Return a waiter for the child, which reports through its channel; the parent sends the keep-alives."""
@@ -171,7 +192,7 @@ def _do_marked(
             _record_error(channel, plain_error(str(error)))
         finally:
             if not pending:  # libapt configures at the end, which ConfigurePending=false disabled
-                _configure(channel, [step.id for step in steps])
+                configure_packages(channel, [step.id for step in steps])
             with suppress(SystemError):  # a program that ignores the frontend lock has taken it: nothing is left to do
                 apt_pkg.pkgsystem_lock_inner()
     finally:
@@ -208,27 +229,8 @@ def _record_error(channel: ChildChannel, message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _configure(channel: ChildChannel, packages: Sequence[PackageId] | None) -> None:
-    """Have dpkg configure these packages, or all pending ones (None). The caller holds the frontend lock."""
-    if packages is None:
-        _dpkg(channel, "--configure", "--pending")
-        return
-    _dpkg(channel, "--set-selections")  # no selections: merges the journal that an interrupted dpkg left behind
-    arguments = dpkg_database.as_arguments(packages)
-    if arguments:
-        _dpkg(channel, "--configure", *arguments)
-        _dpkg(channel, "--triggers-only", "--pending")
-
-
-def _dpkg(channel: ChildChannel, *arguments: str) -> None:
-    status = str(channel.descriptor)
-    command = ["dpkg", *KEEP_LOCAL_CONFFILES, "--status-fd", status, *arguments]
-    environment = {**os.environ, "DPKG_FRONTEND_LOCKED": "true"}
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[channel.descriptor], check=False
-    )
-    if done.returncode == FATAL_CODE:
-        channel.values[FATAL] = True
+def _mark_nothing(_cache: PackageCache) -> None:
+    """Leave it to libapt to configure what is pending."""
 
 
 def _lock(waiter: LockWaiter) -> None:

@@ -1,5 +1,6 @@
 """Composes the report of a transaction from dpkg's status lines, its output, and libapt's error."""
 
+import re
 from pathlib import Path
 
 from agent.core.model.package import PackageId
@@ -11,6 +12,9 @@ from agent.host.dpkg.output import DpkgError, DpkgOutput
 
 FATAL, HOOK, LIBAPT = "fatal", "hook", "error"
 """Values of the child: whether dpkg could not work at all, the hook that failed, and libapt's error."""
+
+_OF_PACKAGES = re.compile(r"Sub-process \S+ returned an error code \(1\)")
+"""libapt's error when single packages failed, which are known by their own errors."""
 
 Errors = dict[PackageId | str, str]
 
@@ -24,6 +28,8 @@ def transaction_report(child: ChildReport, output: DpkgOutput, log: Path) -> Tra
             key = _known(errors, package)
             errors[key] = _with_last_lines(errors.get(key, error.message), error)
     fatal = child.fatal or str(child.values.get(LIBAPT) or "")
+    if errors and _OF_PACKAGES.fullmatch(fatal):
+        fatal = ""
     if not child.complete:
         fatal = fatal or f"dpkg exited without reporting a result; see {log}"
     return TransactionReport(
