@@ -11,6 +11,12 @@ from agent.core.model.scope import Scope
 from agent.host.machine.user import is_root
 from agent.report.outcome_text import outcome_lines
 from agent.report.plan_text import plan_lines
+from agent.report.status.collect import collect_status
+from agent.report.status.document import build_status
+from agent.report.status.restarts import restart_lines
+from agent.state.json_reader import JsonReader
+from agent.state.store import Store
+from agent.state.timestamps import utc_now
 from agent.state.views import OutcomeView, PlanView
 from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_forked
@@ -71,6 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
     return run_job(
         request,
         as_json=arguments.json,
-        render=lambda document: outcome_lines(OutcomeView(document), verbose=arguments.verbose),
+        render=lambda document: _result_lines(document, arguments),
         runner=choose_runner(request, run_forked),
     )
+
+
+def _result_lines(document: JsonReader, arguments: argparse.Namespace) -> list[str]:
+    """Render the outcome, and which services still run replaced files after it."""
+    outcome = OutcomeView(document)
+    lines = outcome_lines(outcome, verbose=arguments.verbose)
+    if not outcome.changed:
+        return lines
+    status = build_status(collect_status(Store(arguments.state_dir)), utc_now())
+    return [*lines, *restart_lines(status.runtime.deleted_files or ())]

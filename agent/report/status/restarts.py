@@ -1,6 +1,9 @@
 """The command that makes a unit run current files. Pure and light."""
 
 import re
+from collections.abc import Sequence
+
+from agent.report.layout import Line, Tone
 
 _NEEDS_REBOOT = {"dbus.service", "dbus-broker.service", "systemd-logind.service"}
 """Restarting these ends sessions or disconnects every client (needrestart defers them, too)."""
@@ -23,6 +26,14 @@ def restart_advice(unit: str) -> str:
     if unit.startswith("session-") and unit.endswith(".scope"):
         return f"{unit.removesuffix('.scope')} (log out)"
     return unit if "." in unit else f"{unit} (no unit: restart by hand)"
+
+
+def restart_lines(units: Sequence[str]) -> list[str]:
+    """Name the units that run replaced files after an upgrade; nothing if there are none."""
+    if not units:
+        return []
+    advice = ", ".join(map(restart_advice, units))
+    return [Line(f"Restart needed, replaced files still run in {len(units)}: {advice}", hang=2, tone=Tone.ATTENTION)]
 
 
 def _quoted(name: str) -> str:

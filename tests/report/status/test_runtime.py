@@ -13,7 +13,7 @@ from agent.report.status.document import build_status
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed
-from agent.report.status.restarts import restart_advice
+from agent.report.status.restarts import restart_advice, restart_lines
 from agent.report.status.runtime import Runtime
 from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
@@ -185,3 +185,10 @@ def test_all_services_are_listed_on_request() -> None:
 )
 def test_what_restarts_a_unit(unit: str, advice: str) -> None:
     assert restart_advice(unit) == advice
+
+
+def test_an_upgrade_ends_with_what_is_to_be_restarted_or_without_a_line() -> None:
+    (line,) = restart_lines(["nginx.service", "init.scope"])
+
+    assert "2: nginx (`systemctl restart nginx`), systemd (`systemctl daemon-reexec`)" in line
+    assert restart_lines([]) == []
