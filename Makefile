@@ -46,6 +46,9 @@ install:
 	install -m 755 bin/worker $(DESTDIR)/usr/libexec/maestro-agent/worker
 	install -D -m 644 completion/maestro-agent.bash \
 		$(DESTDIR)/usr/share/bash-completion/completions/maestro-agent
+	install -D -m 644 completion/_maestro-agent $(DESTDIR)/usr/share/zsh/vendor-completions/_maestro-agent
+	install -D -m 644 completion/maestro-agent.fish \
+		$(DESTDIR)/usr/share/fish/vendor_completions.d/maestro-agent.fish
 	install -D -m 644 -t $(DESTDIR)/usr/share/maestro-agent/schemas schemas/*.json
 
 install-endpoint:

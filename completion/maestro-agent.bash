@@ -55,7 +55,8 @@ _maestro_agent() {
             "") words+=" --version" ;;
             check) words+=" --verbose --no-refresh --plan --wait --json" ;;
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json" ;;
-            status | explain) words+=" --verbose --json" ;;
+            status) words+=" --verbose --all --json" ;;
+            explain) words+=" --verbose --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
             history) words+=" --number --verbose --json" ;;

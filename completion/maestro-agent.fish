@@ -1,0 +1,69 @@
+# Fish completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
+
+set -l commands status check upgrade explain follow history report run config help
+
+function __maestro_agent_packages
+    set -l word (commandline -ct)
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$word*" 2>/dev/null | string replace -rf '^installed ' '' | sort -u
+end
+
+function __maestro_agent_runs
+    set -l directory /var/lib/maestro-agent
+    set -l words (commandline -opc)
+    for at in (seq (count $words))
+        switch $words[$at]
+            case --state-dir
+                set directory $words[(math $at + 1)]
+            case '--state-dir=*'
+                set directory (string replace -- --state-dir= '' $words[$at])
+        end
+    end
+    echo last
+    for file in $directory/history/*.json
+        string match -rg '([0-9][^/]*)\.json$' $file
+    end | sort -r
+end
+
+set -l first "not __fish_seen_subcommand_from $commands"
+
+complete -c maestro-agent -f
+complete -c maestro-agent -s h -l help -d 'show the help'
+complete -c maestro-agent -l config -r -F -d 'configuration file to read instead of the default'
+complete -c maestro-agent -l state-dir -x -a '(__fish_complete_directories)' -d 'directory of the record'
+complete -c maestro-agent -n $first -l version -d 'show the version'
+
+complete -c maestro-agent -n $first -a status -d 'show updates, runs, reboot need'
+complete -c maestro-agent -n $first -a check -d 'fetch the package lists, plan, record; installs nothing'
+complete -c maestro-agent -n $first -a upgrade -d 'install security updates'
+complete -c maestro-agent -n $first -a explain -d 'show why a package is upgraded or not, or a reboot due'
+complete -c maestro-agent -n $first -a follow -d 'show the progress of the running job'
+complete -c maestro-agent -n $first -a history -d 'list past runs, or show one completely'
+complete -c maestro-agent -n $first -a report -d 'show the status report, or send it'
+complete -c maestro-agent -n $first -a run -d 'run the daemon (systemd starts it)'
+complete -c maestro-agent -n $first -a config -d 'check the configuration, or show its values'
+complete -c maestro-agent -n $first -a help -d 'list the commands, or show the help of one'
+
+function __maestro_agent_for
+    __fish_seen_subcommand_from $argv
+end
+
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain follow history report config' -l json -d 'print a JSON document'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain history' -s v -l verbose -d 'list everything'
+complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
+complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
+complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l plan -x -d 'exit 6 unless the plan is still this one'
+complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l wait -d 'wait for a running job'
+complete -c maestro-agent -n '__maestro_agent_for upgrade' -l security -d 'security updates only'
+complete -c maestro-agent -n '__maestro_agent_for upgrade' -l all -d 'every package to its newest version'
+complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print the plan, change nothing'
+complete -c maestro-agent -n '__maestro_agent_for upgrade' -s y -l yes -d 'do not ask'
+complete -c maestro-agent -n '__maestro_agent_for upgrade explain' -a '(__maestro_agent_packages)'
+complete -c maestro-agent -n '__maestro_agent_for explain' -a reboot -d 'whether a reboot is required'
+complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'
+complete -c maestro-agent -n '__maestro_agent_for history' -s n -l number -x -d 'list only the newest runs'
+complete -c maestro-agent -n '__maestro_agent_for history' -k -a '(__maestro_agent_runs)'
+complete -c maestro-agent -n '__maestro_agent_for report' -l show -d 'print the report'
+complete -c maestro-agent -n '__maestro_agent_for report' -l send -d 'run all configured exporters now'
+complete -c maestro-agent -n '__maestro_agent_for report run' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory of the status files'
+complete -c maestro-agent -n '__maestro_agent_for config' -a 'check show'
+complete -c maestro-agent -n '__maestro_agent_for help' -a "$commands"
