@@ -221,7 +221,7 @@ def test_a_failing_other_source_is_reported_and_does_not_stop_security(host: Sce
 
     assert (done.code, done.json["result"]) == (10, "degraded")
     assert done.json["lists"]["state"] == "partial"
-    assert [error["security"] for error in done.json["lists"]["errors"]] == [None]
+    assert [error["security"] for error in done.json["lists"]["errors"]] == [False]
     assert host.versions("a") == {"a": "2"}
 
 

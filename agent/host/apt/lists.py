@@ -100,7 +100,7 @@ class _Assessed:
 
     def error(self, fault: SourceFault, detail: str) -> SourceError:
         """Return an error of this source."""
-        return SourceError(source=self.source.name, fault=fault, detail=detail, security=self.value.security or None)
+        return SourceError(source=self.source.name, fault=fault, detail=detail, security=self.value.security)
 
     def _verified(self, refreshed: RefreshResult, now: datetime) -> datetime | None:
         """Return the latest moment at which the lists were certainly current.
@@ -120,12 +120,12 @@ def _errors(sources: Sequence[_Assessed], refreshed: RefreshResult) -> tuple[Sou
         if error.source == APT_SOURCE:
             found[APT_SOURCE] = error
         elif error.source in by_name and not _is_over(by_name[error.source], refreshed):
-            found[error.source] = replace(error, security=by_name[error.source].value.security or None)
+            found[error.source] = replace(error, security=by_name[error.source].value.security)
     for one in sources:
         fault = _fault_on_disk(one)
         if fault is not None:
             found.setdefault(one.source.name, fault)
-    return (*found.values(), *_advice(sources))
+    return (*found.values(), *(error for error in _advice(sources) if error.source not in found))
 
 
 def _is_over(one: _Assessed, refreshed: RefreshResult) -> bool:

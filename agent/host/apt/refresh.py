@@ -29,6 +29,7 @@ class _RefreshProgress(AcquireProgress):
         self.timed_out = False
         self._deadline = deadline
         self._owner: apt_pkg.Acquire | None = None
+        self._first_errors: dict[str, str] = {}
 
     def ims_hit(self, item: apt_pkg.AcquireItemDesc) -> None:
         """Report a list, fetched or unchanged, and note how libapt's messages will call it."""
@@ -41,7 +42,10 @@ class _RefreshProgress(AcquireProgress):
         """Note how libapt's messages will call it."""
         self.descriptions[item.description] = os.path.basename(item.owner.destfile)
 
-    fail = done
+    def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
+        """Note the first error of an item, which may be one that libapt passes over."""
+        self.done(item)
+        self._first_errors.setdefault(os.path.basename(item.owner.destfile), item.owner.error_text)
 
     def pulse(self, owner: apt_pkg.Acquire) -> bool:
         """Return False, which cancels the fetch, after the deadline or a stop request."""
@@ -52,8 +56,21 @@ class _RefreshProgress(AcquireProgress):
     def stop(self) -> None:
         """Read all items: libapt calls this when their states are final, and frees them soon after."""
         if self._owner is not None:
-            self.items = tuple(_read_item(item) for item in self._owner.items)
+            self.items = tuple(self._read(item) for item in self._owner.items)
             self._owner = None
+
+    def _read(self, item: apt_pkg.AcquireItem) -> FetchedItem:
+        directory, file = os.path.split(item.destfile)
+        error = item.error_text
+        if error.rstrip().endswith(":"):
+            # apt 3.3 knows why no connection is made at the first attempt only.
+            error = self._first_errors.get(file) or error
+        return FetchedItem(
+            file=file,
+            in_place=os.path.basename(directory) != "partial",
+            done=item.status == apt_pkg.AcquireItem.STAT_DONE,
+            error=error,
+        )
 
 
 def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> RefreshAttempt:
@@ -88,16 +105,6 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
         stopped=stopped if progress.timed_out else "",
     )
     return judge(update, [_fetched(source) for source in read_sources(sources)])
-
-
-def _read_item(item: apt_pkg.AcquireItem) -> FetchedItem:
-    directory, file = os.path.split(item.destfile)
-    return FetchedItem(
-        file=file,
-        in_place=os.path.basename(directory) != "partial",
-        done=item.status == apt_pkg.AcquireItem.STAT_DONE,
-        error=item.error_text,
-    )
 
 
 def _fetched(source: Source) -> FetchedSource:
