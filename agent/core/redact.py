@@ -15,6 +15,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"({_SLASHES})(?!\.\.\.@)[^\s/?#\\]*@"), r"\1"),
     # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password.
     (re.compile(rf"{_START}((?:[A-Za-z][A-Za-z0-9+.-]*:)?{_SLASHES})\S{{1,2000}}@"), rf"\1{REDACTED}@"),
+    # The same as libapt writes it, which takes such a URL's host to be empty and its authority for a path.
+    (
+        re.compile(rf"{_START}(?!(?:[a-z]+\+)?(?:file|copy|cdrom):)([A-Za-z][A-Za-z0-9+.-]*:/)(?!\.\.\.)\S{{1,2000}}@"),
+        rf"\1{REDACTED}@",
+    ),
     (re.compile(r"(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40", re.IGNORECASE), r"\1"),
     # The same without a scheme, as proxies are written.
     (re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!{_SLASHES})[^\s'\"@]+(?:@\S*)?@(?=[\w\[])"), f"{REDACTED}@"),
@@ -47,7 +52,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 _HINT = re.compile(r"[@=?#:]|%3a|b(?:asic|earer)\b|password|private key", re.IGNORECASE)
 """What each pattern needs; most texts of a document have none of it."""
 _SHORTEST = 4
-"""Characters of a known secret; a shorter one occurs in ordinary words."""
+"""Characters of a known secret."""
+_SHORTEST_WORD = 12
+"""Characters of one that consists of lower-case letters."""
 _SHORTEST_ANYWHERE = 8
 """Characters of a known secret that is replaced inside of words, too."""
 _IDENTIFIER = re.compile(r"[a-z0-9.+:~-]*")
@@ -61,11 +68,11 @@ _known: dict[str, re.Pattern[str]] = {}
 def remember_secrets(values: Iterable[str]) -> None:
     """Have `redact` replace these values, and their percent-encoded forms, from now on in this process.
 
-    Values of fewer than four characters are ignored.
+    A value that may be an ordinary word, as short ones of lower-case letters, is ignored: it would damage every text.
     """
     for value in values:
         for form in {value, _encoded(value, "~._-"), _encoded(value, "~._-/:@!$&'()*+,;="), repr(value)[1:-1]}:
-            if len(value) >= _SHORTEST and form.strip():
+            if len(value) >= (_SHORTEST_WORD if value.isalpha() and value.islower() else _SHORTEST):
                 _known[form] = _exactly(form)
 
 

@@ -12,6 +12,7 @@ from agent.core.model.package import PackageId
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.errors import HostError
 from agent.host.apt.errors import libapt_errors
+from agent.host.apt.secrets import remember_apt_secrets
 from agent.host.apt.sources import read_sources
 from agent.host.apt.status_overlay import named_overlay, new_directory, write_overlay
 from agent.host.dpkg import database as dpkg_database
@@ -40,6 +41,7 @@ def configure() -> None:
         apt_pkg.config.set("Acquire::AllowInsecureRepositories", "false")
         apt_pkg.config.set("APT::Color", "false")
         apt_pkg.init_system()
+    remember_apt_secrets()
 
 
 def package_id(package: apt_pkg.Package) -> PackageId:
