@@ -10,19 +10,19 @@ from collections.abc import Iterable
 REDACTED = "..."
 _SLASHES = r"(?:/|\\/){2}"
 _START = r"(?<![^\s'\"(<\[=,])"
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
+_LOCAL = r"(?:[a-z]+\+)?(?:file|copy|cdrom):"
+"""Schemes of paths, which have no user."""
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # User and password of a URL's authority are left out, as apt does, so that the name of a source stays the same.
     (re.compile(rf"({_SLASHES})(?!\.\.\.@)[^\s/?#\\]*@"), r"\1"),
     # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password.
-    (re.compile(rf"{_START}((?:[A-Za-z][A-Za-z0-9+.-]*:)?{_SLASHES})\S{{1,2000}}@"), rf"\1{REDACTED}@"),
-    # The same as libapt writes it, which takes such a URL's host to be empty and its authority for a path.
-    (
-        re.compile(rf"{_START}(?!(?:[a-z]+\+)?(?:file|copy|cdrom):)([A-Za-z][A-Za-z0-9+.-]*:/)(?!\.\.\.)\S{{1,2000}}@"),
-        rf"\1{REDACTED}@",
-    ),
+    # libapt takes the host of such a URL to be empty and writes it with one slash.
+    (re.compile(rf"{_START}(?!{_LOCAL})((?:{_SCHEME})?{_SLASHES})\S{{1,2000}}@"), rf"\1{REDACTED}@"),
+    (re.compile(rf"{_START}(?!{_LOCAL})({_SCHEME}/)(?!/|\.\.\.)\S{{1,2000}}@"), rf"\1{REDACTED}@"),
     (re.compile(r"(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40", re.IGNORECASE), r"\1"),
     # The same without a scheme, as proxies are written.
-    (re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!{_SLASHES})[^\s'\"@]+(?:@\S*)?@(?=[\w\[])"), f"{REDACTED}@"),
+    (re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]+(?:@\S*)?@(?=[\w\[])"), f"{REDACTED}@"),
     (re.compile(rf"({_SLASHES}(?:/(?!/)|[^\s/?#'\"<>])*[?#])[^\s'\"<>]+"), rf"\1{REDACTED}"),
     (re.compile(r"([?&;][A-Za-z0-9_.~%\[\]-]+=)[^\s&;'\"<>]+"), rf"\1{REDACTED}"),
     # Headers: up to the closing quote, or to the end of the line.
