@@ -5,12 +5,16 @@ from datetime import time, timedelta
 from enum import Enum
 
 from agent.cli.options import config_path
-from agent.cli.output import print_json, print_lines
+from agent.cli.output import print_error, print_json, print_lines
+from agent.config.accepted import accept
+from agent.config.fragments import ignored_files
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
 from agent.core.schemas import CONFIG_SCHEMA
-from agent.errors import ExitCode
+from agent.errors import AgentError, ExitCode, PrivilegeError, UsageError
+from agent.host import log
 from agent.host.machine.os_release import read_distro
+from agent.host.machine.user import daemon_group, is_root
 from agent.state.timestamps import format_utc, utc_now
 
 EXAMPLE = "example: maestro-agent config show"
@@ -18,19 +22,50 @@ EXAMPLE = "example: maestro-agent config show"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `config`."""
-    parser.add_argument("action", nargs="?", choices=("check", "show"), default="show", help="default: show")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("check", "show", "accept"),
+        default="show",
+        help="default: show; accept: have the daemon and its jobs use it (`systemctl reload` does that)",
+    )
     parser.add_argument("--json", action="store_true", help="print maestro.config/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load the configuration; exit 78 if it is wrong, with every problem named."""
+    if arguments.action == "accept":
+        return _accept(arguments)
+    ignored = list(ignored_files(config_path(arguments)))
     _, inputs = load(config_path(arguments), read_distro())
     if arguments.json:
-        print_json(_document(inputs))
+        print_json(_document(inputs, ignored))
     elif arguments.action == "check":
         print_lines(["The configuration is valid."])
     else:
         print_lines([f"{name} = {format_value(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
+    if not arguments.json:
+        for message in ignored:
+            print_error(message)
+    return ExitCode.OK
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    """Accept the configuration of this machine.
+
+    Raises:
+        ConfigError: it is wrong. PrivilegeError: only root may do this. HostError: it cannot be written.
+    """
+    if config_path(arguments) is not None:
+        raise UsageError("config accept: only the configuration of the machine can be accepted, without --config")
+    if not is_root():
+        raise PrivilegeError("config accept needs root (`sudo systemctl reload maestro-agent` does it)")
+    log.set_up()
+    try:
+        accept(arguments.state_dir, read_distro(), format_utc(utc_now()), daemon_group())
+    except AgentError as error:
+        log.event(log.LogEvent.CONFIG_REJECTED, error=str(error))
+        raise
     return ExitCode.OK
 
 
@@ -62,6 +97,6 @@ def _plain(value: Value) -> object:
     return value.value if isinstance(value, Enum) else value
 
 
-def _document(inputs: Inputs) -> dict[str, object]:
+def _document(inputs: Inputs, ignored: list[str]) -> dict[str, object]:
     values = {name: {"value": _plain(entry.value), "source": entry.source} for name, entry in inputs.items()}
-    return {"schema": CONFIG_SCHEMA, "generated_at": format_utc(utc_now()), "values": values}
+    return {"schema": CONFIG_SCHEMA, "generated_at": format_utc(utc_now()), "values": values, "ignored": ignored}

@@ -7,13 +7,15 @@ import os
 import pwd
 from operator import attrgetter
 
-from agent.cli.options import config_path
+from agent.cli.options import add_accepted, config_path
 from agent.cli.output import print_lines
+from agent.config.accepted import load_in_use
 from agent.config.load import load
 from agent.core.exporters import ExporterName
 from agent.errors import ConfigError, ExitCode
 from agent.host import log
 from agent.host.machine.os_release import read_distro
+from agent.host.machine.user import DAEMON_USER
 from agent.report.exporter import Exporter
 from agent.report.outbox.file import OUTBOX_DIRECTORY
 from agent.report.runner import ExporterRun
@@ -21,13 +23,13 @@ from agent.report.targets import enabled_targets
 from agent.state.daemon_status import RUN_DIRECTORY
 from agent.state.store import DEFAULT_DIRECTORY, Store
 
-_DAEMON_USER = "maestro-agent"
 HOW_TO_CONFIGURE = "set endpoint.url, metrics.textfile or otlp.url (maestro-agent.toml(5))"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its options."""
     add_run_dir(parser)
+    add_accepted(parser)
 
 
 def add_run_dir(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     gc.disable()  # a short life: collecting cycles costs more than their memory
     name = next(one for one in ExporterName if arguments.verb == f"export-{one.value}")
-    policy, _ = load(config_path(arguments), read_distro())
+    if arguments.accepted:
+        policy, _ = load_in_use(arguments.state_dir, read_distro())
+    else:
+        policy, _ = load(config_path(arguments), read_distro())
     target = next((one for one in enabled_targets(policy) if one.exporter is name), None)
     if target is None:
         raise ConfigError(f"no {name.value} is configured: {HOW_TO_CONFIGURE}")
@@ -82,6 +87,6 @@ def _drop_privileges(state_directory: str) -> None:
 
 def _make_for_the_daemon(directory: str) -> None:
     """Create the directory as the package does, should it be gone: the daemon could not use one of root's."""
-    entry = pwd.getpwnam(_DAEMON_USER)
+    entry = pwd.getpwnam(DAEMON_USER)
     os.mkdir(directory, 0o700)
     os.chown(directory, entry.pw_uid, entry.pw_gid)

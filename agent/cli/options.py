@@ -10,6 +10,15 @@ def config_path(arguments: argparse.Namespace) -> Path | None:
     return Path(arguments.config) if arguments.config is not None else None
 
 
+def add_accepted(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the daemon and its exporters."""
+    parser.add_argument(
+        "--accepted",
+        action="store_true",
+        help="use the configuration that `config accept` has accepted; as systemd starts the daemon",
+    )
+
+
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """Add the option of jobs that hold the job lock."""
     parser.add_argument(

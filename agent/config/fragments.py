@@ -1,6 +1,9 @@
 """Reads the configuration file and its drop-ins: TOML to raw tables."""
 
+import os
+import stat
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,7 @@ else:  # Ubuntu 22.04
     import tomli as tomllib
 
 DEFAULT_PATH = Path("/etc/maestro-agent/config.toml")
+_DIRECTORY = "config.d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,28 +35,65 @@ def read_fragments(path: Path | None) -> tuple[Fragment, ...]:
     Raises:
         ConfigError: a file cannot be read or is not valid TOML; the message names file, line and column.
     """
+    return tuple(Fragment(path=file, tables=_read(file)) for file in configuration_files(path))
+
+
+def configuration_files(path: Path | None) -> list[Path]:
+    """Return the files that `read_fragments` reads, in its order.
+
+    Raises:
+        ConfigError: whether there are such files cannot be known.
+    """
     main = path or DEFAULT_PATH
-    files = [main, *_drop_ins(main.parent / "config.d")]
-    if path is None and not _exists(main):
-        files.remove(main)
-    return tuple(Fragment(path=file, tables=_read(file)) for file in files)
+    drop_ins = [file for file in _entries(main) if file.suffix == ".toml" and not _reason_to_ignore(file)]
+    return [*([] if path is None and not _exists(main) else [main]), *drop_ins]
 
 
-def _drop_ins(directory: Path) -> list[Path]:
-    """List drop-ins. An unreadable directory is an error: it might hold a blocklist."""
+def ignored_files(path: Path | None) -> Iterator[str]:
+    """Yield which entries of config.d look like drop-ins and are passed over, each with the reason.
+
+    Raises:
+        ConfigError: as `configuration_files`.
+    """
+    for file in _entries(path or DEFAULT_PATH):
+        reason = _reason_to_ignore(file) if file.suffix == ".toml" else "its name does not end in .toml"
+        if reason and ".toml" in file.name.lower():
+            yield f"{file}: ignored: {reason}"
+
+
+def _entries(main: Path) -> list[Path]:
+    """List config.d. An unreadable directory is an error: it might hold a blocklist."""
+    directory = main.parent / _DIRECTORY
     try:
-        return sorted(file for file in directory.iterdir() if file.suffix == ".toml")
+        return sorted(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise ConfigError(f"{directory}: cannot be read: {error.strerror}") from error
 
 
+def _reason_to_ignore(file: Path) -> str:
+    """Return why an entry is no drop-in: what editors leave behind, as systemd and apt pass it over; empty if it is.
+
+    A regular file that cannot be read is an error, not a leftover: it might hold a blocklist.
+    """
+    if file.name.startswith("."):
+        return "it is hidden"
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return "it is a link to nothing"
+    except OSError:
+        return ""
+    return "" if stat.S_ISREG(mode) else "it is not a regular file"
+
+
 def _exists(path: Path) -> bool:
+    """Return whether there is a main file; a link to nothing counts as one, so that it is not passed over."""
     try:
         path.stat()
     except FileNotFoundError:
-        return False
+        return os.path.lexists(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     return True

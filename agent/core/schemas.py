@@ -2,6 +2,7 @@
 
 Document = dict[str, object]
 
+ACCEPTED_CONFIG_SCHEMA = "maestro.accepted-config/1"
 AHEAD_SCHEMA = "maestro.ahead/1"
 BATCH_SCHEMA = "maestro.batch/1"
 CONFIG_SCHEMA = "maestro.config/1"

@@ -34,10 +34,13 @@ Start = Callable[[Sequence[str]], AgentProcess]
 class ExportSupervisor:
     """One process at a time for each exporter."""
 
-    def __init__(self, config: Path | None, store: Store, run_dir: str, start: Start = AgentProcess) -> None:
+    def __init__(
+        self, config: Path | None, store: Store, run_dir: str, start: Start = AgentProcess, *, accepted: bool = False
+    ) -> None:
         """Take what the processes are started with; starts nothing yet."""
         options = ["--config", str(config)] if config is not None else []
-        before, behind = [*options, "--state-dir", store.directory], ["--run-dir", run_dir]
+        before = [*options, "--state-dir", store.directory]
+        behind = ["--run-dir", run_dir, *(["--accepted"] if accepted else [])]
         self._store = store
         self._processes = {
             name: _ExporterProcess(name, run_dir, [*before, f"export-{name.value}", *behind], start)

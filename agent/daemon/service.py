@@ -11,9 +11,11 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from agent.config.accepted import AcceptedConfig, FilesState, FilesWatch, load_in_use
 from agent.config.load import load
 from agent.core.clock import jumped
 from agent.core.job_kinds import JobKind
+from agent.core.policy.policy import Policy
 from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
@@ -32,7 +34,7 @@ from agent.state.daemon_status import DaemonStatusFile
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import describe_running
 from agent.state.store import Store
-from agent.state.timestamps import format_human, utc_now
+from agent.state.timestamps import format_human, parse_utc, utc_now
 from agent.version import VERSION
 
 _TICK_S = 30.0
@@ -45,8 +47,8 @@ _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 class Daemon:
     """The daemon of this machine."""
 
-    def __init__(self, config: Path | None, state_dir: str, run_dir: str) -> None:
-        """Read the configuration.
+    def __init__(self, config: Path | None, state_dir: str, run_dir: str, *, accepted: bool = False) -> None:
+        """Read the configuration; `accepted`: the accepted one, as systemd starts the daemon (`agent.config.accepted`).
 
         Raises:
             ConfigError: it is wrong.
@@ -54,14 +56,17 @@ class Daemon:
         """
         self._config = config
         self._store = Store(state_dir)
-        self._policy, _ = load(config, read_distro())
+        self._use_accepted = accepted
+        self._accepted: AcceptedConfig | None = None
+        self._files = FilesWatch()
+        self._policy = self._load_policy()
         self._machine = machine_id()
         self._status_file = DaemonStatusFile(run_dir, utc_now())
         self._started_s = self._ticked_s = time.monotonic()
         self._clock_offset_s = _clock_offset_s()
         self._scheduler = Scheduler()
         self._dispatcher = JobDispatcher(self._store)
-        self._supervisor = ExportSupervisor(config, self._store, run_dir)
+        self._supervisor = ExportSupervisor(config, self._store, run_dir, accepted=accepted)
         self._reload_requested = False
         self._should_restart = False
         self._config_problem = ""
@@ -165,13 +170,31 @@ class Daemon:
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            self._policy, _ = load(self._config, read_distro())
+            self._policy = self._load_policy()
             self._config_problem = ""
             log.event(log.LogEvent.CONFIG_RELOADED)
         except AgentError as error:
             self._config_problem = f"the new configuration is wrong, the old one stays: {error}"
             log.event(log.LogEvent.CONFIG_REJECTED, error=str(error))
         notify("READY=1")
+
+    def _load_policy(self) -> Policy:
+        if self._use_accepted:
+            policy, self._accepted = load_in_use(self._store.directory, read_distro())
+            return policy
+        return load(self._config, read_distro())[0]
+
+    def _config_problems(self) -> list[str]:
+        """Return what is wrong with the configuration files, or that they are not in use yet."""
+        if self._accepted is None:
+            return [self._config_problem] if self._config_problem else []
+        difference, error = self._files.compare(self._accepted, read_distro())
+        since = f"that of {format_human(parse_utc(self._accepted.accepted_at))}"
+        problems = {
+            FilesState.INVALID: f"the configuration is wrong, {since} stays in use: {error}",
+            FilesState.CHANGED: f"the configuration has changed, {since} is in use: `systemctl reload maestro-agent`",
+        }
+        return [problems[difference]] if difference in problems else []
 
     def _schedule_context(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
         up = timedelta(seconds=time.monotonic() - self._started_s)
@@ -181,7 +204,7 @@ class Daemon:
 
     def _problems(self, jobs: JobsOverview, now: datetime) -> list[str]:
         """Return what needs a person, because it does not resolve by itself."""
-        problems = [self._config_problem] if self._config_problem else []
+        problems = self._config_problems()
         problems += self._dispatcher.problems(jobs)
         limits = self._policy.apt.run_timeout + self._policy.apt.package_timeout
         if jobs.running is not None and now - jobs.running[1] > limits:

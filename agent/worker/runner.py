@@ -14,9 +14,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from agent.config.accepted import load_in_use
 from agent.config.load import load
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
+from agent.core.policy.policy import Policy
 from agent.errors import AgentError, BusyError, ExitCode, HostError, NothingDoneError, PrivilegeError, StoppedError
 from agent.host import log
 from agent.host.apt.engine import AptEngine
@@ -28,7 +30,14 @@ from agent.host.machine.user import is_root
 from agent.host.process.deadline import with_time_limit
 from agent.host.process.environment import use_system_environment
 from agent.state.job_lock import job_lock
-from agent.state.job_status import describe_running, job_entry, record_job_end, record_job_start, restore_job
+from agent.state.job_status import (
+    REQUESTED_BY_SCHEDULE,
+    describe_running,
+    job_entry,
+    record_job_end,
+    record_job_start,
+    restore_job,
+)
 from agent.state.record import Record, open_record
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
@@ -220,6 +229,17 @@ def _origin(request: JobRequest, run_id: str) -> RunOrigin:
     return RunOrigin(command=f"maestro-agent {request.kind.value}{run}", requested_by=request.requested_by)
 
 
+def _load_policy(request: JobRequest) -> Policy:
+    """Return the accepted configuration for a scheduled job; a person sees what is wrong with the files.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    if request.requested_by == REQUESTED_BY_SCHEDULE:
+        return load_in_use(request.state_dir, read_distro())[0]
+    return load(request.config, read_distro())[0]
+
+
 def _open_context(request: JobRequest, control: JobControl, record: Record, run_id: str = "") -> JobContext:
     """Return the job's context on this machine; `run_id` as in `JobContext`.
 
@@ -227,7 +247,7 @@ def _open_context(request: JobRequest, control: JobControl, record: Record, run_
         ConfigError: the configuration is wrong.
         HostError: the distribution is unknown.
     """
-    policy, _ = load(request.config, read_distro())
+    policy = _load_policy(request)
     limit, store = policy.apt.run_timeout, record.store
     late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
     control = with_time_limit(control, limit, late)

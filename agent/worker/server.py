@@ -10,13 +10,14 @@ import sys
 import time
 from dataclasses import replace
 
-from agent.config.load import load
+from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
 from agent.core.model.scope import Scope
 from agent.core.schedule.jobs import enabled_jobs
 from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
 from agent.host.machine.os_release import read_distro
+from agent.host.machine.user import DAEMON_USER
 from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY
@@ -30,7 +31,6 @@ from agent.worker.protocol import (
 )
 from agent.worker.runner import run_in_process, stop_on_signal
 
-DAEMON_USER = "maestro-agent"
 _REQUEST_TIMEOUT_S = 5.0
 """Time limit for the peer to send its request."""
 _ANSWER_TIMEOUT_S = 10.0
@@ -104,7 +104,7 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
     chosen = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY
     if request.wait or chosen or not request.prefetch:
         raise UsageError("request: only root may choose a scope, a plan or packages, or wait for another job")
-    policy, _ = load(None, read_distro())
+    policy, _ = load_in_use(DEFAULT_DIRECTORY, read_distro())
     if request.kind not in enabled_jobs(policy.agent):
         raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)

@@ -1,5 +1,6 @@
 """Loading the configuration: one valid file, and one mutation of it for each misconfiguration."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import time, timedelta
@@ -8,6 +9,8 @@ from typing import Any, get_origin, get_type_hints
 
 import pytest
 
+from agent.config import fragments
+from agent.config.fragments import ignored_files
 from agent.config.load import load, merge, to_policy
 from agent.config.schema import KEYS, Key
 from agent.core.policy.distro import Distro
@@ -273,14 +276,6 @@ def test_a_directory_in_place_of_the_file_is_rejected(tmp_path: Path) -> None:
     assert problems(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
 
 
-def test_a_directory_in_place_of_a_drop_in_is_rejected(write: Write) -> None:
-    path = write("")
-    drop_in = path.parent / "config.d" / "10-odd.toml"
-    drop_in.mkdir()
-
-    assert problems(path) == [f"{drop_in}: cannot be read: Is a directory"]
-
-
 def test_an_explicit_file_must_exist(tmp_path: Path) -> None:
     path = tmp_path / "missing.toml"
 
@@ -338,13 +333,63 @@ def test_a_drop_in_replaces_a_list_and_does_not_add_to_it(write: Write) -> None:
     assert policy.security.blocklist == ("b",)
 
 
-def test_other_files_beside_the_drop_ins_are_ignored(write: Write) -> None:
+LEFTOVERS = (
+    *(".90-mine.toml", ".90-mine.toml.swp", ".#90-mine.toml", "#90-mine.toml#", "90-mine.toml~", "90-mine.toml.bak"),
+    *("90-mine.toml.swp", "90-mine.toml.dpkg-old", "90-mine.toml.dpkg-dist", "90-mine.toml.dpkg-new"),
+    *("90-mine.toml.dpkg-tmp", "90-mine.toml.ucf-old", "90-mine.toml.ucf-dist", "90-mine.toml.ucf-new"),
+    *("90-mine.toml.rpmsave", "90-mine.toml.rpmnew", "90-mine.toml.orig", "90-mine.toml.save", "90-mine.TOML"),
+)
+
+
+@pytest.mark.parametrize("name", LEFTOVERS)
+def test_leftovers_of_editors_are_passed_over_and_named(name: str, write: Write) -> None:
     path = write("")
-    (path.parent / "config.d" / "10-mine.toml.dpkg-old").write_text("no TOML at all")
+    leftover = path.parent / "config.d" / name
+    leftover.write_text("no TOML at all")
 
     policy, _ = load(path, DEBIAN)
 
     assert policy == to_policy(merge((), DEBIAN), DEBIAN)
+    assert [message.split(": ")[0] for message in ignored_files(path)] == [str(leftover)]
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda place: place.mkdir(),
+        lambda place: place.symlink_to("nowhere"),
+        lambda place: place.symlink_to("/dev/null"),
+        lambda place: place.symlink_to("/"),
+        os.mkfifo,
+    ],
+)
+def test_a_drop_in_that_is_no_file_is_passed_over_and_named(leave: Callable[[Path], None], write: Write) -> None:
+    path = write("")
+    place = path.parent / "config.d" / "90-odd.toml"
+    leave(place)
+
+    policy, _ = load(path, DEBIAN)
+
+    assert policy == to_policy(merge((), DEBIAN), DEBIAN)
+    assert [message.split(": ")[0] for message in ignored_files(path)] == [str(place)]
+
+
+def test_a_drop_in_may_be_a_link(write: Write) -> None:
+    path = write("", **{"10-mine": '[security]\nblocklist = ["b"]\n'})
+    mine = path.parent / "config.d" / "10-mine.toml"
+    mine.rename(path.parent / "elsewhere")
+    mine.symlink_to("../elsewhere")
+
+    assert load(path, DEBIAN)[0].security.blocklist == ("b",)
+    assert list(ignored_files(path)) == []
+
+
+def test_a_main_file_that_links_to_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.toml").symlink_to("nowhere")
+    monkeypatch.setattr(fragments, "DEFAULT_PATH", tmp_path / "config.toml")
+
+    with pytest.raises(ConfigError):
+        load(None, DEBIAN)
 
 
 def test_an_invalid_value_is_reported_even_if_a_later_drop_in_overrides_it(write: Write) -> None:

@@ -1,0 +1,189 @@
+"""The accepted configuration: the last valid one, which the daemon and the jobs that it requests use.
+
+Root validates the files when systemd starts or reloads the daemon, and writes a copy into the state directory. A wrong
+drop-in then changes nothing until it is repaired. The copy has the parsed files and not the policy, so that another
+version of the agent can validate it by its own rules.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from agent.config.fragments import Fragment, configuration_files, read_fragments
+from agent.config.load import Inputs, merge, to_policy
+from agent.core.policy.distro import Distro
+from agent.core.policy.policy import Policy
+from agent.core.schemas import ACCEPTED_CONFIG_SCHEMA
+from agent.errors import ConfigError, HostError
+
+_FILE = "accepted-config.json"
+_MAX_BYTES = 1 << 22
+Signature = list[list[object]]
+"""Path, inode, size and change time of each configuration file."""
+
+
+class FilesState(Enum):
+    """How the configuration files differ from the accepted configuration."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedConfig:
+    """The accepted configuration."""
+
+    policy: Policy
+    inputs: Inputs
+    accepted_at: str
+    """RFC 3339."""
+    signature: Signature
+
+
+def accept(directory: str, distro: Distro, at: str, group: int) -> None:
+    """Validate the configuration files and write their accepted copy, for root and that group to read.
+
+    Raises:
+        ConfigError: they are invalid; the copy is unchanged. HostError: it cannot be written.
+    """
+    signature = _signature()
+    fragments = read_fragments(None)
+    merge(fragments, distro)
+    document = {
+        "schema": ACCEPTED_CONFIG_SCHEMA,
+        "accepted_at": at,
+        "signature": signature,
+        "files": [{"path": str(fragment.path), "tables": fragment.tables} for fragment in fragments],
+    }
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        _replace(os.path.join(directory, _FILE), json.dumps(document, indent=1), group)
+    except OSError as error:
+        raise HostError(f"{directory}/{_FILE}: cannot be written: {error.strerror}") from error
+
+
+def load_accepted(directory: str, distro: Distro) -> AcceptedConfig | None:
+    """Return the accepted configuration; None if there is none.
+
+    Raises:
+        ConfigError: it cannot be used: damaged, not root's own, or not valid for this version of the agent.
+    """
+    path = os.path.join(directory, _FILE)
+    try:
+        document = json.loads(_read_own(path))
+        fragments = [Fragment(path=Path(one["path"]), tables=dict(one["tables"])) for one in document["files"]]
+        schema, accepted_at, signature = document["schema"], str(document["accepted_at"]), document["signature"]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ConfigError(f"{path}: is damaged") from error
+    if schema != ACCEPTED_CONFIG_SCHEMA or not isinstance(signature, list):
+        raise ConfigError(f"{path}: is of another version")
+    inputs = merge(fragments, distro)
+    return AcceptedConfig(policy=to_policy(inputs, distro), inputs=inputs, accepted_at=accepted_at, signature=signature)
+
+
+def load_in_use(directory: str, distro: Distro) -> tuple[Policy, AcceptedConfig | None]:
+    """Return the accepted configuration or, where there is none that can be used, that of the files.
+
+    Raises:
+        ConfigError: there is none, and the files are invalid.
+    """
+    with suppress(ConfigError):
+        accepted = load_accepted(directory, distro)
+        if accepted is not None:
+            return accepted.policy, accepted
+    inputs = merge(read_fragments(None), distro)
+    return to_policy(inputs, distro), None
+
+
+class FilesWatch:
+    """Compares the configuration files with the accepted configuration; reads them only after a change."""
+
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._result = (FilesState.SAME, "")
+
+    def compare(self, accepted: AcceptedConfig, distro: Distro) -> tuple[FilesState, str]:
+        """Return how the files differ, and for invalid ones what is wrong."""
+        try:
+            signature = _signature()
+        except ConfigError as error:
+            return _unreadable(error)
+        if signature == accepted.signature:
+            return FilesState.SAME, ""
+        seen = (signature, accepted.accepted_at)
+        if seen != self._seen:
+            self._seen = seen
+            self._result = _difference(accepted.inputs, distro)
+        return self._result
+
+
+def _difference(inputs: Inputs, distro: Distro) -> tuple[FilesState, str]:
+    try:
+        found = merge(read_fragments(None), distro)
+    except ConfigError as error:
+        return _unreadable(error) if isinstance(error.__cause__, PermissionError) else (FilesState.INVALID, str(error))
+    return (FilesState.CHANGED, "") if _values(found) != _values(inputs) else (FilesState.SAME, "")
+
+
+def _unreadable(error: ConfigError) -> tuple[FilesState, str]:
+    """Return the result for files that only root may read, as is its right: unknown, and so none."""
+    return (FilesState.SAME, "") if isinstance(error.__cause__, PermissionError) else (FilesState.INVALID, str(error))
+
+
+def _values(inputs: Inputs) -> Mapping[str, object]:
+    return {name: one.value for name, one in inputs.items()}
+
+
+def _signature() -> Signature:
+    return [[str(path), *_identity(path)] for path in configuration_files(None)]
+
+
+def _identity(path: Path) -> Sequence[object]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _read_own(path: str) -> str:
+    """Read a file that nobody but root, or this user, can have written.
+
+    Raises:
+        OSError: it cannot be read, or somebody else can write it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, encoding="utf-8") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid not in {0, os.geteuid()} or found.st_mode & 0o022:
+            raise PermissionError(f"it is not a file that only root can write: {path}")
+        return file.read(_MAX_BYTES)
+
+
+def _replace(path: str, text: str, group: int) -> None:
+    temporary = f"{path}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        os.fchown(descriptor, -1, group)
+        os.fchmod(descriptor, 0o640)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(temporary, path)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,201 @@
+"""The accepted configuration: the last valid one stays in use, whatever becomes of the files or of its copy."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.config import fragments
+from agent.config.accepted import AcceptedConfig, FilesState, FilesWatch, accept, load_accepted, load_in_use
+from agent.core.policy.distro import Distro
+from agent.errors import ConfigError, HostError
+
+DEBIAN = Distro(id="debian", codename="trixie")
+AT = "2026-11-29T00:00:00Z"
+GOOD = '[security]\nblocklist = ["a"]\n[agent]\ncheck_interval = "10m"\n'
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the directory of the configuration, in place of /etc/maestro-agent, with a valid file."""
+    directory = tmp_path / "etc"
+    (directory / "config.d").mkdir(parents=True)
+    (directory / "config.toml").write_text(GOOD)
+    monkeypatch.setattr(fragments, "DEFAULT_PATH", directory / "config.toml")
+    return directory
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> str:
+    return str(tmp_path / "state")
+
+
+def accepted(state: str) -> AcceptedConfig:
+    accept(state, DEBIAN, AT, os.getgid())
+    found = load_accepted(state, DEBIAN)
+    assert found is not None
+    return found
+
+
+def copy(state: str) -> Path:
+    return Path(state, "accepted-config.json")
+
+
+def edit(state: str, **members: object) -> None:
+    document = json.loads(copy(state).read_text())
+    copy(state).write_text(json.dumps({**document, **members}))
+
+
+@pytest.mark.usefixtures("files")
+def test_an_accepted_configuration_is_read_back(state: str) -> None:
+    found = accepted(state)
+
+    assert found.policy.security.blocklist == ("a",)
+    assert found.accepted_at == AT
+    assert found.inputs["security.blocklist"].source.endswith("config.toml")
+    assert copy(state).stat().st_mode & 0o777 == 0o640
+
+
+def test_no_files_are_a_valid_configuration(files: Path, state: str) -> None:
+    (files / "config.toml").unlink()
+
+    assert accepted(state).policy.security.blocklist == ()
+
+
+def test_an_invalid_configuration_is_refused_and_the_last_one_stays_in_use(files: Path, state: str) -> None:
+    accepted(state)
+    (files / "config.d" / "bad.toml").write_text("foo = 1\n")
+
+    with pytest.raises(ConfigError):
+        accept(state, DEBIAN, AT, os.getgid())
+
+    policy, found = load_in_use(state, DEBIAN)
+    assert policy.security.blocklist == ("a",)
+    assert found is not None
+    assert FilesWatch().compare(found, DEBIAN)[0] is FilesState.INVALID
+
+
+def test_without_a_copy_the_files_are_used(files: Path, state: str) -> None:
+    assert load_in_use(state, DEBIAN)[0].security.blocklist == ("a",)
+    (files / "config.d" / "bad.toml").write_text("foo = 1\n")
+    with pytest.raises(ConfigError):
+        load_in_use(state, DEBIAN)
+
+
+def _truncate(state: str) -> None:
+    copy(state).write_text(copy(state).read_text()[:-20])
+
+
+def _link(state: str) -> None:
+    copy(state).rename(Path(state, "elsewhere"))
+    copy(state).symlink_to("elsewhere")
+
+
+def _pipe(state: str) -> None:
+    copy(state).unlink()
+    os.mkfifo(copy(state))
+
+
+def _directory(state: str) -> None:
+    copy(state).unlink()
+    copy(state).mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _truncate,
+        _link,
+        _pipe,
+        _directory,
+        lambda state: copy(state).write_text(""),
+        lambda state: copy(state).write_text("[]"),
+        lambda state: copy(state).write_text("null"),
+        lambda state: copy(state).write_bytes(b"\xff\xfe"),
+        lambda state: copy(state).write_text("[" * 100_000),
+        lambda state: copy(state).chmod(0o666),
+        lambda state: os.chown(copy(state), 65534, 65534),
+        lambda state: edit(state, schema="maestro.accepted-config/2"),
+        lambda state: edit(state, files=None),
+        lambda state: edit(state, files=[{"path": "x"}]),
+        lambda state: edit(state, files=[{"path": "x", "tables": 1}]),
+        lambda state: edit(state, files=[{"path": "x", "tables": {"gone": {"key": 1}}}]),
+        lambda state: edit(state, files=[{"path": "x", "tables": {"agent": {"check_interval": 5}}}]),
+        lambda state: edit(state, signature=None),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_a_copy_that_cannot_be_used_is_replaced_by_the_files(damage: Callable[[str], None], state: str) -> None:
+    accepted(state)
+    damage(state)
+
+    with pytest.raises(ConfigError, match=r"accepted-config\.json|^x: "):
+        load_accepted(state, DEBIAN)
+    policy, found = load_in_use(state, DEBIAN)
+    assert (policy.security.blocklist, found) == (("a",), None)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_copy_of_an_earlier_version_gets_the_defaults_of_its_new_keys(state: str) -> None:
+    accepted(state)
+    edit(state, files=[{"path": "x", "tables": {}}], later="member")
+
+    found = load_accepted(state, DEBIAN)
+
+    assert found is not None
+    assert found.policy.security.blocklist == ()
+
+
+@pytest.mark.usefixtures("files")
+def test_what_stands_in_place_of_the_copy_is_replaced_or_named(state: str) -> None:
+    accepted(state)
+    _link(state)
+    assert accepted(state).policy.security.blocklist == ("a",)
+    _directory(state)
+    with pytest.raises(HostError):
+        accept(state, DEBIAN, AT, os.getgid())
+
+
+@pytest.mark.parametrize(
+    ("change", "state_of_files"),
+    [
+        (lambda _files: None, FilesState.SAME),
+        (lambda files: (files / "config.toml").touch(), FilesState.SAME),
+        (lambda files: (files / "config.toml").write_text(f"# a comment\n{GOOD}"), FilesState.SAME),
+        (lambda files: (files / "config.toml").write_text(""), FilesState.CHANGED),
+        (lambda files: (files / "config.toml").unlink(), FilesState.CHANGED),
+        (lambda files: (files / "config.d" / "x.toml").write_text("[agent]\nupgrade = false\n"), FilesState.CHANGED),
+        (lambda files: (files / "config.d" / "x.toml").write_text(""), FilesState.SAME),
+        (lambda files: (files / "config.d" / ".x.toml").write_text("foo = 1"), FilesState.SAME),
+        (lambda files: (files / "config.d" / "x.toml").write_text("foo = 1"), FilesState.INVALID),
+        (lambda files: (files / "config.toml").write_bytes(b"\xff"), FilesState.INVALID),
+    ],
+)
+def test_a_change_of_the_files_is_noticed(
+    change: Callable[[Path], None], state_of_files: FilesState, files: Path, state: str
+) -> None:
+    found = accepted(state)
+    watch = FilesWatch()
+
+    before = watch.compare(found, DEBIAN)[0]
+    change(files)
+
+    assert [before, watch.compare(found, DEBIAN)[0]] == [FilesState.SAME, state_of_files]
+    assert watch.compare(found, DEBIAN)[0] is state_of_files
+
+
+def test_repaired_files_ask_for_a_reload_only_if_they_differ(files: Path, state: str) -> None:
+    found, watch, bad = accepted(state), FilesWatch(), files / "config.d" / "bad.toml"
+    bad.write_text("foo = 1\n")
+    wrong = watch.compare(found, DEBIAN)[0]
+    bad.write_text("[agent]\nupgrade = false\n")
+    repaired = watch.compare(found, DEBIAN)[0]
+    bad.unlink()
+
+    assert [wrong, repaired, watch.compare(found, DEBIAN)[0]] == [
+        FilesState.INVALID,
+        FilesState.CHANGED,
+        FilesState.SAME,
+    ]
