@@ -14,10 +14,10 @@ from enum import Enum
 from pathlib import Path
 
 import apt_pkg
-import psutil
 
 from agent.core.model.package import PackageId
 from agent.host.dpkg.names import reported_package
+from agent.host.process.quiet_psutil import psutil
 
 _GRACE_S = 30.0
 _SCRIPT_SUFFIXES = {".preinst", ".postinst", ".prerm", ".postrm"}
@@ -101,7 +101,7 @@ class StallWatchdog:
         victims = []
         # Names first, then kills: a script exits by itself once the program that it waits for is dead.
         for process in _descendants(self._child):
-            with suppress(psutil.Error):
+            with suppress(OSError, psutil.Error):
                 if not everything and process.name() in _PACKAGE_MANAGERS:
                     continue
                 package = _script_owner(process)
@@ -109,20 +109,27 @@ class StallWatchdog:
                     self._add_error(package, f"maintainer script {reason}")
                 victims.append(process)
         for process in victims:
-            with suppress(psutil.Error):
+            with suppress(OSError, psutil.Error):
                 process.kill()
 
     def _report_survivors(self) -> None:
         names = []
-        for process in [psutil.Process(self._child), *_descendants(self._child)]:
-            with suppress(psutil.Error):
+        for process in _with_descendants(self._child):
+            with suppress(OSError, psutil.Error):
                 names.append(f"{process.name()} (pid {process.pid}, {process.status()})")
         self.survivors = f"dpkg cannot be killed and still holds its lock: {', '.join(names)}"
 
 
+def _with_descendants(child: int) -> list[psutil.Process]:
+    """Return the child and its descendants; empty if that is not known."""
+    with suppress(OSError, psutil.Error):
+        return [psutil.Process(child), *_descendants(child)]
+    return []
+
+
 def _descendants(child: int) -> list[psutil.Process]:
     """Return the child's descendants, deepest first."""
-    with suppress(psutil.Error):
+    with suppress(OSError, psutil.Error):  # also without /proc
         return list(reversed(psutil.Process(child).children(recursive=True)))
     return []
 

@@ -11,9 +11,8 @@ import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
-import psutil
-
 from agent.core.job_control import JobControl
+from agent.host.process.quiet_psutil import psutil
 
 _LOWEST_NICE = 19
 _MEMORY_BYTES = 512 * 1024 * 1024
@@ -72,10 +71,10 @@ def _run_child(work: Callable[[], Iterator[dict[str, object]]], descriptor: int)
 
 def _lower_priority() -> None:
     """Set idle CPU and I/O priority, and a memory limit."""
-    process = psutil.Process()
-    with suppress(OSError, psutil.Error):  # not permitted in some containers; the work runs all the same
+    # Not permitted in some containers, or without /proc: the work runs all the same.
+    with suppress(OSError, psutil.Error):
         os.nice(_LOWEST_NICE)
-        process.ionice(psutil.IOPRIO_CLASS_IDLE)
-    with suppress(OSError, ValueError):
+        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+    with suppress(OSError, ValueError, psutil.Error):
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (process.memory_info().vms + _MEMORY_BYTES, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + _MEMORY_BYTES, hard))
