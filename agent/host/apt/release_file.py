@@ -30,7 +30,7 @@ class ReleaseFile:
         """Return a date ("Date", "Valid-Until"); None if it is missing or invalid."""
         try:
             parsed = parsedate_to_datetime(self.fields[field].replace("UTC", "+0000"))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             return None
         return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 

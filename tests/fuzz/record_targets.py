@@ -1,0 +1,173 @@
+"""The agent's own files, damaged: the state directory, /run, the outbox, and the documents that commands print."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from agent.core.schemas import DAEMON_SCHEMA, EXPORTER_SCHEMA, JOBS_SCHEMA, STATE_SCHEMA
+from agent.errors import RecordError
+from agent.report.explanation_text import explanation_lines
+from agent.report.layout import lay_out
+from agent.report.outbox.file import open_outbox
+from agent.report.outbox.transaction import OutboxLimits
+from agent.report.outcome_text import history_cells, outcome_lines
+from agent.report.plan_text import plan_lines
+from agent.report.prometheus.exposition import exposition
+from agent.report.source import ReportSource
+from agent.report.status.collect import collect_status
+from agent.report.status.document import build_status, status_document
+from agent.report.status.lines import status_lines
+from agent.state.json_reader import JsonReader
+from agent.state.process_id import own_process_id
+from agent.state.record import Record
+from agent.state.store import Store
+from agent.state.views import OutcomeView, PlanView
+from tests.fuzz.mutation import Choices
+from tests.fuzz.target import CHECKOUT, CHOICES, Parse, Target, documents, golden
+
+_MOMENT = "2026-11-23T08:10:00Z"
+_NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
+_HOST = "0e3f3d1e-7a0e-4c3c-9a53-1b1f3a0c7d0e"
+_RUN = "history/20261123T081000Z.json"
+
+
+def _files() -> dict[str, Any]:
+    """Return valid contents for the state directory, as an earlier version wrote them and as this one does."""
+    earlier = CHECKOUT / "tests/fixtures/state-8f639af"
+    return {
+        **{path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(earlier.glob("*.json"))},
+        "state.json": {
+            "schema": STATE_SCHEMA,
+            "generated_at": _MOMENT,
+            "fresh_until": _MOMENT,
+            "plan": golden("plan"),
+            "services": None,
+        },
+        "jobs.json": {
+            "schema": JOBS_SCHEMA,
+            "generated_at": _MOMENT,
+            "since": None,
+            "jobs": golden("status")["jobs"],
+        },
+        _RUN: golden("outcome"),
+        "run/daemon.json": {
+            "schema": DAEMON_SCHEMA,
+            "process": own_process_id(),
+            "version": "0.1.0",
+            "started_at": _MOMENT,
+            "seen_at": _MOMENT,
+            "doing": "idle",
+            "problems": ["x"],
+            "next": {"check": _MOMENT},
+        },
+        "run/exporter-endpoint.json": {
+            "schema": EXPORTER_SCHEMA,
+            "generated_at": _MOMENT,
+            "exporters": golden("status")["reporting"],
+        },
+    }
+
+
+def _state(directory: Path) -> Parse:
+    """Read everything that `status`, reports and jobs read; one file is damaged each time."""
+    files = _files()
+    names = sorted(files)
+    for name in names:
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(json.dumps(files[name]))
+    encoders = {name: documents([files[name]]) for name in names}
+
+    def parse(data: bytes) -> None:
+        name = Choices(data).one_of(names)
+        path = directory / name
+        path.write_bytes(encoders[name](data[1:]))
+        try:
+            _read_all(directory)
+        finally:
+            for aside in directory.rglob("*damaged*"):
+                aside.unlink()
+            path.write_text(json.dumps(files[name]))
+
+    return parse
+
+
+def _read_all(directory: Path) -> None:
+    store, run_dir = Store(str(directory)), str(directory / "run")
+    status = build_status(collect_status(store, run_dir), _NOW)
+    json.dumps(status_document(status))
+    for verbose in (False, True):
+        list(lay_out(status_lines(status, verbose=verbose), 60))
+    exposition(ReportSource(store, run_dir).metrics_report(), compatible_names=True)
+    record = Record(store)
+    for read in (record.load_refresh, record.findings, record.prefetched, record.last_plans, record.interrupted_run):
+        read()
+
+
+def _outbox(directory: Path) -> Parse:
+    box = directory / "outbox"
+    limits = OutboxLimits(size=100_000, age=timedelta(days=30))
+    with open_outbox(str(box), _HOST, limits, _NOW):
+        pass
+    file = box / "outbox.sqlite"
+    intact = file.read_bytes()
+
+    def parse(data: bytes) -> None:
+        choices = Choices(data)
+        content = bytearray(intact)
+        for _ in range(1 + choices.below(8)):
+            content[choices.below(len(content))] = choices.below(256)
+        for path in box.iterdir():
+            path.unlink()
+        file.write_bytes(content[: len(content) - choices.below(4) * 700])
+        with open_outbox(str(box), _HOST, limits, _NOW) as opened:
+            assert opened.state.host_id == _HOST
+
+    return parse
+
+
+def _rendered(render: Callable[[JsonReader], object], *names: str) -> Callable[[Path], Parse]:
+    """Return a parser of damaged golden documents that renders them as a command does."""
+
+    def prepare(_directory: Path) -> Parse:
+        encode = documents([golden(name) for name in names])
+
+        def parse(data: bytes) -> None:
+            try:
+                document = json.loads(encode(data))
+            except (ValueError, RecursionError):
+                return
+            render(JsonReader(document, "document"))
+
+        return parse
+
+    return prepare
+
+
+def _outcome(document: JsonReader) -> None:
+    outcome = OutcomeView(document)
+    history_cells(outcome)
+    list(lay_out(outcome_lines(outcome, verbose=True), 60))
+
+
+def _plan(document: JsonReader) -> None:
+    for verbose in (False, True):
+        list(lay_out(plan_lines(PlanView(document), verbose=verbose), 60))
+
+
+def _explanation(document: JsonReader) -> None:
+    for verbose in (False, True):
+        list(lay_out(explanation_lines(document, verbose=verbose), 60))
+
+
+_SHOWN = (RecordError,)
+TARGETS = (
+    Target(name="state-directory", prepare=_state, seeds=CHOICES),
+    Target(name="outbox", prepare=_outbox, seeds=CHOICES),
+    Target(name="outcome", prepare=_rendered(_outcome, "outcome", "outcome-begun"), seeds=CHOICES, errors=_SHOWN),
+    Target(name="plan", prepare=_rendered(_plan, "plan", "plan-never"), seeds=CHOICES, errors=_SHOWN),
+    Target(
+        name="explanation", prepare=_rendered(_explanation, "explain", "explain-reboot"), seeds=CHOICES, errors=_SHOWN
+    ),
+)
