@@ -28,6 +28,11 @@ def test_dates_are_in_utc(tmp_path: Path, text: str) -> None:
     assert moment == datetime(2025, 5, 5, 10, tzinfo=timezone.utc)
 
 
+@pytest.mark.parametrize("date", ["", "soon", "Mon, 05 May 99999999999999999999 10:00:00 UTC", "1 2 3 4:5:6", "Mon,"])
+def test_an_invalid_date_is_no_date(tmp_path: Path, date: str) -> None:
+    assert released(tmp_path, f"Date: {date}\n").time("Date") is None
+
+
 @pytest.mark.parametrize(
     ("components", "known"), [("main", True), ("updates/main", True), ("contrib", False), ("", True), (None, True)]
 )
