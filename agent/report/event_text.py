@@ -20,7 +20,7 @@ def _field(document: object, name: str) -> str:
 def _names(document: object) -> str:
     found = value_at(document, "packages")
     names = [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
-    return ", ".join(names) or "an unnamed package"
+    return f" by {', '.join(names)}" if names else ""
 
 
 def _outcome(document: object) -> str:
@@ -48,8 +48,8 @@ _SENTENCES: dict[str, Callable[[object], str]] = {
     "outcome": _outcome,
     "job-failed": _job_failed,
     "rebooted": _rebooted,
-    "reboot-required": lambda document: f"a reboot is required by {_names(document)}",
-    "reboot-cleared": lambda document: f"a reboot is no longer required; it was required by {_names(document)}",
+    "reboot-required": lambda document: f"a reboot is required{_names(document)}",
+    "reboot-cleared": lambda document: f"a reboot is no longer required; it was required{_names(document)}",
     "agent-started": lambda document: f"the agent started, version {_field(document, 'version')}",
     "messages-lost": _messages_lost,
     "outbox-begun": lambda document: f"a new outbox was created: {_field(document, 'reason')}",

@@ -33,6 +33,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.NEEDED_BY: "needed by {0}, which stays",
     ReasonCode.GATE_OPEN: "nothing in the way",
     ReasonCode.LISTS_USABLE: "package lists are {0}, last verified {1}",
+    ReasonCode.LISTS_FAULT: "package lists are {0}: {1}: {2}",
     ReasonCode.LISTS_UNUSABLE: "package lists are {0}, last verified {1}: updates may be missing",
     ReasonCode.INSTALLED: "version {0} is installed",
     ReasonCode.NOT_INSTALLED: "not installed, so there is nothing to upgrade",

@@ -46,6 +46,8 @@ class ReasonCode(Enum):
     GATE_OPEN = "gate-open"
     LISTS_USABLE = "lists-usable"
     """State of the lists, and when they were last verified."""
+    LISTS_FAULT = "lists-fault"
+    """State of the lists, the source with a fault, and apt's message."""
     LISTS_UNUSABLE = "lists-unusable"
     """As `LISTS_USABLE`."""
     INSTALLED = "installed"

@@ -69,6 +69,7 @@ _CONFFILES = GateReport(
     reason=Reason(code=ReasonCode.PROMPT_UNKNOWN),
     opens=Opener.KEEP_CONFFILES,
 )
+_UNUSABLE = {ListsState.STALE: "stale", ListsState.NEVER: "missing"}
 _OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINNED}
 """Reasons that, if the resolver gives them, concern a dependency of the update and not the update itself."""
 
@@ -117,6 +118,10 @@ def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | No
 def _lists_gate(facts: Facts) -> GateReport:
     state, verified_at = facts.lists.state, facts.lists.updated_at
     usable = state in {ListsState.FRESH, ListsState.PARTIAL}
+    fault = next((error for error in facts.lists.errors if error.security is not False), None)
+    if fault is not None and not usable:  # another check would meet it again
+        reason = Reason(code=ReasonCode.LISTS_FAULT, values=(_UNUSABLE[state], fault.source, fault.detail))
+        return GateReport(name="lists", verdict=GateVerdict.UNKNOWN, reason=reason)
     if state is ListsState.NEVER:
         reason = Reason(code=ReasonCode.LISTS_NEVER)
     elif verified_at is None:

@@ -59,7 +59,7 @@ def _run_lines(status: Status) -> list[str]:
     if run is None:
         return []
     result = result_text(run, running=status.run_in_progress)
-    installed = f", {run.upgraded_count} installed" if run.upgraded_count else ""
+    installed = f"; {run.upgraded_count} installed" if run.upgraded_count else ""
     if status.run_in_progress:
         return [_field("Last run", f"{result}{installed}")]
     started = f"{format_human(run.started_at)} ({format_age(run.started_at, status.now)})"

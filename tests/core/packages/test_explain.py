@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.model.facts import Facts, Lists, ListsState
+from agent.core.model.facts import Facts, Lists, ListsState, SourceError, SourceFault
 from agent.core.model.plan import Blocker, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode, text_reason
 from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, Opener, explain_package
@@ -206,6 +206,17 @@ def test_with_stale_lists_the_conclusion_is_unknown(lists: Lists) -> None:
     assert explanation.conclusion is Conclusion.UNKNOWN
     assert gate(explanation, "lists").verdict is GateVerdict.UNKNOWN
     assert gate(explanation, "lists").opens is Opener.CHECK
+
+
+@pytest.mark.parametrize(("state", "word"), [(ListsState.STALE, "stale"), (ListsState.NEVER, "missing")])
+def test_a_fault_of_the_lists_is_named_instead_of_a_command_that_meets_it_again(state: ListsState, word: str) -> None:
+    fault = SourceError(source="https://sec x", fault=SourceFault.UNREACHABLE, detail="away", security=True)
+    lists = Lists(state=state, updated_at=None, errors=(fault,))
+
+    found = gate(explained(given.facts(lists=lists)), "lists")
+
+    assert found.reason == Reason(code=ReasonCode.LISTS_FAULT, values=(word, "https://sec x", "away"))
+    assert found.opens is None
 
 
 @pytest.mark.parametrize("lists", [given.FRESH, PARTIAL])
