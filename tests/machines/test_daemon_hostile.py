@@ -152,6 +152,7 @@ def test_two_requests_over_one_connection_are_one_job(attacked: Kept) -> None:
 
 def test_the_requester_is_recorded_from_the_peer_credentials(attacked: Kept) -> None:
     forged = request(wait=False, requested_by="\x1b[2J\nroot")
+    attacked.wait_for_idle()
 
     attacked.python(f"{CONNECT}s = connect()\ns.sendall({forged!r})\nanswer(s)", user=UNIT)
 

@@ -1,0 +1,95 @@
+"""What the journal of a booted machine holds of the agent, and how a job is followed."""
+
+import json
+
+import pytest
+
+from tests.support.recorded import Kept
+from tests.support.repository import package
+
+pytestmark = pytest.mark.xdist_group("booted")
+PROBLEMS = "--priority=warning"
+
+
+def messages(host: Kept, *matches: str) -> list[str]:
+    return [entry["MESSAGE"] for entry in host.machine.log_entries(*matches)]
+
+
+def test_a_healthy_day_has_no_problem_and_a_line_with_the_packages(own: Kept) -> None:
+    own.have(package("a", "2"), package("b", "2"))
+
+    own.agent("check --wait")
+    own.agent("upgrade --wait")
+    own.agent("upgrade --wait")
+    own.wait_for_idle()
+
+    assert messages(own, PROBLEMS) == []
+    (installed,) = messages(own, "MAESTRO_EVENT=upgrade.finished")[:1]
+    assert "installed a 1 -> 2, b 1 -> 2 (2 packages)" in installed
+
+
+def test_a_failed_upgrade_is_an_error_that_names_package_and_reason(own: Kept) -> None:
+    own.have(package("good", "2"), package("broken", "2", preinst="echo 'no luck today' >&2; exit 1"))
+
+    own.agent("upgrade --wait")
+    own.wait_for_idle()
+
+    (failed,) = own.machine.log_entries("--priority=err")
+    assert failed["MAESTRO_EVENT"] == "upgrade.failed"
+    assert "broken (unpack): " in failed["MESSAGE"]
+    assert "good 1 -> 2" in failed["MESSAGE"]
+    assert failed["MAESTRO_RUN"] == own.runs()[-1]["id"]
+    assert json.loads(failed["MAESTRO_DATA"])["result"] == "failed"
+
+
+def test_any_user_follows_a_job_and_the_journal_has_a_line_for_each_package(own: Kept) -> None:
+    own.have(package("slow", "2", postinst="sleep 4"), package("quick", "2"))
+    own.agent("check --wait")
+    own.wait_for_idle()
+
+    with own.machine.start("exec maestro-agent follow --wait", user="nobody") as following:
+        with own.machine.start("exec maestro-agent upgrade --wait") as upgrading:
+            own.machine.wait_for("slow.postinst")
+            status, plan = own.status(user="nobody"), own.agent("upgrade --dry-run").out
+            upgrading.communicate()
+        followed, _ = following.communicate()
+
+    assert followed.startswith("upgrade (pid ")
+    assert "unpacking slow (" in followed
+    assert "unpacking quick (" in followed
+    assert followed.count(" (1 of 2)") == 1
+    assert following.returncode == upgrading.returncode == 0
+    assert status["running"]["progress"].strip().endswith("slow (2 of 2)") or "slow" in status["running"]["progress"]
+    assert [reason for reason in status["reasons"] if "maestro-agent upgrade" in reason] == []
+    assert plan.startswith("another maestro-agent (pid ")
+    assert "broken" not in plan
+    unpacked = messages(own, "MAESTRO_EVENT=job.progress")
+    assert len([line for line in unpacked if line.startswith("upgrade: unpacking ")]) == len(("slow", "quick"))
+
+
+def test_whom_a_job_waits_for_is_shown_and_logged(own: Kept) -> None:
+    own.have(package("a", "2"))
+    own.agent("check --wait")
+    own.wait_for_idle()
+    hold = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(600)"
+
+    with own.machine.start(f'exec python3 -c "{hold}"') as holder:
+        own.machine.wait_for("lock-frontend")
+        with own.machine.start("exec maestro-agent upgrade --wait") as upgrading:
+            own.wait("the holder", "maestro-agent status | grep -q 'Running .*waiting for python3 (pid'")
+            shown = own.agent("status").out
+            own.machine.kill("KILL", "lock-frontend")
+            upgrading.communicate()
+        holder.communicate()
+
+    assert "run `maestro-agent upgrade`" not in shown
+    assert any("waiting for python3 (pid" in line for line in messages(own, "MAESTRO_EVENT=job.progress"))
+
+
+def test_without_a_running_job_follow_says_so(own: Kept) -> None:
+    own.wait_for_idle()
+
+    done = own.agent("follow", user="nobody")
+
+    assert done.code == 0
+    assert done.out.startswith("No job is running.")
