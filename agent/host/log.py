@@ -66,6 +66,9 @@ class LogEvent(Enum):
     JOB_STOPPED = "job.stopped", Level.WARNING, text.with_reason("{job} stopped")
     LISTS_INCOMPLETE = "lists.incomplete", Level.WARNING, text.lists_sentence
     LISTS_REFRESHED = "lists.refreshed", Level.INFO, "package lists refreshed"
+    NOTIFY_BUG = "notify.bug", Level.ERROR, text.with_reason("internal error while notifying", "exception")
+    NOTIFY_FAILED = "notify.failed", Level.WARNING, text.hook_sentence
+    NOTIFY_SENT = "notify.sent", Level.INFO, text.hook_sentence
     PREFETCH_DONE = "prefetch.done", Level.INFO, "{packages} packages downloaded in advance"
     PREFETCH_FAILED = "prefetch.failed", Level.WARNING, text.prefetch_sentence
     REBOOT_CLEARED = "reboot.cleared", Level.INFO, "a reboot is no longer required"

@@ -90,6 +90,13 @@ def reboot_sentence(fields: Fields) -> str:
     return f"a reboot is required{f' by {names}' if names else ''}; the agent never reboots by itself"
 
 
+def hook_sentence(fields: Fields) -> str:
+    """Return how a hook of notify.d ended, with its output."""
+    head = f"notify.d/{fields.get('hook', '')} ({fields.get('what', '')})"
+    output = one_line(fields.get("output") or "", _MAX_REASON)
+    return f"{head}{_reason(fields.get('error')) or ' ran'}{f': {output}' if output else ''}"
+
+
 def started_sentence(fields: Fields) -> str:
     """Return which job started, and who requested it."""
     requested_by = fields.get("requested_by")

@@ -43,6 +43,7 @@ from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
 from agent.worker.job_report import JobReport
+from agent.worker.notify import notify_person
 from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_answer, encode_progress
 
 JobFunction = Callable[[JobRequest, JobContext], JobAnswer]
@@ -82,6 +83,7 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
         if not is_root():
             raise PrivilegeError(_needs_root(request.kind))
         answer = _run_alone(function, request, control, record)
+        _notify(record.store, request)
     else:
         answer = function(request, _open_context(request, control, record))
     return replace(answer, warnings=tuple(warnings))
@@ -199,6 +201,15 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
                 else:
                     record_job_end(store, name, utc_now(), exit_code, whole=not request.packages)
     return replace(answer, recorded=True)
+
+
+def _notify(store: Store, request: JobRequest) -> None:
+    """Run the notification hooks; whatever goes wrong there, the job has its result."""
+    run = next(iter(store.run_ids()), "") if request.kind.in_history else ""
+    try:
+        notify_person(store, request.kind.value, run)
+    except Exception:  # noqa: BLE001 - as said
+        log.exception(log.LogEvent.NOTIFY_BUG, job=request.kind.value)
 
 
 def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, control: JobControl) -> None:

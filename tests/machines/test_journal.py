@@ -71,9 +71,9 @@ def test_whom_a_job_waits_for_is_shown_and_logged(own: Kept) -> None:
     own.have(package("a", "2"))
     own.agent("check --wait")
     own.wait_for_idle()
-    hold = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(600)"
+    lock = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX)"
 
-    with own.machine.start(f'exec python3 -c "{hold}"') as holder:
+    with own.machine.start(f'exec python3 -c "{lock}; time.sleep(600)"') as holder:
         own.machine.wait_for("lock-frontend")
         with own.machine.start("exec maestro-agent upgrade --wait") as upgrading:
             own.wait("the holder", "maestro-agent status | grep -q 'Running .*waiting for python3 (pid'")

@@ -1,0 +1,96 @@
+"""Runs an administrator's hooks: executables of a directory, by the rules of run-parts(8), each with a time limit."""
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""run-parts(8): no dot, so that backups and files of dpkg (`.dpkg-new`) are not run."""
+_MAX_OUTPUT = 4096
+"""Bytes of output that are kept."""
+_POLL_S = 0.2
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookResult:
+    """How a hook ended."""
+
+    problem: str
+    """Why it failed: "exit code 1"; empty if it succeeded."""
+    output: str
+    """The start of what it wrote to standard output and standard error."""
+
+
+def find_hooks(directory: str) -> list[str]:
+    """Return the paths of the directory's hooks in the order in which they run; empty if there is none."""
+    try:
+        names = sorted(name for name in os.listdir(directory) if _NAME.fullmatch(name))
+    except OSError:
+        return []
+    paths = [os.path.join(directory, name) for name in names]
+    return [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
+
+
+def run_hook(path: str, document: object, *, user: str | None, limit_s: float) -> HookResult:
+    """Run a hook with a JSON document on standard input, as a user (None: as this one), in its own process group.
+
+    The whole group is killed at the time limit. Never raises for the hook's sake.
+    """
+    with tempfile.TemporaryFile() as given:  # not a pipe: a hook that does not read must not block
+        given.write(f"{json.dumps(document)}\n".encode())
+        given.seek(0)
+        identity: dict[str, object] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+        try:
+            process = subprocess.Popen(
+                [path],
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,
+                **identity,  # type: ignore[call-overload] # one of two fixed sets of keywords
+            )
+        except (OSError, ValueError, LookupError) as error:
+            return HookResult(problem=f"cannot be run: {error}", output="")
+    with process:
+        return _result(process, limit_s)
+
+
+def _result(process: "subprocess.Popen[bytes]", limit_s: float) -> HookResult:
+    deadline = time.monotonic() + limit_s
+    output = b""
+    while process.poll() is None and time.monotonic() < deadline:
+        output += _available(process, _POLL_S)[: max(_MAX_OUTPUT - len(output), 0)]
+    late = process.poll() is None
+    with contextlib.suppress(ProcessLookupError):  # what it left running in the background, too
+        os.killpg(process.pid, signal.SIGKILL)
+    code = process.wait()
+    output += _available(process, 0)[: max(_MAX_OUTPUT - len(output), 0)]
+    problem = f"killed after {limit_s:.0f} s" if late else ""
+    if not late and code:
+        problem = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
+    return HookResult(problem=problem, output=output.decode(errors="replace").strip())
+
+
+def _available(process: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
+    """Return what can be read now; waits up to a timeout for the first byte."""
+    stream = process.stdout
+    if stream is None or not select.select([stream], [], [], timeout_s)[0]:
+        return b""
+    found = os.read(stream.fileno(), 65536)
+    if not found:  # closed, and the hook goes on
+        time.sleep(timeout_s)
+    return found

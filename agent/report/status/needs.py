@@ -1,0 +1,69 @@
+"""What a person has to do or to know, without what the agent will do by itself. Pure and light.
+
+The `reasons` of a status also name updates that the next scheduled upgrade installs, and updates that the
+administrator holds back on purpose. Neither needs anybody.
+"""
+
+from collections.abc import Iterable
+
+from agent.report.status.document import Status
+from agent.report.status.exporters import exporter_reasons
+from agent.report.status.reasons import daemon_reasons, job_reasons, run_reasons
+from agent.state.views import PlanView, RunView
+
+_ON_PURPOSE = {"held-by-admin", "blocklisted", "not-allowlisted", "pinned", "phased", "runtime-managed"}
+"""Why an update is held that the configuration, or the rollout, holds back until it is changed or is due."""
+
+
+class Need:
+    """One need; two with the same `key` are the same need, however their texts differ."""
+
+    def __init__(self, code: str, text: str, details: Iterable[str] = ()) -> None:
+        self.code = code
+        self.text = text
+        self.key = " ".join([code, *sorted(set(details))])
+
+
+def needs(status: Status) -> list[Need]:
+    """Return what needs a person; empty if nothing does."""
+    found = [*_unknown(status), *_run(status.last_run, status)]
+    if status.state is not None:
+        found += _plan(status.state.plan, automatic=status.automatic.state == "on")
+    if status.reboot is not None and status.reboot.required:
+        names = ", ".join(status.reboot.packages)
+        found.append(Need("reboot", f"a reboot is required{f' by {names}' if names else ''}"))
+    found += [Need("automatic", text) for text in status.automatic.reasons]
+    found += [Need("daemon", text, [text]) for text in (status.daemon.problems if status.daemon else [])]
+    found += [Need("job", text, [text.split()[0]]) for text in job_reasons(status.jobs)]
+    failing = exporter_reasons(status.exporters, status.now)
+    found += [Need("exporter", text, [text.partition(" since ")[0]]) for text in failing]
+    return found
+
+
+def _unknown(status: Status) -> list[Need]:
+    dead = set(daemon_reasons(status.daemon, status.now))
+    return [Need("daemon-dead" if text in dead else "unknown", text) for text in status.unknown]
+
+
+def _run(run: RunView | None, status: Status) -> list[Need]:
+    reasons = run_reasons(run, status.running)
+    if run is None or not reasons or run.result == "busy":
+        return []
+    failed = [f"{part.package} ({part.stage}): {part.error}" for part in run.failed]
+    text = "; ".join([*reasons, *failed])
+    return [Need(f"run-{run.result}", text, (part.package for part in run.failed))]
+
+
+def _plan(plan: PlanView, *, automatic: bool) -> list[Need]:
+    found = []
+    if plan.install and not automatic:
+        names = {part.package for part in plan.install}
+        found.append(Need("pending", f"updates are pending: {', '.join(sorted(names))}", names))
+    held = [part for part in plan.held if part.why not in _ON_PURPOSE]
+    if held:
+        texts = [f"{part.package} ({part.detail or part.why})" for part in held]
+        found.append(Need("held", f"updates are held back: {', '.join(texts)}", (part.package for part in held)))
+    if plan.repair:
+        names = {part.package for part in plan.repair}
+        found.append(Need("unfinished", f"packages are unfinished or broken: {', '.join(sorted(names))}", names))
+    return found
