@@ -45,7 +45,8 @@ bench:
 	$(PYTHON) -m benchmarks $(PARTS)
 
 install:
-	install -d $(DESTDIR)/usr/share/maestro-agent $(DESTDIR)/usr/bin $(DESTDIR)/usr/libexec/maestro-agent $(DESTDIR)/etc/maestro-agent/config.d
+	install -d $(DESTDIR)/usr/share/maestro-agent $(DESTDIR)/usr/bin $(DESTDIR)/usr/libexec/maestro-agent $(DESTDIR)/etc/maestro-agent/config.d \
+		$(DESTDIR)/etc/maestro-agent/notify.d
 	find agent -name '*.py' -exec install -D -m 644 '{}' '$(DESTDIR)/usr/share/maestro-agent/{}' ';'
 	install -m 755 bin/maestro-agent $(DESTDIR)/usr/bin/maestro-agent
 	install -m 755 bin/worker $(DESTDIR)/usr/libexec/maestro-agent/worker
@@ -55,6 +56,7 @@ install:
 	install -D -m 644 completion/maestro-agent.fish \
 		$(DESTDIR)/usr/share/fish/vendor_completions.d/maestro-agent.fish
 	install -D -m 644 -t $(DESTDIR)/usr/share/maestro-agent/schemas schemas/*.json
+	install -D -m 755 debian/update-motd $(DESTDIR)/etc/update-motd.d/95-maestro-agent
 
 install-endpoint:
 	install -d $(DESTDIR)/usr/share/maestro-endpoint/schemas $(DESTDIR)/usr/bin $(DESTDIR)/etc/maestro-endpoint

@@ -53,9 +53,9 @@ _maestro_agent() {
         words="--config --state-dir --help"
         case $verb in
             "") words+=" --version" ;;
-            check) words+=" --verbose --no-refresh --plan --wait --json" ;;
-            upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json" ;;
-            status) words+=" --verbose --all --json" ;;
+            check) words+=" --verbose --no-refresh --plan --wait --json --quiet" ;;
+            upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json --quiet" ;;
+            status) words+=" --verbose --all --json --quiet" ;;
             explain) words+=" --verbose --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;

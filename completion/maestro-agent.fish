@@ -49,6 +49,7 @@ end
 
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain follow history report config' -l json -d 'print a JSON document'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain history' -s v -l verbose -d 'list everything'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l plan -x -d 'exit 6 unless the plan is still this one'

@@ -52,7 +52,6 @@ CATCHES_ALL = {
 RUNS_PROGRAMS = {
     "agent/host/apt/direct_dpkg.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
     "agent/host/process/hooks.py",  # an administrator's hooks
-    "agent/host/apt/transaction.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
 }
 STARTS_ITSELF = "agent/host/process/spawn.py"
 """An exporter: this very program, in a process of its own."""

@@ -2,9 +2,9 @@
 
 import argparse
 
-from agent.cli.flags import add_verbose
+from agent.cli.flags import add_output, add_verbose
 from agent.cli.options import add_wait, config_path, requested_by
-from agent.cli.run_job import choose_runner, run_job, running_notice
+from agent.cli.run_job import choose_runner, run_job, run_quietly, running_notice
 from agent.core.job_kinds import JobKind
 from agent.report.plan_text import plan_lines
 from agent.state.views import PlanView
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="ID", help="exit 6 unless the plan is still this one; names what changed")
     add_wait(parser)
     add_verbose(parser)
-    parser.add_argument("--json", action="store_true", help="print maestro.plan/1")
+    add_output(parser, "maestro.plan/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         state_dir=arguments.state_dir,
     )
     runner = choose_runner(request, run_inline) if request.refresh else run_inline
+    if arguments.quiet:
+        return run_quietly(request, runner)
     notice = "" if request.refresh else running_notice(arguments.state_dir)
     return run_job(
         request,

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from agent.cli.output import ProgressLine, print_error, print_failure, print_json, print_lines
+from agent.cli.quiet import print_recorded_needs
 from agent.core.job_control import Progress
-from agent.errors import BusyError, StoppedError
+from agent.errors import BusyError, ExitCode, StoppedError
 from agent.host.machine.user import is_root
 from agent.host.systemd import systemd_runs
 from agent.state.job_lock import worker_pid
@@ -99,6 +100,18 @@ def run_job(
     return answer.exit_code
 
 
+def run_quietly(request: JobRequest, runner: Callable[[JobRequest, Progress], JobAnswer]) -> int:
+    """Run a job, print nothing but what needs a person, return its exit code. Another job at work needs nobody."""
+    try:
+        answer = runner(request, lambda _message: None)
+    except BusyError as error:
+        return error.exit_code
+    if answer.exit_code != ExitCode.BUSY:
+        _print_messages(answer)
+        print_recorded_needs(request.state_dir)
+    return answer.exit_code
+
+
 def answer_of(request: JobRequest, runner: Callable[[JobRequest, Progress], JobAnswer]) -> JobAnswer:
     """Run a job with a progress line, print its warnings and its error, return its answer."""
     line = ProgressLine()
@@ -106,6 +119,10 @@ def answer_of(request: JobRequest, runner: Callable[[JobRequest, Progress], JobA
         answer = runner(request, line.show)
     finally:
         line.clear()
+    _print_messages(answer)
+    return answer
+
+
+def _print_messages(answer: JobAnswer) -> None:
     for message in (*answer.warnings, *([answer.error] if answer.error else [])):
         print_error(message)
-    return answer

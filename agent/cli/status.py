@@ -2,7 +2,9 @@
 
 import argparse
 
+from agent.cli.flags import add_output
 from agent.cli.output import print_json, print_lines
+from agent.cli.quiet import print_needs
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status, status_document
 from agent.report.status.lines import status_lines
@@ -17,14 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", "--all", action="store_true", dest="verbose", help="list every package, source and service"
     )
-    parser.add_argument("--json", action="store_true", help="print maestro.status/1")
+    add_output(parser, "maestro.status/1")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status; exit 0 healthy, 10 attention, 3 unknown or stale."""
     now = utc_now().replace(microsecond=0)
     status = build_status(collect_status(Store(arguments.state_dir)), now)
-    if arguments.json:
+    if arguments.quiet:
+        print_needs(status)
+    elif arguments.json:
         print_json(status_document(status))
     else:
         print_lines(status_lines(status, verbose=arguments.verbose))

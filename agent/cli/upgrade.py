@@ -3,9 +3,9 @@
 import argparse
 
 from agent.cli.agreement import agreed, is_terminal
-from agent.cli.flags import add_verbose
+from agent.cli.flags import add_output, add_verbose
 from agent.cli.options import add_wait, config_path, requested_by
-from agent.cli.run_job import choose_runner, run_job, running_notice
+from agent.cli.run_job import choose_runner, run_job, run_quietly, running_notice
 from agent.core.job_kinds import JobKind
 from agent.core.model.scope import Scope
 from agent.host.machine.user import is_root
@@ -19,7 +19,7 @@ from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.state.views import OutcomeView, PlanView
 from agent.worker.protocol import JobRequest
-from agent.worker.runner import run_forked
+from agent.worker.runner import run_forked, run_inline
 
 EXAMPLE = "example: maestro-agent upgrade --plan 3f9a52c01b7e   (exactly what `check` showed, or nothing)"
 
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_wait(parser)
     add_verbose(parser)
-    parser.add_argument("--json", action="store_true", help="print maestro.outcome/1 (or maestro.plan/1)")
+    add_output(parser, "maestro.outcome/1 (or maestro.plan/1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         config=config_path(arguments),
         state_dir=arguments.state_dir,
     )
+    if arguments.quiet:
+        return run_quietly(request, choose_runner(request, run_inline if arguments.dry_run else run_forked))
     if arguments.dry_run:
         notice = running_notice(arguments.state_dir)
         return run_job(

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pwd
 import re
 import select
 import signal
@@ -51,8 +52,8 @@ def run_hook(path: str, document: object, *, user: str | None, limit_s: float) -
     with tempfile.TemporaryFile() as given:  # not a pipe: a hook that does not read must not block
         given.write(f"{json.dumps(document)}\n".encode())
         given.seek(0)
-        identity: dict[str, object] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         try:
+            identity = {} if user is None else _identity(user)
             process = subprocess.Popen(
                 [path],
                 stdin=given,
@@ -67,6 +68,12 @@ def run_hook(path: str, document: object, *, user: str | None, limit_s: float) -
             return HookResult(problem=f"cannot be run: {error}", output="")
     with process:
         return _result(process, limit_s)
+
+
+def _identity(user: str) -> dict[str, object]:
+    """Return the arguments of Popen for a user. Raises KeyError if there is no such user."""
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 def _result(process: "subprocess.Popen[bytes]", limit_s: float) -> HookResult:

@@ -49,9 +49,8 @@ def _run(run: RunView | None, status: Status) -> list[Need]:
     reasons = run_reasons(run, status.running)
     if run is None or not reasons or run.result == "busy":
         return []
-    failed = [f"{part.package} ({part.stage}): {part.error}" for part in run.failed]
-    text = "; ".join([*reasons, *failed])
-    return [Need(f"run-{run.result}", text, (part.package for part in run.failed))]
+    failed = [f"{part.package.partition(':')[0]} ({part.stage}): {part.error}" for part in run.failed]
+    return [Need(f"run-{run.result}", "; ".join([*failed, *reasons]), (part.package for part in run.failed))]
 
 
 def _plan(plan: PlanView, *, automatic: bool) -> list[Need]:

@@ -1,0 +1,70 @@
+"""What needs a person: less than what `status` lists, because the agent does some of that by itself."""
+
+from typing import Any
+
+import pytest
+
+from agent.core.model.outcome import Failure, Result, Stage
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Why
+from agent.report.status.needs import needs
+from agent.report.status.observed import DaemonView
+from tests.core import given
+from tests.report.status.test_status import REBOOT, STALE, built, daemon_status, ended
+
+AUTOMATIC = DaemonView(812, daemon_status())
+CHECKS_ONLY = DaemonView(812, daemon_status(next={"check": "2026-11-28T19:46:00Z"}))
+ON_PURPOSE = {
+    Why.HELD_BY_ADMIN,
+    Why.BLOCKLISTED,
+    Why.NOT_ALLOWLISTED,
+    Why.PINNED,
+    Why.PHASED,
+    Why.RUNTIME_MANAGED,
+}
+
+
+def codes(*arguments: Any, **parts: Any) -> list[str]:
+    return [need.code for need in needs(built(*arguments, **{"daemon": AUTOMATIC, **parts}))]
+
+
+@pytest.mark.parametrize(
+    ("daemon", "expected"), [(AUTOMATIC, []), (CHECKS_ONLY, ["pending"]), (None, ["pending"])], ids=str
+)
+def test_pending_updates_need_a_person_only_where_no_upgrade_is_scheduled(
+    daemon: DaemonView | None, expected: list[str]
+) -> None:
+    assert codes(given.plan(install=(given.step(),)), daemon=daemon) == expected
+
+
+@pytest.mark.parametrize("why", Why)
+def test_an_update_that_is_held_on_purpose_needs_nobody(why: Why) -> None:
+    assert codes(given.plan(held=(given.held("a", why),))) == ([] if why in ON_PURPOSE else ["held"])
+
+
+@pytest.mark.parametrize("result", Result)
+def test_a_run_that_failed_needs_a_person_and_one_that_waits_for_a_lock_does_not(result: Result) -> None:
+    failing = {Result.FAILED: ["run-failed"], Result.INTERRUPTED: ["run-interrupted"]}
+
+    assert codes(given.plan(), ended(result)) == failing.get(result, [])
+
+
+def test_each_other_reason_is_a_need() -> None:
+    assert codes(given.plan(), reboot=REBOOT) == ["reboot"]
+    assert codes(given.plan(repair=(given.REPAIR,))) == ["unfinished"]
+    assert codes(given.plan(lists=STALE)) == ["unknown"]
+    assert codes(given.plan(), daemon=DaemonView(None, None)) == ["daemon-dead"]
+    assert codes(given.plan(), daemon=DaemonView(812, daemon_status(problems=["bad"]))) == ["daemon"]
+    assert codes() == ["unknown"]
+
+
+def test_the_same_failure_of_the_next_night_is_the_same_need() -> None:
+    failure = Failure(package=PackageId(name="a", architecture="amd64"), stage=Stage.UNPACK, error="no luck")
+    runs = [
+        given.outcome(id=name, finished_at=given.NOW, result=Result.FAILED, failed=(failure,)) for name in ("1", "2")
+    ]
+    first, second = (needs(built(given.plan(), run))[0] for run in runs)
+
+    assert "a (unpack): no luck" in first.text
+    assert first.text != second.text
+    assert first.key == second.key
