@@ -60,7 +60,7 @@ _maestro_agent() {
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
             history) words+=" --number --verbose --json" ;;
-            run) words+=" --run-dir" ;;
+            run) words+=" --run-dir --accepted" ;;
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
@@ -75,7 +75,7 @@ _maestro_agent() {
                 words="last $(cd "$state_dir/history" 2>/dev/null && printf '%s\n' *.json |
                     sed -n 's/^\([0-9].*\)\.json$/\1/p')"
                 ;;
-            config) words="check show" ;;
+            config) words="check show accept" ;;
             help) words="status check upgrade explain follow history report config run" ;;
         esac
     fi

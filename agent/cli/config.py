@@ -1,6 +1,7 @@
 """`maestro-agent config`: validate the configuration, or show the effective values and where each comes from."""
 
 import argparse
+import json
 from datetime import time, timedelta
 from enum import Enum
 
@@ -76,13 +77,20 @@ def format_value(value: Value) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
-    return f'"{_plain(value)}"'
+        return "[" + ", ".join(map(_quoted, value)) + "]"
+    return _quoted(str(_plain(value)))
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML string: JSON's escapes are among TOML's."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def format_duration(value: timedelta) -> str:
     """Format a duration in the largest unit that divides it."""
     seconds = int(value.total_seconds())
+    if seconds == 0:
+        return "0s"
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds % size == 0:
             return f"{seconds // size}{unit}"

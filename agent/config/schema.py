@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time, timedelta
 
+from agent.config.package_patterns import parse_package_patterns
 from agent.config.parsers import (
     parse_age,
     parse_burst,
@@ -26,7 +27,6 @@ from agent.config.parsers import (
     parse_textfile,
     parse_time,
     parse_url,
-    parse_words,
 )
 from agent.core.policy.policy import Conffiles, PrefetchMode
 
@@ -56,8 +56,8 @@ KEYS: tuple[Key, ...] = (
     Key(section="agent", name="upgrade_at", parse=parse_time, default=time(4, 0)),
     Key(section="agent", name="splay", parse=parse_splay, default=timedelta(hours=2)),
     Key(section="security", name="origins", parse=parse_origins, default=None),
-    Key(section="security", name="blocklist", parse=parse_words, default=()),
-    Key(section="security", name="allowlist", parse=parse_words, default=()),
+    Key(section="security", name="blocklist", parse=parse_package_patterns, default=()),
+    Key(section="security", name="allowlist", parse=parse_package_patterns, default=()),
     Key(section="security", name="include_runtime", parse=parse_flag, default=False),
     Key(section="security", name="remove_old_kernels", parse=parse_flag, default=True),
     Key(section="security", name="conffiles", parse=parse_conffiles, default=Conffiles.KEEP),

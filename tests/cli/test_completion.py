@@ -57,4 +57,4 @@ def test_the_runs_on_record_are_offered(shell: Shell, words: tuple[str, ...]) ->
 
 
 def test_the_actions_of_config_are_offered(shell: Shell) -> None:
-    assert shell("config", "") == {"check", "show"}
+    assert shell("config", "") == {"check", "show", "accept"}

@@ -119,18 +119,6 @@ LISTS = (
         code=10,
     ),
     World(
-        title="a blocklist pattern that is an invalid regular expression stops nothing else",
-        installed=(A1, LIB1),
-        offers={"security": (A2, LIB2)},
-        config='blocklist = ["lib("]\n',
-        peer_config=PEER_BLOCKS.format("lib("),
-        changes={"a": "2", "lib": "2"},
-        differs=Differs(
-            peer={}, because="A shell pattern is never malformed; a regular expression can be, and then aborts the run."
-        ),
-        peer_code=1,
-    ),
-    World(
         title="the allowlist permits listed packages and their dependencies",
         installed=(A1, LIB1, Z1),
         offers={"security": (package("a", "2", depends="lib (>= 2)"), LIB2, Z2)},

@@ -61,6 +61,9 @@ def parse_pattern(text: str, variables: dict[str, str]) -> OriginPattern:
     """
     filled = _VARIABLE.sub(lambda found: _fill(found[1], variables), text)
     tokens = tuple(_parse_token(token) for token in re.split(r"(?<!\\),", filled))
+    contradiction = _contradiction(tokens)
+    if contradiction:
+        raise ValueError(f"{contradiction} cannot have two values at once: write two patterns")
     return OriginPattern(text=filled, tokens=tokens)
 
 
@@ -73,10 +76,35 @@ def _fill(name: str, variables: dict[str, str]) -> str:
 
 def _parse_token(token: str) -> tuple[str, str]:
     key, equals, value = (part.strip() for part in token.replace("\\,", ",").partition("="))
-    if not equals or not value:
+    if not equals:
         raise ValueError(f"{token.strip()!r} is not of the form key=value")
     if key not in _KEYS:
         near = get_close_matches(key, _KEYS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown key {key!r}{hint} (accepted: origin, label, archive, codename, component, site)")
+    problem = _problem(_KEYS[key], value)
+    if problem:
+        raise ValueError(f"{token.strip()!r} can match no repository: {problem}")
     return _KEYS[key], value
+
+
+def _problem(key: str, value: str) -> str:
+    """Return why a value can match nothing, as it is not the shell pattern that it is read as; empty if it can."""
+    if "$" in value or "{" in value or "}" in value:
+        return "variables are written ${distro_codename}, and a shell pattern has no braces and no $"
+    if re.search(r"[\\^|]", value) or (".*" in value and (key != "site" or value.startswith("."))):
+        return 'it is read as a shell pattern and not as a regular expression ("*" is any text, "\\," a comma)'
+    if value[:1] in {"'", '"'} and value[-1:] == value[:1]:
+        return "without quotes"
+    if "[" in re.sub(r"\[!?\]?[^\]]*\]", "", value):
+        return '"[" is never closed'
+    return ""
+
+
+def _contradiction(tokens: tuple[tuple[str, str], ...]) -> str:
+    """Return a field that must have two different values; empty if there is none."""
+    plain: dict[str, str] = {}
+    for key, value in tokens:
+        if not set(value) & set("*?[") and plain.setdefault(key, value) != value:
+            return key
+    return ""

@@ -100,7 +100,48 @@ def test_a_key_close_to_none_is_an_error_that_lists_all() -> None:
     assert "origin, label, archive, codename, component, site" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "Debian", "origin", "origin=", "origin=Debian,", "origin=Debian,,a=b"])
+@pytest.mark.parametrize("text", ["", "Debian", "origin", "origin=Debian,", "origin=Debian,,a=b"])
 def test_a_token_without_key_and_value_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not of the form key=value"):
         parse_pattern(text, {})
+
+
+@pytest.mark.parametrize("text", ["label=", "l=", "label= ", "origin=Debian,label=", "label=,origin=Debian"])
+def test_an_empty_value_matches_a_field_that_is_empty(text: str) -> None:
+    pattern = parse_pattern(text, {})
+
+    assert pattern.matches(ReleaseFields(origin="Debian"))
+    assert not pattern.matches(SECURITY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("origin=^Debian$", "origin=Debian$", "origin=^Debian", "label=Debian.*", "origin=Debian|Ubuntu", "origin=.*"),
+        *("origin=\\w+", "site=security\\.debian\\.org", "site=.*\\.debian\\.org", "site=.*debian.org", "suite=a\\.b"),
+        *("codename=$distro_codename", "codename=${distro_codename", "codename=$(lsb_release -cs)", "codename={a\\,b}"),
+        *("codename=%{x}-security", 'origin="Debian"', "origin='Debian'", "origin=[Dd", "origin=Debian,origin=Ubuntu"),
+        *("o=Debian,origin=Docker", "suite=stable,archive=testing"),
+    ],
+)
+def test_a_value_that_can_match_nothing_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"can match no repository|cannot have two values"):
+        parse_pattern(text, VARIABLES)
+
+
+@pytest.mark.parametrize("text", ["codename=${distro_name}", "codename=${}", "codename=${ distro_codename }"])
+def test_a_variable_that_is_mistyped_is_an_error_that_names_the_known_ones(text: str) -> None:
+    with pytest.raises(ValueError, match=r"unknown variable .*distro_codename"):
+        parse_pattern(text, VARIABLES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("origin=Debian,origin=Debian", "origin=Deb*,origin=*ian", "label=Debian Backports", "site=security.*"),
+        *("origin=packages.gitlab.com/gitlab/gitlab-ce", "origin=. bookworm", "origin=LP-PPA-a-b", "origin=[Dd]ebian"),
+        *("component=non-free-firmware", "label=a\\,b", "origin=g++", "origin=(x)", "site=", "origin=*"),
+    ],
+)
+def test_an_unusual_value_is_accepted(text: str) -> None:
+    assert parse_pattern(text, VARIABLES).tokens
