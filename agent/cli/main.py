@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from agent.cli.command_line import CommandLineError, parse
 from agent.cli.output import finish_output, prepare_output, print_error, print_failure, print_traceback, write_error
+from agent.core.package_label import set_native
 from agent.errors import AgentError, ExitCode
+from agent.state.native_architecture import native_architecture
 
 
 def main(argv: Sequence[str]) -> int:
@@ -29,6 +31,7 @@ def main_and_exit(argv: Sequence[str]) -> None:
 
 
 def _run(argv: Sequence[str], *, as_json: bool) -> int:
+    set_native(native_architecture())
     try:
         arguments = parse(argv)
         code: int = arguments.run(arguments)

@@ -1,5 +1,6 @@
 """Renders `maestro.explain/1` for people. Pure."""
 
+from agent.core.package_label import package_label
 from agent.report.layout import Line, Tone
 from agent.report.text import counted
 from agent.state.json_reader import JsonReader
@@ -28,7 +29,11 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
         versions = document.optional_text("installed")
         candidate = document.optional_text("candidate")
         subject = " ".join(
-            (document.text("package"), *([versions] if versions else []), *([f"-> {candidate}"] if candidate else []))
+            (
+                package_label(document.text("package"), document.text("architecture")),
+                *([versions] if versions else []),
+                *([f"-> {candidate}"] if candidate else []),
+            )
         )
     head = Line(f"{subject}: {_CONCLUSIONS.get(conclusion, conclusion)}", tone=_TONES.get(conclusion))
     return [head, *_cve_lines(document, verbose=verbose), *_gate_lines(document, conclusion, verbose=verbose)]

@@ -1,5 +1,6 @@
 """Renders `maestro.outcome/1` for people, and one run as a line of the history. Pure and light."""
 
+from agent.core.package_label import label_of
 from agent.report.layout import Line, Tone
 from agent.report.plan_text import nothing_pending
 from agent.report.text import (
@@ -49,11 +50,11 @@ def outcome_lines(outcome: OutcomeView, *, running: bool = False, verbose: bool 
     lines += [outcome.message] if outcome.message and not running else []
     lines += lists_lines(outcome.lists) if outcome.lists else []
     lines += _changed_lines(outcome, verbose=verbose)
-    repaired = [part.package for part in outcome.repaired]
+    repaired = [part.label for part in outcome.repaired]
     if repaired:
         lines.append(f"Repaired after an interrupted dpkg: {', '.join(repaired)}")
     lines += [
-        Line(f"FAILED {failure.package} ({failure.stage}): {failure.error}", hang=4, tone=Tone.FAILED)
+        Line(f"FAILED {failure.label} ({failure.stage}): {failure.error}", hang=4, tone=Tone.FAILED)
         for failure in outcome.failed
     ]
     if outcome.log and tone is Tone.FAILED:
@@ -119,7 +120,7 @@ def _changed_lines(outcome: OutcomeView, *, verbose: bool) -> list[str]:
     ]
     planned = {f"{part.package}:{part.architecture}" for part in outcome.superseded}
     return lines + [
-        f"GONE {name}: removed by dpkg, because an upgrade took over its last file"
+        f"GONE {label_of(name)}: removed by dpkg, because an upgrade took over its last file"
         for name in outcome.removed
         if name not in planned
     ]

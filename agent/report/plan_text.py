@@ -43,7 +43,7 @@ def plan_lines(plan: PlanView, *, verbose: bool = False, working: bool = False, 
 
 
 def _unfinished_lines(plan: PlanView, *, working: bool) -> list[str]:
-    unfinished = ", ".join(f"{part.package} ({part.state})" for part in plan.repair)
+    unfinished = ", ".join(f"{part.label} ({part.state})" for part in plan.repair)
     if not unfinished:
         return []
     if working:

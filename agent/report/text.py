@@ -148,4 +148,4 @@ def counted(count: int, noun: str) -> str:
 def names(parts: Sequence[PackageView]) -> list[str]:
     """Return each package's name, with its architecture where a name occurs more than once."""
     counts = Counter(part.package for part in parts)
-    return [part.package if counts[part.package] == 1 else f"{part.package}:{part.architecture}" for part in parts]
+    return [part.label if counts[part.package] == 1 else f"{part.package}:{part.architecture}" for part in parts]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agent.core.job_kinds import SCHEDULED_JOBS
+from agent.core.package_label import label_of, package_label
 from agent.core.schemas import Document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -30,6 +31,8 @@ class PackageView(PartView):
         super().__init__(part)
         self.package = part.text("package")
         self.architecture = part.text("architecture")
+        self.label = package_label(self.package, self.architecture)
+        """The name for people."""
 
 
 class UpdateView(PackageView):
@@ -81,6 +84,7 @@ class RepairView(PartView):
     def __init__(self, part: JsonReader) -> None:
         super().__init__(part)
         self.package = part.text("package")
+        self.label = package_label(self.package, part.text("architecture"))
         self.state = part.text("state")
 
 
@@ -90,6 +94,8 @@ class FailureView(PartView):
     def __init__(self, part: JsonReader) -> None:
         super().__init__(part)
         self.package = part.text("package")
+        """As `name:architecture`."""
+        self.label = label_of(self.package)
         self.stage = part.text("stage")
         self.error = part.text("error")
 

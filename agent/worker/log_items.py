@@ -25,7 +25,7 @@ def held_items(held: Sequence[Held]) -> list[str]:
 
 def failures(failed: Iterable[Failure]) -> list[str]:
     """Return "nginx (unpack): unable to create …" for each failure."""
-    return [f"{one.package.name} ({one.stage.value}): {one.error}" for one in failed]
+    return [f"{one.package.label} ({one.stage.value}): {one.error}" for one in failed]
 
 
 def source_errors(errors: Iterable[SourceError]) -> list[str]:
@@ -39,8 +39,8 @@ def outcome_items(outcome: Outcome) -> dict[str, object]:
         "scope": outcome.scope.value,
         "result": outcome.result.value,
         "installed": changes(outcome.upgraded),
-        "removed": [*map(str, outcome.removed), *(one.package for one in outcome.removed_kernels)],
-        "repaired": [f"{item.package} ({item.state})" for item in outcome.repaired],
+        "removed": [*(one.label for one in outcome.removed), *(one.label for one in outcome.removed_kernels)],
+        "repaired": [f"{item.label} ({item.state})" for item in outcome.repaired],
         "held": held_items(outcome.held),
         "failed": failures(outcome.failed),
         "message": outcome.message,
@@ -52,4 +52,4 @@ def outcome_items(outcome: Outcome) -> dict[str, object]:
 def _names(items: Sequence[OfPackage]) -> list[str]:
     """Return each package's name, with its architecture where a name appears more than once."""
     count = Counter(item.id.name for item in items)
-    return [item.id.name if count[item.id.name] == 1 else str(item.id) for item in items]
+    return [item.label if count[item.id.name] == 1 else str(item.id) for item in items]

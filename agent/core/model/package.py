@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from agent.core.package_label import package_label
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}(:[a-z0-9][a-z0-9-]{0,31})?")
 """A package name as dpkg takes it, with or without an architecture; Debian Policy, 5.6.1, wants two characters."""
 
@@ -22,6 +24,11 @@ class PackageId:
     def __str__(self) -> str:
         """Return `name:architecture`, as dpkg writes it."""
         return f"{self.name}:{self.architecture}"
+
+    @property
+    def label(self) -> str:
+        """The name for people."""
+        return package_label(self.name, self.architecture)
 
     @classmethod
     def parse(cls, text: str) -> "PackageId":
@@ -47,3 +54,8 @@ class OfPackage:
     def id(self) -> PackageId:
         """Package name and architecture."""
         return PackageId(name=self.package, architecture=self.architecture)
+
+    @property
+    def label(self) -> str:
+        """The package's name for people."""
+        return package_label(self.package, self.architecture)

@@ -49,7 +49,7 @@ def after_download(
         return Refresh()
     missing = [step.id for step in plan.install if step.id in failed]
     if not missing:
-        errors = "; ".join(f"{package.name}: {error}" for package, error in failed.items())
+        errors = "; ".join(f"{package.label}: {error}" for package, error in failed.items())
         raise HostError(f"a download failed that is no part of the plan: {errors}")
     return Replan(excluded={one: Refusal(why=Why.DOWNLOAD_FAILED, reason=text_reason(failed[one])) for one in missing})
 

@@ -74,8 +74,8 @@ def held_with_group(
     for group in groups:
         first = next((item for item in held if item.package in group), None)
         if first is not None:
-            reason = Reason(code=ReasonCode.HELD_WITH_GROUP, values=(first.package, first.why.value))
-            blocker = first.blocker or Blocker(package=first.package, why=first.why)
+            reason = Reason(code=ReasonCode.HELD_WITH_GROUP, values=(first.label, first.why.value))
+            blocker = first.blocker or Blocker(package=first.label, why=first.why)
             refusal = Refusal(why=group.why, reason=reason, blocker=blocker)
             found |= {item: refusal for item in rest if item.package in group}
     return found

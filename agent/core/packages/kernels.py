@@ -31,7 +31,7 @@ def obsolete_kernels(
     going = {package for package, reason in reasons.items() if reason is None}
     while still := next((n for n in kernels.needs if n.package not in going and going.issuperset(n.any_of)), None):
         going.difference_update(still.any_of)
-        reasons.update(dict.fromkeys(still.any_of, Reason(code=ReasonCode.NEEDED_BY, values=(still.package.name,))))
+        reasons.update(dict.fromkeys(still.any_of, Reason(code=ReasonCode.NEEDED_BY, values=(still.package.label,))))
     ordered = sorted(found, key=lambda one: one.id)
     return ObsoleteKernels(
         remove=tuple(

@@ -101,7 +101,7 @@ def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
 
 def summary(after: Plan, result: Result, *, stopped: str) -> Reason | None:
     """Return what an outcome's lists do not show; `stopped` is why the run was stopped, empty if it was not."""
-    unmet = [item.package for item in after.repair if item.state == UNMET_DEPENDENCIES]
+    unmet = [item.label for item in after.repair if item.state == UNMET_DEPENDENCIES]
     if unmet:
         return Reason(code=ReasonCode.UNMET_DEPENDENCIES, values=(", ".join(unmet),))
     if result is Result.INTERRUPTED:

@@ -9,6 +9,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.model.package import PackageId
+from agent.core.package_label import set_native
 from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.errors import HostError
 from agent.host.apt.errors import libapt_errors
@@ -41,6 +42,7 @@ def configure() -> None:
         apt_pkg.config.set("Acquire::AllowInsecureRepositories", "false")
         apt_pkg.config.set("APT::Color", "false")
         apt_pkg.init_system()
+        set_native(apt_pkg.config.find("APT::Architecture"))
     remember_apt_secrets()
 
 

@@ -95,12 +95,12 @@ class _Search:
             return self._elsewhere(target, f"needs {wanted}")
         gate = self._gate(target)
         if gate is not None:
-            blocker = Blocker(package=package.get_fullname(pretty=True), why=gate.why)
-            return replace(gate.after(f"needs {wanted}, but {package.name}"), blocker=blocker)
+            blocker = Blocker(package=package_id(package).label, why=gate.why)
+            return replace(gate.after(f"needs {wanted}, but {package_id(package).label}"), blocker=blocker)
         if target.id in self._visited or (package.current_ver and package.id not in self._bounds.stopped):
             return None
         deeper = self.problem(target)
-        return deeper and deeper.after(f"needs {wanted}, and {package.name} in turn")
+        return deeper and deeper.after(f"needs {wanted}, and {package_id(package).label} in turn")
 
     def _gate(self, target: apt_pkg.Version) -> Refusal | None:
         """Return the gate that refuses the version itself; its detail follows the package's name."""
@@ -129,7 +129,7 @@ class _Search:
                     if other.id != version.parent_pkg.id and target == other.current_ver:
                         verb = "breaks" if kind == "Breaks" else "conflicts with"
                         refusal = self._conflict_resolution(
-                            other, f"{verb} the installed {other.name} {target.ver_str}", dependency
+                            other, f"{verb} the installed {package_id(other).label} {target.ver_str}", dependency
                         )
                         if refusal is not None:
                             return refusal
@@ -143,7 +143,7 @@ class _Search:
         better = [v for v in other.version_list if newer(v, other.current_ver) and v not in hit]
         if not better:
             return Refusal(why=Why.WOULD_REMOVE, reason=text_reason(f"{clash}, which would have to be removed"))
-        refusals = [self._unreachable(target, f"{other.name} {target.ver_str}") for target in better]
+        refusals = [self._unreachable(target, f"{package_id(other).label} {target.ver_str}") for target in better]
         first = next((refusal for refusal in refusals if refusal is not None), None)
         if first is None or None in refusals:
             return None
@@ -159,16 +159,16 @@ class _Search:
             forbids_new = kind in _NEGATIVE and version in targets
             if not (needs_old or forbids_new) or parent.current_ver is None:
                 continue
-            clash = f"the installed {parent.name} {parent.current_ver.ver_str} needs {_format(dependency)}"
-            if forbids_new:
-                clash = f"the installed {parent.name} {parent.current_ver.ver_str} {kind.lower()} {_format(dependency)}"
+            name = package_id(parent).label
+            verb = kind.lower() if forbids_new else "needs"
+            clash = f"the installed {name} {parent.current_ver.ver_str} {verb} {_format(dependency)}"
             better = [v for v in parent.version_list if newer(v, parent.current_ver)]
             if not better:
                 return Refusal(
                     why=Why.WOULD_REMOVE,
                     reason=text_reason(f"{clash} and has no newer version, so it would have to be removed"),
                 )
-            refusals = [self._unreachable(target, f"{parent.name} {target.ver_str}") for target in better]
+            refusals = [self._unreachable(target, f"{name} {target.ver_str}") for target in better]
             if None not in refusals and refusals[0] is not None:
                 return refusals[0].after(f"{clash}; the update")
         return None
@@ -184,7 +184,8 @@ def _targets(group: list[apt_pkg.Dependency]) -> list[apt_pkg.Version]:
 
 
 def _format(dependency: apt_pkg.Dependency) -> str:
-    """Format a relation as in a control file: "n (>= 2)"."""
+    """Format a relation as in a control file, with the architecture that libapt takes: "n (>= 2)", "n:i386"."""
+    name = package_id(dependency.target_pkg).label
     if not dependency.target_ver:
-        return dependency.target_pkg.name
-    return f"{dependency.target_pkg.name} ({dependency.comp_type_deb} {dependency.target_ver})"
+        return name
+    return f"{name} ({dependency.comp_type_deb} {dependency.target_ver})"

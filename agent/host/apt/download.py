@@ -71,9 +71,9 @@ def mark_exactly(cache: PackageCache, steps: Sequence[Step], allowed: frozenset[
             version = find_version(cache, step.package, step.architecture, step.candidate, files & cache.trusted)
             current = version.parent_pkg.current_ver if version is not None else None
             if version is None or (current.ver_str if current is not None else None) != step.installed:
-                raise ChangedError(f"{step.package} {step.candidate} changed since the plan was made")
+                raise ChangedError(f"{step.label} {step.candidate} changed since the plan was made")
             if version.parent_pkg.selected_state == apt_pkg.SELSTATE_HOLD:
-                raise ChangedError(f"{step.package} was put on hold since the plan was made")
+                raise ChangedError(f"{step.label} was put on hold since the plan was made")
             if step.installed == step.candidate:
                 depcache.set_reinstall(version.parent_pkg, True)
             else:

@@ -84,7 +84,7 @@ def auto_marks_kept() -> Iterator[None]:
 def _unchanged(cache: PackageCache, removal: KernelRemoval) -> apt_pkg.Package:
     key = (removal.package, removal.architecture)
     if key not in cache.pkg_cache or not _is_as_planned(cache, cache.pkg_cache[key], removal.version):
-        raise ChangedError(f"{removal.package} {removal.version} changed since the plan was made")
+        raise ChangedError(f"{removal.label} {removal.version} changed since the plan was made")
     return cache.pkg_cache[key]
 
 

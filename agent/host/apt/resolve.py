@@ -94,7 +94,7 @@ class _Marking:
         """Return the version object of an update found in this cache."""
         version = find_version(self._cache, update.package, update.architecture, update.candidate, self._files)
         if version is None:
-            raise ChangedError(f"{update.package} {update.candidate} is no longer in the package lists")
+            raise ChangedError(f"{update.label} {update.candidate} is no longer in the package lists")
         return version
 
     def all_at_once(self, versions: Sequence[apt_pkg.Version]) -> bool:

@@ -64,8 +64,10 @@ def _prompts_of(path: Path, step: Step, database: "_FileDatabase", options: Dpkg
     except (SystemError, LookupError, OSError) as error:
         return f"its configuration files cannot be read from {path}: {error}"
     if (archive.package, archive.version) != (step.id, step.candidate):
-        return f"{path} is not the package that the package lists announce, but {archive.package} {archive.version}"
-    return describe_prompts(prompts, archive.package.name) if prompts else ""
+        return (
+            f"{path} is not the package that the package lists announce, but {archive.package.label} {archive.version}"
+        )
+    return describe_prompts(prompts, step.label) if prompts else ""
 
 
 def kept_conffiles(packages: Iterable[PackageId], since: float) -> tuple[str, ...]:

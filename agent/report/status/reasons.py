@@ -41,7 +41,7 @@ def plan_reasons(plan: PlanView, running: RunningJob | None) -> list[str]:
     if held:
         reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back")
     if plan.repair and not running:  # it may be at work on just these
-        names = ", ".join(sorted({part.package for part in plan.repair}))
+        names = ", ".join(sorted({part.label for part in plan.repair}))
         reasons.append(f"packages unfinished or broken: {names}: run `maestro-agent upgrade`")
     return reasons
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from agent.core.model.facts import Reboot, Unseen
+from agent.core.package_label import package_label
 from agent.core.packages.cves import NO_FINDINGS, Findings, VersionChange, findings_for
 from agent.core.packages.explain import Explanation, GateReport
 from agent.core.schemas import EXPLAIN_SCHEMA, Document
@@ -43,7 +44,7 @@ def explanation_to_document(
         "gates": [
             {"gate": gate.name, "verdict": gate.verdict.value, "reason": reason, "until": None, "opens": opens}
             for gate in explanation.gates
-            for reason, opens in (wording(gate, explanation.package),)
+            for reason, opens in (wording(gate, package_label(explanation.package, explanation.architecture)),)
         ],
     }
 

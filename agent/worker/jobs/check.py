@@ -76,7 +76,7 @@ def check(
         plan=plan.id,
         install=changes(plan.install),
         held=held_items(plan.held),
-        repair=[f"{item.package} ({item.state})" for item in plan.repair],
+        repair=[f"{item.label} ({item.state})" for item in plan.repair],
     )
     return select_requested(context, planned, requested).plan
 

@@ -62,8 +62,8 @@ def _way_out(policy: Policy, item: Repair, read_states: Callable[[], States]) ->
     state = read_states().get(item.id)
     version = state.version if state is not None else None
     return (
-        f"dpkg requires a reinstallation, but it is on hold or no source offers {item.package} {version or ''}: "
-        "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq`)"
+        f"dpkg requires a reinstallation, but it is on hold or no source offers {item.label} {version or ''}: "
+        "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq {item.label}`)"
     )
 
 
