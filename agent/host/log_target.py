@@ -9,6 +9,7 @@ import os
 import sys
 import syslog
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -86,10 +87,11 @@ def _fallback(*, to_stderr: bool) -> Write:
 
 def _to_syslog(entry: LogEntry) -> None:
     for line in (entry.message, *entry.traceback.splitlines()):
-        syslog.syslog(entry.priority, line)
+        syslog.syslog(entry.priority, line.encode(errors="replace").decode().replace("\0", "?"))
 
 
 def _to_stderr(entry: LogEntry) -> None:
     """Write the lines with their priority as a prefix (sd-daemon(3)): standard error may be the journal."""
-    for line in (entry.message, *entry.traceback.splitlines()):
-        print(f"<{entry.priority}>{line}", file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # a full disk or a closed stream: no log entry is worth the job
+        for line in (entry.message, *entry.traceback.splitlines()):
+            print(f"<{entry.priority}>{line}", file=sys.stderr, flush=True)

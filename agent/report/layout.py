@@ -85,10 +85,9 @@ def lay_out(lines: Iterable[str], width: int | None) -> Iterator[tuple[str, Tone
         limit = width or (_LIST_WIDTH if one.more else None)
         if limit is None or display_width(text) <= limit:
             yield text, one.tone
-        elif one.more:
-            yield _as_many_as_fit(text, limit, one.more), one.tone
         else:
-            yield from ((part, one.tone) for part in _wrapped(text, max(limit, NARROWEST), one.hang))
+            shown = _as_many_as_fit(text, limit, one.more) if one.more else text
+            yield from ((part, one.tone) for part in _wrapped(shown, max(limit, NARROWEST), one.hang))
 
 
 def painted(text: str, tone: Tone | None) -> str:

@@ -158,7 +158,8 @@ def _be_job(request: JobRequest, descriptor: int) -> None:
             answer = JobAnswer(exit_code=error.exit_code, error=str(error))
         send(encode_answer(answer))
     except BaseException as error:  # noqa: BLE001 - the child's boundary: it must never return into its parent
-        traceback.print_exc()
+        with suppress(OSError, ValueError):  # standard error may be gone; the answer is still sent
+            traceback.print_exc()
         message = f"internal error, please report it with the traceback above: {error}"
         send(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=message)))
     finally:

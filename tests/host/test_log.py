@@ -1,5 +1,6 @@
 """Every event is one readable line with a priority, and its data are fields of the journal's entry."""
 
+import errno
 import json
 import re
 import sys
@@ -194,3 +195,34 @@ def test_an_event_says_at_its_level_what_happened() -> None:
     assert {event for event in LogEvent if event.value.partition(".")[2] in bad} <= alarming
     assert LogEvent.LISTS_INCOMPLETE in alarming
     assert LogEvent.UPGRADE_STALE in alarming
+
+
+class BrokenStream:
+    """A stream to which nothing can be written."""
+
+    def __init__(self, error: Exception) -> None:
+        self.attempts = 0
+        self._error = error
+
+    def write(self, _text: str) -> None:
+        self.attempts += 1
+        raise self._error
+
+
+def test_no_log_target_fails_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = LogEntry(event="check.finished", priority=syslog.LOG_INFO, message=UNPRINTABLE, traceback=UNPRINTABLE)
+    written: list[str] = []
+    monkeypatch.setattr(log_target, "_SYSLOG_SOCKET", "/")
+    monkeypatch.setattr(log_target, "_JOURNAL_SOCKET", "/nowhere")
+    monkeypatch.setattr(syslog, "syslog", lambda _priority, line: written.append(line.encode().decode()))
+    choose_target(to_stderr=False)(entry)
+    monkeypatch.setattr(log_target, "_SYSLOG_SOCKET", "/nowhere")
+
+    for error in (OSError(errno.ENOSPC, "full"), BrokenPipeError(), ValueError("closed")):
+        stream = BrokenStream(error)
+        monkeypatch.setattr(sys, "stderr", stream)
+        choose_target(to_stderr=True)(entry)
+        assert stream.attempts == 1
+
+    assert len(written) > 1
+    assert "\0" not in "".join(written)

@@ -86,6 +86,12 @@ def test_a_list_shows_as_many_elements_as_fit(width: int, count: int) -> None:
     assert not rest or len(found) + len(", CVE-2026-00000") + 1 > width
 
 
+def test_a_list_of_which_no_element_fits_is_wrapped() -> None:
+    line = Line(f"{'':30}at least 2 CVEs: CVE-2026-00001, CVE-2026-00002", hang=30, more="and {} more (-v)")
+
+    assert max(map(len, laid_out(line, width=60))) <= 60
+
+
 @given(st.text())
 def test_harmless_text_has_nothing_that_a_terminal_acts_on(text: str) -> None:
     found = harmless(text)
