@@ -18,7 +18,7 @@ def released(directory: Path, text: str) -> ReleaseFile:
 def test_inrelease_comes_before_release(tmp_path: Path) -> None:
     (tmp_path / "x_InRelease").write_text("Suite: new\n")
 
-    assert released(tmp_path, "Suite: old\n").fields == {"Suite": "new"}
+    assert released(tmp_path, "Suite: old\n").field("Suite") == "new"
 
 
 @pytest.mark.parametrize("text", ["Mon, 05 May 2025 10:00:00 UTC", "Mon, 05 May 2025 12:00:00 +0200"])
@@ -64,3 +64,9 @@ def test_an_index_is_promised_where_it_is_listed_unpacked_and_not_empty(tmp_path
     names = ("full", "empty", "packed", "absent")
     assert [release.promises(name) for name in names] == [True, False, False, False]
     assert [release.hides(name) for name in names] == [False, False, True, False]
+
+
+def test_fields_are_found_in_any_case_and_behind_a_long_description(tmp_path: Path) -> None:
+    release = released(tmp_path, "Description: d\n" + " more\n" * 4000 + "sUITE: s\n")
+
+    assert release.field("Suite") == "s"

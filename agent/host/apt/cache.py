@@ -174,9 +174,7 @@ class PackageCache:
     def not_automatic(self) -> frozenset[int]:
         """IDs of index files with NotAutomatic in their Release file; python-apt's attribute means something else."""
         sources = read_sources(self.sources)
-        prefixes = tuple(
-            source.path_prefix for source in sources if source.fields.get("NotAutomatic", "").lower() == "yes"
-        )
+        prefixes = tuple(source.path_prefix for source in sources if source.field("NotAutomatic").lower() == "yes")
         return frozenset(
             file.id for file in self.pkg_cache.file_list if prefixes and file.filename.startswith(prefixes)
         )

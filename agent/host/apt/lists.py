@@ -164,7 +164,7 @@ def _advice(sources: Sequence[_Assessed]) -> Iterator[SourceError]:
             yield one.error(SourceFault.NOT_OFFERED, f"it has no {names}: correct or remove the name in apt's sources")
         elif one.security and not one.source.offered:
             yield one.error(SourceFault.NOT_OFFERED, "it has no index that apt reads on this machine")
-        if one.security and one.outdated and (quiet or one.source.fields.get("Origin") in _DISTRIBUTIONS):
+        if one.security and one.outdated and (quiet or one.source.field("Origin") in _DISTRIBUTIONS):
             detail = f"the newest list of security updates is of {one.released_at:%Y-%m-%d}"
             yield one.error(SourceFault.OUTDATED, detail)
 

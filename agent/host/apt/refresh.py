@@ -63,8 +63,10 @@ class _RefreshProgress(AcquireProgress):
         directory, file = os.path.split(item.destfile)
         error = item.error_text
         if error.rstrip().endswith(":"):
-            # apt 3.3 knows why no connection is made at the first attempt only.
-            error = self._first_errors.get(file) or error
+            # libapt's HTTP method says only once for each host why it cannot connect.
+            host = error.removeprefix("Unable to connect to ").rstrip().removesuffix(":")
+            causes = (one for one in self._first_errors.values() if one.startswith(f"Could not connect to {host} "))
+            error = next(causes, error)
         return FetchedItem(
             file=file,
             in_place=os.path.basename(directory) != "partial",

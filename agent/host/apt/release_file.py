@@ -7,7 +7,6 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 
-_HEAD_BYTES = 8192
 _ENTRY = re.compile(r"\s+[0-9a-fA-F]+\s+(?P<size>\d+)\s+(?P<name>\S+)")
 """A line of a checksum field."""
 
@@ -18,19 +17,15 @@ class ReleaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @cached_property
-    def fields(self) -> dict[str, str]:
-        """The single-line fields."""
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            lines = file.read(_HEAD_BYTES).splitlines()
-        pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith(" "))
-        return {name: value.strip() for name, _, value in pairs}
+    def field(self, name: str) -> str:
+        """Return a single-line field, its name in any case; empty if it is missing."""
+        return self._fields.get(name.lower(), "")
 
     def time(self, field: str) -> datetime | None:
         """Return a date ("Date", "Valid-Until"); None if it is missing or invalid."""
         try:
-            parsed = parsedate_to_datetime(self.fields[field].replace("UTC", "+0000"))
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+            parsed = parsedate_to_datetime(self.field(field).replace("UTC", "+0000"))
+        except (TypeError, ValueError, IndexError, OverflowError):
             return None
         return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
@@ -39,18 +34,18 @@ class ReleaseFile:
 
         An entry "updates/main" also stands for "main".
         """
-        known = self.fields.get("Components", "").split()
+        known = self.field("Components").split()
         return not known or component in known or component in {one.rpartition("/")[2] for one in known}
 
     def has_architecture(self, architecture: str) -> bool:
         """Whether the suite has an architecture; without a list of them it has any."""
-        known = self.fields.get("Architectures", "").split()
+        known = self.field("Architectures").split()
         return not known or architecture in known
 
     @property
     def has_all_lists(self) -> bool:
         """Whether apt fetches separate lists of packages for all architectures."""
-        return self.has_architecture("all") and "Packages" not in self.fields.get("No-Support-for-Architecture-all", "")
+        return self.has_architecture("all") and "Packages" not in self.field("No-Support-for-Architecture-all")
 
     def promises(self, index: str) -> bool:
         """Whether the suite has this index, and it is not empty."""
@@ -59,6 +54,13 @@ class ReleaseFile:
     def hides(self, index: str) -> bool:
         """Whether the suite lists this index only in packed forms: libapt ignores such an index silently."""
         return index not in self._sizes and any(name.startswith(f"{index}.") for name in self._sizes)
+
+    @cached_property
+    def _fields(self) -> dict[str, str]:
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            lines = (line for line in file if ":" in line and line[0] not in " \t#-")
+            pairs = [line.partition(":") for line in lines]
+        return {name.lower(): value.strip() for name, _, value in reversed(pairs)}
 
     @cached_property
     def _sizes(self) -> dict[str, str]:

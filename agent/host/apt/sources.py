@@ -44,13 +44,12 @@ class Source:
         self.trusted = meta.is_trusted
         self.name = f"{_without_secrets(meta.uri).rstrip('/')} {meta.dist}"
         """URI, without user and password, and suite."""
-        # debReleaseIndex::MetaIndexURI: a suite that ends in "/" is a directory, and "/" alone the URI's own.
-        directory = ("" if meta.dist == "/" else meta.dist) if meta.dist.endswith("/") else f"dists/{meta.dist}/"
-        self.file_prefix = apt_pkg.uri_to_filename(meta.uri + directory)
+        self._lists_directory = apt_pkg.config.find_dir("Dir::State::Lists")
+        self._indexes = tuple((part.label, part.describe, part.exists) for part in meta.index_files)
+        self.file_prefix = self._find_prefix()
         """What the names of all of its files in apt's lists begin with."""
         self.mirror_list = apt_pkg.uri_to_filename(meta.uri.rstrip("/"))
         """The name of its list of mirrors, if it has one (apt-transport-mirror(1))."""
-        self._lists_directory = apt_pkg.config.find_dir("Dir::State::Lists")
         self.path_prefix = self._lists_directory + self.file_prefix
         self.release = find_release(self.path_prefix)
 
@@ -65,10 +64,9 @@ class Source:
         wanted = {native, "", "all"} if separate else {native, ""}
         return tuple(one for one in found if one.architecture in wanted or one.exists)
 
-    @property
-    def fields(self) -> dict[str, str]:
-        """The single-line fields of the Release file; empty without one."""
-        return self.release.fields if self.release is not None else {}
+    def field(self, name: str) -> str:
+        """Return a field of the Release file; empty without one."""
+        return self.release.field(name) if self.release is not None else ""
 
     @property
     def fetched(self) -> bool:
@@ -127,20 +125,35 @@ class Source:
         names = dict.fromkeys(one.component for one in self.lists if one.component and not one.exists)
         return tuple(name for name in names if not release.has_component(name))
 
+    def _find_prefix(self) -> str:
+        """Return the prefix with which libapt describes the source's indexes.
+
+        libapt percent-encodes the suite in URIs (`Acquire::URIEncode`), and versions before 2.3 did not.
+        """
+        dist = self._meta.dist
+        prefixes = []
+        for name in (apt_pkg.quote_string(dist, apt_pkg.config.find("Acquire::URIEncode", "+~ ")), dist):
+            # debReleaseIndex::MetaIndexURI: a suite that ends in "/" is a directory, and "/" alone the URI's own.
+            directory = ("" if dist == "/" else name) if dist.endswith("/") else f"dists/{name}/"
+            prefixes.append(apt_pkg.uri_to_filename(self._meta.uri + directory))
+        beginnings = {prefix: f"({self._lists_directory}{prefix}" for prefix in prefixes}
+        found = (p for p in prefixes if any(beginnings[p] in described for _, described, _ in self._indexes))
+        return next(found, prefixes[0])
+
     def _package_lists(self) -> Iterator[PackageList]:
-        for part in self._meta.index_files:
-            described = _DESCRIBED.search(part.describe) if part.label == _PACKAGES else None
+        for label, describe, exists in self._indexes:
+            described = _DESCRIBED.search(describe) if label == _PACKAGES else None
             if described is None:
                 continue
-            # The inverse of libapt's URItoFileName.
-            index = unquote(described["plain"].removeprefix(self.path_prefix).replace("_", "/"))
+            # The inverse of libapt's URItoFileName, and of its encoding of the URI.
+            index = unquote(unquote(described["plain"].removeprefix(self.path_prefix).replace("_", "/")))
             place = _ARCHITECTURE.fullmatch(index)
             yield PackageList(
                 component=(place["component"] or "") if place else "",
                 architecture=place["architecture"] if place else "",
                 index=index,
                 path=described["path"],
-                exists=part.exists,
+                exists=exists,
             )
 
     def _supported(self, one: PackageList) -> bool:
@@ -155,10 +168,10 @@ class Source:
 
     def _release_fields(self, component: str) -> ReleaseFields:
         return ReleaseFields(
-            origin=self.fields.get("Origin", ""),
-            label=self.fields.get("Label", ""),
-            archive=self.fields.get("Suite", ""),
-            codename=self.fields.get("Codename", ""),
+            origin=self.field("Origin"),
+            label=self.field("Label"),
+            archive=self.field("Suite"),
+            codename=self.field("Codename"),
             component=component,
             site=urlsplit(self._meta.uri).hostname or "",
         )
