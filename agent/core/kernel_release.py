@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from agent.core.debian_version import version_key
 
 _IMAGE = re.compile(
-    r"linux-image-(?:unsigned-)?"
+    r"(?:linux-image-(?:unsigned-)?|proxmox-kernel-|pve-kernel-)"
     r"([0-9]+\.[0-9]+(?:\.[0-9]+|-rc[0-9]+)[^ ]*?)"  # 6.8.0-31-generic, 6.13-rc6-amd64
-    r"(?:-unsigned)?"
+    r"(?:-unsigned|-signed)?"
 )
+IMAGE_PREFIXES = ("linux-image-", "proxmox-kernel-", "pve-kernel-")
+"""What the names of kernel images start with."""
 _SYMBOLS = ("-dbg", "-dbgsym")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+[^-]*")
 _ABI = re.compile(r"(?!686$)[0-9].*|rc[0-9]+")

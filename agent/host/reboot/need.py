@@ -8,13 +8,11 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
-from agent.core.kernel_release import KernelComparison, compare_kernels, image_release
+from agent.core.kernel_release import IMAGE_PREFIXES, KernelComparison, compare_kernels, image_release
 from agent.host.container import in_container
 from agent.host.dpkg.installed import ADMIN_DIRECTORY, InstalledPackage, InstalledPackages
 from agent.host.reboot.flag import LATEST, read_flag
 from agent.state.views import RebootView
-
-_IMAGES = "linux-image-"
 
 
 class RebootNeed:
@@ -75,7 +73,8 @@ def read_reboot_need(root: str = "/") -> RebootNeed:
 
 
 def _images(packages: InstalledPackages) -> Iterator[tuple[tuple[str, str], InstalledPackage]]:
-    for package in packages.named(_IMAGES):
-        release = image_release(package.name)
-        if release is not None:
-            yield (release, package.version), package
+    for prefix in IMAGE_PREFIXES:
+        for package in packages.named(prefix):
+            release = image_release(package.name)
+            if release is not None:
+                yield (release, package.version), package
