@@ -9,6 +9,8 @@ from tests.support.repository import package
 
 pytestmark = pytest.mark.xdist_group("booted")
 PROBLEMS = "--priority=warning"
+HOOKS = "/etc/maestro-agent/notify.d"
+MOTD = "/etc/update-motd.d/95-maestro-agent"
 
 
 def messages(host: Kept, *matches: str) -> list[str]:
@@ -93,3 +95,45 @@ def test_without_a_running_job_follow_says_so(own: Kept) -> None:
 
     assert done.code == 0
     assert done.out.startswith("No job is running.")
+
+
+def test_a_hook_is_run_as_the_daemons_user_when_a_person_is_needed_and_when_that_ends(own: Kept) -> None:
+    own.machine.check("install -d -m 777 /srv/sent")
+    own.machine.write(f"{HOOKS}/10-keep", "#!/bin/sh\n(id -un; cat) >/srv/sent/$(date +%s%N)\necho kept\n")
+    own.machine.check(f"chmod 755 {HOOKS}/10-keep")
+    own.have(package("a", "2", preinst="test -e /srv/works"))
+
+    own.agent("upgrade --wait")
+    own.agent("check --wait")
+    shown = own.machine.check(f"su -s /bin/sh nobody -c {MOTD}")
+    quiet = own.agent("status --quiet", user="nobody")
+    own.machine.write("/srv/works", "")
+    own.agent("upgrade --wait")
+    own.agent("check --wait --quiet")
+    own.wait_for_idle()
+
+    sent = own.machine.check("cat $(ls -d /srv/sent/* | sort)").splitlines()
+    users, documents = sent[::2], [json.loads(line) for line in sent[1::2]]
+    assert users == ["maestro-agent"] * 2
+    assert [document["state"] for document in documents] == ["person-needed", "resolved"]
+    assert "a (unpack)" in documents[0]["text"]
+    assert "a (unpack)" in shown
+    assert len(shown.splitlines()) <= len(("need", "more"))
+    assert "a (unpack)" in quiet.out
+    assert own.machine.check(MOTD) == own.agent("status --quiet").out == ""
+    assert all("kept" in message for message in messages(own, "MAESTRO_EVENT=notify.sent"))
+
+
+def test_a_hook_that_fails_is_a_warning_and_changes_no_exit_code(own: Kept) -> None:
+    own.machine.write(f"{HOOKS}/fails", "#!/bin/sh\necho no route to mail; exit 3\n")
+    own.machine.check(f"chmod 755 {HOOKS}/fails")
+    own.have(package("a", "2", preinst="exit 1"))
+    own.agent("check --wait")
+
+    done = own.agent("upgrade --wait")
+    own.wait_for_idle()
+
+    assert done.code == 1
+    (warning,) = messages(own, "MAESTRO_EVENT=notify.failed")
+    assert "notify.d/fails" in warning
+    assert "no route to mail" in warning
