@@ -1,4 +1,4 @@
-"""`maestro-agent explain`: every gate of packages, or of a reboot, its verdict and what would open it."""
+"""`maestro-agent explain`: every gate of packages, or of a reboot, with its verdict; or what fixes a CVE."""
 
 import argparse
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from agent.state.timestamps import format_utc, utc_now
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.runner import run_inline
 
-EXAMPLE = "example: maestro-agent explain openssl nginx"
+EXAMPLE = "example: maestro-agent explain openssl CVE-2024-12345"
 _PLANNED = {"docker", "weave"}
 """Subjects of later versions; a package of that name cannot be explained."""
 _REBOOT_CODES = {"required": ExitCode.ATTENTION, "not-required": ExitCode.OK, "unknown": ExitCode.STALE}
@@ -26,7 +26,7 @@ _WORST_FIRST = (ExitCode.USAGE, ExitCode.STALE, ExitCode.ATTENTION, ExitCode.OK)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `explain`."""
-    parser.add_argument("subjects", metavar="PACKAGE|reboot", nargs="+", help="package names, or `reboot`")
+    parser.add_argument("subjects", metavar="PACKAGE|CVE|reboot", nargs="+", help="package names, CVE ids, or `reboot`")
     add_verbose(parser)
     parser.add_argument(
         "--json", action="store_true", help="print maestro.explain/1, or maestro.explanations/1 for several"
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain; exit 0 nothing pending or held, 10 pending, held or required, 3 unknown, 2 no such package."""
+    """Explain; exit 0 nothing pending or held, 10 pending, held or required, 3 unknown, 2 no such package or CVE."""
     subjects = list(dict.fromkeys(arguments.subjects))
     answers = [_explain(arguments, subject) for subject in subjects]
     for message in dict.fromkeys(message for answer in answers for message in (*answer.warnings, answer.error)):

@@ -26,6 +26,7 @@ from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
+from agent.core.packages.explain_cve import InstalledFixes
 from agent.core.reboot.services import ServiceScan
 
 
@@ -195,6 +196,9 @@ class PackageEngine(Protocol):
 
     def discard(self, archives: Sequence[Archive]) -> None:
         """Remove archives, unless the package manager is configured to keep them."""
+
+    def installed_fixes(self, cve: str) -> InstalledFixes:
+        """Search the changelogs of all installed packages for a CVE."""
 
     def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
         """Read the changelogs of packages just upgraded."""

@@ -1,6 +1,7 @@
 """Renders `maestro.explain/1` for people. Pure."""
 
 from agent.core.package_label import package_label
+from agent.report.cve_text import cve_lines
 from agent.report.layout import Line, Tone
 from agent.report.text import counted
 from agent.state.json_reader import JsonReader
@@ -25,6 +26,8 @@ _TONES = {"held": Tone.HELD, "would-install": Tone.ATTENTION, "required": Tone.A
 def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[str]:
     """Render the conclusion and the gates; without `verbose` those with nothing in the way share one line."""
     subject, conclusion = document.text("subject"), document.text("conclusion")
+    if subject == "cve":
+        return cve_lines(document)
     if subject == "package":
         versions = document.optional_text("installed")
         candidate = document.optional_text("candidate")

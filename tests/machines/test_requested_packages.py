@@ -171,8 +171,8 @@ def test_a_name_that_is_not_in_the_plan_does_nothing(host: Scenario, requested: 
 
     done = host.agent(f"upgrade --json {requested}")
 
-    assert (done.code, done.out) == (code, "")
-    assert reason in done.err
+    assert done.code == code
+    assert reason in done.out + done.err
     assert host.versions("engine") == {"engine": "1"}
     assert host.agent("history --json").json["runs"] == []
 

@@ -31,6 +31,7 @@ from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import Veto
+from agent.core.packages.explain_cve import InstalledFixes
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshAttempt, RefreshResult
 from agent.core.reboot.services import ServiceScan
@@ -380,6 +381,9 @@ class Simulated:
             if package in self.cves and (one.may_fetch or package in self.downloaded):
                 self.read_ahead.append(package)
                 yield one.subject, self.cves[package]
+
+    def installed_fixes(self, cve: str) -> InstalledFixes:  # noqa: ARG002 - the port has it
+        return InstalledFixes()
 
     def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
         return {one: self.cves[one.package] for one in subjects if one.package in self.cves}

@@ -46,11 +46,16 @@ class ChangelogQuery:
     @property
     def names(self) -> tuple[str, ...]:
         """Possible file names of the changelog, most likely first."""
-        return _NAMES if "-" in self.candidate else _NATIVE_FIRST
+        return _names(self.candidate)
 
 
 Archives = Mapping[tuple[str, str, str], str]
 """Paths of verified archives by package, source and source version."""
+
+
+def installed_lines(package: str, version: str) -> Iterator[str]:
+    """Yield the lines of a package's installed changelog, if there is one; `version` is that of its source."""
+    return _installed_lines(package, _names(version))
 
 
 def in_archives(query: ChangelogQuery, archives: Archives) -> ChangelogFindings | None:
@@ -102,6 +107,10 @@ def lines(read: Callable[[int], bytes]) -> Iterator[str]:
         if total > _MAX_TEXT:
             return
     yield pending
+
+
+def _names(version: str) -> tuple[str, ...]:
+    return _NAMES if "-" in version else _NATIVE_FIRST
 
 
 def _collect(query: ChangelogQuery, text: Iterator[str]) -> ChangelogFindings | None:

@@ -14,6 +14,7 @@ from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import Findings, VersionChange
+from agent.core.packages.explain_cve import InstalledFixes
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, RefreshAttempt, RefreshResult
@@ -23,6 +24,7 @@ from agent.host.apt.archives import discard_archives, not_downloaded, remove_lis
 from agent.host.apt.cache import configure
 from agent.host.apt.changelogs import read_installed
 from agent.host.apt.history import RunOrigin
+from agent.host.apt.installed_fixes import find_installed_fixes
 from agent.host.apt.snapshot import AgentFiles, AptPackageSnapshot, allowed_origins
 from agent.host.apt.transaction import Transactions
 from agent.host.dpkg import conffiles
@@ -131,6 +133,10 @@ class AptEngine:
     def discard(self, archives: Sequence[Archive]) -> None:
         """Remove archives from apt's archive directory, unless apt is configured to keep downloads."""
         discard_archives(archives)
+
+    def installed_fixes(self, cve: str) -> InstalledFixes:
+        """Search the changelogs of all installed packages for a CVE."""
+        return find_installed_fixes(cve)
 
     def read_installed_changelogs(self, subjects: Sequence[VersionChange]) -> Findings:
         """Read installed changelogs of packages just upgraded; omits the rest when its time is up."""

@@ -1,9 +1,11 @@
-"""`explain`: why one package is upgraded or not. Changes and records nothing."""
+"""`explain`: why one package is upgraded or not, or what fixes a CVE. Changes and records nothing."""
 
 from agent.core.model.scope import Scope
 from agent.core.packages.explain import Conclusion, Explanation, explain_package
+from agent.core.packages.explain_cve import CveConclusion, CveExplanation, cve_id, explain_cve, looks_like_cve
 from agent.errors import ExitCode, UsageError
 from agent.report.reasons import gate_texts
+from agent.state.documents.cve_explanation import cve_explanation_to_document
 from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -16,21 +18,45 @@ _EXIT_CODES = {
     Conclusion.NO_SECURITY_UPDATE: ExitCode.OK,
     Conclusion.NOT_INSTALLED: ExitCode.OK,
     Conclusion.UNKNOWN: ExitCode.STALE,
+    CveConclusion.PENDING: ExitCode.ATTENTION,
+    CveConclusion.HELD: ExitCode.ATTENTION,
+    CveConclusion.AVAILABLE: ExitCode.ATTENTION,
+    CveConclusion.FIXED: ExitCode.OK,
+    CveConclusion.UNKNOWN: ExitCode.STALE,
 }
 
 
 def run(request: JobRequest, context: JobContext) -> JobAnswer:
-    """Explain the requested package.
+    """Explain the requested package or CVE.
 
     Raises:
-        UsageError: apt knows no package of that name.
+        UsageError: apt knows no package of that name, or there can be no CVE of that id.
         HostError: the machine cannot be observed.
     """
+    if looks_like_cve(request.package):
+        about = explain_one_cve(context, request.package)
+        document = cve_explanation_to_document(about, context.machine.now())
+        return JobAnswer(exit_code=_EXIT_CODES[about.conclusion], document=document)
     explanation = explain(context, request.package)
     document = explanation_to_document(
         explanation, context.machine.now(), context.record.findings(), wording=gate_texts
     )
     return JobAnswer(exit_code=_EXIT_CODES[explanation.conclusion], document=document)
+
+
+def explain_one_cve(context: JobContext, name: str) -> CveExplanation:
+    """Observe, decide, and return which updates fix a CVE and which installed versions have.
+
+    Raises:
+        UsageError: it is not the id of a CVE.
+        HostError: the machine cannot be observed.
+    """
+    cve = cve_id(name)
+    if cve is None:
+        raise UsageError(f"{name[:40]!r} is not the id of a CVE, such as CVE-2024-12345")
+    observation = observe(context.engine, context.machine, context.record.load_refresh())
+    plan = decide(context, Scope.SECURITY, observation)
+    return explain_cve(cve, plan, context.record.findings(), context.engine.installed_fixes(cve))
 
 
 def explain(context: JobContext, name: str) -> Explanation:
