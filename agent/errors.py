@@ -1,6 +1,10 @@
 """The agent's errors by who has to act next, and the exit codes of its commands. Light: `status` imports it."""
 
+import sys
 from enum import IntEnum
+
+_PACKAGES = {"agent": "maestro-agent", "apt_inst": "python3-apt", "apt_pkg": "python3-apt"}
+"""Debian packages by module, where the name is not the module's."""
 
 
 class ExitCode(IntEnum):
@@ -104,3 +108,12 @@ class RecordError(AgentError):
     """A document of the state directory cannot be read; it is set aside and the next check writes a new one."""
 
     exit_code = ExitCode.STALE
+
+
+def missing_module(error: ImportError) -> str:
+    """Return a message for a module that cannot be loaded, with the package to install again."""
+    module = (error.name or "").partition(".")[0]
+    package = _PACKAGES.get(module, f"python3-{module}")
+    if module in sys.stdlib_module_names:
+        package = "libpython3-stdlib"
+    return f"{error}: `apt-get install --reinstall {package}` repairs it"

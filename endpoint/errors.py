@@ -1,5 +1,10 @@
 """All errors, by who has to act."""
 
+import sys
+
+_PACKAGES = {"endpoint": "maestro-endpoint", "gunicorn": "gunicorn"}
+"""Debian packages by module, where the name is not the module's."""
+
 
 class EndpointError(Exception):
     """Base of errors that are reported as one sentence, without a traceback."""
@@ -45,3 +50,12 @@ class LaterError(RefusedError):
     def __init__(self, status: int, detail: str, retry_after_s: int) -> None:
         super().__init__(status, detail)
         self.retry_after_s = retry_after_s
+
+
+def missing_module(error: ImportError) -> str:
+    """Return a message for a module that cannot be loaded, with the package to install again."""
+    module = (error.name or "").partition(".")[0]
+    package = _PACKAGES.get(module, f"python3-{module}")
+    if module in sys.stdlib_module_names:
+        package = "libpython3-stdlib"
+    return f"{error}: `apt-get install --reinstall {package}` repairs it"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from agent.cli.command_line import CommandLineError, parse
 from agent.cli.output import finish_output, prepare_output, print_error, print_failure, print_traceback, write_error
 from agent.core.package_label import set_native
-from agent.errors import AgentError, ExitCode
+from agent.errors import AgentError, ExitCode, missing_module
 from agent.state.native_architecture import native_architecture
 
 
@@ -44,8 +44,9 @@ def _run(argv: Sequence[str], *, as_json: bool) -> int:
         return _fail(str(error), error.exit_code, as_json=as_json)
     except KeyboardInterrupt:
         return _fail("interrupted", ExitCode.STOPPED, as_json=as_json)
-    except OSError as error:
-        return _fail(f"failed: {error}", ExitCode.FAILED, as_json=as_json)
+    except (OSError, ImportError) as error:
+        message = missing_module(error) if isinstance(error, ImportError) else str(error)
+        return _fail(f"failed: {message}", ExitCode.FAILED, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the one boundary: a bug is printed and logged, never swallowed
         syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
         syslog.syslog(syslog.LOG_ERR, f"internal error: {error!a}")

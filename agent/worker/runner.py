@@ -19,7 +19,16 @@ from agent.config.load import load
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
 from agent.core.policy.policy import Policy
-from agent.errors import AgentError, BusyError, ExitCode, HostError, NothingDoneError, PrivilegeError, StoppedError
+from agent.errors import (
+    AgentError,
+    BusyError,
+    ExitCode,
+    HostError,
+    NothingDoneError,
+    PrivilegeError,
+    StoppedError,
+    missing_module,
+)
 from agent.host import log
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.history import RunOrigin
@@ -126,8 +135,15 @@ def stop_on_signal() -> StopReason:
 
 
 def job_function(kind: JobKind) -> JobFunction:
-    """Return the `run` of a job's module, imported by name so that a process loads only the job that it runs."""
-    function: JobFunction = importlib.import_module(kind.module).run
+    """Return the `run` of a job's module, imported by name so that a process loads only the job that it runs.
+
+    Raises:
+        HostError: a module of the distribution is missing.
+    """
+    try:
+        function: JobFunction = importlib.import_module(kind.module).run
+    except ImportError as error:
+        raise HostError(missing_module(error)) from error
     return function
 
 

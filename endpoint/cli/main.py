@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from endpoint.cli.arguments import make_parser
-from endpoint.errors import EndpointError
+from endpoint.errors import EndpointError, missing_module
 
 _INTERRUPTED = 130
 
@@ -28,6 +28,9 @@ def main(argv: Sequence[str]) -> int:
     except EndpointError as error:
         print(f"maestro-endpoint: {error}", file=sys.stderr)
         return error.exit_code
+    except ImportError as error:
+        print(f"maestro-endpoint: {missing_module(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

@@ -126,25 +126,6 @@ def test_work_that_dpkg_finished_after_a_kill_is_reported_by_the_next_run(shared
     assert (found["result"], names(found["upgraded"])) == ("updated", ["outlived"])
 
 
-def test_a_wrong_configuration_is_rejected_at_a_reload_and_fails_a_start(shared: Kept) -> None:
-    before = shared.wait_for_daemon()
-    shared.configuration("[agent]\nnonsense = 1\n")
-
-    shared.machine.check(f"systemctl reload {UNIT}")
-    shared.wait("the status text", f"systemctl show -P StatusText {UNIT} | grep -q 'the old one stays'")
-    kept = shared.daemon_pid()
-    shared.machine.run(f"systemctl restart {UNIT}")
-    shared.wait("the end", f"test $(systemctl show -P ActiveState {UNIT}) = failed")
-    code = shared.machine.check(f"systemctl show -P ExecMainStatus {UNIT}").strip()
-    found = shared.machine.log_entries("MAESTRO_EVENT=daemon.failed")[-1]["MESSAGE"]
-    shared.configuration("")
-    shared.machine.check(f"systemctl start {UNIT}")
-
-    assert kept == before
-    assert code == "78"
-    assert "nonsense" in found
-
-
 def test_a_reloaded_configuration_changes_the_schedule(shared: Kept) -> None:
     shared.wait_for_daemon()
     shared.wait("a schedule", "maestro-agent status --json | grep -q next_at")
