@@ -8,7 +8,6 @@ _DOCKER_MARK = ".dockerenv"
 """Also in images that were made from a container and now boot as a machine."""
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 """PROC_PID_INIT_INO of Linux: the inode of the first PID namespace."""
-_WHOLE_USER_NAMESPACE = ["0", "0", "4294967295"]
 
 
 def in_container(root: str = "/") -> bool:
@@ -29,9 +28,12 @@ def _is_initial_pid_namespace(root: str) -> bool:
 
 
 def _has_mapped_users(root: str) -> bool:
-    """Return whether this is a user namespace, as in unprivileged containers."""
+    """Return whether users are other ones outside (user_namespaces(7)), as in unprivileged containers.
+
+    In a service with PrivateUsers=, as the daemon, only some users are known, each as itself.
+    """
     try:
         with open(os.path.join(root, "proc/self/uid_map"), encoding="ascii") as file:
-            return file.read().split() != _WHOLE_USER_NAMESPACE
+            return any(inside != outside for inside, outside, *_ in map(str.split, file))
     except (OSError, ValueError):
         return False

@@ -187,6 +187,12 @@ def test_a_database_that_cannot_be_read_is_an_error_unless_the_flag_answers(root
         ({".dockerenv": ""}, True),
         ({"proc/self/uid_map": "         0     100000      65536\n"}, True),
         ({"proc/self/uid_map": "         0          0 4294967295\n"}, False),
+        ({"proc/self/uid_map": "         0       1000          1\n         1     100000      65536\n"}, True),
+        (
+            {"proc/self/uid_map": "         0          0          1\n       998        998          1\n"},
+            False,
+        ),  # PrivateUsers=
+        ({"proc/self/uid_map": "nonsense\n"}, False),
         ({"proc/vz/version": ""}, True),
         ({"proc/vz/version": "", "proc/bc/0": ""}, False),  # an OpenVZ host
     ],

@@ -1,5 +1,6 @@
 """Services that run replaced files, on a booted machine: detected by the worker within the limits of its unit."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.xdist_group("booted")
 LIBRARY = "/usr/lib/x86_64-linux-gnu/libheld.so.1"
 ELF = next(Path("/usr/lib").glob("*-linux-gnu/libz.so.1")).read_bytes()
 SERVICE = f"import ctypes, time; ctypes.CDLL('{LIBRARY}'); open('/run/{{0}}', 'w'); time.sleep(600)"
+RUNNING = os.uname().release
 SANDBOX = "-p ProtectSystem=strict -p PrivateTmp=yes -p ProtectHome=yes -p ReadWritePaths=/run"
 
 
@@ -131,3 +133,16 @@ def test_a_container_is_checked_after_its_own_boot_and_reports_it(own: Kept) -> 
     next_at, started_at = (parse_utc(at) for at in (found["jobs"]["check"]["next_at"], found["daemon"]["started_at"]))
     waits = (next_at - started_at).total_seconds()
     assert 300 <= waits <= 630, "five to ten minutes after the boot"
+
+
+@pytest.mark.skipif("-" not in RUNNING, reason="this machine's kernel has no flavour")
+def test_the_daemon_in_its_sandbox_sees_a_newer_kernel_as_root_does(own: Kept) -> None:
+    own.machine.check("rm /run/systemd/container")  # as a machine with its own kernel
+    own.install(package(f"linux-image-{RUNNING}", "9", architecture="amd64"))
+    own.wait_for_daemon()
+    own.install(package(f"linux-image-9.1.0-{RUNNING.partition('-')[2]}", "10", architecture="amd64"))
+
+    own.machine.check(f"systemctl reload {UNIT}")
+    own.wait("the daemon's tick", f"systemctl show -P StatusText {UNIT} | grep -q 'a reboot is required'")
+
+    assert own.status()["reboot"]["required"]
