@@ -19,6 +19,11 @@ _HEADLINES = {": HEALTHY": Tone.GOOD, ": ATTENTION": Tone.ATTENTION, ": UNKNOWN"
 
 def prepare_output() -> None:
     """Make both streams usable: closed ones discard, and no character fails in a one-byte locale."""
+    for descriptor in range(3):  # otherwise the next file that is opened becomes standard error, also of dpkg
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest one, which is this
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed streams are None
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -105,7 +110,7 @@ class ProgressLine:
     def show(self, message: str) -> None:
         """Show the current step; an empty message is only a keep-alive."""
         if self._live and message:
-            text, width = harmless(message), (_columns("stderr") or 80) - 1
+            text, width = _encodable(harmless(message)), (_columns("stderr") or 80) - 1
             while display_width(text) > width:
                 text = text[: min(width, len(text) - 1)]
             write_error(f"\r\033[K{text}")
@@ -123,6 +128,12 @@ def _discarding(name: str) -> io.TextIOWrapper:
     with suppress(OSError, ValueError):
         os.dup2(null.fileno(), getattr(sys, name).fileno())
     return null
+
+
+def _encodable(text: str) -> str:
+    """Return text as standard error will show it: what its encoding lacks is longer when it is escaped."""
+    encoding = sys.stderr.encoding or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _is_terminal(name: str) -> bool:

@@ -185,3 +185,17 @@ def _read_to_the_end(terminal: int) -> bytes:
     except OSError:
         pass
     return found
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_no_file_takes_the_place_of_a_closed_stream(closed: str, tmp_path: Path) -> None:
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(CHECKOUT)!r}); from agent.cli.output import prepare_output; "
+        f"prepare_output(); opened = open({str(tmp_path / 'file')!r}, 'w'); "
+        "print(min(opened.fileno(), 3), [os.path.samestat(os.fstat(n), os.fstat(opened.fileno())) for n in range(3)], "
+        f"file=open({str(tmp_path / 'found')!r}, 'w'))"
+    )
+
+    subprocess.run(["bash", "-c", f'/usr/bin/python3 -c "$1" {closed}', "bash", program], check=True, timeout=60)
+
+    assert (tmp_path / "found").read_text() == "3 [False, False, False]\n"

@@ -365,7 +365,14 @@ def test_every_command_has_help_with_an_example(host: Scenario, verb: str) -> No
 
 @pytest.mark.parametrize(
     "output",
-    ["| true", ">/dev/full 2>&1", ">&- 2>&-", "2>&1 | head -c1 >/dev/null", "</dev/null >/dev/null 2>/dev/full"],
+    [
+        "| true",
+        ">/dev/full 2>&1",
+        ">&- 2>&-",
+        "<&- >&- 2>&-",
+        "2>&1 | head -c1 >/dev/null",
+        "</dev/null >/dev/null 2>/dev/full",
+    ],
 )
 def test_an_upgrade_ends_with_the_code_of_its_work_wherever_its_output_goes(host: Scenario, output: str) -> None:
     host.offer("security", package("a", "2", postinst="echo 'r\u00e9sum\u00e9 \u65e5\u672c'"), package("b", "2"))

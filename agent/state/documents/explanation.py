@@ -58,6 +58,7 @@ def reboot_explanation_to_document(reboot: Reboot | Unseen, generated_at: dateti
     else:
         conclusion, reason = "not-required", f"/run/reboot-required does not exist; {_kernel(reboot)}"
     owner = "the agent never reboots by itself"
+    opens = "reboot by hand" if conclusion == "required" else None
     return {
         "schema": EXPLAIN_SCHEMA,
         "generated_at": format_utc(generated_at),
@@ -72,7 +73,7 @@ def reboot_explanation_to_document(reboot: Reboot | Unseen, generated_at: dateti
                 "until": None,
                 "opens": None,
             },
-            {"gate": "owner", "verdict": "shut", "reason": owner, "until": None, "opens": "reboot by hand"},
+            {"gate": "owner", "verdict": "shut", "reason": owner, "until": None, "opens": opens},
         ],
     }
 
