@@ -145,5 +145,5 @@ def _attempts(entry: JsonReader, *, alive: bool) -> JobAttempts:
 
 
 def _problem(job: JobKind, answer: JobAnswer) -> str:
-    command = "history" if job.in_history else "status"
-    return f"the last {job.value} failed: {answer.error or f'`maestro-agent {command}` shows why'}"
+    """Return an error that is in no document; `status` has what the plan or the run on record says."""
+    return f"the last {job.value} failed: {answer.error}" if answer.error else ""

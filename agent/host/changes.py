@@ -1,6 +1,7 @@
 """What was changed on this machine since a moment that a plan depends on. Light: imported by `status`."""
 
 import os
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -18,12 +19,12 @@ _RESOLUTION = timedelta(seconds=2)
 
 
 def changed_since(when: datetime, root: str = "/") -> list[str]:
-    """Return what was changed after a moment: names of `_WATCHED`."""
-    limit = (when + _RESOLUTION).timestamp()
+    """Return what was changed after a moment: names of `_WATCHED`. Times ahead are of a clock that was set back."""
+    first, last = (when + _RESOLUTION).timestamp(), time.time() + _RESOLUTION.total_seconds()
     return [
         name
         for name, paths in _WATCHED.items()
-        if any(at > limit for path in paths for at in _changes(os.path.join(root, path)))
+        if any(first < at <= last for path in paths for at in _changes(os.path.join(root, path)))
     ]
 
 
