@@ -69,7 +69,7 @@ class JobDispatcher:
         failed, busy = answer.exit_code not in SUCCESS_CODES, answer.exit_code == ExitCode.BUSY
         name = log.LogEvent.JOB_ANSWERED
         if failed and not answer.recorded:  # a job that was recorded has logged its own failure
-            name = log.LogEvent.JOB_POSTPONED if busy else log.LogEvent.JOB_FAILED
+            name = log.LogEvent.JOB_DELAYED if busy else log.LogEvent.JOB_FAILED
         log.event(name, job=job.value, exit_code=answer.exit_code, error=answer.error)
         self._problems[job] = _problem(job, answer) if failed and not busy else ""
         if failed and not answer.recorded:

@@ -37,7 +37,7 @@ class LogEvent(Enum):
 
     CHANGELOGS_READ = "changelogs.read", Level.INFO, "read {read} of {wanted} changelogs"
     CHECK_FINISHED = "check.finished", Level.INFO, text.check_sentence
-    CLOCK_JUMPED = "clock.jumped", Level.WARNING, "the clock was set; it is {now} now"
+    CLOCK_JUMPED = "clock.jumped", Level.INFO, "the clock was set; it is {now} now"
     CONFIG_REJECTED = "config.rejected", Level.ERROR, text.with_reason("the new configuration is invalid")
     CONFIG_RELOADED = "config.reloaded", Level.INFO, "configuration reloaded"
     DAEMON_BUG = "daemon.bug", Level.ERROR, text.with_reason("internal error in the daemon", "exception")
@@ -55,9 +55,11 @@ class LogEvent(Enum):
     EXPORT_FAILED = "export.failed", Level.WARNING, text.export_sentence
     JOB_ANSWERED = "job.answered", Level.DEBUG, "the worker answered: {job}, exit code {exit_code}"
     JOB_BUG = "job.bug", Level.ERROR, text.with_reason("internal error while requesting {job}", "exception")
+    JOB_DELAYED = "job.delayed", Level.INFO, text.with_reason("{job} delayed")
+    """Another job of the agent is running."""
     JOB_FAILED = "job.failed", Level.ERROR, text.with_reason("{job} failed (exit code {exit_code})")
-    JOB_POSTPONED = "job.postponed", Level.WARNING, text.with_reason("{job} postponed and retried later")
-    """Another process held a lock."""
+    JOB_POSTPONED = "job.postponed", Level.WARNING, text.with_reason("{job} was not done")
+    """Another program held a lock of the package manager for too long."""
     JOB_PROGRESS = "job.progress", Level.INFO, "{job}: {line}"
     JOB_REFUSED = "job.refused", Level.INFO, text.with_reason("{job} refused, nothing was done")
     """The request does not fit the machine as it is now, such as an old plan."""
@@ -70,6 +72,8 @@ class LogEvent(Enum):
     NOTIFY_FAILED = "notify.failed", Level.WARNING, text.hook_sentence
     NOTIFY_SENT = "notify.sent", Level.INFO, text.hook_sentence
     PREFETCH_DONE = "prefetch.done", Level.INFO, "{packages} packages downloaded in advance"
+    PREFETCH_DELAYED = "prefetch.delayed", Level.INFO, text.with_reason("nothing was downloaded in advance")
+    """Another program uses the archives, or the job was asked to stop."""
     PREFETCH_FAILED = "prefetch.failed", Level.WARNING, text.prefetch_sentence
     REBOOT_CLEARED = "reboot.cleared", Level.INFO, "a reboot is no longer required"
     REBOOT_REQUIRED = "reboot.required", Level.WARNING, text.reboot_sentence

@@ -197,6 +197,21 @@ def test_an_event_says_at_its_level_what_happened() -> None:
     assert LogEvent.UPGRADE_STALE in alarming
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        LogEvent.CLOCK_JUMPED,  # at each boot of a machine without a battery
+        LogEvent.JOB_DELAYED,  # somebody runs the agent by hand
+        LogEvent.JOB_REFUSED,  # an old plan
+        LogEvent.PREFETCH_DELAYED,  # somebody runs apt by hand
+        LogEvent.NOTIFY_SENT,
+        LogEvent.UPGRADE_FINISHED,
+    ],
+)
+def test_what_happens_on_a_healthy_day_is_no_problem(event: LogEvent) -> None:
+    assert event.level is Level.INFO
+
+
 class BrokenStream:
     """A stream to which nothing can be written."""
 

@@ -61,7 +61,8 @@ def _attempt(context: JobContext, act: Callable[[], None]) -> None:
         act()
     except (BusyError, HostError, StoppedError) as error:
         context.control.progress(str(error))
-        log.event(log.LogEvent.PREFETCH_FAILED, error=str(error))
+        failed = isinstance(error, HostError)
+        log.event(log.LogEvent.PREFETCH_FAILED if failed else log.LogEvent.PREFETCH_DELAYED, error=str(error))
 
 
 def _reachable(plan: Plan) -> bool:
