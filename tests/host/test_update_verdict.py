@@ -1,5 +1,7 @@
 """What libapt's items and messages at the end of an update say about each source."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core.model.facts import ADVISORY, SourceFault
@@ -125,6 +127,13 @@ def test_sources_that_were_done_before_the_time_was_over_are_verified() -> None:
     )
 
     assert (found.verified, faults(found)) == ((FLAT.name,), [(MAIN.name, SourceFault.UNREACHABLE)])
+
+
+def test_a_missing_method_is_an_error_of_the_sources_that_need_it() -> None:
+    reason = "The method driver /usr/lib/apt/methods/tor could not be found."
+    found = verdict(release("InRelease", done=False), sources=(replace(MAIN, no_method=reason),), message=f"E:{reason}")
+
+    assert [(error.source, error.detail) for error in found.errors] == [(MAIN.name, reason)]
 
 
 def test_credentials_are_in_no_detail() -> None:

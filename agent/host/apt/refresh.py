@@ -110,7 +110,13 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
 
 
 def _fetched(source: Source) -> FetchedSource:
-    return FetchedSource(name=source.name, file_prefix=source.file_prefix, mirror_list=source.mirror_list)
+    method = f"{apt_pkg.config.find_dir('Dir::Bin::methods')}{source.scheme}"
+    return FetchedSource(
+        name=source.name,
+        file_prefix=source.file_prefix,
+        mirror_list=source.mirror_list,
+        no_method="" if os.path.exists(method) else f"The method driver {method} could not be found.",
+    )
 
 
 def _empty_cache() -> apt_pkg.Cache:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import apt_pkg
 
 from agent.core.policy.origins import OriginPattern, ReleaseFields
+from agent.core.redact import redact
 from agent.host.apt.release_file import find_release
 
 _PACKAGES = "Debian Package Index"
@@ -42,8 +43,9 @@ class Source:
     def __init__(self, meta: apt_pkg.MetaIndex) -> None:
         self._meta = meta
         self.trusted = meta.is_trusted
-        self.name = f"{_without_secrets(meta.uri).rstrip('/')} {meta.dist}"
-        """URI, without user and password, and suite."""
+        self.name = redact(f"{meta.uri.rstrip('/')} {meta.dist}")
+        """URI, without credentials, and suite: as in documents, which do not have them either."""
+        self.scheme = meta.uri.partition(":")[0]
         self._lists_directory = apt_pkg.config.find_dir("Dir::State::Lists")
         self._indexes = tuple((part.label, part.describe, part.exists) for part in meta.index_files)
         self.file_prefix = self._find_prefix()
@@ -180,10 +182,3 @@ class Source:
 def read_sources(sources: apt_pkg.SourceList) -> tuple[Source, ...]:
     """Return every configured source."""
     return tuple(Source(meta) for meta in sources.list)
-
-
-def _without_secrets(uri: str) -> str:
-    """Strip user and password from a URI."""
-    scheme, separator, rest = uri.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else uri

@@ -45,6 +45,8 @@ class FetchedSource:
     name: str
     file_prefix: str
     mirror_list: str
+    no_method: str = ""
+    """What libapt says if it has no method for the URI, of which its items know nothing; empty if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class _Messages:
         self._fetched = bool(update.items)
         self._by_source: dict[str, list[str]] = {}
         self._others: list[str] = []
-        known = {item.error for item in update.items}
+        known = {item.error for item in update.items} | {source.no_method for source in sources}
         for level, message in _split(update.message):
             quoted = max((name for name in update.descriptions if name in message), key=len, default=None)
             if message.startswith(_OF_ITEMS) or message in known or _DPKG_MESSAGE in message:
@@ -105,10 +107,11 @@ class _Messages:
 
     def of_apt(self) -> tuple[SourceError, ...]:
         """Return the errors that are about no source, as one."""
-        if not self._others or not self._fetched:
+        others = list(dict.fromkeys(self._others))
+        if not others or not self._fetched:
             return ()
-        detail = redact("; ".join(dict.fromkeys(self._others)))
-        fault = SourceFault.HOOK_FAILED if self._others[0].startswith(_HOOK) else SourceFault.APT
+        detail = redact("; ".join(others))
+        fault = SourceFault.HOOK_FAILED if others[0].startswith(_HOOK) else SourceFault.APT
         return (SourceError(source=APT_SOURCE, fault=fault, detail=detail),)
 
 
@@ -129,7 +132,7 @@ def _cause(
             return signature
         return next(iter(messages), "the repository is not signed")
     mirrors = [item.error for item in update.items if item.file == source.mirror_list and not item.done]
-    causes = [*mirrors, *(item.error for item in failed), *messages, update.stopped]
+    causes = [*mirrors, *(item.error for item in failed), *messages, source.no_method, update.stopped]
     return next(filter(None, causes), "libapt could not fetch it, and gives no reason")
 
 
