@@ -7,16 +7,16 @@ from enum import Enum
 
 from agent.cli.options import config_path
 from agent.cli.output import print_error, print_json, print_lines
-from agent.config.accepted import accept
+from agent.config.accepted import FilesState, FilesWatch, accept, load_accepted
 from agent.config.fragments import ignored_files
 from agent.config.load import Inputs, load
 from agent.config.schema import Value
 from agent.core.schemas import CONFIG_SCHEMA
-from agent.errors import AgentError, ExitCode, PrivilegeError, UsageError
+from agent.errors import AgentError, ConfigError, ExitCode, PrivilegeError, UsageError
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import daemon_group, is_root
-from agent.state.timestamps import format_utc, utc_now
+from agent.state.timestamps import format_human, format_utc, parse_utc, utc_now
 
 EXAMPLE = "example: maestro-agent config show"
 
@@ -42,13 +42,27 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(_document(inputs, ignored))
     elif arguments.action == "check":
-        print_lines(["The configuration is valid."])
+        print_lines(["The configuration is valid.", *_not_in_use(arguments)])
     else:
         print_lines([f"{name} = {format_value(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
     if not arguments.json:
         for message in ignored:
             print_error(message)
     return ExitCode.OK
+
+
+def _not_in_use(arguments: argparse.Namespace) -> list[str]:
+    """Return that the daemon uses another configuration; nothing where that is unknown, or a file is given."""
+    if config_path(arguments) is not None:
+        return []
+    try:
+        accepted = load_accepted(arguments.state_dir, read_distro())
+    except ConfigError:  # unreadable for this user, or unusable: the next reload replaces it
+        return []
+    if accepted is None or FilesWatch().compare(accepted, read_distro())[0] is FilesState.SAME:
+        return []
+    since = format_human(parse_utc(accepted.accepted_at))
+    return [f"The daemon uses the one of {since}: `systemctl reload maestro-agent` has it use this one."]
 
 
 def _accept(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ Two means, because neither suffices alone: patterns find credentials by their sy
 to be secret, such as the token of the endpoint, are found wherever they appear.
 """
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -60,18 +61,19 @@ _SHORTEST_ANYWHERE = 8
 _IDENTIFIER = re.compile(r"[a-z0-9.+:~-]*")
 """Codes, package names and versions of documents."""
 
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 _known: dict[str, re.Pattern[str]] = {}
 
 
 def remember_secrets(values: Iterable[str]) -> None:
-    """Have `redact` replace these values, and their percent-encoded forms, from now on in this process.
+    """Have `redact` replace these values, and their escaped forms, from now on in this process.
 
     A value that may be an ordinary word, as short ones of lower-case letters, is ignored: it would damage every text.
     """
     for value in values:
-        for form in {value, _encoded(value, "~._-"), _encoded(value, "~._-/:@!$&'()*+,;="), repr(value)[1:-1]}:
+        for form in _forms(value):
             if len(value) >= (_SHORTEST_WORD if value.isalpha() and value.islower() else _SHORTEST):
                 _known[form] = _exactly(form)
 
@@ -95,6 +97,16 @@ def redact_document(value: object) -> object:
     if isinstance(value, list | tuple):
         return [redact_document(one) for one in value]
     return value
+
+
+def _forms(value: str) -> set[str]:
+    """Return a value as it may be written: as it is, percent-encoded, in Python, JSON and HTML."""
+    encoded = {_encoded(value, "~._-"), _encoded(value, "~._-/:@!$&'()*+,;=")}
+    lower = {_ESCAPE.sub(lambda found: found[0].lower(), form) for form in encoded}  # apt's are lower-case
+    html = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    quoted = html.replace('"', "&quot;")
+    escaped = {repr(value)[1:-1], json.dumps(value)[1:-1], html, quoted, quoted.replace("'", "&#x27;")}
+    return {value, *encoded, *lower, *escaped, quoted.replace("'", "&#39;")}
 
 
 def _exactly(form: str) -> re.Pattern[str]:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 _WATCHED = {
@@ -36,7 +37,9 @@ def _changes(path: str) -> Iterator[float]:
     try:
         yield os.stat(path).st_ctime
         with os.scandir(path) as entries:
-            for entry in entries:
-                yield entry.stat().st_ctime
+            found = list(entries)
     except OSError:  # a file, or missing
         return
+    for entry in found:
+        with suppress(OSError):  # a link to nothing, as an editor's lock
+            yield entry.stat().st_ctime

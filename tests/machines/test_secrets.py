@@ -1,7 +1,6 @@
 """Credentials stay where they are configured: no output, log or file of the agent holds them."""
 
 import contextlib
-import http.server
 import socket
 import string
 import threading
@@ -13,6 +12,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.machine import Machine
+from tests.support.repeating import repeating
 from tests.support.repository import package
 from tests.support.scenario import Scenario
 
@@ -46,39 +46,6 @@ class Credentials:
     def token(self) -> str:
         """As one word of a file."""
         return self.secret
-
-
-class _Repeating(http.server.BaseHTTPRequestHandler):
-    """Answers 401, or 200 as a captive portal does, and repeats everything that it was sent."""
-
-    def do_GET(self) -> None:
-        said = f"{self.path}\n{self.headers}".encode()
-        self.send_response(200 if "portal" in self.path else 401)
-        self.send_header("WWW-Authenticate", 'Basic realm="x"')
-        self.send_header("Content-Length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.do_GET()
-
-    do_PUT = do_POST  # noqa: N815 - the base class calls it so
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def _repeating() -> Iterator[int]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Repeating) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @contextlib.contextmanager
@@ -190,7 +157,7 @@ def test_no_output_log_or_file_holds_a_secret(host: Scenario) -> None:
 
     def holds(middle: str) -> None:
         secret = Credentials(secret=f"{_HEAD}{middle}{_TAIL}")
-        with _repeating() as port:
+        with repeating() as port:
             _configure_apt(host, secret, port)
             host.configuration(_valid(host, secret, port))
             configured = _said(host)

@@ -12,6 +12,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+from agent.core.redact import redact_document
+
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """run-parts(8): no dot, so that backups and files of dpkg (`.dpkg-new`) are not run."""
 _MAX_OUTPUT = 4096
@@ -50,7 +52,7 @@ def run_hook(path: str, document: object, *, user: str | None, limit_s: float) -
     The whole group is killed at the time limit. Never raises for the hook's sake.
     """
     with tempfile.TemporaryFile() as given:  # not a pipe: a hook that does not read must not block
-        given.write(f"{json.dumps(document)}\n".encode())
+        given.write(f"{json.dumps(redact_document(document))}\n".encode())
         given.seek(0)
         try:
             identity = {} if user is None else _identity(user)
