@@ -14,52 +14,63 @@ _START = r"(?<![^\s'\"(<\[=,])"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
 _LOCAL = r"(?:[a-z]+\+)?(?:file|copy|cdrom):"
 """Schemes of paths, which have no user."""
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+_WORDS = ("password", "passwd", "passphrase", "token", "secret")
+_RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # User and password of a URL's authority are left out, as apt does, so that the name of a source stays the same.
-    (re.compile(rf"({_SLASHES})(?!\.\.\.@)[^\s/?#\\]*@"), r"\1"),
+    (("@",), re.compile(rf"({_SLASHES})(?!\.\.\.@)[^\s/?#\\]*@"), r"\1"),
     # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password.
     # libapt takes the host of such a URL to be empty and writes it with one slash.
-    (re.compile(rf"{_START}(?!{_LOCAL})((?:{_SCHEME})?{_SLASHES})\S{{1,2000}}@"), rf"\1{REDACTED}@"),
-    (re.compile(rf"{_START}(?!{_LOCAL})({_SCHEME}/)(?!/|\.\.\.)\S{{1,2000}}@"), rf"\1{REDACTED}@"),
-    (re.compile(r"(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40", re.IGNORECASE), r"\1"),
+    (("@",), re.compile(rf"{_START}(?!{_LOCAL})((?:{_SCHEME})?{_SLASHES})\S{{1,2000}}@"), rf"\1{REDACTED}@"),
+    (("@",), re.compile(rf"{_START}(?!{_LOCAL})({_SCHEME}/)(?!/|\.\.\.)\S{{1,2000}}@"), rf"\1{REDACTED}@"),
+    (("%3a",), re.compile(r"(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40", re.IGNORECASE), r"\1"),
     # The same without a scheme, as proxies are written.
-    (re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]+(?:@\S*)?@(?=[\w\[])"), f"{REDACTED}@"),
-    (re.compile(rf"({_SLASHES}(?:/(?!/)|[^\s/?#'\"<>])*[?#])[^\s'\"<>]+"), rf"\1{REDACTED}"),
-    (re.compile(r"([?&;][A-Za-z0-9_.~%\[\]-]+=)[^\s&;'\"<>]+"), rf"\1{REDACTED}"),
+    (
+        ("@",),
+        re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]+(?:@\S*)?@(?=[\w\[])"),
+        f"{REDACTED}@",
+    ),
+    (("?", "#"), re.compile(rf"({_SLASHES}(?:/(?!/)|[^\s/?#'\"<>])*[?#])[^\s'\"<>]+"), rf"\1{REDACTED}"),
+    (("=",), re.compile(r"([?&;][A-Za-z0-9_.~%\[\]-]+=)[^\s&;'\"<>]+"), rf"\1{REDACTED}"),
     # Headers: up to the closing quote, or to the end of the line.
     (
+        ("authorization", "cookie", "x-", "key"),
         re.compile(
-            r"((?:authorization|cookie2?|\bx-[a-z0-9-]{0,40}(?:auth|key|token|secret)[a-z0-9-]{0,40}|(?:api|private)[-_]?key)"
-            r"['\"]?\s*[:=]\s*)(?!\.\.\.)(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
-            re.IGNORECASE,
-        ),
-        rf"\1{REDACTED}",
-    ),
-    (re.compile(r"\b(B(?:asic|earer)|BASIC|BEARER)\s+(?=\S*[0-9A-Z=])[\w+/.~=-]{6,}"), rf"\1 {REDACTED}"),
-    (re.compile(r"\b(login\s+)\S+(\s+password\s+)\S+"), rf"\1{REDACTED}\2{REDACTED}"),  # apt_auth.conf(5)
-    (
-        re.compile(
-            r"((?<![\w/.-])[\w.-]*(?:password|passwd|passphrase|token|secret)['\"]?\s*[:=]\s*['\"]?)"
-            r"(?!/|\.\.\.)[^\s'\",;&]+",
+            r"((?:authorization|cookie2?|\bx-[a-z0-9-]{0,40}(?:auth|key|token|secret)[a-z0-9-]{0,40}"
+            r"|(?:api|private)[-_]?key)['\"]?\s*[:=]\s*)"
+            r"(?!\.\.\.)(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
     ),
     (
+        ("basic", "bearer"),
+        re.compile(r"\b(B(?:asic|earer)|BASIC|BEARER)\s+(?=\S*[0-9A-Z=])[\w+/.~=-]{6,}"),
+        rf"\1 {REDACTED}",
+    ),
+    (("login",), re.compile(r"\b(login\s+)\S+(\s+password\s+)\S+"), rf"\1{REDACTED}\2{REDACTED}"),  # apt_auth.conf(5)
+    (
+        _WORDS,
+        re.compile(
+            rf"((?<![\w/.-])[\w.-]*(?:{'|'.join(_WORDS)})['\"]?\s*[:=]\s*['\"]?)(?!/|\.\.\.)[^\s'\",;&]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (
+        ("private key",),
         re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?!\.\.\.).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
         rf"\1{REDACTED}",
     ),
 )
-_HINT = re.compile(r"[@=?#:]|%3a|b(?:asic|earer)\b|password|private key", re.IGNORECASE)
-"""What each pattern needs; most texts of a document have none of it."""
+"""What a text must have for a rule to apply, in lower case; the rule; what replaces a match."""
 _SHORTEST = 4
 """Characters of a known secret."""
 _SHORTEST_WORD = 12
 """Characters of one that consists of lower-case letters."""
 _SHORTEST_ANYWHERE = 8
 """Characters of a known secret that is replaced inside of words, too."""
-_IDENTIFIER = re.compile(r"[a-z0-9.+:~-]*")
-"""Codes, package names and versions of documents."""
+_IDENTIFIER = re.compile(r"[A-Za-z0-9.+:~_-]*")
+"""Codes, ids, package names, versions and times of documents."""
 
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -83,15 +94,17 @@ def redact(text: str) -> str:
     for value in sorted(_known, key=len, reverse=True):
         if value in text:
             text = _known[value].sub(REDACTED, text)
-    for pattern, replacement in _PATTERNS if _HINT.search(text) else ():
-        text = pattern.sub(replacement, text)
+    lower = text.lower()
+    for needles, pattern, replacement in _RULES:
+        if any(needle in lower for needle in needles):
+            text = pattern.sub(replacement, text)
     return text
 
 
 def redact_document(value: object) -> object:
     """Return a JSON value whose texts are redacted; codes, package names and versions stay as they are."""
     if isinstance(value, str):
-        return value if _IDENTIFIER.fullmatch(value) else redact(value)
+        return value if _IDENTIFIER.fullmatch(value) and value not in _known else redact(value)
     if isinstance(value, dict):
         return {key: redact_document(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
