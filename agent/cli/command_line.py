@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from types import ModuleType
 
-from agent.cli.output import write_out
+from agent.cli.output import print_lines
 from agent.core.exporters import ExporterName
 from agent.errors import UsageError
 from agent.state.store import DEFAULT_DIRECTORY
@@ -69,7 +69,7 @@ class _Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: object = None) -> None:
         """Print the help or the version; argparse itself writes to a closed pipe."""
         del file  # always standard output: errors are raised
-        write_out(message)
+        print_lines(message.rstrip("\n").split("\n"))
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

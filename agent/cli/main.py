@@ -8,7 +8,7 @@ import syslog
 from collections.abc import Sequence
 
 from agent.cli.command_line import CommandLineError, parse
-from agent.cli.output import finish_output, prepare_output, print_error, print_failure, print_traceback, write_error
+from agent.cli.output import finish_output, prepare_output, print_error, print_failure, print_traceback, print_usage
 from agent.core.package_label import set_native
 from agent.errors import AgentError, ExitCode, missing_module
 from agent.state.native_architecture import native_architecture
@@ -38,7 +38,7 @@ def _run(argv: Sequence[str], *, as_json: bool) -> int:
     except SystemExit:  # after --help and --version
         return ExitCode.OK
     except CommandLineError as error:
-        write_error(error.usage)
+        print_usage(error.usage)
         return _fail(str(error), error.exit_code, as_json=as_json)
     except AgentError as error:
         return _fail(str(error), error.exit_code, as_json=as_json)

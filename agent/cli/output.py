@@ -63,6 +63,12 @@ def print_error(message: str) -> None:
     write_error("".join(f"maestro-agent: {harmless(line)}\n" for line in message.split("\n")))
 
 
+def print_usage(usage: str) -> None:
+    """Print what a command line accepts on standard error."""
+    shown = lay_out(usage.rstrip("\n").split("\n"), _columns("stderr"))
+    write_error("".join(f"{text}\n" for text, _ in shown))
+
+
 def failure_document(message: str, exit_code: int) -> Document:
     """Return `maestro.error/1`."""
     names = {int(code): code.name.lower().replace("_", "-") for code in ExitCode}

@@ -1,6 +1,7 @@
 """The commands as people and scripts use them: documents, exit codes, and an error for every wrong input."""
 
 import json
+import re
 
 import pytest
 
@@ -385,6 +386,45 @@ def test_an_upgrade_ends_with_the_code_of_its_work_wherever_its_output_goes(host
         assert (done.returncode, "Traceback" in done.stderr + done.stdout) == (10, False)
 
     assert host.versions("a", "b") == {"a": "2", "b": "1"}
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_every_screen_fits_its_terminal_and_holds_no_foreign_escape(host: Scenario, columns: int) -> None:
+    source, version = "source-of-many", "1:1.22.1-9+deb12u3~really2"
+    many = (package(f"library-number-{one}", version, source=source) for one in range(3))
+    broken = package("broken-one", version, postinst="printf 'no\\033[31m reason\\n' >&2; exit 1")
+    needs = package("needs-another", version, depends="something-that-nobody-offers (>= 1:2.3.4-5)")
+    host.offer("security", *many, broken, needs, package("held-by-hand", version))
+    host.machine.check("apt-mark hold held-by-hand")
+    host.check()
+    screens = [
+        *("status", "status -v", "check --no-refresh", "check --no-refresh -v", "explain held-by-hand needs-another"),
+        *(
+            "upgrade --dry-run",
+            "upgrade --no-refresh --yes",
+            "history",
+            "history last",
+            "status",
+            "explain reboot",
+            "help",
+        ),
+    ]
+
+    shown = {
+        command: host.machine.run(
+            f"script -qec 'stty cols {columns}; TERM=xterm maestro-agent {command}' /dev/null", timeout=120
+        ).stdout
+        for command in screens
+    }
+
+    plain = {command: re.sub(r"\033\[[0-9;]*[mK]", "", text).replace("\r", "\n") for command, text in shown.items()}
+    lines = [(command, line) for command, text in plain.items() for line in text.splitlines()]
+    assert [(command, line) for command, line in lines if len(line) > columns] == []
+    assert [(command, line) for command, line in lines if "\033" in line] == []
+    assert "\033[33m" in shown["status"]  # held
+    assert "\033[31;1m" in shown["history last"]  # failed
+    assert f"{source} (3 packages)" in plain["check --no-refresh"]
+    assert "library-number-2" in plain["check --no-refresh -v"]
 
 
 def test_a_closed_pipe_is_no_error(host: Scenario) -> None:
