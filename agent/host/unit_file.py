@@ -4,6 +4,7 @@ import os
 from enum import Enum
 
 UNIT = "maestro-agent.service"
+_WORKER_UNITS = ("maestro-agent-worker.socket", "maestro-agent-worker@.service")
 _DIRECTORIES = (
     *("etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient"),
     *("etc/systemd/system", "etc/systemd/system.attached", "run/systemd/system", "run/systemd/system.attached"),
@@ -34,6 +35,11 @@ def unit_state(root: str = "/", unit: str = UNIT) -> UnitState:
         return UnitState.MASKED
     wanted = any(_is_wanted(directory, unit) for directory in directories)
     return UnitState.ENABLED if wanted else UnitState.DISABLED
+
+
+def masked_worker_unit(root: str = "/") -> str:
+    """Return a unit of the worker that is masked, so that the daemon can run no job; empty if none is."""
+    return next((unit for unit in _WORKER_UNITS if unit_state(root, unit) is UnitState.MASKED), "")
 
 
 def _is_mask(file: str) -> bool:

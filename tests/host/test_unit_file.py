@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.host.unit_file import UNIT, UnitState, unit_state
+from agent.host.unit_file import UNIT, UnitState, masked_worker_unit, unit_state
 
 ETC, RUN, LIB = "etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"
 INSTALLED = {f"{LIB}/{UNIT}": "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"}
@@ -53,6 +53,15 @@ def test_the_state_of_the_unit(tmp_path: Path, files: dict[str, str], expected: 
     put(tmp_path, files)
 
     assert unit_state(str(tmp_path)) is expected
+
+
+@pytest.mark.parametrize("unit", ["maestro-agent-worker.socket", "maestro-agent-worker@.service"])
+def test_a_masked_unit_of_the_worker_is_found(tmp_path: Path, unit: str) -> None:
+    put(tmp_path, {f"{LIB}/{unit}": "[Unit]\n"})
+    before = masked_worker_unit(str(tmp_path))
+    put(tmp_path, {f"{ETC}/{unit}": MASK})
+
+    assert (before, masked_worker_unit(str(tmp_path))) == ("", unit)
 
 
 @pytest.mark.skipif(not shutil.which("systemctl"), reason="no systemctl")

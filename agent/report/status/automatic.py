@@ -22,12 +22,16 @@ _TURN_ON = {
 class Automatic:
     """The state of automatic checks and upgrades."""
 
-    def __init__(self, daemon: DaemonView | None, unit: UnitState | None) -> None:
-        """Take the daemon, and the state of its unit; None where systemd is not this machine's init."""
+    def __init__(self, daemon: DaemonView | None, unit: UnitState | None, masked_worker: str = "") -> None:
+        """Take the daemon, the state of its unit, and a unit of the worker that is masked.
+
+        `unit` is None where systemd is not this machine's init.
+        """
         self._unit = unit
+        self._masked_worker = masked_worker
         runs = daemon.next_runs if daemon is not None else {}
         self._next = {name: parse_utc_or_none(runs.get(name)) for name in ("check", "upgrade")}
-        self.state = _state(daemon, unit)
+        self.state = "masked" if masked_worker else _state(daemon, unit)
         """One of `AUTOMATIC_STATES`; None if unknown: no daemon runs, and systemd is to start none."""
 
     @property
@@ -45,6 +49,9 @@ class Automatic:
     @property
     def reasons(self) -> list[str]:
         """Return that this machine will not patch itself; that the daemon is dead is said by `daemon_reasons`."""
+        if self._masked_worker:
+            unit = self._masked_worker
+            return [f"no check or upgrade runs by itself: {unit} is masked: `systemctl unmask {unit}`"]
         if self._unit is None or self._unit not in _TURN_ON:
             return []
         turn_on = _TURN_ON[self._unit]
@@ -54,6 +61,8 @@ class Automatic:
 
     def text(self, now: datetime) -> str | None:
         """Return the state with the times of the next jobs; None if it is unknown."""
+        if self._masked_worker:
+            return f"off ({self._masked_worker} is masked)"
         if self.state is None or self.state in _OFF:
             return f"off ({_OFF[self.state]})" if self.state else None
         head = "on" if self.state == "on" else "only checks (agent.upgrade = false)"

@@ -15,7 +15,7 @@ from agent.host.machine.boot_id import boot_id
 from agent.host.machine.os_name import os_name
 from agent.host.reboot.need import RebootNeed, read_reboot_need
 from agent.host.systemd import systemd_runs
-from agent.host.unit_file import UnitState, unit_state
+from agent.host.unit_file import UnitState, masked_worker_unit, unit_state
 from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
@@ -47,6 +47,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         running=RunningJob(pid, running, last_message(store.directory, pid)) if pid else None,
         daemon=_daemon(run_dir, unit),
         unit=unit,
+        masked_worker=masked_worker_unit() if unit is not None else "",
         exporters=_exporters(run_dir),
     )
 

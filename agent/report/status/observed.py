@@ -111,6 +111,7 @@ class Observed:
         running: RunningJob | None = None,
         daemon: DaemonView | Damaged | None = None,
         unit: UnitState | None = None,
+        masked_worker: str = "",
         exporters: Mapping[ExporterName, ExporterView | Damaged] | None = None,
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
@@ -125,6 +126,7 @@ class Observed:
         self.running = running
         self.daemon = daemon
         self.unit = unit
+        self.masked_worker = masked_worker
         self.exporters = exporters or {}
 
     @property

@@ -84,3 +84,11 @@ def test_the_state_and_its_health(
 )
 def test_the_state_in_words(alive: DaemonView | None, unit: UnitState | None, text: str | None) -> None:
     assert Automatic(alive, unit).text(NOW) == text
+
+
+def test_a_masked_worker_is_off_whatever_the_daemon_plans() -> None:
+    found = Automatic(BOTH, UnitState.ENABLED, "maestro-agent-worker.socket")
+
+    assert found.document == {"state": "masked", "starts_at_boot": True}
+    assert found.text(NOW) == "off (maestro-agent-worker.socket is masked)"
+    assert [reason.count("maestro-agent-worker.socket") for reason in found.reasons] == [2]
