@@ -89,7 +89,7 @@ def _answer(request: JobRequest, connection: socket.socket) -> JobAnswer:
         answer = JobAnswer(exit_code=error.exit_code, error=str(error))
     except Exception as error:  # noqa: BLE001 - the job's boundary: the peer gets an answer
         log.exception(log.LogEvent.REQUEST_BUG, job=request.kind.value)
-        message = f"internal error, see the journal of this unit: {error}"
+        message = f"internal error (`journalctl -t maestro-agent -p err` shows more): {error}"
         answer = JobAnswer(exit_code=ExitCode.FAILED, error=message)
     return replace(answer, document=None) if request.omit_document else answer
 
