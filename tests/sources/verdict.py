@@ -54,7 +54,7 @@ def verdict_of(seen: Observed, entries: tuple[Entry, ...], *, security: tuple[En
     failed = [text for text in items if text.startswith("Err")]
     reasons: dict[Entry, list[str]] = {}
     for entry in entries:
-        words = [_plain(text.split("\n", 2)[1]) for text in failed if "\n" in text and _is_of(entry, text)]
+        words = [_plain(line) for text in failed if _is_of(entry, text) for line in text.splitlines()[1:]]
         reasons[entry] = words or [_plain(text[3:]) for text in messages if _is_of(entry, text) and text[0] != "N"]
     blamed = {entry: tuple(filter(None, map(_reason, words))) for entry, words in reasons.items() if words}
     if seen.apt.code or any(_FETCH_FAILED.match(text) for text in messages):
