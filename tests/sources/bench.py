@@ -177,6 +177,7 @@ class Bench:
             "dist": self.dist,
             "key": KEY,
             "armor": armor,
+            "fingerprint": self.signer.fingerprint if "{fingerprint}" in text else "",
             "user": USER,
             "password": PASSWORD,
         }

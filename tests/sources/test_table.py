@@ -2,7 +2,8 @@
 
 The rules, with apt as the reference (see verdict.py): never more alarmed than apt where apt is content, never content
 without the security source's lists, the source that apt blames is the source that is named, and with its reason.
-A new form is one line in forms.py, indexes.py or faults.py. Rows that are known to fail stand in known.txt.
+A new form is one line in forms.py, indexes.py or faults.py; or one in unusual.py, and a row in inputs.py.
+Rows that are known to fail stand in known.txt.
 """
 
 import contextlib
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.sources.bench import Bench
-from tests.sources.inputs import ALL_FAULTS, ALL_FORMS, ALL_INDEXES, INPUTS
+from tests.sources.inputs import INPUTS
 from tests.sources.rows import Row, long_table, short_table
 from tests.sources.server import serving
+from tests.sources.unusual import ALL_FAULTS, ALL_FORMS, ALL_INDEXES
 from tests.sources.verdict import BESIDE, Expected, broken_rules, verdict_of
 from tests.support import bases
 from tests.support.machine import Machine, machine

@@ -18,11 +18,13 @@ from pathlib import Path
 class Signer:
     """A throwaway OpenPGP key; its public half is what a source's `signed-by` names."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, faked: str = "", expires: str = "never") -> None:
+        """Make a key, at the present or a faked time (gpg's form: "20240101T000000")."""
         self._home = home
+        self._clock = ["--faked-system-time", faked] if faked else []
         home.mkdir(mode=0o700, parents=True)
         identity = "Maestro Test Archive <archive@example.org>"
-        self._gpg("--quick-generate-key", identity, "ed25519", "sign", "never")
+        self._gpg("--quick-generate-key", identity, "ed25519", "sign", expires)
         self.public_key = self._gpg("--armor", "--export")
 
     def sign(self, release: bytes) -> bytes:
@@ -33,6 +35,12 @@ class Signer:
         """Return the content of Release.gpg."""
         return self._gpg("--armor", "--detach-sign", "--digest-algo", "SHA512", stdin=release)
 
+    @property
+    def fingerprint(self) -> str:
+        """The key's fingerprint."""
+        listed = self._gpg("--with-colons", "--list-keys").decode().splitlines()
+        return next(line.split(":")[9] for line in listed if line.startswith("fpr:"))
+
     def export(self) -> bytes:
         """Return the public key in its binary form."""
         return self._gpg("--export")
@@ -42,7 +50,17 @@ class Signer:
         subprocess.run(["gpgconf", "--homedir", str(self._home), "--kill", "all"], check=False)
 
     def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        command = ["gpg", "--homedir", str(self._home), "--batch", "--quiet", "--passphrase", "", *arguments]
+        command = [
+            "gpg",
+            "--homedir",
+            str(self._home),
+            "--batch",
+            "--quiet",
+            "--passphrase",
+            "",
+            *self._clock,
+            *arguments,
+        ]
         return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, check=True).stdout
 
 
