@@ -91,11 +91,13 @@ class Bench:
         """Set the machine back, publish both repositories and write the sources."""
         self.machine.check(
             "rm -rf /srv/* /etc/apt/sources.list.d /etc/apt/preferences.d/* /etc/apt/apt.conf.d/99row* "
-            f"/etc/apt/auth.conf.d/* /var/lib/maestro-agent/* {LISTS} {LISTS_OF_APT} /var/cache/apt/*.bin; "
+            f"/etc/apt/auth.conf.d/* /var/lib/maestro-agent/* {LISTS} {LISTS_OF_APT} /var/lib/apt/other-lists "
+            "/var/cache/apt/*.bin; "
             f"mkdir -p /etc/apt/sources.list.d /etc/apt/auth.conf.d /srv {LISTS}/partial {LISTS_OF_APT}/partial"
         )
         self.machine.write("/etc/hosts", f"127.0.0.1 localhost {HOST}\n")
         self.machine.path(KEY).write_bytes(self.signer.public_key)
+        self.machine.path(KEY).chmod(0o644)
         self.machine.path(BINARY_KEY).write_bytes(self.signer.export())
         self.machine.path("/etc/apt/trusted.gpg.d/test.asc").write_bytes(self.signer.public_key)
         origins = f'[security]\norigins = ["site={HOST}"]\n' if self.security and self._is_nameless else ""
