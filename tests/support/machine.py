@@ -99,6 +99,7 @@ class Machine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="backslashreplace",
             check=False,
             timeout=timeout,
             env={**ENVIRONMENT, **environment},

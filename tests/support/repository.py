@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -192,6 +193,8 @@ class Repository:
     valid_for: timedelta | None = None
     release_fields: dict[str, str] = field(default_factory=dict)
     published_at: float = 0.0
+    mangle: Callable[[bytes], bytes] = bytes
+    """Changes each Packages file before it is signed."""
 
     def add(self, *packages: Package) -> "Repository":
         """Add packages and publish."""
@@ -214,7 +217,7 @@ class Repository:
                 stanzas[architecture].append(stanza)
         files = {}
         for architecture in self._architectures:
-            index = ("".join(stanzas[architecture]) + self.extra_stanzas).encode()
+            index = self.mangle(("".join(stanzas[architecture]) + self.extra_stanzas).encode())
             files[f"main/binary-{architecture}/Packages"] = index
             files[f"main/binary-{architecture}/Packages.gz"] = gzip.compress(index, compresslevel=1, mtime=0)
         for name, content in files.items():
@@ -258,7 +261,7 @@ class Repository:
             fields["Valid-Until"] = _rfc2822(now + self.valid_for)
         lines = [f"{key}: {value}" for key, value in fields.items()]
         lines += ["SHA256:", *(f" {_sha256(data)} {len(data)} {name}" for name, data in files.items())]
-        return ("\n".join(lines) + "\n").encode()
+        return ("\n".join(lines) + "\n").encode(errors="surrogateescape")
 
 
 def _sha256(data: bytes) -> str:

@@ -11,6 +11,7 @@ from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.errors import HostError
 from agent.host.apt.cache import PackageCache
+from agent.host.apt.candidates import version_text
 
 
 def archive_items(
@@ -36,7 +37,7 @@ def archive_items(
 def _uris(cache: PackageCache, step: Step) -> Iterator[str]:
     """Yield where the package lists offer a step's version, whichever of them libapt chooses."""
     for version in cache.pkg_cache[step.package, step.architecture].version_list:
-        for place in version.file_list if version.ver_str == step.candidate else ():
+        for place in version.file_list if version_text(version) == step.candidate else ():
             index = None if place[0].not_source else cache.sources.find_index(place[0])
             if index is not None:
                 cache.records.lookup(place)

@@ -34,10 +34,15 @@ def remove_listed_downloads(download_log: Path) -> None:
     """Remove the archives that the download log lists, including those of a run that was killed."""
     archives = apt_pkg.config.find_dir("Dir::Cache::archives")
     with suppress(OSError):
-        # After a power cut the file may contain garbage.
-        names = [name for name in download_log.read_text(errors="replace").splitlines() if name.isprintable() and name]
+        lines = download_log.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        names = [name for name in lines if name and all(map(_is_of_a_name, name))]
         _discard(Path(archives, os.path.basename(name)) for name in names)
         download_log.unlink()
+
+
+def _is_of_a_name(letter: str) -> bool:
+    """Whether a letter may be of a file name; after a power cut the log may hold garbage."""
+    return letter.isprintable() or "\udc80" <= letter <= "\udcff"  # a byte that is not UTF-8 (os.fsdecode)
 
 
 def _discard(files: Iterable[Path]) -> None:

@@ -64,7 +64,16 @@ def scan(cache: PackageCache, patterns: tuple[OriginPattern, ...]) -> UpdateScan
 
 def newer(version: apt_pkg.Version, than: apt_pkg.Version | None) -> bool:
     """Whether `version` is higher than `than` in dpkg's order; False if `than` is None."""
-    return than is not None and apt_pkg.version_compare(version.ver_str, than.ver_str) > 0
+    text = version_text(version)
+    return than is not None and text != "" and apt_pkg.version_compare(text, version_text(than)) > 0
+
+
+def version_text(version: apt_pkg.Version) -> str:
+    """Return a version; empty if it is not UTF-8, which no version can be (deb-version(7)) and any index may claim."""
+    try:
+        return version.ver_str
+    except UnicodeDecodeError:
+        return ""
 
 
 def unfinished(cache: PackageCache, package: apt_pkg.Package) -> str | None:
@@ -94,9 +103,10 @@ def _security_update(
 
 def _above(package: apt_pkg.Package) -> Iterator[apt_pkg.Version]:
     for version in package.version_list:  # sorted by libapt, highest first
-        if not newer(version, package.current_ver):
+        if newer(version, package.current_ver):
+            yield version
+        elif version_text(version):
             return
-        yield version
 
 
 def _is_deprioritized(cache: PackageCache, version: apt_pkg.Version, files: frozenset[int]) -> bool:

@@ -165,7 +165,14 @@ def _source(cache: PackageCache, version: apt_pkg.Version, place: tuple[apt_pkg.
 
 
 def _item(cache: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) -> _Item | None:
-    """Locate a changelog; None unless one of these index files offers the version."""
+    """Locate a changelog; None unless one of these index files offers the version and its stanza can be read."""
+    try:
+        return _readable_item(cache, wanted, files)
+    except UnicodeDecodeError:  # any field may hold any bytes: the findings of this package stay unknown
+        return None
+
+
+def _readable_item(cache: PackageCache, wanted: ChangelogRequest, files: frozenset[int]) -> _Item | None:
     subject = wanted.subject
     version = find_version(cache, subject.package, subject.architecture, subject.candidate, files)
     current = version.parent_pkg.current_ver if version is not None else None

@@ -10,7 +10,7 @@ from agent.core.model.plan import Blocker, Held, Refusal, Why
 from agent.core.model.reasons import text_reason
 from agent.core.packages.decide import Veto
 from agent.host.apt.cache import PackageCache, package_id
-from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of
+from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, version_text
 
 _POSITIVE = ("PreDepends", "Depends")
 _NEGATIVE = ("Conflicts", "Breaks")
@@ -107,11 +107,15 @@ class _Search:
         package = target.parent_pkg
         other = conflicting_origin(self._cache, target, self._bounds.allowed)
         if other is not None:
-            return Refusal(why=Why.UNTRUSTED, reason=text_reason(f"{target.ver_str} is another package at {other}"))
+            return Refusal(
+                why=Why.UNTRUSTED, reason=text_reason(f"{version_text(target)} is another package at {other}")
+            )
         if package.selected_state == apt_pkg.SELSTATE_HOLD:
             return Refusal(why=Why.HELD_BY_ADMIN, reason=text_reason("is on hold"))
         if self._cache.depcache.policy.get_priority(target) < 0:
-            return Refusal(why=Why.PINNED, reason=text_reason(f"{target.ver_str} is kept out by apt's preferences"))
+            return Refusal(
+                why=Why.PINNED, reason=text_reason(f"{version_text(target)} is kept out by apt's preferences")
+            )
         return self._bounds.veto(package_id(package))
 
     def _elsewhere(self, target: apt_pkg.Version, need: str) -> Refusal:
@@ -129,7 +133,7 @@ class _Search:
                     if other.id != version.parent_pkg.id and target == other.current_ver:
                         verb = "breaks" if kind == "Breaks" else "conflicts with"
                         refusal = self._conflict_resolution(
-                            other, f"{verb} the installed {package_id(other).label} {target.ver_str}", dependency
+                            other, f"{verb} the installed {package_id(other).label} {version_text(target)}", dependency
                         )
                         if refusal is not None:
                             return refusal
@@ -143,7 +147,7 @@ class _Search:
         better = [v for v in other.version_list if newer(v, other.current_ver) and v not in hit]
         if not better:
             return Refusal(why=Why.WOULD_REMOVE, reason=text_reason(f"{clash}, which would have to be removed"))
-        refusals = [self._unreachable(target, f"{package_id(other).label} {target.ver_str}") for target in better]
+        refusals = [self._unreachable(target, f"{package_id(other).label} {version_text(target)}") for target in better]
         first = next((refusal for refusal in refusals if refusal is not None), None)
         if first is None or None in refusals:
             return None
@@ -168,7 +172,7 @@ class _Search:
                     why=Why.WOULD_REMOVE,
                     reason=text_reason(f"{clash} and has no newer version, so it would have to be removed"),
                 )
-            refusals = [self._unreachable(target, f"{name} {target.ver_str}") for target in better]
+            refusals = [self._unreachable(target, f"{name} {version_text(target)}") for target in better]
             if None not in refusals and refusals[0] is not None:
                 return refusals[0].after(f"{clash}; the update")
         return None

@@ -17,7 +17,7 @@ from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.disk_space import require_space
-from agent.host.apt.errors import libapt_errors, plain_error
+from agent.host.apt.errors import error_text, libapt_errors, plain_error
 from agent.host.apt.resolve import find_version, mark, marked
 from agent.host.dpkg.conffiles import conffile_prompts
 from agent.host.locks import LockWaiter, locked
@@ -129,7 +129,7 @@ def _log_downloads(download_log: Path | None, names: Sequence[str]) -> None:
     if download_log is None or not names:
         return
     try:
-        with download_log.open("a") as file:
+        with download_log.open("a", encoding="utf-8", errors="surrogateescape") as file:  # names of any bytes
             file.writelines(f"{name}\n" for name in names)
             file.flush()
             os.fsync(file.fileno())
@@ -144,4 +144,4 @@ def _usable(item: apt_pkg.AcquireItem) -> bool:
 def _error(item: apt_pkg.AcquireItem) -> str:
     if item.complete and not item.is_trusted:
         return "the archive it comes from is not authenticated"
-    return plain_error(item.error_text) or "not downloaded"
+    return plain_error(error_text(item)) or "not downloaded"

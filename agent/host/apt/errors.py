@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import apt_pkg
+
 from agent.core.redact import redact
 from agent.errors import HostError
 
@@ -14,6 +16,14 @@ def libapt_errors(doing: str) -> Iterator[None]:
         yield
     except (SystemError, OSError, UnicodeDecodeError) as error:  # apt_pkg.Error is a SystemError
         raise HostError(f"{doing}: {plain_error(str(error))}") from error
+
+
+def error_text(item: apt_pkg.AcquireItem) -> str:
+    """Return the error of a download; its text may quote a field that is not UTF-8."""
+    try:
+        return item.error_text
+    except UnicodeDecodeError:
+        return "the error's text is not UTF-8"
 
 
 def plain_error(message: str) -> str:

@@ -11,7 +11,7 @@ from agent.core.ports import RefreshAttempt
 from agent.core.redact import redact
 from agent.errors import StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
-from agent.host.apt.errors import libapt_errors
+from agent.host.apt.errors import error_text, libapt_errors
 from agent.host.apt.sources import Source, read_sources
 from agent.host.apt.update_verdict import FetchedItem, FetchedSource, FinishedUpdate, judge
 from agent.host.locks import LockWaiter, locked
@@ -45,7 +45,7 @@ class _RefreshProgress(AcquireProgress):
     def fail(self, item: apt_pkg.AcquireItemDesc) -> None:
         """Note the first error of an item, which may be one that libapt passes over."""
         self.done(item)
-        self._first_errors.setdefault(os.path.basename(item.owner.destfile), item.owner.error_text)
+        self._first_errors.setdefault(os.path.basename(item.owner.destfile), error_text(item.owner))
 
     def pulse(self, owner: apt_pkg.Acquire) -> bool:
         """Return False, which cancels the fetch, after the deadline or a stop request."""
@@ -61,7 +61,7 @@ class _RefreshProgress(AcquireProgress):
 
     def _read(self, item: apt_pkg.AcquireItem) -> FetchedItem:
         directory, file = os.path.split(item.destfile)
-        error = item.error_text
+        error = error_text(item)
         if error.rstrip().endswith(":"):
             # libapt's HTTP method says only once for each host why it cannot connect.
             host = error.removeprefix("Unable to connect to ").rstrip().removesuffix(":")

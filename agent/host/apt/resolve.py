@@ -16,7 +16,7 @@ from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.decide import Veto
 from agent.errors import ChangedError, HostError
 from agent.host.apt.cache import PackageCache, package_id
-from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased, source_of
+from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased, source_of, version_text
 from agent.host.apt.diagnosis import SearchScope, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
 
@@ -56,7 +56,7 @@ def find_version(
     if (package, architecture) not in cache.pkg_cache:
         return None
     for candidate in cache.pkg_cache[package, architecture].version_list:
-        if candidate.ver_str == version and offered(candidate, files):
+        if version_text(candidate) == version and offered(candidate, files):
             return candidate
     return None
 
@@ -216,6 +216,7 @@ class _Marking:
         package = version.parent_pkg
         return (
             offered(version, self._files)
+            and version_text(version) != ""
             and conflicting_origin(self._cache, version, self._files) is None
             and package.selected_state != apt_pkg.SELSTATE_HOLD
             and self._veto(package_id(package)) is None

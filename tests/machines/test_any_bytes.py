@@ -1,0 +1,117 @@
+"""Every field of every file that apt and dpkg read may hold any bytes: the package alone is affected, nothing else."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.changelogs import changelog, documented
+from tests.support.repository import package
+from tests.support.scenario import Answer, Scenario, names
+
+FIELDS = (
+    *("Package", "Version", "Architecture", "Maintainer", "Installed-Size", "Depends", "Pre-Depends", "Recommends"),
+    *("Suggests", "Enhances", "Conflicts", "Breaks", "Replaces", "Provides", "Source", "Section", "Priority"),
+    *("Homepage", "Description", "Description-md5", "Tag", "Multi-Arch", "Essential", "Important", "Filename", "Size"),
+    *("SHA256", "MD5sum", "Phased-Update-Percentage", "Bugs", "Built-Using", "Task", "Original-Maintainer", "X-Any"),
+)
+INVALID = b"\xff\xfe"
+COMMANDS = (
+    "check --json",
+    "explain odd",
+    "explain CVE-2024-2222",
+    "explain good",
+    "upgrade --dry-run --json",
+    "status",
+)
+RELEASE = ("Origin", "Label", "Suite", "Version", "Description", "NotAutomatic", "Changelogs", "X-Any")
+
+
+def in_field(field: str, raw: bytes) -> Callable[[bytes], bytes]:
+    """Return what puts bytes behind a field's value in the stanza of the package `odd`, or adds the field."""
+
+    def mangle(index: bytes) -> bytes:
+        stanzas = index.split(b"\n\n")
+        for at, stanza in enumerate(stanzas):
+            if stanza.startswith(b"Package: odd\n"):
+                name = re.escape(field.encode())
+                line = rb"(?m)^(%s: .*)$" % name
+                found = re.search(line, stanza) is not None
+                stanzas[at] = (
+                    re.sub(line, lambda match: match[1] + raw, stanza, count=1)
+                    if found
+                    else stanza + b"\n" + field.encode() + b": a " + raw
+                )
+        return b"\n\n".join(stanzas)
+
+    return mangle
+
+
+def answers(host: Scenario) -> dict[str, Answer]:
+    """Run every command that reads packages; none may end with a traceback."""
+    found = {command: host.agent(command) for command in COMMANDS}
+    for command, answer in found.items():
+        assert "internal error" not in answer.err, (command, answer.err)
+        assert answer.code in {0, 1, 2, 3, 10}, (command, answer)
+    return found
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_of_an_index(host: Scenario, field: str) -> None:
+    host.install(package("odd", "1"), package("good", "1"))
+    fixed = [documented(package(name, "2"), changelog("Fix CVE-2024-2222.")) for name in ("odd", "good")]
+    made = host.repository("security", *fixed)
+    made.mangle = in_field(field, INVALID)
+    made.publish()
+    apt = host.machine.run("apt-get -qq update && apt-get -s upgrade")
+
+    found = answers(host)
+    done = host.upgrade()
+
+    assert "internal error" not in done.err
+    if "Inst good " in apt.stdout:
+        assert "good" in names(found["check --json"].json["install"])
+        assert host.versions("good") == {"good": "2"}
+
+
+@pytest.mark.parametrize("field", RELEASE)
+def test_a_field_of_a_release_file(host: Scenario, field: str) -> None:
+    host.offer("security", package("good", "2"))
+    host.install(package("odd", "1"))
+    third = host.repository("ppa", package("odd", "2"))
+    third.release_fields = {field: "x" + INVALID.decode(errors="surrogateescape")}
+    third.publish()
+    host.machine.run("apt-get -qq update")
+
+    answers(host)
+
+    assert names(host.upgrade().json["upgraded"]) == ["good"]
+
+
+@pytest.mark.parametrize("field", [one for one in FIELDS if one not in {"Package", "Version", "Architecture"}])
+def test_a_field_of_dpkgs_status(host: Scenario, field: str) -> None:
+    host.install(package("odd", "1"))
+    host.offer("security", package("good", "2"))
+    status = host.machine.path("/var/lib/dpkg/status")
+    status.write_bytes(in_field(field, INVALID)(status.read_bytes()))
+    healthy = host.machine.run("dpkg --audit && apt-get -qq update && apt-get -s upgrade")
+
+    answers(host)
+    done = host.upgrade()
+
+    assert "internal error" not in done.err
+    if healthy.returncode == 0 and "Inst good " in healthy.stdout:
+        assert host.versions("good") == {"good": "2"}
+
+
+@pytest.mark.parametrize("raw", [b"J\xf6rg", INVALID, b"\x1b[31m\x01\x00"], ids=["latin", "invalid", "control"])
+@pytest.mark.parametrize("file", ["/var/lib/apt/extended_states", "/var/log/apt/history.log", "/var/log/dpkg.log"])
+def test_other_files_of_apt(host: Scenario, file: str, raw: bytes) -> None:
+    host.offer("security", package("good", "2"))
+    path = host.machine.path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"Package: a" + raw + b"\nArchitecture: amd64" + raw + b"\nAuto-Installed: 1" + raw + b"\n\n")
+
+    answers(host)
+
+    assert names(host.upgrade().json["upgraded"]) == ["good"]
