@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from agent.cli.command_line import CommandLineError, parse
 from agent.cli.output import finish_output, prepare_output, print_error, print_failure, print_traceback, print_usage
 from agent.core.package_label import set_native
+from agent.core.redact import redact
 from agent.errors import AgentError, ExitCode, missing_module
 from agent.state.native_architecture import native_architecture
 
@@ -49,7 +50,7 @@ def _run(argv: Sequence[str], *, as_json: bool) -> int:
         return _fail(f"failed: {message}", ExitCode.FAILED, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the one boundary: a bug is printed and logged, never swallowed
         syslog.openlog("maestro-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
-        syslog.syslog(syslog.LOG_ERR, f"internal error: {error!a}")
+        syslog.syslog(syslog.LOG_ERR, redact(f"internal error: {error!a}"))
         code = _fail(
             f"internal error, please report it with the traceback below: {error}", ExitCode.FAILED, as_json=as_json
         )

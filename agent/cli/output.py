@@ -5,9 +5,9 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 
-from agent.core.redact import redact_document
+from agent.core.redact import redact, redact_document
 from agent.core.schemas import ERROR_SCHEMA, Document
 from agent.errors import ExitCode
 from agent.report.layout import NARROWEST, Tone, display_width, harmless, lay_out, painted
@@ -88,10 +88,10 @@ def print_failure(message: str, exit_code: int) -> None:
 
 def print_traceback(error: BaseException) -> None:
     """Print a traceback on standard error, as Python does; without importing traceback."""
-    try:
+    text = io.StringIO()
+    with redirect_stderr(text):
         sys.excepthook(type(error), error, error.__traceback__)
-    except (OSError, ValueError):
-        sys.stderr = _discarding("stderr")
+    write_error(redact(text.getvalue()))
 
 
 def print_json(document: Mapping[str, object]) -> None:

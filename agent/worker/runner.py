@@ -7,6 +7,7 @@ outcome. SIGTERM and SIGINT ask it to stop at the next safe point.
 import importlib
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from agent.config.load import load
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
 from agent.core.policy.policy import Policy
+from agent.core.redact import redact
 from agent.errors import (
     AgentError,
     BusyError,
@@ -175,7 +177,7 @@ def _be_job(request: JobRequest, descriptor: int) -> None:
         send(encode_answer(answer))
     except BaseException as error:  # noqa: BLE001 - the child's boundary: it must never return into its parent
         with suppress(OSError, ValueError):  # standard error may be gone; the answer is still sent
-            traceback.print_exc()
+            print(redact(traceback.format_exc()), file=sys.stderr)
         message = f"internal error, please report it with the traceback above: {error}"
         send(encode_answer(JobAnswer(exit_code=ExitCode.FAILED, error=message)))
     finally:

@@ -10,6 +10,7 @@ import os
 import re
 import select
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -155,7 +156,7 @@ def _run_child(work: Callable[[ChildChannel], None], channel: ChildChannel, log:
     except AgentError as error:
         channel.send({"done": {**channel.values, "raised": type(error).__name__, "message": str(error)}})
     except BaseException:  # noqa: BLE001 - process boundary: the child must never return into its parent's code
-        traceback.print_exc()
+        print(redact(traceback.format_exc()), file=sys.stderr, flush=True)
         channel.send({"done": {**channel.values, "raised": "HostError", "message": f"internal error, see {log}"}})
     finally:
         os._exit(code)
