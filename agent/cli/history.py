@@ -9,7 +9,7 @@ from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import HISTORY_SCHEMA, OUTCOME_SCHEMA
 from agent.errors import ExitCode, RecordError, UsageError
 from agent.report.layout import columns
-from agent.report.outcome_text import history_cells, log_line, outcome_lines
+from agent.report.outcome_text import history_cells, log_line, outcome_lines, undo_lines
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
 from agent.state.store import Store
@@ -69,6 +69,7 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
         lines = outcome_lines(OutcomeView(found), running=running, verbose=arguments.verbose)
         if os.path.exists(log) and log_line(log) not in lines:
             lines.append(log_line(log))
+        lines += undo_lines(OutcomeView(found))
         print_lines(lines)
     return ExitCode.OK
 

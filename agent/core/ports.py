@@ -133,6 +133,9 @@ class PackageSnapshot(Protocol):
     def similar(self, name: str) -> tuple[str, ...]:
         """Return names of installed packages that resemble this one."""
 
+    def offers(self, package: PackageId, version: str) -> bool:
+        """Return whether an authenticated source offers a package in this version."""
+
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         """Turn admitted updates of this snapshot into steps."""
 

@@ -14,6 +14,8 @@ _START = r"(?<![^\s'\"(<\[=,])"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
 _LOCAL = r"(?:[a-z]+\+)?(?:file|copy|cdrom):"
 """Schemes of paths, which have no user."""
+_VERSION = r"\d+:\d"
+"""The start of a version, as in `passwd=1:4.13`: passwd is a package, too."""
 _WORDS = ("password", "passwd", "passphrase", "token", "secret")
 _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # User and password of a URL's authority are left out, as apt does, so that the name of a source stays the same.
@@ -51,7 +53,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (
         _WORDS,
         re.compile(
-            rf"((?<![\w/.-])[\w.-]*(?:{'|'.join(_WORDS)})['\"]?\s*[:=]\s*['\"]?)(?!/|\.\.\.)[^\s'\",;&]+",
+            rf"((?<![\w/.-])[\w.-]*(?:{'|'.join(_WORDS)})['\"]?\s*[:=]\s*['\"]?)(?!/|\.\.\.|{_VERSION})[^\s'\",;&]+",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",

@@ -74,6 +74,19 @@ def log_line(path: str) -> str:
     return f"Output of the package manager: {path}"
 
 
+def undo_lines(outcome: OutcomeView) -> list[str]:
+    """Return the command that takes a run back; in backquotes, so that it stays on one line."""
+    command, obstacle = outcome.undo or (None, None)
+    if obstacle:
+        return [Line(f"To undo it, apt-get is not enough: {obstacle}.", hang=2)]
+    if not command:
+        return []
+    return [
+        Line(f"To undo it: `{command}`", hang=2),
+        Line("Mark the packages hold (`apt-mark hold`) as well, or the next run upgrades them again.", hang=2),
+    ]
+
+
 def history_cells(run: RunView, *, running: bool = False) -> tuple[str, ...]:
     """Return one run as cells: id, start, who requested it, duration, result and counts."""
     counts = [

@@ -225,6 +225,9 @@ class OutcomeView(RunView):
         self.held = [HeldView(part) for part in run.children("held")]
         self.conffiles_kept = run.texts("conffiles_kept")
         self.log = run.optional_text("log")
+        undo = run.optional_child("undo")
+        self.undo = (undo.optional_text("command"), undo.optional_text("obstacle")) if undo else None
+        """The command that takes the run back, and why there is none; None if it is not known."""
         self.reboot = RebootView.of(run.optional_child("reboot"))
 
 

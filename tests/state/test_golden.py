@@ -17,7 +17,7 @@ from agent.cli.output import print_json, print_lines
 from agent.core.kernel_release import KernelComparison
 from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, SourceLists, Unseen
 from agent.core.model.kernels import RunningKernel
-from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Why
 from agent.core.model.scope import Scope
@@ -179,6 +179,7 @@ def full_outcome() -> Outcome:
         downloaded_bytes=3512660,
         requested_by="alice",
         log="/var/lib/maestro-agent/history/20261123T051000Z.log",
+        undo=Undo(obstacle="the run removed libold1"),
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, SourceLists, Unseen
 from agent.core.model.kernels import KernelRemoval
-from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Step, Why
 from agent.core.model.scope import Scope
@@ -129,6 +129,7 @@ OUTCOMES = st.builds(
     finished_at=st.none() | TIMES,
     requested_by=st.sampled_from(("", "schedule", "alice")),
     log=st.sampled_from(("", "/var/lib/maestro-agent/history/r.log")),
+    undo=st.sampled_from((None, Undo(command="apt-get install a=1"), Undo(obstacle="no source offers a 1"))),
     result=st.sampled_from(Result),
     upgraded=lists_of(CHANGES),
     underway=lists_of(CHANGES),

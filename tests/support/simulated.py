@@ -90,6 +90,9 @@ class SimulatedSnapshot:
     def similar(self, name: str) -> tuple[str, ...]:
         return tuple(sorted(one for one in self.machine.packages if one[:3] == name[:3]))
 
+    def offers(self, package: PackageId, version: str) -> bool:
+        return package.name not in self.machine.only_newest and version.isdigit()
+
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         return self.machine.resolve(admitted, scope, veto)
 
@@ -119,6 +122,8 @@ class SimulatedSnapshot:
 class Simulated:
     """One machine. Tests set the attributes; the agent calls the methods."""
 
+    only_newest: frozenset[str] = frozenset()
+    """Packages whose installed version no repository offers any more."""
     cause = ""
     """Why no transaction changes any package; empty if they do."""
     hook_error = ""

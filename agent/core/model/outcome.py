@@ -54,6 +54,15 @@ class LockWait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """How to take a run back: one of the two is empty."""
+
+    command: str = ""
+    obstacle: str = ""
+    """Why apt-get cannot do it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Outcome of a run. Its lists are read from dpkg's state afterwards, never from the plan."""
 
@@ -82,6 +91,8 @@ class Outcome:
     downloaded_bytes: int = 0
     requested: tuple[str, ...] = ()
     """Names of the packages to which the run was limited, with what they need; empty if it was not."""
+    undo: Undo | None = None
+    """None: nothing was upgraded, or not known."""
     log: str = ""
     """Path of the package manager's output; empty if it has not run, or not known."""
     message: str = ""

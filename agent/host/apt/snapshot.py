@@ -26,7 +26,7 @@ from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.lists import assess
 from agent.host.apt.needed_steps import needed_steps
 from agent.host.apt.reinstall import reinstallations
-from agent.host.apt.resolve import resolve
+from agent.host.apt.resolve import find_version, resolve
 from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import LockWaiter
 from agent.host.process.deadline import with_time_limit
@@ -101,6 +101,11 @@ class AptPackageSnapshot:
         """Return names of installed packages that resemble this one."""
         installed = {package.name for package in self._cache.dpkg_packages if package.current_ver}
         return tuple(get_close_matches(name, sorted(installed), n=3))
+
+    def offers(self, package: PackageId, version: str) -> bool:
+        """Return whether an authenticated source offers a package in this version."""
+        files = frozenset(self._cache.releases) & self._cache.trusted
+        return find_version(self._cache, package.name, package.architecture, version, files) is not None
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         """Run libapt's resolver on an unmarked cache."""

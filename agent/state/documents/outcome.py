@@ -1,8 +1,11 @@
 """`maestro.outcome/1`, encoded and decoded side by side. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage
+from agent.core.model.kernels import KernelRemoval
+from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import NO_FINDINGS, Findings, findings_of
@@ -43,6 +46,7 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         "result": outcome.result.value,
         "message": outcome.message,
         **({"log": outcome.log} if outcome.log else {}),
+        **({"undo": _undo_to_document(outcome.undo)} if outcome.undo else {}),
         **({"requested_by": outcome.requested_by} if outcome.requested_by else {}),
         "upgraded": [_change_to_document(step, findings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, findings) for step in outcome.upgraded if step.new],
@@ -70,11 +74,9 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     Raises:
         RecordError: the document is malformed.
     """
-    lists, lock = run.optional_child("lists"), run.child("lock")
+    lists = run.optional_child("lists")
     started_at, finished_at = _times_from_document(run)
     removed_kernels = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
-    planned = {removal.id for removal in removed_kernels}
-    removed = map(package_from_text, run.texts("removed"))
     repaired, journal_merged = repairs_from_document(run.children("repaired"))
     outcome = Outcome(
         id=run.text("id"),
@@ -85,7 +87,7 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         result=enum_from_document(run, "result", Result),
         upgraded=tuple(_change_from_document(part) for key in ("upgraded", "new") for part in run.children(key)),
         underway=tuple(_change_from_document(part) for part in run.optional_children("underway")),
-        removed=tuple(package for package in removed if package not in planned),
+        removed=_others_removed(run, removed_kernels),
         removed_kernels=removed_kernels,
         held=tuple(held_from_document(part) for part in run.children("held")),
         failed=tuple(_failure_from_document(part) for part in run.children("failed")),
@@ -94,13 +96,34 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         conffiles_kept=tuple(run.texts("conffiles_kept")),
         reboot=reboot_from_document(run.optional_child("reboot")),
         lists=lists_from_document(lists) if lists else None,
-        lock=LockWait(waited_s=lock.number("waited_s"), held_s=lock.number("held_s"), by=lock.optional_text("by")),
+        lock=_lock_from_document(run.child("lock")),
         downloaded_bytes=int(run.number("downloaded_bytes")),
         message=run.text("message"),
         log=run.optional_text("log") or "",
+        undo=_undo_from_document(run.optional_child("undo")),
         requested_by=run.optional_text("requested_by") or "",
     )
     return outcome, _findings(outcome, run)
+
+
+def _others_removed(run: JsonReader, kernels: Sequence[KernelRemoval]) -> tuple[PackageId, ...]:
+    """Return the removed packages but for the obsolete kernels."""
+    planned = {removal.id for removal in kernels}
+    return tuple(package for package in map(package_from_text, run.texts("removed")) if package not in planned)
+
+
+def _lock_from_document(part: JsonReader) -> LockWait:
+    return LockWait(waited_s=part.number("waited_s"), held_s=part.number("held_s"), by=part.optional_text("by"))
+
+
+def _undo_to_document(undo: Undo) -> Document:
+    return {"command": undo.command or None, "obstacle": undo.obstacle or None}
+
+
+def _undo_from_document(part: JsonReader | None) -> Undo | None:
+    if part is None:
+        return None
+    return Undo(command=part.optional_text("command") or "", obstacle=part.optional_text("obstacle") or "")
 
 
 def _findings(outcome: Outcome, run: JsonReader) -> Findings:

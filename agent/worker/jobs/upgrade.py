@@ -72,6 +72,7 @@ def upgrade(
     outcome = _execute(context, upgrade_run, beginning, refresh=refresh)
     beginning.record()  # if the run ended before its plan could be compared with the requested one
     outcome = credit_late_arrivals(outcome, beginning.left, context.engine.states)
+    outcome = upgrade_run.with_undo(outcome)
     log_path = context.record.store.log_path(outcome.id)
     outcome = replace(outcome, log=log_path if os.path.exists(log_path) else "")
     prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)

@@ -1,6 +1,7 @@
 """One upgrade run, from the first plan to the verification. The record always holds what it has done so far."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from agent.core.model.outcome import Failure, Outcome, Result
@@ -10,6 +11,7 @@ from agent.core.packages import verify
 from agent.core.packages.after_download import Install, Refresh, Replan, after_download, without_oversized
 from agent.core.packages.batches import pack
 from agent.core.packages.gates.veto import veto
+from agent.core.packages.undo import Offers, undo_of
 from agent.core.policy.policy import Conffiles
 from agent.core.ports import Download
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
@@ -43,6 +45,8 @@ class UpgradeRun:
         self._unrepaired: Mapping[PackageId, Failure] = {}
         self._cause = ""
         """What is wrong with dpkg or with a hook, although the run went on."""
+        self._offers: Offers | None = None
+        """Of the snapshot after the run."""
         self.after: Plan | None = None
         """The plan of the machine after the run; None until it was verified."""
 
@@ -92,6 +96,13 @@ class UpgradeRun:
     def _observe_and_decide(self) -> Planned:
         scope, dropped = self._progress.outcome.scope, self._progress.dropped
         return planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
+
+    def with_undo(self, outcome: Outcome) -> Outcome:
+        """Add how to take the run back; best effort."""
+        with suppress(HostError):
+            if self._offers is not None:
+                return replace(outcome, undo=undo_of(outcome, self._offers))
+        return outcome
 
     def _plan(self) -> Planned:
         current = self._selection.later(self._observe_and_decide())
@@ -225,7 +236,8 @@ class UpgradeRun:
         """Observe the machine, record the plan that is left, and return the outcome."""
         so_far = self._progress.outcome
         dropped = self._progress.retryable()
-        after = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped).plan
+        observed = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped)
+        after, self._offers = observed.plan, observed.snapshot.offers
         planning.record_plan(self._context, after)
         known = {failure.package for failure in so_far.failed}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)

@@ -1,0 +1,46 @@
+"""The command that takes a run back. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from agent.core.model.outcome import Outcome, Stage, Undo
+from agent.core.model.package import PackageId
+
+_MOST_NAMES = 3
+
+Offers = Callable[[PackageId, str], bool]
+"""Whether an authenticated source offers a package in a version."""
+
+
+def undo_of(outcome: Outcome, offers: Offers) -> Undo | None:
+    """Return how to take a run back with apt-get; None if it upgraded nothing.
+
+    All of its packages together: those of one source package often require each other's exact version. apt-get checks
+    the rest, shows what it would do, and asks.
+    """
+    if not outcome.upgraded:
+        return None
+    obstacle = _obstacle(outcome, offers)
+    if obstacle:
+        return Undo(obstacle=obstacle)
+    old = [f"{step.label}={step.installed}" for step in outcome.upgraded if step.installed]
+    new = [f"{step.label}-" for step in outcome.upgraded if step.new]
+    return Undo(command=" ".join(("apt-get install --allow-downgrades", *old, *new)))
+
+
+def _obstacle(outcome: Outcome, offers: Offers) -> str:
+    if outcome.removed:
+        return f"the run removed {_names([one.label for one in outcome.removed])}"
+    unfinished = [one.package.label for one in outcome.failed if one.stage is Stage.CONFIGURE]
+    if unfinished:
+        return f"{_names(unfinished)} failed in the new version and must be repaired first"
+    gone = [
+        f"{step.label} {step.installed}"
+        for step in outcome.upgraded
+        if step.installed and not offers(step.id, step.installed)
+    ]
+    return f"no package source offers {_names(gone)} any more" if gone else ""
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
