@@ -10,7 +10,7 @@ from contextlib import redirect_stderr, suppress
 from agent.core.redact import redact, redact_document
 from agent.core.schemas import ERROR_SCHEMA, Document
 from agent.errors import ExitCode
-from agent.report.layout import NARROWEST, Tone, display_width, harmless, lay_out, painted
+from agent.report.layout import NARROWEST, Line, Tone, display_width, harmless, lay_out, painted
 from agent.state.timestamps import format_utc, utc_now
 
 _TONES = {"FAILED": Tone.FAILED, "  ! ": Tone.HELD, "  - ": Tone.HELD}
@@ -60,13 +60,12 @@ def write_error(text: str) -> None:
 
 def print_error(message: str) -> None:
     """Print a message on standard error, line by line."""
-    write_error("".join(f"maestro-agent: {harmless(line)}\n" for line in message.split("\n")))
+    _print_below([Line(f"maestro-agent: {line}", hang=4) for line in message.split("\n")])
 
 
 def print_usage(usage: str) -> None:
     """Print what a command line accepts on standard error."""
-    shown = lay_out(usage.rstrip("\n").split("\n"), _columns("stderr"))
-    write_error("".join(f"{text}\n" for text, _ in shown))
+    _print_below(usage.rstrip("\n").split("\n"))
 
 
 def failure_document(message: str, exit_code: int) -> Document:
@@ -134,6 +133,11 @@ def _discarding(name: str) -> io.TextIOWrapper:
     with suppress(OSError, ValueError):
         os.dup2(null.fileno(), getattr(sys, name).fileno())
     return null
+
+
+def _print_below(lines: Iterable[str]) -> None:
+    """Print lines on standard error, wrapped to the terminal."""
+    write_error("".join(f"{text}\n" for text, _ in lay_out(lines, _columns("stderr"))))
 
 
 def _encodable(text: str) -> str:

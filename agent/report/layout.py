@@ -19,8 +19,8 @@ _LIST_WIDTH = 100
 _LEAST_TEXT = 24
 """Columns that the text behind a hanging indent needs; with fewer it starts near the margin."""
 _SMALL_INDENT = 4
-_WORD = re.compile(r"(?:`[^`]*`|\S)+")
-"""A word: a command in backquotes is one, so that it can be copied from one line."""
+_WORD = re.compile(r"(?:`[^`]*`|\([<>=]{1,2} [^()\s]*\)|\S)+")
+"""A word: a command in backquotes is one, so that it can be copied from one line, and so is a relation ("(>= 2)")."""
 _HARMFUL = ("Cc", "Cs", "Zl", "Zp")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidirectional controls: they can show a line in another order than it is written (CVE-2021-42574)."""

@@ -11,14 +11,18 @@ from agent.state.timestamps import format_human
 from agent.state.views import HeldView, ListsView, PackageView, RebootView, StepView, UpdateView
 
 _MORE = "and {} more (-v)"
+_UNHOLD = "`apt-mark unhold`"
+"""Command in the reason of a package on hold, shown with the packages of its source."""
 
 
 class SourceGroup:
     """Updates of one source package from and to the same versions."""
 
-    def __init__(self, name: str, parts: Sequence[UpdateView]) -> None:
+    def __init__(self, packages: Sequence[str], parts: Sequence[UpdateView]) -> None:
+        """Take the packages' names as a person types them, and the updates."""
         first = parts[0]
-        self.name = f"{first.source} ({len(parts)} packages)" if len(parts) > 1 else name
+        self.packages = packages
+        self.name = f"{first.source} ({len(parts)} packages)" if len(parts) > 1 else packages[0]
         self.versions = f"{first.installed or '(new)'} -> {first.candidate}"
         self.parts = parts
         self.cves = list(dict.fromkeys(cve for part in parts for cve in part.cves or ()))
@@ -47,7 +51,7 @@ def by_source(parts: Sequence[UpdateView], *, verbose: bool = False) -> list[Sou
         reason = (part.why, part.detail) if isinstance(part, HeldView) else None
         key = id(part) if verbose else (part.source, part.installed, part.candidate, reason)
         found.setdefault(key, []).append(part)
-    return [SourceGroup(labels[id(group[0])], group) for group in found.values()]
+    return [SourceGroup([labels[id(part)] for part in group], group) for group in found.values()]
 
 
 def update_lines(
@@ -75,8 +79,9 @@ def held_update_lines(held: Sequence[HeldView], *, indent: int = 2, verbose: boo
     rows = columns([(group.name, group.versions) for group in groups], indent=indent, tone=Tone.HELD)
     lines: list[str] = []
     for row, group in zip(rows, groups, strict=True):
-        first = held_reason(group.parts[0], verbose=verbose)
-        reason = Line(f"{' ' * (indent + 4)}{first}", hang=indent + 4, tone=Tone.HELD)
+        why = held_reason(group.parts[0], verbose=verbose)
+        why = why.replace(_UNHOLD, f"{_UNHOLD[:-1]} {' '.join(group.packages)}`")
+        reason = Line(f"{' ' * (indent + 4)}{why}", hang=indent + 4, tone=Tone.HELD)
         lines += [row, reason, *group.cve_lines(indent + 4, verbose=verbose)]
     return lines
 

@@ -50,6 +50,13 @@ def test_continuation_lines_hang_below_the_text() -> None:
     assert all(line.startswith("    ") and line[4] != " " for line in plain[1:])
 
 
+def test_a_relation_stays_whole() -> None:
+    text = "needs something-that-nobody-offers (>= 1:2.3.4-5) or another (<< 3), which no source offers"
+
+    assert all("(>= 1:2.3.4-5)" in " ".join(laid_out(text, width=width)) for width in range(45, 60))
+    assert not any(line.endswith(("(>=", "(<<")) for width in range(45, 60) for line in laid_out(text, width=width))
+
+
 def test_a_word_wider_than_the_terminal_stays_whole() -> None:
     uri = "https://mirror.example.org/" + "a" * 100
 
