@@ -66,8 +66,10 @@ def _entries(main: Path) -> list[Path]:
     directory = main.parent / _DIRECTORY
     try:
         return sorted(directory.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not os.path.lexists(directory):
+            return []
+        raise ConfigError(f"{directory}: is not a directory, or a link to nothing") from error
     except OSError as error:
         raise ConfigError(f"{directory}: cannot be read: {error.strerror}") from error
 

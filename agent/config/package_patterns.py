@@ -58,6 +58,8 @@ def _problems(pattern: str) -> Iterator[str]:
             yield f"accepted: names {why}{_hint(pattern.partition(char)[0]) if char not in '!,~' else ''}"
     if pattern != pattern.lower() and not set(pattern.lower()) - set(f"{_NAME}*?[]"):
         yield f"names are in lower case{_hint(pattern.lower())}"
+    if pattern.endswith(("-", ".")):
+        yield f"it is no prefix, and no name ends so{_hint(f'{pattern}*')}"
     yield from _wrong_parts(pattern)
 
 

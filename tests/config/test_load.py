@@ -384,6 +384,15 @@ def test_a_drop_in_may_be_a_link(write: Write) -> None:
     assert list(ignored_files(path)) == []
 
 
+@pytest.mark.parametrize("leave", [lambda place: place.symlink_to("nowhere"), lambda place: place.write_text("")])
+def test_drop_ins_that_cannot_be_listed_are_an_error(leave: Callable[[Path], None], tmp_path: Path) -> None:
+    """They might hold a blocklist."""
+    (tmp_path / "config.toml").write_text("")
+    leave(tmp_path / "config.d")
+
+    assert len(problems(tmp_path / "config.toml")) == 1
+
+
 def test_a_main_file_that_links_to_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.toml").symlink_to("nowhere")
     monkeypatch.setattr(fragments, "DEFAULT_PATH", tmp_path / "config.toml")

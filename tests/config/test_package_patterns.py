@@ -31,6 +31,7 @@ BAD = (
     *("!nginx", "~nginx", "~nnginx", "@nginx", "nginx@1", "http://host/x", '"nginx"', "'nginx'", "nginx;", "#nginx"),
     # no characters of names
     *("Nginx", "LINUX-*", "nginX", "nginx™", "ngínx", "linux-[A-Z]*", "[!a-z0-9+.-]x", "-dev", ".so", "+x", "[.+]x"),
+    *("linux-", "linux-image-", "lib.", "nginx-"),
     *("[abc", "nginx[", "x[]", "nginx%", "$nginx", "`nginx`", "nginx\0"),
 )
 
@@ -64,6 +65,7 @@ def test_anything_but_a_list_of_words_is_refused(raw: object) -> None:
         ("nginx/stable", "nginx"),
         ("Nginx", "nginx"),
         ("-dev", "*-dev"),
+        ("linux-", "linux-*"),
     ],
 )
 def test_what_is_meant_is_named(pattern: str, meant: str) -> None:
