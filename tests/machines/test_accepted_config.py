@@ -47,7 +47,7 @@ def test_a_wrong_drop_in_stops_neither_the_daemon_nor_its_jobs(own: Kept) -> Non
     own.machine.write(DROP_IN, "[agent]\nupgrade = false\n")
     wait_for_problem(own, "systemctl reload")
     own.machine.check(f"systemctl reload {UNIT}")
-    own.wait("no problem", "! maestro-agent status | grep -q 'the configuration'")
+    own.wait("no problem", "! maestro-agent status | grep -q 'is in use'")
     assert own.status()["jobs"]["upgrade"]["next_at"] is None
 
 
