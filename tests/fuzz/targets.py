@@ -1,7 +1,6 @@
 """Every target, by name."""
 
-from tests.fuzz import agent_targets, endpoint_targets, record_targets
+from tests.fuzz import agent_targets, apt_targets, endpoint_targets, record_targets
 
-TARGETS = {
-    target.name: target for target in (*agent_targets.TARGETS, *record_targets.TARGETS, *endpoint_targets.TARGETS)
-}
+_ROOMS = (agent_targets, apt_targets, record_targets, endpoint_targets)
+TARGETS = {target.name: target for room in _ROOMS for target in room.TARGETS}

@@ -123,6 +123,18 @@ def test_a_security_source_without_a_package_list_leaves_the_state_unknown(host:
     assert host.agent("status").code == 3
 
 
+@pytest.mark.parametrize("uri", ["cdrom:[De/bian]b", "http://a]b/", "http://host:port/debian"])
+def test_a_source_whose_uri_has_no_host_hides_no_update(host: Scenario, uri: str) -> None:
+    """Found by tools/fuzz: apt accepts any text with a colon, and such a URI ended in a traceback."""
+    host.offer("security", package("a", "2"))
+    host.check()
+    host.machine.write("/etc/apt/sources.list.d/odd.list", f"deb {uri} sid main\n")
+
+    answer = host.agent("check --no-refresh --json")
+
+    assert names(answer.json["install"]) == ["a"]
+
+
 def test_deleted_package_lists_are_detected(host: Scenario) -> None:
     host.repository("security", package("a", "2"))
     host.check()

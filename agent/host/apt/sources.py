@@ -175,8 +175,16 @@ class Source:
             archive=self.field("Suite"),
             codename=self.field("Codename"),
             component=component,
-            site=urlsplit(self._meta.uri).hostname or "",
+            site=_host(self._meta.uri),
         )
+
+
+def _host(uri: str) -> str:
+    """Return the host of a URI; empty if it has none: apt accepts any text with a colon."""
+    try:
+        return urlsplit(uri).hostname or ""
+    except ValueError:  # "http://[host", "cdrom:[a/b]c"
+        return ""
 
 
 def read_sources(sources: apt_pkg.SourceList) -> tuple[Source, ...]:
