@@ -146,3 +146,20 @@ def test_a_stalled_maintainer_script_is_killed_and_named(tmp_path: Path, stall: 
     assert {str(name): error for name, error in report.errors.items()} == {
         "a:amd64": f"maintainer script killed after 1 s {reason}"
     }
+
+
+def test_a_stalled_script_of_an_archive_is_named_by_the_control_file_beside_it(tmp_path: Path) -> None:
+    """dpkg runs the new version's preinst from its directory for one archive, under a name without the package."""
+    script = tmp_path / "tmp.ci" / "preinst"
+    script.parent.mkdir()
+    script.with_name("control").write_text("Package: a\nVersion: 2\nArchitecture: i386\n")
+    script.write_text("#!/bin/sh\nsleep 600\n")
+    script.chmod(0o755)
+
+    def work(_: ChildChannel) -> None:
+        subprocess.run([str(script)], check=False)
+
+    limits = DpkgTimeouts(stall=timedelta(seconds=1), package=timedelta(seconds=300))
+    report = supervise(work, log=tmp_path / "log", limits=limits, control=QUIET)
+
+    assert [str(name) for name in report.errors] == ["a:i386"]

@@ -155,3 +155,17 @@ def test_a_failed_run_names_the_file_with_dpkgs_output(host: Scenario) -> None:
     assert (shown.code, "exit status 3" in host.machine.path(log).read_text()) == (1, True)
     assert log in shown.out
     assert host.agent("history last").out.count(log) == 1
+
+
+@pytest.mark.every_release
+@pytest.mark.parametrize("script", ["preinst", "postinst"])
+def test_a_script_that_hangs_is_killed_and_the_timeout_is_the_reason(host: Scenario, script: str) -> None:
+    host.offer("security", package("a", "2"), package("bad", "2", **{script: "echo waiting for the lock; sleep 600"}))
+    host.configuration('[apt]\nstall_timeout = "2s"\n')
+
+    done = host.upgrade()
+
+    (failed,) = done.json["failed"]
+    assert (failed["package"], names(done.json["upgraded"])) == ("bad:amd64", ["a"])
+    assert "(apt.stall_timeout)" in failed["error"]
+    assert "waiting for the lock" in failed["error"]
