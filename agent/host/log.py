@@ -71,7 +71,7 @@ class LogEvent(Enum):
     NOTIFY_BUG = "notify.bug", Level.ERROR, text.with_reason("internal error while notifying", "exception")
     NOTIFY_FAILED = "notify.failed", Level.WARNING, text.hook_sentence
     NOTIFY_SENT = "notify.sent", Level.INFO, text.hook_sentence
-    PREFETCH_DONE = "prefetch.done", Level.INFO, "{packages} packages downloaded in advance"
+    PREFETCH_DONE = "prefetch.done", Level.INFO, "downloaded in advance: {packages}"
     PREFETCH_DELAYED = "prefetch.delayed", Level.INFO, text.with_reason("nothing was downloaded in advance")
     """Another program uses the archives, or the job was asked to stop."""
     PREFETCH_FAILED = "prefetch.failed", Level.WARNING, text.prefetch_sentence
@@ -94,7 +94,7 @@ class LogEvent(Enum):
         Level.WARNING,
         text.with_reason("which services run deleted files is unknown", "reason"),
     )
-    UPGRADE_FAILED = "upgrade.failed", Level.ERROR, text.upgrade_sentence(" failed")
+    UPGRADE_FAILED = "upgrade.failed", Level.ERROR, text.failed_upgrade_sentence()
     UPGRADE_FINISHED = "upgrade.finished", Level.INFO, text.upgrade_sentence()
     UPGRADE_POSTPONED = "upgrade.postponed", Level.WARNING, text.upgrade_sentence(" postponed")
     UPGRADE_STALE = "upgrade.stale", Level.WARNING, text.upgrade_sentence(" installed nothing")

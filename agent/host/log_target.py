@@ -19,6 +19,8 @@ _JOURNAL_SOCKET = "/run/systemd/journal/socket"
 _SYSLOG_SOCKET = "/dev/log"
 _MAX_DATA = 48 * 1024
 """Characters of MAESTRO_DATA: journald(8) has `journalctl -o json` omit fields above 64 KiB."""
+_MAX_ITEMS = 100
+"""Elements of a list that are kept where the data are longer than that."""
 _FILTERS = ("job", "run", "package", "exporter")
 """Fields of an event that are journal fields, too, for `journalctl MAESTRO_RUN=...`."""
 
@@ -58,7 +60,9 @@ def discard(_entry: LogEntry) -> None:
 
 def journal_fields(entry: LogEntry) -> dict[str, str]:
     """Return an entry's journal fields (systemd.journal-fields(7))."""
-    data = json.dumps(entry.data, default=str, ensure_ascii=False)
+    data = _as_json(entry.data)
+    if len(data) > _MAX_DATA:
+        data = _as_json({name: _shortened(value) for name, value in entry.data.items()})
     fields = {
         "MESSAGE": entry.message,
         "PRIORITY": str(entry.priority),
@@ -69,6 +73,17 @@ def journal_fields(entry: LogEntry) -> dict[str, str]:
         **({"MAESTRO_TRACEBACK": entry.traceback} if entry.traceback else {}),
     }
     return {name: value.encode(errors="replace").decode() for name, value in fields.items()}
+
+
+def _as_json(data: Mapping[str, object]) -> str:
+    return json.dumps(data, default=str, ensure_ascii=False)
+
+
+def _shortened(value: object) -> object:
+    """Return a list without its end, where data do not fit; the number of what is left out is its last element."""
+    if not isinstance(value, list | tuple) or len(value) <= _MAX_ITEMS:
+        return value
+    return [*value[:_MAX_ITEMS], f"and {len(value) - _MAX_ITEMS} more"]
 
 
 def _to_journal(journal: ModuleType, fallback: Write, entry: LogEntry) -> None:

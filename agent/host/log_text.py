@@ -15,6 +15,7 @@ MAX_MESSAGE = 1000
 _MAX_LIST = 400
 """Characters of one list in a message; one item is always shown."""
 _MAX_REASON = 300
+_FAILED = " failed"
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -35,11 +36,18 @@ def with_reason(start: str, field: str = "error") -> Sentence:
     return lambda fields: f"{head(fields)}{_reason(fields.get(field))}"
 
 
+def failed_upgrade_sentence() -> Sentence:
+    """Return the sentence of a run that failed."""
+    return upgrade_sentence(_FAILED)
+
+
 def upgrade_sentence(how: str = "") -> Sentence:
     """Return the sentence of an upgrade run: the failures first, so that a long list does not hide them."""
 
     def render(fields: Fields) -> str:
         failed = _numbered(fields, "failed", "{count} failed")
+        if how == _FAILED and len(_items(fields, "failed")) == 1:  # the word is there already
+            failed = _items(fields, "failed")
         installed = _counted(fields, "installed", "installed", "package")
         removed = _counted(fields, "removed", "removed", "package")
         repaired = _counted(fields, "repaired", "repaired", "package")

@@ -91,6 +91,14 @@ def test_a_failed_upgrade_names_package_stage_and_reason_before_a_long_list() ->
     assert "(200 packages)" in message
 
 
+def test_one_failure_of_a_failed_upgrade_is_not_counted() -> None:
+    assert entry_of(LogEvent.UPGRADE_FAILED, run="R", failed=["a (unpack): b"]).message == (
+        "upgrade R failed: a (unpack): b"
+    )
+    assert "2 failed: a, b" in entry_of(LogEvent.UPGRADE_FAILED, run="R", failed=["a", "b"]).message
+    assert "1 failed: a" in entry_of(LogEvent.UPGRADE_STOPPED, run="R", failed=["a"]).message
+
+
 def test_an_upgrade_names_each_package_with_both_versions() -> None:
     message = entry_of(LogEvent.UPGRADE_FINISHED, run="R", installed=["a 1 -> 2", "b 3"], held=["c (pinned)"]).message
 
@@ -107,6 +115,16 @@ def test_the_journal_gets_the_data_as_fields() -> None:
     assert (fields["MAESTRO_EVENT"], fields["MAESTRO_JOB"], fields["MAESTRO_RUN"]) == ("upgrade.failed", "upgrade", "R")
     assert json.loads(fields["MAESTRO_DATA"])["failed"] == ["foo"]
     assert fields["MESSAGE"] == entry.message
+
+
+@pytest.mark.parametrize("count", [1, 100, 10_000])
+def test_data_that_are_too_long_for_a_field_lose_the_end_of_their_lists(count: int) -> None:
+    fields = journal_fields(entry_of(LogEvent.UPGRADE_FINISHED, run="R", installed=["a 1 -> 2"] * count))
+
+    installed = json.loads(fields["MAESTRO_DATA"])["installed"]
+    assert len(installed) == min(count, 101)
+    assert (installed[-1] == "a 1 -> 2") is (count <= len(installed))
+    assert len(fields["MAESTRO_DATA"]) < 65536
 
 
 def test_a_traceback_is_a_field_and_the_message_names_the_exception() -> None:

@@ -16,6 +16,7 @@ from agent.core.policy.policy import Conffiles
 from agent.core.ports import Download
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.report.reasons import sentence
+from agent.report.text import counted
 from agent.worker.context import JobContext
 from agent.worker.jobs.run_progress import RunProgress
 from agent.worker.steps import plan as planning
@@ -189,7 +190,7 @@ class UpgradeRun:
 
     def _download_once(self, current: Planned) -> Install | Replan | Refresh:
         plan = current.plan
-        self._control.step(f"downloading {len(plan.install)} packages")
+        self._control.step(f"downloading {counted(len(plan.install), 'package')}")
         try:
             download = current.snapshot.download(plan.install, plan.scope)
         except NoSpaceError as error:
@@ -213,7 +214,8 @@ class UpgradeRun:
         """Install the steps in as few transactions as possible; each is recorded before it starts."""
         batches = pack(steps)
         for number, batch in enumerate(batches, start=1):
-            self._control.step(f"installing {len(batch)} packages, transaction {number} of {len(batches)}")
+            packages = counted(len(batch), "package")
+            self._control.step(f"installing {packages}, transaction {number} of {len(batches)}")
             self._record(self._progress.with_underway(batch))
             try:
                 done = run_transaction(self._engine, batch, self._progress.outcome.scope, repairing=self._reinstalling)

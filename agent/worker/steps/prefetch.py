@@ -14,6 +14,7 @@ from agent.core.policy.policy import PrefetchMode
 from agent.core.ports import Archive, ChangelogRequest
 from agent.errors import BusyError, HostError, StoppedError
 from agent.host import log
+from agent.report.text import counted
 from agent.state.job_lock import worker_pid
 from agent.worker.context import JobContext
 from agent.worker.steps.plan import Planned
@@ -90,12 +91,12 @@ def _fetch(context: JobContext, planned: Planned) -> None:
     if not absent:
         return
     _record(context, (*context.record.prefetched(), *absent))
-    context.control.step(f"downloading {len(absent)} packages in advance")
+    context.control.step(f"downloading {counted(len(absent), 'package')} in advance")
     failed = planned.snapshot.prefetch(steps)
     if failed:
         log.event(log.LogEvent.PREFETCH_FAILED, failed=[f"{one.name}: {failed[one]}" for one in sorted(failed)])
     else:
-        log.event(log.LogEvent.PREFETCH_DONE, packages=len(absent))
+        log.event(log.LogEvent.PREFETCH_DONE, packages=[f"{one.package} {one.version}" for one in absent])
 
 
 def _record(context: JobContext, archives: Iterable[Archive]) -> None:

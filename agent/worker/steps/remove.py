@@ -12,6 +12,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.verify import HEALTHY_STATES, disappeared_packages, has_files
 from agent.core.ports import PackageEngine
 from agent.errors import ChangedError, HostError
+from agent.report.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], pro
         ChangedError: packages changed since the removal was planned; nothing was done.
         HostError: dpkg or a hook failed as a whole; nothing was removed.
     """
-    progress(f"removing {len(removals)} packages of obsolete kernels")
+    progress(f"removing {counted(len(removals), 'package')} of obsolete kernels")
     before = engine.states()
     try:
         report = engine.remove(removals)
