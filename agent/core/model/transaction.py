@@ -34,8 +34,9 @@ class TransactionReport:
         return self.errors.get(package) or self.errors.get(package.name) or ""
 
     def followed_by(self, later: "TransactionReport") -> "TransactionReport":
-        """Return both reports as one; of two errors for the same package the later one is kept."""
+        """Return both reports as one; of two errors for the same package the later one is kept.
+
+        So is the later `cause`: what the last attempt did not meet is not wrong any more.
+        """
         kept = {key: error for key, error in self.errors.items() if isinstance(key, str) or not later.names(key)}
-        return TransactionReport(
-            errors={**kept, **later.errors}, fatal=later.fatal or self.fatal, cause=later.cause or self.cause
-        )
+        return TransactionReport(errors={**kept, **later.errors}, fatal=later.fatal or self.fatal, cause=later.cause)

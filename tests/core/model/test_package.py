@@ -52,3 +52,10 @@ def test_a_later_error_by_bare_name_replaces_the_earlier_one_with_an_architectur
     both = TransactionReport(errors={NATIVE: "1"}).followed_by(TransactionReport(errors={"foo": "2"}))
 
     assert both.error_of(NATIVE) == "2"
+
+
+def test_a_cause_that_a_later_attempt_did_not_meet_is_gone() -> None:
+    first = TransactionReport(fatal="1", cause="no space")
+
+    assert first.followed_by(TransactionReport()) == TransactionReport(fatal="1")
+    assert first.followed_by(TransactionReport(cause="a hook")).cause == "a hook"
