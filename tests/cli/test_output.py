@@ -37,20 +37,16 @@ COMMANDS = (
     "status",
     "status --json",
     "history",
-    "history --json",
     f"history {RUN}",
     f"history {RUN} --json",
     "history nonsense --json",
     "explain reboot",
     "explain no-such-package-anywhere --json",
     "check --no-refresh",
-    "upgrade --dry-run",
     "config show",
-    "config --json",
     "report",
     "follow",
     "help",
-    "status --help",
     "--version",
     "nonsense",
     "",
@@ -71,6 +67,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def codes(record: Path) -> dict[str, int]:
     """Return the exit code of each command with an ordinary output."""
+    shell("check --no-refresh", record, ">/dev/null 2>&1")  # `status` shows the same from then on
     return {command: shell(command, record, ">/dev/null 2>&1")[0] for command in COMMANDS}
 
 
