@@ -130,6 +130,8 @@ OUTCOMES = st.builds(
     requested_by=st.sampled_from(("", "schedule", "alice")),
     log=st.sampled_from(("", "/var/lib/maestro-agent/history/r.log")),
     undo=st.sampled_from((None, Undo(command="apt-get install a=1"), Undo(obstacle="no source offers a 1"))),
+    restart=st.sampled_from((None, (), ("dbus.service", "ssh.service"), ("init.scope", "screen"))),
+    requested=st.sampled_from(((), ("nginx", "libc6:amd64"))),
     result=st.sampled_from(Result),
     upgraded=lists_of(CHANGES),
     underway=lists_of(CHANGES),

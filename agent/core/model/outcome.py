@@ -89,6 +89,8 @@ class Outcome:
     lists: Lists | None = None
     lock: LockWait = LockWait()
     downloaded_bytes: int = 0
+    restart: tuple[str, ...] | None = None
+    """Units that still ran replaced files after the run, and programs without a unit; None if not known."""
     requested: tuple[str, ...] = ()
     """Names of the packages to which the run was limited, with what they need; empty if it was not."""
     undo: Undo | None = None

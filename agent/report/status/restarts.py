@@ -3,26 +3,24 @@
 import re
 from collections.abc import Sequence
 
+from agent.core.restart_commands import NEEDS_REBOOT, restart_command
 from agent.report.layout import Line, Tone
 
-_NEEDS_REBOOT = {"dbus.service", "dbus-broker.service", "systemd-logind.service"}
-"""Restarting these ends sessions or disconnects every client (needrestart defers them, too)."""
 _OF_USER = re.compile(r"user@([0-9]+)\.service")
 _SUFFIX = ".service"
 
 
 def restart_advice(unit: str) -> str:
     """Return a unit or program with what restarts it: "ssh (`systemctl restart ssh`)"."""
-    if unit == "init.scope":
-        return "systemd (`systemctl daemon-reexec`)"
-    if unit in _NEEDS_REBOOT:
+    command = restart_command(unit)
+    if command is not None:
+        name = "systemd" if unit == "init.scope" else unit.removesuffix(_SUFFIX)
+        return f"{name} (`{command}`)"
+    if unit in NEEDS_REBOOT:
         return f"{unit.removesuffix(_SUFFIX)} (reboot)"
     user = _OF_USER.fullmatch(unit)
     if user:
         return f"the services of user {user[1]} (`systemctl restart user@{user[1]}` ends them)"
-    if unit.endswith(_SUFFIX):
-        name = unit.removesuffix(_SUFFIX)
-        return f"{name} (`systemctl restart {_quoted(name)}`)"
     if unit.startswith("session-") and unit.endswith(".scope"):
         return f"{unit.removesuffix('.scope')} (log out)"
     return unit if "." in unit else f"{unit} (no unit: restart by hand)"
@@ -34,7 +32,3 @@ def restart_lines(units: Sequence[str]) -> list[str]:
         return []
     advice = ", ".join(map(restart_advice, units))
     return [Line(f"Restart needed, replaced files still run in {len(units)}: {advice}", hang=2, tone=Tone.ATTENTION)]
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'" if "\\" in name else name

@@ -9,6 +9,7 @@ from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import NO_FINDINGS, Findings, findings_of
+from agent.core.restart_commands import restart_command
 from agent.core.schemas import OUTCOME_SCHEMA, Document
 from agent.state.documents.parts import (
     cves_to_document,
@@ -47,6 +48,7 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         "message": outcome.message,
         **({"log": outcome.log} if outcome.log else {}),
         **({"undo": _undo_to_document(outcome.undo)} if outcome.undo else {}),
+        **_restart_to_document(outcome.restart),
         **({"requested_by": outcome.requested_by} if outcome.requested_by else {}),
         "upgraded": [_change_to_document(step, findings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, findings) for step in outcome.upgraded if step.new],
@@ -101,6 +103,7 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         message=run.text("message"),
         log=run.optional_text("log") or "",
         undo=_undo_from_document(run.optional_child("undo")),
+        restart=_restart_from_document(run),
         requested_by=run.optional_text("requested_by") or "",
     )
     return outcome, _findings(outcome, run)
@@ -124,6 +127,19 @@ def _undo_from_document(part: JsonReader | None) -> Undo | None:
     if part is None:
         return None
     return Undo(command=part.optional_text("command") or "", obstacle=part.optional_text("obstacle") or "")
+
+
+def _restart_to_document(units: tuple[str, ...] | None) -> Document:
+    """Return the field about units that still run replaced files; absent if that is not known."""
+    if units is None:
+        return {}
+    return {"restart": [{"unit": unit, "command": restart_command(unit)} for unit in units]}
+
+
+def _restart_from_document(run: JsonReader) -> tuple[str, ...] | None:
+    if run.raw.get("restart") is None:
+        return None
+    return tuple(part.text("unit") for part in run.children("restart"))
 
 
 def _findings(outcome: Outcome, run: JsonReader) -> Findings:

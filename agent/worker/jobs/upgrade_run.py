@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Failure, Outcome, Result
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Step
@@ -240,7 +241,7 @@ class UpgradeRun:
         dropped = self._progress.retryable()
         observed = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped)
         after, self._offers = observed.plan, observed.snapshot.offers
-        planning.record_plan(self._context, after)
+        replaced = planning.record_plan(self._context, after)
         known = {failure.package for failure in so_far.failed}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
         failed = (*so_far.failed, *unfinished)
@@ -255,6 +256,7 @@ class UpgradeRun:
             reboot=after.reboot,
             lists=after.lists,
             lock=self._engine.lock,
+            restart=None if isinstance(replaced, Unseen) else replaced,
             message="",
         )
         stopped = self._control.stop()

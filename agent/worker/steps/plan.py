@@ -88,10 +88,13 @@ def require_plan(context: JobContext, plan: Plan, plan_id: str | None) -> None:
         raise PlanChangedError(plan_change(plan_id, plan, context.record.last_plans()))
 
 
-def record_plan(context: JobContext, plan: Plan) -> None:
-    """Record a plan for `status`, with a scan of the services. It counts as fresh until its lists are too old."""
+def record_plan(context: JobContext, plan: Plan) -> tuple[str, ...] | Unseen:
+    """Record a plan for `status`, with a scan of the services; return those that run replaced files.
+
+    The plan counts as fresh until its lists are too old.
+    """
     if not context.record.writable:
-        return
+        return Unseen(reason="not recorded")
     scan = context.machine.scan_services()
     if isinstance(scan.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
@@ -99,3 +102,4 @@ def record_plan(context: JobContext, plan: Plan) -> None:
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     context.record.keep_plan(plan, context.machine.now())
     context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan)
+    return scan.replaced

@@ -47,6 +47,27 @@ def test_an_upgrade_records_services_that_run_replaced_files(agent: Agent) -> No
     assert services(agent) == ["ssh.service"]
 
 
+def test_the_outcome_has_the_command_for_each_service_that_runs_replaced_files(agent: Agent) -> None:
+    agent.upgrade()
+
+    assert agent.last_run().raw["restart"] == [{"unit": "ssh.service", "command": "systemctl restart ssh"}]
+
+
+def test_the_outcome_of_a_run_after_the_restart_has_no_service(agent: Agent) -> None:
+    agent.upgrade()
+    agent.machine.stale_units.clear()
+    agent.upgrade()
+
+    assert agent.last_run().raw["restart"] == []
+
+
+def test_the_outcome_says_nothing_of_services_that_cannot_be_seen(agent: Agent) -> None:
+    agent.machine.unseen_processes = "hidepid"
+    agent.upgrade()
+
+    assert "restart" not in agent.last_run().raw
+
+
 def test_the_next_check_drops_a_restarted_service(agent: Agent) -> None:
     agent.upgrade()
     agent.machine.stale_units.clear()
