@@ -152,6 +152,9 @@ def test_a_password_in_a_source_is_neither_shown_nor_recorded(host: Scenario) ->
     gone = host.agent("check --json")
 
     assert (fresh.code, gone.code, gone.json["lists"]["state"]) == (0, 3, "partial")
+    assert {one["source"] for one in fresh.json["lists"]["sources"]} == {
+        f"{archive.url}/security {host.codename}-security"
+    }
     everything = fresh.out + gone.out + gone.err + host.machine.check("cat /var/lib/maestro-agent/*.json")
     assert "s3cret" not in everything
 

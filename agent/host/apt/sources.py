@@ -43,7 +43,7 @@ class Source:
     def __init__(self, meta: apt_pkg.MetaIndex) -> None:
         self._meta = meta
         self.trusted = meta.is_trusted
-        self.name = redact(f"{meta.uri.rstrip('/')} {meta.dist}")
+        self.name = redact(f"{_without_login(meta.uri).rstrip('/')} {meta.dist}")
         """URI, without credentials, and suite: as in documents, which do not have them either."""
         self.scheme = meta.uri.partition(":")[0]
         self._lists_directory = apt_pkg.config.find_dir("Dir::State::Lists")
@@ -190,3 +190,10 @@ def _host(uri: str) -> str:
 def read_sources(sources: apt_pkg.SourceList) -> tuple[Source, ...]:
     """Return every configured source."""
     return tuple(Source(meta) for meta in sources.list)
+
+
+def _without_login(uri: str) -> str:
+    """Strip user and password from a URI as apt does, where `redact` would leave a mark of a known secret."""
+    scheme, separator, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else uri
