@@ -4,7 +4,7 @@ from datetime import datetime
 
 from agent.core.schemas import Document
 from agent.host.unit_file import UNIT, UnitState
-from agent.report.status.observed import DaemonView
+from agent.report.status.observed import DaemonView, Damaged
 from agent.state.timestamps import format_human, parse_utc_or_none
 
 AUTOMATIC_STATES = ("on", "checks-only", "stopped", "disabled", "masked")
@@ -22,14 +22,15 @@ _TURN_ON = {
 class Automatic:
     """The state of automatic checks and upgrades."""
 
-    def __init__(self, daemon: DaemonView | None, unit: UnitState | None, masked_worker: str = "") -> None:
+    def __init__(self, daemon: DaemonView | Damaged | None, unit: UnitState | None, masked_worker: str = "") -> None:
         """Take the daemon, the state of its unit, and a unit of the worker that is masked.
 
         `unit` is None where systemd is not this machine's init.
         """
         self._unit = unit
         self._masked_worker = masked_worker
-        runs = daemon.next_runs if daemon is not None else {}
+        self._known = not isinstance(daemon, Damaged)
+        runs = daemon.next_runs if isinstance(daemon, DaemonView) else {}
         self._next = {name: parse_utc_or_none(runs.get(name)) for name in ("check", "upgrade")}
         self.state = "masked" if masked_worker else _state(daemon, unit)
         """One of `AUTOMATIC_STATES`; None if unknown: no daemon runs, and systemd is to start none."""
@@ -59,12 +60,14 @@ class Automatic:
             return [f"no check or upgrade runs by itself: {UNIT} is {self._unit.value}: {turn_on}"]
         return [f"after the next boot no check or upgrade runs by itself: {UNIT} is {self._unit.value}: {turn_on}"]
 
-    def text(self, now: datetime) -> str | None:
-        """Return the state with the times of the next jobs; None if it is unknown."""
+    def text(self, now: datetime) -> str:
+        """Return the state with the times of the next jobs."""
         if self._masked_worker:
             return f"off ({self._masked_worker} is masked)"
-        if self.state is None or self.state in _OFF:
-            return f"off ({_OFF[self.state]})" if self.state else None
+        if self.state is None:
+            return "off (no daemon is running)" if self._known else "unknown"
+        if self.state in _OFF:
+            return f"off ({_OFF[self.state]})"
         head = "on" if self.state == "on" else "only checks (agent.upgrade = false)"
         if self.starts_at_boot is False:
             head += " until the next boot"
@@ -72,7 +75,9 @@ class Automatic:
         return f"{head}: {', '.join(times)}" if times else head
 
 
-def _state(daemon: DaemonView | None, unit: UnitState | None) -> str | None:
+def _state(daemon: DaemonView | Damaged | None, unit: UnitState | None) -> str | None:
+    if isinstance(daemon, Damaged):
+        return None
     if daemon is not None and daemon.pid is not None:
         return "on" if daemon.next_runs["upgrade"] is not None else "checks-only"
     if unit is None or unit is UnitState.ABSENT:

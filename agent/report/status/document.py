@@ -37,7 +37,7 @@ class Status:
         self.reboot = None if isinstance(observed.reboot, Damaged) else observed.reboot
         """None if it could not be read."""
         self.runtime = Runtime(self.state, observed.boot)
-        self.automatic = Automatic(self.daemon, observed.unit, observed.masked_worker)
+        self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
         self.attention = self._attention()

@@ -34,8 +34,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
         lines += lists_lines(state.plan.lists, now, width=WIDTH, verbose=verbose)
         lines += _plan_lines(state.plan, verbose=verbose)
     lines += [*_run_lines(status), *_running_lines(status.running, now)]
-    automatic = status.automatic.text(now)
-    lines += [_field("Automatic", automatic)] if automatic else []
+    lines.append(_field("Automatic", status.automatic.text(now)))
     lines += _daemon_lines(status.daemon)
     lines += exporter_lines(status.exporters, now, width=WIDTH)
     if state is not None:

@@ -9,7 +9,7 @@ from agent.host.unit_file import UnitState
 from agent.report.status.automatic import AUTOMATIC_STATES, Automatic
 from agent.report.status.document import build_status, status_document
 from agent.report.status.health import Health
-from agent.report.status.observed import DaemonView, Observed
+from agent.report.status.observed import DaemonView, Damaged, Observed
 from agent.state.documents.plan import plan_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -79,10 +79,11 @@ def test_the_state_and_its_health(
         (DEAD, UnitState.ENABLED, "off (maestro-agent.service is not running)"),
         (None, UnitState.DISABLED, "off (maestro-agent.service is disabled)"),
         (None, UnitState.MASKED, "off (maestro-agent.service is masked)"),
-        (None, None, None),
+        (None, None, "off (no daemon is running)"),
+        (Damaged("daemon.json: is damaged"), UnitState.ENABLED, "unknown"),
     ],
 )
-def test_the_state_in_words(alive: DaemonView | None, unit: UnitState | None, text: str | None) -> None:
+def test_the_state_in_words(alive: DaemonView | Damaged | None, unit: UnitState | None, text: str) -> None:
     assert Automatic(alive, unit).text(NOW) == text
 
 
