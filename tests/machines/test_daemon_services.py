@@ -50,6 +50,10 @@ def test_services_with_a_replaced_library_are_reported_until_restarted(own: Kept
     assert done.json["result"] == "updated"
     assert before == []
     assert after == ["plain.service", "sandboxed.service"]
+    assert done.json["restart"] == [
+        {"unit": "plain.service", "command": "systemctl restart plain"},
+        {"unit": "sandboxed.service", "command": "systemctl restart sandboxed"},
+    ]
     assert later == ["sandboxed.service"]
     assert "Restart needed   1 (checked just now)\n                 sandboxed (`systemctl restart sandboxed`)\n" in said
     assert own.status(user="65534")["health"] == "healthy"
