@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from agent.core.model.facts import Facts, KnownPackage, ListsState
 from agent.core.model.package import OfPackage, PackageId, is_package_name
 from agent.core.model.plan import Plan, Step
-from agent.core.model.reasons import Reason
+from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import explain_package
 from agent.core.policy.policy import Policy
@@ -57,7 +57,10 @@ def absence(policy: Policy, facts: Facts, plan: Plan, name: str, known: KnownPac
     gates = {gate.name: gate for gate in explain_package(policy, facts, plan, known).gates}
     if facts.lists.state not in {ListsState.FRESH, ListsState.PARTIAL}:
         return Absence(name=name, exit_code=ExitCode.STALE, reason=gates["lists"].reason)
-    return Absence(name=name, exit_code=ExitCode.FAILED, reason=gates["offer"].reason)
+    reason = gates["offer"].reason
+    if reason.code is ReasonCode.NOT_OFFERED:
+        return Absence(name=name, exit_code=ExitCode.FAILED, text=f"up to date ({known.installed})")
+    return Absence(name=name, exit_code=ExitCode.FAILED, reason=reason)
 
 
 def exit_code_of(absences: Iterable[Absence]) -> ExitCode:

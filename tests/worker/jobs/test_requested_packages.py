@@ -166,7 +166,7 @@ def test_a_package_that_is_up_to_date_is_said_to_be(agent: Agent) -> None:
     code, message = refused(agent, "a")
 
     assert code == ExitCode.FAILED
-    assert "a: " in message
+    assert "a: up to date (1)" in message
 
 
 def test_whether_a_package_is_up_to_date_is_unknown_from_stale_lists(agent: Agent) -> None:
