@@ -66,7 +66,7 @@ def test_a_terminal_that_goes_away_does_nothing(host: Scenario) -> None:
     assert (host.versions("a"), runs(host)) == ({"a": "1"}, [])
 
 
-@pytest.mark.parametrize("arguments", ["--yes", "-y", "--yes --all", "--json", "--yes --plan {}", "-y a"])
+@pytest.mark.parametrize("arguments", ["--yes", "-y", "--yes --all", "--json", "--quiet", "--yes --plan {}", "-y a"])
 def test_nobody_is_asked_who_said_yes_before(host: Scenario, arguments: str) -> None:
     host.offer("security", package("a", "2"))
     plan = host.check()["id"]
