@@ -9,7 +9,6 @@ import apt_pkg
 
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
-from agent.errors import HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import version_text
 
@@ -20,18 +19,10 @@ def archive_items(
     """Return libapt's items with the package of each, by the URI that the package lists give.
 
     Call it before `fetcher.run`: a redirect or a mirror replaces an item's URI, and a mirror list is an item, too.
-
-    Raises:
-        HostError: libapt would fetch something that is no archive of these steps.
+    Items of other packages are left out: libapt also fetches a package that needs a reinstallation, marked or not.
     """
     packages = {uri: step.id for step in steps for uri in _uris(cache, step)}
-    found = []
-    for item in fetcher.items:
-        package = packages.get(item.desc_uri)
-        if package is None:
-            raise HostError(f"libapt would download {item.desc_uri}, which belongs to no package of the plan")
-        found.append((package, item))
-    return tuple(found)
+    return tuple((packages[item.desc_uri], item) for item in fetcher.items if item.desc_uri in packages)
 
 
 def _uris(cache: PackageCache, step: Step) -> Iterator[str]:

@@ -110,7 +110,7 @@ def fetch(
         manager.get_archives(fetcher, cache.sources, cache.records)
         items = archive_items(cache, fetcher, steps)
         require_space(cache, fetcher, steps, archives)
-        wanted = [item for _, item in items if not item.complete]
+        wanted = [item for item in fetcher.items if not item.complete]
         _log_downloads(download_log, [os.path.basename(item.destfile) for item in wanted if item.destfile])
         with suppress(SystemError):  # failures are read from the items
             fetcher.run()

@@ -209,10 +209,12 @@ def _prepared_manager(channel: ChildChannel, cache: PackageCache, steps: Sequenc
     fetcher = apt_pkg.Acquire()
     with libapt_errors("the transaction cannot start"):
         manager.get_archives(fetcher, cache.sources, cache.records)
+        everything = list(fetcher.items)
         items = archive_items(cache, fetcher, steps)
         if all(item.complete or item.desc_uri.startswith(_LOCAL) for _, item in items):
             fetcher.run()
-    if not all(item.complete and item.is_trusted for _, item in items):
+    there = len(items) == len(steps) and all(item.complete for _, item in items)
+    if not there or not all(item.is_trusted for item in everything if item.complete):
         raise ChangedError("a downloaded package is missing from apt's archive directory")
     channel.archives({item.destfile: package for package, item in items})
     return manager
