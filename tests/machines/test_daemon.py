@@ -60,7 +60,7 @@ def test_a_requested_upgrade_runs_in_the_worker_and_outlives_its_client(shared: 
     shared.wait_for_idle()
 
     assert asking.returncode == 130
-    assert "continues: `maestro-agent status`" in err
+    assert "continues: `maestro-agent follow`" in err
     assert shared.versions("outlives") == {"outlives": "2"}
     assert "maestro-agent-worker@" in shared.machine.path("/cgroup").read_text()
     assert [run["result"] for run in shared.runs()[before:]] == ["updated"]
