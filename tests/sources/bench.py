@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tests.sources.forms import BINARY_KEY, KEY, PASSWORD, USER, Form
-from tests.sources.indexes import Index, release_files
+from tests.sources.indexes import Index, is_nameless, release_files
 from tests.sources.server import Server
 from tests.support.machine import Machine
 from tests.support.repository import Signer
@@ -100,7 +100,7 @@ class Bench:
         self.machine.path(KEY).chmod(0o644)
         self.machine.path(BINARY_KEY).write_bytes(self.signer.export())
         self.machine.path("/etc/apt/trusted.gpg.d/test.asc").write_bytes(self.signer.public_key)
-        origins = f'[security]\norigins = ["site={HOST}"]\n' if self.security and self._is_nameless else ""
+        origins = f'[security]\norigins = ["site={HOST}"]\n' if self.security and is_nameless(self.index) else ""
         self.machine.write("/etc/maestro-agent/config.toml", origins)
         self.publish()
         self._publish_beside()
@@ -161,10 +161,6 @@ class Bench:
         """Return the codename of a suite other than the first: apt expects the suite's name in the source."""
         name = suite.removeprefix("dists/")
         return {} if self.form.flat is not None or name == self.dist else {"Codename": name}
-
-    @property
-    def _is_nameless(self) -> bool:
-        return "Origin" in self.index.fields and self.index.fields["Origin"] is None
 
     def _filled(self, text: str) -> str:
         url = {"http": f"http://{self.host}/tested", "cdrom": ""}.get(

@@ -61,6 +61,8 @@ class Index:
     empty: bool = False
     """Whether the Packages files have no stanza; the source then has its lists though none is on disk."""
     without_packages: bool = False
+    sound: bool = True
+    """Whether apt takes it; otherwise another fault than the row's may be the first."""
     reason: str = ""
     """libapt's reason for refusing it, where apt-get prints another one."""
     by_hash_only: bool = False
@@ -80,12 +82,12 @@ INDEXES: Mapping[str, Index] = {
     "inline": Index(),
     "detached": Index(signed=Signed.DETACHED),
     "inline-and-detached": Index(signed=Signed.BOTH),
-    "unsigned": Index(signed=Signed.NOT),
-    "no-release": Index(signed=Signed.NO_RELEASE),
+    "unsigned": Index(signed=Signed.NOT, sound=False),
+    "no-release": Index(signed=Signed.NO_RELEASE, sound=False),
     "all-only": Index(architectures=("all",), fields={"Architectures": "all"}),
     "all-beside-native": Index(architectures=("all", "amd64"), fields={"Architectures": "all amd64"}),
     "empty": Index(empty=True),
-    "without-packages": Index(without_packages=True),
+    "without-packages": Index(without_packages=True, sound=False),
     "plain": Index(packed=("",)),
     "gz": Index(packed=(".gz",), listed=("", ".gz")),
     "xz": Index(packed=(".xz",), listed=("", ".xz")),
@@ -93,11 +95,16 @@ INDEXES: Mapping[str, Index] = {
     "zst": Index(packed=(".zst",), listed=("", ".zst")),
     "packed-listed-alone": Index(packed=(".gz", ".xz")),
     "by-hash": Index(by_hash_only=True, fields={"Acquire-By-Hash": "yes"}),
-    "component-missing": Index(fields={"Components": "other"}),
+    "component-missing": Index(sound=False, fields={"Components": "other"}),
     "no-names": Index(fields=dict.fromkeys(("Origin", "Label", "Suite", "Codename"))),
     "no-date": Index(fields={"Date": None}),
     "valid-until": Index(valid_for=_ONE_DAY),
 }
+
+
+def is_nameless(index: Index) -> bool:
+    """Whether no Release field says whose repository it is, so that only `site=` can match it."""
+    return index.signed is Signed.NO_RELEASE or ("Origin" in index.fields and index.fields["Origin"] is None)
 
 
 def release_files(

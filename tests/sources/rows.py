@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.sources.faults import FAULTS
 from tests.sources.forms import FORMS
-from tests.sources.indexes import INDEXES, Signed
+from tests.sources.indexes import INDEXES, Signed, is_nameless
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -36,7 +36,7 @@ def is_possible(row: Row) -> bool:
         return False
     if form.scheme == "cdrom" and (fault.republishes or fault.only_signed or row.index != "inline"):
         return False
-    if row.security and row.index == "no-names" and form.scheme != "http":
+    if row.security and is_nameless(index) and form.scheme != "http":
         return False  # its pattern is `site=`, and only a URL with a host has one
     return not (fault.only_signed and index.signed in (Signed.NOT, Signed.NO_RELEASE))
 

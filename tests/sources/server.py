@@ -49,6 +49,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.path = "/" + self.path.split("/", 3)[3]
         if self.path.startswith("/tested") and self.state.answer(self):
             return
+        if self.path == "/login.html":
+            self.send_body(b"<!DOCTYPE html><html><body>Please sign in.</body></html>\n")
+            return
         if self.path.startswith("/forbidden/"):
             self.send_error(403)
             return

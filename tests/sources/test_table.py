@@ -40,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if bases.thorough():
             rows = [*long_table(), *further]
         else:
-            rows = [*short_table(), *further[::10]] if number == 0 else [*short_table()[::9], *further[3::50]]
+            rows = [*short_table(), *further[::20]] if number == 0 else [*short_table()[::13], *further[3::50]]
         for row in dict.fromkeys(rows):
             marks = [pytest.mark.xfail(strict=True, reason=KNOWN[str(row)])] if str(row) in KNOWN else []
             cases.append(pytest.param(codename, row, id=f"{codename}+{row}", marks=marks))
@@ -95,7 +95,12 @@ def test_the_agent_agrees_with_apt(
     security = tested if row.security else (BESIDE,)
     verdict = verdict_of(seen, (*tested, BESIDE), security=security, empty=index.empty and row.security)
 
-    expected = Expected(entries=(*tested, BESIDE), codes=fault.codes, sign=fault.sign, reason=index.reason)
+    expected = Expected(
+        entries=(*tested, BESIDE),
+        codes=fault.codes if index.sound else frozenset(),
+        sign=fault.sign,
+        reason=index.reason,
+    )
     broken = broken_rules(seen, verdict, expected)
 
     assert broken == [], (

@@ -15,7 +15,10 @@ _ITEM = re.compile(r"(Get|Hit|Ign|Err):\d+ ")
 _MESSAGE = re.compile(r"[WEN]: ")
 _ADDRESS = re.compile(r"\s*\[IP: [^]]*\]")
 _DURATION = re.compile(r"\(invalid [^)]*\)")
-_FILE_FAILED = re.compile(r"^Failed to fetch \S+ ?")
+_FILE_FAILED = re.compile(r"^Failed to fetch \S+ ?|^.*?(GPG error|OpenPGP signature verification failed): .*?Release: ")
+_WARNED = re.compile(r"W: (?!Failed to fetch|GPG error|OpenPGP|An error occurred|Some index files)")
+"""A warning about what apt fetched all the same."""
+_LOGIN = re.compile(r"//[^/@ ]*@")
 _FETCH_FAILED = re.compile(r"W: (Failed to fetch|Some index files failed)|E: ")
 
 
@@ -43,6 +46,10 @@ class Verdict:
     blamed: frozenset[Entry]
     reasons: Mapping[Entry, tuple[str, ...]]
     """Of each blamed source the server's words, or libapt's where no item failed."""
+    warned: frozenset[Entry]
+    """The sources with a warning about what was fetched all the same."""
+    untrusted_lists: bool
+    """Whether lists of the security source are on its disk that are not authenticated."""
     security_lists: bool
     """Whether authenticated lists of the security source are on its disk."""
     messages: tuple[str, ...]
@@ -52,23 +59,28 @@ def verdict_of(seen: Observed, entries: tuple[Entry, ...], *, security: tuple[En
     """Return what apt says of these sources."""
     items, messages = _blocks(seen.apt)
     failed = [text for text in items if text.startswith("Err")]
+    complaints = [text for text in messages if text[0] != "N" and not _WARNED.match(text)]
+    warnings = [text for text in messages if _WARNED.match(text)]
     reasons: dict[Entry, list[str]] = {}
     for entry in entries:
         words = [_plain(line) for text in failed if _is_of(entry, text) for line in text.splitlines()[1:]]
-        reasons[entry] = words or [_plain(text[3:]) for text in messages if _is_of(entry, text) and text[0] != "N"]
+        reasons[entry] = words or [_plain(text[3:]) for text in complaints if _is_of(entry, text)]
     blamed = {entry: tuple(filter(None, map(_reason, words))) for entry, words in reasons.items() if words}
     if seen.apt.code or any(_FETCH_FAILED.match(text) for text in messages):
         mood = Mood.FAILED
     else:
-        mood = Mood.WARNED if failed or any(text[0] != "N" for text in messages) else Mood.CONTENT
+        mood = Mood.WARNED if failed or complaints or warnings else Mood.CONTENT
     trusted = [line for line in seen.targets.splitlines() if line.startswith("yes ")]
     on_disk = any(_is_of(entry, line) for entry in security for line in trusted)
+    untrusted = any(_is_of(entry, line) for entry in security for line in set(seen.targets.splitlines()) - set(trusted))
     verified = any(all(f"_{part}" in name for part in entry) for entry in security for name in seen.releases)
     fetched_empty = empty and (verified or not any(entry in blamed for entry in security))
     return Verdict(
         mood=mood,
         blamed=frozenset(blamed),
         reasons=blamed,
+        warned=frozenset(entry for entry in entries for text in warnings if _is_of(entry, text)),
+        untrusted_lists=untrusted,
         security_lists=on_disk or fetched_empty,
         messages=tuple(messages),
     )
@@ -113,7 +125,7 @@ def _without_document(agent: Ran, verdict: Verdict) -> Iterator[str]:
 
 def _state_rules(state: str, code: int, verdict: Verdict, *, advised: bool) -> Iterator[str]:
     if not verdict.security_lists:
-        right = {"never"}
+        right = {"never", "stale"} if verdict.untrusted_lists else {"never"}
     elif verdict.mood is Mood.CONTENT:
         right = {"fresh"}
     elif verdict.mood is Mood.WARNED or not verdict.blamed:
@@ -136,7 +148,7 @@ def _blame_rules(all_errors: list[dict[str, str]], verdict: Verdict, entries: tu
         yield "apt failed, and there is no error"
     for entry in verdict.blamed - named if verdict.mood is Mood.FAILED else ():
         yield f"{' '.join(entry)} is blamed by apt and not named"
-    for entry in named - verdict.blamed if verdict.security_lists else ():
+    for entry in named - verdict.blamed - verdict.warned if verdict.security_lists else ():
         yield f"{' '.join(entry)} is named and not blamed by apt"
     for error in errors:
         is_of_source = any(_is_of(entry, error["source"]) for entry in entries)
@@ -188,5 +200,5 @@ def _is_of(entry: Entry, text: str) -> bool:
 
 def _plain(text: str) -> str:
     """Return a text without what differs between two runs: addresses, durations, the directory, line breaks."""
-    text = _DURATION.sub("(invalid)", _ADDRESS.sub("", text)).replace(LISTS_OF_APT, LISTS)
+    text = _LOGIN.sub("//", _DURATION.sub("(invalid)", _ADDRESS.sub("", text))).replace(LISTS_OF_APT, LISTS)
     return " ".join(text.split())
