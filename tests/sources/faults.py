@@ -201,7 +201,7 @@ FAULTS: Mapping[str, Fault] = {
     "portal": from_server(_portal, *CORRUPT),
     "redirected-portal": from_server(_redirected_portal, *CORRUPT, "not-found"),
     "truncated-release": of_files("Release", _truncated, *CORRUPT, *UNREACHABLE),
-    "truncated-list": of_files("Packages", _truncated, *CORRUPT, *UNREACHABLE),
+    "truncated-list": of_files("Packages", _truncated, *CORRUPT, *UNREACHABLE, "not-found"),  # the unpacked list
     "shorter-list": of_files("Packages", _shorter, *CORRUPT),
     "damaged-list": of_files("Packages", _damaged, *CORRUPT),
     "damaged-release": of_files("Release", _damaged, *CORRUPT, *SIGNATURE),

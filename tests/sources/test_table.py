@@ -27,7 +27,7 @@ from tests.support.scenario import Scenario
 KNOWN = dict(
     line.split("\t", 1) for line in (Path(__file__).parent / "known.txt").read_text().splitlines() if "\t" in line
 )
-"""Reason by row, the same on each release."""
+"""Reason by release and row."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -42,8 +42,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         else:
             rows = [*short_table(), *further[::20]] if number == 0 else [*short_table()[::13], *further[3::50]]
         for row in dict.fromkeys(rows):
-            marks = [pytest.mark.xfail(strict=True, reason=KNOWN[str(row)])] if str(row) in KNOWN else []
-            cases.append(pytest.param(codename, row, id=f"{codename}+{row}", marks=marks))
+            key = f"{codename}+{row}"
+            marks = [pytest.mark.xfail(strict=True, reason=KNOWN[key])] if key in KNOWN else []
+            cases.append(pytest.param(codename, row, id=key, marks=marks))
     metafunc.parametrize(("release", "row"), cases)
 
 
