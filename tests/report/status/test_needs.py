@@ -29,7 +29,9 @@ def codes(*arguments: Any, **parts: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("daemon", "expected"), [(AUTOMATIC, []), (CHECKS_ONLY, ["pending"]), (None, ["pending"])], ids=str
+    ("daemon", "expected"),
+    [(AUTOMATIC, []), (CHECKS_ONLY, ["pending"]), (None, ["pending"])],
+    ids=["automatic", "checks only", "no daemon"],
 )
 def test_pending_updates_need_a_person_only_where_no_upgrade_is_scheduled(
     daemon: DaemonView | None, expected: list[str]
