@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -81,17 +82,17 @@ def test_nothing_that_a_hook_starts_outlives_it(tmp_path: Path) -> None:
     assert not os.path.exists(f"/proc/{pid}") or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
 
 
-def test_a_hook_has_the_rights_of_its_user_and_no_other(tmp_path: Path) -> None:
-    for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        place.chmod(0o755)
-    path = hook(tmp_path, "a", "id -u; id -G; pwd; env")
+def test_a_hook_has_the_rights_of_its_user_and_no_other() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own is closed to other users
+        Path(directory).chmod(0o755)
+        path = hook(Path(directory), "a", "id -u; id -G; pwd; env")
 
-    done = run_hook(path, {}, user="nobody", limit_s=10)
+        done = run_hook(path, {}, user="nobody", limit_s=10)
 
-    uid, groups, directory, *environment = done.output.splitlines()
+    uid, groups, place, *environment = done.output.splitlines()
     assert int(uid) == uid_of("nobody")
     assert "0" not in groups.split()
-    assert directory == "/"
+    assert place == "/"
     assert {line.partition("=")[0] for line in environment} <= {"PATH", "LC_ALL", "HOME", "PWD", "OLDPWD", "SHLVL", "_"}
 
 

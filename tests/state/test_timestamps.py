@@ -17,7 +17,7 @@ def use_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None],
 
     def change(zone: str | None) -> None:
         if zone is None:
-            monkeypatch.delenv("TZ")
+            monkeypatch.delenv("TZ", raising=False)
         else:
             monkeypatch.setenv("TZ", zone)
 

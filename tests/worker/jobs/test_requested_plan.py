@@ -7,7 +7,6 @@ import pytest
 from agent.core.model.outcome import Result
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
-from agent.core.packages.batches import BATCH_SIZE
 from agent.core.policy.policy import Conffiles
 from agent.errors import ExitCode, HostError, PlanChangedError
 from agent.state.record import Record
@@ -238,13 +237,12 @@ def test_the_last_plans_are_kept_within_bounds(agent: Agent) -> None:
 
 
 def test_plans_of_many_packages_take_the_place_of_older_ones(agent: Agent) -> None:
-    for number in range(3):
-        agent.machine.offer(*[f"p{number}-{place}" for place in range(BATCH_SIZE * 10)])
+    for packages in (["small"], [f"large-{place}" for place in range(2600)], ["one-more"]):
+        agent.machine.offer(*packages)
         agent.check()
-    agent.machine.offer(*[f"large-{place}" for place in range(4000)])
-    agent.check()
 
-    assert [len(work.install) for work in Record(agent.store).last_plans()] == [8500]
+    # 5,000 packages are kept in all.
+    assert [len(work.install) for work in Record(agent.store).last_plans()] == [2602]
 
 
 def test_the_same_plan_is_written_once(agent: Agent) -> None:
