@@ -16,7 +16,7 @@ from agent.errors import AgentError, ConfigError, ExitCode, PrivilegeError, Usag
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import daemon_group, is_root
-from agent.state.timestamps import format_human, format_utc, parse_utc, utc_now
+from agent.state.timestamps import format_human, format_utc, utc_now
 
 EXAMPLE = "example: maestro-agent config show"
 
@@ -61,7 +61,7 @@ def _not_in_use(arguments: argparse.Namespace) -> list[str]:
         return []
     if accepted is None or FilesWatch().compare(accepted, read_distro())[0] is FilesState.SAME:
         return []
-    since = format_human(parse_utc(accepted.accepted_at))
+    since = format_human(accepted.accepted_at)
     return [f"The daemon uses the one of {since}: `systemctl reload maestro-agent` has it use this one."]
 
 

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from agent.errors import ConfigError, HostError
 
 _FILE = "accepted-config.json"
 _MAX_BYTES = 1 << 22
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 Signature = list[list[object]]
 """Path, inode, size and change time of each configuration file."""
 
@@ -41,8 +43,7 @@ class AcceptedConfig:
 
     policy: Policy
     inputs: Inputs
-    accepted_at: str
-    """RFC 3339."""
+    accepted_at: datetime
     signature: Signature
 
 
@@ -78,7 +79,8 @@ def load_accepted(directory: str, distro: Distro) -> AcceptedConfig | None:
     try:
         document = json.loads(_read_own(path))
         fragments = [Fragment(path=Path(one["path"]), tables=dict(one["tables"])) for one in document["files"]]
-        schema, accepted_at, signature = document["schema"], str(document["accepted_at"]), document["signature"]
+        schema, signature = document["schema"], document["signature"]
+        accepted_at = datetime.strptime(document["accepted_at"], _TIME).replace(tzinfo=timezone.utc)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -28,7 +28,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # The same without a scheme, as proxies are written.
     (
         ("@",),
-        re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]+(?:@\S*)?@(?=[\w\[])"),
+        re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]{{1,1000}}(?:@\S{{0,1000}})?@(?=[\w\[])"),
         f"{REDACTED}@",
     ),
     (("?", "#"), re.compile(rf"({_SLASHES}(?:/(?!/)|[^\s/?#'\"<>])*[?#])[^\s'\"<>]+"), rf"\1{REDACTED}"),

@@ -34,7 +34,7 @@ from agent.state.daemon_status import DaemonStatusFile
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import describe_running
 from agent.state.store import Store
-from agent.state.timestamps import format_human, parse_utc, utc_now
+from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
 
 _TICK_S = 30.0
@@ -189,7 +189,7 @@ class Daemon:
         if self._accepted is None:
             return [self._config_problem] if self._config_problem else []
         difference, error = self._files.compare(self._accepted, read_distro())
-        since = f"that of {format_human(parse_utc(self._accepted.accepted_at))}"
+        since = f"that of {format_human(self._accepted.accepted_at)}"
         problems = {
             FilesState.INVALID: f"the configuration is wrong, {since} stays in use: {error}",
             FilesState.CHANGED: f"the configuration has changed, {since} is in use: `systemctl reload maestro-agent`",

@@ -65,18 +65,29 @@ class ProgressWriter:
         self._close()
 
     def _begin(self) -> None:
+        """Put a file with the header in place at once: a reader finds no file without one."""
+        temporary = f"{self._path}.new"
         with suppress(OSError):
-            self._descriptor = open_new(self._path, os.O_WRONLY | os.O_APPEND)
+            self._descriptor = open_new(temporary, os.O_WRONLY | os.O_APPEND)
             os.fchmod(self._descriptor, 0o644)
             self._size = 0
             self._write(self._header)
+            os.replace(temporary, self._path)
 
     def _add(self, fields: Document) -> None:
         if self._size > _MAX_BYTES:
-            self._write({"continued": True})
-            self._close()
-            self._begin()
+            self._begin_another()
         self._write({"at": format_utc(utc_now()), **fields})
+
+    def _begin_another(self) -> None:
+        """Begin another file, then end the old one: a reader opens the next file as soon as it reads that end."""
+        old, self._descriptor = self._descriptor, None
+        self._begin()
+        if old is not None:
+            with suppress(OSError):
+                os.write(old, b'{"continued": true}\n')
+            with suppress(OSError):
+                os.close(old)
 
     def _write(self, document: Document) -> None:
         if self._descriptor is not None:

@@ -224,8 +224,8 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
 
 def _notify(store: Store, request: JobRequest) -> None:
     """Run the notification hooks; whatever goes wrong there, the job has its result."""
-    run = next(iter(store.run_ids()), "") if request.kind.in_history else ""
     try:
+        run = next(iter(store.run_ids()), "") if request.kind.in_history else ""
         notify_person(store, request.kind.value, run)
     except Exception:  # noqa: BLE001 - as said
         log.exception(log.LogEvent.NOTIFY_BUG, job=request.kind.value)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_an_accepted_configuration_is_read_back(state: str) -> None:
     found = accepted(state)
 
     assert found.policy.security.blocklist == ("a",)
-    assert found.accepted_at == AT
+    assert found.accepted_at == datetime(2026, 11, 29, tzinfo=timezone.utc)
     assert found.inputs["security.blocklist"].source.endswith("config.toml")
     assert copy(state).stat().st_mode & 0o777 == 0o640
 
@@ -124,6 +125,8 @@ def _directory(state: str) -> None:
         lambda state: edit(state, files=[{"path": "x", "tables": {"gone": {"key": 1}}}]),
         lambda state: edit(state, files=[{"path": "x", "tables": {"agent": {"check_interval": 5}}}]),
         lambda state: edit(state, signature=None),
+        lambda state: edit(state, accepted_at="yesterday"),
+        lambda state: edit(state, accepted_at=5),
     ],
 )
 @pytest.mark.usefixtures("files")

@@ -12,6 +12,7 @@ import pytest
 from agent.errors import RecordError
 from agent.state import job_progress
 from agent.state.job_progress import ProgressReader, ProgressWriter, last_message, progress_path
+from agent.state.safe_open import open_new
 from tests.conftest import CHECKOUT
 
 STARTED = datetime(2026, 11, 28, 19, 46, tzinfo=timezone.utc)
@@ -83,6 +84,25 @@ def test_a_long_job_stays_within_its_bound_and_loses_no_reader(
 
     assert seen == [f"unpacking {number}" for number in range(200)]
     assert messages(reading) == [{"exit_code": 0, "error": ""}]
+
+
+def test_a_reader_is_sent_to_the_next_file_only_once_that_is_there(
+    tmp_path: Path, reader: Callable[[], ProgressReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_progress, "_MAX_BYTES", 200)
+    writing = writer(tmp_path)
+    reading, seen = reader(), list[object]()
+
+    def read_then_create(path: str, flags: int) -> int:
+        seen.extend(messages(reading))  # while there is no next file
+        return open_new(path, flags)
+
+    monkeypatch.setattr(job_progress, "open_new", read_then_create)
+    for number in range(10):
+        writing.step(str(number))
+    seen += messages(reading)
+
+    assert seen == [{"step": str(number)} for number in range(10)]
 
 
 def test_a_reader_that_comes_late_sees_what_is_left_of_a_long_job(

@@ -10,6 +10,7 @@ import pytest
 
 from agent.core.job_control import JobControl
 from agent.core.job_kinds import JobKind
+from agent.errors import RecordError
 from agent.report.status.needs import Need
 from agent.state.store import Store
 from agent.worker import notify, runner
@@ -128,19 +129,20 @@ def test_without_hooks_nothing_is_read_or_written(machine: Machine) -> None:
     assert not Path(machine.store.path("notified")).exists()
 
 
-@pytest.mark.parametrize("error", [OSError(), ZeroDivisionError()])
+@pytest.mark.parametrize("place", [(runner, "notify_person"), (Store, "run_ids")])
+@pytest.mark.parametrize("error", [OSError(), RecordError("unreadable"), ZeroDivisionError()])
 def test_whatever_goes_wrong_there_the_job_keeps_its_result(
-    error: Exception, machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    error: Exception, place: tuple[object, str], machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def raising(*_arguments: object) -> None:
         raise error
 
     def run(_request: JobRequest, _context: JobContext) -> JobAnswer:
+        monkeypatch.setattr(*place, raising)
         return JobAnswer(exit_code=10)
 
     config = tmp_path / "config.toml"
     config.write_text("")
-    monkeypatch.setattr(runner, "notify_person", raising)
     monkeypatch.setattr(runner, "job_function", lambda _kind: run)
     request = JobRequest(kind=JobKind.UPGRADE, config=config, state_dir=machine.store.directory)
 

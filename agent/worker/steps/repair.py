@@ -63,7 +63,7 @@ def _way_out(policy: Policy, item: Repair, read_states: Callable[[], States]) ->
     version = state.version if state is not None else None
     return (
         f"dpkg requires a reinstallation, but it is on hold or no source offers {item.label} {version or ''}: "
-        "install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq {item.label}`)"
+        f"install its archive by hand (`dpkg -i`), or remove it (`dpkg --remove --force-remove-reinstreq {item.label}`)"
     )
 
 
