@@ -64,6 +64,16 @@ def test_a_release_file_that_libapt_keeps_aside_is_unsigned() -> None:
     assert faults(verdict(*items)) == [(MAIN.name, SourceFault.UNSIGNED)]
 
 
+@pytest.mark.parametrize("start", ["GPG error", "OpenPGP signature verification failed"])
+def test_a_trusted_source_whose_signed_file_is_damaged_is_corrupt_and_not_unsigned(start: str) -> None:
+    reason = f"Splitting up /var/lib/apt/lists/partial/{MAIN.file_prefix}InRelease into data and signature failed"
+    message = f"W:{start}: {DESCRIPTION}: {reason}, E:Clearsigned file '/x_Release' contains unexpected line"
+    found = verdict(release("Release", in_place=False), message=message)
+
+    assert faults(found)[0] == (MAIN.name, SourceFault.CORRUPT)
+    assert found.errors[0].detail == reason
+
+
 def test_a_signature_that_the_server_refuses_is_not_called_missing() -> None:
     items = (release("Release", in_place=False), release("Release.gpg", "403  Forbidden", in_place=False))
 

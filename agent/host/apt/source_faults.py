@@ -16,8 +16,8 @@ _PATTERNS: tuple[tuple[SourceFault, str], ...] = (
     (SourceFault.UNREACHABLE, r"(?:^|  |HTTP/[\d.]+ )(?:408|425|429|5\d\d)\b"),
     (
         SourceFault.CORRUPT,
-        r"Hash Sum mismatch|unexpected size|Clearsigned file|Unable to parse|Mirror sync|Empty files can't|NODATA"
-        r"|Unable to find expected entry|No Hash entry|strong enough|weak security|does not contain valid|corrupt",
+        r"Hash Sum mismatch|unexpected size|Clearsigned file|Splitting up|Unable to parse|Mirror sync|NODATA"
+        r"|Empty files can't|Unable to find expected entry|No Hash entry|strong enough|weak security|does not contain valid|corrupt",
     ),
     (SourceFault.UNSIGNED, r"is not signed|no longer signed|insecure"),
     (SourceFault.BAD_SIGNATURE, r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed by|Missing key|sqv|gpgv"),

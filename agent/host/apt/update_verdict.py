@@ -15,6 +15,7 @@ from agent.host.apt.source_faults import detail_of, fault_of
 
 _SPLIT = re.compile(r"(?:^|, |\n)(?=[EW]:)")
 _OF_ITEMS = ("Failed to fetch ", "Some index files failed to download")
+_NOT_VERIFIED = re.compile(r"(?:GPG error|OpenPGP signature verification failed): .*?Release: (.+)", re.DOTALL)
 _DPKG_MESSAGE = "needs to be reinstalled"
 """From libapt when it opens its cache; reported as a repair."""
 _HOOK = "Problem executing scripts"
@@ -68,7 +69,7 @@ def judge(update: FinishedUpdate, sources: Sequence[FetchedSource]) -> RefreshAt
     verified, errors = [], []
     for source in sources:
         items = [item for item in update.items if source in _owners(item.file, sources)]
-        cause = _cause(source, items, update, messages.of(source))
+        cause = _cause(source, items, update, messages.of(source), messages.not_verified(source))
         if cause is not None:
             error = SourceError(source=source.name, fault=fault_of(cause), detail=redact(detail_of(cause)))
             errors.append(error)
@@ -105,6 +106,11 @@ class _Messages:
         own = [text[2:] for text in self._by_source.get(source.name, ()) if text.startswith("E:")]
         return own or ([] if self._fetched else self._others)
 
+    def not_verified(self, source: FetchedSource) -> str:
+        """Return why the signature of a source could not be verified: a warning if unsigned lists are allowed."""
+        found = (_NOT_VERIFIED.match(text[2:]) for text in self._by_source.get(source.name, ()))
+        return next((match[1] for match in found if match), "")
+
     def of_apt(self) -> tuple[SourceError, ...]:
         """Return the errors that are about no source, as one."""
         others = list(dict.fromkeys(self._others))
@@ -116,7 +122,11 @@ class _Messages:
 
 
 def _cause(
-    source: FetchedSource, items: Sequence[FetchedItem], update: FinishedUpdate, messages: list[str]
+    source: FetchedSource,
+    items: Sequence[FetchedItem],
+    update: FinishedUpdate,
+    messages: list[str],
+    not_verified: str,
 ) -> str | None:
     """Return why a source failed, with the server's words where there are any; None if it did not fail."""
     release = [
@@ -130,7 +140,7 @@ def _cause(
         signature = next((item.error for item in items if item.file == f"{source.file_prefix}Release.gpg"), "")
         if signature and fault_of(signature) is not SourceFault.NOT_FOUND:
             return signature
-        return next(iter(messages), "the repository is not signed")
+        return next(iter(messages), not_verified or "the repository is not signed")
     mirrors = [item.error for item in update.items if item.file == source.mirror_list and not item.done]
     causes = [*mirrors, *(item.error for item in failed), *messages, source.no_method, update.stopped]
     return next(filter(None, causes), "libapt could not fetch it, and gives no reason")
