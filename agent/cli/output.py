@@ -10,7 +10,7 @@ from contextlib import redirect_stderr, suppress
 from agent.core.redact import redact, redact_document
 from agent.core.schemas import ERROR_SCHEMA, Document
 from agent.errors import ExitCode
-from agent.report.layout import NARROWEST, Line, Tone, display_width, harmless, lay_out, painted
+from agent.report.layout import NARROWEST, Line, Tone, display_width, encodable, harmless, lay_out, painted
 from agent.state.timestamps import format_utc, utc_now
 
 _TONES = {"FAILED": Tone.FAILED, "  ! ": Tone.HELD, "  - ": Tone.HELD}
@@ -101,7 +101,7 @@ def print_json(document: Mapping[str, object]) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines for a person, wrapped to the terminal and coloured if it supports that."""
     colour = _has_colour()
-    shown = lay_out(lines, _columns("stdout"))
+    shown = lay_out(lines, _columns("stdout"), _encoding("stdout"))
     write_out("".join(f"{_coloured(text, tone) if colour else text}\n" for text, tone in shown))
 
 
@@ -115,7 +115,7 @@ class ProgressLine:
     def show(self, message: str) -> None:
         """Show the current step; an empty message is only a keep-alive."""
         if self._live and message:
-            text, width = _encodable(harmless(message)), (_columns("stderr") or 80) - 1
+            text, width = encodable(harmless(message), _encoding("stderr")), (_columns("stderr") or 80) - 1
             while display_width(text) > width:
                 text = text[: min(width, len(text) - 1)]
             write_error(f"\r\033[K{text}")
@@ -137,13 +137,11 @@ def _discarding(name: str) -> io.TextIOWrapper:
 
 def _print_below(lines: Iterable[str]) -> None:
     """Print lines on standard error, wrapped to the terminal."""
-    write_error("".join(f"{text}\n" for text, _ in lay_out(lines, _columns("stderr"))))
+    write_error("".join(f"{text}\n" for text, _ in lay_out(lines, _columns("stderr"), _encoding("stderr"))))
 
 
-def _encodable(text: str) -> str:
-    """Return text as standard error will show it: what its encoding lacks is longer when it is escaped."""
-    encoding = sys.stderr.encoding or "ascii"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+def _encoding(name: str) -> str:
+    return getattr(sys, name).encoding or "ascii"
 
 
 def _is_terminal(name: str) -> bool:

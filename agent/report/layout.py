@@ -77,11 +77,14 @@ def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, tone: Tone | None
     return lines
 
 
-def lay_out(lines: Iterable[str], width: int | None) -> Iterator[tuple[str, Tone | None]]:
-    """Return the final lines, each with its tone; None: no limit."""
+def lay_out(lines: Iterable[str], width: int | None, encoding: str | None = None) -> Iterator[tuple[str, Tone | None]]:
+    """Return the final lines, each with its tone; None: no limit.
+
+    What the terminal's encoding lacks is escaped first, because that makes a line longer; None: it lacks nothing.
+    """
     for line in lines:
         one = line if isinstance(line, Line) else Line(line)
-        text = harmless(one)
+        text = encodable(harmless(one), encoding)
         limit = width or (_LIST_WIDTH if one.more else None)
         if limit is None or display_width(text) <= limit:
             yield text, one.tone
@@ -100,6 +103,13 @@ def display_width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if category(one) in _NO_WIDTH else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """Return text as a stream shows it that escapes what its encoding lacks; None: it lacks nothing."""
+    if encoding is None or text.isascii():
+        return text
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def harmless(text: str) -> str:

@@ -35,6 +35,16 @@ def test_a_line_fits_from_sixty_columns_up_and_keeps_versions_and_commands_whole
     assert sum(one.count(COMMAND) for one in found) == PROSE.count(COMMAND)
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_the_encoding_of_a_terminal_lacks_is_escaped_before_lines_are_broken(width: int, encoding: str) -> None:
+    foreign = Line("held back: é 日本 “x” … " * 20, more="and {} more")
+
+    found = [text for line in (foreign, str(foreign)) for text, _ in lay_out([line], width, encoding)]
+
+    assert max(len(text.encode(encoding)) if encoding != "utf-8" else display_width(text) for text in found) <= width
+
+
 @pytest.mark.parametrize(
     "line", [PROSE, field("Held back", PROSE), Line(PROSE, more="and {} more")], ids=("text", "field", "list")
 )
