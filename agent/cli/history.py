@@ -12,6 +12,7 @@ from agent.report.layout import columns
 from agent.report.outcome_text import history_cells, log_line, outcome_lines, undo_lines
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
+from agent.report.status.restarts import restart_lines
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
 from agent.state.views import OutcomeView, RunView
@@ -66,10 +67,12 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
     else:
         log = store.log_path(run_id)
         running = _running(store) == run_id
-        lines = outcome_lines(OutcomeView(found), running=running, verbose=arguments.verbose)
+        outcome = OutcomeView(found)
+        lines = outcome_lines(outcome, running=running, verbose=arguments.verbose)
+        lines += restart_lines(outcome.restart, past=True)
         if os.path.exists(log) and log_line(log) not in lines:
             lines.append(log_line(log))
-        lines += undo_lines(OutcomeView(found))
+        lines += undo_lines(outcome)
         print_lines(lines)
     return ExitCode.OK
 

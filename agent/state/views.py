@@ -228,6 +228,8 @@ class OutcomeView(RunView):
         undo = run.optional_child("undo")
         self.undo = (undo.optional_text("command"), undo.optional_text("obstacle")) if undo else None
         """The command that takes the run back, and why there is none; None if it is not known."""
+        self.restart = [part.text("unit") for part in run.optional_children("restart")]
+        """Units that still ran replaced files after the run; empty if there were none, or if that is not known."""
         self.reboot = RebootView.of(run.optional_child("reboot"))
 
 

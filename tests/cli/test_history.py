@@ -70,6 +70,17 @@ def test_the_log_of_the_package_manager_is_named_if_it_exists(store: Store, caps
     assert out.endswith(f"Output of the package manager: {store.log_path(OLD)}\n")
 
 
+def test_the_services_that_still_ran_replaced_files_are_named(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    units = ("ssh.service", "dbus.service")
+    run = given.outcome(id=NEW, result=Result.UPDATED, finished_at=given.NOW, upgraded=(given.step(),), restart=units)
+    Record(store).save_outcome(run, given.NOW)
+
+    _, out, _ = history(store, capsys, NEW)
+
+    assert "in 2: ssh (`systemctl restart ssh`), dbus (reboot)\n" in out
+    assert "Restart" not in history(store, capsys, OLD)[1]
+
+
 @pytest.mark.parametrize("run_id", ["20260101T000000Z", "../state", "", "current"])
 def test_an_unknown_run_is_a_usage_error(store: Store, capsys: pytest.CaptureFixture[str], run_id: str) -> None:
     store.write("state", {"schema": "maestro.outcome/1"})

@@ -26,9 +26,10 @@ def restart_advice(unit: str) -> str:
     return unit if "." in unit else f"{unit} (no unit: restart by hand)"
 
 
-def restart_lines(units: Sequence[str]) -> list[str]:
-    """Name the units that run replaced files after an upgrade; nothing if there are none."""
+def restart_lines(units: Sequence[str], *, past: bool = False) -> list[str]:
+    """Name the units that run replaced files after an upgrade, or did so at the end of a past one; [] for none."""
     if not units:
         return []
     advice = ", ".join(map(restart_advice, units))
-    return [Line(f"Restart needed, replaced files still run in {len(units)}: {advice}", hang=2, tone=Tone.ATTENTION)]
+    start = "Restart needed after this run, replaced files ran" if past else "Restart needed, replaced files still run"
+    return [Line(f"{start} in {len(units)}: {advice}", hang=2, tone=None if past else Tone.ATTENTION)]
