@@ -17,7 +17,8 @@ _PATTERNS: tuple[tuple[SourceFault, str], ...] = (
     (
         SourceFault.CORRUPT,
         r"Hash Sum mismatch|unexpected size|Clearsigned file|Splitting up|Unable to parse|Mirror sync|NODATA"
-        r"|Empty files can't|Unable to find expected entry|No Hash entry|strong enough|weak security|does not contain valid|corrupt",
+        r"|Empty files can't|Unable to find expected entry|No Hash entry|strong enough|weak security"
+        r"|does not contain valid|corrupt",
     ),
     (SourceFault.UNSIGNED, r"is not signed|no longer signed|insecure"),
     (SourceFault.BAD_SIGNATURE, r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed by|Missing key|sqv|gpgv"),
