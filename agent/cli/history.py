@@ -19,6 +19,7 @@ from agent.state.views import OutcomeView, RunView
 
 EXAMPLE = "example: maestro-agent history last"
 _LAST = "last"
+_MOST_DIGITS = 9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +85,6 @@ def _running(store: Store) -> str | None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: not a number of runs")
-    return number
+    if not text.isascii() or not text.isdecimal() or int(text[:_MOST_DIGITS]) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of runs")
+    return int(text[:_MOST_DIGITS])

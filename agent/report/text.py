@@ -3,9 +3,9 @@
 Lines are of any length; `agent.report.layout` fits them to a terminal. `--json` prints the same documents.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from agent.core.package_label import package_labels
 from agent.report.layout import Line, Tone, columns
 from agent.state.timestamps import format_human
 from agent.state.views import HeldView, ListsView, PackageView, RebootView, StepView, UpdateView
@@ -152,5 +152,4 @@ def counted(count: int, noun: str) -> str:
 
 def names(parts: Sequence[PackageView]) -> list[str]:
     """Return each package's name, with its architecture where a name occurs more than once."""
-    counts = Counter(part.package for part in parts)
-    return [part.label if counts[part.package] == 1 else f"{part.package}:{part.architecture}" for part in parts]
+    return package_labels([(part.package, part.architecture) for part in parts])

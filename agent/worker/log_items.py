@@ -1,12 +1,12 @@
 """How log entries name packages: with versions, and with the reason where there is one. Pure."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from agent.core.model.facts import SourceError
 from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.package import OfPackage
 from agent.core.model.plan import Held, Step
+from agent.core.package_label import package_labels
 
 
 def changes(steps: Sequence[Step]) -> list[str]:
@@ -51,5 +51,4 @@ def outcome_items(outcome: Outcome) -> dict[str, object]:
 
 def _names(items: Sequence[OfPackage]) -> list[str]:
     """Return each package's name, with its architecture where a name appears more than once."""
-    count = Counter(item.id.name for item in items)
-    return [item.label if count[item.id.name] == 1 else str(item.id) for item in items]
+    return package_labels([(item.id.name, item.id.architecture) for item in items])

@@ -10,7 +10,7 @@ import time
 from agent.core.schemas import NOTIFIED_SCHEMA, Document
 from agent.errors import HostError
 from agent.host import log
-from agent.host.machine.user import is_root
+from agent.host.machine.user import DAEMON_USER, is_root
 from agent.host.process.hooks import HookResult, find_hooks, run_hook
 from agent.host.process.peer import uid_of
 from agent.report.notification import is_due, notification_document
@@ -21,7 +21,7 @@ from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
 
 DIRECTORY = "/etc/maestro-agent/notify.d"
-_USERS = ("maestro-agent", "nobody")
+_USERS = (DAEMON_USER, "nobody")
 """The first one that exists runs the hooks."""
 _NOTIFIED = "notified"
 _HOOK_LIMIT_S = 30.0

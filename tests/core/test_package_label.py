@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.core.package_label import label_of, package_label, set_native
+from agent.core.package_label import label_of, package_label, package_labels, set_native
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +32,12 @@ def test_a_machine_that_never_had_another_architecture_has_only_its_own() -> Non
     set_native("")
 
     assert package_label("lib", "amd64") == "lib"
+
+
+def test_the_architecture_is_also_named_where_a_name_occurs_more_than_once() -> None:
+    assert package_labels([("a", "amd64"), ("lib", "amd64"), ("lib", "i386"), ("b", "i386")]) == [
+        "a",
+        "lib:amd64",
+        "lib:i386",
+        "b:i386",
+    ]

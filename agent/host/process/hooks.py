@@ -13,17 +13,14 @@ import time
 from dataclasses import dataclass
 
 from agent.core.redact import redact_document
+from agent.host.process.environment import LANGUAGE, PATH
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """run-parts(8): no dot, so that backups and files of dpkg (`.dpkg-new`) are not run."""
 _MAX_OUTPUT = 4096
 """Bytes of output that are kept."""
 _POLL_S = 0.2
-_ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LC_ALL": "C.UTF-8",
-    "HOME": "/",
-}
+_ENVIRONMENT = {**LANGUAGE, "PATH": PATH, "HOME": "/"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
