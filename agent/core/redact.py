@@ -6,65 +6,131 @@ to be secret, such as the token of the endpoint, are found wherever they appear.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 REDACTED = "..."
 _SLASHES = r"(?:/|\\/){2}"
 _START = r"(?<![^\s'\"(<\[=,])"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
-_LOCAL = r"(?:[a-z]+\+)?(?:file|copy|cdrom):"
-"""Schemes of paths, which have no user."""
-_VERSION = r"\d+:\d"
-"""The start of a version, as in `passwd=1:4.13`: passwd is a package, too."""
-_WORDS = ("password", "passwd", "passphrase", "token", "secret")
-_RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
+_LOCAL = r"(?:[a-z]+\+)?(?:file|copy|cdrom|mailto|xmpp|sips?):"
+"""Schemes of paths and addresses, which have no password."""
+_BUG = r"(?!bug=\d{1,8}(?![\w&;=]))"
+"""The query of a bug's page, as in changelogs."""
+_WORDS = (
+    r"(?:password|passphrase|token|secret|credential|api[-_ ]?key|(?:secret|access|subscription)[-_]?key(?:[-_]id)?)"
+)
+_SHORT_WORD = r"(?<![\w/.-])(?:\w+_(?:passwd|pwd)['\"]?[ \t]*[:=]|(?:passwd|pwd)(?:['\"][ \t]*[:=]|=))[ \t]*['\"]?"
+"""A package is called passwd, too: `passwd: held` and `passwd:amd64` are no credentials."""
+_VERSION = r"\d[\w+~]*[.:][\w.+~:-]*(?:[\s,)]|$)"
+"""As in `passwd=1:4.13`."""
+_DONE = rf"{re.escape(REDACTED)}(?:[\s'\",;&)]|$)"
+_DONE_USER = r"\.\.\.@[^\s@]*(?:\s|$)"
+_PROSE = (
+    r"(?:already|are|authentication|cannot|could|denied|does|empty|expected|expired|failed|failure|has|have|incorrect"
+    r"|invalid|is|mismatch|missing|must|no|none|not|refused|rejected|required|revoked|too|unexpected|unknown|was|wrong"
+    r")(?:[\s.,:;)]|$)"
+)
+"""A sentence about a credential, as in `token: expired`."""
+_PATH = r"/[\w.-]+/"
+_NEEDLES = ("password", "passphrase", "token", "secret", "credential", "key")
+"""Each of `_WORDS` has one."""
+_Replacement = str | Callable[[re.Match[str]], str]
+
+
+def _before_last_at(found: re.Match[str]) -> str:
+    """Leave out what is before a word's last "@", but for the scheme. A pattern for that would be quadratic."""
+    head, at, tail = found[2].rpartition("@")
+    return f"{found[1]}{REDACTED}@{tail}" if at and head else found[0]
+
+
+def _before_host(found: re.Match[str]) -> str:
+    """Leave out what is before the last "@" that a host may follow."""
+    starts = [one.start() for one in re.finditer(r"@(?=[\w\[])(?!sha\d+:)", found[0])]
+    return f"{REDACTED}{found[0][starts[-1] :]}" if starts else found[0]
+
+
+_RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
     # User and password of a URL's authority are left out, as apt does, so that the name of a source stays the same.
-    (("@",), re.compile(rf"({_SLASHES})(?!\.\.\.@)[^\s/?#\\]*@"), r"\1"),
-    # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password.
-    # libapt takes the host of such a URL to be empty and writes it with one slash.
-    (("@",), re.compile(rf"{_START}(?!{_LOCAL})((?:{_SCHEME})?{_SLASHES})\S{{1,2000}}@"), rf"\1{REDACTED}@"),
-    (("@",), re.compile(rf"{_START}(?!{_LOCAL})({_SCHEME}/)(?!/|\.\.\.)\S{{1,2000}}@"), rf"\1{REDACTED}@"),
-    (("%3a",), re.compile(r"(%3a%2f%2f)(?:(?!%3a%2f%2f)\S)*%40", re.IGNORECASE), r"\1"),
-    # The same without a scheme, as proxies are written.
+    (("@", "40"), rf"({_SLASHES})(?!{_DONE_USER})[^\s/?#\\]*(?:@|%(?:25)*40)", r"\1"),
+    # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password
+    # where a ":" is before it, too. libapt takes the host of such a URL to be empty and writes it with one slash.
     (
         ("@",),
-        re.compile(rf"{_START}[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]{{1,1000}}(?:@\S{{0,1000}})?@(?=[\w\[])"),
-        f"{REDACTED}@",
+        rf"{_START}(?!{_LOCAL})((?:{_SCHEME})?{_SLASHES})(?!{_DONE_USER})(?=/|[^\s@]{{0,200}}[:?#])(\S+)",
+        _before_last_at,
     ),
-    (("?", "#"), re.compile(rf"({_SLASHES}(?:/(?!/)|[^\s/?#'\"<>])*[?#])[^\s'\"<>]+"), rf"\1{REDACTED}"),
-    (("=",), re.compile(r"([?&;][A-Za-z0-9_.~%\[\]-]+=)[^\s&;'\"<>]+"), rf"\1{REDACTED}"),
+    (("@",), rf"{_START}(?!{_LOCAL})({_SCHEME}/)(?!/|{_DONE_USER})(\S+)", _before_last_at),
+    (
+        ("3a%",),
+        r"(?i)(%(?:25)*3a%(?:25)*2f%(?:25)*2f)(?:(?!%(?:25)*3a%(?:25)*2f)\S)*%(?:25)*40",
+        r"\1",
+    ),
+    # The same without a scheme, as proxies are written.
+    (("@",), rf"{_START}(?!{_LOCAL})[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]+(?:@\S*)?", _before_host),
+    (
+        ("?", "#"),
+        rf"({_SLASHES}(?:\\?/(?!\\?/)|\\(?!/)|[^\s/\\?#'\"<>])*[?#]){_BUG}[^\s'\"<>]+",
+        rf"\1{REDACTED}",
+    ),
+    (("=",), rf"([?&]{_BUG}[A-Za-z0-9_.~%\[\]-]+=)[^\s&'\"<>]+", rf"\1{REDACTED}"),
     # Headers: up to the closing quote, or to the end of the line.
     (
         ("authorization", "cookie", "x-", "key"),
-        re.compile(
-            r"((?:authorization|cookie2?|\bx-[a-z0-9-]{0,40}(?:auth|key|token|secret)[a-z0-9-]{0,40}"
-            r"|(?:api|private)[-_]?key)['\"]?\s*[:=]\s*)"
-            r"(?!\.\.\.)(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
-            re.IGNORECASE,
-        ),
+        r"(?i)((?:authorization|cookie2?|\bx-(?=[a-z0-9-]{0,40}(?:auth|key|token|secret))[a-z0-9-]{0,80}"
+        r"|(?:api|private)[-_]?key)['\"]?\s*[:=]\s*)"
+        rf"(?!\.\.\.|{_PROSE})(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
         rf"\1{REDACTED}",
     ),
     (
         ("basic", "bearer"),
-        re.compile(r"\b(B(?:asic|earer)|BASIC|BEARER)\s+(?=\S*[0-9A-Z=])[\w+/.~=-]{6,}"),
+        r"\b(B(?:asic|earer)|BASIC|BEARER|bearer)\s+(?=\S*[0-9A-Z=])[\w+/.~=-]{6,}",
         rf"\1 {REDACTED}",
     ),
-    (("login",), re.compile(r"\b(login\s+)\S+(\s+password\s+)\S+"), rf"\1{REDACTED}\2{REDACTED}"),  # apt_auth.conf(5)
+    # As apt_auth.conf(5) has it.
+    (("login",), r"\b(login\s+)\S+(\s+password\s+)(?:\"[^\"\n]*\"|\S+)", rf"\1{REDACTED}\2{REDACTED}"),
+    (("machine", "account"), r"\b((?:machine|account)\s+\S+\s+password\s+)(?:\"[^\"\n]*\"|\S+)", rf"\1{REDACTED}"),
+    # Assignments: to the closing quote, or one word.
     (
-        _WORDS,
-        re.compile(
-            rf"((?<![\w/.-])[\w.-]*(?:{'|'.join(_WORDS)})['\"]?\s*[:=]\s*['\"]?)(?!/|\.\.\.|{_VERSION})[^\s'\",;&]+",
-            re.IGNORECASE,
-        ),
+        _NEEDLES,
+        rf"(?i)((?<![\w/.-])[\w.-]*{_WORDS}['\"]?[ \t]*[:=][ \t]*(?P<quote>['\"]))"
+        rf"(?!{_DONE}|[^\w\s]?['\"]|{_PATH})(?:\\.|(?!(?P=quote))[^\\\n])+",
         rf"\1{REDACTED}",
+    ),
+    (
+        _NEEDLES,
+        rf"(?i)((?<![\w/.-])[\w.-]*{_WORDS}['\"]?[ \t]*[:=][ \t]*)(?!{_DONE}|{_PATH}|{_PROSE})[^\s'\"&]+",
+        rf"\1{REDACTED}",
+    ),
+    (("passwd", "pwd"), rf"(?i)({_SHORT_WORD})(?!/|{_DONE}|{_PROSE}|{_VERSION})[^\s'\"&]+", rf"\1{REDACTED}"),
+    ((" is",), rf"(?i)(\b{_WORDS}[ \t]+is:?[ \t]+['\"]?)(?!{_PROSE})(?=\S*[0-9A-Z])[^\s'\"]+", rf"\1{REDACTED}"),
+    # Options of commands, as scripts print them.
+    (
+        ("--",),
+        rf"((?<!\S)--(?:[a-z]+-){{0,3}}(?:passwd|{_WORDS})[ \t]+['\"]?)(?!-|{_DONE}|{_PATH})[^\s'\"]+",
+        rf"\1{REDACTED}",
+    ),
+    (
+        ("-u", "user"),
+        rf"((?<!\S)(?:-u|--(?:proxy-)?user)[ \t=]*['\"]?[^\s:'\"]*:)(?!{_DONE})[^\s'\"]+",
+        rf"\1{REDACTED}",
+    ),
+    (("attach",), r"\b(attach\s+)[A-Za-z0-9]{16,}", rf"\1{REDACTED}"),
+    # Tokens that are known by their form.
+    (
+        ("gh", "glpat", "eyj"),
+        r"(?<![\w-])(?:gh[oprsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*)",
+        REDACTED,
     ),
     (
         ("private key",),
-        re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?!\.\.\.).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
+        r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----)(?!\.\.\.).*?(?:-----END [A-Z ]*-----|\Z)",
         rf"\1{REDACTED}",
     ),
 )
-"""What a text must have for a rule to apply, in lower case; the rule; what replaces a match."""
+"""What a text must have for a rule to apply, in lower case; the rule; what replaces a match.
+
+Compiled when first needed: most texts need none. Each must take time in proportion to the text's length.
+"""
 _SHORTEST = 4
 """Characters of a known secret."""
 _SHORTEST_WORD = 12
@@ -73,6 +139,8 @@ _SHORTEST_ANYWHERE = 8
 """Characters of a known secret that is replaced inside of words, too."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9.+:~_-]*")
 """Codes, ids, package names, versions and times of documents."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.:~-]{0,14}")
+"""A package's name or version: a document keeps it although a password is the same, or it would name no package."""
 
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -99,14 +167,15 @@ def redact(text: str) -> str:
     lower = text.lower()
     for needles, pattern, replacement in _RULES:
         if any(needle in lower for needle in needles):
-            text = pattern.sub(replacement, text)
+            text = re.sub(pattern, replacement, text)
     return text
 
 
 def redact_document(value: object) -> object:
     """Return a JSON value whose texts are redacted; codes, package names and versions stay as they are."""
     if isinstance(value, str):
-        return value if _IDENTIFIER.fullmatch(value) and value not in _known else redact(value)
+        keep = _NAME.fullmatch(value) or (_IDENTIFIER.fullmatch(value) and value not in _known)
+        return value if keep else redact(value)
     if isinstance(value, dict):
         return {key: redact_document(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -121,7 +190,8 @@ def _forms(value: str) -> set[str]:
     html = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     quoted = html.replace('"', "&quot;")
     escaped = {repr(value)[1:-1], json.dumps(value)[1:-1], html, quoted, quoted.replace("'", "&#x27;")}
-    return {value, *encoded, *lower, *escaped, quoted.replace("'", "&#39;")}
+    twice = {_encoded(form, "~._-") for form in (*encoded, *lower)}
+    return {value, *encoded, *lower, *twice, *escaped, quoted.replace("'", "&#39;")}
 
 
 def _exactly(form: str) -> re.Pattern[str]:

@@ -16,27 +16,58 @@ from agent.core.redact import remember_secrets
 
 _MAX_BYTES = 1 << 20
 _USER_INFO = re.compile(r"//(\S*)@")
+_SPACED_USER_INFO = re.compile(r"//(.*)@")
+"""For one value, which may have spaces."""
 _AUTH = re.compile(r"\b(login|password)\s+(\S+)")
+_PATH = re.compile(r"://[^\s/?#]*(/[^\s?#\"]*)")
+_PATH_TOKEN = re.compile(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])(?=[^/]*[A-Za-z0-9]{12})[A-Za-z0-9_~-]{16,}")
+_TIME = re.compile(r"\d{8}T\d{6}Z?|[a-z-]*\d{0,8}[a-z-]*")
+"""Of a snapshot; a word with a number or a date. No token."""
+_PROXY_VARIABLE = re.compile("(?i)[a-z]+_proxy")
 _MIRROR_LIST = re.compile(r"mirror\+file:(?://)?(/[^\s\"]+)")
 _SHORTEST_USER = 16
 """Characters of a user name that may be a token."""
 
 
 def remember_apt_secrets() -> None:
-    """Read apt.conf, sources, mirror lists and auth.conf, as far as this user may; needs apt's configuration."""
+    """Read apt.conf, proxy variables, sources, mirror lists and auth.conf, as far as this user may.
+
+    It needs apt's configuration.
+    """
     config = apt_pkg.config
-    texts = [config.find(key) for key in config.keys()]  # noqa: SIM118 - a Configuration is no mapping
-    texts += _files(config.find_file("Dir::Etc::sourcelist"), config.find_dir("Dir::Etc::sourceparts"))
+    values = [config.find(key) for key in config.keys()]  # noqa: SIM118 - a Configuration is no mapping
+    values += [value for name, value in os.environ.items() if _PROXY_VARIABLE.fullmatch(name)]
+    remember_secrets(secret for value in values for secret in _in_value(value))
+    texts = list(_files(config.find_file("Dir::Etc::sourcelist"), config.find_dir("Dir::Etc::sourceparts")))
     texts += [_read(Path(path)) for text in texts for path in _MIRROR_LIST.findall(text)]
-    remember_secrets(secret for text in texts for secret in _in_urls(text))
+    remember_secrets(secret for text in texts for secret in (*_in_urls(text), *_in_paths(text)))
     for text in _files(config.find_file("Dir::Etc::netrc"), config.find_dir("Dir::Etc::netrcparts")):
         remember_secrets(
-            value for name, value in _AUTH.findall(text) if name == "password" or len(value) >= _SHORTEST_USER
+            part
+            for name, value in _AUTH.findall(text)
+            if name == "password" or len(value) >= _SHORTEST_USER
+            for part in (value, value.strip("\"'"))
         )
 
 
+def _in_value(value: str) -> Iterator[str]:
+    """Yield what is secret in one value: a URL, or a command."""
+    yield from _in_urls(value)
+    yield from _in_user_infos(_SPACED_USER_INFO.findall(value))
+
+
 def _in_urls(text: str) -> Iterator[str]:
-    for found in _USER_INFO.findall(text):
+    return _in_user_infos(_USER_INFO.findall(text))
+
+
+def _in_paths(text: str) -> Iterator[str]:
+    """Yield parts of the paths of URLs that look like tokens, as of private repositories: https://HOST/TOKEN/ubuntu."""
+    for path in _PATH.findall(text):
+        yield from (part for part in path.split("/") if _PATH_TOKEN.fullmatch(part) and not _TIME.fullmatch(part))
+
+
+def _in_user_infos(texts: list[str]) -> Iterator[str]:
+    for found in texts:
         user, colon, password = found.partition(":")
         if colon:
             yield from {found, password, unquote(password)}
