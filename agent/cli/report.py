@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from agent.cli.export import HOW_TO_CONFIGURE, add_run_dir
 from agent.cli.options import config_path
-from agent.cli.output import print_failure, print_json
+from agent.cli.output import failure_document, print_json
 from agent.config.load import load
 from agent.core.exporters import ExporterName
 from agent.core.schemas import SENT_SCHEMA
-from agent.errors import ConfigError, ExitCode
+from agent.errors import ConfigError, ExitCode, RecordError
 from agent.host.machine.os_release import read_distro
 from agent.host.process.spawn import AgentProcess
 from agent.report.source import ReportSource
 from agent.report.targets import enabled_targets
-from agent.state.exporter_status import clear_exporter_status
+from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none, status_entry, written_at
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
 
@@ -51,22 +51,37 @@ def run(arguments: argparse.Namespace) -> int:
     options = ["--config", arguments.config] if arguments.config is not None else []
     behind = ["--state-dir", arguments.state_dir, "--run-dir", arguments.run_dir]
     # In parallel: a slow one does not delay the others. Each prints its own result.
+    written = {one: written_at(arguments.run_dir, one) for one in enabled}
     processes = {
-        one.value: AgentProcess([*options, f"export-{one.value}", *behind], quiet=arguments.json) for one in enabled
+        one: AgentProcess([*options, f"export-{one.value}", *behind], quiet=arguments.json) for one in enabled
     }
     codes = {name: process.wait() for name, process in processes.items()}
     if arguments.json:
-        _print_codes(codes)
+        _print_codes(codes, {one: _why(arguments.run_dir, one, written[one]) for one in enabled})
     return worst(list(codes.values()))
 
 
-def _print_codes(codes: Mapping[str, int]) -> None:
-    """Print which exporters sent everything, or an error that names those that did not."""
-    failed = [f"{name} (exit code {code})" for name, code in codes.items() if code != ExitCode.OK]
-    if failed:
-        print_failure(f"not sent: {', '.join(failed)}", worst(list(codes.values())))
-    else:
-        print_json({"schema": SENT_SCHEMA, "generated_at": format_utc(utc_now()), "exporters": sorted(codes)})
+def _why(run_dir: str, exporter: ExporterName, written_before: int) -> str:
+    """Return why the exporter did not send, from the status file that it wrote in this run; empty if it wrote none."""
+    if written_at(run_dir, exporter) == written_before:
+        return ""
+    try:
+        return str(status_entry(exporter_status_or_none(run_dir, exporter), exporter).get("why") or "")
+    except RecordError:
+        return ""
+
+
+def _print_codes(codes: Mapping[ExporterName, int], why: Mapping[ExporterName, str]) -> None:
+    """Print which exporters sent everything, or an error with those that did not, and why."""
+    failed = {one: code for one, code in codes.items() if code != ExitCode.OK}
+    if not failed:
+        names = sorted(one.value for one in codes)
+        print_json({"schema": SENT_SCHEMA, "generated_at": format_utc(utc_now()), "exporters": names})
+        return
+    reasons = [f"{one.value} ({why[one] or f'exit code {code}'})" for one, code in failed.items()]
+    document = failure_document(f"not sent: {', '.join(reasons)}", worst(list(codes.values())))
+    parts = [{"exporter": one.value, "exit_code": code, "why": why[one]} for one, code in failed.items()]
+    print_json({**document, "exporters": parts})
 
 
 def worst(codes: Sequence[int]) -> int:

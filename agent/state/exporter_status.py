@@ -57,6 +57,14 @@ def write_exporter_status(run_dir: str, exporter: ExporterName, document: Mappin
     write_runtime_file(_path(run_dir, exporter), {"schema": EXPORTER_SCHEMA, **document}, 0o644)
 
 
+def written_at(run_dir: str, exporter: ExporterName) -> int:
+    """Return when the status file was last written, in ns since the epoch; 0 without one."""
+    try:
+        return os.stat(_path(run_dir, exporter)).st_mtime_ns
+    except OSError:
+        return 0
+
+
 def clear_exporter_status(run_dir: str, exporter: ExporterName) -> None:
     """Remove the status file of an exporter that is off."""
     with suppress(OSError):

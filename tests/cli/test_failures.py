@@ -6,15 +6,20 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from agent.cli.command_line import COMMANDS
 from agent.errors import ExitCode
+from agent.host.machine.facts import host_id
+from agent.report.outbox.file import open_outbox
+from agent.report.outbox.transaction import OutboxLimits
 from agent.state.job_lock import job_lock
 from agent.state.store import Store
 from tests.conftest import CHECKOUT
+from tests.core import given
 
 NOBODY = 65534
 READ_CONFIGURATION = (
@@ -112,6 +117,26 @@ def test_an_exporter_that_fails(tmp_path: Path) -> None:
 
     assert json.loads(done.stdout)["schema"] == "maestro.error/1"
     assert json.loads(done.stdout)["exit_code"] == done.returncode == ExitCode.FAILED
+    (found,) = json.loads(done.stdout)["exporters"]
+    assert (found["exporter"], found["exit_code"]) == ("endpoint", ExitCode.FAILED)
+    assert "Connection refused" in found["why"]
+    assert found["why"] in json.loads(done.stdout)["error"]
+
+
+def test_an_exporter_that_ends_without_a_reason_has_none_of_an_earlier_run(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("x" * 43)
+    (tmp_path / "token").chmod(0o600)
+    config = tmp_path / "config.toml"
+    config.write_text(f'[endpoint]\nurl = "https://127.0.0.1:9"\ntoken_file = "{tmp_path}/token"\n')
+    old = {"schema": "maestro.exporter/1", "exporters": {"endpoint": {"why": "the old reason"}}}
+    (tmp_path / "exporter-endpoint.json").write_text(json.dumps(old))
+    limits = OutboxLimits(size=1 << 30, age=timedelta(days=30))
+
+    with open_outbox(str(tmp_path / "outbox"), host_id(), limits, given.NOW):
+        done = run(f"report --send --config {config} --state-dir {tmp_path} --run-dir {tmp_path}")
+
+    (found,) = json.loads(done.stdout)["exporters"]
+    assert (found["exit_code"], found["why"]) == (ExitCode.BUSY, "")
 
 
 def test_a_damaged_run(tmp_path: Path) -> None:
