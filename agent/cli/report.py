@@ -52,9 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     behind = ["--state-dir", arguments.state_dir, "--run-dir", arguments.run_dir]
     # In parallel: a slow one does not delay the others. Each prints its own result.
     written = {one: written_at(arguments.run_dir, one) for one in enabled}
-    processes = {
-        one: AgentProcess([*options, f"export-{one.value}", *behind], quiet=arguments.json) for one in enabled
-    }
+    processes = {one: AgentProcess([*options, f"export-{one.value}", *behind], quiet=arguments.json) for one in enabled}
     codes = {name: process.wait() for name, process in processes.items()}
     if arguments.json:
         _print_codes(codes, {one: _why(arguments.run_dir, one, written[one]) for one in enabled})

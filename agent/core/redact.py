@@ -21,8 +21,20 @@ _WORDS = (
 )
 _SHORT_WORD = r"(?<![\w/.-])(?:\w+_(?:passwd|pwd)['\"]?[ \t]*[:=]|(?:passwd|pwd)(?:['\"][ \t]*[:=]|=))[ \t]*['\"]?"
 """A package is called passwd, too: `passwd: held` and `passwd:amd64` are no credentials."""
-_VERSION = r"\d[\w+~]*[.:][\w.+~:-]*(?:[\s,)]|$)"
-"""As in `passwd=1:4.13`."""
+_ARCHITECTURE = (
+    r"(?:hurd-)?(?:all|alpha|amd64|any|arm64|armel|armhf|hppa|i386|ia64|loong64|m68k|mips64el|mipsel|native|powerpc"
+    r"|ppc64|ppc64el|riscv64|s390x|sh4|sparc64|x32)(?![\w-])"
+)
+_VERSION = (
+    r"(?:\d{1,2}:\d{1,8}|\d{1,8}\.\d{1,8}|\d{1,4}-\d{1,4})"
+    r"(?:[.+~-]?(?:[a-z](?![a-z])|alpha|beta|bpo|build|cvs|deb|dev|dfsg|ds|esm|exp|fips|git\d{6,8}\.[0-9a-f]{7,12}|git"
+    r"|nmu|post|ppa|pre|rc|really|repack|svn|ubuntu)\d{0,8}|[.+~-]\d{1,8})*(?![^\s'\"`,;)\]])"
+)
+_OF_PACKAGE = rf"{_ARCHITECTURE}|{_VERSION}"
+"""What may follow a package's name, as in `passwd:i386` and `base-passwd=3.5.52`.
+
+Of versions only the usual forms, which no generated token has.
+"""
 _DONE = rf"{re.escape(REDACTED)}(?:[\s'\",;&)]|$)"
 _DONE_USER = r"\.\.\.@[^\s@]*(?:\s|$)"
 _PROSE = (
@@ -78,7 +90,7 @@ _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
         ("authorization", "cookie", "x-", "key"),
         r"(?i)((?:authorization|cookie2?|\bx-(?=[a-z0-9-]{0,40}(?:auth|key|token|secret))[a-z0-9-]{0,80}"
         r"|(?:api|private)[-_]?key)['\"]?\s*[:=]\s*)"
-        rf"(?!\.\.\.|{_PROSE})(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
+        rf"(?!\.\.\.|{_PROSE}|{_OF_PACKAGE})(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
         rf"\1{REDACTED}",
     ),
     (
@@ -98,10 +110,10 @@ _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
     ),
     (
         _NEEDLES,
-        rf"(?i)((?<![\w/.-])[\w.-]*{_WORDS}['\"]?[ \t]*[:=][ \t]*)(?!{_DONE}|{_PATH}|{_PROSE})[^\s'\"&]+",
+        rf"(?i)((?<![\w/.-])[\w.-]*{_WORDS}['\"]?[ \t]*[:=][ \t]*)(?!{_DONE}|{_PATH}|{_PROSE}|{_OF_PACKAGE})[^\s'\"&]+",
         rf"\1{REDACTED}",
     ),
-    (("passwd", "pwd"), rf"(?i)({_SHORT_WORD})(?!/|{_DONE}|{_PROSE}|{_VERSION})[^\s'\"&]+", rf"\1{REDACTED}"),
+    (("passwd", "pwd"), rf"(?i)({_SHORT_WORD})(?!/|{_DONE}|{_PROSE}|{_OF_PACKAGE})[^\s'\"&]+", rf"\1{REDACTED}"),
     ((" is",), rf"(?i)(\b{_WORDS}[ \t]+is:?[ \t]+['\"]?)(?!{_PROSE})(?=\S*[0-9A-Z])[^\s'\"]+", rf"\1{REDACTED}"),
     # Options of commands, as scripts print them.
     (

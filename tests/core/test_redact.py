@@ -72,6 +72,11 @@ WITH_A_SECRET = (
         "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\nx",
         "-----BEGIN RSA PRIVATE KEY-----...\nx",
     ),
+    ("token=1.hunter2", "token=..."),
+    ("token=1.2hunter2", "token=..."),
+    ("token=12:9hunter2", "token=..."),
+    ("password:i386hunter2", "password:..."),
+    ("passwd=amd64-hunter2", "passwd=..."),
     ("-----BEGIN PRIVATE KEY-----\nhunter2", "-----BEGIN PRIVATE KEY-----..."),
     ("http://alice%3Ahunter2%40host/x", "http://host/x"),
     ("http%253A%252F%252Falice%253Ahunter2%2540host", "http%253A%252F%252Fhost"),
@@ -160,6 +165,51 @@ WITHOUT_ONE = (
     "http://host/pool/main/a/a_1%3a2.0_amd64.deb",
     "[2001:db8::1]:80 and fe80::1%eth0",
 )  # fmt: skip
+
+
+PACKAGES = (
+    "apg", "base-passwd", "golang-golang-x-oauth2-dev", "libjs-jquery-cookie", "libpam-passwdqc", "libsecret-1-0",
+    "node-cookie", "pass", "passwd", "password-store", "php-tokenizer", "python3-secretstorage", "python3-token",
+    "secret", "secret-sharing", "token", "token-passphrase", "x-auth-token", "python3-api-key",
+)  # fmt: skip
+VERSIONS = (
+    "0.20", "1.7", "1.7.4-5", "1:4.13", "1:4.8.1-2ubuntu2.1", "1:4.13+dfsg1-1ubuntu1.1~esm1", "3.5.52build1", "12-4",
+    "0.20.5-2+b1", "3.5.28+deb11u1", "2.99~rc1-1~bpo12+1", "0.0~git20190604.0f29369-2", "1:4.13+dfsg1-4+deb13u1+b1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", ["", ":i386", ":amd64", ":arm64", ":all", ":riscv64"])
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_whose_name_could_be_a_secrets_keeps_its_version(package: str, architecture: str) -> None:
+    for version in VERSIONS:
+        name = f"{package}{architecture}"
+        for text in (
+            f"`apt-get install --allow-downgrades {name}={version} other=1.2`",
+            f"{name}={version}",
+            f"{name} 1 -> {version}, other 2",
+            f"{name} (held-by-admin), other {version}",
+            f"FAILED {name} (configure): exit status 1",
+            f"dpkg: error processing package {name} (--configure): {version}",
+        ):
+            assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "550e8400-e29b-41d4-a716-446655440000",
+        "12345678-1234-4123-8123-123456789012",
+        "110201543:99HdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+        "0123456789abcdef0123456789abcdef",
+        "1234",
+        "12345678",
+        "1/hunter2",
+        "4.hunter2",
+    ],
+)
+@pytest.mark.parametrize("key", ["token=", "password: ", "x-api-key: ", "auth_token='"])
+def test_a_token_of_digits_is_no_version(key: str, token: str) -> None:
+    assert token not in redact(f"{key}{token}")
 
 
 @pytest.mark.parametrize(("text", "shown"), WITH_A_SECRET)
