@@ -34,9 +34,16 @@ _HELP = {"-h", "--help"}
 _EPILOG = """\
 `maestro-agent help COMMAND` shows the options of a command.
 
-exit codes: 0 done or healthy, 1 failed, 2 usage, 3 unknown or stale, 4 needs root, 5 busy,
-6 the plan is no longer the requested one, 10 attention (updates are pending or held back),
-78 configuration error
+exit codes:
+  0   done, or healthy
+  1   failed
+  2   usage
+  3   unknown or stale
+  4   needs root
+  5   busy
+  6   the plan is no longer the requested one
+  10  attention: updates are pending or held back
+  78  configuration error
 
 example: maestro-agent check; maestro-agent upgrade"""
 
@@ -118,7 +125,7 @@ def _program_parser() -> _Parser:
     parser = _Parser(
         prog="maestro-agent",
         usage="maestro-agent [--config FILE] [--state-dir DIR] COMMAND [OPTION...]",
-        description="Keeps a server patched with security updates, and shows what is not installed and why.",
+        description="Keeps a server patched with security updates, and shows what is missing and why.",
         epilog=_EPILOG,
         formatter_class=_HelpFormatter,
         allow_abbrev=False,

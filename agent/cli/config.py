@@ -62,7 +62,7 @@ def _not_in_use(arguments: argparse.Namespace) -> list[str]:
     if accepted is None or FilesWatch().compare(accepted, read_distro())[0] is FilesState.SAME:
         return []
     since = format_human(accepted.accepted_at)
-    return [f"The daemon uses the one of {since}: `systemctl reload maestro-agent` has it use this one."]
+    return [f"The daemon still uses the one accepted {since}: `systemctl reload maestro-agent` applies this one."]
 
 
 def _accept(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ else:  # Ubuntu 22.04
 
 DEFAULT_PATH = Path("/etc/maestro-agent/config.toml")
 _DIRECTORY = "config.d"
+_OTHER_SUFFIXES = {".conf", ".cfg"}
+"""What drop-ins of other programs end in, such as those of systemd."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def ignored_files(path: Path | None) -> Iterator[str]:
     """
     for file in _entries(path or DEFAULT_PATH):
         reason = _reason_to_ignore(file) if file.suffix == ".toml" else "its name does not end in .toml"
-        if reason and ".toml" in file.name.lower():
+        if reason and (".toml" in file.name.lower() or file.suffix in _OTHER_SUFFIXES):
             yield f"{file}: ignored: {reason}"
 
 

@@ -174,7 +174,8 @@ class Daemon:
             self._config_problem = ""
             log.event(log.LogEvent.CONFIG_RELOADED)
         except AgentError as error:
-            self._config_problem = f"the new configuration is wrong, the old one stays: {error}"
+            errors = "; ".join(str(error).splitlines())
+            self._config_problem = f"the new configuration is invalid, the old one stays: {errors}"
             log.event(log.LogEvent.CONFIG_REJECTED, error=str(error))
         notify("READY=1")
 
@@ -189,9 +190,10 @@ class Daemon:
         if self._accepted is None:
             return [self._config_problem] if self._config_problem else []
         difference, error = self._files.compare(self._accepted, read_distro())
-        since = f"that of {format_human(self._accepted.accepted_at)}"
+        since = f"the one accepted {format_human(self._accepted.accepted_at)}"
+        errors = "; ".join(error.splitlines())  # one for each mistake
         problems = {
-            FilesState.INVALID: f"the configuration is wrong, {since} stays in use: {error}",
+            FilesState.INVALID: f"the configuration is invalid, {since} stays in use: {errors}",
             FilesState.CHANGED: f"the configuration has changed, {since} is in use: `systemctl reload maestro-agent`",
         }
         return [problems[difference]] if difference in problems else []

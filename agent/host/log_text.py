@@ -159,4 +159,5 @@ def _counted(fields: Fields, name: str, verb: str, noun: str) -> list[str]:
 
 
 def _reason(reason: object) -> str:
-    return f": {one_line(reason, _MAX_REASON)}" if reason else ""
+    """Return a reason as the end of a sentence; one of several lines is a list, such as that of a configuration."""
+    return f": {one_line('; '.join(str(reason).splitlines()), _MAX_REASON)}" if reason else ""

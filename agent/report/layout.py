@@ -19,8 +19,9 @@ _LIST_WIDTH = 100
 _LEAST_TEXT = 24
 """Columns that the text behind a hanging indent needs; with fewer it starts near the margin."""
 _SMALL_INDENT = 4
-_WORD = re.compile(r"(?:`[^`]*`|\([<>=]{1,2} [^()\s]*\)|\S)+")
-"""A word: a command in backquotes is one, so that it can be copied from one line, and so is a relation ("(>= 2)")."""
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} (?:UTC|[+-][0-9]{2}:[0-9]{2})"
+_WORD = re.compile(rf"(?:`[^`]*`|\([<>=]{{1,2}} [^()\s]*\)|{_TIME}|\S)+")
+"""A word: so is a command in backquotes, to be copied from one line, a relation ("(>= 2)"), and a time."""
 _HARMFUL = ("Cc", "Cs", "Zl", "Zp")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidirectional controls: they can show a line in another order than it is written (CVE-2021-42574)."""

@@ -83,7 +83,7 @@ def undo_lines(outcome: OutcomeView) -> list[str]:
         return []
     return [
         Line(f"To undo it: `{command}`", hang=2),
-        Line("Mark the packages hold (`apt-mark hold`) as well, or the next run upgrades them again.", hang=2),
+        Line("Put the packages on hold (`apt-mark hold`) as well, or the next run upgrades them again.", hang=2),
     ]
 
 

@@ -15,7 +15,7 @@ def plan_change(requested: str, plan: Plan, kept: Sequence[PlannedWork]) -> str:
     old = next((work for work in kept if work.id == requested), None)
     if old is None:
         return (
-            f"nothing was done: no plan {requested[:40]!r} was made here (on record are the last {len(kept)} plans); "
+            f"nothing was done: no plan {requested[:40]!r} was made here (plans on record: {len(kept)}); "
             f"the plan is {plan.id} now: `maestro-agent check` shows it"
         )
     changes = "; ".join(_changes(old, plan)) or "nothing that is on record"

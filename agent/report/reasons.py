@@ -41,7 +41,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.NOT_OFFERED: "no allowed origin offers a newer version",
     ReasonCode.OFFERED_ELSEWHERE: "no allowed origin offers a newer version; "
     "{0} {1} offers {2}, which is not a security update",
-    ReasonCode.DEPENDENCIES_MET: "all it needs can be had without a removal",
+    ReasonCode.DEPENDENCIES_MET: "all dependencies can be satisfied without a removal",
     ReasonCode.NOT_TRIED: "not tried, because the gate {0!r} is shut",
     ReasonCode.PROMPT_UNKNOWN: "whether dpkg would prompt about a configuration file is known only after the download",
     ReasonCode.UNMET_DEPENDENCIES: "dependencies of {0} are not met; "

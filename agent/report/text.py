@@ -102,7 +102,7 @@ def held_lines(held: Sequence[HeldView], *, verbose: bool = False) -> list[str]:
 
 def requested_lines(requested: Sequence[str]) -> list[str]:
     """Say that a plan or a run is limited to some packages."""
-    return [Line(f"Only as requested: {', '.join(requested)}, and what they need.")] if requested else []
+    return [Line(f"Only as requested: {', '.join(requested)}, and dependencies.")] if requested else []
 
 
 def lists_lines(lists: ListsView) -> list[str]:

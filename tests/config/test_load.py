@@ -338,6 +338,7 @@ LEFTOVERS = (
     *("90-mine.toml.swp", "90-mine.toml.dpkg-old", "90-mine.toml.dpkg-dist", "90-mine.toml.dpkg-new"),
     *("90-mine.toml.dpkg-tmp", "90-mine.toml.ucf-old", "90-mine.toml.ucf-dist", "90-mine.toml.ucf-new"),
     *("90-mine.toml.rpmsave", "90-mine.toml.rpmnew", "90-mine.toml.orig", "90-mine.toml.save", "90-mine.TOML"),
+    *("90-mine.conf", "90-mine.cfg"),
 )
 
 

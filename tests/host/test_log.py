@@ -190,6 +190,12 @@ def test_without_journald_the_same_line_goes_to_syslog(
     assert sent == [(syslog.LOG_ERR, "the new configuration is invalid: e")]
 
 
+def test_an_error_of_several_lines_is_a_list_in_one_line() -> None:
+    entry = entry_of(LogEvent.CONFIG_REJECTED, error="a.toml: unknown key 'x'; did you mean 'y'?\na.toml: z")
+
+    assert entry.message.endswith("did you mean 'y'?; a.toml: z")
+
+
 @pytest.mark.parametrize("to_stderr", [True, False])
 def test_without_any_log_a_service_writes_to_standard_error_and_a_command_nothing(
     to_stderr: bool,  # noqa: FBT001 - a parametrized value

@@ -26,7 +26,7 @@ def test_a_wrong_drop_in_stops_neither_the_daemon_nor_its_jobs(own: Kept) -> Non
     own.machine.write(DROP_IN, "foo = 1\n")
 
     reload = own.machine.run(f"systemctl reload {UNIT}")
-    wait_for_problem(own, "the configuration is wrong")
+    wait_for_problem(own, "the configuration is invalid")
     after_reload = own.daemon_pid()
     own.machine.check(f"systemctl restart {UNIT}")
     after_restart = own.wait_for_daemon(other_than=before)

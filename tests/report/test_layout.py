@@ -67,6 +67,14 @@ def test_a_relation_stays_whole() -> None:
     assert not any(line.endswith(("(>=", "(<<")) for width in range(45, 60) for line in laid_out(text, width=width))
 
 
+@pytest.mark.parametrize("time", ["2026-11-29 04:56 UTC", "2026-11-29 05:56 +01:00"])
+def test_a_time_stays_whole(time: str) -> None:
+    text = f"on: next check {time}, next upgrade {time}; verified ({time})"
+
+    for width in range(30, 80):
+        assert " | ".join(laid_out(text, width=width)).count(time) == 3
+
+
 def test_a_word_wider_than_the_terminal_stays_whole() -> None:
     uri = "https://mirror.example.org/" + "a" * 100
 

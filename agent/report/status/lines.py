@@ -19,7 +19,7 @@ _FAILED = ("failed", "interrupted")
 _CHANGED = {
     "packages": "dpkg's database",
     "apt-configuration": "apt's configuration",
-    "configuration": "the configuration",
+    "configuration": "the agent's configuration",
 }
 
 
@@ -48,7 +48,8 @@ def _field(label: str, text: str, tone: Tone | None = None) -> Line:
 
 
 def _check_line(status: Status, at: datetime) -> Line:
-    changed = " and ".join(_CHANGED.get(name, name) for name in status.changed)
+    *others, last = [_CHANGED.get(name, name) for name in status.changed] or [""]
+    changed = f"{', '.join(others)} and {last}" if others else last
     since = f"; {changed} changed since" if changed else ""
     return _field("Last check", f"{format_human(at)} ({format_age(at, status.now)}){since}")
 

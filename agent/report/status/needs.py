@@ -50,6 +50,8 @@ def _run(run: RunView | None, status: Status) -> list[Need]:
     if run is None or not reasons or run.result == "busy":
         return []
     failed = [f"{part.package.partition(':')[0]} ({part.stage}): {part.error}" for part in run.failed]
+    if failed:
+        failed[0] = f"{len(failed)} package{'s' if len(failed) > 1 else ''} failed: {failed[0]}"
     return [Need(f"run-{run.result}", "; ".join([*failed, *reasons]), (part.package for part in run.failed))]
 
 

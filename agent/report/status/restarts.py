@@ -31,5 +31,6 @@ def restart_lines(units: Sequence[str], *, past: bool = False) -> list[str]:
     if not units:
         return []
     advice = ", ".join(map(restart_advice, units))
-    start = "Restart needed after this run, replaced files ran" if past else "Restart needed, replaced files still run"
-    return [Line(f"{start} in {len(units)}: {advice}", hang=2, tone=None if past else Tone.ATTENTION)]
+    still = "ran" if past else "still run"
+    start = f"Restart needed{' after this run' if past else ''} ({len(units)} {still} replaced files)"
+    return [Line(f"{start}: {advice}", hang=2, tone=None if past else Tone.ATTENTION)]

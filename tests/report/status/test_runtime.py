@@ -190,5 +190,7 @@ def test_what_restarts_a_unit(unit: str, advice: str) -> None:
 def test_an_upgrade_ends_with_what_is_to_be_restarted_or_without_a_line() -> None:
     (line,) = restart_lines(["nginx.service", "init.scope"])
 
-    assert "2: nginx (`systemctl restart nginx`), systemd (`systemctl daemon-reexec`)" in line
+    assert (
+        "(2 still run replaced files): nginx (`systemctl restart nginx`), systemd (`systemctl daemon-reexec`)" in line
+    )
     assert restart_lines([]) == []

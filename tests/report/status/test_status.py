@@ -253,7 +253,12 @@ def test_all_packages_are_listed_on_request() -> None:
         (["packages"], "2026-11-23 05:10 UTC (just now); dpkg's database changed since"),
         (
             ["apt-configuration", "configuration"],
-            "2026-11-23 05:10 UTC (just now); apt's configuration and the configuration changed since",
+            "2026-11-23 05:10 UTC (just now); apt's configuration and the agent's configuration changed since",
+        ),
+        (
+            ["packages", "apt-configuration", "configuration"],
+            "2026-11-23 05:10 UTC (just now); "
+            "dpkg's database, apt's configuration and the agent's configuration changed since",
         ),
     ],
 )
