@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import reduce
 
 import pytest
 
@@ -16,9 +17,16 @@ FIELDS = (
     *("SHA256", "MD5sum", "Phased-Update-Percentage", "Bugs", "Built-Using", "Task", "Original-Maintainer", "X-Any"),
 )
 INVALID = b"\xff\xfe"
+REFUSED = (
+    *("Depends", "Pre-Depends", "Recommends", "Suggests", "Enhances", "Conflicts", "Breaks", "Replaces", "Provides"),
+    "Description-md5",
+)
+"""Fields for which apt refuses a whole index, so that each is tested alone."""
+REFUSED_BY_DPKG = (*REFUSED, "Multi-Arch", "Essential", "Filename", "Size", "MD5sum")
+"""The same for the status file, by dpkg or by apt."""
 COMMANDS = (
     "check --json",
-    "explain odd",
+    "explain {odd}",
     "explain CVE-2024-2222",
     "explain good",
     "upgrade --dry-run --json",
@@ -27,13 +35,30 @@ COMMANDS = (
 RELEASE = ("Origin", "Label", "Suite", "Version", "Description", "NotAutomatic", "Changelogs", "X-Any")
 
 
+def odd(field: str) -> str:
+    return f"odd-{field.lower()}"
+
+
+def together(refused: tuple[str, ...], without: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the fields that are tested together, each in a package of its own, and those that are tested alone."""
+    return [tuple(field for field in FIELDS if field not in {*refused, *without}), *((field,) for field in refused)]
+
+
+def _name(fields: tuple[str, ...]) -> str:
+    return fields[0] if len(fields) == 1 else "together"
+
+
+def in_fields(fields: tuple[str, ...], raw: bytes) -> Callable[[bytes], bytes]:
+    return lambda index: reduce(lambda text, field: in_field(field, raw)(text), fields, index)
+
+
 def in_field(field: str, raw: bytes) -> Callable[[bytes], bytes]:
-    """Return what puts bytes behind a field's value in the stanza of the package `odd`, or adds the field."""
+    """Return what puts bytes behind a field's value in the stanza of its odd package, or adds the field."""
 
     def mangle(index: bytes) -> bytes:
         stanzas = index.split(b"\n\n")
         for at, stanza in enumerate(stanzas):
-            if stanza.startswith(b"Package: odd\n"):
+            if stanza.startswith(f"Package: {odd(field)}\n".encode()):
                 name = re.escape(field.encode())
                 line = rb"(?m)^(%s: .*)$" % name
                 found = re.search(line, stanza) is not None
@@ -47,28 +72,30 @@ def in_field(field: str, raw: bytes) -> Callable[[bytes], bytes]:
     return mangle
 
 
-def answers(host: Scenario) -> dict[str, Answer]:
+def answers(host: Scenario, *packages: str) -> dict[str, Answer]:
     """Run every command that reads packages; none may end with a traceback."""
-    found = {command: host.agent(command) for command in COMMANDS}
+    found = {command: host.agent(command.format(odd=" ".join(packages))) for command in COMMANDS}
     for command, answer in found.items():
         assert "internal error" not in answer.err, (command, answer.err)
         assert answer.code in {0, 1, 2, 3, 10}, (command, answer)
     return found
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_a_field_of_an_index(host: Scenario, field: str) -> None:
-    host.install(package("odd", "1"), package("good", "1"))
-    fixed = [documented(package(name, "2"), changelog("Fix CVE-2024-2222.")) for name in ("odd", "good")]
+@pytest.mark.parametrize("fields", together(REFUSED), ids=_name)
+def test_fields_of_an_index(host: Scenario, fields: tuple[str, ...]) -> None:
+    packages = [*map(odd, fields), "good"]
+    host.install(*(package(name, "1") for name in packages))
+    fixed = [documented(package(name, "2"), changelog("Fix CVE-2024-2222.")) for name in packages]
     made = host.repository("security", *fixed)
-    made.mangle = in_field(field, INVALID)
+    made.mangle = in_fields(fields, INVALID)
     made.publish()
     apt = host.machine.run("apt-get -qq update && apt-get -s upgrade")
 
-    found = answers(host)
+    found = answers(host, *map(odd, fields))
     done = host.upgrade()
 
     assert "internal error" not in done.err
+    assert "Inst good " in apt.stdout or len(fields) == 1
     if "Inst good " in apt.stdout:
         assert "good" in names(found["check --json"].json["install"])
         assert host.versions("good") == {"good": "2"}
@@ -83,23 +110,24 @@ def test_a_field_of_a_release_file(host: Scenario, field: str) -> None:
     third.publish()
     host.machine.run("apt-get -qq update")
 
-    answers(host)
+    answers(host, "odd")
 
     assert names(host.upgrade().json["upgraded"]) == ["good"]
 
 
-@pytest.mark.parametrize("field", [one for one in FIELDS if one not in {"Package", "Version", "Architecture"}])
-def test_a_field_of_dpkgs_status(host: Scenario, field: str) -> None:
-    host.install(package("odd", "1"))
+@pytest.mark.parametrize("fields", together(REFUSED_BY_DPKG, without=("Package", "Version", "Architecture")), ids=_name)
+def test_fields_of_dpkgs_status(host: Scenario, fields: tuple[str, ...]) -> None:
+    host.install(*(package(odd(field), "1") for field in fields))
     host.offer("security", package("good", "2"))
     status = host.machine.path("/var/lib/dpkg/status")
-    status.write_bytes(in_field(field, INVALID)(status.read_bytes()))
+    status.write_bytes(in_fields(fields, INVALID)(status.read_bytes()))
     healthy = host.machine.run("dpkg --audit && apt-get -qq update && apt-get -s upgrade")
 
-    answers(host)
+    answers(host, *map(odd, fields))
     done = host.upgrade()
 
     assert "internal error" not in done.err
+    assert (healthy.returncode == 0 and "Inst good " in healthy.stdout) or len(fields) == 1
     if healthy.returncode == 0 and "Inst good " in healthy.stdout:
         assert host.versions("good") == {"good": "2"}
 
@@ -112,6 +140,6 @@ def test_other_files_of_apt(host: Scenario, file: str, raw: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"Package: a" + raw + b"\nArchitecture: amd64" + raw + b"\nAuto-Installed: 1" + raw + b"\n\n")
 
-    answers(host)
+    answers(host, "good")
 
     assert names(host.upgrade().json["upgraded"]) == ["good"]
