@@ -71,6 +71,8 @@ class LogEvent(Enum):
     NOTIFY_BUG = "notify.bug", Level.ERROR, text.with_reason("internal error while notifying", "exception")
     NOTIFY_FAILED = "notify.failed", Level.WARNING, text.hook_sentence
     NOTIFY_SENT = "notify.sent", Level.INFO, text.hook_sentence
+    PACKAGE_FAILED = "package.failed", Level.ERROR, text.with_reason("{package} could not be upgraded ({stage})")
+    """One of the packages of a failed upgrade, so that an alert needs no list."""
     PREFETCH_DONE = "prefetch.done", Level.INFO, "downloaded in advance: {packages}"
     PREFETCH_DELAYED = "prefetch.delayed", Level.INFO, text.with_reason("nothing was downloaded in advance")
     """Another program uses the archives, or the job was asked to stop."""

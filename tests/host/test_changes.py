@@ -53,5 +53,16 @@ def test_a_removed_file_counts(root: Path) -> None:
     assert "configuration" in changed_since(now() - timedelta(minutes=1), str(root))
 
 
+@pytest.mark.parametrize("directory", ["apt.conf.d", "preferences.d", "sources.list.d"])
+def test_a_link_to_nothing_hides_no_change(root: Path, directory: str) -> None:
+    link = root / "etc/apt" / directory / "99link"
+    link.symlink_to("nowhere")
+    assert changed_since(now(), str(root)) == []
+    assert "apt-configuration" in changed_since(now() - timedelta(minutes=1), str(root))
+
+    link.unlink()
+    assert "apt-configuration" in changed_since(now() - timedelta(minutes=1), str(root))
+
+
 def test_what_is_missing_was_not_changed(tmp_path: Path) -> None:
     assert changed_since(now() - timedelta(days=1), str(tmp_path)) == []

@@ -29,6 +29,8 @@ SAMPLE: dict[str, object] = {
     "read": 2,
     "wanted": 3,
     "packages": ["libc6"],
+    "package": "nginx",
+    "stage": "configure",
     "now": "2026-11-28 19:46",
     "line": "unpacking nginx (3 of 11)",
     "requested_by": "schedule",

@@ -36,7 +36,9 @@ def test_a_failed_upgrade_is_an_error_that_names_package_and_reason(own: Kept) -
     own.agent("upgrade --wait")
     own.wait_for_idle()
 
-    (failed,) = own.machine.log_entries("--priority=err")
+    of_package, failed = own.machine.log_entries("--priority=err")
+    assert (of_package["MAESTRO_EVENT"], of_package["MAESTRO_PACKAGE"]) == ("package.failed", "broken")
+    assert "broken could not be upgraded (unpack): " in of_package["MESSAGE"]
     assert failed["MAESTRO_EVENT"] == "upgrade.failed"
     assert "broken (unpack): " in failed["MESSAGE"]
     assert "good 1 -> 2" in failed["MESSAGE"]

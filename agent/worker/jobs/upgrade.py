@@ -26,6 +26,8 @@ _EXIT_CODES = {
     Result.BUSY: ExitCode.BUSY,
     Result.STALE: ExitCode.STALE,
 }
+_MAX_FAILED_ENTRIES = 20
+"""Failed packages with a log entry of their own; the run's entry has all."""
 _EVENTS = {
     Result.FAILED: log.LogEvent.UPGRADE_FAILED,
     Result.INTERRUPTED: log.LogEvent.UPGRADE_STOPPED,
@@ -121,5 +123,14 @@ def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning
 
 
 def _log_outcome(outcome: Outcome) -> None:
+    """Log the run's end, and before it each failed package."""
+    for one in outcome.failed[:_MAX_FAILED_ENTRIES]:
+        log.event(
+            log.LogEvent.PACKAGE_FAILED,
+            run=outcome.id,
+            package=one.package.label,
+            stage=one.stage.value,
+            error=one.error,
+        )
     name = _EVENTS.get(outcome.result, log.LogEvent.UPGRADE_FINISHED)
     log.event(name, run=outcome.id, **outcome_items(outcome))

@@ -12,6 +12,7 @@ from agent.core.model.plan import Why
 from agent.core.model.scope import Scope
 from agent.core.policy.policy import Conffiles
 from agent.errors import HostError, UsageError
+from agent.host.log_target import journal_fields
 from agent.state.store import STATE
 from agent.worker.jobs.explain import explain
 from tests.core import given
@@ -308,6 +309,22 @@ def test_progress_is_reported(agent: Agent) -> None:
     ]
 
 
+def test_a_failed_run_logs_an_error_for_each_failed_package_up_to_a_number(agent: Agent) -> None:
+    names = [f"p{number:02}" for number in range(25)]
+    agent.machine.offer(*names)
+    agent.machine.fails = dict.fromkeys(names, Stage.CONFIGURE)
+
+    with captured_log() as lines:
+        done = agent.upgrade()
+
+    failed = [line for line in lines if line.event == "package.failed"]
+    fields = [journal_fields(line) for line in failed]
+    assert [one["MAESTRO_PACKAGE"] for one in fields] == [one.package.label for one in done.failed[:20]]
+    assert {(one["PRIORITY"], one["MAESTRO_RUN"]) for one in fields} == {("3", done.id)}
+    assert all(one.error in line.message for one, line in zip(done.failed, failed, strict=False))
+    assert len(lists_of(lines[-1].data["failed"])) == len(names)
+
+
 def test_a_run_logs_one_line(agent: Agent) -> None:
     agent.machine.offer("a", "b", "c")
     agent.machine.fails = {"b": Stage.CONFIGURE}
@@ -316,7 +333,7 @@ def test_a_run_logs_one_line(agent: Agent) -> None:
     with captured_log() as lines:
         done = agent.upgrade()
 
-    assert [line.event for line in lines] == ["lists.refreshed", "upgrade.failed"]
+    assert [line.event for line in lines] == ["lists.refreshed", "package.failed", "upgrade.failed"]
     run = lines[-1].data
     assert (run["run"], run["scope"], run["result"]) == (done.id, "security", "failed")
     assert (run["installed"], run["held"]) == (["a 1 -> 2"], ["c (held-by-admin)"])
