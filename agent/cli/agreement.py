@@ -1,4 +1,4 @@
-"""Shows a person the plan before it is carried out, and asks. What is agreed to is exactly what is installed."""
+"""Shows a person the plan before it is carried out, and asks. The run installs exactly that plan, or nothing."""
 
 import signal
 import sys
@@ -24,7 +24,7 @@ _LONGEST_ANSWER = 1000
 
 
 def is_terminal() -> bool:
-    """Whether a person sits there: standard input and standard output are a terminal."""
+    """Whether standard input and standard output are a terminal, so that a person can answer."""
     streams: Sequence[TextIO | None] = (sys.stdin, sys.stdout)
     return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 

@@ -1,8 +1,8 @@
 """Finds CVE ids in a changelog's text, also where one is written short or several are written together. Pure.
 
 Changelogs are written by people: "CVE-2020-8616, 8617", "CVE-2014-7185/4650", "CVE-2021-{44224,44790}", "CVE-2019-1234
-and -1235", "CVE 2020-1234", "CVE-2007-435[12]". What may mean an id and may mean something else, such as the number of
-a bug or a range, is no id; the text is then in doubt.
+and -1235", "CVE 2020-1234", "CVE-2007-435[12]". A number that may also be something else, such as that of a bug, and
+a range are no ids; the text is then in doubt.
 """
 
 import re

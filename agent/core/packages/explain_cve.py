@@ -1,6 +1,6 @@
 """Explains a CVE: which updates fix it, and which installed versions fixed it, according to changelogs. Pure.
 
-That no changelog names it is no proof of anything: the machine may be affected, or never have been.
+A CVE that no changelog names proves nothing: the machine may be affected, or never have been.
 """
 
 import re
