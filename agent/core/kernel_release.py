@@ -38,6 +38,8 @@ class KernelComparison:
         """The newest installed release, by dpkg's order of the packages' versions; None if none of the flavour is."""
         self.newer = newer
         """Release and package version of those that are newer than the running one, oldest first."""
+        self.without_image: tuple[str, ...] = ()
+        """Installed packages of newer kernels whose image is not in /boot, so that they cannot be booted."""
 
     @property
     def outdated(self) -> bool | None:

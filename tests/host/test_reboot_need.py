@@ -225,3 +225,62 @@ def test_only_whole_names_and_real_fields_are_found(root: Root) -> None:
     assert "libc" in packages
     assert "lib" not in packages
     assert [found.name for found in packages.named("linux-image-")] == [OLD]
+
+
+def boot(root: Root, package: str, *, there: bool) -> None:
+    """Write the image of a kernel package into its file list, and into /boot if it is there."""
+    name = f"vmlinuz-{package.removeprefix('linux-image-')}"
+    listed = root.path / f"var/lib/dpkg/info/{package}.list"
+    listed.write_text(f"/.\n/boot\n/boot/{name}\n/boot/config\n")
+    (root.path / "boot").mkdir(exist_ok=True)
+    if there:
+        (root.path / "boot" / name).touch()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_kernel_whose_image_was_deleted_requires_no_reboot_and_is_named(root: Root, *, there: bool) -> None:
+    root.install(NEW, "6.1.85-1")
+    boot(root, OLD, there=True)
+    boot(root, NEW, there=there)
+
+    need = root.need()
+
+    assert need.view.required == there
+    assert need.kernel.without_image == (() if there else (NEW,))
+    assert need.kernel.newest == (NEW if there else OLD).removeprefix("linux-image-")
+
+
+def test_the_newest_of_the_kernels_that_can_be_booted_requires_the_reboot(root: Root) -> None:
+    between = "linux-image-6.1.0-19-amd64"
+    root.install(between, "6.1.82-1")
+    root.install(NEW, "6.1.85-1")
+    for package, there in ((OLD, True), (between, True), (NEW, False)):
+        boot(root, package, there=there)
+
+    assert root.need().view.packages == [between]
+
+
+def test_a_boot_directory_without_any_image_is_not_mounted(root: Root) -> None:
+    root.install(NEW, "6.1.85-1")
+    for package in (OLD, NEW):
+        boot(root, package, there=False)
+
+    assert (root.need().view.required, root.need().kernel.without_image) == (True, ())
+
+
+def test_an_image_that_is_a_link_to_nothing_cannot_be_booted(root: Root) -> None:
+    root.install(NEW, "6.1.85-1")
+    boot(root, OLD, there=True)
+    boot(root, NEW, there=False)
+    (root.path / "boot/vmlinuz-6.1.0-20-amd64").symlink_to("nothing")
+
+    assert not root.need().view.required
+
+
+def test_a_flag_holds_whatever_is_in_boot(root: Root) -> None:
+    root.install(NEW, "6.1.85-1")
+    root.flag("linux-image\n")
+    boot(root, OLD, there=True)
+    boot(root, NEW, there=False)
+
+    assert root.need().view.required

@@ -83,6 +83,8 @@ class RunningKernel:
     running: str | None
     newest: str | None
     outdated: bool | None
+    without_image: tuple[str, ...] = ()
+    """Installed packages of newer kernels whose image is not in /boot, so that they cannot be booted."""
 
 
 UNKNOWN_KERNEL = RunningKernel(running=None, newest=None, outdated=None)

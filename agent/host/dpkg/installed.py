@@ -11,11 +11,20 @@ _INSTALLED = (b" installed", b" triggers-awaited", b" triggers-pending")
 class InstalledPackage:
     """A completely installed package."""
 
-    def __init__(self, name: str, version: str, installed_at: float | None) -> None:
+    def __init__(self, name: str, version: str, file_list: str | None, installed_at: float | None) -> None:
         self.name = name
         self.version = version
         self.installed_at = installed_at
         """When dpkg unpacked this version (Unix time); None if its file list is missing."""
+        self._file_list = file_list
+
+    def files(self, prefix: str) -> list[str]:
+        """Return the package's files whose paths start like this; none if its file list cannot be read."""
+        try:
+            with open(self._file_list or "", encoding="utf-8", errors="surrogateescape") as file:
+                return [line.rstrip("\n") for line in file if line.startswith(prefix)]
+        except OSError:
+            return []
 
 
 class InstalledPackages:
@@ -48,15 +57,17 @@ class InstalledPackages:
 
     def _package(self, fields: dict[bytes, bytes]) -> InstalledPackage:
         name, architecture = _text(fields, b"package"), _text(fields, b"architecture")
-        return InstalledPackage(name, _text(fields, b"version"), self._installed_at(name, architecture))
+        return InstalledPackage(name, _text(fields, b"version"), *self._file_list(name, architecture))
 
-    def _installed_at(self, name: str, architecture: str) -> float | None:
+    def _file_list(self, name: str, architecture: str) -> tuple[str | None, float | None]:
+        """Return the path of a package's file list, and when it was written."""
         for stem in (name, f"{name}:{architecture}"):
+            path = os.path.join(self._directory, "info", f"{stem}.list")
             try:
-                return os.stat(os.path.join(self._directory, "info", f"{stem}.list")).st_mtime
+                return path, os.stat(path).st_mtime
             except (OSError, ValueError):
                 continue
-        return None
+        return None, None
 
 
 def _fields(stanza: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -19,6 +19,11 @@ def read_reboot() -> Reboot | Unseen:
         flagged=need.flagged,
         flag_packages=need.flag_packages,
         removed=need.gone,
-        kernel=RunningKernel(running=kernel.running, newest=kernel.newest, outdated=kernel.outdated),
+        kernel=RunningKernel(
+            running=kernel.running,
+            newest=kernel.newest,
+            outdated=kernel.outdated,
+            without_image=kernel.without_image,
+        ),
         host_kernel=need.in_container,
     )

@@ -14,6 +14,9 @@ from agent.host.dpkg.installed import ADMIN_DIRECTORY, InstalledPackage, Install
 from agent.host.reboot.flag import LATEST, read_flag
 from agent.state.views import RebootView
 
+_IMAGE_FILE = "/boot/vmlinu"
+"""What the paths of kernel images start with, compressed (z, x) or not."""
+
 
 class RebootNeed:
     """Why a reboot is required, or that it is not."""
@@ -65,11 +68,33 @@ def read_reboot_need(root: str = "/") -> RebootNeed:
     images = {} if contained else dict(_images(packages))
     return RebootNeed(
         flag=flag,
-        kernel=compare_kernels(names.release, names.version, images),
+        kernel=_compare(names, images, root),
         images=images,
         in_container=contained,
         gone=tuple(name for name in (flag[0] if flag else ()) if name.partition(":")[0] not in packages),
     )
+
+
+def _compare(names: os.uname_result, images: Mapping[tuple[str, str], InstalledPackage], root: str) -> KernelComparison:
+    """Compare the kernels that can be booted; one whose image was deleted from /boot cannot."""
+    kernel = compare_kernels(names.release, names.version, images)
+    gone = {image for image in kernel.newer if _is_gone(images[image], root)}
+    if gone:
+        kernel = compare_kernels(names.release, names.version, [image for image in images if image not in gone])
+        kernel.without_image = tuple(sorted(images[image].name for image in gone))
+    return kernel
+
+
+def _is_gone(package: InstalledPackage, root: str) -> bool:
+    """Whether the image of a kernel package was deleted; not if /boot has no image at all, as if it is not mounted."""
+    files = [os.path.join(root, path.lstrip("/")) for path in package.files(_IMAGE_FILE)]
+    if not files or any(map(os.path.exists, files)):
+        return False
+    try:
+        found = os.listdir(os.path.join(root, os.path.dirname(_IMAGE_FILE).lstrip("/")))
+    except OSError:
+        return False
+    return any(name.startswith(os.path.basename(_IMAGE_FILE)) for name in found)
 
 
 def _images(packages: InstalledPackages) -> Iterator[tuple[tuple[str, str], InstalledPackage]]:

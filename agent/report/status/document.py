@@ -61,6 +61,7 @@ class Status:
             *(attention_reasons(self.state, self.now) if self.state else []),
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
+            *self.runtime.reasons,
             *self.automatic.reasons,
             *(self.daemon.problems if self.daemon else []),
             *job_reasons(self.jobs),

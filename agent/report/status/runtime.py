@@ -21,9 +21,18 @@ class Runtime:
     def __init__(self, state: StateView | None, boot: CurrentBoot) -> None:
         known = state if state and boot.boot_id is not None and state.boot_id == boot.boot_id else None
         self.running, self.newest, self.outdated = boot.kernel.running, boot.kernel.newest, boot.kernel.outdated
+        self.without_image = boot.kernel.without_image
         self.in_container = boot.in_container
         self.deleted_files = known.deleted_files if known else None
         self.seen_at = known.generated_at if known else None
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return that a kernel cannot be booted."""
+        return [
+            f"{package} is installed but its image is missing from /boot (`apt-get install --reinstall {package}`)"
+            for package in self.without_image
+        ]
 
     @property
     def document(self) -> Document:
@@ -57,7 +66,7 @@ class Runtime:
         if self.newest is None:
             return f"{running}; newest installed kernel unknown"
         if not self.outdated:
-            return f"{running}, the newest installed"
+            return f"{running}, the newest {'that can be booted' if self.without_image else 'installed'}"
         newer = "a newer build of it" if self.newest == self.running else self.newest
         return f"{running}; {newer} is installed and needs a reboot"
 

@@ -89,6 +89,11 @@ def _causes(reboot: Reboot) -> Iterator[str]:
 
 def _kernel(reboot: Reboot) -> str:
     """Return how the running kernel compares with the installed ones."""
+    gone = [f"; {one} is installed but its image is missing from /boot" for one in reboot.kernel.without_image]
+    return "".join((_comparison(reboot), *gone))
+
+
+def _comparison(reboot: Reboot) -> str:
     running, newest = reboot.kernel.running or "unknown", reboot.kernel.newest
     if reboot.host_kernel:
         return "this is a container, so the kernel is its host's"

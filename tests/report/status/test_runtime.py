@@ -59,6 +59,17 @@ def test_an_observation_of_this_boot_is_shown_with_its_time() -> None:
     }
 
 
+def test_a_kernel_without_image_asks_for_attention_and_names_its_package() -> None:
+    kernel = KernelComparison(RUNNING, RUNNING, ())
+    kernel.without_image = ("linux-image-6.1.0-3-amd64",)
+    state = StateView(JsonReader(record(), "state"))
+
+    status = build_status(Observed(state=state, boot=CurrentBoot(given.BOOT, kernel=kernel)), NOW)
+
+    assert status.health == Health.ATTENTION
+    assert any("linux-image-6.1.0-3-amd64" in reason and "/boot" in reason for reason in status.attention)
+
+
 @pytest.mark.parametrize(
     ("kernel", "expected"),
     [
