@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     gc.disable()  # a short life: collecting cycles costs more than their memory
     name = next(one for one in ExporterName if arguments.verb == f"export-{one.value}")
     if arguments.accepted:
-        policy, _ = load_in_use(arguments.state_dir, read_distro())
+        policy = load_in_use(arguments.state_dir, read_distro()).policy
     else:
         policy, _ = load(config_path(arguments), read_distro())
     target = next((one for one in enabled_targets(policy) if one.exporter is name), None)

@@ -8,7 +8,7 @@ version of the agent can validate it by its own rules.
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 
 from agent.config.fragments import Fragment, configuration_files, read_fragments
-from agent.config.load import Inputs, merge, to_policy
+from agent.config.load import Inputs, UnmatchedPatternsError, merge, to_policy
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import Policy
 from agent.core.schemas import ACCEPTED_CONFIG_SCHEMA
@@ -45,6 +45,19 @@ class AcceptedConfig:
     inputs: Inputs
     accepted_at: datetime
     signature: Signature
+    problem: str = ""
+    """Which patterns match nothing and have no effect: an older version of the agent has accepted them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigInUse:
+    """The configuration of the daemon and its jobs."""
+
+    policy: Policy
+    accepted: AcceptedConfig | None
+    """None: it is that of the files."""
+    problem: str = ""
+    """As `AcceptedConfig.problem`."""
 
 
 def accept(directory: str, distro: Distro, at: str, group: int) -> None:
@@ -89,22 +102,45 @@ def load_accepted(directory: str, distro: Distro) -> AcceptedConfig | None:
         raise ConfigError(f"{path}: is damaged") from error
     if schema != ACCEPTED_CONFIG_SCHEMA or not isinstance(signature, list):
         raise ConfigError(f"{path}: is of another version")
-    inputs = merge(fragments, distro)
-    return AcceptedConfig(policy=to_policy(inputs, distro), inputs=inputs, accepted_at=accepted_at, signature=signature)
+    inputs, problem = _merge_without_unmatched(fragments, distro)
+    policy = to_policy(inputs, distro)
+    return AcceptedConfig(policy=policy, inputs=inputs, accepted_at=accepted_at, signature=signature, problem=problem)
 
 
-def load_in_use(directory: str, distro: Distro) -> tuple[Policy, AcceptedConfig | None]:
+def load_in_use(directory: str, distro: Distro) -> ConfigInUse:
     """Return the accepted configuration or, where there is none that can be used, that of the files.
+
+    Patterns that match nothing do not stop the daemon, if there is nothing better: an older version of the agent, which
+    kept no copy or had other rules, may have started with them, and an update of the agent must not end the updates.
 
     Raises:
         ConfigError: there is none, and the files are invalid.
     """
+    accepted = None
     with suppress(ConfigError):
         accepted = load_accepted(directory, distro)
-        if accepted is not None:
-            return accepted.policy, accepted
-    inputs = merge(read_fragments(None), distro)
-    return to_policy(inputs, distro), None
+    if accepted is None or accepted.problem:
+        try:
+            inputs, problem = _merge_without_unmatched(read_fragments(None), distro)
+        except ConfigError:
+            if accepted is None:
+                raise
+        else:
+            if accepted is None or not problem:
+                return ConfigInUse(policy=to_policy(inputs, distro), accepted=None, problem=problem)
+    return ConfigInUse(policy=accepted.policy, accepted=accepted, problem=accepted.problem)
+
+
+def _merge_without_unmatched(fragments: Iterable[Fragment], distro: Distro) -> tuple[Inputs, str]:
+    """Merge fragments; return also which patterns match nothing, if nothing else is wrong.
+
+    Raises:
+        ConfigError: something else is wrong.
+    """
+    try:
+        return merge(fragments, distro), ""
+    except UnmatchedPatternsError as error:
+        return error.inputs, str(error)
 
 
 class FilesWatch:

@@ -6,16 +6,17 @@ rest of the program sees: every field has its declared type.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 from agent.config.cross_checks import exporter_problems
 from agent.config.fragments import Fragment, read_fragments
+from agent.config.package_patterns import UnmatchedNamesError
 from agent.config.schema import KEYS, Key, Value
 from agent.core.policy.distro import Distro, default_origins
-from agent.core.policy.origins import parse_pattern
+from agent.core.policy.origins import UnmatchedOriginError, parse_pattern
 from agent.core.policy.policy import Policy
 from agent.core.redact import redact
 from agent.errors import ConfigError
@@ -42,6 +43,14 @@ Inputs = Mapping[str, Input]
 """Input by dotted key name, for every key of the schema."""
 
 
+class UnmatchedPatternsError(ConfigError):
+    """All that is wrong are patterns that match nothing; `inputs` is the configuration in which they have no effect."""
+
+    def __init__(self, message: str, inputs: Inputs) -> None:
+        super().__init__(message)
+        self.inputs = inputs
+
+
 def load(path: Path | None, distro: Distro) -> tuple[Policy, Inputs]:
     """Read, merge and validate the configuration.
 
@@ -56,7 +65,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
     """Validate the fragments and merge them over the defaults; later fragments win.
 
     Raises:
-        ConfigError: as `load`.
+        ConfigError: as `load`. UnmatchedPatternsError: it could be used all the same.
     """
     known = {key.path: key for key in KEYS}
     inputs = {
@@ -66,6 +75,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
         for key in KEYS
     }
     problems: list[str] = []
+    unmatched: list[str] = []
     for fragment in fragments:
         for name, raw in _flatten(fragment, problems):
             key = known.get(name)
@@ -75,11 +85,19 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
             try:
                 inputs[name] = Input(key=key, value=key.parse(raw), source=str(fragment.path))
             except ValueError as error:
-                problems.append(f"{fragment.path}: {name} = {_shown(name, raw)}: {error}")
-    problems += _origin_problems(inputs["security.origins"], distro)
+                message = f"{fragment.path}: {name} = {_shown(name, raw)}: {error}"
+                if isinstance(error, UnmatchedNamesError):
+                    inputs[name] = Input(key=key, value=error.patterns, source=str(fragment.path))
+                    unmatched.append(message)
+                else:
+                    problems.append(message)
+    inputs["security.origins"] = _matching_origins(inputs["security.origins"], distro, problems, unmatched)
     problems += exporter_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
+    text = "\n".join(map(redact, problems + unmatched))
     if problems:
-        raise ConfigError("\n".join(map(redact, problems)))
+        raise ConfigError(text)
+    if unmatched:
+        raise UnmatchedPatternsError(text, inputs)
     return inputs
 
 
@@ -129,18 +147,26 @@ def _shown(name: str, raw: object) -> str:
     return _QUERY.sub(r"\1...'", _USER.sub(r"\1...@", text))[:_MAX_SHOWN]
 
 
-def _origin_problems(entry: Input, distro: Distro) -> list[str]:
-    """Return one message per invalid pattern; patterns need the distribution's variables."""
+def _matching_origins(entry: Input, distro: Distro, problems: list[str], unmatched: list[str]) -> Input:
+    """Return the patterns that can match; append a message for each other one. They need the distribution's variables.
+
+    If none can match, no update would ever be a security update: that is a problem.
+    """
     if not entry.value:
         example = 'origins = ["origin=Debian,codename=bookworm-security"]'
-        return [
+        problems.append(
             f"security.origins: no default is known for the distribution {distro.id!r} (os-release ID); "
             f"set it, for example {example}"
-        ]
-    problems = []
+        )
+        return entry
+    matching: list[str] = []
+    messages: list[str] = []
     for text in cast("tuple[str, ...]", entry.value):
         try:
             parse_pattern(text, distro.variables)
+            matching.append(text)
         except ValueError as error:
-            problems.append(f"{entry.source}: security.origins = {text!r}: {error}")
-    return problems
+            message = f"{entry.source}: security.origins = {text!r}: {error}"
+            (messages if isinstance(error, UnmatchedOriginError) else problems).append(message)
+    (unmatched if matching else problems).extend(messages)
+    return replace(entry, value=tuple(matching))

@@ -30,11 +30,20 @@ _OTHERS = (
 )
 
 
+class UnmatchedNamesError(ValueError):
+    """A pattern can match no package. `patterns` is the whole list, in which it has no effect."""
+
+    def __init__(self, message: str, patterns: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.patterns = patterns
+
+
 def parse_package_patterns(raw: object) -> tuple[str, ...]:
     """Accept a list of shell patterns that package names can match.
 
     Raises:
-        ValueError: an entry is no such pattern; the message names it and what is probably meant.
+        ValueError: it is no such list.
+        UnmatchedNamesError: an entry is no such pattern; the message names it and what is probably meant.
     """
     if not isinstance(raw, list) or not all(isinstance(word, str) and word.strip() for word in raw):
         raise ValueError('accepted: a list of non-empty strings, such as ["one", "two"]')
@@ -42,7 +51,7 @@ def parse_package_patterns(raw: object) -> tuple[str, ...]:
     for pattern in patterns:
         problem = next(_problems(pattern), "")
         if problem:
-            raise ValueError(f"{pattern!r} can match no package: {problem}")
+            raise UnmatchedNamesError(f"{pattern!r} can match no package: {problem}", patterns)
     return patterns
 
 

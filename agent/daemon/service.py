@@ -59,6 +59,7 @@ class Daemon:
         self._use_accepted = accepted
         self._accepted: AcceptedConfig | None = None
         self._files = FilesWatch()
+        self._config_problem = ""
         self._policy = self._load_policy()
         self._machine = machine_id()
         self._status_file = DaemonStatusFile(run_dir, utc_now())
@@ -69,7 +70,6 @@ class Daemon:
         self._supervisor = ExportSupervisor(config, self._store, run_dir, accepted=accepted)
         self._reload_requested = False
         self._should_restart = False
-        self._config_problem = ""
         self._status = ""
         self._reboot_required = False
         self._started_current = not runs_replaced_files()
@@ -171,7 +171,6 @@ class Daemon:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             self._policy = self._load_policy()
-            self._config_problem = ""
             log.event(log.LogEvent.CONFIG_RELOADED)
         except AgentError as error:
             errors = "; ".join(str(error).splitlines())
@@ -180,15 +179,19 @@ class Daemon:
         notify("READY=1")
 
     def _load_policy(self) -> Policy:
-        if self._use_accepted:
-            policy, self._accepted = load_in_use(self._store.directory, read_distro())
+        if not self._use_accepted:
+            policy, self._config_problem = load(self._config, read_distro())[0], ""
             return policy
-        return load(self._config, read_distro())[0]
+        in_use = load_in_use(self._store.directory, read_distro())
+        self._accepted = in_use.accepted
+        self._config_problem = f"patterns in use have no effect: {in_use.problem}" if in_use.problem else ""
+        return in_use.policy
 
     def _config_problems(self) -> list[str]:
         """Return what is wrong with the configuration files, or that they are not in use yet."""
+        own = [self._config_problem] if self._config_problem else []
         if self._accepted is None:
-            return [self._config_problem] if self._config_problem else []
+            return own
         difference, error = self._files.compare(self._accepted, read_distro())
         since = f"the one accepted {format_human(self._accepted.accepted_at)}"
         errors = "; ".join(error.splitlines())  # one for each mistake
@@ -196,7 +199,7 @@ class Daemon:
             FilesState.INVALID: f"the configuration is invalid, {since} stays in use: {errors}",
             FilesState.CHANGED: f"the configuration has changed, {since} is in use: `systemctl reload maestro-agent`",
         }
-        return [problems[difference]] if difference in problems else []
+        return [problems[difference]] if difference in problems else own
 
     def _schedule_context(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
         up = timedelta(seconds=time.monotonic() - self._started_s)

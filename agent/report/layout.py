@@ -22,6 +22,7 @@ _SMALL_INDENT = 4
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} (?:UTC|[+-][0-9]{2}:[0-9]{2})"
 _WORD = re.compile(rf"(?:`[^`]*`|\([<>=]{{1,2}} [^()\s]*\)|{_TIME}|\S)+")
 """A word: so is a command in backquotes, to be copied from one line, a relation ("(>= 2)"), and a time."""
+_BLANKS = re.compile(r"[\t\n\r]+")
 _HARMFUL = ("Cc", "Cs", "Zl", "Zp")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidirectional controls: they can show a line in another order than it is written (CVE-2021-42574)."""
@@ -114,11 +115,14 @@ def encodable(text: str, encoding: str | None) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return text without credentials and control characters, each replaced by "?": a terminal would act on them."""
+    """Return text without credentials and control characters: a terminal would act on them.
+
+    Each is replaced by "?", line breaks and tabs by a space: several problems of the configuration are one text.
+    """
     text = redact(text)
     if text.isascii() and text.isprintable():
         return text
-    return "".join("?" if category(one) in _HARMFUL or one in _BIDI else one for one in text.replace("\t", " "))
+    return "".join("?" if category(one) in _HARMFUL or one in _BIDI else one for one in _BLANKS.sub(" ", text))
 
 
 def _leading(text: str) -> int:

@@ -266,7 +266,7 @@ def _load_policy(request: JobRequest) -> Policy:
         ConfigError: the configuration is wrong.
     """
     if request.requested_by == REQUESTED_BY_SCHEDULE:
-        return load_in_use(request.state_dir, read_distro())[0]
+        return load_in_use(request.state_dir, read_distro()).policy
     return load(request.config, read_distro())[0]
 
 

@@ -104,7 +104,7 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
     chosen = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY
     if request.wait or chosen or not request.prefetch:
         raise UsageError("request: only root may choose a scope, a plan or packages, or wait for another job")
-    policy, _ = load_in_use(DEFAULT_DIRECTORY, read_distro())
+    policy = load_in_use(DEFAULT_DIRECTORY, read_distro()).policy
     if request.kind not in enabled_jobs(policy.agent):
         raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)

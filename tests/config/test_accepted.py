@@ -11,6 +11,7 @@ import pytest
 from agent.config import fragments
 from agent.config.accepted import AcceptedConfig, FilesState, FilesWatch, accept, load_accepted, load_in_use
 from agent.core.policy.distro import Distro
+from agent.core.policy.policy import Policy
 from agent.errors import ConfigError, HostError
 
 DEBIAN = Distro(id="debian", codename="trixie")
@@ -72,14 +73,14 @@ def test_an_invalid_configuration_is_refused_and_the_last_one_stays_in_use(files
     with pytest.raises(ConfigError):
         accept(state, DEBIAN, AT, os.getgid())
 
-    policy, found = load_in_use(state, DEBIAN)
-    assert policy.security.blocklist == ("a",)
-    assert found is not None
-    assert FilesWatch().compare(found, DEBIAN)[0] is FilesState.INVALID
+    in_use = load_in_use(state, DEBIAN)
+    assert in_use.policy.security.blocklist == ("a",)
+    assert in_use.accepted is not None
+    assert FilesWatch().compare(in_use.accepted, DEBIAN)[0] is FilesState.INVALID
 
 
 def test_without_a_copy_the_files_are_used(files: Path, state: str) -> None:
-    assert load_in_use(state, DEBIAN)[0].security.blocklist == ("a",)
+    assert load_in_use(state, DEBIAN).policy.security.blocklist == ("a",)
     (files / "config.d" / "bad.toml").write_text("foo = 1\n")
     with pytest.raises(ConfigError):
         load_in_use(state, DEBIAN)
@@ -136,8 +137,8 @@ def test_a_copy_that_cannot_be_used_is_replaced_by_the_files(damage: Callable[[s
 
     with pytest.raises(ConfigError, match=r"accepted-config\.json|^x: "):
         load_accepted(state, DEBIAN)
-    policy, found = load_in_use(state, DEBIAN)
-    assert (policy.security.blocklist, found) == (("a",), None)
+    in_use = load_in_use(state, DEBIAN)
+    assert (in_use.policy.security.blocklist, in_use.accepted) == (("a",), None)
 
 
 @pytest.mark.usefixtures("files")
@@ -202,3 +203,78 @@ def test_repaired_files_ask_for_a_reload_only_if_they_differ(files: Path, state:
         FilesState.CHANGED,
         FilesState.SAME,
     ]
+
+
+UNMATCHED = (
+    ('blocklist = ["^linux", "a"]', "blocklist", ["^linux", "a"]),
+    ('allowlist = ["nginx.*"]', "allowlist", ["nginx.*"]),
+    ('blocklist = ["Docker"]\nallowlist = ["bash:amd64"]', "allowlist", ["bash:amd64"]),
+    ('origins = ["origin=Debian", "origin=Debian|Ubuntu"]', "origins", ["origin=Debian"]),
+    ('origins = ["origin=Debian", "site=a,site=b"]', "origins", ["origin=Debian"]),
+)
+"""What an older version accepted: the setting, and the value that is used."""
+
+
+def _used(policy: Policy, name: str) -> list[str]:
+    return [getattr(one, "text", one) for one in getattr(policy.security, name)]
+
+
+@pytest.mark.parametrize(("setting", "name", "used"), UNMATCHED)
+def test_patterns_that_match_nothing_do_not_stop_a_daemon_that_has_no_copy(
+    setting: str, name: str, used: list[str], files: Path, state: str
+) -> None:
+    (files / "config.toml").write_text(f"[security]\n{setting}\n")
+
+    with pytest.raises(ConfigError):
+        accept(state, DEBIAN, AT, os.getgid())
+
+    in_use = load_in_use(state, DEBIAN)
+    assert _used(in_use.policy, name) == used
+    assert f"config.toml: security.{name} = " in in_use.problem
+    assert not copy(state).exists()
+
+
+@pytest.mark.parametrize(("setting", "name", "used"), UNMATCHED)
+@pytest.mark.parametrize("broken", [False, True])
+def test_patterns_that_match_nothing_stay_in_an_accepted_copy(
+    setting: str, name: str, used: list[str], files: Path, state: str, *, broken: bool
+) -> None:
+    accepted(state)
+    (files / "config.toml").write_text(f"[security]\n{setting}\n")
+    tables = dict(fragments.read_fragments(None)[0].tables)
+    edit(state, files=[{"path": "x", "tables": tables}])
+    if broken:
+        (files / "config.toml").write_text("foo = 1\n")
+
+    in_use = load_in_use(state, DEBIAN)
+
+    assert _used(in_use.policy, name) == used
+    assert in_use.accepted is not None
+    assert in_use.problem.rpartition("\n")[2].startswith(f"x: security.{name} = ")
+
+
+@pytest.mark.usefixtures("files")
+def test_valid_files_are_used_rather_than_a_copy_with_patterns_that_match_nothing(state: str) -> None:
+    accepted(state)
+    edit(state, files=[{"path": "x", "tables": {"security": {"blocklist": ["^linux"]}}}])
+
+    in_use = load_in_use(state, DEBIAN)
+
+    assert (in_use.policy.security.blocklist, in_use.accepted, in_use.problem) == (("a",), None, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[security]\nblocklist = ["^linux"]\nfoo = 1\n',
+        '[security]\nblocklist = ["^linux"]\n[agent]\nupgrade_at = "25:00"\n',
+        '[security]\norigins = ["origin=Debian|Ubuntu"]\n',
+        '[security]\norigins = ["origin=Debian", "vendor=Debian"]\n',
+        '[security]\nblocklist = [""]\n',
+    ],
+)
+def test_any_other_problem_stops_a_daemon_that_has_no_copy(text: str, files: Path, state: str) -> None:
+    (files / "config.toml").write_text(text)
+
+    with pytest.raises(ConfigError):
+        load_in_use(state, DEBIAN)

@@ -65,6 +65,20 @@ def test_a_copy_that_cannot_be_used_is_written_anew_from_valid_files(shared: Kep
     assert problems(shared) == ""
 
 
+def test_patterns_that_an_older_version_accepted_do_not_stop_the_daemon(shared: Kept) -> None:
+    before = shared.wait_for_daemon()
+    shared.machine.write(DROP_IN, '[security]\nblocklist = ["^linux"]\n')
+    shared.machine.check(f"rm {COPY}; systemctl restart {UNIT}")
+
+    shared.wait_for_daemon(other_than=before)
+    wait_for_problem(shared, "patterns in use have no effect")
+    found = problems(shared)
+    shared.machine.check(f"rm {DROP_IN}; systemctl reload {UNIT}")
+
+    assert "'^linux' can match no package" in found
+    shared.wait("no problem", "! maestro-agent status | grep -q 'no effect'")
+
+
 def test_without_a_usable_copy_a_wrong_configuration_is_an_error(shared: Kept) -> None:
     shared.wait_for_daemon()
     shared.machine.write(DROP_IN, "foo = 1\n")

@@ -53,17 +53,22 @@ class OriginPattern:
         return all(fnmatchcase(getattr(release, key), value) for key, value in self.tokens)
 
 
+class UnmatchedOriginError(ValueError):
+    """A pattern is well formed and can match no repository."""
+
+
 def parse_pattern(text: str, variables: dict[str, str]) -> OriginPattern:
     """Parse one pattern; `${distro_id}` and the like are replaced from `variables`.
 
     Raises:
         ValueError: the pattern is invalid; the message names the fault and what is accepted.
+        UnmatchedOriginError: it can match no repository.
     """
     filled = _VARIABLE.sub(lambda found: _fill(found[1], variables), text)
     tokens = tuple(_parse_token(token) for token in re.split(r"(?<!\\),", filled))
     contradiction = _contradiction(tokens)
     if contradiction:
-        raise ValueError(f"{contradiction} cannot have two values at once: write two patterns")
+        raise UnmatchedOriginError(f"{contradiction} cannot have two values at once: write two patterns")
     return OriginPattern(text=filled, tokens=tokens)
 
 
@@ -84,7 +89,7 @@ def _parse_token(token: str) -> tuple[str, str]:
         raise ValueError(f"unknown key {key!r}{hint} (accepted: origin, label, archive, codename, component, site)")
     problem = _problem(_KEYS[key], value)
     if problem:
-        raise ValueError(f"{token.strip()!r} can match no repository: {problem}")
+        raise UnmatchedOriginError(f"{token.strip()!r} can match no repository: {problem}")
     return _KEYS[key], value
 
 
