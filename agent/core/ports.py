@@ -136,6 +136,9 @@ class PackageSnapshot(Protocol):
     def offers(self, package: PackageId, version: str) -> bool:
         """Return whether an authenticated source offers a package in this version."""
 
+    def with_companions(self, old: Mapping[PackageId, str]) -> Mapping[PackageId, str] | None:
+        """Return old versions, with those of the packages that must be downgraded with them; None: not possible."""
+
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         """Turn admitted updates of this snapshot into steps."""
 

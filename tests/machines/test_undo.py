@@ -1,6 +1,7 @@
 """The line of `history ID` that takes a run back is run for real."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,44 @@ def test_packages_that_require_each_others_version_are_taken_back_together(host:
     assert names(done.json["upgraded"]) == ["app", "common", "passwd-tool", "passwd"]
     assert host.versions("app", "common", "passwd-tool") == dict.fromkeys(("app", "common", "passwd-tool"), OLD)
     assert host.versions("passwd", "other") == {"passwd": "1:99-1", "other": "1"}
+
+
+def upgrade_in_two_runs(host: Scenario, *kept: Package) -> Any:
+    """Upgrade `common`, and in a second run `app`, which could not be unpacked; return the second run.
+
+    `kept` are the old versions that a source still offers.
+    """
+    host.install(*pair(OLD))
+    host.repository("main", *kept)
+    host.repository("security", *pair(NEW))
+    host.machine.check("touch /srv/fail")
+    failed = host.upgrade()
+    host.machine.check("rm /srv/fail")
+    done = host.upgrade()
+
+    assert (failed.code, names(failed.json["upgraded"]), names(done.json["upgraded"])) == (1, ["common"], ["app"])
+    return done.json
+
+
+def pair(version: str) -> tuple[Package, ...]:
+    """Return two packages of which the first requires the exact version of the second."""
+    app = package("app", version, depends=f"common (= {version})", preinst="[ ! -e /srv/fail ]")
+    return app, package("common", version)
+
+
+@pytest.mark.every_release
+def test_a_sibling_that_an_earlier_run_upgraded_is_taken_back_too(host: Scenario) -> None:
+    upgrade_in_two_runs(host, *pair(OLD))
+
+    run_back(host)
+
+    assert host.versions("app", "common") == {"app": OLD, "common": OLD}
+
+
+def test_a_sibling_whose_old_version_is_gone_is_an_obstacle(host: Scenario) -> None:
+    done = upgrade_in_two_runs(host, *pair(OLD)[:1])
+
+    assert done["undo"] == {"command": None, "obstacle": "the old versions do not fit the other installed packages"}
 
 
 @pytest.mark.every_release

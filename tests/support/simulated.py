@@ -93,6 +93,9 @@ class SimulatedSnapshot:
     def offers(self, package: PackageId, version: str) -> bool:
         return package.name not in self.machine.only_newest and version.isdigit()
 
+    def with_companions(self, old: Mapping[PackageId, str]) -> Mapping[PackageId, str]:
+        return old
+
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         return self.machine.resolve(admitted, scope, veto)
 

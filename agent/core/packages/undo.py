@@ -1,6 +1,6 @@
 """The command that takes a run back. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agent.core.model.outcome import Outcome, Stage, Undo
 from agent.core.model.package import PackageId
@@ -9,20 +9,25 @@ _MOST_NAMES = 3
 
 Offers = Callable[[PackageId, str], bool]
 """Whether an authenticated source offers a package in a version."""
+Companions = Callable[[Mapping[PackageId, str]], Mapping[PackageId, str] | None]
+"""Adds to old versions those of the packages that must be downgraded with them; None: that does not work."""
 
 
-def undo_of(outcome: Outcome, offers: Offers) -> Undo | None:
+def undo_of(outcome: Outcome, offers: Offers, with_companions: Companions) -> Undo | None:
     """Return how to take a run back with apt-get; None if it upgraded nothing.
 
-    All of its packages together: those of one source package often require each other's exact version. apt-get checks
-    the rest, shows what it would do, and asks.
+    All of its packages together: those of one source package often require each other's exact version. Siblings that
+    another run upgraded are added. apt-get shows what it would do, and asks.
     """
     if not outcome.upgraded:
         return None
     obstacle = _obstacle(outcome, offers)
     if obstacle:
         return Undo(obstacle=obstacle)
-    old = [f"{step.label}={step.installed}" for step in outcome.upgraded if step.installed]
+    versions = with_companions({step.id: step.installed for step in outcome.upgraded if step.installed})
+    if versions is None:
+        return Undo(obstacle="the old versions do not fit the other installed packages")
+    old = [f"{package.label}={version}" for package, version in versions.items()]
     new = [f"{step.label}-" for step in outcome.upgraded if step.new]
     return Undo(command=" ".join(("apt-get install --allow-downgrades", *old, *new)))
 

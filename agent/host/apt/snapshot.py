@@ -21,6 +21,7 @@ from agent.core.ports import ChangelogRequest, PackagesSeen, RefreshResult
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import scan
 from agent.host.apt.changelogs import ChangelogReader
+from agent.host.apt.downgrades import with_companions
 from agent.host.apt.download import AptDownload, fetch, mark_exactly
 from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.lists import assess
@@ -106,6 +107,10 @@ class AptPackageSnapshot:
         """Return whether an authenticated source offers a package in this version."""
         files = frozenset(self._cache.releases) & self._cache.trusted
         return find_version(self._cache, package.name, package.architecture, version, files) is not None
+
+    def with_companions(self, old: Mapping[PackageId, str]) -> Mapping[PackageId, str] | None:
+        """Return old versions, with those of the packages that must be downgraded with them; None: not possible."""
+        return with_companions(PackageCache(), old)
 
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         """Run libapt's resolver on an unmarked cache."""

@@ -12,9 +12,9 @@ from agent.core.packages import verify
 from agent.core.packages.after_download import Install, Refresh, Replan, after_download, without_oversized
 from agent.core.packages.batches import pack
 from agent.core.packages.gates.veto import veto
-from agent.core.packages.undo import Offers, undo_of
+from agent.core.packages.undo import undo_of
 from agent.core.policy.policy import Conffiles
-from agent.core.ports import Download
+from agent.core.ports import Download, PackageSnapshot
 from agent.errors import AgentError, ChangedError, HostError, NoSpaceError
 from agent.report.reasons import sentence
 from agent.report.text import counted
@@ -47,7 +47,7 @@ class UpgradeRun:
         self._unrepaired: Mapping[PackageId, Failure] = {}
         self._cause = ""
         """What is wrong with dpkg or with a hook, although the run went on."""
-        self._offers: Offers | None = None
+        self._after: PackageSnapshot | None = None
         """Of the snapshot after the run."""
         self.after: Plan | None = None
         """The plan of the machine after the run; None until it was verified."""
@@ -102,8 +102,8 @@ class UpgradeRun:
     def with_undo(self, outcome: Outcome) -> Outcome:
         """Add how to take the run back; best effort."""
         with suppress(HostError):
-            if self._offers is not None:
-                return replace(outcome, undo=undo_of(outcome, self._offers))
+            if self._after is not None:
+                return replace(outcome, undo=undo_of(outcome, self._after.offers, self._after.with_companions))
         return outcome
 
     def _plan(self) -> Planned:
@@ -240,7 +240,7 @@ class UpgradeRun:
         so_far = self._progress.outcome
         dropped = self._progress.retryable()
         observed = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped)
-        after, self._offers = observed.plan, observed.snapshot.offers
+        after, self._after = observed.plan, observed.snapshot
         replaced = planning.record_plan(self._context, after)
         known = {failure.package for failure in so_far.failed}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
