@@ -149,7 +149,9 @@ def _decompressed(read: Callable[[int], bytes]) -> Iterator[bytes]:
 
 def _in_archive(path: str, package: str, names: tuple[str, ...]) -> bytes | str | None:
     """Return the changelog's bytes, or the package whose documentation directory it is a link to; None if neither."""
-    with suppress(SystemError):  # libapt raises here the error it met at the end of the previous archive
+    with suppress(
+        SystemError, UnicodeDecodeError
+    ):  # libapt raises here the error it met at the end of the previous archive
         apt_inst.DebFile(path)
     data = apt_inst.DebFile(path).data
     home = f"{_DOC}/{package}"

@@ -25,7 +25,7 @@ from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.archives import archive_paths
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.changelog_files import Archives, ChangelogQuery, in_archives, installed
-from agent.host.apt.errors import libapt_errors
+from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors
 from agent.host.apt.resolve import find_version
 from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import LockWaiter, locked
@@ -106,7 +106,7 @@ class ChangelogReader:
                 )
                 requested.append((item, file))
         self._control.progress(f"downloading {len(requested)} packages to read their changelogs")
-        with suppress(SystemError):  # failures are read from the items
+        with suppress(*LIBAPT_ERRORS):  # failures are read from the items
             fetcher.run()
         return [item for item, file in requested if file.complete and file.status == file.STAT_DONE]
 

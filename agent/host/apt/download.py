@@ -17,7 +17,7 @@ from agent.host.apt.acquire_progress import AcquireProgress
 from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.disk_space import require_space
-from agent.host.apt.errors import error_text, libapt_errors, plain_error
+from agent.host.apt.errors import LIBAPT_ERRORS, error_text, libapt_errors, plain_error
 from agent.host.apt.resolve import find_version, mark, marked
 from agent.host.dpkg.conffiles import conffile_prompts
 from agent.host.locks import LockWaiter, locked
@@ -112,7 +112,7 @@ def fetch(
         require_space(cache, fetcher, steps, archives)
         wanted = [item for item in fetcher.items if not item.complete]
         _log_downloads(download_log, [os.path.basename(item.destfile) for item in wanted if item.destfile])
-        with suppress(SystemError):  # failures are read from the items
+        with suppress(*LIBAPT_ERRORS):  # failures are read from the items
             fetcher.run()
         if reason := control.stop():
             raise StoppedError(f"{reason}: stopped while downloading; nothing more was installed")

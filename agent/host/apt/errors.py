@@ -8,14 +8,22 @@ import apt_pkg
 from agent.core.redact import redact
 from agent.errors import HostError
 
+LIBAPT_ERRORS = (SystemError, UnicodeDecodeError)
+"""Exceptions of python-apt: apt_pkg.Error is a SystemError; the other one replaces it if the message is not UTF-8."""
+
 
 @contextmanager
 def libapt_errors(doing: str) -> Iterator[None]:
     """Convert libapt's exceptions into `HostError`, prefixed with `doing`."""
     try:
         yield
-    except (SystemError, OSError, UnicodeDecodeError) as error:  # apt_pkg.Error is a SystemError
-        raise HostError(f"{doing}: {plain_error(str(error))}") from error
+    except (*LIBAPT_ERRORS, OSError) as error:
+        raise HostError(f"{doing}: {plain_error(message_of(error))}") from error
+
+
+def message_of(error: Exception) -> str:
+    """Return libapt's message, also one that quotes a field that is not UTF-8."""
+    return error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def error_text(item: apt_pkg.AcquireItem) -> str:

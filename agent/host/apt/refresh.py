@@ -11,7 +11,7 @@ from agent.core.ports import RefreshAttempt
 from agent.core.redact import redact
 from agent.errors import StoppedError
 from agent.host.apt.acquire_progress import AcquireProgress
-from agent.host.apt.errors import error_text, libapt_errors
+from agent.host.apt.errors import LIBAPT_ERRORS, error_text, libapt_errors, message_of
 from agent.host.apt.sources import Source, read_sources
 from agent.host.apt.update_verdict import FetchedItem, FetchedSource, FinishedUpdate, judge
 from agent.host.locks import LockWaiter, locked
@@ -95,8 +95,8 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
     progress = _RefreshProgress(time.monotonic() + timeout.total_seconds(), control)
     try:
         cache.update(progress, sources, _PULSE_US)
-    except SystemError as error:
-        message = str(error)
+    except LIBAPT_ERRORS as error:
+        message = message_of(error)
     if reason := control.stop():
         raise StoppedError(f"{reason}: stopped while fetching the package lists; the previous ones are kept")
     stopped = f"fetching was stopped after {timeout.total_seconds():.0f} s (apt.refresh_timeout)"

@@ -22,7 +22,7 @@ from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.direct_dpkg import configure_packages, merge_journal
 from agent.host.apt.download import mark_exactly
-from agent.host.apt.errors import libapt_errors, plain_error
+from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.kernels import auto_marks_kept, mark_removal
 from agent.host.apt.transaction_report import FATAL, HOOK, LIBAPT, transaction_report
@@ -188,12 +188,14 @@ def _do_marked(
         apt_pkg.pkgsystem_unlock_inner()
         try:
             manager.do_install(channel.descriptor)
-        except SystemError as error:
-            _record_error(channel, plain_error(str(error)))
+        except LIBAPT_ERRORS as error:
+            _record_error(channel, plain_error(message_of(error)))
         finally:
             if not pending:  # libapt configures at the end, which ConfigurePending=false disabled
                 configure_packages(channel, [step.id for step in steps])
-            with suppress(SystemError):  # a program that ignores the frontend lock has taken it: nothing is left to do
+            with suppress(
+                *LIBAPT_ERRORS
+            ):  # a program that ignores the frontend lock has taken it: nothing is left to do
                 apt_pkg.pkgsystem_lock_inner()
     finally:
         apt_pkg.pkgsystem_unlock()
@@ -246,9 +248,9 @@ def _lock(waiter: LockWaiter) -> None:
         waiter.wait_until_free(dpkg_database.lock_files())
         try:
             apt_pkg.pkgsystem_lock()
-        except SystemError as error:
+        except LIBAPT_ERRORS as error:
             if first_holder(dpkg_database.lock_files()) is None:
-                raise HostError(f"dpkg's lock cannot be taken: {plain_error(str(error))}") from error
+                raise HostError(f"dpkg's lock cannot be taken: {plain_error(message_of(error))}") from error
         else:
             return
 

@@ -61,7 +61,7 @@ def _prompts_of(path: Path, step: Step, database: "_FileDatabase", options: Dpkg
     try:
         archive = _Archive(path)
         prompts = tuple(_prompts(archive, database, options))
-    except (SystemError, LookupError, OSError) as error:
+    except (SystemError, UnicodeDecodeError, LookupError, OSError) as error:
         return f"its configuration files cannot be read from {path}: {error}"
     if (archive.package, archive.version) != (step.id, step.candidate):
         return (

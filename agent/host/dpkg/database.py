@@ -74,7 +74,7 @@ def _stanzas() -> Iterator[_Stanza]:
                         package=PackageId(name=package, architecture=own), for_all=architecture == "all",
                         status=status, version=version, source=source, conffiles=conffiles,
                     )  # fmt: skip
-    except (SystemError, OSError) as error:
+    except (SystemError, UnicodeDecodeError, OSError) as error:
         raise HostError(f"{status_file()}: cannot be read: {error}") from error
 
 

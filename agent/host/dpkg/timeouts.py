@@ -149,7 +149,7 @@ def _script_owner(process: psutil.Process) -> PackageId | str | None:
 
 
 def _control_package(control: Path) -> PackageId | str | None:
-    with suppress(OSError, SystemError, KeyError), control.open("rb") as file:
+    with suppress(OSError, SystemError, UnicodeDecodeError, KeyError), control.open("rb") as file:
         fields = apt_pkg.TagSection(file.read())
         return reported_package(f"{fields['Package']}:{fields['Architecture']}", {})
     return None
