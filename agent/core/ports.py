@@ -115,6 +115,8 @@ class Archive:
     package: str
     architecture: str
     version: str
+    file: str = ""
+    """Its name in that directory; empty if it is the usual one."""
 
 
 class PackageSnapshot(Protocol):
@@ -150,6 +152,9 @@ class PackageSnapshot(Protocol):
 
     def download(self, steps: Sequence[Step], scope: Scope) -> Download:
         """Download and verify the packages of the steps. Raises BusyError, NoSpaceError and StoppedError, too."""
+
+    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+        """Return the archives of security steps that must be fetched. Raises ChangedError, too."""
 
     def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
         """Download security steps for a later run; return errors by package. Raises as `download`, BusyError soon."""
@@ -198,7 +203,7 @@ class PackageEngine(Protocol):
         """Remove the archives that downloads, but not prefetches, put on the machine."""
 
     def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
-        """Return the steps' archives that are not on the machine yet."""
+        """Return the steps' archives that are not on the machine under their usual names; quick."""
 
     def discard(self, archives: Sequence[Archive]) -> None:
         """Remove archives, unless the package manager is configured to keep them."""

@@ -137,3 +137,41 @@ def test_the_reason_is_kept_where_a_hook_empties_apts_archive(host: Scenario) ->
     assert [(one["package"], one["stage"]) for one in done.json["failed"]] == [("bad:amd64", "unpack")]
     assert host.machine.path("/runs").read_text() == "x\n"
     assert host.versions("a", "z", "n") == {"a": "2", "z": "2", "n": "1"}
+
+
+@pytest.mark.parametrize(
+    "name", ["a.ddeb", "a_2_all.udeb", "some package", "a.", ".deb", "x/a.DEB", "a%20b.deb", "a_2_i386.deb"]
+)
+def test_a_prefetched_archive_is_recognised_and_removed_whatever_it_is_called(host: Scenario, name: str) -> None:
+    host.install(package("a", "1"))
+    with serving(host.machine.path("/srv")) as archive:
+        publish(host, {"a": name}, package("a", "2"), scheme="http:", url=archive.url)
+        host.check()
+        there = cached(host)
+        archive.requests.clear()
+
+        host.check()
+        again = [request for request in archive.requests if "/pool/" in request]
+        done = host.upgrade()
+
+    assert (len(there), again, done.json["downloaded_bytes"]) == (1, [], 0)
+    assert names(done.json["upgraded"]) == ["a"]
+    assert cached(host) == []
+
+
+def test_of_a_repository_on_this_machine_nothing_is_downloaded_in_advance(host: Scenario) -> None:
+    host.install(package("a", "1"))
+    publish(host, {}, package("a", "2"))
+
+    shown = [host.agent("check") for _ in range(2)]
+
+    assert [done.code for done in shown] == [10, 10]
+    assert not any("in advance" in done.err for done in shown)
+    assert cached(host) == []
+    assert not host.machine.path("/var/lib/maestro-agent/ahead.json").exists()
+
+
+def cached(host: Scenario) -> list[str]:
+    """Return the files in apt's archive directory."""
+    directory = host.machine.path("/var/cache/apt/archives")
+    return sorted(path.name for path in directory.rglob("*") if path.is_file() and path.name != "lock")

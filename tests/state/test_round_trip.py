@@ -160,7 +160,9 @@ REFRESHES = st.builds(
     sources=st.none() | st.dictionaries(WORDS, TIMES, max_size=3),
     finished_at=st.none() | TIMES,
 )
-ARCHIVES = lists_of(st.builds(Archive, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS))
+ARCHIVES = lists_of(
+    st.builds(Archive, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS, file=NAMES | st.just(""))
+)
 
 
 def written(document: object) -> JsonReader:

@@ -113,6 +113,9 @@ class SimulatedSnapshot:
     def download(self, steps: Sequence[Step], scope: Scope) -> SimulatedDownload:
         return self.machine.download(steps, scope)
 
+    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+        return self.machine.not_downloaded(steps)
+
     def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
         return self.machine.prefetch(steps)
 

@@ -3,14 +3,20 @@
 No package name is read from a file's name: a pool file of a repository may have any name.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 
 import apt_pkg
 
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
+from agent.core.ports import Archive
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import version_text
+from agent.host.apt.errors import libapt_errors
+
+_IN_PLACE = "file:"
+"""Scheme of archives that are used where they are."""
 
 
 def archive_items(
@@ -23,6 +29,24 @@ def archive_items(
     """
     packages = {uri: step.id for step in steps for uri in _uris(cache, step)}
     return tuple((packages[item.desc_uri], item) for item in fetcher.items if item.desc_uri in packages)
+
+
+def archives_to_fetch(cache: PackageCache, steps: Sequence[Step]) -> tuple[Archive, ...]:
+    """Return the archives of the steps, which are marked, that libapt would fetch into its archive directory."""
+    fetcher = apt_pkg.Acquire()
+    with libapt_errors("the packages cannot be downloaded"):
+        apt_pkg.PackageManager(cache.depcache).get_archives(fetcher, cache.sources, cache.records)
+    versions = {step.id: step.candidate for step in steps}
+    return tuple(
+        Archive(
+            package=package.name,
+            architecture=package.architecture,
+            version=versions[package],
+            file=os.path.basename(item.destfile),
+        )
+        for package, item in archive_items(cache, fetcher, steps)
+        if not item.complete and not item.desc_uri.startswith(_IN_PLACE)
+    )
 
 
 def _uris(cache: PackageCache, step: Step) -> Iterator[str]:

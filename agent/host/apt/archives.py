@@ -12,11 +12,16 @@ from agent.core.ports import Archive
 
 
 def archive_paths(archive: Archive) -> tuple[Path, Path]:
-    """Return the possible paths of an archive (pkgAcqArchive): architecture-specific, then `all`."""
+    """Return the possible paths of an archive (pkgAcqArchive): architecture-specific, then `all`.
+
+    libapt takes the extension from the file's name in the repository: an archive with another one has a `file`.
+    """
     directory = Path(apt_pkg.config.find_dir("Dir::Cache::archives"))
+    if archive.file:
+        own = directory / os.path.basename(archive.file)
+        return own, own
     stem = f"{apt_pkg.quote_string(archive.package, '_:')}_{apt_pkg.quote_string(archive.version, '_:')}"
-    own = f"{stem}_{apt_pkg.quote_string(archive.architecture, '_:.')}.deb"
-    return directory / own, directory / f"{stem}_all.deb"
+    return directory / f"{stem}_{apt_pkg.quote_string(archive.architecture, '_:.')}.deb", directory / f"{stem}_all.deb"
 
 
 def not_downloaded(steps: Sequence[Step]) -> tuple[Archive, ...]:

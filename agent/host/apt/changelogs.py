@@ -5,6 +5,7 @@ No package manager lock is held while reading.
 """
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -184,7 +185,9 @@ def _readable_item(cache: PackageCache, wanted: ChangelogRequest, files: frozens
     source, candidate = _source(cache, version, place)
     meta = cache.sources.find_index(place[0])
     uri = meta.archive_uri(cache.records.filename) if meta is not None else ""
-    paths = archive_paths(Archive(package=subject.package, architecture=version.arch, version=subject.candidate))
+    usual = Archive(package=subject.package, architecture=version.arch, version=subject.candidate)
+    extension = os.path.basename(cache.records.filename).rpartition(".")[2] or "deb"
+    paths = tuple(path.with_suffix(f".{extension}") for path in archive_paths(usual))
     path = str(next((path for path in paths if path.exists()), paths[0].name))
     return _Item(
         subject=subject,

@@ -17,7 +17,8 @@ from agent.core.packages.cves import ChangelogFindings, VersionChange
 from agent.core.packages.decide import Veto
 from agent.core.policy.origins import OriginPattern
 from agent.core.policy.policy import Policy
-from agent.core.ports import ChangelogRequest, PackagesSeen, RefreshResult
+from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshResult
+from agent.host.apt.archive_items import archives_to_fetch
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import scan
 from agent.host.apt.changelogs import ChangelogReader
@@ -146,6 +147,14 @@ class AptPackageSnapshot:
             waiter=LockWaiter(self._policy.apt.lock_timeout, self._control),
             control=self._control,
         )
+
+    def not_downloaded(self, steps: Sequence[Step]) -> tuple[Archive, ...]:
+        """Return the archives of security steps that must be fetched.
+
+        Raises:
+            ChangedError, HostError: as `mark_exactly` and `fetch`.
+        """
+        return archives_to_fetch(self._marked_with(steps, Scope.SECURITY), steps)
 
     def prefetch(self, steps: Sequence[Step]) -> Mapping[PackageId, str]:
         """Download and verify the packages of security steps for a later run; return errors by package.

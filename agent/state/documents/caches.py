@@ -67,14 +67,27 @@ def findings_from_document(document: JsonReader) -> Findings:
 
 def archives_to_document(archives: Sequence[Archive], generated_at: datetime) -> Document:
     """Return `maestro.ahead/1`: the prefetched archives."""
-    found = [{"package": one.package, "architecture": one.architecture, "version": one.version} for one in archives]
+    found = [
+        {
+            "package": one.package,
+            "architecture": one.architecture,
+            "version": one.version,
+            **({"file": one.file} if one.file else {}),
+        }
+        for one in archives
+    ]
     return {"schema": AHEAD_SCHEMA, "generated_at": format_utc(generated_at), "archives": found}
 
 
 def archives_from_document(document: JsonReader) -> tuple[Archive, ...]:
     """Return the prefetched archives."""
     return tuple(
-        Archive(package=part.text("package"), architecture=part.text("architecture"), version=part.text("version"))
+        Archive(
+            package=part.text("package"),
+            architecture=part.text("architecture"),
+            version=part.text("version"),
+            file=part.optional_text("file") or "",
+        )
         for part in document.children("archives")
     )
 

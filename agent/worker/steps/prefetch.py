@@ -87,7 +87,9 @@ def _fetch(context: JobContext, planned: Planned) -> None:
     steps = [step for step in planned.plan.install if step.security]
     if not steps:
         return
-    absent = context.engine.not_downloaded(steps)
+    if not context.engine.not_downloaded(steps):
+        return
+    absent = planned.snapshot.not_downloaded(steps)  # exactly: of a repository on this machine nothing is fetched
     if not absent:
         return
     _record(context, (*context.record.prefetched(), *absent))
