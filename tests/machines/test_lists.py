@@ -380,6 +380,44 @@ def test_malformed_preferences_are_named_and_do_not_stop_the_refresh(host: Scena
     assert host.machine.check("ls /var/lib/apt/lists/*InRelease")
 
 
+DEFAULT_RELEASE = 'APT::Default-Release "no-such-release";\n'
+
+
+@pytest.mark.every_release
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ({"/etc/apt/apt.conf.d/99release": DEFAULT_RELEASE}, "/etc/apt/apt.conf.d/99release"),
+        ({"/etc/apt/apt.conf": DEFAULT_RELEASE}, "/etc/apt/apt.conf"),
+        (
+            {"/etc/apt/apt.conf.d/10first": 'APT::Default-Release "gone";\n', "/etc/apt/apt.conf": DEFAULT_RELEASE},
+            "/etc/apt/apt.conf",
+        ),
+        (
+            {"/etc/apt/apt.conf.d/99nested.conf": 'APT { Default-Release "gone"; };\n'},
+            "/etc/apt/apt.conf.d/99nested.conf",
+        ),
+    ],
+)
+def test_a_default_release_that_no_source_has_is_an_error_that_names_the_setting_and_its_file(
+    host: Scenario, files: dict[str, str], place: str
+) -> None:
+    host.repository("security", package("a", "2"))
+    for path, text in files.items():
+        host.machine.write(path, text)
+
+    answers = [host.agent(command) for command in ("check", "upgrade", "explain a", "check --json")]
+    of_apt = host.machine.run("apt-get -s upgrade")
+
+    assert of_apt.returncode == 100
+    assert [answer.code for answer in answers] == [1, 1, 1, 1]
+    for answer in answers:
+        assert "APT::Default-Release" in answer.out + answer.err
+        assert f"{place} sets it" in answer.out + answer.err
+        assert "Traceback" not in answer.out + answer.err
+    assert host.machine.check("ls /var/lib/apt/lists/*InRelease")
+
+
 def test_packages_of_a_removed_architecture_ask_for_attention(host: Scenario) -> None:
     host.repository("security", package("a", "2"))
     host.machine.check("dpkg --add-architecture i386")

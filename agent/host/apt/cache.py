@@ -1,8 +1,8 @@
 """Opens libapt's package cache: configuration, sources, dependency marks, and which index files are trusted."""
 
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from agent.core.policy.origins import OriginPattern, ReleaseFields
 from agent.errors import HostError
 from agent.host.apt.errors import libapt_errors
 from agent.host.apt.secrets import remember_apt_secrets
+from agent.host.apt.setting_place import setting_place
 from agent.host.apt.sources import read_sources
 from agent.host.apt.status_overlay import named_overlay, new_directory, write_overlay
 from agent.host.dpkg import database as dpkg_database
@@ -22,6 +23,7 @@ from agent.host.dpkg.environment import KEEP_LOCAL_CONFFILES
 _REINSTALL = (apt_pkg.INSTSTATE_REINSTREQ, apt_pkg.INSTSTATE_HOLD_REINSTREQ)
 _AT_REST = {"installed", "not-installed", "config-files"}
 """States without pending work for dpkg."""
+_DEFAULT_RELEASE = "APT::Default-Release"
 _NEVER = -32768
 """Pin priority at which libapt never chooses a version (apt_preferences(5): negative)."""
 
@@ -51,6 +53,18 @@ def package_id(package: apt_pkg.Package) -> PackageId:
     return PackageId(name=package.name, architecture=package.architecture)
 
 
+@contextmanager
+def _naming_the_setting() -> Iterator[None]:
+    """Add to an error about `APT::Default-Release` which file sets it; libapt names the file of all other errors."""
+    try:
+        yield
+    except HostError as error:
+        place = setting_place(_DEFAULT_RELEASE) if _DEFAULT_RELEASE in str(error) else ""
+        if not place:
+            raise
+        raise HostError(f"{error}; {place} sets it") from error
+
+
 class PackageCache:
     """The open package cache with its dependency marks. Short-lived: reopen it after every change."""
 
@@ -78,7 +92,7 @@ class PackageCache:
 
     def _open(self) -> None:
         # Sources, lists or preferences: libapt's own message names the file.
-        with libapt_errors("apt cannot open its packages (`apt-get check` shows the same)"):
+        with _naming_the_setting(), libapt_errors("apt cannot open its packages (`apt-get check` shows the same)"):
             self.pkg_cache = apt_pkg.Cache(None)
             self.sources = apt_pkg.SourceList()
             self.sources.read_main_list()
