@@ -77,7 +77,7 @@ def test_the_services_that_still_ran_replaced_files_are_named(store: Store, caps
 
     _, out, _ = history(store, capsys, NEW)
 
-    assert "in 2: ssh (`systemctl restart ssh`), dbus (reboot)\n" in out
+    assert "ssh (`systemctl restart ssh`), dbus (reboot)\n" in out
     assert "Restart" not in history(store, capsys, OLD)[1]
 
 
