@@ -80,10 +80,15 @@ def held_update_lines(held: Sequence[HeldView], *, indent: int = 2, verbose: boo
     lines: list[str] = []
     for row, group in zip(rows, groups, strict=True):
         why = held_reason(group.parts[0], verbose=verbose)
-        why = why.replace(_UNHOLD, f"{_UNHOLD[:-1]} {' '.join(group.packages)}`")
+        why = with_packages(why, group.packages)
         reason = Line(f"{' ' * (indent + 4)}{why}", hang=indent + 4, tone=Tone.HELD)
         lines += [row, reason, *group.cve_lines(indent + 4, verbose=verbose)]
     return lines
+
+
+def with_packages(why: str, packages: Sequence[str]) -> str:
+    """Return the reason of held packages with their names in the command that opens their hold."""
+    return why.replace(_UNHOLD, f"{_UNHOLD[:-1]} {' '.join(packages)}`")
 
 
 def held_reason(part: UpdateView, *, verbose: bool = False) -> str:

@@ -49,7 +49,7 @@ def absence(policy: Policy, facts: Facts, plan: Plan, name: str, known: KnownPac
     """Return why a name is in no step; `known` is the package as apt knows it, None if apt does not."""
     held = next((item for item in plan.held if matches(name, item)), None)
     if held is not None:
-        return Absence(name=name, exit_code=ExitCode.ATTENTION, text=f"held back ({held.why.value}): {held.detail}")
+        return Absence(name=name, exit_code=ExitCode.ATTENTION, text=f"held back: {held.detail}")
     if known is None:
         return Absence(name=name, exit_code=ExitCode.USAGE, text="apt knows no package of that name", known=False)
     if known.installed is None:

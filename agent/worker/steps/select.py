@@ -8,6 +8,7 @@ from agent.core.model.plan import Plan
 from agent.core.packages import selection
 from agent.errors import NotInPlanError
 from agent.report.reasons import sentence
+from agent.report.text import with_packages
 from agent.worker.context import JobContext
 from agent.worker.steps import plan as planning
 from agent.worker.steps.plan import Planned
@@ -94,10 +95,14 @@ def _not_in_plan(context: JobContext, planned: Planned, names: Sequence[str]) ->
         )
         for name in names
     ]
-    texts = [f"{one.name[:80]}: {sentence(one.reason) if one.reason else one.text}" for one in absences]
+    texts = [f"{one.name[:80]}: {_reason(one)}" for one in absences]
     hints = [_hint(planned, one) for one in absences]
     reasons = "; ".join(f"{text}{hint}" for text, hint in zip(texts, hints, strict=True))
     return NotInPlanError(f"nothing was done: {reasons}", selection.exit_code_of(absences))
+
+
+def _reason(absence: selection.Absence) -> str:
+    return sentence(absence.reason) if absence.reason else with_packages(absence.text, [absence.name])
 
 
 def _hint(planned: Planned, absence: selection.Absence) -> str:

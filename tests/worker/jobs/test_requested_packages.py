@@ -157,7 +157,8 @@ def test_a_held_package_has_its_reason(agent: Agent) -> None:
     code, message = refused(agent, "a", "b")
 
     assert code == ExitCode.ATTENTION
-    assert "a: held back (held-by-admin): " in message
+    assert "a: held back: " in message
+    assert "`apt-mark unhold a`" in message
 
 
 def test_a_package_that_is_up_to_date_is_said_to_be(agent: Agent) -> None:
