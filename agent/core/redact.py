@@ -46,13 +46,25 @@ _PROSE = (
 _PATH = r"/[\w.-]+/"
 _NEEDLES = ("password", "passphrase", "token", "secret", "credential", "key")
 """Each of `_WORDS` has one."""
+_BEFORE_SECRET = re.compile("[:?#]")
 _Replacement = str | Callable[[re.Match[str]], str]
 
 
 def _before_last_at(found: re.Match[str]) -> str:
     """Leave out what is before a word's last "@", but for the scheme. A pattern for that would be quadratic."""
-    head, at, tail = found[2].rpartition("@")
-    return f"{found[1]}{REDACTED}@{tail}" if at and head else found[0]
+    start, (head, at, tail) = found[1], found[2].rpartition("@")
+    is_url = start.endswith(("//", r"\/"))
+    if not (at and head) or (is_url and _is_path(head, tail)):
+        return found[0]
+    return f"{start}{REDACTED}@{tail}"
+
+
+def _is_path(head: str, tail: str) -> bool:
+    """Return whether an "@" stands in a path, as in that of a message's id: no host is behind, no ":" before it.
+
+    libapt takes "a" in "user:a/b@host" for a port, and writes "user/b@host".
+    """
+    return not (_BEFORE_SECRET.search(head) or head[0] == "/") and (head[-1] == "/" or "/" not in tail)
 
 
 def _before_host(found: re.Match[str]) -> str:
@@ -64,11 +76,11 @@ def _before_host(found: re.Match[str]) -> str:
 _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
     # User and password of a URL's authority are left out, as apt does, so that the name of a source stays the same.
     (("@", "40"), rf"({_SLASHES})(?!{_DONE_USER})[^\s/?#\\]*(?:@|%(?:25)*40)", r"\1"),
-    # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password
-    # where a ":" is before it, too. libapt takes the host of such a URL to be empty and writes it with one slash.
+    # What is left with an "@" has an unescaped "/", "?" or "#" before it, in a password or a path: assume a password.
+    # libapt takes the host of such a URL to be empty and writes it with one slash.
     (
         ("@",),
-        rf"{_START}(?!{_LOCAL})((?:{_SCHEME})?{_SLASHES})(?!{_DONE_USER})(?=/|[^\s@]{{0,200}}[:?#])(\S+)",
+        rf"{_START}(?!{_LOCAL})((?:{_SCHEME})?{_SLASHES})(?!{_DONE_USER})(\S+)",
         _before_last_at,
     ),
     (("@",), rf"{_START}(?!{_LOCAL})({_SCHEME}/)(?!/|{_DONE_USER})(\S+)", _before_last_at),

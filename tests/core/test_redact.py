@@ -83,6 +83,7 @@ WITH_A_SECRET = (
     ("https://...@alice:hunter2@host/", "https://host/"),
     ("http://...:hunter2@host/", "http://host/"),
     ("http://a/x,http://al/ice:hunter2@host/x", "http://...@host/x"),
+    ("http://alice/b/hunter2@host:80/x", "http://...@host:80/x"),
     ("machine host/path password hunter2", "machine host/path password ..."),
     ('machine host login alice password "hunter2 geheim"', "machine host login ... password ..."),
     ("machine host account x password hunter2", "machine host account x password ..."),
@@ -287,6 +288,8 @@ def test_documents_keep_their_codes_names_and_versions() -> None:
             "Basic ",
             "=a:b@@",
             "=a:b=",
+            "=a:b",
+            "=a:b@",
             "'a",
         ),
         *(

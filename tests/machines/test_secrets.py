@@ -82,6 +82,8 @@ def _configure_apt(host: Scenario, secret: Credentials, port: int) -> None:
         "six": f"http://us3r:{secret.encoded}@[::1]:1/six",
         "user": f"http://{secret.encoded}@127.0.0.1:1/user",
         "listed": "mirror+file:/etc/apt/mirrors.txt",
+        "slash": f"http://us3r:a/b/{secret.raw}@127.0.0.1:1/slash",
+        "path": f"http://127.0.0.1:1/{_HEAD}{_TAIL}/path",
         "proxied": "http://proxied.invalid/x",
         "auth": f"http://127.0.0.1:{port}/auth",
         "auth-part": f"http://127.0.0.1:{port}/part",
@@ -89,7 +91,10 @@ def _configure_apt(host: Scenario, secret: Credentials, port: int) -> None:
     write = host.machine.write
     for name, uri in places.items():
         write(f"/etc/apt/sources.list.d/{name}.list", f"deb {uri} {host.codename} main\n")
-    deb822 = f"Types: deb\nURIs: http://us3r:{secret.raw}@127.0.0.1:1/822\nSuites: ./\n"
+    deb822 = (
+        f"Types: deb\nURIs: http://us3r:{secret.raw}@127.0.0.1:1/822\n http://us3r:{secret.encoded}@127.0.0.1:1/next\n"
+        f"Suites: ./\n\nEnabled: no\nTypes: deb\nURIs: http://us3r:{secret.raw}@127.0.0.1:1/off\nSuites: ./\n"
+    )
     write("/etc/apt/sources.list.d/stanza.sources", deb822)
     listed = f"http://us3r:{secret.raw}@127.0.0.1:1/listed\nhttp://us3r:{secret.encoded}@127.0.0.1:{port}/listed\n"
     write("/etc/apt/mirrors.txt", listed)

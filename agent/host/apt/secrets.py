@@ -70,7 +70,8 @@ def _in_user_infos(texts: list[str]) -> Iterator[str]:
     for found in texts:
         user, colon, password = found.partition(":")
         if colon:
-            yield from {found, password, unquote(password)}
+            # libapt takes what is before a "/" for a port, and leaves it out.
+            yield from {found, password, unquote(password), password.partition("/")[2]}
         if len(user) >= _SHORTEST_USER:
             yield from {user, unquote(user)}
 
