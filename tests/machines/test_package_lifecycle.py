@@ -158,6 +158,8 @@ def test_a_check_ends_with_the_package_and_leaves_nothing(server: Scenario, mach
     lock = "/var/lib/apt/daily_lock"
     with machine.start(f"flock {lock} sleep 60"), machine.start("maestro-agent check --wait") as asking:
         wait(f"systemctl is-active '{JOBS}'", machine)
+        machine.check("mkdir -p /usr/share/maestro-agent/agent/host/gone/__pycache__")
+        machine.write("/usr/share/maestro-agent/agent/host/gone/__pycache__/old.cpython-311.pyc", "")
 
         machine.check("apt-get purge -y maestro-agent", timeout=50)
         asking.communicate()
