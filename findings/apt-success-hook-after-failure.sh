@@ -5,7 +5,9 @@
 # /var/lib/apt/periodic/update-success-stamp), it runs after an update that succeeded. libapt runs it unless every item
 # failed (AcquireUpdate in apt-pkg/update.cc), and an InRelease file that is missing counts as done. So where a
 # repository is gone (404), apt-get exits 100 and the stamp says that the lists were updated just now. The change time of
-# a Release file in apt's lists is better evidence: it is set by each successful update (also by `Hit`), and by no other.
+# a Release file in apt's lists is better evidence: it is set by each successful update (also by `Hit`), and by none in
+# which the source could not be reached. An update that fails after the server confirmed the file (304, and then its key
+# is missing, or it expired) sets it, too.
 #
 # Seen with apt 2.6.1 (Debian 12), 3.0.4 (13) and 3.3.3 (testing):
 #     apt-get update: exit 100; the hook ran

@@ -302,6 +302,64 @@ def test_an_error_that_another_update_has_overcome_is_over(host: Scenario, archi
     assert (lists["state"], lists["errors"]) == ("fresh", [])
 
 
+@pytest.mark.every_release
+@pytest.mark.parametrize("fault", ["bad-signature", "expired"])
+def test_an_update_that_fails_on_a_confirmed_release_file_proves_nothing(
+    host: Scenario, archive: Archive, fault: str
+) -> None:
+    valid_for = timedelta(seconds=66) if fault == "expired" else None  # from the date, a minute ago
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security", valid_for=valid_for)
+    verified = host.check()["lists"]["updated_at"]
+    if fault == "expired":
+        time.sleep(7)
+    else:
+        host.machine.check("rm /etc/apt/keyrings/test.asc")
+    assert faults(host.check()["lists"]) == [fault]
+    time.sleep(2.1)  # the record has full seconds
+
+    host.machine.run("apt-get update")  # gets "304 Not Modified", and renews the file's change time
+
+    lists = host.check("--no-refresh")["lists"]
+    assert (faults(lists), lists["updated_at"]) == ([fault], verified)
+
+
+def test_lists_that_expired_are_not_confirmed_by_updates_that_fail(host: Scenario, archive: Archive) -> None:
+    host.repository("security", package("a", "2"), at=f"{archive.url}/security", valid_for=timedelta(seconds=66))
+    host.check()
+    time.sleep(7)
+
+    host.machine.run("apt-get update")
+
+    lists = host.check("--no-refresh")["lists"]
+    assert (lists["state"], faults(lists)) == ("stale", ["expired"])
+
+
+def test_lists_that_replaced_damaged_ones_are_good(host: Scenario, archive: Archive) -> None:
+    repository = host.repository("security", package("a", "2"), at=f"{archive.url}/security")
+    published = host.machine.path("/srv/security/dists") / repository.codename / "InRelease"
+    whole = published.read_bytes()
+    published.write_bytes(whole[:-60])
+    assert faults(host.check()["lists"]) == ["corrupt"]
+    published.write_bytes(whole)
+    time.sleep(2.1)  # the record has full seconds
+
+    host.machine.check("apt-get update")
+
+    lists = host.check("--no-refresh")["lists"]
+    assert (lists["state"], lists["errors"]) == ("fresh", [])
+
+
+def test_hooks_of_apt_print_beside_the_document(host: Scenario) -> None:
+    host.repository("security", package("a", "2"))
+    hook = 'APT::Update::Post-Invoke {"echo printed";};\n'
+    host.machine.write("/etc/apt/apt.conf.d/80hook", hook)
+
+    done = host.machine.run("maestro-agent check --json")
+
+    assert json.loads(done.stdout)["lists"]["state"] == "fresh"
+    assert "printed" in done.stderr
+
+
 def test_a_source_that_was_removed_leaves_no_error(host: Scenario, archive: Archive) -> None:
     host.repository("security", package("a", "2"))
     host.repository("ppa", package("b", "1"), at=f"{archive.url}/ppa")

@@ -21,6 +21,20 @@ Debian and Ubuntu publish theirs every few days, Debian's with a Valid-Until of 
 _DISTRIBUTIONS = frozenset({"Debian", "Ubuntu", "UbuntuESM", "UbuntuESMApps"})
 """Origins that publish security updates all the time; any other allowed origin may have none for months."""
 _RECORD_RESOLUTION = timedelta(seconds=1)
+_OF_CONTENT = frozenset(
+    {
+        SourceFault.BAD_SIGNATURE,
+        SourceFault.UNSIGNED,
+        SourceFault.EXPIRED,
+        SourceFault.NOT_YET_VALID,
+        SourceFault.CORRUPT,
+        SourceFault.OTHER,
+    }
+)
+"""Faults that libapt may find in a Release file of which the server said "not modified".
+
+An update that fails so renews the file's change time, which then proves nothing.
+"""
 
 
 def assess(
@@ -60,8 +74,11 @@ class _Assessed:
         self.source = source
         self.security = source.offers(patterns)
         self.released_at = source.time("Date")
-        self.verified_at = self._verified(refreshed, now) if source.trusted else None
         self._now = now
+        self._refreshed = refreshed
+        self._by_agent = self._latest(refreshed.verified(source.name))
+        self.errors = tuple(e for e in refreshed.errors if e.source == source.name and not self._is_over(e))
+        self.verified_at = self._verified() if source.trusted else None
 
     @property
     def value(self) -> SourceLists:
@@ -80,9 +97,12 @@ class _Assessed:
 
     @property
     def expired_at(self) -> datetime | None:
-        """When the lists expired, if nobody confirmed them since; None if they did not."""
+        """When the lists expired, if the agent could not verify them since; None if they did not.
+
+        It can where apt is configured to accept expired ones; the file's change time does not tell.
+        """
         until = self.source.time("Valid-Until")
-        if until is None or until >= self._now or (self.verified_at is not None and self.verified_at > until):
+        if until is None or until >= self._now or (self._by_agent is not None and self._by_agent > until):
             return None
         return until
 
@@ -102,37 +122,43 @@ class _Assessed:
         """Return an error of this source."""
         return SourceError(source=self.source.name, fault=fault, detail=detail, security=self.value.security)
 
-    def _verified(self, refreshed: RefreshResult, now: datetime) -> datetime | None:
+    def _verified(self) -> datetime | None:
         """Return the latest moment at which the lists were certainly current.
 
-        By the agent's record, by what apt left on disk, or by the date that the archive signed; times in the future
-        are of a wrong clock.
+        By the agent's record, by what apt left on disk, or by the date that the archive signed.
         """
-        times = (refreshed.verified(self.source.name), self.source.verified_at(), self.released_at)
-        return max((t for t in times if t is not None and not is_future(t, now, RECORD_TOLERANCE)), default=None)
+        proven = not any(error.fault in _OF_CONTENT for error in self.errors)
+        return self._latest(self._by_agent, self.source.verified_at() if proven else None, self.released_at)
+
+    def _latest(self, *times: datetime | None) -> datetime | None:
+        """Return the latest time; those in the future are of a wrong clock."""
+        known = (time for time in times if time is not None and not is_future(time, self._now, RECORD_TOLERANCE))
+        return max(known, default=None)
+
+    def _is_over(self, error: SourceError) -> bool:
+        """Whether somebody else updated the source successfully after the refresh in which it failed."""
+        updated, finished = self.source.verified_at(), self._refreshed.finished_at
+        if updated is None or finished is None or updated <= finished + _RECORD_RESOLUTION:
+            return False
+        return error.fault not in _OF_CONTENT or self._was_replaced(finished)
+
+    def _was_replaced(self, since: datetime) -> bool:
+        """Whether the lists are others than those that the agent knows: libapt keeps only verified ones."""
+        listed = self.source.listed_at()
+        if listed is not None and listed > since + _RECORD_RESOLUTION:
+            return True
+        return self._by_agent is not None and self.released_at is not None and self.released_at > self._by_agent
 
 
 def _errors(sources: Sequence[_Assessed], refreshed: RefreshResult) -> tuple[SourceError, ...]:
     """Return at most one error that makes lists less current for each source, and what else asks for attention."""
-    by_name = {one.source.name: one for one in sources}
-    found = {}
-    for error in refreshed.errors:
-        if error.source == APT_SOURCE:
-            found[APT_SOURCE] = error
-        elif error.source in by_name and not _is_over(by_name[error.source], refreshed):
-            found[error.source] = replace(error, security=by_name[error.source].value.security)
+    found = {one.source.name: replace(error, security=one.value.security) for one in sources for error in one.errors}
+    found.update((error.source, error) for error in refreshed.errors if error.source == APT_SOURCE)
     for one in sources:
         fault = _fault_on_disk(one)
         if fault is not None:
             found.setdefault(one.source.name, fault)
     return (*found.values(), *(error for error in _advice(sources) if error.source not in found))
-
-
-def _is_over(one: _Assessed, refreshed: RefreshResult) -> bool:
-    """Whether somebody else updated a source successfully after the refresh in which it failed."""
-    updated = one.source.verified_at()
-    finished = refreshed.finished_at
-    return updated is not None and finished is not None and updated > finished + _RECORD_RESOLUTION
 
 
 def _fault_on_disk(one: _Assessed) -> SourceError | None:

@@ -5,6 +5,7 @@ From libapt's list of sources and the files, and not from libapt's cache, which 
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -94,8 +95,8 @@ class Source:
     def verified_at(self) -> datetime | None:
         """Return when apt last fetched or confirmed these lists, whoever ran it; None if that is unknown.
 
-        A successful update sets the change time of the source's Release file even if nothing was new; a failed one
-        does not. Copying an image renews change times, but keeps the modification time of apt's `partial` directory,
+        A successful update sets the change time of the source's Release file even if nothing was new. A failed one
+        does not, unless the server confirmed the file and libapt then refused it, as without its key. Copying an image renews change times, but keeps the modification time of apt's `partial` directory,
         which each update sets: the earlier of the two counts.
         """
         paths = (
@@ -107,6 +108,14 @@ class Source:
         except OSError:
             return None
         return datetime.fromtimestamp(seconds, timezone.utc) if paths else None
+
+    def listed_at(self) -> datetime | None:
+        """Return when apt last put one of its Packages files into place; None without one."""
+        times = []
+        for one in self.lists:
+            with suppress(OSError):
+                times.append(Path(one.path).lstat().st_ctime)
+        return datetime.fromtimestamp(max(times), timezone.utc) if times else None
 
     def offers(self, patterns: tuple[OriginPattern, ...]) -> bool:
         """Whether one of its package lists for this machine matches any pattern."""
