@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import apt_pkg
@@ -94,7 +96,8 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
     message = ""
     progress = _RefreshProgress(time.monotonic() + timeout.total_seconds(), control)
     try:
-        cache.update(progress, sources, _PULSE_US)
+        with _stdout_as_stderr():
+            cache.update(progress, sources, _PULSE_US)
     except LIBAPT_ERRORS as error:
         message = message_of(error)
     if reason := control.stop():
@@ -107,6 +110,19 @@ def refresh(timeout: timedelta, waiter: LockWaiter, control: JobControl) -> Refr
         stopped=stopped if progress.timed_out else "",
     )
     return judge(update, [_fetched(source) for source in read_sources(sources)])
+
+
+@contextmanager
+def _stdout_as_stderr() -> Iterator[None]:
+    """Have what apt's hooks print go to stderr: stdout may carry a JSON document."""
+    saved, target = os.dup(1), os.dup(2)
+    os.dup2(target, 1)
+    os.close(target)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _fetched(source: Source) -> FetchedSource:
