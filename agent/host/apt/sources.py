@@ -96,8 +96,9 @@ class Source:
         """Return when apt last fetched or confirmed these lists, whoever ran it; None if that is unknown.
 
         A successful update sets the change time of the source's Release file even if nothing was new. A failed one
-        does not, unless the server confirmed the file and libapt then refused it, as without its key. Copying an image renews change times, but keeps the modification time of apt's `partial` directory,
-        which each update sets: the earlier of the two counts.
+        does not, unless the server confirmed the file and libapt then refused it, as without its key. Copying an image
+        renews change times, but keeps the modification time of apt's `partial` directory, which each update sets: the
+        earlier of the two counts.
         """
         paths = (
             [self.release.path] if self.release is not None else [Path(one.path) for one in self.lists if one.exists]
