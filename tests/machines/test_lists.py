@@ -354,10 +354,10 @@ def test_hooks_of_apt_print_beside_the_document(host: Scenario) -> None:
     hook = 'APT::Update::Post-Invoke {"echo printed";};\n'
     host.machine.write("/etc/apt/apt.conf.d/80hook", hook)
 
-    done = host.machine.run("maestro-agent check --json")
+    answer = host.agent("check --json")
 
-    assert json.loads(done.stdout)["lists"]["state"] == "fresh"
-    assert "printed" in done.stderr
+    assert answer.json["lists"]["state"] == "fresh"
+    assert "printed" in answer.err
 
 
 def test_a_source_that_was_removed_leaves_no_error(host: Scenario, archive: Archive) -> None:
