@@ -97,12 +97,14 @@ class _Assessed:
 
     @property
     def expired_at(self) -> datetime | None:
-        """When the lists expired, if the agent could not verify them since; None if they did not.
+        """When the lists expired, if the agent did not verify them since; None if they did not.
 
-        It can where apt is configured to accept expired ones; the file's change time does not tell.
+        libapt may be configured to accept them; the change time of the file does not show whether it did.
         """
         until = self.source.time("Valid-Until")
         if until is None or until >= self._now or (self._by_agent is not None and self._by_agent > until):
+            return None
+        if not apt_pkg.config.find_b("Acquire::Check-Valid-Until", True):
             return None
         return until
 
