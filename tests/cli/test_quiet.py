@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+from email import message_from_bytes
+from email.policy import default as email_policy
 from pathlib import Path
 
 import pytest
@@ -107,9 +109,9 @@ def test_the_example_hook_sends_a_mail(tmp_path: Path) -> None:
         check=True,
     )
 
-    mail = (tmp_path / "mail").read_text()
-    headers = mail.partition("\n\n")[0]
+    mail = message_from_bytes((tmp_path / "mail").read_bytes(), policy=email_policy)
     assert (tmp_path / "arguments").read_text().split() == ["-t", "-oi"]
-    assert "To: root\n" in headers
-    assert "Subject: server1: the last run failed" in headers or "Subject: =?utf-8?" in headers
-    assert "\nBcc:" not in headers
+    assert mail["To"] == "root"
+    assert mail["Subject"] == "server1: the last run failed: a (unpack): Grüße Bcc: x@example.com"
+    assert mail["Bcc"] is None
+    assert need.text in mail.get_content()

@@ -63,7 +63,7 @@ def test_any_user_follows_a_job_and_the_journal_has_a_line_for_each_package(own:
     assert "unpacking quick (" in followed
     assert followed.count(" (1 of 2)") == 1
     assert following.returncode == upgrading.returncode == 0
-    assert status["running"]["progress"].strip().endswith("slow (2 of 2)") or "slow" in status["running"]["progress"]
+    assert "slow" in status["running"]["progress"]
     assert [reason for reason in status["reasons"] if "maestro-agent upgrade" in reason] == []
     assert plan.startswith("another maestro-agent (pid ")
     assert "broken" not in plan
