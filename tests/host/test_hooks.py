@@ -96,5 +96,23 @@ def test_a_hook_has_the_rights_of_its_user_and_no_other() -> None:
     assert {line.partition("=")[0] for line in environment} <= {"PATH", "LC_ALL", "HOME", "PWD", "OLDPWD", "SHLVL", "_"}
 
 
+def test_a_hook_can_open_its_standard_input_whoever_it_runs_as() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        path = hook(Path(directory), "a", "cat /dev/stdin")
+
+        done = run_hook(path, {"a": 1}, user="nobody", limit_s=10)
+
+    assert (done.problem, done.output) == ("", '{"a": 1}')
+
+
+def test_a_hook_runs_where_no_file_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+
+    done = run_hook(hook(tmp_path, "a", "cat"), {"a": 1}, user=None, limit_s=10)
+
+    assert done.output == '{"a": 1}'
+
+
 def test_a_user_that_does_not_exist_is_a_failure(tmp_path: Path) -> None:
     assert run_hook(hook(tmp_path, "a", "true"), {}, user="nosuchuser", limit_s=5).problem.startswith("cannot be run")

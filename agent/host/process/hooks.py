@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 
@@ -48,7 +47,9 @@ def run_hook(path: str, document: object, *, user: str | None, limit_s: float) -
 
     The whole group is killed at the time limit. Never raises for the hook's sake.
     """
-    with tempfile.TemporaryFile() as given:  # not a pipe: a hook that does not read must not block
+    # In memory, because the hook may have to report a full disk, and readable for its user, who may open /dev/stdin.
+    # Not a pipe: a hook that does not read must not block.
+    with open(os.memfd_create("notification"), "w+b") as given:
         given.write(f"{json.dumps(redact_document(document))}\n".encode())
         given.seek(0)
         try:
