@@ -14,8 +14,10 @@ _START = r"(?<![^\s'\"(<\[=,])"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
 _LOCAL = r"(?:[a-z]+\+)?(?:file|copy|cdrom|mailto|xmpp|sips?):"
 """Schemes of paths and addresses, which have no password."""
-_BUG = r"(?!bug=\d{1,8}(?![\w&;=]))"
+_BUG = r"(?!(?:bug|id)=\d{1,8}(?![\w&;=]))"
 """The query of a bug's page, as in changelogs."""
+_ANCHOR = r"(?!(?:L?\d{1,12}|[A-Za-z]{1,20}(?:[-_][\w.]{1,20}){0,5})(?:[\s)\]>'\",;:]|\.?$))"
+"""The fragment of a page's section, as in changelogs."""
 _WORDS = (
     r"(?:password|passphrase|token|secret|credential|api[-_ ]?key|(?:secret|access|subscription)[-_]?key(?:[-_]id)?)"
 )
@@ -38,7 +40,7 @@ Of versions only the usual forms, which no generated token has.
 _DONE = rf"{re.escape(REDACTED)}(?:[\s'\",;&)]|$)"
 _DONE_USER = r"\.\.\.@[^\s@]*(?:\s|$)"
 _PROSE = (
-    r"(?:already|are|authentication|cannot|could|denied|does|empty|expected|expired|failed|failure|has|have|incorrect"
+    r"(?:already|and|are|as|authentication|by|for|from|if|in|of|on|options?|or|to|when|with|cannot|could|denied|does|empty|expected|expired|failed|failure|has|have|incorrect"
     r"|invalid|is|mismatch|missing|must|no|none|not|refused|rejected|required|revoked|too|unexpected|unknown|was|wrong"
     r")(?:[\s.,:;)]|$)"
 )
@@ -93,21 +95,21 @@ _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
     (("@",), rf"{_START}(?!{_LOCAL})[^\s'\"/:@(<\[=,]*:(?!/|\\/)[^\s'\"@]+(?:@\S*)?", _before_host),
     (
         ("?", "#"),
-        rf"({_SLASHES}(?:\\?/(?!\\?/)|\\(?!/)|[^\s/\\?#'\"<>])*[?#]){_BUG}[^\s'\"<>]+",
+        rf"({_SLASHES}(?:\\?/(?!\\?/)|\\(?!/)|[^\s/\\?#'\"<>])*(?:\?{_BUG}|\#{_ANCHOR}))[^\s'\"<>]+",
         rf"\1{REDACTED}",
     ),
     (("=",), rf"([?&]{_BUG}[A-Za-z0-9_.~%\[\]-]+=)[^\s&'\"<>]+", rf"\1{REDACTED}"),
     # Headers: up to the closing quote, or to the end of the line.
     (
         ("authorization", "cookie", "x-", "key"),
-        r"(?i)((?:authorization|cookie2?|\bx-(?=[a-z0-9-]{0,40}(?:auth|key|token|secret))[a-z0-9-]{0,80}"
+        r"(?i)((?:authorization|cookie2?(?=['\"]?\s*(?:=|:(?!:)[^\n]{0,200}=))|\bx-(?=[a-z0-9-]{0,40}(?:auth|key|token|secret))[a-z0-9-]{0,80}"
         r"|(?:api|private)[-_]?key)['\"]?\s*[:=]\s*)"
         rf"(?!\.\.\.|{_PROSE}|{_OF_PACKAGE})(?:b?(?P<quote>['\"])(?:(?!(?P=quote)).)*(?P=quote)|[^\s'\"].*)",
         rf"\1{REDACTED}",
     ),
     (
         ("basic", "bearer"),
-        r"\b(B(?:asic|earer)|BASIC|BEARER|bearer)\s+(?=\S*[0-9A-Z=])[\w+/.~=-]{6,}",
+        r"\b(B(?:asic|earer)|BASIC|BEARER|bearer)\s+(?=\S*[0-9=]|\S+[A-Z])[\w+/.~=-]{6,}",
         rf"\1 {REDACTED}",
     ),
     # As apt_auth.conf(5) has it.
@@ -126,11 +128,11 @@ _RULES: tuple[tuple[tuple[str, ...], str, _Replacement], ...] = (
         rf"\1{REDACTED}",
     ),
     (("passwd", "pwd"), rf"(?i)({_SHORT_WORD})(?!/|{_DONE}|{_PROSE}|{_OF_PACKAGE})[^\s'\"&]+", rf"\1{REDACTED}"),
-    ((" is",), rf"(?i)(\b{_WORDS}[ \t]+is:?[ \t]+['\"]?)(?!{_PROSE})(?=\S*[0-9A-Z])[^\s'\"]+", rf"\1{REDACTED}"),
+    ((" is",), rf"((?i:\b{_WORDS}[ \t]+is:?[ \t]+['\"]?)(?!{_PROSE}))(?=\S*[0-9A-Z])[^\s'\"]+", rf"\1{REDACTED}"),
     # Options of commands, as scripts print them.
     (
         ("--",),
-        rf"((?<!\S)--(?:[a-z]+-){{0,3}}(?:passwd|{_WORDS})[ \t]+['\"]?)(?!-|{_DONE}|{_PATH})[^\s'\"]+",
+        rf"((?<!\S)--(?:[a-z]+-){{0,3}}(?:passwd|{_WORDS})[ \t]+['\"]?)(?!-|{_DONE}|{_PATH}|{_PROSE})[^\s'\"]+",
         rf"\1{REDACTED}",
     ),
     (
