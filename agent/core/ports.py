@@ -175,6 +175,9 @@ class PackageEngine(Protocol):
     def apt_daily_lock(self) -> AbstractContextManager[None]:
         """Exclude the distribution's daily jobs during the block; a running one is waited for."""
 
+    def wait_for_dpkg(self) -> bool:
+        """Wait until no other program holds dpkg's locks, or too long; return whether one held them."""
+
     def refresh(self) -> RefreshAttempt:
         """Fetch the package lists."""
 

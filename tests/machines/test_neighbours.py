@@ -135,3 +135,15 @@ time.sleep(60)'"""
 
     assert (done.code, done.json["result"]) == (0, "updated")
     assert host.versions("a") == {"a": "2"}
+
+
+def test_a_check_during_an_installation_by_another_program_reports_nothing_broken(host: Scenario) -> None:
+    host.offer("security", package("a", "2", postinst="sleep 4"))
+    host.machine.check("apt-get update")
+
+    with host.machine.start("apt-get install -y a") as other:
+        host.machine.wait_for("a.postinst")
+        found = host.agent("check --json")
+        other.communicate()
+
+    assert (found.code, found.json["repair"], found.json["install"]) == (0, [], [])

@@ -135,6 +135,9 @@ class Simulated:
     hook_error = ""
     """Error of a hook that fails at the end of each transaction."""
 
+    while_waiting: Callable[[], None] | None = None
+    """What another program that holds dpkg's locks does until the agent has waited for it."""
+
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
         self.packages: dict[str, PackageState] = {}
@@ -246,6 +249,12 @@ class Simulated:
 
     def apt_daily_lock(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def wait_for_dpkg(self) -> bool:
+        finish, self.while_waiting = self.while_waiting, None
+        if finish is not None:
+            finish()
+        return finish is not None
 
     def refresh(self) -> RefreshAttempt:
         self._act("refresh")

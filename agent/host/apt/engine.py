@@ -1,7 +1,7 @@
 """libapt and dpkg behind the port `agent.core.ports.PackageEngine`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from agent.core.packages.explain_cve import InstalledFixes
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Policy
 from agent.core.ports import Archive, RefreshAttempt, RefreshResult
+from agent.errors import BusyError
 from agent.host.apt import daily_lock
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads
@@ -80,6 +81,13 @@ class AptEngine:
                 yield
         finally:
             self._daily = waiter.wait
+
+    def wait_for_dpkg(self) -> bool:
+        """Wait until no other program holds dpkg's locks, or too long; return whether one held them."""
+        waiter = self._lock_waiter()
+        with suppress(BusyError):
+            waiter.wait_until_free(dpkg_database.lock_files())
+        return bool(waiter.wait.by)
 
     def refresh(self) -> RefreshAttempt:
         """Fetch the package lists."""

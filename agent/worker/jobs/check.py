@@ -63,6 +63,9 @@ def check(
     with context.engine.apt_daily_lock() if refresh else nullcontext():
         refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
         planned = planning.observe_and_decide(context, scope, refreshed)
+        if remember and (planned.plan.repair or planned.plan.journal) and context.engine.wait_for_dpkg():
+            # Another program was at work: what looked interrupted was not.
+            planned = planning.observe_and_decide(context, scope, refreshed)
         plan = planned.plan
         if remember:
             planning.record_plan(context, plan)

@@ -1,5 +1,6 @@
-"""The exit code of a check."""
+"""A check: its exit code, and another program that is at work meanwhile."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, ListsState, Repair
 from agent.worker.jobs.check import exit_code_of
 from tests.core import given
+from tests.worker.jobs.simulator import Agent
 
 STALE = Lists(state=ListsState.STALE, updated_at=given.NOW)
 UNMET = Repair(package="r", architecture="amd64", state=UNMET_DEPENDENCIES)
@@ -25,3 +27,22 @@ UNMET = Repair(package="r", architecture="amd64", state=UNMET_DEPENDENCIES)
 )
 def test_anything_pending_needs_attention_and_else_the_lists_decide(changes: dict[str, Any], code: int) -> None:
     assert exit_code_of(given.plan(**changes)) == code
+
+
+def test_what_another_program_is_just_installing_is_not_broken(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.machine.journal = True
+
+    def finish() -> None:
+        agent.machine.journal = False
+
+    agent.machine.while_waiting = finish
+
+    assert not agent.check().journal
+
+
+def test_what_nobody_finishes_is_broken(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.machine.journal = True
+
+    assert agent.check().journal
