@@ -89,11 +89,14 @@ class Bench:
 
     def prepare(self) -> None:
         """Set the machine back, publish both repositories and write the sources."""
+        self.machine.run(f"umount -q {LISTS}; umount -q {LISTS_OF_APT}; umount -q /tmp; chmod 1777 /tmp")
         self.machine.check(
             "rm -rf /srv/* /etc/apt/sources.list.d /etc/apt/preferences.d/* /etc/apt/apt.conf.d/99row* "
-            f"/etc/apt/auth.conf.d/* /var/lib/maestro-agent/* {LISTS} {LISTS_OF_APT} /var/lib/apt/other-lists "
+            f"/etc/apt/auth.conf.d/* /etc/apt/trusted.gpg* "
+            f"/var/lib/maestro-agent/* {LISTS} {LISTS_OF_APT} /var/lib/apt/other-lists "
             "/var/cache/apt/*.bin; "
-            f"mkdir -p /etc/apt/sources.list.d /etc/apt/auth.conf.d /srv {LISTS}/partial {LISTS_OF_APT}/partial"
+            f"mkdir -p /etc/apt/sources.list.d /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d /srv "
+            f"{LISTS}/partial {LISTS_OF_APT}/partial"
         )
         self.machine.write("/etc/hosts", f"127.0.0.1 localhost {HOST}\n")
         self.machine.path(KEY).write_bytes(self.signer.public_key)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tests.sources.rows import Row
 
 
-def _rows(texts: str) -> tuple[Row, ...]:
+def rows_of(texts: str) -> tuple[Row, ...]:
     """Return rows from lines of `form index fault role time`."""
     found = []
     for line in texts.strip().splitlines():
@@ -15,7 +15,7 @@ def _rows(texts: str) -> tuple[Row, ...]:
 
 
 INPUTS: Mapping[str, tuple[Row, ...]] = {
-    "A": _rows("""
+    "A": rows_of("""
         line detached inrelease-410 security first
         line detached inrelease-moved-to-404 security later
         line-trusted unsigned none third later
@@ -47,7 +47,7 @@ INPUTS: Mapping[str, tuple[Row, ...]] = {
         downgrade-allowed inline unsigned-now third later
         any-error inline none security first
     """),
-    "B": _rows("""
+    "B": rows_of("""
         one-place-in-another inline inner-503 third later
         one-place-in-another inline inner-404 security first
         suite-in-another inline updates-503 third first
@@ -87,7 +87,7 @@ INPUTS: Mapping[str, tuple[Row, ...]] = {
         conflicting-keys inline none third first
         fingerprint inline wrong-key security later
     """),
-    "C": _rows("""
+    "C": rows_of("""
         tilde inline none security first
         space inline none third first
         plus inline none security later
@@ -121,7 +121,7 @@ INPUTS: Mapping[str, tuple[Row, ...]] = {
         deb822-folded inline none security first
         deb822-lower-case inline none third first
     """),
-    "E": _rows("""
+    "E": rows_of("""
         token inline none third first
         encoded-password inline refused security later
         long-password inline 404 third first
@@ -153,7 +153,7 @@ INPUTS: Mapping[str, tuple[Row, ...]] = {
         proxy-of-host-login inline none third first
         line inline proxy-script security later
     """),
-    "J": _rows("""
+    "J": rows_of("""
         line inline-and-detached inrelease-403 third first
         line inline-and-detached inrelease-500 security later
         line detached release-401 third first
@@ -179,7 +179,7 @@ INPUTS: Mapping[str, tuple[Row, ...]] = {
         line-insecure inline 403 third first
         line-trusted inline 401 security later
     """),
-    "K": _rows("""
+    "K": rows_of("""
         line no-components-field none security first
         line no-architectures-field none security first
         line other-architectures none third first
@@ -208,7 +208,7 @@ INPUTS: Mapping[str, tuple[Row, ...]] = {
         line lzma none third first
         line weak none third first
     """),
-    "Release fields": _rows("""
+    "Release fields": rows_of("""
         line crlf none security first
         line lower-case-fields none security first
         line long-description none security first

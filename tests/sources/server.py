@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.server
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -32,6 +33,8 @@ class Server:
     closing: threading.Event = field(default_factory=threading.Event)
     stop: Callable[[], None] = lambda: None
     """Stops listening: connections are refused from then on."""
+    secure: Callable[[ssl.SSLContext], int] = lambda _context: 0
+    """Listens with TLS as well, and returns the port."""
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -98,7 +101,7 @@ class _HttpServer(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore a client that closed its connection."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError, ValueError)):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
@@ -117,10 +120,21 @@ def serving(directory: Path) -> Iterator[Server]:
         thread.join()
         listening.server_close()
 
-    state.stop = stop
+    def secure(context: ssl.SSLContext) -> int:
+        other = _HttpServer(("127.0.0.1", 0), partial(Handler, server_state=state, directory=str(directory)))
+        other.socket = context.wrap_socket(other.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        secured.append(other)
+        return int(other.server_address[1])
+
+    secured: list[_HttpServer] = []
+    state.stop, state.secure = stop, secure
     try:
         yield state
     finally:
+        for one in secured:
+            one.shutdown()
+            one.server_close()
         if thread.is_alive():
             stop()
 

@@ -2,7 +2,7 @@
 
 The rules, with apt as the reference (see verdict.py): never more alarmed than apt where apt is content, never content
 without the security source's lists, the source that apt blames is the source that is named, and with its reason.
-A new form is one line in forms.py, indexes.py or faults.py; or one in unusual.py, and a row in inputs.py.
+A new form is one line in forms.py, indexes.py or faults.py; or one in unusual.py or rare.py, and a row.
 Rows that are known to fail stand in known.txt.
 """
 
@@ -15,6 +15,7 @@ import pytest
 
 from tests.sources.bench import Bench
 from tests.sources.inputs import INPUTS
+from tests.sources.inputs_rare import RARE_INPUTS
 from tests.sources.rows import Row, long_table, short_table
 from tests.sources.server import serving
 from tests.sources.unusual import ALL_FAULTS, ALL_FORMS, ALL_INDEXES
@@ -36,7 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     cases = []
     for number, codename in enumerate(bases.codenames()):
-        further = [row for rows in INPUTS.values() for row in rows]
+        further = [row for kinds in (INPUTS, RARE_INPUTS) for rows in kinds.values() for row in rows]
         if bases.thorough():
             rows = [*long_table(), *further]
         else:

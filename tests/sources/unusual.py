@@ -10,6 +10,7 @@ from tests.sources.bench import HOST, Bench
 from tests.sources.faults import FAULTS, UNREACHABLE, Fault, from_server, status
 from tests.sources.forms import BINARY_KEY, FORMS, KEY, LINE, PASSWORD, TWO_SUITES, USER, Form, deb822
 from tests.sources.indexes import INDEXES, Index, Signed
+from tests.sources.rare import RARE_FAULTS, RARE_FORMS, RARE_INDEXES
 from tests.sources.server import Handler
 from tests.support.repository import Signer
 
@@ -333,6 +334,6 @@ UNUSUAL_FAULTS: Mapping[str, Fault] = {
 }
 
 
-ALL_FORMS: Mapping[str, Form] = {**FORMS, **UNUSUAL_FORMS}
-ALL_INDEXES: Mapping[str, Index] = {**INDEXES, **UNUSUAL_INDEXES}
-ALL_FAULTS: Mapping[str, Fault] = {**FAULTS, **UNUSUAL_FAULTS}
+ALL_FORMS: Mapping[str, Form] = {**FORMS, **UNUSUAL_FORMS, **RARE_FORMS}
+ALL_INDEXES: Mapping[str, Index] = {**INDEXES, **UNUSUAL_INDEXES, **RARE_INDEXES}
+ALL_FAULTS: Mapping[str, Fault] = {**FAULTS, **UNUSUAL_FAULTS, **RARE_FAULTS}

@@ -14,6 +14,7 @@ BESIDE: Entry = ("/beside",)
 _ITEM = re.compile(r"(Get|Hit|Ign|Err):\d+ ")
 _MESSAGE = re.compile(r"[WEN]: ")
 _ADDRESS = re.compile(r"\s*\[IP: [^]]*\]")
+_TEMPORARY = re.compile(r"(?<=/tmp/)\S+")
 _DURATION = re.compile(r"\(invalid [^)]*\)")
 _FILE_FAILED = re.compile(r"^Failed to fetch \S+ ?|^.*?(GPG error|OpenPGP signature verification failed): .*?Release: ")
 _WARNED = re.compile(r"W: (?!Failed to fetch|GPG error|OpenPGP|An error occurred|Some index files)")
@@ -199,6 +200,7 @@ def _is_of(entry: Entry, text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Return a text without what differs between two runs: addresses, durations, the directory, line breaks."""
-    text = _LOGIN.sub("//", _DURATION.sub("(invalid)", _ADDRESS.sub("", text))).replace(LISTS_OF_APT, LISTS)
+    """Return a text without what differs between two runs: addresses, durations, names of files, line breaks."""
+    text = _TEMPORARY.sub("", _ADDRESS.sub("", text)).replace(LISTS_OF_APT, LISTS)
+    text = _LOGIN.sub("//", _DURATION.sub("(invalid)", text))
     return " ".join(text.split())

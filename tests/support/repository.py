@@ -28,9 +28,9 @@ class Signer:
         self._gpg("--quick-generate-key", identity, "ed25519", "sign", expires)
         self.public_key = self._gpg("--armor", "--export")
 
-    def sign(self, release: bytes) -> bytes:
+    def sign(self, release: bytes, *, digest: str = "SHA512") -> bytes:
         """Return the release text as InRelease."""
-        return self._gpg("--clearsign", "--digest-algo", "SHA512", stdin=release)
+        return self._gpg("--clearsign", "--digest-algo", digest, stdin=release)
 
     def detached(self, release: bytes) -> bytes:
         """Return the content of Release.gpg."""
