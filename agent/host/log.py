@@ -98,6 +98,7 @@ class LogEvent(Enum):
     )
     UPGRADE_FAILED = "upgrade.failed", Level.ERROR, text.failed_upgrade_sentence()
     UPGRADE_FINISHED = "upgrade.finished", Level.INFO, text.upgrade_sentence()
+    UPGRADE_INTERRUPTED = "upgrade.interrupted", Level.WARNING, text.upgrade_sentence(" was interrupted")
     UPGRADE_POSTPONED = "upgrade.postponed", Level.WARNING, text.upgrade_sentence(" postponed")
     UPGRADE_STALE = "upgrade.stale", Level.WARNING, text.upgrade_sentence(" installed nothing")
     UPGRADE_STOPPED = "upgrade.stopped", Level.WARNING, text.upgrade_sentence(" stopped")

@@ -14,7 +14,9 @@ from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.packages import verify
 from agent.errors import HostError
+from agent.host import log
 from agent.state.record import Record
+from agent.worker.log_items import changes
 
 States = Mapping[PackageId, PackageState]
 
@@ -27,9 +29,20 @@ def recover_interrupted_run(record: Record, read_states: Callable[[], States]) -
     """
     with suppress(HostError):
         run = record.interrupted_run()
-        if run is not None and run.outcome.underway:
+        if run is None:
+            return ()
+        if not run.outcome.underway:
+            log.event(log.LogEvent.UPGRADE_INTERRUPTED, run=run.outcome.id, message="no end is on record")
+        else:
             states = read_states()
-            record.replace_run(replace(run, outcome=_completed(run.outcome, states)))
+            completed = _completed(run.outcome, states)
+            log.event(
+                log.LogEvent.UPGRADE_INTERRUPTED,
+                run=completed.id,
+                installed=changes(completed.upgraded),
+                message=completed.message,
+            )
+            record.replace_run(replace(run, outcome=completed))
             return tuple(step for step in run.outcome.underway if not verify.is_installed(step, states))
     return ()
 

@@ -10,9 +10,11 @@ from agent.core.model.outcome import Result, Stage
 from agent.core.model.plan import Why
 from agent.core.packages.batches import BATCH_SIZE
 from agent.errors import AgentError, BusyError, HostError, NoSpaceError
+from agent.host.log import Level
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE
 from tests.core import given
+from tests.support.logged import captured_log
 from tests.support.simulated import Killed, Offer
 from tests.worker.jobs.simulator import Agent, names, raising
 
@@ -226,6 +228,21 @@ def test_the_next_run_finishes_an_interrupted_one(agent: Agent) -> None:
     assert names(done.repaired) == [many(BATCH_SIZE + 5)[-1]]
     assert names(done.upgraded) == many(BATCH_SIZE + 5)[-5:]
     assert len(agent.store.run_ids()) == 2
+
+
+def test_the_next_run_logs_that_one_was_interrupted(agent: Agent) -> None:
+    agent.machine.offer("a", "b")
+    agent.machine.before_install.append(raising(Killed()))
+    with pytest.raises(Killed):
+        agent.upgrade()
+
+    with captured_log() as entries:
+        agent.upgrade()
+        agent.upgrade()
+
+    warned = [entry.message for entry in entries if entry.priority == Level.WARNING.value]
+    assert len(warned) == 1
+    assert " was interrupted: " in warned[0]
 
 
 def test_an_error_keeps_the_progress_before_it(agent: Agent) -> None:
