@@ -64,10 +64,12 @@ def check_sentence(fields: Fields) -> str:
     """Return what a check found."""
     what = "security update" if fields.get("scope") == "security" else "update"
     count = len(_items(fields, "install"))
-    pending = _counted(fields, "install", "pending", what) or [f"no {what} is pending"]
+    state = str(fields.get("lists", "unknown"))
+    none = f"no {what} is pending" if state in {"fresh", "partial"} else "pending updates unknown"
+    pending = _counted(fields, "install", "pending", what) or [none]
     held = _numbered(fields, "held", "{count} held back")
     broken = _numbered(fields, "repair", "{count} unfinished or broken")
-    lists = f"package lists {fields.get('lists', 'unknown')}"
+    lists = "no package lists" if state == "never" else f"package lists {state}"
     plan = f"plan {fields['plan']}" if count and fields.get("plan") else ""
     return f"check: {'; '.join([*pending, *held, *broken, lists, *([plan] if plan else [])])}"
 

@@ -267,3 +267,17 @@ def test_no_log_target_fails_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert len(written) > 1
     assert "\0" not in "".join(written)
+
+
+@pytest.mark.parametrize(
+    ("lists", "sentence"),
+    [
+        ("fresh", "check: no security update is pending; package lists fresh"),
+        ("stale", "check: pending updates unknown; package lists stale"),
+        ("never", "check: pending updates unknown; no package lists"),
+    ],
+)
+def test_nothing_is_called_up_to_date_without_lists(lists: str, sentence: str) -> None:
+    fields = {"scope": "security", "lists": lists, "install": [], "held": [], "repair": []}
+
+    assert LogEvent.CHECK_FINISHED.sentence(fields) == sentence

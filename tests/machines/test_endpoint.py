@@ -87,7 +87,7 @@ def test_events_of_a_machine_reach_the_endpoint_through_kills_and_a_reboot(own: 
     assert (status["refused"], status["dropped"], status["depth"]) == (0, 0, 0)
     assert "complete" in endpoint.run("fleet").stdout
     assert own.machine.check(f"stat -c '%U %a' {RECORD}/outbox").split() == ["maestro-agent", "700"]
-    assert re.search(r"(?m)^Endpoint +sent ", own.agent("status").out)
+    assert re.search(r"(?m)^Endpoint +https://\S+", own.agent("status").out)
     assert "Traceback" not in own.machine.journal(UNIT)
 
 

@@ -24,7 +24,7 @@ def configure_packages(channel: ChildChannel, packages: Sequence[PackageId] | No
             if ready:
                 _dpkg(channel, "--configure", "--pending")
         return
-    merge_journal(channel)
+    _merge_journal(channel)
     arguments = dpkg_database.as_arguments(packages)
     if arguments:
         with _between_hooks(channel) as ready:
@@ -33,7 +33,7 @@ def configure_packages(channel: ChildChannel, packages: Sequence[PackageId] | No
                 _dpkg(channel, "--triggers-only", "--pending")
 
 
-def merge_journal(channel: ChildChannel) -> None:
+def _merge_journal(channel: ChildChannel) -> None:
     """Have dpkg merge the journal that an interrupted run left behind. The caller holds the frontend lock."""
     _dpkg(channel, "--set-selections")  # no selections
 

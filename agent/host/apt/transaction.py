@@ -20,7 +20,7 @@ from agent.core.policy.origins import OriginPattern
 from agent.errors import ChangedError, HostError
 from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
-from agent.host.apt.direct_dpkg import configure_packages, merge_journal
+from agent.host.apt.direct_dpkg import configure_packages
 from agent.host.apt.download import mark_exactly
 from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
 from agent.host.apt.history import RunOrigin
@@ -161,7 +161,10 @@ class Transactions:
                     configure_packages(channel, packages)
                     return
                 if dpkg_database.journal():
-                    merge_journal(channel)
+                    # libapt refuses to work until dpkg has merged its journal. Not by `--set-selections`, which would
+                    # replace priorities and sections of other packages by those in dpkg's list of available ones.
+                    configure_packages(channel, None)
+                    return
             try:
                 _lock(waiter)
                 _do_marked(channel, _mark_nothing, [], pending=True)
