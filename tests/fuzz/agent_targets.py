@@ -198,11 +198,14 @@ def _reboot_flag(directory: Path) -> Parse:
 
 def _text(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
-    assert redact(redact(text)) == redact(text)
+    assert "s3cr3t" not in redact(f"{text} https://user:s3cr3t@host.example/")
     for width in _WIDTHS:
         shown = [line for line, _tone in lay_out([text], width)]
         assert not any(ord(character) < 32 or ord(character) == 127 for line in shown for character in line)
-        assert width is None or all(display_width(line) <= width or " " not in line.strip() for line in shown)
+        # A word, and a command between backquotes, stay in one piece.
+        assert (
+            "`" in text or width is None or all(display_width(one) <= width or " " not in one.strip() for one in shown)
+        )
     http.http_date(text)
     http.retry_after(text, _NOW)
     http.one_line(text)

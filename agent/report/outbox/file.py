@@ -31,6 +31,9 @@ CREATE TABLE events (sequence INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at
 CREATE TABLE refusals (key TEXT PRIMARY KEY, at TEXT NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID;
 """
 
+_DAMAGE = ("no such", "already exists", "malformed", "unsupported file format")
+"""In messages of SQLite's OperationalError, which is also that of a full disk or a locked file."""
+
 
 class _CorruptError(Exception):
     """The file is not an intact outbox."""
@@ -194,7 +197,7 @@ def _is_damage(error: BaseException | None) -> bool:
     if isinstance(error, HostError):  # wraps SQLite's error, or that of the JSON parser
         return _is_damage(error.__cause__)
     if isinstance(error, sqlite3.OperationalError):
-        return "no such" in str(error) or "already exists" in str(error) or "malformed" in str(error)
+        return any(words in str(error) for words in _DAMAGE)
     return isinstance(error, _CorruptError | sqlite3.DatabaseError | ValueError | TypeError | RecursionError)
 
 
