@@ -31,8 +31,11 @@ CREATE TABLE events (sequence INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at
 CREATE TABLE refusals (key TEXT PRIMARY KEY, at TEXT NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_DAMAGE = ("no such", "already exists", "malformed", "unsupported file format")
-"""In messages of SQLite's OperationalError, which is also that of a full disk or a locked file."""
+_DAMAGE = ("no such", "already exists", "malformed", "unsupported file format", "readonly database")
+"""In messages of SQLite's OperationalError, which is also that of a full disk or a locked file.
+
+Read-only is, of a file whose mode could be set, one with a write version that SQLite does not know.
+"""
 
 
 class _CorruptError(Exception):
@@ -177,6 +180,8 @@ def _is_intact(connection: sqlite3.Connection) -> bool:
     """Return whether the stream can go on: its name and last sequence are there, or neither in a new file."""
     if _version(connection) != _VERSION or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         return False
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
     (events,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
     connection.execute("SELECT key, at, answer FROM refusals LIMIT 1")
     state = load_state(connection)
