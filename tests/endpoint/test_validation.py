@@ -40,7 +40,7 @@ def faults(name: str, document: Any) -> list[str]:
 
 
 def test_every_document_of_the_contract_has_a_schema() -> None:
-    names = ("batch", "event", "fleet", "heartbeat", "outcome", "receipt", "report")
+    names = ("batch", "event", "fleet", "heartbeat", "notification", "outcome", "receipt", "report")
 
     assert [f"maestro.{name}-1" for name in names] == NAMES
 
