@@ -123,7 +123,7 @@ WITH_A_SECRET = (
 )
 WITHOUT_ONE = (
     "",
-    "http://deb.debian.org/debian trixie InRelease",
+    "http://mirror.example.org/debian trixie InRelease",
     "Could not connect to 127.0.0.1:8443 (127.0.0.1). - connect (111: Connection refused)",
     "cdrom:[Debian GNU/Linux 13.0 _Trixie_]/ trixie main",
     "file:/srv/repo ./ Release",

@@ -164,7 +164,7 @@ def test_credentials_are_in_no_detail() -> None:
         ("400  Bad Request", SourceFault.OTHER),
         ("Clearsigned file isn't valid, got 'NOSPLIT' (does the network require authentication?)", SourceFault.CORRUPT),
         ("The following signatures were invalid: EXPKEYSIG 1234 Somebody", SourceFault.BAD_SIGNATURE),
-        ("Temporary failure resolving 'deb.debian.org'", SourceFault.UNREACHABLE),
+        ("Temporary failure resolving 'mirror.example.org'", SourceFault.UNREACHABLE),
     ],
 )
 def test_libapts_messages_have_their_fault(message: str, fault: SourceFault) -> None:
