@@ -35,8 +35,14 @@ def _program() -> str:
 def _fetch(unpacked: Path) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as place:
         # As root, for "_apt" may not write here; the archive is verified all the same, by its index.
-        command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", "prometheus"]
+        command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", _package()]
         subprocess.run(command, cwd=place, check=True, capture_output=True)
-        (archive,) = Path(place).glob("prometheus_*.deb")
+        (archive,) = Path(place).glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", archive, f"{place}/tree"], check=True)
         os.replace(f"{place}/tree/usr/bin/promtool", unpacked)
+
+
+def _package() -> str:
+    """Return the package that has it: one of its own since Debian 13."""
+    own = subprocess.run(["apt-cache", "show", "--no-all-versions", "promtool"], check=False, capture_output=True)
+    return "promtool" if own.returncode == 0 else "prometheus"
