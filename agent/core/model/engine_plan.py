@@ -1,0 +1,190 @@
+"""The plan of an upgrade of Docker or Weave (`maestro.engine-plan/1`), as frozen values. Durations are seconds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class Component(Enum):
+    """What is upgraded."""
+
+    DOCKER = "docker"
+    WEAVE = "weave"
+
+
+class EngineWhy(Enum):
+    """Why an engine may not be upgraded. A closed list, part of the interface (docs/documents.md)."""
+
+    VERSION_UNAVAILABLE = "version-unavailable"
+    UNSUPPORTED_FLAVOUR = "unsupported-flavour"
+    FLAVOUR_MISMATCH = "flavour-mismatch"
+    HELD_BY_ADMIN = "held-by-admin"
+    WOULD_REMOVE = "would-remove"
+    DOWNGRADE_REFUSED = "downgrade-refused"
+    CONFIG_INVALID = "config-invalid"
+    API_TOO_NEW = "api-too-new"
+    SWARM = "swarm"
+    NO_SPACE = "no-space"
+    SLOW_STOP = "slow-stop"
+    REMOVES_CONTAINERS = "removes-containers"
+    HOOK_DEFERRED = "hook-deferred"
+    OUTSIDE_WINDOW = "outside-window"
+    NOT_APPROVED = "not-approved"
+    DPKG_UNFINISHED = "dpkg-unfinished"
+    UNRESPONSIVE = "unresponsive"
+    """The engine runs and does not answer: its containers are unknown."""
+    BROKEN_DEPENDENCY = "broken-dependency"
+    DOCKER_STOPPED = "docker-stopped"
+    """Weave cannot be upgraded, because no engine runs."""
+
+
+class EngineWarning(Enum):
+    """What an operator should know ahead of an upgrade that is not blocked by it."""
+
+    END_OF_LIFE = "end-of-life"
+    """Component; version; end of its support as a date, or empty."""
+    ARCHIVED = "archived"
+    """Vendor; date of the archive; newest version."""
+    API_GAP = "api-gap"
+    """Oldest API version that the wanted engine accepts: clients below it stop working."""
+    RESTART_PENDING = "restart-pending"
+    """Installed version; running version."""
+    REVIVES_STOPPED = "revives-stopped"
+    """Containers with policy `always` that the owner stopped: the engine starts them, the agent stops them again."""
+    NEEDS_START = "needs-start"
+    """Containers that the engine does not start again: the agent does."""
+    REMOVES = "removes"
+    """Containers with `--rm` that are removed."""
+    SLOW_STOP = "slow-stop"
+    """Containers that do not end by the stop signal, or whose stop timeout exceeds the unit's."""
+    WEAVE_NETWORK = "weave-network"
+    """Number of `--net=weave` containers: each delays the engine by 15 s, and none comes back by itself."""
+    MAJOR_DOWNGRADE = "major-downgrade"
+    LIVE_RESTORE_OFF = "live-restore-off"
+    """live-restore would keep the containers running."""
+    UNIT_STOPPED = "unit-stopped"
+    """The engine is stopped and stays stopped. The unit's state."""
+    CONTAINERS_UNKNOWN = "containers-unknown"
+    """Why."""
+    MISMATCH = "mismatch"
+    """Weave's script, image and running versions differ: the three."""
+    CONNECTIONS_FAILED = "connections-failed"
+    """The failed connections' reasons."""
+
+
+class Fate(Enum):
+    """What an upgrade does to a container (`will`)."""
+
+    KEEPS_RUNNING = "keeps-running"
+    RESTARTS = "restarts"
+    """Stops, and the engine starts it again."""
+    STOPS = "stops"
+    """Ends, or stays ended: it was stopped by its owner, or is being stopped again."""
+    IS_REMOVED = "is-removed"
+    NEEDS_START = "needs-start"
+    """Stops, and the agent has to start it again."""
+
+
+class EngineStep(Enum):
+    """One step of an upgrade, in the order in which `order` lists them."""
+
+    UPGRADE_WEAVE_FIRST = "upgrade-weave-first"
+    SAVE = "save"
+    """Keep the present packages or script, and the state of every container."""
+    DOWNLOAD = "download"
+    INSTALL = "install"
+    VALIDATE = "validate"
+    """The new engine checks its configuration."""
+    LIVE_RESTORE = "live-restore"
+    STOP_SLOW = "stop-slow"
+    """Stop the slow containers first."""
+    RESTART = "restart"
+    START = "start"
+    """Start the containers that do not come back by themselves."""
+    LAUNCH = "launch"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageChange:
+    """One package that changes; `before` None: newly installed; `after` None: removed."""
+
+    package: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One reason why the upgrade may not happen now."""
+
+    why: EngineWhy
+    values: tuple[str, ...] = ()
+    """Parameters of its sentence (`agent.report.engine_reasons`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One warning with its parameters."""
+
+    code: EngineWarning
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downtime:
+    """A forecast: at least `low` and at most `high`."""
+
+    low_s: float
+    high_s: float
+    basis: tuple[str, ...]
+    """What it was computed from, one code each with its numbers: "slow-containers 3", "live-restore"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerForecast:
+    """What happens to one container."""
+
+    id: str
+    name: str
+    state: str
+    policy: str
+    will: Fate
+    low_s: float = 0.0
+    """Its own downtime."""
+    high_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePlan:
+    """What an explicit upgrade would do now. Component not installed and not wanted: `flavour` is "none"."""
+
+    component: Component
+    seen_at: datetime
+    flavour: str
+    installed: str | None
+    """Upstream version, without epoch and revision; None: not installed."""
+    running: str | None
+    """None: not running, or unknown."""
+    running_known: bool = True
+    """Whether `running` None means that nothing runs."""
+    wanted: str | None = None
+    """As the manifest has it; None: the manifest does not mention it, nothing is changed."""
+    candidate: str | None = None
+    """The version that `wanted` stands for on this machine; None: none."""
+    packages: tuple[PackageChange, ...] = ()
+    restart_needed: bool = False
+    """Whether an upgrade restarts the engine: a new version, or a newer one that is installed than the running one."""
+    restart_pending: bool = False
+    """Whether the installed version is not the running one."""
+    downtime: Downtime | None = None
+    """None: unknown, or nothing stops."""
+    containers: tuple[ContainerForecast, ...] = ()
+    blocked: tuple[Block, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    order: tuple[EngineStep, ...] = ()
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether an upgrade would change nothing."""
+        return not self.packages and not self.restart_needed and not self.blocked
