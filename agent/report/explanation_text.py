@@ -16,11 +16,18 @@ _CONCLUSIONS = {
     "held": "held back",
     "no-security-update": "up to date",
     "not-installed": "not installed",
+    "unfinished": "left unfinished by dpkg",
     "not-required": "not required",
     "required": "required",
     "unknown": "unknown",
 }
-_TONES = {"held": Tone.HELD, "would-install": Tone.ATTENTION, "required": Tone.ATTENTION, "unknown": Tone.FAILED}
+_TONES = {
+    "held": Tone.HELD,
+    "would-install": Tone.ATTENTION,
+    "required": Tone.ATTENTION,
+    "unfinished": Tone.FAILED,
+    "unknown": Tone.FAILED,
+}
 
 
 def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[str]:
@@ -53,7 +60,7 @@ def _gate_lines(document: JsonReader, conclusion: str, *, verbose: bool) -> list
         if not verbose and verdict == "open" and reason == _CLEAR:
             clear.append(name)
             continue
-        blocks = verdict == "shut" and name not in _NO_OBSTACLE
+        blocks = verdict == "shut" and (name not in _NO_OBSTACLE or (name == "installed" and bool(opens)))
         sign = " " if verdict == "shut" and not blocks else _SIGN.get(verdict, "?")
         tone = Tone.HELD if blocks else None
         hang = _GATE_WIDTH + 4

@@ -37,6 +37,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.LISTS_UNUSABLE: "package lists are {0}, last verified {1}: updates may be missing",
     ReasonCode.INSTALLED: "version {0} is installed",
     ReasonCode.NOT_INSTALLED: "not installed, so there is nothing to upgrade",
+    ReasonCode.UNFINISHED: "dpkg did not finish it: {0}",
     ReasonCode.OFFERED: "{0} {1} offers {2}",
     ReasonCode.NOT_OFFERED: "no allowed origin offers a newer version",
     ReasonCode.OFFERED_ELSEWHERE: "no allowed origin offers a newer version; "
@@ -68,6 +69,8 @@ OPENERS: Mapping[Why | Opener, str] = {
     Why.NO_SPACE: "free space on the file system",
     Why.CONFFILE: 'decide by hand: apt-get install {package}; or security.conffiles = "keep"',
     Opener.CHECK: "maestro-agent check",
+    Opener.REPAIR: "maestro-agent upgrade finishes it",
+    Opener.FIX_BROKEN: "apt-get --fix-broken install",
     Opener.UPGRADE_ALL: "maestro-agent upgrade --all installs other updates too",
     Opener.NEEDED_PACKAGE: "`maestro-agent explain` of the needed package shows what opens its gate",
     Opener.KEEP_CONFFILES: 'security.conffiles = "keep"',

@@ -53,6 +53,8 @@ class ReasonCode(Enum):
     INSTALLED = "installed"
     """The version."""
     NOT_INSTALLED = "not-installed"
+    UNFINISHED = "unfinished"
+    """dpkg's state of the package, or that dependencies are not met."""
     OFFERED = "offered"
     """Origin, archive, version."""
     NOT_OFFERED = "not-offered"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from agent.core.model.facts import Facts, KnownPackage, ListsState, Update
+from agent.core.model.facts import UNMET_DEPENDENCIES, Facts, KnownPackage, ListsState, Repair, Update
 from agent.core.model.plan import Held, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.gates.registry import evaluate
@@ -25,6 +25,8 @@ class Conclusion(Enum):
     HELD = "held"
     NO_SECURITY_UPDATE = "no-security-update"
     NOT_INSTALLED = "not-installed"
+    UNFINISHED = "unfinished"
+    """dpkg left it unfinished."""
     UNKNOWN = "unknown"
 
 
@@ -35,6 +37,8 @@ class Opener(Enum):
     UPGRADE_ALL = "upgrade-all"
     NEEDED_PACKAGE = "needed-package"
     KEEP_CONFFILES = "keep-conffiles"
+    REPAIR = "repair"
+    FIX_BROKEN = "fix-broken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ _OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINN
 def explain_package(policy: Policy, facts: Facts, plan: Plan, known: KnownPackage) -> Explanation:
     """Return the verdict of every gate for one package under this plan."""
     update = _update_of(facts, known)
-    gates = [_lists_gate(facts), _installed_gate(known), _offer_gate(facts, known, update)]
+    gates = [_lists_gate(facts), _installed_gate(facts, known), _offer_gate(facts, known, update)]
     if known.installed is not None:
         gates += _policy_gates(policy, known, update)
     if update is not None:
@@ -104,6 +108,10 @@ def _update_of(facts: Facts, known: KnownPackage) -> Update | None:
     return next((update for update in facts.updates if update.security and _is(update, known)), None)
 
 
+def _repair_of(facts: Facts, known: KnownPackage) -> Repair | None:
+    return next((repair for repair in facts.repair if repair.id == known.id), None)
+
+
 def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | None) -> Conclusion:
     if known.installed is None:
         return Conclusion.NOT_INSTALLED
@@ -111,6 +119,8 @@ def _conclude(facts: Facts, plan: Plan, known: KnownPackage, update: Update | No
         return Conclusion.WOULD_INSTALL
     if update is not None:
         return Conclusion.HELD
+    if _repair_of(facts, known) is not None:
+        return Conclusion.UNFINISHED
     current = facts.lists.state in {ListsState.FRESH, ListsState.PARTIAL}
     return Conclusion.NO_SECURITY_UPDATE if current else Conclusion.UNKNOWN
 
@@ -134,7 +144,12 @@ def _lists_gate(facts: Facts) -> GateReport:
     return GateReport(name="lists", verdict=GateVerdict.UNKNOWN, reason=reason, opens=Opener.CHECK)
 
 
-def _installed_gate(known: KnownPackage) -> GateReport:
+def _installed_gate(facts: Facts, known: KnownPackage) -> GateReport:
+    repair = _repair_of(facts, known)
+    if repair is not None:
+        reason = Reason(code=ReasonCode.UNFINISHED, values=(repair.state,))
+        opens = Opener.FIX_BROKEN if repair.state == UNMET_DEPENDENCIES else Opener.REPAIR
+        return GateReport(name="installed", verdict=GateVerdict.SHUT, reason=reason, opens=opens)
     if known.installed is None:
         return GateReport(name="installed", verdict=GateVerdict.SHUT, reason=Reason(code=ReasonCode.NOT_INSTALLED))
     reason = Reason(code=ReasonCode.INSTALLED, values=(known.installed,))

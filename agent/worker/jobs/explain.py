@@ -17,6 +17,7 @@ _EXIT_CODES = {
     Conclusion.HELD: ExitCode.ATTENTION,
     Conclusion.NO_SECURITY_UPDATE: ExitCode.OK,
     Conclusion.NOT_INSTALLED: ExitCode.OK,
+    Conclusion.UNFINISHED: ExitCode.ATTENTION,
     Conclusion.UNKNOWN: ExitCode.STALE,
     CveConclusion.PENDING: ExitCode.ATTENTION,
     CveConclusion.HELD: ExitCode.ATTENTION,

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from agent.core.model.facts import Facts, Lists, ListsState, SourceError, SourceFault
+from agent.core.model.facts import (
+    UNMET_DEPENDENCIES,
+    Facts,
+    Lists,
+    ListsState,
+    Repair,
+    SourceError,
+    SourceFault,
+)
 from agent.core.model.plan import Blocker, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode, text_reason
 from agent.core.packages.explain import Conclusion, Explanation, GateReport, GateVerdict, Opener, explain_package
@@ -163,6 +171,25 @@ def test_the_remedy_for_an_unnamed_dependency_refers_to_its_explanation() -> Non
     explanation = explained(given.facts(given.update()), plan=plan)
 
     assert gate(explanation, "dependencies").opens is Opener.NEEDED_PACKAGE
+
+
+@pytest.mark.parametrize(
+    ("state", "opens"), [("half-configured", Opener.REPAIR), (UNMET_DEPENDENCIES, Opener.FIX_BROKEN)]
+)
+def test_a_package_that_dpkg_left_unfinished_is_not_up_to_date(state: str, opens: Opener) -> None:
+    unfinished = Repair(package="a", architecture="amd64", state=state)
+
+    explanation = explained(given.facts(repair=(unfinished,)))
+
+    assert explanation.conclusion is Conclusion.UNFINISHED
+    installed = gate(explanation, "installed")
+    assert installed.verdict is GateVerdict.SHUT
+    assert installed.reason == Reason(code=ReasonCode.UNFINISHED, values=(state,))
+    assert installed.opens is opens
+
+
+def test_another_package_that_is_unfinished_changes_nothing() -> None:
+    assert explained(given.facts(repair=(given.REPAIR,))).conclusion is Conclusion.NO_SECURITY_UPDATE
 
 
 def test_without_a_candidate_there_is_no_security_update() -> None:
