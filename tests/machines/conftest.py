@@ -7,6 +7,8 @@ import pytest
 
 from tests.support import bases
 from tests.support.booted import booted
+from tests.support.engine_archive import engine_layers
+from tests.support.engines import EngineMachine, engine_machine, engine_options
 from tests.support.recorded import Kept, installed_layer
 from tests.support.repository import Signer
 
@@ -47,3 +49,28 @@ def bare(booted_codename: str, deb: Path, signer: Signer) -> Iterator[Kept]:
     """Return a machine without the agent."""
     with booted(bases.base(booted_codename, bases.BOOTED)) as running:
         yield Kept.bare(running, signer, booted_codename, deb)
+
+
+@pytest.fixture
+def engine() -> Iterator[EngineMachine]:
+    """Return a machine for one test alone on which Debian 12's engine runs, without the agent."""
+    with engine_machine() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def installed_beside_engine(deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layers]:
+    """Return the layers of a Debian 12 with its engine and the agent."""
+    directory = tmp_path_factory.mktemp("beside-engine")
+    with (
+        engine_options() as options,
+        installed_layer("bookworm", deb, signer, directory, on=engine_layers(), options=options) as layers,
+    ):
+        yield layers
+
+
+@pytest.fixture
+def kept_engine(installed_beside_engine: Layers, signer: Signer) -> Iterator[tuple[Kept, EngineMachine]]:
+    """Return a machine for one test alone, with the agent and Debian 12's engine."""
+    with engine_machine(layers=installed_beside_engine) as running:
+        yield Kept(running.machine, signer, "bookworm"), running

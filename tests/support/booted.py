@@ -19,21 +19,23 @@ from tests.support.machine import Machine
 
 _START = r"""
 set -e
-mount --make-rprivate / 2>/dev/null || { mount --bind "$1" "$1"; mount --make-private "$1"; }
-mount -t tmpfs -o mode=755 machine "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
-rm -f "$1/root/etc/machine-id"
-tr -d - </proc/sys/kernel/random/uuid >"$1/root/etc/machine-id"
-ln -sf /dev/null "$1/root/etc/systemd/system/systemd-modules-load.service"
+at=$1 lower=$2 name=$3 keep=$4
+shift 4
+mount --make-rprivate / 2>/dev/null || { mount --bind "$at" "$at"; mount --make-private "$at"; }
+mount -t tmpfs -o mode=755 machine "$at"
+mkdir "$at/upper" "$at/work" "$at/root"
+mount -t overlay -o "lowerdir=$lower,upperdir=$at/upper,workdir=$at/work" overlay "$at/root"
+rm -f "$at/root/etc/machine-id"
+tr -d - </proc/sys/kernel/random/uuid >"$at/root/etc/machine-id"
+ln -sf /dev/null "$at/root/etc/systemd/system/systemd-modules-load.service"
 export UNIFIED_CGROUP_HIERARCHY=1
 set +e
 while :; do
-    systemd-nspawn -q -D "$1/root" -b --keep-unit --register=no --private-network --console=pipe \
-        --link-journal=no --machine="$3" </dev/null
+    systemd-nspawn -q -D "$at/root" -b --keep-unit --register=no --private-network --console=pipe \
+        --link-journal=no --machine="$name" "$@" </dev/null
     [ $? -eq 133 ] || break
 done
-[ -z "$4" ] || cp -a "$1/upper" "$4"
+[ -z "$keep" ] || cp -a "$at/upper" "$keep"
 """
 BOOT_S = 60
 
@@ -106,29 +108,19 @@ class Booted(Machine):
 
 
 @contextlib.contextmanager
-def booted(*layers: Path, keep: Path | None = None) -> Iterator[Booted]:
+def booted(*layers: Path, keep: Path | None = None, options: tuple[str, ...] = ()) -> Iterator[Booted]:
     """Boot a machine on the given layers, uppermost first; it is ended with the block, whatever runs in it.
 
     What was changed on a machine that is powered off within the block is kept as a layer for others, if asked for.
+    `options` are further ones of systemd-nspawn(1).
     """
     prefix = "maestro-booted-"
     with tempfile.TemporaryDirectory(prefix=prefix) as mountpoint, tempfile.TemporaryFile() as console:
         lower = ":".join(map(str, layers))
         name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
+        script = ["sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or ""), *options]
         outer = subprocess.Popen(
-            [
-                "unshare",
-                "--mount",
-                "--propagation=unchanged",
-                "sh",
-                "-c",
-                _START,
-                "booted",
-                mountpoint,
-                lower,
-                name,
-                str(keep or ""),
-            ],
+            ["unshare", "--mount", "--propagation=unchanged", *script],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

@@ -152,14 +152,25 @@ class Kept(Scenario):
 
 
 @contextlib.contextmanager
-def installed_layer(codename: str, deb: Path, signer: Signer, directory: Path) -> Iterator[tuple[Path, ...]]:
-    """Install the agent with apt on a machine that has booted; give its layers to build others on."""
+def installed_layer(
+    codename: str,
+    deb: Path,
+    signer: Signer,
+    directory: Path,
+    *,
+    on: tuple[Path, ...] = (),
+    options: tuple[str, ...] = (),
+) -> Iterator[tuple[Path, ...]]:
+    """Install the agent with apt on a machine that has booted; give its layers to build others on.
+
+    `on` are the layers to install it on, not the plain release; `options` are further ones of systemd-nspawn(1).
+    """
     layer = directory / f"installed-{codename}-{os.getpid()}"
-    base = bases.base(codename, bases.BOOTED)
-    with booted(base, keep=layer) as running:
+    below = on or (bases.base(codename, bases.BOOTED),)
+    with booted(*below, keep=layer, options=options) as running:
         Kept.bare(running, signer, codename, deb).install_agent()
         put_off(running)
         running.check(f"systemctl is-active {UNIT} {WORKER_SOCKET}")
         running.power_off()
-    yield layer, base
+    yield layer, *below
     subprocess.run(["rm", "-rf", str(layer)], check=True)
