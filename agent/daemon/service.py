@@ -22,6 +22,7 @@ from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOver
 from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
 from agent.host import log
+from agent.host.changes import packages_changed_at
 from agent.host.machine.boot_time import booted_at
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
@@ -204,7 +205,12 @@ class Daemon:
     def _schedule_context(self, now: datetime, known_since: datetime | None) -> ScheduleContext:
         up = timedelta(seconds=time.monotonic() - self._started_s)
         return ScheduleContext(
-            machine=self._machine, zone=local_zone(), up_since=now - up, known_since=known_since, booted_at=booted_at()
+            machine=self._machine,
+            zone=local_zone(),
+            up_since=now - up,
+            known_since=known_since,
+            booted_at=booted_at(),
+            packages_changed_at=packages_changed_at(),
         )
 
     def _problems(self, jobs: JobsOverview, now: datetime) -> list[str]:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 _WATCHED = {
     "packages": ("var/lib/dpkg/status",),
@@ -27,6 +27,15 @@ def changed_since(when: datetime, root: str = "/") -> list[str]:
         for name, paths in _WATCHED.items()
         if any(first < at <= last for path in paths for at in _changes(os.path.join(root, path)))
     ]
+
+
+def packages_changed_at(root: str = "/") -> datetime | None:
+    """Return when dpkg's database last changed; None if that cannot be read."""
+    try:
+        changed = os.stat(os.path.join(root, _WATCHED["packages"][0])).st_ctime
+    except OSError:
+        return None
+    return datetime.fromtimestamp(changed, timezone.utc) - _RESOLUTION
 
 
 def _changes(path: str) -> Iterator[float]:

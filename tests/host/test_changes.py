@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.host.changes import changed_since
+from agent.host.changes import changed_since, packages_changed_at
 
 FILES = (
     "var/lib/dpkg/status",
@@ -66,3 +66,17 @@ def test_a_link_to_nothing_hides_no_change(root: Path, directory: str) -> None:
 
 def test_what_is_missing_was_not_changed(tmp_path: Path) -> None:
     assert changed_since(now() - timedelta(days=1), str(tmp_path)) == []
+
+
+def test_the_last_change_of_the_packages_is_that_of_dpkgs_database(root: Path) -> None:
+    before = now() - timedelta(seconds=3)
+    (root / "var/lib/dpkg/status").write_text("changed")
+
+    changed = packages_changed_at(str(root))
+
+    assert changed is not None
+    assert before < changed <= now()
+
+
+def test_without_a_dpkg_database_the_last_change_is_unknown(tmp_path: Path) -> None:
+    assert packages_changed_at(str(tmp_path)) is None

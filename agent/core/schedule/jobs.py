@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from agent.core.job_kinds import JobKind
 from agent.core.policy.policy import AgentPolicy
 from agent.core.schedule.slots import Daily, Interval, JobAttempts, boot_grace_ends_at, next_run_at, stable_fraction
+
+_SETTLED = timedelta(minutes=10)
+"""Time without a change of dpkg's database after which somebody's work with packages counts as done."""
+_LEAST_INTERVAL = timedelta(hours=1)
+"""Shortest time between two checks, for machines on which another program installs packages all day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,8 @@ class ScheduleContext:
     """Start of the first job ever recorded on this machine; None if there was none."""
     booted_at: datetime | None = None
     """By the clock as it is set now."""
+    packages_changed_at: datetime | None = None
+    """When dpkg's database last changed; None if unknown."""
 
 
 def enabled_jobs(policy: AgentPolicy) -> frozenset[JobKind]:
@@ -49,6 +56,11 @@ def next_runs(
     if checked.last is not None and host.booted_at is not None and checked.last < host.booted_at:
         # A check from before the boot does not describe what runs now.
         found[JobKind.CHECK] = min(found[JobKind.CHECK], boot_grace_ends_at(host.up_since, share))
+    changed = host.packages_changed_at
+    if checked.last is not None and changed is not None and checked.last < changed <= now:
+        # Somebody installed, removed or rolled back packages: the recorded plan does not describe the machine.
+        settled = max(changed + _SETTLED, checked.last + _LEAST_INTERVAL)
+        found[JobKind.CHECK] = min(found[JobKind.CHECK], settled)
     if JobKind.UPGRADE in enabled_jobs(policy):
         offset = stable_fraction(host.machine, JobKind.UPGRADE.value)
         slots = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=offset)

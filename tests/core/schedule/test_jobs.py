@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
+import pytest
+
 from agent.core.job_kinds import JobKind
 from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.core.schedule.slots import JobAttempts
@@ -127,3 +129,36 @@ def test_an_upgrade_since_the_boot_counts_as_a_check() -> None:
     seen = {JobKind.UPGRADE: ago(0), JobKind.CHECK: ago(2)}
 
     assert next_runs(POLICY, seen, booted, NOW) == next_runs(POLICY, seen, HOST, NOW)
+
+
+@pytest.mark.parametrize(
+    ("checked_minutes_ago", "changed_minutes_ago", "due_in_minutes"),
+    [
+        pytest.param(90, 3, 7, id="waits until the work with packages is done"),
+        pytest.param(90, 30, -20, id="due at once"),
+        pytest.param(20, 15, 40, id="an hour after the last check at the earliest"),
+    ],
+)
+def test_a_machine_whose_packages_changed_since_the_last_check_is_checked(
+    checked_minutes_ago: int, changed_minutes_ago: int, due_in_minutes: int
+) -> None:
+    def minutes(number: int) -> timedelta:
+        return timedelta(minutes=number)
+
+    changed = replace(HOST, packages_changed_at=NOW - minutes(changed_minutes_ago))
+    seen = {JobKind.UPGRADE: ago(20), JobKind.CHECK: JobAttempts(last=NOW - minutes(checked_minutes_ago))}
+    policy = replace(POLICY, check_interval=timedelta(days=7))
+
+    due = next_runs(policy, seen, changed, NOW)
+
+    assert due[JobKind.CHECK] == NOW + minutes(due_in_minutes)
+    assert due[JobKind.UPGRADE] == next_runs(policy, seen, HOST, NOW)[JobKind.UPGRADE], "no reason to upgrade"
+
+
+@pytest.mark.parametrize("changed", [NOW - timedelta(hours=2), NOW + timedelta(hours=2), None])
+def test_packages_unchanged_since_the_last_check_make_no_check_due(changed: datetime | None) -> None:
+    seen = {JobKind.UPGRADE: ago(2), JobKind.CHECK: ago(0.1)}
+
+    assert next_runs(POLICY, seen, replace(HOST, packages_changed_at=changed), NOW) == next_runs(
+        POLICY, seen, HOST, NOW
+    )
