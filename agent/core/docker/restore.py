@@ -1,0 +1,91 @@
+"""Compares the containers after a restart of the engine with those of before: what to start, stop and pause. Pure.
+
+Sources: docker-behaviour of engines 20.10.24, 26.1.5 and 28.5.2. A restart revives containers with policy `always`
+that their owner had stopped, leaves policy `no` and an `on-failure` that ended with 0 stopped, un-pauses paused ones,
+and leaves `unless-stopped` stopped after a SIGKILL of dockerd.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
+
+_LOOPING = "restarting"
+_PAUSED = "paused"
+_WEAVE_ROUTER = "weave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """What brings the containers back to the state of before. Containers are those of after."""
+
+    start: tuple[Container, ...] = ()
+    """In order: containers that need Weave's network last."""
+    stop: tuple[Container, ...] = ()
+    pause: tuple[Container, ...] = ()
+    """To be paused again, once they run."""
+    settling: tuple[Container, ...] = ()
+    """The engine restarts them at the moment: look again."""
+    removed: tuple[str, ...] = ()
+    """Names of those that were removed as announced."""
+    gone: tuple[str, ...] = ()
+    """Names of those that ran, are removed, and were not announced."""
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the containers are as before, but for those that are removed."""
+        return not (self.start or self.stop or self.pause or self.settling)
+
+
+def restoration(
+    before: Sequence[Container], after: Sequence[Container], announced: Collection[str] = ()
+) -> Restoration:
+    """Return what has to be done to the containers of `after`; `announced` are names that the plan lists as removed.
+
+    Tasks of a swarm are not touched: its manager starts them elsewhere. A container that was in a restart loop is
+    neither started nor counted. A container that is new since the snapshot is left alone.
+    """
+    pairs = [(one, _same(one, after)) for one in before if not one.swarm_task]
+    ran = [(one, now) for one, now in pairs if one.running and one.state != _LOOPING]
+    missing = [one.name for one, now in ran if now is None]
+    start = [now for _, now in ran if now is not None and not now.running]
+    return Restoration(
+        start=tuple(sorted(start, key=_order)),
+        stop=tuple(now for one, now in pairs if now is not None and now.running and _revived(one)),
+        pause=tuple(now for one, now in ran if now is not None and one.state == _PAUSED and now.state != _PAUSED),
+        settling=tuple(now for _, now in ran if now is not None and now.state == _LOOPING),
+        removed=tuple(name for name in missing if name in announced),
+        gone=tuple(name for name in missing if name not in announced),
+    )
+
+
+def slow_first(containers: Iterable[Container]) -> tuple[Container, ...]:
+    """Return the containers to stop ahead of the engine, the slowest first.
+
+    With live-restore off the engine stops all containers at once and starts none before the last one has ended, so
+    that those which end at once wait for those which do not handle the stop signal. A container whose behaviour is
+    unknown, one with `--rm`, which a stop would remove, and a task of a swarm, which its manager would replace, are
+    left to the engine.
+    """
+    slow = [
+        one
+        for one in containers
+        if one.state == "running" and one.handles_stop is False and not (one.auto_remove or one.swarm_task)
+    ]
+    return tuple(sorted(slow, key=lambda one: (-one.stop_timeout_s, one.name)))
+
+
+def _same(container: Container, others: Sequence[Container]) -> Container | None:
+    """Return the same container by id, or else the one that has its name now."""
+    by_id = next((one for one in others if one.id == container.id), None)
+    return by_id or next((one for one in others if one.name == container.name), None)
+
+
+def _revived(before: Container) -> bool:
+    """Whether a container that did not run may have been started by the engine; with policy `no` a person did it."""
+    return not before.running and before.policy is not RestartPolicy.NO
+
+
+def _order(container: Container) -> tuple[bool, bool, str]:
+    """Sort Weave's router first and the containers that need its network last."""
+    return container.weave is not WeaveAttachment.NONE, container.name != _WEAVE_ROUTER, container.name

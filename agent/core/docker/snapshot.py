@@ -1,0 +1,89 @@
+"""What is saved before Docker is changed, as frozen values: enough to finish or to roll back after a crash."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from agent.core.model.docker import Container, DockerFacts, EngineUnit, RunningEngine
+from agent.core.model.engine_plan import PackageChange
+from agent.core.model.facts import Unseen
+
+
+class Phase(Enum):
+    """How far an upgrade came. Recorded before the phase begins."""
+
+    PREPARED = "prepared"
+    """Nothing was changed yet."""
+    PACKAGES = "packages"
+    """The packages are being installed; the engine runs on."""
+    RESTARTING = "restarting"
+    """Containers may be stopped, the engine is being restarted."""
+    RESTORING = "restoring"
+    """The engine was restarted; the containers are brought back."""
+    ROLLING_BACK = "rolling-back"
+    FAILED = "failed"
+    """Needs a person: the agent does not go on by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPackage:
+    """A package of the container runtime as it was."""
+
+    package: str
+    architecture: str
+    version: str
+    on_hold: bool
+    automatic: bool
+    """Whether apt counts it as installed automatically."""
+    file: str = ""
+    """Name of its archive among the saved ones; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerSnapshot:
+    """Docker before a change."""
+
+    run_id: str
+    taken_at: datetime
+    phase: Phase
+    engine_version: str | None
+    """As the engine showed it; None: it did not run."""
+    target_version: str | None
+    """The upstream version that the run brings; None: unknown."""
+    changes: tuple[PackageChange, ...]
+    """Empty: only a restart."""
+    packages: tuple[SavedPackage, ...]
+    unit_active: bool
+    unit_file_state: str
+    """systemd's UnitFileState of docker.service."""
+    boot_id: str
+    config_sha256: str | None
+    """Of /etc/docker/daemon.json; None: there is no such file."""
+    live_restore: bool
+    containers: tuple[Container, ...] | None
+    """None: no engine ran, so no container did."""
+
+    @property
+    def announced(self) -> frozenset[str]:
+        """Names of the containers that a restart removes: running ones with `--rm`."""
+        return frozenset(one.name for one in self.containers or () if one.auto_remove and one.running)
+
+
+def unit_active(docker: DockerFacts) -> bool:
+    """Whether the unit ran, so that it has to run afterwards; a stopped engine stays stopped."""
+    return isinstance(docker.unit, EngineUnit) and docker.unit.running
+
+
+def obstacle(docker: DockerFacts) -> str:
+    """Return why no snapshot can be taken: something that is needed is unknown. Empty if it can be taken."""
+    if isinstance(docker.unit, Unseen):
+        return docker.unit.reason
+    if not unit_active(docker):
+        return ""
+    if isinstance(docker.engine, Unseen):
+        return docker.engine.reason
+    if not isinstance(docker.engine, RunningEngine):
+        return "the engine does not answer"
+    if docker.containers is None:
+        return "the containers are unknown"
+    return docker.containers.reason if isinstance(docker.containers, Unseen) else ""

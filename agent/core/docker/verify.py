@@ -1,0 +1,155 @@
+"""Judges an upgrade of Docker by what runs after it, never by exit codes. Pure."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from agent.core.docker.restore import restoration
+from agent.core.docker.snapshot import DockerSnapshot
+from agent.core.docker.versions import same_release, upstream
+from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
+from agent.core.model.engine_outcome import ContainerDowntime
+
+
+class UnitPhase(Enum):
+    """Whether systemd's state of a unit is final."""
+
+    RUNNING = "running"
+    CHANGING = "changing"
+    """Look again: it starts, stops, or waits for its next automatic restart."""
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+_FINAL = {"active": UnitPhase.RUNNING, "inactive": UnitPhase.STOPPED, "failed": UnitPhase.FAILED}
+
+
+class FaultCode(Enum):
+    """What is wrong after an upgrade."""
+
+    PACKAGES = "packages"
+    """Packages that are not installed, or not at the planned version: their names."""
+    ENGINE_DOWN = "engine-down"
+    """The unit's state."""
+    ENGINE_UP = "engine-up"
+    """The engine was stopped before, and runs."""
+    ENGINE_SILENT = "engine-silent"
+    """The engine does not answer. Why."""
+    WRONG_VERSION = "wrong-version"
+    """The running version; the expected one."""
+    OLD_EXECUTABLE = "old-executable"
+    """The engine still runs from a replaced file."""
+    UNSTABLE = "unstable"
+    """Restarts by systemd itself while it was watched."""
+    CONTAINERS_UNKNOWN = "containers-unknown"
+    """Why."""
+    CONTAINERS_DOWN = "containers-down"
+    """Names of containers that ran before and do not run."""
+    CONTAINERS_GONE = "containers-gone"
+    """Names of containers that ran before and are removed, not announced."""
+    CONTAINERS_REVIVED = "containers-revived"
+    """Names of containers that did not run before, and run."""
+
+
+_ROLLS_BACK = frozenset(FaultCode) - {FaultCode.CONTAINERS_GONE, FaultCode.CONTAINERS_REVIVED, FaultCode.ENGINE_UP}
+"""Faults that the version of before may not have. It does not bring a removed container back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong, with its parameters."""
+
+    code: FaultCode
+    values: tuple[str, ...] = ()
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether the versions of before may be without it."""
+        return self.code in _ROLLS_BACK
+
+
+def unit_phase(unit: EngineUnit, sub_state: str = "") -> UnitPhase:
+    """Return whether the unit's state is final; between automatic restarts it is not, whatever ActiveState says."""
+    if sub_state.startswith("auto-restart"):  # ActiveState is "activating"; systemd 254 has further sub-states
+        return UnitPhase.CHANGING
+    return _FINAL.get(unit.active_state, UnitPhase.CHANGING)
+
+
+def package_faults(snapshot: DockerSnapshot, states: Mapping[str, tuple[str, bool]]) -> tuple[Fault, ...]:
+    """Return what is wrong with the packages after an installation.
+
+    `states`: by name the installed version and whether dpkg's state is "installed" without error flag.
+    """
+    wrong = [change.package for change in snapshot.changes if not _arrived(change.after, states.get(change.package))]
+    return (Fault(code=FaultCode.PACKAGES, values=tuple(sorted(wrong))),) if wrong else ()
+
+
+def faults(
+    snapshot: DockerSnapshot,
+    after: DockerFacts,
+    *,
+    target: str | None,
+    restarts: int = 0,
+    excused: Collection[str] = (),
+) -> tuple[Fault, ...]:
+    """Return what is wrong with the engine and its containers after a restart, given the snapshot of before.
+
+    `target`: the upstream version that has to run; None: any. `restarts`: how often systemd restarted the engine
+    while it was watched. `excused`: names of containers that ended by themselves with 0 after they were started.
+    """
+    if not snapshot.unit_active:
+        running = isinstance(after.unit, EngineUnit) and after.unit.running
+        return (Fault(code=FaultCode.ENGINE_UP),) if running else ()
+    engine = _engine_faults(after, target, restarts)
+    return engine or _container_faults(snapshot, after, excused)
+
+
+def downtimes(
+    before: DockerSnapshot, stopped_s: Mapping[str, float], started_s: Mapping[str, float]
+) -> tuple[ContainerDowntime, ...]:
+    """Return how long each container was down, given when it ended and started (seconds of one clock) by name.
+
+    A container without an end kept running and is left out; one without a later start is still down: None.
+    """
+    found = []
+    for one in before.containers or ():
+        if one.name not in stopped_s:
+            continue
+        start = started_s.get(one.name)
+        down = round(start - stopped_s[one.name], 3) if start is not None else None
+        found.append(ContainerDowntime(name=one.name, down_s=down if down is not None and down >= 0 else None))
+    return tuple(found)
+
+
+def _arrived(wanted: str | None, state: tuple[str, bool] | None) -> bool:
+    if wanted is None:
+        return state is None
+    return state == (wanted, True)
+
+
+def _engine_faults(after: DockerFacts, target: str | None, restarts: int) -> tuple[Fault, ...]:
+    unit, engine = after.unit, after.engine
+    if not isinstance(unit, EngineUnit) or not unit.running:
+        state = unit.active_state if isinstance(unit, EngineUnit) else "unknown"
+        return (Fault(code=FaultCode.ENGINE_DOWN, values=(state,)),)
+    if restarts:
+        return (Fault(code=FaultCode.UNSTABLE, values=(str(restarts),)),)
+    if not isinstance(engine, RunningEngine):
+        return (Fault(code=FaultCode.ENGINE_SILENT, values=(engine.reason if engine is not None else "",)),)
+    if target is not None and not same_release(engine.version, target):
+        return (Fault(code=FaultCode.WRONG_VERSION, values=(upstream(engine.version), target)),)
+    return (Fault(code=FaultCode.OLD_EXECUTABLE),) if engine.executable_replaced else ()
+
+
+def _container_faults(snapshot: DockerSnapshot, after: DockerFacts, excused: Collection[str]) -> tuple[Fault, ...]:
+    if not isinstance(after.containers, tuple):
+        reason = after.containers.reason if after.containers is not None else ""
+        return (Fault(code=FaultCode.CONTAINERS_UNKNOWN, values=(reason,)),)
+    left = restoration(snapshot.containers or (), after.containers, snapshot.announced)
+    down = [one.name for one in (*left.start, *left.settling) if one.name not in excused]
+    found = (
+        (FaultCode.CONTAINERS_DOWN, down),
+        (FaultCode.CONTAINERS_GONE, left.gone),
+        (FaultCode.CONTAINERS_REVIVED, [one.name for one in left.stop]),
+    )
+    return tuple(Fault(code=code, values=tuple(sorted(names))) for code, names in found if names)

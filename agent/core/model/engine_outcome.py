@@ -1,0 +1,76 @@
+"""Outcome of an upgrade of Docker or Weave (`maestro.engine-outcome/1`), as frozen values. Durations are seconds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from agent.core.model.engine_plan import Block, Component, PackageChange
+
+
+class EngineResult(Enum):
+    """Result of an upgrade, verified on the running engine after it."""
+
+    UNCHANGED = "unchanged"
+    UPGRADED = "upgraded"
+    RESTARTED = "restarted"
+    """No package changed: the engine now runs the version that was installed before."""
+    ROLLED_BACK = "rolled-back"
+    BLOCKED = "blocked"
+    """Nothing was changed."""
+    FAILED_NEEDS_ATTENTION = "failed-needs-attention"
+    """The agent does not try again; the saved packages and the snapshot are kept."""
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """A return to the versions of before."""
+
+    done: bool
+    """Whether the engine runs the version of before, verified."""
+    reason: str
+    """What made it necessary; with `done` False also why it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerDowntime:
+    """How long one container did not run."""
+
+    name: str
+    down_s: float | None
+    """None: unknown, or still down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOutcome:
+    """Outcome of one upgrade of an engine. Versions are upstream versions, as in `EnginePlan`."""
+
+    id: str
+    component: Component
+    started_at: datetime
+    finished_at: datetime | None
+    result: EngineResult
+    plan_id: str = ""
+    before: str | None = None
+    """The running version before; None: no engine ran."""
+    target: str | None = None
+    running: str | None = None
+    """The running version after; None: no engine runs."""
+    packages: tuple[PackageChange, ...] = ()
+    """What changed, as read from dpkg's database afterwards."""
+    blocked: tuple[Block, ...] = ()
+    engine_down_s: float | None = None
+    """How long the engine did not answer; None: not measured."""
+    containers_down: tuple[ContainerDowntime, ...] = ()
+    """Containers that stopped for a time, by name."""
+    containers_lost: tuple[str, ...] = ()
+    """Names of containers that ran before and do not run now, announced removals included."""
+    containers_started: tuple[str, ...] = ()
+    """Names of containers that the agent started."""
+    containers_stopped: tuple[str, ...] = ()
+    """Names of containers that the engine started and the agent stopped again."""
+    rollback: Rollback | None = None
+    """None: not needed."""
+    message: str = ""
+    """One sentence with what the fields above do not show; may be empty."""
+    requested_by: str = ""

@@ -1,0 +1,123 @@
+"""What brings the containers back after a restart of the engine (docker-weave D60 to D70)."""
+
+import pytest
+
+from agent.core.docker.restore import Restoration, restoration, slow_first
+from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
+from tests.core.docker.given_docker import container
+
+NO, ALWAYS = RestartPolicy.NO, RestartPolicy.ALWAYS
+ON_FAILURE, UNLESS = RestartPolicy.ON_FAILURE, RestartPolicy.UNLESS_STOPPED
+
+
+def done(found: Restoration) -> dict[str, list[str]]:
+    """Return the names by what is done with them, without what is empty."""
+    parts = {"start": found.start, "stop": found.stop, "pause": found.pause, "settling": found.settling}
+    names = {key: [one.name for one in ones] for key, ones in parts.items()}
+    names |= {"removed": list(found.removed), "gone": list(found.gone)}
+    return {key: value for key, value in names.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param("running", "running", {}, id="it came back"),
+        pytest.param("running", "exited", {"start": ["web"]}, id="it ran and was left stopped (D60, D65)"),
+        pytest.param("running", "created", {"start": ["web"]}, id="it was created again and not started"),
+        pytest.param("running", "dead", {"start": ["web"]}, id="the engine could not remove it"),
+        pytest.param("running", None, {"gone": ["web"]}, id="it was removed and nobody announced it (D69)"),
+        pytest.param("running", "restarting", {"settling": ["web"]}, id="the engine restarts it"),
+        pytest.param("exited", "running", {"stop": ["web"]}, id="its owner had stopped it (D62)"),
+        pytest.param("created", "running", {"stop": ["web"]}, id="it had never been started"),
+        pytest.param("exited", "restarting", {"stop": ["web"]}, id="a stopped one is in a restart loop"),
+        pytest.param("exited", "exited", {}, id="it stays stopped"),
+        pytest.param("exited", None, {}, id="a stopped one was removed"),
+        pytest.param("paused", "running", {"pause": ["web"]}, id="it was paused"),
+        pytest.param("paused", "paused", {}, id="it is still paused"),
+        pytest.param("paused", "exited", {"start": ["web"], "pause": ["web"]}, id="paused, and left stopped"),
+        pytest.param("restarting", "exited", {}, id="it was in a restart loop (D67)"),
+        pytest.param("restarting", "restarting", {}, id="it is in a restart loop still"),
+        pytest.param("restarting", None, {}, id="a restart loop was removed"),
+    ],
+)
+def test_a_container_is_brought_back_to_its_state(
+    before: str, after: str | None, expected: dict[str, list[str]]
+) -> None:
+    now = [container(state=after)] if after else []
+
+    assert done(restoration([container(state=before)], now)) == expected
+
+
+@pytest.mark.parametrize("policy", [ALWAYS, UNLESS, ON_FAILURE], ids=lambda policy: policy.value)
+def test_what_ran_is_started_whatever_its_policy(policy: RestartPolicy) -> None:
+    before, after = container(policy=policy), container(state="exited", policy=policy)
+
+    assert done(restoration([before], [after])) == {"start": ["web"]}
+
+
+def test_a_stopped_container_that_no_engine_starts_was_started_by_a_person_and_runs_on() -> None:
+    found = restoration([container(state="exited", policy=NO)], [container(policy=NO)])
+
+    assert done(found) == {}
+
+
+def test_an_announced_removal_is_no_loss() -> None:
+    before = [container("once", auto_remove=True), container("other", auto_remove=True)]
+
+    assert done(restoration(before, [], {"once"})) == {"removed": ["once"], "gone": ["other"]}
+
+
+@pytest.mark.parametrize(("before", "after"), [("running", "exited"), ("running", None), ("exited", "running")])
+def test_a_task_of_a_swarm_is_left_to_its_manager(before: str, after: str | None) -> None:
+    now = [container(state=after, swarm_task=True)] if after else []
+
+    assert done(restoration([container(state=before, swarm_task=True)], now)) == {}
+
+
+def test_a_container_that_was_created_again_is_known_by_its_name() -> None:
+    assert done(restoration([container(id="1")], [container(id="2", state="exited")])) == {"start": ["web"]}
+
+
+def test_a_renamed_container_is_known_by_its_id() -> None:
+    assert done(restoration([container("web", id="1")], [container("web-old", id="1")])) == {}
+
+
+def test_a_new_container_is_left_alone() -> None:
+    assert done(restoration([], [container()])) == {}
+
+
+def test_containers_on_weaves_network_start_last_and_its_router_first() -> None:
+    names = [("b-net", WeaveAttachment.NETWORK), ("z", WeaveAttachment.NONE), ("weave", WeaveAttachment.NONE)]
+    before = [container(name, weave=weave) for name, weave in names]
+    after = [container(name, state="exited", weave=weave) for name, weave in names]
+
+    assert [one.name for one in restoration(before, after).start] == ["weave", "z", "b-net"]
+
+
+def test_nothing_is_left_to_do_only_when_all_are_settled() -> None:
+    assert restoration([container()], [container()]).nothing_to_do
+    assert restoration([container()], []).nothing_to_do
+    assert not restoration([container()], [container(state="restarting")]).nothing_to_do
+    assert not restoration([container()], [container(state="exited")]).nothing_to_do
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        pytest.param(container(handles_stop=False), 1, id="it ignores the stop signal"),
+        pytest.param(container(handles_stop=True), 0, id="it handles the signal"),
+        pytest.param(container(handles_stop=None), 0, id="unknown"),
+        pytest.param(container(handles_stop=False, state="exited"), 0, id="it does not run"),
+        pytest.param(container(handles_stop=False, state="paused"), 0, id="paused"),
+        pytest.param(container(handles_stop=False, auto_remove=True), 0, id="a stop would remove it"),
+        pytest.param(container(handles_stop=False, swarm_task=True), 0, id="its manager would replace it"),
+    ],
+)
+def test_only_what_is_known_to_be_slow_is_stopped_ahead(one: Container, expected: int) -> None:
+    assert len(slow_first([one])) == expected
+
+
+def test_the_slowest_is_stopped_first() -> None:
+    quick, slow = container("a", handles_stop=False), container("b", handles_stop=False, stop_timeout_s=60)
+
+    assert slow_first([quick, slow]) == (slow, quick)
