@@ -44,8 +44,8 @@ def engine_layers(version: str = OLDER) -> tuple[Path, ...]:
     needs a network. The first call on a machine downloads 150 MB.
     """
     base = bases.base("bookworm", bases.BOOTED)
-    layers = (_cached(OLDER, (base,), _install_older), base)
-    return layers if version == OLDER else (_cached(NEWER, layers, _install_newer), *layers)
+    layers = (cached_layer(OLDER, (base,), _install_older), base)
+    return layers if version == OLDER else (cached_layer(NEWER, layers, _install_newer), *layers)
 
 
 def exact_version(on: Machine, package: str, version: str) -> str:
@@ -60,7 +60,8 @@ def engine_packages(on: Machine, version: str) -> list[str]:
     return [f"{name}={exact_version(on, name, version)}" for name in names]
 
 
-def _cached(name: str, below: tuple[Path, ...], make: Callable[[Machine], None]) -> Path:
+def cached_layer(name: str, below: tuple[Path, ...], make: Callable[[Machine], None]) -> Path:
+    """Return a layer above others, made in a machine on which no service starts, once per machine."""
     layer = bases.CACHE / f"engine-{_FORMAT}-{name}-on-{below[-1].name}"
     with (bases.CACHE / f"{layer.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one process builds, the others wait
@@ -111,7 +112,7 @@ def _publish_suite(on: Machine, signer: Signer, suite: str, names: tuple[str, ..
     downloaded = f"/srv/downloaded-{suite}"
     on.check(f"mkdir -p {ARCHIVE}/{suite} {downloaded}")
     on.check(f"cd {downloaded} && apt-get -q download {asked}", timeout=300)
-    packages = [_as_built(deb) for deb in sorted(on.path(downloaded).glob("*.deb"))]
+    packages = [as_built(deb) for deb in sorted(on.path(downloaded).glob("*.deb"))]
     directory = on.path(f"{ARCHIVE}/{suite}")
     Repository(directory=directory, signer=signer, label="Debian", suite=suite, codename=suite).add(*packages)
     on.check(f"rm -r {downloaded}")
@@ -119,7 +120,8 @@ def _publish_suite(on: Machine, signer: Signer, suite: str, names: tuple[str, ..
     on.write(f"/etc/apt/sources.list.d/engines-{suite}.list", line)
 
 
-def _as_built(deb: Path) -> AsBuilt:
+def as_built(deb: Path) -> AsBuilt:
+    """Return a package file as a package of a repository."""
     shown = subprocess.run(
         ["dpkg-deb", "-W", "--showformat", "${Package} ${Version} ${Architecture}", str(deb)],
         stdout=subprocess.PIPE,
