@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agent.core.engine_ports import EngineObserver, EnginePackages
 from agent.core.job_control import JobControl
 from agent.core.policy.policy import Policy
 from agent.core.ports import Machine, PackageEngine
@@ -15,6 +16,8 @@ class JobContext:
     policy: Policy
     engine: PackageEngine
     machine: Machine
+    engines: EngineObserver
+    engine_packages: EnginePackages
     record: Record
     control: JobControl
     run_id: str = ""

@@ -33,8 +33,10 @@ from agent.errors import (
 )
 from agent.host import log
 from agent.host.apt.engine import AptEngine
+from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.snapshot import AgentFiles
+from agent.host.docker.observer import LocalEngines
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
@@ -290,6 +292,8 @@ def _open_context(request: JobRequest, control: JobControl, record: Record, run_
         policy=policy,
         engine=AptEngine(policy, files=files, control=control, origin=_origin(request, run_id)),
         machine=LocalMachine(),
+        engines=LocalEngines(),
+        engine_packages=AptEnginePackages(),
         record=record,
         control=control,
         run_id=run_id,

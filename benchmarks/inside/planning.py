@@ -14,7 +14,9 @@ from agent.config.load import load
 from agent.core.job_control import JobControl
 from agent.core.model.scope import Scope
 from agent.host.apt.engine import AptEngine
+from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.snapshot import AgentFiles
+from agent.host.docker.observer import LocalEngines
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.state.record import Record
@@ -43,6 +45,8 @@ def plan() -> tuple[int, int] | None:
         policy=policy,
         engine=AptEngine(policy, files=files, control=control),
         machine=LocalMachine(),
+        engines=LocalEngines(),
+        engine_packages=AptEnginePackages(),
         record=record,
         control=control,
     )

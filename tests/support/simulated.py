@@ -36,6 +36,7 @@ from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshAttempt, RefreshResult
 from agent.core.reboot.services import ServiceScan
 from agent.errors import BusyError, ChangedError
+from tests.support.simulated_engines import SimulatedEngines
 
 ARCHITECTURE = "amd64"
 MAX_LIST_AGE = timedelta(hours=36)
@@ -134,6 +135,7 @@ class Simulated:
     """Why no transaction changes any package; empty if they do."""
     hook_error = ""
     """Error of a hook that fails at the end of each transaction."""
+    boot = 1
 
     while_waiting: Callable[[], None] | None = None
     """What another program that holds dpkg's locks does until the agent has waited for it."""
@@ -181,7 +183,6 @@ class Simulated:
         """Findings in the changelog of each package's newest version; other changelogs cannot be read."""
         self.read_ahead: list[str] = []
         """Packages whose changelogs were read from archives, in order."""
-        self.boot = 1
         self.units: dict[str, str] = {}
         """The package whose files each unit runs."""
         self.stale_units: set[str] = set()
@@ -190,6 +191,7 @@ class Simulated:
         self.journal = self.journal_stays = False
         self.unseen_processes = ""
         """Why processes cannot be scanned; empty if they can."""
+        self.engines = SimulatedEngines()
 
     def offer(self, *offers: Offer | str) -> None:
         """Install version 1 of each package, and publish and list a newer one."""

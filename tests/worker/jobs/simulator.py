@@ -39,6 +39,8 @@ class Agent:
             policy=self.policy,
             engine=self.machine,
             machine=self.machine,
+            engines=self.machine.engines,
+            engine_packages=self.machine.engines,
             record=Record(self.store),
             control=JobControl(progress=self.progress.append, stop=lambda: self.stop()),
         )

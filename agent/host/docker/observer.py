@@ -1,0 +1,26 @@
+"""Docker and Weave of this machine, behind the port `agent.core.engine_ports.EngineObserver`."""
+
+import importlib
+
+from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour
+from agent.core.model.weave import NO_WEAVE, WeaveFacts
+from agent.host.docker.presence import docker_signs, weave_signs
+
+_DOCKER = "agent.host.docker.look"
+
+
+class LocalEngines:
+    """The engines of this machine. The modules that read them are imported only where there is something to read."""
+
+    def docker(self) -> DockerFacts:
+        """Return what is known of Docker; on a machine without it some calls of stat(2)."""
+        if not docker_signs():
+            return NO_DOCKER
+        found: DockerFacts = importlib.import_module(_DOCKER).observe_docker()
+        return found
+
+    def weave(self, docker: DockerFacts) -> WeaveFacts:
+        """Return what is known of Weave."""
+        if docker.flavour is Flavour.NONE and not weave_signs():
+            return NO_WEAVE
+        return NO_WEAVE
