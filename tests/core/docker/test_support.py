@@ -31,5 +31,5 @@ def test_a_kept_or_unknown_line_has_not_ended(version: str) -> None:
 
 
 @pytest.mark.parametrize(("today", "over"), [(date(2026, 12, 4), False), (date(2026, 12, 5), True)])
-def test_the_last_day_is_still_supported(today: date, over: bool) -> None:  # noqa: FBT001
+def test_the_last_day_is_still_supported(today: date, over: bool) -> None:  # noqa: FBT001 - a table
     assert (support_end("25.0.17", today) is not None) is over
