@@ -98,7 +98,7 @@ def add_security(running: Machine, codename: str) -> None:
         running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
         running.write("/etc/apt/apt.conf.d/99peer", PEER.format(codename=bases.own_codename()))
         running.check("apt-get -q update", timeout=LISTS_S)
-        needed = "unattended-upgrades python3-apt python3-psutil python3-systemd"
+        needed = "unattended-upgrades python3-apt python3-psutil python3-systemd python3-yaml"
         running.check(f"apt-get -q -y --no-install-recommends install {needed}", timeout=INSTALL_S)
         return
     line = f"deb {bases.security_mirror()} {codename}-security main\n"

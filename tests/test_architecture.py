@@ -62,6 +62,7 @@ IMPORTS_BY_NAME = {
     "agent/host/docker/observer.py",  # a machine without Docker does not load what reads it
     "agent/host/log_target.py",  # python3-systemd only where journald runs
     "agent/cli/export.py",  # one module an exporter: none loads the libraries of another
+    "agent/config/manifest.py",  # PyYAML only where there is a manifest
     "endpoint/cli/main.py",  # one file a command: `token --help` must not pay for Flask
 }
 LONGEST_FILE = 300

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
+from agent.core.model.weave import Vendor
 from agent.core.policy.policy import Conffiles, PrefetchMode
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
@@ -13,6 +14,7 @@ _URL = re.compile(
     r"(:(?P<port>[0-9]{1,5}))?(?P<path>(/[0-9A-Za-z._~%!$&'()*+,;=:@-]*)*)"
 )
 _LAST_PORT = 65535
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _MAX_LABEL = 63
 """Length of a DNS label (RFC 1035, 2.3.4)."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -151,6 +153,20 @@ def parse_path(raw: object) -> str:
     """Accept an absolute path, or "" for none."""
     if not isinstance(raw, str) or (raw and (not raw.startswith("/") or not raw.isprintable())):
         raise ValueError('accepted: an absolute path, or "" for none')
+    return raw
+
+
+def parse_environment(raw: object) -> str:
+    """Accept the name of an environment of a manifest."""
+    if not isinstance(raw, str) or not _ENVIRONMENT.fullmatch(raw) or raw == "docker":
+        raise ValueError('accepted: the name of an environment, such as "production"')
+    return raw
+
+
+def parse_vendor(raw: object) -> str:
+    """Accept "weaveworks" or "rajchaudhuri", or "" for the one that is installed."""
+    if not isinstance(raw, str) or raw not in {"", Vendor.WEAVEWORKS.value, Vendor.RAJCHAUDHURI.value}:
+        raise ValueError('accepted: "weaveworks" or "rajchaudhuri", or "" for the one that is installed')
     return raw
 
 

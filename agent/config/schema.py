@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time, timedelta
 
+from agent.config.manifest import DEFAULT_MANIFEST
 from agent.config.package_patterns import parse_package_patterns
 from agent.config.parsers import (
     parse_age,
@@ -14,6 +15,7 @@ from agent.config.parsers import (
     parse_collector_url,
     parse_conffiles,
     parse_duration,
+    parse_environment,
     parse_export_interval,
     parse_flag,
     parse_interval,
@@ -27,6 +29,7 @@ from agent.config.parsers import (
     parse_textfile,
     parse_time,
     parse_url,
+    parse_vendor,
 )
 from agent.core.policy.policy import Conffiles, PrefetchMode
 
@@ -68,6 +71,9 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="package_timeout", parse=parse_duration, default=timedelta(hours=2)),
     Key(section="apt", name="run_timeout", parse=parse_duration, default=timedelta(hours=6)),
     Key(section="apt", name="fetch_ahead", parse=parse_prefetch_mode, default=PrefetchMode.SECURITY),
+    Key(section="docker", name="manifest", parse=parse_path, default=DEFAULT_MANIFEST),
+    Key(section="docker", name="environment", parse=parse_environment, default="production"),
+    Key(section="weave", name="vendor", parse=parse_vendor, default=""),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),

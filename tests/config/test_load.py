@@ -43,6 +43,13 @@ package_timeout = "3h"
 run_timeout = "1d"
 fetch_ahead = "all"
 
+[docker]
+manifest = "/srv/manifest.yml"
+environment = "staging"
+
+[weave]
+vendor = "rajchaudhuri"
+
 [endpoint]
 url = "https://endpoint.example.org/maestro"
 token_file = "/etc/maestro-agent/token"
@@ -170,7 +177,7 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ('"0s"', '"13h"', """agent.splay = '13h': accepted: a duration from "0s" to "12h\""""),
     ('"60d"', '"9999d"', """endpoint.max_age = '9999d': accepted: a duration from "1s" to "3650d\""""),
     ("burst = 100", f"burst = 0x{'f' * 5000}", "endpoint.burst = a number: accepted: a whole number from 10"),
-    ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, endpoint, metrics, otlp, security"),
+    ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, security, weave"),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
     ("blocklist", "blacklist", "unknown key 'security.blacklist'; did you mean 'security.blocklist'?"),
     ("max_list_age", "lists_age", "unknown key 'apt.lists_age'; did you mean 'apt.max_list_age'?"),
@@ -411,7 +418,7 @@ def test_an_invalid_value_is_reported_even_if_a_later_drop_in_overrides_it(write
 
 
 def test_several_problems_are_reported_together_each_with_its_file(write: Write) -> None:
-    path = write("[apt]\nlock_timeout = 5\nnonsense = 1\n", **{"10-mine": "[docker]\n[security]\nallowlist = 1\n"})
+    path = write("[apt]\nlock_timeout = 5\nnonsense = 1\n", **{"10-mine": "[dockers]\n[security]\nallowlist = 1\n"})
     drop_in = path.parent / "config.d" / "10-mine.toml"
 
     found = problems(path)

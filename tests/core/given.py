@@ -15,12 +15,14 @@ from agent.core.policy.policy import (
     AgentPolicy,
     AptPolicy,
     Conffiles,
+    DockerPolicy,
     EndpointPolicy,
     MetricsPolicy,
     OtlpPolicy,
     Policy,
     PrefetchMode,
     SecurityPolicy,
+    WeavePolicy,
 )
 from agent.core.reboot.services import ServiceScan
 
@@ -76,6 +78,8 @@ def policy(**security: Any) -> Policy:
         agent=agent,
         security=replace(open_everywhere, **security),
         apt=waits,
+        docker=DockerPolicy(manifest="", environment="production"),
+        weave=WeavePolicy(vendor=""),
         endpoint=NO_ENDPOINT,
         metrics=MetricsPolicy(textfile="", compatible_names=False),
         otlp=OtlpPolicy(url="", headers_file="", ca_file="", timeout=timedelta(seconds=30), logs=True, metrics=True),

@@ -9,8 +9,10 @@ from pathlib import Path
 import apt_pkg
 
 from agent.config.load import load
+from agent.config.manifest import read_manifest
 from agent.core.packages.changelog import collect_findings, parse_entries
 from agent.core.policy.distro import Distro
+from agent.core.policy.policy import DockerPolicy
 from agent.core.redact import redact
 from agent.errors import ConfigError, HostError, RecordError, UsageError
 from agent.host import http
@@ -28,6 +30,11 @@ from tests.fuzz.target import CHECKOUT, CHOICES, Parse, Target, documents
 _NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
 _WIDTHS = (None, 60, 80, 120)
 _CONFIG = (CHECKOUT / "config.example.toml").read_bytes()
+_MANIFESTS = (
+    b"docker:\n  configuration:\n    docker_version: 27.3.1\n    weave_version: '2.8.1'\n    image_keep_count: 5\n",
+    b"b: &b {version: 20.10.x}\nproduction: {docker: {configuration: {<<: *b, weave_version: 1.30}}}\n",
+    b"staging: {docker: {configuration: {docker_version: latest}}}\n",
+)
 _TEXTS = (
     b"http://user:secret@host.example/debian bookworm: 401 Unauthorized",
     "\x1b[31mnginx\u0301 \u4e2d\u6587\ud83d\ude00".encode("utf-8", "surrogatepass"),
@@ -95,6 +102,11 @@ def _file(directory: Path, name: str, read: Callable[[Path], object]) -> Parse:
 def _config(directory: Path) -> Parse:
     distro = Distro(id="debian", codename="bookworm", version="12")
     return _file(directory, "config.toml", lambda path: load(path, distro))
+
+
+def _manifest(directory: Path) -> Parse:
+    policy = DockerPolicy(manifest=str(directory / "manifest.yml"), environment="production")
+    return _file(directory, "manifest.yml", lambda _path: read_manifest(policy))
 
 
 def _request(_directory: Path) -> Parse:
@@ -213,6 +225,7 @@ def _text(data: bytes) -> None:
 
 TARGETS = (
     Target(name="config", prepare=_config, seeds=(_CONFIG, b"[agent]\nupgrade_at = 07:00\n"), errors=(ConfigError,)),
+    Target(name="manifest", prepare=_manifest, seeds=_MANIFESTS, errors=(ConfigError,)),
     Target(name="job-request", prepare=_request, seeds=CHOICES, errors=(UsageError,)),
     Target(name="worker-line", prepare=_worker_line, seeds=CHOICES, errors=(RecordError,)),
     Target(name="receipt", prepare=_receipt, seeds=CHOICES),

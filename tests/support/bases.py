@@ -45,6 +45,7 @@ BOOTED = (
     "python3-psutil",
     "python3-requests",
     "python3-systemd",
+    "python3-yaml",
     "procps",
 )
 

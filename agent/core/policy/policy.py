@@ -64,6 +64,24 @@ class AgentPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DockerPolicy:
+    """Where the wanted versions of Docker and Weave are read from."""
+
+    manifest: str
+    """Path of the manifest; empty: none."""
+    environment: str
+    """Which environment of a manifest that has several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeavePolicy:
+    """Which Weave the machine is to have."""
+
+    vendor: str
+    """Publisher of the images, as the values of `Vendor`; empty: the one that is installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointPolicy:
     """The endpoint that reports are sent to."""
 
@@ -117,6 +135,8 @@ class Policy:
 
     security: SecurityPolicy
     apt: AptPolicy
+    docker: DockerPolicy
+    weave: WeavePolicy
     endpoint: EndpointPolicy
     metrics: MetricsPolicy
     otlp: OtlpPolicy
