@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from datetime import time, timedelta
 from enum import Enum
 
@@ -10,7 +11,9 @@ from agent.cli.output import print_error, print_json, print_lines
 from agent.config.accepted import FilesState, FilesWatch, accept, load_accepted
 from agent.config.fragments import ignored_files
 from agent.config.load import Inputs, load
+from agent.config.manifest import read_manifest
 from agent.config.schema import Value
+from agent.core.manifest import ManifestValue
 from agent.core.schemas import CONFIG_SCHEMA
 from agent.errors import AgentError, ConfigError, ExitCode, PrivilegeError, UsageError
 from agent.host import log
@@ -38,13 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "accept":
         return _accept(arguments)
     ignored = list(ignored_files(config_path(arguments)))
-    _, inputs = load(config_path(arguments), read_distro())
+    policy, inputs = load(config_path(arguments), read_distro())
+    manifest = read_manifest(policy.docker)
     if arguments.json:
-        print_json(_document(inputs, ignored))
+        print_json(_document(inputs, manifest, ignored))
     elif arguments.action == "check":
         print_lines(["The configuration is valid.", *_not_in_use(arguments)])
     else:
         print_lines([f"{name} = {format_value(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
+        print_lines([f"manifest: {one.name} = {_quoted(one.value)}    # {one.source}" for one in manifest])
     if not arguments.json:
         for message in ignored:
             print_error(message)
@@ -119,6 +124,11 @@ def _plain(value: Value) -> object:
     return value.value if isinstance(value, Enum) else value
 
 
-def _document(inputs: Inputs, ignored: list[str]) -> dict[str, object]:
-    values = {name: {"value": _plain(entry.value), "source": entry.source} for name, entry in inputs.items()}
-    return {"schema": CONFIG_SCHEMA, "generated_at": format_utc(utc_now()), "values": values, "ignored": ignored}
+def _document(inputs: Inputs, manifest: Sequence[ManifestValue], ignored: list[str]) -> dict[str, object]:
+    return {
+        "schema": CONFIG_SCHEMA,
+        "generated_at": format_utc(utc_now()),
+        "values": {name: {"value": _plain(entry.value), "source": entry.source} for name, entry in inputs.items()},
+        "manifest": {one.name: {"value": one.value, "source": one.source} for one in manifest},
+        "ignored": ignored,
+    }

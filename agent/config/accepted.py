@@ -2,7 +2,7 @@
 
 Root validates the files when systemd starts or reloads the daemon, and writes a copy into the state directory. A wrong
 drop-in then changes nothing until it is repaired. The copy has the parsed files and not the policy, so that another
-version of the agent can validate it by its own rules.
+version of the agent can validate it by its own rules. The manifest belongs to it: a wrong one is not accepted either.
 """
 
 import json
@@ -16,9 +16,11 @@ from enum import Enum
 from pathlib import Path
 
 from agent.config.fragments import Fragment, configuration_files, read_fragments
-from agent.config.load import Inputs, UnmatchedPatternsError, merge, to_policy
+from agent.config.load import Inputs, UnmatchedPatternsError, load, merge, to_policy
+from agent.config.manifest import check_values, load_manifest, read_manifest
+from agent.core.manifest import Manifest, ManifestValue, to_manifest
 from agent.core.policy.distro import Distro
-from agent.core.policy.policy import Policy
+from agent.core.policy.policy import DockerPolicy, Policy
 from agent.core.schemas import ACCEPTED_CONFIG_SCHEMA
 from agent.errors import ConfigError, HostError
 
@@ -45,6 +47,7 @@ class AcceptedConfig:
     inputs: Inputs
     accepted_at: datetime
     signature: Signature
+    manifest: Manifest
     problem: str = ""
     """Which patterns match nothing and have no effect: an older version of the agent has accepted them."""
 
@@ -54,6 +57,7 @@ class ConfigInUse:
     """The configuration of the daemon and its jobs."""
 
     policy: Policy
+    manifest: Manifest
     accepted: AcceptedConfig | None
     """None: it is that of the files."""
     problem: str = ""
@@ -68,12 +72,15 @@ def accept(directory: str, distro: Distro, at: str, group: int) -> None:
     """
     signature = _signature()
     fragments = read_fragments(None)
-    merge(fragments, distro)
+    docker = to_policy(merge(fragments, distro), distro).docker
+    signature += _manifest_signature(docker)
+    manifest = read_manifest(docker)
     document = {
         "schema": ACCEPTED_CONFIG_SCHEMA,
         "accepted_at": at,
         "signature": signature,
         "files": [{"path": str(fragment.path), "tables": fragment.tables} for fragment in fragments],
+        "manifest": [{"name": one.name, "value": one.value, "source": one.source} for one in manifest],
     }
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)
@@ -93,6 +100,7 @@ def load_accepted(directory: str, distro: Distro) -> AcceptedConfig | None:
         document = json.loads(_read_own(path))
         fragments = [Fragment(path=Path(one["path"]), tables=dict(one["tables"])) for one in document["files"]]
         schema, signature = document["schema"], document["signature"]
+        values = [ManifestValue(**one) for one in document.get("manifest", ())]  # none in copies before the manifest
         accepted_at = datetime.strptime(document["accepted_at"], _TIME).replace(tzinfo=timezone.utc)
     except FileNotFoundError:
         return None
@@ -103,8 +111,14 @@ def load_accepted(directory: str, distro: Distro) -> AcceptedConfig | None:
     if schema != ACCEPTED_CONFIG_SCHEMA or not isinstance(signature, list):
         raise ConfigError(f"{path}: is of another version")
     inputs, problem = _merge_without_unmatched(fragments, distro)
-    policy = to_policy(inputs, distro)
-    return AcceptedConfig(policy=policy, inputs=inputs, accepted_at=accepted_at, signature=signature, problem=problem)
+    return AcceptedConfig(
+        policy=to_policy(inputs, distro),
+        inputs=inputs,
+        accepted_at=accepted_at,
+        signature=signature,
+        manifest=_valid(values),
+        problem=problem,
+    )
 
 
 def load_in_use(directory: str, distro: Distro) -> ConfigInUse:
@@ -127,8 +141,24 @@ def load_in_use(directory: str, distro: Distro) -> ConfigInUse:
                 raise
         else:
             if accepted is None or not problem:
-                return ConfigInUse(policy=to_policy(inputs, distro), accepted=None, problem=problem)
-    return ConfigInUse(policy=accepted.policy, accepted=accepted, problem=accepted.problem)
+                policy = to_policy(inputs, distro)
+                return ConfigInUse(policy=policy, manifest=load_manifest(policy.docker), accepted=None, problem=problem)
+    return ConfigInUse(policy=accepted.policy, manifest=accepted.manifest, accepted=accepted, problem=accepted.problem)
+
+
+def load_for_job(config: Path | None, directory: str, distro: Distro, *, scheduled: bool) -> tuple[Policy, Manifest]:
+    """Return the configuration in use for a scheduled job; a person's job reads the files and sees what is wrong.
+
+    A wrong manifest stops only upgrades of Docker and Weave (`Manifest.problem`).
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    if scheduled:
+        in_use = load_in_use(directory, distro)
+        return in_use.policy, in_use.manifest
+    policy, _ = load(config, distro)
+    return policy, load_manifest(policy.docker)
 
 
 def _merge_without_unmatched(fragments: Iterable[Fragment], distro: Distro) -> tuple[Inputs, str]:
@@ -153,7 +183,7 @@ class FilesWatch:
     def compare(self, accepted: AcceptedConfig, distro: Distro) -> tuple[FilesState, str]:
         """Return how the files differ, and for invalid ones what is wrong."""
         try:
-            signature = _signature()
+            signature = _signature() + _manifest_signature(accepted.policy.docker)
         except ConfigError as error:
             return _unreadable(error)
         if signature == accepted.signature:
@@ -161,16 +191,18 @@ class FilesWatch:
         seen = (signature, accepted.accepted_at)
         if seen != self._seen:
             self._seen = seen
-            self._result = _difference(accepted.inputs, distro)
+            self._result = _difference(accepted, distro)
         return self._result
 
 
-def _difference(inputs: Inputs, distro: Distro) -> tuple[FilesState, str]:
+def _difference(accepted: AcceptedConfig, distro: Distro) -> tuple[FilesState, str]:
     try:
         found = merge(read_fragments(None), distro)
+        changed = _values(found) != _values(accepted.inputs)
+        changed = changed or to_manifest(read_manifest(to_policy(found, distro).docker)) != accepted.manifest
     except ConfigError as error:
-        return _unreadable(error) if isinstance(error.__cause__, PermissionError) else (FilesState.INVALID, str(error))
-    return (FilesState.CHANGED, "") if _values(found) != _values(inputs) else (FilesState.SAME, "")
+        return _unreadable(error)
+    return (FilesState.CHANGED if changed else FilesState.SAME), ""
 
 
 def _unreadable(error: ConfigError) -> tuple[FilesState, str]:
@@ -180,6 +212,19 @@ def _unreadable(error: ConfigError) -> tuple[FilesState, str]:
 
 def _values(inputs: Inputs) -> Mapping[str, object]:
     return {name: one.value for name, one in inputs.items()}
+
+
+def _valid(values: Sequence[ManifestValue]) -> Manifest:
+    """Return the accepted manifest, or that it is not valid for this version of the agent."""
+    try:
+        check_values(values)
+    except ConfigError as error:
+        return Manifest(problem=str(error))
+    return to_manifest(values)
+
+
+def _manifest_signature(docker: DockerPolicy) -> Signature:
+    return [[docker.manifest, *_identity(Path(docker.manifest))]] if docker.manifest else []
 
 
 def _signature() -> Signature:

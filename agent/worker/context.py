@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agent.core.engine_ports import EngineObserver, EnginePackages
 from agent.core.job_control import JobControl
+from agent.core.manifest import NO_MANIFEST, Manifest
 from agent.core.policy.policy import Policy
 from agent.core.ports import Machine, PackageEngine
 from agent.state.record import Record
@@ -20,5 +21,6 @@ class JobContext:
     engine_packages: EnginePackages
     record: Record
     control: JobControl
+    manifest: Manifest = NO_MANIFEST
     run_id: str = ""
     """Id of this run in the history; empty for a job that leaves no outcome there."""

@@ -15,11 +15,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from agent.config.accepted import load_in_use
-from agent.config.load import load
+from agent.config.accepted import load_for_job
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
-from agent.core.policy.policy import Policy
 from agent.core.redact import redact
 from agent.errors import (
     AgentError,
@@ -261,17 +259,6 @@ def _origin(request: JobRequest, run_id: str) -> RunOrigin:
     return RunOrigin(command=f"maestro-agent {request.kind.value}{run}", requested_by=request.requested_by)
 
 
-def _load_policy(request: JobRequest) -> Policy:
-    """Return the accepted configuration for a scheduled job; a person sees what is wrong with the files.
-
-    Raises:
-        ConfigError: the configuration is wrong.
-    """
-    if request.requested_by == REQUESTED_BY_SCHEDULE:
-        return load_in_use(request.state_dir, read_distro()).policy
-    return load(request.config, read_distro())[0]
-
-
 def _open_context(request: JobRequest, control: JobControl, record: Record, run_id: str = "") -> JobContext:
     """Return the job's context on this machine; `run_id` as in `JobContext`.
 
@@ -279,7 +266,8 @@ def _open_context(request: JobRequest, control: JobControl, record: Record, run_
         ConfigError: the configuration is wrong.
         HostError: the distribution is unknown.
     """
-    policy = _load_policy(request)
+    scheduled = request.requested_by == REQUESTED_BY_SCHEDULE
+    policy, manifest = load_for_job(request.config, request.state_dir, read_distro(), scheduled=scheduled)
     limit, store = policy.apt.run_timeout, record.store
     late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
     control = with_time_limit(control, limit, late)
@@ -296,5 +284,6 @@ def _open_context(request: JobRequest, control: JobControl, record: Record, run_
         engine_packages=AptEnginePackages(),
         record=record,
         control=control,
+        manifest=manifest,
         run_id=run_id,
     )
