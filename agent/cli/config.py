@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_lines(["The configuration is valid.", *_not_in_use(arguments)])
     else:
         print_lines([f"{name} = {format_value(entry.value)}    # {entry.source}" for name, entry in inputs.items()])
-        print_lines([f"manifest: {one.name} = {_quoted(one.value)}    # {one.source}" for one in manifest])
+        print_lines([f"# manifest: {one.name} = {_quoted(one.value)}    # {one.source}" for one in manifest])
     if not arguments.json:
         for message in ignored:
             print_error(message)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from agent.config.fragments import Fragment, configuration_files, read_fragments
 from agent.config.load import Inputs, UnmatchedPatternsError, load, merge, to_policy
@@ -100,7 +101,7 @@ def load_accepted(directory: str, distro: Distro) -> AcceptedConfig | None:
         document = json.loads(_read_own(path))
         fragments = [Fragment(path=Path(one["path"]), tables=dict(one["tables"])) for one in document["files"]]
         schema, signature = document["schema"], document["signature"]
-        values = [ManifestValue(**one) for one in document.get("manifest", ())]  # none in copies before the manifest
+        values = _manifest_values(document)
         accepted_at = datetime.strptime(document["accepted_at"], _TIME).replace(tzinfo=timezone.utc)
     except FileNotFoundError:
         return None
@@ -198,11 +199,12 @@ class FilesWatch:
 def _difference(accepted: AcceptedConfig, distro: Distro) -> tuple[FilesState, str]:
     try:
         found = merge(read_fragments(None), distro)
-        changed = _values(found) != _values(accepted.inputs)
-        changed = changed or to_manifest(read_manifest(to_policy(found, distro).docker)) != accepted.manifest
+        if _values(found) != _values(accepted.inputs):
+            return FilesState.CHANGED, ""
+        manifest = to_manifest(read_manifest(to_policy(found, distro).docker))
     except ConfigError as error:
         return _unreadable(error)
-    return (FilesState.CHANGED if changed else FilesState.SAME), ""
+    return (FilesState.SAME if manifest == accepted.manifest else FilesState.CHANGED), ""
 
 
 def _unreadable(error: ConfigError) -> tuple[FilesState, str]:
@@ -212,6 +214,14 @@ def _unreadable(error: ConfigError) -> tuple[FilesState, str]:
 
 def _values(inputs: Inputs) -> Mapping[str, object]:
     return {name: one.value for name, one in inputs.items()}
+
+
+def _manifest_values(document: Mapping[str, Any]) -> list[ManifestValue]:
+    """Return the manifest's values in a copy; none in one of an agent that did not read the manifest."""
+    found = [ManifestValue(**one) for one in document.get("manifest", ())]
+    if not all(isinstance(text, str) for one in found for text in (one.name, one.value, one.source)):
+        raise TypeError("a value of the manifest is not text")
+    return found
 
 
 def _valid(values: Sequence[ManifestValue]) -> Manifest:

@@ -72,3 +72,39 @@ def test_only_the_configuration_of_the_machine_can_be_accepted(config: Path, tmp
 
     assert main(["--config", str(config / "config.toml"), "--state-dir", str(state), "config", "accept"]) == 2
     assert not state.exists()
+
+
+@pytest.fixture
+def manifest(config: Path) -> Path:
+    """Return a manifest that the configuration names."""
+    path = config / "manifest.yml"
+    path.write_text("docker:\n  configuration:\n    docker_version: 27.10\n")
+    (config / "config.d" / "50-docker.toml").write_text(f'[docker]\nmanifest = "{path}"\n')
+    return path
+
+
+def test_the_manifest_is_shown_as_written_with_its_line(
+    config: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--config", str(config / "config.toml"), "config", "show"])
+    shown = capsys.readouterr().out.splitlines()
+    main(["--config", str(config / "config.toml"), "config", "show", "--json"])
+    document = json.loads(capsys.readouterr().out)
+
+    tomllib.loads("\n".join(shown))
+    assert f'# manifest: docker_version = "27.10"    # {manifest}:3' in shown
+    assert document["manifest"] == {"docker_version": {"value": "27.10", "source": f"{manifest}:3"}}
+
+
+@pytest.mark.parametrize("action", ["check", "show"])
+def test_a_mistake_in_the_manifest_is_a_configuration_error(
+    action: str, config: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest.write_text("docker:\n  configuration:\n    docker_verison: 27.10\n")
+
+    code = main(["--config", str(config / "config.toml"), "config", action])
+
+    message = capsys.readouterr().err
+    assert code == 78
+    assert f"{manifest}:3: " in message
+    assert "docker_verison" in message

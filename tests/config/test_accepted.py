@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 
 from agent.config import fragments
-from agent.config.accepted import AcceptedConfig, FilesState, FilesWatch, accept, load_accepted, load_in_use
+from agent.config.accepted import (
+    AcceptedConfig,
+    FilesState,
+    FilesWatch,
+    accept,
+    load_accepted,
+    load_for_job,
+    load_in_use,
+)
+from agent.core.manifest import NO_MANIFEST, Manifest
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import Policy
 from agent.errors import ConfigError, HostError
 
 DEBIAN = Distro(id="debian", codename="trixie")
 AT = "2026-11-29T00:00:00Z"
+MANIFEST = "docker:\n  configuration:\n    docker_version: 27.10\n    weave_version: 2.8.1\n"
 GOOD = '[security]\nblocklist = ["a"]\n[agent]\ncheck_interval = "10m"\n'
 
 
@@ -128,6 +138,9 @@ def _directory(state: str) -> None:
         lambda state: edit(state, signature=None),
         lambda state: edit(state, accepted_at="yesterday"),
         lambda state: edit(state, accepted_at=5),
+        lambda state: edit(state, manifest=5),
+        lambda state: edit(state, manifest=[{"name": "docker_version", "value": 27, "source": "x:1"}]),
+        lambda state: edit(state, manifest=[{"name": "docker_version"}]),
     ],
 )
 @pytest.mark.usefixtures("files")
@@ -188,6 +201,111 @@ def test_a_change_of_the_files_is_noticed(
 
     assert [before, watch.compare(found, DEBIAN)[0]] == [FilesState.SAME, state_of_files]
     assert watch.compare(found, DEBIAN)[0] is state_of_files
+
+
+@pytest.fixture
+def manifest(files: Path) -> Path:
+    """Return a valid manifest that the configuration names."""
+    path = files / "manifest.yml"
+    path.write_text(MANIFEST)
+    (files / "config.d" / "50-docker.toml").write_text(f'[docker]\nmanifest = "{path}"\n')
+    return path
+
+
+def test_the_manifest_is_accepted_with_the_configuration(manifest: Path, state: str) -> None:
+    found = accepted(state)
+
+    assert found.manifest == Manifest(docker_version="27.10", weave_version="2.8.1")
+    assert [one["source"] for one in json.loads(copy(state).read_text())["manifest"]] == [
+        f"{manifest}:3",
+        f"{manifest}:4",
+    ]
+
+
+def test_a_copy_has_nothing_else_of_the_manifest(manifest: Path, state: str) -> None:
+    manifest.write_text(f"{MANIFEST}rails: {{configuration: {{key: 5up3rs3cret}}}}\n")
+    accepted(state)
+
+    assert "5up3rs3cret" not in copy(state).read_text()
+
+
+def test_an_invalid_manifest_is_refused_and_the_last_one_stays_in_use(manifest: Path, state: str) -> None:
+    accepted(state)
+    manifest.write_text("docker: {configuration: {docker_version: newest}}\n")
+
+    with pytest.raises(ConfigError, match=r"manifest\.yml:1: "):
+        accept(state, DEBIAN, AT, os.getgid())
+
+    policy, in_force = load_for_job(None, state, DEBIAN, scheduled=True)
+    assert in_force == Manifest(docker_version="27.10", weave_version="2.8.1")
+    assert policy.security.blocklist == ("a",)
+
+
+def test_a_job_of_a_person_goes_on_with_an_invalid_manifest_and_knows_it(manifest: Path, state: str) -> None:
+    accepted(state)
+    manifest.write_text("docker: {configuration: {docker_version: newest}}\n")
+
+    policy, found = load_for_job(None, state, DEBIAN, scheduled=False)
+
+    assert policy.security.blocklist == ("a",)
+    assert found == Manifest(problem=found.problem)
+    assert "manifest.yml:1" in found.problem
+
+
+def test_without_a_copy_an_invalid_manifest_does_not_stop_the_daemon(manifest: Path, state: str) -> None:
+    manifest.unlink()
+
+    policy, found = load_for_job(None, state, DEBIAN, scheduled=True)
+
+    assert policy.security.blocklist == ("a",)
+    assert str(manifest) in found.problem
+
+
+def test_a_manifest_that_this_version_does_not_accept_does_not_stop_the_daemon(manifest: Path, state: str) -> None:
+    accepted(state)
+    edit(state, manifest=[{"name": "docker_version", "value": "newest", "source": f"{manifest}:3"}])
+
+    found = load_accepted(state, DEBIAN)
+
+    assert found is not None
+    assert found.manifest == Manifest(problem=found.manifest.problem)
+    assert found.policy.security.blocklist == ("a",)
+
+
+@pytest.mark.usefixtures("manifest")
+def test_a_copy_of_an_agent_that_read_no_manifest_asks_for_a_reload(state: str) -> None:
+    accepted(state)
+    document = json.loads(copy(state).read_text())
+    del document["manifest"]
+    document["signature"] = document["signature"][:-1]
+    copy(state).write_text(json.dumps(document))
+
+    found = load_accepted(state, DEBIAN)
+
+    assert found is not None
+    assert found.manifest == NO_MANIFEST
+    assert FilesWatch().compare(found, DEBIAN)[0] is FilesState.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("change", "state_of_files"),
+    [
+        pytest.param(lambda path: path.touch(), FilesState.SAME, id="touched"),
+        pytest.param(lambda path: path.write_text(f"# comment\n{MANIFEST}"), FilesState.SAME, id="comment"),
+        pytest.param(lambda path: path.write_text(MANIFEST.replace("27.10", "27.1")), FilesState.CHANGED, id="version"),
+        pytest.param(lambda path: path.write_text(""), FilesState.CHANGED, id="empty"),
+        pytest.param(lambda path: path.write_text("docker: ["), FilesState.INVALID, id="invalid"),
+        pytest.param(lambda path: path.unlink(), FilesState.INVALID, id="missing"),
+    ],
+)
+def test_a_change_of_the_manifest_is_noticed(
+    change: Callable[[Path], None], state_of_files: FilesState, manifest: Path, state: str
+) -> None:
+    found, watch = accepted(state), FilesWatch()
+    before = watch.compare(found, DEBIAN)[0]
+    change(manifest)
+
+    assert [before, watch.compare(found, DEBIAN)[0]] == [FilesState.SAME, state_of_files]
 
 
 def test_repaired_files_ask_for_a_reload_only_if_they_differ(files: Path, state: str) -> None:

@@ -14,7 +14,15 @@ from agent.config.fragments import ignored_files
 from agent.config.load import load, merge, to_policy
 from agent.config.schema import KEYS, Key
 from agent.core.policy.distro import Distro
-from agent.core.policy.policy import AgentPolicy, Conffiles, EndpointPolicy, Policy, PrefetchMode
+from agent.core.policy.policy import (
+    AgentPolicy,
+    Conffiles,
+    DockerPolicy,
+    EndpointPolicy,
+    Policy,
+    PrefetchMode,
+    WeavePolicy,
+)
 from agent.errors import ConfigError
 
 DEBIAN = Distro(id="debian", codename="bookworm", version="12")
@@ -113,6 +121,8 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
     assert policy.apt.package_timeout == timedelta(hours=3)
     assert policy.apt.run_timeout == timedelta(days=1)
     assert policy.apt.fetch_ahead is PrefetchMode.ALL
+    assert policy.docker == DockerPolicy(manifest="/srv/manifest.yml", environment="staging")
+    assert policy.weave == WeavePolicy(vendor="rajchaudhuri")
     assert policy.endpoint == EndpointPolicy(
         url="https://endpoint.example.org/maestro",
         token_file="/etc/maestro-agent/token",  # noqa: S106 - a path
@@ -176,6 +186,13 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ),
     ('"0s"', '"13h"', """agent.splay = '13h': accepted: a duration from "0s" to "12h\""""),
     ('"60d"', '"9999d"', """endpoint.max_age = '9999d': accepted: a duration from "1s" to "3650d\""""),
+    ('"/srv/manifest.yml"', '"manifest.yml"', "docker.manifest = 'manifest.yml': accepted: an absolute path"),
+    ('"staging"', '"a b"', "docker.environment = 'a b': accepted: the name of an environment"),
+    ('"staging"', '""', "docker.environment = '': accepted: the name of an environment"),
+    ('"staging"', '"docker"', "docker.environment = 'docker': accepted: the name of an environment"),
+    ('"staging"', "5", "docker.environment = 5: accepted: the name of an environment"),
+    ('"rajchaudhuri"', '"reweave"', 'weave.vendor = \'reweave\': accepted: "weaveworks" or "rajchaudhuri"'),
+    ('"rajchaudhuri"', "[]", 'weave.vendor = []: accepted: "weaveworks" or "rajchaudhuri"'),
     ("burst = 100", f"burst = 0x{'f' * 5000}", "endpoint.burst = a number: accepted: a whole number from 10"),
     ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, security, weave"),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
