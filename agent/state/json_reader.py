@@ -96,6 +96,16 @@ class JsonReader:
         """Return a list of strings; None for null and absent."""
         return None if self._value.get(key) is None else self.texts(key)
 
+    def optional_range(self, key: str) -> tuple[float, float] | None:
+        """Return a list of two numbers, the lower one first; None for null and absent."""
+        if self._value.get(key) is None:
+            return None
+        values = self._list(key)
+        found = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+        if len(found) != 2 or len(values) != 2 or not -_LARGEST < found[0] <= found[1] < _LARGEST:  # noqa: PLR2004 - two bounds
+            raise self._wrong(key, "two numbers", values)
+        return found[0], found[1]
+
     def count(self, key: str) -> int:
         """Return the length of a list."""
         return len(self._list(key))

@@ -1,5 +1,6 @@
 """The plan of an upgrade of Docker or Weave (`maestro.engine-plan/1`), as frozen values. Durations are seconds."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -183,6 +184,14 @@ class EnginePlan:
     blocked: tuple[Block, ...] = ()
     warnings: tuple[Notice, ...] = ()
     order: tuple[EngineStep, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """An id that stays the same while the work does: the packages, the restart and the containers it removes."""
+        removed = sorted(one.name for one in self.containers if one.will is Fate.IS_REMOVED)
+        changes = [f"{one.package} {one.before} {one.after}" for one in self.packages]
+        lines = [self.component.value, f"{self.running} {self.candidate} {self.restart_needed}", *changes, *removed]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
     @property
     def nothing_to_do(self) -> bool:
