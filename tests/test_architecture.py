@@ -52,6 +52,7 @@ CATCHES_ALL = {
 RUNS_PROGRAMS = {
     "agent/host/apt/direct_dpkg.py",  # dpkg --configure -a, whose output goes to the run's log and not through a pipe
     "agent/host/process/hooks.py",  # an administrator's hooks
+    "agent/host/process/run.py",  # a program with a deadline: systemctl, dockerd --validate
 }
 STARTS_ITSELF = "agent/host/process/spawn.py"
 """An exporter: this very program, in a process of its own."""

@@ -1,8 +1,104 @@
-"""One observation of Docker. Nothing of it starts a stopped engine."""
+"""One observation of Docker. Nothing of it starts a stopped engine: it connects only to one that runs."""
 
-from agent.core.model.docker import DockerFacts, Flavour
+from agent.core.model.docker import (
+    NO_DOCKER,
+    Container,
+    DockerFacts,
+    EngineUnit,
+    Flavour,
+    RunningEngine,
+)
+from agent.core.model.facts import Unseen
+from agent.core.redact import redact
+from agent.errors import HostError
+from agent.host.docker.api import EngineApi
+from agent.host.docker.containers import read_containers
+from agent.host.docker.daemon_config import read_config, socket_of
+from agent.host.docker.engine import read_engine
+from agent.host.docker.flavour import find_flavours, has_rootless_unit
+from agent.host.docker.packages import runtime_packages
+from agent.host.docker.presence import rootless_users
+from agent.host.docker.unit import SeenUnit, engine_process, read_unit
+from agent.host.systemd import systemd_runs
+
+_NO_SYSTEMD = Unseen(reason="systemd does not run here")
+_CHANGING = frozenset({"activating", "deactivating", "maintenance"})
+_FOREIGN = frozenset({Flavour.SNAP, Flavour.ROOTLESS, Flavour.SEVERAL})
+"""Their engines may run where the agent does not look."""
 
 
 def observe_docker() -> DockerFacts:
-    """Return what is known of Docker on this machine."""
-    return DockerFacts(flavour=Flavour.NONE)
+    """Return what is known of Docker on this machine.
+
+    Raises:
+        HostError: dpkg's database cannot be read.
+    """
+    seen = read_unit() if systemd_runs() else _NO_SYSTEMD
+    unit = seen.unit if isinstance(seen, SeenUnit) else seen
+    arguments = unit.arguments if isinstance(unit, EngineUnit) else ()
+    packages = runtime_packages()
+    pid = engine_pid(unit)
+    found = find_flavours(packages, arguments)
+    if rootless_users() or has_rootless_unit():
+        found = (*found, Flavour.ROOTLESS) if pid is not None or not found else (Flavour.ROOTLESS,)
+    if not found and pid is None:
+        return NO_DOCKER
+    flavour = Flavour.SEVERAL if len(found) > 1 else next(iter(found), Flavour.STATIC)
+    config, hosts = read_config(arguments)
+    path = socket_of(arguments, hosts, seen.socket_path if isinstance(seen, SeenUnit) else "")
+    engine, containers = _running(unit, pid, path, flavour)
+    return DockerFacts(
+        flavour=flavour,
+        found=found if flavour is Flavour.SEVERAL else (),
+        packages=packages,
+        unit=unit,
+        engine=engine,
+        containers=containers,
+        config=config,
+    )
+
+
+def engine_api(docker: DockerFacts) -> EngineApi | None:
+    """Return a client of the engine that was seen to run; None if none was, or it did not answer."""
+    if not isinstance(docker.engine, RunningEngine):
+        return None
+    arguments = docker.unit.arguments if isinstance(docker.unit, EngineUnit) else ()
+    path = socket_of(arguments, read_config(arguments)[1])
+    return None if path is None else EngineApi(path)
+
+
+def engine_pid(unit: EngineUnit | Unseen | None) -> int | None:
+    """Return the process of the engine that runs; None if none does."""
+    if isinstance(unit, EngineUnit) and unit.running:
+        return unit.main_pid
+    return engine_process()
+
+
+def _running(
+    unit: EngineUnit | Unseen | None, pid: int | None, path: str | None, flavour: Flavour
+) -> tuple[RunningEngine | Unseen | None, tuple[Container, ...] | Unseen | None]:
+    if pid is None:
+        reason = _why_unknown(unit, flavour)
+        return (Unseen(reason=reason), Unseen(reason=reason)) if reason else (None, None)
+    if path is None:
+        unseen = Unseen(reason="the engine listens on no Unix socket")
+        return unseen, unseen
+    api = EngineApi(path)
+    try:
+        engine = read_engine(api, pid)
+    except HostError as error:
+        unseen = Unseen(reason=redact(str(error)))
+        return unseen, unseen
+    try:
+        return engine, read_containers(api, engine.data_root)
+    except HostError as error:
+        return engine, Unseen(reason=redact(str(error)))
+
+
+def _why_unknown(unit: EngineUnit | Unseen | None, flavour: Flavour) -> str:
+    """Return why it is unknown whether an engine runs; empty if none does."""
+    if isinstance(unit, EngineUnit) and unit.active_state in _CHANGING:
+        return f"docker.service is {unit.active_state}"
+    if isinstance(unit, Unseen) and unit is not _NO_SYSTEMD:
+        return unit.reason
+    return f"the agent does not look at an engine of kind {flavour.value}" if flavour in _FOREIGN else ""

@@ -7,6 +7,7 @@ from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.host.docker.presence import docker_signs, weave_signs
 
 _DOCKER = "agent.host.docker.look"
+_WEAVE = "agent.host.weave.observe"
 
 
 class LocalEngines:
@@ -23,4 +24,10 @@ class LocalEngines:
         """Return what is known of Weave."""
         if docker.flavour is Flavour.NONE and not weave_signs():
             return NO_WEAVE
-        return NO_WEAVE
+        api = importlib.import_module(_DOCKER).engine_api(docker)
+        try:
+            observe = importlib.import_module(_WEAVE).observe_weave
+        except ModuleNotFoundError:
+            return NO_WEAVE
+        found: WeaveFacts = observe(docker, api)
+        return found

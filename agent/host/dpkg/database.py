@@ -1,7 +1,7 @@
 """Reads dpkg's database from disk: package states, conffiles, the journal, diversions."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,36 @@ def states() -> Mapping[PackageId, PackageState]:
             state = "reinst-required"
         found[stanza.package] = PackageState(version=stanza.version or None, state=state)
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """dpkg's three words about a package, and its version."""
+
+    package: PackageId
+    version: str
+    want: str
+    """"install", "hold", "deinstall", "purge"."""
+    error: str
+    """"ok" or "reinstreq"."""
+    state: str
+    """"installed", "half-installed", "config-files"."""
+
+
+def selections(names: Collection[str]) -> tuple[Selection, ...]:
+    """Return dpkg's words about the packages with these names, where it knows them.
+
+    Raises:
+        HostError: the status file cannot be read.
+    """
+    found: dict[PackageId, Selection] = {}
+    for stanza in _stanzas():
+        if stanza.package.name in names:
+            want, error, state = [*stanza.status.split(), "", "", ""][:3]
+            found[stanza.package] = Selection(
+                package=stanza.package, version=stanza.version, want=want, error=error, state=state
+            )
+    return tuple(found.values())
 
 
 def packages() -> tuple[PackageId, ...]:

@@ -1,0 +1,137 @@
+"""docker.service and docker.socket, by one call of systemctl(1), which starts nothing."""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.core.model.docker import EngineUnit
+from agent.core.model.facts import Unseen
+from agent.host.process.run import ProgramResult, run_program
+
+SERVICE = "docker.service"
+_SOCKET_UNIT = "docker.socket"
+_LIMIT_S = 5.0
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,TimeoutStopUSec,NRestarts,ExecStart,Environment,"
+    "EnvironmentFiles,NeedDaemonReload,Listen"
+)
+_SECONDS = {
+    "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
+    "y": 31557600.0,
+}  # fmt: skip
+"""systemd.time(7), as systemctl writes time spans."""
+_ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
+_FILE = re.compile(r"(.+) \(ignore_errors=(?:yes|no)\)")
+_LISTENS = re.compile(r"(/\S+) \(Stream\)")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+Systemctl = Callable[[Sequence[str]], ProgramResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenUnit:
+    """docker.service, and what only the look at the engine needs of it."""
+
+    unit: EngineUnit
+    socket_path: str = ""
+    """Where docker.socket listens; empty if nowhere."""
+
+
+def call_systemctl(arguments: Sequence[str]) -> ProgramResult:
+    """Run systemctl with its deadline."""
+    return run_program(("systemctl", *arguments), limit_s=_LIMIT_S)
+
+
+def read_unit(systemctl: Systemctl = call_systemctl) -> SeenUnit | Unseen | None:
+    """Return docker.service; None if there is no such unit."""
+    done = systemctl(("show", f"--property={_PROPERTIES}", SERVICE, _SOCKET_UNIT))
+    if done.code != 0:
+        return Unseen(reason=done.output.splitlines()[0] if done.output else f"systemctl: exit code {done.code}")
+    blocks = {block.get("Id", ""): block for block in map(_values, done.output.split("\n\n"))}
+    service, socket = blocks.get(SERVICE), blocks.get(_SOCKET_UNIT, {})
+    if service is None:
+        return Unseen(reason="systemctl does not show docker.service")
+    if service.get("LoadState") == "not-found" and service.get("ActiveState") == "inactive":
+        return None
+    listens = _LISTENS.search(socket.get("Listen", ""))
+    unit = EngineUnit(
+        name=SERVICE,
+        load_state=service.get("LoadState", ""),
+        active_state=service.get("ActiveState", ""),
+        unit_file_state=service.get("UnitFileState", ""),
+        main_pid=_number(service.get("MainPID", "")) or None,
+        stop_timeout_s=time_span(service.get("TimeoutStopUSec", "infinity")),
+        restarts=_number(service.get("NRestarts", "")),
+        arguments=tuple(_arguments(service)),
+        socket_active=socket.get("ActiveState") == "active",
+    )
+    return SeenUnit(unit=unit, socket_path=listens[1] if listens else "")
+
+
+def time_span(text: str) -> float | None:
+    """Return seconds of a time span as systemctl writes it, "1min 30s"; None: no limit, or not such a text."""
+    total = 0.0
+    for word in text.split():
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-z]+)", word)
+        if match is None or match[2] not in _SECONDS:
+            return 0.0 if text == "0" else None
+        total += float(match[1]) * _SECONDS[match[2]]
+    return total
+
+
+def _values(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _arguments(service: Mapping[str, str]) -> Iterator[str]:
+    """Yield the words of ExecStart with variables replaced as systemd.service(5) says: `$A` gives any number of words.
+
+    systemctl writes the words unquoted: one that contains a space counts as several.
+    """
+    match = _ARGUMENTS.search(service.get("ExecStart", ""))
+    variables: dict[str, str] = {}
+    for word in _split(service.get("Environment", "")):
+        name, _, value = word.partition("=")
+        variables[name] = value
+    for entry in re.split(r"(?<=\)) ", service.get("EnvironmentFiles", "")):
+        if file := _FILE.fullmatch(entry):
+            variables |= _environment_file(file[1])
+    for word in match[1].split() if match else ():
+        if re.fullmatch(r"\$\w+", word):
+            yield from _split(variables.get(word[1:], ""))
+        else:
+            yield _VARIABLE.sub(lambda found: variables.get(found[1], ""), word)
+
+
+def _environment_file(path: str) -> dict[str, str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line.strip() for line in file if not line.lstrip().startswith(("#", ";"))]
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {name.strip(): " ".join(_split(value)) for name, _, value in pairs}
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:  # an open quote
+        return text.split()
+
+
+def engine_process(pid_file: str = "/run/docker.pid") -> int | None:
+    """Return the process of an engine that runs outside of docker.service, by its process file; else None."""
+    try:
+        with open(pid_file, encoding="ascii") as file:
+            pid = int(file.read(32))
+        executable = os.readlink(f"/proc/{pid}/exe")
+    except (OSError, ValueError):
+        return None
+    return pid if os.path.basename(executable.removesuffix(" (deleted)")) == "dockerd" else None
