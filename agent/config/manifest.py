@@ -1,6 +1,7 @@
 """Reads the manifest: which versions of Docker and Weave the machine is to have.
 
-It has the form of a Cloud 66 manifest. PyYAML is loaded only where there is one.
+It has the form of a Cloud 66 manifest. PyYAML, and the rules of versions with the model that they need, are loaded only
+where there is one: every job and the daemon import this module.
 """
 
 import os
@@ -8,7 +9,6 @@ import stat
 from collections.abc import Sequence
 from importlib import import_module
 
-from agent.core.docker.versions import parse_request
 from agent.core.manifest import Manifest, ManifestValue, to_manifest
 from agent.core.policy.policy import DockerPolicy
 from agent.core.redact import redact
@@ -16,6 +16,7 @@ from agent.errors import ConfigError
 
 DEFAULT_MANIFEST = "/etc/maestro-agent/manifest.yml"
 _PARSER = "agent.config.manifest_yaml"
+_VERSIONS = "agent.core.docker.versions"
 _MAX_BYTES = 1 << 16
 """A manifest has some hundred lines at most; this also bounds the time and memory of parsing."""
 
@@ -57,7 +58,7 @@ def check_values(values: Sequence[ManifestValue]) -> None:
     """
     for one in values:
         try:
-            parse_request(one.value)
+            import_module(_VERSIONS).parse_request(one.value)
         except ValueError as error:
             raise ConfigError(redact(f"{one.source}: {one.name} = {one.value!r}: {error}")) from error
 

@@ -4,7 +4,6 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
-from agent.core.model.weave import Vendor
 from agent.core.policy.policy import Conffiles, PrefetchMode
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
@@ -15,6 +14,8 @@ _URL = re.compile(
 )
 _LAST_PORT = 65535
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_VENDORS = ("", "weaveworks", "rajchaudhuri")
+"""The values of `agent.core.model.weave.Vendor` that can be wanted."""
 _MAX_LABEL = 63
 """Length of a DNS label (RFC 1035, 2.3.4)."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -165,7 +166,7 @@ def parse_environment(raw: object) -> str:
 
 def parse_vendor(raw: object) -> str:
     """Accept "weaveworks" or "rajchaudhuri", or "" for the one that is installed."""
-    if not isinstance(raw, str) or raw not in {"", Vendor.WEAVEWORKS.value, Vendor.RAJCHAUDHURI.value}:
+    if not isinstance(raw, str) or raw not in _VENDORS:
         raise ValueError('accepted: "weaveworks" or "rajchaudhuri", or "" for the one that is installed')
     return raw
 

@@ -13,6 +13,7 @@ from agent.config import fragments
 from agent.config.fragments import ignored_files
 from agent.config.load import load, merge, to_policy
 from agent.config.schema import KEYS, Key
+from agent.core.model.weave import Vendor
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import (
     AgentPolicy,
@@ -138,6 +139,15 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
     )
     elsewhere = {"metrics", "otlp"}  # in test_cross_checks.py
     assert {entry.source for entry in inputs.values() if entry.key.section not in elsewhere} == {str(path)}
+
+
+@pytest.mark.parametrize(
+    "vendor", [vendor for vendor in Vendor if vendor is not Vendor.OTHER], ids=lambda one: one.value
+)
+def test_every_known_vendor_of_weave_can_be_wanted(vendor: Vendor, write: Write) -> None:
+    policy, _ = load(write(f'[weave]\nvendor = "{vendor.value}"\n'), DEBIAN)
+
+    assert Vendor(policy.weave.vendor) is vendor
 
 
 def test_an_empty_file_keeps_the_defaults(write: Write) -> None:
