@@ -1,19 +1,149 @@
-"""The packages of the container runtime in apt, behind the port `agent.core.engine_ports.EnginePackages`."""
+"""The packages of the container runtime in apt, behind the port `agent.core.engine_ports.EnginePackages`.
 
-from collections.abc import Mapping
+A simulation marks exact versions with their dependencies and commits nothing. To carry it out, make one
+`agent.core.model.plan.Step` of each change whose `after` is not None: `resolve.find_version` with the cache's trusted
+files gives the version, `resolve.to_step` the step, with `installed` None for a new package. `transaction.Transactions`
+installs the steps with `patterns=None` (any authenticated origin); `download.mark_exactly` accepts downgrades there,
+refuses packages on hold, and refuses removals: a change with `after` None needs a transaction that marks it, too.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+
+import apt_pkg
 
 from agent.core.engine_ports import Offer, Simulation
+from agent.core.model.engine_plan import PackageChange
+from agent.host.apt.cache import PackageCache
+from agent.host.apt.candidates import offered, origin_of, version_text
+from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
+from agent.host.apt.resolve import mark
+from agent.host.dpkg.database import status_file
 
 
 class AptEnginePackages:
-    """apt's packages, opened for each question."""
+    """apt's packages. The cache stays open until the lists or dpkg's database change."""
+
+    def __init__(self) -> None:
+        self._opened: PackageCache | None = None
+        self._stamp: tuple[int, ...] = ()
 
     def offers(self, package: str) -> tuple[Offer, ...]:
-        """Return every version of a package, newest first; empty if there is none."""
-        del package
-        return ()
+        """Return every version of a package, newest first: authenticated ones, and the installed one."""
+        cache = self._cache()
+        return tuple(_offer(cache, version) for version in _versions(cache, package))
 
     def simulate(self, targets: Mapping[str, str]) -> Simulation:
         """Return what installing exactly these versions by package name would change. Holds stay in force."""
-        del targets
-        return Simulation(problem="not built yet")
+        cache = self._cache()
+        wanted: list[apt_pkg.Version] = []
+        for name, text in targets.items():
+            found = next((one for one in _versions(cache, name) if version_text(one) == text), None)
+            if found is None:
+                return Simulation(problem=f"no authenticated source offers {name} {text}")
+            current = found.parent_pkg.current_ver
+            if found.parent_pkg.selected_state == apt_pkg.SELSTATE_HOLD and found != current:
+                return Simulation(problem=f"{name} is on hold")
+            if found != current:
+                wanted.append(found)
+        cache.forget_marks()
+        return _simulate(cache, wanted)
+
+    def _cache(self) -> PackageCache:
+        """Return the cache, restricted to authenticated versions; its marks are those of the last simulation."""
+        stamp = _stamp()
+        if self._opened is None or stamp != self._stamp:
+            self._opened = None  # freed before the next one is opened
+            self._opened = PackageCache()
+            self._opened.restrict_to(self._opened.trusted)
+            self._stamp = stamp
+        return self._opened
+
+
+def _stamp() -> tuple[int, ...]:
+    """Return what changes with the lists and with dpkg's database."""
+    places = (str(status_file()), f"{status_file().parent}/updates", apt_pkg.config.find_dir("Dir::State::lists"))
+    return tuple(os.stat(place).st_mtime_ns if os.path.exists(place) else 0 for place in places)
+
+
+def _versions(cache: PackageCache, name: str) -> Iterator[apt_pkg.Version]:
+    """Yield the versions of a package of the native architecture, newest first, without those of unknown origin."""
+    if name not in cache.pkg_cache:
+        return
+    package = cache.pkg_cache[name]
+    for version in package.version_list:
+        known = offered(version, cache.trusted) or version == package.current_ver
+        if known and version_text(version):
+            yield version
+
+
+def _offer(cache: PackageCache, version: apt_pkg.Version) -> Offer:
+    origin, archive = origin_of(cache, version, cache.trusted)
+    return Offer(
+        package=version.parent_pkg.name, version=version_text(version), site=" ".join(filter(None, (origin, archive)))
+    )
+
+
+def _simulate(cache: PackageCache, wanted: list[apt_pkg.Version]) -> Simulation:
+    """Mark the versions, resolve what they break, and return every change."""
+    depcache = cache.depcache
+    with libapt_errors("apt cannot plan the upgrade of the engine"), apt_pkg.ActionGroup(depcache):
+        for version in wanted:
+            depcache.set_candidate_ver(version.parent_pkg, version)
+        for version in wanted:
+            mark(cache, version, with_dependencies=True)
+    if not _breaks_nothing_more(cache) and (problem := _resolve(cache, wanted)):
+        return Simulation(problem=problem)
+    changes = tuple(_changes(cache))
+    planned = {change.package: change.after for change in changes}
+    missed = [one for one in wanted if planned.get(one.parent_pkg.name) != version_text(one)]
+    held = [package.name for package in _changed(cache) if package.selected_state == apt_pkg.SELSTATE_HOLD]
+    if missed or held or not _breaks_nothing_more(cache):
+        return Simulation(problem=_refusal(cache, missed, held), changes=changes)
+    return Simulation(changes=changes, download_bytes=depcache.deb_size, installed_bytes=depcache.usr_size)
+
+
+def _breaks_nothing_more(cache: PackageCache) -> bool:
+    """Whether no package is broken that was not before; removals are allowed here, the plan names them."""
+    return cache.broken() <= cache.broken_before and cache.depcache.broken_count <= len(cache.broken_before)
+
+
+def _resolve(cache: PackageCache, wanted: list[apt_pkg.Version]) -> str:
+    """Have libapt mend what the marks break without changing the wanted versions; return its error, if any."""
+    resolver = apt_pkg.ProblemResolver(cache.depcache)
+    for version in wanted:
+        resolver.clear(version.parent_pkg)
+        resolver.protect(version.parent_pkg)
+    try:
+        resolver.resolve(True)
+    except LIBAPT_ERRORS as error:
+        broken = ", ".join(sorted(_broken_names(cache)))
+        return plain_error(message_of(error)) + (f" ({broken})" if broken else "")
+    return ""
+
+
+def _broken_names(cache: PackageCache) -> Iterator[str]:
+    for package in cache.pkg_cache.packages:
+        if package.id not in cache.broken_before and cache.depcache.is_inst_broken(package):
+            yield package.name
+
+
+def _refusal(cache: PackageCache, missed: list[apt_pkg.Version], held: list[str]) -> str:
+    if held:
+        return f"{', '.join(sorted(held))}: on hold"
+    names = ", ".join(sorted({*_broken_names(cache), *(version.parent_pkg.name for version in missed)}))
+    return f"the dependencies cannot be met: {names}"
+
+
+def _changed(cache: PackageCache) -> Iterator[apt_pkg.Package]:
+    return (package for package in cache.pkg_cache.packages if not cache.depcache.marked_keep(package))
+
+
+def _changes(cache: PackageCache) -> Iterator[PackageChange]:
+    for package in sorted(_changed(cache), key=lambda one: one.name):
+        current = package.current_ver
+        before = version_text(current) if current is not None else None
+        choice = None if cache.depcache.marked_delete(package) else cache.depcache.get_candidate_ver(package)
+        after = version_text(choice) if choice is not None else None
+        if before != after:
+            yield PackageChange(package=package.name, before=before, after=after)

@@ -1,0 +1,166 @@
+"""Versions and simulations by real libapt on a private dpkg database and signed repositories."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.repository import Package, Repository, Signer, package
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_ASK = """
+import json, sys
+from dataclasses import asdict
+from agent.host.apt.cache import configure
+from agent.host.apt.engine_packages import AptEnginePackages
+configure()
+packages = AptEnginePackages()
+asked = json.loads(sys.argv[1])
+print(json.dumps({
+    "offers": {name: [[one.version, one.site] for one in packages.offers(name)] for name in asked["offers"]},
+    "simulations": [asdict(packages.simulate(one)) for one in asked["simulate"]],
+}))
+"""
+OLD, MIDDLE, NEW = "5:24.0.9-1~debian.12~bookworm", "5:27.3.1-1~debian.12~bookworm", "5:28.0.0-1~debian.12~bookworm"
+
+
+def engine(version: str, *, containerd: str = "1.4") -> Package:
+    return package("docker-ce", version, depends=f"containerd.io (>= {containerd}), docker-ce-cli")
+
+
+def client(version: str) -> Package:
+    return package("docker-ce-cli", version)
+
+
+@dataclass
+class PrivateApt:
+    """apt with a root of its own."""
+
+    root: Path
+    signer: Signer
+
+    def __post_init__(self) -> None:
+        for name in ("etc/apt/preferences.d", "lists/partial", "cache/archives/partial", "dpkg/updates", "dpkg/info"):
+            (self.root / name).mkdir(parents=True)
+        (self.root / "dpkg/status").write_text("")
+        (self.root / "key.asc").write_bytes(self.signer.public_key)
+        self._lines: list[str] = []
+
+    def install(self, *packages: Package, hold: tuple[str, ...] = ()) -> None:
+        stanzas = []
+        for one in (package("dpkg", "1.21"), *packages):
+            want = "hold" if one.name in hold else "install"
+            stanzas.append(f"{one.control}Status: {want} ok installed\n\n")
+        (self.root / "dpkg/status").write_text("".join(stanzas))
+
+    def repository(self, name: str, *packages: Package, signed: bool = True) -> None:
+        directory = self.root / name
+        directory.mkdir()
+        Repository(
+            directory=directory, signer=self.signer if signed else None, origin=name, suite="stable", codename="stable"
+        ).add(*packages)
+        options = f"signed-by={self.root}/key.asc" if signed else "allow-insecure=yes"
+        self._lines.append(f"deb [{options}] file:{directory} stable main\n")
+
+    def ask(self, *offers: str, simulate: tuple[Mapping[str, str], ...] = ()) -> Any:
+        (self.root / "etc/apt/sources.list").write_text("".join(self._lines))
+        (self.root / "apt.conf").write_text(
+            f'Dir::Etc "{self.root}/etc/apt"; Dir::State "{self.root}"; Dir::State::lists "{self.root}/lists";'
+            f'Dir::State::status "{self.root}/dpkg/status"; Dir::Cache "{self.root}/cache"; APT::Architecture "amd64";'
+            'APT::Architectures {"amd64";}; APT::Sandbox::User "root"; Dir::Etc::parts "/nowhere";'
+        )
+        environment = {
+            "APT_CONFIG": str(self.root / "apt.conf"),
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C",
+        }
+        subprocess.run(["apt-get", "-q", "update"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        asked = json.dumps({"offers": offers, "simulate": simulate})
+        command = [sys.executable, "-c", _ASK, asked]
+        done = subprocess.run(command, env=environment, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
+
+    def simulate(self, **targets: str) -> Any:
+        """Simulate; `_` stands for `-` in names, and `_io` for `.io`."""
+        names = {name.replace("_io", ".io").replace("_", "-"): version for name, version in targets.items()}
+        return self.ask(simulate=(names,))["simulations"][0]
+
+
+@pytest.fixture
+def apt(tmp_path: Path, signer: Signer) -> PrivateApt:
+    return PrivateApt(tmp_path, signer)
+
+
+def changes(simulation: Any) -> dict[str, tuple[str | None, str | None]]:
+    assert simulation["problem"] == ""
+    return {one["package"]: (one["before"], one["after"]) for one in simulation["changes"]}
+
+
+def test_offers_are_the_authenticated_versions_and_the_installed_one(apt: PrivateApt) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository("Docker", engine(MIDDLE), engine(NEW), client(NEW))
+    apt.repository("Unsigned", engine("5:99.0.0-1"), signed=False)
+    found = apt.ask("docker-ce", "docker-engine")["offers"]
+    assert found == {"docker-ce": [[NEW, "Docker stable"], [MIDDLE, "Docker stable"], [OLD, ""]], "docker-engine": []}
+
+
+def test_exact_versions_are_simulated_with_what_they_need(apt: PrivateApt) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository(
+        "Docker",
+        engine(MIDDLE, containerd="1.7"),
+        engine(NEW),
+        client(MIDDLE),
+        client(NEW),
+        package("containerd.io", "1.7"),
+    )
+    simulation = apt.simulate(docker_ce=MIDDLE, docker_ce_cli=MIDDLE)
+    assert changes(simulation) == {
+        "containerd.io": ("1.6", "1.7"),
+        "docker-ce": (OLD, MIDDLE),
+        "docker-ce-cli": (OLD, MIDDLE),
+    }
+    assert simulation["download_bytes"] > 0
+
+
+def test_a_downgrade_is_simulated_with_the_removal_that_it_needs(apt: PrivateApt) -> None:
+    """As Debian's docker.io, whose older version breaks the client's own package (docker-behaviour.md, D4)."""
+    old = package("docker.io", "20.10.24", breaks="docker-cli", conflicts="docker-cli")
+    apt.install(package("docker.io", "26.1.5"), package("docker-cli", "26.1.5"))
+    apt.repository("Debian", old)
+    assert changes(apt.simulate(docker_io="20.10.24")) == {
+        "docker.io": ("26.1.5", "20.10.24"),
+        "docker-cli": ("26.1.5", None),
+    }
+
+
+def test_what_is_there_already_changes_nothing(apt: PrivateApt) -> None:
+    apt.install(engine(NEW), client(NEW), package("containerd.io", "1.6"))
+    apt.repository("Docker", engine(NEW))
+    assert changes(apt.simulate(docker_ce=NEW, docker_ce_cli=NEW)) == {}
+
+
+@pytest.mark.parametrize("held", ["docker-ce", "containerd.io"])
+def test_holds_stay_in_force(apt: PrivateApt, held: str) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"), hold=(held,))
+    apt.repository("Docker", engine(NEW, containerd="1.7"), client(NEW), package("containerd.io", "1.7"))
+    assert apt.simulate(docker_ce=NEW, docker_ce_cli=NEW)["problem"]
+
+
+@pytest.mark.parametrize("version", [NEW, "5:99.0.0-1"], ids=["unknown", "unauthenticated"])
+def test_a_version_of_no_authenticated_source_is_refused(apt: PrivateApt, version: str) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository("Docker", engine(MIDDLE))
+    apt.repository("Unsigned", engine("5:99.0.0-1"), signed=False)
+    assert apt.simulate(docker_ce=version)["problem"]
+
+
+def test_dependencies_that_nothing_meets_are_a_problem(apt: PrivateApt) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository("Docker", engine(NEW, containerd="9"))
+    assert apt.simulate(docker_ce=NEW)["problem"]
