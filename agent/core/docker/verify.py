@@ -7,21 +7,8 @@ from enum import Enum
 from agent.core.docker.restore import restoration
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.docker.versions import same_release, upstream
-from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
+from agent.core.model.docker import ContainerTimes, DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import ContainerDowntime
-
-
-class UnitPhase(Enum):
-    """Whether systemd's state of a unit is final."""
-
-    RUNNING = "running"
-    CHANGING = "changing"
-    """Look again: it starts, stops, or waits for its next automatic restart."""
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-_FINAL = {"active": UnitPhase.RUNNING, "inactive": UnitPhase.STOPPED, "failed": UnitPhase.FAILED}
 
 
 class FaultCode(Enum):
@@ -68,13 +55,6 @@ class Fault:
         return self.code in _ROLLS_BACK
 
 
-def unit_phase(unit: EngineUnit, sub_state: str = "") -> UnitPhase:
-    """Return whether the unit's state is final; between automatic restarts it is not, whatever ActiveState says."""
-    if sub_state.startswith("auto-restart"):  # ActiveState is "activating"; systemd 254 has further sub-states
-        return UnitPhase.CHANGING
-    return _FINAL.get(unit.active_state, UnitPhase.CHANGING)
-
-
 def package_faults(snapshot: DockerSnapshot, states: Mapping[str, tuple[str, bool]]) -> tuple[Fault, ...]:
     """Return what is wrong with the packages after an installation.
 
@@ -104,20 +84,19 @@ def faults(
     return engine or _container_faults(snapshot, after, excused)
 
 
-def downtimes(
-    before: DockerSnapshot, stopped_s: Mapping[str, float], started_s: Mapping[str, float]
-) -> tuple[ContainerDowntime, ...]:
-    """Return how long each container was down, given when it ended and started (seconds of one clock) by name.
+def downtimes(snapshot: DockerSnapshot, times: Mapping[str, ContainerTimes]) -> tuple[ContainerDowntime, ...]:
+    """Return how long each container that ran was down, given its times by name afterwards.
 
-    A container without an end kept running and is left out; one without a later start is still down: None.
+    One that did not end since the snapshot kept running and is left out; None: it is still down.
     """
     found = []
-    for one in before.containers or ():
-        if one.name not in stopped_s:
+    for one in snapshot.containers or ():
+        now = times.get(one.name)
+        if not one.running or now is None or now.finished_at is None or now.finished_at < snapshot.taken_at:
             continue
-        start = started_s.get(one.name)
-        down = round(start - stopped_s[one.name], 3) if start is not None else None
-        found.append(ContainerDowntime(name=one.name, down_s=down if down is not None and down >= 0 else None))
+        back = now.started_at if now.running else None
+        down_s = round((back - now.finished_at).total_seconds(), 3) if back is not None else None
+        found.append(ContainerDowntime(name=one.name, down_s=down_s if down_s is not None and down_s >= 0 else None))
     return tuple(found)
 
 

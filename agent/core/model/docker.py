@@ -1,6 +1,7 @@
 """Facts about Docker, as frozen values. A fact that could not be read is `Unseen`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from agent.core.model.facts import Unseen
@@ -170,6 +171,16 @@ class Container:
     def running(self) -> bool:
         """Whether its processes exist, paused ones included."""
         return self.state in {"running", "paused", "restarting"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerTimes:
+    """When a container last ended and started; None: never, or unknown."""
+
+    started_at: datetime | None
+    finished_at: datetime | None
+    running: bool
+    exit_code: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,18 @@
 """Whether an upgrade of Docker succeeded: judged by what runs (docker-weave D43 to D69)."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, obstacle
-from agent.core.docker.verify import Fault, FaultCode, UnitPhase, downtimes, faults, package_faults, unit_phase
-from agent.core.model.docker import DockerFacts, EngineUnit
+from agent.core.docker.unit_state import UnitPhase, unit_phase
+from agent.core.docker.verify import Fault, FaultCode, downtimes, faults, package_faults
+from agent.core.model.docker import ContainerTimes, DockerFacts
 from agent.core.model.engine_outcome import ContainerDowntime
 from agent.core.model.facts import Unseen
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container, docker, snapshot
+from tests.core.given import NOW
 
 DEAD = replace(UNIT, active_state="failed", main_pid=None)
 STOPPED = replace(UNIT, active_state="inactive", main_pid=None)
@@ -123,21 +126,30 @@ def test_packages_are_judged_by_dpkgs_database(states: dict[str, tuple[str, bool
     ],
 )
 def test_a_first_answer_is_not_a_final_state(active_state: str, sub_state: str, expected: UnitPhase) -> None:
-    unit: EngineUnit = replace(UNIT, active_state=active_state)
+    assert unit_phase(active_state, sub_state) is expected
 
-    assert unit_phase(unit, sub_state) is expected
+
+def times(ended_s: float | None, started_s: float, *, running: bool = True) -> ContainerTimes:
+    """Return the times of a container, in seconds after the snapshot."""
+    ended = NOW + timedelta(seconds=ended_s) if ended_s is not None else None
+    return ContainerTimes(
+        started_at=NOW + timedelta(seconds=started_s), finished_at=ended, running=running, exit_code=0
+    )
 
 
 def test_the_downtime_of_a_container_is_from_its_end_to_its_next_start() -> None:
-    before: DockerSnapshot = snapshot(container("kept"), container("back"), container("down"), container("late"))
-    stopped = {"back": 10.0, "down": 10.0, "late": 10.0}
+    before: DockerSnapshot = snapshot(*map(container, ("kept", "once", "back", "down")), container("off", "exited"))
+    after = {
+        "kept": times(None, -600),
+        "once": times(-700, -600),
+        "back": times(10, 12.5),
+        "down": times(10, -600, running=False),
+        "off": times(20, 15, running=False),
+    }
 
-    found = downtimes(before, stopped, {"back": 12.5, "late": 9.0})
-
-    assert found == (
+    assert downtimes(before, after) == (
         ContainerDowntime(name="back", down_s=2.5),
         ContainerDowntime(name="down", down_s=None),
-        ContainerDowntime(name="late", down_s=None),
     )
 
 
