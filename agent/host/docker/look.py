@@ -1,5 +1,7 @@
 """One observation of Docker. Nothing of it starts a stopped engine: it connects only to one that runs."""
 
+from collections.abc import Callable
+
 from agent.core.model.docker import (
     NO_DOCKER,
     Container,
@@ -11,7 +13,7 @@ from agent.core.model.docker import (
 from agent.core.model.facts import Unseen
 from agent.core.redact import redact
 from agent.errors import HostError
-from agent.host.docker.api import EngineApi
+from agent.host.docker.api import EngineApi, EngineApiError
 from agent.host.docker.containers import read_containers
 from agent.host.docker.daemon_config import read_config, socket_of
 from agent.host.docker.engine import read_engine
@@ -22,6 +24,7 @@ from agent.host.docker.unit import SeenUnit, engine_process, read_unit
 from agent.host.systemd import systemd_runs
 
 _NO_SYSTEMD = Unseen(reason="systemd does not run here")
+_NOT_FOUND = 404
 _CHANGING = frozenset({"activating", "deactivating", "maintenance"})
 _FOREIGN = frozenset({Flavour.SNAP, Flavour.ROOTLESS, Flavour.SEVERAL})
 """Their engines may run where the agent does not look."""
@@ -58,13 +61,30 @@ def observe_docker() -> DockerFacts:
     )
 
 
-def engine_api(docker: DockerFacts) -> EngineApi | None:
-    """Return a client of the engine that was seen to run; None if none was, or it did not answer."""
-    if not isinstance(docker.engine, RunningEngine):
-        return None
+def engine_api(docker: DockerFacts) -> EngineApi:
+    """Return a client of the engine that was seen to run. Raises HostError: none was, or it did not answer."""
     arguments = docker.unit.arguments if isinstance(docker.unit, EngineUnit) else ()
     path = socket_of(arguments, read_config(arguments)[1])
-    return None if path is None else EngineApi(path)
+    if not isinstance(docker.engine, RunningEngine) or path is None:
+        raise HostError("Docker's API does not answer")
+    return EngineApi(path)
+
+
+def engine_questions(docker: DockerFacts) -> Callable[[str], object]:
+    """Return a function that gets one path of the engine's API: the parsed JSON, None for status 404.
+
+    It raises HostError where the engine does not run or does not answer.
+    """
+
+    def ask(path: str) -> object:
+        try:
+            return engine_api(docker).get(path)
+        except EngineApiError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    return ask
 
 
 def engine_pid(unit: EngineUnit | Unseen | None) -> int | None:

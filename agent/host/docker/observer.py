@@ -24,10 +24,6 @@ class LocalEngines:
         """Return what is known of Weave."""
         if docker.flavour is Flavour.NONE and not weave_signs():
             return NO_WEAVE
-        api = importlib.import_module(_DOCKER).engine_api(docker)
-        try:
-            observe = importlib.import_module(_WEAVE).observe_weave
-        except ModuleNotFoundError:
-            return NO_WEAVE
-        found: WeaveFacts = observe(docker, api)
+        ask = importlib.import_module(_DOCKER).engine_questions(docker)
+        found: WeaveFacts = importlib.import_module(_WEAVE).observe_weave(docker, ask)
         return found
