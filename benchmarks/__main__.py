@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, before, fleet, idle, plans, processes, reports, upgrades, wire
+from benchmarks import answers, before, docker, fleet, idle, plans, processes, reports, upgrades, wire
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -23,6 +23,7 @@ PARTS = {
     "memory": upgrades.memory,
     "idle": idle.idle,
     "before": before.before,
+    "docker": docker.docker,
 }
 ALONE = {"wire": wire.wire, "endpoint": reports.endpoint, "processes": processes.processes, "fleet": fleet.fleet}
 """Parts that need no machine."""
