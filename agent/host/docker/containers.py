@@ -11,6 +11,7 @@ from agent.errors import HostError
 from agent.host.docker.api import EngineApi, EngineApiError
 from agent.host.docker.fields import Fields
 from agent.host.docker.signals import handles_signal, signal_number
+from agent.host.weave.attachment import weave_attachment
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _STOP_TIMEOUT_S = 10
@@ -18,8 +19,6 @@ _STOP_TIMEOUT_S = 10
 _GONE = 404
 _MOST_BYTES = 4 << 20
 _SWARM_LABEL = "com.docker.swarm.task"
-_WEAVE_NETWORK = "weave"
-_WEAVE_ENTRYPOINT = "/w/w"
 _WEAVE_VOLUMES = "weavevolumes-"
 
 
@@ -72,7 +71,7 @@ def _container(seen: Fields, data_root: str, weave_paths: Sequence[str]) -> Cont
         networks=networks,
         published=_published(seen, host),
         swarm_task=any(key.startswith(_SWARM_LABEL) for key in config.child("Labels").keys()),  # noqa: SIM118 - a method
-        weave=_attachment(config, networks),
+        weave=_attachment(config, networks, pid),
         weave_paths=not name.startswith(_WEAVE_VOLUMES) and _binds_any(seen, weave_paths),
         error=state.text("Error"),
     )
@@ -95,14 +94,11 @@ def _published(seen: Fields, host: Fields) -> bool:
     return bool(host.child("PortBindings").keys()) or any(ports.items(key) for key in ports.keys())  # noqa: SIM118 - a method
 
 
-def _attachment(config: Fields, networks: Sequence[str]) -> WeaveAttachment:
-    """Return how a container is attached, as far as its inspection shows it: `weave attach` leaves no trace there."""
-    if _WEAVE_NETWORK in networks:
-        return WeaveAttachment.NETWORK
-    entrypoint: object = None
+def _attachment(config: Fields, networks: Sequence[str], pid: int | None) -> WeaveAttachment:
+    entrypoint: list[str] = []
     with suppress(HostError):  # text in very old containers
-        entrypoint = next(iter(config.items("Entrypoint")), None)
-    return WeaveAttachment.PROXIED if entrypoint == _WEAVE_ENTRYPOINT else WeaveAttachment.NONE
+        entrypoint = [str(one) for one in config.items("Entrypoint")]
+    return weave_attachment(networks=networks, entrypoint=entrypoint, pid=pid)
 
 
 def _mounts(seen: Fields) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from agent.core.model.docker import DockerFacts, EngineUnit
+from agent.core.model.docker import DockerFacts, RunningEngine
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, RouterReport, Vendor, WeaveFacts, WeaveKind
 from agent.core.redact import redact, remember_secrets
@@ -25,7 +25,7 @@ _KUBERNETES_DATA = "var/lib/weave/weave-netdata.db"
 def observe_weave(
     docker: DockerFacts, ask: AskEngine, *, root: str = "/", read: ReadReport = read_report
 ) -> WeaveFacts:
-    """Return what is known of Weave. `ask` is used only where the engine runs."""
+    """Return what is known of Weave. `ask` is used only where an engine was seen to run."""
     found = read_script(root)
     script = found.script if isinstance(found, ScriptFile) else found
     basis = WeaveFacts(
@@ -34,8 +34,10 @@ def observe_weave(
         vendor=_vendor(f"{found.image_user}/") if isinstance(found, ScriptFile) else None,
         unit=weave_unit(root) if found else "",
     )
-    if isinstance(docker.unit, EngineUnit) and docker.unit.running:
+    if isinstance(docker.engine, RunningEngine):
         return _with_container(basis, docker, ask, read, root)
+    if isinstance(docker.engine, Unseen):
+        return replace(basis, arguments=docker.engine, report=docker.engine)
     return _without_container(basis, root)
 
 

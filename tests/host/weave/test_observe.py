@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.model.docker import Container, DockerFacts, EngineUnit, Flavour, RestartPolicy
+from agent.core.model.docker import Container, DockerFacts, Flavour, RestartPolicy, RunningEngine, SwarmState
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, RouterArguments, RouterReport, Vendor, WeaveFacts, WeaveKind
 from agent.core.redact import redact
@@ -19,15 +19,6 @@ from tests.core.weave.test_router_report import report
 from tests.host.weave.test_script import SCRIPT, install
 
 SECRET = "c0rrect-Horse-77"  # noqa: S105 - an example
-UNIT = EngineUnit(
-    name="docker.service",
-    load_state="loaded",
-    active_state="active",
-    unit_file_state="enabled",
-    main_pid=5,
-    stop_timeout_s=90.0,
-)
-STOPPED = replace(UNIT, active_state="inactive", main_pid=None, socket_active=True)
 
 
 def container(name: str) -> Container:
@@ -46,7 +37,18 @@ def container(name: str) -> Container:
     )
 
 
-DOCKER = DockerFacts(flavour=Flavour.DOCKER_IO, unit=UNIT, containers=(container("weave"),))
+ENGINE = RunningEngine(
+    version="20.10.24+dfsg1",
+    api_version="1.41",
+    min_api_version="1.12",
+    executable_replaced=False,
+    live_restore=False,
+    swarm=SwarmState.INACTIVE,
+    swarm_manager=False,
+    data_root="/var/lib/docker",
+    storage_driver="overlay2",
+)
+DOCKER = DockerFacts(flavour=Flavour.DOCKER_IO, engine=ENGINE, containers=(container("weave"),))
 
 
 def inspected(image: str = "weaveworks/weave:2.8.1", state: str = "running", port: int = 6784) -> dict[str, object]:
@@ -168,15 +170,25 @@ def test_w3_a_stopped_router_is_known_with_its_arguments(tmp_path: Path) -> None
     assert isinstance(found.arguments, RouterArguments)
 
 
-@pytest.mark.parametrize("unit", [STOPPED, None, Unseen(reason="no systemd")], ids=["stopped", "none", "unseen"])
-def test_w2_d28_a_stopped_engine_is_not_contacted(tmp_path: Path, unit: EngineUnit | Unseen | None) -> None:
+def test_w2_d28_a_stopped_engine_is_not_contacted(tmp_path: Path) -> None:
     install(tmp_path, SCRIPT.format(version="2.8.1", user="weaveworks"))
     engine = ScriptedEngine({})
 
-    found = observe_weave(replace(DOCKER, unit=unit, containers=None), engine, root=str(tmp_path))
+    found = observe_weave(replace(DOCKER, engine=None, containers=None), engine, root=str(tmp_path))
 
     assert engine.asked == []
     assert (found.kind, found.vendor, found.container_state) == (WeaveKind.SCRIPT, Vendor.WEAVEWORKS, "")
+    assert (found.arguments, found.report) == (None, None)
+
+
+def test_d30_an_unknown_engine_leaves_the_router_unknown(tmp_path: Path) -> None:
+    unseen = Unseen(reason="it does not answer")
+    engine = ScriptedEngine({})
+
+    found = observe_weave(replace(DOCKER, engine=unseen, containers=unseen), engine, root=str(tmp_path))
+
+    assert engine.asked == []
+    assert (found.arguments, found.report) == (unseen, unseen)
 
 
 def test_w1_without_script_and_container_there_is_no_weave(tmp_path: Path) -> None:
