@@ -11,6 +11,7 @@ from datetime import datetime
 from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.package_label import label_of, package_label
 from agent.core.schemas import Document
+from agent.state.engine_view import engine_view
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
@@ -183,6 +184,8 @@ class StateView:
         services = state.optional_child("services")
         self.deleted_files = services.texts("deleted_files") if services else None
         """Units that run deleted files; None if unknown."""
+        self.docker = engine_view(state.optional_child("docker"))
+        self.weave = engine_view(state.optional_child("weave"))
         self.plan = PlanView(state.child("plan"))
         self.seen_at = state.child("plan").time("seen_at")
 

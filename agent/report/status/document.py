@@ -5,6 +5,7 @@ from datetime import datetime
 from agent.core.exporters import ExporterName
 from agent.core.schemas import STATUS_SCHEMA, Document
 from agent.report.status.automatic import Automatic
+from agent.report.status.engines import Engines
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
 from agent.report.status.health import Health
 from agent.report.status.lists import attention_reasons
@@ -37,6 +38,7 @@ class Status:
         self.reboot = None if isinstance(observed.reboot, Damaged) else observed.reboot
         """None if it could not be read."""
         self.runtime = Runtime(self.state, observed.boot)
+        self.engines = Engines(self.state)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
@@ -62,6 +64,7 @@ class Status:
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.runtime.reasons,
+            *self.engines.reasons,
             *self.automatic.reasons,
             *(self.daemon.problems if self.daemon else []),
             *job_reasons(self.jobs),
@@ -92,8 +95,7 @@ def status_document(status: Status) -> Document:
         "last_run": run.raw if run else None,
         "running": {**running.document, "last_run": status.run_in_progress} if running else None,
         "reboot": status.reboot.document if status.reboot else None,
-        "docker": None,
-        "weave": None,
+        **status.engines.document,
         "reporting": exporters_section(status.exporters),
         "daemon": status.daemon.document if status.daemon else None,
         "automatic": status.automatic.document,

@@ -39,6 +39,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
     lines += exporter_lines(status.exporters, now, width=WIDTH)
     if state is not None:
         lines += status.runtime.lines(now, width=WIDTH, verbose=verbose)
+    lines += status.engines.lines(WIDTH)
     lines.append(_field("Reboot", _reboot(status.reboot)))
     return lines
 

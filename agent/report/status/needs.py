@@ -32,6 +32,11 @@ def needs(status: Status) -> list[Need]:
     if status.reboot is not None and status.reboot.required:
         names = ", ".join(status.reboot.packages)
         found.append(Need("reboot", f"a reboot is required{f' by {names}' if names else ''}"))
+    for engine in (status.engines.docker, status.engines.weave):
+        if engine is not None and engine.restart_pending:
+            name = engine.component
+            text = f"{name} {engine.installed} is installed and needs a restart, {engine.running} still runs"
+            found.append(Need(f"{name}-restart", text))
     found += [Need("automatic", text) for text in status.automatic.reasons]
     found += [Need("daemon", text, [text]) for text in (status.daemon.problems if status.daemon else [])]
     found += [Need("job", text, [text.split()[0]]) for text in job_reasons(status.jobs)]

@@ -1,0 +1,44 @@
+"""What `maestro-agent docker` and `maestro-agent weave` share."""
+
+import argparse
+
+from agent.cli.output import print_error, print_json, print_lines
+from agent.core.schemas import STATE_SCHEMA
+from agent.errors import ExitCode
+from agent.report.engine_text import engine_status_lines
+from agent.report.status.engines import engine_reasons
+from agent.state.store import STATE, Store
+from agent.state.timestamps import utc_now
+from agent.state.views import StateView
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser, actions: tuple[str, ...]) -> None:
+    """Add the arguments of both commands."""
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=actions,
+        default="status",
+        help="status: what the last check saw (default); plan: look now, and forecast an upgrade",
+    )
+    parser.add_argument("--all", action="store_true", dest="every", help="list every container")
+    parser.add_argument("--json", action="store_true", help="print maestro.engine-plan/1")
+
+
+def show_recorded(arguments: argparse.Namespace, component: str) -> int:
+    """Print what the last check recorded; exit 0 as wanted or absent, 10 attention, 3 unknown or never checked."""
+    found = Store(arguments.state_dir).read(STATE, STATE_SCHEMA)
+    if found is None:
+        print_error("never checked: run `maestro-agent check`")
+        return ExitCode.STALE
+    state = StateView(found)
+    engine = state.docker if component == "docker" else state.weave
+    if arguments.json:
+        print_json(engine.raw if engine else absent_document(component))
+    else:
+        print_lines(engine_status_lines(engine, component, utc_now()))
+    if engine is None or engine.absent:
+        return ExitCode.OK
+    if engine.unseen is not None:
+        return ExitCode.STALE
+    return ExitCode.ATTENTION if engine_reasons(engine) or engine.blocked else ExitCode.OK

@@ -1,0 +1,136 @@
+"""Renders `maestro.engine-plan/1` for people. Pure and light."""
+
+from datetime import datetime
+
+from agent.report.layout import Line, Tone, columns, field
+from agent.report.status.engines import NAMES, engine_reasons, engine_summary
+from agent.report.text import counted
+from agent.state.engine_view import EngineContainerView, EngineView
+from agent.state.timestamps import format_age, format_human
+
+MOST_CONTAINERS = 20
+"""How many containers are listed without `--all`."""
+_WIDTH = 13
+_FATES = {
+    "is-removed": "removed",
+    "needs-start": "started by the agent",
+    "restarts": "restarts",
+    "stops": "stays stopped",
+    "keeps-running": "keeps running",
+}
+"""What happens to a container, the most serious first."""
+_STEPS = {
+    "upgrade-weave-first": "upgrade Weave first",
+    "save": "save packages and containers' states",
+    "download": "download",
+    "install": "install",
+    "validate": "validate the engine's configuration",
+    "live-restore": "switch live-restore on",
+    "stop-slow": "stop slow containers",
+    "restart": "restart",
+    "start": "start containers",
+    "launch": "launch the router",
+    "verify": "verify",
+}
+
+
+def engine_status_lines(engine: EngineView | None, component: str, now: datetime) -> list[str]:
+    """Render what the last check recorded; None: neither installed nor wanted."""
+    if engine is None or engine.absent:
+        return [f"{NAMES[component]}: not installed, and no manifest asks for it"]
+    lines: list[str] = [
+        Line(f"{NAMES[component]}: {engine_summary(engine)}"),
+        *(Line(f"  ! {reason}", hang=4, tone=Tone.HELD) for reason in engine_reasons(engine)),
+        field("Checked", f"{format_human(engine.at)} ({format_age(engine.at, now)})", width=_WIDTH),
+    ]
+    if engine.unseen is None:
+        running = [one for one in engine.containers if one.state in {"running", "paused", "restarting"}]
+        lines.append(field("Containers", f"{len(engine.containers)}, {len(running)} of them running", width=_WIDTH))
+    return lines
+
+
+def engine_plan_lines(engine: EngineView, *, every: bool = False) -> list[str]:
+    """Render a plan; `every`: all containers."""
+    name = NAMES[engine.component]
+    if engine.absent:
+        return [f"{name}: not installed, and no manifest asks for it. Nothing to do."]
+    if engine.unseen is not None:
+        return [Line(f"{name} could not be observed: {engine.unseen}", tone=Tone.FAILED)]
+    return [
+        *_head_lines(engine, name),
+        *_coded_lines("Blocked", engine.blocked, Tone.HELD),
+        *_coded_lines("Warnings", engine.warnings, None),
+        *_package_lines(engine),
+        *_order_lines(engine),
+        *_container_lines(engine, every=every),
+        *([f"Nothing to do: {name} is as wanted."] if engine.nothing_to_do else []),
+    ]
+
+
+def _head_lines(engine: EngineView, name: str) -> list[str]:
+    running = engine.running or ("not running" if engine.running_known else "unknown")
+    wanted = engine.wanted or "no manifest mentions it: no other version is installed"
+    if engine.wanted and engine.candidate != engine.wanted:
+        wanted += f" ({engine.candidate or 'not available'})"
+    lines: list[str] = [
+        Line(f"{name} ({engine.flavour})"),
+        field("Installed", engine.installed or "not installed", width=_WIDTH),
+        field("Running", running + (", a restart is pending" if engine.restart_pending else ""), width=_WIDTH),
+        field("Wanted", wanted, width=_WIDTH),
+    ]
+    if not engine.nothing_to_do:
+        lines.append(field("Downtime", _downtime(engine), width=_WIDTH))
+    return lines
+
+
+def _downtime(engine: EngineView) -> str:
+    if engine.downtime_s is None:
+        return "unknown" if engine.restart_needed else "none: nothing is restarted"
+    basis = f" ({', '.join(engine.basis)})" if engine.basis else ""
+    return f"{seconds_range(engine.downtime_s)}{basis}"
+
+
+def seconds_range(bounds: tuple[float, float] | None) -> str:
+    """Return a forecast: "none", "3 s", "1-15 s"; "unknown" for None."""
+    if bounds is None:
+        return "unknown"
+    low, high = bounds
+    if not high:
+        return "none"
+    texts = [f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:.0f}" for value in (low, high)]  # noqa: PLR2004 - below it tenths matter
+    return f"{texts[0] if texts[0] == texts[1] else '-'.join(texts)} s"
+
+
+def _coded_lines(label: str, found: list[tuple[str, str]], tone: Tone | None) -> list[str]:
+    return [
+        *([Line(f"{label}:", tone=tone)] if found else []),
+        *(Line(f"  {detail or code} [{code}]", hang=4, tone=tone) for code, detail in found),
+    ]
+
+
+def _package_lines(engine: EngineView) -> list[str]:
+    rows = [(one.package, f"{one.before or '(new)'} -> {one.after or '(removed)'}") for one in engine.packages]
+    return ["Packages:", *columns(rows)] if rows else []
+
+
+def _order_lines(engine: EngineView) -> list[str]:
+    steps = ", ".join(_STEPS.get(step, step) for step in engine.order)
+    return [field("Steps", steps, width=_WIDTH)] if steps else []
+
+
+def _container_lines(engine: EngineView, *, every: bool) -> list[str]:
+    """List the containers, those that need a person's attention first: what happens, downtime, policy, name."""
+    if not engine.containers or engine.nothing_to_do:
+        return []
+    order = {fate: place for place, fate in enumerate(_FATES)}
+    found = sorted(engine.containers, key=lambda one: (order.get(one.will, 0), -_longest(one), one.name))
+    shown = found if every else found[:MOST_CONTAINERS]
+    hidden = len(found) - len(shown)
+    more = [f"  and {hidden} more (`maestro-agent {engine.component} plan --all`)"] if hidden else []
+    rows = [(_FATES.get(one.will, one.will), seconds_range(one.downtime_s), one.policy, one.name) for one in shown]
+    head = [("at the upgrade", "downtime", "policy", "container")]
+    return [f"{counted(len(found), 'container')}:", *columns([*head, *rows]), *more]
+
+
+def _longest(one: EngineContainerView) -> float:
+    return one.downtime_s[1] if one.downtime_s else 0.0

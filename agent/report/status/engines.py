@@ -1,0 +1,92 @@
+"""Docker and Weave in `status`, as the last check saw them. Pure and light."""
+
+from collections.abc import Iterable
+
+from agent.core.schemas import Document
+from agent.report.layout import Line, Tone, field
+from agent.state.engine_view import EngineView
+from agent.state.views import StateView
+
+NAMES = {"docker": "Docker", "weave": "Weave"}
+"""Name for people by component."""
+
+
+class Engines:
+    """Docker and Weave; None for one that is neither installed nor wanted, or before the first check."""
+
+    def __init__(self, state: StateView | None) -> None:
+        self.docker = state.docker if state else None
+        self.weave = state.weave if state else None
+
+    @property
+    def document(self) -> Document:
+        """Return the `docker` and the `weave` of the status."""
+        return {
+            "docker": self.docker.raw if self.docker else None,
+            "weave": self.weave.raw if self.weave else None,
+        }
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return what asks for attention."""
+        return [reason for engine in self._shown() for reason in engine_reasons(engine)]
+
+    def lines(self, width: int) -> list[Line]:
+        """Render a line for each that is installed or wanted."""
+        return [
+            field(
+                NAMES[engine.component],
+                engine_summary(engine),
+                width=width,
+                tone=Tone.HELD if engine_reasons(engine) else None,
+            )
+            for engine in self._shown()
+        ]
+
+    def _shown(self) -> Iterable[EngineView]:
+        return (one for one in (self.docker, self.weave) if one is not None and not one.absent)
+
+
+def engine_reasons(engine: EngineView) -> list[str]:
+    """Return why a person should look at an engine."""
+    name = engine.component
+    if engine.unseen is not None:
+        return [f"{name} could not be observed: {engine.unseen}"]
+    reasons = []
+    if engine.restart_pending:
+        reasons.append(
+            f"{name} {engine.running or 'of an unknown version'} runs, {engine.installed} is installed and needs "
+            f"a restart: `maestro-agent {name} plan`"
+        )
+    if engine.differs:
+        why = f" (blocked: {', '.join(code for code, _ in engine.blocked)})" if engine.blocked else ""
+        wanted = engine.candidate or engine.wanted
+        installed = f"{name} {engine.installed}" if engine.installed else f"{name} is not installed"
+        reasons.append(f"{installed}, the manifest wants {wanted}{why}: `maestro-agent {name} plan`")
+    return reasons
+
+
+def engine_summary(engine: EngineView) -> str:
+    """Return the installed, the running and the wanted version as one line."""
+    if engine.unseen is not None:
+        return f"unknown: {engine.unseen}"
+    if engine.installed is None and engine.flavour == "none":
+        parts = ["not installed"]
+    else:
+        parts = [f"{engine.installed or 'an unknown version'} ({engine.flavour})", _running(engine)]
+    if engine.wanted is not None:
+        wanted = engine.wanted
+        if engine.candidate not in (None, wanted):
+            wanted += f" ({engine.candidate})"
+        parts.append(f"wanted {wanted}" if engine.differs else "as the manifest wants")
+    if engine.restart_pending:
+        parts.append("restart pending")
+    return ", ".join(parts)
+
+
+def _running(engine: EngineView) -> str:
+    if not engine.running_known:
+        return "unknown whether it runs"
+    if engine.running is None:
+        return "not running"
+    return "running" if engine.running == engine.installed else f"{engine.running} running"
