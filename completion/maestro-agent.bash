@@ -57,6 +57,7 @@ _maestro_agent() {
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json --quiet" ;;
             status) words+=" --verbose --all --json --quiet" ;;
             explain) words+=" --verbose --json" ;;
+            docker | weave) words+=" --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
             history) words+=" --number --verbose --json" ;;
@@ -64,7 +65,7 @@ _maestro_agent() {
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade explain follow history report config run help"
+        words="status check upgrade explain docker weave follow history report config run help"
     elif [[ $verb == upgrade ]]; then
         words=$(_maestro_agent_packages "$current")
     elif [[ $verb == explain ]]; then
@@ -76,7 +77,8 @@ _maestro_agent() {
                     sed -n 's/^\([0-9].*\)\.json$/\1/p')"
                 ;;
             config) words="check show accept" ;;
-            help) words="status check upgrade explain follow history report config run" ;;
+            docker | weave) words="status" ;;
+            help) words="status check upgrade explain docker weave follow history report config run" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

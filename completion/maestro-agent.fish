@@ -1,6 +1,6 @@
 # Fish completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
 
-set -l commands status check upgrade explain follow history report run config help
+set -l commands status check upgrade explain docker weave follow history report run config help
 
 function __maestro_agent_packages
     set -l word (commandline -ct)
@@ -36,6 +36,8 @@ complete -c maestro-agent -n $first -a status -d 'show updates, runs, reboot nee
 complete -c maestro-agent -n $first -a check -d 'fetch the package lists, plan, record; installs nothing'
 complete -c maestro-agent -n $first -a upgrade -d 'install security updates'
 complete -c maestro-agent -n $first -a explain -d 'show why a package is upgraded or not, or a reboot due'
+complete -c maestro-agent -n $first -a docker -d 'show the versions of Docker'
+complete -c maestro-agent -n $first -a weave -d 'show the versions of Weave'
 complete -c maestro-agent -n $first -a follow -d 'show the progress of the running job'
 complete -c maestro-agent -n $first -a history -d 'list past runs, or show one completely'
 complete -c maestro-agent -n $first -a report -d 'show the status report, or send it'
@@ -47,7 +49,7 @@ function __maestro_agent_for
     __fish_seen_subcommand_from $argv
 end
 
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain follow history report config' -l json -d 'print a JSON document'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave follow history report config' -l json -d 'print a JSON document'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain history' -s v -l verbose -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
@@ -60,6 +62,7 @@ complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print 
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -s y -l yes -d 'do not ask'
 complete -c maestro-agent -n '__maestro_agent_for upgrade explain' -a '(__maestro_agent_packages)'
 complete -c maestro-agent -n '__maestro_agent_for explain' -a reboot -d 'whether a reboot is required'
+complete -c maestro-agent -n '__maestro_agent_for docker weave' -a 'status'
 complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'
 complete -c maestro-agent -n '__maestro_agent_for history' -s n -l number -x -d 'list only the newest runs'
 complete -c maestro-agent -n '__maestro_agent_for history' -k -a '(__maestro_agent_runs)'

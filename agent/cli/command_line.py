@@ -20,6 +20,8 @@ COMMANDS = {
     "check": "fetch the package lists, plan, record; installs nothing",
     "upgrade": "install security updates (--all: every update)",
     "explain": "show why a package is upgraded or not, or a reboot due",
+    "docker": "show Docker's installed, running and wanted version",
+    "weave": "show Weave's installed, running and wanted version",
     "follow": "show the running job's progress up to its result",
     "history": "list past runs, or show one completely",
     "report": "show the status report, or send it",

@@ -3,12 +3,12 @@
 import argparse
 
 from agent.cli.output import print_error, print_json, print_lines
-from agent.core.schemas import STATE_SCHEMA
+from agent.core.schemas import ENGINE_PLAN_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import ExitCode
 from agent.report.engine_text import engine_status_lines
 from agent.report.status.engines import engine_reasons
 from agent.state.store import STATE, Store
-from agent.state.timestamps import utc_now
+from agent.state.timestamps import format_utc, utc_now
 from agent.state.views import StateView
 
 
@@ -19,9 +19,8 @@ def add_engine_arguments(parser: argparse.ArgumentParser, actions: tuple[str, ..
         nargs="?",
         choices=actions,
         default="status",
-        help="status: what the last check saw (default); plan: look now, and forecast an upgrade",
+        help="status: what the last check saw (default)",
     )
-    parser.add_argument("--all", action="store_true", dest="every", help="list every container")
     parser.add_argument("--json", action="store_true", help="print maestro.engine-plan/1")
 
 
@@ -34,7 +33,7 @@ def show_recorded(arguments: argparse.Namespace, component: str) -> int:
     state = StateView(found)
     engine = state.docker if component == "docker" else state.weave
     if arguments.json:
-        print_json(engine.raw if engine else absent_document(component))
+        print_json(engine.raw if engine else _absent(component, state))
     else:
         print_lines(engine_status_lines(engine, component, utc_now()))
     if engine is None or engine.absent:
@@ -42,3 +41,23 @@ def show_recorded(arguments: argparse.Namespace, component: str) -> int:
     if engine.unseen is not None:
         return ExitCode.STALE
     return ExitCode.ATTENTION if engine_reasons(engine) or engine.blocked else ExitCode.OK
+
+
+def _absent(component: str, state: StateView) -> Document:
+    """Return `maestro.engine-plan/1` of a component that is neither installed nor wanted, for scripts."""
+    at = format_utc(state.generated_at)
+    return {
+        "schema": ENGINE_PLAN_SCHEMA,
+        "generated_at": at,
+        "id": None,
+        "component": component,
+        "unseen": None,
+        "seen_at": at,
+        "flavour": "none",
+        **dict.fromkeys(("installed", "running", "wanted", "candidate")),
+        "running_known": True,
+        "restart_needed": False,
+        "restart_pending": False,
+        "downtime": {"expected_s": None, "basis": []},
+        **{name: [] for name in ("packages", "containers", "blocked", "warnings", "order")},
+    }

@@ -21,6 +21,7 @@ _HELD = (*_UPDATE, "why", "detail", *_CVES)
 _REPAIR = ("package", "architecture", "state")
 _FAILURE = ("package", "stage", "error", "detail")
 _SOURCE_ERROR = ("source", "fault", "detail", "security")
+_OBSERVED = ("generated_at", "seen_at")
 _TIMESTAMPS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 
@@ -138,7 +139,12 @@ def outbox_section(stats: OutboxStats) -> Document:
 def _hash(document: Mapping[str, object]) -> str:
     """Return the hash of the content without the timestamps of its observation (docs/endpoint)."""
     content: Document = {name: part for name, part in document.items() if name != "generated_at"}
-    for name, left_out in (("agent", ("state",)), ("updates", ("seen_at",))):
+    for name, left_out in (
+        ("agent", ("state",)),
+        ("updates", ("seen_at",)),
+        ("docker", _OBSERVED),
+        ("weave", _OBSERVED),
+    ):
         content[name] = _without(content[name], left_out)
     jobs, outbox = content["jobs"], content["outbox"]
     if isinstance(jobs, Mapping):

@@ -61,8 +61,10 @@ class EngineView:
 
     @property
     def differs(self) -> bool:
-        """Whether the manifest wants another version than the installed one."""
-        return self.wanted is not None and (self.candidate is None or self.candidate != self.installed)
+        """Whether the manifest wants another version than the installed one; "latest" alone does not show that."""
+        if self.wanted is None or (self.candidate is None and self.wanted == "latest"):
+            return False
+        return self.candidate is None or self.candidate != self.installed
 
     @property
     def nothing_to_do(self) -> bool:

@@ -1,6 +1,6 @@
 """The record as values, on top of the store: package lists, the last check, runs, changelog findings, archives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,9 +70,19 @@ class Record:
         """Record the result of a refresh of the package lists."""
         self._write(REFRESH, refresh_to_document(refreshed, now))
 
-    def save_plan(self, plan: Plan, now: datetime, *, fresh_until: datetime, scan: ServiceScan) -> None:
-        """Record a check, its plan, and what ran meanwhile: `status` shows them."""
-        document = state_to_document(plan, now, fresh_until=fresh_until, scan=scan, findings=self.findings())
+    def save_plan(
+        self,
+        plan: Plan,
+        now: datetime,
+        *,
+        fresh_until: datetime,
+        scan: ServiceScan,
+        engines: Mapping[str, Document | None] | None = None,
+    ) -> None:
+        """Record a check, its plan, the engines by component, and what ran meanwhile: `status` shows them."""
+        document = state_to_document(
+            plan, now, fresh_until=fresh_until, scan=scan, findings=self.findings(), engines=engines
+        )
         self._write(STATE, document)
 
     def last_plans(self) -> tuple[PlannedWork, ...]:

@@ -78,7 +78,7 @@ def engine_summary(engine: EngineView) -> str:
         wanted = engine.wanted
         if engine.candidate not in (None, wanted):
             wanted += f" ({engine.candidate})"
-        parts.append(f"wanted {wanted}" if engine.differs else "as the manifest wants")
+        parts.append("as the manifest wants" if engine.candidate == engine.installed else f"wanted {wanted}")
     if engine.restart_pending:
         parts.append("restart pending")
     return ", ".join(parts)

@@ -1,5 +1,6 @@
 """`maestro.plan/1` and `maestro.state/1`, encoded and decoded side by side. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from agent.core.model.facts import Unseen, Update
@@ -98,14 +99,26 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
 
 
 def state_to_document(
-    plan: Plan, now: datetime, *, fresh_until: datetime, scan: ServiceScan, findings: Findings
+    plan: Plan,
+    now: datetime,
+    *,
+    fresh_until: datetime,
+    scan: ServiceScan,
+    findings: Findings,
+    engines: Mapping[str, Document | None] | None = None,
 ) -> Document:
-    """Return `maestro.state/1`: a check's plan, what ran meanwhile, and in which boot."""
+    """Return `maestro.state/1`: a check's plan, what ran meanwhile, and in which boot.
+
+    `engines` has `maestro.engine-plan/1` by component.
+    """
+    found = engines or {}
     return {
         "schema": STATE_SCHEMA,
         "generated_at": format_utc(now),
         "fresh_until": format_utc(fresh_until),
         **scan_to_document(scan),
+        "docker": found.get("docker"),
+        "weave": found.get("weave"),
         "plan": plan_to_document(plan, now, findings),
     }
 

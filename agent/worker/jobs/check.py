@@ -16,6 +16,7 @@ from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
+from agent.worker.steps.engines import observe_engines
 from agent.worker.steps.select import select_requested
 
 
@@ -68,10 +69,7 @@ def check(
             planned = planning.observe_and_decide(context, scope, refreshed)
         plan = planned.plan
         if remember:
-            planning.record_plan(context, plan)
-            prefetching = prefetching and refresh
-            if prefetching and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
-                planning.record_plan(context, plan)
+            _record(context, planned, prefetching=prefetching and refresh)
     log.event(
         log.LogEvent.CHECK_FINISHED,
         scope=scope.value,
@@ -82,6 +80,14 @@ def check(
         repair=[f"{item.label} ({item.state})" for item in plan.repair],
     )
     return select_requested(context, planned, requested).plan
+
+
+def _record(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> None:
+    """Record a plan; with `prefetching` again, with what the changelogs of the downloads name."""
+    plan, engines = planned.plan, observe_engines(context)
+    planning.record_plan(context, plan, engines)
+    if prefetching and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
+        planning.record_plan(context, plan, engines)
 
 
 def _not_recorded(record: Record) -> str:

@@ -13,12 +13,14 @@ from agent.core.model.plan import Plan, Refusal
 from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
 from agent.core.ports import PackageSnapshot, RefreshResult
+from agent.core.schemas import Document
 from agent.errors import PlanChangedError
 from agent.host import log
 from agent.report.plan_change import plan_change
 from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
+from agent.worker.steps.engines import observe_engines
 from agent.worker.steps.observe import Observation, observe
 
 
@@ -88,8 +90,12 @@ def require_plan(context: JobContext, plan: Plan, plan_id: str | None) -> None:
         raise PlanChangedError(plan_change(plan_id, plan, context.record.last_plans()))
 
 
-def record_plan(context: JobContext, plan: Plan) -> tuple[str, ...] | Unseen:
+def record_plan(
+    context: JobContext, plan: Plan, engines: Mapping[str, Document | None] | None = None
+) -> tuple[str, ...] | Unseen:
     """Record a plan for `status`, with a scan of the services; return those that run replaced files.
+
+    `engines` as of `observe_engines`, which is called for None.
 
     The plan counts as fresh until its lists are too old.
     """
@@ -100,6 +106,7 @@ def record_plan(context: JobContext, plan: Plan) -> tuple[str, ...] | Unseen:
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
+    seen = observe_engines(context) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
-    context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan)
+    context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan, engines=seen)
     return scan.replaced

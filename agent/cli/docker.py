@@ -1,0 +1,18 @@
+"""`maestro-agent docker`: Docker as the last check saw it, and against the manifest. Imports nothing heavy."""
+
+import argparse
+
+from agent.cli.engine import add_engine_arguments, show_recorded
+
+EXAMPLE = "example: maestro-agent docker status"
+_ACTIONS = ("status",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `docker`."""
+    add_engine_arguments(parser, _ACTIONS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show Docker; exit 0 as wanted or not installed, 10 attention, 3 unknown."""
+    return show_recorded(arguments, "docker")

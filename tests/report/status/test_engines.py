@@ -1,0 +1,140 @@
+"""Docker and Weave in `status`: attention only where a restart is pending or the manifest asks for another version."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.core.docker.observed import observed_docker
+from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour, RunningEngine, RuntimePackage, SwarmState
+from agent.core.model.engine_plan import Component, EnginePlan
+from agent.core.model.facts import Unseen
+from agent.core.schemas import Document
+from agent.report.engine_text import engine_plan_lines, engine_status_lines, seconds_range
+from agent.report.layout import display_width, lay_out
+from agent.report.status.document import Status, build_status, status_document
+from agent.report.status.health import Health
+from agent.report.status.lines import status_lines
+from agent.report.status.needs import needs
+from agent.report.status.observed import Observed
+from agent.state.documents.engine_plan import engine_plan_to_document, unseen_engine_to_document
+from agent.state.documents.plan import state_to_document
+from agent.state.engine_view import EngineView
+from agent.state.json_reader import JsonReader
+from agent.state.views import StateView
+from tests.core import given
+from tests.state.test_engine_plan_document import FULL, SENTENCES
+
+ENGINE = RunningEngine(
+    version="20.10.24+dfsg1",
+    api_version="1.41",
+    min_api_version="1.12",
+    executable_replaced=False,
+    live_restore=False,
+    swarm=SwarmState.INACTIVE,
+    swarm_manager=False,
+    data_root="/var/lib/docker",
+    storage_driver="overlay2",
+)
+SAME = DockerFacts(
+    flavour=Flavour.DOCKER_IO,
+    packages=(RuntimePackage(package="docker.io", version="20.10.24+dfsg1-1+deb12u1+b6"),),
+    engine=ENGINE,
+    containers=(),
+)
+NEWER = replace(SAME, packages=(RuntimePackage(package="docker.io", version="26.1.5+dfsg1-9+deb13u1"),))
+REPLACED = replace(SAME, engine=replace(ENGINE, executable_replaced=True))
+STOPPED = replace(SAME, engine=None, containers=None)
+
+
+def status_of(docker: Document | None) -> Status:
+    state = state_to_document(
+        given.plan(),
+        given.NOW,
+        fresh_until=given.NOW,
+        scan=given.WATCHED,
+        findings={},
+        engines={"docker": docker, "weave": None},
+    )
+    return build_status(Observed(state=StateView(JsonReader(state, "state"))), given.NOW)
+
+
+def plan_document(plan: EnginePlan) -> Document:
+    return engine_plan_to_document(plan, given.NOW, SENTENCES)
+
+
+@pytest.mark.parametrize(
+    ("facts", "wanted", "health", "pending"),
+    [
+        (SAME, None, Health.HEALTHY, False),
+        (SAME, "20.10.24", Health.HEALTHY, False),
+        (SAME, "20.10.x", Health.HEALTHY, False),
+        (SAME, "26.1.5", Health.ATTENTION, False),
+        (SAME, "latest", Health.HEALTHY, False),
+        (NEWER, None, Health.ATTENTION, True),
+        (REPLACED, None, Health.ATTENTION, True),
+        (STOPPED, None, Health.HEALTHY, False),
+        (NO_DOCKER, "26.1.5", Health.ATTENTION, False),
+    ],
+    ids=["same", "wanted", "pattern", "differs", "latest", "newer", "replaced", "stopped", "absent-and-wanted"],
+)
+def test_health_follows_the_restart_and_the_manifest(
+    facts: DockerFacts, wanted: str | None, health: Health, *, pending: bool
+) -> None:
+    status = status_of(plan_document(observed_docker(facts, given.NOW, wanted=wanted)))
+
+    assert status.health is health
+    assert status.engines.docker is not None
+    assert status.engines.docker.restart_pending is pending
+    assert [need.code for need in needs(status)] == (["docker-restart"] if pending else [])
+
+
+def test_a_machine_without_docker_shows_nothing_of_it() -> None:
+    status = status_of(None)
+
+    assert status.health is Health.HEALTHY
+    assert status_document(status)["docker"] is None
+    assert not [line for line in status_lines(status) if "Docker" in line]
+
+
+def test_an_engine_that_could_not_be_observed_asks_for_attention() -> None:
+    status = status_of(unseen_engine_to_document(Component.DOCKER, Unseen(reason="no answer in 15 s"), given.NOW))
+
+    assert status.health is Health.ATTENTION
+    assert any("no answer in 15 s" in line for line in status_lines(status))
+
+
+def view(**changes: Any) -> EngineView:
+    return EngineView(JsonReader(plan_document(replace(FULL, **changes)), "plan"))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_plan_of_500_containers_fits_the_terminal(width: int) -> None:
+    many = tuple(replace(FULL.containers[0], name=f"service-{number}-web") for number in range(500))
+    engine = view(containers=many)
+
+    short = list(lay_out(engine_plan_lines(engine), width))
+    whole = list(lay_out(engine_plan_lines(engine, every=True), width))
+
+    assert max(display_width(text) for text, _ in whole) <= width
+    assert len(short) < 60
+    assert len(whole) > 500
+
+
+def test_the_most_serious_fate_is_listed_first() -> None:
+    lines = engine_plan_lines(view())
+
+    assert [line.split()[-1] for line in lines[-2:]] == ["once", "web"]
+
+
+def test_status_of_an_absent_engine_is_one_line() -> None:
+    assert len(engine_status_lines(None, "docker", given.NOW)) == 1
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [(None, "unknown"), ((0, 0), "none"), ((0.1, 1), "0.1-1 s"), ((3, 3), "3 s"), ((2.58, 14.85), "2.6-15 s")],
+    ids=["unknown", "none", "tenths", "equal", "range"],
+)
+def test_a_forecast_in_words(bounds: tuple[float, float] | None, text: str) -> None:
+    assert seconds_range(bounds) == text

@@ -1,0 +1,58 @@
+"""A check records Docker and Weave, and succeeds whatever they do."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.schemas import STATE_SCHEMA
+from agent.errors import HostError
+from agent.state.store import STATE
+from agent.state.views import StateView
+from tests.report.status.test_engines import NEWER
+from tests.worker.jobs.simulator import Agent
+
+
+def recorded(agent: Agent) -> StateView:
+    state = agent.store.read(STATE, STATE_SCHEMA)
+    assert state is not None
+    return StateView(state)
+
+
+def test_a_check_without_docker_records_none(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+
+    agent.check()
+
+    assert (recorded(agent).docker, recorded(agent).weave) == (None, None)
+
+
+def test_a_check_records_what_is_installed_and_what_runs(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.machine.engines.docker_facts = NEWER
+
+    agent.check()
+    docker = recorded(agent).docker
+
+    assert docker is not None
+    assert (docker.installed, docker.running, docker.restart_pending) == ("26.1.5", "20.10.24", True)
+
+
+@pytest.mark.parametrize(
+    "error", [HostError("no answer"), OSError("no answer"), KeyError("no answer")], ids=["host", "os", "lookup"]
+)
+def test_an_engine_that_fails_is_recorded_with_the_reason(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent(tmp_path)
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(agent.machine.engines, "docker", fail)
+
+    agent.check()
+    docker = recorded(agent).docker
+
+    assert docker is not None
+    assert docker.unseen is not None
+    assert "no answer" in docker.unseen
