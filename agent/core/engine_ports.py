@@ -1,11 +1,13 @@
 """What plans and upgrades of Docker and Weave need from a machine, as protocols."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.core.model.docker import DockerFacts
+from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit
 from agent.core.model.engine_plan import PackageChange
+from agent.core.model.engine_state import EngineState
 from agent.core.model.weave import WeaveFacts
 
 
@@ -50,3 +52,63 @@ class EnginePackages(Protocol):
 
     def simulate(self, targets: Mapping[str, str]) -> Simulation:
         """Return what installing exactly these versions by package name would change. Holds stay in force."""
+
+
+class OutageMeter(Protocol):
+    """Measures how long the engine does not answer."""
+
+    @property
+    def down_s(self) -> float:
+        """Seconds without an answer so far."""
+
+
+class EngineOperator(Protocol):
+    """Acts on the engine and on its containers. Methods on the unit may raise HostError."""
+
+    def restart(self, *, limit_s: float) -> EngineState:
+        """Restart the engine; return its final state, or the last one seen at the deadline."""
+
+    def stop(self, *, limit_s: float) -> EngineState:
+        """Stop the engine and its socket; return as `restart`."""
+
+    def restarts_during(self, *, seconds: float) -> int:
+        """Watch a running engine; return how often systemd restarted it meanwhile, at least 1 if it did not stay up."""
+
+    def validate(self, unit: EngineUnit) -> str | None:
+        """Have the installed engine check its configuration; return its message, empty: accepted; None: it cannot."""
+
+    def stop_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        """Stop containers at the same time, each with its stop timeout; return error by name."""
+
+    def start_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        """Start containers in this order; return error by name."""
+
+    def pause_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        """Pause containers; return error by name."""
+
+    def container_times(self, containers: Sequence[Container]) -> Mapping[str, ContainerTimes]:
+        """Return by name when containers last ended and started."""
+
+    def measure(self) -> AbstractContextManager[OutageMeter]:
+        """Measure the engine's outage during the block. Only for an engine that runs."""
+
+
+class RuntimeArchives(Protocol):
+    """Archives of the container runtime's packages, kept until a change is verified, and their installation."""
+
+    def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep the archives of these versions by package name; return file name by package.
+
+        Raises:
+            HostError: one is neither offered nor in apt's archive directory; the message names it.
+        """
+
+    def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none.
+
+        Raises:
+            BusyError: another program holds dpkg's lock. HostError: it cannot start.
+        """
+
+    def states(self) -> Mapping[str, tuple[str, bool]]:
+        """Return by name the version of each package with files, and whether dpkg's state is "installed"."""

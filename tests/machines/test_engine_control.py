@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.docker.unit_state import UnitPhase
 from agent.core.model.docker import Container
+from agent.core.model.engine_state import UnitPhase
 from agent.host.docker.actions import ContainerActions
 from agent.host.docker.control import EngineControl, validate
 from agent.host.docker.downtime import DowntimeMeter

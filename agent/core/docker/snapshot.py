@@ -30,11 +30,8 @@ class SavedPackage:
     """A package of the container runtime as it was."""
 
     package: str
-    architecture: str
     version: str
     on_hold: bool
-    automatic: bool
-    """Whether apt counts it as installed automatically."""
     file: str = ""
     """Name of its archive among the saved ones; empty if there is none."""
 

@@ -1,6 +1,6 @@
 """Judges an upgrade of Docker by what runs after it, never by exit codes. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,6 +9,7 @@ from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.docker.versions import same_release, upstream
 from agent.core.model.docker import ContainerTimes, DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import ContainerDowntime
+from agent.core.model.engine_plan import PackageChange
 
 
 class FaultCode(Enum):
@@ -16,6 +17,10 @@ class FaultCode(Enum):
 
     PACKAGES = "packages"
     """Packages that are not installed, or not at the planned version: their names."""
+    DPKG = "dpkg"
+    """dpkg's error."""
+    CONFIG = "config"
+    """The new engine refuses its configuration: its message."""
     ENGINE_DOWN = "engine-down"
     """The unit's state."""
     ENGINE_UP = "engine-up"
@@ -55,13 +60,18 @@ class Fault:
         return self.code in _ROLLS_BACK
 
 
-def package_faults(snapshot: DockerSnapshot, states: Mapping[str, tuple[str, bool]]) -> tuple[Fault, ...]:
+def package_faults(changes: Iterable[PackageChange], states: Mapping[str, tuple[str, bool]]) -> tuple[Fault, ...]:
     """Return what is wrong with the packages after an installation.
 
     `states`: by name the installed version and whether dpkg's state is "installed" without error flag.
     """
-    wrong = [change.package for change in snapshot.changes if not _arrived(change.after, states.get(change.package))]
+    wrong = [change.package for change in changes if not _arrived(change.after, states.get(change.package))]
     return (Fault(code=FaultCode.PACKAGES, values=tuple(sorted(wrong))),) if wrong else ()
+
+
+def fault_text(found: Iterable[Fault]) -> str:
+    """Return faults as one text of codes and parameters: "engine-down failed; dpkg …"."""
+    return "; ".join(" ".join((fault.code.value, ", ".join(fault.values))).strip() for fault in found)
 
 
 def faults(

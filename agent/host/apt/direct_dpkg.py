@@ -1,12 +1,14 @@
 """Runs dpkg without libapt, but as libapt runs it: its hooks, options, directory and search path (apt.conf(5), DPkg).
 
-For what libapt cannot do: configure only some of the unfinished packages, or any while its own lists are damaged.
+For what libapt cannot do: configure only some of the unfinished packages, or any while its own lists are damaged;
+install archives that no repository offers any more.
 """
 
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import apt_pkg
 
@@ -31,6 +33,19 @@ def configure_packages(channel: ChildChannel, packages: Sequence[PackageId] | No
             if ready:
                 _dpkg(channel, "--configure", *arguments)
                 _dpkg(channel, "--triggers-only", "--pending")
+
+
+def install_archives(channel: ChildChannel, files: Sequence[Path], remove: Sequence[str]) -> None:
+    """Have dpkg remove packages, then install archives, older versions included. The caller holds the frontend lock.
+
+    With --auto-deconfigure, because a client that moved to its own package breaks the engine's package of before.
+    """
+    _merge_journal(channel)
+    with _between_hooks(channel) as ready:
+        if ready and remove:
+            _dpkg(channel, "--remove", *remove)
+        if ready and files:
+            _dpkg(channel, "--auto-deconfigure", "--install", *map(str, files))
 
 
 def _merge_journal(channel: ChildChannel) -> None:

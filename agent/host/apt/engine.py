@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from agent.core.job_control import JobControl
 from agent.core.model.facts import PackageState
@@ -107,6 +108,11 @@ class AptEngine:
         pending = not self._vetoed(self._unfinished())
         origins = allowed_origins(self._policy, scope)
         return self._transactions.install(steps, origins, keep_going=keep_going, pending=pending)
+
+    def install_files(self, files: Sequence[Path], remove: Sequence[str]) -> TransactionReport:
+        """Remove packages, then install archives, older versions included, in a child process."""
+        self._release()
+        return self._transactions.install_files(files, remove)
 
     def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
         """Remove exactly these packages in one transaction, in a child process."""

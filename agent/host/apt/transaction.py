@@ -20,7 +20,7 @@ from agent.core.policy.origins import OriginPattern
 from agent.errors import ChangedError, HostError
 from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
-from agent.host.apt.direct_dpkg import configure_packages
+from agent.host.apt.direct_dpkg import configure_packages, install_archives
 from agent.host.apt.download import mark_exactly
 from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
 from agent.host.apt.history import RunOrigin
@@ -118,6 +118,23 @@ class Transactions:
             BusyError: as `install`.
         """
         return self._supervise(lambda channel: self._do_repair(channel, packages))
+
+    def install_files(self, files: Sequence[Path], remove: Sequence[str]) -> TransactionReport:
+        """Remove packages, then install archives, older versions included; by dpkg alone, without libapt.
+
+        Raises:
+            BusyError: as `install`.
+        """
+
+        def work(channel: ChildChannel) -> None:
+            waiter = self._child_waiter(channel)
+            frontend, database = dpkg_database.lock_files()
+            with _recording_lock_times(channel, waiter) as locks_acquired, locked(frontend, waiter):
+                waiter.wait_until_free((database,))
+                locks_acquired()
+                install_archives(channel, files, remove)
+
+        return self._supervise(work, packages=len(files))
 
     def _supervise(self, work: Callable[[ChildChannel], None], packages: int = 0) -> TransactionReport:
         start = self._log.stat().st_size if self._log.exists() else 0

@@ -8,8 +8,8 @@ limit, so every job is queued with --no-block and watched with a deadline.
 import time
 from collections.abc import Callable, Sequence
 
-from agent.core.docker.unit_state import EngineState, UnitPhase
 from agent.core.model.docker import EngineUnit
+from agent.core.model.engine_state import EngineState, UnitPhase
 from agent.errors import HostError
 from agent.host.process.run import run_program
 

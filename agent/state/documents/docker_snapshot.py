@@ -56,10 +56,8 @@ def snapshot_from_document(document: JsonReader) -> DockerSnapshot:
 def _package_to_document(package: SavedPackage) -> Document:
     return {
         "package": package.package,
-        "architecture": package.architecture,
         "version": package.version,
         "on_hold": package.on_hold,
-        "automatic": package.automatic,
         "file": package.file,
     }
 
@@ -67,10 +65,8 @@ def _package_to_document(package: SavedPackage) -> Document:
 def _package_from_document(part: JsonReader) -> SavedPackage:
     return SavedPackage(
         package=part.text("package"),
-        architecture=part.text("architecture"),
         version=part.text("version"),
         on_hold=part.boolean("on_hold"),
-        automatic=part.boolean("automatic"),
         file=part.text("file"),
     )
 

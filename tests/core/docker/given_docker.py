@@ -76,9 +76,7 @@ def docker(*containers: Container, **fields: Any) -> DockerFacts:
 
 def snapshot(*containers: Container, **fields: Any) -> DockerSnapshot:
     """Return what was saved before that upgrade."""
-    saved = SavedPackage(
-        package="docker.io", architecture="amd64", version=OLD, on_hold=False, automatic=False, file="docker.io.deb"
-    )
+    saved = SavedPackage(package="docker.io", version=OLD, on_hold=False, file="docker.io.deb")
     healthy = DockerSnapshot(
         run_id="20261123T051000Z",
         taken_at=NOW,

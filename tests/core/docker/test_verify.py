@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, obstacle
-from agent.core.docker.unit_state import UnitPhase, unit_phase
 from agent.core.docker.verify import Fault, FaultCode, downtimes, faults, package_faults
 from agent.core.model.docker import ContainerTimes, DockerFacts
 from agent.core.model.engine_outcome import ContainerDowntime
+from agent.core.model.engine_state import UnitPhase, unit_phase
 from agent.core.model.facts import Unseen
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container, docker, snapshot
 from tests.core.given import NOW
@@ -109,7 +109,7 @@ def test_a_rollback_happens_only_where_it_may_help(code: FaultCode) -> None:
 def test_packages_are_judged_by_dpkgs_database(states: dict[str, tuple[str, bool]], wrong: tuple[str, ...]) -> None:
     expected = (Fault(code=FaultCode.PACKAGES, values=wrong),) if wrong else ()
 
-    assert package_faults(snapshot(), states) == expected
+    assert package_faults(snapshot().changes, states) == expected
 
 
 @pytest.mark.parametrize(

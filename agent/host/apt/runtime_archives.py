@@ -1,0 +1,93 @@
+"""Archives of the container runtime, kept for a rollback, behind the port `agent.core.engine_ports.RuntimeArchives`.
+
+The archives of before and after are all on the disk before anything changes, so that the way back needs neither a
+network nor a repository that still offers the old version.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import apt_pkg
+
+from agent.core.model.transaction import TransactionReport
+from agent.core.packages.verify import HEALTHY_STATES, has_files
+from agent.core.ports import Archive
+from agent.errors import HostError
+from agent.host.apt.archives import archive_paths
+from agent.host.dpkg import database as dpkg_database
+from agent.host.process.run import run_program
+
+_DOWNLOAD_S = 240.0
+"""For one archive: below the 5 min after which a silent job counts as stalled."""
+_DOWNLOAD = 'cd "$1" && exec apt-get -q -q download "$2"'
+"""apt verifies the archive by the signed lists, and refuses one of an unauthenticated source."""
+
+Install = Callable[[Sequence[Path], Sequence[str]], TransactionReport]
+
+
+class AptRuntimeArchives:
+    """Kept archives in one directory, mode 0700."""
+
+    def __init__(self, directory: Path, install: Install, *, alive: Callable[[], None] = lambda: None) -> None:
+        """Take the directory, what installs archives and removes packages, and a keep-alive for each download."""
+        self._directory = directory
+        self._install = install
+        self._alive = alive
+
+    def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep the archives of these versions by package name; return file name by package.
+
+        Raises:
+            HostError: one is neither offered nor in apt's archive directory; the message names it.
+        """
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return {package: self._keep(package, version) for package, version in versions.items()}
+        except OSError as error:
+            raise HostError(f"{error.filename or self._directory}: {error.strerror}") from error
+
+    def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none."""
+        report = self._install([self._directory / name for name in files], remove)
+        return report.cause or "; ".join(report.errors.values()) or report.fatal
+
+    def states(self) -> Mapping[str, tuple[str, bool]]:
+        """Return by name the version of each package with files, and whether dpkg's state is "installed"."""
+        found = {}
+        native = apt_pkg.config.find("APT::Architecture")
+        for package, state in dpkg_database.states().items():
+            if has_files(state) and state.version is not None and package.architecture == native:
+                found[package.name] = (state.version, state.state in HEALTHY_STATES)
+        return found
+
+    def _keep(self, package: str, version: str) -> str:
+        self._alive()
+        usual = Archive(package=package, architecture=apt_pkg.config.find("APT::Architecture"), version=version)
+        paths = archive_paths(usual)
+        if (name := self._kept(paths)) is not None:
+            return name
+        words = ("sh", "-c", _DOWNLOAD, "sh", str(self._directory), f"{package}={version}")
+        done = run_program(words, limit_s=_DOWNLOAD_S)
+        for path in paths:  # apt has it from the installation, though no repository offers it any more
+            with suppress(FileNotFoundError):
+                if self._kept(paths) is None:
+                    shutil.copyfile(path, self._directory / path.name)
+        if (name := self._kept(paths)) is None:
+            raise HostError(f"{package} {version} cannot be downloaded: {done.output or 'no source offers it'}")
+        self._sync(name)
+        return name
+
+    def _kept(self, paths: Sequence[Path]) -> str | None:
+        return next((path.name for path in paths if (self._directory / path.name).exists()), None)
+
+    def _sync(self, name: str) -> None:
+        """Have a file and its name on the disk before packages change."""
+        for path in (self._directory / name, self._directory):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

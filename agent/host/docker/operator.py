@@ -1,0 +1,57 @@
+"""The engine and its containers, behind the port `agent.core.engine_ports.EngineOperator`."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from agent.core.model.docker import Container, ContainerTimes, EngineUnit
+from agent.core.model.engine_state import EngineState
+from agent.host.docker.actions import ContainerActions
+from agent.host.docker.api import SOCKET
+from agent.host.docker.control import EngineControl, validate
+from agent.host.docker.downtime import DowntimeMeter
+
+
+class LocalEngineOperator:
+    """Acts on the engine of this machine."""
+
+    def __init__(self, path: str = SOCKET, *, alive: Callable[[], None] = lambda: None) -> None:
+        """Take the engine's socket, and what is called now and then during long actions."""
+        self._path = path
+        self._control = EngineControl(alive=alive)
+        self._actions = ContainerActions(path, alive=alive)
+
+    def restart(self, *, limit_s: float) -> EngineState:
+        """Restart the engine; return its final state, or the last one seen at the deadline."""
+        self._control.reload_units()
+        return self._control.restart(limit_s=limit_s)
+
+    def stop(self, *, limit_s: float) -> EngineState:
+        """Stop the engine and its socket; return as `restart`."""
+        return self._control.stop(limit_s=limit_s)
+
+    def restarts_during(self, *, seconds: float) -> int:
+        """Watch a running engine; return how often systemd restarted it meanwhile, at least 1 if it did not stay up."""
+        return self._control.restarts_during(seconds=seconds)
+
+    def validate(self, unit: EngineUnit) -> str | None:
+        """Have the installed engine check its configuration; return its message, empty: accepted; None: it cannot."""
+        return validate(unit)
+
+    def stop_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        """Stop containers at the same time, each with its stop timeout; return error by name."""
+        return self._actions.stop(containers)
+
+    def start_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        """Start containers in this order; return error by name."""
+        return self._actions.start(containers)
+
+    def pause_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        """Pause containers; return error by name."""
+        return self._actions.pause(containers)
+
+    def container_times(self, containers: Sequence[Container]) -> Mapping[str, ContainerTimes]:
+        """Return by name when containers last ended and started."""
+        return self._actions.times(containers)
+
+    def measure(self) -> DowntimeMeter:
+        """Measure the engine's outage during a block. Only for an engine that runs."""
+        return DowntimeMeter(self._path)

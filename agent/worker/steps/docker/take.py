@@ -1,0 +1,71 @@
+"""Takes the snapshot of Docker that a change starts from, with the archives of before and after."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from agent.core.docker.snapshot import DockerSnapshot, Phase, SavedPackage, obstacle, unit_active
+from agent.core.engine_ports import RuntimeArchives
+from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
+from agent.core.model.engine_plan import PackageChange
+from agent.errors import HostError
+
+_CONFIG = "/etc/docker/daemon.json"
+
+
+def keep_archives(
+    archives: RuntimeArchives, changes: Sequence[PackageChange]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Keep the archives of before and after; return both as file name by package.
+
+    Raises:
+        HostError: one cannot be had, so that there would be no way back or forward; nothing was changed.
+    """
+    before = archives.keep({one.package: one.before for one in changes if one.before is not None})
+    after = archives.keep({one.package: one.after for one in changes if one.after is not None})
+    return before, after
+
+
+def take_snapshot(
+    docker: DockerFacts,
+    changes: Sequence[PackageChange],
+    saved: Mapping[str, str],
+    *,
+    run_id: str,
+    target: str | None,
+    boot_id: str,
+    now: datetime,
+) -> DockerSnapshot:
+    """Return the snapshot; `saved` are the archives of before, as `keep_archives` returns them.
+
+    Raises:
+        HostError: something that is needed is unknown; nothing was changed.
+    """
+    if problem := obstacle(docker):
+        raise HostError(f"nothing was changed: {problem}")
+    engine = docker.engine if isinstance(docker.engine, RunningEngine) else None
+    return DockerSnapshot(
+        run_id=run_id,
+        taken_at=now,
+        phase=Phase.PREPARED,
+        engine_version=engine.version if engine else None,
+        target_version=target,
+        changes=tuple(changes),
+        packages=tuple(
+            SavedPackage(package=one.package, version=one.version, on_hold=one.on_hold, file=saved.get(one.package, ""))
+            for one in docker.packages
+        ),
+        unit_active=unit_active(docker),
+        unit_file_state=docker.unit.unit_file_state if isinstance(docker.unit, EngineUnit) else "",
+        boot_id=boot_id,
+        config_sha256=_config_sha256(),
+        live_restore=engine.live_restore if engine else False,
+        containers=docker.containers if isinstance(docker.containers, tuple) else None,
+    )
+
+
+def _config_sha256() -> str | None:
+    with suppress(OSError), open(_CONFIG, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+    return None
