@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from agent.core.model.facts import ListsState
 from agent.core.model.outcome import Result
 from agent.core.schemas import Document
+from agent.report.engine_metrics import ENGINE_FAMILIES
+from agent.report.metric_family import MetricFamily
 from agent.report.metric_values import (
-    Extractor,
     Labels,
     Number,
     as_number,
@@ -30,29 +31,6 @@ from agent.report.metric_values import (
 from agent.report.status.automatic import AUTOMATIC_STATES
 
 _HEALTH = ("healthy", "attention", "unknown")
-_SUFFIX = {"s": "_seconds", "By": "_bytes"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricFamily:
-    """A metric with its name, and one point per label set."""
-
-    name: str
-    """In OpenTelemetry's notation, with dots."""
-    help: str
-    """One sentence without a full stop."""
-    points: Extractor
-    unit: str = ""
-    """A UCUM unit: "s" (a Unix time or a duration), "By", or an annotation in braces, which is dimensionless."""
-    counter: bool = False
-    """Whether it is monotonic."""
-    info: bool = False
-    """Whether it is always 1 and carries labels only; OpenTelemetry has these as resource attributes."""
-
-    @property
-    def prometheus_name(self) -> str:
-        """The name that OpenTelemetry's translation to Prometheus gives it."""
-        return self.name.replace(".", "_") + _SUFFIX.get(self.unit, "") + ("_total" if self.counter else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +214,7 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         help="Number of units that run deleted files; missing if unknown",
         points=length("services", "deleted_files"),
     ),
+    *ENGINE_FAMILIES,
     MetricFamily(
         name="maestro.job.last_start_timestamp",
         unit="s",

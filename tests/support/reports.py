@@ -24,6 +24,32 @@ def without_source(parts: list[Raw]) -> list[Raw]:
     return [{name: value for name, value in part.items() if name != "source"} for part in parts]
 
 
+def engine(component: str) -> Raw:
+    """Return an engine whose restart is pending."""
+    return {
+        "schema": "maestro.engine-plan/1",
+        "generated_at": MOMENT,
+        "id": "0123456789ab",
+        "component": component,
+        "unseen": None,
+        "seen_at": MOMENT,
+        "flavour": "docker-io",
+        "installed": "26.1.5",
+        "running": "20.10.24",
+        "running_known": True,
+        "wanted": "26.1.5",
+        "candidate": "26.1.5",
+        "packages": [],
+        "restart_needed": True,
+        "restart_pending": True,
+        "downtime": {"expected_s": None, "basis": []},
+        "containers": [],
+        "blocked": [],
+        "warnings": [],
+        "order": [],
+    }
+
+
 def full() -> Raw:
     """Return a complete report."""
     plan, status = golden("plan"), golden("status")
@@ -51,8 +77,8 @@ def full() -> Raw:
         },
         "reboot": {"required": True, "packages": ["linux-image-6.1.0-3-amd64"], "since": MOMENT},
         "services": {"deleted_files": ["ssh.service", "cron.service"]},
-        "docker": None,
-        "weave": None,
+        "docker": engine("docker"),
+        "weave": engine("weave"),
         "jobs": {"check": {**job, "consecutive_failures": 0}, "upgrade": {**job, "consecutive_failures": 2}},
         "outbox": {
             "depth": 4, "bytes": 1234, "oldest_at": MOMENT, "dropped": 5, "refused": 1, "last_sequence": 19,
@@ -71,7 +97,7 @@ def unknown() -> Raw:
     report["agent"].update(started_at=None, state=None, automatic=None)
     for part in ("kernel", "updates"):
         report[part] = dict.fromkeys(report[part])
-    for part in ("lists", "last_outcome", "reboot", "services", "jobs", "outbox"):
+    for part in ("lists", "last_outcome", "reboot", "services", "docker", "weave", "jobs", "outbox"):
         report[part] = None
     return {**report, "warnings": [], "reasons": [], "health": "unknown"}
 
