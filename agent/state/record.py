@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.packages.cves import Findings
@@ -13,6 +14,7 @@ from agent.core.reboot.services import ServiceScan
 from agent.core.schemas import (
     AHEAD_SCHEMA,
     CVES_SCHEMA,
+    DOCKER_SNAPSHOT_SCHEMA,
     OUTCOME_SCHEMA,
     PLANS_SCHEMA,
     REFRESH_SCHEMA,
@@ -28,10 +30,11 @@ from agent.state.documents.caches import (
     refresh_from_document,
     refresh_to_document,
 )
+from agent.state.documents.docker_snapshot import snapshot_from_document, snapshot_to_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
-from agent.state.store import AHEAD, CVES, PLANS, REFRESH, STATE, Store
+from agent.state.store import AHEAD, CVES, DOCKER_SNAPSHOT, PLANS, REFRESH, STATE, Store
 from agent.state.timestamps import format_utc
 
 
@@ -159,6 +162,31 @@ class Record:
     def save_prefetched(self, archives: Sequence[Archive], now: datetime) -> None:
         """Record which archives are prefetched, before and after the download."""
         self._write(AHEAD, archives_to_document(archives, now))
+
+    def docker_snapshot(self) -> DockerSnapshot | None:
+        """Return what a change of Docker saved before it began and has not finished; None: nothing is unfinished.
+
+        Raises:
+            RecordError: the document is damaged: a person has to look at Docker.
+        """
+        reader = self.store.read(DOCKER_SNAPSHOT, DOCKER_SNAPSHOT_SCHEMA)
+        return snapshot_from_document(reader) if reader else None
+
+    def save_docker_snapshot(self, snapshot: DockerSnapshot, now: datetime) -> None:
+        """Record Docker before a change and how far the change came; only root may read it.
+
+        Raises:
+            HostError: it cannot be written.
+        """
+        self.store.write(DOCKER_SNAPSHOT, snapshot_to_document(snapshot, now), mode=0o600)
+
+    def finish_docker_change(self) -> None:
+        """Remove the snapshot of a change that has ended and was verified.
+
+        Raises:
+            HostError: it cannot be removed.
+        """
+        self.store.remove(DOCKER_SNAPSHOT)
 
     def _write(self, name: str, document: Document) -> None:
         """Write a document of a check: a failure is kept in `write_error`, because the plan is still valid."""

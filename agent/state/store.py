@@ -26,6 +26,7 @@ REFRESH = "refresh"
 CVES = "cves"
 PLANS = "plans"
 AHEAD = "ahead"
+DOCKER_SNAPSHOT = "docker-snapshot"
 _HISTORY = "history"
 _KEPT_RUNS = 500
 
@@ -59,8 +60,8 @@ class Store:
             return False
         return os.access(self.directory, os.W_OK)
 
-    def write(self, name: str, document: Document) -> None:
-        """Replace a document.
+    def write(self, name: str, document: Document, *, mode: int = 0o644) -> None:
+        """Replace a document; `mode` is that of its file.
 
         Raises:
             HostError: it cannot be written; the old one is unchanged.
@@ -70,7 +71,7 @@ class Store:
         try:
             self._make_directories()
             with open(temporary, "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), 0o644)
+                os.fchmod(file.fileno(), mode)
                 json.dump(redact_document(document), file, indent=1)
                 file.write("\n")
                 file.flush()
@@ -105,6 +106,21 @@ class Store:
         except RecordError as error:
             raise RecordError(f"{error}{self._set_aside(path)}") from error
         return reader
+
+    def remove(self, name: str) -> None:
+        """Remove a document, if there is one.
+
+        Raises:
+            HostError: it cannot be removed.
+        """
+        path = self.path(name)
+        try:
+            os.unlink(path)
+            _sync_directory(os.path.dirname(path))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise HostError(f"{path}: cannot be removed: {error.strerror}") from error
 
     def read_or_warn(self, name: str, schema: str) -> JsonReader | None:
         """Return a document as `read` does; None with a warning if it cannot be read."""
