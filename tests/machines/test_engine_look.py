@@ -125,3 +125,45 @@ def test_an_unreadable_configuration_is_a_problem_with_its_place(kept_engine: tu
 
     assert config["present"]
     assert config["problem"].startswith("line 2, column 10")
+
+
+def test_installations_beside_and_without_packages_are_seen(kept_engine: tuple[Kept, EngineMachine]) -> None:
+    _, engine = kept_engine
+    run = engine.machine.check
+
+    run("mkdir -p /snap/bin && ln -s /usr/bin/snap /snap/bin/docker")
+    assert sorted(look(engine)["found"]) == ["docker-io", "snap"]
+
+    run("rm -r /snap; cp /usr/sbin/dockerd /usr/local/bin/dockerd")
+    assert (look(engine)["flavour"], sorted(look(engine)["found"])) == ("several", ["docker-io", "static"])
+
+    run("systemctl stop docker.service docker.socket; systemctl mask docker.service")
+    masked = look(engine)
+    assert (masked["unit"]["load_state"], masked["engine"]) == ("masked", None)
+
+    run("systemctl unmask docker.service; apt-get -q -y remove docker.io; rm -f /run/docker.sock")
+    run("systemctl daemon-reload")
+    run("nohup /usr/local/bin/dockerd --pidfile /run/docker.pid >/var/log/dockerd 2>&1 & sleep 0.1")
+    engine.wait(
+        "an engine started by hand",
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/docker.sock\")'",
+    )
+    static = look(engine)
+    assert (static["flavour"], static["unit"]) == ("static", None)
+    assert static["engine"]["version"].startswith(OLDER)
+
+    run("kill $(cat /run/docker.pid)")
+    engine.wait("its end", "! test -e /run/docker.pid")
+    run("rm /usr/local/bin/dockerd")
+    assert look(engine)["flavour"] == "none"
+
+
+def test_a_package_that_dpkg_was_killed_in_is_seen_as_incomplete(kept_engine: tuple[Kept, EngineMachine]) -> None:
+    _, engine = kept_engine
+    status = "s/^Status: .*/Status: install reinstreq half-installed/"
+    engine.machine.check(f"sed -i '/^Package: docker.io$/,/^$/{status}' /var/lib/dpkg/status")
+
+    seen = look(engine)
+
+    assert {one["package"] for one in seen["packages"] if not one["complete"]} == {"docker.io"}
+    assert (seen["flavour"], seen["engine"]["executable_replaced"]) == ("docker-io", False)

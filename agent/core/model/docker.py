@@ -62,6 +62,8 @@ class EngineUnit:
     """The words of ExecStart, the executable first."""
     socket_active: bool = False
     """Whether docker.socket is active: then any connect(2) starts the engine."""
+    needs_reload: bool = False
+    """NeedDaemonReload: unit files changed since systemd read them."""
 
     @property
     def running(self) -> bool:

@@ -17,16 +17,19 @@ _BY_PACKAGE = {
 }
 _OWNERS = frozenset(_BY_PACKAGE) - {"podman-docker"}
 _EXECUTABLES = tuple(f"{place}/dockerd" for place in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"))
-_SNAP = ("/snap/bin/docker", "/var/lib/snapd/snap/bin/docker", "/etc/systemd/system/snap.docker.dockerd.service")
+_SNAP = ("snap/bin/docker", "var/lib/snapd/snap/bin/docker", "etc/systemd/system/snap.docker.dockerd.service")
 _USER_UNIT = ".config/systemd/user/docker.service"
 
 
-def find_flavours(packages: Iterable[RuntimePackage], arguments: Sequence[str] = ()) -> tuple[Flavour, ...]:
+def find_flavours(
+    packages: Iterable[RuntimePackage], arguments: Sequence[str] = (), *, root: str = "/"
+) -> tuple[Flavour, ...]:
     """Return every way in which an engine, or podman's wrapper, is installed; `arguments` are docker.service's."""
     found = {_BY_PACKAGE[one.package] for one in packages if one.package in _BY_PACKAGE}
-    found |= {Flavour.SNAP} if any(map(os.path.lexists, _SNAP)) else set()
+    found |= {Flavour.SNAP} if any(os.path.lexists(root + path) for path in _SNAP) else set()
     own = arguments[0] if arguments and os.path.basename(arguments[0]) == "dockerd" else ""
-    paths = dict.fromkeys(os.path.realpath(path) for path in (own, *_EXECUTABLES) if path and os.path.exists(path))
+    places = (root + path.lstrip("/") for path in (own, *_EXECUTABLES) if path)
+    paths = dict.fromkeys(os.path.realpath(place) for place in places if os.path.exists(place))
     owners = [owner_of(path) for path in paths]
     found |= {Flavour.STATIC} if None in owners else set()
     found |= {Flavour.OTHER_PACKAGE} if any(owner not in {*_OWNERS, None} for owner in owners) else set()

@@ -26,7 +26,7 @@ from agent.host.systemd import systemd_runs
 _NO_SYSTEMD = Unseen(reason="systemd does not run here")
 _NOT_FOUND = 404
 _CHANGING = frozenset({"activating", "deactivating", "maintenance"})
-_FOREIGN = frozenset({Flavour.SNAP, Flavour.ROOTLESS, Flavour.SEVERAL})
+_FOREIGN = frozenset({Flavour.SNAP, Flavour.ROOTLESS})
 """Their engines may run where the agent does not look."""
 
 
@@ -49,7 +49,7 @@ def observe_docker() -> DockerFacts:
     flavour = Flavour.SEVERAL if len(found) > 1 else next(iter(found), Flavour.STATIC)
     config, hosts = read_config(arguments)
     path = socket_of(arguments, hosts, seen.socket_path if isinstance(seen, SeenUnit) else "")
-    engine, containers = _running(unit, pid, path, flavour)
+    engine, containers = _running(unit, pid, path, found)
     return DockerFacts(
         flavour=flavour,
         found=found if flavour is Flavour.SEVERAL else (),
@@ -95,10 +95,10 @@ def engine_pid(unit: EngineUnit | Unseen | None) -> int | None:
 
 
 def _running(
-    unit: EngineUnit | Unseen | None, pid: int | None, path: str | None, flavour: Flavour
+    unit: EngineUnit | Unseen | None, pid: int | None, path: str | None, found: tuple[Flavour, ...]
 ) -> tuple[RunningEngine | Unseen | None, tuple[Container, ...] | Unseen | None]:
     if pid is None:
-        reason = _why_unknown(unit, flavour)
+        reason = _why_unknown(unit, found)
         return (Unseen(reason=reason), Unseen(reason=reason)) if reason else (None, None)
     if path is None:
         unseen = Unseen(reason="the engine listens on no Unix socket")
@@ -115,10 +115,11 @@ def _running(
         return engine, Unseen(reason=redact(str(error)))
 
 
-def _why_unknown(unit: EngineUnit | Unseen | None, flavour: Flavour) -> str:
+def _why_unknown(unit: EngineUnit | Unseen | None, found: tuple[Flavour, ...]) -> str:
     """Return why it is unknown whether an engine runs; empty if none does."""
     if isinstance(unit, EngineUnit) and unit.active_state in _CHANGING:
         return f"docker.service is {unit.active_state}"
     if isinstance(unit, Unseen) and unit is not _NO_SYSTEMD:
         return unit.reason
-    return f"the agent does not look at an engine of kind {flavour.value}" if flavour in _FOREIGN else ""
+    foreign = next((one for one in found if one in _FOREIGN), None)
+    return "" if foreign is None else f"the agent does not look at an engine of kind {foreign.value}"

@@ -66,6 +66,7 @@ def read_unit(systemctl: Systemctl = call_systemctl) -> SeenUnit | Unseen | None
         restarts=_number(service.get("NRestarts", "")),
         arguments=tuple(_arguments(service)),
         socket_active=socket.get("ActiveState") == "active",
+        needs_reload=service.get("NeedDaemonReload") == "yes",
     )
     return SeenUnit(unit=unit, socket_path=listens[1] if listens else "")
 

@@ -51,6 +51,11 @@ def test_a_running_unit_is_read() -> None:
     assert unit.running
     assert (unit.main_pid, unit.restarts, unit.stop_timeout_s, unit.socket_active) == (412, 2, 90.0, True)
     assert unit.arguments == ("/usr/sbin/dockerd", "-H", "fd://")
+    assert not unit.needs_reload
+
+
+def test_changed_unit_files_are_seen() -> None:
+    assert _unit(NeedDaemonReload="yes").needs_reload
 
 
 @pytest.mark.parametrize(
