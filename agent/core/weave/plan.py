@@ -1,0 +1,198 @@
+"""What an upgrade of Weave would do now, and what blocks it. Pure.
+
+Only the script kind can be upgraded, only within its vendor, and only while an engine runs.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from agent.core.manifest import Manifest
+from agent.core.model.docker import Container, DockerFacts, RunningEngine, WeaveAttachment
+from agent.core.model.engine_plan import (
+    Block,
+    Component,
+    ContainerForecast,
+    Downtime,
+    EnginePlan,
+    EngineStep,
+    EngineWarning,
+    EngineWhy,
+    Fate,
+    Notice,
+    PackageChange,
+)
+from agent.core.model.facts import Unseen
+from agent.core.model.weave import RouterReport, Vendor, WeaveFacts, WeaveKind, WeaveScript
+from agent.core.weave.api_gate import DockerApi, WeaveApi, api_gate, image_tag, numbers
+from agent.core.weave.releases import ARCHIVED, RELEASES, newest, release_of, vendors_of
+
+_STOP_AND_LAUNCH_S = (0.5 + 1.0, 0.9 + 1.4 + 1.0)
+"""Traffic between machines stops from `weave stop` (0.5 to 0.9 s) over launch (1.0 to 1.4 s) until the peers are
+connected again (within 1 s): runs of 28 November 2026, 2.8.1 to 2.9.0 and back (weave-behaviour.md 2.4)."""
+_ROUTER = "weave"
+_FELL = 255
+"""Exit code of a `--net=weave` container after a restart of the engine: nothing starts it again (W3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeaveVersions:
+    """The versions that count for a decision; None: not there, or unknown."""
+
+    installed: str | None
+    running: str | None
+
+
+def weave_plan(
+    weave: WeaveFacts,
+    docker: DockerFacts,
+    manifest: Manifest,
+    seen_at: datetime,
+    *,
+    sources: Collection[str] = (),
+    allow_downgrade: bool = False,
+) -> EnginePlan:
+    """Return the plan. `sources` has the versions for which the configuration has a source of the script.
+
+    Without a version in the manifest nothing is changed, so nothing is blocked.
+    """
+    found = weave_versions(weave)
+    wanted = manifest.weave_version
+    candidate = release_of(wanted, weave.vendor) if wanted and weave.vendor else None
+    seen = EnginePlan(
+        component=Component.WEAVE,
+        seen_at=seen_at,
+        flavour=weave.vendor.value if weave.kind is WeaveKind.SCRIPT and weave.vendor else weave.kind.value,
+        installed=found.installed,
+        running=found.running,
+        running_known=not isinstance(weave.report, Unseen),
+        wanted=wanted,
+        candidate=candidate,
+        restart_pending=None not in {found.installed, found.running} and found.installed != found.running,
+        warnings=tuple(_warnings(weave, docker)),
+    )
+    if wanted is None or (candidate and {found.installed, found.running or candidate} == {candidate}):
+        return seen
+    blocked = tuple(_kind_blocks(weave)) or (
+        *_version_blocks(weave, found, wanted, candidate, allow_downgrade=allow_downgrade),
+        *_source_blocks(found, candidate, sources),
+        *_engine_blocks(weave, docker, candidate),
+    )
+    return replace(_with_changes(seen, weave, docker, candidate), blocked=blocked)
+
+
+def weave_versions(weave: WeaveFacts) -> WeaveVersions:
+    """Return the installed version, of the script or else of the image (W5), and that of the running router (M1)."""
+    tag = image_tag(weave.image)
+    script = weave.script.version if isinstance(weave.script, WeaveScript) else ""
+    running = weave.running_version
+    if running is not None and not numbers(running):
+        running = tag if numbers(tag) else running
+    installed = next((one for one in (script, tag) if numbers(one)), "")
+    return WeaveVersions(installed=installed or script or None, running=running)
+
+
+def _kind_blocks(weave: WeaveFacts) -> Iterator[Block]:
+    if weave.kind is not WeaveKind.SCRIPT:
+        yield Block(why=EngineWhy.UNSUPPORTED_FLAVOUR, values=(weave.kind.value,))
+    elif weave.vendor not in RELEASES:
+        yield Block(why=EngineWhy.UNSUPPORTED_FLAVOUR, values=(weave.vendor.value if weave.vendor else "unknown",))
+
+
+def _version_blocks(
+    weave: WeaveFacts, found: WeaveVersions, wanted: str, candidate: str | None, *, allow_downgrade: bool
+) -> Iterator[Block]:
+    vendor = weave.vendor or Vendor.OTHER
+    if candidate is None:
+        yield Block(why=EngineWhy.VERSION_UNAVAILABLE, values=(wanted, newest(vendor) or ""))
+        for other in vendors_of(wanted):
+            yield Block(why=EngineWhy.FLAVOUR_MISMATCH, values=(vendor.value, other.value))
+        return
+    present = max(filter(None, (numbers(one or "") for one in (found.installed, found.running))), default=())
+    target = numbers(candidate)
+    if target[:1] < present[:1] or (target < present and not allow_downgrade):
+        yield Block(why=EngineWhy.DOWNGRADE_REFUSED, values=(".".join(map(str, present)), candidate))
+
+
+def _source_blocks(found: WeaveVersions, candidate: str | None, sources: Collection[str]) -> Iterator[Block]:
+    if candidate and candidate != found.installed and candidate not in sources:
+        yield Block(why=EngineWhy.VERSION_UNAVAILABLE, values=(candidate, ""))
+
+
+def _engine_blocks(weave: WeaveFacts, docker: DockerFacts, candidate: str | None) -> Iterator[Block]:
+    engine = docker.engine
+    if isinstance(engine, Unseen) or isinstance(weave.report, Unseen):
+        yield Block(why=EngineWhy.UNRESPONSIVE)
+    elif engine is None:
+        yield Block(why=EngineWhy.DOCKER_STOPPED)
+    if isinstance(engine, RunningEngine) and candidate:
+        running = DockerApi(version=engine.version, shown_min=engine.min_api_version, shown_max=engine.api_version)
+        gate = api_gate(running, WeaveApi(version=candidate, configured=weave.docker_api_version))
+        if gate:
+            yield gate
+
+
+def _with_changes(seen: EnginePlan, weave: WeaveFacts, docker: DockerFacts, candidate: str | None) -> EnginePlan:
+    """Add what changes; a router that does not run stays down (W3)."""
+    if candidate is None or weave.kind is not WeaveKind.SCRIPT:
+        return seen
+    runs = weave.container_state in {"running", "restarting"}
+    fallen = _fallen(docker)
+    change = PackageChange(package=_ROUTER, before=seen.installed, after=candidate)
+    steps = (
+        *(EngineStep.SAVE, EngineStep.DOWNLOAD),
+        *((EngineStep.START,) if fallen and runs else ()),
+        EngineStep.INSTALL,
+        *((EngineStep.LAUNCH,) if runs else ()),
+        EngineStep.VERIFY,
+    )
+    low, high = _STOP_AND_LAUNCH_S
+    return replace(
+        seen,
+        packages=(change,) if candidate != seen.installed else (),
+        restart_needed=runs,
+        downtime=Downtime(low_s=low, high_s=high, basis=("router-stop-and-launch",)) if runs else None,
+        containers=tuple(_forecasts(docker)) if runs else (),
+        order=steps,
+    )
+
+
+def _forecasts(docker: DockerFacts) -> Iterator[ContainerForecast]:
+    """Yield the router and every attached container: traffic within the machine goes on while the router is down."""
+    fallen = _fallen(docker)
+    for one in docker.containers if isinstance(docker.containers, tuple) else ():
+        if one.name == _ROUTER:
+            yield _forecast(one, Fate.RESTARTS, *_STOP_AND_LAUNCH_S)
+        elif one in fallen:
+            yield _forecast(one, Fate.NEEDS_START)
+        elif one.running and one.weave not in {WeaveAttachment.NONE, WeaveAttachment.UNKNOWN}:
+            yield _forecast(one, Fate.KEEPS_RUNNING)
+
+
+def _forecast(one: Container, will: Fate, low_s: float = 0.0, high_s: float = 0.0) -> ContainerForecast:
+    return ContainerForecast(
+        id=one.id, name=one.name, state=one.state, policy=one.policy.value, will=will, low_s=low_s, high_s=high_s
+    )
+
+
+def _fallen(docker: DockerFacts) -> tuple[Container, ...]:
+    """Return `--net=weave` containers that a restart of the engine left down: `weave stop` would cut them off (W4)."""
+    seen = docker.containers if isinstance(docker.containers, tuple) else ()
+    on_network = (one for one in seen if one.weave is WeaveAttachment.NETWORK and one.state == "exited")
+    return tuple(one for one in on_network if one.exit_code == _FELL and one.stopped_by_owner is not True)
+
+
+def _warnings(weave: WeaveFacts, docker: DockerFacts) -> Iterator[Notice]:
+    if weave.vendor in ARCHIVED:
+        values = (weave.vendor.value, ARCHIVED[weave.vendor].isoformat(), newest(weave.vendor) or "")
+        yield Notice(code=EngineWarning.ARCHIVED, values=values)
+    script = weave.script.version if isinstance(weave.script, WeaveScript) else ""
+    three = (script, image_tag(weave.image), weave.running_version or "")
+    if len({one for one in three if numbers(one)}) > 1:
+        yield Notice(code=EngineWarning.MISMATCH, values=three)
+    if isinstance(weave.report, RouterReport) and weave.report.failed:
+        yield Notice(code=EngineWarning.CONNECTIONS_FAILED, values=weave.report.failed)
+    if isinstance(docker.containers, Unseen):
+        yield Notice(code=EngineWarning.CONTAINERS_UNKNOWN, values=(docker.containers.reason,))
+    if fallen := _fallen(docker):
+        yield Notice(code=EngineWarning.NEEDS_START, values=tuple(one.name for one in fallen))
