@@ -69,7 +69,7 @@ _maestro_agent() {
     elif [[ $verb == upgrade ]]; then
         words=$(_maestro_agent_packages "$current")
     elif [[ $verb == explain ]]; then
-        words="reboot $(_maestro_agent_packages "$current")"
+        words="reboot docker weave $(_maestro_agent_packages "$current")"
     elif [[ -z $subject ]]; then
         case $verb in
             history)

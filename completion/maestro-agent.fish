@@ -61,6 +61,7 @@ complete -c maestro-agent -n '__maestro_agent_for upgrade' -l all -d 'every pack
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print the plan, change nothing'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -s y -l yes -d 'do not ask'
 complete -c maestro-agent -n '__maestro_agent_for upgrade explain' -a '(__maestro_agent_packages)'
+complete -c maestro-agent -n '__maestro_agent_for explain' -a 'docker weave' -d 'as the last check saw it'
 complete -c maestro-agent -n '__maestro_agent_for explain' -a reboot -d 'whether a reboot is required'
 complete -c maestro-agent -n '__maestro_agent_for docker weave' -a 'status'
 complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'

@@ -1,4 +1,4 @@
-"""`maestro-agent explain`: every gate of packages, or of a reboot, with its verdict; or what fixes a CVE."""
+"""`maestro-agent explain`: every gate of packages, a reboot, Docker or Weave, with its verdict; or what fixes a CVE."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,26 +7,38 @@ from agent.cli.flags import add_verbose
 from agent.cli.options import config_path
 from agent.cli.output import ProgressLine, failure_document, print_error, print_json, print_lines
 from agent.core.job_kinds import JobKind
-from agent.core.schemas import EXPLANATIONS_SCHEMA
+from agent.core.schemas import EXPLANATIONS_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import ExitCode, UsageError
 from agent.host.reboot.facts import read_reboot
+from agent.report.engine_explanation import explain_engine, unknown_engine
 from agent.report.explanation_text import explanation_lines
 from agent.state.documents.explanation import reboot_explanation_to_document
 from agent.state.json_reader import JsonReader
+from agent.state.store import STATE, Store
 from agent.state.timestamps import format_utc, utc_now
+from agent.state.views import StateView
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.runner import run_inline
 
 EXAMPLE = "example: maestro-agent explain openssl CVE-2024-12345"
-_PLANNED = {"docker", "weave"}
-"""Subjects of later versions; a package of that name cannot be explained."""
+_ENGINES = ("docker", "weave")
+_ENGINE_CODES = {
+    "restart-pending": ExitCode.ATTENTION,
+    "other-version-wanted": ExitCode.ATTENTION,
+    "unknown": ExitCode.STALE,
+}
 _REBOOT_CODES = {"required": ExitCode.ATTENTION, "not-required": ExitCode.OK, "unknown": ExitCode.STALE}
 _WORST_FIRST = (ExitCode.USAGE, ExitCode.STALE, ExitCode.ATTENTION, ExitCode.OK)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `explain`."""
-    parser.add_argument("subjects", metavar="PACKAGE|CVE|reboot", nargs="+", help="package names, CVE ids, or `reboot`")
+    parser.add_argument(
+        "subjects",
+        metavar="PACKAGE|CVE|reboot|docker|weave",
+        nargs="+",
+        help="package names, CVE ids, or one of these words",
+    )
     add_verbose(parser)
     parser.add_argument(
         "--json", action="store_true", help="print maestro.explain/1, or maestro.explanations/1 for several"
@@ -50,18 +62,32 @@ def _explain(arguments: argparse.Namespace, subject: str) -> JobAnswer:
     if subject == "reboot":
         document = reboot_explanation_to_document(read_reboot(), utc_now())
         return JobAnswer(exit_code=_REBOOT_CODES[str(document["conclusion"])], document=document)
+    if subject in _ENGINES:
+        document = _explain_engine(arguments.state_dir, subject)
+        return JobAnswer(exit_code=_ENGINE_CODES.get(str(document["conclusion"]), ExitCode.OK), document=document)
     request = JobRequest(
         kind=JobKind.EXPLAIN, package=subject, config=config_path(arguments), state_dir=arguments.state_dir
     )
     line = ProgressLine()
     try:
-        if subject in _PLANNED:
-            raise UsageError(f"{subject} is not supported by this version of the agent yet")
         return run_inline(request, line.show)
     except UsageError as error:
         return JobAnswer(exit_code=error.exit_code, error=str(error))
     finally:
         line.clear()
+
+
+def _explain_engine(state_dir: str, component: str) -> Document:
+    """Explain Docker or Weave as the last check saw it.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    found = Store(state_dir).read(STATE, STATE_SCHEMA)
+    if found is None:
+        return unknown_engine(component, utc_now())
+    state = StateView(found)
+    return explain_engine(component, state.docker if component == "docker" else state.weave, utc_now())
 
 
 def _show(answers: Sequence[JobAnswer], arguments: argparse.Namespace) -> None:

@@ -19,6 +19,10 @@ _CONCLUSIONS = {
     "unfinished": "left unfinished by dpkg",
     "not-required": "not required",
     "required": "required",
+    "restart-pending": "a restart is pending",
+    "other-version-wanted": "the manifest wants another version",
+    "as-wanted": "as the manifest wants",
+    "not-managed": "not in the manifest",
     "unknown": "unknown",
 }
 _TONES = {
@@ -26,6 +30,8 @@ _TONES = {
     "would-install": Tone.ATTENTION,
     "required": Tone.ATTENTION,
     "unfinished": Tone.FAILED,
+    "restart-pending": Tone.ATTENTION,
+    "other-version-wanted": Tone.ATTENTION,
     "unknown": Tone.FAILED,
 }
 

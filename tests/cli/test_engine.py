@@ -39,7 +39,9 @@ def seen(facts: DockerFacts) -> Document:
     ],
     ids=["absent", "as-wanted", "restart-pending", "unseen"],
 )
-@pytest.mark.parametrize("words", [["docker"], ["docker", "status"], ["docker", "--json"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["docker"], ["docker", "status"], ["docker", "--json"], ["explain", "docker"]], ids=" ".join
+)
 def test_the_exit_code_of_the_recorded_state(
     tmp_path: Path, docker: Document | None, code: int, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
