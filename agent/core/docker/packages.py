@@ -1,0 +1,105 @@
+"""Which packages of Docker change, and why they may not. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from agent.core.debian_version import version_key
+from agent.core.docker.versions import choose, parse_request, release_key, release_numbers, upstream
+from agent.core.engine_ports import Offer, Simulation
+from agent.core.model.docker import DockerFacts, Flavour, RunningEngine
+from agent.core.model.engine_plan import Block, EngineWhy, PackageChange
+from agent.core.packages.atomic_groups import CONTAINER_RUNTIME
+from agent.core.policy.distro import Distro
+
+MAIN = {Flavour.DOCKER_IO: "docker.io", Flavour.DOCKER_CE: "docker-ce"}
+_OTHER = {"docker.io": "docker-ce", "docker-ce": "docker.io"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerOptions:
+    """What an operator allows, and the release of the distribution."""
+
+    distro: Distro
+    allow_downgrade: bool = False
+    allow_major_downgrade: bool = False
+    remove_containers: bool = False
+    live_restore: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagePorts:
+    """The methods of `EnginePackages`; each may raise HostError."""
+
+    offers: Callable[[str], tuple[Offer, ...]]
+    simulate: Callable[[Mapping[str, str]], Simulation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """The packages of an upgrade."""
+
+    candidate: str | None = None
+    changes: tuple[PackageChange, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    major_downgrade: bool = False
+
+
+def resolve(facts: DockerFacts, wanted: str, ports: PackagePorts, options: DockerOptions) -> Resolved:
+    """Return the exact versions for a request of the manifest. Raises HostError."""
+    main = MAIN[facts.flavour]
+    installed = facts.version_of(main) or ""
+    request = parse_request(wanted)
+    choice = choose(request, ports.offers(main), options.distro)
+    if choice.offer is None:
+        other = choose(request, ports.offers(_OTHER[main]), options.distro).offer
+        if other is not None:
+            return Resolved(blocks=(Block(why=EngineWhy.FLAVOUR_MISMATCH, values=(wanted, main, other.package)),))
+        return Resolved(blocks=(Block(why=EngineWhy.VERSION_UNAVAILABLE, values=(wanted, *choice.nearest)),))
+    version = choice.offer.version
+    older = version_key(version) < version_key(installed)
+    if version == installed or (older and release_key(version) == release_key(installed)):
+        return Resolved(candidate=upstream(installed))
+    simulation = ports.simulate(_targets(facts, main, version, ports))
+    refused, major = _downgrade(facts, installed, version, options) if older else ((), False)
+    return Resolved(
+        candidate=upstream(version),
+        changes=simulation.changes,
+        blocks=(*refused, *_simulated(facts, main, simulation)),
+        major_downgrade=major,
+    )
+
+
+def _targets(facts: DockerFacts, main: str, version: str, ports: PackagePorts) -> dict[str, str]:
+    """Name the client, too: docker.io only recommends it, and docker-ce depends on any version of it."""
+    if main == "docker-ce":
+        extras = "docker-ce-rootless-extras"
+        more = {extras: version} if facts.version_of(extras) else {}
+        return {main: version, "docker-ce-cli": version, **more}
+    has_client = any(offer.version == version for offer in ports.offers("docker-cli"))
+    return {main: version, **({"docker-cli": version} if has_client else {})}
+
+
+def _downgrade(
+    facts: DockerFacts, installed: str, version: str, options: DockerOptions
+) -> tuple[tuple[Block, ...], bool]:
+    store = isinstance(facts.engine, RunningEngine) and facts.engine.containerd_store
+    major = store or release_numbers(version)[:1] != release_numbers(installed)[:1]
+    allowed = options.allow_major_downgrade or (options.allow_downgrade and not major)
+    flag = "--allow-major-downgrade" if major else "--allow-downgrade"
+    values = (upstream(installed), upstream(version), flag)
+    return (() if allowed else (Block(why=EngineWhy.DOWNGRADE_REFUSED, values=values),)), major
+
+
+def _simulated(facts: DockerFacts, main: str, simulation: Simulation) -> tuple[Block, ...]:
+    changed = {one.package for one in simulation.changes}
+    held = [one.package for one in facts.packages if one.on_hold]
+    in_the_way = sorted(name for name in held if simulation.problem or name in {*changed, main})
+    foreign = [one.package for one in simulation.changes if one.after is None and one.package not in CONTAINER_RUNTIME]
+    blocks = []
+    if in_the_way:
+        blocks.append(Block(why=EngineWhy.HELD_BY_ADMIN, values=tuple(in_the_way)))
+    elif simulation.problem:
+        blocks.append(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(simulation.problem,)))
+    if foreign:
+        blocks.append(Block(why=EngineWhy.WOULD_REMOVE, values=tuple(sorted(foreign))))
+    return tuple(blocks)

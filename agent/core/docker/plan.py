@@ -1,0 +1,173 @@
+"""Decides what an upgrade of Docker would do now. Pure: what it needs from apt is handed in."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from agent.core.docker.fate import Restart, killed, left_to_engine, revived, stopped_first
+from agent.core.docker.forecast import container_forecasts, engine_downtime
+from agent.core.docker.observed import observed_docker
+from agent.core.docker.packages import MAIN, DockerOptions, PackagePorts, Resolved, resolve
+from agent.core.manifest import Manifest
+from agent.core.model.docker import Container, DaemonConfig, DockerFacts, EngineUnit, Flavour, RunningEngine, SwarmState
+from agent.core.model.engine_plan import (
+    Block,
+    ContainerForecast,
+    EnginePlan,
+    EngineStep,
+    EngineWarning,
+    EngineWhy,
+    Fate,
+    Notice,
+)
+from agent.core.model.facts import Unseen
+from agent.core.model.weave import WeaveFacts
+from agent.core.weave.api_gate import DockerApi, WeaveApi, api_gate, weave_api
+
+
+def plan_docker(
+    facts: DockerFacts,
+    weave: WeaveFacts,
+    manifest: Manifest,
+    ports: PackagePorts,
+    options: DockerOptions,
+    seen_at: datetime,
+) -> EnginePlan:
+    """Return the plan; it changes nothing. Raises HostError from the ports."""
+    wanted = manifest.docker_version
+    base = observed_docker(facts, seen_at, wanted=wanted)
+    if facts.flavour not in MAIN:
+        if wanted is None and facts.flavour is Flavour.NONE:
+            return base
+        values = (facts.flavour.value, *(one.value for one in facts.found))
+        blocked = (Block(why=EngineWhy.UNSUPPORTED_FLAVOUR, values=values),) if wanted else ()
+        return replace(base, restart_needed=False, blocked=blocked)
+    resolved = resolve(facts, wanted, ports, options) if wanted else Resolved()
+    runs = isinstance(facts.unit, EngineUnit) and facts.unit.running
+    engine_changes = any(one.package == MAIN[facts.flavour] for one in resolved.changes)
+    plan = replace(
+        base,
+        candidate=resolved.candidate,
+        packages=resolved.changes,
+        restart_needed=runs and (engine_changes or base.restart_pending),
+        blocked=resolved.blocks,
+    )
+    if not plan.packages and not plan.restart_needed:
+        return plan
+    return _with_restart(_with_gate(plan, facts, weave, manifest), facts, options, major=resolved.major_downgrade)
+
+
+def _with_gate(plan: EnginePlan, facts: DockerFacts, weave: WeaveFacts, manifest: Manifest) -> EnginePlan:
+    """Block where the new engine refuses Weave's API version, or put Weave first where its wanted version helps."""
+    present = weave_api(weave)
+    version = plan.candidate or plan.installed
+    if present is None or version is None:
+        return plan
+    configured = facts.config.min_api_version if isinstance(facts.config, DaemonConfig) else ""
+    api = DockerApi(version=version, configured_min=configured)
+    block = api_gate(api, present)
+    if block is None:
+        return plan
+    later = WeaveApi(version=manifest.weave_version or "", configured=present.configured)
+    if manifest.weave_version and api_gate(api, later) is None:
+        return replace(plan, order=(EngineStep.UPGRADE_WEAVE_FIRST,))
+    return replace(plan, blocked=(*plan.blocked, block))
+
+
+def _with_restart(plan: EnginePlan, facts: DockerFacts, options: DockerOptions, *, major: bool) -> EnginePlan:
+    engine, unit = facts.engine, facts.unit
+    containers = facts.containers if isinstance(facts.containers, tuple) else ()
+    restart = Restart(
+        starting=plan.candidate or plan.installed or "",
+        live_restore=isinstance(engine, RunningEngine) and (engine.live_restore or options.live_restore),
+        stops_slow_first=facts.flavour is Flavour.DOCKER_IO or not plan.packages,
+        unit_limit_s=unit.stop_timeout_s if isinstance(unit, EngineUnit) else None,
+    )
+    known = plan.restart_needed and isinstance(facts.containers, tuple)
+    forecast = container_forecasts(containers, restart) if known else ()
+    blocks = [*plan.blocked, *_blocks(plan, facts, options, restart, forecast)]
+    warnings = [*plan.warnings, *_warnings(facts, containers, restart, forecast)]
+    if major:
+        warnings.append(Notice(code=EngineWarning.MAJOR_DOWNGRADE, values=(plan.installed or "", plan.candidate or "")))
+    return replace(
+        plan,
+        downtime=engine_downtime(containers, restart) if known else None,
+        containers=forecast,
+        blocked=tuple(blocks),
+        warnings=tuple(warnings),
+        order=(*plan.order, *_order(plan, containers, restart, forecast)),
+    )
+
+
+def _blocks(
+    plan: EnginePlan,
+    facts: DockerFacts,
+    options: DockerOptions,
+    restart: Restart,
+    forecast: tuple[ContainerForecast, ...],
+) -> list[Block]:
+    found = []
+    unfinished = tuple(one.package for one in facts.packages if not one.complete)
+    if unfinished:
+        found.append(Block(why=EngineWhy.DPKG_UNFINISHED, values=unfinished))
+    problem = facts.config.reason if isinstance(facts.config, Unseen) else facts.config.problem
+    if problem:
+        found.append(Block(why=EngineWhy.CONFIG_INVALID, values=(problem,)))
+    unseen = next((one for one in (facts.unit, facts.engine, facts.containers) if isinstance(one, Unseen)), None)
+    if unseen is not None:
+        found.append(Block(why=EngineWhy.UNRESPONSIVE, values=(unseen.reason,)))
+    if not plan.restart_needed:
+        return found
+    if isinstance(facts.engine, RunningEngine) and facts.engine.swarm is not SwarmState.INACTIVE:
+        found.append(Block(why=EngineWhy.SWARM, values=(facts.engine.swarm.value,)))
+    removed = _named(forecast, Fate.IS_REMOVED)
+    if removed and not options.remove_containers:
+        found.append(Block(why=EngineWhy.REMOVES_CONTAINERS, values=removed))
+    containers = facts.containers if isinstance(facts.containers, tuple) else ()
+    if killed(containers, restart):
+        found.append(Block(why=EngineWhy.SLOW_STOP, values=_over_limit(containers, restart)))
+    return found
+
+
+def _warnings(
+    facts: DockerFacts, containers: tuple[Container, ...], restart: Restart, forecast: tuple[ContainerForecast, ...]
+) -> list[Notice]:
+    unit = facts.unit
+    if isinstance(unit, EngineUnit) and not unit.running:
+        return [Notice(code=EngineWarning.UNIT_STOPPED, values=(unit.active_state, unit.unit_file_state))]
+    slow = tuple(one.name for one in containers if one.running and one.handles_stop is False)
+    named = (
+        (EngineWarning.REVIVES_STOPPED, tuple(one.name for one in containers if revived(one))),
+        (EngineWarning.NEEDS_START, _named(forecast, Fate.NEEDS_START)),
+        (EngineWarning.REMOVES, _named(forecast, Fate.IS_REMOVED)),
+        (EngineWarning.SLOW_STOP, () if restart.live_restore else slow),
+    )
+    found = [Notice(code=code, values=names) for code, names in named if names]
+    if forecast and not restart.live_restore and any(one.running for one in containers):
+        found.append(Notice(code=EngineWarning.LIVE_RESTORE_OFF))
+    return found
+
+
+def _order(
+    plan: EnginePlan, containers: tuple[Container, ...], restart: Restart, forecast: tuple[ContainerForecast, ...]
+) -> list[EngineStep]:
+    steps = (
+        (EngineStep.SAVE, True),
+        (EngineStep.DOWNLOAD, bool(plan.packages)),
+        (EngineStep.INSTALL, bool(plan.packages)),
+        (EngineStep.VALIDATE, bool(plan.packages) and plan.restart_needed),
+        (EngineStep.STOP_SLOW, plan.restart_needed and bool(stopped_first(containers, restart))),
+        (EngineStep.RESTART, plan.restart_needed),
+        (EngineStep.START, bool(_named(forecast, Fate.NEEDS_START))),
+        (EngineStep.VERIFY, True),
+    )
+    return [step for step, needed in steps if needed]
+
+
+def _named(forecast: tuple[ContainerForecast, ...], will: Fate) -> tuple[str, ...]:
+    return tuple(sorted(one.name for one in forecast if one.will is will))
+
+
+def _over_limit(containers: tuple[Container, ...], restart: Restart) -> tuple[str, ...]:
+    limit = restart.unit_limit_s or 0.0
+    left = left_to_engine(containers, restart)
+    return tuple(one.name for one in left if one.handles_stop is False and one.stop_timeout_s >= limit)
