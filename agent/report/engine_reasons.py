@@ -1,0 +1,58 @@
+"""A sentence for each block and each warning of an engine's plan: what is so, and what to do."""
+
+from collections.abc import Mapping
+
+from agent.core.model.engine_plan import Block, EngineWarning, EngineWhy, Notice
+
+BLOCKS: Mapping[EngineWhy, str] = {
+    EngineWhy.VERSION_UNAVAILABLE: "No package source has this version (asked; nearest): {}. Change the manifest.",
+    EngineWhy.UNSUPPORTED_FLAVOUR: "The agent cannot upgrade this kind of installation: {}.",
+    EngineWhy.FLAVOUR_MISMATCH: "Only another vendor's package has this version (asked, installed, other): {}.",
+    EngineWhy.HELD_BY_ADMIN: "On hold: {}. Release them with `apt-mark unhold`.",
+    EngineWhy.WOULD_REMOVE: "apt would remove: {}.",
+    EngineWhy.DOWNGRADE_REFUSED: "This is a downgrade (installed, wanted, option that allows it): {}.",
+    EngineWhy.CONFIG_INVALID: "/etc/docker/daemon.json cannot be used: {}. Correct it.",
+    EngineWhy.API_TOO_NEW: "Docker and Weave do not fit (Docker, its API, Weave, its API, remedy): {}.",
+    EngineWhy.SWARM: "The engine is part of a swarm: {}. Drain the node and leave the swarm, or upgrade by hand.",
+    EngineWhy.NO_SPACE: "Too little disk space: {}.",
+    EngineWhy.SLOW_STOP: "systemd would kill the engine before these containers end: {}. Stop them first.",
+    EngineWhy.REMOVES_CONTAINERS: "Containers with --rm would be removed: {}. Allow it with --remove-containers.",
+    EngineWhy.HOOK_DEFERRED: "A hook deferred the upgrade: {}.",
+    EngineWhy.OUTSIDE_WINDOW: "Outside the maintenance window: {}.",
+    EngineWhy.NOT_APPROVED: "Not approved: {}.",
+    EngineWhy.DPKG_UNFINISHED: "Packages are not completely installed: {}. Run `maestro-agent check`.",
+    EngineWhy.UNRESPONSIVE: "The engine runs and does not answer: {}. See `journalctl -u docker`.",
+    EngineWhy.BROKEN_DEPENDENCY: "apt cannot install it: {}.",
+    EngineWhy.DOCKER_STOPPED: "No engine runs: {}. Start Docker first.",
+}
+WARNINGS: Mapping[EngineWarning, str] = {
+    EngineWarning.END_OF_LIFE: "Gets no fixes any more (component, version, end): {}.",
+    EngineWarning.ARCHIVED: "The project is archived (vendor, since, newest version): {}.",
+    EngineWarning.API_GAP: "Clients stop working below this API version: {}.",
+    EngineWarning.RESTART_PENDING: "Installed and still not running (installed, running): {}.",
+    EngineWarning.REVIVES_STOPPED: "Stopped containers that the engine starts and the agent stops again: {}.",
+    EngineWarning.NEEDS_START: "Containers that the agent starts, because the engine does not: {}.",
+    EngineWarning.REMOVES: "Containers with --rm that are removed: {}.",
+    EngineWarning.SLOW_STOP: "Containers that do not end by the stop signal: {}.",
+    EngineWarning.WEAVE_NETWORK: "Containers on Weave's network, each of which delays the engine by 15 s: {}.",
+    EngineWarning.MAJOR_DOWNGRADE: "The older engine may fail on the newer one's data (installed, wanted): {}.",
+    EngineWarning.LIVE_RESTORE_OFF: "live-restore in daemon.json would keep the containers running.",
+    EngineWarning.UNIT_STOPPED: "The engine is stopped and stays stopped: {}.",
+    EngineWarning.CONTAINERS_UNKNOWN: "The containers are unknown: {}.",
+    EngineWarning.MISMATCH: "Versions of Weave differ (script, image, running): {}.",
+    EngineWarning.CONNECTIONS_FAILED: "Connections failed: {}.",
+}
+
+
+def block_sentence(block: Block) -> str:
+    """Return why an upgrade may not happen."""
+    return BLOCKS[block.why].format(_values(block.values))
+
+
+def warning_sentence(notice: Notice) -> str:
+    """Return what an operator should know."""
+    return WARNINGS[notice.code].format(_values(notice.values))
+
+
+def _values(values: tuple[str, ...]) -> str:
+    return ", ".join(value or "unknown" for value in values) or "no details"
