@@ -49,11 +49,13 @@ def weave_plan(
     manifest: Manifest,
     seen_at: datetime,
     *,
+    vendor: str = "",
     sources: Collection[str] = (),
     allow_downgrade: bool = False,
 ) -> EnginePlan:
     """Return the plan. `sources` has the versions for which the configuration has a source of the script.
 
+    `vendor` is the configured one, as a value of `Vendor`; empty: the one that is installed.
     Without a version in the manifest nothing is changed, so nothing is blocked.
     """
     found = weave_versions(weave)
@@ -73,7 +75,7 @@ def weave_plan(
     )
     if wanted is None or (candidate and {found.installed, found.running or candidate} == {candidate}):
         return seen
-    blocked = tuple(_kind_blocks(weave)) or (
+    blocked = tuple(_kind_blocks(weave, vendor)) or (
         *_version_blocks(weave, found, wanted, candidate, allow_downgrade=allow_downgrade),
         *_source_blocks(found, candidate, sources),
         *_engine_blocks(weave, docker, candidate),
@@ -92,11 +94,13 @@ def weave_versions(weave: WeaveFacts) -> WeaveVersions:
     return WeaveVersions(installed=installed or script or None, running=running)
 
 
-def _kind_blocks(weave: WeaveFacts) -> Iterator[Block]:
+def _kind_blocks(weave: WeaveFacts, vendor: str) -> Iterator[Block]:
     if weave.kind is not WeaveKind.SCRIPT:
         yield Block(why=EngineWhy.UNSUPPORTED_FLAVOUR, values=(weave.kind.value,))
     elif weave.vendor not in RELEASES:
         yield Block(why=EngineWhy.UNSUPPORTED_FLAVOUR, values=(weave.vendor.value if weave.vendor else "unknown",))
+    elif vendor not in {"", weave.vendor.value}:
+        yield Block(why=EngineWhy.FLAVOUR_MISMATCH, values=(weave.vendor.value, vendor))
 
 
 def _version_blocks(

@@ -198,3 +198,11 @@ def test_w9_failed_connections_are_a_warning() -> None:
     found = plan(replace(OLD, report=replace(REPORT, failed=("Unable to decrypt TCP msg",))), None)
 
     assert EngineWarning.CONNECTIONS_FAILED in {one.code for one in found.warnings}
+
+
+def test_w19_another_vendor_in_the_configuration_changes_nothing_by_itself() -> None:
+    found = weave_plan(FORK, DOCKER, Manifest(weave_version="2.9.0"), NOW, vendor="weaveworks", sources=ALL_SOURCES)
+
+    assert [(one.why.value, one.values) for one in found.blocked] == [
+        ("flavour-mismatch", ("rajchaudhuri", "weaveworks"))
+    ]
