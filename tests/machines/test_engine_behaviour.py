@@ -140,20 +140,28 @@ def test_dpkg_leaves_an_engine_whose_postinst_fails_half_configured(engine: Engi
     assert engine.engine_version() == OLDER
 
 
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        (Fault.ENGINE_DEAD, "systemctl is-failed docker.service"),
-        (Fault.ENGINE_FLAPS, "test $(systemctl show -P NRestarts docker.service) -gt 0"),
-    ],
-    ids=["dead", "flaps"],
-)
-def test_apt_succeeds_with_an_engine_that_does_not_stay_up(
-    engine: EngineMachine, signer: Signer, fault: Fault, outcome: str
-) -> None:
+@pytest.mark.parametrize("fault", [Fault.ENGINE_DEAD, Fault.ENGINE_FLAPS], ids=["dead", "flaps"])
+def test_apt_succeeds_with_an_engine_that_does_not_stay_up(engine: EngineMachine, signer: Signer, fault: Fault) -> None:
     version = offer_faulty(engine.machine, signer, fault)
     engine.machine.check(f"apt-get -q -y install docker.io={version} docker-cli")
     assert engine.machine.version("docker.io") == version
     engine.machine.check("dockerd --validate -H fd://")
     engine.machine.run("systemctl restart docker")
-    engine.wait("the engine has ended", outcome)
+    engine.wait("systemd starts it again", "test $(systemctl show -P NRestarts docker.service) -gt 0")
+
+
+def test_after_a_kill_of_the_engine_an_unless_stopped_container_stays_down(engine: EngineMachine) -> None:
+    for policy in ("always", "unless-stopped"):
+        engine.run_container(policy, policy=policy, stop_timeout=1)
+    pid = engine.engine_pid()
+    engine.machine.check(f"kill -KILL {pid}")
+    engine.wait("another engine", f"test $(systemctl show -P MainPID docker.service) -ne {pid} && docker ps", 60)
+    assert engine.states() == {"always": "running", "unless-stopped": "exited"}
+
+
+def test_where_no_service_may_start_the_postinst_leaves_the_engine_of_before() -> None:
+    with engine_machine(layers=ce_layers()) as engine:
+        engine.machine.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+        engine.machine.check(f"apt-get -q -y install docker-ce={ce_version(NEWER)} docker-ce-cli={ce_version(NEWER)}")
+        assert engine.machine.version("docker-ce") == ce_version(NEWER)
+        assert engine.engine_version() == OLDER
