@@ -1,6 +1,7 @@
 """What `maestro-agent docker` and `maestro-agent weave` share."""
 
 import argparse
+import importlib
 
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import ENGINE_PLAN_SCHEMA, STATE_SCHEMA, Document
@@ -19,9 +20,19 @@ def add_engine_arguments(parser: argparse.ArgumentParser, actions: tuple[str, ..
         nargs="?",
         choices=actions,
         default="status",
-        help="status: what the last check saw (default)",
+        help="status: what the last check saw (default); plan: what an upgrade would do now",
     )
+    parser.add_argument("--all", action="store_true", help="plan: list every container")
     parser.add_argument("--json", action="store_true", help="print maestro.engine-plan/1")
+
+
+def show_engine(arguments: argparse.Namespace, component: str) -> int:
+    """Do what was asked for; exit codes as of `show_recorded` and `agent.cli.engine_plan.show_plan`."""
+    if arguments.action == "status":
+        return show_recorded(arguments, component)
+    # Imported by name: `status` does not pay for what runs jobs.
+    code: int = importlib.import_module("agent.cli.engine_plan").show_plan(arguments, component)
+    return code
 
 
 def show_recorded(arguments: argparse.Namespace, component: str) -> int:

@@ -2,10 +2,10 @@
 
 import argparse
 
-from agent.cli.engine import add_engine_arguments, show_recorded
+from agent.cli.engine import add_engine_arguments, show_engine
 
 EXAMPLE = "example: maestro-agent weave status"
-_ACTIONS = ("status",)
+_ACTIONS = ("status", "plan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,4 +15,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show Weave; exit 0 as wanted or not installed, 10 attention, 3 unknown."""
-    return show_recorded(arguments, "weave")
+    return show_engine(arguments, "weave")

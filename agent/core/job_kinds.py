@@ -6,7 +6,7 @@ job that people start has a command in `agent/cli`, too.
 
 from enum import Enum
 
-from agent.core.schemas import EXPLAIN_SCHEMA, OUTCOME_SCHEMA, PLAN_SCHEMA
+from agent.core.schemas import ENGINE_PLAN_SCHEMA, EXPLAIN_SCHEMA, OUTCOME_SCHEMA, PLAN_SCHEMA
 
 
 class JobTrait(Enum):
@@ -32,6 +32,8 @@ class JobKind(Enum):
     CHECK = "check", PLAN_SCHEMA, JobTrait.SCHEDULED, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT_TO_REFRESH
     UPGRADE = "upgrade", OUTCOME_SCHEMA, JobTrait.SCHEDULED, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
     EXPLAIN = "explain", EXPLAIN_SCHEMA
+    DOCKER_PLAN = "docker-plan", ENGINE_PLAN_SCHEMA
+    WEAVE_PLAN = "weave-plan", ENGINE_PLAN_SCHEMA
 
     def __new__(cls, name: str, document: str = "", *traits: JobTrait) -> "JobKind":
         """Build a member; the defaults are for the lookup by name, `JobKind("check")`, which type-checks as a call."""

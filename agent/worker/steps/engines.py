@@ -1,19 +1,24 @@
-"""Observes Docker and Weave. A failure is part of the result: no check fails because of an engine."""
+"""Observes Docker and Weave, and plans their upgrades. A failure is part of the result: it fails no check."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from agent.core.docker.observed import observed_docker
-from agent.core.model.docker import NO_DOCKER
-from agent.core.model.engine_plan import Component, EnginePlan
+from agent.core.docker.packages import DockerOptions, PackagePorts
+from agent.core.docker.plan import plan_docker
+from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour
+from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy
 from agent.core.model.facts import Unseen
-from agent.core.model.weave import NO_WEAVE
+from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.core.redact import redact
 from agent.core.schemas import Document
-from agent.core.weave.observed import observed_weave
-from agent.errors import AgentError
+from agent.core.weave.plan import weave_plan
+from agent.errors import AgentError, ExitCode
+from agent.host.machine.os_release import read_distro
 from agent.state.documents.engine_plan import EngineSentences, engine_plan_to_document, unseen_engine_to_document
 from agent.worker.context import JobContext
+from agent.worker.protocol import JobAnswer
 
 SENTENCES = EngineSentences(block=lambda one: ", ".join(one.values), warning=lambda one: ", ".join(one.values))
 _FAILURES = (AgentError, OSError, ValueError, LookupError, TypeError, AttributeError)
@@ -26,24 +31,60 @@ def observe_engines(context: JobContext) -> Mapping[str, Document | None]:
 
     On a machine without Docker and Weave this costs a few calls of stat(2).
     """
+    plans = plan_engines(context)
+    return {component.value: _document(context, component, plan) for component, plan in plans.items()}
+
+
+def planned_answer(context: JobContext, component: Component) -> JobAnswer:
+    """Return the plan of one component as the answer of a job."""
+    plan = plan_engines(context)[component]
+    document = _document(context, component, plan)
+    if document is None:
+        now = context.machine.now()
+        absent = EnginePlan(component=component, seen_at=now, flavour=Flavour.NONE.value, installed=None, running=None)
+        document = engine_plan_to_document(absent, now, SENTENCES)
+    if isinstance(plan, Unseen):
+        return JobAnswer(exit_code=ExitCode.STALE, document=document)
+    code = ExitCode.OK if plan is None or plan.nothing_to_do else ExitCode.ATTENTION
+    return JobAnswer(exit_code=code, document=document)
+
+
+def plan_engines(context: JobContext) -> Mapping[Component, EnginePlan | Unseen | None]:
+    """Observe both and plan what an explicit upgrade of each would do now; None: neither installed nor wanted."""
     docker = attempted(context.engines.docker)
     known = NO_DOCKER if isinstance(docker, Unseen) else docker
     weave = attempted(lambda: context.engines.weave(known))
-    manifest, now = context.manifest, context.machine.now()
-    seen_docker: EnginePlan | Unseen | None = None
-    if isinstance(docker, Unseen):
-        seen_docker = docker
-    elif docker != NO_DOCKER or manifest.docker_version is not None:
-        seen_docker = observed_docker(docker, now, wanted=manifest.docker_version)
-    seen_weave: EnginePlan | Unseen | None = None
-    if isinstance(weave, Unseen):
-        seen_weave = weave
-    elif weave != NO_WEAVE or manifest.weave_version is not None:
-        seen_weave = observed_weave(weave, now, wanted=manifest.weave_version)
+    connected = NO_WEAVE if isinstance(weave, Unseen) else weave
     return {
-        one.value: _document(context, one, seen)
-        for one, seen in ((Component.DOCKER, seen_docker), (Component.WEAVE, seen_weave))
+        Component.DOCKER: docker if isinstance(docker, Unseen) else _docker(context, docker, connected),
+        Component.WEAVE: weave if isinstance(weave, Unseen) else _weave(context, weave, known),
     }
+
+
+def _docker(context: JobContext, facts: DockerFacts, weave: WeaveFacts) -> EnginePlan | Unseen | None:
+    manifest, now = context.manifest, context.machine.now()
+    if facts == NO_DOCKER and manifest.docker_version is None:
+        return None
+    ports = PackagePorts(offers=context.engine_packages.offers, simulate=context.engine_packages.simulate)
+    plan = attempted(lambda: plan_docker(facts, weave, manifest, ports, DockerOptions(distro=read_distro()), now))
+    if isinstance(plan, Unseen):  # apt: the versions that are installed and run are known all the same
+        seen = observed_docker(facts, now, wanted=manifest.docker_version)
+        return replace(seen, blocked=(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(plan.reason,)),))
+    return _with_manifest_problem(context, plan)
+
+
+def _weave(context: JobContext, facts: WeaveFacts, docker: DockerFacts) -> EnginePlan | Unseen | None:
+    manifest, now = context.manifest, context.machine.now()
+    if facts == NO_WEAVE and manifest.weave_version is None:
+        return None
+    plan = attempted(lambda: weave_plan(facts, docker, manifest, now, vendor=context.policy.weave.vendor))
+    return plan if isinstance(plan, Unseen) else _with_manifest_problem(context, plan)
+
+
+def _with_manifest_problem(context: JobContext, plan: EnginePlan) -> EnginePlan:
+    problem = context.manifest.problem
+    block = Block(why=EngineWhy.CONFIG_INVALID, values=(problem,))
+    return replace(plan, blocked=(block, *plan.blocked)) if problem else plan
 
 
 def attempted(observe: Callable[[], _T]) -> _T | Unseen:
