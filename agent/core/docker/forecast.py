@@ -18,6 +18,10 @@ WEAVE_S = 15.0
 """An engine that starts waits for Weave's plugin that long for each `--net=weave` container."""
 WEAVE_START_S = 30.0
 """Weave's router takes at most that long until a container can use its network."""
+STOP_SLACK_S = 3.0
+"""A container that the agent stops ends that much after its timeout at most."""
+CONTAINER_LEAD_S = 0.3
+"""A container may end that much later than the engine begins to stop, or be started before the engine answers."""
 AGENT_START_HIGH_S = 3.0
 """The agent compares the containers and starts those that the engine did not; 1 s more for each."""
 
@@ -36,7 +40,7 @@ class Span:
 def engine_downtime(containers: tuple[Container, ...], restart: Restart) -> Downtime:
     """Return how long no engine answers, and what that was computed from."""
     span = _stop(containers, restart) + _start(containers, restart)
-    return Downtime(low_s=span.low, high_s=span.high, basis=_basis(containers, restart))
+    return Downtime(low_s=round(span.low, 1), high_s=round(span.high, 1), basis=_basis(containers, restart))
 
 
 def container_forecasts(containers: tuple[Container, ...], restart: Restart) -> tuple[ContainerForecast, ...]:
@@ -52,7 +56,7 @@ def _forecast(
 ) -> ContainerForecast:
     span = Span()
     if will in {Fate.RESTARTS, Fate.NEEDS_START} and one.state != "restarting":
-        span = _wait(one, containers, restart) + _start(containers, restart)
+        span = _wait(one, containers, restart) + _start(containers, restart) + Span(low=-CONTAINER_LEAD_S)
         if will is Fate.NEEDS_START:
             span += Span(high=AGENT_START_HIGH_S + by_agent)
         if one.weave is WeaveAttachment.NETWORK:
@@ -63,8 +67,8 @@ def _forecast(
         state=one.state,
         policy=one.policy.value,
         will=will,
-        low_s=span.low,
-        high_s=span.high,
+        low_s=round(span.low, 1),
+        high_s=round(span.high, 1),
     )
 
 
@@ -89,8 +93,8 @@ def _wait(one: Container, containers: tuple[Container, ...], restart: Restart) -
     """Return how long a container that has ended waits until the engine begins to start."""
     first = stopped_first(containers, restart)
     stop = _stop(containers, restart)
-    if one in first:  # stopped one after another or side by side: at most until the last of the others has ended
-        return Span(high=sum(other.stop_timeout_s for other in first if other is not one)) + stop
+    if one in first:  # all are stopped at once, and each is killed at its own timeout
+        return Span(high=max(other.stop_timeout_s for other in first) - one.stop_timeout_s + STOP_SLACK_S) + stop
     if one.handles_stop is True or restart.live_restore:
         return stop
     own = _with_kill(one.stop_timeout_s, restart) if one.stop_timeout_s < (restart.unit_limit_s or 1e9) else 0.0

@@ -16,11 +16,12 @@ from agent.core.schemas import Document
 from agent.core.weave.plan import weave_plan
 from agent.errors import AgentError, ExitCode
 from agent.host.machine.os_release import read_distro
+from agent.report.engine_reasons import block_sentence, warning_sentence
 from agent.state.documents.engine_plan import EngineSentences, engine_plan_to_document, unseen_engine_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer
 
-SENTENCES = EngineSentences(block=lambda one: ", ".join(one.values), warning=lambda one: ", ".join(one.values))
+SENTENCES = EngineSentences(block=block_sentence, warning=warning_sentence)
 _FAILURES = (AgentError, OSError, ValueError, LookupError, TypeError, AttributeError)
 """What an adapter may raise where an engine's answer is malformed."""
 _T = TypeVar("_T")
