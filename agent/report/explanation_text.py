@@ -70,7 +70,7 @@ def _gate_lines(document: JsonReader, conclusion: str, *, verbose: bool) -> list
         sign = " " if verdict == "shut" and not blocks else _SIGN.get(verdict, "?")
         tone = Tone.HELD if blocks else None
         hang = _GATE_WIDTH + 4
-        lines.append(Line(f"  {sign} {name:<{_GATE_WIDTH}}{reason}", hang=hang, tone=tone))
+        lines.append(Line(f"  {sign} {name:<{_GATE_WIDTH - 1}} {reason}", hang=hang, tone=tone))
         if opens:
             lines.append(Line(f"{' ' * hang}opens: {opens}", hang=hang + 7, tone=tone))
     if clear:
