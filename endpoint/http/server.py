@@ -102,6 +102,8 @@ def serve(config: Config) -> None:
     if config.tls.key:
         make_context(config.tls)
     database = Database(database_url(config))
-    database.create()
-    database.close()
+    try:
+        database.create()
+    finally:
+        database.close()
     Application(config).run()

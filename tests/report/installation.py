@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -127,7 +127,7 @@ def until(words: str, condition: Callable[[], bool], seconds: float = 30) -> Non
 
 def stored_events(database: Path) -> list[tuple[int, str, Any]]:
     """Return sequence, key and body of all events in the endpoint's database, in order of arrival."""
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT sequence, key, body FROM events ORDER BY received_at, sequence").fetchall()
     return [
         (sequence, key, json.loads(body) if isinstance(body, str | bytes) else body) for sequence, key, body in rows

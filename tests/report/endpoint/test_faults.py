@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -270,7 +270,7 @@ def fill(disk: Path) -> None:
 
 def latest_state(endpoint: EndpointServer) -> tuple[int, dict[str, Any]]:
     """Return the sequence of the endpoint's newest state or heartbeat, and its newest report."""
-    with sqlite3.connect(endpoint.directory / "endpoint.db") as connection:
+    with closing(sqlite3.connect(endpoint.directory / "endpoint.db")) as connection:
         ((sequence, report),) = connection.execute(
             "SELECT latest_sequence, body FROM streams JOIN states ON states.stream = streams.id"
         ).fetchall()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -525,7 +525,7 @@ def version_1(tmp_path: Path) -> Path:
     """Return the directory of an outbox as commit 8f639af wrote it."""
     directory = tmp_path / "outbox"
     directory.mkdir(mode=0o700)
-    with sqlite3.connect(directory / "outbox.sqlite") as connection:
+    with closing(sqlite3.connect(directory / "outbox.sqlite")) as connection, connection:
         connection.executescript((CHECKOUT / "tests/report/outbox/outbox-1.sql").read_text())
     (directory / "instance").write_text(f"{VERSION_1.instance_id}\n")
     return tmp_path
