@@ -1,6 +1,7 @@
 """Logs events as JSON lines on standard error, which systemd passes to the journal; names are `noun.verb`."""
 
 import json
+import logging
 import sys
 
 import structlog
@@ -31,6 +32,18 @@ def event(name: str, **fields: object) -> None:
 def exception(name: str, error: BaseException, **fields: object) -> None:
     """Log an unexpected exception with its traceback."""
     _LOG.error(name, exc_info=error, **fields)
+
+
+class EventHandler(logging.Handler):
+    """Writes what a library logs through `logging` as one event, its traceback included."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one event."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            event("library.reported", detail=record.getMessage())
+        else:
+            exception("library.failed", error, detail=record.getMessage())
 
 
 def _line(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:

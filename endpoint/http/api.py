@@ -169,6 +169,7 @@ def make_app(config: Config, database: Database) -> Flask:
     )
     for kind, handler in handlers:
         app.register_error_handler(kind, handler)
+    app.logger.handlers, app.logger.propagate = [log.EventHandler()], False
     if config.behind_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0)
     return app
@@ -261,7 +262,10 @@ def _refused(error: RefusedError) -> Response:
     if error.status == http.HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="maestro-endpoint"'
     if 0 < (request.content_length or 0) <= MAX_COMPRESSED_BYTES:
-        request.get_data(cache=False)  # an unread body would make the connection unusable
+        try:
+            request.get_data(cache=False)  # an unread body would make the connection unusable
+        except (OSError, HTTPException):  # the client has gone or stalls: it gets the refusal, if it still listens
+            headers["Connection"] = "close"
     log.event("request.refused", status=error.status, detail=error.detail, address=request.remote_addr)
     answer: Response = _problem(error.status, error.detail, error.errors, headers)
     return answer

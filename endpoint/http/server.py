@@ -60,6 +60,9 @@ class Application(BaseApplication):  # type: ignore[misc]
             # gunicorn touches a file there once a second: keep it off the disk.
             "worker_tmp_dir": "/dev/shm",  # noqa: S108 - the file's name is random
         }
+        if "header_map" in self.cfg.settings:
+            # From 22 on gunicorn drops headers with an underscore in silence, before `check_head` can refuse them.
+            settings["header_map"] = "refuse"
         for name, value in settings.items():
             self.cfg.set(name, value)
 

@@ -1,12 +1,14 @@
 """Rejected requests: status, reason and pointer."""
 
 import gzip
+import io
 import json
 import time
 import zlib
 
 import pytest
 
+from endpoint import log
 from tests.endpoint.conftest import MakeEndpoint
 from tests.support.endpoint_server import Answer
 from tests.support.local_endpoint import LocalClient, LocalEndpoint
@@ -149,3 +151,40 @@ def test_a_host_above_its_rate_limit_gets_retry_after(make_endpoint: MakeEndpoin
     assert other.status == 200
     time.sleep(int(late.headers["Retry-After"]))
     assert client.post(box.batch(box.event())).status == 200
+
+
+class _Gone(io.RawIOBase):
+    """The body of a client that is gone."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer: object) -> int:
+        raise ConnectionResetError("gone")
+
+
+def test_a_refusal_does_not_need_the_body_to_be_readable(endpoint: LocalEndpoint) -> None:
+    sent = (
+        endpoint.client("none")
+        .app.test_client()
+        .open(
+            "/v1/messages",
+            method="POST",
+            content_type="application/json",
+            environ_overrides={"wsgi.input": _Gone(), "CONTENT_LENGTH": "10"},
+        )
+    )
+
+    assert (sent.status_code, sent.headers["Connection"]) == (401, "close")
+
+
+def test_what_flask_logs_is_one_json_value(endpoint: LocalEndpoint, capfd: pytest.CaptureFixture[str]) -> None:
+    log.set_up()
+    try:
+        raise ValueError("unexpected")
+    except ValueError:
+        endpoint.client().app.logger.exception("a\nb")
+
+    last = json.loads(capfd.readouterr().err.splitlines()[-1])
+    assert (last["event"], last["detail"]) == ("library.failed", "a\nb")
+    assert "ValueError: unexpected" in last["exception"]
