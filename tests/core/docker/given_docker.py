@@ -41,6 +41,7 @@ ENGINE = RunningEngine(
     data_root="/var/lib/docker",
     storage_driver="overlay2",
 )
+OLD_ENGINE = replace(ENGINE, version="20.10.24+dfsg1", api_version="1.41", min_api_version="1.12")
 
 
 def container(name: str = "web", state: str = "running", **fields: Any) -> Container:

@@ -7,18 +7,16 @@ import pytest
 from agent.core.manifest import Manifest
 from agent.core.model.docker import (
     NO_DOCKER,
-    Container,
     DockerFacts,
     Flavour,
-    RestartPolicy,
-    RunningEngine,
-    SwarmState,
     WeaveAttachment,
 )
 from agent.core.model.engine_plan import EnginePlan, EngineStep, EngineWarning, Fate
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, RouterReport, Vendor, WeaveFacts, WeaveKind, WeaveScript
 from agent.core.weave.plan import weave_plan
+from tests.core.docker.given_docker import OLD_ENGINE as ENGINE
+from tests.core.docker.given_docker import container
 from tests.core.given import NOW
 
 REPORT = RouterReport(version="2.8.1", ready=True, peer_name="aa:bb:cc:dd:ee:ff", nickname="w1")
@@ -38,30 +36,7 @@ FORK = replace(
     vendor=Vendor.RAJCHAUDHURI,
     report=replace(REPORT, version="2.8.10"),
 )
-ENGINE = RunningEngine(
-    version="20.10.24+dfsg1",
-    api_version="1.41",
-    min_api_version="1.12",
-    executable_replaced=False,
-    live_restore=False,
-    swarm=SwarmState.INACTIVE,
-    swarm_manager=False,
-    data_root="/var/lib/docker",
-    storage_driver="overlay2",
-)
-PLAIN = Container(
-    id="c1",
-    name="plain",
-    state="running",
-    policy=RestartPolicy.ALWAYS,
-    auto_remove=False,
-    stop_timeout_s=10,
-    handles_stop=True,
-    stopped_by_owner=False,
-    exit_code=None,
-    started_at="",
-    pid=9,
-)
+PLAIN = container("plain", id="c1")
 ROUTER = replace(PLAIN, id="c2", name="weave")
 ON_NETWORK = replace(PLAIN, id="c3", name="on-network", weave=WeaveAttachment.NETWORK)
 ATTACHED = replace(PLAIN, id="c4", name="attached", weave=WeaveAttachment.ATTACHED)

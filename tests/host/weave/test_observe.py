@@ -9,45 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.model.docker import Container, DockerFacts, Flavour, RestartPolicy, RunningEngine, SwarmState
+from agent.core.model.docker import DockerFacts, Flavour
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, RouterArguments, RouterReport, Vendor, WeaveFacts, WeaveKind
 from agent.core.redact import redact
 from agent.host.weave.observe import observe_weave
 from agent.host.weave.router_client import read_report
+from tests.core.docker.given_docker import OLD_ENGINE as ENGINE
+from tests.core.docker.given_docker import container
 from tests.core.weave.test_router_report import report
 from tests.host.weave.test_script import SCRIPT, install
 
 SECRET = "c0rrect-Horse-77"  # noqa: S105 - an example
 
 
-def container(name: str) -> Container:
-    return Container(
-        id="c1",
-        name=name,
-        state="running",
-        policy=RestartPolicy.ALWAYS,
-        auto_remove=False,
-        stop_timeout_s=10,
-        handles_stop=True,
-        stopped_by_owner=False,
-        exit_code=None,
-        started_at="",
-        pid=9,
-    )
-
-
-ENGINE = RunningEngine(
-    version="20.10.24+dfsg1",
-    api_version="1.41",
-    min_api_version="1.12",
-    executable_replaced=False,
-    live_restore=False,
-    swarm=SwarmState.INACTIVE,
-    swarm_manager=False,
-    data_root="/var/lib/docker",
-    storage_driver="overlay2",
-)
 DOCKER = DockerFacts(flavour=Flavour.DOCKER_IO, engine=ENGINE, containers=(container("weave"),))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.core.docker.observed import observed_docker
-from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour, RunningEngine, RuntimePackage, SwarmState
+from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour, RuntimePackage
 from agent.core.model.engine_plan import Component, EnginePlan
 from agent.core.model.facts import Unseen
 from agent.core.schemas import Document
@@ -23,19 +23,9 @@ from agent.state.engine_view import EngineView
 from agent.state.json_reader import JsonReader
 from agent.state.views import StateView
 from tests.core import given
+from tests.core.docker.given_docker import OLD_ENGINE as ENGINE
 from tests.state.test_engine_plan_document import FULL, SENTENCES
 
-ENGINE = RunningEngine(
-    version="20.10.24+dfsg1",
-    api_version="1.41",
-    min_api_version="1.12",
-    executable_replaced=False,
-    live_restore=False,
-    swarm=SwarmState.INACTIVE,
-    swarm_manager=False,
-    data_root="/var/lib/docker",
-    storage_driver="overlay2",
-)
 SAME = DockerFacts(
     flavour=Flavour.DOCKER_IO,
     packages=(RuntimePackage(package="docker.io", version="20.10.24+dfsg1-1+deb12u1+b6"),),
