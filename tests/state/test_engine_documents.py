@@ -7,7 +7,14 @@ import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.model.docker import RestartPolicy, WeaveAttachment
-from agent.core.model.engine_outcome import ContainerDowntime, EngineOutcome, EngineResult, Rollback
+from agent.core.model.engine_outcome import (
+    ContainerDowntime,
+    ContainerRange,
+    EngineOutcome,
+    EngineResult,
+    OutcomeForecast,
+    Rollback,
+)
 from agent.core.model.engine_plan import Block, Component, EngineWhy, PackageChange
 from agent.core.schemas import DOCKER_SNAPSHOT_SCHEMA, ENGINE_OUTCOME_SCHEMA
 from agent.errors import RecordError
@@ -45,6 +52,7 @@ FULL = EngineOutcome(
     containers_started=("job",),
     containers_stopped=("off",),
     rollback=Rollback(done=True, reason="engine-down"),
+    forecast=OutcomeForecast(engine_s=(0.5, 7), containers=(ContainerRange(name="web", low_s=0, high_s=6.5),)),
     message="m",
     requested_by="root",
 )

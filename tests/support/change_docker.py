@@ -9,7 +9,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from agent.core.docker.snapshot import DockerSnapshot
-from agent.core.docker.verify import fault_text
 from agent.core.job_control import JobControl
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_plan import PackageChange
@@ -64,7 +63,7 @@ def main(target: str, words: list[str]) -> None:
         json.dumps(
             {
                 "result": ended.result.value,
-                "faults": fault_text(ended.faults),
+                "faults": "; ".join(fault.code.value for fault in ended.faults),
                 "rollback": None if ended.rollback is None else [ended.rollback.done, ended.rollback.reason],
                 "phases": phases,
                 "started": sorted(change.started),

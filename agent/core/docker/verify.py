@@ -69,11 +69,6 @@ def package_faults(changes: Iterable[PackageChange], states: Mapping[str, tuple[
     return (Fault(code=FaultCode.PACKAGES, values=tuple(sorted(wrong))),) if wrong else ()
 
 
-def fault_text(found: Iterable[Fault]) -> str:
-    """Return faults as one text of codes and parameters: "engine-down failed; dpkg …"."""
-    return "; ".join(" ".join((fault.code.value, ", ".join(fault.values))).strip() for fault in found)
-
-
 def faults(
     snapshot: DockerSnapshot,
     after: DockerFacts,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from agent.core.model.engine_plan import Block, Component, PackageChange
+from agent.core.model.engine_plan import Block, Component, EnginePlan, PackageChange
 
 
 class EngineResult(Enum):
@@ -42,6 +42,25 @@ class ContainerDowntime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRange:
+    """How long one container was expected not to run."""
+
+    name: str
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeForecast:
+    """What the plan expected, to be compared with what was measured."""
+
+    engine_s: tuple[float, float] | None
+    """Low and high; None: unknown, or no downtime was expected."""
+    containers: tuple[ContainerRange, ...] = ()
+    """Containers that were expected to stop for a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOutcome:
     """Outcome of one upgrade of an engine. Versions are upstream versions, as in `EnginePlan`."""
 
@@ -71,6 +90,21 @@ class EngineOutcome:
     """Names of containers that the engine started and the agent stopped again."""
     rollback: Rollback | None = None
     """None: not needed."""
+    forecast: OutcomeForecast | None = None
+    """None: nothing was about to stop, or the plan is not known any more."""
     message: str = ""
     """One sentence with what the fields above do not show; may be empty."""
     requested_by: str = ""
+
+
+def forecast_of(plan: EnginePlan) -> OutcomeForecast | None:
+    """Return what a plan expects; None if it stops nothing."""
+    if not plan.restart_needed:
+        return None
+    down = plan.downtime
+    return OutcomeForecast(
+        engine_s=(down.low_s, down.high_s) if down else None,
+        containers=tuple(
+            ContainerRange(name=one.name, low_s=one.low_s, high_s=one.high_s) for one in plan.containers if one.high_s
+        ),
+    )

@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from agent.core.model.engine_outcome import ContainerDowntime, EngineOutcome, EngineResult, Rollback
+from agent.core.model.engine_outcome import (
+    ContainerDowntime,
+    ContainerRange,
+    EngineOutcome,
+    EngineResult,
+    OutcomeForecast,
+    Rollback,
+)
 from agent.core.model.engine_plan import Block, Component, EngineWhy, PackageChange
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, Document
 from agent.state.documents.parts import enum_from_document
@@ -43,6 +50,7 @@ def engine_outcome_to_document(
         "containers_started": list(outcome.containers_started),
         "containers_stopped": list(outcome.containers_stopped),
         "rollback": _rollback_to_document(outcome.rollback),
+        "forecast": _forecast_to_document(outcome.forecast),
     }
 
 
@@ -72,6 +80,7 @@ def engine_outcome_from_document(run: JsonReader) -> EngineOutcome:
         containers_started=tuple(run.texts("containers_started")),
         containers_stopped=tuple(run.texts("containers_stopped")),
         rollback=_rollback_from_document(run.optional_child("rollback")),
+        forecast=_forecast_from_document(run.optional_child("forecast")),
     )
 
 
@@ -101,3 +110,23 @@ def _rollback_to_document(rollback: Rollback | None) -> Document | None:
 
 def _rollback_from_document(part: JsonReader | None) -> Rollback | None:
     return None if part is None else Rollback(done=part.boolean("done"), reason=part.text("reason"))
+
+
+def _forecast_to_document(forecast: OutcomeForecast | None) -> Document | None:
+    if forecast is None:
+        return None
+    return {
+        "engine_s": list(forecast.engine_s) if forecast.engine_s else None,
+        "containers": {one.name: [one.low_s, one.high_s] for one in forecast.containers},
+    }
+
+
+def _forecast_from_document(part: JsonReader | None) -> OutcomeForecast | None:
+    if part is None:
+        return None
+    ranges = part.child("containers")
+    found = [(name, ranges.optional_range(name)) for name in ranges.raw]
+    return OutcomeForecast(
+        engine_s=part.optional_range("engine_s"),
+        containers=tuple(ContainerRange(name=name, low_s=one[0], high_s=one[1]) for name, one in found if one),
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from agent.core.docker.restore import restoration, slow_first
 from agent.core.docker.snapshot import DockerSnapshot, Phase
-from agent.core.docker.verify import Fault, FaultCode, fault_text, faults, package_faults
+from agent.core.docker.verify import Fault, FaultCode, faults, package_faults
 from agent.core.docker.versions import same_release, upstream
 from agent.core.engine_ports import EngineObserver, EngineOperator, RuntimeArchives
 from agent.core.job_control import JobControl
@@ -18,6 +18,7 @@ from agent.core.model.docker import EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import EngineResult, Rollback
 from agent.core.model.engine_state import UnitPhase
 from agent.errors import HostError
+from agent.report.engine_faults import fault_sentences
 
 _START_S = 300.0
 """For an engine with many containers to load them; beyond the time that stops take."""
@@ -169,7 +170,7 @@ class EngineChange:
 
     def _roll_back(self, found: Faults) -> Ended:
         """Return to the packages of before, verified; forward again if the older engine does not start."""
-        reason = fault_text(found)
+        reason = fault_sentences(found)
         self._tools.control.step(f"rolling back: {reason}")
         disturbed = self._is_disturbed()
         try:
@@ -179,7 +180,7 @@ class EngineChange:
             back = (Fault(code=FaultCode.DPKG, values=(str(error),)),)
         if not any(fault.rolls_back for fault in back):
             return Ended(result=EngineResult.ROLLED_BACK, faults=back, rollback=Rollback(done=True, reason=reason))
-        failed = Rollback(done=False, reason=f"{reason}; the rollback failed: {fault_text(back)}")
+        failed = Rollback(done=False, reason=f"{reason}; the rollback failed: {fault_sentences(back)}")
         if any(fault.code in _DEAD for fault in back):
             back = self._forward_again()
         return self._needs_attention(back, failed)

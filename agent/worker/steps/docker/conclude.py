@@ -5,11 +5,12 @@ from datetime import datetime
 
 from agent.core.docker.restore import restoration
 from agent.core.docker.snapshot import DockerSnapshot
-from agent.core.docker.verify import downtimes, fault_text
+from agent.core.docker.verify import downtimes
 from agent.core.docker.versions import upstream
 from agent.core.model.docker import ContainerTimes, DockerFacts, RunningEngine
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component, PackageChange
+from agent.report.engine_faults import fault_sentences
 from agent.worker.steps.docker.change import Ended
 
 
@@ -44,7 +45,7 @@ def conclude(
         containers_started=tuple(sorted(started)),
         containers_stopped=tuple(sorted(stopped)),
         rollback=ended.rollback,
-        message="; ".join(part for part in (fault_text(ended.faults), failed) if part),
+        message="; ".join(part for part in (fault_sentences(ended.faults), failed) if part),
     )
 
 
