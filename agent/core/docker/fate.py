@@ -8,9 +8,9 @@ where the owner had stopped it, and cannot start containers with `--net=weave` b
 from dataclasses import dataclass
 
 from agent.core.docker.restore import slow_first
-from agent.core.docker.versions import release_numbers
 from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
 from agent.core.model.engine_plan import Fate
+from agent.core.version_numbers import version_numbers
 
 _KEEPS_AUTO_REMOVED = (26,)
 """From this version on a starting engine keeps running `--rm` containers with live-restore; 20.10.24 removes them."""
@@ -74,7 +74,7 @@ def revived(container: Container) -> bool:
 
 
 def _keeps_auto_removed(restart: Restart) -> bool:
-    return restart.live_restore and release_numbers(restart.starting) >= _KEEPS_AUTO_REMOVED
+    return restart.live_restore and version_numbers(restart.starting) >= _KEEPS_AUTO_REMOVED
 
 
 def _comes_back(container: Container, restart: Restart, *, engine_killed: bool | None) -> bool:

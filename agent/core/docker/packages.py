@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core.debian_version import version_key
-from agent.core.docker.versions import choose, parse_request, release_key, release_numbers, upstream
+from agent.core.docker.versions import choose, parse_request, release_key, upstream
 from agent.core.engine_ports import Offer, Simulation
 from agent.core.model.docker import DockerFacts, Flavour, RunningEngine
 from agent.core.model.engine_plan import Block, EngineWhy, PackageChange
 from agent.core.packages.atomic_groups import CONTAINER_RUNTIME
 from agent.core.policy.distro import Distro
+from agent.core.version_numbers import version_numbers
 
 MAIN = {Flavour.DOCKER_IO: "docker.io", Flavour.DOCKER_CE: "docker-ce"}
 _OTHER = {"docker.io": "docker-ce", "docker-ce": "docker.io"}
@@ -83,7 +84,7 @@ def _downgrade(
     facts: DockerFacts, installed: str, version: str, options: DockerOptions
 ) -> tuple[tuple[Block, ...], bool]:
     store = isinstance(facts.engine, RunningEngine) and facts.engine.containerd_store
-    major = store or release_numbers(version)[:1] != release_numbers(installed)[:1]
+    major = store or version_numbers(version)[:1] != version_numbers(installed)[:1]
     allowed = options.allow_major_downgrade or (options.allow_downgrade and not major)
     flag = "--allow-major-downgrade" if major else "--allow-downgrade"
     values = (upstream(installed), upstream(version), flag)

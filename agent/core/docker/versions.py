@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from agent.core.debian_version import version_key
 from agent.core.engine_ports import Offer
 from agent.core.policy.distro import Distro
+from agent.core.version_numbers import version_numbers
 
 LATEST = "latest"
 _EPOCH = re.compile(r"^[0-9]+:")
 _REVISION = re.compile(r"[-~+]")
-_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _REQUEST = re.compile(r"v?(?P<numbers>[0-9]{1,6}(?:\.[0-9]{1,6}){0,3})(?P<rest>(?:\.[xX*]){0,3})(?:-ce)?")
 _FULL = 3
 """How many numbers a version of Docker or Weave has: a request with that many is exact."""
@@ -69,15 +69,9 @@ def upstream(version: str) -> str:
     return _REVISION.split(_EPOCH.sub("", version), maxsplit=1)[0]
 
 
-def release_numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of the upstream version; empty if it does not begin with one ("dev", "unreleased")."""
-    found = _NUMBERS.match(upstream(version).removeprefix("v"))
-    return _integers(found[0]) if found else ()
-
-
 def release_key(version: str) -> tuple[int, ...]:
     """Return a key that sorts upstream versions: 27.10 after 27.9, and 2.8 equal to 2.8.0."""
-    numbers = release_numbers(version)
+    numbers = version_numbers(version)
     while numbers and numbers[-1] == 0:
         numbers = numbers[:-1]
     return numbers
@@ -98,7 +92,7 @@ def matches(request: VersionRequest, version: str) -> bool:
 
     A pre-release never matches.
     """
-    numbers = release_numbers(version)
+    numbers = version_numbers(version)
     if not numbers or is_pre_release(version):
         return False
     return numbers == request.numbers if request.exact else numbers[: len(request.numbers)] == request.numbers

@@ -4,12 +4,12 @@ Weave's router and script ask Docker for one API version each time. An engine th
 the router in a restart loop (W5), while Weave's script says that Weave is not running (W6).
 """
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 
 from agent.core.model.engine_plan import Block, EngineWhy
 from agent.core.model.weave import RouterReport, WeaveFacts, WeaveKind
+from agent.core.version_numbers import version_numbers
 
 ApiVersion = tuple[int, int]
 Release = tuple[int, int, int]
@@ -40,7 +40,6 @@ _CRASHES_WITH_PLUGIN = ((29, 0, 0), (29, 0, 3))
 _FIRST_CONFIGURABLE = (2, 8, 3)
 """The first version of Weave that reads DOCKER_API_VERSION; older ones ignore it (I15)."""
 _WEAVE_1, _WEAVE_2_8_2, _WEAVE_2_8_3 = (1, 21), (1, 18), (1, 24)
-_NUMBERS = re.compile(r"(?:\d+:)?v?(\d+(?:\.\d+)*)")
 
 
 class Remedy(Enum):
@@ -88,7 +87,7 @@ def api_gate(docker: DockerApi, weave: WeaveApi) -> Block | None:
     Values of the block: Docker's version, the oldest API version that it accepts, Weave's version or "", Weave's API
     version or "", and a `Remedy`. With `LOWER_WEAVE_API` the second is the newest one that it accepts.
     """
-    release = _padded(numbers(docker.version))
+    release = _padded(version_numbers(docker.version))
     oldest = _oldest(docker, release)
     wanted = _asked(weave)
     if _CRASHES_WITH_PLUGIN[0] <= release < _CRASHES_WITH_PLUGIN[1]:
@@ -112,7 +111,7 @@ def weave_api(facts: WeaveFacts) -> WeaveApi | None:
     if facts.kind is not WeaveKind.SCRIPT or not facts.container_state:
         return None
     shown = facts.report.version if isinstance(facts.report, RouterReport) else ""
-    known = next((one for one in (shown, image_tag(facts.image)) if numbers(one)), "")
+    known = next((one for one in (shown, image_tag(facts.image)) if version_numbers(one)), "")
     return WeaveApi(version=known, configured=facts.docker_api_version)
 
 
@@ -120,12 +119,6 @@ def image_tag(image: str) -> str:
     """Return the tag of an image's name; empty if it has none, as with an id or a digest."""
     name = image.rpartition("/")[2].partition("@")[0]
     return name.partition(":")[2] if not image.startswith("sha256:") else ""
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """Return the upstream numbers of a version: (27, 3, 1) of "5:27.3.1-1~ubuntu"; empty if it starts with none."""
-    found = _NUMBERS.match(version.strip())
-    return tuple(int(one) for one in found[1].split(".")) if found else ()
 
 
 def _oldest(docker: DockerApi, release: Release) -> ApiVersion:
@@ -143,7 +136,7 @@ def _newest(docker: DockerApi, release: Release) -> ApiVersion | None:
 
 
 def _asked(weave: WeaveApi) -> ApiVersion | None:
-    version = numbers(weave.version)
+    version = version_numbers(weave.version)
     if not version:
         return None
     if _padded(version) >= _FIRST_CONFIGURABLE:
@@ -157,7 +150,7 @@ def _remedy(release: Release, wanted: ApiVersion) -> Remedy:
 
 
 def _api(text: str) -> ApiVersion | None:
-    found = numbers(text)
+    found = version_numbers(text)
     return (found[0], found[1]) if len(found) > 1 else None
 
 
@@ -167,7 +160,7 @@ def _padded(version: tuple[int, ...]) -> Release:
 
 
 def _block(docker: DockerApi, limit: ApiVersion, weave: WeaveApi, asked: ApiVersion | None, remedy: Remedy) -> Block:
-    texts = (_text(limit), weave.version if numbers(weave.version) else "", _text(asked) if asked else "")
+    texts = (_text(limit), weave.version if version_numbers(weave.version) else "", _text(asked) if asked else "")
     return Block(why=EngineWhy.API_TOO_NEW, values=(docker.version, *texts, remedy.value))
 
 

@@ -24,7 +24,8 @@ from agent.core.model.engine_plan import (
 )
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterReport, Vendor, WeaveFacts, WeaveKind, WeaveScript
-from agent.core.weave.api_gate import DockerApi, WeaveApi, api_gate, image_tag, numbers
+from agent.core.version_numbers import version_numbers
+from agent.core.weave.api_gate import DockerApi, WeaveApi, api_gate, image_tag
 from agent.core.weave.releases import ARCHIVED, RELEASES, newest, release_of, vendors_of
 
 _STOP_AND_LAUNCH_S = (0.5 + 1.0, 0.9 + 1.4 + 1.0)
@@ -88,9 +89,9 @@ def weave_versions(weave: WeaveFacts) -> WeaveVersions:
     tag = image_tag(weave.image)
     script = weave.script.version if isinstance(weave.script, WeaveScript) else ""
     running = weave.running_version
-    if running is not None and not numbers(running):
-        running = tag if numbers(tag) else running
-    installed = next((one for one in (script, tag) if numbers(one)), "")
+    if running is not None and not version_numbers(running):
+        running = tag if version_numbers(tag) else running
+    installed = next((one for one in (script, tag) if version_numbers(one)), "")
     return WeaveVersions(installed=installed or script or None, running=running)
 
 
@@ -112,8 +113,8 @@ def _version_blocks(
         for other in vendors_of(wanted):
             yield Block(why=EngineWhy.FLAVOUR_MISMATCH, values=(vendor.value, other.value))
         return
-    present = max(filter(None, (numbers(one or "") for one in (found.installed, found.running))), default=())
-    target = numbers(candidate)
+    present = max(filter(None, (version_numbers(one or "") for one in (found.installed, found.running))), default=())
+    target = version_numbers(candidate)
     if target[:1] < present[:1] or (target < present and not allow_downgrade):
         yield Block(why=EngineWhy.DOWNGRADE_REFUSED, values=(".".join(map(str, present)), candidate))
 
@@ -192,7 +193,7 @@ def _warnings(weave: WeaveFacts, docker: DockerFacts) -> Iterator[Notice]:
         yield Notice(code=EngineWarning.ARCHIVED, values=values)
     script = weave.script.version if isinstance(weave.script, WeaveScript) else ""
     three = (script, image_tag(weave.image), weave.running_version or "")
-    if len({one for one in three if numbers(one)}) > 1:
+    if len({one for one in three if version_numbers(one)}) > 1:
         yield Notice(code=EngineWarning.MISMATCH, values=three)
     if isinstance(weave.report, RouterReport) and weave.report.failed:
         yield Notice(code=EngineWarning.CONNECTIONS_FAILED, values=weave.report.failed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from agent.core.model.weave import Vendor
-from agent.core.weave.api_gate import numbers
+from agent.core.version_numbers import version_numbers
 
 TABLE_FROM = date(2026, 11, 28)
 """When the table was made."""
@@ -70,7 +70,7 @@ def release_of(request: str, vendor: Vendor) -> str | None:
     if request.strip() == LATEST:
         return newest(vendor)
     text = request.strip().removeprefix("v").removesuffix(".x").removesuffix(".*")
-    version = numbers(text)
+    version = version_numbers(text)
     if ".".join(map(str, version)) != text:
         return None
     lines = RELEASES.get(vendor, ())

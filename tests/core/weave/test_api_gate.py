@@ -7,7 +7,7 @@ import pytest
 from agent.core.model.engine_plan import EngineWhy
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, RouterReport, WeaveFacts, WeaveKind
-from agent.core.weave.api_gate import DockerApi, Remedy, WeaveApi, api_gate, image_tag, numbers, weave_api
+from agent.core.weave.api_gate import DockerApi, Remedy, WeaveApi, api_gate, image_tag, weave_api
 
 REPORT = RouterReport(version="2.8.1", ready=True, peer_name="aa:bb:cc:dd:ee:ff", nickname="w1")
 WEAVE = WeaveFacts(kind=WeaveKind.SCRIPT, container_state="running", image="weaveworks/weave:2.8.1", report=REPORT)
@@ -138,20 +138,6 @@ def test_the_router_counts_also_where_it_is_stopped(facts: WeaveFacts, expected:
 )
 def test_the_tag_of_an_image_is_found(image: str, tag: str) -> None:
     assert image_tag(image) == tag
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("5:27.3.1-1~debian.12~bookworm", (27, 3, 1)),
-        ("20.10.24+dfsg1", (20, 10, 24)),
-        ("18.06.3~ce~3-0~ubuntu", (18, 6, 3)),
-        ("v2.8.10", (2, 8, 10)),
-        ("unreleased", ()),
-    ],
-)
-def test_the_upstream_numbers_of_a_version_are_found(text: str, expected: tuple[int, ...]) -> None:
-    assert numbers(text) == expected
 
 
 def assert_gate(docker: DockerApi, weave: WeaveApi, remedy: Remedy | None) -> None:
