@@ -52,7 +52,9 @@ FULL = EngineOutcome(
     containers_started=("job",),
     containers_stopped=("off",),
     rollback=Rollback(done=True, reason="engine-down"),
-    forecast=OutcomeForecast(engine_s=(0.5, 7), containers=(ContainerRange(name="web", low_s=0, high_s=6.5),)),
+    forecast=OutcomeForecast(
+        engine_s=(0.5, 7), containers=(ContainerRange(name="web", low_s=0, high_s=6.5),), removes=("once",)
+    ),
     message="m",
     requested_by="root",
 )

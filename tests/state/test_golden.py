@@ -25,6 +25,7 @@ from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, V
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import Explanation, explain_package
 from agent.core.schemas import Document
+from agent.report.engine_outcome_text import engine_outcome_lines
 from agent.report.explanation_text import explanation_lines
 from agent.report.layout import columns
 from agent.report.outcome_text import history_cells, outcome_lines
@@ -39,6 +40,16 @@ from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.views import OutcomeView, PlanView, RebootView, RunView, StateView
 from tests.core import given
+from tests.report.given_engine_outcome import (
+    BLOCKED,
+    FAILED,
+    INTERRUPTED,
+    RESTARTED,
+    ROLLED_BACK,
+    UNCHANGED,
+    UPGRADED,
+    view,
+)
 
 GATES_SHOWN = {
     *("lists", "installed", "offer", "hold", "blocklist", "allowlist", "signature", "rollout", "apt-preferences"),
@@ -267,6 +278,10 @@ DOCUMENTS: dict[str, Callable[[], Document]] = {
     "status-never": lambda: status_document(status(None, None)),
 }
 TEXTS: dict[str, Callable[[], Sequence[str]]] = {
+    **{
+        f"docker-upgrade-{outcome.result.value}": lambda outcome=outcome: engine_outcome_lines(view(outcome))  # type: ignore[misc]
+        for outcome in (UPGRADED, RESTARTED, ROLLED_BACK, FAILED, BLOCKED, UNCHANGED, INTERRUPTED)
+    },
     "check": lambda: plan_lines(PlanView(read(plan(full_plan())))),
     "check-verbose": lambda: plan_lines(PlanView(read(plan(full_plan()))), verbose=True),
     "check-one": lambda: plan_lines(PlanView(read(plan(given.plan(install=(given.step(),), scope=Scope.ALL))))),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from agent.core.model.engine_plan import Block, Component, EnginePlan, PackageChange
+from agent.core.model.engine_plan import Block, Component, EnginePlan, Fate, PackageChange
 
 
 class EngineResult(Enum):
@@ -58,6 +58,8 @@ class OutcomeForecast:
     """Low and high; None: unknown, or no downtime was expected."""
     containers: tuple[ContainerRange, ...] = ()
     """Containers that were expected to stop for a time."""
+    removes: tuple[str, ...] = ()
+    """Names of containers whose removal was announced (`--rm`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,4 +109,5 @@ def forecast_of(plan: EnginePlan) -> OutcomeForecast | None:
         containers=tuple(
             ContainerRange(name=one.name, low_s=one.low_s, high_s=one.high_s) for one in plan.containers if one.high_s
         ),
+        removes=tuple(one.name for one in plan.containers if one.will is Fate.IS_REMOVED),
     )

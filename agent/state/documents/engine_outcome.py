@@ -118,6 +118,7 @@ def _forecast_to_document(forecast: OutcomeForecast | None) -> Document | None:
     return {
         "engine_s": list(forecast.engine_s) if forecast.engine_s else None,
         "containers": {one.name: [one.low_s, one.high_s] for one in forecast.containers},
+        "removes": list(forecast.removes),
     }
 
 
@@ -129,4 +130,5 @@ def _forecast_from_document(part: JsonReader | None) -> OutcomeForecast | None:
     return OutcomeForecast(
         engine_s=part.optional_range("engine_s"),
         containers=tuple(ContainerRange(name=name, low_s=one[0], high_s=one[1]) for name, one in found if one),
+        removes=tuple(part.texts("removes")),
     )
