@@ -8,11 +8,12 @@ from agent.core.docker.versions import choose, parse_request, release_key, upstr
 from agent.core.engine_ports import Offer, Simulation
 from agent.core.model.docker import DockerFacts, Flavour, RunningEngine
 from agent.core.model.engine_plan import Block, EngineWhy, PackageChange
-from agent.core.packages.atomic_groups import CONTAINER_RUNTIME
 from agent.core.policy.distro import Distro
 from agent.core.version_numbers import version_numbers
 
 MAIN = {Flavour.DOCKER_IO: "docker.io", Flavour.DOCKER_CE: "docker-ce"}
+_CLIENT = "docker-cli"
+"""May be removed: before 26 docker.io has the client itself and conflicts with this package."""
 _OTHER = {"docker.io": "docker-ce", "docker-ce": "docker.io"}
 
 
@@ -76,8 +77,8 @@ def _targets(facts: DockerFacts, main: str, version: str, ports: PackagePorts) -
         extras = "docker-ce-rootless-extras"
         more = {extras: version} if facts.version_of(extras) else {}
         return {main: version, "docker-ce-cli": version, **more}
-    has_client = any(offer.version == version for offer in ports.offers("docker-cli"))
-    return {main: version, **({"docker-cli": version} if has_client else {})}
+    has_client = any(offer.version == version for offer in ports.offers(_CLIENT))
+    return {main: version, **({_CLIENT: version} if has_client else {})}
 
 
 def _downgrade(
@@ -95,12 +96,12 @@ def _simulated(facts: DockerFacts, main: str, simulation: Simulation) -> tuple[B
     changed = {one.package for one in simulation.changes}
     held = [one.package for one in facts.packages if one.on_hold]
     in_the_way = sorted(name for name in held if simulation.problem or name in {*changed, main})
-    foreign = [one.package for one in simulation.changes if one.after is None and one.package not in CONTAINER_RUNTIME]
+    removed = [one.package for one in simulation.changes if one.after is None and one.package != _CLIENT]
     blocks = []
     if in_the_way:
         blocks.append(Block(why=EngineWhy.HELD_BY_ADMIN, values=tuple(in_the_way)))
     elif simulation.problem:
         blocks.append(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(simulation.problem,)))
-    if foreign:
-        blocks.append(Block(why=EngineWhy.WOULD_REMOVE, values=tuple(sorted(foreign))))
+    if removed:
+        blocks.append(Block(why=EngineWhy.WOULD_REMOVE, values=tuple(sorted(removed))))
     return tuple(blocks)

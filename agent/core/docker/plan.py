@@ -3,12 +3,19 @@
 from dataclasses import replace
 from datetime import datetime
 
-from agent.core.docker.fate import Restart, killed, left_to_engine, revived, stopped_first
+from agent.core.docker.fate import Restart, killed, left_to_engine, stopped_first
 from agent.core.docker.forecast import container_forecasts, engine_downtime
+from agent.core.docker.notices import (
+    end_of_life,
+    named_with,
+    restart_notices,
+    starting_api,
+    weave_opens_gate,
+)
 from agent.core.docker.observed import observed_docker
 from agent.core.docker.packages import MAIN, DockerOptions, PackagePorts, Resolved, resolve
 from agent.core.manifest import Manifest
-from agent.core.model.docker import Container, DaemonConfig, DockerFacts, EngineUnit, Flavour, RunningEngine, SwarmState
+from agent.core.model.docker import Container, DockerFacts, EngineUnit, Flavour, RunningEngine, SwarmState
 from agent.core.model.engine_plan import (
     Block,
     ContainerForecast,
@@ -21,7 +28,7 @@ from agent.core.model.engine_plan import (
 )
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import WeaveFacts
-from agent.core.weave.api_gate import DockerApi, WeaveApi, api_gate, weave_api
+from agent.core.weave.api_gate import api_gate, weave_api
 
 
 def plan_docker(
@@ -51,6 +58,7 @@ def plan_docker(
         restart_needed=runs and (engine_changes or base.restart_pending),
         blocked=resolved.blocks,
     )
+    plan = replace(plan, warnings=(*plan.warnings, *end_of_life(plan)))
     if not plan.packages and not plan.restart_needed:
         return plan
     return _with_restart(_with_gate(plan, facts, weave, manifest), facts, options, major=resolved.major_downgrade)
@@ -59,16 +67,11 @@ def plan_docker(
 def _with_gate(plan: EnginePlan, facts: DockerFacts, weave: WeaveFacts, manifest: Manifest) -> EnginePlan:
     """Block where the new engine refuses Weave's API version, or put Weave first where its wanted version helps."""
     present = weave_api(weave)
-    version = plan.candidate or plan.installed
-    if present is None or version is None:
+    api = starting_api(plan, facts)
+    block = api_gate(api, present) if present is not None and api.version else None
+    if present is None or block is None:
         return plan
-    configured = facts.config.min_api_version if isinstance(facts.config, DaemonConfig) else ""
-    api = DockerApi(version=version, configured_min=configured)
-    block = api_gate(api, present)
-    if block is None:
-        return plan
-    later = WeaveApi(version=manifest.weave_version or "", configured=present.configured)
-    if manifest.weave_version and api_gate(api, later) is None:
+    if weave_opens_gate(api, weave, present, manifest.weave_version):
         return replace(plan, order=(EngineStep.UPGRADE_WEAVE_FIRST,))
     return replace(plan, blocked=(*plan.blocked, block))
 
@@ -85,7 +88,7 @@ def _with_restart(plan: EnginePlan, facts: DockerFacts, options: DockerOptions, 
     known = plan.restart_needed and isinstance(facts.containers, tuple)
     forecast = container_forecasts(containers, restart) if known else ()
     blocks = [*plan.blocked, *_blocks(plan, facts, options, restart, forecast)]
-    warnings = [*plan.warnings, *_warnings(facts, containers, restart, forecast)]
+    warnings = [*plan.warnings, *restart_notices(plan, facts, restart, forecast)]
     if major:
         warnings.append(Notice(code=EngineWarning.MAJOR_DOWNGRADE, values=(plan.installed or "", plan.candidate or "")))
     return replace(
@@ -109,9 +112,7 @@ def _blocks(
     unfinished = tuple(one.package for one in facts.packages if not one.complete)
     if unfinished:
         found.append(Block(why=EngineWhy.DPKG_UNFINISHED, values=unfinished))
-    problem = facts.config.reason if isinstance(facts.config, Unseen) else facts.config.problem
-    if problem:
-        found.append(Block(why=EngineWhy.CONFIG_INVALID, values=(problem,)))
+    found += _config_blocks(facts)
     unseen = next((one for one in (facts.unit, facts.engine, facts.containers) if isinstance(one, Unseen)), None)
     if unseen is not None:
         found.append(Block(why=EngineWhy.UNRESPONSIVE, values=(unseen.reason,)))
@@ -119,7 +120,7 @@ def _blocks(
         return found
     if isinstance(facts.engine, RunningEngine) and facts.engine.swarm is not SwarmState.INACTIVE:
         found.append(Block(why=EngineWhy.SWARM, values=(facts.engine.swarm.value,)))
-    removed = _named(forecast, Fate.IS_REMOVED)
+    removed = named_with(forecast, Fate.IS_REMOVED)
     if removed and not options.remove_containers:
         found.append(Block(why=EngineWhy.REMOVES_CONTAINERS, values=removed))
     containers = facts.containers if isinstance(facts.containers, tuple) else ()
@@ -128,23 +129,10 @@ def _blocks(
     return found
 
 
-def _warnings(
-    facts: DockerFacts, containers: tuple[Container, ...], restart: Restart, forecast: tuple[ContainerForecast, ...]
-) -> list[Notice]:
-    unit = facts.unit
-    if isinstance(unit, EngineUnit) and not unit.running:
-        return [Notice(code=EngineWarning.UNIT_STOPPED, values=(unit.active_state, unit.unit_file_state))]
-    slow = tuple(one.name for one in containers if one.running and one.handles_stop is False)
-    named = (
-        (EngineWarning.REVIVES_STOPPED, tuple(one.name for one in containers if revived(one))),
-        (EngineWarning.NEEDS_START, _named(forecast, Fate.NEEDS_START)),
-        (EngineWarning.REMOVES, _named(forecast, Fate.IS_REMOVED)),
-        (EngineWarning.SLOW_STOP, () if restart.live_restore else slow),
-    )
-    found = [Notice(code=code, values=names) for code, names in named if names]
-    if forecast and not restart.live_restore and any(one.running for one in containers):
-        found.append(Notice(code=EngineWarning.LIVE_RESTORE_OFF))
-    return found
+def _config_blocks(facts: DockerFacts) -> list[Block]:
+    if isinstance(facts.config, Unseen):
+        return [Block(why=EngineWhy.CONFIG_UNREADABLE, values=(facts.config.reason,))]
+    return [Block(why=EngineWhy.CONFIG_INVALID, values=(facts.config.problem,))] if facts.config.problem else []
 
 
 def _order(
@@ -157,14 +145,10 @@ def _order(
         (EngineStep.VALIDATE, bool(plan.packages) and plan.restart_needed),
         (EngineStep.STOP_SLOW, plan.restart_needed and bool(stopped_first(containers, restart))),
         (EngineStep.RESTART, plan.restart_needed),
-        (EngineStep.START, bool(_named(forecast, Fate.NEEDS_START))),
+        (EngineStep.START, bool(named_with(forecast, Fate.NEEDS_START))),
         (EngineStep.VERIFY, True),
     )
     return [step for step, needed in steps if needed]
-
-
-def _named(forecast: tuple[ContainerForecast, ...], will: Fate) -> tuple[str, ...]:
-    return tuple(sorted(one.name for one in forecast if one.will is will))
 
 
 def _over_limit(containers: tuple[Container, ...], restart: Restart) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ class DaemonConfig:
 
     present: bool
     problem: str = ""
-    """Why it cannot be parsed; empty if it can."""
+    """Why it cannot be parsed, or is not there although the unit names it; empty if it can."""
     live_restore: bool | None = None
     """None: not set."""
     min_api_version: str = ""
@@ -168,6 +168,11 @@ class Container:
     """Whether it binds paths of a `weavevolumes-*` container."""
     error: str = ""
     """State.Error."""
+
+    @property
+    def on_weave_network(self) -> bool:
+        """Whether it was started with `--net=weave`."""
+        return self.weave is WeaveAttachment.NETWORK
 
     @property
     def running(self) -> bool:

@@ -103,6 +103,11 @@ def api_gate(docker: DockerApi, weave: WeaveApi) -> Block | None:
     return None
 
 
+def oldest_accepted(docker: DockerApi) -> str:
+    """Return the oldest API version that an engine accepts: "1.24"."""
+    return _text(_oldest(docker, _padded(version_numbers(docker.version))))
+
+
 def weave_api(facts: WeaveFacts) -> WeaveApi | None:
     """Return which API version the present router uses; None where Weave has no router container.
 

@@ -18,12 +18,13 @@ def read_config(
     arguments: Sequence[str] = (), default: str = _DEFAULT
 ) -> tuple[DaemonConfig | Unseen, tuple[str, ...]]:
     """Return the engine's configuration file and the `hosts` in it; `arguments` may name another file."""
-    path = next(iter(option(arguments, "--config-file")), default)
+    named = option(arguments, "--config-file")
+    path = next(iter(named), default)
     try:
         with open(path, "rb") as file:
             data = file.read(_MOST_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
-        return DaemonConfig(present=False), ()
+    except (FileNotFoundError, NotADirectoryError) as error:  # dockerd needs a file that an option names
+        return DaemonConfig(present=False, problem=f"{path}: {error.strerror}" if named else ""), ()
     except OSError as error:
         return Unseen(reason=f"{path}: {error.strerror}"), ()
     return _parse(data)

@@ -44,8 +44,16 @@ def test_a_faulty_file_is_a_problem_with_its_place(tmp_path: Path, content: byte
 
 
 def test_a_missing_file_is_not_present_and_an_unreadable_one_unseen(tmp_path: Path) -> None:
-    assert read_config((f"--config-file={tmp_path}/none",)) == (DaemonConfig(present=False), ())
+    assert read_config((), f"{tmp_path}/none") == (DaemonConfig(present=False), ())
     assert isinstance(read_config((f"--config-file={tmp_path}",))[0], Unseen)
+
+
+def test_a_missing_file_that_the_unit_names_is_a_problem(tmp_path: Path) -> None:
+    path = f"{tmp_path}/none"
+
+    found, _ = read_config((f"--config-file={path}",))
+
+    assert found == DaemonConfig(present=False, problem=f"{path}: No such file or directory")
 
 
 @pytest.mark.parametrize(
