@@ -48,8 +48,8 @@ def agreed(request: JobRequest, *, verbose: bool) -> JobRequest | int:
     work = _work(plan)
     if not work:
         return exactly
-    print_lines([*plan_lines(plan, verbose=verbose, command=False), *_restart_lines(plan)])
-    if _confirms(f"{work}?"):
+    shown = [*plan_lines(plan, verbose=verbose, command=False), *_restart_lines(plan)]
+    if confirmed(shown, f"{work}?"):
         return exactly
     print_lines(["Nothing was changed."])
     return ExitCode.FAILED
@@ -76,10 +76,15 @@ def _restart_lines(plan: PlanView) -> list[str]:
     return [Line(f"Restarts these services, and maybe others: {names}", hang=2)] if units else []
 
 
-def _confirms(question: str) -> bool:
-    """Ask; anything but "y" or "yes" is no, and so is the end of the input."""
-    write_out(f"{question} [y/N] ")
+def confirmed(shown: Sequence[str], question: str) -> bool:
+    """Show these lines and ask; anything but "y" or "yes" is no, and so is the end of the input.
+
+    Raises:
+        StoppedError: Ctrl-C, which may come as soon as the question is seen: before this process waits for the answer.
+    """
     try:
+        print_lines(shown)
+        write_out(f"{question} [y/N] ")
         answer = sys.stdin.buffer.readline(_LONGEST_ANSWER)
     except KeyboardInterrupt:
         write_out("\n")
