@@ -13,10 +13,10 @@ import fcntl, json, os, pty, select, struct, sys, termios, time
 steps, command, columns = json.loads(sys.argv[1])
 pid, terminal = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))  # before the command can ask for it
     os.environ["TERM"] = "xterm"
     os.execv("/bin/sh", ["sh", "-c", f"exec {command}"])
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-shown, seen, deadline = "", 0, time.monotonic() + 60
+shown, seen, deadline = b"", 0, time.monotonic() + 60
 while time.monotonic() < deadline:
     if select.select([terminal], [], [], 0.1)[0]:
         try:
@@ -25,8 +25,8 @@ while time.monotonic() < deadline:
             break
         if not data:
             break
-        shown += data.decode(errors="replace")
-    if steps and steps[0][0] in shown[seen:]:
+        shown += data  # may end within a character
+    if steps and steps[0][0].encode() in shown[seen:]:
         seen = len(shown)
         _, typed, ran = steps.pop(0)
         if ran:
@@ -36,7 +36,8 @@ while time.monotonic() < deadline:
             break
         os.write(terminal, typed.encode("latin-1"))
 _, status = os.waitpid(pid, 0)
-print(json.dumps({"shown": shown, "code": os.waitstatus_to_exitcode(status), "left": len(steps)}))
+text = shown.decode(errors="replace")
+print(json.dumps({"shown": text, "code": os.waitstatus_to_exitcode(status), "left": len(steps)}))
 """
 
 
