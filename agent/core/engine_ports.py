@@ -71,6 +71,9 @@ class EngineOperator(Protocol):
     def stop(self, *, limit_s: float) -> EngineState:
         """Stop the engine and its socket; return as `restart`."""
 
+    def settle(self, *, limit_s: float) -> EngineState:
+        """Wait until the unit's state is final, whoever changes it; return as `restart`."""
+
     def restarts_during(self, *, seconds: float) -> int:
         """Watch a running engine; return how often systemd restarted it meanwhile, at least 1 if it did not stay up."""
 
@@ -105,6 +108,13 @@ class RuntimeArchives(Protocol):
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none.
+
+        Raises:
+            BusyError: another program holds dpkg's lock. HostError: it cannot start.
+        """
+
+    def finish(self) -> None:
+        """Have dpkg finish what an interrupted run left, as `dpkg --configure -a`; waits for a dpkg that runs.
 
         Raises:
             BusyError: another program holds dpkg's lock. HostError: it cannot start.

@@ -16,6 +16,7 @@ FAULTS: Mapping[FaultCode, str] = {
     FaultCode.UNSTABLE: "systemd had to restart the engine again (times: {})",
     FaultCode.CONTAINERS_UNKNOWN: "the containers are unknown: {}",
     FaultCode.CONTAINERS_DOWN: "containers that ran before did not run: {}",
+    FaultCode.CONTAINERS_LOST: "containers that ran before did not start, while most did: {}",
     FaultCode.CONTAINERS_GONE: "containers that ran before were removed: {}",
     FaultCode.CONTAINERS_REVIVED: "containers that had been stopped run: {}",
 }

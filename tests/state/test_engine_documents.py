@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.docker.snapshot import DockerSnapshot, Phase
+from agent.core.docker.snapshot import DockerSnapshot, KeptArchive, Phase
 from agent.core.model.docker import RestartPolicy, WeaveAttachment
 from agent.core.model.engine_outcome import (
     ContainerDowntime,
@@ -94,11 +94,20 @@ def test_what_was_not_measured_is_null() -> None:
 )
 @pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
 def test_a_snapshot_survives_its_document(saved: DockerSnapshot, phase: Phase) -> None:
-    saved = replace(saved, phase=phase)
+    kept = (KeptArchive(package="docker-cli", file="docker-cli.deb"),)
+    saved = replace(saved, phase=phase, archives=kept, reason="engine-down")
     document = json.loads(json.dumps(snapshot_to_document(saved, NOW)))
 
     assert document["schema"] == DOCKER_SNAPSHOT_SCHEMA
     assert snapshot_from_document(JsonReader(document, "x")) == saved
+
+
+def test_a_snapshot_of_an_earlier_version_is_read() -> None:
+    document = snapshot_to_document(snapshot(FULL_CONTAINER), NOW)
+    for field in ("archives", "main_pid", "reason"):
+        del document[field]
+
+    assert snapshot_from_document(JsonReader(document, "x")) == replace(snapshot(FULL_CONTAINER), main_pid=None)
 
 
 @pytest.mark.parametrize("field", ["phase", "packages", "changes", "unit_active"])

@@ -19,8 +19,9 @@ from agent.host.apt.transaction import Transactions
 from agent.host.docker.observer import LocalEngines
 from agent.host.docker.operator import LocalEngineOperator
 from agent.host.dpkg.timeouts import DpkgTimeouts
-from agent.worker.steps.docker.change import EngineChange, Tools
+from agent.worker.steps.docker.change import EngineChange
 from agent.worker.steps.docker.take import keep_archives, take_snapshot
+from agent.worker.steps.docker.tools import Tools
 
 _MINUTE = timedelta(minutes=1)
 
@@ -41,7 +42,7 @@ def main(target: str, words: list[str]) -> None:
         control=control,
         origin=RunOrigin(),
     )
-    archives = AptRuntimeArchives(Path("/var/lib/kept"), transactions.install_files)
+    archives = AptRuntimeArchives(Path("/var/lib/kept"), transactions)
     observer, operator = LocalEngines(), LocalEngineOperator()
     states = archives.states()
     wanted = {name: version or None for name, _, version in (word.partition("=") for word in words)}
@@ -49,13 +50,13 @@ def main(target: str, words: list[str]) -> None:
         PackageChange(package=name, before=states[name][0] if name in states else None, after=version)
         for name, version in wanted.items()
     ]
-    before, after = keep_archives(archives, changes)
+    kept = keep_archives(archives, changes)
     docker = observer.docker()
     now = datetime.now(timezone.utc)
-    snapshot = take_snapshot(docker, changes, before, run_id="r", target=target, boot_id="b", now=now)
+    snapshot = take_snapshot(docker, changes, kept, run_id="r", target=target, boot_id="b", now=now)
     assert isinstance(docker.unit, EngineUnit)
-    tools = Tools(observer=observer, operator=operator, archives=archives, save=save, control=control)
-    change = EngineChange(tools, snapshot, docker.unit, after)
+    tools = Tools(observer=observer, operator=operator, archives=archives, save=save, control=control, boot_id="b")
+    change = EngineChange(tools, snapshot, docker.unit)
     with operator.measure() as meter:
         ended = change.carry_out()
         down_s = meter.down_s
@@ -66,9 +67,9 @@ def main(target: str, words: list[str]) -> None:
                 "faults": "; ".join(fault.code.value for fault in ended.faults),
                 "rollback": None if ended.rollback is None else [ended.rollback.done, ended.rollback.reason],
                 "phases": phases,
-                "started": sorted(change.started),
-                "stopped": sorted(change.stopped),
-                "errors": change.errors,
+                "started": sorted(change.containers.started),
+                "stopped": sorted(change.containers.stopped),
+                "errors": change.containers.errors,
                 "down_s": down_s,
             }
         )

@@ -21,6 +21,9 @@ class Phase(Enum):
     RESTORING = "restoring"
     """The engine was restarted; the containers are brought back."""
     ROLLING_BACK = "rolling-back"
+    """The versions of before are being installed and started; this ends as a rollback."""
+    FORWARD_AGAIN = "forward-again"
+    """The engine of before did not start: the newer one is installed again, the last attempt."""
     FAILED = "failed"
     """Needs a person: the agent does not go on by itself."""
 
@@ -34,6 +37,14 @@ class SavedPackage:
     on_hold: bool
     file: str = ""
     """Name of its archive among the saved ones; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptArchive:
+    """The archive of a package's new version."""
+
+    package: str
+    file: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +70,12 @@ class DockerSnapshot:
     live_restore: bool
     containers: tuple[Container, ...] | None
     """None: no engine ran, so no container did."""
+    archives: tuple[KeptArchive, ...] = ()
+    """Those of the new versions, one for each package that is installed."""
+    main_pid: int | None = None
+    """Process of the engine before the change; None: none ran, or an earlier version of the agent saved this."""
+    reason: str = ""
+    """Why it is being rolled back; empty before that."""
 
     @property
     def announced(self) -> frozenset[str]:

@@ -36,15 +36,35 @@ class FaultCode(Enum):
     CONTAINERS_UNKNOWN = "containers-unknown"
     """Why."""
     CONTAINERS_DOWN = "containers-down"
-    """Names of containers that ran before and do not run."""
+    """Names of containers that ran before and do not run: at least half of all, so that it may be the engine."""
+    CONTAINERS_LOST = "containers-lost"
+    """Names of containers that ran before and do not run, while most do."""
     CONTAINERS_GONE = "containers-gone"
     """Names of containers that ran before and are removed, not announced."""
     CONTAINERS_REVIVED = "containers-revived"
     """Names of containers that did not run before, and run."""
 
 
-_ROLLS_BACK = frozenset(FaultCode) - {FaultCode.CONTAINERS_GONE, FaultCode.CONTAINERS_REVIVED, FaultCode.ENGINE_UP}
-"""Faults that the version of before may not have. It does not bring a removed container back."""
+_CONTAINERS = frozenset(
+    {
+        FaultCode.CONTAINERS_DOWN,
+        FaultCode.CONTAINERS_LOST,
+        FaultCode.CONTAINERS_GONE,
+        FaultCode.CONTAINERS_REVIVED,
+    }
+)
+_ROLLS_BACK = (frozenset(FaultCode) - _CONTAINERS - {FaultCode.ENGINE_UP}) | {FaultCode.CONTAINERS_DOWN}
+"""Faults that the version of before may not have. It does not bring a removed container back.
+
+A few containers that do not start while most run are no reason to go back. In all runs of 20.10.24, 26.1.5 and 28.5.2
+the newer engine started every container that the older one had run: what fails alone fails for its own reasons, such
+as a missing bind source or a taken port, on any engine. Going back would stop all the others a second time, and an
+older engine may not start on a newer one's data.
+"""
+
+
+_MANY = 2
+"""Containers that are down count as the engine's fault from one in so many on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +78,37 @@ class Fault:
     def rolls_back(self) -> bool:
         """Whether the versions of before may be without it."""
         return self.code in _ROLLS_BACK
+
+    @property
+    def of_engine(self) -> bool:
+        """Whether it is wrong with the engine or its packages, not only with containers."""
+        return self.code not in _CONTAINERS and self.code is not FaultCode.ENGINE_UP
+
+
+Faults = tuple[Fault, ...]
+
+
+class PackageProgress(Enum):
+    """How far the installation of some packages came, as dpkg's database has it."""
+
+    AS_BEFORE = "as-before"
+    AS_PLANNED = "as-planned"
+    UNFINISHED = "unfinished"
+    """Some are as before and some as planned, or dpkg has not finished one."""
+    FOREIGN = "foreign"
+    """One is neither as before nor as planned: somebody else has changed it since."""
+
+
+def package_progress(changes: Collection[PackageChange], states: Mapping[str, tuple[str, bool]]) -> PackageProgress:
+    """Return how far an installation came; `states` as in `package_faults`. Without changes: as planned."""
+    now = [(change, states.get(change.package)) for change in changes]
+    if all(_arrived(change.after, state) for change, state in now):
+        return PackageProgress.AS_PLANNED
+    if all(_arrived(change.before, state) for change, state in now):
+        return PackageProgress.AS_BEFORE
+    if any(_is_foreign(change, state) for change, state in now):
+        return PackageProgress.FOREIGN
+    return PackageProgress.UNFINISHED
 
 
 def package_faults(changes: Iterable[PackageChange], states: Mapping[str, tuple[str, bool]]) -> tuple[Fault, ...]:
@@ -111,6 +162,11 @@ def _arrived(wanted: str | None, state: tuple[str, bool] | None) -> bool:
     return state == (wanted, True)
 
 
+def _is_foreign(change: PackageChange, state: tuple[str, bool] | None) -> bool:
+    version, complete = state or (None, True)
+    return complete and version not in {change.before, change.after}
+
+
 def _engine_faults(after: DockerFacts, target: str | None, restarts: int) -> tuple[Fault, ...]:
     unit, engine = after.unit, after.engine
     if not isinstance(unit, EngineUnit) or not unit.running:
@@ -131,8 +187,9 @@ def _container_faults(snapshot: DockerSnapshot, after: DockerFacts, excused: Col
         return (Fault(code=FaultCode.CONTAINERS_UNKNOWN, values=(reason,)),)
     left = restoration(snapshot.containers or (), after.containers, snapshot.announced)
     down = [one.name for one in (*left.start, *left.settling) if one.name not in excused]
+    ran = sum(one.state in {"running", "paused"} and not one.swarm_task for one in snapshot.containers or ())
     found = (
-        (FaultCode.CONTAINERS_DOWN, down),
+        (FaultCode.CONTAINERS_DOWN if _MANY * len(down) >= ran else FaultCode.CONTAINERS_LOST, down),
         (FaultCode.CONTAINERS_GONE, left.gone),
         (FaultCode.CONTAINERS_REVIVED, [one.name for one in left.stop]),
     )

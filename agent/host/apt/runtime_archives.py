@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import apt_pkg
 
@@ -25,16 +26,24 @@ _DOWNLOAD_S = 240.0
 _DOWNLOAD = 'cd "$1" && exec apt-get -q -q download "$2"'
 """apt verifies the archive by the signed lists, and refuses one of an unauthenticated source."""
 
-Install = Callable[[Sequence[Path], Sequence[str]], TransactionReport]
+
+class Dpkg(Protocol):
+    """The methods of `Transactions` that are used here."""
+
+    def install_files(self, files: Sequence[Path], remove: Sequence[str]) -> TransactionReport:
+        """Remove packages, then install archives."""
+
+    def repair(self, packages: None) -> TransactionReport:
+        """Configure all packages that are unfinished."""
 
 
 class AptRuntimeArchives:
     """Kept archives in one directory, mode 0700."""
 
-    def __init__(self, directory: Path, install: Install, *, alive: Callable[[], None] = lambda: None) -> None:
-        """Take the directory, what installs archives and removes packages, and a keep-alive for each download."""
+    def __init__(self, directory: Path, dpkg: Dpkg, *, alive: Callable[[], None] = lambda: None) -> None:
+        """Take the directory, what runs dpkg, and a keep-alive for each download."""
         self._directory = directory
-        self._install = install
+        self._dpkg = dpkg
         self._alive = alive
 
     def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
@@ -51,8 +60,12 @@ class AptRuntimeArchives:
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none."""
-        report = self._install([self._directory / name for name in files], remove)
+        report = self._dpkg.install_files([self._directory / name for name in files], remove)
         return report.cause or "; ".join(report.errors.values()) or report.fatal
+
+    def finish(self) -> None:
+        """Have dpkg finish what an interrupted run left; its result is read from `states`."""
+        self._dpkg.repair(None)
 
     def states(self) -> Mapping[str, tuple[str, bool]]:
         """Return by name the version of each package with files, and whether dpkg's state is "installed"."""

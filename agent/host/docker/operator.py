@@ -28,6 +28,10 @@ class LocalEngineOperator:
         """Stop the engine and its socket; return as `restart`."""
         return self._control.stop(limit_s=limit_s)
 
+    def settle(self, *, limit_s: float) -> EngineState:
+        """Wait until the unit's state is final, whoever changes it; return as `restart`."""
+        return self._control.wait_for_final_state(limit_s=limit_s)
+
     def restarts_during(self, *, seconds: float) -> int:
         """Watch a running engine; return how often systemd restarted it meanwhile, at least 1 if it did not stay up."""
         return self._control.restarts_during(seconds=seconds)

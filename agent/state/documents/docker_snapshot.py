@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from agent.core.docker.snapshot import DockerSnapshot, Phase, SavedPackage
+from agent.core.docker.snapshot import DockerSnapshot, KeptArchive, Phase, SavedPackage
 from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
 from agent.core.schemas import DOCKER_SNAPSHOT_SCHEMA, Document
 from agent.state.documents.engine_outcome import package_change_from_document, package_change_to_document
@@ -30,6 +30,9 @@ def snapshot_to_document(snapshot: DockerSnapshot, generated_at: datetime) -> Do
         "config_sha256": snapshot.config_sha256,
         "live_restore": snapshot.live_restore,
         "containers": None if containers is None else [_container_to_document(one) for one in containers],
+        "archives": [{"package": one.package, "file": one.file} for one in snapshot.archives],
+        "main_pid": snapshot.main_pid,
+        "reason": snapshot.reason,
     }
 
 
@@ -50,6 +53,12 @@ def snapshot_from_document(document: JsonReader) -> DockerSnapshot:
         config_sha256=document.optional_text("config_sha256"),
         live_restore=document.boolean("live_restore"),
         containers=tuple(map(_container_from_document, document.children("containers"))) if known else None,
+        archives=tuple(
+            KeptArchive(package=part.text("package"), file=part.text("file"))
+            for part in document.optional_children("archives")
+        ),
+        main_pid=_optional_integer(document, "main_pid"),
+        reason=document.optional_text("reason") or "",
     )
 
 

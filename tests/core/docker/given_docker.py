@@ -95,5 +95,6 @@ def snapshot(*containers: Container, **fields: Any) -> DockerSnapshot:
         config_sha256=None,
         live_restore=False,
         containers=containers,
+        main_pid=UNIT.main_pid,
     )
     return replace(healthy, **fields)

@@ -6,7 +6,15 @@ from datetime import timedelta
 import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, obstacle
-from agent.core.docker.verify import Fault, FaultCode, downtimes, faults, package_faults
+from agent.core.docker.verify import (
+    Fault,
+    FaultCode,
+    PackageProgress,
+    downtimes,
+    faults,
+    package_faults,
+    package_progress,
+)
 from agent.core.model.docker import ContainerTimes, DockerFacts
 from agent.core.model.engine_outcome import ContainerDowntime
 from agent.core.model.engine_state import UnitPhase, unit_phase
@@ -16,7 +24,7 @@ from tests.core.given import NOW
 
 DEAD = replace(UNIT, active_state="failed", main_pid=None)
 STOPPED = replace(UNIT, active_state="inactive", main_pid=None)
-KEPT = {FaultCode.CONTAINERS_GONE, FaultCode.CONTAINERS_REVIVED, FaultCode.ENGINE_UP}
+KEPT = {FaultCode.CONTAINERS_LOST, FaultCode.CONTAINERS_GONE, FaultCode.CONTAINERS_REVIVED, FaultCode.ENGINE_UP}
 """What the version of before would not undo."""
 
 
@@ -62,6 +70,19 @@ def test_what_is_wrong_after_a_restart(after: DockerFacts, expected: FaultCode |
     before = snapshot(container(), container("off", state="exited"))
 
     assert codes(faults(before, after, target="26.1.5")) == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("down", "expected"),
+    [(0, []), (1, [FaultCode.CONTAINERS_LOST]), (2, [FaultCode.CONTAINERS_DOWN]), (4, [FaultCode.CONTAINERS_DOWN])],
+)
+def test_a_container_that_is_down_is_the_engines_fault_only_among_many(down: int, expected: list[FaultCode]) -> None:
+    names = ("a", "b", "c", "d")
+    looping = container("looping", state="restarting")
+    before = snapshot(*map(container, names), looping, container("off", state="exited"))
+    now = [container(name, state="exited" if at < down else "running") for at, name in enumerate(names)]
+
+    assert codes(faults(before, docker(*now, looping), target="26.1.5")) == expected
 
 
 def test_an_engine_that_systemd_restarts_is_not_stable() -> None:
@@ -110,6 +131,33 @@ def test_packages_are_judged_by_dpkgs_database(states: dict[str, tuple[str, bool
     expected = (Fault(code=FaultCode.PACKAGES, values=wrong),) if wrong else ()
 
     assert package_faults(snapshot().changes, states) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        pytest.param({"docker.io": (OLD, True)}, PackageProgress.AS_BEFORE, id="nothing was done"),
+        pytest.param(
+            {"docker.io": (NEW, True), "docker-cli": (NEW, True)}, PackageProgress.AS_PLANNED, id="all is done"
+        ),
+        pytest.param({"docker.io": (NEW, True)}, PackageProgress.UNFINISHED, id="one of two"),
+        pytest.param({"docker.io": (OLD, False)}, PackageProgress.UNFINISHED, id="killed while unpacking"),
+        pytest.param(
+            {"docker.io": (NEW, False), "docker-cli": (NEW, False)}, PackageProgress.UNFINISHED, id="not configured"
+        ),
+        pytest.param({"docker.io": ("28.5.2-1", True)}, PackageProgress.FOREIGN, id="another version"),
+        pytest.param({"docker-cli": (NEW, True)}, PackageProgress.FOREIGN, id="the engine was removed"),
+        pytest.param({"docker.io": ("28.5.2-1", False)}, PackageProgress.UNFINISHED, id="another version, half-way"),
+    ],
+)
+def test_an_interrupted_installation_came_so_far(
+    states: dict[str, tuple[str, bool]], expected: PackageProgress
+) -> None:
+    assert package_progress(snapshot().changes, states) is expected
+
+
+def test_a_restart_alone_has_its_packages() -> None:
+    assert package_progress((), {}) is PackageProgress.AS_PLANNED
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from agent.core.docker.snapshot import DockerSnapshot, Phase, SavedPackage, obstacle, unit_active
+from agent.core.docker.snapshot import DockerSnapshot, KeptArchive, Phase, SavedPackage, obstacle, unit_active
 from agent.core.engine_ports import RuntimeArchives
 from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_plan import PackageChange
@@ -30,14 +30,14 @@ def keep_archives(
 def take_snapshot(
     docker: DockerFacts,
     changes: Sequence[PackageChange],
-    saved: Mapping[str, str],
+    kept: tuple[Mapping[str, str], Mapping[str, str]],
     *,
     run_id: str,
     target: str | None,
     boot_id: str,
     now: datetime,
 ) -> DockerSnapshot:
-    """Return the snapshot; `saved` are the archives of before, as `keep_archives` returns them.
+    """Return the snapshot; `kept` are the archives of before and after, as `keep_archives` returns them.
 
     Raises:
         HostError: something that is needed is unknown; nothing was changed.
@@ -45,6 +45,8 @@ def take_snapshot(
     if problem := obstacle(docker):
         raise HostError(f"nothing was changed: {problem}")
     engine = docker.engine if isinstance(docker.engine, RunningEngine) else None
+    unit = docker.unit if isinstance(docker.unit, EngineUnit) else None
+    saved, files = kept
     return DockerSnapshot(
         run_id=run_id,
         taken_at=now,
@@ -57,11 +59,13 @@ def take_snapshot(
             for one in docker.packages
         ),
         unit_active=unit_active(docker),
-        unit_file_state=docker.unit.unit_file_state if isinstance(docker.unit, EngineUnit) else "",
+        unit_file_state=unit.unit_file_state if unit else "",
         boot_id=boot_id,
         config_sha256=_config_sha256(),
         live_restore=engine.live_restore if engine else False,
         containers=docker.containers if isinstance(docker.containers, tuple) else None,
+        archives=tuple(KeptArchive(package=package, file=file) for package, file in sorted(files.items())),
+        main_pid=unit.main_pid if unit else None,
     )
 
 

@@ -1,0 +1,58 @@
+"""Brings the containers back to their state of before a change of Docker, and stops slow ones ahead of the engine."""
+
+from agent.core.docker.restore import restoration, slow_first
+from agent.core.docker.snapshot import DockerSnapshot
+from agent.core.engine_ports import EngineObserver, EngineOperator
+
+_ATTEMPTS = 4
+"""How often the containers are compared and brought back."""
+
+
+class ContainerKeeper:
+    """The containers of one change, and what was done to them."""
+
+    def __init__(self, observer: EngineObserver, operator: EngineOperator, snapshot: DockerSnapshot) -> None:
+        self._observer = observer
+        self._operator = operator
+        self._before = snapshot.containers or ()
+        self._announced = snapshot.announced
+        self.excused: set[str] = set()
+        """Names of containers that ended by themselves with 0 after they were started."""
+        self.started: set[str] = set()
+        """Names of containers that were started."""
+        self.stopped: set[str] = set()
+        """Names of containers that the engine had started and that were stopped again."""
+        self.errors: dict[str, str] = {}
+        """Why a container could not be started, stopped or paused, by name."""
+
+    @property
+    def slow(self) -> int:
+        """How many containers `stop_slow` stops."""
+        return len(slow_first(self._before))
+
+    def stop_slow(self) -> None:
+        """Stop the containers that ignore the stop signal, so that the others need not wait for them."""
+        self.errors |= self._operator.stop_containers(slow_first(self._before))
+
+    def restore(self) -> None:
+        """Bring the containers back to their state of before, as far as they can be."""
+        tried: set[str] = set()
+        for _ in range(_ATTEMPTS):
+            after = self._observer.docker().containers
+            if not isinstance(after, tuple):
+                return
+            left = restoration(self._before, after, self._announced)
+            self.excused |= {one.name for one in left.start if one.name in self.started and one.exit_code == 0}
+            start = [one for one in left.start if one.name not in self.excused]
+            if not (start or left.stop or left.pause or left.settling):
+                return
+            tried |= {one.name for one in start}
+            failed = self._operator.start_containers(start)
+            failed |= self._operator.stop_containers(left.stop)
+            runs = [one for one in left.pause if one.name not in failed]
+            failed |= self._operator.pause_containers(runs)
+            self.started |= {one.name for one in start} - set(failed)
+            self.stopped |= {one.name for one in left.stop} - set(failed)
+            self.errors = {name: error for name, error in self.errors.items() if name not in tried} | failed
+            if left.settling and not start:
+                self._operator.restarts_during(seconds=1)

@@ -1,0 +1,88 @@
+"""Has the engine run in a version, with the containers of before, and says what is wrong then."""
+
+from agent.core.docker.snapshot import Phase
+from agent.core.docker.verify import Fault, FaultCode, Faults, faults
+from agent.core.docker.versions import same_release
+from agent.core.model.docker import EngineUnit, RunningEngine
+from agent.core.model.engine_state import UnitPhase
+from agent.errors import HostError
+from agent.worker.steps.docker.containers import ContainerKeeper
+from agent.worker.steps.docker.tools import Course, Tools
+
+_START_S = 300.0
+"""For an engine with many containers to load them; beyond the time that stops take."""
+_SETTLE_S = 10.0
+"""How long the new engine is watched: a restart policy acts after 10 s, a flapping engine dies within some."""
+
+
+class EngineStarter:
+    """Starts and restarts the engine of one change."""
+
+    def __init__(self, tools: Tools, course: Course, unit: EngineUnit) -> None:
+        self._tools = tools
+        self._operator = tools.operator
+        self._course = course
+        self._before = course.snapshot
+        self._unit = unit
+        self.containers = ContainerKeeper(tools.observer, tools.operator, course.snapshot)
+
+    def bring_up(self, target: str | None, *, any_version: bool = False) -> Faults:
+        """Have the engine run in a version, or any that is running, with the containers of before."""
+        try:
+            if not self._before.unit_active:
+                return self._keep_stopped()
+            self._operator.settle(limit_s=self._limit_s())
+            if not self._runs(target, any_version=any_version):
+                self._restart()
+            self._course.enter(Phase.RESTORING, "bringing the containers back")
+            return self._restore(target)
+        except HostError as error:
+            return (Fault(code=FaultCode.ENGINE_DOWN, values=(str(error),)),)
+
+    def is_disturbed(self) -> bool:
+        """Whether the engine is another process than before, or none; unknown counts as yes."""
+        unit = self._tools.observer.docker().unit
+        same_boot = self._before.boot_id == self._tools.boot_id
+        return not same_boot or not isinstance(unit, EngineUnit) or unit.main_pid != self._before.main_pid
+
+    def undisturbed(self, target: str | None) -> Faults:
+        """Return what is wrong with an engine that was never restarted: its replaced file is none of it."""
+        found = faults(self._before, self._tools.observer.docker(), target=target)
+        return tuple(fault for fault in found if fault.code is not FaultCode.OLD_EXECUTABLE)
+
+    def _restore(self, target: str | None) -> Faults:
+        self.containers.restore()
+        restarts = self._operator.restarts_during(seconds=_SETTLE_S)
+        if not restarts:
+            self.containers.restore()  # some that came back may have ended meanwhile
+        after = self._tools.observer.docker()
+        return faults(self._before, after, target=target, restarts=restarts, excused=self.containers.excused)
+
+    def _keep_stopped(self) -> Faults:
+        """Stop an engine that a maintainer script started although it had been stopped."""
+        if faults(self._before, self._tools.observer.docker(), target=None):
+            self._operator.stop(limit_s=self._limit_s())
+        return faults(self._before, self._tools.observer.docker(), target=None)
+
+    def _runs(self, target: str | None, *, any_version: bool) -> bool:
+        """Whether the engine runs the wanted version already: Docker CE's packages restart it themselves."""
+        engine = self._tools.observer.docker().engine
+        if not isinstance(engine, RunningEngine):
+            return False
+        if any_version:
+            return True
+        return target is not None and engine.executable_replaced is False and same_release(engine.version, target)
+
+    def _restart(self) -> None:
+        self._course.enter(Phase.RESTARTING, "restarting the engine")
+        slow = 0 if self._before.live_restore else self.containers.slow
+        if slow and isinstance(self._tools.observer.docker().engine, RunningEngine):
+            self._tools.control.step(f"stopping {slow} slow containers first")
+            self.containers.stop_slow()
+        state = self._operator.restart(limit_s=self._limit_s())
+        if state.phase is not UnitPhase.RUNNING:
+            self._tools.control.step(f"the engine is {state}")
+
+    def _limit_s(self) -> float:
+        slowest = max((one.stop_timeout_s for one in self._before.containers or () if one.running), default=0)
+        return (self._unit.stop_timeout_s or 0.0) + 2 * slowest + _START_S

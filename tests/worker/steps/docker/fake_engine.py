@@ -1,0 +1,254 @@
+"""An engine of values: its restart runs what is installed, and starts the containers that have a policy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent.core.docker.snapshot import DockerSnapshot, KeptArchive, Phase
+from agent.core.engine_ports import OutageMeter
+from agent.core.job_control import JobControl
+from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit, RestartPolicy, RunningEngine
+from agent.core.model.engine_state import EngineState
+from agent.core.model.weave import NO_WEAVE, WeaveFacts
+from agent.errors import BusyError, HostError
+from agent.worker.steps.docker.change import EngineChange
+from agent.worker.steps.docker.tools import Tools
+from tests.core.docker.given_docker import ENGINE, NEW, OLD, OLD_ENGINE, UNIT, container, docker, snapshot
+from tests.core.given import BOOT
+
+DEAD = replace(UNIT, active_state="failed", main_pid=None)
+CONTAINERS = (
+    container("always"),
+    container("no", policy=RestartPolicy.NO),
+    container("off", state="exited"),
+    container("slow", handles_stop=False),
+)
+BEFORE = {one.name: one.state for one in CONTAINERS}
+RUNS_OLD = docker(*CONTAINERS, engine=OLD_ENGINE)
+KEPT = (
+    KeptArchive(package="docker-cli", file=f"docker-cli={NEW}"),
+    KeptArchive(package="docker.io", file=f"docker.io={NEW}"),
+)
+
+
+class Killed(BaseException):
+    """The job was killed at this point: nothing after it happens."""
+
+
+@dataclass
+class Outage:
+    """An outage that was measured."""
+
+    down_s: float = 1.0
+
+
+@dataclass
+class FakeEngine:
+    """A machine with one engine."""
+
+    facts: DockerFacts
+    packages: dict[str, tuple[str, bool]] = field(default_factory=lambda: {"docker.io": (OLD, True)})
+    broken: set[str] = field(default_factory=set)
+    """Versions whose engine does not start."""
+    refused: set[str] = field(default_factory=set)
+    """Versions whose package stays half-configured."""
+    unable: set[str] = field(default_factory=set)
+    """Names of containers that do not start."""
+    problem: str | None = ""
+    """Of the configuration."""
+    dpkg_busy: int = 0
+    """How many of the next installations find dpkg's lock taken."""
+    boot_id: str = BOOT
+    stop_reason: str = ""
+    disk_full: bool = False
+    dies_at: int | None = None
+    """Which act, counted from 0, the job does not survive."""
+    done: list[str] = field(default_factory=list)
+    saved: list[DockerSnapshot] = field(default_factory=list)
+
+    @property
+    def phases(self) -> list[Phase]:
+        """The phases that were recorded."""
+        return [one.phase for one in self.saved]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """The state of each container by name."""
+        assert isinstance(self.facts.containers, tuple)
+        return {one.name: one.state for one in self.facts.containers}
+
+    @property
+    def running(self) -> str:
+        """The version that runs; empty if none does."""
+        return self.facts.engine.version if isinstance(self.facts.engine, RunningEngine) else ""
+
+    def act(self, name: str) -> None:
+        """Note an act."""
+        self.done.append(name)
+        if self.dies_at == len(self.done) - 1:
+            raise Killed
+
+    def reboot(self) -> None:
+        """Reboot the machine: the engine starts in the version that is installed."""
+        self.boot_id = "another"
+        self._start()
+
+    def docker(self) -> DockerFacts:
+        return self.facts
+
+    def weave(self, docker: DockerFacts) -> WeaveFacts:
+        del docker
+        return NO_WEAVE
+
+    def save(self, saved: DockerSnapshot) -> None:
+        if self.disk_full:
+            raise HostError("no space left on device")
+        self.saved.append(saved)
+
+    def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
+        return {package: f"{package}={version}" for package, version in versions.items()}
+
+    def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        if self.dpkg_busy:
+            self.dpkg_busy -= 1
+            raise BusyError("dpkg is locked")
+        for name in remove:
+            self.packages.pop(name, None)
+        for package, _, version in (name.partition("=") for name in files):
+            self.packages[package] = (version, False)
+        self.act("install")
+        self._configure()
+        return "dpkg failed" if any(not complete for _, complete in self.packages.values()) else ""
+
+    def finish(self) -> None:
+        self._configure()
+        self.act("finish")
+
+    def states_of_packages(self) -> Mapping[str, tuple[str, bool]]:
+        return dict(self.packages)
+
+    def settle(self, *, limit_s: float) -> EngineState:
+        assert limit_s > 0
+        return _state("active" if self.running else "failed")
+
+    def restart(self, *, limit_s: float) -> EngineState:
+        assert limit_s > 0
+        self.facts = replace(self.facts, unit=DEAD, engine=None, containers=self.facts.containers)
+        self.act("restart")
+        self._start()
+        return _state("active" if self.running else "failed")
+
+    def stop(self, *, limit_s: float) -> EngineState:
+        assert limit_s > 0
+        self.act("stop")
+        self.facts = docker(unit=replace(UNIT, active_state="inactive", main_pid=None), engine=None, containers=None)
+        return _state("inactive")
+
+    def restarts_during(self, *, seconds: float) -> int:
+        assert seconds > 0
+        return 0 if self.running else 1
+
+    def validate(self, unit: EngineUnit) -> str | None:
+        assert unit.arguments == UNIT.arguments
+        return self.problem
+
+    def stop_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        return self._set(containers, "exited", "stop")
+
+    def start_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        able = [one for one in containers if one.name not in self.unable]
+        return self._set(able, "running", "start") | {
+            one.name: "no such mount" for one in containers if one.name in self.unable
+        }
+
+    def pause_containers(self, containers: Sequence[Container]) -> dict[str, str]:
+        return self._set(containers, "paused", "pause")
+
+    def container_times(self, containers: Sequence[Container]) -> Mapping[str, ContainerTimes]:
+        del containers
+        return {}
+
+    @contextmanager
+    def measure(self) -> Iterator[OutageMeter]:
+        yield Outage()
+
+    def _configure(self) -> None:
+        self.packages = {name: (version, version not in self.refused) for name, (version, _) in self.packages.items()}
+
+    def _start(self) -> None:
+        version = self.packages["docker.io"][0]
+        known = self.facts.containers if isinstance(self.facts.containers, tuple) else CONTAINERS
+        if version in self.broken:
+            exited = tuple(replace(one, state="exited") for one in known)
+            self.facts = replace(self.facts, unit=DEAD, engine=None, containers=exited)
+            return
+        self.facts = docker(
+            *(self._restarted(one) for one in known),
+            unit=replace(UNIT, main_pid=101),
+            engine=replace(ENGINE, version=version.partition("-")[0]),
+        )
+
+    def _restarted(self, one: Container) -> Container:
+        ends = one.policy is RestartPolicy.NO or one.name in self.unable
+        return replace(one, state="exited" if ends else "running")
+
+    def _set(self, containers: Sequence[Container], state: str, verb: str) -> dict[str, str]:
+        names = [one.name for one in containers]
+        known = self.facts.containers
+        assert isinstance(known, tuple)
+        changed = tuple(replace(one, state=state) if one.name in names else one for one in known)
+        self.facts = replace(self.facts, containers=changed)
+        for name in names:
+            self.act(f"{verb} {name}")
+        return {}
+
+
+@dataclass(frozen=True)
+class Archives:
+    """The packages of that machine: their port has a method with the name of a property."""
+
+    engine: FakeEngine
+
+    def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
+        return self.engine.keep(versions)
+
+    def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        return self.engine.install(files, remove)
+
+    def finish(self) -> None:
+        self.engine.finish()
+
+    def states(self) -> Mapping[str, tuple[str, bool]]:
+        return self.engine.states_of_packages()
+
+
+def given_snapshot(**fields: Any) -> DockerSnapshot:
+    """Return the snapshot of that machine, with the archives of before and after."""
+    saved = replace(snapshot().packages[0], file=f"docker.io={OLD}")
+    return replace(snapshot(*CONTAINERS, packages=(saved,), archives=KEPT), **fields)
+
+
+def change_of(engine: FakeEngine, before: DockerSnapshot | None = None) -> EngineChange:
+    """Return a change of that machine."""
+    tools = Tools(
+        observer=engine,
+        operator=engine,
+        archives=Archives(engine),
+        save=engine.save,
+        control=JobControl(progress=lambda _message: None, stop=lambda: engine.stop_reason),
+        boot_id=engine.boot_id,
+    )
+    return EngineChange(tools, before or given_snapshot(), UNIT)
+
+
+def _state(active_state: str) -> EngineState:
+    return EngineState(
+        active_state=active_state,
+        sub_state="",
+        result="success",
+        main_pid=None,
+        restarts=0,
+        invocation_id="",
+        job="",
+    )
