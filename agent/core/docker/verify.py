@@ -88,7 +88,7 @@ class Fault:
 Faults = tuple[Fault, ...]
 
 
-class PackageProgress(Enum):
+class InstallationState(Enum):
     """How far the installation of some packages came, as dpkg's database has it."""
 
     AS_BEFORE = "as-before"
@@ -99,16 +99,16 @@ class PackageProgress(Enum):
     """One is neither as before nor as planned: somebody else has changed it since."""
 
 
-def package_progress(changes: Collection[PackageChange], states: Mapping[str, tuple[str, bool]]) -> PackageProgress:
+def installation_state(changes: Collection[PackageChange], states: Mapping[str, tuple[str, bool]]) -> InstallationState:
     """Return how far an installation came; `states` as in `package_faults`. Without changes: as planned."""
     now = [(change, states.get(change.package)) for change in changes]
     if all(_arrived(change.after, state) for change, state in now):
-        return PackageProgress.AS_PLANNED
+        return InstallationState.AS_PLANNED
     if all(_arrived(change.before, state) for change, state in now):
-        return PackageProgress.AS_BEFORE
+        return InstallationState.AS_BEFORE
     if any(_is_foreign(change, state) for change, state in now):
-        return PackageProgress.FOREIGN
-    return PackageProgress.UNFINISHED
+        return InstallationState.FOREIGN
+    return InstallationState.UNFINISHED
 
 
 def package_faults(changes: Iterable[PackageChange], states: Mapping[str, tuple[str, bool]]) -> tuple[Fault, ...]:

@@ -9,11 +9,11 @@ from agent.core.docker.snapshot import DockerSnapshot, obstacle
 from agent.core.docker.verify import (
     Fault,
     FaultCode,
-    PackageProgress,
+    InstallationState,
     downtimes,
     faults,
+    installation_state,
     package_faults,
-    package_progress,
 )
 from agent.core.model.docker import ContainerTimes, DockerFacts
 from agent.core.model.engine_outcome import ContainerDowntime
@@ -136,28 +136,28 @@ def test_packages_are_judged_by_dpkgs_database(states: dict[str, tuple[str, bool
 @pytest.mark.parametrize(
     ("states", "expected"),
     [
-        pytest.param({"docker.io": (OLD, True)}, PackageProgress.AS_BEFORE, id="nothing was done"),
+        pytest.param({"docker.io": (OLD, True)}, InstallationState.AS_BEFORE, id="nothing was done"),
         pytest.param(
-            {"docker.io": (NEW, True), "docker-cli": (NEW, True)}, PackageProgress.AS_PLANNED, id="all is done"
+            {"docker.io": (NEW, True), "docker-cli": (NEW, True)}, InstallationState.AS_PLANNED, id="all is done"
         ),
-        pytest.param({"docker.io": (NEW, True)}, PackageProgress.UNFINISHED, id="one of two"),
-        pytest.param({"docker.io": (OLD, False)}, PackageProgress.UNFINISHED, id="killed while unpacking"),
+        pytest.param({"docker.io": (NEW, True)}, InstallationState.UNFINISHED, id="one of two"),
+        pytest.param({"docker.io": (OLD, False)}, InstallationState.UNFINISHED, id="killed while unpacking"),
         pytest.param(
-            {"docker.io": (NEW, False), "docker-cli": (NEW, False)}, PackageProgress.UNFINISHED, id="not configured"
+            {"docker.io": (NEW, False), "docker-cli": (NEW, False)}, InstallationState.UNFINISHED, id="not configured"
         ),
-        pytest.param({"docker.io": ("28.5.2-1", True)}, PackageProgress.FOREIGN, id="another version"),
-        pytest.param({"docker-cli": (NEW, True)}, PackageProgress.FOREIGN, id="the engine was removed"),
-        pytest.param({"docker.io": ("28.5.2-1", False)}, PackageProgress.UNFINISHED, id="another version, half-way"),
+        pytest.param({"docker.io": ("28.5.2-1", True)}, InstallationState.FOREIGN, id="another version"),
+        pytest.param({"docker-cli": (NEW, True)}, InstallationState.FOREIGN, id="the engine was removed"),
+        pytest.param({"docker.io": ("28.5.2-1", False)}, InstallationState.UNFINISHED, id="another version, half-way"),
     ],
 )
 def test_an_interrupted_installation_came_so_far(
-    states: dict[str, tuple[str, bool]], expected: PackageProgress
+    states: dict[str, tuple[str, bool]], expected: InstallationState
 ) -> None:
-    assert package_progress(snapshot().changes, states) is expected
+    assert installation_state(snapshot().changes, states) is expected
 
 
 def test_a_restart_alone_has_its_packages() -> None:
-    assert package_progress((), {}) is PackageProgress.AS_PLANNED
+    assert installation_state((), {}) is InstallationState.AS_PLANNED
 
 
 @pytest.mark.parametrize(

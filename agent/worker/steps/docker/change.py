@@ -8,7 +8,7 @@ phase is recorded before it begins, so that a later run can finish or roll back 
 from dataclasses import dataclass, replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
-from agent.core.docker.verify import Fault, FaultCode, Faults, PackageProgress, package_faults, package_progress
+from agent.core.docker.verify import Fault, FaultCode, Faults, InstallationState, installation_state, package_faults
 from agent.core.docker.versions import upstream
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_outcome import EngineResult, Rollback
@@ -84,10 +84,10 @@ class EngineChange:
             return self._needs_attention(self._forward_again(), Rollback(done=False, reason=saved.reason))
         return self._resume_at(self._progress())
 
-    def _resume_at(self, progress: PackageProgress) -> Ended:
-        if progress is PackageProgress.AS_PLANNED:
+    def _resume_at(self, progress: InstallationState) -> Ended:
+        if progress is InstallationState.AS_PLANNED:
             return self._go_on(())
-        if progress is PackageProgress.UNFINISHED:
+        if progress is InstallationState.UNFINISHED:
             return self._roll_back(self._package_faults(self._changes))
         return self._left_as_it_is(progress)
 
@@ -113,9 +113,9 @@ class EngineChange:
         back = ended.result is EngineResult.ROLLED_BACK
         return replace(ended, result=EngineResult.INTERRUPTED) if back else ended
 
-    def _left_as_it_is(self, progress: PackageProgress) -> Ended:
+    def _left_as_it_is(self, progress: InstallationState) -> Ended:
         """End an interrupted run whose packages are those of before, or somebody else's: only restore containers."""
-        as_before = progress is PackageProgress.AS_BEFORE
+        as_before = progress is InstallationState.AS_BEFORE
         if as_before and not self._starter.is_disturbed():
             return Ended(result=EngineResult.INTERRUPTED)
         found = self._starter.bring_up(self._version_before() if as_before else None, any_version=not as_before)
@@ -123,8 +123,8 @@ class EngineChange:
             return self._needs_attention(found, None)
         return Ended(result=EngineResult.INTERRUPTED, faults=found)
 
-    def _progress(self) -> PackageProgress:
-        return package_progress(self._changes, self._tools.archives.states())
+    def _progress(self) -> InstallationState:
+        return installation_state(self._changes, self._tools.archives.states())
 
     def _package_faults(self, changes: tuple[PackageChange, ...]) -> Faults:
         return package_faults(changes, self._tools.archives.states())
@@ -177,7 +177,7 @@ class EngineChange:
 
     def _bring_back(self) -> Faults:
         """Have packages, engine and containers be as before. Raises BusyError."""
-        if self._progress() is not PackageProgress.AS_BEFORE and (found := self._install_before()):
+        if self._progress() is not InstallationState.AS_BEFORE and (found := self._install_before()):
             return found
         if self._starter.is_disturbed():  # also by Docker CE's packages, which restart the engine themselves
             return self._starter.bring_up(self._version_before())
