@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.docker.snapshot import DockerSnapshot
+from agent.core.model.engine_plan import HeldFix
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.packages.cves import Findings
@@ -31,6 +32,7 @@ from agent.state.documents.caches import (
     refresh_to_document,
 )
 from agent.state.documents.docker_snapshot import snapshot_from_document, snapshot_to_document
+from agent.state.documents.engine_plan import held_fixes_from_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
@@ -127,6 +129,15 @@ class Record:
         reader = self.store.read_or_warn(STATE, STATE_SCHEMA)
         shown = reader.optional_child("plan") if reader is not None else None
         return shown is not None and (shown.text("id"), shown.text("seen_at")) == (plan.id, format_utc(plan.seen_at))
+
+    def held_fixes(self) -> tuple[HeldFix, ...]:
+        """Return the fixes of the container runtime that the last check held back; empty if that is not known."""
+        reader = self.store.read_or_warn(STATE, STATE_SCHEMA)
+        try:
+            docker = reader.optional_child("docker") if reader else None
+            return held_fixes_from_document(docker) if docker else ()
+        except RecordError:
+            return ()
 
     def save_outcome(self, outcome: Outcome, now: datetime) -> None:
         """Record a run's outcome so far.

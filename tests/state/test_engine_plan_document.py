@@ -15,6 +15,8 @@ from agent.core.model.engine_plan import (
     EngineWarning,
     EngineWhy,
     Fate,
+    FixRoute,
+    HeldFix,
     Notice,
     PackageChange,
 )
@@ -56,6 +58,16 @@ FULL = EnginePlan(
     blocked=(Block(why=EngineWhy.NO_SPACE, values=("/var", "5")),),
     warnings=(Notice(code=EngineWarning.SLOW_STOP, values=("db",)),),
     order=(EngineStep.SAVE, EngineStep.RESTART),
+    held_fixes=(
+        HeldFix(
+            package="docker.io",
+            version="26.1.5+dfsg1-9",
+            since=NOW,
+            route=FixRoute.DOCKER_UPGRADE,
+            downtime=Downtime(low_s=1.5, high_s=14, basis=()),
+        ),
+        HeldFix(package="runc", version="1.1.15", since=NOW, route=FixRoute.UPGRADE),
+    ),
 )
 
 

@@ -19,6 +19,7 @@ from agent.core.model.docker import Container, DockerFacts, EngineUnit, Flavour,
 from agent.core.model.engine_plan import (
     Block,
     ContainerForecast,
+    Downtime,
     EnginePlan,
     EngineStep,
     EngineWarning,
@@ -58,7 +59,7 @@ def plan_docker(
         restart_needed=runs and (engine_changes or base.restart_pending),
         blocked=resolved.blocks,
     )
-    plan = replace(plan, warnings=(*plan.warnings, *end_of_life(plan)))
+    plan = replace(plan, warnings=(*plan.warnings, *end_of_life(plan)), restart=_restart_forecast(facts, options))
     if not plan.packages and not plan.restart_needed:
         return plan
     return _with_restart(_with_gate(plan, facts, weave, manifest), facts, options, major=resolved.major_downgrade)
@@ -76,15 +77,27 @@ def _with_gate(plan: EnginePlan, facts: DockerFacts, weave: WeaveFacts, manifest
     return replace(plan, blocked=(*plan.blocked, block))
 
 
-def _with_restart(plan: EnginePlan, facts: DockerFacts, options: DockerOptions, *, major: bool) -> EnginePlan:
+def _restart_of(facts: DockerFacts, options: DockerOptions, starting: str | None, *, by_package: bool) -> Restart:
     engine, unit = facts.engine, facts.unit
-    containers = facts.containers if isinstance(facts.containers, tuple) else ()
-    restart = Restart(
-        starting=plan.candidate or plan.installed or "",
+    return Restart(
+        starting=starting or "",
         live_restore=isinstance(engine, RunningEngine) and (engine.live_restore or options.live_restore),
-        stops_slow_first=facts.flavour is Flavour.DOCKER_IO or not plan.packages,
+        stops_slow_first=not by_package,
         unit_limit_s=unit.stop_timeout_s if isinstance(unit, EngineUnit) else None,
     )
+
+
+def _restart_forecast(facts: DockerFacts, options: DockerOptions) -> Downtime | None:
+    if facts.engine is None or not isinstance(facts.containers, tuple):
+        return None
+    restart = _restart_of(facts, options, facts.version_of(MAIN[facts.flavour]), by_package=False)
+    return engine_downtime(facts.containers, restart)
+
+
+def _with_restart(plan: EnginePlan, facts: DockerFacts, options: DockerOptions, *, major: bool) -> EnginePlan:
+    containers = facts.containers if isinstance(facts.containers, tuple) else ()
+    by_package = bool(plan.packages) and facts.flavour is Flavour.DOCKER_CE  # its postinst restarts the engine
+    restart = _restart_of(facts, options, plan.candidate or plan.installed, by_package=by_package)
     known = plan.restart_needed and isinstance(facts.containers, tuple)
     forecast = container_forecasts(containers, restart) if known else ()
     blocks = [*plan.blocked, *_blocks(plan, facts, options, restart, forecast)]

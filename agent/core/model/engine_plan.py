@@ -158,6 +158,31 @@ class ContainerForecast:
     high_s: float = 0.0
 
 
+class FixRoute(Enum):
+    """What installs a fix of the container runtime that `upgrade` holds back."""
+
+    DOCKER_UPGRADE = "docker-upgrade"
+    """`docker upgrade` as planned."""
+    MANIFEST = "manifest"
+    """`docker upgrade`, once the manifest has the version."""
+    UPGRADE = "upgrade"
+    """`upgrade`, once the configuration includes the runtime."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldFix:
+    """A fix of the container runtime that `upgrade` holds back."""
+
+    package: str
+    version: str
+    """The candidate, as a package version."""
+    since: datetime
+    """When a check first held a fix of this package."""
+    route: FixRoute
+    downtime: Downtime | None = None
+    """Of the engine; None: unknown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePlan:
     """What an explicit upgrade would do now. Component not installed and not wanted: `flavour` is "none"."""
@@ -186,6 +211,9 @@ class EnginePlan:
     blocked: tuple[Block, ...] = ()
     warnings: tuple[Notice, ...] = ()
     order: tuple[EngineStep, ...] = ()
+    restart: Downtime | None = None
+    """Forecast of a restart of the running engine, whether one is needed or not; documents do not hold it."""
+    held_fixes: tuple[HeldFix, ...] = ()
 
     @property
     def id(self) -> str:

@@ -14,6 +14,8 @@ from agent.core.model.engine_plan import (
     EngineWarning,
     EngineWhy,
     Fate,
+    FixRoute,
+    HeldFix,
     Notice,
 )
 from agent.core.model.facts import Unseen
@@ -63,6 +65,7 @@ def engine_plan_to_document(plan: EnginePlan, generated_at: datetime, sentences:
             for one in plan.warnings
         ],
         "order": [step.value for step in plan.order],
+        "held_fixes": [_held_fix_to_document(one) for one in plan.held_fixes],
     }
 
 
@@ -105,7 +108,32 @@ def engine_plan_from_document(plan: JsonReader) -> EnginePlan | Unseen:
             for part in plan.children("warnings")
         ),
         order=_steps_from_document(plan.texts("order")),
+        held_fixes=held_fixes_from_document(plan),
     )
+
+
+def held_fixes_from_document(plan: JsonReader) -> tuple[HeldFix, ...]:
+    """Return the held fixes of a plan; documents of earlier versions, and of what was not observed, have none."""
+    return tuple(
+        HeldFix(
+            package=part.text("package"),
+            version=part.text("to"),
+            since=part.time("since"),
+            route=enum_from_document(part, "route", FixRoute),
+            downtime=_downtime_from_document(part),
+        )
+        for part in plan.optional_children("held_fixes")
+    )
+
+
+def _held_fix_to_document(one: HeldFix) -> Document:
+    return {
+        "package": one.package,
+        "to": one.version,
+        "since": format_utc(one.since),
+        "route": one.route.value,
+        **_downtime_to_document(one.downtime),
+    }
 
 
 def _steps_from_document(names: list[str]) -> tuple[EngineStep, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 from agent.core.model.facts import ListsState
 from agent.core.model.plan import Plan
@@ -9,6 +10,7 @@ from agent.core.model.scope import Scope
 from agent.errors import ExitCode
 from agent.host import log
 from agent.host.machine.user import is_root
+from agent.report.held_fixes import with_held_fixes
 from agent.state.documents.plan import plan_to_document
 from agent.state.record import ReadOnlyRecord, Record
 from agent.worker.context import JobContext
@@ -16,7 +18,7 @@ from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
-from agent.worker.steps.engines import observe_engines
+from agent.worker.steps.engines import fixes_in, observe_engines
 from agent.worker.steps.select import select_requested
 
 
@@ -67,9 +69,9 @@ def check(
         if remember and (planned.plan.repair or planned.plan.journal) and context.engine.wait_for_dpkg():
             # Another program was at work: what looked interrupted was not.
             planned = planning.observe_and_decide(context, scope, refreshed)
-        plan = planned.plan
         if remember:
-            _record(context, planned, prefetching=prefetching and refresh)
+            planned = _recorded(context, planned, prefetching=prefetching and refresh)
+    plan = planned.plan
     log.event(
         log.LogEvent.CHECK_FINISHED,
         scope=scope.value,
@@ -82,12 +84,18 @@ def check(
     return select_requested(context, planned, requested).plan
 
 
-def _record(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> None:
-    """Record a plan; with `prefetching` again, with what the changelogs of the downloads name."""
-    plan, engines = planned.plan, observe_engines(context)
+def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> planning.Planned:
+    """Record a plan; with `prefetching` again, with what the changelogs of the downloads name.
+
+    Return the plan as recorded: with the commands for fixes of the container runtime, whose cost is known only now.
+    """
+    engines = observe_engines(context, planned.plan.held)
+    planned = replace(planned, plan=with_held_fixes(planned.plan, fixes_in(engines)))
+    plan = planned.plan
     planning.record_plan(context, plan, engines)
     if prefetching and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
         planning.record_plan(context, plan, engines)
+    return planned
 
 
 def _not_recorded(record: Record) -> str:

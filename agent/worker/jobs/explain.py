@@ -4,7 +4,7 @@ from agent.core.model.scope import Scope
 from agent.core.packages.explain import Conclusion, Explanation, explain_package
 from agent.core.packages.explain_cve import CveConclusion, CveExplanation, cve_id, explain_cve, looks_like_cve
 from agent.errors import ExitCode, UsageError
-from agent.report.reasons import gate_texts
+from agent.report.held_fixes import fix_wording
 from agent.state.documents.cve_explanation import cve_explanation_to_document
 from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
@@ -39,9 +39,8 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         document = cve_explanation_to_document(about, context.machine.now())
         return JobAnswer(exit_code=_EXIT_CODES[about.conclusion], document=document)
     explanation = explain(context, request.package)
-    document = explanation_to_document(
-        explanation, context.machine.now(), context.record.findings(), wording=gate_texts
-    )
+    wording = fix_wording(context.record.held_fixes())
+    document = explanation_to_document(explanation, context.machine.now(), context.record.findings(), wording=wording)
     return JobAnswer(exit_code=_EXIT_CODES[explanation.conclusion], document=document)
 
 

@@ -1,15 +1,17 @@
 """Observes Docker and Weave, and plans their upgrades. A failure is part of the result: it fails no check."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from agent.core.docker.held_fixes import held_fixes
 from agent.core.docker.observed import observed_docker
 from agent.core.docker.packages import DockerOptions, PackagePorts
 from agent.core.docker.plan import plan_docker
 from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour
-from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy
+from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy, HeldFix
 from agent.core.model.facts import Unseen
+from agent.core.model.plan import Held
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.core.redact import redact
 from agent.core.schemas import Document
@@ -17,7 +19,13 @@ from agent.core.weave.plan import weave_plan
 from agent.errors import AgentError, ExitCode
 from agent.host.machine.os_release import read_distro
 from agent.report.engine_reasons import block_sentence, warning_sentence
-from agent.state.documents.engine_plan import EngineSentences, engine_plan_to_document, unseen_engine_to_document
+from agent.state.documents.engine_plan import (
+    EngineSentences,
+    engine_plan_to_document,
+    held_fixes_from_document,
+    unseen_engine_to_document,
+)
+from agent.state.json_reader import JsonReader
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer
 
@@ -27,13 +35,24 @@ _FAILURES = (AgentError, OSError, ValueError, LookupError, TypeError, AttributeE
 _T = TypeVar("_T")
 
 
-def observe_engines(context: JobContext) -> Mapping[str, Document | None]:
+def observe_engines(context: JobContext, held: Sequence[Held] = ()) -> Mapping[str, Document | None]:
     """Return `maestro.engine-plan/1` by component; None: neither installed nor wanted.
 
-    On a machine without Docker and Weave this costs a few calls of stat(2).
+    `held` are the held updates of the same check. On a machine without Docker and Weave this costs a few calls of
+    stat(2).
     """
-    plans = plan_engines(context)
+    plans = dict(plan_engines(context))
+    docker = plans[Component.DOCKER]
+    if held and isinstance(docker, EnginePlan):
+        fixes = held_fixes(docker, held, context.record.held_fixes(), context.machine.now())
+        plans[Component.DOCKER] = replace(docker, held_fixes=fixes)
     return {component.value: _document(context, component, plan) for component, plan in plans.items()}
+
+
+def fixes_in(engines: Mapping[str, Document | None]) -> tuple[HeldFix, ...]:
+    """Return the held fixes in documents of `observe_engines`."""
+    docker = engines.get(Component.DOCKER.value)
+    return held_fixes_from_document(JsonReader(docker, Component.DOCKER.value)) if docker else ()
 
 
 def planned_answer(context: JobContext, component: Component) -> JobAnswer:

@@ -16,6 +16,7 @@ from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.core.schemas import Document
 from agent.errors import PlanChangedError
 from agent.host import log
+from agent.report.held_fixes import with_held_fixes
 from agent.report.plan_change import plan_change
 from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
@@ -77,7 +78,7 @@ def decide(
         dropped or {},
         lambda admitted, veto: snapshot.resolve(admitted, scope, veto),
     )
-    return with_sentences(plan)
+    return with_held_fixes(with_sentences(plan), context.record.held_fixes())
 
 
 def require_plan(context: JobContext, plan: Plan, plan_id: str | None) -> None:
@@ -106,7 +107,7 @@ def record_plan(
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
-    seen = observe_engines(context) if engines is None else engines
+    seen = observe_engines(context, plan.held) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
     context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan, engines=seen)
     return scan.replaced

@@ -1,5 +1,6 @@
 """A check records Docker and Weave, and succeeds whatever they do."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,22 @@ def test_an_engine_that_fails_is_recorded_with_the_reason(
     assert docker is not None
     assert docker.unseen is not None
     assert "no answer" in docker.unseen
+
+
+def test_a_held_fix_of_the_runtime_names_its_command_in_check_and_upgrade_and_waits_since_the_first_check(
+    tmp_path: Path,
+) -> None:
+    agent = Agent(tmp_path)
+    agent.machine.engines.docker_facts = NEWER
+    agent.machine.offer("docker.io")
+
+    checked = agent.check().held
+    first = agent.context.record.held_fixes()
+    agent.machine.time += timedelta(days=2)
+    again = agent.check().held
+    upgraded = agent.upgrade().held
+
+    assert "docker_version" in checked[0].detail
+    assert [one.detail for one in (*again, *upgraded)] == [checked[0].detail] * 2
+    assert [one.package for one in first] == ["docker.io"]
+    assert agent.context.record.held_fixes() == first
