@@ -2,20 +2,23 @@
 
 import argparse
 import os
+from contextlib import suppress
 from itertools import islice
 
 from agent.cli.flags import add_verbose
 from agent.cli.output import print_error, print_json, print_lines
-from agent.core.schemas import HISTORY_SCHEMA, OUTCOME_SCHEMA
+from agent.core.schemas import HISTORY_SCHEMA
 from agent.errors import ExitCode, RecordError, UsageError
+from agent.report.engine_outcome_text import engine_history_cells, engine_outcome_lines
 from agent.report.layout import columns
 from agent.report.outcome_text import history_cells, log_line, outcome_lines, undo_lines
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
 from agent.report.status.restarts import restart_lines
+from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
-from agent.state.views import OutcomeView, RunView
+from agent.state.views import OutcomeView, RunView, run_view
 
 EXAMPLE = "example: maestro-agent history last"
 _LAST = "last"
@@ -40,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     now, runs = utc_now(), []
     for run_id in islice(store.run_ids(), arguments.number):
         try:
-            found = store.read_run(run_id, OUTCOME_SCHEMA)
-            runs += [RunView(found)] if found is not None else []
+            found = store.read_run(run_id)
+            runs += [run_view(found)] if found is not None else []
         except RecordError as error:
             print_error(str(error))
     if arguments.json:
@@ -50,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         running = _running(store)
-        rows = [history_cells(found, running=found.id == running) for found in runs]
+        rows = [_cells(found, running=found.id == running) for found in runs]
         print_lines(columns(rows, indent=0) or ["No run on record yet."])
     return ExitCode.OK
 
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _show_one(store: Store, arguments: argparse.Namespace) -> int:
     run_ids = list(store.run_ids())
     run_id = run_ids[0] if arguments.id == _LAST and run_ids else arguments.id
-    found = store.read_run(run_id, OUTCOME_SCHEMA) if run_id in run_ids else None
+    found = store.read_run(run_id) if run_id in run_ids else None
     if found is None:
         if arguments.id == _LAST:
             raise UsageError("no run on record yet")
@@ -68,6 +71,11 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
     else:
         log = store.log_path(run_id)
         running = _running(store) == run_id
+        view = run_view(found)
+        if isinstance(view, EngineOutcomeView):
+            lines = engine_outcome_lines(view, running=running, verbose=arguments.verbose)
+            print_lines([*lines, *([log_line(log)] if os.path.exists(log) else [])])
+            return ExitCode.OK
         outcome = OutcomeView(found)
         lines = outcome_lines(outcome, running=running, verbose=arguments.verbose)
         lines += restart_lines(outcome.restart, past=True)
@@ -79,9 +87,21 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _running(store: Store) -> str | None:
-    """Return the id of the run in progress."""
-    status = build_status(collect_status(store), utc_now())
-    return status.last_run.id if status.last_run and status.run_in_progress else None
+    """Return the id of the run in progress: the newest one, if the running job left it."""
+    running = build_status(collect_status(store), utc_now()).running
+    newest = next(iter(store.run_ids()), None)
+    if running is None or newest is None:
+        return None
+    with suppress(RecordError):  # the list names it
+        found = store.read_run(newest)
+        return newest if found is not None and running.is_run(run_view(found)) else None
+    return None
+
+
+def _cells(run: RunView | EngineOutcomeView, *, running: bool) -> tuple[str, ...]:
+    if isinstance(run, EngineOutcomeView):
+        return engine_history_cells(run, running=running)
+    return history_cells(run, running=running)
 
 
 def _count(text: str) -> int:

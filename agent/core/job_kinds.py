@@ -6,7 +6,14 @@ job that people start has a command in `agent/cli`, too.
 
 from enum import Enum
 
-from agent.core.schemas import ENGINE_PLAN_SCHEMA, EXPLAIN_SCHEMA, OUTCOME_SCHEMA, PLAN_SCHEMA
+from agent.core.schemas import (
+    ENGINE_OUTCOME_SCHEMA,
+    ENGINE_PLAN_SCHEMA,
+    EXPLAIN_SCHEMA,
+    OUTCOME_SCHEMA,
+    PLAN_SCHEMA,
+    RUN_SCHEMAS,
+)
 
 
 class JobTrait(Enum):
@@ -22,6 +29,23 @@ class JobTrait(Enum):
     """The daemon starts it, `status` shows it and metrics count it."""
 
 
+class JobOption(Enum):
+    """What a request for an upgrade of Docker or Weave asks for or allows; a plan counts them, too."""
+
+    DRY_RUN = "dry-run"
+    """Answer with the plan; change and record nothing."""
+    ALLOW_DOWNGRADE = "allow-downgrade"
+    ALLOW_MAJOR_DOWNGRADE = "allow-major-downgrade"
+    ALLOW_MAJOR = "allow-major"
+    """Weave: to another major version."""
+    REMOVE_CONTAINERS = "remove-containers"
+    """Running containers with `--rm` may be removed by the restart."""
+    LIVE_RESTORE = "live-restore"
+    """Switch live-restore on for the restart."""
+    AFTER_FAILURE = "after-failure"
+    """A person has looked at the engine after an upgrade that needed attention: make a new plan from what runs now."""
+
+
 class JobKind(Enum):
     """Every job: its name, the schema of its document, its traits."""
 
@@ -34,6 +58,8 @@ class JobKind(Enum):
     EXPLAIN = "explain", EXPLAIN_SCHEMA
     DOCKER_PLAN = "docker-plan", ENGINE_PLAN_SCHEMA
     WEAVE_PLAN = "weave-plan", ENGINE_PLAN_SCHEMA
+    DOCKER_UPGRADE = "docker-upgrade", ENGINE_OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
+    WEAVE_UPGRADE = "weave-upgrade", ENGINE_OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
 
     def __new__(cls, name: str, document: str = "", *traits: JobTrait) -> "JobKind":
         """Build a member; the defaults are for the lookup by name, `JobKind("check")`, which type-checks as a call."""
@@ -49,6 +75,11 @@ class JobKind(Enum):
         return f"agent.worker.jobs.{self.value.replace('-', '_')}"
 
     @property
+    def command(self) -> str:
+        """The command that runs it, without the program's name."""
+        return str(self.value).replace("-", " ")
+
+    @property
     def over_socket(self) -> bool:
         """Whether the worker accepts it over its socket."""
         return JobTrait.OVER_SOCKET in self.traits
@@ -56,7 +87,7 @@ class JobKind(Enum):
     @property
     def in_history(self) -> bool:
         """Whether each of its runs leaves an outcome that `history` shows."""
-        return self.document == OUTCOME_SCHEMA
+        return self.document in RUN_SCHEMAS
 
     def needs_root(self, *, refresh: bool) -> bool:
         """Return whether root is needed, and with it the job lock and an entry in jobs.json."""

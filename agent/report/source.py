@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from agent.core.clock import ENDPOINT_SKEW_TOLERANCE
 from agent.core.exporters import ExporterName
 from agent.core.schedule.exports import ExportState
-from agent.core.schemas import OUTCOME_SCHEMA, Document
+from agent.core.schemas import Document
 from agent.errors import RecordError
 from agent.host.machine.boot_time import booted_at
 from agent.host.machine.facts import host_facts
@@ -146,7 +146,7 @@ class ReportSource:
 
     def _read_run(self, run_id: str) -> Mapping[str, object] | None:
         try:
-            run = self._store.read_run(run_id, OUTCOME_SCHEMA)
+            run = self._store.read_run(run_id)
         except RecordError:
             return None
         return run.raw if run else None

@@ -11,6 +11,8 @@ class EngineOutcomeView:
         self.raw = run.raw
         self.id = run.text("id")
         self.component = run.text("component")
+        self.job = f"{self.component}-upgrade"
+        """The job that leaves it."""
         self.result = run.text("result")
         self.message = run.optional_text("message") or ""
         self.started_at = run.time("started_at")

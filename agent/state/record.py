@@ -1,11 +1,12 @@
 """The record as values, on top of the store: package lists, the last check, runs, changelog findings, archives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.docker.snapshot import DockerSnapshot
-from agent.core.model.engine_plan import HeldFix
+from agent.core.model.engine_outcome import EngineOutcome
+from agent.core.model.engine_plan import Block, HeldFix
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.packages.cves import Findings
@@ -32,11 +33,12 @@ from agent.state.documents.caches import (
     refresh_to_document,
 )
 from agent.state.documents.docker_snapshot import snapshot_from_document, snapshot_to_document
+from agent.state.documents.engine_outcome import engine_outcome_to_document
 from agent.state.documents.engine_plan import held_fixes_from_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
-from agent.state.store import AHEAD, CVES, DOCKER_SNAPSHOT, PLANS, REFRESH, STATE, Store
+from agent.state.store import AHEAD, CVES, DOCKER_SNAPSHOT, ENGINE_OUTCOMES, PLANS, REFRESH, STATE, Store
 from agent.state.timestamps import format_utc
 
 
@@ -105,10 +107,9 @@ class Record:
             self._write(PLANS, plans_to_document(with_newest(kept, newest), now))
 
     def interrupted_run(self) -> RecordedRun | None:
-        """Return the newest run if it has no end on record; None also if it cannot be read."""
+        """Return the newest run of packages if it has no end on record; None also if it cannot be read."""
         try:
-            newest = next(iter(self.store.run_ids()), None)
-            run = self.store.read_run(newest, OUTCOME_SCHEMA) if newest else None
+            newest, run = self.store.newest_run(OUTCOME_SCHEMA)
             if run is None or run.optional_text("finished_at") or run.text("id") != newest:  # not the run of its file
                 return None
             outcome, findings = outcome_from_document(run)
@@ -146,6 +147,18 @@ class Record:
             HostError: it cannot be written.
         """
         self.store.write_run(outcome.id, outcome_to_document(outcome, now, self.findings()))
+
+    def save_engine_outcome(self, outcome: EngineOutcome, now: datetime, sentence: Callable[[Block], str]) -> None:
+        """Record the outcome so far of a run that upgrades Docker or Weave: in the history, and as the last one.
+
+        `sentence` gives the text of a block for people.
+
+        Raises:
+            HostError: it cannot be written.
+        """
+        document = engine_outcome_to_document(outcome, now, sentence)
+        self.store.write_run(outcome.id, document)
+        self.store.write(ENGINE_OUTCOMES[outcome.component.value], document)
 
     def findings(self) -> Findings:
         """Return the changelog findings; empty if the document is damaged."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from agent.core.redact import redact_document
-from agent.core.schemas import Document
+from agent.core.schemas import RUN_SCHEMAS, Document
 from agent.errors import HostError, RecordError
 from agent.state.json_reader import JsonReader
 from agent.state.safe_open import open_regular
@@ -27,6 +27,8 @@ CVES = "cves"
 PLANS = "plans"
 AHEAD = "ahead"
 DOCKER_SNAPSHOT = "docker-snapshot"
+ENGINE_OUTCOMES = {"docker": "docker-outcome", "weave": "weave-outcome"}
+"""The outcome of the last run by component: `status` need not search the history."""
 _HISTORY = "history"
 _KEPT_RUNS = 500
 
@@ -84,8 +86,8 @@ class Store:
             with suppress(OSError):  # renamed: there is none any more
                 os.unlink(temporary)
 
-    def read(self, name: str, schema: str) -> JsonReader | None:
-        """Return a document of the given schema, such as "maestro.state/1"; None if it was never written.
+    def read(self, name: str, *schemas: str) -> JsonReader | None:
+        """Return a document of one of the given schemas, such as "maestro.state/1"; None if it was never written.
 
         Raises:
             RecordError: it is damaged or has another schema. It is set aside, if permissions allow.
@@ -95,8 +97,8 @@ class Store:
             with open(path, encoding="utf-8", opener=open_regular) as file:
                 reader = JsonReader(redact_document(json.load(file, parse_constant=_no_number)), path)
             found = reader.text("schema")
-            if found != schema:
-                raise RecordError(f"{path}: holds {found!r}, this version of the agent reads {schema!r}")
+            if found not in schemas:
+                raise RecordError(f"{path}: holds {found!r}, this version of the agent reads {schemas[0]!r}")
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -144,9 +146,21 @@ class Store:
             raise RecordError(f"{self.directory}: cannot be read: {error.strerror}") from error
         return sorted((name[:-5] for name in names if name[:1].isdigit() and name.endswith(".json")), reverse=True)
 
-    def read_run(self, run_id: str, schema: str) -> JsonReader | None:
-        """Return one run of the history, as `read` does."""
-        return self.read(f"{_HISTORY}/{run_id}", schema)
+    def read_run(self, run_id: str) -> JsonReader | None:
+        """Return one run of the history, as `read` does: of packages, or of Docker or Weave."""
+        return self.read(f"{_HISTORY}/{run_id}", *RUN_SCHEMAS)
+
+    def newest_run(self, schema: str) -> tuple[str, JsonReader | None]:
+        """Return the newest run whose document has a schema, with the id of its file; None if there is none.
+
+        Raises:
+            RecordError: it, or a newer run, cannot be read.
+        """
+        for run_id in self.run_ids():
+            run = self.read_run(run_id)
+            if run is not None and run.text("schema") == schema:
+                return run_id, run
+        return "", None
 
     def write_run(self, run_id: str, document: Document) -> None:
         """Write one run of the history, as `write` does; only the newest 500 are kept."""

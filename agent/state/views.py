@@ -10,7 +10,8 @@ from datetime import datetime
 
 from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.package_label import label_of, package_label
-from agent.core.schemas import Document
+from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, Document
+from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import engine_view
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -193,6 +194,9 @@ class StateView:
 class RunView:
     """What `status`, `history` and reports show of `maestro.outcome/1`."""
 
+    job = "upgrade"
+    """The job that leaves it."""
+
     def __init__(self, run: JsonReader) -> None:
         self.raw = run.raw
         self.id = run.text("id")
@@ -212,6 +216,11 @@ class RunView:
         """`schedule`, or a user's name; empty in documents of earlier versions."""
         ended = self.finished_at is not None and run.raw.get("duration_s") is not None
         self.duration_s = run.number("duration_s") if ended else None
+
+
+def run_view(run: JsonReader) -> RunView | EngineOutcomeView:
+    """Return the view of a run of the history by its schema."""
+    return EngineOutcomeView(run) if run.text("schema") == ENGINE_OUTCOME_SCHEMA else RunView(run)
 
 
 class OutcomeView(RunView):

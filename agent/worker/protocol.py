@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.core.job_kinds import JobKind
+from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.package import is_package_name
 from agent.core.model.scope import Scope
 from agent.core.redact import redact, redact_document
@@ -26,6 +26,7 @@ _FIELDS = {
     "plan_id",
     "packages",
     "prefetch",
+    "options",
     "wait",
     "omit_document",
     "requested_by",
@@ -47,6 +48,7 @@ class JobRequest:
     package: str = ""
     packages: tuple[str, ...] = ()
     """`name` or `name:architecture`: the packages to which the plan is limited; none for all."""
+    options: frozenset[JobOption] = frozenset()
     wait: bool = False
     """Wait for another job to end instead of failing with BusyError."""
     omit_document: bool = False
@@ -91,9 +93,10 @@ def encode_request(request: JobRequest) -> bytes:
         "omit_document": request.omit_document,
         "requested_by": request.requested_by,
     }
-    # These two are absent where they say nothing, as before they existed.
+    # These are absent where they say nothing, as before they existed.
     document |= {"packages": list(request.packages)} if request.packages else {}
     document |= {} if request.prefetch else {"prefetch": False}
+    document |= {"options": sorted(one.value for one in request.options)} if request.options else {}
     line = f"{json.dumps(document)}\n".encode()
     if len(line) > MAX_REQUEST_BYTES:
         raise UsageError(f"too many packages for one request: it may have {MAX_REQUEST_BYTES} bytes")
@@ -124,6 +127,7 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
             plan_id=reader.optional_text("plan_id"),
             packages=_package_names(reader),
             prefetch=reader.optional_boolean("prefetch") is not False,
+            options=frozenset(map(JobOption, reader.optional_texts("options") or ())),
             wait=reader.boolean("wait"),
             omit_document=reader.boolean("omit_document"),
             requested_by=reader.text("requested_by")[:_MAX_REQUESTED_BY],

@@ -151,7 +151,7 @@ def job_function(kind: JobKind) -> JobFunction:
 
 def _needs_root(kind: JobKind) -> str:
     without = "" if kind.needs_root(refresh=False) else "; `--no-refresh` uses the package lists as they are"
-    return f"{kind.value} needs root (`sudo maestro-agent {kind.value}`){without}"
+    return f"{kind.command} needs root (`sudo maestro-agent {kind.command}`){without}"
 
 
 def _ask_to_stop(child: int, progress: Progress) -> None:
@@ -256,7 +256,7 @@ def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, contr
 def _origin(request: JobRequest, run_id: str) -> RunOrigin:
     """Return what apt's history shows of a job."""
     run = f" (run {run_id})" if run_id else ""
-    return RunOrigin(command=f"maestro-agent {request.kind.value}{run}", requested_by=request.requested_by)
+    return RunOrigin(command=f"maestro-agent {request.kind.command}{run}", requested_by=request.requested_by)
 
 
 def _open_context(request: JobRequest, control: JobControl, record: Record, run_id: str = "") -> JobContext:

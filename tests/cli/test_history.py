@@ -1,15 +1,18 @@
 """`history`: past runs, newest first, or one of them completely."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.cli.main import main
 from agent.core.model.outcome import Result
+from agent.report.engine_reasons import block_sentence
 from agent.state.record import Record
 from agent.state.store import Store
 from tests.core import given
+from tests.report.given_engine_outcome import UPGRADED
 
 OLD, NEW = "20261122T051000Z", "20261123T051000Z"
 
@@ -36,6 +39,21 @@ def test_each_run_is_one_line_newest_first(store: Store, capsys: pytest.CaptureF
 
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == [NEW, OLD]
+
+
+def test_upgrades_of_docker_stand_among_the_runs(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    docker = replace(UPGRADED, id="20261123T060000Z")
+    Record(store).save_engine_outcome(docker, given.NOW, block_sentence)
+
+    _, out, _ = history(store, capsys)
+    code, shown, _ = history(store, capsys, "last")
+    _, printed, _ = history(store, capsys, docker.id, "--json")
+
+    assert [line.split()[0] for line in out.splitlines()] == [docker.id, NEW, OLD]
+    assert code == 0
+    assert "26.1.5" in shown
+    assert json.loads(printed)["schema"] == "maestro.engine-outcome/1"
+    assert Record(store).interrupted_run() is None
 
 
 def test_runs_are_one_document(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -233,7 +233,7 @@ def test_runs_are_listed_newest_first(store: Store) -> None:
         store.write_run(run_id, DOCUMENT)
 
     assert store.run_ids() == ["20270101T000000Z", "20261123T051000Z-002", "20261123T051000Z", "20261122T051000Z"]
-    assert all(store.read_run(run_id, SCHEMA) for run_id in ids)
+    assert all(store.read(f"history/{run_id}", SCHEMA) for run_id in ids)
 
 
 def test_other_files_are_not_listed_as_runs(store: Store) -> None:

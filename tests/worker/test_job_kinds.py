@@ -30,6 +30,9 @@ def test_a_job_is_found_by_its_name_and_names_its_document(kind: JobKind) -> Non
         (JobKind.CHECK, {"scheduled", "over_socket", "root_to_refresh"}),
         (JobKind.UPGRADE, {"scheduled", "over_socket", "in_history", "root", "root_to_refresh"}),
         (JobKind.EXPLAIN, set()),
+        (JobKind.DOCKER_PLAN, set()),
+        (JobKind.DOCKER_UPGRADE, {"over_socket", "in_history", "root", "root_to_refresh"}),
+        (JobKind.WEAVE_UPGRADE, {"over_socket", "in_history", "root", "root_to_refresh"}),
     ],
 )
 def test_the_traits_of_a_job(kind: JobKind, traits: set[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.job_kinds import JobKind
+from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.scope import Scope
 from agent.errors import RecordError, UsageError
 from agent.worker.protocol import (
@@ -60,6 +60,8 @@ def test_a_request_cannot_choose_the_state_directory_or_the_configuration() -> N
         ({"plan_id": ["p"]}, "plan_id"),
         ({"wait": None}, "wait"),
         ({"omit_document": 1}, "omit_document"),
+        ({"options": "dry-run"}, "options"),
+        ({"options": ["purge"]}, "purge"),
         ({"config": "/etc/theirs"}, "unknown field 'config'"),
         ({"state_dir": "/tmp"}, "unknown field 'state_dir'"),  # noqa: S108 - nothing is written
     ],
@@ -75,6 +77,13 @@ def test_a_request_outside_the_list_is_rejected_with_the_fault_named(changes: di
 def test_input_that_is_not_a_request_is_rejected(raw: bytes) -> None:
     with pytest.raises(UsageError, match="request"):
         decode_request(raw, "/s")
+
+
+def test_the_options_of_an_engine_upgrade_survive_the_round_trip() -> None:
+    options = frozenset({JobOption.ALLOW_DOWNGRADE, JobOption.REMOVE_CONTAINERS})
+    request = JobRequest(kind=JobKind.DOCKER_UPGRADE, options=options, state_dir="/s")
+
+    assert decode_request(encode_request(request).strip(), "/s") == request
 
 
 def test_packages_survive_the_round_trip() -> None:

@@ -68,7 +68,7 @@ def _state(store: Store) -> StateView | Damaged | None:
 
 def _last_run(store: Store) -> RunView | Damaged | None:
     try:
-        found = next((store.read_run(run_id, OUTCOME_SCHEMA) for run_id in store.run_ids()), None)
+        _, found = store.newest_run(OUTCOME_SCHEMA)
         return RunView(found) if found else None
     except RecordError as error:
         return Damaged(str(error))

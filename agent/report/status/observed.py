@@ -8,6 +8,7 @@ from agent.core.kernel_release import KernelComparison
 from agent.core.schemas import Document
 from agent.host.unit_file import UnitState
 from agent.report.status.exporters import ExporterView
+from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 from agent.state.views import JOB_NAMES, JobView, RebootView, RunView, StateView
@@ -61,9 +62,9 @@ class RunningJob:
             "progress": self.progress or None,
         }
 
-    def is_run(self, run: RunView) -> bool:
-        """Return whether the last run on record is the one in progress: that of the running upgrade."""
-        return self.job is None or (self.job[0] == "upgrade" and run.started_at >= self.job[1])
+    def is_run(self, run: RunView | EngineOutcomeView) -> bool:
+        """Return whether the last run on record is the one in progress: that of the running job."""
+        return self.job is None or (self.job[0] == run.job and run.started_at >= self.job[1])
 
 
 class DaemonView:

@@ -69,7 +69,7 @@ class Agent:
 
     def last_run(self, *, back: int = 0) -> JsonReader:
         """Return the newest run's document, or that of the given number of runs before."""
-        run = self.store.read_run(self.store.run_ids()[back], "maestro.outcome/1")
+        run = self.store.read_run(self.store.run_ids()[back])
         assert run is not None
         return run
 
