@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from agent.report.engine_basis import basis_text
 from agent.report.layout import Line, Tone, columns, field
 from agent.report.status.engines import NAMES, engine_reasons, engine_summary
 from agent.report.text import counted
@@ -86,7 +87,7 @@ def _head_lines(engine: EngineView, name: str) -> list[str]:
 def _downtime(engine: EngineView) -> str:
     if engine.downtime_s is None:
         return "unknown" if engine.restart_needed else "none: nothing is restarted"
-    basis = f" ({', '.join(engine.basis)})" if engine.basis else ""
+    basis = f" ({basis_text(engine.basis)})" if engine.basis else ""
     return f"{seconds_range(engine.downtime_s)}{basis}"
 
 
