@@ -1,0 +1,167 @@
+"""The forecast of a plan against what an upgrade, and the way back, then really cost.
+
+One round is an upgrade and the way back. MAESTRO_FORECAST_ROUNDS sets how many there are; `make forecast` runs five,
+each with other stop timeouts, and prints expected and measured times.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from agent.host.docker.actions import parse_time
+from tests.conftest import CHECKOUT
+from tests.support.booted import booted
+from tests.support.engine_archive import NEWER, OLDER, engine_layers
+from tests.support.engines import EngineMachine, engine_options
+
+pytestmark = pytest.mark.xdist_group("engines")
+
+ROUNDS = int(os.environ.get("MAESTRO_FORECAST_ROUNDS", "1"))
+POLICIES = ("no", "always", "unless-stopped", "on-failure:3")
+TIMEOUTS_S = (2, 3, 5, 8)
+"""Stop timeouts of the containers that ignore SIGTERM; every round moves them on by one policy."""
+PORT = 8080
+_TRAFFIC = f"""import socket, time
+while True:
+    try:
+        with socket.create_connection(("127.0.0.1", {PORT}), 0.5) as peer:
+            peer.settimeout(0.5)
+            peer.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            if peer.recv(9) == b"HTTP/1.1 ":
+                print(time.monotonic(), flush=True)
+    except OSError:
+        pass
+    time.sleep(0.05)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One change: expected and measured seconds."""
+
+    target: str
+    expected: dict[str, Any]
+    engine_s: float
+    containers: dict[str, float]
+    traffic_s: float
+    """The longest time without an answer of the published port."""
+
+    def misses(self) -> list[str]:
+        """Return what lies outside its range."""
+        low, high = self.expected["engine_s"]
+        found = [] if low <= self.engine_s <= high else [f"engine: {self.engine_s} not in {low}-{high}"]
+        for name, seconds in self.containers.items():
+            low, high = self.expected["containers"][name]
+            if not low <= round(seconds, 1) <= high:
+                found.append(f"{name}: {seconds:.2f} not in {low}-{high}")
+        return found
+
+    def line(self) -> str:
+        """Return a line for a person."""
+        worst = max(self.containers, key=lambda name: self.containers[name])
+        container = f"{worst} {self.containers[worst]:.2f} s of {self.expected['containers'][worst]}"
+        engine = f"engine {self.engine_s:.2f} s of {self.expected['engine_s']}"
+        return f"to {self.target}: {engine}, {container}, port {self.traffic_s:.2f} s"
+
+
+@pytest.mark.parametrize("live_restore", [False, True], ids=["off", "live-restore"])
+def test_downtime_is_within_the_forecast_and_the_same_containers_run(live_restore: bool) -> None:  # noqa: FBT001 - parametrized
+    with machine(live_restore=live_restore) as engine:
+        found = [change(engine, target, turn) for turn in range(ROUNDS) for target in (NEWER, OLDER)]
+
+    for one in found:
+        print(one.line())
+    assert [miss for one in found for miss in one.misses()] == []
+
+
+def change(engine: EngineMachine, target: str, turn: int) -> Measured:
+    """Forecast, then bring the engine to a version under traffic; the containers that run are as before."""
+    run_slow(engine, turn)
+    engine.run_container("once", auto_remove=True)
+    before = engine.running()
+    traffic(engine, start=True)
+    expected = in_machine(engine, "forecast_docker", target)
+    words = [f"{package}={version or ''}".removesuffix("=") for package, version in expected["packages"].items()]
+
+    done = in_machine(engine, "change_docker", target, *words)
+    downtimes = container_downtimes(engine)
+    gap = traffic(engine, start=False)
+
+    assert (expected["blocked"], done["result"], done["faults"], done["errors"]) == ([], "upgraded", "", {})
+    assert engine.engine_version() == target
+    assert engine.running() == before - set(expected["removes"])
+    engine.machine.run("docker rm -f once")
+    measured = {name: downtimes.get(name, 0.0) for name in expected["containers"] if name in before - {"once"}}
+    return Measured(target=target, expected=expected, engine_s=done["down_s"], containers=measured, traffic_s=gap)
+
+
+def run_slow(engine: EngineMachine, turn: int) -> None:
+    """Start the containers that ignore SIGTERM, with this round's stop timeouts."""
+    for place, policy in enumerate(POLICIES):
+        name = policy.partition(":")[0]
+        timeout = TIMEOUTS_S[(place + turn) % len(TIMEOUTS_S)]
+        engine.machine.run(f"docker rm -f {name}-bad {name}-bad-off")
+        engine.run_container(f"{name}-bad", policy=policy, handles_stop=False, stop_timeout=timeout)
+        engine.run_container(f"{name}-bad-off", policy=policy, handles_stop=False, stop_timeout=1)
+    engine.docker(f"stop {' '.join(policy.partition(':')[0] + '-bad-off' for policy in POLICIES)}")
+
+
+def traffic(engine: EngineMachine, *, start: bool) -> float:
+    """Start requests to the published port, or stop them and return the longest time without an answer."""
+    if start:
+        engine.machine.write("/srv/traffic.py", _TRAFFIC)
+        engine.machine.check("systemd-run -q --unit=traffic sh -c 'exec python3 /srv/traffic.py >/srv/answers'")
+        engine.wait("an answer", "test -s /srv/answers")
+        return 0.0
+    count = engine.machine.check("wc -l < /srv/answers").strip()
+    engine.wait("answers after the change", f"test $(wc -l < /srv/answers) -gt {count}")
+    engine.machine.check("systemctl stop traffic")
+    times = [float(line) for line in engine.machine.path("/srv/answers").read_text().splitlines()]
+    return max(later - earlier for earlier, later in pairwise(times))
+
+
+def container_downtimes(engine: EngineMachine) -> dict[str, float]:
+    """Return how long each container that was started again had not run, by the engine's own times."""
+    listed = engine.docker(
+        "inspect --format '{{.Name}} {{.State.FinishedAt}} {{.State.StartedAt}}' $(docker ps -q)"
+    ).splitlines()
+    found = {}
+    for line in listed:
+        name, finished, started = line.split()
+        times: list[datetime | None] = [parse_time(finished), parse_time(started)]
+        if times[0] and times[1]:
+            found[name.lstrip("/")] = (times[1] - times[0]).total_seconds()
+    return found
+
+
+def in_machine(engine: EngineMachine, program: str, *words: str) -> dict[str, Any]:
+    """Run a program of tests/support in the machine; return what it prints."""
+    command = f"cd /srv/agent && python3 -B -m tests.support.{program} {' '.join(words)}"
+    found: dict[str, Any] = json.loads(engine.machine.check(command, timeout=400).splitlines()[-1])
+    return found
+
+
+@contextmanager
+def machine(*, live_restore: bool) -> Iterator[EngineMachine]:
+    """Boot a machine with containers of every policy that end on SIGTERM, run and stopped, and a published port."""
+    bind = f"--bind-ro={CHECKOUT}:/srv/agent"
+    with engine_options() as options, booted(*engine_layers(OLDER), options=(*options, bind)) as running:
+        engine = EngineMachine(running)
+        engine.import_image()
+        if live_restore:
+            engine.configure('{"live-restore": true}')
+            engine.restart()
+        for policy in POLICIES:
+            name = policy.partition(":")[0]
+            engine.run_container(f"{name}-good", policy=policy)
+            engine.run_container(f"{name}-good-off", policy=policy)
+        engine.docker(f"stop {' '.join(policy.partition(':')[0] + '-good-off' for policy in POLICIES)}")
+        engine.run_container("web", policy="always", published=PORT)
+        yield engine
