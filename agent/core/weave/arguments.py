@@ -36,7 +36,7 @@ _FLAGS = frozenset(
     }
 )
 """Options without a value."""
-_Option = tuple[str, tuple[str, ...]]
+Option = tuple[str, tuple[str, ...]]
 """An option's name, or "" for a peer, and its words."""
 
 
@@ -44,8 +44,8 @@ def router_arguments(args: Sequence[str], environment: Sequence[str], restart_po
     """Return what to launch again, from Args, Config.Env and HostConfig.RestartPolicy.Name of the container."""
     head, tail = _split(args)
     variables = dict(one.split("=", 1) for one in environment if "=" in one)
-    options = list(_options(head))
-    own = [one for one in _options(tail) if one[0] != "--password"]
+    options = list(options_of(head))
+    own = [one for one in options_of(tail) if one[0] != "--password"]
     words = (*_operators(options), *(word for _, found in own for word in found))
     given_range = _value(own, "--ipalloc-range")
     scripts_range = _value(options, "--ipalloc-range")
@@ -54,7 +54,7 @@ def router_arguments(args: Sequence[str], environment: Sequence[str], restart_po
     return RouterArguments(
         words=words,
         environment=tuple(sorted({**_variables(options), **_passed(variables)}.items())),
-        encrypted=bool(variables.get(PASSWORD)) or any(name == "--password" for name, _ in _options(tail)),
+        encrypted=bool(variables.get(PASSWORD)) or any(name == "--password" for name, _ in options_of(tail)),
         peers=tuple(found[0] for name, found in own if not name),
         ipalloc_range=given_range or scripts_range,
         restart=restart_policy != "no",
@@ -63,7 +63,7 @@ def router_arguments(args: Sequence[str], environment: Sequence[str], restart_po
 
 def http_address(args: Sequence[str]) -> tuple[str, int] | None:
     """Return where the router serves `/report`; None if its address is none of this machine's IPv4 form HOST:PORT."""
-    text = _value(list(_options(args)), "--http-addr") or DEFAULT_HTTP_ADDRESS
+    text = _value(list(options_of(args)), "--http-addr") or DEFAULT_HTTP_ADDRESS
     host, _, port = text.rpartition(":")
     if not port.isascii() or not port.isdecimal() or not 0 < int(port[:6]) < 1 << 16:
         return None
@@ -75,15 +75,8 @@ def variable(environment: Sequence[str], name: str) -> str:
     return next((one.partition("=")[2] for one in environment if one.startswith(f"{name}=")), "")
 
 
-def _split(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the words before the script's `--plugin --proxy`, and those after it; without the pair all are words."""
-    words = list(args)
-    ends = (at for at in range(len(words) - 1) if words[at : at + 2] == ["--plugin", "--proxy"])
-    at = next(ends, None)
-    return ([], words) if at is None else (words[:at], words[at + 2 :])
-
-
-def _options(words: Sequence[str]) -> Iterator[_Option]:
+def options_of(words: Sequence[str]) -> Iterator[Option]:
+    """Yield the options and peers among words of the router, in order."""
     pending = list(words)
     while pending:
         word = pending.pop(0)
@@ -96,7 +89,15 @@ def _options(words: Sequence[str]) -> Iterator[_Option]:
             yield name, (word, pending.pop(0))
 
 
-def _value(options: Sequence[_Option], name: str) -> str:
+def _split(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words before the script's `--plugin --proxy`, and those after it; without the pair all are words."""
+    words = list(args)
+    ends = (at for at in range(len(words) - 1) if words[at : at + 2] == ["--plugin", "--proxy"])
+    at = next(ends, None)
+    return ([], words) if at is None else (words[:at], words[at + 2 :])
+
+
+def _value(options: Sequence[Option], name: str) -> str:
     """Return the value of an option, its last one as the router takes it; empty if it is not given."""
     found = [words for one, words in options if one == name]
     if not found:
@@ -104,7 +105,7 @@ def _value(options: Sequence[_Option], name: str) -> str:
     return found[-1][1] if len(found[-1]) > 1 else found[-1][0].partition("=")[2]
 
 
-def _operators(options: Sequence[_Option]) -> Iterator[str]:
+def _operators(options: Sequence[Option]) -> Iterator[str]:
     """Yield the operator's words among the script's: options of the proxy, which the script moves to the front."""
     known = {*_FROM_OPTION, *_FROM_FLAG, *_COMPUTED, "--ipalloc-range", "--password"}
     for name, words in options:
@@ -112,7 +113,7 @@ def _operators(options: Sequence[_Option]) -> Iterator[str]:
             yield from words
 
 
-def _variables(options: Sequence[_Option]) -> dict[str, str]:
+def _variables(options: Sequence[Option]) -> dict[str, str]:
     valued = {name: (_value(options, option), default) for option, (name, default) in _FROM_OPTION.items()}
     given = {name for name, _ in options}
     return {

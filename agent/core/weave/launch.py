@@ -1,0 +1,74 @@
+"""The words and the environment that launch the same router again, with another version (weave-behaviour.md). Pure."""
+
+from collections.abc import Collection, Sequence
+
+from agent.core.model.weave import RouterArguments, RouterReport
+from agent.core.version_numbers import version_numbers
+from agent.core.weave.api_gate import image_tag
+from agent.core.weave.arguments import DEFAULT_RANGE, PASSWORD, options_of
+
+VERSION = "WEAVE_VERSION"
+_RANGE = "--ipalloc-range"
+_NO_RANGE = "--no-default-ipalloc"
+_RESUME = "--resume"
+
+
+def launch_words(arguments: RouterArguments, report: RouterReport | None, without: Collection[str] = ()) -> list[str]:
+    """Return the words behind `weave launch`.
+
+    The peers are the present targets: `weave connect` and `weave forget` change those after a launch. With `--resume`
+    there is none, because a peer list beside it ends the router (M3). `without` are peers to leave out: a name that
+    does not resolve ends the router, too (M2). A range is always given where it is not the default: another one
+    deletes the addresses that are allocated (W8).
+    """
+    options = list(options_of(arguments.words))
+    words = [word for name, found in options if name for word in found]
+    given = {name for name, _ in options}
+    if report and report.ipam_range not in {"", DEFAULT_RANGE} and not given & {_RANGE, _NO_RANGE}:
+        words += [_RANGE, report.ipam_range]
+    peers = () if _RESUME in given else wanted_peers(arguments, report)
+    restart = [] if arguments.restart else ["--no-restart"]
+    return [*restart, *words, *(peer for peer in peers if peer not in without)]
+
+
+def wanted_peers(arguments: RouterArguments, report: RouterReport | None) -> tuple[str, ...]:
+    """Return the peers that the router has to try: those of the launch first, in its order, as they are now."""
+    if report is None:
+        return arguments.peers
+    kept = [peer for peer in arguments.peers if peer in report.targets]
+    return (*kept, *(peer for peer in report.targets if peer not in kept))
+
+
+def missing_targets(before: RouterReport | None, now: RouterReport) -> tuple[str, ...]:
+    """Return the peers that the router tried before and does not try now."""
+    return tuple(sorted(set(before.targets if before else ()) - set(now.targets)))
+
+
+def launch_environment(arguments: RouterArguments, version: str, password: str = "") -> dict[str, str]:
+    """Return the variables of the script for a launch.
+
+    WEAVE_VERSION names the images where a script has no number of its own (M1). The password goes here and never into
+    a word: words are in the process list.
+
+    Raises:
+        ValueError: the router had a password and none is given: without it every connection fails (W9).
+    """
+    if arguments.encrypted and not password:
+        raise ValueError("the router's password is not known")
+    secret = {PASSWORD: password} if arguments.encrypted else {}
+    return {**dict(arguments.environment), **secret, VERSION: version}
+
+
+def image_version(script_version: str, image: str) -> str:
+    """Return the version of the helper image that a script uses: its own, or that of the router's image."""
+    return script_version if version_numbers(script_version) else image_tag(image)
+
+
+def images(user: str, version: str) -> tuple[str, ...]:
+    """Return the images that a launch needs; it pulls a missing one only after the router was stopped (I13)."""
+    return (f"{user}/weave:{version}", f"{user}/weaveexec:{version}", f"{user}/weavedb:latest")
+
+
+def connect_words(peers: Sequence[str]) -> list[str]:
+    """Return the words of the script that add peers to a running router."""
+    return ["connect", *peers]
