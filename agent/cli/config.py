@@ -14,6 +14,7 @@ from agent.config.load import Inputs, load
 from agent.config.manifest import read_manifest
 from agent.config.schema import Value
 from agent.core.manifest import ManifestValue
+from agent.core.policy.policy import ScriptDigests
 from agent.core.schemas import CONFIG_SCHEMA
 from agent.errors import AgentError, ConfigError, ExitCode, PrivilegeError, UsageError
 from agent.host import log
@@ -95,6 +96,8 @@ def format_value(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, ScriptDigests):
+        return "{" + ", ".join(f"{_quoted(name)} = {_quoted(digest)}" for name, digest in value.by_version) + "}"
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_quoted, value)) + "]"
     return _quoted(str(_plain(value)))
@@ -119,6 +122,8 @@ def format_duration(value: timedelta) -> str:
 def _plain(value: Value) -> object:
     if isinstance(value, timedelta):
         return format_duration(value)
+    if isinstance(value, ScriptDigests):
+        return dict(value.by_version)
     if isinstance(value, time):
         return f"{value:%H:%M}"
     return value.value if isinstance(value, Enum) else value

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
-from agent.core.policy.policy import Conffiles, PrefetchMode
+from agent.core.policy.policy import Conffiles, PrefetchMode, ScriptDigests
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -16,6 +16,14 @@ _LAST_PORT = 65535
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VENDORS = ("", "weaveworks", "rajchaudhuri")
 """The values of `agent.core.model.weave.Vendor` that can be wanted."""
+_VERSION = "{version}"
+_SCRIPT_SOURCE = (
+    'accepted: a URL such as "https://example.org/weave-{version}" (http:// only for 127.0.0.1, [::1] and localhost), '
+    'the absolute path of a directory that has files such as weave-2.9.0, or "" for none'
+)
+_RELEASE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGESTS = 'accepted: a table of versions with the SHA-256 of each script, such as {"2.9.0" = "64 hexadecimal digits"}'
 _MAX_LABEL = 63
 """Length of a DNS label (RFC 1035, 2.3.4)."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -169,6 +177,28 @@ def parse_vendor(raw: object) -> str:
     if not isinstance(raw, str) or raw not in _VENDORS:
         raise ValueError('accepted: "weaveworks" or "rajchaudhuri", or "" for the one that is installed')
     return raw
+
+
+def parse_script_source(raw: object) -> str:
+    """Accept a URL (HTTPS, or HTTP on this machine) with {version}, an absolute path, or "" for none."""
+    if not isinstance(raw, str):
+        raise ValueError(_SCRIPT_SOURCE)  # noqa: TRY004 - the parsers' one error is ValueError
+    if raw == "" or (raw.startswith("/") and raw.isprintable()):
+        return raw
+    found = _match_url(raw.replace(_VERSION, "0"))
+    if _VERSION not in raw or found is None or (found["scheme"] == "http" and found["host"] not in _LOOPBACK):
+        raise ValueError(_SCRIPT_SOURCE)
+    return raw
+
+
+def parse_digests(raw: object) -> ScriptDigests:
+    """Accept a table of versions, each with a SHA-256."""
+    if not isinstance(raw, dict):
+        raise ValueError(_DIGESTS)  # noqa: TRY004 - the parsers' one error is ValueError
+    pairs = sorted((version, digest.lower() if isinstance(digest, str) else "") for version, digest in raw.items())
+    if not all(_RELEASE.fullmatch(version) and _SHA256.fullmatch(digest) for version, digest in pairs):
+        raise ValueError(_DIGESTS)
+    return ScriptDigests(by_version=tuple(pairs))
 
 
 def parse_textfile(raw: object) -> str:

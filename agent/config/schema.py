@@ -14,6 +14,7 @@ from agent.config.parsers import (
     parse_burst,
     parse_collector_url,
     parse_conffiles,
+    parse_digests,
     parse_duration,
     parse_environment,
     parse_export_interval,
@@ -24,6 +25,7 @@ from agent.config.parsers import (
     parse_prefetch_mode,
     parse_proxy,
     parse_request_timeout,
+    parse_script_source,
     parse_size,
     parse_splay,
     parse_textfile,
@@ -31,9 +33,9 @@ from agent.config.parsers import (
     parse_url,
     parse_vendor,
 )
-from agent.core.policy.policy import Conffiles, PrefetchMode
+from agent.core.policy.policy import Conffiles, PrefetchMode, ScriptDigests
 
-Value = str | bool | int | tuple[str, ...] | timedelta | time | Conffiles | PrefetchMode
+Value = str | bool | int | tuple[str, ...] | timedelta | time | Conffiles | PrefetchMode | ScriptDigests
 """A parsed configuration value."""
 
 
@@ -74,6 +76,8 @@ KEYS: tuple[Key, ...] = (
     Key(section="docker", name="manifest", parse=parse_path, default=DEFAULT_MANIFEST),
     Key(section="docker", name="environment", parse=parse_environment, default="production"),
     Key(section="weave", name="vendor", parse=parse_vendor, default=""),
+    Key(section="weave", name="source", parse=parse_script_source, default=""),
+    Key(section="weave", name="sha256", parse=parse_digests, default=ScriptDigests()),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),

@@ -22,6 +22,7 @@ from agent.core.policy.policy import (
     EndpointPolicy,
     Policy,
     PrefetchMode,
+    ScriptDigests,
     WeavePolicy,
 )
 from agent.errors import ConfigError
@@ -58,6 +59,8 @@ environment = "staging"
 
 [weave]
 vendor = "rajchaudhuri"
+source = "https://example.org/v{version}/weave"
+sha256 = {"2.9.0" = "ABababababababababababababababababababababababababababababababab"}
 
 [endpoint]
 url = "https://endpoint.example.org/maestro"
@@ -123,7 +126,11 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
     assert policy.apt.run_timeout == timedelta(days=1)
     assert policy.apt.fetch_ahead is PrefetchMode.ALL
     assert policy.docker == DockerPolicy(manifest="/srv/manifest.yml", environment="staging")
-    assert policy.weave == WeavePolicy(vendor="rajchaudhuri")
+    assert policy.weave == WeavePolicy(
+        vendor="rajchaudhuri",
+        source="https://example.org/v{version}/weave",
+        sha256=ScriptDigests(by_version=(("2.9.0", "ab" * 32),)),
+    )
     assert policy.endpoint == EndpointPolicy(
         url="https://endpoint.example.org/maestro",
         token_file="/etc/maestro-agent/token",  # noqa: S106 - a path
@@ -203,6 +210,12 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ('"staging"', "5", "docker.environment = 5: accepted: the name of an environment"),
     ('"rajchaudhuri"', '"reweave"', 'weave.vendor = \'reweave\': accepted: "weaveworks" or "rajchaudhuri"'),
     ('"rajchaudhuri"', "[]", 'weave.vendor = []: accepted: "weaveworks" or "rajchaudhuri"'),
+    ('"https://example.org/v{version}/weave"', "5", "weave.source = 5: accepted: a URL such as"),
+    ('"https://example.org/v{version}/weave"', '"srv"', "weave.source = 'srv': accepted: a URL such as"),
+    ("https://example.org/v{version}", "http://example.org/v{version}", "accepted: a URL such as"),
+    ("/v{version}/weave", "/weave", "weave.source = 'https://example.org/weave': accepted: a URL such as"),
+    ('{"2.9.0" = ', '{"latest" = ', "accepted: a table of versions with the SHA-256 of each script"),
+    ("ABab", "ab", "accepted: a table of versions with the SHA-256 of each script"),
     ("burst = 100", f"burst = 0x{'f' * 5000}", "endpoint.burst = a number: accepted: a whole number from 10"),
     ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, security, weave"),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),

@@ -21,6 +21,7 @@ from agent.core.policy.policy import (
     OtlpPolicy,
     Policy,
     PrefetchMode,
+    ScriptDigests,
     SecurityPolicy,
     WeavePolicy,
 )
@@ -79,7 +80,7 @@ def policy(**security: Any) -> Policy:
         security=replace(open_everywhere, **security),
         apt=waits,
         docker=DockerPolicy(manifest="", environment="production"),
-        weave=WeavePolicy(vendor=""),
+        weave=WeavePolicy(vendor="", source="", sha256=ScriptDigests()),
         endpoint=NO_ENDPOINT,
         metrics=MetricsPolicy(textfile="", compatible_names=False),
         otlp=OtlpPolicy(url="", headers_file="", ca_file="", timeout=timedelta(seconds=30), logs=True, metrics=True),

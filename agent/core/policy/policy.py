@@ -74,11 +74,26 @@ class DockerPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptDigests:
+    """SHA-256 of Weave's script by version, both as text: no vendor publishes checksums or signatures."""
+
+    by_version: tuple[tuple[str, str], ...] = ()
+
+    def of(self, version: str) -> str:
+        """Return the checksum of a version's script; empty if there is none."""
+        return dict(self.by_version).get(version, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WeavePolicy:
     """Which Weave the machine is to have."""
 
     vendor: str
     """Publisher of the images, as the values of `Vendor`; empty: the one that is installed."""
+    source: str
+    """Where a version's script is fetched from: a URL or a path with {version}, or a directory; empty: nowhere."""
+    sha256: ScriptDigests
+    """Only a version with a checksum here can be installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
