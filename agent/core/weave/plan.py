@@ -53,9 +53,11 @@ def weave_plan(
     vendor: str = "",
     sources: Collection[str] = (),
     allow_downgrade: bool = False,
+    allow_major: bool = False,
 ) -> EnginePlan:
     """Return the plan. `sources` has the versions for which the configuration has a source of the script.
 
+    `allow_major` allows a newer major version; an older one is never allowed.
     `vendor` is the configured one, as a value of `Vendor`; empty: the one that is installed.
     Without a version in the manifest nothing is changed, so nothing is blocked.
     """
@@ -78,6 +80,7 @@ def weave_plan(
         return seen
     blocked = tuple(_kind_blocks(weave, vendor)) or (
         *_version_blocks(weave, found, wanted, candidate, allow_downgrade=allow_downgrade),
+        *_major_blocks(found, candidate, allow_major=allow_major),
         *_source_blocks(found, candidate, sources),
         *_engine_blocks(weave, docker, candidate),
     )
@@ -113,15 +116,35 @@ def _version_blocks(
         for other in vendors_of(wanted):
             yield Block(why=EngineWhy.FLAVOUR_MISMATCH, values=(vendor.value, other.value))
         return
-    present = max(filter(None, (version_numbers(one or "") for one in (found.installed, found.running))), default=())
-    target = version_numbers(candidate)
-    if target[:1] < present[:1] or (target < present and not allow_downgrade):
-        yield Block(why=EngineWhy.DOWNGRADE_REFUSED, values=(".".join(map(str, present)), candidate))
+    present, target = _present(found), version_numbers(candidate)
+    if target[:1] < present[:1]:
+        yield Block(why=EngineWhy.DOWNGRADE_REFUSED, values=(_text(present), candidate, "none"))
+    elif target < present and not allow_downgrade:
+        yield Block(why=EngineWhy.DOWNGRADE_REFUSED, values=(_text(present), candidate, "--allow-downgrade"))
+
+
+def _major_blocks(found: WeaveVersions, candidate: str | None, *, allow_major: bool) -> Iterator[Block]:
+    """Yield a block where a newer major version is not allowed: peers of the one before must speak its protocol."""
+    present, target = _present(found), version_numbers(candidate or "")
+    if present and target[:1] > present[:1] and not allow_major:
+        yield Block(
+            why=EngineWhy.NOT_APPROVED, values=(f"from {_text(present)} to {candidate} it takes --allow-major",)
+        )
+
+
+def _present(found: WeaveVersions) -> tuple[int, ...]:
+    """Return the newer one of the installed and the running version."""
+    both = (version_numbers(one or "") for one in (found.installed, found.running))
+    return max(filter(None, both), default=())
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def _source_blocks(found: WeaveVersions, candidate: str | None, sources: Collection[str]) -> Iterator[Block]:
     if candidate and candidate != found.installed and candidate not in sources:
-        yield Block(why=EngineWhy.VERSION_UNAVAILABLE, values=(candidate, ""))
+        yield Block(why=EngineWhy.VERSION_UNAVAILABLE, values=(candidate, "weave.source and weave.sha256"))
 
 
 def _engine_blocks(weave: WeaveFacts, docker: DockerFacts, candidate: str | None) -> Iterator[Block]:

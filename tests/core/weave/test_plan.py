@@ -104,6 +104,21 @@ def test_w20_no_permission_leads_back_across_a_major(wanted: str, expected: list
     assert reasons(found) == expected
 
 
+@pytest.mark.parametrize(("allowed", "expected"), [(False, ["not-approved"]), (True, [])])
+def test_w20_a_newer_major_version_needs_its_option(*, allowed: bool, expected: list[str]) -> None:
+    first = replace(
+        OLD,
+        script=replace(SCRIPT, version="1.9.8"),
+        image="weaveworks/weave:1.9.8",
+        report=replace(REPORT, version="1.9.8"),
+    )
+
+    manifest = Manifest(weave_version="2.8.1")
+    found = weave_plan(first, DOCKER, manifest, NOW, sources=ALL_SOURCES, allow_major=allowed)
+
+    assert reasons(found) == expected
+
+
 def test_only_traffic_between_machines_stops() -> None:
     found = plan(FORK, "2.9.0")
 
