@@ -44,21 +44,29 @@ class WeaveVersions:
     running: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeaveOptions:
+    """What the configuration has and a request allows."""
+
+    vendor: str = ""
+    """As a value of `Vendor`; empty: the one that is installed."""
+    sources: Collection[str] = ()
+    """Versions whose script can be fetched and has a checksum."""
+    allow_downgrade: bool = False
+    """Within a major version; across one it is never allowed."""
+    allow_major: bool = False
+    """A newer major version."""
+
+
 def weave_plan(
     weave: WeaveFacts,
     docker: DockerFacts,
     manifest: Manifest,
     seen_at: datetime,
-    *,
-    vendor: str = "",
-    sources: Collection[str] = (),
-    allow_downgrade: bool = False,
-    allow_major: bool = False,
+    options: WeaveOptions,
 ) -> EnginePlan:
-    """Return the plan. `sources` has the versions for which the configuration has a source of the script.
+    """Return the plan.
 
-    `allow_major` allows a newer major version; an older one is never allowed.
-    `vendor` is the configured one, as a value of `Vendor`; empty: the one that is installed.
     Without a version in the manifest nothing is changed, so nothing is blocked.
     """
     found = weave_versions(weave)
@@ -78,10 +86,10 @@ def weave_plan(
     )
     if wanted is None or (candidate and {found.installed, found.running or candidate} == {candidate}):
         return seen
-    blocked = tuple(_kind_blocks(weave, vendor)) or (
-        *_version_blocks(weave, found, wanted, candidate, allow_downgrade=allow_downgrade),
-        *_major_blocks(found, candidate, allow_major=allow_major),
-        *_source_blocks(found, candidate, sources),
+    blocked = tuple(_kind_blocks(weave, options.vendor)) or (
+        *_version_blocks(weave, found, wanted, candidate, allow_downgrade=options.allow_downgrade),
+        *_major_blocks(found, candidate, allow_major=options.allow_major),
+        *_source_blocks(found, candidate, options.sources),
         *_engine_blocks(weave, docker, candidate),
     )
     return replace(_with_changes(seen, weave, docker, candidate), blocked=blocked)

@@ -1,6 +1,6 @@
 """Observes Docker and Weave, and plans their upgrades. A failure is part of the result: it fails no check."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -8,6 +8,7 @@ from agent.core.docker.held_fixes import held_fixes
 from agent.core.docker.observed import observed_docker
 from agent.core.docker.packages import DockerOptions, PackagePorts
 from agent.core.docker.plan import plan_docker
+from agent.core.job_kinds import JobOption
 from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour
 from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy, HeldFix
 from agent.core.model.facts import Unseen
@@ -15,7 +16,7 @@ from agent.core.model.plan import Held
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.core.redact import redact
 from agent.core.schemas import Document
-from agent.core.weave.plan import weave_plan
+from agent.core.weave.plan import WeaveOptions, weave_plan
 from agent.errors import AgentError, ExitCode
 from agent.host.machine.os_release import read_distro
 from agent.report.engine_reasons import block_sentence, warning_sentence
@@ -97,8 +98,19 @@ def _weave(context: JobContext, facts: WeaveFacts, docker: DockerFacts) -> Engin
     manifest, now = context.manifest, context.machine.now()
     if facts == NO_WEAVE and manifest.weave_version is None:
         return None
-    plan = attempted(lambda: weave_plan(facts, docker, manifest, now, vendor=context.policy.weave.vendor))
+    plan = attempted(lambda: weave_plan(facts, docker, manifest, now, weave_options(context)))
     return plan if isinstance(plan, Unseen) else _with_manifest_problem(context, plan)
+
+
+def weave_options(context: JobContext, options: Collection[JobOption] = ()) -> WeaveOptions:
+    """Return what the configuration has, and what the options of a request allow."""
+    policy = context.policy.weave
+    return WeaveOptions(
+        vendor=policy.vendor,
+        sources=[version for version, _ in policy.sha256.by_version] if policy.source else (),
+        allow_downgrade=JobOption.ALLOW_DOWNGRADE in options,
+        allow_major=JobOption.ALLOW_MAJOR in options,
+    )
 
 
 def _with_manifest_problem(context: JobContext, plan: EnginePlan) -> EnginePlan:

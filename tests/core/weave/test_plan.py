@@ -14,7 +14,7 @@ from agent.core.model.docker import (
 from agent.core.model.engine_plan import EnginePlan, EngineStep, EngineWarning, Fate
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, RouterReport, Vendor, WeaveFacts, WeaveKind, WeaveScript
-from agent.core.weave.plan import weave_plan
+from agent.core.weave.plan import WeaveOptions, weave_plan
 from tests.core.docker.given_docker import OLD_ENGINE as ENGINE
 from tests.core.docker.given_docker import container
 from tests.core.given import NOW
@@ -52,7 +52,7 @@ ALL_SOURCES = ("1.9.8", "2.6.5", "2.8.1", "2.8.3", "2.8.10", "2.9.0")
 def plan(
     weave: WeaveFacts, wanted: str | None, docker: DockerFacts = DOCKER, sources: tuple[str, ...] = ALL_SOURCES
 ) -> EnginePlan:
-    return weave_plan(weave, docker, Manifest(weave_version=wanted), NOW, sources=sources)
+    return weave_plan(weave, docker, Manifest(weave_version=wanted), NOW, WeaveOptions(sources=sources))
 
 
 def reasons(found: EnginePlan) -> list[str]:
@@ -99,7 +99,9 @@ def test_a_version_without_a_source_is_unavailable() -> None:
 
 @pytest.mark.parametrize(("wanted", "expected"), [("2.6.5", []), ("1.9.8", ["downgrade-refused"])])
 def test_w20_no_permission_leads_back_across_a_major(wanted: str, expected: list[str]) -> None:
-    found = weave_plan(OLD, DOCKER, Manifest(weave_version=wanted), NOW, sources=ALL_SOURCES, allow_downgrade=True)
+    found = weave_plan(
+        OLD, DOCKER, Manifest(weave_version=wanted), NOW, WeaveOptions(sources=ALL_SOURCES, allow_downgrade=True)
+    )
 
     assert reasons(found) == expected
 
@@ -114,7 +116,7 @@ def test_w20_a_newer_major_version_needs_its_option(*, allowed: bool, expected: 
     )
 
     manifest = Manifest(weave_version="2.8.1")
-    found = weave_plan(first, DOCKER, manifest, NOW, sources=ALL_SOURCES, allow_major=allowed)
+    found = weave_plan(first, DOCKER, manifest, NOW, WeaveOptions(sources=ALL_SOURCES, allow_major=allowed))
 
     assert reasons(found) == expected
 
@@ -191,7 +193,9 @@ def test_w9_failed_connections_are_a_warning() -> None:
 
 
 def test_w19_another_vendor_in_the_configuration_changes_nothing_by_itself() -> None:
-    found = weave_plan(FORK, DOCKER, Manifest(weave_version="2.9.0"), NOW, vendor="weaveworks", sources=ALL_SOURCES)
+    found = weave_plan(
+        FORK, DOCKER, Manifest(weave_version="2.9.0"), NOW, WeaveOptions(vendor="weaveworks", sources=ALL_SOURCES)
+    )
 
     assert [(one.why.value, one.values) for one in found.blocked] == [
         ("flavour-mismatch", ("rajchaudhuri", "weaveworks"))
