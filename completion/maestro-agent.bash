@@ -57,7 +57,13 @@ _maestro_agent() {
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --plan --yes --wait --json --quiet" ;;
             status) words+=" --verbose --all --json --quiet" ;;
             explain) words+=" --verbose --json" ;;
-            docker | weave) words+=" --all --json" ;;
+            docker | weave)
+                words+=" --verbose --all --dry-run --plan --yes --wait --after-failure --json --quiet"
+                case $verb in
+                    docker) words+=" --allow-downgrade --allow-major-downgrade --remove-containers --live-restore" ;;
+                    weave) words+=" --allow-major" ;;
+                esac
+                ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
             history) words+=" --number --verbose --json" ;;
@@ -77,7 +83,7 @@ _maestro_agent() {
                     sed -n 's/^\([0-9].*\)\.json$/\1/p')"
                 ;;
             config) words="check show accept" ;;
-            docker | weave) words="status plan" ;;
+            docker | weave) words="status plan upgrade" ;;
             help) words="status check upgrade explain docker weave follow history report config run" ;;
         esac
     fi

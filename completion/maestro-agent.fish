@@ -36,8 +36,8 @@ complete -c maestro-agent -n $first -a status -d 'show updates, runs, reboot nee
 complete -c maestro-agent -n $first -a check -d 'fetch the package lists, plan, record; installs nothing'
 complete -c maestro-agent -n $first -a upgrade -d 'install security updates'
 complete -c maestro-agent -n $first -a explain -d 'show why a package is upgraded or not, or a reboot due'
-complete -c maestro-agent -n $first -a docker -d 'show the versions of Docker'
-complete -c maestro-agent -n $first -a weave -d 'show the versions of Weave'
+complete -c maestro-agent -n $first -a docker -d 'show or upgrade Docker'
+complete -c maestro-agent -n $first -a weave -d 'show or upgrade Weave'
 complete -c maestro-agent -n $first -a follow -d 'show the progress of the running job'
 complete -c maestro-agent -n $first -a history -d 'list past runs, or show one completely'
 complete -c maestro-agent -n $first -a report -d 'show the status report, or send it'
@@ -45,17 +45,30 @@ complete -c maestro-agent -n $first -a run -d 'run the daemon (systemd starts it
 complete -c maestro-agent -n $first -a config -d 'check the configuration, or show its values'
 complete -c maestro-agent -n $first -a help -d 'list the commands, or show the help of one'
 
+# Whether the command is one of these: `docker upgrade` is not `upgrade`, nor is `help docker` the command docker.
 function __maestro_agent_for
-    __fish_seen_subcommand_from $argv
+    set -l words (commandline -opc)
+    set -l skip 1
+    for word in $words[2..]
+        if test $skip = 0
+            set skip 1
+        else if contains -- $word --config --state-dir --plan --run-dir --number -n
+            set skip 0
+        else if not string match -q -- '-*' $word
+            contains -- $word $argv
+            return
+        end
+    end
+    return 1
 end
 
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave follow history report config' -l json -d 'print a JSON document'
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain history' -s v -l verbose -d 'list everything'
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade' -s q -l quiet -d 'print nothing unless something needs a person'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave history' -s v -l verbose -d 'list everything'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade docker weave' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
-complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l plan -x -d 'exit 6 unless the plan is still this one'
-complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l wait -d 'wait for a running job'
+complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave' -l plan -x -d 'exit 6 unless the plan is still this one'
+complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave' -l wait -d 'wait for a running job'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l security -d 'security updates only'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l all -d 'every package to its newest version'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print the plan, change nothing'
@@ -63,8 +76,16 @@ complete -c maestro-agent -n '__maestro_agent_for upgrade' -s y -l yes -d 'do no
 complete -c maestro-agent -n '__maestro_agent_for upgrade explain' -a '(__maestro_agent_packages)'
 complete -c maestro-agent -n '__maestro_agent_for explain' -a 'docker weave' -d 'as the last check saw it'
 complete -c maestro-agent -n '__maestro_agent_for explain' -a reboot -d 'whether a reboot is required'
-complete -c maestro-agent -n '__maestro_agent_for docker weave' -a 'status plan'
+complete -c maestro-agent -n '__maestro_agent_for docker weave' -a 'status plan upgrade'
 complete -c maestro-agent -n '__maestro_agent_for docker weave' -l all -d 'list every container'
+complete -c maestro-agent -n '__maestro_agent_for docker weave' -l dry-run -d 'print the plan, change nothing'
+complete -c maestro-agent -n '__maestro_agent_for docker weave' -s y -l yes -d 'do not ask'
+complete -c maestro-agent -n '__maestro_agent_for docker weave' -l after-failure -d 'try again although the last upgrade needs attention'
+complete -c maestro-agent -n '__maestro_agent_for docker' -l allow-downgrade -d 'let the manifest ask for an older version'
+complete -c maestro-agent -n '__maestro_agent_for docker' -l allow-major-downgrade -d 'the same across a major version'
+complete -c maestro-agent -n '__maestro_agent_for docker' -l remove-containers -d 'let running containers with --rm be removed'
+complete -c maestro-agent -n '__maestro_agent_for docker' -l live-restore -d 'switch live-restore on first'
+complete -c maestro-agent -n '__maestro_agent_for weave' -l allow-major -d 'let the manifest ask for another major version'
 complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'
 complete -c maestro-agent -n '__maestro_agent_for history' -s n -l number -x -d 'list only the newest runs'
 complete -c maestro-agent -n '__maestro_agent_for history' -k -a '(__maestro_agent_runs)'

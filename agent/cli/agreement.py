@@ -39,8 +39,7 @@ def agreed(request: JobRequest, *, verbose: bool) -> JobRequest | int:
     """
     look = replace(request, kind=JobKind.CHECK, prefetch=False)
     answer = answer_of(look, choose_runner(look, run_inline) if look.refresh else run_inline)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # a check in this process had its own
+    use_default_signals()
     if answer.document is None:
         return answer.exit_code
     plan = PlanView(JsonReader(answer.document, "plan"))
@@ -53,6 +52,12 @@ def agreed(request: JobRequest, *, verbose: bool) -> JobRequest | int:
         return exactly
     print_lines(["Nothing was changed."])
     return ExitCode.FAILED
+
+
+def use_default_signals() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt again: a job in this process had handlers of its own."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _work(plan: PlanView) -> str:

@@ -3,36 +3,78 @@
 import argparse
 import importlib
 
+from agent.cli.flags import add_output, add_wait
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import ENGINE_PLAN_SCHEMA, STATE_SCHEMA, Document
-from agent.errors import ExitCode
+from agent.errors import ExitCode, UsageError
 from agent.report.engine_text import engine_status_lines
 from agent.report.status.engines import engine_reasons
 from agent.state.store import STATE, Store
 from agent.state.timestamps import format_utc, utc_now
 from agent.state.views import StateView
 
+ALLOWANCES = {
+    "docker": {
+        "allow-downgrade": "let the manifest ask for an older version",
+        "allow-major-downgrade": "the same across a major version: the older engine may fail on the newer one's data",
+        "remove-containers": "let running containers with --rm be removed",
+        "live-restore": "switch live-restore on first, so that containers run on",
+        "after-failure": "try again although the last upgrade needs attention",
+    },
+    "weave": {
+        "allow-major": "let the manifest ask for another major version",
+        "after-failure": "try again although the last upgrade needs attention",
+    },
+}
+"""Options of `plan` and `upgrade` by component; the names are values of `JobOption`."""
+_UPGRADE_ONLY = ("yes", "dry_run", "plan", "wait", "quiet")
 
-def add_engine_arguments(parser: argparse.ArgumentParser, actions: tuple[str, ...]) -> None:
+
+def add_engine_arguments(parser: argparse.ArgumentParser, component: str) -> None:
     """Add the arguments of both commands."""
     parser.add_argument(
         "action",
         nargs="?",
-        choices=actions,
+        choices=("status", "plan", "upgrade"),
         default="status",
-        help="status: what the last check saw (default); plan: what an upgrade would do now",
+        help="status: what the last check saw (default); plan: what an upgrade would do now; upgrade: do it",
     )
-    parser.add_argument("--all", action="store_true", help="plan: list every container")
-    parser.add_argument("--json", action="store_true", help="print maestro.engine-plan/1")
+    parser.add_argument("-v", "--verbose", "--all", dest="all", action="store_true", help="list every container")
+    upgrade = parser.add_argument_group("options of upgrade")
+    upgrade.add_argument("--dry-run", action="store_true", help="print the plan; change nothing")
+    upgrade.add_argument("--plan", metavar="ID", help="change nothing, and exit 6, unless the plan is still this one")
+    upgrade.add_argument(
+        "-y", "--yes", action="store_true", help="do not ask on a terminal; scripts and --json are never asked"
+    )
+    add_wait(parser)
+    allowed = parser.add_argument_group("options of plan and upgrade")
+    for name, meaning in ALLOWANCES[component].items():
+        allowed.add_argument(f"--{name}", action="store_true", help=meaning)
+    add_output(parser, "maestro.engine-plan/1, or maestro.engine-outcome/1 of an upgrade")
 
 
 def show_engine(arguments: argparse.Namespace, component: str) -> int:
-    """Do what was asked for; exit codes as of `show_recorded` and `agent.cli.engine_plan.show_plan`."""
+    """Do what was asked for; exit codes as of `show_recorded` and of `agent.cli.engine_plan`.
+
+    Raises:
+        UsageError: an option does not belong to the action.
+    """
+    _check_options(arguments, component)
     if arguments.action == "status":
         return show_recorded(arguments, component)
     # Imported by name: `status` does not pay for what runs jobs.
-    code: int = importlib.import_module("agent.cli.engine_plan").show_plan(arguments, component)
+    module = importlib.import_module(f"agent.cli.engine_{arguments.action}")
+    code: int = module.run(arguments, component)
     return code
+
+
+def _check_options(arguments: argparse.Namespace, component: str) -> None:
+    names = {"upgrade": (), "plan": _UPGRADE_ONLY}.get(
+        arguments.action, (*_UPGRADE_ONLY, *(name.replace("-", "_") for name in ALLOWANCES[component]))
+    )
+    wrong = next((name for name in names if getattr(arguments, name)), None)
+    if wrong is not None:
+        raise UsageError(f"--{wrong.replace('_', '-')} is not an option of `{component} {arguments.action}`")
 
 
 def show_recorded(arguments: argparse.Namespace, component: str) -> int:

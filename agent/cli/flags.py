@@ -3,6 +3,13 @@
 import argparse
 
 
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Add the option of jobs that hold the job lock."""
+    parser.add_argument(
+        "--wait", action="store_true", help="if another job is running, wait for it instead of failing (exit 5)"
+    )
+
+
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     """Add the option of commands that sum up packages, CVEs or gates."""
     parser.add_argument("-v", "--verbose", action="store_true", help="list every package, CVE and gate")

@@ -19,13 +19,6 @@ def add_accepted(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_wait(parser: argparse.ArgumentParser) -> None:
-    """Add the option of jobs that hold the job lock."""
-    parser.add_argument(
-        "--wait", action="store_true", help="if another job is running, wait for it instead of failing (exit 5)"
-    )
-
-
 def requested_by() -> str:
     """Return who requests the job, for the record: the user behind sudo(8), else root."""
     return os.environ.get("SUDO_USER") or "root"

@@ -3,8 +3,8 @@
 import argparse
 
 from agent.cli.agreement import agreed, is_terminal
-from agent.cli.flags import add_output, add_verbose
-from agent.cli.options import add_wait, config_path, requested_by
+from agent.cli.flags import add_output, add_verbose, add_wait
+from agent.cli.options import config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job, run_quietly, running_notice
 from agent.core.job_kinds import JobKind
 from agent.core.model.scope import Scope

@@ -20,6 +20,13 @@ _FATES = {
     "keeps-running": "keeps running",
 }
 """What happens to a container, the most serious first."""
+_COUNTED = {
+    "restarts": "down for a time",
+    "needs-start": "down until the agent starts them",
+    "is-removed": "removed",
+    "keeps-running": "running on",
+}
+"""How a question counts containers by what happens to them."""
 _STEPS = {
     "upgrade-weave-first": "upgrade Weave first",
     "save": "save packages and containers' states",
@@ -89,6 +96,20 @@ def _downtime(engine: EngineView) -> str:
         return "unknown" if engine.restart_needed else "none: nothing is restarted"
     basis = f" ({basis_text(engine.basis)})" if engine.basis else ""
     return f"{seconds_range(engine.downtime_s)}{basis}"
+
+
+def engine_question(engine: EngineView) -> str:
+    """Return what a person is asked before an upgrade: what changes, for how long, and which containers."""
+    name = NAMES[engine.component]
+    if engine.packages or engine.candidate != engine.running:
+        work = f"Change {name} {engine.running or engine.installed or '(not installed)'} to {engine.candidate}"
+    else:
+        work = f"Restart {name}"
+    if not engine.restart_needed:
+        return f"{work}, without downtime?"
+    counts = [(word, sum(one.will == fate for one in engine.containers)) for fate, word in _COUNTED.items()]
+    parts = [f"{counted(count, 'container')} {word}" for word, count in counts if count]
+    return f"{work}? Expected downtime: {seconds_range(engine.downtime_s)}; {', '.join(parts) or 'no container stops'}."
 
 
 def seconds_range(bounds: tuple[float, float] | None) -> str:

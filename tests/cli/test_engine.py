@@ -1,22 +1,33 @@
 """`docker` and `weave`: exit codes from the record alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.cli.engine import ALLOWANCES
 from agent.cli.main import main
 from agent.core.docker.observed import observed_docker
+from agent.core.job_kinds import JobOption
 from agent.core.model.docker import DockerFacts
-from agent.core.model.engine_plan import Component
+from agent.core.model.engine_plan import Component, EnginePlan
 from agent.core.model.facts import Unseen
 from agent.core.schemas import Document
+from agent.report.engine_text import engine_question
 from agent.state.documents.engine_plan import unseen_engine_to_document
+from agent.state.engine_view import EngineView
+from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import Store
 from tests.core import given
 from tests.report.status.test_engines import NEWER, SAME, plan_document
+from tests.state.test_engine_plan_document import FULL
+
+
+def view(plan: EnginePlan) -> EngineView:
+    return EngineView(JsonReader(plan_document(plan), "plan"))
 
 
 def record(directory: Path, docker: Document | None) -> None:
@@ -63,5 +74,46 @@ def test_weave_is_absent_and_an_unchecked_machine_unknown(tmp_path: Path) -> Non
     assert main(["weave", "--state-dir", str(tmp_path)]) == 0
 
 
-def test_an_upgrade_is_not_part_of_this_version() -> None:
-    assert main(["docker", "upgrade"]) == 2
+@pytest.mark.parametrize(
+    "words",
+    [
+        "docker --yes",
+        "docker status --plan 0123456789ab",
+        "docker --allow-downgrade",
+        "docker -q",
+        "docker plan --dry-run",
+        "docker plan --wait",
+        "docker plan --yes",
+        "weave plan --allow-downgrade",
+        "weave upgrade --remove-containers",
+        "weave --allow-major",
+        "docker restart",
+    ],
+    ids=lambda words: words.replace(" ", "_"),
+)
+def test_an_option_of_another_action_is_refused(tmp_path: Path, words: str) -> None:
+    assert main([*words.split(), "--state-dir", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize("component", ["docker", "weave"])
+def test_every_option_of_a_request_is_known_to_the_job(component: str) -> None:
+    assert {JobOption(name) for name in ALLOWANCES[component]} < set(JobOption)
+
+
+@pytest.mark.parametrize("words", ["docker plan", "docker upgrade --dry-run", "weave plan", "weave upgrade --dry-run"])
+def test_without_an_engine_there_is_nothing_to_do(
+    tmp_path: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words.split(), "--json", "--state-dir", str(tmp_path)]) == 0
+
+    assert json.loads(capsys.readouterr().out)["flavour"] == "none"
+
+
+def test_the_question_names_versions_downtime_and_containers() -> None:
+    whole = engine_question(view(FULL))
+    alone = engine_question(view(replace(FULL, packages=(), candidate=FULL.running)))
+    idle = engine_question(view(replace(FULL, restart_needed=False, containers=())))
+
+    assert all(text in whole for text in ("Docker 20.10.24 to 26.1.5", "1.5-14 s", "1 container removed"))
+    assert "Restart Docker" in alone
+    assert "without downtime" in idle
