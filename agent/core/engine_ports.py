@@ -96,6 +96,35 @@ class EngineOperator(Protocol):
         """Measure the engine's outage during the block. Only for an engine that runs."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookVerdict:
+    """How the hooks of one directory ended: up to the first one that failed."""
+
+    ran: int = 0
+    """How many were started."""
+    problem: str = ""
+    """Name of the hook that failed, and why; empty if none did."""
+    deferred: bool = False
+    """Whether that hook asks to try again later (exit code 75, EX_TEMPFAIL of sysexits.h)."""
+
+
+class EngineHost(Protocol):
+    """What an upgrade of an engine needs from the machine beside the engine."""
+
+    def boot_id(self) -> str:
+        """Return the kernel's boot id; empty if it cannot be read."""
+
+    def require_space(self, *, download_bytes: int, installed_bytes: int) -> None:
+        """Check the space for archives and for unpacked files.
+
+        Raises:
+            NoSpaceError: it is short; the message names the file system and what is missing.
+        """
+
+    def run_hooks(self, name: str, document: Mapping[str, object]) -> HookVerdict:
+        """Run the administrator's hooks of a directory such as "pre-docker.d", with a document on standard input."""
+
+
 class RuntimeArchives(Protocol):
     """Archives of the container runtime's packages, kept until a change is verified, and their installation."""
 
@@ -113,6 +142,9 @@ class RuntimeArchives(Protocol):
             BusyError: another program holds dpkg's lock. HostError: it cannot start.
         """
 
+    def forget(self) -> None:
+        """Remove all kept archives: the change that they were for is verified."""
+
     def finish(self) -> None:
         """Have dpkg finish what an interrupted run left, as `dpkg --configure -a`; waits for a dpkg that runs.
 
@@ -122,3 +154,12 @@ class RuntimeArchives(Protocol):
 
     def states(self) -> Mapping[str, tuple[str, bool]]:
         """Return by name the version of each package with files, and whether dpkg's state is "installed"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineActs:
+    """What changes an engine."""
+
+    operator: EngineOperator
+    archives: RuntimeArchives
+    host: EngineHost

@@ -45,6 +45,11 @@ class LogEvent(Enum):
     DAEMON_STARTED = "daemon.started", Level.INFO, text.daemon_sentence
     DAEMON_OUTDATED = "daemon.outdated", Level.INFO, "the daemon restarts itself: an update replaced files that it runs"
     DAEMON_STOPPED = "daemon.stopped", Level.INFO, text.stopped_sentence
+    ENGINE_BLOCKED = "engine.blocked", Level.WARNING, text.engine_sentence
+    ENGINE_FAILED = "engine.failed", Level.ERROR, text.engine_sentence
+    ENGINE_FINISHED = "engine.finished", Level.INFO, text.engine_sentence
+    ENGINE_RECOVERED = "engine.recovered", Level.WARNING, text.engine_sentence
+    """A run that had been interrupted was finished or rolled back."""
     EXPORTER_FAILED = "exporter.failed", Level.ERROR, text.with_reason("{exporter}: the exporter could not be started")
     EXPORTER_KILLED = (
         "exporter.killed",
@@ -53,6 +58,7 @@ class LogEvent(Enum):
     )
     EXPORT_DONE = "export.done", Level.INFO, text.export_sentence
     EXPORT_FAILED = "export.failed", Level.WARNING, text.export_sentence
+    HOOK_RAN = "hook.ran", Level.INFO, text.engine_hook_sentence
     JOB_ANSWERED = "job.answered", Level.DEBUG, "the worker answered: {job}, exit code {exit_code}"
     JOB_BUG = "job.bug", Level.ERROR, text.with_reason("internal error while requesting {job}", "exception")
     JOB_DELAYED = "job.delayed", Level.INFO, text.with_reason("{job} delayed")

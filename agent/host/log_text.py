@@ -107,6 +107,25 @@ def hook_sentence(fields: Fields) -> str:
     return f"{head}{_reason(fields.get('error')) or ' ran'}{f': {output}' if output else ''}"
 
 
+def engine_hook_sentence(fields: Fields) -> str:
+    """Return how a hook of an upgrade of Docker or Weave ended, with its output."""
+    output = one_line(fields.get("output") or "", _MAX_REASON)
+    return f"hook {fields.get('hook', '')}{_reason(fields.get('error')) or ' ran'}{f': {output}' if output else ''}"
+
+
+def engine_sentence(fields: Fields) -> str:
+    """Return how an upgrade of Docker or Weave ended: the lost containers first."""
+    lost = _counted(fields, "lost", "lost", "container")
+    changed = _counted(fields, "packages", "changed", "package")
+    blocked = _numbered(fields, "blocked", "{count} blocked")
+    down = [f"engine down {fields['engine_down_s']} s"] if fields.get("engine_down_s") is not None else []
+    message = one_line(fields.get("message") or "", _MAX_REASON)
+    parts = [*lost, *blocked, *changed, *down, *([message] if message else [])]
+    head = f"{fields.get('component', 'engine')} upgrade {fields.get('run', '')}: {fields.get('result', '')}"
+    versions = f", {fields.get('before') or 'nothing'} ran, {fields.get('running') or 'nothing'} runs"
+    return f"{head}{versions}{'; ' if parts else ''}{'; '.join(parts)}"
+
+
 def started_sentence(fields: Fields) -> str:
     """Return which job started, and who requested it."""
     requested_by = fields.get("requested_by")

@@ -19,6 +19,12 @@ BLOCKS: Mapping[EngineWhy, str] = {
     EngineWhy.SLOW_STOP: "systemd would kill the engine before these containers end: {}. Stop them first.",
     EngineWhy.REMOVES_CONTAINERS: "Containers with --rm would be removed: {}. Allow it with --remove-containers.",
     EngineWhy.HOOK_DEFERRED: "A hook deferred the upgrade: {}.",
+    EngineWhy.HOOK_FAILED: "A hook failed, so nothing was changed: {}.",
+    EngineWhy.DOWNLOAD_FAILED: "The archives of the present and the new packages cannot all be had: {}.",
+    EngineWhy.FAILED_BEFORE: (
+        "An earlier upgrade failed and needs attention (run): {}. Put Docker right, then run "
+        "`maestro-agent docker upgrade --after-failure`."
+    ),
     EngineWhy.OUTSIDE_WINDOW: "Outside the maintenance window: {}.",
     EngineWhy.NOT_APPROVED: "Not approved: {}.",
     EngineWhy.DPKG_UNFINISHED: "Packages are not completely installed: {}. Run `maestro-agent check`.",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.docker.snapshot import DockerSnapshot
-from agent.core.model.engine_outcome import EngineOutcome
-from agent.core.model.engine_plan import Block, HeldFix
+from agent.core.model.engine_outcome import EngineOutcome, EngineResult
+from agent.core.model.engine_plan import Block, Component, HeldFix
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.packages.cves import Findings
@@ -17,6 +17,7 @@ from agent.core.schemas import (
     AHEAD_SCHEMA,
     CVES_SCHEMA,
     DOCKER_SNAPSHOT_SCHEMA,
+    ENGINE_OUTCOME_SCHEMA,
     OUTCOME_SCHEMA,
     PLANS_SCHEMA,
     REFRESH_SCHEMA,
@@ -33,7 +34,7 @@ from agent.state.documents.caches import (
     refresh_to_document,
 )
 from agent.state.documents.docker_snapshot import snapshot_from_document, snapshot_to_document
-from agent.state.documents.engine_outcome import engine_outcome_to_document
+from agent.state.documents.engine_outcome import engine_outcome_from_document, engine_outcome_to_document
 from agent.state.documents.engine_plan import held_fixes_from_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import state_to_document
@@ -159,6 +160,28 @@ class Record:
         document = engine_outcome_to_document(outcome, now, sentence)
         self.store.write_run(outcome.id, document)
         self.store.write(ENGINE_OUTCOMES[outcome.component.value], document)
+
+    def failed_engine_run(self, component: Component) -> str:
+        """Return the id of the last run of a component if that failed and needs attention; empty otherwise."""
+        found = self.store.read_or_warn(ENGINE_OUTCOMES[component.value], ENGINE_OUTCOME_SCHEMA)
+        failed = found is not None and found.raw.get("result") == EngineResult.FAILED_NEEDS_ATTENTION.value
+        return str(found.raw.get("id") or "") if found is not None and failed else ""
+
+    def engine_run(self, run_id: str) -> EngineOutcome | None:
+        """Return the outcome of a run that upgrades Docker or Weave; None if it is not on record or is damaged."""
+        try:
+            run = self.store.read_run(run_id)
+            if run is None or run.text("schema") != ENGINE_OUTCOME_SCHEMA:
+                return None
+            return engine_outcome_from_document(run)
+        except RecordError:
+            return None
+
+    def save_engines(self, engines: Mapping[str, Document | None]) -> None:
+        """Replace Docker and Weave in the last check, if there was one. A failure is kept, as of a check."""
+        found = self.store.read_or_warn(STATE, STATE_SCHEMA)
+        if found is not None:
+            self._write(STATE, {**found.raw, **engines})
 
     def findings(self) -> Findings:
         """Return the changelog findings; empty if the document is damaged."""

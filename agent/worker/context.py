@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.core.engine_ports import EngineObserver, EnginePackages
+from agent.core.engine_ports import EngineActs, EngineObserver, EnginePackages
 from agent.core.job_control import JobControl
 from agent.core.manifest import NO_MANIFEST, Manifest
 from agent.core.policy.policy import Policy
@@ -19,6 +19,7 @@ class JobContext:
     machine: Machine
     engines: EngineObserver
     engine_packages: EnginePackages
+    engine_acts: EngineActs
     record: Record
     control: JobControl
     manifest: Manifest = NO_MANIFEST

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.facts import SourceError
 from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.package import OfPackage
@@ -46,6 +47,22 @@ def outcome_items(outcome: Outcome) -> dict[str, object]:
         "message": outcome.message,
         "lock_waited_s": outcome.lock.waited_s,
         "lock_held_s": outcome.lock.held_s,
+    }
+
+
+def engine_outcome_items(outcome: EngineOutcome) -> dict[str, object]:
+    """Return the fields of the entry of an upgrade of Docker or Weave."""
+    return {
+        "component": outcome.component.value,
+        "result": outcome.result.value,
+        "before": outcome.before,
+        "target": outcome.target,
+        "running": outcome.running,
+        "packages": [f"{one.package} {one.before} -> {one.after}" for one in outcome.packages],
+        "blocked": [" ".join((one.why.value, *one.values)) for one in outcome.blocked],
+        "lost": list(outcome.containers_lost),
+        "engine_down_s": outcome.engine_down_s,
+        "message": outcome.message,
     }
 
 

@@ -13,9 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 
-from agent.config.accepted import load_for_job
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
 from agent.core.redact import redact
@@ -30,19 +28,10 @@ from agent.errors import (
     missing_module,
 )
 from agent.host import log
-from agent.host.apt.engine import AptEngine
-from agent.host.apt.engine_packages import AptEnginePackages
-from agent.host.apt.history import RunOrigin
-from agent.host.apt.snapshot import AgentFiles
-from agent.host.docker.observer import LocalEngines
-from agent.host.machine.local import LocalMachine
-from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import is_root
-from agent.host.process.deadline import with_time_limit
 from agent.host.process.environment import use_system_environment
 from agent.state.job_lock import job_lock
 from agent.state.job_status import (
-    REQUESTED_BY_SCHEDULE,
     describe_running,
     job_entry,
     record_job_end,
@@ -53,6 +42,7 @@ from agent.state.record import Record, open_record
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.worker.context import JobContext
+from agent.worker.job_context import open_context
 from agent.worker.job_report import JobReport
 from agent.worker.notify import notify_person
 from agent.worker.protocol import JobAnswer, JobRequest, decode_line, encode_answer, encode_progress
@@ -96,7 +86,7 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
         answer = _run_alone(function, request, control, record)
         _notify(record.store, request)
     else:
-        answer = function(request, _open_context(request, control, record))
+        answer = function(request, open_context(request, control, record))
     return replace(answer, warnings=tuple(warnings))
 
 
@@ -204,7 +194,7 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
         exit_code: int = ExitCode.FAILED
         refused = False
         try:
-            answer = function(request, _open_context(request, report.watch(control), record, run_id))
+            answer = function(request, open_context(request, report.watch(control), record, run_id))
             exit_code = answer.exit_code
             report.answered(answer)
         except AgentError as error:
@@ -251,39 +241,3 @@ def _acquire_job_lock(stack: ExitStack, request: JobRequest, store: Store, contr
             time.sleep(_LOCK_POLL_S)
         else:
             return
-
-
-def _origin(request: JobRequest, run_id: str) -> RunOrigin:
-    """Return what apt's history shows of a job."""
-    run = f" (run {run_id})" if run_id else ""
-    return RunOrigin(command=f"maestro-agent {request.kind.command}{run}", requested_by=request.requested_by)
-
-
-def _open_context(request: JobRequest, control: JobControl, record: Record, run_id: str = "") -> JobContext:
-    """Return the job's context on this machine; `run_id` as in `JobContext`.
-
-    Raises:
-        ConfigError: the configuration is wrong.
-        HostError: the distribution is unknown.
-    """
-    scheduled = request.requested_by == REQUESTED_BY_SCHEDULE
-    policy, manifest = load_for_job(request.config, request.state_dir, read_distro(), scheduled=scheduled)
-    limit, store = policy.apt.run_timeout, record.store
-    late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"
-    control = with_time_limit(control, limit, late)
-    files = AgentFiles(
-        dpkg_log=Path(store.log_path(run_id) if run_id else os.devnull),
-        download_log=Path(store.download_log_path),
-        scratch=Path(store.directory, "ahead"),
-    )
-    return JobContext(
-        policy=policy,
-        engine=AptEngine(policy, files=files, control=control, origin=_origin(request, run_id)),
-        machine=LocalMachine(),
-        engines=LocalEngines(),
-        engine_packages=AptEnginePackages(),
-        record=record,
-        control=control,
-        manifest=manifest,
-        run_id=run_id,
-    )

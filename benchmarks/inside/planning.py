@@ -22,6 +22,7 @@ from agent.host.machine.os_release import read_distro
 from agent.state.record import Record
 from agent.state.store import Store
 from agent.worker.context import JobContext
+from agent.worker.job_context import engine_acts
 from agent.worker.steps import plan as planning
 
 
@@ -41,12 +42,14 @@ def plan() -> tuple[int, int] | None:
     files = AgentFiles(
         dpkg_log=Path("/dev/null"), download_log=Path(record.store.download_log_path), scratch=Path("/nowhere")
     )
+    engine = AptEngine(policy, files=files, control=control)
     context = JobContext(
         policy=policy,
-        engine=AptEngine(policy, files=files, control=control),
+        engine=engine,
         machine=LocalMachine(),
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(),
+        engine_acts=engine_acts(record.store, engine, control),
         record=record,
         control=control,
     )

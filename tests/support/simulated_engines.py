@@ -1,11 +1,42 @@
 """Docker and Weave of a machine in memory, behind the ports of `agent.core.engine_ports`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from agent.core.engine_ports import Offer, Simulation
-from agent.core.model.docker import NO_DOCKER, DockerFacts
+from agent.core.engine_ports import HookVerdict, Offer, Simulation
+from agent.core.model.docker import NO_DOCKER, Container, DockerFacts, RuntimePackage
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
+from agent.errors import NoSpaceError
+from tests.core.docker.given_docker import OLD, OLD_ENGINE, docker
+from tests.core.given import BOOT
+from tests.worker.steps.docker.fake_engine import FakeEngine
+
+
+class SimulatedHost:
+    """The port EngineHost. Tests set the attributes."""
+
+    def __init__(self) -> None:
+        self.problem = ""
+        """Why there is too little space."""
+        self.verdicts: dict[str, HookVerdict] = {}
+        """By directory; others have no hooks."""
+        self.hooks: list[str] = []
+        """The directories whose hooks were run, in order."""
+
+    def boot_id(self) -> str:
+        return BOOT
+
+    def require_space(self, *, download_bytes: int, installed_bytes: int) -> None:
+        del download_bytes, installed_bytes  # the port has them
+        if self.problem:
+            raise NoSpaceError(self.problem, ())
+
+    def run_hooks(self, name: str, document: Mapping[str, object]) -> HookVerdict:
+        assert str(document["schema"]).startswith("maestro.engine-")
+        self.hooks.append(name)
+        return self.verdicts.get(name, HookVerdict())
 
 
 class SimulatedEngines:
@@ -19,8 +50,28 @@ class SimulatedEngines:
         self.simulation: Simulation | None = None
         """The answer to every simulation; None: exactly the requested packages change."""
 
+        self.operator = FakeEngine(facts=NO_DOCKER)
+        """What acts on the engine; it is what `docker` shows once `docker_facts` is set to it."""
+        self.host = SimulatedHost()
+        self.on_hold: set[str] = set()
+        """Packages on hold."""
+
+    def install_engine(self, *containers: Container, version: str = OLD, **fields: Any) -> FakeEngine:
+        """Have the fake engine be the one that is observed: docker.io in a version, running with containers."""
+        engine = replace(OLD_ENGINE, version=version.partition("-")[0])
+        facts = docker(*containers, **{"engine": engine, **fields})
+        self.operator = FakeEngine(facts=facts, packages={"docker.io": (version, True)})
+        self.docker_facts = facts
+        return self.operator
+
     def docker(self) -> DockerFacts:
-        return self.docker_facts
+        if self.operator.facts is NO_DOCKER:
+            return self.docker_facts
+        packages = tuple(
+            RuntimePackage(package=name, version=version, complete=complete, on_hold=name in self.on_hold)
+            for name, (version, complete) in self.operator.packages.items()
+        )
+        return replace(self.operator.facts, packages=packages)
 
     def weave(self, docker: DockerFacts) -> WeaveFacts:
         del docker  # the port has it
@@ -33,7 +84,8 @@ class SimulatedEngines:
     def simulate(self, targets: Mapping[str, str]) -> Simulation:
         if self.simulation is not None:
             return self.simulation
-        installed = {name: self.docker_facts.version_of(name) for name in targets}
+        seen = self.docker()
+        installed = {name: seen.version_of(name) for name in targets}
         return Simulation(
             changes=tuple(
                 PackageChange(package=name, before=installed[name], after=version)

@@ -34,15 +34,19 @@ def require_space(cache: PackageCache, fetcher: apt_pkg.Acquire, steps: Sequence
         "/": _CONFIGURATION_BYTES,
         str(database.parent): 2 * database.stat().st_size,
     }
-    _require(needs, tuple(step.package for step in steps))
+    require_free(needs, tuple(step.package for step in steps))
     kernels = tuple(step.package for step in steps if step.package.startswith("linux-image"))
     if kernels:
         count = sum(step.new for step in steps if step.package in kernels)  # a replaced kernel needs space, too
-        _require({**needs, "/boot": _kernel_bytes() * max(count, 1)}, kernels)
+        require_free({**needs, "/boot": _kernel_bytes() * max(count, 1)}, kernels)
 
 
-def _require(needs: Mapping[str, int], packages: tuple[str, ...]) -> None:
-    """Compare the sum of needs on each file system with its free space."""
+def require_free(needs: Mapping[str, int], packages: tuple[str, ...] = ()) -> None:
+    """Compare the sum of needs by directory on each file system with its free space.
+
+    Raises:
+        NoSpaceError: space is short; it names these packages.
+    """
     by_device: dict[int, tuple[str, int]] = {}
     for directory, need in needs.items():
         with suppress(OSError):

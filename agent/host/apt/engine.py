@@ -66,6 +66,11 @@ class AptEngine:
         )
 
     @property
+    def transactions(self) -> Transactions:
+        """What runs dpkg, for packages that are installed from kept archives."""
+        return self._transactions
+
+    @property
     def lock(self) -> LockWait:
         """Time spent waiting for and holding dpkg's locks, and waiting for apt's daily_lock; and the last holder."""
         lock = self._transactions.lock

@@ -63,6 +63,10 @@ class AptRuntimeArchives:
         report = self._dpkg.install_files([self._directory / name for name in files], remove)
         return report.cause or "; ".join(report.errors.values()) or report.fatal
 
+    def forget(self) -> None:
+        """Remove all kept archives; one that cannot be removed is no reason to fail."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
     def finish(self) -> None:
         """Have dpkg finish what an interrupted run left; its result is read from `states`."""
         self._dpkg.repair(None)

@@ -30,6 +30,8 @@ class HookResult:
     """Why it failed: "exit code 1"; empty if it succeeded."""
     output: str
     """The start of what it wrote to standard output and standard error."""
+    exit_code: int | None = None
+    """None: it did not end by itself."""
 
 
 def find_hooks(directory: str) -> list[str]:
@@ -89,7 +91,8 @@ def _result(process: "subprocess.Popen[bytes]", limit_s: float) -> HookResult:
     problem = f"killed after {limit_s:.0f} s" if late else ""
     if not late and code:
         problem = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
-    return HookResult(problem=problem, output=output.decode(errors="replace").strip())
+    exit_code = code if code >= 0 and not late else None
+    return HookResult(problem=problem, output=output.decode(errors="replace").strip(), exit_code=exit_code)
 
 
 def _available(process: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:

@@ -8,5 +8,4 @@ from agent.worker.steps.engines import planned_answer
 
 def run(request: JobRequest, context: JobContext) -> JobAnswer:
     """Observe, and answer with the plan: exit 0 nothing to do, 10 something to do or blocked, 3 unknown."""
-    del request  # it has no parameters
-    return planned_answer(context, Component.DOCKER)
+    return planned_answer(context, Component.DOCKER, request.options)

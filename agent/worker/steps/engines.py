@@ -47,7 +47,7 @@ def observe_engines(context: JobContext, held: Sequence[Held] = ()) -> Mapping[s
     if held and isinstance(docker, EnginePlan):
         fixes = held_fixes(docker, held, context.record.held_fixes(), context.machine.now())
         plans[Component.DOCKER] = replace(docker, held_fixes=fixes)
-    return {component.value: _document(context, component, plan) for component, plan in plans.items()}
+    return {component.value: engine_document(context, component, plan) for component, plan in plans.items()}
 
 
 def fixes_in(engines: Mapping[str, Document | None]) -> tuple[HeldFix, ...]:
@@ -56,10 +56,12 @@ def fixes_in(engines: Mapping[str, Document | None]) -> tuple[HeldFix, ...]:
     return held_fixes_from_document(JsonReader(docker, Component.DOCKER.value)) if docker else ()
 
 
-def planned_answer(context: JobContext, component: Component) -> JobAnswer:
+def planned_answer(
+    context: JobContext, component: Component, options: Collection[JobOption] = frozenset()
+) -> JobAnswer:
     """Return the plan of one component as the answer of a job."""
-    plan = plan_engines(context)[component]
-    document = _document(context, component, plan)
+    plan = plan_engines(context, options)[component]
+    document = engine_document(context, component, plan)
     if document is None:
         now = context.machine.now()
         absent = EnginePlan(component=component, seen_at=now, flavour=Flavour.NONE.value, installed=None, running=None)
@@ -70,28 +72,49 @@ def planned_answer(context: JobContext, component: Component) -> JobAnswer:
     return JobAnswer(exit_code=code, document=document)
 
 
-def plan_engines(context: JobContext) -> Mapping[Component, EnginePlan | Unseen | None]:
+def plan_engines(
+    context: JobContext, options: Collection[JobOption] = frozenset()
+) -> Mapping[Component, EnginePlan | Unseen | None]:
     """Observe both and plan what an explicit upgrade of each would do now; None: neither installed nor wanted."""
     docker = attempted(context.engines.docker)
     known = NO_DOCKER if isinstance(docker, Unseen) else docker
     weave = attempted(lambda: context.engines.weave(known))
     connected = NO_WEAVE if isinstance(weave, Unseen) else weave
     return {
-        Component.DOCKER: docker if isinstance(docker, Unseen) else _docker(context, docker, connected),
+        Component.DOCKER: docker
+        if isinstance(docker, Unseen)
+        else plan_docker_upgrade(context, docker, connected, options),
         Component.WEAVE: weave if isinstance(weave, Unseen) else _weave(context, weave, known),
     }
 
 
-def _docker(context: JobContext, facts: DockerFacts, weave: WeaveFacts) -> EnginePlan | Unseen | None:
+def plan_docker_upgrade(
+    context: JobContext, facts: DockerFacts, weave: WeaveFacts, options: Collection[JobOption]
+) -> EnginePlan | None:
+    """Plan an upgrade of Docker from an observation; None: neither installed nor wanted."""
     manifest, now = context.manifest, context.machine.now()
     if facts == NO_DOCKER and manifest.docker_version is None:
         return None
     ports = PackagePorts(offers=context.engine_packages.offers, simulate=context.engine_packages.simulate)
-    plan = attempted(lambda: plan_docker(facts, weave, manifest, ports, DockerOptions(distro=read_distro()), now))
+    plan = attempted(lambda: plan_docker(facts, weave, manifest, ports, _docker_options(options), now))
     if isinstance(plan, Unseen):  # apt: the versions that are installed and run are known all the same
         seen = observed_docker(facts, now, wanted=manifest.docker_version)
         return replace(seen, blocked=(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(plan.reason,)),))
-    return _with_manifest_problem(context, plan)
+    plan = _with_manifest_problem(context, plan)
+    failed = context.record.failed_engine_run(Component.DOCKER)
+    if not failed or JobOption.AFTER_FAILURE in options or plan.nothing_to_do:
+        return plan
+    return replace(plan, blocked=(Block(why=EngineWhy.FAILED_BEFORE, values=(failed,)), *plan.blocked))
+
+
+def _docker_options(options: Collection[JobOption]) -> DockerOptions:
+    return DockerOptions(
+        distro=read_distro(),
+        allow_downgrade=JobOption.ALLOW_DOWNGRADE in options,
+        allow_major_downgrade=JobOption.ALLOW_MAJOR_DOWNGRADE in options,
+        remove_containers=JobOption.REMOVE_CONTAINERS in options,
+        live_restore=JobOption.LIVE_RESTORE in options,
+    )
 
 
 def _weave(context: JobContext, facts: WeaveFacts, docker: DockerFacts) -> EnginePlan | Unseen | None:
@@ -127,7 +150,8 @@ def attempted(observe: Callable[[], _T]) -> _T | Unseen:
         return Unseen(reason=redact(str(error) or type(error).__name__))
 
 
-def _document(context: JobContext, component: Component, seen: EnginePlan | Unseen | None) -> Document | None:
+def engine_document(context: JobContext, component: Component, seen: EnginePlan | Unseen | None) -> Document | None:
+    """Return `maestro.engine-plan/1`; None: neither installed nor wanted."""
     now = context.machine.now()
     if seen is None:
         return None

@@ -6,7 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.core.engine_ports import EngineActs
 from agent.core.job_control import JobControl, StopReason
+from agent.core.manifest import NO_MANIFEST
 from agent.core.model.facts import SourceError, SourceFault
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
@@ -21,6 +23,7 @@ from agent.worker.jobs.upgrade import upgrade
 from agent.worker.steps.select import RunSelection
 from tests.core import given
 from tests.support.simulated import Simulated
+from tests.worker.steps.docker.fake_engine import Archives
 
 
 class Agent:
@@ -30,6 +33,7 @@ class Agent:
         self.machine = Simulated()
         self.store = Store(str(directory))
         self.policy = given.policy()
+        self.manifest = NO_MANIFEST
         self.stop: StopReason = lambda: ""
         self.progress: list[str] = []
 
@@ -41,6 +45,12 @@ class Agent:
             machine=self.machine,
             engines=self.machine.engines,
             engine_packages=self.machine.engines,
+            engine_acts=EngineActs(
+                operator=self.machine.engines.operator,
+                archives=Archives(self.machine.engines.operator),
+                host=self.machine.engines.host,
+            ),
+            manifest=self.manifest,
             record=Record(self.store),
             control=JobControl(progress=self.progress.append, stop=lambda: self.stop()),
         )

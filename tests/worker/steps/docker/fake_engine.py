@@ -64,6 +64,8 @@ class FakeEngine:
     disk_full: bool = False
     dies_at: int | None = None
     """Which act, counted from 0, the job does not survive."""
+    forgotten: bool = False
+    """Whether the kept archives were removed."""
     done: list[str] = field(default_factory=list)
     saved: list[DockerSnapshot] = field(default_factory=list)
 
@@ -215,6 +217,9 @@ class Archives:
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         return self.engine.install(files, remove)
+
+    def forget(self) -> None:
+        self.engine.forgotten = True
 
     def finish(self) -> None:
         self.engine.finish()

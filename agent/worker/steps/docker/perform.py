@@ -1,0 +1,135 @@
+"""Carries out or resumes one change of Docker: measures it, observes how it ended, records the outcome."""
+
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+
+from agent.core.docker.snapshot import DockerSnapshot, Phase
+from agent.core.model.docker import NO_DOCKER, ContainerTimes, DockerFacts, EngineUnit
+from agent.core.model.engine_outcome import EngineOutcome, EngineResult
+from agent.core.model.facts import Unseen
+from agent.errors import HostError
+from agent.host import log
+from agent.report.engine_reasons import block_sentence
+from agent.worker.context import JobContext
+from agent.worker.log_items import engine_outcome_items
+from agent.worker.steps.docker.change import Ended, EngineChange
+from agent.worker.steps.docker.conclude import conclude
+from agent.worker.steps.docker.tools import Tools
+from agent.worker.steps.engines import attempted, observe_engines
+
+_FAILED = frozenset({EngineResult.ROLLED_BACK, EngineResult.FAILED_NEEDS_ATTENTION, EngineResult.INTERRUPTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """A change that has ended."""
+
+    outcome: EngineOutcome
+    clean: bool
+    """Whether nothing is wrong: every container that ran runs, and none that did not."""
+
+
+def perform(
+    context: JobContext,
+    snapshot: DockerSnapshot,
+    unit: EngineUnit,
+    act: Callable[[EngineChange], Ended],
+    started: EngineOutcome,
+) -> Performed:
+    """Do `act` with the change; record its outcome, and keep snapshot and archives only while they are needed.
+
+    `started` is the run's outcome as it was recorded at its start.
+
+    Raises:
+        BusyError, HostError: as `act`; nothing was changed by it, the snapshot is still on record.
+    """
+    change = EngineChange(_tools(context), snapshot, unit)
+    with context.engine_acts.operator.measure() if unit.running else nullcontext() as meter:
+        ended = act(change)
+        down_s = meter.down_s if meter is not None else None
+    outcome = record_outcome(context, _conclude(context, snapshot, change, ended, down_s, started))
+    if not ended.keeps_snapshot:
+        _clear(context)
+    context.record.save_engines(observe_engines(context))
+    return Performed(outcome=outcome, clean=not ended.faults)
+
+
+def record_outcome(context: JobContext, outcome: EngineOutcome) -> EngineOutcome:
+    """Record and log the outcome of a run; return it with a message if it could not be recorded."""
+    try:
+        context.record.save_engine_outcome(outcome, context.machine.now(), block_sentence)
+    except HostError as error:  # it must still be reported, above all when it cannot be written
+        outcome = replace(outcome, message=f"{outcome.message} {error}".strip())
+    name = log.LogEvent.ENGINE_FINISHED
+    if outcome.result in _FAILED:
+        name = log.LogEvent.ENGINE_FAILED
+    elif outcome.result is EngineResult.BLOCKED:
+        name = log.LogEvent.ENGINE_BLOCKED
+    log.event(name, run=outcome.id, **engine_outcome_items(outcome))
+    return outcome
+
+
+def _conclude(
+    context: JobContext,
+    snapshot: DockerSnapshot,
+    change: EngineChange,
+    ended: Ended,
+    down_s: float | None,
+    started: EngineOutcome,
+) -> EngineOutcome:
+    after = attempted(context.engines.docker)
+    outcome = conclude(
+        snapshot,
+        NO_DOCKER if isinstance(after, Unseen) else after,
+        ended,
+        times=_times(context, after),
+        engine_down_s=down_s,
+        started=change.containers.started,
+        stopped=change.containers.stopped,
+        errors=change.containers.errors,
+        now=context.machine.now(),
+    )
+    return replace(
+        outcome,
+        started_at=started.started_at,
+        plan_id=started.plan_id,
+        forecast=started.forecast,
+        requested_by=started.requested_by,
+        message=outcome.message or _note(snapshot, ended),
+    )
+
+
+def _tools(context: JobContext) -> Tools:
+    acts = context.engine_acts
+    return Tools(
+        observer=context.engines,
+        operator=acts.operator,
+        archives=acts.archives,
+        save=lambda snapshot: context.record.save_docker_snapshot(snapshot, context.machine.now()),
+        control=context.control,
+        boot_id=acts.host.boot_id(),
+    )
+
+
+def _times(context: JobContext, after: DockerFacts | Unseen) -> dict[str, ContainerTimes]:
+    """Return the times of the containers of a running engine."""
+    if isinstance(after, Unseen) or not isinstance(after.containers, tuple):
+        return {}
+    return dict(context.engine_acts.operator.container_times(after.containers))
+
+
+def _note(snapshot: DockerSnapshot, ended: Ended) -> str:
+    """Say what an interrupted run left, where no fault says it."""
+    if ended.result is not EngineResult.INTERRUPTED or ended.rollback is not None:
+        return ""
+    if snapshot.phase is Phase.PREPARED:
+        return "interrupted before anything was changed"
+    return "interrupted; the engine and its packages are those of before"
+
+
+def _clear(context: JobContext) -> None:
+    """Remove what was kept for the way back; what stays although it is not needed harms nobody."""
+    with suppress(HostError):
+        context.record.finish_docker_change()
+        context.engine_acts.archives.forget()

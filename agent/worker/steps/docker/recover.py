@@ -1,0 +1,48 @@
+"""Finishes or rolls back a change of Docker that was interrupted, from the snapshot that it left."""
+
+from agent.core.docker.snapshot import DockerSnapshot, Phase
+from agent.core.model.docker import EngineUnit
+from agent.core.model.engine_outcome import EngineOutcome, EngineResult
+from agent.core.model.engine_plan import Component
+from agent.errors import HostError
+from agent.host import log
+from agent.worker.context import JobContext
+from agent.worker.log_items import engine_outcome_items
+from agent.worker.steps.docker.perform import perform
+from agent.worker.steps.engines import attempted
+
+
+def recover_docker(context: JobContext) -> EngineOutcome | None:
+    """Finish or roll back the change that an interrupted run left; return its outcome, None: there was none.
+
+    A change that failed and needs a person is left alone, once its outcome is on record.
+
+    Raises:
+        BusyError: another program holds dpkg's lock. HostError: the unit or the snapshot cannot be read. RecordError:
+            the snapshot is damaged. The snapshot is still needed.
+    """
+    snapshot = context.record.docker_snapshot()
+    if snapshot is None:
+        return None
+    run = context.record.engine_run(snapshot.run_id)
+    if snapshot.phase is Phase.FAILED and run is not None and run.finished_at is not None:
+        return None
+    docker = attempted(context.engines.docker)
+    unit = getattr(docker, "unit", None)
+    if not isinstance(unit, EngineUnit):
+        raise HostError("the interrupted upgrade of Docker cannot be finished: the state of docker.service is unknown")
+    context.control.step(f"finishing the interrupted upgrade of Docker (run {snapshot.run_id})")
+    outcome = perform(context, snapshot, unit, lambda change: change.resume(), run or _unrecorded(snapshot)).outcome
+    log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
+    return outcome
+
+
+def _unrecorded(snapshot: DockerSnapshot) -> EngineOutcome:
+    """Return the start of a run whose document is gone."""
+    return EngineOutcome(
+        id=snapshot.run_id,
+        component=Component.DOCKER,
+        started_at=snapshot.taken_at,
+        finished_at=None,
+        result=EngineResult.INTERRUPTED,
+    )

@@ -1,0 +1,416 @@
+"""`docker-upgrade` from the request to the record, on an engine of values; a real one is in tests/machines."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.core.docker.snapshot import DockerSnapshot, Phase
+from agent.core.engine_ports import HookVerdict, Simulation
+from agent.core.job_kinds import JobKind, JobOption
+from agent.core.manifest import Manifest
+from agent.core.model.docker import EngineUnit, RestartPolicy
+from agent.core.model.engine_plan import PackageChange
+from agent.core.schemas import STATE_SCHEMA
+from agent.errors import BusyError, HostError, PlanChangedError
+from agent.state.engine_outcome_view import EngineOutcomeView
+from agent.state.json_reader import JsonReader
+from agent.state.record import Record
+from agent.state.store import STATE
+from agent.state.views import StateView
+from agent.worker.jobs import docker_upgrade
+from agent.worker.protocol import JobAnswer, JobRequest
+from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container
+from tests.worker.jobs.simulator import Agent
+from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, FakeEngine, Killed
+
+WANTED = Manifest(docker_version="26.1.5")
+STOPPED = replace(UNIT, active_state="inactive", main_pid=None)
+
+
+class Host:
+    """The agent on a machine with Docker 20.10.24 and four containers; the manifest wants 26.1.5."""
+
+    def __init__(self, directory: Path, **fields: Any) -> None:
+        self.agent = Agent(directory)
+        self.agent.manifest = WANTED
+        self.engines = self.agent.machine.engines
+        self.engine: FakeEngine = self.engines.install_engine(*CONTAINERS, **fields)
+        self.engines.offered = {"docker.io": (NEW, OLD), "docker-cli": (NEW,)}
+
+    def upgrade(self, *options: JobOption, plan_id: str | None = None) -> JobAnswer:
+        """Run the job."""
+        return self.run(JobKind.DOCKER_UPGRADE, options, plan_id)
+
+    def run(self, kind: JobKind, options: Collection[JobOption] = (), plan_id: str | None = None) -> JobAnswer:
+        context = self.agent.context
+        context = replace(context, run_id=context.record.new_run_id(self.agent.machine.now()))
+        request = JobRequest(
+            kind=kind,
+            plan_id=plan_id,
+            options=frozenset(options),
+            requested_by="ann",
+            state_dir=self.agent.store.directory,
+        )
+        return docker_upgrade.run(request, context)
+
+    @property
+    def record(self) -> Record:
+        return Record(self.agent.store)
+
+    @property
+    def recorded(self) -> list[str]:
+        """The results of the runs in the history, newest first."""
+        runs = [self.agent.store.read_run(run_id) for run_id in self.agent.store.run_ids()]
+        return [run.text("result") for run in runs if run is not None]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """Return such a machine."""
+    return Host(tmp_path)
+
+
+def outcome(answer: JobAnswer) -> EngineOutcomeView:
+    assert answer.document is not None
+    return EngineOutcomeView(JsonReader(answer.document, "outcome"))
+
+
+def whys(answer: JobAnswer) -> list[str]:
+    return [code for code, _ in outcome(answer).blocked]
+
+
+def untouched(host: Host) -> bool:
+    """Whether nothing at all was done to the engine, and nothing waits for a recovery."""
+    return not host.engine.done and not host.engine.saved and host.record.docker_snapshot() is None
+
+
+def test_an_upgrade_is_carried_out_recorded_and_leaves_nothing_behind(host: Host) -> None:
+    host.agent.check()
+
+    answer = host.upgrade()
+    found = outcome(answer)
+
+    assert (answer.exit_code, found.result, found.before, found.running) == (0, "upgraded", "20.10.24", "26.1.5")
+    assert {(one.package, one.before, one.after) for one in found.packages} == {
+        ("docker-cli", None, NEW),
+        ("docker.io", OLD, NEW),
+    }
+    assert host.engine.states == BEFORE
+    assert (found.requested_by, found.lost, found.started, found.stopped) == ("ann", [], ["no"], ["off"])
+    assert found.forecast_s is not None
+    assert found.engine_s == 1.0
+    assert host.recorded == ["upgraded"]
+    assert host.record.docker_snapshot() is None
+    assert host.engine.forgotten
+
+
+def test_after_an_upgrade_the_status_shows_the_new_engine(host: Host) -> None:
+    host.agent.check()
+
+    host.upgrade()
+    state = host.agent.store.read(STATE, STATE_SCHEMA)
+
+    assert state is not None
+    docker = StateView(state).docker
+    assert docker is not None
+    assert (docker.running, docker.differs, docker.restart_pending) == ("26.1.5", False, False)
+
+
+def test_d7_docker_as_wanted_and_running_is_left_alone(tmp_path: Path) -> None:
+    host = Host(tmp_path, version=NEW, engine=ENGINE)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result) == (0, "unchanged")
+    assert untouched(host)
+
+
+def test_d8_an_engine_that_runs_an_older_version_is_only_restarted(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.engine.packages = {"docker.io": (NEW, True), "docker-cli": (NEW, True)}
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result) == (0, "restarted")
+    assert "install" not in host.engine.done
+    assert host.engine.states == BEFORE
+
+
+def test_d8_without_a_manifest_an_engine_that_runs_an_older_version_is_restarted(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.agent.manifest = Manifest()
+    host.engine.packages = {"docker.io": (NEW, True)}
+
+    assert outcome(host.upgrade()).result == "restarted"
+
+
+def test_d20_a_machine_without_docker_has_nothing_to_do(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.agent = Agent(tmp_path / "other")
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result, outcome(answer).running) == (0, "unchanged", None)
+
+
+def test_d20_a_machine_without_docker_that_should_have_it_is_blocked(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.agent = Agent(tmp_path / "other")
+    host.agent.manifest = WANTED
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, ["unsupported-flavour"])
+
+
+@pytest.mark.parametrize("unit", [STOPPED, replace(STOPPED, load_state="masked", unit_file_state="masked")])
+def test_d26_d27_a_stopped_engine_is_upgraded_and_stays_stopped(tmp_path: Path, unit: EngineUnit) -> None:
+    host = Host(tmp_path, unit=unit, engine=None)
+    host.engine.facts = replace(host.engine.facts, containers=None)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result, outcome(answer).running) == (0, "upgraded", None)
+    assert host.engine.done == ["install"]
+
+
+def test_d10_a_downgrade_needs_its_option(tmp_path: Path) -> None:
+    host = Host(tmp_path, version=NEW, engine=ENGINE)
+    host.agent.manifest = Manifest(docker_version="20.10.24")
+
+    refused = host.upgrade()
+    still = host.upgrade(JobOption.ALLOW_DOWNGRADE)  # D11: across a major version
+    done = host.upgrade(JobOption.ALLOW_MAJOR_DOWNGRADE)
+
+    assert [whys(refused), whys(still)] == [["downgrade-refused"]] * 2
+    assert (refused.exit_code, done.exit_code, outcome(done).running) == (10, 0, "20.10.24")
+
+
+def test_d12_a_package_on_hold_blocks_and_stays_on_hold(host: Host) -> None:
+    host.engines.on_hold = {"docker.io"}
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, ["held-by-admin"])
+    assert untouched(host)
+
+
+def test_d14_a_foreign_removal_blocks(host: Host) -> None:
+    host.engines.simulation = Simulation(
+        changes=(
+            PackageChange(package="docker.io", before=OLD, after=NEW),
+            PackageChange(package="nginx", before="1", after=None),
+        )
+    )
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, ["would-remove"])
+    assert untouched(host)
+
+
+def test_d40_dpkg_locked_to_the_deadline_changes_nothing(host: Host) -> None:
+    host.engine.dpkg_busy = 1
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result) == (5, "blocked")
+    assert host.engine.packages == {"docker.io": (OLD, True)}
+    assert host.record.docker_snapshot() is None
+    assert host.recorded == ["blocked"]
+
+
+def test_d40_another_package_manager_at_work_is_waited_for_to_the_deadline(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy() -> None:
+        raise BusyError("apt-daily runs")
+
+    monkeypatch.setattr(host.agent.machine, "apt_daily_lock", busy)
+
+    with pytest.raises(BusyError):
+        host.upgrade()
+    assert untouched(host)
+
+
+def test_d41_d42_an_archive_that_cannot_be_had_changes_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_versions: object) -> None:
+        raise HostError("docker.io cannot be downloaded: 404  Not Found")
+
+    monkeypatch.setattr(host.engine, "keep", fail)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, ["download-failed"])
+    assert untouched(host)
+
+
+def test_d49_a_configuration_that_the_new_engine_refuses_is_rolled_back_without_an_outage(host: Host) -> None:
+    host.engine.problem = "unknown option"
+
+    answer = host.upgrade()
+    found = outcome(answer)
+
+    assert (answer.exit_code, found.result, found.rolled_back, found.running) == (1, "rolled-back", True, "20.10.24")
+    assert "restart" not in host.engine.done
+    assert host.engine.packages == {"docker.io": (OLD, True)}
+
+
+def test_an_engine_that_does_not_start_is_rolled_back(host: Host) -> None:
+    host.engine.broken = {NEW}
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result, outcome(answer).running) == (1, "rolled-back", "20.10.24")
+    assert host.engine.states == BEFORE
+    assert host.record.docker_snapshot() is None
+
+
+def test_d52_too_little_space_changes_nothing(host: Host) -> None:
+    host.engines.host.problem = "not enough space for /usr"
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, ["no-space"])
+    assert untouched(host)
+
+
+@pytest.mark.parametrize(("deferred", "why"), [(True, "hook-deferred"), (False, "hook-failed")])
+def test_a_hook_can_prevent_the_upgrade(host: Host, deferred: bool, why: str) -> None:  # noqa: FBT001 - a table
+    host.engines.host.verdicts["pre-docker.d"] = HookVerdict(ran=2, problem="drain: exit code", deferred=deferred)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, [why])
+    assert host.engines.host.hooks == ["pre-docker.d", "post-docker.d"]
+    assert untouched(host)
+
+
+def test_hooks_run_before_and_after_a_change(host: Host) -> None:
+    host.engines.host.verdicts["pre-docker.d"] = HookVerdict(ran=1)
+
+    assert host.upgrade().exit_code == 0
+    assert host.engines.host.hooks == ["pre-docker.d", "post-docker.d"]
+
+
+def test_another_plan_than_the_requested_one_is_refused(host: Host) -> None:
+    plan = host.upgrade(JobOption.DRY_RUN).document
+    assert plan is not None
+
+    with pytest.raises(PlanChangedError):
+        host.upgrade(plan_id="0123456789ab")
+    assert untouched(host)
+    assert host.recorded == []
+    assert host.upgrade(plan_id=str(plan["id"])).exit_code == 0
+
+
+def test_a_plan_that_changed_while_it_was_prepared_is_not_carried_out(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put_another(_name: str, _document: object) -> HookVerdict:
+        host.engines.offered = {"docker.io": ("26.1.5+dfsg1-10", OLD)}
+        return HookVerdict(ran=1)
+
+    monkeypatch.setattr(host.engines.host, "run_hooks", put_another)
+
+    with pytest.raises(PlanChangedError):
+        host.upgrade()
+    assert untouched(host)
+
+
+def test_a_container_that_would_be_removed_and_came_after_the_plan_is_not_removed(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start_another(_name: str, _document: object) -> HookVerdict:
+        once = container("once", auto_remove=True, policy=RestartPolicy.NO)
+        host.engine.facts = replace(host.engine.facts, containers=(*CONTAINERS, once))
+        return HookVerdict(ran=1)
+
+    monkeypatch.setattr(host.engines.host, "run_hooks", start_another)
+
+    with pytest.raises(PlanChangedError):
+        host.upgrade(JobOption.REMOVE_CONTAINERS)
+    assert untouched(host)
+
+
+def test_a_dry_run_answers_with_the_plan_and_changes_and_records_nothing(host: Host) -> None:
+    answer = host.upgrade(JobOption.DRY_RUN)
+
+    assert answer.document is not None
+    assert (answer.exit_code, answer.document["schema"]) == (10, "maestro.engine-plan/1")
+    assert untouched(host)
+    assert host.recorded == []
+    assert host.engines.host.hooks == []
+
+
+def test_a_request_to_stop_is_obeyed_before_anything_changes(host: Host) -> None:
+    host.agent.stop = lambda: "on request"
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result) == (1, "interrupted")
+    assert untouched(host)
+
+
+def test_a_container_that_does_not_start_is_named_and_the_command_fails(host: Host) -> None:
+    host.engine.unable = {"no"}
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result, outcome(answer).lost) == (1, "upgraded", ["no"])
+
+
+def fail_completely(host: Host) -> JobAnswer:
+    host.engine.broken = {NEW, OLD}
+    return host.upgrade()
+
+
+def test_d47_what_needs_attention_keeps_everything_and_is_not_tried_again(host: Host) -> None:
+    answer = fail_completely(host)
+    acts = len(host.engine.done)
+    again = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result) == (1, "failed-needs-attention")
+    assert "failed-before" in whys(again)
+    assert (again.exit_code, len(host.engine.done)) == (10, acts)
+    assert saved(host).phase is Phase.FAILED
+    assert not host.engine.forgotten
+
+
+def test_after_a_failure_a_person_allows_the_next_upgrade_once_the_engine_runs(host: Host) -> None:
+    fail_completely(host)
+
+    dead = host.upgrade(JobOption.AFTER_FAILURE)
+    host.engine.broken = set()
+    host.engine.packages = {"docker.io": (OLD, True)}
+    host.engine.reboot()
+    refused = host.upgrade()
+    done = host.upgrade(JobOption.AFTER_FAILURE)
+
+    assert "failed-before" in whys(dead)
+    assert "failed-before" in whys(refused)
+    assert (done.exit_code, outcome(done).result) == (0, "upgraded")
+    assert host.record.docker_snapshot() is None
+
+
+def test_an_interrupted_upgrade_is_finished_by_the_next(host: Host) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.dies_at = None
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, outcome(answer).result, outcome(answer).running) == (0, "unchanged", "26.1.5")
+    assert host.recorded == ["unchanged", "upgraded"]
+    assert host.record.docker_snapshot() is None
+    assert host.engine.states == BEFORE
+
+
+def saved(host: Host) -> DockerSnapshot:
+    found = host.record.docker_snapshot()
+    assert found is not None
+    return found
