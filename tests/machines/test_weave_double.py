@@ -21,7 +21,7 @@ def engine() -> Iterator[EngineMachine]:
 
 @pytest.fixture
 def weave(engine: EngineMachine) -> WeaveDouble:
-    """Return Weave 2.8.1 with one peer, launched anew."""
+    """Return Weave 2.8.1 with one peer, newly launched."""
     double = WeaveDouble(engine)
     double.remove()
     double.install_script("2.8.1")
@@ -166,7 +166,7 @@ def test_i8_w23_another_server_on_the_port(weave: WeaveDouble) -> None:
 
     assert (answers.returncode, answers.stderr) == (1, "Weave Net is already running\n")
     assert (other.returncode, "has died" in other.stderr) == (1, True)
-    assert "Unable to create http listener socket" in log
+    assert "Unable to create http socket" in log
 
 
 def test_faults_of_a_launch(weave: WeaveDouble) -> None:

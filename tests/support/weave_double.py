@@ -17,7 +17,7 @@ Docker's API, `docker run --rm -t` of the script with its CRLF, restart policies
 Simulated: peers, IPAM between machines. Another: the containers are not privileged (no CAP_SYS_RESOURCE here), there
 is no DNS, no port 6783, `setup` loads from /srv/weave/published/VERSION.tar (`publish()`) instead of a registry.
 
-Faults (`set_fault(version or "*", NAME=VALUE)`, read anew at each command and each request):
+Faults (`set_fault(version or "*", NAME=VALUE)`, read again at each command and each request):
 - launch={"code": 1, "text": "…"}: `weave launch` says so and changes nothing.
 - dies="text": the router ends with 1 and this line in its log, so it is restarted again and again.
 - never_ready=True: /status is 503, Ready false. awaiting_consensus=True: IPAM without a quorum, Ready true.

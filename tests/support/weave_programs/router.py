@@ -90,7 +90,7 @@ def main(words: list[str]) -> None:
     try:
         pages.serve(router)
     except OSError as error:
-        _die(f"Unable to create http listener socket: listen tcp {found.http_address}: bind: {error.strerror}")
+        _die(f"Unable to create http socket: listen tcp {found.http_address}: bind: {error.strerror}")
     threading.Thread(target=_attach_proxied, args=(router,), daemon=True).start()
     _make_network(router)
     while True:

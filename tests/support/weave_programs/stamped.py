@@ -17,7 +17,7 @@ def stamp() -> dict[str, str]:
 
 
 def fault(name: str, version: str) -> Any:
-    """Return the value of a fault for this version of Weave, None without it; read anew each time."""
+    """Return the value of a fault for this version of Weave, None without it; read again each time."""
     try:
         faults = json.loads(FAULTS.read_text())
     except (FileNotFoundError, ValueError):
