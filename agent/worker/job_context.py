@@ -47,7 +47,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         engine=engine,
         machine=LocalMachine(),
         engines=LocalEngines(),
-        engine_packages=AptEnginePackages(),
+        engine_packages=AptEnginePackages(engine),
         engine_acts=engine_acts(store, engine, control),
         record=record,
         control=control,

@@ -16,13 +16,36 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 _ASK = """
 import json, sys
 from dataclasses import asdict
-from agent.host.apt.cache import configure
+from agent.host.apt import engine_packages
+from agent.host.apt.cache import PackageCache, configure
 from agent.host.apt.engine_packages import AptEnginePackages
-configure()
-packages = AptEnginePackages()
+
+class Lender:
+    '''Another part of the job, with a cache whose marks and restriction are its own.'''
+    def __init__(self):
+        self.cache = PackageCache()
+        self.cache.restrict_to(frozenset())
+        for package in self.cache.dpkg_packages:
+            self.cache.depcache.mark_delete(package)
+        self.marks = self.cache.depcache.del_count
+        self.taken = False
+    def shared_cache(self):
+        return self.cache
+    def take_cache(self):
+        self.taken, cache, self.cache = True, self.cache, None
+        return cache
+
 asked = json.loads(sys.argv[1])
+configure()
+lender = Lender() if asked["lent"] else None
+if lender:
+    def fail():
+        raise AssertionError("a second cache was opened")
+    engine_packages.PackageCache = fail
+packages = AptEnginePackages(lender)
 print(json.dumps({
     "offers": {name: [[one.version, one.site] for one in packages.offers(name)] for name in asked["offers"]},
+    "marks_left": lender and not lender.taken and lender.cache.depcache.del_count == lender.marks,
     "simulations": [asdict(packages.simulate(one)) for one in asked["simulate"]],
 }))
 """
@@ -67,7 +90,7 @@ class PrivateApt:
         options = f"signed-by={self.root}/key.asc" if signed else "allow-insecure=yes"
         self._lines.append(f"deb [{options}] file:{directory} stable main\n")
 
-    def ask(self, *offers: str, simulate: tuple[Mapping[str, str], ...] = ()) -> Any:
+    def ask(self, *offers: str, simulate: tuple[Mapping[str, str], ...] = (), lent: bool = False) -> Any:
         (self.root / "etc/apt/sources.list").write_text("".join(self._lines))
         (self.root / "apt.conf").write_text(
             f'Dir::Etc "{self.root}/etc/apt"; Dir::State "{self.root}"; Dir::State::lists "{self.root}/lists";'
@@ -80,7 +103,7 @@ class PrivateApt:
             "LC_ALL": "C",
         }
         subprocess.run(["apt-get", "-q", "update"], env=environment, check=True, stdout=subprocess.DEVNULL)
-        asked = json.dumps({"offers": offers, "simulate": simulate})
+        asked = json.dumps({"offers": offers, "simulate": simulate, "lent": lent})
         command = [sys.executable, "-c", _ASK, asked]
         done = subprocess.run(command, env=environment, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE)
         return json.loads(done.stdout)
@@ -164,3 +187,20 @@ def test_dependencies_that_nothing_meets_are_a_problem(apt: PrivateApt) -> None:
     apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
     apt.repository("Docker", engine(NEW, containerd="9"))
     assert apt.simulate(docker_ce=NEW)["problem"]
+
+
+def test_a_lent_cache_gives_the_same_answers_whatever_its_marks_and_restriction(apt: PrivateApt) -> None:
+    apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))
+    apt.repository(
+        "Docker", engine(MIDDLE, containerd="1.7"), engine(NEW), client(MIDDLE), package("containerd.io", "1.7")
+    )
+    asked = {"docker-ce": MIDDLE, "docker-ce-cli": MIDDLE}
+    again = {"docker-ce": NEW}
+
+    own = apt.ask("docker-ce", simulate=(asked, again))
+    lent = apt.ask("docker-ce", simulate=(asked, again), lent=True)
+
+    assert (own["marks_left"], lent["marks_left"]) == (None, True)
+    assert lent["offers"] == own["offers"]
+    assert lent["simulations"] == own["simulations"]
+    assert len(changes(own["simulations"][0])) == 3

@@ -1,5 +1,6 @@
 """Opens libapt's package cache: configuration, sources, dependency marks, and which index files are trusted."""
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -65,6 +66,13 @@ def _naming_the_setting() -> Iterator[None]:
         raise HostError(f"{error}; {place} sets it") from error
 
 
+def _stamp() -> tuple[int, ...]:
+    """Return what changes with the lists and with dpkg's database."""
+    status = dpkg_database.status_file()
+    places = (str(status), f"{status.parent}/updates", apt_pkg.config.find_dir("Dir::State::lists"))
+    return tuple(os.stat(place).st_mtime_ns if os.path.exists(place) else 0 for place in places)
+
+
 class PackageCache:
     """The open package cache with its dependency marks. Short-lived: reopen it after every change."""
 
@@ -74,6 +82,9 @@ class PackageCache:
         Raises:
             HostError: sources or lists cannot be read; the message names file and line.
         """
+        self._stamp = _stamp()
+        self._priorities: dict[int, int] = {}
+        """Priority of each index file by id, before any restriction."""
         self.overlaid: Mapping[PackageId, str] = {}
         """Real states, by name and architecture, of packages whose state the overlay hides (`write_overlay`)."""
         try:
@@ -136,6 +147,11 @@ class PackageCache:
                 if not self.depcache.marked_keep(package):
                     stuck.add(package.name)
         return frozenset(stuck)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether neither the lists nor dpkg's database changed since the cache was opened."""
+        return self._stamp == _stamp()
 
     def broken(self) -> frozenset[int]:
         """Return IDs of dpkg's packages that would have unmet dependencies with the current marks."""
@@ -220,9 +236,13 @@ class PackageCache:
         )
 
     def restrict_to(self, files: frozenset[int]) -> None:
-        """Clear all marks and restrict libapt to these index files and the installed versions."""
+        """Clear all marks and restrict libapt to these index files and the installed versions.
+
+        It replaces an earlier restriction.
+        """
         policy = self.depcache.policy
         for file in self.pkg_cache.file_list:
-            if not file.not_source and file.id not in files:
-                policy.set_priority(file, _NEVER)
+            if not file.not_source:
+                priority = self._priorities.setdefault(file.id, policy.get_priority(file))
+                policy.set_priority(file, priority if file.id in files else _NEVER)
         self.forget_marks()

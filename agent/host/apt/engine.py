@@ -23,7 +23,7 @@ from agent.errors import BusyError
 from agent.host.apt import daily_lock
 from agent.host.apt import refresh as refreshing
 from agent.host.apt.archives import discard_archives, not_downloaded, remove_listed_downloads
-from agent.host.apt.cache import configure
+from agent.host.apt.cache import PackageCache, configure
 from agent.host.apt.changelogs import read_installed
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.installed_fixes import find_installed_fixes
@@ -106,6 +106,17 @@ class AptEngine:
         opened = AptPackageSnapshot(self._policy, refreshed, now=now, files=self._files, control=self._control)
         self._snapshot = opened
         return opened
+
+    def shared_cache(self) -> PackageCache | None:
+        """Return the cache of the last snapshot, to read it and leave its marks alone; None: not open, or old."""
+        return self._snapshot.open_cache if self._snapshot else None
+
+    def take_cache(self) -> PackageCache | None:
+        """Return the same cache and give it up: a snapshot that is used again opens another one."""
+        cache = self.shared_cache()
+        if cache is not None and self._snapshot is not None:
+            self._snapshot.release()
+        return cache
 
     def install(self, steps: Sequence[Step], scope: Scope, *, keep_going: bool = False) -> TransactionReport:
         """Install the steps in one transaction, in a child process."""

@@ -7,8 +7,8 @@ installs the steps with `patterns=None` (any authenticated origin); `download.ma
 refuses packages on hold, and refuses removals: a change with `after` None needs a transaction that marks it, too.
 """
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 import apt_pkg
 
@@ -18,19 +18,29 @@ from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import offered, origin_of, version_text
 from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
 from agent.host.apt.resolve import mark
-from agent.host.dpkg.database import status_file
+
+
+class CacheLender(Protocol):
+    """Has a cache open already: opening another one takes as long as a check without Docker."""
+
+    def shared_cache(self) -> PackageCache | None:
+        """Return the open cache, to read versions and leave its marks alone; None: there is none, or it is old."""
+
+    def take_cache(self) -> PackageCache | None:
+        """Return the open cache and give it up; None as above."""
 
 
 class AptEnginePackages:
     """apt's packages. The cache stays open until the lists or dpkg's database change."""
 
-    def __init__(self) -> None:
+    def __init__(self, lender: CacheLender | None = None) -> None:
+        self._lender = lender
         self._opened: PackageCache | None = None
-        self._stamp: tuple[int, ...] = ()
+        self._unmarked = True
 
     def offers(self, package: str) -> tuple[Offer, ...]:
         """Return every version of a package, newest first: authenticated ones, and the installed one."""
-        cache = self._cache()
+        cache = self._readable()
         return tuple(_offer(cache, version) for version in _versions(cache, package))
 
     def simulate(self, targets: Mapping[str, str]) -> Simulation:
@@ -46,24 +56,26 @@ class AptEnginePackages:
                 return Simulation(problem=f"{name} is on hold")
             if found != current:
                 wanted.append(found)
-        cache.forget_marks()
+        if not self._unmarked:
+            cache.forget_marks()
+        self._unmarked = False
         return _simulate(cache, wanted)
 
+    def _readable(self) -> PackageCache:
+        """Return a cache whose marks are not touched."""
+        own = self._opened is not None and self._opened.is_current
+        shared = self._lender.shared_cache() if self._lender and not own else None
+        return shared or self._cache()
+
     def _cache(self) -> PackageCache:
-        """Return the cache, restricted to authenticated versions; its marks are those of the last simulation."""
-        stamp = _stamp()
-        if self._opened is None or stamp != self._stamp:
+        """Return the own cache, restricted to authenticated versions; its marks are those of the last simulation."""
+        if self._opened is None or not self._opened.is_current:
             self._opened = None  # freed before the next one is opened
-            self._opened = PackageCache()
+            taken = self._lender.take_cache() if self._lender else None
+            self._opened = taken or PackageCache()
             self._opened.restrict_to(self._opened.trusted)
-            self._stamp = stamp
+            self._unmarked = True
         return self._opened
-
-
-def _stamp() -> tuple[int, ...]:
-    """Return what changes with the lists and with dpkg's database."""
-    places = (str(status_file()), f"{status_file().parent}/updates", apt_pkg.config.find_dir("Dir::State::lists"))
-    return tuple(os.stat(place).st_mtime_ns if os.path.exists(place) else 0 for place in places)
 
 
 def _versions(cache: PackageCache, name: str) -> Iterator[apt_pkg.Version]:
@@ -94,10 +106,11 @@ def _simulate(cache: PackageCache, wanted: list[apt_pkg.Version]) -> Simulation:
             mark(cache, version, with_dependencies=True)
     if not _breaks_nothing_more(cache) and (problem := _resolve(cache, wanted)):
         return Simulation(problem=problem)
-    changes = tuple(_changes(cache))
+    changed = _changed(cache)
+    changes = tuple(_changes(cache, changed))
     planned = {change.package: change.after for change in changes}
     missed = [one for one in wanted if planned.get(one.parent_pkg.name) != version_text(one)]
-    held = [package.name for package in _changed(cache) if package.selected_state == apt_pkg.SELSTATE_HOLD]
+    held = [package.name for package in changed if package.selected_state == apt_pkg.SELSTATE_HOLD]
     if missed or held or not _breaks_nothing_more(cache):
         return Simulation(problem=_refusal(cache, missed, held), changes=changes)
     return Simulation(changes=changes, download_bytes=depcache.deb_size, installed_bytes=depcache.usr_size)
@@ -135,12 +148,12 @@ def _refusal(cache: PackageCache, missed: list[apt_pkg.Version], held: list[str]
     return f"the dependencies cannot be met: {names}"
 
 
-def _changed(cache: PackageCache) -> Iterator[apt_pkg.Package]:
-    return (package for package in cache.pkg_cache.packages if not cache.depcache.marked_keep(package))
+def _changed(cache: PackageCache) -> list[apt_pkg.Package]:
+    return [package for package in cache.pkg_cache.packages if not cache.depcache.marked_keep(package)]
 
 
-def _changes(cache: PackageCache) -> Iterator[PackageChange]:
-    for package in sorted(_changed(cache), key=lambda one: one.name):
+def _changes(cache: PackageCache, changed: Sequence[apt_pkg.Package]) -> Iterator[PackageChange]:
+    for package in sorted(changed, key=lambda one: one.name):
         current = package.current_ver
         before = version_text(current) if current is not None else None
         choice = None if cache.depcache.marked_delete(package) else cache.depcache.get_candidate_ver(package)

@@ -82,6 +82,11 @@ class AptPackageSnapshot:
         """Free the cache: 45 MB for Debian's lists where apt keeps no cache file to map."""
         self._opened, self._unmarked, self._marked = None, True, None
 
+    @property
+    def open_cache(self) -> PackageCache | None:
+        """The open cache, if it shows the packages as they are; its marks are the snapshot's."""
+        return self._opened if self._opened is not None and self._opened.is_current else None
+
     def find(self, name: str) -> KnownPackage | None:
         """Return a package by name, the installed one of several architectures; None if apt knows none."""
         base, _, architecture = name.partition(":")
