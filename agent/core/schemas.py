@@ -31,6 +31,7 @@ REPORT_SCHEMA = "maestro.report/1"
 SENT_SCHEMA = "maestro.sent/1"
 STATE_SCHEMA = "maestro.state/1"
 STATUS_SCHEMA = "maestro.status/1"
+WEAVE_SNAPSHOT_SCHEMA = "maestro.weave-snapshot/1"
 
 RUN_SCHEMAS = (OUTCOME_SCHEMA, ENGINE_OUTCOME_SCHEMA)
 """Of the runs in the history."""

@@ -26,14 +26,13 @@ from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterReport, Vendor, WeaveFacts, WeaveKind, WeaveScript
 from agent.core.version_numbers import version_numbers
 from agent.core.weave.api_gate import DockerApi, WeaveApi, api_gate, image_tag
+from agent.core.weave.reattach import has_fallen
 from agent.core.weave.releases import ARCHIVED, RELEASES, newest, release_of, vendors_of
 
 _STOP_AND_LAUNCH_S = (0.5 + 1.0, 0.9 + 1.4 + 1.0)
 """Traffic between machines stops from `weave stop` (0.5 to 0.9 s) over launch (1.0 to 1.4 s) until the peers are
 connected again (within 1 s): runs of 28 November 2026, 2.8.1 to 2.9.0 and back (weave-behaviour.md 2.4)."""
 _ROUTER = "weave"
-_FELL = 255
-"""Exit code of a `--net=weave` container after a restart of the engine: nothing starts it again (W3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +211,9 @@ def _forecast(one: Container, will: Fate, low_s: float = 0.0, high_s: float = 0.
 
 
 def _fallen(docker: DockerFacts) -> tuple[Container, ...]:
-    """Return `--net=weave` containers that a restart of the engine left down: `weave stop` would cut them off (W4)."""
+    """Return the containers that a restart of the engine left down: `weave stop` would cut them off (W4)."""
     seen = docker.containers if isinstance(docker.containers, tuple) else ()
-    on_network = (one for one in seen if one.weave is WeaveAttachment.NETWORK and one.state == "exited")
-    return tuple(one for one in on_network if one.exit_code == _FELL and one.stopped_by_owner is not True)
+    return tuple(one for one in seen if has_fallen(one))
 
 
 def _warnings(weave: WeaveFacts, docker: DockerFacts) -> Iterator[Notice]:

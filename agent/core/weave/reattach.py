@@ -2,8 +2,17 @@
 
 from collections.abc import Iterable
 
-from agent.core.model.docker import WeaveAttachment
+from agent.core.model.docker import Container, WeaveAttachment
 from agent.core.weave.snapshot import AttachedContainer, WeaveNetwork
+
+_FELL = 255
+"""Exit code of a `--net=weave` container after a restart of the engine."""
+
+
+def has_fallen(one: Container) -> bool:
+    """Whether a restart of the engine left a container of Weave's network down: nothing starts it again (W3)."""
+    on_network = one.weave is WeaveAttachment.NETWORK and one.state == "exited"
+    return on_network and one.exit_code == _FELL and one.stopped_by_owner is not True
 
 
 def fallen(network: WeaveNetwork) -> tuple[AttachedContainer, ...]:

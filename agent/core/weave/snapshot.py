@@ -1,6 +1,6 @@
 """What is saved before Weave is changed, as frozen values: enough to finish or to roll back after a crash.
 
-No value holds WEAVE_PASSWORD: it and a copy of the script are in files of their own (`agent.state.weave_files`).
+No value holds WEAVE_PASSWORD: it is in a file of its own, as is a copy of the script (`WeaveFiles`).
 """
 
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class WeaveSnapshot:
     boot_id: str
     script: SavedScript
     before: str
-    """The version that was installed: of the script, or else of the image."""
+    """The version of the router, or of the script where there is no router."""
     target: str
     target_sha256: str
     """Of the new script; empty: the installed script stays, and only the router is launched again."""
@@ -103,6 +103,8 @@ class WeaveSnapshot:
     report: RouterReport | None
     """None: no router answered."""
     network: WeaveNetwork
+    reason: str = ""
+    """Why it is being rolled back."""
 
     @property
     def encrypted(self) -> bool:
