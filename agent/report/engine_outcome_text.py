@@ -55,6 +55,8 @@ def headline(outcome: EngineOutcomeView) -> str:
     if _unfinished(outcome):
         ran = f"{name} ran {before}" if before else f"{name} was stopped"
         return f"{ran}, and {wanted} was interrupted. `maestro-agent {outcome.component} plan` shows what runs now."
+    if not (now or before or target):  # not installed, and not wanted
+        return outcome.message or f"{name} is not installed: nothing to do."
     if now is None and before is None and outcome.result in _DONE:
         kept = f"{target} is installed" if outcome.result == "upgraded" else "its packages are those of before"
         return f"{name} is stopped, as before; {kept}."
@@ -104,7 +106,8 @@ def _unfinished(outcome: EngineOutcomeView) -> bool:
 
 def _reason_lines(outcome: EngineOutcomeView) -> list[str]:
     because = [outcome.rollback_reason] if outcome.rollback_reason else []
-    note = [outcome.message] if outcome.message and outcome.message not in because else []
+    known = (*because, headline(outcome))
+    note = [outcome.message] if outcome.message and outcome.message not in known else []
     if outcome.result == "failed-needs-attention" and not because:
         because, note = note, []
     return [
@@ -195,9 +198,10 @@ def _next_lines(outcome: EngineOutcomeView) -> list[str]:
     if outcome.lost:
         steps.append("See the lost containers: `docker ps -a`, `docker logs NAME`.")
     if _unfinished(outcome):
-        steps.append("`maestro-agent check` finishes it or rolls it back.")
+        again = f"Nothing is left to finish: `{command} upgrade` tries again."
+        steps.append(again if outcome.finished_at else "`maestro-agent check` finishes it or rolls it back.")
     elif outcome.result == "failed-needs-attention":
-        steps += [f"See the cause: {_LOGS[outcome.component]}.", f"Correct it, then `{command} plan`."]
+        steps += [f"See the cause: {_LOGS[outcome.component]}.", f"Correct it, then `{command} upgrade --after-failure`."]
     elif outcome.result == "rolled-back":
         steps += [f"See the cause: {_LOGS[outcome.component]}.", f"Correct it, then `{command} upgrade` tries again."]
     elif outcome.result == "blocked":

@@ -56,6 +56,13 @@ def test_an_engine_that_does_not_run_is_not_called_running() -> None:
     assert engine_outcome_lines(view(given.FAILED))[0].tone is Tone.FAILED  # type: ignore[attr-defined]
 
 
+def test_without_docker_nothing_is_said_of_an_engine() -> None:
+    none = replace(given.UNCHANGED, before=None, target=None, running=None, message="Docker is not installed.")
+
+    assert text(none).count("not installed") == 1
+    assert "stopped" not in text(none)
+
+
 def test_the_reason_of_a_rollback_is_shown_once() -> None:
     reason = given.ROLLED_BACK.rollback.reason if given.ROLLED_BACK.rollback else "?"
 
