@@ -15,6 +15,7 @@ from agent.config.cross_checks import exporter_problems
 from agent.config.fragments import Fragment, read_fragments
 from agent.config.package_patterns import UnmatchedNamesError
 from agent.config.schema import KEYS, Key, Value
+from agent.config.windows import SECTION, resolved, window_key, window_problems
 from agent.core.policy.distro import Distro, default_origins
 from agent.core.policy.origins import UnmatchedOriginError, parse_pattern
 from agent.core.policy.policy import Policy
@@ -78,7 +79,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
     unmatched: list[str] = []
     for fragment in fragments:
         for name, raw in _flatten(fragment, problems):
-            key = known.get(name)
+            key = known.get(name) or window_key(name)
             if key is None:
                 problems.append(f"{fragment.path}: unknown key {name!r}{_nearest(name, known)}")
                 continue
@@ -91,8 +92,10 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
                     unmatched.append(message)
                 else:
                     problems.append(message)
+                    inputs.setdefault(name, Input(key=key, value="", source=str(fragment.path)))  # a window: its name
     inputs["security.origins"] = _matching_origins(inputs["security.origins"], distro, problems, unmatched)
-    problems += exporter_problems({name: (entry.value, entry.source) for name, entry in inputs.items()})
+    found = {name: (entry.value, entry.source) for name, entry in inputs.items()}
+    problems += [*exporter_problems(found), *window_problems(found)]
     text = "\n".join(map(redact, problems + unmatched))
     if problems:
         raise ConfigError(text)
@@ -107,6 +110,7 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
     Sections and keys are the fields of `Policy` and of its parts; each key's parser returns its field's type.
     """
     values: dict[str, Any] = {name: entry.value for name, entry in inputs.items()}
+    values |= resolved(values)
     values["security.origins"] = tuple(parse_pattern(text, distro.variables) for text in values["security.origins"])
     parts = {
         section: part(**{field.name: values[f"{section}.{field.name}"] for field in fields(part)})
@@ -117,7 +121,7 @@ def to_policy(inputs: Inputs, distro: Distro) -> Policy:
 
 def _flatten(fragment: Fragment, problems: list[str]) -> list[tuple[str, object]]:
     pairs: list[tuple[str, object]] = []
-    sections = {key.section for key in KEYS}
+    sections = {*(key.section for key in KEYS), SECTION}
     for section, table in fragment.tables.items():
         if section not in sections:
             kind = "section" if isinstance(table, dict) else "key"

@@ -172,6 +172,13 @@ def parse_environment(raw: object) -> str:
     return raw
 
 
+def parse_window_name(raw: object) -> str:
+    """Accept the name of a window, or "" for none; whether there is such a window is checked later."""
+    if not isinstance(raw, str) or not raw.isprintable():
+        raise ValueError('accepted: the name of a window in [windows], or "" for none')
+    return raw
+
+
 def parse_vendor(raw: object) -> str:
     """Accept "weaveworks" or "rajchaudhuri", or "" for the one that is installed."""
     if not isinstance(raw, str) or raw not in _VENDORS:

@@ -32,6 +32,7 @@ from agent.config.parsers import (
     parse_time,
     parse_url,
     parse_vendor,
+    parse_window_name,
 )
 from agent.core.policy.policy import Conffiles, PrefetchMode, ScriptDigests
 
@@ -75,9 +76,11 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="fetch_ahead", parse=parse_prefetch_mode, default=PrefetchMode.SECURITY),
     Key(section="docker", name="manifest", parse=parse_path, default=DEFAULT_MANIFEST),
     Key(section="docker", name="environment", parse=parse_environment, default="production"),
+    Key(section="docker", name="window", parse=parse_window_name, default=""),
     Key(section="weave", name="vendor", parse=parse_vendor, default=""),
     Key(section="weave", name="source", parse=parse_script_source, default=""),
     Key(section="weave", name="sha256", parse=parse_digests, default=ScriptDigests()),
+    Key(section="weave", name="window", parse=parse_window_name, default=""),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),

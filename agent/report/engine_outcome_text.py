@@ -201,7 +201,10 @@ def _next_lines(outcome: EngineOutcomeView) -> list[str]:
         again = f"Nothing is left to finish: `{command} upgrade` tries again."
         steps.append(again if outcome.finished_at else "`maestro-agent check` finishes it or rolls it back.")
     elif outcome.result == "failed-needs-attention":
-        steps += [f"See the cause: {_LOGS[outcome.component]}.", f"Correct it, then `{command} upgrade --after-failure`."]
+        steps += [
+            f"See the cause: {_LOGS[outcome.component]}.",
+            f"Correct it, then `{command} upgrade --after-failure`.",
+        ]
     elif outcome.result == "rolled-back":
         steps += [f"See the cause: {_LOGS[outcome.component]}.", f"Correct it, then `{command} upgrade` tries again."]
     elif outcome.result == "blocked":

@@ -56,11 +56,16 @@ fetch_ahead = "all"
 [docker]
 manifest = "/srv/manifest.yml"
 environment = "staging"
+window = "night" # Docker
+
+[windows]
+night = "2nd Sat 22:00-02:00 Europe/Berlin"
 
 [weave]
 vendor = "rajchaudhuri"
 source = "https://example.org/v{version}/weave"
 sha256 = {"2.9.0" = "ABababababababababababababababababababababababababababababababab"}
+window = "night"
 
 [endpoint]
 url = "https://endpoint.example.org/maestro"
@@ -125,11 +130,14 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
     assert policy.apt.package_timeout == timedelta(hours=3)
     assert policy.apt.run_timeout == timedelta(days=1)
     assert policy.apt.fetch_ahead is PrefetchMode.ALL
-    assert policy.docker == DockerPolicy(manifest="/srv/manifest.yml", environment="staging")
+    assert policy.docker == DockerPolicy(
+        manifest="/srv/manifest.yml", environment="staging", window="2nd Sat 22:00-02:00 Europe/Berlin"
+    )
     assert policy.weave == WeavePolicy(
         vendor="rajchaudhuri",
         source="https://example.org/v{version}/weave",
         sha256=ScriptDigests(by_version=(("2.9.0", "ab" * 32),)),
+        window="2nd Sat 22:00-02:00 Europe/Berlin",
     )
     assert policy.endpoint == EndpointPolicy(
         url="https://endpoint.example.org/maestro",
@@ -209,6 +217,17 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ('"staging"', '"docker"', "docker.environment = 'docker': accepted: the name of an environment"),
     ('"staging"', "5", "docker.environment = 5: accepted: the name of an environment"),
     ('"rajchaudhuri"', '"reweave"', 'weave.vendor = \'reweave\': accepted: "weaveworks" or "rajchaudhuri"'),
+    (
+        '"night" # Docker',
+        '"nigth"',
+        "docker.window = 'nigth': accepted: the name of a window in [windows]; known:",
+    ),
+    ('"night" # Docker', "5", "docker.window = 5: accepted: the name of a window in [windows]"),
+    ("2nd Sat", "2nd", "windows.night = '2nd 22:00-02:00 Europe/Berlin': accepted:"),
+    ('"2nd Sat 22:00-02:00 Europe/Berlin"', '["Sat"]', "windows.night = ['Sat']: accepted: a window"),
+    ("Europe/Berlin", "Europe/Berlni", "'Europe/Berlni' is not a time zone of this machine's database"),
+    ("Europe/Berlin", "../../etc/passwd", "windows.night = '2nd Sat 22:00-02:00 ../../etc/passwd': accepted:"),
+    ("[windows]", '[windows]\n"Night shift" = "Sat 02:00-04:00"', "windows.Night shift = 'Sat 02:00-04:00': accepted"),
     ('"rajchaudhuri"', "[]", 'weave.vendor = []: accepted: "weaveworks" or "rajchaudhuri"'),
     ('"https://example.org/v{version}/weave"', "5", "weave.source = 5: accepted: a URL such as"),
     ('"https://example.org/v{version}/weave"', '"srv"', "weave.source = 'srv': accepted: a URL such as"),
@@ -217,7 +236,11 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ('{"2.9.0" = ', '{"latest" = ', "accepted: a table of versions with the SHA-256 of each script"),
     ("ABab", "ab", "accepted: a table of versions with the SHA-256 of each script"),
     ("burst = 100", f"burst = 0x{'f' * 5000}", "endpoint.burst = a number: accepted: a whole number from 10"),
-    ("[apt]", "[zzzz]", "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, security, weave"),
+    (
+        "[apt]",
+        "[zzzz]",
+        "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, security, weave, windows",
+    ),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
     ("blocklist", "blacklist", "unknown key 'security.blacklist'; did you mean 'security.blocklist'?"),
     ("max_list_age", "lists_age", "unknown key 'apt.lists_age'; did you mean 'apt.max_list_age'?"),

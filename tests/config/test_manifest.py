@@ -16,7 +16,7 @@ from agent.errors import ConfigError
 def written(directory: Path, text: str | bytes, environment: str = "production") -> DockerPolicy:
     path = directory / "manifest.yml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return DockerPolicy(manifest=str(path), environment=environment)
+    return DockerPolicy(manifest=str(path), environment=environment, window="")
 
 
 def read(directory: Path, text: str | bytes, environment: str = "production") -> Manifest:
@@ -264,11 +264,11 @@ def test_the_default_manifest_may_be_missing(tmp_path: Path, monkeypatch: pytest
     path = str(tmp_path / "none" / "manifest.yml")
     monkeypatch.setattr(manifest, "DEFAULT_MANIFEST", path)
 
-    assert read_manifest(DockerPolicy(manifest=path, environment="production")) == ()
+    assert read_manifest(DockerPolicy(manifest=path, environment="production", window="")) == ()
 
 
 def test_no_manifest_may_be_configured() -> None:
-    assert read_manifest(DockerPolicy(manifest="", environment="production")) == ()
+    assert read_manifest(DockerPolicy(manifest="", environment="production", window="")) == ()
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory", "pipe", "link to nothing", "link to itself"])
@@ -283,7 +283,7 @@ def test_a_manifest_that_is_no_file_is_an_error(kind: str, tmp_path: Path, monke
         monkeypatch.setattr(manifest, "DEFAULT_MANIFEST", str(path))
 
     with pytest.raises(ConfigError, match=str(path)):
-        read_manifest(DockerPolicy(manifest=str(path), environment="production"))
+        read_manifest(DockerPolicy(manifest=str(path), environment="production", window=""))
 
 
 def test_a_manifest_that_cannot_be_used_asks_for_nothing_and_says_why(tmp_path: Path) -> None:

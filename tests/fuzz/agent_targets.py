@@ -105,7 +105,7 @@ def _config(directory: Path) -> Parse:
 
 
 def _manifest(directory: Path) -> Parse:
-    policy = DockerPolicy(manifest=str(directory / "manifest.yml"), environment="production")
+    policy = DockerPolicy(manifest=str(directory / "manifest.yml"), environment="production", window="")
     return _file(directory, "manifest.yml", lambda _path: read_manifest(policy))
 
 

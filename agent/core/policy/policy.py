@@ -65,12 +65,14 @@ class AgentPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerPolicy:
-    """Where the wanted versions of Docker and Weave are read from."""
+    """Where the wanted versions of Docker and Weave are read from, and when Docker is upgraded."""
 
     manifest: str
     """Path of the manifest; empty: none."""
     environment: str
     """Which environment of a manifest that has several."""
+    window: str
+    """When the daemon upgrades Docker by itself, as the text of a window; empty: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,8 @@ class WeavePolicy:
     """Where a version's script is fetched from: a URL or a path with {version}, or a directory; empty: nowhere."""
     sha256: ScriptDigests
     """Only a version with a checksum here can be installed."""
+    window: str
+    """When the daemon upgrades Weave by itself, as the text of a window; empty: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,63 @@
+"""The section [windows]: named maintenance windows, and the keys that name one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from zoneinfo import ZoneInfo
+
+from agent.config.cross_checks import Found
+from agent.config.schema import Key
+from agent.core.windows import Window, parse_window
+
+SECTION = "windows"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_USERS = ("docker.window", "weave.window")
+"""Keys whose value is a window's name."""
+
+
+def window_of(text: str) -> Window:
+    """Return the window of a value of [windows].
+
+    Raises:
+        ValueError: it is none, or this machine's database does not have its time zone.
+    """
+    return parse_window(text, _zone)
+
+
+def window_key(name: str) -> Key | None:
+    """Return the key of a window by its dotted name; None for a key of another section. Names of windows are free."""
+    section, _, window = name.partition(".")
+    if section != SECTION:
+        return None
+    return Key(section=SECTION, name=window, parse=_parse if _NAME.fullmatch(window) else _refuse_name, default="")
+
+
+def window_problems(found: Found) -> Iterator[str]:
+    """Yield one message for each key that names a window that is not there."""
+    names = [name.partition(".")[2] for name in found if name.startswith(f"{SECTION}.")]
+    for key in _USERS:
+        value, source = found[key]
+        if value and value not in names:
+            known = f"; known: {', '.join(sorted(names))}" if names else ""
+            yield f'{source}: {key} = {value!r}: accepted: the name of a window in [windows]{known}, or "" for none'
+
+
+def resolved(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the values of the keys that name a window, each with the window itself in place of its name."""
+    return {key: values[f"{SECTION}.{values[key]}"] if values[key] else "" for key in _USERS}
+
+
+def _parse(raw: object) -> str:
+    if not isinstance(raw, str) or not raw:
+        raise ValueError('accepted: a window, such as "Sat 02:00-04:00 Europe/Berlin"')
+    return window_of(raw).text
+
+
+def _refuse_name(_raw: object) -> str:
+    raise ValueError("accepted as the name of a window: lower-case letters, digits, - and _, 40 at most")
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, LookupError) as error:  # ZoneInfoNotFoundError is a LookupError
+        raise ValueError(f"{name!r} is not a time zone of this machine's database, such as Europe/Berlin") from error
