@@ -58,9 +58,9 @@ _maestro_agent() {
             status) words+=" --verbose --all --json --quiet" ;;
             explain) words+=" --verbose --json" ;;
             docker | weave)
-                words+=" --verbose --all --dry-run --plan --yes --wait --after-failure --json --quiet"
+                words+=" --verbose --all --dry-run --plan --yes --wait --after-failure --allow-downgrade --json --quiet"
                 case $verb in
-                    docker) words+=" --allow-downgrade --allow-major-downgrade --remove-containers --live-restore" ;;
+                    docker) words+=" --allow-major-downgrade --remove-containers --live-restore" ;;
                     weave) words+=" --allow-major" ;;
                 esac
                 ;;

@@ -81,7 +81,7 @@ complete -c maestro-agent -n '__maestro_agent_for docker weave' -l all -d 'list 
 complete -c maestro-agent -n '__maestro_agent_for docker weave' -l dry-run -d 'print the plan, change nothing'
 complete -c maestro-agent -n '__maestro_agent_for docker weave' -s y -l yes -d 'do not ask'
 complete -c maestro-agent -n '__maestro_agent_for docker weave' -l after-failure -d 'try again although the last upgrade needs attention'
-complete -c maestro-agent -n '__maestro_agent_for docker' -l allow-downgrade -d 'let the manifest ask for an older version'
+complete -c maestro-agent -n '__maestro_agent_for docker weave' -l allow-downgrade -d 'let the manifest ask for an older version'
 complete -c maestro-agent -n '__maestro_agent_for docker' -l allow-major-downgrade -d 'the same across a major version'
 complete -c maestro-agent -n '__maestro_agent_for docker' -l remove-containers -d 'let running containers with --rm be removed'
 complete -c maestro-agent -n '__maestro_agent_for docker' -l live-restore -d 'switch live-restore on first'

@@ -22,6 +22,7 @@ ALLOWANCES = {
         "after-failure": "try again although the last upgrade needs attention",
     },
     "weave": {
+        "allow-downgrade": "let the manifest ask for an older version",
         "allow-major": "let the manifest ask for another major version",
         "after-failure": "try again although the last upgrade needs attention",
     },

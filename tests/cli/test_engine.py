@@ -84,7 +84,7 @@ def test_weave_is_absent_and_an_unchecked_machine_unknown(tmp_path: Path) -> Non
         "docker plan --dry-run",
         "docker plan --wait",
         "docker plan --yes",
-        "weave plan --allow-downgrade",
+        "weave plan --allow-major-downgrade",
         "weave upgrade --remove-containers",
         "weave --allow-major",
         "docker restart",
