@@ -131,6 +131,8 @@ class RuntimeArchives(Protocol):
     def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
         """Keep the archives of these versions by package name; return file name by package.
 
+        One that is kept already is checked, and fetched again if it is damaged.
+
         Raises:
             HostError: one is neither offered nor in apt's archive directory; the message names it.
         """
@@ -144,6 +146,13 @@ class RuntimeArchives(Protocol):
 
     def forget(self) -> None:
         """Remove all kept archives: the change that they were for is verified."""
+
+    def hold(self, packages: Sequence[str]) -> Sequence[str]:
+        """Put those of these packages that are installed on hold again; return those on which it is not in force.
+
+        Raises:
+            BusyError, HostError: as `install`.
+        """
 
     def finish(self) -> None:
         """Have dpkg finish what an interrupted run left, as `dpkg --configure -a`; waits for a dpkg that runs.

@@ -43,17 +43,22 @@ class FaultCode(Enum):
     """Names of containers that ran before and are removed, not announced."""
     CONTAINERS_REVIVED = "containers-revived"
     """Names of containers that did not run before, and run."""
+    HOLD = "hold"
+    """Names of packages that were on hold and are not any more."""
 
 
-_CONTAINERS = frozenset(
+_BESIDE = frozenset(
     {
+        FaultCode.ENGINE_UP,
         FaultCode.CONTAINERS_DOWN,
         FaultCode.CONTAINERS_LOST,
         FaultCode.CONTAINERS_GONE,
         FaultCode.CONTAINERS_REVIVED,
+        FaultCode.HOLD,
     }
 )
-_ROLLS_BACK = (frozenset(FaultCode) - _CONTAINERS - {FaultCode.ENGINE_UP}) | {FaultCode.CONTAINERS_DOWN}
+"""Faults of which neither the engine nor its packages are part."""
+_ROLLS_BACK = (frozenset(FaultCode) - _BESIDE) | {FaultCode.CONTAINERS_DOWN}
 """Faults that the version of before may not have. It does not bring a removed container back.
 
 A few containers that do not start while most run are no reason to go back. In all runs of 20.10.24, 26.1.5 and 28.5.2
@@ -82,7 +87,7 @@ class Fault:
     @property
     def of_engine(self) -> bool:
         """Whether it is wrong with the engine or its packages, not only with containers."""
-        return self.code not in _CONTAINERS and self.code is not FaultCode.ENGINE_UP
+        return self.code not in _BESIDE
 
 
 Faults = tuple[Fault, ...]

@@ -155,6 +155,12 @@ def _find_conflicting_origin(cache: PackageCache, version: apt_pkg.Version, file
     return None
 
 
+def signed_sha256(cache: PackageCache, version: apt_pkg.Version) -> frozenset[str]:
+    """Return the SHA-256 sums of a version's archive in the authenticated index files that offer it."""
+    sums = (_sha256(cache, place) for place in version.file_list if place[0].id in cache.trusted)
+    return frozenset(filter(None, sums))
+
+
 def _sha256(cache: PackageCache, place: tuple[apt_pkg.PackageFile, int]) -> str:
     return cache.records.sha256_hash if cache.records.lookup(place) else ""
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import apt_pkg
 
@@ -48,6 +49,14 @@ def install_archives(channel: ChildChannel, files: Sequence[Path], remove: Seque
             _dpkg(channel, "--auto-deconfigure", "--install", *map(str, files))
 
 
+def hold_packages(channel: ChildChannel, packages: Sequence[str]) -> None:
+    """Put packages on hold. The caller holds the frontend lock."""
+    with TemporaryFile("w+") as selections:
+        selections.writelines(f"{name} hold\n" for name in packages)
+        selections.seek(0)
+        _dpkg(channel, "--set-selections", stdin=selections.fileno())
+
+
 def _merge_journal(channel: ChildChannel) -> None:
     """Have dpkg merge the journal that an interrupted run left behind. The caller holds the frontend lock."""
     _dpkg(channel, "--set-selections")  # no selections
@@ -74,7 +83,7 @@ def _run_hooks(channel: ChildChannel, name: str) -> bool:
     return True
 
 
-def _dpkg(channel: ChildChannel, *arguments: str) -> None:
+def _dpkg(channel: ChildChannel, *arguments: str, stdin: int = subprocess.DEVNULL) -> None:
     config = apt_pkg.config
     program = config.find_file("Dir::Bin::dpkg", "dpkg")
     options = config.value_list("DPkg::Options")
@@ -84,7 +93,7 @@ def _dpkg(channel: ChildChannel, *arguments: str) -> None:
     if path:
         environment["PATH"] = path
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, env=environment, cwd=config.find_dir("DPkg::Run-Directory", "/"),
+        command, stdin=stdin, env=environment, cwd=config.find_dir("DPkg::Run-Directory", "/"),
         pass_fds=[channel.descriptor], check=False,
     )  # fmt: skip
     if done.returncode == FATAL_CODE:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import apt_pkg
@@ -17,12 +18,15 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.verify import HEALTHY_STATES, has_files
 from agent.core.ports import Archive
 from agent.errors import HostError
+from agent.host.apt.archive_checks import damage, signed_checksums
 from agent.host.apt.archives import archive_paths
 from agent.host.dpkg import database as dpkg_database
 from agent.host.process.run import run_program
 
 _DOWNLOAD_S = 240.0
 """For one archive: below the 5 min after which a silent job counts as stalled."""
+_NEW = "new-"
+"""Prefix of the directory in which an archive is until it is whole."""
 _DOWNLOAD = 'cd "$1" && exec apt-get -q -q download "$2"'
 """apt verifies the archive by the signed lists, and refuses one of an unauthenticated source."""
 
@@ -35,6 +39,9 @@ class Dpkg(Protocol):
 
     def repair(self, packages: None) -> TransactionReport:
         """Configure all packages that are unfinished."""
+
+    def hold(self, packages: Sequence[str]) -> TransactionReport:
+        """Put packages on hold."""
 
 
 class AptRuntimeArchives:
@@ -49,14 +56,23 @@ class AptRuntimeArchives:
     def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
         """Keep the archives of these versions by package name; return file name by package.
 
+        One that is kept already is checked, and fetched again if it is damaged.
+
         Raises:
             HostError: one is neither offered nor in apt's archive directory; the message names it.
         """
+        if not versions:
+            return {}
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return {package: self._keep(package, version) for package, version in versions.items()}
+            checksums = signed_checksums(versions)
+            return {
+                package: self._keep(package, version, checksums.get(package, frozenset()))
+                for package, version in versions.items()
+            }
         except OSError as error:
             raise HostError(f"{error.filename or self._directory}: {error.strerror}") from error
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none."""
@@ -66,6 +82,13 @@ class AptRuntimeArchives:
     def forget(self) -> None:
         """Remove all kept archives; one that cannot be removed is no reason to fail."""
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def hold(self, packages: Sequence[str]) -> Sequence[str]:
+        """Put those of these packages that are installed on hold again; return those on which it is not in force."""
+        missing = self._not_held(packages)
+        if missing:
+            self._dpkg.hold(missing)
+        return self._not_held(missing)
 
     def finish(self) -> None:
         """Have dpkg finish what an interrupted run left; its result is read from `states`."""
@@ -80,31 +103,48 @@ class AptRuntimeArchives:
                 found[package.name] = (state.version, state.state in HEALTHY_STATES)
         return found
 
-    def _keep(self, package: str, version: str) -> str:
+    def _not_held(self, packages: Sequence[str]) -> Sequence[str]:
+        """Return the packages with files that are not on hold, of the native architecture."""
+        native, states = apt_pkg.config.find("APT::Architecture"), self.states()
+        found = dpkg_database.selections(packages)
+        held = {one.package.name for one in found if one.want == "hold" and one.package.architecture == native}
+        return [name for name in packages if name in states and name not in held]
+
+    def _keep(self, package: str, version: str, checksums: frozenset[str]) -> str:
         self._alive()
         usual = Archive(package=package, architecture=apt_pkg.config.find("APT::Architecture"), version=version)
         paths = archive_paths(usual)
-        if (name := self._kept(paths)) is not None:
-            return name
-        words = ("sh", "-c", _DOWNLOAD, "sh", str(self._directory), f"{package}={version}")
+        for kept in (self._directory / path.name for path in paths):
+            if kept.exists():
+                if not damage(kept, package, version, checksums):
+                    return kept.name
+                kept.unlink()
+        with TemporaryDirectory(prefix=_NEW, dir=self._directory) as new:
+            fetched, problem = self._fetch(Path(new), usual, paths)
+            if fetched is None or (problem := damage(fetched, package, version, checksums)):
+                raise HostError(f"{package} {version} cannot be kept: {problem}; nothing was changed")
+            _sync(fetched)
+            fetched.rename(self._directory / fetched.name)
+        _sync(self._directory)
+        return fetched.name
+
+    def _fetch(self, directory: Path, archive: Archive, usual: Sequence[Path]) -> tuple[Path | None, str]:
+        """Return the archive in a directory: downloaded, or else copied from apt's; with None why there is none."""
+        words = ("sh", "-c", _DOWNLOAD, "sh", str(directory), f"{archive.package}={archive.version}")
         done = run_program(words, limit_s=_DOWNLOAD_S)
-        for path in paths:  # apt has it from the installation, though no repository offers it any more
+        for path in usual:
+            if (directory / path.name).exists():
+                return directory / path.name, ""
+        for path in usual:  # apt has it from the installation, though no repository offers it any more
             with suppress(FileNotFoundError):
-                if self._kept(paths) is None:
-                    shutil.copyfile(path, self._directory / path.name)
-        if (name := self._kept(paths)) is None:
-            raise HostError(f"{package} {version} cannot be downloaded: {done.output or 'no source offers it'}")
-        self._sync(name)
-        return name
+                return Path(shutil.copyfile(path, directory / path.name)), ""
+        return None, done.output or "no source offers it"
 
-    def _kept(self, paths: Sequence[Path]) -> str | None:
-        return next((path.name for path in paths if (self._directory / path.name).exists()), None)
 
-    def _sync(self, name: str) -> None:
-        """Have a file and its name on the disk before packages change."""
-        for path in (self._directory / name, self._directory):
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a directory, on the disk before packages change."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

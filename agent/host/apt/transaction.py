@@ -20,7 +20,7 @@ from agent.core.policy.origins import OriginPattern
 from agent.errors import ChangedError, HostError
 from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
-from agent.host.apt.direct_dpkg import configure_packages, install_archives
+from agent.host.apt.direct_dpkg import configure_packages, hold_packages, install_archives
 from agent.host.apt.download import mark_exactly
 from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
 from agent.host.apt.history import RunOrigin
@@ -125,16 +125,26 @@ class Transactions:
         Raises:
             BusyError: as `install`.
         """
+        return self._by_dpkg(lambda channel: install_archives(channel, files, remove), packages=len(files))
 
+    def hold(self, packages: Sequence[str]) -> TransactionReport:
+        """Put packages on hold, as `apt-mark hold` does.
+
+        Raises:
+            BusyError: as `install`.
+        """
+        return self._by_dpkg(lambda channel: hold_packages(channel, packages))
+
+    def _by_dpkg(self, run: Callable[[ChildChannel], None], packages: int = 0) -> TransactionReport:
         def work(channel: ChildChannel) -> None:
             waiter = self._child_waiter(channel)
             frontend, database = dpkg_database.lock_files()
             with _recording_lock_times(channel, waiter) as locks_acquired, locked(frontend, waiter):
                 waiter.wait_until_free((database,))
                 locks_acquired()
-                install_archives(channel, files, remove)
+                run(channel)
 
-        return self._supervise(work, packages=len(files))
+        return self._supervise(work, packages=packages)
 
     def _supervise(self, work: Callable[[ChildChannel], None], packages: int = 0) -> TransactionReport:
         start = self._log.stat().st_size if self._log.exists() else 0

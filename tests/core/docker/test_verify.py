@@ -24,7 +24,13 @@ from tests.core.given import NOW
 
 DEAD = replace(UNIT, active_state="failed", main_pid=None)
 STOPPED = replace(UNIT, active_state="inactive", main_pid=None)
-KEPT = {FaultCode.CONTAINERS_LOST, FaultCode.CONTAINERS_GONE, FaultCode.CONTAINERS_REVIVED, FaultCode.ENGINE_UP}
+KEPT = {
+    FaultCode.CONTAINERS_LOST,
+    FaultCode.CONTAINERS_GONE,
+    FaultCode.CONTAINERS_REVIVED,
+    FaultCode.ENGINE_UP,
+    FaultCode.HOLD,
+}
 """What the version of before would not undo."""
 
 

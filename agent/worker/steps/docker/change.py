@@ -5,6 +5,7 @@ configuration, containers that ignore the stop signal are stopped ahead, and onl
 phase is recorded before it begins, so that a later run can finish or roll back one that was interrupted.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
@@ -57,14 +58,14 @@ class EngineChange:
         """
         if not self._changes:
             self._course.begin(Phase.RESTARTING, "no package changes")
-            return self._go_on(())
+            return self._closed(self._go_on(()))
         self._course.begin(Phase.PACKAGES, "installing the packages; the engine runs on")
         try:
             found = self._install()
         except BusyError:
             self._course.record(Phase.PREPARED)
             raise
-        return self._go_on(found)
+        return self._closed(self._go_on(found))
 
     def resume(self) -> Ended:
         """Finish or roll back a run that was interrupted. One that failed and needs a person is left alone.
@@ -79,10 +80,22 @@ class EngineChange:
             return Ended(result=EngineResult.INTERRUPTED)
         self._tools.archives.finish()
         if saved.phase is Phase.ROLLING_BACK:
-            return self._roll_back(())
+            return self._closed(self._roll_back(()))
         if saved.phase is Phase.FORWARD_AGAIN:
-            return self._needs_attention(self._forward_again(), Rollback(done=False, reason=saved.reason))
-        return self._resume_at(self._progress())
+            failed = Rollback(done=False, reason=saved.reason)
+            return self._closed(self._needs_attention(self._forward_again(), failed))
+        return self._closed(self._resume_at(self._progress()))
+
+    def _closed(self, ended: Ended) -> Ended:
+        """Put the packages on hold again that were: dpkg forgets it where it installs one."""
+        held = [one.package for one in self._course.snapshot.packages if one.on_hold]
+        if not held or not self._changes:
+            return ended
+        try:
+            lost = self._tools.archives.hold(held)
+        except (BusyError, HostError):
+            lost = held
+        return replace(ended, faults=(*ended.faults, Fault(code=FaultCode.HOLD, values=tuple(lost)))) if lost else ended
 
     def _resume_at(self, progress: InstallationState) -> Ended:
         if progress is InstallationState.AS_PLANNED:
@@ -134,11 +147,14 @@ class EngineChange:
         return self._run_dpkg(self._changes, files)
 
     def _install_before(self) -> Faults:
-        files = {one.package: one.file for one in self._course.snapshot.packages}
         back = tuple(replace(one, before=one.after, after=one.before) for one in self._changes)
+        try:  # they were kept, perhaps long ago: damaged ones are fetched again
+            files = self._tools.archives.keep({one.package: one.after for one in back if one.after is not None})
+        except HostError as error:
+            return (Fault(code=FaultCode.DPKG, values=(str(error),)),)
         return self._run_dpkg(back, files)
 
-    def _run_dpkg(self, changes: tuple[PackageChange, ...], files: dict[str, str]) -> Faults:
+    def _run_dpkg(self, changes: tuple[PackageChange, ...], files: Mapping[str, str]) -> Faults:
         """Install and remove packages; return what is wrong then, and dpkg's error. Raises BusyError."""
         missing = [one.package for one in changes if one.after is not None and not files.get(one.package)]
         if missing:

@@ -59,6 +59,11 @@ class FakeEngine:
     """Of the configuration."""
     dpkg_busy: int = 0
     """How many of the next installations find dpkg's lock taken."""
+    lost_archives: set[str] = field(default_factory=set)
+    """Packages whose archive of before cannot be had."""
+    held: set[str] = field(default_factory=set)
+    """Packages on hold; dpkg forgets it when it installs one."""
+    forgets_holds: bool = False
     boot_id: str = BOOT
     stop_reason: str = ""
     disk_full: bool = False
@@ -109,7 +114,13 @@ class FakeEngine:
         self.saved.append(saved)
 
     def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
+        if lost := self.lost_archives & versions.keys():
+            raise HostError(f"{lost}: no source offers it")
         return {package: f"{package}={version}" for package, version in versions.items()}
+
+    def hold(self, packages: Sequence[str]) -> Sequence[str]:
+        self.held |= set() if self.forgets_holds else set(packages)
+        return [name for name in packages if name not in self.held]
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         if self.dpkg_busy:
@@ -119,6 +130,7 @@ class FakeEngine:
             self.packages.pop(name, None)
         for package, _, version in (name.partition("=") for name in files):
             self.packages[package] = (version, False)
+            self.held.discard(package)
         self.act("install")
         self._configure()
         return "dpkg failed" if any(not complete for _, complete in self.packages.values()) else ""
@@ -220,6 +232,9 @@ class Archives:
 
     def forget(self) -> None:
         self.engine.forgotten = True
+
+    def hold(self, packages: Sequence[str]) -> Sequence[str]:
+        return self.engine.hold(packages)
 
     def finish(self) -> None:
         self.engine.finish()

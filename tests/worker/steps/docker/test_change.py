@@ -1,5 +1,7 @@
 """The order and the ways back of a change of Docker, on an engine of values; real ones are in tests/machines."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
@@ -7,8 +9,10 @@ from agent.core.docker.verify import FaultCode
 from agent.core.model.engine_outcome import EngineResult
 from agent.errors import BusyError, HostError
 from agent.worker.steps.docker.change import Ended
-from tests.core.docker.given_docker import NEW, OLD, container, docker
+from tests.core.docker.given_docker import NEW, OLD, container, docker, snapshot
 from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, RUNS_OLD, FakeEngine, change_of, given_snapshot
+
+HELD = replace(snapshot().packages[0], on_hold=True)
 
 
 def carry_out(engine: FakeEngine, before: DockerSnapshot | None = None) -> Ended:
@@ -99,13 +103,32 @@ def test_where_the_older_engine_does_not_start_either_the_newer_one_is_installed
     assert engine.phases[-1] is Phase.FAILED
 
 
-def test_a_rollback_without_a_saved_archive_is_not_tried() -> None:
-    engine = FakeEngine(RUNS_OLD, refused={NEW})
+def test_a_rollback_without_its_archives_is_not_tried() -> None:
+    engine = FakeEngine(RUNS_OLD, refused={NEW}, lost_archives={"docker.io"})
 
-    ended = carry_out(engine, given_snapshot(packages=()))
+    ended = carry_out(engine)
 
     assert ended.result is EngineResult.FAILED_NEEDS_ATTENTION
     assert engine.done == ["install"]
+
+
+@pytest.mark.parametrize("broken", [set[str](), {NEW}], ids=["upgraded", "rolled back"])
+def test_a_hold_that_was_in_force_is_in_force_afterwards(broken: set[str]) -> None:
+    engine = FakeEngine(RUNS_OLD, held={"docker.io"}, broken=broken)
+
+    ended = carry_out(engine, given_snapshot(packages=(HELD,)))
+
+    assert engine.held == {"docker.io"}
+    assert ended.faults == ()
+
+
+def test_a_hold_that_is_lost_is_reported() -> None:
+    engine = FakeEngine(RUNS_OLD, held={"docker.io"}, forgets_holds=True)
+
+    ended = carry_out(engine, given_snapshot(packages=(HELD,)))
+
+    assert ended.result is EngineResult.UPGRADED
+    assert [fault.code for fault in ended.faults] == [FaultCode.HOLD]
 
 
 def test_an_engine_that_was_stopped_is_stopped_again_after_its_package_started_it() -> None:

@@ -1,0 +1,109 @@
+"""Kept archives are whole and the expected ones, by real libapt on signed repositories."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.private_apt import PrivateApt
+from tests.support.repository import Signer, package
+
+_KEEP = """
+import json, os, sys
+from pathlib import Path
+from agent.errors import HostError
+from agent.host.apt.cache import configure
+from agent.host.apt import runtime_archives
+from agent.host.apt.runtime_archives import AptRuntimeArchives
+configure()
+# Programs that the agent runs get the system's environment, without this APT_CONFIG.
+runtime_archives._DOWNLOAD = f"export APT_CONFIG={os.environ['APT_CONFIG']}; {runtime_archives._DOWNLOAD}"
+directory, versions = json.loads(sys.argv[1])
+try:
+    print(json.dumps(AptRuntimeArchives(Path(directory), None).keep(versions)))
+except HostError as error:
+    print(json.dumps(str(error)))
+"""
+ENGINE = package("docker.io", "26.1.5")
+FILE = "docker.io_26.1.5_all.deb"
+
+
+class KeptApt(PrivateApt):
+    """apt, and a directory for archives."""
+
+    @property
+    def kept(self) -> Path:
+        return self.root / "kept"
+
+    def keep(self, version: str = "26.1.5") -> Any:
+        """Keep an archive; return its file name by package, or the error."""
+        return self.run(_KEEP, [str(self.kept), {"docker.io": version}])
+
+    def names(self) -> list[str]:
+        return [path.name for path in self.kept.iterdir()]
+
+
+@pytest.fixture
+def apt(tmp_path: Path, signer: Signer) -> KeptApt:
+    found = KeptApt(tmp_path, signer)
+    found.install(ENGINE)
+    return found
+
+
+def test_an_archive_is_kept_under_its_name_and_nothing_else_is_left(apt: KeptApt) -> None:
+    apt.repository("Debian", ENGINE)
+
+    assert apt.keep() == {"docker.io": FILE}
+    assert apt.names() == [FILE]
+    assert (apt.kept / FILE).read_bytes() == ENGINE.build()
+    assert apt.kept.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "data", [ENGINE.build()[:-100], b"", ENGINE.build()[:-1] + b"!"], ids=["cut off", "empty", "one byte"]
+)
+def test_a_damaged_archive_is_fetched_again(apt: KeptApt, data: bytes) -> None:
+    apt.repository("Debian", ENGINE)
+    apt.keep()
+    (apt.kept / FILE).write_bytes(data)
+
+    assert apt.keep() == {"docker.io": FILE}
+    assert (apt.kept / FILE).read_bytes() == ENGINE.build()
+
+
+def test_one_that_nobody_offers_any_more_comes_from_apts_own_archives(apt: KeptApt) -> None:
+    (apt.root / "cache/archives" / FILE).write_bytes(ENGINE.build())
+
+    assert apt.keep() == {"docker.io": FILE}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [ENGINE.build()[:-200], package("docker.io", "20.10.24").build(), b"no archive"],
+    ids=["cut off", "another version", "anything else"],
+)
+def test_a_wrong_one_there_is_refused(apt: KeptApt, data: bytes) -> None:
+    (apt.root / "cache/archives" / FILE).write_bytes(data)
+
+    assert "nothing was changed" in apt.keep()
+    assert apt.names() == []
+
+
+def test_a_damaged_one_that_cannot_be_fetched_again_is_not_used(apt: KeptApt) -> None:
+    apt.kept.mkdir()
+    (apt.kept / FILE).write_bytes(ENGINE.build()[:-200])
+
+    assert "nothing was changed" in apt.keep()
+    assert apt.names() == []
+
+
+def test_an_archive_of_an_unauthenticated_source_is_not_kept(apt: KeptApt) -> None:
+    apt.repository("Unsigned", ENGINE, signed=False)
+
+    assert "nothing was changed" in apt.keep()
+
+
+def test_a_version_that_does_not_exist_is_an_error(apt: KeptApt) -> None:
+    apt.repository("Debian", ENGINE)
+
+    assert "docker.io 99" in apt.keep("99")
