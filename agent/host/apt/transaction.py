@@ -137,11 +137,10 @@ class Transactions:
 
     def _by_dpkg(self, run: Callable[[ChildChannel], None], packages: int = 0) -> TransactionReport:
         def work(channel: ChildChannel) -> None:
-            waiter = self._child_waiter(channel)
-            frontend, database = dpkg_database.lock_files()
-            with _recording_lock_times(channel, waiter) as locks_acquired, locked(frontend, waiter):
+            waiter, (frontend, database) = self._child_waiter(channel), dpkg_database.lock_files()
+            with _recording_lock_times(channel, waiter) as acquired, locked(frontend, waiter):
                 waiter.wait_until_free((database,))
-                locks_acquired()
+                acquired()
                 run(channel)
 
         return self._supervise(work, packages=packages)
