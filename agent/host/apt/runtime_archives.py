@@ -72,7 +72,6 @@ class AptRuntimeArchives:
             }
         except OSError as error:
             raise HostError(f"{error.filename or self._directory}: {error.strerror}") from error
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none."""
@@ -122,7 +121,7 @@ class AptRuntimeArchives:
         with TemporaryDirectory(prefix=_NEW, dir=self._directory) as new:
             fetched, problem = self._fetch(Path(new), usual, paths)
             if fetched is None or (problem := damage(fetched, package, version, checksums)):
-                raise HostError(f"{package} {version} cannot be kept: {problem}; nothing was changed")
+                raise HostError(f"{package} {version} cannot be kept: {problem}")
             _sync(fetched)
             fetched.rename(self._directory / fetched.name)
         _sync(self._directory)
