@@ -1,0 +1,81 @@
+"""`docker upgrade` on a machine with a real engine: by the command, the worker and the record, as an operator does it."""
+
+import pytest
+
+from tests.support.engines import NEWER, OLDER, EngineMachine
+from tests.support.recorded import Kept
+
+pytestmark = pytest.mark.xdist_group("engines")
+MANIFEST = "/etc/maestro-agent/manifest.yml"
+STATE = "/var/lib/maestro-agent"
+POLICIES = ("no", "always", "unless-stopped", "on-failure:3")
+
+
+def prepared(kept_engine: tuple[Kept, EngineMachine]) -> tuple[Kept, EngineMachine]:
+    """Have a container of every policy, one that ignores the stop signal, one that its owner stopped, and a manifest."""
+    kept, engine = kept_engine
+    for policy in POLICIES:
+        engine.run_container(policy.partition(":")[0], policy=policy)
+    engine.run_container("slow", policy="always", handles_stop=False, stop_timeout=3)
+    engine.run_container("off", policy="always")
+    engine.docker("stop off")
+    engine.machine.write(MANIFEST, f"docker:\n  configuration:\n    docker_version: {NEWER}\n")
+    return kept, engine
+
+
+def hook(engine: EngineMachine, directory: str, script: str) -> None:
+    path = f"/etc/maestro-agent/hooks/{directory}/10-test"
+    engine.machine.write(path, f"#!/bin/sh\n{script}\n")
+    engine.machine.check(f"chmod 755 {path}")
+
+
+def test_docker_is_upgraded_by_the_manifest_and_every_container_is_as_before(
+    kept_engine: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = prepared(kept_engine)
+    hook(engine, "pre-docker.d", "cat > /tmp/before.json")
+    hook(engine, "post-docker.d", "cat > /tmp/after.json")
+    before = engine.states()
+    kept.agent("check")
+
+    plan = kept.agent("docker plan --json").json
+    done = kept.agent(f"docker upgrade --plan {plan['id']} --json", timeout=400)
+    shown = kept.agent("history last --json").json
+    again = kept.agent("docker upgrade --json", timeout=200)
+
+    assert (done.code, done.json["result"], done.json["running"]) == (0, "upgraded", NEWER)
+    assert engine.engine_version() == NEWER
+    assert engine.states() == before
+    assert {name: done.json[f"containers_{name}"] for name in ("lost", "started", "stopped")} == {
+        "lost": [],
+        "started": ["no", "on-failure"],
+        "stopped": ["off"],
+    }
+    assert done.json["downtime"]["engine_s"] > 0
+    assert shown == done.json
+    assert (again.code, again.json["result"]) == (0, "unchanged")
+    assert kept.status()["docker"]["running"] == NEWER
+    assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
+    assert not engine.machine.path(f"{STATE}/docker-packages").exists()
+    assert '"maestro.engine-plan/1"' in engine.machine.path("/tmp/before.json").read_text()
+    assert '"result": "upgraded"' in engine.machine.path("/tmp/after.json").read_text()
+
+
+def test_an_engine_that_runs_an_older_version_is_only_restarted_and_a_hook_may_defer_that(
+    kept_engine: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = prepared(kept_engine)
+    engine.install_engine(NEWER)
+    before, pid = engine.states(), engine.engine_pid()
+    hook(engine, "pre-docker.d", "echo busy; exit 75")
+
+    deferred = kept.agent("docker upgrade --json", timeout=200)
+    still = engine.engine_pid()
+    engine.machine.check("rm /etc/maestro-agent/hooks/pre-docker.d/10-test")
+    done = kept.agent("docker upgrade --json", timeout=200)
+
+    assert (deferred.code, [one["why"] for one in deferred.json["blocked"]]) == (10, ["hook-deferred"])
+    assert still == pid
+    assert (done.code, done.json["result"], done.json["from"], done.json["running"]) == (0, "restarted", OLDER, NEWER)
+    assert done.json["packages"] == []
+    assert engine.states() == before
