@@ -50,6 +50,11 @@ class LogEvent(Enum):
     ENGINE_FINISHED = "engine.finished", Level.INFO, text.engine_sentence
     ENGINE_RECOVERED = "engine.recovered", Level.WARNING, text.engine_sentence
     """A run that had been interrupted was finished or rolled back."""
+    ENGINE_UNFINISHED = (
+        "engine.unfinished",
+        Level.WARNING,
+        text.with_reason("the interrupted upgrade of {component} could not be finished"),
+    )
     EXPORTER_FAILED = "exporter.failed", Level.ERROR, text.with_reason("{exporter}: the exporter could not be started")
     EXPORTER_KILLED = (
         "exporter.killed",

@@ -210,6 +210,11 @@ class Record:
         """Record which archives are prefetched, before and after the download."""
         self._write(AHEAD, archives_to_document(archives, now))
 
+    @property
+    def has_docker_snapshot(self) -> bool:
+        """Whether a change of Docker has not finished, or failed."""
+        return self.store.has(DOCKER_SNAPSHOT)
+
     def docker_snapshot(self) -> DockerSnapshot | None:
         """Return what a change of Docker saved before it began and has not finished; None: nothing is unfinished.
 

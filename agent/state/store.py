@@ -45,6 +45,10 @@ class Store:
         """Return the file of a named document."""
         return os.path.join(self.directory, f"{name}.json")
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a named document."""
+        return os.path.exists(self.path(name))
+
     def log_path(self, run_id: str) -> str:
         """Return the file of a run's package manager output (mode 0600)."""
         return os.path.join(self.directory, _HISTORY, f"{run_id}.log")

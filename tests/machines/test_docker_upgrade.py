@@ -1,4 +1,4 @@
-"""`docker upgrade` on a machine with a real engine: by the command, the worker and the record, as an operator does it."""
+"""`docker upgrade` on a machine with a real engine, as an operator runs it: command, worker, record."""
 
 import pytest
 
@@ -12,7 +12,7 @@ POLICIES = ("no", "always", "unless-stopped", "on-failure:3")
 
 
 def prepared(kept_engine: tuple[Kept, EngineMachine]) -> tuple[Kept, EngineMachine]:
-    """Have a container of every policy, one that ignores the stop signal, one that its owner stopped, and a manifest."""
+    """Have a container of every policy, a slow one, one that its owner stopped, and a manifest."""
     kept, engine = kept_engine
     for policy in POLICIES:
         engine.run_container(policy.partition(":")[0], policy=policy)
@@ -33,8 +33,8 @@ def test_docker_is_upgraded_by_the_manifest_and_every_container_is_as_before(
     kept_engine: tuple[Kept, EngineMachine],
 ) -> None:
     kept, engine = prepared(kept_engine)
-    hook(engine, "pre-docker.d", "cat > /tmp/before.json")
-    hook(engine, "post-docker.d", "cat > /tmp/after.json")
+    hook(engine, "pre-docker.d", "cat > /run/before.json")
+    hook(engine, "post-docker.d", "cat > /run/after.json")
     before = engine.states()
     kept.agent("check")
 
@@ -57,8 +57,8 @@ def test_docker_is_upgraded_by_the_manifest_and_every_container_is_as_before(
     assert kept.status()["docker"]["running"] == NEWER
     assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
     assert not engine.machine.path(f"{STATE}/docker-packages").exists()
-    assert '"maestro.engine-plan/1"' in engine.machine.path("/tmp/before.json").read_text()
-    assert '"result": "upgraded"' in engine.machine.path("/tmp/after.json").read_text()
+    assert '"maestro.engine-plan/1"' in engine.machine.path("/run/before.json").read_text()
+    assert '"result": "upgraded"' in engine.machine.path("/run/after.json").read_text()
 
 
 def test_an_engine_that_runs_an_older_version_is_only_restarted_and_a_hook_may_defer_that(

@@ -1,5 +1,6 @@
 """`check`: refresh the package lists, observe, decide, record the plan; then prefetch. Changes nothing else."""
 
+import importlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 from agent.core.model.facts import ListsState
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
-from agent.errors import ExitCode
+from agent.errors import AgentError, ExitCode
 from agent.host import log
 from agent.host.machine.user import is_root
 from agent.report.held_fixes import with_held_fixes
@@ -64,6 +65,8 @@ def check(
         HostError: the machine cannot be observed.
     """
     with context.engine.apt_daily_lock() if refresh else nullcontext():
+        if refresh and remember and context.record.has_docker_snapshot:
+            _finish_docker_upgrade(context)
         refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
         planned = planning.observe_and_decide(context, scope, refreshed)
         if remember and (planned.plan.repair or planned.plan.journal) and context.engine.wait_for_dpkg():
@@ -82,6 +85,17 @@ def check(
         repair=[f"{item.label} ({item.state})" for item in plan.repair],
     )
     return select_requested(context, planned, requested).plan
+
+
+def _finish_docker_upgrade(context: JobContext) -> None:
+    """Finish or roll back an upgrade of Docker that was interrupted; if that fails, the next check tries again."""
+    # Imported by name: almost no check needs it.
+    recover = importlib.import_module("agent.worker.steps.docker.recover")
+    try:
+        recover.recover_docker(context)
+    except AgentError as error:
+        context.control.step(str(error))
+        log.event(log.LogEvent.ENGINE_UNFINISHED, component="docker", error=str(error))
 
 
 def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> planning.Planned:

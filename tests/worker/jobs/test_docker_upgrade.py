@@ -13,6 +13,7 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
 from agent.core.model.docker import EngineUnit, RestartPolicy
 from agent.core.model.engine_plan import PackageChange
+from agent.core.model.facts import Unseen
 from agent.core.schemas import STATE_SCHEMA
 from agent.errors import BusyError, HostError, PlanChangedError
 from agent.state.engine_outcome_view import EngineOutcomeView
@@ -408,6 +409,33 @@ def test_an_interrupted_upgrade_is_finished_by_the_next(host: Host) -> None:
     assert host.recorded == ["unchanged", "upgraded"]
     assert host.record.docker_snapshot() is None
     assert host.engine.states == BEFORE
+
+
+def test_an_interrupted_upgrade_is_finished_by_the_next_check(host: Host) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.dies_at = None
+
+    host.agent.check(refresh=False)
+    untouched_by_a_look = host.record.docker_snapshot() is not None
+    host.agent.check()
+
+    assert untouched_by_a_look
+    assert host.recorded == ["upgraded"]
+    assert host.record.docker_snapshot() is None
+    assert host.engine.states == BEFORE
+
+
+def test_a_check_succeeds_although_an_interrupted_upgrade_cannot_be_finished(host: Host) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.facts = replace(host.engine.facts, unit=Unseen(reason="systemd does not answer"))
+
+    host.agent.check()
+
+    assert host.record.docker_snapshot() is not None
 
 
 def saved(host: Host) -> DockerSnapshot:
