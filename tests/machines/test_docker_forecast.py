@@ -4,22 +4,21 @@ One round is an upgrade and the way back. MAESTRO_FORECAST_ROUNDS sets how many 
 each with other stop timeouts, and prints expected and measured times.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.host.docker.actions import parse_time
-from tests.conftest import CHECKOUT
-from tests.support.booted import booted
-from tests.support.engine_archive import NEWER, OLDER, engine_layers
-from tests.support.engines import EngineMachine, engine_options
+from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
+from tests.support.recorded import Kept
+from tests.support.repository import Signer
 
 pytestmark = pytest.mark.xdist_group("engines")
 
@@ -28,6 +27,8 @@ POLICIES = ("no", "always", "unless-stopped", "on-failure:3")
 TIMEOUTS_S = (2, 3, 5, 8)
 """Stop timeouts of the containers that ignore SIGTERM; every round moves them on by one policy."""
 PORT = 8080
+_MANIFEST = "/etc/maestro-agent/manifest.yml"
+_ALLOW = "--allow-major-downgrade --remove-containers"
 _TRAFFIC = f"""import socket, time
 while True:
     try:
@@ -50,6 +51,7 @@ class Measured:
     expected: dict[str, Any]
     engine_s: float
     containers: dict[str, float]
+    """By the engine's own times; those that ran on have 0."""
     traffic_s: float
     """The longest time without an answer of the published port."""
 
@@ -58,7 +60,7 @@ class Measured:
         low, high = self.expected["engine_s"]
         found = [] if low <= self.engine_s <= high else [f"engine: {self.engine_s} not in {low}-{high}"]
         for name, seconds in self.containers.items():
-            low, high = self.expected["containers"][name]
+            low, high = self.expected["containers"].get(name, (0, 0))
             if not low <= round(seconds, 1) <= high:
                 found.append(f"{name}: {seconds:.2f} not in {low}-{high}")
         return found
@@ -66,40 +68,52 @@ class Measured:
     def line(self) -> str:
         """Return a line for a person."""
         worst = max(self.containers, key=lambda name: self.containers[name])
-        container = f"{worst} {self.containers[worst]:.2f} s of {self.expected['containers'][worst]}"
+        container = f"{worst} {self.containers[worst]:.2f} s of {self.expected['containers'].get(worst)}"
         engine = f"engine {self.engine_s:.2f} s of {self.expected['engine_s']}"
         return f"to {self.target}: {engine}, {container}, port {self.traffic_s:.2f} s"
 
 
 @pytest.mark.parametrize("live_restore", [False, True], ids=["off", "live-restore"])
-def test_downtime_is_within_the_forecast_and_the_same_containers_run(live_restore: bool) -> None:  # noqa: FBT001 - parametrized
-    with machine(live_restore=live_restore) as engine:
-        found = [change(engine, target, turn) for turn in range(ROUNDS) for target in (NEWER, OLDER)]
+def test_downtime_is_within_the_forecast_and_the_same_containers_run(
+    installed_beside_engine: tuple[Path, ...],
+    signer: Signer,
+    live_restore: bool,  # noqa: FBT001 - parametrized
+) -> None:
+    with machine(installed_beside_engine, live_restore=live_restore) as engine:
+        kept = Kept(engine.machine, signer, "bookworm")
+        found = [change(kept, engine, target, turn) for turn in range(ROUNDS) for target in (NEWER, OLDER)]
 
     for one in found:
         print(one.line())
     assert [miss for one in found for miss in one.misses()] == []
 
 
-def change(engine: EngineMachine, target: str, turn: int) -> Measured:
-    """Forecast, then bring the engine to a version under traffic; the containers that run are as before."""
+def change(kept: Kept, engine: EngineMachine, target: str, turn: int) -> Measured:
+    """Plan, then bring the engine to a version under traffic; the containers that run are as before."""
     run_slow(engine, turn)
     engine.run_container("once", auto_remove=True)
+    engine.machine.write(_MANIFEST, f"docker:\n  configuration:\n    docker_version: {target}\n")
     before = engine.running()
     traffic(engine, start=True)
-    expected = in_machine(engine, "forecast_docker", target)
-    words = [f"{package}={version or ''}".removesuffix("=") for package, version in expected["packages"].items()]
+    plan = kept.agent(f"docker plan --json {_ALLOW}").json
 
-    done = in_machine(engine, "change_docker", target, *words)
+    done = kept.agent(f"docker upgrade --json {_ALLOW}", timeout=400)
     downtimes = container_downtimes(engine)
     gap = traffic(engine, start=False)
 
-    assert (expected["blocked"], done["result"], done["faults"], done["errors"]) == ([], "upgraded", "", {})
+    outcome, expected = done.json, done.json["forecast"]
+    assert (plan["blocked"], done.code, outcome["result"], outcome["message"]) == ([], 0, "upgraded", "")
+    assert (expected["engine_s"], outcome["running"]) == (plan["downtime"]["expected_s"], target)
     assert engine.engine_version() == target
     assert engine.running() == before - set(expected["removes"])
+    assert outcome["containers_lost"] == expected["removes"]
     engine.machine.run("docker rm -f once")
-    measured = {name: downtimes.get(name, 0.0) for name in expected["containers"] if name in before - {"once"}}
-    return Measured(target=target, expected=expected, engine_s=done["down_s"], containers=measured, traffic_s=gap)
+    stopped = outcome["downtime"]["containers"]
+    assert set(stopped) == set(expected["containers"])
+    measured = {name: downtimes[name] if name in stopped else 0.0 for name in sorted(before - {"once"})}
+    assert stopped == pytest.approx({name: measured[name] for name in stopped}, abs=0.01)
+    down_s = outcome["downtime"]["engine_s"]
+    return Measured(target=target, expected=expected, engine_s=down_s, containers=measured, traffic_s=gap)
 
 
 def run_slow(engine: EngineMachine, turn: int) -> None:
@@ -141,20 +155,10 @@ def container_downtimes(engine: EngineMachine) -> dict[str, float]:
     return found
 
 
-def in_machine(engine: EngineMachine, program: str, *words: str) -> dict[str, Any]:
-    """Run a program of tests/support in the machine; return what it prints."""
-    command = f"cd /srv/agent && python3 -B -m tests.support.{program} {' '.join(words)}"
-    found: dict[str, Any] = json.loads(engine.machine.check(command, timeout=400).splitlines()[-1])
-    return found
-
-
 @contextmanager
-def machine(*, live_restore: bool) -> Iterator[EngineMachine]:
+def machine(layers: tuple[Path, ...], *, live_restore: bool) -> Iterator[EngineMachine]:
     """Boot a machine with containers of every policy that end on SIGTERM, run and stopped, and a published port."""
-    bind = f"--bind-ro={CHECKOUT}:/srv/agent"
-    with engine_options() as options, booted(*engine_layers(OLDER), options=(*options, bind)) as running:
-        engine = EngineMachine(running)
-        engine.import_image()
+    with engine_machine(layers=layers) as engine:
         if live_restore:
             engine.configure('{"live-restore": true}')
             engine.restart()

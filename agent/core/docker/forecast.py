@@ -96,7 +96,8 @@ def _wait(one: Container, containers: tuple[Container, ...], restart: Restart) -
     first = stopped_first(containers, restart)
     stop = _stop(containers, restart)
     if one in first:  # all are stopped at once, and each is killed at its own timeout
-        return Span(high=max(other.stop_timeout_s for other in first) - one.stop_timeout_s + STOP_SLACK_S) + stop
+        longest = max(other.stop_timeout_s for other in first) - one.stop_timeout_s
+        return Span(low=longest, high=longest + STOP_SLACK_S) + stop
     if one.handles_stop is True or restart.live_restore:
         return stop
     own = _with_kill(one.stop_timeout_s, restart) if one.stop_timeout_s < (restart.unit_limit_s or 1e9) else 0.0

@@ -19,6 +19,13 @@ _ON_WEAVE = tuple(
     container(f"w-{policy.value}", weave=WeaveAttachment.NETWORK, policy=policy)
     for policy in (RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED, RestartPolicy.NO)
 )
+_UNEQUAL = (
+    *_GOOD[:5],
+    *(
+        container(f"bad-{timeout}", handles_stop=False, stop_timeout_s=timeout, policy=policy)
+        for timeout, policy in zip((2, 3, 5, 8), RestartPolicy, strict=True)
+    ),
+)
 _LONG = (*_GOOD[:3], container("long", handles_stop=False, stop_timeout_s=120))
 
 
@@ -51,6 +58,7 @@ def test_engine_was_down_as_forecast(containers: tuple[Container, ...], restart:
         pytest.param(_MIXED, _BY_HAND, "good-0", (13.5, 14.3), id="off-good-of-3-bad-loaded"),
         pytest.param(_MIXED, _BY_HAND, "bad-0", (1.3, 4.4), id="off-bad-of-3-bad"),
         pytest.param(_MIXED, _LIVE, "good-0", (0.0, 0.0), id="live-restore"),
+        pytest.param(_UNEQUAL, Restart(starting="26.1.5"), "bad-2", (8.49, 10.19), id="stopped-first-and-waits"),
     ],
 )
 def test_container_was_down_as_forecast(
