@@ -11,7 +11,7 @@ from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.engine_ports import HookVerdict, Simulation
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
-from agent.core.model.docker import EngineUnit, RestartPolicy
+from agent.core.model.docker import NO_DOCKER, EngineUnit, RestartPolicy
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.facts import Unseen
 from agent.core.schemas import STATE_SCHEMA
@@ -436,6 +436,29 @@ def test_a_check_succeeds_although_an_interrupted_upgrade_cannot_be_finished(hos
     host.agent.check()
 
     assert host.record.docker_snapshot() is not None
+
+
+def test_a_check_leaves_alone_what_needs_a_person(host: Host) -> None:
+    fail_completely(host)
+    done = list(host.engine.done)
+
+    host.agent.check()
+
+    assert host.engine.done == done
+    assert saved(host).phase is Phase.FAILED
+
+
+def test_where_docker_was_removed_since_nothing_is_left_to_finish(host: Host) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.facts = replace(NO_DOCKER)
+    host.engine.packages = {"containerd": ("1.6", True)}
+
+    host.agent.check()
+
+    assert host.record.docker_snapshot() is None
+    assert host.recorded == ["interrupted"]
 
 
 def saved(host: Host) -> DockerSnapshot:

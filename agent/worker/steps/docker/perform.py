@@ -47,10 +47,11 @@ def perform(
     change = EngineChange(_tools(context), snapshot, unit)
     with context.engine_acts.operator.measure() if unit.running else nullcontext() as meter:
         ended = act(change)
-        down_s = meter.down_s if meter is not None else None
+        whole = snapshot.phase is Phase.PREPARED  # else the engine may have been down before, too
+        down_s = meter.down_s if meter is not None and whole else None
     outcome = record_outcome(context, _conclude(context, snapshot, change, ended, down_s, started))
     if not ended.keeps_snapshot:
-        _clear(context)
+        discard(context)
     context.record.save_engines(observe_engines(context))
     return Performed(outcome=outcome, clean=not ended.faults)
 
@@ -128,7 +129,7 @@ def _note(snapshot: DockerSnapshot, ended: Ended) -> str:
     return "interrupted; the engine and its packages are those of before"
 
 
-def _clear(context: JobContext) -> None:
+def discard(context: JobContext) -> None:
     """Remove what was kept for the way back; what stays although it is not needed harms nobody."""
     with suppress(HostError):
         context.record.finish_docker_change()

@@ -1,14 +1,16 @@
 """Finishes or rolls back a change of Docker that was interrupted, from the snapshot that it left."""
 
+from dataclasses import replace
+
 from agent.core.docker.snapshot import DockerSnapshot, Phase
-from agent.core.model.docker import EngineUnit
+from agent.core.model.docker import DockerFacts, EngineUnit, Flavour
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.engine_plan import Component
 from agent.errors import HostError
 from agent.host import log
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
-from agent.worker.steps.docker.perform import perform
+from agent.worker.steps.docker.perform import discard, perform, record_outcome
 from agent.worker.steps.engines import attempted
 
 
@@ -27,14 +29,21 @@ def recover_docker(context: JobContext) -> EngineOutcome | None:
     run = context.record.engine_run(snapshot.run_id)
     if snapshot.phase is Phase.FAILED and run is not None and run.finished_at is not None:
         return None
-    docker = attempted(context.engines.docker)
-    unit = getattr(docker, "unit", None)
-    if not isinstance(unit, EngineUnit):
-        raise HostError("the interrupted upgrade of Docker cannot be finished: the state of docker.service is unknown")
     context.control.step(f"finishing the interrupted upgrade of Docker (run {snapshot.run_id})")
-    outcome = perform(context, snapshot, unit, lambda change: change.resume(), run or _unrecorded(snapshot)).outcome
+    outcome = _finish(context, snapshot, run or _unrecorded(snapshot))
     log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
     return outcome
+
+
+def _finish(context: JobContext, snapshot: DockerSnapshot, run: EngineOutcome) -> EngineOutcome:
+    docker = attempted(context.engines.docker)
+    if isinstance(docker, DockerFacts) and docker.unit is None and docker.flavour is Flavour.NONE:
+        outcome = replace(run, finished_at=context.machine.now(), message="interrupted; Docker was removed since")
+        discard(context)
+        return record_outcome(context, outcome)
+    if not isinstance(docker, DockerFacts) or not isinstance(docker.unit, EngineUnit):
+        raise HostError("the interrupted upgrade of Docker cannot be finished: the state of docker.service is unknown")
+    return perform(context, snapshot, docker.unit, lambda change: change.resume(), run).outcome
 
 
 def _unrecorded(snapshot: DockerSnapshot) -> EngineOutcome:
