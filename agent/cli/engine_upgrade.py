@@ -11,7 +11,7 @@ from agent.core.job_kinds import JobKind
 from agent.errors import ExitCode
 from agent.host.machine.user import is_root
 from agent.report.engine_outcome_text import engine_outcome_lines
-from agent.report.engine_text import engine_plan_lines, engine_question
+from agent.report.engine_text import engine_plan_lines, engine_question, engine_summary_lines
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import EngineView
 from agent.state.json_reader import JsonReader
@@ -62,7 +62,8 @@ def _agreed(look: JobRequest, request: JobRequest, *, every: bool) -> JobRequest
     other = request.plan_id not in {None, plan.id}  # the job refuses it
     if other or plan.unseen is not None or plan.nothing_to_do or plan.blocked:
         return request
-    if confirmed(engine_plan_lines(plan, every=every), engine_question(plan)):
+    shown = [*engine_plan_lines(plan, every=every, command=False), *engine_summary_lines(plan)]
+    if confirmed(shown, engine_question(plan)):
         return replace(request, plan_id=plan.id)
     print_lines(["Nothing was changed."])
     return ExitCode.FAILED

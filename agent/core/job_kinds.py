@@ -97,3 +97,5 @@ class JobKind(Enum):
 SCHEDULED_JOBS = tuple(kind for kind in JobKind if JobTrait.SCHEDULED in kind.traits)
 RECORDED_JOBS = tuple(kind for kind in JobKind if kind.needs_root(refresh=True))
 """Jobs that have an entry in jobs.json."""
+WINDOW_JOBS = {JobKind.DOCKER_UPGRADE: "docker", JobKind.WEAVE_UPGRADE: "weave"}
+"""Jobs that the daemon starts in a maintenance window only, with the component that they upgrade."""

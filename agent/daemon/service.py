@@ -20,6 +20,7 @@ from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
 from agent.daemon.scheduler import Scheduler
+from agent.daemon.window_jobs import window_runs
 from agent.errors import AgentError
 from agent.host import log
 from agent.host.changes import packages_changed_at
@@ -144,7 +145,9 @@ class Daemon:
         now = utc_now()
         self._check_reboot_need()
         jobs = self._dispatcher.load_status()
-        due = next_runs(self._policy.agent, jobs.attempts, self._schedule_context(now, jobs.known_since), now)
+        context = self._schedule_context(now, jobs.known_since)
+        due = next_runs(self._policy.agent, jobs.attempts, context, now)
+        due |= window_runs(self._policy, self._store, jobs.attempts, now, context.zone)
         first = min(due, key=lambda job: due[job])
         delayed = ""
         if due[first] <= now and self._dispatcher.job is None:

@@ -65,7 +65,7 @@ def _running(engine: EngineView) -> Document:
         return _gate("running", "unknown", "unknown whether it runs")
     if engine.restart_pending:
         reason = f"version {engine.running} runs and is not the installed one: a restart is pending"
-        return _gate("running", "shut", reason, opens=f"a restart of {NAMES[engine.component]}; it means downtime")
+        return _gate("running", "shut", reason, opens=f"maestro-agent {engine.component} upgrade")
     return _gate("running", "open", f"version {engine.running} runs" if engine.running else "not running")
 
 
@@ -75,7 +75,12 @@ def _manifest(component: str, engine: EngineView) -> Document:
             "manifest", "open", f"no manifest names a version of {NAMES[component]}: no other one is installed"
         )
     if engine.differs:
-        return _gate("manifest", "shut", f"the manifest wants {engine.wanted}: it is changed on request only")
+        return _gate(
+            "manifest",
+            "shut",
+            f"the manifest wants {engine.wanted}: it is changed on request only",
+            opens=f"maestro-agent {component} upgrade",
+        )
     return _gate("manifest", "open", f"the manifest wants {engine.wanted}")
 
 

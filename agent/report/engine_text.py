@@ -57,8 +57,8 @@ def engine_status_lines(engine: EngineView | None, component: str, now: datetime
     return lines
 
 
-def engine_plan_lines(engine: EngineView, *, every: bool = False) -> list[str]:
-    """Render a plan; `every`: all containers."""
+def engine_plan_lines(engine: EngineView, *, every: bool = False, command: bool = True) -> list[str]:
+    """Render a plan; `every`: all containers, `command`: with the command that carries out this plan."""
     name = NAMES[engine.component]
     if engine.absent:
         return [f"{name}: not installed, and no manifest asks for it. Nothing to do."]
@@ -72,7 +72,14 @@ def engine_plan_lines(engine: EngineView, *, every: bool = False) -> list[str]:
         *_order_lines(engine),
         *_container_lines(engine, every=every),
         *([f"Nothing to do: {name} is as wanted."] if engine.nothing_to_do else []),
+        *(_command_lines(engine) if command else []),
     ]
+
+
+def _command_lines(engine: EngineView) -> list[str]:
+    if engine.nothing_to_do or engine.blocked:
+        return []
+    return [f"Do exactly this: `maestro-agent {engine.component} upgrade --plan {engine.id}`"]
 
 
 def _head_lines(engine: EngineView, name: str) -> list[str]:
@@ -99,7 +106,7 @@ def _downtime(engine: EngineView) -> str:
 
 
 def engine_question(engine: EngineView) -> str:
-    """Return what a person is asked before an upgrade: what changes, for how long, and which containers."""
+    """Return what a person is asked before an upgrade, below its plan: what changes, and for how long it is down."""
     name = NAMES[engine.component]
     if engine.packages or engine.candidate != engine.running:
         work = f"Change {name} {engine.running or engine.installed or '(not installed)'} to {engine.candidate}"
@@ -107,9 +114,14 @@ def engine_question(engine: EngineView) -> str:
         work = f"Restart {name}"
     if not engine.restart_needed:
         return f"{work}, without downtime?"
+    return f"{work}, down for {seconds_range(engine.downtime_s)}?"
+
+
+def engine_summary_lines(engine: EngineView) -> list[str]:
+    """Return how many containers an upgrade stops, removes and leaves alone: the line above the question."""
     counts = [(word, sum(one.will == fate for one in engine.containers)) for fate, word in _COUNTED.items()]
-    parts = [f"{counted(count, 'container')} {word}" for word, count in counts if count]
-    return f"{work}? Expected downtime: {seconds_range(engine.downtime_s)}; {', '.join(parts) or 'no container stops'}."
+    parts = [f"{count} {word}" for word, count in counts if count]
+    return [field("Containers", ", ".join(parts), width=_WIDTH)] if parts and engine.restart_needed else []
 
 
 def seconds_range(bounds: tuple[float, float] | None) -> str:
