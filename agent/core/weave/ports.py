@@ -78,7 +78,7 @@ class WeaveFiles(Protocol):
     def restore(self, script: SavedScript) -> None:
         """Put the kept script back, or remove the installed one where there was none."""
 
-    def forget(self) -> None:
+    def forget(self, script: SavedScript) -> None:
         """Remove everything that is kept, and a fetched script that was not installed."""
 
 

@@ -1,15 +1,20 @@
 """Runs another program with a deadline and captures its output."""
 
 import os
+import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from agent.core.redact import redact
 from agent.host.process.environment import system_environment
 
 _MAX_OUTPUT = 64 * 1024
 """Characters of output that are kept."""
+_ALIVE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,23 +27,48 @@ class ProgramResult:
     """Standard output and standard error, redacted; with `code` None why."""
 
 
-def run_program(arguments: Sequence[str], *, limit_s: float) -> ProgramResult:
-    """Run a program with nothing on its standard input, and kill it at the deadline. Never raises for its sake."""
+def run_program(
+    arguments: Sequence[str],
+    *,
+    limit_s: float,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    alive: Callable[[], None] = lambda: None,
+) -> ProgramResult:
+    """Run a program with nothing on its standard input, and kill it at the deadline. Never raises for its sake.
+
+    `environment` are variables beside those of `system_environment`; `alive` is called while it runs.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=system_environment(os.environ),
+            env={**system_environment(os.environ), **environment},
             cwd="/",
-            timeout=limit_s,
-            check=False,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return ProgramResult(code=None, output=f"{arguments[0]}: no answer within {limit_s:.0f} s")
     except OSError as error:
         return ProgramResult(code=None, output=f"{arguments[0]}: {error.strerror}")
-    return ProgramResult(
-        code=done.returncode, output=redact(done.stdout.decode(errors="replace")[:_MAX_OUTPUT].strip())
-    )
+    with process:
+        output = _output(process, time.monotonic() + limit_s, alive)
+    if output is None:
+        return ProgramResult(code=None, output=f"{arguments[0]}: no answer within {limit_s:.0f} s")
+    return ProgramResult(code=process.returncode, output=redact(output.decode(errors="replace")[:_MAX_OUTPUT].strip()))
+
+
+def _output(process: "subprocess.Popen[bytes]", end: float, alive: Callable[[], None]) -> bytes | None:
+    """Return what a program printed; None: it was killed at its end, with every program that it had started.
+
+    A program that is left would hold the pipe, and reading it would wait for that one.
+    """
+    while True:
+        try:
+            return process.communicate(timeout=max(min(end - time.monotonic(), _ALIVE_S), 0))[0]
+        except subprocess.TimeoutExpired:
+            if time.monotonic() < end:
+                alive()
+                continue
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return None

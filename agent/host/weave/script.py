@@ -57,12 +57,18 @@ def weave_unit(root: str = "/") -> str:
     return ""
 
 
+def script_version(content: bytes) -> str:
+    """Return SCRIPT_VERSION of a script; empty if it has none."""
+    found = _VERSION.search(content)
+    return found[1].decode() if found else ""
+
+
 def _script(path: str, content: bytes) -> ScriptFile:
-    version, user = _VERSION.search(content), _USER.search(content)
+    user = _USER.search(content)
     return ScriptFile(
         script=WeaveScript(
             path=path,
-            version=version[1].decode() if version else "",
+            version=script_version(content),
             sha256=hashlib.sha256(content).hexdigest(),
         ),
         image_user=user[1].decode() if user else "",

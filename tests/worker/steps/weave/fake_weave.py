@@ -200,8 +200,8 @@ class FakeFiles:
     def fetch(self, version: str, script: SavedScript) -> str:
         raise HostError(f"not fetched: {version} {script}")
 
-    def forget(self) -> None:
-        return
+    def forget(self, script: SavedScript) -> None:
+        del script
 
 
 def tools(fake: FakeWeave, password: str = PASSWORD) -> WeaveTools:

@@ -1,0 +1,30 @@
+"""Programs end at their deadline, with all that they have started."""
+
+from pathlib import Path
+
+from agent.host.process.run import run_program
+
+
+def test_output_and_exit_code_of_a_program() -> None:
+    done = run_program(("sh", "-c", 'echo "$GIVEN"; echo error >&2; exit 3'), limit_s=10, environment={"GIVEN": "word"})
+
+    assert (done.code, done.output) == (3, "word\nerror")
+
+
+def test_a_program_that_cannot_start_is_no_exception() -> None:
+    done = run_program(("/no/such/program",), limit_s=10)
+
+    assert done.code is None
+    assert "/no/such/program" in done.output
+
+
+def test_at_its_deadline_a_program_is_killed_with_its_children_that_hold_its_output(tmp_path: Path) -> None:
+    """A script's `docker run` outlives the script: reading its output would wait for it."""
+    child = tmp_path / "child"
+
+    done = run_program(("sh", "-c", f"sleep 300 & echo $! > {child}; wait"), limit_s=0.5)
+
+    assert done.code is None
+    pid = int(child.read_text())
+    stat = Path(f"/proc/{pid}/stat")
+    assert not stat.exists() or ") Z " in stat.read_text()
