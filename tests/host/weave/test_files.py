@@ -37,9 +37,8 @@ class Machine:
     @property
     def files(self) -> LocalWeaveFiles:
         pins = ScriptDigests(by_version=(("2.9.0", self.pinned),))
-        return LocalWeaveFiles(
-            str(self.root / "kept"), WeavePolicy(vendor="", source=str(self.root / "scripts"), sha256=pins)
-        )
+        policy = WeavePolicy(vendor="", source=str(self.root / "scripts"), sha256=pins, window="")
+        return LocalWeaveFiles(str(self.root / "kept"), policy)
 
     @property
     def script(self) -> SavedScript:
