@@ -11,7 +11,7 @@ from agent.errors import HostError
 from agent.host.docker.api import EngineApi, EngineApiError
 from agent.host.docker.fields import Fields
 from agent.host.docker.signals import handles_signal, signal_number
-from agent.host.weave.attachment import weave_attachment
+from agent.host.docker.weave_attachment import weave_attachment
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _STOP_TIMEOUT_S = 10

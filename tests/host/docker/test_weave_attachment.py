@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.model.docker import WeaveAttachment
-from agent.host.weave.attachment import weave_attachment
+from agent.host.docker.weave_attachment import weave_attachment
 
 HEADERS = "Inter-|   Receive  |  Transmit\n face |bytes    packets |bytes    packets\n"
 PID = 77
