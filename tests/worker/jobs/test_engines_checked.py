@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.schemas import STATE_SCHEMA
+from agent.core.job_kinds import JobKind
+from agent.core.schemas import STATE_SCHEMA, Document
 from agent.errors import HostError
+from agent.state.json_reader import JsonReader
 from agent.state.store import STATE
 from agent.state.views import StateView
+from agent.worker.jobs.explain import run as explain
+from agent.worker.protocol import JobRequest
 from tests.report.status.test_engines import NEWER
 from tests.worker.jobs.simulator import Agent
 
@@ -76,3 +80,23 @@ def test_a_held_fix_of_the_runtime_names_its_command_in_check_and_upgrade_and_wa
     assert [one.detail for one in (*again, *upgraded)] == [checked[0].detail] * 2
     assert [one.package for one in first] == ["docker.io"]
     assert agent.context.record.held_fixes() == first
+
+
+def test_explain_names_what_opens_the_gate_of_a_held_fix(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.machine.engines.docker_facts = NEWER
+    agent.machine.offer("docker.io")
+    request = JobRequest(kind=JobKind.EXPLAIN, package="docker.io", state_dir=str(tmp_path))
+
+    before = opens(explain(request, agent.context).document)
+    agent.check()
+    after = opens(explain(request, agent.context).document)
+
+    assert "docker_version" not in before
+    assert "docker_version" in after
+    assert "waiting since" in after
+
+
+def opens(document: Document | None) -> str:
+    gates = JsonReader(document or {}, "explain").children("gates")
+    return next(gate.text("opens") for gate in gates if gate.text("gate") == "runtime")
