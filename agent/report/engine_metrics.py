@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agent.core.model.engine_plan import Component
 from agent.core.schemas import Document
 from agent.report.metric_family import MetricFamily
-from agent.report.metric_values import Labels, Number, flag, info, value_at
+from agent.report.metric_values import Labels, Number, as_number, flag, info, printable, value_at
 
 
 def _blocked(report: Document) -> Iterator[tuple[Labels, Number]]:
@@ -14,6 +14,21 @@ def _blocked(report: Document) -> Iterator[tuple[Labels, Number]]:
         found = value_at(report, component.value, "blocked")
         if isinstance(found, list):
             yield (("component", component.value),), len(found)
+
+
+def _last_result(report: Document) -> Iterator[tuple[Labels, Number]]:
+    """Return 1 for the result of the last upgrade of each component."""
+    for component in Component:
+        found = value_at(report, component.value, "last_upgrade", "result")
+        if isinstance(found, str):
+            yield (("component", component.value), ("result", printable(found))), 1
+
+
+def _last_downtime(report: Document) -> Iterator[tuple[Labels, Number]]:
+    for component in Component:
+        found = as_number(value_at(report, component.value, "last_upgrade", "engine_s"))
+        if found is not None:
+            yield (("component", component.value),), found
 
 
 ENGINE_FAMILIES = (
@@ -38,6 +53,17 @@ ENGINE_FAMILIES = (
         unit="{reason}",
         help="Number of reasons why an upgrade of this component may not happen",
         points=_blocked,
+    ),
+    MetricFamily(
+        name="maestro.engine.last_upgrade_result",
+        help="Always 1; the labels are the component and the result of its last upgrade",
+        points=_last_result,
+    ),
+    MetricFamily(
+        name="maestro.engine.last_downtime",
+        unit="s",
+        help="How long the engine did not answer during its last upgrade; missing if that was not measured",
+        points=_last_downtime,
     ),
 )
 """In the order of docs/metrics.md."""

@@ -28,6 +28,13 @@ def _outcome(document: object) -> str:
     return f"{_field(document, 'result')}: {message}" if isinstance(message, str) and message else ""
 
 
+def _engine_outcome(document: object) -> str:
+    versions = f"{_field(document, 'from')} ran, {_field(document, 'running')} runs"
+    message = value_at(document, "message")
+    why = f": {message}" if isinstance(message, str) and message else ""
+    return f"upgrade of {_field(document, 'component')}: {_field(document, 'result')}, {versions}{why}"
+
+
 def _job_failed(document: object) -> str:
     message = value_at(document, "message")
     why = f": {message}" if isinstance(message, str) and message else ""
@@ -46,6 +53,7 @@ def _messages_lost(document: object) -> str:
 
 _SENTENCES: dict[str, Callable[[object], str]] = {
     "outcome": _outcome,
+    "engine-outcome": _engine_outcome,
     "job-failed": _job_failed,
     "rebooted": _rebooted,
     "reboot-required": lambda document: f"a reboot is required{_names(document)}",

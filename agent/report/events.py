@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.schemas import ENGINE_OUTCOME_SCHEMA
 from agent.errors import SUCCESS_CODES
 from agent.state.timestamps import format_utc, parse_utc_or_none
 
+_KINDS = {ENGINE_OUTCOME_SCHEMA: "engine-outcome"}
+"""Kind of the event of a run by the schema of its document; "outcome" for all others."""
 Fields = Mapping[str, object]
 Cursor = dict[str, object]
 
@@ -40,7 +43,7 @@ class Snapshot:
     runs: Sequence[str]
     """Ids of all recorded runs; they sort by time, as the clock had it."""
     read_run: Callable[[str], Fields | None]
-    """A run's `maestro.outcome/1`; None where it cannot be read."""
+    """A run's `maestro.outcome/1` or `maestro.engine-outcome/1`; None where it cannot be read."""
     jobs: Mapping[str, Fields]
     reboot: tuple[Sequence[str], datetime | None] | None
     """Packages that require a reboot, and since when if known; None if none is required or that is unknown."""
@@ -97,7 +100,9 @@ def _runs(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
         document = seen.read_run(run_id)
         finished = parse_utc_or_none(document.get("finished_at")) if document else None
         if document is not None and finished is not None:
-            events.append(Event(kind="outcome", at=finished, document=document))
+            events.append(
+                Event(kind=_KINDS.get(str(document.get("schema")), "outcome"), at=finished, document=document)
+            )
         else:
             still_open.append(run_id)
     if not seen.runs:

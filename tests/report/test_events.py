@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from agent.report.event_text import event_sentence
 from agent.report.events import Cursor, DaemonStart, Event, Fields, Snapshot, initial_cursor, new_events
 from tests.report.given import BOOT, NEXT_BOOT, NOON, check_event, golden
+from tests.report.given_engine_outcome import UPGRADED, view
 
 HOUR = timedelta(hours=1)
 LONG_AGO = NOON - timedelta(days=365)
@@ -85,6 +87,15 @@ def test_every_run_is_an_event_once_and_in_order() -> None:
     events, _ = advance(cursor, Record(runs=runs))
 
     assert [event.document["id"] for event in events] == sorted(runs)[1:]
+
+
+def test_an_upgrade_of_docker_is_an_event_of_its_own_kind() -> None:
+    record = Record(runs={UPGRADED.id: view(UPGRADED).raw})
+
+    events, _ = advance(initial_cursor(Record().seen, LONG_AGO), record)
+
+    assert kinds(events) == ["engine-outcome"]
+    assert event_sentence("engine-outcome", events[0].document).startswith("upgrade of docker: upgraded, 20.10.24 ran")
 
 
 def test_unfinished_run_is_an_event_when_it_ends_even_after_later_ones() -> None:

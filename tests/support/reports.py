@@ -47,6 +47,18 @@ def engine(component: str) -> Raw:
         "blocked": [],
         "warnings": [],
         "order": [],
+        "last_upgrade": {
+            "id": "20261101T010203Z",
+            "result": {"docker": "rolled-back", "weave": "failed-needs-attention"}[component],
+            "started_at": MOMENT,
+            "finished_at": MOMENT,
+            "from": "20.10.24",
+            "to": "26.1.5",
+            "running": "20.10.24",
+            "engine_s": 2.5,
+            "containers_lost": [],
+            "message": "",
+        },
     }
 
 

@@ -40,7 +40,11 @@ class Severity(Enum):
     ERROR = 17
 
 
-_BY_RESULT = {"failed": Severity.ERROR, "up-to-date": Severity.INFO, "updated": Severity.INFO}
+_BY_RESULT = {
+    **dict.fromkeys(("failed", "failed-needs-attention", "rolled-back"), Severity.ERROR),
+    **dict.fromkeys(("up-to-date", "updated", "unchanged", "upgraded", "restarted"), Severity.INFO),
+}
+"""Of packages, and of Docker or Weave; WARN for all others."""
 _BY_TYPE = {
     "job-failed": Severity.ERROR,
     "messages-lost": Severity.ERROR,
@@ -169,7 +173,7 @@ def _record(message: Document) -> Document:
 
 
 def _severity(word: str, document: object) -> Severity:
-    if word == "outcome":
+    if word in {"outcome", "engine-outcome"}:
         return _BY_RESULT.get(str(value_at(document, "result")), Severity.WARN)
     return _BY_TYPE.get(word, Severity.INFO)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from agent.core.exporters import ExporterName
-from agent.core.schemas import OUTCOME_SCHEMA, STATE_SCHEMA
+from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, OUTCOME_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
 from agent.host.changes import changed_since
 from agent.host.machine.boot_id import boot_id
@@ -19,12 +19,13 @@ from agent.host.unit_file import UnitState, masked_worker_unit, unit_state
 from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
+from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.exporter_status import read_exporter_status, status_entry
 from agent.state.job_lock import worker_pid
 from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
 from agent.state.json_reader import JsonReader
-from agent.state.store import STATE, Store
+from agent.state.store import ENGINE_OUTCOMES, STATE, Store
 from agent.state.views import JobView, RunView, StateView, job_views
 
 
@@ -49,6 +50,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         unit=unit,
         masked_worker=masked_worker_unit() if unit is not None else "",
         exporters=_exporters(run_dir),
+        engine_runs=_engine_runs(store),
     )
 
 
@@ -72,6 +74,19 @@ def _last_run(store: Store) -> RunView | Damaged | None:
         return RunView(found) if found else None
     except RecordError as error:
         return Damaged(str(error))
+
+
+def _engine_runs(store: Store) -> Mapping[str, EngineOutcomeView | Damaged]:
+    """Return the last upgrade of Docker and of Weave by component."""
+    runs: dict[str, EngineOutcomeView | Damaged] = {}
+    for component, name in ENGINE_OUTCOMES.items():
+        try:
+            found = store.read(name, ENGINE_OUTCOME_SCHEMA)
+            if found is not None:
+                runs[component] = EngineOutcomeView(found)
+        except RecordError as error:
+            runs[component] = Damaged(str(error))
+    return runs
 
 
 def _jobs(store: Store) -> tuple[Mapping[str, JobView] | Damaged | None, tuple[str, datetime] | None]:

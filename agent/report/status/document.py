@@ -38,7 +38,8 @@ class Status:
         self.reboot = None if isinstance(observed.reboot, Damaged) else observed.reboot
         """None if it could not be read."""
         self.runtime = Runtime(self.state, observed.boot)
-        self.engines = Engines(self.state)
+        runs = {name: one for name, one in observed.engine_runs.items() if not isinstance(one, Damaged)}
+        self.engines = Engines(self.state, runs, self.running)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)

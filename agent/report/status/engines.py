@@ -1,10 +1,13 @@
 """Docker and Weave in `status`, as the last check saw them. Pure and light."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from agent.core.schemas import Document
 from agent.report.layout import Line, Tone, field
+from agent.report.status.observed import RunningJob
+from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import EngineView
+from agent.state.timestamps import format_utc
 from agent.state.views import StateView
 
 NAMES = {"docker": "Docker", "weave": "Weave"}
@@ -14,22 +17,35 @@ NAMES = {"docker": "Docker", "weave": "Weave"}
 class Engines:
     """Docker and Weave; None for one that is neither installed nor wanted, or before the first check."""
 
-    def __init__(self, state: StateView | None) -> None:
+    def __init__(
+        self,
+        state: StateView | None,
+        runs: Mapping[str, EngineOutcomeView] | None = None,
+        running: RunningJob | None = None,
+    ) -> None:
+        """Take the last check, the last upgrade of each by component, and the job that is running."""
         self.docker = state.docker if state else None
         self.weave = state.weave if state else None
+        self.runs = runs or {}
+        self._running = running
 
     @property
     def document(self) -> Document:
-        """Return the `docker` and the `weave` of the status."""
-        return {
-            "docker": self.docker.raw if self.docker else None,
-            "weave": self.weave.raw if self.weave else None,
-        }
+        """Return the `docker` and the `weave` of the status: the plan, and the last upgrade as `last_upgrade`."""
+        return {"docker": self._document(self.docker), "weave": self._document(self.weave)}
 
     @property
     def reasons(self) -> list[str]:
         """Return what asks for attention."""
-        return [reason for engine in self._shown() for reason in engine_reasons(engine)]
+        return [reason for engine in self._shown() for reason in engine_reasons(engine)] + [
+            text for _, text in self.failures
+        ]
+
+    @property
+    def failures(self) -> list[tuple[EngineOutcomeView, str]]:
+        """Return the last upgrades that failed, each with a sentence; not one that is running."""
+        ended = [one for one in self.runs.values() if self._running is None or not self._running.is_run(one)]
+        return [(one, text) for one in ended if (text := run_reason(one))]
 
     def lines(self, width: int) -> list[Line]:
         """Render a line for each that is installed or wanted."""
@@ -43,8 +59,41 @@ class Engines:
             for engine in self._shown()
         ]
 
+    def _document(self, engine: EngineView | None) -> Document | None:
+        if engine is None:
+            return None
+        run = self.runs.get(engine.component)
+        return {**engine.raw, "last_upgrade": _run_document(run) if run else None}
+
     def _shown(self) -> Iterable[EngineView]:
         return (one for one in (self.docker, self.weave) if one is not None and not one.absent)
+
+
+def run_reason(run: EngineOutcomeView) -> str:
+    """Return why a person should look at the last upgrade of an engine; empty if it needs nobody."""
+    name, history = run.component, f"`maestro-agent history {run.id}`"
+    if run.result == "failed-needs-attention":
+        return f"the upgrade of {name} failed and needs attention: {history}"
+    if run.result == "rolled-back":
+        return f"the last upgrade of {name} was rolled back: {history}"
+    if run.finished_at is None:
+        return f"the upgrade of {name} was interrupted: `maestro-agent check` finishes it or rolls it back"
+    return ""
+
+
+def _run_document(run: EngineOutcomeView) -> Document:
+    return {
+        "id": run.id,
+        "result": run.result,
+        "started_at": format_utc(run.started_at),
+        "finished_at": format_utc(run.finished_at) if run.finished_at else None,
+        "from": run.before,
+        "to": run.target,
+        "running": run.running,
+        "engine_s": run.engine_s,
+        "containers_lost": [*run.lost, *run.removed],
+        "message": run.message,
+    }
 
 
 def engine_reasons(engine: EngineView) -> list[str]:

@@ -37,6 +37,7 @@ def needs(status: Status) -> list[Need]:
             name = engine.component
             text = f"{name} {engine.installed} is installed and needs a restart, {engine.running} still runs"
             found.append(Need(f"{name}-restart", text))
+    found += [Need(f"{run.component}-{run.result}", text, [run.id]) for run, text in status.engines.failures]
     found += [Need("automatic", text) for text in status.automatic.reasons]
     found += [Need("daemon", text, [text]) for text in (status.daemon.problems if status.daemon else [])]
     found += [Need("job", text, [text.split()[0]]) for text in job_reasons(status.jobs)]

@@ -114,6 +114,7 @@ class Observed:
         unit: UnitState | None = None,
         masked_worker: str = "",
         exporters: Mapping[ExporterName, ExporterView | Damaged] | None = None,
+        engine_runs: Mapping[str, EngineOutcomeView | Damaged] | None = None,
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
         self.host = host
@@ -129,9 +130,17 @@ class Observed:
         self.unit = unit
         self.masked_worker = masked_worker
         self.exporters = exporters or {}
+        self.engine_runs = engine_runs or {}
 
     @property
     def damaged(self) -> list[str]:
         """Return why parts of the record could not be read, in a fixed order."""
-        parts = (self.state, self.last_run, self.jobs, self.daemon, *self.exporters.values())
+        parts = (
+            self.state,
+            self.last_run,
+            self.jobs,
+            self.daemon,
+            *self.exporters.values(),
+            *self.engine_runs.values(),
+        )
         return [part.reason for part in parts if isinstance(part, Damaged)]

@@ -7,23 +7,28 @@ import pytest
 
 from agent.core.docker.observed import observed_docker
 from agent.core.model.docker import NO_DOCKER, DockerFacts, Flavour, RuntimePackage
+from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component, EnginePlan
 from agent.core.model.facts import Unseen
 from agent.core.schemas import Document
 from agent.report.engine_text import engine_plan_lines, engine_status_lines, seconds_range
 from agent.report.layout import display_width, lay_out
 from agent.report.status.document import Status, build_status, status_document
+from agent.report.status.engines import Engines
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.needs import needs
-from agent.report.status.observed import Observed
+from agent.report.status.observed import Observed, RunningJob
 from agent.state.documents.engine_plan import engine_plan_to_document, unseen_engine_to_document
 from agent.state.documents.plan import state_to_document
+from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import EngineView
 from agent.state.json_reader import JsonReader
 from agent.state.views import StateView
 from tests.core import given
 from tests.core.docker.given_docker import OLD_ENGINE as ENGINE
+from tests.report.given_engine_outcome import BLOCKED, FAILED, INTERRUPTED, ROLLED_BACK, UPGRADED
+from tests.report.given_engine_outcome import view as view_of
 from tests.state.test_engine_plan_document import FULL, SENTENCES
 
 SAME = DockerFacts(
@@ -37,7 +42,7 @@ REPLACED = replace(SAME, engine=replace(ENGINE, executable_replaced=True))
 STOPPED = replace(SAME, engine=None, containers=None)
 
 
-def status_of(docker: Document | None) -> Status:
+def status_of(docker: Document | None, run: EngineOutcomeView | None = None) -> Status:
     state = state_to_document(
         given.plan(),
         given.NOW,
@@ -46,7 +51,8 @@ def status_of(docker: Document | None) -> Status:
         findings={},
         engines={"docker": docker, "weave": None},
     )
-    return build_status(Observed(state=StateView(JsonReader(state, "state"))), given.NOW)
+    runs = {"docker": run} if run else {}
+    return build_status(Observed(state=StateView(JsonReader(state, "state")), engine_runs=runs), given.NOW)
 
 
 def plan_document(plan: EnginePlan) -> Document:
@@ -92,6 +98,38 @@ def test_an_engine_that_could_not_be_observed_asks_for_attention() -> None:
 
     assert status.health is Health.ATTENTION
     assert any("no answer in 15 s" in line for line in status_lines(status))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "codes"),
+    [
+        (UPGRADED, []),
+        (BLOCKED, []),
+        (ROLLED_BACK, ["docker-rolled-back"]),
+        (FAILED, ["docker-failed-needs-attention"]),
+        (INTERRUPTED, ["docker-interrupted"]),
+    ],
+    ids=["upgraded", "blocked", "rolled-back", "failed", "interrupted"],
+)
+def test_an_upgrade_that_failed_needs_a_person_until_the_next_one(outcome: EngineOutcome, codes: list[str]) -> None:
+    status = status_of(plan_document(observed_docker(SAME, given.NOW, wanted=None)), view_of(outcome))
+
+    assert [need.code for need in needs(status)] == codes
+    assert len(status.attention) == len(codes)
+
+
+def test_the_status_has_the_last_upgrade_beside_the_plan() -> None:
+    status = status_of(plan_document(observed_docker(SAME, given.NOW, wanted=None)), view_of(UPGRADED))
+
+    docker = status_document(status)["docker"]
+    assert isinstance(docker, dict)
+    assert (docker["last_upgrade"]["result"], docker["last_upgrade"]["running"]) == ("upgraded", "26.1.5")
+
+
+def test_an_upgrade_that_is_running_is_no_failure() -> None:
+    running = RunningJob(1, ("docker-upgrade", INTERRUPTED.started_at))
+
+    assert Engines(None, {"docker": view_of(INTERRUPTED)}, running).reasons == []
 
 
 def view(**changes: Any) -> EngineView:
