@@ -3,6 +3,7 @@
 from agent.core.docker.restore import restoration, slow_first
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.engine_ports import EngineObserver, EngineOperator
+from agent.core.model.docker import DockerFacts, EngineUnit
 
 _ATTEMPTS = 4
 """How often the containers are compared and brought back."""
@@ -17,7 +18,11 @@ class ContainerKeeper:
         self._before = snapshot.containers or ()
         self._announced = snapshot.announced
         self.excused: set[str] = set()
-        """Names of containers that ended by themselves with 0 after they were started."""
+        """Names of containers that ended by themselves with 0 after they were started on the engine that runs."""
+        self._engine: int | None = None
+        """The engine's process at the last comparison."""
+        self._up: set[str] = set()
+        """Names of containers that were started on it."""
         self.started: set[str] = set()
         """Names of containers that were started."""
         self.stopped: set[str] = set()
@@ -38,11 +43,13 @@ class ContainerKeeper:
         """Bring the containers back to their state of before, as far as they can be."""
         tried: set[str] = set()
         for _ in range(_ATTEMPTS):
-            after = self._observer.docker().containers
+            docker = self._observer.docker()
+            self._notice(docker)
+            after = docker.containers
             if not isinstance(after, tuple):
                 return
             left = restoration(self._before, after, self._announced)
-            self.excused |= {one.name for one in left.start if one.name in self.started and one.exit_code == 0}
+            self.excused |= {one.name for one in left.start if one.name in self._up and one.exit_code == 0}
             start = [one for one in left.start if one.name not in self.excused]
             if not (start or left.stop or left.pause or left.settling):
                 return
@@ -51,8 +58,17 @@ class ContainerKeeper:
             failed |= self._operator.stop_containers(left.stop)
             runs = [one for one in left.pause if one.name not in failed]
             failed |= self._operator.pause_containers(runs)
-            self.started |= {one.name for one in start} - set(failed)
+            self._up |= {one.name for one in start} - set(failed)
+            self.started |= self._up
             self.stopped |= {one.name for one in left.stop} - set(failed)
             self.errors = {name: error for name, error in self.errors.items() if name not in tried} | failed
             if left.settling and not start:
                 self._operator.restarts_during(seconds=1)
+
+    def _notice(self, docker: DockerFacts) -> None:
+        """Forget which containers ended by themselves if the engine is another process: its start ends them, too."""
+        engine = docker.unit.main_pid if isinstance(docker.unit, EngineUnit) else None
+        if engine != self._engine:
+            self._engine = engine
+            self._up.clear()
+            self.excused.clear()
