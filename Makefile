@@ -4,13 +4,14 @@ PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 PARTS ?=
 
-.PHONY: help check test test-all faults forecast fuzz daemon-faults deb bench install install-endpoint clean
+.PHONY: help check test test-all faults faults-power faults-reports faults-docker forecast fuzz daemon-faults deb bench install install-endpoint clean
 
 help:
 	@echo "make check          lint and types"
 	@echo "make test           run the tests on Debian 12 and 13 (root)"
 	@echo "make test-all       run all tests on Debian 12, 13 and testing (root)"
-	@echo "make faults         cut power at many points of an upgrade, deliver 10,000 events through faults (root)"
+	@echo "make faults         cut power at many points of an upgrade, deliver 10,000 events through faults, upgrade Docker"
+	@echo "                    through 40 faults (root); PARTS=\"power reports docker\" for some parts"
 	@echo "make forecast       compare forecast and measured downtime of Docker in five rounds of upgrades and ways back (root)"
 	@echo "make fuzz           a million damaged inputs for every parser of foreign text, guided by coverage"
 	@echo "make daemon-faults  kill the daemon during jobs and let the agent upgrade itself, many times (root)"
@@ -28,9 +29,16 @@ test:
 test-all:
 	MAESTRO_TEST_THOROUGH=1 MAESTRO_TEST_RELEASES="bookworm trixie forky" tools/test
 
-faults:
+faults: $(addprefix faults-,$(or $(PARTS),power reports docker))
+
+faults-power:
 	$(PYTHON) -m tests.faults.power_cuts
+
+faults-reports:
 	MAESTRO_TEST_THOROUGH=1 $(PYTHON) -m pytest -q -s tests/report/endpoint/test_faults.py -k kills_of_the_daemon
+
+faults-docker:
+	$(PYTHON) -m tests.faults.docker_upgrades
 
 forecast:
 	MAESTRO_FORECAST_ROUNDS=5 $(PYTHON) -m pytest -q -s tests/machines/test_docker_forecast.py

@@ -1,7 +1,8 @@
 """The step from Debian 12's engine to Debian 13's on a machine with twelve containers, three of which ignore SIGTERM.
 
-By hand that is `apt-get install` and `systemctl restart docker`. Downtime of a container: from its end to its next
-start, as the engine records them. Downtime of the engine: between two answers to `GET /_ping`.
+By hand that is `apt-get install` and `systemctl restart docker`; beside it `docker upgrade`. Both in each round, the
+first of a round is the second of the next. Downtime of a container: from its end to its next start, as the engine
+records them. Downtime of the engine: between two answers to `GET /_ping`.
 """
 
 import contextlib
@@ -18,13 +19,18 @@ from statistics import median
 
 from benchmarks.figures import Aims
 from benchmarks.roots import Session
-from tests.support.engine_archive import NEWER, OLDER
+from tests.support.engine_archive import NEWER, OLDER, engine_layers
 from tests.support.engines import EngineMachine, engine_machine
 
 _GOOD = tuple(f"good{number}" for number in range(9))
 _BAD = ("bad0", "bad1", "bad2")
 _POLICIES = ("always", "unless-stopped")
 _INTERVAL_S = 0.02
+_ROUNDS = 5
+_BY_HAND, _OURS = "apt-get install, systemctl restart docker", "maestro-agent docker upgrade"
+_LIVE = f"{_OURS} --live-restore"
+_ENGINE_LIMIT, _GOOD_LIMIT = 1.1, 0.5
+_MANIFEST = "/etc/maestro-agent/manifest.yml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,36 +40,72 @@ class Downtime:
     engine: float
     good: float
     bad: float
+    reported: float | None = None
+    """The engine's, by the agent's own outcome."""
 
 
-def docker(codename: str, session: Session, _: Aims) -> None:
-    """Measure downtime by hand; Debian 12 only, whose packages the archive of engines holds."""
+def docker(codename: str, session: Session, aims: Aims) -> None:
+    """Measure downtime by hand and with the agent; Debian 12 only, whose packages the archive of engines holds."""
     if codename != "bookworm":
         print("only on bookworm")
         return
-    rounds = [_round(_by_hand) for _ in range(session.rounds)]
-    print(f"\n{'engine':>9} {'good':>9} {'bad':>9}  downtime, {OLDER} to {NEWER}; median of {len(rounds)}")
+    ways: dict[str, Callable[[EngineMachine], float | None]] = {
+        _BY_HAND: _by_hand,
+        _OURS: lambda engine: _by_agent(engine, _OURS),
+        _LIVE: lambda engine: _by_agent(engine, _LIVE),
+    }
+    rounds: dict[str, list[Downtime]] = {name: [] for name in ways}
+    for number in range(_ROUNDS):
+        names = list(ways)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            rounds[name].append(_round(session, ways[name]))
+            print(f"  {_line(rounds[name][-1:])}  {name}", flush=True)
+    print(f"\n{'engine':>9} {'good':>9} {'bad':>9}  downtime, {OLDER} to {NEWER}; median of {_ROUNDS}")
+    for name, several in rounds.items():
+        print(f"{_line(several)}  {name}", flush=True)
+    _judge(rounds[_BY_HAND], rounds[_OURS], aims)
+
+
+def _judge(floor: list[Downtime], ours: list[Downtime], aims: Aims) -> None:
+    engine = median(one.engine for one in ours) / median(one.engine for one in floor)
+    good = median(one.good for one in ours) / median(one.good for one in floor)
+    aims.at_most("downtime of the engine, as a multiple of that by hand", engine, _ENGINE_LIMIT)
+    aims.at_most("longest downtime of a well-behaved container, as a multiple", good, _GOOD_LIMIT)
+    apart = max(abs(one.engine - (one.reported or 0.0)) for one in ours)
+    print(f"(the outcome's own figure of the engine's downtime differs by at most {apart:.2f} s)")
+
+
+def _line(rounds: list[Downtime]) -> str:
     middle = [median(values) for values in zip(*((one.engine, one.good, one.bad) for one in rounds), strict=True)]
-    print(" ".join(f"{value:7.2f} s" for value in middle), " apt-get install, systemctl restart docker", flush=True)
+    return " ".join(f"{value:7.2f} s" for value in middle)
 
 
-def _round(way: Callable[[EngineMachine], None]) -> Downtime:
-    with engine_machine() as engine:
+def _round(session: Session, way: Callable[[EngineMachine], float | None]) -> Downtime:
+    with engine_machine(layers=(session.agent, *engine_layers())) as engine:
         for number, name in enumerate((*_GOOD, *_BAD)):
             engine.run_container(name, policy=_POLICIES[number % 2], handles_stop=name in _GOOD)
+        engine.machine.write(_MANIFEST, f"docker:\n  configuration:\n    docker_version: {NEWER}\n")
         before = engine.running()
         gaps: list[float] = []
         with _pinging(engine.machine.path("/run/docker.sock"), gaps):
-            way(engine)
+            reported = way(engine)
         assert engine.engine_version() == NEWER
         assert engine.running() == before
         down = {name: _down(engine, name) for name in before}
-    return Downtime(engine=max(gaps), good=max(down[name] for name in _GOOD), bad=max(down[name] for name in _BAD))
+    good, bad = (max(down[name] for name in names) for names in (_GOOD, _BAD))
+    return Downtime(engine=max(gaps), good=good, bad=bad, reported=reported)
 
 
 def _by_hand(engine: EngineMachine) -> None:
     engine.install_engine(NEWER)
     engine.machine.check("systemctl restart docker", timeout=300)
+
+
+def _by_agent(engine: EngineMachine, command: str) -> float | None:
+    outcome = json.loads(engine.machine.check(f"{command} --yes --json", timeout=300))
+    assert outcome["result"] == "upgraded"
+    reported: float | None = outcome["downtime"]["engine_s"]
+    return reported
 
 
 def _down(engine: EngineMachine, name: str) -> float:

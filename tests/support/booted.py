@@ -59,12 +59,40 @@ class Booted(Machine):
             time.sleep(0.1)
         raise AssertionError(f"not up after {BOOT_S} s: {self.run('systemctl list-jobs; systemctl --failed').stdout}")
 
-    def reboot(self) -> None:
-        """Reboot, and wait until it is up again."""
+    def reboot(self, *, orderly: bool = True) -> None:
+        """Reboot, and wait until it is up again. Without `orderly` every process ends at once, as if reset."""
         before = self.leader
-        self.run("systemctl reboot", timeout=30)
+        self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=30)
         self.leader = self._find_leader(before)
         self.wait_until_up()
+
+    @contextlib.contextmanager
+    def almost_full(self, left_kib: int) -> Iterator[None]:
+        """Leave so much of its disk free during the block. What is mounted on it has a disk of its own."""
+        disk = self._disk()
+        before_kib, _ = self._size(disk)
+        for more_kib in range(0, 100_000, 2_000):  # what is written meanwhile has to fit, too
+            _, used_kib = self._size(disk)
+            if self._resized(disk, used_kib + left_kib + more_kib):
+                break
+        try:
+            yield
+        finally:
+            assert self._resized(disk, before_kib)
+
+    def _size(self, disk: str) -> tuple[int, int]:
+        """Return size and used space in KiB."""
+        found = os.statvfs(f"/proc/{_parent(self.leader)}/root{disk}")
+        return found.f_blocks * found.f_frsize // 1024, (found.f_blocks - found.f_bfree) * found.f_frsize // 1024
+
+    def _resized(self, disk: str, kib: int) -> bool:
+        remount = ["nsenter", "-t", str(_parent(self.leader)), "-m", "mount", "-o", f"remount,size={kib}k", disk]
+        return subprocess.run(remount, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+    def _disk(self) -> str:
+        """Return the mount point of the file system that holds what the machine writes, as seen from outside of it."""
+        mounts = Path(f"/proc/{_parent(self.leader)}/mounts").read_text().splitlines()
+        return next(fields[1] for fields in map(str.split, mounts) if fields[0] == "machine" and fields[2] == "tmpfs")
 
     def power_off(self) -> None:
         """End the machine in an orderly way (systemd(1), SIGRTMIN+4), and wait until it has ended."""
@@ -150,6 +178,11 @@ def _children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+def _parent(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("PPid:")))
 
 
 def _is_init(pid: int) -> bool:
