@@ -77,6 +77,9 @@ class EngineOperator(Protocol):
     def restarts_during(self, *, seconds: float) -> int:
         """Watch a running engine; return how often systemd restarted it meanwhile, at least 1 if it did not stay up."""
 
+    def shutting_down(self) -> bool:
+        """Whether the machine is being shut down, so that no unit can be started."""
+
     def validate(self, unit: EngineUnit) -> str | None:
         """Have the installed engine check its configuration; return its message, empty: accepted; None: it cannot."""
 

@@ -39,12 +39,13 @@ def configure_packages(channel: ChildChannel, packages: Sequence[PackageId] | No
 def install_archives(channel: ChildChannel, files: Sequence[Path], remove: Sequence[str]) -> None:
     """Have dpkg remove packages, then install archives, older versions included. The caller holds the frontend lock.
 
-    With --auto-deconfigure, because a client that moved to its own package breaks the engine's package of before.
+    With --auto-deconfigure, because a client that moved to its own package breaks the engine's package of before; with
+    --force-remove-reinstreq, because a power cut while dpkg unpacks a package leaves it so.
     """
     _merge_journal(channel)
     with _between_hooks(channel) as ready:
         if ready and remove:
-            _dpkg(channel, "--remove", *remove)
+            _dpkg(channel, "--force-remove-reinstreq", "--remove", *remove)
         if ready and files:
             _dpkg(channel, "--auto-deconfigure", "--install", *map(str, files))
 

@@ -68,6 +68,13 @@ class EngineControl:
         self._call("stop", "--no-block", SOCKET_UNIT, self._unit)
         return self.wait_for_final_state(limit_s=limit_s)
 
+    def shutting_down(self) -> bool:
+        """Return whether systemd shuts the machine down; False if it does not answer."""
+        try:
+            return self._call("show", "--property=SystemState").strip() == "SystemState=stopping"
+        except HostError:
+            return False
+
     def reload(self) -> None:
         """Have the running engine read daemon.json again: live-restore, among others, takes effect without a restart.
 

@@ -36,6 +36,10 @@ class LocalEngineOperator:
         """Watch a running engine; return how often systemd restarted it meanwhile, at least 1 if it did not stay up."""
         return self._control.restarts_during(seconds=seconds)
 
+    def shutting_down(self) -> bool:
+        """Return whether the machine is being shut down, so that no unit can be started."""
+        return self._control.shutting_down()
+
     def validate(self, unit: EngineUnit) -> str | None:
         """Have the installed engine check its configuration; return its message, empty: accepted; None: it cannot."""
         return validate(unit)

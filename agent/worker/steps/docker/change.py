@@ -29,7 +29,7 @@ class Ended:
     """What is wrong now."""
     rollback: Rollback | None = None
     unfinished: bool = False
-    """Whether a later run has to go on: dpkg's lock could not be had."""
+    """Whether a later run has to go on: dpkg's lock could not be had, or the machine is being shut down."""
 
     @property
     def keeps_snapshot(self) -> bool:
@@ -176,6 +176,8 @@ class EngineChange:
     def _roll_back(self, found: Faults, *, reason: str = "") -> Ended:
         """Return to the packages of before, verified; forward again if the older engine does not start."""
         reason = self._course.snapshot.reason or reason or fault_sentences(found)
+        if self._tools.operator.shutting_down() and self._starter.is_disturbed():
+            return self._shut_down(found)
         self._course.record(Phase.ROLLING_BACK, reason)
         self._tools.control.step(f"rolling back: {reason}")
         try:
@@ -185,6 +187,8 @@ class EngineChange:
             return Ended(result=EngineResult.INTERRUPTED, faults=found, rollback=waits, unfinished=True)
         if not any(fault.of_engine for fault in back):
             return Ended(result=EngineResult.ROLLED_BACK, faults=back, rollback=Rollback(done=True, reason=reason))
+        if self._tools.operator.shutting_down():
+            return self._shut_down(back)
         reason = f"{reason}; the rollback failed: {fault_sentences(back)}"
         if any(fault.code in _DEAD for fault in back):
             self._course.record(Phase.FORWARD_AGAIN, reason)
@@ -194,6 +198,8 @@ class EngineChange:
     def _bring_back(self) -> Faults:
         """Have packages, engine and containers be as before. Raises BusyError."""
         if self._progress() is not InstallationState.AS_BEFORE and (found := self._install_before()):
+            if self._starter.is_disturbed():  # whatever runs: the containers of before belong on it
+                found = (*found, *self._starter.bring_up(None, any_version=True))
             return found
         if self._starter.is_disturbed():  # also by Docker CE's packages, which restart the engine themselves
             return self._starter.bring_up(self._version_before())
@@ -211,9 +217,16 @@ class EngineChange:
         return upstream(version) if version else None
 
     def _needs_attention(self, found: Faults, rollback: Rollback | None) -> Ended:
+        if self._tools.operator.shutting_down():
+            return self._shut_down(found)
         self._course.record(Phase.FAILED)
         self._tools.control.step("failed; the saved packages and the snapshot are kept")
         return Ended(result=EngineResult.FAILED_NEEDS_ATTENTION, faults=found, rollback=rollback)
+
+    def _shut_down(self, found: Faults) -> Ended:
+        """End with the phase that is on record, to be resumed: a shutdown stops the engine, which proves nothing."""
+        self._tools.control.step("the machine is being shut down: the next run goes on")
+        return Ended(result=EngineResult.INTERRUPTED, faults=found, unfinished=True)
 
 
 _DEAD = frozenset({FaultCode.ENGINE_DOWN, FaultCode.ENGINE_SILENT, FaultCode.UNSTABLE})

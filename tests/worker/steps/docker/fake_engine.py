@@ -66,6 +66,8 @@ class FakeEngine:
     forgets_holds: bool = False
     boot_id: str = BOOT
     stop_reason: str = ""
+    stopping: bool = False
+    """Whether the machine is being shut down: no engine starts."""
     disk_full: bool = False
     dies_at: int | None = None
     """Which act, counted from 0, the job does not survive."""
@@ -98,7 +100,7 @@ class FakeEngine:
 
     def reboot(self) -> None:
         """Reboot the machine: the engine starts in the version that is installed."""
-        self.boot_id = "another"
+        self.boot_id, self.stopping = "another", False
         self._start()
 
     def docker(self) -> DockerFacts:
@@ -159,6 +161,9 @@ class FakeEngine:
         self.facts = docker(unit=replace(UNIT, active_state="inactive", main_pid=None), engine=None, containers=None)
         return _state("inactive")
 
+    def shutting_down(self) -> bool:
+        return self.stopping
+
     def restarts_during(self, *, seconds: float) -> int:
         assert seconds > 0
         return 0 if self.running else 1
@@ -193,7 +198,7 @@ class FakeEngine:
     def _start(self) -> None:
         version = self.packages["docker.io"][0]
         known = self.facts.containers if isinstance(self.facts.containers, tuple) else CONTAINERS
-        if version in self.broken:
+        if version in self.broken or self.stopping:
             exited = tuple(replace(one, state="exited") for one in known)
             self.facts = replace(self.facts, unit=DEAD, engine=None, containers=exited)
             return

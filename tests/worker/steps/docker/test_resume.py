@@ -74,6 +74,20 @@ def test_each_phase_has_its_end(
     assert ended.keeps_snapshot is (expected is FAILED)
 
 
+@pytest.mark.parametrize(("broken", "result"), [(set(), UPGRADED), ({NEW}, ROLLED_BACK)], ids=["sound", "broken"])
+def test_an_engine_that_a_shutdown_stops_proves_nothing_and_the_next_boot_goes_on(
+    broken: set[str], result: EngineResult
+) -> None:
+    engine = FakeEngine(RUNS_OLD, broken=broken, stopping=True)
+
+    stopped = change_of(engine).carry_out()
+    ended = _resumed(engine, given_snapshot(), rebooted=True)
+
+    assert (stopped.result, stopped.keeps_snapshot) == (INTERRUPTED, True)
+    assert ended.result is result
+    assert engine.states == BEFORE
+
+
 def test_a_run_that_failed_is_never_touched() -> None:
     engine = FakeEngine(RUNS_OLD, packages=dict(HALF))
 
