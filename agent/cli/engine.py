@@ -113,5 +113,6 @@ def _absent(component: str, state: StateView) -> Document:
         "restart_needed": False,
         "restart_pending": False,
         "downtime": {"expected_s": None, "basis": []},
-        **{name: [] for name in ("packages", "containers", "blocked", "warnings", "order")},
+        **{name: [] for name in ("packages", "containers", "blocked", "warnings", "order", "held_fixes")},
+        "window": None,
     }

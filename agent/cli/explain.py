@@ -9,8 +9,10 @@ from agent.cli.output import ProgressLine, failure_document, print_error, print_
 from agent.core.job_kinds import JobKind
 from agent.core.schemas import EXPLANATIONS_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import ExitCode, UsageError
+from agent.host.machine.identity import local_zone
 from agent.host.reboot.facts import read_reboot
 from agent.report.engine_explanation import explain_engine, unknown_engine
+from agent.report.engine_window import window_now
 from agent.report.explanation_text import explanation_lines
 from agent.state.documents.explanation import reboot_explanation_to_document
 from agent.state.json_reader import JsonReader
@@ -87,7 +89,8 @@ def _explain_engine(state_dir: str, component: str) -> Document:
     if found is None:
         return unknown_engine(component, utc_now())
     state = StateView(found)
-    return explain_engine(component, state.docker if component == "docker" else state.weave, utc_now())
+    engine, now = state.docker if component == "docker" else state.weave, utc_now()
+    return explain_engine(component, engine, now, window_now(engine, now, local_zone()) if engine else None)
 
 
 def _show(answers: Sequence[JobAnswer], arguments: argparse.Namespace) -> None:

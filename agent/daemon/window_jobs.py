@@ -13,6 +13,7 @@ from agent.core.schedule.slots import JobAttempts
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
 from agent.host import log
+from agent.report.engine_window import longest_s
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import EngineView
 from agent.state.store import ENGINE_OUTCOMES, STATE, Store
@@ -53,12 +54,8 @@ def _work(state: StateView | None, component: str) -> EngineWork:
     engine: EngineView | None = getattr(state, component) if state else None
     if engine is None or engine.unseen is not None:
         return EngineWork(plan_id="", startable=False)
-    if not engine.restart_needed:
-        longest: float | None = 0.0
-    else:
-        longest = engine.downtime_s[1] if engine.downtime_s else None
     startable = not (engine.nothing_to_do or engine.blocked)
-    return EngineWork(plan_id=engine.id, startable=startable, expected_s=longest)
+    return EngineWork(plan_id=engine.id, startable=startable, expected_s=longest_s(engine))
 
 
 def _last_try(store: Store, component: str, attempts: JobAttempts | None, now: datetime) -> LastTry | None:

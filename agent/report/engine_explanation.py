@@ -2,21 +2,27 @@
 
 from datetime import datetime
 
+from agent.core.model.engine_plan import EngineWindow
 from agent.core.schemas import EXPLAIN_SCHEMA, Document
+from agent.report.engine_text import window_text
 from agent.report.status.engines import NAMES
 from agent.state.engine_view import EngineView
 from agent.state.timestamps import format_human, format_utc
 
 
-def explain_engine(component: str, engine: EngineView | None, generated_at: datetime) -> Document:
-    """Return conclusion and gates; None: neither installed nor wanted."""
+def explain_engine(
+    component: str, engine: EngineView | None, generated_at: datetime, window: EngineWindow | None = None
+) -> Document:
+    """Return conclusion and gates; None: neither installed nor wanted. `window`: its opening as of now."""
     return {
         "schema": EXPLAIN_SCHEMA,
         "generated_at": format_utc(generated_at),
         "subject": component,
         "conclusion": _conclusion(engine),
         component: engine.raw if engine else None,
-        "gates": [] if engine is None or engine.absent else _gates(component, engine),
+        "gates": []
+        if engine is None or engine.absent
+        else [*_gates(component, engine), *_window(engine, window, generated_at)],
     }
 
 
@@ -82,6 +88,17 @@ def _manifest(component: str, engine: EngineView) -> Document:
             opens=f"maestro-agent {component} upgrade",
         )
     return _gate("manifest", "open", f"the manifest wants {engine.wanted}")
+
+
+def _window(engine: EngineView, window: EngineWindow | None, now: datetime) -> list[Document]:
+    """Return the gate of the maintenance window, if there is work for it."""
+    if window is None or engine.unseen is not None or engine.nothing_to_do:
+        return []
+    reason = window_text(window.text, window.opens_at, window.closes_at, now)
+    if window.opens_at is not None and window.opens_at <= now:
+        return [_gate("window", "open", reason)]
+    gate = _gate("window", "shut", reason, opens=f"maestro-agent {engine.component} upgrade, at any time")
+    return [{**gate, "until": format_utc(window.opens_at) if window.opens_at else None}]
 
 
 def _gate(name: str, verdict: str, reason: str, *, opens: str | None = None) -> Document:

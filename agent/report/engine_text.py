@@ -93,6 +93,9 @@ def _head_lines(engine: EngineView, name: str) -> list[str]:
         field("Running", running + (", a restart is pending" if engine.restart_pending else ""), width=_WIDTH),
         field("Wanted", wanted, width=_WIDTH),
     ]
+    if engine.window is not None and not engine.nothing_to_do:
+        window = window_text(engine.window.text, engine.window.opens_at, engine.window.closes_at, engine.at)
+        lines.append(field("Window", window, width=_WIDTH))
     if not engine.nothing_to_do:
         lines.append(field("Downtime", _downtime(engine), width=_WIDTH))
     return lines
@@ -122,6 +125,15 @@ def engine_summary_lines(engine: EngineView) -> list[str]:
     counts = [(word, sum(one.will == fate for one in engine.containers)) for fate, word in _COUNTED.items()]
     parts = [f"{count} {word}" for word, count in counts if count]
     return [field("Containers", ", ".join(parts), width=_WIDTH)] if parts and engine.restart_needed else []
+
+
+def window_text(text: str, opens_at: datetime | None, closes_at: datetime | None, now: datetime) -> str:
+    """Return whether the daemon may start an upgrade now, and when else."""
+    if opens_at is None or closes_at is None:
+        return f"{text} is too short for this upgrade: it is carried out on request only"
+    if opens_at > now:
+        return f"outside-window, opens {format_human(opens_at)} ({text})"
+    return f"open until {format_human(closes_at)} ({text})"
 
 
 def seconds_range(bounds: tuple[float, float] | None) -> str:

@@ -26,6 +26,16 @@ class EngineChangeView:
         """None: removed."""
 
 
+class EngineWindowView:
+    """The `window`: when the daemon carries the plan out by itself."""
+
+    def __init__(self, part: JsonReader) -> None:
+        self.text = part.text("text")
+        self.opens_at = part.optional_time("opens_at")
+        """Start of the present or the next opening; None: none is long enough."""
+        self.closes_at = part.optional_time("closes_at")
+
+
 class EngineView:
     """`maestro.engine-plan/1`; with `unseen`, the reason why nothing was observed, all other fields are empty."""
 
@@ -53,6 +63,9 @@ class EngineView:
         self.warnings = [_coded(part, "code") for part in known.children("warnings")] if known else []
         """Code and sentence of each."""
         self.order = known.texts("order") if known else []
+        window = known.optional_child("window") if known else None
+        self.window = EngineWindowView(window) if window else None
+        """None: no window is configured, or the document is of an earlier version."""
 
     @property
     def absent(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from agent.core.model.engine_plan import (
     EngineStep,
     EngineWarning,
     EngineWhy,
+    EngineWindow,
     Fate,
     FixRoute,
     HeldFix,
@@ -58,6 +60,9 @@ FULL = EnginePlan(
     blocked=(Block(why=EngineWhy.NO_SPACE, values=("/var", "5")),),
     warnings=(Notice(code=EngineWarning.SLOW_STOP, values=("db",)),),
     order=(EngineStep.SAVE, EngineStep.RESTART),
+    window=EngineWindow(
+        text="Sat 02:00-04:00", opens_at=NOW + timedelta(days=5), closes_at=NOW + timedelta(days=5, hours=2)
+    ),
     held_fixes=(
         HeldFix(
             package="docker.io",

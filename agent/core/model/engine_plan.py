@@ -189,6 +189,16 @@ class HeldFix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineWindow:
+    """The maintenance window in which the daemon carries the plan out by itself."""
+
+    text: str
+    opens_at: datetime | None
+    """Start of the present or the next opening that is long enough; None: no opening is."""
+    closes_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePlan:
     """What an explicit upgrade would do now. Component not installed and not wanted: `flavour` is "none"."""
 
@@ -219,6 +229,8 @@ class EnginePlan:
     restart: Downtime | None = None
     """Forecast of a restart of the running engine, whether one is needed or not; documents do not hold it."""
     held_fixes: tuple[HeldFix, ...] = ()
+    window: EngineWindow | None = None
+    """None: no window is configured; requests by a person need none."""
 
     @property
     def id(self) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from agent.core.model.engine_outcome import EngineResult
+from agent.core.model.engine_plan import EngineWindow
 from agent.core.windows import Opening, Window, WindowState, standing
 
 PREPARATION = timedelta(minutes=15)
@@ -24,8 +25,7 @@ class EngineWork:
     @property
     def needed(self) -> timedelta:
         """How much of a window the upgrade needs."""
-        down = _UNKNOWN_DOWNTIME if self.expected_s is None else timedelta(seconds=self.expected_s)
-        return PREPARATION + down
+        return needed_time(self.expected_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,19 @@ class LastTry:
     plan_id: str | None = None
     result: EngineResult | None = None
     """None: unknown."""
+
+
+def needed_time(expected_s: float | None) -> timedelta:
+    """Return how much of a window an upgrade needs, from the longest expected downtime; None: unknown."""
+    return PREPARATION + (_UNKNOWN_DOWNTIME if expected_s is None else timedelta(seconds=expected_s))
+
+
+def engine_window(window: Window, needed: timedelta, now: datetime, local: tzinfo) -> EngineWindow:
+    """Return the window with the opening in which an upgrade may start: the present one, or the next one."""
+    opening = next_opening(window, needed, None, now=now, local=local)
+    return EngineWindow(
+        text=window.text, opens_at=opening.start if opening else None, closes_at=opening.end if opening else None
+    )
 
 
 def window_start(

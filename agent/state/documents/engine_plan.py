@@ -13,6 +13,7 @@ from agent.core.model.engine_plan import (
     EngineStep,
     EngineWarning,
     EngineWhy,
+    EngineWindow,
     Fate,
     FixRoute,
     HeldFix,
@@ -66,6 +67,7 @@ def engine_plan_to_document(plan: EnginePlan, generated_at: datetime, sentences:
         ],
         "order": [step.value for step in plan.order],
         "held_fixes": [_held_fix_to_document(one) for one in plan.held_fixes],
+        "window": _window_to_document(plan.window),
     }
 
 
@@ -109,6 +111,7 @@ def engine_plan_from_document(plan: JsonReader) -> EnginePlan | Unseen:
         ),
         order=_steps_from_document(plan.texts("order")),
         held_fixes=held_fixes_from_document(plan),
+        window=_window_from_document(plan.optional_child("window")),
     )
 
 
@@ -123,6 +126,24 @@ def held_fixes_from_document(plan: JsonReader) -> tuple[HeldFix, ...]:
             downtime=_downtime_from_document(part),
         )
         for part in plan.optional_children("held_fixes")
+    )
+
+
+def _window_to_document(window: EngineWindow | None) -> Document | None:
+    if window is None:
+        return None
+    return {
+        "text": window.text,
+        "opens_at": format_utc(window.opens_at) if window.opens_at else None,
+        "closes_at": format_utc(window.closes_at) if window.closes_at else None,
+    }
+
+
+def _window_from_document(part: JsonReader | None) -> EngineWindow | None:
+    if part is None:
+        return None
+    return EngineWindow(
+        text=part.text("text"), opens_at=part.optional_time("opens_at"), closes_at=part.optional_time("closes_at")
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from agent.config.windows import window_of
 from agent.core.docker.held_fixes import held_fixes
 from agent.core.docker.observed import observed_docker
 from agent.core.docker.packages import DockerOptions, PackagePorts
@@ -15,9 +16,11 @@ from agent.core.model.facts import Unseen
 from agent.core.model.plan import Held
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.core.redact import redact
+from agent.core.schedule.engine_windows import engine_window, needed_time
 from agent.core.schemas import Document
 from agent.core.weave.plan import WeaveOptions, weave_plan
 from agent.errors import AgentError, ExitCode
+from agent.host.machine.identity import local_zone
 from agent.host.machine.os_release import read_distro
 from agent.report.engine_reasons import block_sentence, warning_sentence
 from agent.state.documents.engine_plan import (
@@ -157,4 +160,14 @@ def engine_document(context: JobContext, component: Component, seen: EnginePlan 
         return None
     if isinstance(seen, Unseen):
         return unseen_engine_to_document(component, seen, now)
-    return engine_plan_to_document(seen, now, SENTENCES)
+    return engine_plan_to_document(_with_window(context, seen), now, SENTENCES)
+
+
+def _with_window(context: JobContext, plan: EnginePlan) -> EnginePlan:
+    """Add the maintenance window that is configured, with its present or next opening."""
+    policy = context.policy.docker if plan.component is Component.DOCKER else context.policy.weave
+    if not policy.window:
+        return plan
+    longest = (plan.downtime.high_s if plan.downtime else None) if plan.restart_needed else 0.0
+    window = engine_window(window_of(policy.window), needed_time(longest), context.machine.now(), local_zone())
+    return replace(plan, window=window)

@@ -6,6 +6,7 @@ from agent.core.docker.versions import same_release
 from agent.core.model.docker import EngineUnit, RunningEngine
 from agent.core.model.engine_state import UnitPhase
 from agent.errors import HostError
+from agent.report.text import counted
 from agent.worker.steps.docker.containers import ContainerKeeper
 from agent.worker.steps.docker.tools import Course, Tools
 
@@ -77,7 +78,7 @@ class EngineStarter:
         self._course.enter(Phase.RESTARTING, "restarting the engine")
         slow = 0 if self._before.live_restore else self.containers.slow
         if slow and isinstance(self._tools.observer.docker().engine, RunningEngine):
-            self._tools.control.step(f"stopping {slow} slow containers first")
+            self._tools.control.step(f"stopping {counted(slow, 'slow container')} first")
             self.containers.stop_slow()
         state = self._operator.restart(limit_s=self._limit_s())
         if state.phase is not UnitPhase.RUNNING:
