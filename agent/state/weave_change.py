@@ -1,5 +1,6 @@
 """The snapshot of a change of Weave that has not ended, for root alone. It has no password."""
 
+import os
 from datetime import datetime
 
 from agent.core.schemas import WEAVE_SNAPSHOT_SCHEMA
@@ -15,6 +16,11 @@ class WeaveChangeRecord:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    @property
+    def exists(self) -> bool:
+        """Whether a change has not ended, so that the next run has to look at it."""
+        return os.path.exists(self._store.path(_NAME))
 
     def load(self) -> WeaveSnapshot | None:
         """Return what a change of Weave saved before it began and has not finished; None: nothing is unfinished.

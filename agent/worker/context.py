@@ -7,6 +7,7 @@ from agent.core.job_control import JobControl
 from agent.core.manifest import NO_MANIFEST, Manifest
 from agent.core.policy.policy import Policy
 from agent.core.ports import Machine, PackageEngine
+from agent.core.weave.ports import WeaveActs
 from agent.state.record import Record
 
 
@@ -20,6 +21,7 @@ class JobContext:
     engines: EngineObserver
     engine_packages: EnginePackages
     engine_acts: EngineActs
+    weave_acts: WeaveActs
     record: Record
     control: JobControl
     manifest: Manifest = NO_MANIFEST

@@ -6,6 +6,8 @@ from pathlib import Path
 from agent.config.accepted import load_for_job
 from agent.core.engine_ports import EngineActs
 from agent.core.job_control import JobControl
+from agent.core.policy.policy import Policy
+from agent.core.weave.ports import WeaveActs
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.history import RunOrigin
@@ -17,6 +19,8 @@ from agent.host.docker.operator import LocalEngineOperator
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.process.deadline import with_time_limit
+from agent.host.weave.files import LocalWeaveFiles
+from agent.host.weave.router import LocalRouterOperator
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.record import Record
 from agent.state.store import Store
@@ -49,6 +53,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(engine),
         engine_acts=engine_acts(store, engine, control),
+        weave_acts=weave_acts(store, policy, control),
         record=record,
         control=control,
         manifest=manifest,
@@ -64,6 +69,12 @@ def engine_acts(store: Store, engine: AptEngine, control: JobControl) -> EngineA
         archives=AptRuntimeArchives(Path(kept), engine.transactions, alive=control.alive),
         host=LocalEngineHost(kept, alive=control.alive),
     )
+
+
+def weave_acts(store: Store, policy: Policy, control: JobControl) -> WeaveActs:
+    """Return what changes Weave on this machine."""
+    kept = os.path.join(store.directory, "weave-kept")
+    return WeaveActs(router=LocalRouterOperator(alive=control.alive), files=LocalWeaveFiles(kept, policy.weave))
 
 
 def _origin(request: JobRequest, run_id: str) -> RunOrigin:

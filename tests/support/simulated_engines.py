@@ -12,6 +12,7 @@ from agent.errors import NoSpaceError
 from tests.core.docker.given_docker import OLD, OLD_ENGINE, docker
 from tests.core.given import BOOT
 from tests.worker.steps.docker.fake_engine import FakeEngine
+from tests.worker.steps.weave.fake_weave import FakeFiles, FakeWeave
 
 
 class SimulatedHost:
@@ -53,6 +54,9 @@ class SimulatedEngines:
         self.operator = FakeEngine(facts=NO_DOCKER)
         """What acts on the engine; it is what `docker` shows once `docker_facts` is set to it."""
         self.host = SimulatedHost()
+        self.weave_fake = FakeWeave()
+        self.weave_files = FakeFiles(self.weave_fake)
+        self._has_weave = False
         self.on_hold: set[str] = set()
         """Packages on hold."""
 
@@ -73,9 +77,12 @@ class SimulatedEngines:
         )
         return replace(self.operator.facts, packages=packages)
 
+    def install_weave(self, weave: FakeWeave) -> None:
+        """Have the fake Weave be the one that is observed."""
+        self.weave_fake, self.weave_files, self._has_weave = weave, FakeFiles(weave), True
+
     def weave(self, docker: DockerFacts) -> WeaveFacts:
-        del docker  # the port has it
-        return self.weave_facts
+        return self.weave_fake.weave(docker) if self._has_weave else self.weave_facts
 
     def offers(self, package: str) -> tuple[Offer, ...]:
         site = "Debian stable"

@@ -14,6 +14,7 @@ from agent.host.machine.user import is_root
 from agent.report.held_fixes import with_held_fixes
 from agent.state.documents.plan import plan_to_document
 from agent.state.record import ReadOnlyRecord, Record
+from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -65,8 +66,8 @@ def check(
         HostError: the machine cannot be observed.
     """
     with context.engine.apt_daily_lock() if refresh else nullcontext():
-        if refresh and remember and context.record.has_docker_snapshot:
-            _finish_docker_upgrade(context)
+        if refresh and remember:
+            _finish_engine_upgrades(context)
         refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
         planned = planning.observe_and_decide(context, scope, refreshed)
         if remember and (planned.plan.repair or planned.plan.journal) and context.engine.wait_for_dpkg():
@@ -87,15 +88,22 @@ def check(
     return select_requested(context, planned, requested).plan
 
 
-def _finish_docker_upgrade(context: JobContext) -> None:
-    """Finish or roll back an upgrade of Docker that was interrupted; if that fails, the next check tries again."""
+def _finish_engine_upgrades(context: JobContext) -> None:
+    """Finish or roll back upgrades that were interrupted; if that fails, the next check tries again."""
+    if context.record.has_docker_snapshot:
+        _finish(context, "docker")
+    if WeaveChangeRecord(context.record.store).exists:  # after Docker, on which it runs
+        _finish(context, "weave")
+
+
+def _finish(context: JobContext, component: str) -> None:
     # Imported by name: almost no check needs it.
-    recover = importlib.import_module("agent.worker.steps.docker.recover")
+    module = importlib.import_module(f"agent.worker.steps.{component}.recover")
     try:
-        recover.recover_docker(context)
+        getattr(module, f"recover_{component}")(context)
     except AgentError as error:
         context.control.step(str(error))
-        log.event(log.LogEvent.ENGINE_UNFINISHED, component="docker", error=str(error))
+        log.event(log.LogEvent.ENGINE_UNFINISHED, component=component, error=str(error))
 
 
 def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> planning.Planned:

@@ -87,7 +87,7 @@ def plan_engines(
         Component.DOCKER: docker
         if isinstance(docker, Unseen)
         else plan_docker_upgrade(context, docker, connected, options),
-        Component.WEAVE: weave if isinstance(weave, Unseen) else _weave(context, weave, known),
+        Component.WEAVE: weave if isinstance(weave, Unseen) else plan_weave_upgrade(context, weave, known, options),
     }
 
 
@@ -103,11 +103,7 @@ def plan_docker_upgrade(
     if isinstance(plan, Unseen):  # apt: the versions that are installed and run are known all the same
         seen = observed_docker(facts, now, wanted=manifest.docker_version)
         return replace(seen, blocked=(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(plan.reason,)),))
-    plan = _with_manifest_problem(context, plan)
-    failed = context.record.failed_engine_run(Component.DOCKER)
-    if not failed or JobOption.AFTER_FAILURE in options or plan.nothing_to_do:
-        return plan
-    return replace(plan, blocked=(Block(why=EngineWhy.FAILED_BEFORE, values=(failed,)), *plan.blocked))
+    return _with_failure(context, _with_manifest_problem(context, plan), options)
 
 
 def _docker_options(options: Collection[JobOption]) -> DockerOptions:
@@ -120,16 +116,28 @@ def _docker_options(options: Collection[JobOption]) -> DockerOptions:
     )
 
 
-def _weave(context: JobContext, facts: WeaveFacts, docker: DockerFacts) -> EnginePlan | Unseen | None:
+def plan_weave_upgrade(
+    context: JobContext, facts: WeaveFacts, docker: DockerFacts, options: Collection[JobOption]
+) -> EnginePlan | Unseen | None:
+    """Plan an upgrade of Weave from an observation; None: neither installed nor wanted."""
     manifest, now = context.manifest, context.machine.now()
     if facts == NO_WEAVE and manifest.weave_version is None:
         return None
-    plan = attempted(lambda: weave_plan(facts, docker, manifest, now, weave_options(context)))
-    return plan if isinstance(plan, Unseen) else _with_manifest_problem(context, plan)
+    plan = attempted(lambda: weave_plan(facts, docker, manifest, now, _weave_options(context, options)))
+    if isinstance(plan, Unseen):
+        return plan
+    return _with_failure(context, _with_manifest_problem(context, plan), options)
 
 
-def weave_options(context: JobContext, options: Collection[JobOption] = ()) -> WeaveOptions:
-    """Return what the configuration has, and what the options of a request allow."""
+def _with_failure(context: JobContext, plan: EnginePlan, options: Collection[JobOption]) -> EnginePlan:
+    """Add the block of a run that failed and that no person has looked at."""
+    failed = context.record.failed_engine_run(plan.component)
+    if not failed or JobOption.AFTER_FAILURE in options or plan.nothing_to_do:
+        return plan
+    return replace(plan, blocked=(Block(why=EngineWhy.FAILED_BEFORE, values=(failed,)), *plan.blocked))
+
+
+def _weave_options(context: JobContext, options: Collection[JobOption]) -> WeaveOptions:
     policy = context.policy.weave
     return WeaveOptions(
         vendor=policy.vendor,

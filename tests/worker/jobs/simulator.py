@@ -14,6 +14,7 @@ from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.ports import RefreshResult
+from agent.core.weave.ports import WeaveActs
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import STATE, Store
@@ -50,6 +51,7 @@ class Agent:
                 archives=Archives(self.machine.engines.operator),
                 host=self.machine.engines.host,
             ),
+            weave_acts=WeaveActs(router=self.machine.engines.weave_fake, files=self.machine.engines.weave_files),
             manifest=self.manifest,
             record=Record(self.store),
             control=JobControl(progress=self.progress.append, stop=lambda: self.stop()),

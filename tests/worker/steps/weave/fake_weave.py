@@ -49,6 +49,11 @@ class FakeWeave:
     variables: list[Mapping[str, str]] = field(default_factory=list)
     phases: list[WeavePhase] = field(default_factory=list)
     saved: WeaveSnapshot | None = None
+    absent_images: dict[str, str] = field(default_factory=dict)
+    """Images that the engine does not have, with the problem of a pull, empty: none."""
+    source_problem: str = ""
+    staged: str = ""
+    """SHA-256 of the fetched script that is not installed."""
     kill_at: int = -1
     """Number of the act at which the job is killed, before it is done; negative: never."""
     now: float = 0.0
@@ -92,12 +97,11 @@ class FakeWeave:
         return self.known_password
 
     def missing_images(self, names: Sequence[str]) -> tuple[str, ...]:
-        del names
-        return ()
+        return tuple(name for name in names if name in self.absent_images)
 
     def pull(self, name: str) -> str:
         self.act(f"pull {name}")
-        return ""
+        return self.absent_images[name]
 
     def unresolved(self, peers: Sequence[str]) -> tuple[str, ...]:
         return tuple(peer for peer in peers if peer not in self.names)
@@ -167,7 +171,7 @@ class FakeWeave:
     def install(self, script: SavedScript, sha256: str) -> None:
         assert script.path
         self.act("install")
-        self.script = sha256
+        self.script, self.staged = sha256, ""
 
     def restore(self, script: SavedScript) -> None:
         self.act("restore")
@@ -187,21 +191,29 @@ class FakeFiles:
     """The files of a fake Weave."""
 
     def __init__(self, fake: FakeWeave, password: str = PASSWORD) -> None:
-        self._password = password
+        self.fake = fake
         self.install: Callable[[SavedScript, str], None] = fake.install
         self.restore: Callable[[SavedScript], None] = fake.restore
+        self.kept_password = password
 
     def keep(self, script: SavedScript, password: str) -> SavedScript:
-        raise HostError(f"not kept: {script} {password}")
+        self.kept_password = password
+        return script
 
     def password(self) -> str:
-        return self._password
+        return self.kept_password
 
     def fetch(self, version: str, script: SavedScript) -> str:
-        raise HostError(f"not fetched: {version} {script}")
+        assert script.path
+        if self.fake.source_problem:
+            raise HostError(self.fake.source_problem)
+        self.fake.staged = {NEW: "new"}[version]
+        return self.fake.staged
 
     def forget(self, script: SavedScript) -> None:
-        del script
+        assert script.path
+        self.fake.staged = ""
+        self.kept_password = ""
 
 
 def tools(fake: FakeWeave, password: str = PASSWORD) -> WeaveTools:

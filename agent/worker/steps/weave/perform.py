@@ -1,0 +1,84 @@
+"""Carries out or resumes one change of Weave: observes how it ended, records the outcome."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from agent.core.model.docker import NO_DOCKER
+from agent.core.model.engine_outcome import EngineOutcome, EngineResult
+from agent.core.model.facts import Unseen
+from agent.core.model.weave import NO_WEAVE
+from agent.core.weave.snapshot import WeavePhase, WeaveSnapshot
+from agent.errors import HostError
+from agent.state.weave_change import WeaveChangeRecord
+from agent.worker.context import JobContext
+from agent.worker.steps.docker.perform import record_outcome
+from agent.worker.steps.engines import attempted, observe_engines
+from agent.worker.steps.weave.change import WeaveChange, WeaveEnded
+from agent.worker.steps.weave.conclude import conclude_weave
+from agent.worker.steps.weave.tools import WeaveTools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeavePerformed:
+    """A change that has ended."""
+
+    outcome: EngineOutcome
+    clean: bool
+    """Whether nothing is wrong."""
+
+
+def perform_weave(
+    context: JobContext, snapshot: WeaveSnapshot, act: Callable[[WeaveChange], WeaveEnded], started: EngineOutcome
+) -> WeavePerformed:
+    """Do `act` with the change; record its outcome, and keep snapshot, script and password only while they are needed.
+
+    `started` is the run's outcome as it was recorded at its start.
+
+    Raises:
+        HostError: as `act`; nothing was changed by it.
+    """
+    change = WeaveChange(_tools(context), snapshot)
+    ended = act(change)
+    docker = attempted(context.engines.docker)
+    weave = attempted(lambda: context.engines.weave(NO_DOCKER if isinstance(docker, Unseen) else docker))
+    after = NO_WEAVE if isinstance(weave, Unseen) else weave
+    outcome = conclude_weave(snapshot, after, ended, change.router, context.machine.now())
+    outcome = replace(
+        outcome,
+        started_at=started.started_at,
+        plan_id=started.plan_id,
+        forecast=started.forecast,
+        requested_by=started.requested_by,
+        message=outcome.message or _note(snapshot, ended),
+    )
+    outcome = record_outcome(context, outcome)
+    if not ended.keeps_snapshot:
+        clear(context, snapshot)
+    context.record.save_engines(observe_engines(context))
+    return WeavePerformed(outcome=outcome, clean=not ended.faults)
+
+
+def clear(context: JobContext, snapshot: WeaveSnapshot) -> None:
+    """Remove what was kept for the way back; the password first."""
+    with suppress(HostError):
+        context.weave_acts.files.forget(snapshot.script)
+    with suppress(HostError):
+        WeaveChangeRecord(context.record.store).finish()
+
+
+def _tools(context: JobContext) -> WeaveTools:
+    record = WeaveChangeRecord(context.record.store)
+    return WeaveTools(
+        observer=context.engines,
+        acts=context.weave_acts,
+        save=lambda snapshot: record.save(snapshot, context.machine.now()),
+        control=context.control,
+    )
+
+
+def _note(snapshot: WeaveSnapshot, ended: WeaveEnded) -> str:
+    """Say what an interrupted run left, where no fault says it."""
+    if ended.result is not EngineResult.INTERRUPTED or ended.rollback is not None:
+        return ""
+    return "interrupted before anything was changed" if snapshot.phase is WeavePhase.PREPARED else "interrupted"

@@ -1,0 +1,45 @@
+"""Finishes or rolls back a change of Weave that was interrupted, from the snapshot that it left."""
+
+from agent.core.model.docker import DockerFacts, RunningEngine
+from agent.core.model.engine_outcome import EngineOutcome, EngineResult
+from agent.core.model.engine_plan import Component
+from agent.core.redact import remember_secrets
+from agent.core.weave.snapshot import WeavePhase
+from agent.errors import HostError
+from agent.host import log
+from agent.state.weave_change import WeaveChangeRecord
+from agent.worker.context import JobContext
+from agent.worker.log_items import engine_outcome_items
+from agent.worker.steps.engines import attempted
+from agent.worker.steps.weave.perform import perform_weave
+
+
+def recover_weave(context: JobContext) -> EngineOutcome | None:
+    """Finish or roll back the change that an interrupted run left; return its outcome, None: there was none.
+
+    A change that failed and needs a person is left alone, once its outcome is on record.
+
+    Raises:
+        HostError: the engine does not answer. RecordError: the snapshot is damaged. The snapshot is still needed.
+    """
+    snapshot = WeaveChangeRecord(context.record.store).load()
+    if snapshot is None:
+        return None
+    run = context.record.engine_run(snapshot.run_id)
+    if snapshot.phase is WeavePhase.FAILED and run is not None and run.finished_at is not None:
+        return None
+    docker = attempted(context.engines.docker)
+    if not isinstance(docker, DockerFacts) or not isinstance(docker.engine, RunningEngine):
+        raise HostError("the interrupted upgrade of Weave cannot be finished: Docker does not answer")
+    remember_secrets(filter(None, [context.weave_acts.files.password()]))
+    context.control.step(f"finishing the interrupted upgrade of Weave (run {snapshot.run_id})")
+    begun = EngineOutcome(
+        id=snapshot.run_id,
+        component=Component.WEAVE,
+        started_at=snapshot.taken_at,
+        finished_at=None,
+        result=EngineResult.INTERRUPTED,
+    )
+    outcome = perform_weave(context, snapshot, lambda change: change.resume(), run or begun).outcome
+    log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
+    return outcome
