@@ -147,6 +147,13 @@ class RuntimeArchives(Protocol):
             BusyError: another program holds dpkg's lock. HostError: it cannot start.
         """
 
+    def require_room(self) -> None:
+        """Check that the largest kept archive can be unpacked.
+
+        Raises:
+            NoSpaceError: it does not fit.
+        """
+
     def forget(self) -> None:
         """Remove all kept archives: the change that they were for is verified."""
 

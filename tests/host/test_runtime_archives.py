@@ -1,10 +1,13 @@
 """Kept archives are whole and the expected ones, by real libapt on signed repositories."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from agent.errors import NoSpaceError
+from agent.host.apt.runtime_archives import AptRuntimeArchives, Dpkg
 from tests.support.private_apt import PrivateApt
 from tests.support.repository import Signer, package
 
@@ -107,3 +110,14 @@ def test_a_version_that_does_not_exist_is_an_error(apt: KeptApt) -> None:
     apt.repository("Debian", ENGINE)
 
     assert "docker.io 99" in apt.keep("99")
+
+
+@pytest.mark.parametrize(("kib", "fits"), [(1, True), (1 << 40, False)])
+def test_room_is_needed_for_the_files_of_the_largest_archive(tmp_path: Path, kib: int, fits: bool) -> None:  # noqa: FBT001
+    for number, size in enumerate((1, kib)):
+        made = package("docker.io", str(number), installed_size=str(size))
+        (tmp_path / f"docker.io_{number}_all.deb").write_bytes(made.build())
+    archives = AptRuntimeArchives(tmp_path, cast("Dpkg", None))
+
+    with nullcontext() if fits else pytest.raises(NoSpaceError, match="/usr"):
+        archives.require_room()

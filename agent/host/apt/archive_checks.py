@@ -45,6 +45,12 @@ def damage(path: Path, package: str, version: str, checksums: Collection[str]) -
     return "" if done.code == 0 else done.output or f"dpkg-deb: exit code {done.code}"
 
 
+def installed_bytes(path: Path) -> int:
+    """Return the size of an archive's files (deb-control(5), Installed-Size, in KiB); 0 if it does not say so."""
+    shown = run_program(("dpkg-deb", "--field", str(path), "Installed-Size"), limit_s=_READ_S).output
+    return int(shown) * 1024 if shown.isdecimal() else 0
+
+
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:

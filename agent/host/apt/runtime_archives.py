@@ -18,8 +18,9 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages.verify import HEALTHY_STATES, has_files
 from agent.core.ports import Archive
 from agent.errors import HostError
-from agent.host.apt.archive_checks import damage, signed_checksums
+from agent.host.apt.archive_checks import damage, installed_bytes, signed_checksums
 from agent.host.apt.archives import archive_paths
+from agent.host.apt.disk_space import require_free
 from agent.host.dpkg import database as dpkg_database
 from agent.host.process.run import run_program
 
@@ -77,6 +78,10 @@ class AptRuntimeArchives:
         """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none."""
         report = self._dpkg.install_files([self._directory / name for name in files], remove)
         return report.cause or "; ".join(report.errors.values()) or report.fatal
+
+    def require_room(self) -> None:
+        """Check that the largest kept archive can be unpacked; NoSpaceError says what is missing."""
+        require_free({"/usr": max((installed_bytes(path) for path in self._directory.glob("*.deb")), default=0)})
 
     def forget(self) -> None:
         """Remove all kept archives; one that cannot be removed is no reason to fail."""

@@ -14,7 +14,7 @@ from agent.core.docker.versions import upstream
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_outcome import EngineResult, Rollback
 from agent.core.model.engine_plan import PackageChange
-from agent.errors import BusyError, HostError
+from agent.errors import BusyError, HostError, NoSpaceError
 from agent.report.engine_faults import fault_sentences
 from agent.worker.steps.docker.starter import EngineStarter
 from agent.worker.steps.docker.tools import Course, Tools
@@ -29,7 +29,7 @@ class Ended:
     """What is wrong now."""
     rollback: Rollback | None = None
     unfinished: bool = False
-    """Whether a later run has to go on: dpkg's lock could not be had, or the machine is being shut down."""
+    """Whether a later run has to go on: no dpkg lock or no space could be had, or the machine is being shut down."""
 
     @property
     def keeps_snapshot(self) -> bool:
@@ -182,7 +182,7 @@ class EngineChange:
         self._tools.control.step(f"rolling back: {reason}")
         try:
             back = self._bring_back()
-        except BusyError as error:
+        except (BusyError, NoSpaceError) as error:
             waits = Rollback(done=False, reason=f"{reason}; the rollback waits: {error}")
             return Ended(result=EngineResult.INTERRUPTED, faults=found, rollback=waits, unfinished=True)
         if not any(fault.of_engine for fault in back):
@@ -196,10 +196,15 @@ class EngineChange:
         return self._needs_attention(back, Rollback(done=False, reason=reason))
 
     def _bring_back(self) -> Faults:
-        """Have packages, engine and containers be as before. Raises BusyError."""
+        """Have packages, engine and containers be as before.
+
+        Raises:
+            BusyError, NoSpaceError: the packages are not as before, and may be in a later run.
+        """
         if self._progress() is not InstallationState.AS_BEFORE and (found := self._install_before()):
             if self._starter.is_disturbed():  # whatever runs: the containers of before belong on it
                 found = (*found, *self._starter.bring_up(None, any_version=True))
+            self._tools.archives.require_room()
             return found
         if self._starter.is_disturbed():  # also by Docker CE's packages, which restart the engine themselves
             return self._starter.bring_up(self._version_before())

@@ -11,7 +11,7 @@ from agent.core.job_control import JobControl
 from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit, RestartPolicy, RunningEngine
 from agent.core.model.engine_state import EngineState
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
-from agent.errors import BusyError, HostError
+from agent.errors import BusyError, HostError, NoSpaceError
 from agent.worker.steps.docker.change import EngineChange
 from agent.worker.steps.docker.tools import Tools
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, OLD_ENGINE, UNIT, container, docker, snapshot
@@ -69,6 +69,8 @@ class FakeEngine:
     stopping: bool = False
     """Whether the machine is being shut down: no engine starts."""
     disk_full: bool = False
+    no_room: bool = False
+    """Whether dpkg cannot unpack anything."""
     dies_at: int | None = None
     """Which act, counted from 0, the job does not survive."""
     forgotten: bool = False
@@ -134,6 +136,8 @@ class FakeEngine:
             self.packages[package] = (version, False)
             self.held.discard(package)
         self.act("install")
+        if self.no_room:
+            return "dpkg failed"
         self._configure()
         return "dpkg failed" if any(not complete for _, complete in self.packages.values()) else ""
 
@@ -234,6 +238,10 @@ class Archives:
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         return self.engine.install(files, remove)
+
+    def require_room(self) -> None:
+        if self.engine.no_room:
+            raise NoSpaceError("not enough space for /usr", ())
 
     def forget(self) -> None:
         self.engine.forgotten = True

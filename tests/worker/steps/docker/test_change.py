@@ -227,6 +227,19 @@ def test_a_rollback_that_finds_dpkgs_lock_taken_is_left_to_a_later_run() -> None
     assert engine.phases[-1] is Phase.ROLLING_BACK
 
 
+def test_a_rollback_for_which_the_disk_is_too_full_is_left_to_a_later_run() -> None:
+    engine = FakeEngine(RUNS_OLD, no_room=True)
+
+    ended = carry_out(engine)
+    engine.no_room = False
+    later = change_of(engine, engine.saved[-1]).resume()
+
+    assert (ended.result, ended.unfinished) == (EngineResult.INTERRUPTED, True)
+    assert later.result is EngineResult.ROLLED_BACK
+    assert engine.packages == {"docker.io": (OLD, True)}
+    assert engine.states == BEFORE
+
+
 def test_nothing_is_changed_where_nothing_can_be_recorded() -> None:
     engine = FakeEngine(RUNS_OLD, disk_full=True)
 
