@@ -83,6 +83,18 @@ class EngineOperator(Protocol):
     def validate(self, unit: EngineUnit) -> str | None:
         """Have the installed engine check its configuration; return its message, empty: accepted; None: it cannot."""
 
+    def live_restore_on(self, unit: EngineUnit) -> str:
+        """Switch live-restore on in the running engine by a reload; return why it is not on, empty if it is.
+
+        daemon.json says so, too, until `live_restore_as_before`: an engine that starts reads it there.
+        """
+
+    def live_restore_as_before(self, unit: EngineUnit) -> str:
+        """Put daemon.json back byte for byte, and have a running engine read it; nothing if it is as before.
+
+        Returns what stays to be done by a person: the file was changed by somebody else. Empty if nothing does.
+        """
+
     def stop_containers(self, containers: Sequence[Container]) -> dict[str, str]:
         """Stop containers at the same time, each with its stop timeout; return error by name."""
 

@@ -18,6 +18,8 @@ FAULTS: Mapping[FaultCode, str] = {
     FaultCode.CONTAINERS_DOWN: "containers that ran before did not run: {}",
     FaultCode.CONTAINERS_LOST: "containers that ran before did not start, while most did: {}",
     FaultCode.CONTAINERS_GONE: "containers that ran before were removed: {}",
+    FaultCode.LIVE_RESTORE: "live-restore could not be switched on: {}",
+    FaultCode.CONFIG_KEPT: "daemon.json could not be put back: {}",
     FaultCode.HOLD: "packages that were on hold are not any more (`apt-mark hold`): {}",
     FaultCode.CONTAINERS_REVIVED: "containers that had been stopped run: {}",
 }

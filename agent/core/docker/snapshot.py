@@ -76,6 +76,8 @@ class DockerSnapshot:
     """Process of the engine before the change; None: none ran, or an earlier version of the agent saved this."""
     reason: str = ""
     """Why it is being rolled back; empty before that."""
+    switch_live_restore: bool = False
+    """Whether live-restore is switched on for the restart, and daemon.json put back after it."""
 
     @property
     def announced(self) -> frozenset[str]:

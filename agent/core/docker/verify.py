@@ -43,6 +43,10 @@ class FaultCode(Enum):
     """Names of containers that ran before and are removed, not announced."""
     CONTAINERS_REVIVED = "containers-revived"
     """Names of containers that did not run before, and run."""
+    LIVE_RESTORE = "live-restore"
+    """It could not be switched on. Why."""
+    CONFIG_KEPT = "config-kept"
+    """daemon.json could not be put back. Why."""
     HOLD = "hold"
     """Names of packages that were on hold and are not any more."""
 
@@ -54,6 +58,7 @@ _BESIDE = frozenset(
         FaultCode.CONTAINERS_LOST,
         FaultCode.CONTAINERS_GONE,
         FaultCode.CONTAINERS_REVIVED,
+        FaultCode.CONFIG_KEPT,
         FaultCode.HOLD,
     }
 )

@@ -10,12 +10,12 @@ from agent.errors import HostError
 from agent.host.docker.api import SOCKET
 from agent.host.docker.fields import Fields
 
-_DEFAULT = "/etc/docker/daemon.json"
+DEFAULT_CONFIG = "/etc/docker/daemon.json"
 _MOST_BYTES = 1 << 20
 
 
 def read_config(
-    arguments: Sequence[str] = (), default: str = _DEFAULT
+    arguments: Sequence[str] = (), default: str = DEFAULT_CONFIG
 ) -> tuple[DaemonConfig | Unseen, tuple[str, ...]]:
     """Return the engine's configuration file and the `hosts` in it; `arguments` may name another file."""
     named = option(arguments, "--config-file")

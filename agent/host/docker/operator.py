@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from agent.core.model.docker import Container, ContainerTimes, EngineUnit
-from agent.core.model.engine_state import EngineState
+from agent.core.model.engine_state import EngineState, UnitPhase
 from agent.host.docker.actions import ContainerActions
-from agent.host.docker.api import SOCKET
+from agent.host.docker.api import SOCKET, EngineApi
 from agent.host.docker.control import EngineControl, validate
 from agent.host.docker.downtime import DowntimeMeter
+from agent.host.docker.live_restore import LiveRestoreSwitch
 
 
 class LocalEngineOperator:
@@ -43,6 +44,17 @@ class LocalEngineOperator:
     def validate(self, unit: EngineUnit) -> str | None:
         """Have the installed engine check its configuration; return its message, empty: accepted; None: it cannot."""
         return validate(unit)
+
+    def live_restore_on(self, unit: EngineUnit) -> str:
+        """Switch live-restore on in the running engine; return why it is not on, empty if it is."""
+        return self._live_restore(unit).on()
+
+    def live_restore_as_before(self, unit: EngineUnit) -> str:
+        """Put daemon.json back as it was; return what stays to be done by a person, empty if nothing does."""
+        return self._live_restore(unit).off(running=self._control.state().phase is UnitPhase.RUNNING)
+
+    def _live_restore(self, unit: EngineUnit) -> LiveRestoreSwitch:
+        return LiveRestoreSwitch(unit, self._control, lambda: EngineApi(self._path))
 
     def stop_containers(self, containers: Sequence[Container]) -> dict[str, str]:
         """Stop containers at the same time, each with its stop timeout; return error by name."""

@@ -33,6 +33,7 @@ def snapshot_to_document(snapshot: DockerSnapshot, generated_at: datetime) -> Do
         "archives": [{"package": one.package, "file": one.file} for one in snapshot.archives],
         "main_pid": snapshot.main_pid,
         "reason": snapshot.reason,
+        "switch_live_restore": snapshot.switch_live_restore,
     }
 
 
@@ -59,6 +60,7 @@ def snapshot_from_document(document: JsonReader) -> DockerSnapshot:
         ),
         main_pid=_optional_integer(document, "main_pid"),
         reason=document.optional_text("reason") or "",
+        switch_live_restore=document.optional_boolean("switch_live_restore") or False,
     )
 
 

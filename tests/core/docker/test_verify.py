@@ -30,6 +30,7 @@ KEPT = {
     FaultCode.CONTAINERS_REVIVED,
     FaultCode.ENGINE_UP,
     FaultCode.HOLD,
+    FaultCode.CONFIG_KEPT,
 }
 """What the version of before would not undo."""
 

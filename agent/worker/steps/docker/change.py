@@ -60,9 +60,12 @@ class EngineChange:
             self._course.begin(Phase.RESTARTING, "no package changes")
             return self._closed(self._go_on(()))
         self._course.begin(Phase.PACKAGES, "installing the packages; the engine runs on")
+        if found := self._starter.keep_containers():  # ahead of packages that restart the engine themselves
+            return self._closed(Ended(result=EngineResult.BLOCKED, faults=found))
         try:
             found = self._install()
         except BusyError:
+            self._starter.config_as_before(later=False)
             self._course.record(Phase.PREPARED)
             raise
         return self._closed(self._go_on(found))
@@ -87,15 +90,22 @@ class EngineChange:
         return self._closed(self._resume_at(self._progress()))
 
     def _closed(self, ended: Ended) -> Ended:
+        """Put back what the change had to alter beside the engine: holds, and daemon.json."""
+        if ended.unfinished:
+            return ended
+        left = (*self._holds_as_before(), *self._starter.config_as_before(later=ended.keeps_snapshot))
+        return replace(ended, faults=(*ended.faults, *left))
+
+    def _holds_as_before(self) -> Faults:
         """Put the packages on hold again that were: dpkg forgets it where it installs one."""
         held = [one.package for one in self._course.snapshot.packages if one.on_hold]
         if not held or not self._changes:
-            return ended
+            return ()
         try:
-            lost = self._tools.archives.hold(held)
+            lost = tuple(self._tools.archives.hold(held))
         except (BusyError, HostError):
-            lost = held
-        return replace(ended, faults=(*ended.faults, Fault(code=FaultCode.HOLD, values=tuple(lost)))) if lost else ended
+            lost = tuple(held)
+        return (Fault(code=FaultCode.HOLD, values=lost),) if lost else ()
 
     def _resume_at(self, progress: InstallationState) -> Ended:
         if progress is InstallationState.AS_PLANNED:
@@ -106,6 +116,8 @@ class EngineChange:
 
     def _go_on(self, found: Faults) -> Ended:
         """Continue after the installation, given what is wrong with it."""
+        if not found and (found := self._starter.keep_containers()) and not self._changes:
+            return Ended(result=EngineResult.BLOCKED, faults=found)
         if not found and self._changes and self._course.snapshot.unit_active:
             found = self._validate()
         if not found and (reason := self._tools.control.stop()) and not self._starter.is_disturbed():

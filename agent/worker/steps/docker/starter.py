@@ -3,7 +3,7 @@
 from agent.core.docker.snapshot import Phase
 from agent.core.docker.verify import Fault, FaultCode, Faults, faults
 from agent.core.docker.versions import same_release
-from agent.core.model.docker import EngineUnit, RunningEngine
+from agent.core.model.docker import EngineUnit, RunningEngine, SwarmState
 from agent.core.model.engine_state import UnitPhase
 from agent.errors import HostError
 from agent.report.text import counted
@@ -39,6 +39,32 @@ class EngineStarter:
             return self._restore(target)
         except HostError as error:
             return (Fault(code=FaultCode.ENGINE_DOWN, values=(str(error),)),)
+
+    def keep_containers(self) -> Faults:
+        """Switch live-restore on where the change asks for it, so that the restart stops no container."""
+        engine = self._tools.observer.docker().engine
+        if not self._before.switch_live_restore or not isinstance(engine, RunningEngine) or engine.live_restore:
+            return ()
+        if engine.swarm is not SwarmState.INACTIVE:
+            return (Fault(code=FaultCode.LIVE_RESTORE, values=("a swarm excludes it",)),)
+        self._tools.control.step("switching live-restore on")
+        try:
+            problem = self._operator.live_restore_on(self._unit)
+        except HostError as error:
+            problem = str(error)
+        return (Fault(code=FaultCode.LIVE_RESTORE, values=(problem,)),) if problem else ()
+
+    def config_as_before(self, *, later: bool) -> Faults:
+        """Put daemon.json back; with `later` not while no engine runs, whose start would stop what still runs."""
+        if not self._before.switch_live_restore:
+            return ()
+        if later and not self._runs(None, any_version=True):
+            return (Fault(code=FaultCode.CONFIG_KEPT, values=("it keeps live-restore until an engine runs",)),)
+        try:
+            problem = self._operator.live_restore_as_before(self._unit)
+        except HostError as error:
+            problem = str(error)
+        return (Fault(code=FaultCode.CONFIG_KEPT, values=(problem,)),) if problem else ()
 
     def is_disturbed(self) -> bool:
         """Whether the engine is another process than before, or none; unknown counts as yes."""
@@ -76,8 +102,8 @@ class EngineStarter:
 
     def _restart(self) -> None:
         self._course.enter(Phase.RESTARTING, "restarting the engine")
-        slow = 0 if self._before.live_restore else self.containers.slow
-        if slow and isinstance(self._tools.observer.docker().engine, RunningEngine):
+        engine, slow = self._tools.observer.docker().engine, self.containers.slow
+        if slow and isinstance(engine, RunningEngine) and not engine.live_restore:
             self._tools.control.step(f"stopping {counted(slow, 'slow container')} first")
             self.containers.stop_slow()
         state = self._operator.restart(limit_s=self._limit_s())

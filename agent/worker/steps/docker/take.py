@@ -36,8 +36,11 @@ def take_snapshot(
     target: str | None,
     boot_id: str,
     now: datetime,
+    live_restore: bool = False,
 ) -> DockerSnapshot:
     """Return the snapshot; `kept` are the archives of before and after, as `keep_archives` returns them.
+
+    `live_restore`: whether it is to be on for the restart.
 
     Raises:
         HostError: something that is needed is unknown; nothing was changed.
@@ -66,6 +69,7 @@ def take_snapshot(
         containers=docker.containers if isinstance(docker.containers, tuple) else None,
         archives=tuple(KeptArchive(package=package, file=file) for package, file in sorted(files.items())),
         main_pid=unit.main_pid if unit else None,
+        switch_live_restore=live_restore and engine is not None and not engine.live_restore,
     )
 
 

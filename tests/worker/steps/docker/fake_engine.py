@@ -64,6 +64,10 @@ class FakeEngine:
     held: set[str] = field(default_factory=set)
     """Packages on hold; dpkg forgets it when it installs one."""
     forgets_holds: bool = False
+    reload_problem: str = ""
+    """Why a reload does not switch live-restore on."""
+    config_swapped: bool = False
+    """Whether daemon.json has live-restore on, which is not the owner's."""
     boot_id: str = BOOT
     stop_reason: str = ""
     stopping: bool = False
@@ -103,7 +107,7 @@ class FakeEngine:
     def reboot(self) -> None:
         """Reboot the machine: the engine starts in the version that is installed."""
         self.boot_id, self.stopping = "another", False
-        self._start()
+        self._start(rebooted=True)
 
     def docker(self) -> DockerFacts:
         return self.facts
@@ -176,6 +180,21 @@ class FakeEngine:
         assert unit.arguments == UNIT.arguments
         return self.problem
 
+    def live_restore_on(self, unit: EngineUnit) -> str:
+        assert unit.arguments == UNIT.arguments
+        self.config_swapped = True
+        self.act("live-restore on")
+        if not self.reload_problem:
+            self._set_live_restore(on=True)
+        return self.reload_problem
+
+    def live_restore_as_before(self, unit: EngineUnit) -> str:
+        assert unit.arguments == UNIT.arguments
+        self.config_swapped = False
+        self._set_live_restore(on=False)
+        self.act("live-restore as before")
+        return ""
+
     def stop_containers(self, containers: Sequence[Container]) -> dict[str, str]:
         return self._set(containers, "exited", "stop")
 
@@ -196,10 +215,14 @@ class FakeEngine:
     def measure(self) -> Iterator[OutageMeter]:
         yield Outage()
 
+    def _set_live_restore(self, *, on: bool) -> None:
+        if isinstance(self.facts.engine, RunningEngine):
+            self.facts = replace(self.facts, engine=replace(self.facts.engine, live_restore=on))
+
     def _configure(self) -> None:
         self.packages = {name: (version, version not in self.refused) for name, (version, _) in self.packages.items()}
 
-    def _start(self) -> None:
+    def _start(self, *, rebooted: bool = False) -> None:
         version = self.packages["docker.io"][0]
         known = self.facts.containers if isinstance(self.facts.containers, tuple) else CONTAINERS
         if version in self.broken or self.stopping:
@@ -207,12 +230,14 @@ class FakeEngine:
             self.facts = replace(self.facts, unit=DEAD, engine=None, containers=exited)
             return
         self.facts = docker(
-            *(self._restarted(one) for one in known),
+            *(self._restarted(one, keeps=self.config_swapped and not rebooted) for one in known),
             unit=replace(UNIT, main_pid=101),
-            engine=replace(ENGINE, version=version.partition("-")[0]),
+            engine=replace(ENGINE, version=version.partition("-")[0], live_restore=self.config_swapped),
         )
 
-    def _restarted(self, one: Container) -> Container:
+    def _restarted(self, one: Container, *, keeps: bool) -> Container:
+        if keeps and one.state == "running":
+            return one
         ends = one.policy is RestartPolicy.NO or one.name in self.unable
         return replace(one, state="exited" if ends else "running")
 

@@ -6,10 +6,12 @@ import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.docker.verify import FaultCode
+from agent.core.model.docker import SwarmState
 from agent.core.model.engine_outcome import EngineResult
+from agent.core.model.engine_plan import PackageChange
 from agent.errors import BusyError, HostError
 from agent.worker.steps.docker.change import Ended
-from tests.core.docker.given_docker import NEW, OLD, container, docker, snapshot
+from tests.core.docker.given_docker import NEW, OLD, OLD_ENGINE, container, docker, snapshot
 from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, RUNS_OLD, FakeEngine, change_of, given_snapshot
 
 HELD = replace(snapshot().packages[0], on_hold=True)
@@ -32,7 +34,7 @@ def test_packages_first_then_the_slow_containers_then_the_engine_then_the_rest()
 
 
 def test_with_live_restore_nothing_is_stopped_ahead() -> None:
-    engine = FakeEngine(RUNS_OLD)
+    engine = FakeEngine(replace(RUNS_OLD, engine=replace(OLD_ENGINE, live_restore=True)))
 
     carry_out(engine, given_snapshot(live_restore=True))
 
@@ -251,3 +253,71 @@ def test_nothing_is_changed_where_nothing_can_be_recorded() -> None:
 def _busy_after(engine: FakeEngine, name: str) -> None:
     engine.done.append(name)
     engine.dpkg_busy = 1
+
+
+SWITCHES = given_snapshot(switch_live_restore=True)
+
+
+def test_live_restore_is_switched_on_ahead_of_the_packages_and_daemon_json_put_back_at_the_end() -> None:
+    engine = FakeEngine(RUNS_OLD)
+
+    ended = carry_out(engine, SWITCHES)
+
+    assert (ended.result, ended.faults) == (EngineResult.UPGRADED, ())
+    assert engine.done == ["live-restore on", "install", "restart", "stop off", "live-restore as before"]
+    assert engine.states == BEFORE
+
+
+def test_a_restart_alone_switches_live_restore_on_too() -> None:
+    engine = FakeEngine(RUNS_OLD, packages={"docker.io": (NEW, True)})
+
+    ended = carry_out(engine, replace(SWITCHES, changes=()))
+
+    assert ended.result is EngineResult.RESTARTED
+    assert engine.done == ["live-restore on", "restart", "stop off", "live-restore as before"]
+
+
+@pytest.mark.parametrize("changes", [SWITCHES.changes, ()], ids=["packages", "restart alone"])
+def test_where_it_cannot_be_switched_on_nothing_is_changed(changes: tuple[PackageChange, ...]) -> None:
+    engine = FakeEngine(RUNS_OLD, reload_problem="no effect")
+
+    ended = carry_out(engine, replace(SWITCHES, changes=changes))
+
+    assert (ended.result, ended.keeps_snapshot) == (EngineResult.BLOCKED, False)
+    assert [fault.code for fault in ended.faults] == [FaultCode.LIVE_RESTORE]
+    assert engine.done == ["live-restore on", "live-restore as before"]
+
+
+def test_a_swarm_excludes_it() -> None:
+    engine = FakeEngine(replace(RUNS_OLD, engine=replace(OLD_ENGINE, swarm=SwarmState.ACTIVE)))
+
+    ended = carry_out(engine, SWITCHES)
+
+    assert ended.result is EngineResult.BLOCKED
+    assert "live-restore on" not in engine.done
+
+
+def test_a_rollback_puts_daemon_json_back() -> None:
+    engine = FakeEngine(RUNS_OLD, broken={NEW})
+
+    assert carry_out(engine, SWITCHES).result is EngineResult.ROLLED_BACK
+    assert not engine.config_swapped
+    assert engine.states == BEFORE
+
+
+def test_where_no_engine_runs_daemon_json_keeps_live_restore_for_the_containers_that_do() -> None:
+    engine = FakeEngine(RUNS_OLD, broken={NEW, OLD})
+
+    ended = carry_out(engine, SWITCHES)
+
+    assert ended.result is EngineResult.FAILED_NEEDS_ATTENTION
+    assert FaultCode.CONFIG_KEPT in {fault.code for fault in ended.faults}
+    assert engine.config_swapped
+
+
+def test_dpkg_locked_puts_daemon_json_back() -> None:
+    engine = FakeEngine(RUNS_OLD, dpkg_busy=1)
+
+    with pytest.raises(BusyError):
+        carry_out(engine, SWITCHES)
+    assert not engine.config_swapped

@@ -145,10 +145,11 @@ def test_an_engine_whose_process_is_unknown_counts_as_disturbed() -> None:
     [*((fault, True) for fault in FAULTS), *((fault, False) for fault in FAULTS if fault != REFUSED)],
 )
 @pytest.mark.parametrize("rebooted", [False, True], ids=["same boot", "rebooted"])
+@pytest.mark.parametrize("switch", [False, True], ids=["as it is", "live-restore switched on"])
 def test_a_kill_at_any_point_ends_with_an_engine_and_every_container(
-    fault: str, *, rebooted: bool, changes: bool
+    fault: str, *, rebooted: bool, changes: bool, switch: bool
 ) -> None:
-    before = given_snapshot() if changes else given_snapshot(changes=())
+    before = given_snapshot(switch_live_restore=switch, **({} if changes else {"changes": ()}))
     start = AS_BEFORE if changes else PLANNED
     whole = FakeEngine(RUNS_OLD, packages=dict(start), **FAULTS[fault])  # type: ignore[arg-type]
     uninterrupted = change_of(whole, before).carry_out()
@@ -192,6 +193,7 @@ def _check_end(engine: FakeEngine, ended: Ended, uninterrupted: Ended) -> None:
     if ended.result is FAILED:
         return
     up = ended.result in {UPGRADED, EngineResult.RESTARTED}
+    assert not engine.config_swapped
     version = engine.packages["docker.io"][0]
     assert version == (NEW if up or not given_changes(engine) else OLD)
     assert all(complete for _, complete in engine.packages.values())

@@ -1,0 +1,143 @@
+"""Switches live-restore on in a running engine for one restart, by daemon.json and a reload, and puts the file back.
+
+Measured with 20.10.24, 26.1.5 and 28.5.2: after `systemctl reload docker` the engine has live-restore on, and the
+restart after it keeps the containers' processes if the file still says so when the new engine starts. The owner's file
+keeps its inode, under another name in the same directory: a rename brings it back with content, mode and times, also
+after a crash between any two steps.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from agent.core.model.docker import EngineUnit
+from agent.host.docker.api import EngineApi, EngineApiError
+from agent.host.docker.control import EngineControl
+from agent.host.docker.daemon_config import DEFAULT_CONFIG, option
+
+SAVED = ".before-live-restore"
+"""Suffix of the owner's file while another one has its name."""
+_NEW = ".maestro-new"
+_EFFECT_S = 10.0
+_POLL_S = 0.2
+
+
+class LiveRestoreSwitch:
+    """live-restore for one restart of the engine of a unit."""
+
+    def __init__(self, unit: EngineUnit, control: EngineControl, api: Callable[[], EngineApi]) -> None:
+        """Take docker.service, its control, and what makes a client of its engine."""
+        self._file = ConfigSwap(Path(next(iter(option(unit.arguments, "--config-file")), DEFAULT_CONFIG)))
+        self._control = control
+        self._api = api
+
+    def on(self) -> str:
+        """Switch it on in the running engine; return why it is not on, empty if it is."""
+        try:
+            self._file.swap()
+        except (OSError, ValueError) as error:
+            return f"{self._file.path}: {error}"
+        self._control.reload()
+        deadline = time.monotonic() + _EFFECT_S
+        while not self._is_on():
+            if time.monotonic() > deadline:
+                return "the engine does not show it after a reload (`journalctl -u docker` has the reason)"
+            time.sleep(_POLL_S)
+        return ""
+
+    def off(self, *, running: bool) -> str:
+        """Put the owner's file back, and have a running engine read it; return what stays to be done by a person."""
+        try:
+            if not self._file.swapped:
+                return ""
+            problem = self._file.put_back()
+        except OSError as error:
+            return f"{self._file.path}: {error.strerror}"
+        if running:
+            self._control.reload()
+        return problem
+
+    def _is_on(self) -> bool:
+        try:
+            info = self._api().get("/info")
+        except EngineApiError:
+            return False
+        return isinstance(info, dict) and info.get("LiveRestoreEnabled") is True
+
+
+class ConfigSwap:
+    """daemon.json with live-restore on in the place of the owner's one."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the path; a symbolic link stays, the file behind it is swapped."""
+        self.path = Path(os.path.realpath(path))
+        self._saved = self.path.with_name(self.path.name + SAVED)
+
+    @property
+    def swapped(self) -> bool:
+        """Whether the owner's file is under its other name, or the present one is ours where there was none."""
+        return self._saved.exists() or self._read(self.path) == _with_live_restore(b"")
+
+    def swap(self) -> None:
+        """Keep the owner's file under another name, and put one with live-restore on in its place.
+
+        Raises:
+            OSError: a file cannot be written. ValueError: the owner's file is no JSON object.
+        """
+        owners = self._saved if self._saved.exists() else self.path  # the former after a crash
+        content = _with_live_restore(self._read(owners) or b"")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists() and not self._saved.exists():
+            os.link(self.path, self._saved)
+        self._write(content)
+        self._sync()
+
+    def put_back(self) -> str:
+        """Give the owner's file its name again; where somebody changed the present one, both stay: return that."""
+        if not self._saved.exists():
+            self.path.unlink()
+        elif self.path.exists() and self.path.samefile(self._saved):  # the swap was interrupted before it took place
+            self._saved.unlink()
+        elif not self.path.exists() or self._read(self.path) == _with_live_restore(self._saved.read_bytes()):
+            self._saved.replace(self.path)
+        else:
+            return f"{self.path} was changed during the upgrade and stays; the one of before is {self._saved}"
+        self._sync()
+        return ""
+
+    def _write(self, content: bytes) -> None:
+        """Write the file that takes the owner's place, with its owner and mode."""
+        new = self.path.with_name(self.path.name + _NEW)
+        with new.open("wb") as file:
+            if self._saved.exists():
+                status = self._saved.stat()
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                os.fchmod(file.fileno(), status.st_mode & 0o7777)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.path)
+
+    def _read(self, path: Path) -> bytes | None:
+        with suppress(FileNotFoundError):
+            return path.read_bytes()
+        return None
+
+    def _sync(self) -> None:
+        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _with_live_restore(data: bytes) -> bytes:
+    """Return a configuration with live-restore on. Raises ValueError if it is no JSON object."""
+    text = data.decode("utf-8-sig").strip()
+    fields = json.loads(text) if text else {}
+    if not isinstance(fields, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - of a file
+    return f"{json.dumps({**fields, 'live-restore': True}, indent=2)}\n".encode()
