@@ -76,6 +76,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="apt", name="fetch_ahead", parse=parse_prefetch_mode, default=PrefetchMode.SECURITY),
     Key(section="docker", name="manifest", parse=parse_path, default=DEFAULT_MANIFEST),
     Key(section="docker", name="environment", parse=parse_environment, default="production"),
+    Key(section="docker", name="live_restore", parse=parse_flag, default=False),
     Key(section="docker", name="window", parse=parse_window_name, default=""),
     Key(section="weave", name="vendor", parse=parse_vendor, default=""),
     Key(section="weave", name="source", parse=parse_script_source, default=""),

@@ -57,6 +57,7 @@ fetch_ahead = "all"
 manifest = "/srv/manifest.yml"
 environment = "staging"
 window = "night" # Docker
+live_restore = true
 
 [windows]
 night = "2nd Sat 22:00-02:00 Europe/Berlin"
@@ -131,7 +132,10 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
     assert policy.apt.run_timeout == timedelta(days=1)
     assert policy.apt.fetch_ahead is PrefetchMode.ALL
     assert policy.docker == DockerPolicy(
-        manifest="/srv/manifest.yml", environment="staging", window="2nd Sat 22:00-02:00 Europe/Berlin"
+        manifest="/srv/manifest.yml",
+        environment="staging",
+        window="2nd Sat 22:00-02:00 Europe/Berlin",
+        live_restore=True,
     )
     assert policy.weave == WeavePolicy(
         vendor="rajchaudhuri",

@@ -77,11 +77,19 @@ def _with_gate(plan: EnginePlan, facts: DockerFacts, weave: WeaveFacts, manifest
     return replace(plan, blocked=(*plan.blocked, block))
 
 
+def _switches(facts: DockerFacts, options: DockerOptions) -> bool:
+    """Whether an upgrade switches live-restore on first; a swarm excludes it."""
+    engine = facts.engine
+    if not options.live_restore or not isinstance(engine, RunningEngine):
+        return False
+    return not engine.live_restore and engine.swarm is SwarmState.INACTIVE
+
+
 def _restart_of(facts: DockerFacts, options: DockerOptions, starting: str | None, *, by_package: bool) -> Restart:
     engine, unit = facts.engine, facts.unit
     return Restart(
         starting=starting or "",
-        live_restore=isinstance(engine, RunningEngine) and (engine.live_restore or options.live_restore),
+        live_restore=(isinstance(engine, RunningEngine) and engine.live_restore) or _switches(facts, options),
         stops_slow_first=not by_package,
         unit_limit_s=unit.stop_timeout_s if isinstance(unit, EngineUnit) else None,
     )
@@ -110,7 +118,7 @@ def _with_restart(plan: EnginePlan, facts: DockerFacts, options: DockerOptions, 
         containers=forecast,
         blocked=tuple(blocks),
         warnings=tuple(warnings),
-        order=(*plan.order, *_order(plan, containers, restart, forecast)),
+        order=(*plan.order, *_order(plan, containers, restart, forecast, switches=_switches(facts, options))),
     )
 
 
@@ -149,11 +157,17 @@ def _config_blocks(facts: DockerFacts) -> list[Block]:
 
 
 def _order(
-    plan: EnginePlan, containers: tuple[Container, ...], restart: Restart, forecast: tuple[ContainerForecast, ...]
+    plan: EnginePlan,
+    containers: tuple[Container, ...],
+    restart: Restart,
+    forecast: tuple[ContainerForecast, ...],
+    *,
+    switches: bool,
 ) -> list[EngineStep]:
     steps = (
         (EngineStep.SAVE, True),
         (EngineStep.DOWNLOAD, bool(plan.packages)),
+        (EngineStep.LIVE_RESTORE, plan.restart_needed and switches),
         (EngineStep.INSTALL, bool(plan.packages)),
         (EngineStep.VALIDATE, bool(plan.packages) and plan.restart_needed),
         (EngineStep.STOP_SLOW, plan.restart_needed and bool(stopped_first(containers, restart))),

@@ -73,6 +73,8 @@ class DockerPolicy:
     """Which environment of a manifest that has several."""
     window: str
     """When the daemon upgrades Docker by itself, as the text of a window; empty: never."""
+    live_restore: bool = False
+    """Whether live-restore is switched on for the restart of an upgrade, so that containers run on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from agent.worker.steps.docker.perform import perform, record_outcome
 from agent.worker.steps.docker.prepare import Kept, NotNowError, Prospect
 from agent.worker.steps.docker.recover import recover_docker
 from agent.worker.steps.docker.take import take_snapshot
-from agent.worker.steps.engines import engine_document, planned_answer
+from agent.worker.steps.engines import docker_options, engine_document, planned_answer
 
 _PRE, _POST = "pre-docker.d", "post-docker.d"
 _EXIT_CODES = {
@@ -132,6 +132,7 @@ class DockerUpgrade:
             target=found.plan.candidate or found.plan.installed,
             boot_id=context.engine_acts.host.boot_id(),
             now=context.machine.now(),
+            live_restore=docker_options(context, self._options).live_restore,
         )
         context.record.save_engine_outcome(self._outcome, context.machine.now(), block_sentence)
         context.record.save_docker_snapshot(snapshot, context.machine.now())

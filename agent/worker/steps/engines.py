@@ -99,20 +99,21 @@ def plan_docker_upgrade(
     if facts == NO_DOCKER and manifest.docker_version is None:
         return None
     ports = PackagePorts(offers=context.engine_packages.offers, simulate=context.engine_packages.simulate)
-    plan = attempted(lambda: plan_docker(facts, weave, manifest, ports, _docker_options(options), now))
+    plan = attempted(lambda: plan_docker(facts, weave, manifest, ports, docker_options(context, options), now))
     if isinstance(plan, Unseen):  # apt: the versions that are installed and run are known all the same
         seen = observed_docker(facts, now, wanted=manifest.docker_version)
         return replace(seen, blocked=(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(plan.reason,)),))
     return _with_failure(context, _with_manifest_problem(context, plan), options)
 
 
-def _docker_options(options: Collection[JobOption]) -> DockerOptions:
+def docker_options(context: JobContext, options: Collection[JobOption]) -> DockerOptions:
+    """Return what a request and the configuration allow and ask for."""
     return DockerOptions(
         distro=read_distro(),
         allow_downgrade=JobOption.ALLOW_DOWNGRADE in options,
         allow_major_downgrade=JobOption.ALLOW_MAJOR_DOWNGRADE in options,
         remove_containers=JobOption.REMOVE_CONTAINERS in options,
-        live_restore=JobOption.LIVE_RESTORE in options,
+        live_restore=JobOption.LIVE_RESTORE in options or context.policy.docker.live_restore,
     )
 
 

@@ -334,3 +334,18 @@ def test_D68_live_restore_keeps_containers_running() -> None:  # noqa: N802 - th
     assert {one.will for one in found.containers} == {Fate.KEEPS_RUNNING}
     assert {one.high_s for one in found.containers} == {0.0}
     assert EngineStep.STOP_SLOW not in found.order
+    assert found.order.index(EngineStep.LIVE_RESTORE) < found.order.index(EngineStep.INSTALL)
+
+
+def test_D68_live_restore_that_is_on_is_not_switched_on() -> None:  # noqa: N802 - the case's id
+    found = plan(before(container(), engine=replace(OLD_ENGINE, live_restore=True)), live_restore=True)
+
+    assert EngineStep.LIVE_RESTORE not in found.order
+
+
+def test_D70_a_swarm_excludes_live_restore() -> None:  # noqa: N802 - the case's id
+    swarm = replace(OLD_ENGINE, swarm=SwarmState.ACTIVE)
+    found = plan(before(container(), engine=swarm), live_restore=True)
+
+    assert EngineStep.LIVE_RESTORE not in found.order
+    assert {one.will for one in found.containers} == {Fate.RESTARTS}

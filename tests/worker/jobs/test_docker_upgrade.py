@@ -438,6 +438,17 @@ def test_a_check_succeeds_although_an_interrupted_upgrade_cannot_be_finished(hos
     assert host.record.docker_snapshot() is not None
 
 
+@pytest.mark.parametrize("configured", [False, True], ids=["by option", "by configuration"])
+def test_live_restore_keeps_the_containers_running_during_the_restart(host: Host, *, configured: bool) -> None:
+    policy = host.agent.policy
+    host.agent.policy = replace(policy, docker=replace(policy.docker, live_restore=configured))
+
+    answer = host.upgrade(*(() if configured else (JobOption.LIVE_RESTORE,)))
+
+    assert outcome(answer).result == "upgraded"
+    assert host.engine.done == ["live-restore on", "install", "restart", "stop off", "live-restore as before"]
+
+
 def test_a_check_leaves_alone_what_needs_a_person(host: Host) -> None:
     fail_completely(host)
     done = list(host.engine.done)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.job_kinds import JobOption
 from agent.core.manifest import Manifest
-from agent.core.model.docker import NO_DOCKER, DockerFacts, RunningEngine
+from agent.core.model.docker import NO_DOCKER, DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_plan import Block, EnginePlan, EngineStep, EngineWhy, Fate
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE
@@ -65,6 +65,8 @@ def unfinished_failure(context: JobContext, options: Options, docker: DockerFact
     if snapshot is None or snapshot.phase is not Phase.FAILED:
         return None
     if JobOption.AFTER_FAILURE in options and _is_well(snapshot, docker):
+        if snapshot.switch_live_restore and isinstance(docker.unit, EngineUnit):
+            context.engine_acts.operator.live_restore_as_before(docker.unit)
         context.record.finish_docker_change()
         return None
     return Block(why=EngineWhy.FAILED_BEFORE, values=(snapshot.run_id,))
