@@ -38,9 +38,7 @@ def take_snapshot(
     now: datetime,
     live_restore: bool = False,
 ) -> DockerSnapshot:
-    """Return the snapshot; `kept` are the archives of before and after, as `keep_archives` returns them.
-
-    `live_restore`: whether it is to be on for the restart.
+    """Return the snapshot, given the archives that `keep_archives` keeps; with `live_restore` for a restart with it.
 
     Raises:
         HostError: something that is needed is unknown; nothing was changed.
@@ -49,7 +47,6 @@ def take_snapshot(
         raise HostError(f"nothing was changed: {problem}")
     engine = docker.engine if isinstance(docker.engine, RunningEngine) else None
     unit = docker.unit if isinstance(docker.unit, EngineUnit) else None
-    saved, files = kept
     return DockerSnapshot(
         run_id=run_id,
         taken_at=now,
@@ -57,19 +54,23 @@ def take_snapshot(
         engine_version=engine.version if engine else None,
         target_version=target,
         changes=tuple(changes),
-        packages=tuple(
-            SavedPackage(package=one.package, version=one.version, on_hold=one.on_hold, file=saved.get(one.package, ""))
-            for one in docker.packages
-        ),
+        packages=_saved(docker, kept[0]),
         unit_active=unit_active(docker),
         unit_file_state=unit.unit_file_state if unit else "",
         boot_id=boot_id,
         config_sha256=_config_sha256(),
         live_restore=engine.live_restore if engine else False,
         containers=docker.containers if isinstance(docker.containers, tuple) else None,
-        archives=tuple(KeptArchive(package=package, file=file) for package, file in sorted(files.items())),
+        archives=tuple(KeptArchive(package=package, file=file) for package, file in sorted(kept[1].items())),
         main_pid=unit.main_pid if unit else None,
         switch_live_restore=live_restore and engine is not None and not engine.live_restore,
+    )
+
+
+def _saved(docker: DockerFacts, files: Mapping[str, str]) -> tuple[SavedPackage, ...]:
+    return tuple(
+        SavedPackage(package=one.package, version=one.version, on_hold=one.on_hold, file=files.get(one.package, ""))
+        for one in docker.packages
     )
 
 
