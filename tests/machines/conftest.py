@@ -8,6 +8,7 @@ import pytest
 from tests.support import bases
 from tests.support.booted import booted
 from tests.support.engine_archive import engine_layers
+from tests.support.engine_packages import ce_layers
 from tests.support.engines import EngineMachine, engine_machine, engine_options
 from tests.support.recorded import Kept, installed_layer
 from tests.support.repository import Signer
@@ -65,6 +66,17 @@ def installed_beside_engine(deb: Path, signer: Signer, tmp_path_factory: pytest.
     with (
         engine_options() as options,
         installed_layer("bookworm", deb, signer, directory, on=engine_layers(), options=options) as layers,
+    ):
+        yield layers
+
+
+@pytest.fixture(scope="session")
+def installed_beside_docker_ce(deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layers]:
+    """Return the layers of a Debian 12 with Docker CE's packages and the agent."""
+    directory = tmp_path_factory.mktemp("beside-docker-ce")
+    with (
+        engine_options() as options,
+        installed_layer("bookworm", deb, signer, directory, on=ce_layers(), options=options) as layers,
     ):
         yield layers
 
