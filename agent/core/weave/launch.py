@@ -1,6 +1,7 @@
 """The words and the environment that launch the same router again, with another version (weave-behaviour.md). Pure."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from agent.core.model.weave import RouterArguments, RouterReport
 from agent.core.version_numbers import version_numbers
@@ -29,6 +30,20 @@ def launch_words(arguments: RouterArguments, report: RouterReport | None, withou
     peers = () if _RESUME in given else wanted_peers(arguments, report)
     restart = [] if arguments.restart else ["--no-restart"]
     return [*restart, *words, *(peer for peer in peers if peer not in without)]
+
+
+def first_generation_arguments(arguments: RouterArguments, report: RouterReport) -> RouterArguments:
+    """Return what launches a router of Weave 1.x as one of 2.x: name, range and peers; the password is kept.
+
+    The options of a router of 1.x, which three commands launched, are not those of 2.x. All others are lost.
+    """
+    words = (*("--name", report.peer_name), *(("--ipalloc-range", report.ipam_range) if report.ipam_range else ()))
+    return replace(arguments, words=(*words, *report.targets), peers=report.targets, ipalloc_range=report.ipam_range)
+
+
+def is_first_generation(version: str) -> bool:
+    """Whether a version is 1.x, whose proxy and plugin are containers of their own."""
+    return version_numbers(version)[:1] == (1,)
 
 
 def wanted_peers(arguments: RouterArguments, report: RouterReport | None) -> tuple[str, ...]:

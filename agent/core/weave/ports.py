@@ -53,6 +53,9 @@ class RouterOperator(Protocol):
     def remove_router(self) -> str:
         """Remove the router's container, which does not run; its data are in the container weavedb."""
 
+    def remove_part(self, name: str) -> str:
+        """Remove a container of Weave 1.x, if there is one."""
+
     def start(self, container: AttachedContainer) -> str:
         """Start a container."""
 

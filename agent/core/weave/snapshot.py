@@ -13,6 +13,8 @@ from agent.core.model.weave import RouterArguments, RouterReport, WeaveFacts, We
 
 ROUTER = "weave"
 """Name of the router's container, and of Weave's network."""
+FIRST_GENERATION_PARTS = ("weaveproxy", "weaveplugin")
+"""Containers of Weave 1.x beside the router; a later version has their work done by the router."""
 UP = frozenset({"running", "restarting"})
 """States of a router that was launched and not stopped."""
 

@@ -111,6 +111,11 @@ class LocalRouterOperator:
         """Remove the router's container, without its volumes; return the problem."""
         return self._request("DELETE", f"/containers/{ROUTER}?force=1", _STOP_S)
 
+    def remove_part(self, name: str) -> str:
+        """Remove a container of Weave 1.x, if there is one; return the problem."""
+        problem = self._request("DELETE", f"/containers/{name}?force=1", _STOP_S)
+        return "" if problem.startswith(str(_MISSING)) else problem
+
     def start(self, container: AttachedContainer) -> str:
         """Start a container; return the problem."""
         return self._post(f"/containers/{container.id}/start", _START_S)

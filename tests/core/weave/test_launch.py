@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from agent.core.model.weave import RouterArguments
-from agent.core.weave.launch import images, launch_environment, launch_words, missing_targets
+from agent.core.weave.launch import (
+    first_generation_arguments,
+    images,
+    launch_environment,
+    launch_words,
+    missing_targets,
+)
 from tests.core.weave.given_weave import ARGUMENTS, NEW, REPORT
 
 PASSWORD = "s3cr3t"  # noqa: S105 - of no machine
@@ -65,6 +71,17 @@ def test_w1_w14_the_environment_has_the_operators_variables_and_the_password_is_
     assert found == {"WEAVE_MTU": "1400", "WEAVE_PASSWORD": PASSWORD, "WEAVE_VERSION": NEW}
     assert PASSWORD not in " ".join(launch_words(ARGUMENTS, REPORT))
     assert "WEAVE_PASSWORD" not in launch_environment(PLAIN, NEW, PASSWORD)
+
+
+def test_w20_a_router_of_weave_1_is_launched_by_name_range_and_peers() -> None:
+    first = replace(PLAIN, words=("--port", "6783", "--dns-effective-listen-address", "172.17.0.1"), encrypted=True)
+
+    found = first_generation_arguments(first, REPORT)
+
+    assert launch_words(found, REPORT) == [
+        *("--name", REPORT.peer_name, "--ipalloc-range", "10.2.0.0/16", "192.168.77.2"),
+    ]
+    assert found.encrypted
 
 
 def test_w9_a_router_that_was_encrypted_is_not_launched_without_its_password() -> None:

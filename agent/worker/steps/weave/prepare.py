@@ -9,7 +9,7 @@ from agent.core.model.docker import DockerFacts
 from agent.core.model.engine_plan import Block, EnginePlan, EngineWhy
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterArguments, RouterReport, WeaveFacts, WeaveScript
-from agent.core.weave.launch import images, wanted_peers
+from agent.core.weave.launch import first_generation_arguments, images, is_first_generation, wanted_peers
 from agent.core.weave.plan import weave_versions
 from agent.core.weave.snapshot import UP, SavedScript, WeavePhase, WeaveSnapshot, saved_script, weave_obstacle
 from agent.errors import HostError, PlanChangedError
@@ -154,7 +154,7 @@ def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) 
         user=_user(weave),
         runs=runs,
         unit=weave.unit if runs and weave.unit and acts.router.unit_active(weave.unit) else "",
-        arguments=weave.arguments if isinstance(weave.arguments, RouterArguments) else None,
+        arguments=_arguments(weave, versions.running or versions.installed or ""),
         report=weave.report if isinstance(weave.report, RouterReport) else None,
         network=acts.router.network(docker),
     )
@@ -168,6 +168,17 @@ def _seen(found: _T | Unseen) -> _T:
 
 def _runs(weave: WeaveFacts) -> bool:
     return weave.container_state in UP
+
+
+def _arguments(weave: WeaveFacts, version: str) -> RouterArguments | None:
+    """Return what the router is launched with; None: there is none. Raises HostError: that is unknown."""
+    if not isinstance(weave.arguments, RouterArguments):
+        return None
+    if not is_first_generation(version) or not _runs(weave):
+        return weave.arguments
+    if not isinstance(weave.report, RouterReport):
+        raise HostError("nothing was changed: the router of Weave 1.x does not answer, so its settings are unknown")
+    return first_generation_arguments(weave.arguments, weave.report)
 
 
 def _user(weave: WeaveFacts) -> str:

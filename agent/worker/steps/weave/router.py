@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterReport, WeaveFacts, WeaveScript
-from agent.core.weave.launch import VERSION, connect_words, launch_environment, launch_words, missing_targets
-from agent.core.weave.launch import wanted_peers as peers_of
+from agent.core.weave.launch import (
+    VERSION,
+    connect_words,
+    is_first_generation,
+    launch_environment,
+    launch_words,
+    missing_targets,
+    wanted_peers,
+)
 from agent.core.weave.reattach import fallen, to_start, unusable, with_endpoint
-from agent.core.weave.snapshot import UP, AttachedContainer, WeaveNetwork, WeavePhase
+from agent.core.weave.snapshot import FIRST_GENERATION_PARTS, UP, AttachedContainer, WeaveNetwork, WeavePhase
 from agent.core.weave.verify import ExpectedWeave, RouterFault, RouterFaultCode, router_faults
 from agent.errors import HostError
 from agent.worker.steps.weave.tools import WeaveCourse, WeaveTools
@@ -57,6 +64,9 @@ class RouterChange:
             problem = self._router.stop_router() or problem
         if self._is_up():
             return (_step(f"the router could not be stopped: {problem}"),)
+        if is_first_generation(saved.before):
+            for name in FIRST_GENERATION_PARTS:  # stopped, they would start again with Docker
+                self._note(name, self._router.remove_part(name))
         return ()
 
     def bring_up(self, expected: ExpectedWeave, decisive: Callable[[RouterFault], bool]) -> RouterFaults:
@@ -91,7 +101,7 @@ class RouterChange:
             variables = launch_environment(saved.arguments, version, self._tools.acts.files.password())
         except (HostError, ValueError) as error:
             return (_step(str(error)),)
-        without = self._router.unresolved(peers_of(saved.arguments, saved.report))
+        without = self._router.unresolved(wanted_peers(saved.arguments, saved.report))
         words = ["launch", *launch_words(saved.arguments, saved.report, without)]
         self._note("launch", self._router.run_script(saved.script.path, words, variables))
         return ()

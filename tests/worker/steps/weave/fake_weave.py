@@ -154,6 +154,10 @@ class FakeWeave:
         self.state = ""
         return ""
 
+    def remove_part(self, name: str) -> str:
+        self.act(f"remove {name}")
+        return ""
+
     def start(self, container: AttachedContainer) -> str:
         self.act(f"start {container.name}")
         if self.containers[container.name].network_id != self.network_id:

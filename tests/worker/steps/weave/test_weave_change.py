@@ -185,6 +185,16 @@ def test_a_container_that_the_script_would_not_replace_is_removed_before_the_lau
     assert fake.done == ["install", "remove container", LAUNCH]
 
 
+def test_w20_the_containers_of_weave_1_are_removed_after_the_stop() -> None:
+    """Stopped, they would start again with Docker."""
+    fake, saved = given()
+
+    ended = WeaveChange(tools(fake), replace(saved, before="1.9.8")).carry_out()
+
+    assert ended.result is EngineResult.UPGRADED
+    assert fake.done == ["stop", "remove weaveproxy", "remove weaveplugin", "install", LAUNCH]
+
+
 def test_w22_no_word_of_the_script_resets_or_removes_a_peer() -> None:
     for fields in ({}, {"broken": {NEW}}, {"broken": {NEW, OLD}}, {"silent_stop": True}):
         fake, saved = given(attached(), STOPPED, **fields)
