@@ -7,15 +7,16 @@ from agent.cli.agreement import confirmed, is_terminal, use_default_signals
 from agent.cli.engine_plan import plan_request
 from agent.cli.output import print_lines
 from agent.cli.run_job import answer_of, choose_runner, run_job, run_quietly
+from agent.core.job_control import Progress
 from agent.core.job_kinds import JobKind
-from agent.errors import ExitCode
+from agent.errors import ExitCode, PlanChangedError
 from agent.host.machine.user import is_root
 from agent.report.engine_outcome_text import engine_outcome_lines
 from agent.report.engine_text import engine_plan_lines, engine_question, engine_summary_lines
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import EngineView
 from agent.state.json_reader import JsonReader
-from agent.worker.protocol import JobRequest
+from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.runner import run_forked, run_inline
 
 _KINDS = {"docker": JobKind.DOCKER_UPGRADE, "weave": JobKind.WEAVE_UPGRADE}
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace, component: str) -> int:
             look,
             as_json=arguments.json,
             render=lambda document: engine_plan_lines(EngineView(document), every=arguments.all),
+            runner=_run_dry,
         )
     request = replace(look, kind=_KINDS[component])
     if arguments.quiet:
@@ -44,6 +46,19 @@ def run(arguments: argparse.Namespace, component: str) -> int:
         render=lambda document: engine_outcome_lines(EngineOutcomeView(document), verbose=arguments.all),
         runner=choose_runner(request, run_forked),
     )
+
+
+def _run_dry(request: JobRequest, progress: Progress) -> JobAnswer:
+    """Plan in this process.
+
+    Raises:
+        PlanChangedError: the plan is not the requested one.
+    """
+    answer = run_inline(request, progress)
+    found = answer.document.get("id") if answer.document else None
+    if request.plan_id not in {None, found}:
+        raise PlanChangedError(f"the plan is {found} now, not {request.plan_id}; nothing was changed")
+    return answer
 
 
 def _agreed(look: JobRequest, request: JobRequest, *, every: bool) -> JobRequest | int:

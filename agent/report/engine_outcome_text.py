@@ -25,6 +25,8 @@ _WORDS = {
     "interrupted": "interrupted",
 }
 """Words for people; documents keep the value."""
+_PROGRAMS = {"docker": "engine", "weave": "router"}
+"""What was down, by component."""
 _LOGS = {
     "docker": "`systemctl status docker`, `journalctl -u docker -n 100`",
     "weave": "`docker ps -a --filter name=weave`, `docker logs --tail 100 weave`",
@@ -120,8 +122,9 @@ def _reason_lines(outcome: EngineOutcomeView) -> list[str]:
 def _downtime_lines(outcome: EngineOutcomeView) -> list[str]:
     if outcome.result in {"unchanged", "blocked"} or outcome.finished_at is None:
         return []
-    engine = f"engine {seconds(outcome.engine_s)}" if outcome.engine_s is not None else "engine unknown"
-    parts = [f"{engine}{_forecast(outcome.forecast_s)}"]
+    what = _PROGRAMS.get(outcome.component, outcome.component)
+    down = seconds(outcome.engine_s) if outcome.engine_s is not None else "unknown"
+    parts = [f"{what} {down}{_forecast(outcome.forecast_s)}"]
     if outcome.containers:
         known = [value for value in outcome.containers.values() if value is not None]
         count = counted(len(outcome.containers), "container")
@@ -198,8 +201,7 @@ def _next_lines(outcome: EngineOutcomeView) -> list[str]:
     if outcome.lost:
         steps.append("See the lost containers: `docker ps -a`, `docker logs NAME`.")
     if _unfinished(outcome):
-        again = f"Nothing is left to finish: `{command} upgrade` tries again."
-        steps.append(again if outcome.finished_at else "`maestro-agent check` finishes it or rolls it back.")
+        steps.append("`maestro-agent check` finishes what is left of it, or rolls it back.")
     elif outcome.result == "failed-needs-attention":
         steps += [
             f"See the cause: {_LOGS[outcome.component]}.",

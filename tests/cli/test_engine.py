@@ -109,6 +109,10 @@ def test_without_an_engine_there_is_nothing_to_do(
     assert json.loads(capsys.readouterr().out)["flavour"] == "none"
 
 
+def test_a_dry_run_of_another_plan_is_refused(tmp_path: Path) -> None:
+    assert main(["docker", "upgrade", "--dry-run", "--plan", "0123456789ab", "--state-dir", str(tmp_path)]) == 6
+
+
 def test_the_question_names_versions_downtime_and_containers() -> None:
     whole = engine_question(view(FULL))
     alone = engine_question(view(replace(FULL, packages=(), candidate=FULL.running)))
