@@ -120,6 +120,7 @@ def test_w14_w22_an_upgrade_keeps_router_peers_containers_and_addresses(kept: Ke
     }
     assert weave.report()["Version"] == NEW
     assert script(weave) == script_text(NEW)
+    assert {f"weavevolumes-{OLD}", f"weavevolumes-{NEW}"} <= weave.engine.states().keys()
     weave.engine.docker("start stopped")
     assert not {"reset", "rmpeer"} & {call.split()[1] for call in weave.calls()}
     assert nothing_kept(weave)
