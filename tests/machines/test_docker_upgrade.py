@@ -35,6 +35,7 @@ def test_docker_is_upgraded_by_the_manifest_and_every_container_is_as_before(
     kept, engine = prepared(kept_engine)
     hook(engine, "pre-docker.d", "cat > /run/before.json")
     hook(engine, "post-docker.d", "cat > /run/after.json")
+    engine.machine.check("echo '# mine' >> /etc/default/docker")
     before = engine.states()
     kept.agent("check")
 
@@ -53,12 +54,29 @@ def test_docker_is_upgraded_by_the_manifest_and_every_container_is_as_before(
     }
     assert done.json["downtime"]["engine_s"] > 0
     assert shown == done.json
+    assert engine.machine.path("/etc/default/docker").read_text().endswith("# mine\n")
     assert (again.code, again.json["result"]) == (0, "unchanged")
     assert kept.status()["docker"]["running"] == NEWER
     assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
     assert not engine.machine.path(f"{STATE}/docker-packages").exists()
     assert '"maestro.engine-plan/1"' in engine.machine.path("/run/before.json").read_text()
     assert '"result": "upgraded"' in engine.machine.path("/run/after.json").read_text()
+
+
+def test_d73_a_reboot_that_the_packages_require_is_shown_and_not_done(
+    kept_engine: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = kept_engine
+    engine.machine.write(MANIFEST, f"docker:\n  configuration:\n    docker_version: {NEWER}\n")
+    requires = 'DPkg::Post-Invoke {"touch /run/reboot-required";};\n'
+    engine.machine.write("/etc/apt/apt.conf.d/99requires", requires)
+    boot = engine.machine.check("cat /proc/sys/kernel/random/boot_id")
+
+    done = kept.agent("docker upgrade --json", timeout=400)
+
+    assert (done.code, done.json["result"]) == (0, "upgraded")
+    assert kept.status()["reboot"]["required"] is True
+    assert engine.machine.check("cat /proc/sys/kernel/random/boot_id") == boot
 
 
 def test_an_engine_that_runs_an_older_version_is_only_restarted_and_a_hook_may_defer_that(

@@ -87,6 +87,7 @@ class DockerUpgrade:
         if plan.blocked:
             raise NotNowError(*plan.blocked)
         if plan.nothing_to_do:
+            self._context.engine_acts.archives.forget()  # of an attempt that was blocked
             return self._end(EngineResult.UNCHANGED)
         prepare.require_space(self._context, plan)
         kept = prepare.keep(self._context, plan)
