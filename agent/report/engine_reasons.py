@@ -44,6 +44,7 @@ WARNINGS: Mapping[EngineWarning, str] = {
     EngineWarning.WEAVE_NETWORK: "Containers on Weave's network, each of which delays the engine by 15 or 30 s: {}.",
     EngineWarning.MAJOR_DOWNGRADE: "The older engine may fail on the newer one's data (installed, wanted): {}.",
     EngineWarning.LIVE_RESTORE_OFF: "live-restore in daemon.json would keep the containers running.",
+    EngineWarning.PUBLISHED_PORTS: "Published ports do not answer while the engine restarts: {}.",
     EngineWarning.UNIT_STOPPED: "The engine is stopped and stays stopped: {}.",
     EngineWarning.CONTAINERS_UNKNOWN: "The containers are unknown: {}.",
     EngineWarning.MISMATCH: "Versions of Weave differ (script, image, running): {}.",

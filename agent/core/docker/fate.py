@@ -1,8 +1,9 @@
 """What a restart of the engine does to each container. Pure.
 
 Source: runs with 20.10.24, 26.1.5 and 28.5.2. The engine leaves policy `no` and an `on-failure` that ended with 0
-stopped, leaves `unless-stopped` stopped after a SIGKILL of dockerd or after `docker stop`, starts `always` again even
-where the owner had stopped it, and cannot start containers with `--net=weave` before Weave's router runs.
+stopped, leaves `unless-stopped` stopped after a SIGKILL of dockerd or after `docker stop`, starts `always`, and an
+`on-failure` that ended otherwise, again even where the owner had stopped it, and cannot start containers with
+`--net=weave` before Weave's router runs.
 """
 
 from dataclasses import dataclass
@@ -69,8 +70,11 @@ def fate(container: Container, restart: Restart, *, engine_killed: bool | None =
 
 def revived(container: Container) -> bool:
     """Whether the engine starts a container that its owner had stopped, so that the agent stops it again."""
-    ended = not container.running and container.state != "created"
-    return ended and container.policy is RestartPolicy.ALWAYS and container.stopped_by_owner is not False
+    if container.running or container.state == "created" or container.stopped_by_owner is False:
+        return False
+    if container.policy is RestartPolicy.ON_FAILURE:
+        return container.exit_code != 0  # as after a kill at its stop timeout
+    return container.policy is RestartPolicy.ALWAYS
 
 
 def _keeps_auto_removed(restart: Restart) -> bool:

@@ -40,6 +40,7 @@ def restart_notices(
         (EngineWarning.NEEDS_START, named_with(forecast, Fate.NEEDS_START)),
         (EngineWarning.REMOVES, named_with(forecast, Fate.IS_REMOVED)),
         (EngineWarning.SLOW_STOP, () if restart.live_restore else slow),
+        (EngineWarning.PUBLISHED_PORTS, _published(containers, forecast)),
         (EngineWarning.WEAVE_NETWORK, () if restart.live_restore else _on_weave(containers)),
     )
     found = [Notice(code=code, values=values) for code, values in named if values]
@@ -71,6 +72,12 @@ def _api_gap(plan: EnginePlan, facts: DockerFacts) -> tuple[str, ...]:
         return ()
     oldest = oldest_accepted(starting_api(plan, facts))
     return (oldest,) if version_numbers(oldest) > version_numbers(engine.min_api_version) > () else ()
+
+
+def _published(containers: tuple[Container, ...], forecast: tuple[ContainerForecast, ...]) -> tuple[str, ...]:
+    """Return the containers that run on: the port's proxy, or the firewall's rules, go with the engine (D5)."""
+    run_on = set(named_with(forecast, Fate.KEEPS_RUNNING))
+    return tuple(sorted(one.name for one in containers if one.published and one.name in run_on))
 
 
 def _on_weave(containers: tuple[Container, ...]) -> tuple[str, ...]:

@@ -58,7 +58,8 @@ class EngineWarning(Enum):
     RESTART_PENDING = "restart-pending"
     """Installed version; running version."""
     REVIVES_STOPPED = "revives-stopped"
-    """Containers with policy `always` that the owner stopped: the engine starts them, the agent stops them again."""
+    """Containers that the owner stopped, with policy `always`, or `on-failure` and an exit code: the engine starts
+    them, the agent stops them again."""
     NEEDS_START = "needs-start"
     """Containers that the engine does not start again: the agent does."""
     REMOVES = "removes"
@@ -70,6 +71,8 @@ class EngineWarning(Enum):
     MAJOR_DOWNGRADE = "major-downgrade"
     LIVE_RESTORE_OFF = "live-restore-off"
     """live-restore would keep the containers running."""
+    PUBLISHED_PORTS = "published-ports"
+    """Containers that run on and whose published ports do not answer while the engine restarts."""
     UNIT_STOPPED = "unit-stopped"
     """The engine is stopped and stays stopped. The unit's state."""
     CONTAINERS_UNKNOWN = "containers-unknown"

@@ -64,6 +64,24 @@ def test_D62_always_that_its_owner_stopped_is_stopped_again() -> None:  # noqa: 
     assert not revived(container(state="created"))
 
 
+@pytest.mark.parametrize(
+    ("policy", "exit_code", "expected"),
+    [
+        pytest.param("on-failure", 137, True, id="killed-at-its-stop-timeout"),
+        pytest.param("on-failure", None, True, id="unknown-exit-code"),
+        pytest.param("on-failure", 0, False, id="ended-well"),
+        pytest.param("unless-stopped", 137, False, id="unless-stopped"),
+        pytest.param("no", 137, False, id="no"),
+    ],
+)
+def test_D62_engine_revives_by_policy_and_exit_code(  # noqa: N802 - the case's id
+    policy: str, exit_code: int | None, *, expected: bool
+) -> None:
+    stopped = container(state="exited", policy=RestartPolicy(policy), exit_code=exit_code)
+
+    assert revived(stopped) is expected
+
+
 def test_D67_restart_loop_goes_on() -> None:  # noqa: N802 - the case's id
     assert fate(container(state="restarting"), Restart(starting=_NEW)) is Fate.RESTARTS
 

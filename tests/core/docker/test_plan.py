@@ -295,6 +295,13 @@ def test_B2_weave_is_first_where_its_wanted_version_opens_the_gate(wanted: str) 
         pytest.param(
             before(container(handles_stop=False)), {}, EngineWarning.SLOW_STOP, ("web",), id="slow"
         ),
+        pytest.param(
+            before(container(published=True), container("db")), {"live_restore": True}, EngineWarning.PUBLISHED_PORTS,
+            ("web",), id="D5-ports",
+        ),
+        pytest.param(
+            before(container(published=True)), {}, EngineWarning.PUBLISHED_PORTS, None, id="D5-it-stops-anyway"
+        ),
         pytest.param(before(container()), {}, EngineWarning.LIVE_RESTORE_OFF, (), id="D68-off"),
         pytest.param(
             before(container(), engine=replace(OLD_ENGINE, live_restore=True)), {}, EngineWarning.LIVE_RESTORE_OFF,
