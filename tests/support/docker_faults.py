@@ -121,7 +121,6 @@ def _slower_than_the_unit(here: Trial) -> None:
 
 
 def _slow_removed(here: Trial) -> None:
-    _drop_in("[Service]\nTimeoutStopSec=5\n", here)
     here.engine.docker("rm -f once")
     here.engine.run_container("once", auto_remove=True, handles_stop=False, stop_timeout=10)
     here.engine.docker("pause always")

@@ -88,7 +88,7 @@ def judge(engine: EngineMachine, before: Seen, answer: Answer) -> Ending:
         problems=[],
         result=outcome["result"],
         recorded=tuple(run["result"] for run in _recorded(engine)),
-        message=outcome["message"],
+        message="; ".join([outcome["message"], *(f"{one['why']}: {one['detail']}" for one in outcome["blocked"])]),
     )
     try:
         after = seen(engine)
