@@ -20,7 +20,6 @@ from agent.core.schedule.jobs import ScheduleContext, next_runs
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
 from agent.daemon.scheduler import Scheduler
-from agent.daemon.window_jobs import window_runs
 from agent.errors import AgentError
 from agent.host import log
 from agent.host.changes import packages_changed_at
@@ -38,6 +37,7 @@ from agent.state.job_status import describe_running
 from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
+from agent.worker.window_jobs import window_runs
 
 _TICK_S = 30.0
 """A change on the machine, such as the reboot flag, is detected within this time."""

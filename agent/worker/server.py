@@ -12,15 +12,18 @@ from dataclasses import replace
 
 from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
+from agent.core.job_kinds import WINDOW_JOBS
 from agent.core.model.scope import Scope
 from agent.core.schedule.jobs import enabled_jobs
 from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
+from agent.host.machine.identity import local_zone
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import DAEMON_USER
 from agent.host.process.peer import PeerCredentials, peer_credentials, uid_of
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
-from agent.state.store import DEFAULT_DIRECTORY
+from agent.state.store import DEFAULT_DIRECTORY, Store
+from agent.state.timestamps import utc_now
 from agent.worker.protocol import (
     MAX_REQUEST_BYTES,
     JobAnswer,
@@ -30,6 +33,7 @@ from agent.worker.protocol import (
     encode_progress,
 )
 from agent.worker.runner import run_in_process, stop_on_signal
+from agent.worker.window_jobs import window_runs
 
 _REQUEST_TIMEOUT_S = 5.0
 """Time limit for the peer to send its request."""
@@ -95,17 +99,22 @@ def _answer(request: JobRequest, connection: socket.socket) -> JobAnswer:
 
 
 def _restrict_to_schedule(request: JobRequest) -> JobRequest:
-    """Return a request of the daemon's user: only what the configuration schedules is allowed.
+    """Return a request of the daemon's user: only what the configuration schedules is allowed, and only when.
 
     Raises:
         UsageError: it is anything else.
         ConfigError: the configuration is wrong.
     """
-    chosen = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY
+    chosen = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY or request.options
     if request.wait or chosen or not request.prefetch:
-        raise UsageError("request: only root may choose a scope, a plan or packages, or wait for another job")
+        raise UsageError("request: only root may choose a scope, a plan, packages or options, or wait for another job")
     policy = load_in_use(DEFAULT_DIRECTORY, read_distro()).policy
-    if request.kind not in enabled_jobs(policy.agent):
+    if request.kind in WINDOW_JOBS:
+        now = utc_now()
+        start = window_runs(policy, Store(DEFAULT_DIRECTORY), {}, now, local_zone()).get(request.kind)
+        if start is None or start > now:
+            raise UsageError(f"request: {request.kind.value} is outside its maintenance window")
+    elif request.kind not in enabled_jobs(policy.agent):
         raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)
 

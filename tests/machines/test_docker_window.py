@@ -1,17 +1,30 @@
 """`docker upgrade` without a person, in a maintenance window, and with one, at a terminal; on a real engine."""
 
+import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from tests.support.engines import NEWER, OLDER, EngineMachine
-from tests.support.recorded import UNIT, Kept
+from tests.support.recorded import SOCKET, UNIT, Kept
 from tests.support.terminal import at_terminal
 
 pytestmark = pytest.mark.xdist_group("engines")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
 DROP_IN = "/etc/maestro-agent/config.d/20-window.toml"
 QUESTION = "[y/N] "
+_REQUEST = f"""
+import json, socket
+request = dict.fromkeys(("plan_id",)) | {{
+    "schema": "maestro.job-request/1", "job": "docker-upgrade", "scope": "security", "refresh": True,
+    "wait": False, "omit_document": True, "requested_by": "schedule",
+}}
+with socket.socket(socket.AF_UNIX) as peer:
+    peer.connect("{SOCKET}")
+    peer.sendall(json.dumps(request).encode() + b"\\n")
+    print(peer.makefile().read())
+"""
+"""As the daemon does, but at a time of the sender's choice."""
 
 
 def configure(kept: Kept, days: str) -> None:
@@ -38,6 +51,7 @@ def test_the_daemon_upgrades_docker_in_its_window_and_only_there(kept_engine: tu
     gates = kept.agent("explain docker --json").json["gates"]
     plan = kept.agent("docker plan").out
     kept.wait("the daemon knows when", "grep -q docker-upgrade /run/maestro-agent/daemon.json")
+    refused = json.loads(kept.python(_REQUEST, user="maestro-agent").stdout)
     outside = (engine.engine_version(), kept.runs())
     configure(kept, "daily")
     kept.wait("the upgrade", f"maestro-agent history | grep -q 'docker {OLDER} -> {NEWER}'", 240)
@@ -47,7 +61,7 @@ def test_the_daemon_upgrades_docker_in_its_window_and_only_there(kept_engine: tu
     (run,) = kept.runs()
     assert (window["verdict"], window["until"] is not None) == ("shut", True)
     assert "outside-window, opens" in plan
-    assert outside == (OLDER, [])
+    assert (refused["exit_code"], outside) == (2, (OLDER, []))
     assert (run["result"], run["requested_by"], run["containers_lost"]) == ("upgraded", "schedule", [])
     assert (engine.engine_version(), engine.states()) == (NEWER, before)
 

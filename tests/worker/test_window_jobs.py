@@ -10,10 +10,10 @@ from agent.core.job_kinds import JobKind
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.engine_plan import EnginePlan
 from agent.core.schedule.slots import JobAttempts
-from agent.daemon.window_jobs import window_runs
 from agent.report.engine_reasons import block_sentence
 from agent.state.record import Record
 from agent.state.store import Store
+from agent.worker.window_jobs import window_runs
 from tests.core import given
 from tests.report.given_engine_outcome import UPGRADED
 from tests.report.status.test_engines import plan_document
