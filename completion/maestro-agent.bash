@@ -60,7 +60,7 @@ _maestro_agent() {
             docker | weave)
                 words+=" --verbose --all --dry-run --plan --yes --wait --after-failure --allow-downgrade --json --quiet"
                 case $verb in
-                    docker) words+=" --allow-major-downgrade --remove-containers --live-restore" ;;
+                    docker) words+=" --allow-major-downgrade --remove-containers --change-held --live-restore" ;;
                     weave) words+=" --allow-major" ;;
                 esac
                 ;;

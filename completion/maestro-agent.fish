@@ -84,6 +84,7 @@ complete -c maestro-agent -n '__maestro_agent_for docker weave' -l after-failure
 complete -c maestro-agent -n '__maestro_agent_for docker weave' -l allow-downgrade -d 'let the manifest ask for an older version'
 complete -c maestro-agent -n '__maestro_agent_for docker' -l allow-major-downgrade -d 'the same across a major version'
 complete -c maestro-agent -n '__maestro_agent_for docker' -l remove-containers -d 'let running containers with --rm be removed'
+complete -c maestro-agent -n '__maestro_agent_for docker' -l change-held -d 'change engine and client although they are on hold'
 complete -c maestro-agent -n '__maestro_agent_for docker' -l live-restore -d 'switch live-restore on first'
 complete -c maestro-agent -n '__maestro_agent_for weave' -l allow-major -d 'let the manifest ask for another major version'
 complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'

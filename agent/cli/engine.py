@@ -18,6 +18,7 @@ ALLOWANCES = {
         "allow-downgrade": "let the manifest ask for an older version",
         "allow-major-downgrade": "the same across a major version: the older engine may fail on the newer one's data",
         "remove-containers": "let running containers with --rm be removed",
+        "change-held": "change engine and client although they are on hold; the holds are set again",
         "live-restore": "switch live-restore on first, so that containers run on",
         "after-failure": "try again although the last upgrade needs attention",
     },

@@ -1,6 +1,6 @@
 """What plans and upgrades of Docker and Weave need from a machine, as protocols."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -50,8 +50,11 @@ class EnginePackages(Protocol):
     def offers(self, package: str) -> tuple[Offer, ...]:
         """Return every version of a package, newest first; empty if there is none."""
 
-    def simulate(self, targets: Mapping[str, str]) -> Simulation:
-        """Return what installing exactly these versions by package name would change. Holds stay in force."""
+    def simulate(self, targets: Mapping[str, str], held: Collection[str] = ()) -> Simulation:
+        """Return what installing exactly these versions by package name would change.
+
+        Holds stay in force, except those on the `held` targets.
+        """
 
 
 class OutageMeter(Protocol):

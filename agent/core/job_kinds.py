@@ -40,6 +40,8 @@ class JobOption(Enum):
     """Weave: to another major version."""
     REMOVE_CONTAINERS = "remove-containers"
     """Running containers with `--rm` may be removed by the restart."""
+    CHANGE_HELD = "change-held"
+    """Docker: change engine and client although they are on hold, and set the holds again."""
     LIVE_RESTORE = "live-restore"
     """Switch live-restore on for the restart."""
     AFTER_FAILURE = "after-failure"

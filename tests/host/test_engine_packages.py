@@ -80,6 +80,19 @@ def test_holds_stay_in_force(apt: PrivateApt, held: str) -> None:
     assert apt.simulate(docker_ce=NEW, docker_ce_cli=NEW)["problem"]
 
 
+def test_a_hold_on_what_is_named_may_be_passed_over_and_no_other(apt: PrivateApt) -> None:
+    packages = engine(OLD), client(OLD), package("containerd.io", "1.6")
+    apt.install(*packages, hold=("docker-ce", "docker-ce-cli"))
+    apt.repository("Docker", engine(NEW, containerd="1.7"), client(NEW), package("containerd.io", "1.7"))
+    targets = {"docker-ce": NEW, "docker-ce-cli": NEW}
+
+    found = apt.ask(simulate=(targets,), held=list(targets))["simulations"][0]
+
+    assert changes(found) == {"containerd.io": ("1.6", "1.7"), "docker-ce": (OLD, NEW), "docker-ce-cli": (OLD, NEW)}
+    apt.install(*packages, hold=("docker-ce", "containerd.io"))
+    assert apt.ask(simulate=(targets,), held=list(targets))["simulations"][0]["problem"]
+
+
 @pytest.mark.parametrize("version", [NEW, "5:99.0.0-1"], ids=["unknown", "unauthenticated"])
 def test_a_version_of_no_authenticated_source_is_refused(apt: PrivateApt, version: str) -> None:
     apt.install(engine(OLD), client(OLD), package("containerd.io", "1.6"))

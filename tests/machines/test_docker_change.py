@@ -48,6 +48,7 @@ def change(engine: EngineMachine, target: str) -> dict[str, Any]:
 
 def test_an_upgrade_and_the_way_back_leave_every_container_as_it_was(engine: EngineMachine) -> None:
     before = engine.states()
+    engine.machine.check("apt-mark hold docker.io")
 
     up = change(engine, NEWER)
     after = engine.states()
@@ -59,6 +60,7 @@ def test_an_upgrade_and_the_way_back_leave_every_container_as_it_was(engine: Eng
     assert after == {name: state for name, state in before.items() if name != "once"}
     assert up["stopped"] == ["always-off"]
     assert (down["result"], engine.engine_version()) == ("upgraded", OLDER)
+    assert engine.machine.check("apt-mark showhold").split() == ["docker.io"]
     assert engine.states() == after
 
 

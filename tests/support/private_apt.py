@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ packages = AptEnginePackages(lender)
 print(json.dumps({
     "offers": {name: [[one.version, one.site] for one in packages.offers(name)] for name in asked["offers"]},
     "marks_left": lender and not lender.taken and lender.cache.depcache.del_count == lender.marks,
-    "simulations": [asdict(packages.simulate(one)) for one in asked["simulate"]],
+    "simulations": [asdict(packages.simulate(one, asked["held"])) for one in asked["simulate"]],
 }))
 """
 
@@ -79,8 +79,10 @@ class PrivateApt:
         options = f"signed-by={self.root}/key.asc" if signed else "allow-insecure=yes"
         self._lines.append(f"deb [{options}] file:{directory} stable main\n")
 
-    def ask(self, *offers: str, simulate: tuple[Mapping[str, str], ...] = (), lent: bool = False) -> Any:
-        return self.run(_ASK, {"offers": offers, "simulate": simulate, "lent": lent})
+    def ask(
+        self, *offers: str, simulate: tuple[Mapping[str, str], ...] = (), held: Sequence[str] = (), lent: bool = False
+    ) -> Any:
+        return self.run(_ASK, {"offers": offers, "simulate": simulate, "held": held, "lent": lent})
 
     def run(self, code: str, argument: object) -> Any:
         """Run Python code with this apt; its argument and its output are JSON."""

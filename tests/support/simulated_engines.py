@@ -1,6 +1,6 @@
 """Docker and Weave of a machine in memory, behind the ports of `agent.core.engine_ports`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -88,7 +88,8 @@ class SimulatedEngines:
         site = "Debian stable"
         return tuple(Offer(package=package, version=one, site=site) for one in self.offered.get(package, ()))
 
-    def simulate(self, targets: Mapping[str, str]) -> Simulation:
+    def simulate(self, targets: Mapping[str, str], held: Collection[str] = ()) -> Simulation:
+        del held  # what is on hold is seen by the plan
         if self.simulation is not None:
             return self.simulation
         seen = self.docker()

@@ -1,6 +1,6 @@
 """Which packages of Docker change, and why they may not. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from agent.core.debian_version import version_key
@@ -26,6 +26,8 @@ class DockerOptions:
     allow_major_downgrade: bool = False
     remove_containers: bool = False
     live_restore: bool = False
+    change_held: bool = False
+    """Whether engine and client may be changed although they are on hold; the hold is in force again afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class PackagePorts:
     """The methods of `EnginePackages`; each may raise HostError."""
 
     offers: Callable[[str], tuple[Offer, ...]]
-    simulate: Callable[[Mapping[str, str]], Simulation]
+    simulate: Callable[[Mapping[str, str], Collection[str]], Simulation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +63,14 @@ def resolve(facts: DockerFacts, wanted: str, ports: PackagePorts, options: Docke
     older = version_key(version) < version_key(installed)
     if version == installed or (older and release_key(version) == release_key(installed)):
         return Resolved(candidate=upstream(installed))
-    simulation = ports.simulate(_targets(facts, main, version, ports))
+    targets = _targets(facts, main, version, ports)
+    may_change = frozenset(targets) if options.change_held else frozenset[str]()
+    simulation = ports.simulate(targets, may_change)
     refused, major = _downgrade(facts, installed, version, options) if older else ((), False)
     return Resolved(
         candidate=upstream(version),
         changes=simulation.changes,
-        blocks=(*refused, *_simulated(facts, main, simulation)),
+        blocks=(*refused, *_simulated(facts, main, simulation, may_change)),
         major_downgrade=major,
     )
 
@@ -92,9 +96,9 @@ def _downgrade(
     return (() if allowed else (Block(why=EngineWhy.DOWNGRADE_REFUSED, values=values),)), major
 
 
-def _simulated(facts: DockerFacts, main: str, simulation: Simulation) -> tuple[Block, ...]:
+def _simulated(facts: DockerFacts, main: str, simulation: Simulation, may_change: Collection[str]) -> tuple[Block, ...]:
     changed = {one.package for one in simulation.changes}
-    held = [one.package for one in facts.packages if one.on_hold]
+    held = [one.package for one in facts.packages if one.on_hold and one.package not in may_change]
     in_the_way = sorted(name for name in held if simulation.problem or name in {*changed, main})
     removed = [one.package for one in simulation.changes if one.after is None and one.package != _CLIENT]
     blocks = []

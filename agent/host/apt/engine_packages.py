@@ -7,7 +7,7 @@ installs the steps with `patterns=None` (any authenticated origin); `download.ma
 refuses packages on hold, and refuses removals: a change with `after` None needs a transaction that marks it, too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import apt_pkg
@@ -43,8 +43,8 @@ class AptEnginePackages:
         cache = self._readable()
         return tuple(_offer(cache, version) for version in _versions(cache, package))
 
-    def simulate(self, targets: Mapping[str, str]) -> Simulation:
-        """Return what installing exactly these versions by package name would change. Holds stay in force."""
+    def simulate(self, targets: Mapping[str, str], held: Collection[str] = ()) -> Simulation:
+        """Return what installing exactly these versions would change. Holds stay in force, but for the `held` ones."""
         cache = self._cache()
         wanted: list[apt_pkg.Version] = []
         for name, text in targets.items():
@@ -52,14 +52,14 @@ class AptEnginePackages:
             if found is None:
                 return Simulation(problem=f"no authenticated source offers {name} {text}")
             current = found.parent_pkg.current_ver
-            if found.parent_pkg.selected_state == apt_pkg.SELSTATE_HOLD and found != current:
+            if found != current and _on_hold(found.parent_pkg, held):
                 return Simulation(problem=f"{name} is on hold")
             if found != current:
                 wanted.append(found)
         if not self._unmarked:
             cache.forget_marks()
         self._unmarked = False
-        return _simulate(cache, wanted)
+        return _simulate(cache, wanted, held)
 
     def _readable(self) -> PackageCache:
         """Return a cache whose marks are not touched."""
@@ -96,7 +96,11 @@ def _offer(cache: PackageCache, version: apt_pkg.Version) -> Offer:
     )
 
 
-def _simulate(cache: PackageCache, wanted: list[apt_pkg.Version]) -> Simulation:
+def _on_hold(package: apt_pkg.Package, besides: Collection[str]) -> bool:
+    return package.selected_state == apt_pkg.SELSTATE_HOLD and package.name not in besides
+
+
+def _simulate(cache: PackageCache, wanted: list[apt_pkg.Version], may_change: Collection[str]) -> Simulation:
     """Mark the versions, resolve what they break, and return every change."""
     depcache = cache.depcache
     with libapt_errors("apt cannot plan the upgrade of the engine"), apt_pkg.ActionGroup(depcache):
@@ -110,7 +114,7 @@ def _simulate(cache: PackageCache, wanted: list[apt_pkg.Version]) -> Simulation:
     changes = tuple(_changes(cache, changed))
     planned = {change.package: change.after for change in changes}
     missed = [one for one in wanted if planned.get(one.parent_pkg.name) != version_text(one)]
-    held = [package.name for package in changed if package.selected_state == apt_pkg.SELSTATE_HOLD]
+    held = [package.name for package in changed if _on_hold(package, may_change)]
     if missed or held or not _breaks_nothing_more(cache):
         return Simulation(problem=_refusal(cache, missed, held), changes=changes)
     return Simulation(changes=changes, download_bytes=depcache.deb_size, installed_bytes=depcache.usr_size)

@@ -89,7 +89,7 @@ class DockerUpgrade:
         if plan.nothing_to_do:
             self._context.engine_acts.archives.forget()  # of an attempt that was blocked
             return self._end(EngineResult.UNCHANGED)
-        prepare.require_space(self._context, plan)
+        prepare.require_space(self._context, plan, self._options)
         kept = prepare.keep(self._context, plan)
         self._run_pre_hooks(plan)
         now = prepare.require_same(plan, prepare.look(self._context, self._options))

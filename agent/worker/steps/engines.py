@@ -113,6 +113,7 @@ def docker_options(context: JobContext, options: Collection[JobOption]) -> Docke
         allow_downgrade=JobOption.ALLOW_DOWNGRADE in options,
         allow_major_downgrade=JobOption.ALLOW_MAJOR_DOWNGRADE in options,
         remove_containers=JobOption.REMOVE_CONTAINERS in options,
+        change_held=JobOption.CHANGE_HELD in options,
         live_restore=JobOption.LIVE_RESTORE in options or context.policy.docker.live_restore,
     )
 

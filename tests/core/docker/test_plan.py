@@ -1,6 +1,6 @@
 """The plan of an upgrade of Docker, by the ids of its cases (docs/docker-cases.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -71,7 +71,8 @@ def plan(
     problem: str = "",
     **options: Any,
 ) -> EnginePlan:
-    def simulate(targets: Mapping[str, str]) -> Simulation:
+    def simulate(targets: Mapping[str, str], held: Collection[str]) -> Simulation:
+        del held
         changes = [PackageChange(package=p, before=facts.version_of(p), after=v) for p, v in targets.items()]
         gone = [PackageChange(package=name, before="1", after=None) for name in removes]
         return Simulation(changes=(*changes, *gone), problem=problem)
@@ -129,7 +130,8 @@ def test_D8_older_running_engine_is_only_restarted() -> None:  # noqa: N802 - th
             before(packages=(replace(_INSTALLED, on_hold=True),)), {}, EngineWhy.HELD_BY_ADMIN, ("docker.io",), id="D12"
         ),
         pytest.param(
-            before(packages=(_INSTALLED, replace(_CONTAINERD, on_hold=True))), {"problem": "containerd is on hold"},
+            before(packages=(_INSTALLED, replace(_CONTAINERD, on_hold=True))),
+            {"problem": "containerd is on hold", "change_held": True},
             EngineWhy.HELD_BY_ADMIN, ("containerd",), id="D12-containerd",
         ),
         pytest.param(before(), {"removes": ("nginx",)}, EngineWhy.WOULD_REMOVE, ("nginx",), id="D14"),
@@ -220,6 +222,9 @@ def test_upgrade_is_blocked(
             id="D11-image-store",
         ),
         pytest.param(before(packages=(_INSTALLED, replace(_CONTAINERD, on_hold=True))), {}, id="D12-untouched"),
+        pytest.param(
+            before(packages=(replace(_INSTALLED, on_hold=True),)), {"change_held": True}, id="D12-change-held"
+        ),
         pytest.param(before(), {"removes": ("docker-cli",)}, id="D14-the-older-engine-has-the-client"),
         pytest.param(before(container(auto_remove=True)), {"remove_containers": True}, id="D61"),
         pytest.param(

@@ -199,6 +199,16 @@ def test_d12_a_package_on_hold_blocks_and_stays_on_hold(host: Host) -> None:
     assert untouched(host)
 
 
+def test_d12_with_its_option_a_package_on_hold_is_changed_and_on_hold_again(host: Host) -> None:
+    host.engines.on_hold = {"docker.io"}
+    host.engine.held = {"docker.io"}
+
+    answer = host.upgrade(JobOption.CHANGE_HELD)
+
+    assert (answer.exit_code, outcome(answer).result) == (0, "upgraded")
+    assert host.engine.held == {"docker.io"}
+
+
 def test_d14_a_foreign_removal_blocks(host: Host) -> None:
     host.engines.simulation = Simulation(
         changes=(

@@ -72,7 +72,7 @@ def unfinished_failure(context: JobContext, options: Options, docker: DockerFact
     return Block(why=EngineWhy.FAILED_BEFORE, values=(snapshot.run_id,))
 
 
-def require_space(context: JobContext, plan: EnginePlan) -> None:
+def require_space(context: JobContext, plan: EnginePlan, options: Options) -> None:
     """Check that apt would still do what is planned, and that it fits on the disk.
 
     Raises:
@@ -81,7 +81,8 @@ def require_space(context: JobContext, plan: EnginePlan) -> None:
     if not plan.packages:
         return
     targets = {one.package: one.after for one in plan.packages if one.after is not None}
-    simulation = context.engine_packages.simulate(targets)
+    held = tuple(targets) if JobOption.CHANGE_HELD in options else ()
+    simulation = context.engine_packages.simulate(targets, held)
     if set(simulation.changes) != set(plan.packages):
         raise PlanChangedError(f"apt would change other packages than planned {simulation.problem}".strip())
     try:
