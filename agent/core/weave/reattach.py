@@ -21,11 +21,14 @@ def fallen(network: WeaveNetwork) -> tuple[AttachedContainer, ...]:
 
 
 def unusable(network: WeaveNetwork) -> tuple[AttachedContainer, ...]:
-    """Return the stopped containers that are connected to a network with another id: none can be started (W4)."""
+    """Return the stopped containers that are connected to a network with another id: none can be started (W4).
+
+    One without an id was never started since it was connected: it takes the network by its name.
+    """
     return tuple(
         one
         for one in network.containers
-        if one.attachment is WeaveAttachment.NETWORK and not one.running and one.network_id != network.id
+        if one.attachment is WeaveAttachment.NETWORK and not one.running and one.network_id not in {"", network.id}
     )
 
 

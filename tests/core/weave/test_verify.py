@@ -136,10 +136,21 @@ def test_w3_a_stopped_router_has_to_stay_stopped(state: str, expected: list[str]
         ),
         (STOPPED, network(STOPPED, id="n2"), {"network-lost": ("stopped",)}),
         (STOPPED, network(replace(STOPPED, network_id="n2"), id="n2"), {}),
+        (STOPPED, network(replace(STOPPED, network_id=""), id="n2"), {}),
         (attached(running=False, address="", fell=True), network(attached(address="10.2.0.7")), {}),
         (attached(address=""), network(attached(address="10.2.0.7")), {}),
     ],
-    ids=["removed", "ended", "other-address", "detached", "w4-network", "w4-repaired", "w3-started", "unknown"],
+    ids=[
+        "removed",
+        "ended",
+        "other-address",
+        "detached",
+        "w4-network",
+        "w4-repaired",
+        "w4-by-name",
+        "w3-started",
+        "unknown",
+    ],
 )
 def test_containers_are_compared_and_are_no_reason_to_roll_back(
     before: AttachedContainer, after: WeaveNetwork, expected: dict[str, tuple[str, ...]]
