@@ -21,6 +21,7 @@ FAULTS: Mapping[FaultCode, str] = {
     FaultCode.LIVE_RESTORE: "live-restore could not be switched on: {}",
     FaultCode.CONFIG_KEPT: "daemon.json could not be put back: {}",
     FaultCode.HOLD: "packages that were on hold are not any more (`apt-mark hold`): {}",
+    FaultCode.ADDRESSES_LOST: "containers run without the address on Weave's network that they had: {}",
     FaultCode.CONTAINERS_REVIVED: "containers that had been stopped run: {}",
 }
 

@@ -67,6 +67,7 @@ FULL_CONTAINER = container(
     published=True,
     weave=WeaveAttachment.NETWORK,
     weave_paths=True,
+    weave_address="10.32.0.7/12",
     error="e",
 )
 

@@ -19,6 +19,7 @@ from agent.host.apt.transaction import Transactions
 from agent.host.docker.observer import LocalEngines
 from agent.host.docker.operator import LocalEngineOperator
 from agent.host.dpkg.timeouts import DpkgTimeouts
+from agent.host.weave.router import LocalRouterOperator
 from agent.worker.steps.docker.change import EngineChange
 from agent.worker.steps.docker.take import keep_archives, take_snapshot
 from agent.worker.steps.docker.tools import Tools
@@ -55,7 +56,15 @@ def main(target: str, words: list[str]) -> None:
     now = datetime.now(timezone.utc)
     snapshot = take_snapshot(docker, changes, kept, run_id="r", target=target, boot_id="b", now=now)
     assert isinstance(docker.unit, EngineUnit)
-    tools = Tools(observer=observer, operator=operator, archives=archives, save=save, control=control, boot_id="b")
+    tools = Tools(
+        observer=observer,
+        operator=operator,
+        archives=archives,
+        save=save,
+        control=control,
+        run_weave=LocalRouterOperator().run_script,
+        boot_id="b",
+    )
     change = EngineChange(tools, snapshot, docker.unit)
     with operator.measure() as meter:
         ended = change.carry_out()

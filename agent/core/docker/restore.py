@@ -13,6 +13,7 @@ from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
 _LOOPING = "restarting"
 _PAUSED = "paused"
 _WEAVE_ROUTER = "weave"
+_HAS_ADDRESS = frozenset({"running", "paused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,15 @@ def restoration(
     )
 
 
+def unattached(before: Sequence[Container], after: Sequence[Container]) -> tuple[Container, ...]:
+    """Return the containers of before that run and have lost, or changed, the address that `weave attach` gave them.
+
+    A restart of the engine restarts such a container without it, and nothing shows that (weave-behaviour.md 2.1).
+    """
+    pairs = [(one, _same(one, after)) for one in before if one.running and one.weave is WeaveAttachment.ATTACHED]
+    return tuple(one for one, now in pairs if now is not None and now.state in _HAS_ADDRESS and _moved(one, now))
+
+
 def slow_first(containers: Iterable[Container]) -> tuple[Container, ...]:
     """Return the containers to stop ahead of the engine, the slowest first.
 
@@ -73,6 +83,13 @@ def slow_first(containers: Iterable[Container]) -> tuple[Container, ...]:
         if one.state == "running" and one.handles_stop is False and not (one.auto_remove or one.swarm_task)
     ]
     return tuple(sorted(slow, key=lambda one: (-one.stop_timeout_s, one.name)))
+
+
+def _moved(before: Container, now: Container) -> bool:
+    """Whether an attached container is seen to have no address now, or another one."""
+    if now.weave is WeaveAttachment.ATTACHED:
+        return "" not in {before.weave_address, now.weave_address} and before.weave_address != now.weave_address
+    return now.weave is WeaveAttachment.NONE
 
 
 def _same(container: Container, others: Sequence[Container]) -> Container | None:

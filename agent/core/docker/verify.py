@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from agent.core.docker.restore import restoration
+from agent.core.docker.restore import restoration, unattached
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.docker.versions import same_release, upstream
 from agent.core.model.docker import ContainerTimes, DockerFacts, EngineUnit, RunningEngine
@@ -41,6 +41,8 @@ class FaultCode(Enum):
     """Names of containers that ran before and do not run, while most do."""
     CONTAINERS_GONE = "containers-gone"
     """Names of containers that ran before and are removed, not announced."""
+    ADDRESSES_LOST = "addresses-lost"
+    """Names of containers that run without the address that `weave attach` had given them."""
     CONTAINERS_REVIVED = "containers-revived"
     """Names of containers that did not run before, and run."""
     LIVE_RESTORE = "live-restore"
@@ -59,6 +61,7 @@ _BESIDE = frozenset(
         FaultCode.CONTAINERS_GONE,
         FaultCode.CONTAINERS_REVIVED,
         FaultCode.CONFIG_KEPT,
+        FaultCode.ADDRESSES_LOST,
         FaultCode.HOLD,
     }
 )
@@ -202,5 +205,6 @@ def _container_faults(snapshot: DockerSnapshot, after: DockerFacts, excused: Col
         (FaultCode.CONTAINERS_DOWN if _MANY * len(down) >= ran else FaultCode.CONTAINERS_LOST, down),
         (FaultCode.CONTAINERS_GONE, left.gone),
         (FaultCode.CONTAINERS_REVIVED, [one.name for one in left.stop]),
+        (FaultCode.ADDRESSES_LOST, [one.name for one in unattached(snapshot.containers or (), after.containers)]),
     )
     return tuple(Fault(code=code, values=tuple(sorted(names))) for code, names in found if names)

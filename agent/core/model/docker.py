@@ -164,6 +164,8 @@ class Container:
     """Whether any port is published."""
     swarm_task: bool = False
     weave: WeaveAttachment = WeaveAttachment.NONE
+    weave_address: str = ""
+    """Address on Weave's network that `weave attach` gave it, "10.32.0.7/12"; empty: none, or unknown."""
     weave_paths: bool = False
     """Whether it binds paths of a `weavevolumes-*` container."""
     error: str = ""

@@ -11,6 +11,7 @@ from agent.errors import HostError
 from agent.host.docker.api import EngineApi, EngineApiError
 from agent.host.docker.fields import Fields
 from agent.host.docker.signals import handles_signal, signal_number
+from agent.host.docker.weave_address import weave_interface
 from agent.host.docker.weave_attachment import weave_attachment
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -55,7 +56,7 @@ def _container(seen: Fields, data_root: str, weave_paths: Sequence[str]) -> Cont
     id_, pid = seen.required("Id"), state.number("Pid") or None
     signal = signal_number(config.text("StopSignal"))
     timeout = config.number("StopTimeout")
-    name = _name(seen)
+    name, weave = _name(seen), _attachment(config, networks, pid)
     return Container(
         id=id_,
         name=name,
@@ -71,7 +72,8 @@ def _container(seen: Fields, data_root: str, weave_paths: Sequence[str]) -> Cont
         networks=networks,
         published=_published(seen, host),
         swarm_task=any(key.startswith(_SWARM_LABEL) for key in config.child("Labels").keys()),  # noqa: SIM118 - a method
-        weave=_attachment(config, networks, pid),
+        weave=weave,
+        weave_address=weave_interface(pid) if pid and weave is WeaveAttachment.ATTACHED else "",
         weave_paths=not name.startswith(_WEAVE_VOLUMES) and _binds_any(seen, weave_paths),
         error=state.text("Error"),
     )

@@ -17,10 +17,10 @@ from agent.core.weave.snapshot import ROUTER, AttachedContainer, WeaveNetwork
 from agent.errors import HostError
 from agent.host.docker.api import SOCKET, EngineApi, EngineApiError
 from agent.host.docker.fields import Fields
+from agent.host.docker.weave_address import weave_address
 from agent.host.process.run import ProgramResult, run_program
-from agent.host.weave.address import weave_address
 
-_SCRIPT_S: Mapping[str, float] = {"stop": 90.0, "launch": 120.0, "connect": 60.0}
+_SCRIPT_S: Mapping[str, float] = {"stop": 90.0, "launch": 120.0, "connect": 60.0, "attach": 60.0}
 """Limits by command; the script has none (I9). A stop took 0.9 s, a launch 1.4 s."""
 _UNIT_S = 180.0
 _START_S = 90.0

@@ -99,6 +99,7 @@ def _container_to_document(container: Container) -> Document:
         "published": container.published,
         "swarm_task": container.swarm_task,
         "weave": container.weave.value,
+        "weave_address": container.weave_address,
         "weave_paths": container.weave_paths,
         "error": container.error,
     }
@@ -121,6 +122,7 @@ def _container_from_document(part: JsonReader) -> Container:
         published=part.boolean("published"),
         swarm_task=part.boolean("swarm_task"),
         weave=enum_from_document(part, "weave", WeaveAttachment),
+        weave_address=part.optional_text("weave_address") or "",
         weave_paths=part.boolean("weave_paths"),
         error=part.text("error"),
     )

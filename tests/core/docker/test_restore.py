@@ -1,8 +1,10 @@
 """What brings the containers back after a restart of the engine (docker-weave D60 to D70)."""
 
+from typing import Any
+
 import pytest
 
-from agent.core.docker.restore import Restoration, restoration, slow_first
+from agent.core.docker.restore import Restoration, restoration, slow_first, unattached
 from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
 from tests.core.docker.given_docker import container
 
@@ -121,3 +123,20 @@ def test_the_slowest_is_stopped_first() -> None:
     quick, slow = container("a", handles_stop=False), container("b", handles_stop=False, stop_timeout_s=60)
 
     assert slow_first([quick, slow]) == (slow, quick)
+
+
+@pytest.mark.parametrize(
+    ("now", "lost"),
+    [
+        pytest.param({"weave": WeaveAttachment.NONE}, True, id="without"),
+        pytest.param({"weave": WeaveAttachment.ATTACHED, "weave_address": "10.32.0.9/12"}, True, id="another"),
+        pytest.param({"weave": WeaveAttachment.ATTACHED, "weave_address": "10.32.0.7/12"}, False, id="the same"),
+        pytest.param({"weave": WeaveAttachment.ATTACHED}, False, id="an address that cannot be read"),
+        pytest.param({"weave": WeaveAttachment.UNKNOWN}, False, id="unknown"),
+        pytest.param({"weave": WeaveAttachment.NONE, "state": "exited"}, False, id="it does not run"),
+    ],
+)
+def test_an_attached_container_that_lost_its_address(now: dict[str, Any], lost: bool) -> None:  # noqa: FBT001 - a table
+    before = container(weave=WeaveAttachment.ATTACHED, weave_address="10.32.0.7/12")
+
+    assert bool(unattached([before], [container(**now)])) is lost

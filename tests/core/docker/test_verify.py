@@ -28,6 +28,7 @@ KEPT = {
     FaultCode.CONTAINERS_LOST,
     FaultCode.CONTAINERS_GONE,
     FaultCode.CONTAINERS_REVIVED,
+    FaultCode.ADDRESSES_LOST,
     FaultCode.ENGINE_UP,
     FaultCode.HOLD,
     FaultCode.CONFIG_KEPT,

@@ -48,6 +48,8 @@ class EngineChange:
         self._starter = EngineStarter(tools, self._course, unit)
         self.containers = self._starter.containers
         """What was done to the containers."""
+        self.attachments = self._starter.attachments
+        """What was done to their addresses on Weave's network."""
 
     def carry_out(self) -> Ended:
         """Install, restart, restore, verify; roll back if that fails and may help.

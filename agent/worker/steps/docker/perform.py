@@ -88,7 +88,7 @@ def _conclude(
         engine_down_s=down_s,
         started=change.containers.started,
         stopped=change.containers.stopped,
-        errors=change.containers.errors,
+        errors={**change.containers.errors, **change.attachments.errors},
         now=context.machine.now(),
     )
     return replace(
@@ -109,6 +109,7 @@ def _tools(context: JobContext) -> Tools:
         archives=acts.archives,
         save=lambda snapshot: context.record.save_docker_snapshot(snapshot, context.machine.now()),
         control=context.control,
+        run_weave=context.weave_acts.router.run_script,
         boot_id=acts.host.boot_id(),
     )
 

@@ -7,6 +7,7 @@ from agent.core.model.docker import EngineUnit, RunningEngine, SwarmState
 from agent.core.model.engine_state import UnitPhase
 from agent.errors import HostError
 from agent.report.text import counted
+from agent.worker.steps.docker.attachments import AttachmentKeeper
 from agent.worker.steps.docker.containers import ContainerKeeper
 from agent.worker.steps.docker.tools import Course, Tools
 
@@ -26,6 +27,7 @@ class EngineStarter:
         self._before = course.snapshot
         self._unit = unit
         self.containers = ContainerKeeper(tools.observer, tools.operator, course.snapshot)
+        self.attachments = AttachmentKeeper(tools.observer, tools.operator, tools.run_weave, course.snapshot)
 
     def bring_up(self, target: str | None, *, any_version: bool = False) -> Faults:
         """Have the engine run in a version, or any that is running, with the containers of before."""
@@ -78,12 +80,16 @@ class EngineStarter:
         return tuple(fault for fault in found if fault.code is not FaultCode.OLD_EXECUTABLE)
 
     def _restore(self, target: str | None) -> Faults:
-        self.containers.restore()
+        self._bring_back()
         restarts = self._operator.restarts_during(seconds=_SETTLE_S)
         if not restarts:
-            self.containers.restore()  # some that came back may have ended meanwhile
+            self._bring_back()  # some that came back may have ended meanwhile
         after = self._tools.observer.docker()
         return faults(self._before, after, target=target, restarts=restarts, excused=self.containers.excused)
+
+    def _bring_back(self) -> None:
+        self.containers.restore()
+        self.attachments.restore()
 
     def _keep_stopped(self) -> Faults:
         """Stop an engine that a maintainer script started although it had been stopped."""

@@ -8,6 +8,7 @@ from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.engine_ports import EngineObserver, EngineOperator, RuntimeArchives
 from agent.core.job_control import JobControl
 from agent.errors import HostError
+from agent.worker.steps.docker.attachments import RunScript
 
 _FINAL = frozenset({Phase.ROLLING_BACK, Phase.FORWARD_AGAIN})
 """Phases that stay on record while the engine is restarted: a run that is interrupted in one goes on with it."""
@@ -23,6 +24,8 @@ class Tools:
     save: Callable[[DockerSnapshot], None]
     """Records the snapshot durably; raises HostError."""
     control: JobControl
+    run_weave: RunScript
+    """Runs Weave's script."""
     boot_id: str
     """Of the running kernel."""
 

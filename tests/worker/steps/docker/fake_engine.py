@@ -8,7 +8,15 @@ from typing import Any
 from agent.core.docker.snapshot import DockerSnapshot, KeptArchive, Phase
 from agent.core.engine_ports import OutageMeter
 from agent.core.job_control import JobControl
-from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit, RestartPolicy, RunningEngine
+from agent.core.model.docker import (
+    Container,
+    ContainerTimes,
+    DockerFacts,
+    EngineUnit,
+    RestartPolicy,
+    RunningEngine,
+    WeaveAttachment,
+)
 from agent.core.model.engine_state import EngineState
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.errors import BusyError, HostError, NoSpaceError
@@ -77,6 +85,13 @@ class FakeEngine:
     """Whether dpkg cannot unpack anything."""
     dies_at: int | None = None
     """Which act, counted from 0, the job does not survive."""
+    weaves: list[WeaveFacts] = field(default_factory=lambda: [NO_WEAVE])
+    """What each look at Weave sees; the last one for ever."""
+    unable_to_attach: set[str] = field(default_factory=set)
+    keeps_addresses: bool = False
+    """Whether a restart leaves what `weave attach` gave: live-restore."""
+    waited: int = 0
+    """How often it was looked at Weave."""
     forgotten: bool = False
     """Whether the kept archives were removed."""
     done: list[str] = field(default_factory=list)
@@ -114,7 +129,22 @@ class FakeEngine:
 
     def weave(self, docker: DockerFacts) -> WeaveFacts:
         del docker
-        return NO_WEAVE
+        self.waited += 1
+        return self.weaves.pop(0) if len(self.weaves) > 1 else self.weaves[0]
+
+    def run_weave(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> str:
+        assert (script, dict(environment)) == ("/usr/local/bin/weave", {"WEAVE_HTTP_ADDR": "127.0.0.1:7784"})
+        if words[-1] in self.unable_to_attach:
+            return "no address is free"
+        known = self.facts.containers
+        assert isinstance(known, tuple)
+        attached = [
+            replace(one, weave=WeaveAttachment.ATTACHED, weave_address=words[1]) if one.name == words[-1] else one
+            for one in known
+        ]
+        self.facts = replace(self.facts, containers=tuple(attached))
+        self.act(" ".join(words))
+        return ""
 
     def save(self, saved: DockerSnapshot) -> None:
         if self.disk_full:
@@ -239,7 +269,9 @@ class FakeEngine:
         if keeps and one.state == "running":
             return one
         ends = one.policy is RestartPolicy.NO or one.name in self.unable
-        return replace(one, state="exited" if ends else "running")
+        now = replace(one, state="exited" if ends else "running")
+        loses = one.weave is WeaveAttachment.ATTACHED and not self.keeps_addresses
+        return replace(now, weave=WeaveAttachment.NONE, weave_address="") if loses else now
 
     def _set(self, containers: Sequence[Container], state: str, verb: str) -> dict[str, str]:
         names = [one.name for one in containers]
@@ -295,6 +327,7 @@ def change_of(engine: FakeEngine, before: DockerSnapshot | None = None) -> Engin
         archives=Archives(engine),
         save=engine.save,
         control=JobControl(progress=lambda _message: None, stop=lambda: engine.stop_reason),
+        run_weave=engine.run_weave,
         boot_id=engine.boot_id,
     )
     return EngineChange(tools, before or given_snapshot(), UNIT)

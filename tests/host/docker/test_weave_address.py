@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agent.host.weave.address import weave_address
+from agent.host.docker.weave_address import weave_address, weave_interface
 
 ROUTE = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0
@@ -35,6 +35,7 @@ def given(root: Path, route: str = ROUTE) -> str:
 
 def test_the_address_of_weaves_interface_is_found(tmp_path: Path) -> None:
     assert weave_address(7, given(tmp_path)) == "10.32.0.7"
+    assert weave_interface(7, str(tmp_path)) == "10.32.0.7/12"
 
 
 def test_without_that_interface_there_is_none(tmp_path: Path) -> None:

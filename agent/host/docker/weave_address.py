@@ -11,7 +11,12 @@ _LOCAL = "/32 host LOCAL"
 
 
 def weave_address(pid: int, proc: str = "/proc") -> str:
-    """Return the IPv4 address of a process's interface ethwe; empty if it has none, or if that cannot be read.
+    """Return the IPv4 address of a process's interface ethwe; empty if it has none, or if that cannot be read."""
+    return weave_interface(pid, proc).partition("/")[0]
+
+
+def weave_interface(pid: int, proc: str = "/proc") -> str:
+    """Return the same with the length of its network's prefix, as `weave attach` takes it: "10.32.0.7/12".
 
     route(8) of the process shows the networks of the interface, `fib_trie` all of its own addresses.
     """
@@ -21,7 +26,8 @@ def weave_address(pid: int, proc: str = "/proc") -> str:
     except OSError:
         return ""
     networks = list(_networks(routes))
-    return next((str(one) for one in _own(tries) if any(one in network for network in networks)), "")
+    found = (f"{one}/{network.prefixlen}" for one in _own(tries) for network in networks if one in network)
+    return next(found, "")
 
 
 def _networks(text: str) -> Iterator[IPv4Network]:

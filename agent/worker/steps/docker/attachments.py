@@ -1,0 +1,55 @@
+"""Attaches containers to Weave's network again: a restart of the engine takes away what `weave attach` gave them."""
+
+from collections.abc import Callable, Mapping
+
+from agent.core.docker.restore import unattached
+from agent.core.docker.snapshot import DockerSnapshot
+from agent.core.engine_ports import EngineObserver, EngineOperator
+from agent.core.model.docker import Container, DockerFacts
+from agent.core.model.weave import RouterArguments, RouterReport, WeaveFacts, WeaveScript
+
+RunScript = Callable[[str, tuple[str, ...], Mapping[str, str]], str]
+"""Runs Weave's script with words and variables; returns the problem, empty: none."""
+_READY_S = 60
+"""How long to wait for the router: ready 5 s after the engine, 30 s after its own start (weave-behaviour.md 2.2)."""
+_NO_SCRIPT = "Weave's script is not there: attach it with `weave attach`"
+
+
+class AttachmentKeeper:
+    """The containers of one change that `weave attach` attached."""
+
+    def __init__(
+        self, observer: EngineObserver, operator: EngineOperator, run_script: RunScript, snapshot: DockerSnapshot
+    ) -> None:
+        self._observer = observer
+        self._operator = operator
+        self._run_script = run_script
+        self._before = snapshot.containers or ()
+        self.errors: dict[str, str] = {}
+        """Why a container could not be attached, by name."""
+
+    def restore(self) -> None:
+        """Attach those again that have lost their address."""
+        docker = self._observer.docker()
+        lost = unattached(self._before, docker.containers) if isinstance(docker.containers, tuple) else ()
+        if lost:
+            weave = self._when_ready(docker)
+            problems = {one.name: self._attach(one, weave) for one in lost}
+            self.errors = {name: problem for name, problem in problems.items() if problem}
+
+    def _when_ready(self, docker: DockerFacts) -> WeaveFacts:
+        """Return Weave as it is once its router is ready, or at the deadline."""
+        for _ in range(_READY_S):
+            weave = self._observer.weave(docker)
+            if weave.script is None or (isinstance(weave.report, RouterReport) and weave.report.ready):
+                break
+            self._operator.restarts_during(seconds=1)
+            docker = self._observer.docker()
+        return weave
+
+    def _attach(self, one: Container, weave: WeaveFacts) -> str:
+        if not isinstance(weave.script, WeaveScript):
+            return _NO_SCRIPT
+        address = (one.weave_address,) if one.weave_address else ()
+        given = dict(weave.arguments.environment) if isinstance(weave.arguments, RouterArguments) else {}
+        return self._run_script(weave.script.path, ("attach", *address, one.name), given)
