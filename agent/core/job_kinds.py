@@ -99,5 +99,8 @@ class JobKind(Enum):
 SCHEDULED_JOBS = tuple(kind for kind in JobKind if JobTrait.SCHEDULED in kind.traits)
 RECORDED_JOBS = tuple(kind for kind in JobKind if kind.needs_root(refresh=True))
 """Jobs that have an entry in jobs.json."""
-WINDOW_JOBS = {JobKind.DOCKER_UPGRADE: "docker", JobKind.WEAVE_UPGRADE: "weave"}
-"""Jobs that the daemon starts in a maintenance window only, with the component that they upgrade."""
+WINDOW_JOBS = {JobKind.WEAVE_UPGRADE: "weave", JobKind.DOCKER_UPGRADE: "docker"}
+"""Jobs that the daemon starts in a maintenance window only, with the component that they upgrade.
+
+Weave is first where both are due: a newer Docker may need a newer Weave, never the other way round.
+"""
