@@ -32,6 +32,7 @@ from agent.host.reboot.need import read_reboot_need
 from agent.host.reboot.processes import runs_replaced_files
 from agent.host.sd_notify import notify, watchdog_s
 from agent.state.daemon_status import DaemonStatusFile
+from agent.state.engine_interrupted import engine_interrupted
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import describe_running
 from agent.state.store import Store
@@ -214,6 +215,7 @@ class Daemon:
             known_since=known_since,
             booted_at=booted_at(),
             packages_changed_at=packages_changed_at(),
+            engine_interrupted=engine_interrupted(self._store),
         )
 
     def _problems(self, jobs: JobsOverview, now: datetime) -> list[str]:

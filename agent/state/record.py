@@ -158,22 +158,28 @@ class Record:
             HostError: it cannot be written.
         """
         document = engine_outcome_to_document(outcome, now, sentence)
-        self.store.write_run(outcome.id, document)
         self.store.write(ENGINE_OUTCOMES[outcome.component.value], document)
+        self.store.write_run(outcome.id, document)
 
     def failed_engine_run(self, component: Component) -> str:
         """Return the id of the last run of a component if that failed and needs attention; empty otherwise."""
-        found = self.store.read_or_warn(ENGINE_OUTCOMES[component.value], ENGINE_OUTCOME_SCHEMA)
-        failed = found is not None and found.raw.get("result") == EngineResult.FAILED_NEEDS_ATTENTION.value
-        return str(found.raw.get("id") or "") if found is not None and failed else ""
+        last = self.last_engine_run(component)
+        return last.id if last is not None and last.result is EngineResult.FAILED_NEEDS_ATTENTION else ""
 
     def engine_run(self, run_id: str) -> EngineOutcome | None:
         """Return the outcome of a run that upgrades Docker or Weave; None if it is not on record or is damaged."""
         try:
             run = self.store.read_run(run_id)
-            if run is None or run.text("schema") != ENGINE_OUTCOME_SCHEMA:
-                return None
-            return engine_outcome_from_document(run)
+            is_engine = run is not None and run.text("schema") == ENGINE_OUTCOME_SCHEMA
+            return engine_outcome_from_document(run) if run is not None and is_engine else None
+        except RecordError:
+            return None
+
+    def last_engine_run(self, component: Component) -> EngineOutcome | None:
+        """Return the outcome of the last run that upgrades a component; None as of `engine_run`."""
+        found = self.store.read_or_warn(ENGINE_OUTCOMES[component.value], ENGINE_OUTCOME_SCHEMA)
+        try:
+            return engine_outcome_from_document(found) if found is not None else None
         except RecordError:
             return None
 

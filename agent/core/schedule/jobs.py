@@ -29,6 +29,8 @@ class ScheduleContext:
     """By the clock as it is set now."""
     packages_changed_at: datetime | None = None
     """When dpkg's database last changed; None if unknown."""
+    engine_interrupted: bool = False
+    """Whether an upgrade of Docker or Weave was interrupted: a check finishes it or rolls it back."""
 
 
 def enabled_jobs(policy: AgentPolicy) -> frozenset[JobKind]:
@@ -61,6 +63,10 @@ def next_runs(
         # Somebody installed, removed or rolled back packages: the recorded plan does not describe the machine.
         settled = max(changed + _SETTLED, checked.last + _LEAST_INTERVAL)
         found[JobKind.CHECK] = min(found[JobKind.CHECK], settled)
+    if host.engine_interrupted:
+        # Containers may be down. A check that could not finish it is tried again, but not all the time.
+        soon = now if checked.last is None else checked.last + _SETTLED
+        found[JobKind.CHECK] = min(found[JobKind.CHECK], max(soon, host.up_since))
     if JobKind.UPGRADE in enabled_jobs(policy):
         offset = stable_fraction(host.machine, JobKind.UPGRADE.value)
         slots = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=offset)

@@ -1,6 +1,5 @@
 """`check`: refresh the package lists, observe, decide, record the plan; then prefetch. Changes nothing else."""
 
-import importlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -8,19 +7,19 @@ from dataclasses import replace
 from agent.core.model.facts import ListsState
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
-from agent.errors import AgentError, ExitCode
+from agent.errors import ExitCode
 from agent.host import log
 from agent.host.machine.user import is_root
 from agent.report.held_fixes import with_held_fixes
 from agent.state.documents.plan import plan_to_document
 from agent.state.record import ReadOnlyRecord, Record
-from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
 from agent.worker.steps.engines import fixes_in, observe_engines
+from agent.worker.steps.finish_engines import finish_engine_upgrades
 from agent.worker.steps.select import select_requested
 
 
@@ -67,7 +66,7 @@ def check(
     """
     with context.engine.apt_daily_lock() if refresh else nullcontext():
         if refresh and remember:
-            _finish_engine_upgrades(context)
+            finish_engine_upgrades(context)
         refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
         planned = planning.observe_and_decide(context, scope, refreshed)
         if remember and (planned.plan.repair or planned.plan.journal) and context.engine.wait_for_dpkg():
@@ -86,24 +85,6 @@ def check(
         repair=[f"{item.label} ({item.state})" for item in plan.repair],
     )
     return select_requested(context, planned, requested).plan
-
-
-def _finish_engine_upgrades(context: JobContext) -> None:
-    """Finish or roll back upgrades that were interrupted; if that fails, the next check tries again."""
-    if context.record.has_docker_snapshot:
-        _finish(context, "docker")
-    if WeaveChangeRecord(context.record.store).exists:  # after Docker, on which it runs
-        _finish(context, "weave")
-
-
-def _finish(context: JobContext, component: str) -> None:
-    # Imported by name: almost no check needs it.
-    module = importlib.import_module(f"agent.worker.steps.{component}.recover")
-    try:
-        getattr(module, f"recover_{component}")(context)
-    except AgentError as error:
-        context.control.step(str(error))
-        log.event(log.LogEvent.ENGINE_UNFINISHED, component=component, error=str(error))
 
 
 def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> planning.Planned:

@@ -135,9 +135,9 @@ class DockerUpgrade:
             now=context.machine.now(),
             live_restore=docker_options(context, self._options).live_restore,
         )
-        context.record.save_engine_outcome(self._outcome, context.machine.now(), block_sentence)
-        context.record.save_docker_snapshot(snapshot, context.machine.now())
         try:
+            context.record.save_docker_snapshot(snapshot, context.machine.now())
+            context.record.save_engine_outcome(self._outcome, context.machine.now(), block_sentence)
             done = perform(context, snapshot, _unit(docker), lambda change: change.carry_out(), self._outcome)
         except (BusyError, HostError) as error:
             saved = context.record.docker_snapshot()

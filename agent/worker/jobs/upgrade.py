@@ -14,6 +14,7 @@ from agent.worker.jobs.upgrade_run import UpgradeRun
 from agent.worker.log_items import outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import prefetch
+from agent.worker.steps.finish_engines import finish_engine_upgrades
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
 from agent.worker.steps.select import RunSelection
 
@@ -111,6 +112,7 @@ class _Beginning:
 def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning, *, refresh: bool) -> Outcome:
     try:
         with context.engine.apt_daily_lock():
+            finish_engine_upgrades(context)
             planned = upgrade_run.plan(refresh=refresh)
             beginning.record()
             return upgrade_run.execute(planned)

@@ -155,6 +155,18 @@ def test_a_machine_whose_packages_changed_since_the_last_check_is_checked(
     assert due[JobKind.UPGRADE] == next_runs(policy, seen, HOST, NOW)[JobKind.UPGRADE], "no reason to upgrade"
 
 
+@pytest.mark.parametrize(("checked_minutes_ago", "due_in_minutes"), [(60, -50), (2, 8)])
+def test_an_interrupted_upgrade_of_an_engine_makes_a_check_due(checked_minutes_ago: int, due_in_minutes: int) -> None:
+    seen = {
+        JobKind.UPGRADE: ago(20),
+        JobKind.CHECK: JobAttempts(last=NOW - timedelta(minutes=checked_minutes_ago)),
+    }
+
+    due = next_runs(POLICY, seen, replace(HOST, engine_interrupted=True), NOW)
+
+    assert due[JobKind.CHECK] == NOW + timedelta(minutes=due_in_minutes)
+
+
 @pytest.mark.parametrize("changed", [NOW - timedelta(hours=2), NOW + timedelta(hours=2), None])
 def test_packages_unchanged_since_the_last_check_make_no_check_due(changed: datetime | None) -> None:
     seen = {JobKind.UPGRADE: ago(2), JobKind.CHECK: ago(0.1)}

@@ -14,16 +14,19 @@ from agent.core.manifest import Manifest
 from agent.core.model.docker import NO_DOCKER, EngineUnit, RestartPolicy
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.facts import Unseen
-from agent.core.schemas import STATE_SCHEMA
+from agent.core.schemas import STATE_SCHEMA, Document
 from agent.errors import BusyError, HostError, PlanChangedError
+from agent.report.engine_reasons import block_sentence
+from agent.state.engine_interrupted import engine_interrupted
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
-from agent.state.store import STATE
+from agent.state.store import STATE, Store
 from agent.state.views import StateView
 from agent.worker.jobs import docker_upgrade
 from agent.worker.protocol import JobAnswer, JobRequest
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container
+from tests.report.given_engine_outcome import INTERRUPTED
 from tests.worker.jobs.simulator import Agent
 from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, FakeEngine, Killed
 
@@ -480,6 +483,49 @@ def test_where_docker_was_removed_since_nothing_is_left_to_finish(host: Host) ->
 
     assert host.record.docker_snapshot() is None
     assert host.recorded == ["interrupted"]
+
+
+def test_an_interrupted_upgrade_is_finished_by_the_next_upgrade_of_packages(host: Host) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.dies_at = None
+
+    host.agent.upgrade()
+
+    assert host.recorded[1] == "upgraded"
+    assert host.record.docker_snapshot() is None
+
+
+def test_a_run_that_was_interrupted_before_its_snapshot_gets_its_end(host: Host) -> None:
+    begun = replace(INTERRUPTED, id="20261123T050000Z")
+    host.record.save_engine_outcome(begun, begun.started_at, block_sentence)
+    before = engine_interrupted(host.agent.store)
+
+    host.agent.check()
+
+    assert (before, engine_interrupted(host.agent.store)) == (True, False)
+    assert host.recorded == ["interrupted"]
+
+
+def test_an_outcome_for_which_the_disk_is_full_is_recorded_by_the_next_run(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Store.write_run
+
+    def fail(store: Store, run_id: str, document: Document) -> None:
+        if document["finished_at"] is not None:
+            raise HostError("no space left on device")
+        written(store, run_id, document)
+
+    with monkeypatch.context() as full:
+        full.setattr(Store, "write_run", fail)
+        answer = host.upgrade()
+    host.agent.check()
+
+    assert "no space" in outcome(answer).message
+    assert host.recorded == ["upgraded"]
+    assert host.record.docker_snapshot() is None
 
 
 def saved(host: Host) -> DockerSnapshot:

@@ -50,8 +50,9 @@ def perform(
         whole = snapshot.phase is Phase.PREPARED  # else the engine may have been down before, too
         down_s = meter.down_s if meter is not None and whole else None
     outcome = record_outcome(context, _conclude(context, snapshot, change, ended, down_s, started))
-    if not ended.keeps_snapshot:
-        discard(context)
+    written = context.record.engine_run(outcome.id)
+    if not ended.keeps_snapshot and written is not None and written.finished_at is not None:
+        discard(context)  # else the disk is full: the next run records how it ended
     context.record.save_engines(observe_engines(context))
     return Performed(outcome=outcome, clean=not ended.faults)
 

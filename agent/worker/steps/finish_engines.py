@@ -1,0 +1,45 @@
+"""Finishes upgrades of Docker and Weave that were interrupted, before a job looks at the packages."""
+
+import importlib
+from contextlib import suppress
+from dataclasses import replace
+
+from agent.core.model.engine_plan import Component
+from agent.errors import AgentError, HostError
+from agent.host import log
+from agent.report.engine_reasons import block_sentence
+from agent.state.weave_change import WeaveChangeRecord
+from agent.worker.context import JobContext
+
+
+def finish_engine_upgrades(context: JobContext) -> None:
+    """Finish or roll back upgrades that were interrupted; if that fails, the next job tries again."""
+    if context.record.has_docker_snapshot:
+        _finish(context, "docker")
+    if WeaveChangeRecord(context.record.store).exists:  # after Docker, on which it runs
+        _finish(context, "weave")
+    if not context.record.has_docker_snapshot:
+        _close(context, Component.DOCKER)
+    if not WeaveChangeRecord(context.record.store).exists:
+        _close(context, Component.WEAVE)
+
+
+def _finish(context: JobContext, component: str) -> None:
+    # Imported by name: almost no job needs it.
+    module = importlib.import_module(f"agent.worker.steps.{component}.recover")
+    try:
+        getattr(module, f"recover_{component}")(context)
+    except AgentError as error:
+        context.control.step(str(error))
+        log.event(log.LogEvent.ENGINE_UNFINISHED, component=component, error=str(error))
+
+
+def _close(context: JobContext, component: Component) -> None:
+    """End the record of a run that was interrupted before its snapshot was written."""
+    last = context.record.last_engine_run(component)
+    if last is None or last.finished_at is not None:
+        return
+    now = context.machine.now()
+    ended = replace(last, finished_at=now, message="interrupted before anything was changed")
+    with suppress(HostError):
+        context.record.save_engine_outcome(ended, now, block_sentence)
