@@ -94,13 +94,12 @@ class WeaveUpgrade:
         if reason := context.control.stop():
             self._forget(found)
             return self._end(EngineResult.INTERRUPTED, f"stopped {reason}; nothing was changed")
-        snapshot = prepare.take_weave_snapshot(context, now, digest)
         context.record.save_engine_outcome(self._outcome, context.machine.now(), block_sentence)
-        WeaveChangeRecord(context.record.store).save(snapshot, context.machine.now())
         try:
+            snapshot = prepare.take_weave_snapshot(context, now, digest)
             done = perform_weave(context, snapshot, lambda change: change.carry_out(), self._outcome)
         except HostError as error:
-            clear(context, snapshot)
+            clear(context, found.script)
             return self._end(EngineResult.BLOCKED, f"nothing was changed: {error}", exit_code=ExitCode.FAILED)
         self._outcome = done.outcome
         code = ExitCode.OK if done.clean and done.outcome.result in _SUCCESS else ExitCode.FAILED

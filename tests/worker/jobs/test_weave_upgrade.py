@@ -15,8 +15,8 @@ from agent.core.engine_ports import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
 from agent.core.policy.policy import ScriptDigests
-from agent.core.weave.snapshot import WeavePhase
-from agent.errors import PlanChangedError
+from agent.core.weave.snapshot import SavedScript, WeavePhase
+from agent.errors import HostError, PlanChangedError
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.jobs import docker_upgrade, weave_upgrade
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -181,6 +181,38 @@ def test_d47_a_failed_rollback_blocks_the_next_run_until_a_person_has_looked(hos
 
     assert document(host.upgrade(JobOption.AFTER_FAILURE))["result"] == "upgraded"
     assert not host.snapshot.exists
+
+
+def test_what_cannot_be_kept_changes_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(script: SavedScript, password: str) -> SavedScript:
+        raise HostError(f"no space for {script.path} and {len(password)} more")
+
+    monkeypatch.setattr(host.engines.weave_files, "keep", keep)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, document(answer)["result"]) == (1, "blocked")
+    assert "no space" in document(answer)["message"]
+    assert (host.weave.done, host.weave.staged, host.snapshot.exists) == ([], "", False)
+    assert host.recorded == ["weave blocked"]
+
+
+def test_w14_a_run_that_is_killed_as_it_keeps_the_password_leaves_it_to_the_next_check(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keep(script: SavedScript, password: str) -> SavedScript:
+        host.engines.weave_files.kept_password = password
+        raise KilledError(script.path)
+
+    monkeypatch.setattr(host.engines.weave_files, "keep", keep)
+    with pytest.raises(KilledError):
+        host.upgrade()
+    assert host.engines.weave_files.password() == PASSWORD
+
+    host.agent.check()
+
+    assert (host.engines.weave_files.password(), host.snapshot.exists) == ("", False)
+    assert (host.weave.done, host.recorded) == ([], ["weave interrupted"])
 
 
 @pytest.mark.parametrize("act", range(3))

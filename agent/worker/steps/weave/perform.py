@@ -8,7 +8,7 @@ from agent.core.model.docker import NO_DOCKER
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE
-from agent.core.weave.snapshot import WeavePhase, WeaveSnapshot
+from agent.core.weave.snapshot import SavedScript, WeavePhase, WeaveSnapshot
 from agent.errors import HostError
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
@@ -54,15 +54,15 @@ def perform_weave(
     )
     outcome = record_outcome(context, outcome)
     if not ended.keeps_snapshot:
-        clear(context, snapshot)
+        clear(context, snapshot.script)
     context.record.save_engines(observe_engines(context))
     return WeavePerformed(outcome=outcome, clean=not ended.faults)
 
 
-def clear(context: JobContext, snapshot: WeaveSnapshot) -> None:
+def clear(context: JobContext, script: SavedScript) -> None:
     """Remove what was kept for the way back; the password first."""
     with suppress(HostError):
-        context.weave_acts.files.forget(snapshot.script)
+        context.weave_acts.files.forget(script)
     with suppress(HostError):
         WeaveChangeRecord(context.record.store).finish()
 

@@ -1,7 +1,7 @@
 """What happens before the first change of Weave: plan, script, images, and the snapshot."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from agent.core.job_kinds import JobOption
@@ -132,7 +132,9 @@ def require_same_work(first: EnginePlan, now: WeaveProspect | None) -> WeavePros
 
 
 def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) -> WeaveSnapshot:
-    """Keep script and password, and return the snapshot; `digest` as `fetch` returns it.
+    """Record the snapshot, then keep script and password; `digest` as `fetch` returns it.
+
+    In this order, a later run finds what a killed one has kept, and removes the password.
 
     Raises:
         HostError: something that is needed is unknown or cannot be kept; nothing was changed.
@@ -141,13 +143,13 @@ def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) 
     if problem := weave_obstacle(weave, docker):
         raise HostError(f"nothing was changed: {problem}")
     runs, versions = _runs(weave), weave_versions(weave)
-    script = acts.files.keep(found.script, acts.router.password() if runs else "")
-    return WeaveSnapshot(
+    password = acts.router.password() if runs else ""
+    snapshot = WeaveSnapshot(
         run_id=context.run_id,
         taken_at=context.machine.now(),
         phase=WeavePhase.PREPARED,
         boot_id=context.engine_acts.host.boot_id(),
-        script=script,
+        script=found.script,
         before=versions.running or versions.installed or "",
         target=found.target,
         target_sha256=digest,
@@ -158,6 +160,11 @@ def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) 
         report=weave.report if isinstance(weave.report, RouterReport) else None,
         network=acts.router.network(docker),
     )
+    record = WeaveChangeRecord(context.record.store)
+    record.save(snapshot, context.machine.now())
+    snapshot = replace(snapshot, script=acts.files.keep(found.script, password))
+    record.save(snapshot, context.machine.now())
+    return snapshot
 
 
 def _seen(found: _T | Unseen) -> _T:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from agent.core.model.facts import Unseen
-from agent.core.model.weave import RouterReport, WeaveFacts, WeaveScript
+from agent.core.model.weave import RouterReport, WeaveFacts, WeaveKind, WeaveScript
 from agent.core.weave.launch import (
     VERSION,
     connect_words,
@@ -17,6 +17,7 @@ from agent.core.weave.reattach import fallen, to_start, unusable, with_endpoint
 from agent.core.weave.snapshot import FIRST_GENERATION_PARTS, UP, AttachedContainer, WeaveNetwork, WeavePhase
 from agent.core.weave.verify import ExpectedWeave, RouterFault, RouterFaultCode, router_faults
 from agent.errors import HostError
+from agent.worker.steps.engines import attempted
 from agent.worker.steps.weave.tools import WeaveCourse, WeaveTools
 
 RouterFaults = tuple[RouterFault, ...]
@@ -178,11 +179,17 @@ class RouterChange:
         return self._weave().container_state in UP
 
     def _weave(self) -> WeaveFacts:
-        return self._tools.observer.weave(self._tools.observer.docker())
+        """Return what is seen of Weave; with an engine that cannot be read, a router that does not answer."""
+        observer = self._tools.observer
+        seen = attempted(lambda: observer.weave(observer.docker()))
+        return WeaveFacts(kind=WeaveKind.SCRIPT, report=seen) if isinstance(seen, Unseen) else seen
 
     def _network(self) -> WeaveNetwork:
-        ids = [one.id for one in self._course.snapshot.network.containers]
-        return self._router.network(self._tools.observer.docker(), ids)
+        """Return the network; raises HostError."""
+        docker = attempted(self._tools.observer.docker)
+        if isinstance(docker, Unseen):
+            raise HostError(docker.reason)
+        return self._router.network(docker, [one.id for one in self._course.snapshot.network.containers])
 
 
 _UNANSWERED = frozenset({RouterFaultCode.ROUTER_DOWN, RouterFaultCode.ROUTER_SILENT, RouterFaultCode.NOT_READY})

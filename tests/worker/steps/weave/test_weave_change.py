@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from agent.core.model.docker import DockerFacts
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.weave.snapshot import AttachedContainer, WeavePhase, WeaveSnapshot
 from agent.core.weave.verify import RouterFaultCode
+from agent.errors import HostError
 from agent.worker.steps.weave.change import WeaveChange, WeaveEnded
 from tests.core.weave.given_weave import ARGUMENTS, NEW, OLD, REPORT, attached, weave_snapshot
 from tests.worker.steps.weave.fake_weave import PASSWORD, FakeWeave, KilledError, tools
@@ -175,6 +177,26 @@ def test_seen_w3_what_fell_while_no_router_worked_is_connected_and_started_after
     assert fake.done == ["stop", "install", "launch --ipalloc-range 10.2.0.0/16 192.168.77.2", *fake.done[3:]]
     assert fake.done[3:] == ["reconnect fell", "start fell"]
     assert change.router.started == {"fell"}
+
+
+def test_an_engine_that_cannot_be_read_after_the_stop_is_a_failure_with_everything_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake, saved = given()
+    shown = fake.docker()
+
+    def docker() -> DockerFacts:
+        if "install" in fake.done:
+            raise HostError("no answer")
+        return shown
+
+    monkeypatch.setattr(fake, "docker", docker)
+
+    ended = WeaveChange(tools(fake), saved).carry_out()
+
+    assert ended.result is EngineResult.FAILED_NEEDS_ATTENTION
+    assert ended.rollback
+    assert "no answer" in ended.rollback.reason
 
 
 @pytest.mark.parametrize("state", ["created", "dead", "paused"])
