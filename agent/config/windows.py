@@ -38,7 +38,7 @@ def window_problems(found: Found) -> Iterator[str]:
         value, source = found[key]
         if value and value not in names:
             known = f"; known: {', '.join(sorted(names))}" if names else ""
-            yield f'{source}: {key} = {value!r}: accepted: the name of a window in [windows]{known}, or "" for none'
+            yield f'{source}: {key} = {value!r}: accepted: the name of a window in [windows], or "" for none{known}'
 
 
 def resolved(values: Mapping[str, object]) -> Mapping[str, object]:

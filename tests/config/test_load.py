@@ -224,7 +224,7 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     (
         '"night" # Docker',
         '"nigth"',
-        "docker.window = 'nigth': accepted: the name of a window in [windows]; known:",
+        "docker.window = 'nigth': accepted: the name of a window in [windows], or \"\" for none; known: night",
     ),
     ('"night" # Docker', "5", "docker.window = 5: accepted: the name of a window in [windows]"),
     ("2nd Sat", "2nd", "windows.night = '2nd 22:00-02:00 Europe/Berlin': accepted:"),

@@ -10,6 +10,7 @@ from agent.core.model.engine_plan import EnginePlan, EngineWindow
 from agent.report.engine_explanation import explain_engine
 from agent.report.engine_text import engine_plan_lines
 from agent.report.engine_window import window_now
+from agent.report.status.engines import engine_reasons
 from agent.state.engine_view import EngineView
 from agent.state.json_reader import JsonReader
 from tests.core.given import NOW
@@ -67,3 +68,11 @@ def test_the_plan_shows_the_window() -> None:
 
     assert "outside-window, opens 2026-11-28 02:00 UTC" in before
     assert "open until 2026-11-28 04:00 UTC" in within
+
+
+def test_the_status_names_the_window_unless_something_blocks() -> None:
+    ready = replace(PLAN, blocked=())
+
+    assert all("2026-11-28 02:00 UTC" in reason for reason in engine_reasons(view(ready)))
+    assert not any("window" in reason for reason in engine_reasons(view(PLAN)))
+    assert not any("window" in reason for reason in engine_reasons(view(replace(ready, window=None))))

@@ -7,7 +7,7 @@ from agent.report.layout import Line, Tone, field
 from agent.report.status.observed import RunningJob
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import EngineView
-from agent.state.timestamps import format_utc
+from agent.state.timestamps import format_human, format_utc
 from agent.state.views import StateView
 
 NAMES = {"docker": "Docker", "weave": "Weave"}
@@ -105,14 +105,24 @@ def engine_reasons(engine: EngineView) -> list[str]:
     if engine.restart_pending:
         reasons.append(
             f"{name} {engine.running or 'of an unknown version'} runs, {engine.installed} is installed and needs "
-            f"a restart: `maestro-agent {name} plan`"
+            f"a restart: `maestro-agent {name} plan`{_window(engine)}"
         )
     if engine.differs:
         why = f" (blocked: {', '.join(code for code, _ in engine.blocked)})" if engine.blocked else ""
         wanted = engine.candidate or engine.wanted
         installed = f"{name} {engine.installed}" if engine.installed else f"{name} is not installed"
-        reasons.append(f"{installed}, the manifest wants {wanted}{why}: `maestro-agent {name} plan`")
+        reasons.append(f"{installed}, the manifest wants {wanted}{why}: `maestro-agent {name} plan`{_window(engine)}")
     return reasons
+
+
+def _window(engine: EngineView) -> str:
+    """Return when the daemon carries the plan out by itself; empty if it does not."""
+    window = engine.window
+    if window is None or window.opens_at is None or engine.blocked:
+        return ""
+    if window.opens_at <= engine.at:
+        return ", or in its window, which was open at the last check"
+    return f", or in its window from {format_human(window.opens_at)}"
 
 
 def engine_summary(engine: EngineView) -> str:
