@@ -129,6 +129,7 @@ def _slow_removed(here: Trial) -> None:
 def _kill_job(phase: str, within_s: float, here: Trial) -> None:
     here.reach(phase, within_s)
     here.machine.kill("KILL", WORKER)
+    assert here.asking.wait(240), "the job was not killed"
 
 
 def _kill_engine(phase: str, within_s: float, here: Trial) -> None:

@@ -117,7 +117,8 @@ class Trial:
         return self._asking
 
     def begin(self) -> None:
-        """Start the command."""
+        """Start the command, once no job of the daemon runs."""
+        self.machine.wait_for(WORKER, gone=True, seconds=LONGEST_S)
         self._asking = self.machine.start(COMMAND)
 
     def finish(self) -> Answer:
