@@ -462,6 +462,29 @@ def test_live_restore_keeps_the_containers_running_during_the_restart(host: Host
     assert host.engine.done == ["live-restore on", "install", "restart", "stop off", "live-restore as before"]
 
 
+def test_a_rollback_that_waits_for_dpkgs_lock_has_no_end_on_record_until_a_check_finishes_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.engine.problem = "no such option"
+
+    def busy_afterwards(unit: EngineUnit) -> str:
+        del unit
+        host.engine.dpkg_busy = 1
+        return "no such option"
+
+    monkeypatch.setattr(host.engine, "validate", busy_afterwards)
+
+    answer = host.upgrade()
+    waits = outcome(answer)
+    interrupted = engine_interrupted(host.agent.store)
+    host.agent.check()
+
+    assert (answer.exit_code, waits.result, waits.finished_at, interrupted) == (1, "interrupted", None, True)
+    assert host.recorded == ["rolled-back"]
+    assert not engine_interrupted(host.agent.store)
+    assert host.record.docker_snapshot() is None
+
+
 def test_a_check_leaves_alone_what_needs_a_person(host: Host) -> None:
     fail_completely(host)
     done = list(host.engine.done)

@@ -95,6 +95,7 @@ def _conclude(
     return replace(
         outcome,
         started_at=started.started_at,
+        finished_at=None if ended.unfinished else outcome.finished_at,  # a check soon goes on
         plan_id=started.plan_id,
         forecast=started.forecast,
         requested_by=started.requested_by,
