@@ -1,7 +1,8 @@
 """Switches live-restore on in a running engine for one restart, by daemon.json and a reload, and puts the file back.
 
 Measured with 20.10.24, 26.1.5 and 28.5.2: after `systemctl reload docker` the engine has live-restore on, and the
-restart after it keeps the containers' processes if the file still says so when the new engine starts. The owner's file
+restart after it keeps the containers' processes if the file still says so when the new engine starts. A reload of a
+file without the key leaves live-restore as it is (26.1.5), so that it has to be switched off by name. The owner's file
 keeps its inode, under another name in the same directory: a rename brings it back with content, mode and times, also
 after a crash between any two steps.
 """
@@ -41,18 +42,17 @@ class LiveRestoreSwitch:
         except (OSError, ValueError) as error:
             return f"{self._file.path}: {error}"
         self._control.reload()
-        deadline = time.monotonic() + _EFFECT_S
-        while not self._is_on():
-            if time.monotonic() > deadline:
-                return "the engine does not show it after a reload (`journalctl -u docker` has the reason)"
-            time.sleep(_POLL_S)
-        return ""
+        shown = self._shows(on=True)
+        return "" if shown else "the engine does not show it after a reload (`journalctl -u docker` has the reason)"
 
     def off(self, *, running: bool) -> str:
         """Put the owner's file back, and have a running engine read it; return what stays to be done by a person."""
         try:
             if not self._file.swapped:
                 return ""
+            if running and self._file.say_off():
+                self._control.reload()
+                self._shows(on=False)
             problem = self._file.put_back()
         except OSError as error:
             return f"{self._file.path}: {error.strerror}"
@@ -60,12 +60,23 @@ class LiveRestoreSwitch:
             self._control.reload()
         return problem
 
-    def _is_on(self) -> bool:
+    def _shows(self, *, on: bool) -> bool:
+        """Wait until the engine has live-restore on, or off; return whether it has."""
+        deadline = time.monotonic() + _EFFECT_S
+        while self._is_on() is not on:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def _is_on(self) -> bool | None:
+        """Return whether it is on; None if the engine does not answer."""
         try:
             info = self._api().get("/info")
         except EngineApiError:
-            return False
-        return isinstance(info, dict) and info.get("LiveRestoreEnabled") is True
+            return None
+        found = info.get("LiveRestoreEnabled") if isinstance(info, dict) else None
+        return found if isinstance(found, bool) else None
 
 
 class ConfigSwap:
@@ -95,18 +106,30 @@ class ConfigSwap:
         self._write(content)
         self._sync()
 
+    def say_off(self) -> bool:
+        """Switch live-restore off in the file that has the owner's place; return False if somebody changed that."""
+        owners = self._read(self._saved) or b""
+        if self._read(self.path) != _with_live_restore(owners):
+            return False
+        self._write(_with_live_restore(owners, on=False))
+        return True
+
     def put_back(self) -> str:
         """Give the owner's file its name again; where somebody changed the present one, both stay: return that."""
         if not self._saved.exists():
             self.path.unlink()
         elif self.path.exists() and self.path.samefile(self._saved):  # the swap was interrupted before it took place
             self._saved.unlink()
-        elif not self.path.exists() or self._read(self.path) == _with_live_restore(self._saved.read_bytes()):
+        elif self._read(self.path) in self._own_contents():
             self._saved.replace(self.path)
         else:
             return f"{self.path} was changed during the upgrade and stays; the one of before is {self._saved}"
         self._sync()
         return ""
+
+    def _own_contents(self) -> tuple[bytes | None, ...]:
+        owners = self._saved.read_bytes()
+        return None, _with_live_restore(owners), _with_live_restore(owners, on=False)
 
     def _write(self, content: bytes) -> None:
         """Write the file that takes the owner's place, with its owner and mode."""
@@ -134,10 +157,10 @@ class ConfigSwap:
             os.close(descriptor)
 
 
-def _with_live_restore(data: bytes) -> bytes:
-    """Return a configuration with live-restore on. Raises ValueError if it is no JSON object."""
+def _with_live_restore(data: bytes, *, on: bool = True) -> bytes:
+    """Return a configuration with live-restore on or off. Raises ValueError if it is no JSON object."""
     text = data.decode("utf-8-sig").strip()
     fields = json.loads(text) if text else {}
     if not isinstance(fields, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - of a file
-    return f"{json.dumps({**fields, 'live-restore': True}, indent=2)}\n".encode()
+    return f"{json.dumps({**fields, 'live-restore': on}, indent=2)}\n".encode()

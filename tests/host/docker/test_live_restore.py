@@ -117,3 +117,28 @@ def test_a_file_that_cannot_be_read_is_not_touched(path: Path, content: bytes) -
     with pytest.raises(ValueError):  # noqa: PT011 - of json, of UTF-8, or the agent's own
         ConfigSwap(path).swap()
     assert (path.read_bytes(), left(path)) == (content, ["daemon.json"])
+
+
+@pytest.mark.parametrize("content", [OWNERS, b"{}", None], ids=["off", "not-set", "no-file"])
+def test_it_is_switched_off_by_name_before_the_owners_file_comes_back(path: Path, content: bytes | None) -> None:
+    """A reload of a file without the key leaves live-restore on."""
+    if content is not None:
+        given(path, content)
+    swap = ConfigSwap(path)
+    swap.swap()
+
+    assert swap.say_off()
+    assert json.loads(path.read_bytes())["live-restore"] is False
+    assert swap.put_back() == ""
+    assert left(path) == ([] if content is None else ["daemon.json"])
+    assert content is None or path.read_bytes() == content
+
+
+def test_what_somebody_changed_meanwhile_is_not_switched_off(path: Path) -> None:
+    given(path, OWNERS)
+    swap = ConfigSwap(path)
+    swap.swap()
+    path.write_bytes(b'{"debug": true}')
+
+    assert not swap.say_off()
+    assert path.read_bytes() == b'{"debug": true}'
