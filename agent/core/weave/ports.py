@@ -47,6 +47,9 @@ class RouterOperator(Protocol):
     def run_script(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> str:
         """Run Weave's script; the problem is its output without the password. No problem proves nothing (W6)."""
 
+    def log_end(self) -> str:
+        """Return the last lines of the router's log as one; empty if they cannot be read. It may hold the password."""
+
     def stop_router(self) -> str:
         """Stop the router's container through the engine."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from agent.core.model.docker import Container, DockerFacts, WeaveAttachment
-from agent.core.redact import remember_secrets
+from agent.core.redact import redact, remember_secrets
 from agent.core.weave.arguments import PASSWORD, variable
 from agent.core.weave.reattach import has_fallen
 from agent.core.weave.snapshot import ROUTER, AttachedContainer, WeaveNetwork
@@ -30,6 +30,8 @@ _PULL_S = 600.0
 _NAME_S = 10.0
 _MISSING = 404
 _LONGEST = 1000
+_LOG_LINES = 3
+_HEADER = 8
 _HIDDEN = "..."
 
 
@@ -103,6 +105,15 @@ class LocalRouterOperator:
         done = run_program((script, *words), limit_s=limit, environment=environment, alive=self._alive)
         return _problem(done, environment.get(PASSWORD, ""))
 
+    def log_end(self) -> str:
+        """Return the last lines of the router's log as one; empty if they cannot be read."""
+        path = f"/containers/{ROUTER}/logs?stdout=1&stderr=1&tail={_LOG_LINES}"
+        try:
+            body = EngineApi(self._path).request("GET", path).body
+        except EngineApiError:
+            return ""
+        return " ".join(redact(log_text(body)).split())[-_LONGEST:]
+
     def stop_router(self) -> str:
         """Stop the router's container; return the problem."""
         return self._post(f"/containers/{ROUTER}/stop?t=10", _STOP_S)
@@ -174,6 +185,16 @@ class LocalRouterOperator:
         return ""
 
 
+def log_text(stream: bytes) -> str:
+    """Return the text of a container's log: frames with a header of 8 bytes, the last 4 of which are the length."""
+    text, at = bytearray(), 0
+    while at + _HEADER <= len(stream):
+        end = at + _HEADER + int.from_bytes(stream[at + 4 : at + _HEADER], "big")
+        text += stream[at + _HEADER : end]
+        at = end
+    return text.decode(errors="replace")
+
+
 def _list(value: Any, place: str) -> list[Fields]:
     if not isinstance(value, list):
         raise HostError(f"Docker's API: {place}: not a list")
@@ -182,7 +203,8 @@ def _list(value: Any, place: str) -> list[Fields]:
 
 def _resolves(peer: str) -> bool:
     """Whether a peer's name, without its port, has an address."""
-    host = peer.rpartition(":")[0] if peer.count(":") == 1 else peer.strip("[]")
+    host = peer[1:].partition("]")[0] if peer.startswith("[") else peer
+    host = host.partition(":")[0] if host.count(":") == 1 else host
     try:
         return bool(socket.getaddrinfo(host, None))
     except (OSError, UnicodeError):

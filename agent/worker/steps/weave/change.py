@@ -30,6 +30,10 @@ class WeaveEnded:
         return self.result is EngineResult.FAILED_NEEDS_ATTENTION
 
 
+_LOGGED = frozenset({RouterFaultCode.ROUTER_DOWN, RouterFaultCode.ROUTER_SILENT, RouterFaultCode.NOT_READY})
+"""Faults whose cause is in the router's log."""
+
+
 class WeaveChange:
     """One change of Weave."""
 
@@ -92,7 +96,10 @@ class WeaveChange:
 
     def _roll_back(self, found: RouterFaults, *, reason: str = "") -> WeaveEnded:
         """Return to the script and the version of before, verified."""
-        reason = self._course.snapshot.reason or reason or router_fault_sentences(found)
+        known = self._course.snapshot.reason
+        reason = known or reason or router_fault_sentences(found)
+        if not known and any(fault.code in _LOGGED for fault in found) and (log := self.router.log_end()):
+            reason = f"{reason}; its log ends: {log}"
         if errors := "; ".join(f"{name}: {error}" for name, error in sorted(self.router.errors.items())):
             reason = f"{reason} ({errors})"
         self._course.record(WeavePhase.ROLLING_BACK, reason)

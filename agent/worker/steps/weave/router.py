@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterReport, WeaveFacts, WeaveKind, WeaveScript
+from agent.core.redact import REDACTED
 from agent.core.weave.launch import (
     VERSION,
     connect_words,
@@ -21,7 +22,7 @@ from agent.worker.steps.engines import attempted
 from agent.worker.steps.weave.tools import WeaveCourse, WeaveTools
 
 RouterFaults = tuple[RouterFault, ...]
-_POLL_S = 2.0
+_POLL_S = 0.5
 _PATIENCE_S = 60.0
 """For a launched router to be as before: it is ready within 1.4 s, peers are connected within 1 s more (2.4)."""
 _GIVEN_UP_S = 6.0
@@ -69,6 +70,15 @@ class RouterChange:
             for name in FIRST_GENERATION_PARTS:  # stopped, they would start again with Docker
                 self._note(name, self._router.remove_part(name))
         return ()
+
+    def log_end(self) -> str:
+        """Return the end of the router's log, without the password: the launch of the next router removes the log."""
+        found = self._router.log_end()
+        try:
+            secret = self._tools.acts.files.password()
+        except HostError:
+            return ""
+        return found.replace(secret, REDACTED) if secret else found
 
     def bring_up(self, expected: ExpectedWeave, decisive: Callable[[RouterFault], bool]) -> RouterFaults:
         """Have the router run in a version, with peers and containers of before; return what is wrong then."""

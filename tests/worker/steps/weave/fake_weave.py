@@ -144,6 +144,9 @@ class FakeWeave:
             self.network_id = ""
         return ""
 
+    def log_end(self) -> str:
+        return f"FATA: no such thing as {PASSWORD}"
+
     def stop_router(self) -> str:
         self.act("stop container")
         self.state = "exited"

@@ -97,6 +97,7 @@ def test_what_the_version_of_before_may_not_have_is_rolled_back(fields: dict[str
     assert ended.rollback
     assert ended.rollback.done
     assert code in ended.rollback.reason
+    assert ("no such thing" in ended.rollback.reason) is (code in {"does not run", "not ready"})
     assert PASSWORD not in ended.rollback.reason
     assert (fake.script, fake.version, fake.state) == ("old", OLD, "running")
     assert fake.done[-2:] == ["restore", LAUNCH]
