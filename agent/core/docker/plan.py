@@ -82,14 +82,14 @@ def _switches(facts: DockerFacts, options: DockerOptions) -> bool:
     engine = facts.engine
     if not options.live_restore or not isinstance(engine, RunningEngine):
         return False
-    return not engine.live_restore and engine.swarm is SwarmState.INACTIVE
+    return not facts.keeps_containers and engine.swarm is SwarmState.INACTIVE
 
 
 def _restart_of(facts: DockerFacts, options: DockerOptions, starting: str | None, *, by_package: bool) -> Restart:
-    engine, unit = facts.engine, facts.unit
+    unit = facts.unit
     return Restart(
         starting=starting or "",
-        live_restore=(isinstance(engine, RunningEngine) and engine.live_restore) or _switches(facts, options),
+        live_restore=facts.keeps_containers or _switches(facts, options),
         stops_slow_first=not by_package,
         unit_limit_s=unit.stop_timeout_s if isinstance(unit, EngineUnit) else None,
     )

@@ -208,6 +208,17 @@ class DockerFacts:
     """None: no engine runs."""
     config: DaemonConfig | Unseen = DaemonConfig(present=False)
 
+    @property
+    def keeps_containers(self) -> bool:
+        """Whether a restart leaves the containers running: live-restore is on, and the engine that starts reads it.
+
+        A reload leaves it on where daemon.json no longer has it; the next engine would stop what still runs.
+        """
+        arguments = self.unit.arguments if isinstance(self.unit, EngineUnit) else ()
+        written = isinstance(self.config, DaemonConfig) and self.config.live_restore is True
+        configured = written or bool({"--live-restore", "--live-restore=true"} & set(arguments))
+        return isinstance(self.engine, RunningEngine) and self.engine.live_restore and configured
+
     def version_of(self, package: str) -> str | None:
         """Return the installed version of a package of the runtime."""
         return next((one.version for one in self.packages if one.package == package), None)

@@ -6,6 +6,7 @@ from typing import Any
 from agent.core.docker.snapshot import DockerSnapshot, Phase, SavedPackage
 from agent.core.model.docker import (
     Container,
+    DaemonConfig,
     DockerFacts,
     EngineUnit,
     Flavour,
@@ -41,6 +42,7 @@ ENGINE = RunningEngine(
     data_root="/var/lib/docker",
     storage_driver="overlay2",
 )
+LIVE_RESTORE = DaemonConfig(present=True, live_restore=True)
 OLD_ENGINE = replace(ENGINE, version="20.10.24+dfsg1", api_version="1.41", min_api_version="1.12")
 
 

@@ -25,9 +25,10 @@ from agent.core.model.engine_plan import EnginePlan, EngineStep, EngineWarning, 
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE, Vendor, WeaveFacts, WeaveKind
 from agent.core.policy.distro import Distro
-from tests.core.docker.given_docker import ENGINE, NEW, OLD, OLD_ENGINE, UNIT, container, docker
+from tests.core.docker.given_docker import ENGINE, LIVE_RESTORE, NEW, OLD, OLD_ENGINE, UNIT, container, docker
 
 _DISTRO = Distro(id="debian", codename="bookworm", version="12")
+KEEPS = {"engine": replace(OLD_ENGINE, live_restore=True), "config": LIVE_RESTORE}
 _NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
 _FIX = "26.1.4+dfsg1-9"
 _CE_NEWER, _CE_ENDED, _CE_KEPT = (f"5:{one}-1~debian.12~bookworm" for one in ("27.3.1", "24.0.9", "29.1.0"))
@@ -176,7 +177,7 @@ def test_D8_older_running_engine_is_only_restarted() -> None:  # noqa: N802 - th
             before(container("once", auto_remove=True)), {}, EngineWhy.REMOVES_CONTAINERS, ("once",), id="D61"
         ),
         pytest.param(
-            before(engine=replace(OLD_ENGINE, live_restore=True)), {"wanted": None}, None, (), id="D7-no-manifest"
+            before(**KEEPS), {"wanted": None}, None, (), id="D7-no-manifest"
         ),
         *(
             pytest.param(
@@ -283,7 +284,7 @@ def test_B2_weave_is_first_where_its_wanted_version_opens_the_gate(wanted: str) 
             before(replace(_ON_WEAVE, state="exited")), {}, EngineWarning.WEAVE_NETWORK, None, id="B5-it-is-stopped"
         ),
         pytest.param(
-            before(_ON_WEAVE, engine=replace(OLD_ENGINE, live_restore=True)), {}, EngineWarning.WEAVE_NETWORK, None,
+            before(_ON_WEAVE, **KEEPS), {}, EngineWarning.WEAVE_NETWORK, None,
             id="B5-live-restore",
         ),
         pytest.param(
@@ -309,7 +310,7 @@ def test_B2_weave_is_first_where_its_wanted_version_opens_the_gate(wanted: str) 
         ),
         pytest.param(before(container()), {}, EngineWarning.LIVE_RESTORE_OFF, (), id="D68-off"),
         pytest.param(
-            before(container(), engine=replace(OLD_ENGINE, live_restore=True)), {}, EngineWarning.LIVE_RESTORE_OFF,
+            before(container(), **KEEPS), {}, EngineWarning.LIVE_RESTORE_OFF,
             None, id="D68-on",
         ),
     ],
@@ -350,7 +351,7 @@ def test_D68_live_restore_keeps_containers_running() -> None:  # noqa: N802 - th
 
 
 def test_D68_live_restore_that_is_on_is_not_switched_on() -> None:  # noqa: N802 - the case's id
-    found = plan(before(container(), engine=replace(OLD_ENGINE, live_restore=True)), live_restore=True)
+    found = plan(before(container(), **KEEPS), live_restore=True)
 
     assert EngineStep.LIVE_RESTORE not in found.order
 
@@ -361,3 +362,26 @@ def test_D70_a_swarm_excludes_live_restore() -> None:  # noqa: N802 - the case's
 
     assert EngineStep.LIVE_RESTORE not in found.order
     assert {one.will for one in found.containers} == {Fate.RESTARTS}
+
+
+@pytest.mark.parametrize(
+    ("fields", "keeps"),
+    [
+        pytest.param({"config": LIVE_RESTORE}, True, id="in-the-file"),
+        pytest.param(
+            {"unit": replace(UNIT, arguments=("/usr/sbin/dockerd", "--live-restore"))}, True, id="in-the-unit"
+        ),
+        pytest.param({}, False, id="only-in-memory"),
+        pytest.param({"config": LIVE_RESTORE, "engine": OLD_ENGINE}, False, id="only-in-the-file"),
+    ],
+)
+def test_D68_live_restore_counts_if_the_engine_that_starts_has_it_too(  # noqa: N802 - the case's id
+    fields: dict[str, Any], *, keeps: bool
+) -> None:
+    facts = before(container(), **{"engine": replace(OLD_ENGINE, live_restore=True), **fields})
+    found = plan(facts)
+    asked = plan(facts, live_restore=True)
+
+    assert (found.containers[0].will is Fate.KEEPS_RUNNING) is keeps
+    assert asked.containers[0].will is Fate.KEEPS_RUNNING
+    assert (EngineStep.LIVE_RESTORE in asked.order) is not keeps

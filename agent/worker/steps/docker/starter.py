@@ -44,8 +44,9 @@ class EngineStarter:
 
     def keep_containers(self) -> Faults:
         """Switch live-restore on where the change asks for it, so that the restart stops no container."""
-        engine = self._tools.observer.docker().engine
-        if not self._before.switch_live_restore or not isinstance(engine, RunningEngine) or engine.live_restore:
+        docker = self._tools.observer.docker()
+        engine = docker.engine
+        if not self._before.switch_live_restore or not isinstance(engine, RunningEngine) or docker.keeps_containers:
             return ()
         if engine.swarm is not SwarmState.INACTIVE:
             return (Fault(code=FaultCode.LIVE_RESTORE, values=("a swarm excludes it",)),)
@@ -108,8 +109,8 @@ class EngineStarter:
 
     def _restart(self) -> None:
         self._course.enter(Phase.RESTARTING, "restarting the engine")
-        engine, slow = self._tools.observer.docker().engine, self.containers.slow
-        if slow and isinstance(engine, RunningEngine) and not engine.live_restore:
+        docker, slow = self._tools.observer.docker(), self.containers.slow
+        if slow and isinstance(docker.engine, RunningEngine) and not docker.keeps_containers:
             self._tools.control.step(f"stopping {counted(slow, 'slow container')} first")
             self.containers.stop_slow()
         state = self._operator.restart(limit_s=self._limit_s())

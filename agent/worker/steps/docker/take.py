@@ -63,7 +63,7 @@ def take_snapshot(
         containers=docker.containers if isinstance(docker.containers, tuple) else None,
         archives=tuple(KeptArchive(package=package, file=file) for package, file in sorted(kept[1].items())),
         main_pid=unit.main_pid if unit else None,
-        switch_live_restore=live_restore and engine is not None and not engine.live_restore,
+        switch_live_restore=live_restore and engine is not None and not docker.keeps_containers,
     )
 
 

@@ -11,6 +11,7 @@ from agent.core.job_control import JobControl
 from agent.core.model.docker import (
     Container,
     ContainerTimes,
+    DaemonConfig,
     DockerFacts,
     EngineUnit,
     RestartPolicy,
@@ -22,7 +23,7 @@ from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.errors import BusyError, HostError, NoSpaceError
 from agent.worker.steps.docker.change import EngineChange
 from agent.worker.steps.docker.tools import Tools
-from tests.core.docker.given_docker import ENGINE, NEW, OLD, OLD_ENGINE, UNIT, container, docker, snapshot
+from tests.core.docker.given_docker import ENGINE, LIVE_RESTORE, NEW, OLD, OLD_ENGINE, UNIT, container, docker, snapshot
 from tests.core.given import BOOT
 
 DEAD = replace(UNIT, active_state="failed", main_pid=None)
@@ -247,7 +248,11 @@ class FakeEngine:
 
     def _set_live_restore(self, *, on: bool) -> None:
         if isinstance(self.facts.engine, RunningEngine):
-            self.facts = replace(self.facts, engine=replace(self.facts.engine, live_restore=on))
+            engine = replace(self.facts.engine, live_restore=on)
+            self.facts = replace(self.facts, engine=engine, config=self._config())
+
+    def _config(self) -> DaemonConfig:
+        return LIVE_RESTORE if self.config_swapped else DaemonConfig(present=False)
 
     def _configure(self) -> None:
         self.packages = {name: (version, version not in self.refused) for name, (version, _) in self.packages.items()}
@@ -263,6 +268,7 @@ class FakeEngine:
             *(self._restarted(one, keeps=self.config_swapped and not rebooted) for one in known),
             unit=replace(UNIT, main_pid=101),
             engine=replace(ENGINE, version=version.partition("-")[0], live_restore=self.config_swapped),
+            config=self._config(),
         )
 
     def _restarted(self, one: Container, *, keeps: bool) -> Container:

@@ -11,7 +11,7 @@ from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.engine_plan import PackageChange
 from agent.errors import BusyError, HostError
 from agent.worker.steps.docker.change import Ended
-from tests.core.docker.given_docker import NEW, OLD, OLD_ENGINE, container, docker, snapshot
+from tests.core.docker.given_docker import LIVE_RESTORE, NEW, OLD, OLD_ENGINE, container, docker, snapshot
 from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, RUNS_OLD, FakeEngine, change_of, given_snapshot
 
 HELD = replace(snapshot().packages[0], on_hold=True)
@@ -34,7 +34,7 @@ def test_packages_first_then_the_slow_containers_then_the_engine_then_the_rest()
 
 
 def test_with_live_restore_nothing_is_stopped_ahead() -> None:
-    engine = FakeEngine(replace(RUNS_OLD, engine=replace(OLD_ENGINE, live_restore=True)))
+    engine = FakeEngine(replace(RUNS_OLD, engine=replace(OLD_ENGINE, live_restore=True), config=LIVE_RESTORE))
 
     carry_out(engine, given_snapshot(live_restore=True))
 
