@@ -27,8 +27,8 @@ POLICIES = ("no", "always", "unless-stopped", "on-failure:3")
 TIMEOUTS_S = (2, 3, 5, 8)
 """Stop timeouts of the containers that ignore SIGTERM; every round moves them on by one policy."""
 PORT = 8080
+_CONFIGURATION = "/etc/docker/daemon.json"
 _MANIFEST = "/etc/maestro-agent/manifest.yml"
-_ALLOW = "--allow-major-downgrade --remove-containers"
 _ANSWERS = "/srv/answers"
 _TRAFFIC = f"""import socket, time
 while True:
@@ -75,38 +75,37 @@ class Measured:
 
 
 @pytest.mark.parametrize(
-    ("layers", "live_restore"),
+    ("layers", "configuration", "option"),
     [
-        pytest.param("installed_beside_engine", False, id="docker.io-off"),
-        pytest.param("installed_beside_engine", True, id="docker.io-live-restore"),
-        pytest.param("installed_beside_docker_ce", False, id="docker-ce-off"),
+        pytest.param("installed_beside_engine", "{}", "", id="docker.io-off"),
+        pytest.param("installed_beside_engine", '{"live-restore": true}', "", id="docker.io-live-restore"),
+        pytest.param("installed_beside_engine", "{}", "--live-restore", id="docker.io-asked-for-live-restore"),
+        pytest.param("installed_beside_docker_ce", "{}", "", id="docker-ce-off"),
     ],
 )
 def test_downtime_is_within_the_forecast_and_the_same_containers_run(
-    request: pytest.FixtureRequest,
-    signer: Signer,
-    layers: str,
-    live_restore: bool,  # noqa: FBT001 - parametrized
+    request: pytest.FixtureRequest, signer: Signer, layers: str, configuration: str, option: str
 ) -> None:
-    with machine(request.getfixturevalue(layers), live_restore=live_restore) as engine:
+    with machine(request.getfixturevalue(layers), configuration) as engine:
         kept = Kept(engine.machine, signer, "bookworm")
-        found = [change(kept, engine, target, turn) for turn in range(ROUNDS) for target in (NEWER, OLDER)]
+        options = f"--json --allow-major-downgrade --remove-containers {option}"
+        found = [change(kept, engine, target, turn, options) for turn in range(ROUNDS) for target in (NEWER, OLDER)]
 
     for one in found:
         print(one.line())
     assert [miss for one in found for miss in one.misses()] == []
 
 
-def change(kept: Kept, engine: EngineMachine, target: str, turn: int) -> Measured:
+def change(kept: Kept, engine: EngineMachine, target: str, turn: int, options: str) -> Measured:
     """Plan, then bring the engine to a version under traffic; the containers that run are as before."""
     run_slow(engine, turn)
     engine.run_container("once", auto_remove=True)
     engine.machine.write(_MANIFEST, f"docker:\n  configuration:\n    docker_version: {target}\n")
-    before = engine.running()
+    before, configuration = engine.running(), engine.machine.path(_CONFIGURATION).read_text()
     answered = len(answers(engine))
-    plan = kept.agent(f"docker plan --json {_ALLOW}").json
+    plan = kept.agent(f"docker plan {options}").json
 
-    done = kept.agent(f"docker upgrade --json {_ALLOW}", timeout=400)
+    done = kept.agent(f"docker upgrade --wait {options}", timeout=400)
     downtimes = container_downtimes(engine)
     gap = longest_gap(engine, answered)
 
@@ -115,6 +114,7 @@ def change(kept: Kept, engine: EngineMachine, target: str, turn: int) -> Measure
     assert (expected["engine_s"], outcome["running"]) == (plan["downtime"]["expected_s"], target)
     assert engine.engine_version() == target
     assert engine.running() == before - set(expected["removes"])
+    assert engine.machine.path(_CONFIGURATION).read_text() == configuration
     assert outcome["containers_lost"] == expected["removes"]
     engine.machine.run("docker rm -f once")
     stopped = outcome["downtime"]["containers"]
@@ -164,12 +164,11 @@ def container_downtimes(engine: EngineMachine) -> dict[str, float]:
 
 
 @contextmanager
-def machine(layers: tuple[Path, ...], *, live_restore: bool) -> Iterator[EngineMachine]:
+def machine(layers: tuple[Path, ...], configuration: str) -> Iterator[EngineMachine]:
     """Boot a machine with containers of every policy that end on SIGTERM, run and stopped, and a published port."""
     with engine_machine(layers=layers) as engine:
-        if live_restore:
-            engine.configure('{"live-restore": true}')
-            engine.restart()
+        engine.configure(configuration)
+        engine.restart()
         for policy in POLICIES:
             name = policy.partition(":")[0]
             engine.run_container(f"{name}-good", policy=policy)
