@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.engines import NEWER, OLDER, EngineMachine
-from tests.support.recorded import Kept
+from tests.support.recorded import WORKER, Kept
 
 pytestmark = pytest.mark.xdist_group("engines")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
@@ -97,3 +97,24 @@ def test_an_engine_that_runs_an_older_version_is_only_restarted_and_a_hook_may_d
     assert (done.code, done.json["result"], done.json["from"], done.json["running"]) == (0, "restarted", OLDER, NEWER)
     assert done.json["packages"] == []
     assert engine.states() == before
+
+
+def test_d53_a_killed_upgrade_is_shown_and_the_next_check_finishes_it(kept_engine: tuple[Kept, EngineMachine]) -> None:
+    kept, engine = prepared(kept_engine)
+    before = engine.states()
+    kept.agent("check")
+
+    with engine.machine.start("maestro-agent docker upgrade --json") as command:
+        kept.wait("the restart", f"grep -Eq 'phase.*(restarting|restoring)' {STATE}/docker-snapshot.json", 200)
+        engine.machine.kill("KILL", WORKER)
+        command.wait(timeout=60)
+    shown = kept.status()["docker"]["last_upgrade"]
+    kept.agent("check --wait", timeout=300)
+    run = kept.agent("docker upgrade --json", timeout=300).json
+
+    results = [one["result"] for one in kept.agent("history --json").json["runs"]]
+    assert (shown["result"], shown["finished_at"]) == ("interrupted", None)
+    assert results[:2] == ["unchanged", "upgraded"]
+    assert run["running"] == NEWER
+    assert engine.states() == before
+    assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
