@@ -66,6 +66,7 @@ IMPORTS_BY_NAME = {
     "agent/cli/export.py",  # one module an exporter: none loads the libraries of another
     "agent/config/manifest.py",  # PyYAML only where there is a manifest
     "endpoint/cli/main.py",  # one file a command: `token --help` must not pay for Flask
+    "agent/worker/job_context.py",  # few jobs change an engine
     "agent/worker/steps/finish_engines.py",  # almost no job finishes an upgrade of Docker or Weave
 }
 LONGEST_FILE = 300

@@ -1,5 +1,6 @@
 """The context of a job: ports, policy, record and control, as each step gets them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.engine_ports import EngineActs, EngineObserver, EnginePackages
@@ -20,10 +21,20 @@ class JobContext:
     machine: Machine
     engines: EngineObserver
     engine_packages: EnginePackages
-    engine_acts: EngineActs
-    weave_acts: WeaveActs
+    open_engine_acts: Callable[[], EngineActs]
+    open_weave_acts: Callable[[], WeaveActs]
     record: Record
     control: JobControl
     manifest: Manifest = NO_MANIFEST
     run_id: str = ""
     """Id of this run in the history; empty for a job that leaves no outcome there."""
+
+    @property
+    def engine_acts(self) -> EngineActs:
+        """What changes Docker; loaded at its first use."""
+        return self.open_engine_acts()
+
+    @property
+    def weave_acts(self) -> WeaveActs:
+        """What changes Weave; loaded at its first use."""
+        return self.open_weave_acts()

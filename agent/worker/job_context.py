@@ -1,29 +1,23 @@
 """The context of a job on this machine: the adapters behind its ports."""
 
+import importlib
 import os
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from agent.config.accepted import load_for_job
-from agent.core.engine_ports import EngineActs
 from agent.core.job_control import JobControl
-from agent.core.policy.policy import Policy
-from agent.core.weave.ports import WeaveActs
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.history import RunOrigin
-from agent.host.apt.runtime_archives import AptRuntimeArchives
 from agent.host.apt.snapshot import AgentFiles
-from agent.host.docker.job_host import LocalEngineHost
 from agent.host.docker.observer import LocalEngines
-from agent.host.docker.operator import LocalEngineOperator
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.process.deadline import with_time_limit
-from agent.host.weave.files import LocalWeaveFiles
-from agent.host.weave.router import LocalRouterOperator
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.record import Record
-from agent.state.store import Store
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobRequest
 
@@ -52,8 +46,8 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         machine=LocalMachine(),
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(engine),
-        engine_acts=engine_acts(store, engine, control),
-        weave_acts=weave_acts(store, policy, control),
+        open_engine_acts=cache(lambda: _acts().engine_acts(store, engine, control)),
+        open_weave_acts=cache(lambda: _acts().weave_acts(store, policy, control)),
         record=record,
         control=control,
         manifest=manifest,
@@ -61,20 +55,9 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
     )
 
 
-def engine_acts(store: Store, engine: AptEngine, control: JobControl) -> EngineActs:
-    """Return what changes an engine on this machine."""
-    kept = os.path.join(store.directory, "docker-packages")
-    return EngineActs(
-        operator=LocalEngineOperator(alive=control.alive),
-        archives=AptRuntimeArchives(Path(kept), engine.transactions, alive=control.alive),
-        host=LocalEngineHost(kept, alive=control.alive),
-    )
-
-
-def weave_acts(store: Store, policy: Policy, control: JobControl) -> WeaveActs:
-    """Return what changes Weave on this machine."""
-    kept = os.path.join(store.directory, "weave-kept")
-    return WeaveActs(router=LocalRouterOperator(alive=control.alive), files=LocalWeaveFiles(kept, policy.weave))
+def _acts() -> Any:
+    """Return the module by name: few jobs change an engine, and it loads an HTTP library and threads."""
+    return importlib.import_module("agent.worker.engine_acts")
 
 
 def _origin(request: JobRequest, run_id: str) -> RunOrigin:

@@ -22,7 +22,7 @@ from agent.host.machine.os_release import read_distro
 from agent.state.record import Record
 from agent.state.store import Store
 from agent.worker.context import JobContext
-from agent.worker.job_context import engine_acts, weave_acts
+from agent.worker.engine_acts import engine_acts, weave_acts
 from agent.worker.steps import plan as planning
 
 
@@ -49,8 +49,8 @@ def plan() -> tuple[int, int] | None:
         machine=LocalMachine(),
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(),
-        engine_acts=engine_acts(record.store, engine, control),
-        weave_acts=weave_acts(record.store, policy, control),
+        open_engine_acts=lambda: engine_acts(record.store, engine, control),
+        open_weave_acts=lambda: weave_acts(record.store, policy, control),
         record=record,
         control=control,
     )

@@ -46,12 +46,14 @@ class Agent:
             machine=self.machine,
             engines=self.machine.engines,
             engine_packages=self.machine.engines,
-            engine_acts=EngineActs(
+            open_engine_acts=lambda: EngineActs(
                 operator=self.machine.engines.operator,
                 archives=Archives(self.machine.engines.operator),
                 host=self.machine.engines.host,
             ),
-            weave_acts=WeaveActs(router=self.machine.engines.weave_fake, files=self.machine.engines.weave_files),
+            open_weave_acts=lambda: WeaveActs(
+                router=self.machine.engines.weave_fake, files=self.machine.engines.weave_files
+            ),
             manifest=self.manifest,
             record=Record(self.store),
             control=JobControl(progress=self.progress.append, stop=lambda: self.stop()),
