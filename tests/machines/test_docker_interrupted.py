@@ -81,6 +81,25 @@ def test_live_restore_is_on_for_the_restart_and_daemon_json_is_the_owners_afterw
     assert engine.machine.check("cd /etc/docker && echo daemon.json*").split() == ["daemon.json"]
 
 
+def test_a_kill_while_live_restore_is_switched_on_leaves_the_owners_file_too(
+    kept_engine: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = prepared(kept_engine)
+    engine.configure(OWNERS)
+    engine.machine.write("/etc/maestro-agent/config.d/20-docker.toml", "[docker]\nlive_restore = true\n")
+    before, pids = engine.states(), engine.pids()
+
+    kill_in("restarting", kept, engine)
+    meanwhile = engine.machine.path(CONFIG).read_text()
+    kept.agent("check --wait", timeout=400)
+
+    assert meanwhile != OWNERS
+    assert engine.machine.path(CONFIG).read_text() == OWNERS
+    assert engine.machine.check("cd /etc/docker && echo daemon.json*").split() == ["daemon.json"]
+    assert engine.pids() == pids
+    _check_end(kept, engine, before)
+
+
 def _check_end(kept: Kept, engine: EngineMachine, before: dict[str, str]) -> None:
     newest = kept.agent("history last --json").json
     assert newest["result"] in {"upgraded", "rolled-back", "interrupted"}
