@@ -70,6 +70,7 @@ def headline(outcome: EngineOutcomeView) -> str:
         "restarted": f"{runs} (was {before}): it was restarted, no package changed.",
         "rolled-back": f"{runs}: {wanted} was rolled back.",
         "blocked": f"{runs}: nothing was changed, {wanted} is blocked.",
+        "interrupted": f"{runs}: {wanted} was interrupted.",
         "failed-needs-attention": f"{runs}: {wanted} FAILED, and the agent does not try again.",
     }
     return texts.get(outcome.result, f"{runs}: {outcome.result}.")
@@ -97,13 +98,14 @@ def seconds(value: float) -> str:
 def _tone(outcome: EngineOutcomeView) -> Tone | None:
     if outcome.result == "failed-needs-attention" or _unfinished(outcome):
         return Tone.FAILED
-    if outcome.result in {"rolled-back", "blocked"} or outcome.lost:
+    if outcome.result in {"rolled-back", "blocked", "interrupted"} or outcome.lost:
         return Tone.ATTENTION
     return Tone.GOOD if outcome.result in {"upgraded", "restarted"} else None
 
 
 def _unfinished(outcome: EngineOutcomeView) -> bool:
-    return outcome.finished_at is None or outcome.result == "interrupted"
+    """Whether a later run has to go on: it has no end, or its rollback waits."""
+    return outcome.finished_at is None or (outcome.result == "interrupted" and outcome.rolled_back is False)
 
 
 def _reason_lines(outcome: EngineOutcomeView) -> list[str]:

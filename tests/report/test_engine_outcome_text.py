@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.model.engine_outcome import EngineOutcome, EngineResult, forecast_of
+from agent.core.model.engine_outcome import EngineOutcome, EngineResult, Rollback, forecast_of
 from agent.core.model.engine_plan import Component
 from agent.report.engine_outcome_text import MOST_CONTAINERS, engine_history_cells, engine_outcome_lines, headline
 from agent.report.layout import Tone, display_width, lay_out
@@ -101,6 +101,15 @@ def test_a_run_in_progress_claims_nothing() -> None:
 
     assert len(lines) == 1
     assert "follow" in lines[0]
+
+
+def test_an_interruption_that_has_its_end_leaves_nothing_to_finish() -> None:
+    ended = replace(given.INTERRUPTED, finished_at=given.INTERRUPTED.started_at, running="20.10.24")
+    waiting = replace(ended, rollback=Rollback(done=False, reason="the rollback waits"))
+
+    assert headline(view(ended)).startswith("Docker runs 20.10.24")
+    assert "`maestro-agent check`" not in text(ended)
+    assert "`maestro-agent check`" in text(waiting)
 
 
 def test_the_history_has_one_line_with_both_versions() -> None:
