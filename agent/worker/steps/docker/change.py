@@ -6,6 +6,7 @@ phase is recorded before it begins, so that a later run can finish or roll back 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
@@ -76,20 +77,32 @@ class EngineChange:
         """Finish or roll back a run that was interrupted. One that failed and needs a person is left alone.
 
         Raises:
-            BusyError: dpkg runs. HostError: it cannot start. The snapshot is still needed.
+            BusyError: dpkg runs. The snapshot is still needed.
         """
         saved = self._course.snapshot
         if saved.phase is Phase.FAILED:
             return Ended(result=EngineResult.FAILED_NEEDS_ATTENTION)
         if saved.phase is Phase.PREPARED:
             return Ended(result=EngineResult.INTERRUPTED)
-        self._tools.archives.finish()
+        self._finish_packages()
         if saved.phase is Phase.ROLLING_BACK:
             return self._closed(self._roll_back(()))
         if saved.phase is Phase.FORWARD_AGAIN:
             failed = Rollback(done=False, reason=saved.reason)
             return self._closed(self._needs_attention(self._forward_again(), failed))
         return self._closed(self._resume_at(self._progress()))
+
+    def _finish_packages(self) -> None:
+        """Have dpkg finish first; not after it had, so that an engine that is down need not wait for dpkg's lock.
+
+        Raises:
+            BusyError: dpkg runs.
+        """
+        beyond = self._course.snapshot.phase in {Phase.RESTARTING, Phase.RESTORING}
+        if beyond and self._progress() is InstallationState.AS_PLANNED:
+            return
+        with suppress(HostError):  # the packages are judged by dpkg's database
+            self._tools.archives.finish()
 
     def _closed(self, ended: Ended) -> Ended:
         """Put back what the change had to alter beside the engine: holds, and daemon.json."""

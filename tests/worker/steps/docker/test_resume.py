@@ -7,6 +7,7 @@ import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.model.engine_outcome import EngineResult
+from agent.errors import HostError
 from agent.worker.steps.docker.change import Ended
 from tests.core.docker.given_docker import NEW, OLD, docker
 from tests.worker.steps.docker.fake_engine import (
@@ -104,6 +105,24 @@ def test_dpkg_finishes_first() -> None:
 
     assert ended.result is UPGRADED
     assert engine.done[:2] == ["finish", "stop slow"]
+
+
+def test_an_engine_that_is_down_after_its_packages_need_not_wait_for_dpkg() -> None:
+    engine = FakeEngine(RUNS_OLD, packages=dict(PLANNED))
+
+    assert resume(engine, Phase.RESTARTING).result is UPGRADED
+    assert "finish" not in engine.done
+
+
+def test_a_dpkg_that_cannot_start_is_no_reason_to_leave_an_engine_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine(RUNS_OLD, packages=dict(PLANNED))
+
+    def fail(_engine: FakeEngine) -> None:
+        raise HostError("no lock file")
+
+    monkeypatch.setattr(FakeEngine, "finish", fail)
+
+    assert resume(engine, Phase.PACKAGES).result is UPGRADED
 
 
 def test_a_rollback_keeps_its_reason() -> None:
