@@ -16,7 +16,9 @@ from agent.config.load import load
 from agent.core.clock import jumped
 from agent.core.job_kinds import JobKind
 from agent.core.policy.policy import Policy
+from agent.core.schedule.engine_windows import after_boot
 from agent.core.schedule.jobs import ScheduleContext, next_runs
+from agent.core.schedule.slots import stable_fraction
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
 from agent.daemon.scheduler import Scheduler
@@ -148,7 +150,9 @@ class Daemon:
         jobs = self._dispatcher.load_status()
         context = self._schedule_context(now, jobs.known_since)
         due = next_runs(self._policy.agent, jobs.attempts, context, now)
-        due |= window_runs(self._policy, self._store, jobs.attempts, now, context.zone)
+        share = stable_fraction(self._machine, "retry")
+        windows = window_runs(self._policy, self._store, jobs.attempts, now, context.zone)
+        due |= {job: after_boot(at, up_since=context.up_since, share=share) for job, at in windows.items()}
         first = min(due, key=lambda job: due[job])
         delayed = ""
         if due[first] <= now and self._dispatcher.job is None:

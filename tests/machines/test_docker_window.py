@@ -27,15 +27,21 @@ with socket.socket(socket.AF_UNIX) as peer:
 """As the daemon does, but at a time of the sender's choice."""
 
 
-def configure(kept: Kept, days: str) -> None:
-    text = f'[docker]\nwindow = "night"\n[windows]\nnight = "{days} 00:00-24:00 UTC"\n'
+def configure(kept: Kept, window: str) -> None:
+    text = f'[docker]\nwindow = "night"\n[windows]\nnight = "{window} UTC"\n'
     kept.machine.write(DROP_IN, text)
     kept.machine.check(f"systemctl reload {UNIT}")
 
 
-def two_days_on() -> str:
-    """Return a day of the week that is neither today nor tomorrow."""
-    return f"{datetime.now(timezone.utc) + timedelta(days=2):%a}"
+def closed() -> str:
+    """Return a window on a day that is neither today nor tomorrow."""
+    return f"{datetime.now(timezone.utc) + timedelta(days=2):%a} 00:00-24:00"
+
+
+def opens_soon() -> str:
+    """Return a window that opens within two minutes, later than the daemon started, and closes a day later."""
+    opens = datetime.now(timezone.utc) + timedelta(minutes=1)
+    return f"daily {opens:%H:%M}-{opens - timedelta(minutes=1):%H:%M}"
 
 
 def test_the_daemon_upgrades_docker_in_its_window_and_only_there(kept_engine: tuple[Kept, EngineMachine]) -> None:
@@ -44,7 +50,7 @@ def test_the_daemon_upgrades_docker_in_its_window_and_only_there(kept_engine: tu
     engine.run_container("job")
     before = engine.states()
     kept.machine.write(MANIFEST, f"docker:\n  configuration:\n    docker_version: {NEWER}\n")
-    configure(kept, two_days_on())
+    configure(kept, closed())
     kept.wait_for_daemon()
     kept.agent("check --wait")
 
@@ -53,7 +59,7 @@ def test_the_daemon_upgrades_docker_in_its_window_and_only_there(kept_engine: tu
     kept.wait("the daemon knows when", "grep -q docker-upgrade /run/maestro-agent/daemon.json")
     refused = json.loads(kept.python(_REQUEST, user="maestro-agent").stdout)
     outside = (engine.engine_version(), kept.runs())
-    configure(kept, "daily")
+    configure(kept, opens_soon())
     kept.wait("the upgrade", f"maestro-agent history | grep -q 'docker {OLDER} -> {NEWER}'", 240)
     kept.wait_for_idle()
 

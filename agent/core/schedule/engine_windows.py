@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.engine_plan import EngineWindow
+from agent.core.schedule.slots import boot_grace_ends_at
 from agent.core.windows import Opening, Window, WindowState, standing
 
 PREPARATION = timedelta(minutes=15)
@@ -62,6 +63,11 @@ def window_start(
         return None
     opening = next_opening(window, work.needed, last, now=now, local=local)
     return opening.start if opening else None
+
+
+def after_boot(start: datetime, *, up_since: datetime, share: float) -> datetime:
+    """Return when an upgrade starts whose window opened before the daemon did: not while the machine is booting."""
+    return max(start, boot_grace_ends_at(up_since, share)) if start < up_since else start
 
 
 def next_opening(

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.core.model.engine_outcome import EngineResult
-from agent.core.schedule.engine_windows import PREPARATION, EngineWork, LastTry, window_start
+from agent.core.schedule.engine_windows import PREPARATION, EngineWork, LastTry, after_boot, window_start
 from agent.core.windows import parse_window
 
 UTC = timezone.utc
@@ -65,6 +65,14 @@ def test_what_failed_is_left_to_a_person(result: EngineResult, plan: str, starts
     last = LastTry(at=OPENS - timedelta(days=7), plan_id=plan, result=result)
 
     assert start(OPENS, last=last) == (OPENS if starts else None)
+
+
+def test_a_machine_that_boots_within_the_window_waits_until_it_has_settled() -> None:
+    booted = OPENS + timedelta(minutes=10)
+
+    assert after_boot(OPENS, up_since=OPENS - timedelta(seconds=1), share=0) == OPENS
+    assert after_boot(OPENS, up_since=booted, share=0) == booted + timedelta(minutes=5)
+    assert after_boot(NEXT, up_since=booted, share=0) == NEXT
 
 
 def test_nothing_to_do_or_something_that_blocks_starts_nothing() -> None:
