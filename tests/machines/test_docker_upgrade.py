@@ -118,3 +118,22 @@ def test_d53_a_killed_upgrade_is_shown_and_the_next_check_finishes_it(kept_engin
     assert run["running"] == NEWER
     assert engine.states() == before
     assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
+
+
+def test_a_container_that_cannot_start_for_its_own_reasons_is_reported_and_the_others_keep_the_new_engine(
+    kept_engine: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = prepared(kept_engine)
+    engine.machine.check("mkdir /srv/shared")
+    engine.run_container("bound", policy="always", options="--mount type=bind,src=/srv/shared,dst=/shared")
+    engine.machine.check("rmdir /srv/shared")
+    before = engine.states()
+
+    done = kept.agent("docker upgrade --json", timeout=400)
+
+    assert (done.code, done.json["result"], done.json["running"]) == (1, "upgraded", NEWER)
+    assert done.json["rollback"] is None
+    assert done.json["containers_lost"] == ["bound"]
+    assert "/srv/shared" in done.json["message"]
+    assert engine.states() == {**before, "bound": "exited"}
+    assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
