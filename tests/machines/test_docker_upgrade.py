@@ -137,3 +137,23 @@ def test_a_container_that_cannot_start_for_its_own_reasons_is_reported_and_the_o
     assert "/srv/shared" in done.json["message"]
     assert engine.states() == {**before, "bound": "exited"}
     assert not engine.machine.path(f"{STATE}/docker-snapshot.json").exists()
+
+
+def test_d10_d11_a_downgrade_across_a_major_version_needs_its_option_and_removes_the_new_client(
+    kept_engine: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = prepared(kept_engine)
+    engine.install_engine(NEWER)
+    engine.restart()
+    engine.docker("stop off")
+    engine.docker("start no on-failure")
+    engine.machine.write(MANIFEST, f"docker:\n  configuration:\n    docker_version: {OLDER}\n")
+    before = engine.states()
+
+    refused = kept.agent("docker upgrade --allow-downgrade --json", timeout=200)
+    done = kept.agent("docker upgrade --allow-major-downgrade --json", timeout=400)
+
+    assert (refused.code, [one["why"] for one in refused.json["blocked"]]) == (10, ["downgrade-refused"])
+    assert (done.code, done.json["result"], done.json["running"]) == (0, "upgraded", OLDER)
+    assert engine.machine.version("docker-cli") is None
+    assert engine.states() == before

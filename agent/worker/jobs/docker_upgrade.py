@@ -71,6 +71,10 @@ class DockerUpgrade:
             return self._run()
         except NotNowError as error:
             return self._end(EngineResult.BLOCKED, blocked=error.blocks)
+        except PlanChangedError as error:  # not recorded; the post-hooks get it
+            now = self._context.machine.now()
+            self._outcome = replace(self._outcome, result=EngineResult.BLOCKED, message=str(error), finished_at=now)
+            raise
         finally:
             self._run_post_hooks()
 

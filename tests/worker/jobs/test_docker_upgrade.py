@@ -324,7 +324,10 @@ def test_another_plan_than_the_requested_one_is_refused(host: Host) -> None:
 def test_a_plan_that_changed_while_it_was_prepared_is_not_carried_out(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def put_another(_name: str, _document: object) -> HookVerdict:
+    given: list[object] = []
+
+    def put_another(_name: str, document: Document) -> HookVerdict:
+        given.append(document.get("result"))
         host.engines.offered = {"docker.io": ("26.1.5+dfsg1-10", OLD)}
         return HookVerdict(ran=1)
 
@@ -333,6 +336,7 @@ def test_a_plan_that_changed_while_it_was_prepared_is_not_carried_out(
     with pytest.raises(PlanChangedError):
         host.upgrade()
     assert untouched(host)
+    assert given == [None, "blocked"]
 
 
 def test_a_container_that_would_be_removed_and_came_after_the_plan_is_not_removed(
