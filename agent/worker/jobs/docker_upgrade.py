@@ -37,7 +37,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     Raises:
         BusyError: another program held a lock of the package manager up to the deadline; nothing was changed.
         PlanChangedError: the plan is not the requested one, or changed meanwhile; nothing was changed.
-        HostError: an interrupted upgrade cannot be finished, or apt cannot plan; nothing was changed.
+        HostError: an interrupted upgrade cannot be finished; nothing was changed.
     """
     if JobOption.DRY_RUN in request.options:
         return planned_answer(context, Component.DOCKER, request.options)
@@ -129,16 +129,19 @@ class DockerUpgrade:
 
     def _change(self, found: Prospect, kept: Kept) -> JobAnswer:
         context, docker = self._context, found.docker
-        snapshot = take_snapshot(
-            docker,
-            found.plan.packages,
-            kept,
-            run_id=context.run_id,
-            target=found.plan.candidate or found.plan.installed,
-            boot_id=context.engine_acts.host.boot_id(),
-            now=context.machine.now(),
-            live_restore=docker_options(context, self._options).live_restore,
-        )
+        try:
+            snapshot = take_snapshot(
+                docker,
+                found.plan.packages,
+                kept,
+                run_id=context.run_id,
+                target=found.plan.candidate or found.plan.installed,
+                boot_id=context.engine_acts.host.boot_id(),
+                now=context.machine.now(),
+                live_restore=docker_options(context, self._options).live_restore,
+            )
+        except HostError as error:  # what cannot be saved cannot be brought back
+            raise NotNowError(Block(why=EngineWhy.UNRESPONSIVE, values=(str(error),))) from error
         try:
             context.record.save_docker_snapshot(snapshot, context.machine.now())
             context.record.save_engine_outcome(self._outcome, context.machine.now(), block_sentence)

@@ -1,6 +1,6 @@
 """`docker-upgrade` from the request to the record, on an engine of values; a real one is in tests/machines."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -289,6 +289,35 @@ def test_d52_too_little_space_changes_nothing(host: Host) -> None:
     answer = host.upgrade()
 
     assert (answer.exit_code, whys(answer)) == (10, ["no-space"])
+    assert untouched(host)
+
+
+def test_an_apt_that_cannot_plan_any_more_changes_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: Iterator[Simulation] = iter([host.engines.simulate({"docker.io": NEW, "docker-cli": NEW})])
+
+    def once(_targets: object, _held: object = ()) -> Simulation:
+        found = next(answers, None)
+        if found is None:
+            raise HostError("the package lists are damaged")
+        return found
+
+    monkeypatch.setattr(host.engines, "simulate", once)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, ["broken-dependency"])
+    assert untouched(host)
+
+
+def test_an_engine_whose_state_cannot_be_saved_is_not_changed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_fields: object) -> None:
+        raise HostError("the containers are unknown")
+
+    monkeypatch.setattr(docker_upgrade, "take_snapshot", fail)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, whys(answer)) == (10, ["unresponsive"])
     assert untouched(host)
 
 

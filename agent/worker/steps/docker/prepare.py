@@ -76,13 +76,15 @@ def require_space(context: JobContext, plan: EnginePlan, options: Options) -> No
     """Check that apt would still do what is planned, and that it fits on the disk.
 
     Raises:
-        NotNowError: it does not fit. PlanChangedError: apt would do something else. HostError: apt cannot plan.
+        NotNowError: it does not fit, or apt cannot plan. PlanChangedError: apt would do something else.
     """
     if not plan.packages:
         return
     targets = {one.package: one.after for one in plan.packages if one.after is not None}
     held = tuple(targets) if JobOption.CHANGE_HELD in options else ()
-    simulation = context.engine_packages.simulate(targets, held)
+    simulation = attempted(lambda: context.engine_packages.simulate(targets, held))
+    if isinstance(simulation, Unseen):
+        raise NotNowError(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(simulation.reason,)))
     if set(simulation.changes) != set(plan.packages):
         raise PlanChangedError(f"apt would change other packages than planned {simulation.problem}".strip())
     try:
