@@ -95,6 +95,42 @@ def test_with_live_restore_no_container_of_the_network_is_down_and_no_address_ch
     assert len(weave.addresses()["another"]) == 1
 
 
+def test_seen_m4_a_router_that_its_owner_stopped_is_stopped_again(machine: tuple[Kept, WeaveDouble]) -> None:
+    kept, weave = machine
+    launch(weave, "2.9.0")
+    weave.run("stop")
+    states = weave.engine.states()
+
+    answer = kept.agent("docker upgrade --yes --json", timeout=600)
+
+    assert (answer.json["result"], answer.code) == ("upgraded", 0)
+    assert weave.engine.states() == states
+    assert answer.json["containers_stopped"] == ["weave"]
+
+
+def test_a_rollback_brings_back_router_containers_and_attached_addresses(machine: tuple[Kept, WeaveDouble]) -> None:
+    kept, weave = machine
+    launch(weave, "2.9.0")
+    weave.run_on_network("on-network")
+    weave.run_attached("attached")
+    weave.run_proxied("proxied")
+    states, addresses = weave.engine.states(), weave.addresses()
+    weave.machine.write(
+        "/etc/systemd/system/docker.service.d/dies.conf",
+        f"[Service]\nExecStartPre=/bin/sh -c '! grep -q {NEWER} /usr/sbin/dockerd'\n",
+    )
+
+    answer = kept.agent("docker upgrade --yes --json", timeout=900)
+
+    assert (answer.json["result"], answer.code) == ("rolled-back", 1)
+    assert (weave.engine.engine_version(), weave.engine.states()) == (OLDER, states)
+    after = weave.addresses()
+    assert len(after["on-network"]) == 1
+    assert {name: after[name] for name in ("attached", "proxied")} == {
+        name: addresses[name] for name in ("attached", "proxied")
+    }
+
+
 def test_b2_b7_weave_first_then_docker_and_each_is_reported_where_docker_is_rolled_back(
     machine: tuple[Kept, WeaveDouble],
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
 from tests.support.weave_double import Peer, WeaveDouble
+from tests.support.weave_images import Release, load_images
 
 pytestmark = pytest.mark.xdist_group("engines")
 PASSWORD = "s3cr3t"  # noqa: S105 - an example
@@ -154,6 +155,45 @@ def test_w13_the_report_asks_for_a_header(weave: WeaveDouble) -> None:
     assert weave.get("/report?format={{.Version}}") == (200, "2.8.1")
     assert weave.get("/status/bogus")[0] == 404
     assert weave.get("/status", port=6782)[0] == 200
+
+
+def test_i4_the_reports_keys_and_null_for_what_is_empty(weave: WeaveDouble) -> None:
+    weave.run("stop")
+    weave.launch()
+
+    report = weave.report()
+
+    router, ipam = report["Router"], report["IPAM"]
+    assert set(report) >= {"Ready", "Version", "VersionCheck", "Router", "IPAM", "DNS", "Proxy", "Plugin"}
+    assert set(router) >= {
+        *("Protocol", "ProtocolMinVersion", "ProtocolMaxVersion", "Encryption", "PeerDiscovery", "Name", "NickName"),
+        *("Port", "Peers", "Connections", "Targets", "TrustedSubnets", "Interface", "UnicastRoutes", "MACs"),
+        *("BroadcastRoutes", "TerminationCount", "OverlayDiagnostics", "CaptureStats"),
+    }
+    assert (router["Connections"], router["Targets"], router["TrustedSubnets"]) == (None, None, [])
+    assert set(ipam) >= {
+        *("Paxos", "Range", "RangeNumIPs", "ActiveIPs", "DefaultSubnet", "Entries", "PendingClaims"),
+        "PendingAllocates",
+    }
+    assert (ipam["Paxos"], ipam["Entries"], ipam["ActiveIPs"]) == (None, None, 0)
+    assert "         Status: idle\n" in weave.run("status").stdout
+
+
+def test_m1_an_unstamped_release_needs_its_version_and_reports_a_commit(weave: WeaveDouble) -> None:
+    unstamped = Release(version="2.8.3", reports="git-0123456789ab", script="unreleased")
+    load_images(weave.machine, [unstamped])
+    try:
+        weave.run("stop")
+        weave.engine.docker("rm weave")
+        weave.install_script("2.8.3")
+        without = weave.run("launch")
+        weave.launch(WEAVE_VERSION="2.8.3")
+
+        assert (without.returncode, without.stdout) == (1, "unable to create container: no such image\n")
+        assert weave.report()["Version"] == "git-0123456789ab"
+        assert weave.inspect()["Config"]["Image"] == "rajchaudhuri/weave:2.8.3"
+    finally:
+        weave.load("2.8.3")
 
 
 def test_i8_w23_another_server_on_the_port(weave: WeaveDouble) -> None:

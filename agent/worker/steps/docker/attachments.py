@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from agent.core.docker.restore import unattached
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.engine_ports import EngineObserver, EngineOperator
-from agent.core.model.docker import Container, DockerFacts
+from agent.core.model.docker import Container, DockerFacts, WeaveAttachment
 from agent.core.model.weave import RouterArguments, RouterReport, WeaveFacts, WeaveScript
 
 RunScript = Callable[[str, tuple[str, ...], Mapping[str, str]], str]
@@ -24,12 +24,14 @@ class AttachmentKeeper:
         self._observer = observer
         self._operator = operator
         self._run_script = run_script
-        self._before = snapshot.containers or ()
+        self._before = [one for one in snapshot.containers or () if one.weave is WeaveAttachment.ATTACHED]
         self.errors: dict[str, str] = {}
         """Why a container could not be attached, by name."""
 
     def restore(self) -> None:
         """Attach those again that have lost their address."""
+        if not self._before:
+            return
         docker = self._observer.docker()
         lost = unattached(self._before, docker.containers) if isinstance(docker.containers, tuple) else ()
         if lost:
