@@ -61,6 +61,23 @@ def test_a_machine_that_is_reset_in_the_middle_of_the_restart_ends_with_every_co
     _check_end(kept, engine, before)
 
 
+def test_a_request_to_stop_ahead_of_the_restart_takes_the_packages_back_without_an_outage(
+    kept_engine: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = prepared(kept_engine)
+    before, pid = engine.states(), engine.engine_pid()
+
+    command = engine.machine.start("maestro-agent docker upgrade --json")
+    kept.wait("packages", f"""grep -q '"phase": "packages"' {SNAPSHOT}""", 200)
+    engine.machine.check("systemctl stop 'maestro-agent-worker@*'", timeout=300)
+    command.communicate(timeout=60)
+
+    assert kept.agent("history last --json").json["result"] == "interrupted"
+    assert (engine.engine_version(), engine.engine_pid(), engine.states()) == (OLDER, pid, before)
+    assert (engine.machine.version("docker.io") or "").startswith(OLDER)
+    assert not engine.machine.path(SNAPSHOT).exists()
+
+
 def test_live_restore_is_on_for_the_restart_and_daemon_json_is_the_owners_afterwards(
     kept_engine: tuple[Kept, EngineMachine],
 ) -> None:

@@ -15,7 +15,7 @@ from agent.core.docker.versions import upstream
 from agent.core.model.docker import EngineUnit
 from agent.core.model.engine_outcome import EngineResult, Rollback
 from agent.core.model.engine_plan import PackageChange
-from agent.errors import BusyError, HostError, NoSpaceError
+from agent.errors import BusyError, HostError, NoSpaceError, StoppedError
 from agent.report.engine_faults import fault_sentences
 from agent.worker.steps.docker.starter import EngineStarter
 from agent.worker.steps.docker.tools import Course, Tools
@@ -71,6 +71,8 @@ class EngineChange:
             self._starter.config_as_before(later=False)
             self._course.record(Phase.PREPARED)
             raise
+        except StoppedError:  # while it waited for dpkg's lock
+            return self._closed(Ended(result=EngineResult.INTERRUPTED))
         return self._closed(self._go_on(found))
 
     def resume(self) -> Ended:
@@ -182,7 +184,7 @@ class EngineChange:
         return self._run_dpkg(back, files)
 
     def _run_dpkg(self, changes: tuple[PackageChange, ...], files: Mapping[str, str]) -> Faults:
-        """Install and remove packages; return what is wrong then, and dpkg's error. Raises BusyError."""
+        """Install and remove packages; return what is wrong then, and dpkg's error. Raises BusyError, StoppedError."""
         missing = [one.package for one in changes if one.after is not None and not files.get(one.package)]
         if missing:
             return (Fault(code=FaultCode.PACKAGES, values=tuple(missing)),)
@@ -209,7 +211,7 @@ class EngineChange:
         self._tools.control.step(f"rolling back: {reason}")
         try:
             back = self._bring_back()
-        except (BusyError, NoSpaceError) as error:
+        except (BusyError, NoSpaceError, StoppedError) as error:
             waits = Rollback(done=False, reason=f"{reason}; the rollback waits: {error}")
             return Ended(result=EngineResult.INTERRUPTED, faults=found, rollback=waits, unfinished=True)
         if not any(fault.of_engine for fault in back):
@@ -226,7 +228,7 @@ class EngineChange:
         """Have packages, engine and containers be as before.
 
         Raises:
-            BusyError, NoSpaceError: the packages are not as before, and may be in a later run.
+            BusyError, NoSpaceError, StoppedError: the packages are not as before, and may be in a later run.
         """
         if self._progress() is not InstallationState.AS_BEFORE and (found := self._install_before()):
             if self._starter.is_disturbed():  # whatever runs: the containers of before belong on it
@@ -241,7 +243,7 @@ class EngineChange:
         self._tools.control.step("the older engine does not start: installing the newer one again")
         try:
             return self._install() or self._starter.bring_up(self._course.snapshot.target_version)
-        except BusyError as error:
+        except (BusyError, StoppedError) as error:
             return (Fault(code=FaultCode.DPKG, values=(str(error),)),)
 
     def _version_before(self) -> str | None:

@@ -9,7 +9,7 @@ from agent.core.docker.verify import FaultCode
 from agent.core.model.docker import SwarmState
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.engine_plan import PackageChange
-from agent.errors import BusyError, HostError
+from agent.errors import BusyError, HostError, StoppedError
 from agent.worker.steps.docker.change import Ended
 from tests.core.docker.given_docker import LIVE_RESTORE, NEW, OLD, OLD_ENGINE, container, docker, snapshot
 from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, RUNS_OLD, FakeEngine, change_of, given_snapshot
@@ -192,6 +192,31 @@ def test_a_request_to_stop_takes_the_packages_back_while_the_engine_runs_on() ->
     assert ended.rollback.done
     assert engine.done == ["install", "install"]
     assert engine.packages == {"docker.io": (OLD, True)}
+
+
+def test_a_request_to_stop_while_dpkgs_lock_is_waited_for_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeEngine, "install", stopped)
+    engine = FakeEngine(RUNS_OLD)
+
+    ended = carry_out(engine)
+
+    assert (ended.result, ended.keeps_snapshot) == (EngineResult.INTERRUPTED, False)
+    assert engine.packages == {"docker.io": (OLD, True)}
+
+
+def test_a_rollback_that_is_stopped_while_it_waits_is_left_to_a_later_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine(RUNS_OLD, packages={"docker.io": (NEW, True)})
+    monkeypatch.setattr(FakeEngine, "install", stopped)
+
+    ended = change_of(engine, given_snapshot(phase=Phase.ROLLING_BACK)).resume()
+
+    assert (ended.result, ended.unfinished) == (EngineResult.INTERRUPTED, True)
+    assert engine.phases[-1] is Phase.ROLLING_BACK
+
+
+def stopped(_engine: FakeEngine, files: object, remove: object) -> str:
+    del files, remove
+    raise StoppedError("on request")
 
 
 def test_a_request_to_stop_prevents_a_restart_alone() -> None:
