@@ -82,7 +82,7 @@ def engine_history_cells(outcome: EngineOutcomeView, *, running: bool = False) -
     way = f"{outcome.before or 'stopped'} -> {outcome.target}" if outcome.target else outcome.before or "stopped"
     parts = [f"{outcome.component} {way}: {words}"]
     if outcome.engine_s is not None and not running:
-        parts.append(f"{seconds(outcome.engine_s)} down")
+        parts.append(f"{seconds(outcome.engine_s)} down" if outcome.engine_s else "no downtime")
     if outcome.lost and not running:
         parts.append(f"{counted(len(outcome.lost), 'container')} lost")
     by = "timer" if outcome.requested_by == "schedule" else outcome.requested_by or "-"
@@ -124,6 +124,8 @@ def _reason_lines(outcome: EngineOutcomeView) -> list[str]:
 def _downtime_lines(outcome: EngineOutcomeView) -> list[str]:
     if outcome.result in {"unchanged", "blocked"} or outcome.finished_at is None:
         return []
+    if outcome.engine_s == 0 and not outcome.containers:
+        return [field("Downtime", f"none{_forecast(outcome.forecast_s)}", width=_WIDTH)]
     what = _PROGRAMS.get(outcome.component, outcome.component)
     down = seconds(outcome.engine_s) if outcome.engine_s is not None else "unknown"
     parts = [f"{what} {down}{_forecast(outcome.forecast_s)}"]

@@ -56,6 +56,13 @@ def test_an_engine_that_does_not_run_is_not_called_running() -> None:
     assert engine_outcome_lines(view(given.FAILED))[0].tone is Tone.FAILED  # type: ignore[attr-defined]
 
 
+def test_a_rollback_ahead_of_the_restart_had_no_downtime() -> None:
+    undisturbed = replace(given.ROLLED_BACK, engine_down_s=0.0, containers_down=())
+
+    assert "none (forecast 0.5-7.2 s)" in text(undisturbed)
+    assert "no downtime" in engine_history_cells(view(undisturbed))[-1]
+
+
 def test_without_docker_nothing_is_said_of_an_engine() -> None:
     none = replace(given.UNCHANGED, before=None, target=None, running=None, message="Docker is not installed.")
 

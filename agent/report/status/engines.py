@@ -103,16 +103,19 @@ def engine_reasons(engine: EngineView) -> list[str]:
         return [f"{name} could not be observed: {engine.unseen}"]
     reasons = []
     if engine.restart_pending:
-        reasons.append(
-            f"{name} {engine.running or 'of an unknown version'} runs, {engine.installed} is installed and needs "
-            f"a restart: `maestro-agent {name} plan`{_window(engine)}"
-        )
+        reasons.append(f"{pending_restart(engine)}: `maestro-agent {name} plan`{_window(engine)}")
     if engine.differs:
         why = f" (blocked: {', '.join(code for code, _ in engine.blocked)})" if engine.blocked else ""
         wanted = engine.candidate or engine.wanted
         installed = f"{name} {engine.installed}" if engine.installed else f"{name} is not installed"
         reasons.append(f"{installed}, the manifest wants {wanted}{why}: `maestro-agent {name} plan`{_window(engine)}")
     return reasons
+
+
+def pending_restart(engine: EngineView) -> str:
+    """Return which engine runs although another one, or the same from another file, is installed."""
+    behind = "from a replaced file" if engine.running == engine.installed else f"and {engine.installed} is installed"
+    return f"{engine.component} {engine.running or 'of an unknown version'} runs {behind}: it needs a restart"
 
 
 def _window(engine: EngineView) -> str:

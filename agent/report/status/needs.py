@@ -7,6 +7,7 @@ administrator holds back on purpose. Neither needs anybody.
 from collections.abc import Iterable
 
 from agent.report.status.document import Status
+from agent.report.status.engines import pending_restart
 from agent.report.status.exporters import exporter_reasons
 from agent.report.status.reasons import daemon_reasons, job_reasons, run_reasons
 from agent.state.views import PlanView, RunView
@@ -35,8 +36,7 @@ def needs(status: Status) -> list[Need]:
     for engine in (status.engines.docker, status.engines.weave):
         if engine is not None and engine.restart_pending:
             name = engine.component
-            text = f"{name} {engine.installed} is installed and needs a restart, {engine.running} still runs"
-            found.append(Need(f"{name}-restart", text))
+            found.append(Need(f"{name}-restart", pending_restart(engine)))
     found += [Need(f"{run.component}-{run.result}", text, [run.id]) for run, text in status.engines.failures]
     found += [Need("automatic", text) for text in status.automatic.reasons]
     found += [Need("daemon", text, [text]) for text in (status.daemon.problems if status.daemon else [])]
