@@ -231,3 +231,18 @@ def test_a_killed_run_is_finished_by_the_next_check(kept: Kept, weave: WeaveDoub
     assert (seen(weave), weave.addresses()) == (before, addresses)
     assert script(weave) == script_text(OLD if outcome["result"] == "interrupted" else NEW)
     assert nothing_kept(weave)
+
+
+def test_seen_w6_a_router_in_a_restart_loop_is_replaced(kept: Kept, weave: WeaveDouble) -> None:
+    before = seen(weave)
+    weave.set_fault(OLD, dies="FATA: client version 1.18 is too old")
+    weave.engine.docker("restart weave")
+    weave.engine.wait(  # the engine waits longer each time
+        "the router was restarted some times",
+        "test $(docker inspect -f '{{.RestartCount}}' weave) -gt 6 && docker ps -a --format '{{.State}}' | grep resta",
+    )
+
+    code, outcome = upgrade(kept)
+
+    assert (code, outcome["result"], outcome["from"], outcome["running"]) == (0, "upgraded", None, NEW), outcome
+    assert seen(weave) == before
