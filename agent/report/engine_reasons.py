@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from agent.core.model.engine_plan import Block, EngineWarning, EngineWhy, Notice
 
 BLOCKS: Mapping[EngineWhy, str] = {
-    EngineWhy.VERSION_UNAVAILABLE: "No package source has this version (asked; nearest): {}. Change the manifest.",
+    EngineWhy.VERSION_UNAVAILABLE: "No source has this version (asked; nearest): {}. Change the manifest.",
+    EngineWhy.NO_SOURCE: "Where Weave's script comes from is not configured: {}. Set weave.source and weave.sha256.",
     EngineWhy.UNSUPPORTED_FLAVOUR: "The agent cannot upgrade this kind of installation: {}.",
     EngineWhy.FLAVOUR_MISMATCH: "Only another vendor's package has this version (asked, installed, other): {}.",
     EngineWhy.HELD_BY_ADMIN: "On hold: {}. Release them with `apt-mark unhold`.",
@@ -20,15 +21,15 @@ BLOCKS: Mapping[EngineWhy, str] = {
     EngineWhy.REMOVES_CONTAINERS: "Containers with --rm would be removed: {}. Allow it with --remove-containers.",
     EngineWhy.HOOK_DEFERRED: "A hook deferred the upgrade: {}.",
     EngineWhy.HOOK_FAILED: "A hook failed, so nothing was changed: {}.",
-    EngineWhy.DOWNLOAD_FAILED: "The archives of the present and the new packages cannot all be had: {}.",
+    EngineWhy.DOWNLOAD_FAILED: "What the upgrade needs cannot be had: {}.",
     EngineWhy.FAILED_BEFORE: (
-        "An earlier upgrade failed and needs attention (run): {}. Put Docker right, then run "
-        "`maestro-agent docker upgrade --after-failure`."
+        "An earlier upgrade failed and needs attention (run): {}. Correct what `maestro-agent history` shows, then run "
+        "this upgrade with --after-failure."
     ),
     EngineWhy.OUTSIDE_WINDOW: "Outside the maintenance window: {}.",
     EngineWhy.NOT_APPROVED: "Not approved: {}.",
     EngineWhy.DPKG_UNFINISHED: "Packages are not completely installed: {}. Run `maestro-agent check`.",
-    EngineWhy.UNRESPONSIVE: "The engine runs and does not answer: {}. See `journalctl -u docker`.",
+    EngineWhy.UNRESPONSIVE: "It runs and does not answer: {}. See `journalctl -u docker`.",
     EngineWhy.BROKEN_DEPENDENCY: "apt cannot install it: {}.",
     EngineWhy.DOCKER_STOPPED: "No engine runs: {}. Start Docker first.",
 }

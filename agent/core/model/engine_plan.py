@@ -17,6 +17,8 @@ class EngineWhy(Enum):
     """Why an engine may not be upgraded. A closed list, part of the interface (docs/documents.md)."""
 
     VERSION_UNAVAILABLE = "version-unavailable"
+    NO_SOURCE = "no-source"
+    """Weave: the configuration has no source or no checksum for the script of the version."""
     UNSUPPORTED_FLAVOUR = "unsupported-flavour"
     FLAVOUR_MISMATCH = "flavour-mismatch"
     HELD_BY_ADMIN = "held-by-admin"

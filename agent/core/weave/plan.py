@@ -151,13 +151,14 @@ def _text(version: tuple[int, ...]) -> str:
 
 def _source_blocks(found: WeaveVersions, candidate: str | None, sources: Collection[str]) -> Iterator[Block]:
     if candidate and candidate != found.installed and candidate not in sources:
-        yield Block(why=EngineWhy.VERSION_UNAVAILABLE, values=(candidate, "weave.source and weave.sha256"))
+        yield Block(why=EngineWhy.NO_SOURCE, values=(candidate,))
 
 
 def _engine_blocks(weave: WeaveFacts, docker: DockerFacts, candidate: str | None) -> Iterator[Block]:
     engine = docker.engine
-    if isinstance(engine, Unseen) or isinstance(weave.report, Unseen):
-        yield Block(why=EngineWhy.UNRESPONSIVE)
+    silent = [one.reason for one in (engine, weave.report) if isinstance(one, Unseen)]
+    if silent:
+        yield Block(why=EngineWhy.UNRESPONSIVE, values=(silent[0],))
     elif engine is None:
         yield Block(why=EngineWhy.DOCKER_STOPPED)
     if isinstance(engine, RunningEngine) and candidate:

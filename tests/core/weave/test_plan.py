@@ -93,8 +93,8 @@ def test_what_blocks_an_upgrade_of_weave(
     assert reasons(plan(weave, wanted, docker)) == expected
 
 
-def test_a_version_without_a_source_is_unavailable() -> None:
-    assert reasons(plan(FORK, "2.9.0", sources=())) == ["version-unavailable"]
+def test_a_version_without_a_source_is_blocked() -> None:
+    assert reasons(plan(FORK, "2.9.0", sources=())) == ["no-source"]
 
 
 @pytest.mark.parametrize(("wanted", "expected"), [("2.6.5", []), ("1.9.8", ["downgrade-refused"])])
