@@ -9,7 +9,9 @@ BLOCKS: Mapping[EngineWhy, str] = {
     EngineWhy.NO_SOURCE: "Where Weave's script comes from is not configured: {}. Set weave.source and weave.sha256.",
     EngineWhy.UNSUPPORTED_FLAVOUR: "The agent cannot upgrade this kind of installation: {}.",
     EngineWhy.FLAVOUR_MISMATCH: "Only another vendor's package has this version (asked, installed, other): {}.",
-    EngineWhy.HELD_BY_ADMIN: "On hold: {}. Release them with `apt-mark unhold`.",
+    EngineWhy.HELD_BY_ADMIN: (
+        "On hold: {}. `apt-mark unhold` releases them; `--change-held` changes engine and client and holds them again."
+    ),
     EngineWhy.WOULD_REMOVE: "apt would remove: {}.",
     EngineWhy.DOWNGRADE_REFUSED: "This is a downgrade (installed, wanted, option that allows it): {}.",
     EngineWhy.CONFIG_INVALID: "The engine would refuse its configuration, /etc/docker/daemon.json: {}. Correct it.",
@@ -44,7 +46,9 @@ WARNINGS: Mapping[EngineWarning, str] = {
     EngineWarning.SLOW_STOP: "Containers that do not end by the stop signal: {}.",
     EngineWarning.WEAVE_NETWORK: "Containers on Weave's network, each of which delays the engine by 15 or 30 s: {}.",
     EngineWarning.MAJOR_DOWNGRADE: "The older engine may fail on the newer one's data (installed, wanted): {}.",
-    EngineWarning.LIVE_RESTORE_OFF: "live-restore in daemon.json would keep the containers running.",
+    EngineWarning.LIVE_RESTORE_OFF: (
+        "live-restore would keep the containers running: `--live-restore`, or docker.live_restore in the configuration."
+    ),
     EngineWarning.PUBLISHED_PORTS: "Published ports do not answer while the engine restarts: {}.",
     EngineWarning.UNIT_STOPPED: "The engine is stopped and stays stopped: {}.",
     EngineWarning.CONTAINERS_UNKNOWN: "The containers are unknown: {}.",
