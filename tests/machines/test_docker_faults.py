@@ -26,7 +26,7 @@ def test_there_are_forty_faults_of_different_names() -> None:
 def test_each_fault_ends_with_an_engine_its_containers_and_a_true_record(ground: Ground) -> None:
     chosen = [one for one in docker_faults.faults() if one.name in CHOSEN]
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(len(CHOSEN)) as pool:
         verdicts = list(pool.map(lambda one: docker_faults.run_fault(ground, one, SEED), chosen))
 
     assert len(verdicts) == len(CHOSEN)
