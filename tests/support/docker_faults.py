@@ -1,6 +1,7 @@
 """Faults of an upgrade of Docker, as rows: how each is injected, and when; tests.support.docker_judge judges them."""
 
 import random
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def run_fault(made: Ground, fault: DockerFault, seed: int) -> Verdict:
     try:
         with trial(made, random.Random(f"{seed} {fault.name}")) as here:  # noqa: S311 - repeatable, not secret
             _run(here, fault, verdict)
-    except (AssertionError, OSError, ValueError, KeyError, TimeoutError) as error:
+    except (AssertionError, OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
         verdict.problems.append(f"{type(error).__name__}: {error}"[:1500])
     verdict.seconds = time.monotonic() - began
     return verdict
