@@ -163,9 +163,20 @@ def _record_problems(engine: EngineMachine, after: Seen, answer: Answer, outcome
         found.append(f"the history ends with {ids}, the command printed {outcome['id']}")
     journal = engine.machine.check("journalctl --no-pager -o cat SYSLOG_IDENTIFIER=maestro-agent | tail -n 400")
     found += ["a traceback in the journal"] if "Traceback" in journal else []
-    status = engine.machine.run("maestro-agent status --json")
-    found += [] if _json(status.stdout) is not None else [f"status: exit {status.returncode} {status.stderr[-200:]}"]
-    return found
+    return [*found, *_shown_problems(engine, after)]
+
+
+def _shown_problems(engine: EngineMachine, after: Seen) -> list[str]:
+    """Return what `status` and `history` show that is not so."""
+    done = engine.machine.run("maestro-agent status --json")
+    status = _json(done.stdout)
+    if status is None:
+        return [f"status: exit {done.returncode} {done.stderr[-200:]}"]
+    shown = engine.machine.run("maestro-agent history").stdout
+    recorded = _recorded(engine)
+    found = [] if not recorded or recorded[-1]["id"] in shown else [f"history does not show {recorded[-1]['id']}"]
+    running = (status["docker"] or {}).get("running")
+    return [*found, *([] if running == after.version else [f"status shows {running}, in fact {after.version} runs"])]
 
 
 def _recorded(engine: EngineMachine) -> list[dict[str, Any]]:
