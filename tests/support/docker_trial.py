@@ -77,6 +77,7 @@ class Trial:
         self.engine.run_container(REMOVED, auto_remove=True)
         self.machine.write(_MANIFEST, f"docker:\n  configuration:\n    docker_version: {NEWER}\n")
         self.machine.check("apt-mark hold runc")
+        self.kept.agent("check --no-refresh --wait")
 
     def keep_live(self) -> None:
         """Have the containers outlive the engine, from now on."""
