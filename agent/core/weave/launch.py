@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from agent.core.model.weave import RouterArguments, RouterReport
 from agent.core.version_numbers import version_numbers
-from agent.core.weave.api_gate import image_tag
 from agent.core.weave.arguments import DEFAULT_RANGE, PASSWORD, options_of
 
-VERSION = "WEAVE_VERSION"
+_VERSION, _USER = "WEAVE_VERSION", "DOCKERHUB_USER"
 _RANGE = "--ipalloc-range"
 _NO_RANGE = "--no-default-ipalloc"
 _RESUME = "--resume"
@@ -59,10 +58,18 @@ def missing_targets(before: RouterReport | None, now: RouterReport) -> tuple[str
     return tuple(sorted(set(before.targets if before else ()) - set(now.targets)))
 
 
-def launch_environment(arguments: RouterArguments, version: str, password: str = "") -> dict[str, str]:
-    """Return the variables of the script for a launch.
+def image_environment(user: str, version: str) -> dict[str, str]:
+    """Return the variables that name the images of the script: an operator may have chosen another user than its own.
 
-    WEAVE_VERSION names the images where a script has no number of its own (M1). The password goes here and never into
+    WEAVE_VERSION counts where a script has no number of its own (M1).
+    """
+    return {**({_USER: user} if user else {}), _VERSION: version}
+
+
+def launch_environment(arguments: RouterArguments, images_of: dict[str, str], password: str = "") -> dict[str, str]:
+    """Return the variables of the script for a launch; `images_of` as `image_environment` returns them.
+
+    The password goes here and never into
     a word: words are in the process list.
 
     Raises:
@@ -71,12 +78,7 @@ def launch_environment(arguments: RouterArguments, version: str, password: str =
     if arguments.encrypted and not password:
         raise ValueError("the router's password is not known")
     secret = {PASSWORD: password} if arguments.encrypted else {}
-    return {**dict(arguments.environment), **secret, VERSION: version}
-
-
-def image_version(script_version: str, image: str) -> str:
-    """Return the version of the helper image that a script uses: its own, or that of the router's image."""
-    return script_version if version_numbers(script_version) else image_tag(image)
+    return {**dict(arguments.environment), **secret, **images_of}
 
 
 def images(user: str, version: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import pytest
 from agent.core.model.weave import RouterArguments
 from agent.core.weave.launch import (
     first_generation_arguments,
+    image_environment,
     images,
     launch_environment,
     launch_words,
@@ -15,6 +16,7 @@ from agent.core.weave.launch import (
 from tests.core.weave.given_weave import ARGUMENTS, NEW, REPORT
 
 PASSWORD = "s3cr3t"  # noqa: S105 - of no machine
+IMAGES = {"DOCKERHUB_USER": "rajchaudhuri", "WEAVE_VERSION": NEW}
 PLAIN = RouterArguments(words=("--no-dns", "192.168.77.2"), environment=(), encrypted=False, peers=("192.168.77.2",))
 
 
@@ -66,11 +68,11 @@ def test_w8_the_range_is_never_another_one(words: tuple[str, ...], shown: str, e
 
 
 def test_w1_w14_the_environment_has_the_operators_variables_and_the_password_is_in_no_word() -> None:
-    found = launch_environment(ARGUMENTS, NEW, PASSWORD)
+    found = launch_environment(ARGUMENTS, IMAGES, PASSWORD)
 
-    assert found == {"WEAVE_MTU": "1400", "WEAVE_PASSWORD": PASSWORD, "WEAVE_VERSION": NEW}
+    assert found == {"WEAVE_MTU": "1400", "WEAVE_PASSWORD": PASSWORD, **IMAGES}
     assert PASSWORD not in " ".join(launch_words(ARGUMENTS, REPORT))
-    assert "WEAVE_PASSWORD" not in launch_environment(PLAIN, NEW, PASSWORD)
+    assert "WEAVE_PASSWORD" not in launch_environment(PLAIN, IMAGES, PASSWORD)
 
 
 def test_w20_a_router_of_weave_1_is_launched_by_name_range_and_peers() -> None:
@@ -86,7 +88,12 @@ def test_w20_a_router_of_weave_1_is_launched_by_name_range_and_peers() -> None:
 
 def test_w9_a_router_that_was_encrypted_is_not_launched_without_its_password() -> None:
     with pytest.raises(ValueError, match="password"):
-        launch_environment(ARGUMENTS, NEW)
+        launch_environment(ARGUMENTS, IMAGES)
+
+
+def test_m1_the_images_are_named_for_a_script_without_a_number_or_with_another_user() -> None:
+    assert image_environment("rajchaudhuri", NEW) == IMAGES
+    assert image_environment("", NEW) == {"WEAVE_VERSION": NEW}
 
 
 def test_i13_m1_a_launch_needs_three_images() -> None:

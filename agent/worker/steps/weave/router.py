@@ -5,9 +5,10 @@ from collections.abc import Callable
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterReport, WeaveFacts, WeaveKind, WeaveScript
 from agent.core.redact import REDACTED
+from agent.core.version_numbers import version_numbers
 from agent.core.weave.launch import (
-    VERSION,
     connect_words,
+    image_environment,
     is_first_generation,
     launch_environment,
     launch_words,
@@ -109,7 +110,8 @@ class RouterChange:
         if saved.arguments is None:
             return (_step("the arguments of the router are unknown"),)
         try:
-            variables = launch_environment(saved.arguments, version, self._tools.acts.files.password())
+            images_of = image_environment(saved.user, version)
+            variables = launch_environment(saved.arguments, images_of, self._tools.acts.files.password())
         except (HostError, ValueError) as error:
             return (_step(str(error)),)
         without = self._router.unresolved(wanted_peers(saved.arguments, saved.report))
@@ -177,7 +179,7 @@ class RouterChange:
         saved, script = self._course.snapshot, weave.script
         version = script.version if isinstance(script, WeaveScript) else ""
         known = dict(saved.arguments.environment) if saved.arguments else {}
-        return known if version[:1].isdecimal() else {**known, VERSION: saved.before}
+        return {**known, **image_environment(saved.user, version if version_numbers(version) else saved.before)}
 
     def _note(self, name: str, problem: str) -> None:
         if problem:

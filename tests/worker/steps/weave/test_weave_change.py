@@ -36,7 +36,8 @@ def test_w14_the_router_is_launched_with_its_words_its_environment_and_its_passw
 
     assert ended == WeaveEnded(result=EngineResult.UPGRADED)
     assert fake.done == ["stop", "install", LAUNCH]
-    assert fake.variables[-1] == {"WEAVE_MTU": "1400", "WEAVE_PASSWORD": PASSWORD, "WEAVE_VERSION": NEW}
+    images_of = {"DOCKERHUB_USER": "rajchaudhuri", "WEAVE_VERSION": NEW}
+    assert fake.variables[-1] == {"WEAVE_MTU": "1400", "WEAVE_PASSWORD": PASSWORD, **images_of}
     assert [PASSWORD in str(one) for one in fake.variables[:-1]] == [False]
     assert fake.phases == [
         *(WeavePhase.STOPPING, WeavePhase.REPLACING, WeavePhase.LAUNCHING, WeavePhase.RESTORING),
