@@ -67,11 +67,12 @@ def test_a_requested_upgrade_runs_in_the_worker_and_outlives_its_client(shared: 
 
 
 def test_a_second_request_names_the_running_job(shared: Kept) -> None:
-    shared.have(package("first", "2", postinst="sleep 3"))
+    shared.have(package("first", "2", postinst="until test -e /refused; do sleep 0.1; done"))
     with shared.machine.start("maestro-agent upgrade --wait --json") as first:
         shared.machine.wait_for("first.postinst")
 
         second = shared.upgrade()
+        shared.machine.write("/refused", "")
         first.communicate()
 
     assert second.code == 5
