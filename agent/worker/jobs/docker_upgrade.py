@@ -43,6 +43,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         return planned_answer(context, Component.DOCKER, request.options)
     with context.engine.apt_daily_lock():
         recover_docker(context)
+        _require_finished(context)
         return DockerUpgrade(request, context).run()
 
 
@@ -180,6 +181,21 @@ class DockerUpgrade:
 
     def _document(self) -> dict[str, object]:
         return engine_outcome_to_document(self._outcome, self._context.machine.now(), block_sentence)
+
+
+def _require_finished(context: JobContext) -> None:
+    """Check that no interrupted change still waits: another one would lose the way back of it.
+
+    Raises:
+        HostError: one does; a later run goes on with it.
+    """
+    snapshot = context.record.docker_snapshot()
+    if snapshot is None or snapshot.phase is Phase.FAILED:
+        return
+    run = context.record.engine_run(snapshot.run_id)
+    reason = run.rollback.reason if run is not None and run.rollback is not None else ""
+    waits = f"the upgrade of Docker that was interrupted (run {snapshot.run_id}) cannot be finished yet"
+    raise HostError(f"{waits}{f': {reason}' if reason else ''}; nothing new was begun")
 
 
 def _unit(docker: DockerFacts) -> EngineUnit:

@@ -518,6 +518,27 @@ def test_a_rollback_that_waits_for_dpkgs_lock_has_no_end_on_record_until_a_check
     assert host.record.docker_snapshot() is None
 
 
+def test_while_a_rollback_waits_no_other_upgrade_begins_and_the_way_back_stays(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy_afterwards(unit: EngineUnit) -> str:
+        del unit
+        host.engine.dpkg_busy = 2
+        return "no such option"
+
+    monkeypatch.setattr(host.engine, "validate", busy_afterwards)
+    host.upgrade()
+
+    with pytest.raises(HostError, match="cannot be finished yet"):
+        host.upgrade()
+    waits, kept, done = saved(host).phase, not host.engine.forgotten, list(host.engine.done)
+    host.agent.check()
+
+    assert (waits, kept, done) == (Phase.ROLLING_BACK, True, ["install", "finish"])
+    assert host.recorded == ["rolled-back"]
+    assert host.engine.packages == {"docker.io": (OLD, True)}
+
+
 def test_a_check_leaves_alone_what_needs_a_person(host: Host) -> None:
     fail_completely(host)
     done = list(host.engine.done)
