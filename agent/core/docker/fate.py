@@ -68,15 +68,6 @@ def fate(container: Container, restart: Restart, *, engine_killed: bool | None =
     return Fate.RESTARTS if _comes_back(container, restart, engine_killed=engine_killed) else Fate.NEEDS_START
 
 
-def revived(container: Container) -> bool:
-    """Whether the engine starts a container that its owner had stopped, so that the agent stops it again."""
-    if container.running or container.state == "created" or container.stopped_by_owner is False:
-        return False
-    if container.policy is RestartPolicy.ON_FAILURE:
-        return container.exit_code != 0  # as after a kill at its stop timeout
-    return container.policy is RestartPolicy.ALWAYS
-
-
 def _keeps_auto_removed(restart: Restart) -> bool:
     return restart.live_restore and version_numbers(restart.starting) >= _KEEPS_AUTO_REMOVED
 

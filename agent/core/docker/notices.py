@@ -1,6 +1,7 @@
 """What an operator should know ahead of an upgrade of Docker that is not blocked by it. Pure."""
 
-from agent.core.docker.fate import Restart, revived
+from agent.core.docker.fate import Restart
+from agent.core.docker.restore import revived
 from agent.core.docker.support import support_end
 from agent.core.model.docker import Container, DaemonConfig, DockerFacts, EngineUnit, Flavour, RunningEngine
 from agent.core.model.engine_plan import ContainerForecast, EnginePlan, EngineWarning, Fate, Notice

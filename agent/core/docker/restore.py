@@ -12,6 +12,7 @@ from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
 
 _LOOPING = "restarting"
 _PAUSED = "paused"
+_CREATED = "created"
 _WEAVE_ROUTER = "weave"
 _HAS_ADDRESS = frozenset({"running", "paused"})
 
@@ -52,12 +53,21 @@ def restoration(
     start = [now for _, now in ran if now is not None and not now.running]
     return Restoration(
         start=tuple(sorted(start, key=_order)),
-        stop=tuple(now for one, now in pairs if now is not None and now.running and _revived(one)),
+        stop=tuple(now for one, now in pairs if now is not None and _was_revived(one, now)),
         pause=tuple(now for one, now in ran if now is not None and one.state == _PAUSED and now.state != _PAUSED),
         settling=tuple(now for _, now in ran if now is not None and now.state == _LOOPING),
         removed=tuple(name for name in missing if name in announced),
         gone=tuple(name for name in missing if name not in announced),
     )
+
+
+def revived(container: Container) -> bool:
+    """Whether the engine starts a container that its owner had stopped, so that the agent stops it again."""
+    if container.running or container.state == _CREATED or container.stopped_by_owner is False:
+        return False
+    if container.policy is RestartPolicy.ON_FAILURE:
+        return container.exit_code != 0  # as after a kill at its stop timeout
+    return container.policy is RestartPolicy.ALWAYS
 
 
 def unattached(before: Sequence[Container], after: Sequence[Container]) -> tuple[Container, ...]:
@@ -98,9 +108,10 @@ def _same(container: Container, others: Sequence[Container]) -> Container | None
     return by_id or next((one for one in others if one.name == container.name), None)
 
 
-def _revived(before: Container) -> bool:
-    """Whether a container that did not run may have been started by the engine; with policy `no` a person did it."""
-    return not before.running and before.policy is not RestartPolicy.NO
+def _was_revived(before: Container, now: Container) -> bool:
+    """Whether the engine started a container that did not run; another one of its name was started by a person."""
+    started = now.running and now.id == before.id
+    return started and (revived(before) or (before.state == _CREATED and before.policy is not RestartPolicy.NO))
 
 
 def _order(container: Container) -> tuple[bool, bool, str]:

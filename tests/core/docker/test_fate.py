@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from agent.core.docker.fate import Restart, fate, killed, revived
-from agent.core.docker.restore import restoration
+from agent.core.docker.fate import Restart, fate, killed
+from agent.core.docker.restore import restoration, revived
 from agent.core.model.docker import RestartPolicy, WeaveAttachment
 from agent.core.model.engine_plan import Fate
 from tests.core.docker.given_docker import container

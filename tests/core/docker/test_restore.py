@@ -63,6 +63,22 @@ def test_a_stopped_container_that_no_engine_starts_was_started_by_a_person_and_r
     assert done(found) == {}
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(container(state="exited", stopped_by_owner=False), id="always, and it could not start before"),
+        pytest.param(container(state="exited", policy=UNLESS), id="no engine starts unless-stopped: a person did"),
+        pytest.param(container(state="exited", policy=ON_FAILURE), id="on-failure that had ended with 0: a person did"),
+    ],
+)
+def test_what_its_owner_wants_to_run_is_not_stopped(before: Container) -> None:
+    assert done(restoration([before], [container(policy=before.policy)])) == {}
+
+
+def test_a_container_that_a_person_created_in_the_place_of_a_stopped_one_is_not_stopped() -> None:
+    assert done(restoration([container(id="1", state="exited")], [container(id="2")])) == {}
+
+
 def test_an_announced_removal_is_no_loss() -> None:
     before = [container("once", auto_remove=True), container("other", auto_remove=True)]
 
