@@ -4,9 +4,24 @@ from agent.core.docker.restore import restoration, slow_first
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.engine_ports import EngineObserver, EngineOperator
 from agent.core.model.docker import DockerFacts, EngineUnit
+from agent.core.model.facts import Unseen
 
 _ATTEMPTS = 4
 """How often the containers are compared and brought back."""
+_LOOKS = 4
+"""How often an engine is asked that runs and does not show all its containers within the deadline of one look."""
+
+
+def patient_look(observer: EngineObserver, operator: EngineOperator) -> DockerFacts:
+    """Return Docker, seen again where its engine is slow: hundreds of containers that start at once take its time."""
+    docker = observer.docker()
+    for _ in range(_LOOKS - 1):
+        running = isinstance(docker.unit, EngineUnit) and docker.unit.running
+        if not running or not isinstance(docker.containers, Unseen):
+            break
+        operator.restarts_during(seconds=1)
+        docker = observer.docker()
+    return docker
 
 
 class ContainerKeeper:
@@ -43,7 +58,7 @@ class ContainerKeeper:
         """Bring the containers back to their state of before, as far as they can be."""
         tried: set[str] = set()
         for _ in range(_ATTEMPTS):
-            docker = self._observer.docker()
+            docker = patient_look(self._observer, self._operator)
             self._notice(docker)
             after = docker.containers
             if not isinstance(after, tuple):

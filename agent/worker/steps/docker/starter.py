@@ -1,5 +1,7 @@
 """Has the engine run in a version, with the containers of before, and says what is wrong then."""
 
+from contextlib import suppress
+
 from agent.core.docker.snapshot import Phase
 from agent.core.docker.verify import Fault, FaultCode, Faults, faults
 from agent.core.docker.versions import same_release
@@ -8,7 +10,7 @@ from agent.core.model.engine_state import UnitPhase
 from agent.errors import HostError
 from agent.report.text import counted
 from agent.worker.steps.docker.attachments import AttachmentKeeper
-from agent.worker.steps.docker.containers import ContainerKeeper
+from agent.worker.steps.docker.containers import ContainerKeeper, patient_look
 from agent.worker.steps.docker.tools import Course, Tools
 
 _START_S = 300.0
@@ -40,6 +42,8 @@ class EngineStarter:
             self._course.enter(Phase.RESTORING, "bringing the containers back")
             return self._restore(target)
         except HostError as error:
+            with suppress(HostError):  # the slow ones may be stopped while the engine runs on
+                self.containers.restore()
             return (Fault(code=FaultCode.ENGINE_DOWN, values=(str(error),)),)
 
     def keep_containers(self) -> Faults:
@@ -85,7 +89,7 @@ class EngineStarter:
         restarts = self._operator.restarts_during(seconds=_SETTLE_S)
         if not restarts:
             self._bring_back()  # some that came back may have ended meanwhile
-        after = self._tools.observer.docker()
+        after = patient_look(self._tools.observer, self._operator)
         return faults(self._before, after, target=target, restarts=restarts, excused=self.containers.excused)
 
     def _bring_back(self) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.docker.verify import FaultCode
-from agent.core.model.docker import SwarmState
+from agent.core.model.docker import DockerFacts, SwarmState
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.engine_plan import PackageChange
+from agent.core.model.facts import Unseen
 from agent.errors import BusyError, HostError, StoppedError
 from agent.worker.steps.docker.change import Ended
 from tests.core.docker.given_docker import LIVE_RESTORE, NEW, OLD, OLD_ENGINE, container, docker, snapshot
@@ -264,6 +265,36 @@ def test_a_rollback_for_which_the_disk_is_too_full_is_left_to_a_later_run() -> N
     assert (ended.result, ended.unfinished) == (EngineResult.INTERRUPTED, True)
     assert later.result is EngineResult.ROLLED_BACK
     assert engine.packages == {"docker.io": (OLD, True)}
+    assert engine.states == BEFORE
+
+
+@pytest.mark.parametrize("changes", [given_snapshot().changes, ()], ids=["packages", "restart alone"])
+def test_slow_containers_run_again_where_the_restart_cannot_even_be_requested(
+    monkeypatch: pytest.MonkeyPatch, changes: tuple[PackageChange, ...]
+) -> None:
+    def fail(*, limit_s: float) -> None:
+        raise HostError(f"systemctl restart: no answer in {limit_s} s")
+
+    engine = FakeEngine(RUNS_OLD)
+    monkeypatch.setattr(engine, "restart", fail)
+
+    change_of(engine, given_snapshot(changes=changes)).carry_out()
+
+    assert engine.states == BEFORE
+
+
+def test_an_engine_that_is_slow_to_show_its_containers_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine(RUNS_OLD)
+    looks = 0
+
+    def slow_after_its_restart() -> DockerFacts:
+        nonlocal looks
+        looks += engine.running == "26.1.5"
+        return replace(engine.facts, containers=Unseen(reason="too slow")) if looks % 3 == 1 else engine.facts
+
+    monkeypatch.setattr(engine, "docker", slow_after_its_restart)
+
+    assert carry_out(engine).result is EngineResult.UPGRADED
     assert engine.states == BEFORE
 
 
