@@ -5,20 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 from agent.core.model.docker import Container, ContainerTimes, EngineUnit
 from agent.core.model.engine_state import EngineState, UnitPhase
 from agent.host.docker.actions import ContainerActions
-from agent.host.docker.api import SOCKET, EngineApi
+from agent.host.docker.api import EngineApi
 from agent.host.docker.control import EngineControl, validate
 from agent.host.docker.downtime import DowntimeMeter
+from agent.host.docker.engine_socket import engine_socket
 from agent.host.docker.live_restore import LiveRestoreSwitch
 
 
 class LocalEngineOperator:
     """Acts on the engine of this machine."""
 
-    def __init__(self, path: str = SOCKET, *, alive: Callable[[], None] = lambda: None) -> None:
-        """Take the engine's socket, and what is called now and then during long actions."""
-        self._path = path
+    def __init__(
+        self, *, find_socket: Callable[[], str] = engine_socket, alive: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take what finds the engine's socket at each use, and what is called now and then during long actions."""
+        self._find_socket = find_socket
+        self._alive = alive
         self._control = EngineControl(alive=alive)
-        self._actions = ContainerActions(path, alive=alive)
 
     def restart(self, *, limit_s: float) -> EngineState:
         """Restart the engine; return its final state, or the last one seen at the deadline."""
@@ -54,24 +57,28 @@ class LocalEngineOperator:
         return self._live_restore(unit).off(running=self._control.state().phase is UnitPhase.RUNNING)
 
     def _live_restore(self, unit: EngineUnit) -> LiveRestoreSwitch:
-        return LiveRestoreSwitch(unit, self._control, lambda: EngineApi(self._path))
+        path = self._find_socket()
+        return LiveRestoreSwitch(unit, self._control, lambda: EngineApi(path))
+
+    def _actions(self) -> ContainerActions:
+        return ContainerActions(self._find_socket(), alive=self._alive)
 
     def stop_containers(self, containers: Sequence[Container]) -> dict[str, str]:
         """Stop containers at the same time, each with its stop timeout; return error by name."""
-        return self._actions.stop(containers)
+        return self._actions().stop(containers)
 
     def start_containers(self, containers: Sequence[Container]) -> dict[str, str]:
         """Start containers in this order; return error by name."""
-        return self._actions.start(containers)
+        return self._actions().start(containers)
 
     def pause_containers(self, containers: Sequence[Container]) -> dict[str, str]:
         """Pause containers; return error by name."""
-        return self._actions.pause(containers)
+        return self._actions().pause(containers)
 
     def container_times(self, containers: Sequence[Container]) -> Mapping[str, ContainerTimes]:
         """Return by name when containers last ended and started."""
-        return self._actions.times(containers)
+        return self._actions().times(containers)
 
     def measure(self) -> DowntimeMeter:
         """Measure the engine's outage during a block. Only for an engine that runs."""
-        return DowntimeMeter(self._path)
+        return DowntimeMeter(self._find_socket())
