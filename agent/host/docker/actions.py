@@ -1,7 +1,7 @@
 """Starts, stops, pauses and measures containers through the API of a running engine."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timezone
 
 from agent.core.model.docker import Container, ContainerTimes
@@ -11,7 +11,10 @@ _CALL_S = 60.0
 """For one start or pause: a plugin of a network may take 15 s and more."""
 _STOP_MARGIN_S = 30.0
 """Beyond a container's stop timeout: to kill it and to take its network down."""
-_MOST_AT_ONCE = 16
+_MOST_AT_ONCE = 128
+"""Slow containers that are stopped together take as long as the slowest."""
+_ALIVE_S = 10.0
+"""A stop may take longer than a job may be silent."""
 _FRACTION_DIGITS = 6
 """Of a second, which datetime holds; the engine writes nine."""
 _NEVER = 1
@@ -21,10 +24,13 @@ _NEVER = 1
 class ContainerActions:
     """Actions on the containers of a running engine. They start an engine that is stopped: look at its unit first."""
 
-    def __init__(self, path: str = SOCKET, *, alive: Callable[[], None] = lambda: None) -> None:
-        """Take the engine's socket, and what is called now and then during long actions."""
+    def __init__(
+        self, path: str = SOCKET, *, alive: Callable[[], None] = lambda: None, alive_s: float = _ALIVE_S
+    ) -> None:
+        """Take the engine's socket, and what is called during long actions, at least every `alive_s`."""
         self._api = EngineApi(path, all_s=None)
         self._alive = alive
+        self._alive_s = alive_s
 
     def stop(self, containers: Sequence[Container]) -> dict[str, str]:
         """Stop containers at the same time, each with its own stop timeout; return error by name."""
@@ -57,8 +63,10 @@ class ContainerActions:
         if not containers:
             return {}
         with ThreadPoolExecutor(min(len(containers), _MOST_AT_ONCE)) as threads:
-            errors = zip(containers, threads.map(action, containers), strict=True)
-            return {one.name: error for one, error in errors if error}
+            answers = {one.name: threads.submit(action, one) for one in containers}
+            while wait(answers.values(), self._alive_s).not_done:
+                self._alive()
+        return {name: error for name, answer in answers.items() if (error := answer.result())}
 
     def _times(self, one: Container) -> ContainerTimes | None:
         try:

@@ -1,10 +1,15 @@
-"""Times of the engine."""
+"""Times of the engine, and a job that is not silent while containers end."""
 
+import socket
+import threading
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
-from agent.host.docker.actions import parse_time
+from agent.host.docker.actions import ContainerActions, parse_time
+from tests.core.docker.given_docker import container
+from tests.support.api_server import api_server, http_answer
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,18 @@ from agent.host.docker.actions import parse_time
 )
 def test_a_time_of_the_engine(text: str, expected: datetime | None) -> None:
     assert parse_time(text) == expected
+
+
+def test_a_stop_that_takes_long_is_no_silence(tmp_path: Path) -> None:
+    alive = threading.Event()
+
+    def answer(connection: socket.socket, line: str) -> None:
+        assert alive.wait(20)
+        status = "204 No Content" if "/containers/id-good/" in line else "500 Internal Server Error"
+        connection.sendall(http_answer("", status))
+
+    with api_server(tmp_path / "sock", answer):
+        actions = ContainerActions(str(tmp_path / "sock"), alive=alive.set, alive_s=0.01)
+        errors = actions.stop([container("good"), container("bad")])
+
+    assert errors == {"bad": "500"}
