@@ -9,7 +9,7 @@ stopped, leaves `unless-stopped` stopped after a SIGKILL of dockerd or after `do
 from dataclasses import dataclass
 
 from agent.core.docker.restore import slow_first
-from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
+from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 from agent.core.model.engine_plan import Fate
 from agent.core.version_numbers import version_numbers
 
@@ -45,14 +45,17 @@ def left_to_engine(containers: tuple[Container, ...], restart: Restart) -> tuple
 
 
 def killed(containers: tuple[Container, ...], restart: Restart) -> bool | None:
-    """Whether systemd kills the engine, because a container's stop takes longer than the unit's; None: perhaps."""
-    limit = restart.unit_limit_s
-    if limit is None:
-        return False
+    """Whether a container's stop takes longer than the unit's, so that systemd kills the engine; None: perhaps."""
+    limit = stop_limit_s(restart)
     over = [one for one in left_to_engine(containers, restart) if one.stop_timeout_s >= limit]
     if any(one.handles_stop is False for one in over):
         return True
     return None if any(one.handles_stop is None for one in over) else False
+
+
+def stop_limit_s(restart: Restart) -> float:
+    """Return how long the unit's stop may take; a container without limit is longer than any unit's."""
+    return NO_STOP_LIMIT_S if restart.unit_limit_s is None else restart.unit_limit_s
 
 
 def fate(container: Container, restart: Restart, *, engine_killed: bool | None = False) -> Fate:

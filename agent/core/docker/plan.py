@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from agent.core.docker.fate import Restart, killed, left_to_engine, stopped_first
+from agent.core.docker.fate import Restart, killed, left_to_engine, stop_limit_s, stopped_first
 from agent.core.docker.forecast import container_forecasts, engine_downtime
 from agent.core.docker.notices import (
     end_of_life,
@@ -179,6 +179,6 @@ def _order(
 
 
 def _over_limit(containers: tuple[Container, ...], restart: Restart) -> tuple[str, ...]:
-    limit = restart.unit_limit_s or 0.0
+    limit = stop_limit_s(restart)
     left = left_to_engine(containers, restart)
     return tuple(one.name for one in left if one.handles_stop is False and one.stop_timeout_s >= limit)

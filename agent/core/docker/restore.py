@@ -8,7 +8,7 @@ and leaves `unless-stopped` stopped after a SIGKILL of dockerd.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
+from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 
 _LOOPING = "restarting"
 _PAUSED = "paused"
@@ -84,13 +84,16 @@ def slow_first(containers: Iterable[Container]) -> tuple[Container, ...]:
 
     With live-restore off the engine stops all containers at once and starts none before the last one has ended, so
     that those which end at once wait for those which do not handle the stop signal. A container whose behaviour is
-    unknown, one with `--rm`, which a stop would remove, and a task of a swarm, which its manager would replace, are
-    left to the engine.
+    unknown, one with `--rm`, which a stop would remove, one without a limit, whose stop would not end, and a task of a
+    swarm, which its manager would replace, are left to the engine.
     """
     slow = [
         one
         for one in containers
-        if one.state == "running" and one.handles_stop is False and not (one.auto_remove or one.swarm_task)
+        if one.state == "running"
+        and one.handles_stop is False
+        and one.stop_timeout_s < NO_STOP_LIMIT_S
+        and not (one.auto_remove or one.swarm_task)
     ]
     return tuple(sorted(slow, key=lambda one: (-one.stop_timeout_s, one.name)))
 

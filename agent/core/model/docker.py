@@ -137,6 +137,10 @@ class WeaveAttachment(Enum):
     UNKNOWN = "unknown"
 
 
+NO_STOP_LIMIT_S = 86400
+"""Stands for `--stop-timeout -1`: the engine waits for such a container without limit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """One container."""
@@ -150,7 +154,7 @@ class Container:
     auto_remove: bool
     """`--rm`."""
     stop_timeout_s: int
-    """HostConfig.StopTimeout, or the engine's default of 10 s."""
+    """Config.StopTimeout, or the engine's default of 10 s; `NO_STOP_LIMIT_S` or more: none."""
     handles_stop: bool | None
     """Whether its first process handles the stop signal; else it is killed at the timeout. None: unknown."""
     stopped_by_owner: bool | None

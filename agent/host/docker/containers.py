@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
+from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 from agent.errors import HostError
 from agent.host.docker.api import EngineApi, EngineApiError
 from agent.host.docker.fields import Fields
@@ -55,7 +55,6 @@ def _container(seen: Fields, data_root: str, weave_paths: Sequence[str]) -> Cont
     networks = tuple(seen.child("NetworkSettings").child("Networks").keys())
     id_, pid = seen.required("Id"), state.number("Pid") or None
     signal = signal_number(config.text("StopSignal"))
-    timeout = config.number("StopTimeout")
     name, weave = _name(seen), _attachment(config, networks, pid)
     return Container(
         id=id_,
@@ -63,7 +62,7 @@ def _container(seen: Fields, data_root: str, weave_paths: Sequence[str]) -> Cont
         state=state.required("Status"),
         policy=_policy(host.child("RestartPolicy").text("Name")),
         auto_remove=bool(host.flag("AutoRemove")),
-        stop_timeout_s=_STOP_TIMEOUT_S if timeout is None else timeout,
+        stop_timeout_s=_stop_timeout_s(config.number("StopTimeout")),
         handles_stop=None if pid is None or signal is None else handles_signal(pid, signal),
         stopped_by_owner=_stopped_by_owner(data_root, id_),
         exit_code=state.number("ExitCode"),
@@ -81,6 +80,13 @@ def _container(seen: Fields, data_root: str, weave_paths: Sequence[str]) -> Cont
 
 def _name(seen: Fields) -> str:
     return seen.text("Name").removeprefix("/")
+
+
+def _stop_timeout_s(seconds: int | None) -> int:
+    """Return the limit of a stop; a negative one is none."""
+    if seconds is None:
+        return _STOP_TIMEOUT_S
+    return seconds if seconds >= 0 else NO_STOP_LIMIT_S
 
 
 def _policy(name: str) -> RestartPolicy:

@@ -13,6 +13,7 @@ from agent.core.engine_ports import Offer, Simulation
 from agent.core.manifest import Manifest
 from agent.core.model.docker import (
     NO_DOCKER,
+    NO_STOP_LIMIT_S,
     DaemonConfig,
     DockerFacts,
     Flavour,
@@ -185,6 +186,16 @@ def test_D8_older_running_engine_is_only_restarted() -> None:  # noqa: N802 - th
             )
             for one in SwarmState
             if one is not SwarmState.INACTIVE
+        ),
+        *(
+            pytest.param(
+                before(
+                    container(handles_stop=False, stop_timeout_s=NO_STOP_LIMIT_S),
+                    unit=replace(UNIT, stop_timeout_s=limit_s),
+                ),
+                {}, EngineWhy.SLOW_STOP, ("web",), id=f"a-stop-without-limit-in-a-unit-of-{limit_s}",
+            )
+            for limit_s in (90.0, None)
         ),
         pytest.param(
             before(), {"weave": _ORIGINAL}, EngineWhy.API_TOO_NEW, ("26.1.5", "1.24", "2.8.1", "1.18", "upgrade-weave"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.core.docker.restore import Restoration, restoration, slow_first, unattached
-from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
+from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 from tests.core.docker.given_docker import container
 
 NO, ALWAYS = RestartPolicy.NO, RestartPolicy.ALWAYS
@@ -123,6 +123,7 @@ def test_nothing_is_left_to_do_only_when_all_are_settled() -> None:
     ("one", "expected"),
     [
         pytest.param(container(handles_stop=False), 1, id="it ignores the stop signal"),
+        pytest.param(container(handles_stop=False, stop_timeout_s=NO_STOP_LIMIT_S), 0, id="its stop would not end"),
         pytest.param(container(handles_stop=True), 0, id="it handles the signal"),
         pytest.param(container(handles_stop=None), 0, id="unknown"),
         pytest.param(container(handles_stop=False, state="exited"), 0, id="it does not run"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
+from agent.core.model.docker import NO_STOP_LIMIT_S, Container, RestartPolicy, WeaveAttachment
 from agent.errors import HostError
 from agent.host.docker.api import EngineApi
 from agent.host.docker.containers import read_containers
@@ -51,6 +51,12 @@ def test_missing_fields_are_the_engines_defaults_or_unknown(tmp_path: Path) -> N
     assert (one.name, one.policy, one.stop_timeout_s) == ("web", RestartPolicy.ALWAYS, 10)
     assert (one.handles_stop, one.stopped_by_owner, one.pid, one.running) == (None, None, None, False)
     assert (one.published, one.swarm_task, one.weave, one.weave_paths) == (False, False, WeaveAttachment.NONE, False)
+
+
+@pytest.mark.parametrize(("configured", "limit_s"), [(0, 0), (120, 120), (-1, NO_STOP_LIMIT_S)])
+def test_a_negative_stop_timeout_is_no_limit(tmp_path: Path, configured: int, limit_s: int) -> None:
+    (one,) = _read(tmp_path, {_ID: _inspection(Config={"StopTimeout": configured})})
+    assert one.stop_timeout_s == limit_s
 
 
 @pytest.mark.parametrize(("text", "stopped"), [('{"HasBeenManuallyStopped":true}', True), ("{}", None), ("x", None)])

@@ -5,7 +5,7 @@ from contextlib import suppress
 from agent.core.docker.snapshot import Phase
 from agent.core.docker.verify import Fault, FaultCode, Faults, faults
 from agent.core.docker.versions import same_release
-from agent.core.model.docker import EngineUnit, RunningEngine, SwarmState
+from agent.core.model.docker import NO_STOP_LIMIT_S, EngineUnit, RunningEngine, SwarmState
 from agent.core.model.engine_state import UnitPhase
 from agent.errors import HostError
 from agent.report.text import counted
@@ -122,5 +122,6 @@ class EngineStarter:
             self._tools.control.step(f"the engine is {state}")
 
     def _limit_s(self) -> float:
-        slowest = max((one.stop_timeout_s for one in self._before.containers or () if one.running), default=0)
+        running = [one.stop_timeout_s for one in self._before.containers or () if one.running]
+        slowest = max((limit for limit in running if limit < NO_STOP_LIMIT_S), default=0)
         return (self._unit.stop_timeout_s or 0.0) + 2 * slowest + _START_S
