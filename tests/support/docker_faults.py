@@ -127,6 +127,12 @@ def _slow_removed(here: Trial) -> None:
     here.engine.docker("pause always")
 
 
+def _kill_early(here: Trial) -> None:
+    """Kill the job before it changes anything. One that has not answered yet is requested again by its command."""
+    here.reach("", BEGUN_S)
+    here.machine.kill("KILL", WORKER)
+
+
 def _kill_job(phase: str, within_s: float, here: Trial) -> None:
     here.reach(phase, within_s)
     here.machine.kill("KILL", WORKER)
@@ -198,13 +204,14 @@ def _of_the_engine() -> tuple[DockerFault, ...]:
 
 
 def _kills() -> tuple[DockerFault, ...]:
-    job = [("", BEGUN_S)] + [("packages", PACKAGES_S)] * 3 + [("restarting", RESTARTING_S)] * 2
+    job = [("packages", PACKAGES_S)] * 3 + [("restarting", RESTARTING_S)] * 2
     job += [("restoring", RESTORING_S)] * 3
     engine = [("packages", PACKAGES_S)] * 2 + [("restarting", RESTARTING_S)] * 2 + [("restoring", RESTORING_S)] * 2
     return (
+        DockerFault(name="job-killed-1", strike=_kill_early, results=_EITHER, again=True),
         *(
             DockerFault(name=f"job-killed-{number}", strike=partial(_kill_job, *moment), results=_EITHER, again=True)
-            for number, moment in enumerate(job, 1)
+            for number, moment in enumerate(job, 2)
         ),
         *(
             DockerFault(name=f"engine-killed-{number}", strike=partial(_kill_engine, *moment), results=_EITHER)
