@@ -27,12 +27,15 @@ _COMPUTED = frozenset(
 """The script's option words that it computes at each launch."""
 _FROM_ENVIRONMENT = ("WEAVE_DEBUG", "IPTABLES_BACKEND", "CHECKPOINT_DISABLE")
 """Variables that the script passes to the router as they are."""
+_PASSWORDS = frozenset({"--password", "-password"})
+"""The router has the second spelling from its first versions."""
 _PROXY_SOCKET = "unix:///var/run/weave/weave.sock"
 _FLAGS = frozenset(
     {
         *("--plugin", "--proxy", "--no-dns", "--no-discovery", "--resume", "--no-restart", "--awsvpc", "--pktdebug"),
         *("--no-fastdp", "--no-bridged-fastdp", "--no-multicast-route", "--no-default-ipalloc", "--without-dns"),
         *("--no-rewrite-hosts", "--rewrite-inspect", "--tls", "--tlsverify", "--no-ipmasq", "--expect-npc", "--help"),
+        *("--no-masq-local", "--plugin-v2", "--observer", "--pkt-debug", "--version"),
     }
 )
 """Options without a value."""
@@ -45,7 +48,7 @@ def router_arguments(args: Sequence[str], environment: Sequence[str], restart_po
     head, tail = _split(args)
     variables = dict(one.split("=", 1) for one in environment if "=" in one)
     options = list(options_of(head))
-    own = [one for one in options_of(tail) if one[0] != "--password"]
+    own = [one for one in options_of(tail) if one[0] not in _PASSWORDS]
     words = (*_operators(options), *(word for _, found in own for word in found))
     given_range = _value(own, "--ipalloc-range")
     scripts_range = _value(options, "--ipalloc-range")
@@ -54,7 +57,7 @@ def router_arguments(args: Sequence[str], environment: Sequence[str], restart_po
     return RouterArguments(
         words=words,
         environment=tuple(sorted({**_variables(options), **_passed(variables)}.items())),
-        encrypted=bool(variables.get(PASSWORD)) or any(name == "--password" for name, _ in options_of(tail)),
+        encrypted=bool(variables.get(PASSWORD)) or any(name in _PASSWORDS for name, _ in options_of(tail)),
         peers=tuple(found[0] for name, found in own if not name),
         ipalloc_range=given_range or scripts_range,
         restart=restart_policy != "no",
@@ -107,7 +110,7 @@ def _value(options: Sequence[Option], name: str) -> str:
 
 def _operators(options: Sequence[Option]) -> Iterator[str]:
     """Yield the operator's words among the script's: options of the proxy, which the script moves to the front."""
-    known = {*_FROM_OPTION, *_FROM_FLAG, *_COMPUTED, "--ipalloc-range", "--password"}
+    known = {*_FROM_OPTION, *_FROM_FLAG, *_COMPUTED, *_PASSWORDS, "--ipalloc-range"}
     for name, words in options:
         if name not in known and words != ("-H", _PROXY_SOCKET):
             yield from words

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from agent.core.model.weave import RouterArguments, RouterReport
 from agent.core.version_numbers import version_numbers
-from agent.core.weave.arguments import DEFAULT_RANGE, PASSWORD, options_of
+from agent.core.weave.arguments import PASSWORD, options_of
 
 _VERSION, _USER = "WEAVE_VERSION", "DOCKERHUB_USER"
 _RANGE = "--ipalloc-range"
@@ -18,14 +18,16 @@ def launch_words(arguments: RouterArguments, report: RouterReport | None, withou
 
     The peers are the present targets: `weave connect` and `weave forget` change those after a launch. With `--resume`
     there is none, because a peer list beside it ends the router (M3). `without` are peers to leave out: a name that
-    does not resolve ends the router, too (M2). A range is always given where it is not the default: another one
-    deletes the addresses that are allocated (W8).
+    does not resolve ends the router, too (M2). The range is always given: another one deletes the addresses that are
+    allocated (W8), and the script refuses its own default where a route of the host overlaps it by now (2.5), whereas
+    it only warns of a given one.
     """
     options = list(options_of(arguments.words))
     words = [word for name, found in options if name for word in found]
     given = {name for name, _ in options}
-    if report and report.ipam_range not in {"", DEFAULT_RANGE} and not given & {_RANGE, _NO_RANGE}:
-        words += [_RANGE, report.ipam_range]
+    known = report.ipam_range if report else arguments.ipalloc_range
+    if known and not given & {_RANGE, _NO_RANGE}:
+        words += [_RANGE, known]
     peers = () if _RESUME in given else wanted_peers(arguments, report)
     restart = [] if arguments.restart else ["--no-restart"]
     return [*restart, *words, *(peer for peer in peers if peer not in without)]

@@ -22,6 +22,8 @@ from agent.host.process.run import ProgramResult, run_program
 
 _SCRIPT_S: Mapping[str, float] = {"stop": 90.0, "launch": 120.0, "connect": 60.0, "attach": 60.0}
 """Limits by command; the script has none (I9). A stop took 0.9 s, a launch 1.4 s."""
+_THIS_ENGINE: Mapping[str, str] = {"DOCKER_CONTEXT": "default"}
+"""For the docker command in the script, which takes another engine from root's ~/.docker/config.json otherwise."""
 _UNIT_S = 180.0
 _START_S = 90.0
 """For a container: a plugin of a network may take 15 s, and a full network longer."""
@@ -102,7 +104,8 @@ class LocalRouterOperator:
     def run_script(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> str:
         """Run Weave's script; return the problem: its output, on either stream (I11), without the password."""
         limit = _SCRIPT_S[words[0]]
-        done = run_program((script, *words), limit_s=limit, environment=environment, alive=self._alive)
+        given = {**_THIS_ENGINE, **environment}
+        done = run_program((script, *words), limit_s=limit, environment=given, alive=self._alive)
         return _problem(done, environment.get(PASSWORD, ""))
 
     def log_end(self) -> str:

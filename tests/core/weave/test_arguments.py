@@ -52,6 +52,13 @@ def test_i2_options_of_the_proxy_are_the_operators_though_they_stand_in_front() 
     assert router_arguments((*HEAD, *own, *END, "--plugin=false"), BARE, "always").words == (*own, "--plugin=false")
 
 
+@pytest.mark.parametrize("flag", ["--no-masq-local", "--awsvpc", "--no-discovery", "--pktdebug"])
+def test_a_flag_does_not_take_the_next_word_as_its_value(flag: str) -> None:
+    found = router_arguments((*HEAD, *END, flag, "--trusted-subnets", "10.9.0.0/16", flag, "10.0.0.2"), BARE, "always")
+
+    assert found.peers == ("10.0.0.2",)
+
+
 def test_w8_a_range_among_the_scripts_words_is_kept() -> None:
     args = tuple("10.2.0.0/16" if word == "10.32.0.0/12" else word for word in HEAD)
 
@@ -70,7 +77,10 @@ def test_w8_a_range_among_the_scripts_words_is_kept() -> None:
         ((*HEAD, *END), ("WEAVE_PASSWORD=s3cr3t=x",), True),
         ((*HEAD, *END, "--password", "s3cr3t=x", "10.0.0.2"), (), True),
         ((*HEAD, *END, "--password=s3cr3t=x"), (), True),
+        ((*HEAD, *END, "-password", "s3cr3t=x", "10.0.0.2"), (), True),
+        ((*HEAD, *END, "-password=s3cr3t=x"), (), True),
         ((*HEAD, "--password", "s3cr3t=x", *END), (), False),
+        ((*HEAD, "-password", "s3cr3t=x", *END), (), False),
     ],
 )
 def test_w14_i1_the_password_is_known_and_nowhere_kept(

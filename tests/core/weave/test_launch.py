@@ -54,7 +54,7 @@ def test_m2_a_peer_whose_name_does_not_resolve_is_left_out() -> None:
     ("words", "shown", "expected"),
     [
         ((), "10.2.0.0/16", ["--ipalloc-range", "10.2.0.0/16"]),
-        ((), "10.32.0.0/12", []),
+        ((), "10.32.0.0/12", ["--ipalloc-range", "10.32.0.0/12"]),
         ((), "", []),
         (("--no-default-ipalloc",), "10.2.0.0/16", ["--no-default-ipalloc"]),
         (("--ipalloc-range=10.2.0.0/16",), "10.2.0.0/16", ["--ipalloc-range=10.2.0.0/16"]),
@@ -65,6 +65,12 @@ def test_w8_the_range_is_never_another_one(words: tuple[str, ...], shown: str, e
     found = launch_words(replace(PLAIN, words=words, peers=()), replace(REPORT, targets=(), ipam_range=shown))
 
     assert found == expected
+
+
+def test_2_5_the_range_of_a_router_that_does_not_answer_is_that_of_its_launch() -> None:
+    fell = replace(PLAIN, words=("--no-dns",), peers=(), ipalloc_range="10.32.0.0/12")
+
+    assert launch_words(fell, None) == ["--no-dns", "--ipalloc-range", "10.32.0.0/12"]
 
 
 def test_w1_w14_the_environment_has_the_operators_variables_and_the_password_is_in_no_word() -> None:

@@ -46,6 +46,15 @@ def test_a_script_that_succeeds_has_no_problem(tmp_path: Path) -> None:
     assert LocalRouterOperator(str(tmp_path / "no-engine")).run_script(str(script), ["stop"], {}) == ""
 
 
+def test_a_script_uses_the_engine_of_this_machine_whatever_context_root_has(tmp_path: Path) -> None:
+    script = tmp_path / "weave"
+    script.write_text('#!/bin/sh\necho "$DOCKER_CONTEXT,$DOCKER_HOST,$WEAVE_MTU"; exit 1\n')
+    script.chmod(0o755)
+    router = LocalRouterOperator(str(tmp_path / "no-engine"))
+
+    assert router.run_script(str(script), ["stop"], {"WEAVE_MTU": "1400"}) == "default,,1400"
+
+
 def test_seen_m2_names_are_resolved_with_and_without_a_port(tmp_path: Path) -> None:
     router = LocalRouterOperator(str(tmp_path / "no-engine"))
 
