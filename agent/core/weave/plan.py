@@ -83,7 +83,8 @@ def weave_plan(
         restart_pending=None not in {found.installed, found.running} and found.installed != found.running,
         warnings=tuple(_warnings(weave, docker)),
     )
-    if wanted is None or (candidate and {found.installed, found.running or candidate} == {candidate}):
+    present = candidate or wanted  # a version that no table has may be there, such as weaveworks' 2.8.2
+    if wanted is None or {found.installed, found.running or present} == {present}:
         return seen
     blocked = tuple(_kind_blocks(weave, options.vendor)) or (
         *_version_blocks(weave, found, wanted, candidate, allow_downgrade=options.allow_downgrade),

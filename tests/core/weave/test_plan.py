@@ -36,6 +36,13 @@ FORK = replace(
     vendor=Vendor.RAJCHAUDHURI,
     report=replace(REPORT, version="2.8.10"),
 )
+UNLISTED = replace(
+    OLD,
+    script=replace(SCRIPT, version="2.8.2"),
+    image="weaveworks/weave:2.8.2",
+    report=replace(REPORT, version="git-0123456789ab"),
+)
+"""The script of 2.8.2 names weaveworks' images, and its router has no number."""
 PLAIN = container("plain", id="c1")
 ROUTER = replace(PLAIN, id="c2", name="weave")
 ON_NETWORK = replace(PLAIN, id="c3", name="on-network", weave=WeaveAttachment.NETWORK)
@@ -67,6 +74,7 @@ def reasons(found: EnginePlan) -> list[str]:
         (OLD, "latest", DOCKER, []),
         (FORK, "2.9.0", DOCKER, []),
         (OLD, "2.8.2", DOCKER, ["version-unavailable", "flavour-mismatch"]),
+        (UNLISTED, "2.8.2", DOCKER, []),
         (OLD, "2.10", DOCKER, ["version-unavailable"]),
         (FORK, "2.8.1", DOCKER, ["version-unavailable", "flavour-mismatch"]),
         (OLD, "1.9.8", DOCKER, ["downgrade-refused"]),
@@ -82,7 +90,18 @@ def reasons(found: EnginePlan) -> list[str]:
         (FORK, "2.9.0", replace(DOCKER, engine=NEWEST_ENGINE), []),
     ],
     ids=[
-        *("no-manifest", "current", "latest", "upgrade", "w19-forks", "w19-nobodys", "w19-back", "w20-major", "older"),
+        *(
+            "no-manifest",
+            "current",
+            "latest",
+            "upgrade",
+            "w19-forks",
+            "w19-is-there",
+            "w19-nobodys",
+            "w19-back",
+            "w20-major",
+            "older",
+        ),
         *("w2-stopped-engine", "d30-silent-engine", "w18-plugin", "own-image", "image-id", "w1-none", "nothing"),
         *("b1-api", "fork-api"),
     ],
