@@ -14,9 +14,11 @@ import pytest
 from agent.core.engine_ports import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
+from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.policy.policy import ScriptDigests
 from agent.core.weave.snapshot import SavedScript, WeavePhase
 from agent.errors import HostError, PlanChangedError
+from agent.state.record import Record
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.jobs import docker_upgrade, weave_upgrade
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -147,6 +149,59 @@ def test_w10_a_missing_image_is_pulled_before_anything_stops(host: Host) -> None
 
     assert host.upgrade().exit_code == 0
     assert host.weave.done[:2] == [f"pull {IMAGE}", "stop"]
+
+
+def test_w10_the_images_of_before_are_there_before_anything_stops_for_the_way_back(host: Host) -> None:
+    helper = f"rajchaudhuri/weaveexec:{OLD}"
+    host.weave.absent_images = {helper: "no such host"}
+
+    answer = host.upgrade()
+
+    assert [one["why"] for one in document(answer)["blocked"]] == ["download-failed"]
+    assert host.weave.done == [f"pull {helper}"]
+
+
+def test_seen_w9_a_router_whose_password_is_unknown_is_not_stopped(host: Host) -> None:
+    host.weave.known_password = ""
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, document(answer)["result"]) == (1, "blocked")
+    assert (host.weave.done, host.weave.state, host.snapshot.exists) == ([], "running", False)
+
+
+def test_a_full_disk_after_the_change_is_not_taken_for_one_before_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(record: Record, engines: Collection[str]) -> None:
+        raise HostError(f"{record.store.directory}: no space for {len(engines)} engines")
+
+    monkeypatch.setattr(Record, "save_engines", full)
+
+    answer = host.upgrade()
+
+    assert (answer.exit_code, document(answer)["result"]) == (0, "upgraded")
+    assert (host.recorded, host.snapshot.exists) == (["weave upgraded"], False)
+
+
+def test_an_outcome_that_cannot_be_written_is_recorded_by_the_next_run(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Record.save_engine_outcome
+
+    def full(record: Record, outcome: EngineOutcome, *given: Any) -> None:
+        if outcome.finished_at is not None:
+            raise HostError("no space")
+        save(record, outcome, *given)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Record, "save_engine_outcome", full)
+        assert document(host.upgrade())["result"] == "upgraded"
+    assert host.snapshot.exists
+
+    host.agent.check()
+
+    assert (host.recorded, host.snapshot.exists) == (["weave upgraded"], False)
 
 
 def test_seen_m2_a_peer_whose_name_does_not_resolve_defers_the_upgrade(host: Host) -> None:

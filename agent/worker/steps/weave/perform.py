@@ -53,9 +53,11 @@ def perform_weave(
         message=outcome.message or _note(snapshot, ended),
     )
     outcome = record_outcome(context, outcome)
-    if not ended.keeps_snapshot:
-        clear(context, snapshot.script)
-    context.record.save_engines(observe_engines(context))
+    written = context.record.engine_run(outcome.id)
+    if not ended.keeps_snapshot and written is not None and written.finished_at is not None:
+        clear(context, snapshot.script)  # else the disk is full: the next run records how it ended
+    with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
+        context.record.save_engines(observe_engines(context))
     return WeavePerformed(outcome=outcome, clean=not ended.faults)
 
 

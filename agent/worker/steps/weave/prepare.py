@@ -9,6 +9,7 @@ from agent.core.model.docker import DockerFacts
 from agent.core.model.engine_plan import Block, EnginePlan, EngineWhy
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import RouterArguments, RouterReport, WeaveFacts, WeaveScript
+from agent.core.version_numbers import version_numbers
 from agent.core.weave.launch import first_generation_arguments, images, is_first_generation, wanted_peers
 from agent.core.weave.plan import weave_versions
 from agent.core.weave.snapshot import UP, SavedScript, WeavePhase, WeaveSnapshot, saved_script, weave_obstacle
@@ -89,7 +90,7 @@ def fetch(context: JobContext, found: WeaveProspect) -> str:
         if found.plan.packages:
             context.control.step(f"fetching the script of Weave {found.target}")
             digest = acts.files.fetch(found.target, found.script)
-        missing = acts.router.missing_images(images(_user(found.weave), found.target)) if _runs(found.weave) else ()
+        missing = acts.router.missing_images(_images(found)) if _runs(found.weave) else ()
     except HostError as error:
         raise WeaveNotNowError(Block(why=EngineWhy.DOWNLOAD_FAILED, values=(str(error),))) from error
     for name in missing:
@@ -144,6 +145,10 @@ def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) 
         raise HostError(f"nothing was changed: {problem}")
     runs, versions = _runs(weave), weave_versions(weave)
     password = acts.router.password() if runs else ""
+    unit = weave.unit if runs and weave.unit and acts.router.unit_active(weave.unit) else ""
+    arguments = _arguments(weave, versions.running or versions.installed or "")
+    if runs and not unit:
+        _require_password(arguments, password)
     snapshot = WeaveSnapshot(
         run_id=context.run_id,
         taken_at=context.machine.now(),
@@ -155,8 +160,8 @@ def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) 
         target_sha256=digest,
         user=_user(weave),
         runs=runs,
-        unit=weave.unit if runs and weave.unit and acts.router.unit_active(weave.unit) else "",
-        arguments=_arguments(weave, versions.running or versions.installed or ""),
+        unit=unit,
+        arguments=arguments,
         report=weave.report if isinstance(weave.report, RouterReport) else None,
         network=acts.router.network(docker),
     )
@@ -186,6 +191,21 @@ def _arguments(weave: WeaveFacts, version: str) -> RouterArguments | None:
     if not isinstance(weave.report, RouterReport):
         raise HostError("nothing was changed: the router of Weave 1.x does not answer, so its settings are unknown")
     return first_generation_arguments(weave.arguments, weave.report)
+
+
+def _images(found: WeaveProspect) -> tuple[str, ...]:
+    """Return the images that the launch needs, and those of the version of before, for the way back."""
+    user, before = _user(found.weave), weave_versions(found.weave).running or ""
+    back = images(user, before) if version_numbers(before) and not is_first_generation(before) else ()
+    return tuple(dict.fromkeys((*images(user, found.target), *back)))
+
+
+def _require_password(arguments: RouterArguments | None, password: str) -> None:
+    if arguments and arguments.encrypted and not password:
+        raise HostError(
+            "nothing was changed: the router's password is not in its environment, so that it cannot be launched "
+            "again; launch it once with the variable WEAVE_PASSWORD"
+        )
 
 
 def _user(weave: WeaveFacts) -> str:
