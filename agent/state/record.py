@@ -225,10 +225,14 @@ class Record:
         """Return what a change of Docker saved before it began and has not finished; None: nothing is unfinished.
 
         Raises:
-            RecordError: the document is damaged: a person has to look at Docker.
+            RecordError: the document is damaged: a person has to look at Docker. It stays, so that nothing goes on.
         """
-        reader = self.store.read(DOCKER_SNAPSHOT, DOCKER_SNAPSHOT_SCHEMA)
+        reader = self.store.read(DOCKER_SNAPSHOT, DOCKER_SNAPSHOT_SCHEMA, keep=True)
         return snapshot_from_document(reader) if reader else None
+
+    def set_docker_snapshot_aside(self) -> None:
+        """Set a damaged snapshot aside, once a person accepts Docker as it is."""
+        self.store.set_aside(DOCKER_SNAPSHOT)
 
     def save_docker_snapshot(self, snapshot: DockerSnapshot, now: datetime) -> None:
         """Record Docker before a change and how far the change came; only root may read it.

@@ -90,11 +90,11 @@ class Store:
             with suppress(OSError):  # renamed: there is none any more
                 os.unlink(temporary)
 
-    def read(self, name: str, *schemas: str) -> JsonReader | None:
+    def read(self, name: str, *schemas: str, keep: bool = False) -> JsonReader | None:
         """Return a document of one of the given schemas, such as "maestro.state/1"; None if it was never written.
 
         Raises:
-            RecordError: it is damaged or has another schema. It is set aside, if permissions allow.
+            RecordError: it is damaged or has another schema. It is set aside, if permissions allow; with `keep` not.
         """
         path = self.path(name)
         try:
@@ -108,10 +108,14 @@ class Store:
         except OSError as error:
             raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
-            raise RecordError(f"{path}: is damaged: {error}{self._set_aside(path)}") from error
+            raise RecordError(f"{path}: is damaged: {error}{'' if keep else self._set_aside(path)}") from error
         except RecordError as error:
-            raise RecordError(f"{error}{self._set_aside(path)}") from error
+            raise RecordError(f"{error}{'' if keep else self._set_aside(path)}") from error
         return reader
+
+    def set_aside(self, name: str) -> None:
+        """Rename a damaged document that was kept, so that it is not read again."""
+        self._set_aside(self.path(name))
 
     def remove(self, name: str) -> None:
         """Remove a document, if there is one.

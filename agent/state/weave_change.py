@@ -26,9 +26,9 @@ class WeaveChangeRecord:
         """Return what a change of Weave saved before it began and has not finished; None: nothing is unfinished.
 
         Raises:
-            RecordError: the document is damaged: a person has to look at Weave.
+            RecordError: the document is damaged: a person has to look at Weave. It stays, so that nothing goes on.
         """
-        reader = self._store.read(_NAME, WEAVE_SNAPSHOT_SCHEMA)
+        reader = self._store.read(_NAME, WEAVE_SNAPSHOT_SCHEMA, keep=True)
         return weave_snapshot_from_document(reader) if reader else None
 
     def save(self, snapshot: WeaveSnapshot, now: datetime) -> None:

@@ -22,6 +22,8 @@ from agent.host.docker.daemon_config import DEFAULT_CONFIG, option
 SAVED = ".before-live-restore"
 """Suffix of the owner's file while another one has its name."""
 _NEW = ".maestro-new"
+_INDENT = 1
+"""Not that of the manuals' examples: where there was no file, ours is known by its content, and then removed."""
 _EFFECT_S = 10.0
 _POLL_S = 0.2
 
@@ -163,4 +165,4 @@ def _with_live_restore(data: bytes, *, on: bool = True) -> bytes:
     fields = json.loads(text) if text else {}
     if not isinstance(fields, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - of a file
-    return f"{json.dumps({**fields, 'live-restore': on}, indent=2)}\n".encode()
+    return f"{json.dumps({**fields, 'live-restore': on}, indent=_INDENT)}\n".encode()

@@ -1,5 +1,6 @@
 """`docker-upgrade`: bring Docker to the version of the manifest, or restart an engine that runs an older version."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from agent.core.docker.snapshot import Phase
@@ -8,7 +9,7 @@ from agent.core.job_kinds import JobOption
 from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult, forecast_of
 from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy
-from agent.errors import BusyError, ExitCode, HostError, PlanChangedError
+from agent.errors import BusyError, ExitCode, HostError, PlanChangedError, RecordError
 from agent.report.engine_reasons import block_sentence
 from agent.state.documents.engine_outcome import engine_outcome_to_document
 from agent.worker.context import JobContext
@@ -16,7 +17,7 @@ from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps.docker import prepare
 from agent.worker.steps.docker.perform import perform, record_outcome
 from agent.worker.steps.docker.prepare import Kept, NotNowError, Prospect
-from agent.worker.steps.docker.recover import recover_docker
+from agent.worker.steps.docker.recover import accept_damaged_snapshot, recover_docker
 from agent.worker.steps.docker.take import take_snapshot
 from agent.worker.steps.engines import docker_options, engine_document, planned_answer
 
@@ -28,6 +29,10 @@ _EXIT_CODES = {
     EngineResult.BLOCKED: ExitCode.ATTENTION,
 }
 """FAILED for all others."""
+_LOST = (
+    "what an interrupted upgrade of Docker began cannot be finished: have the engine and its containers run, "
+    "then run `maestro-agent docker upgrade --after-failure`"
+)
 _IN_PROGRESS = "in progress; if this stays, the run was interrupted: `maestro-agent check` finishes it"
 
 
@@ -38,10 +43,12 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         BusyError: another program held a lock of the package manager up to the deadline; nothing was changed.
         PlanChangedError: the plan is not the requested one, or changed meanwhile; nothing was changed.
         HostError: an interrupted upgrade cannot be finished; nothing was changed.
+        RecordError: its snapshot is damaged, and no person accepts what runs; nothing was changed.
     """
     if JobOption.DRY_RUN in request.options:
         return planned_answer(context, Component.DOCKER, request.options)
     with context.engine.apt_daily_lock():
+        _require_readable(context, request.options)
         recover_docker(context)
         _require_finished(context)
         return DockerUpgrade(request, context).run()
@@ -181,6 +188,20 @@ class DockerUpgrade:
 
     def _document(self) -> dict[str, object]:
         return engine_outcome_to_document(self._outcome, self._context.machine.now(), block_sentence)
+
+
+def _require_readable(context: JobContext, options: Collection[JobOption]) -> None:
+    """Check that the snapshot of an interrupted change is not damaged; with `AFTER_FAILURE` a person accepts that.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    try:
+        context.record.docker_snapshot()
+    except RecordError as error:
+        if JobOption.AFTER_FAILURE not in options:
+            raise RecordError(f"{error}; {_LOST}") from error
+        accept_damaged_snapshot(context)
 
 
 def _require_finished(context: JobContext) -> None:

@@ -15,7 +15,7 @@ from agent.core.model.docker import NO_DOCKER, EngineUnit, RestartPolicy
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.facts import Unseen
 from agent.core.schemas import STATE_SCHEMA, Document
-from agent.errors import BusyError, HostError, PlanChangedError
+from agent.errors import BusyError, HostError, PlanChangedError, RecordError
 from agent.report.engine_reasons import block_sentence
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.engine_outcome_view import EngineOutcomeView
@@ -537,6 +537,28 @@ def test_while_a_rollback_waits_no_other_upgrade_begins_and_the_way_back_stays(
     assert (waits, kept, done) == (Phase.ROLLING_BACK, True, ["install", "finish"])
     assert host.recorded == ["rolled-back"]
     assert host.engine.packages == {"docker.io": (OLD, True)}
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", '{"schema": "maestro.docker-snapshot/1"}'])
+def test_a_damaged_snapshot_of_an_interrupted_upgrade_stays_until_a_person_accepts_what_runs(
+    host: Host, damage: str
+) -> None:
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.dies_at = None
+    Path(host.agent.store.path("docker-snapshot")).write_text(damage)
+
+    host.agent.check()
+    interrupted, stays = engine_interrupted(host.agent.store), host.record.has_docker_snapshot
+    with pytest.raises(RecordError, match="--after-failure"):
+        host.upgrade()
+    answer = host.upgrade(JobOption.AFTER_FAILURE)
+
+    assert (interrupted, stays, host.record.has_docker_snapshot) == (True, True, False)
+    assert answer.exit_code in {0, 10}
+    assert host.recorded[-1] == "interrupted"
+    assert not engine_interrupted(host.agent.store)
 
 
 def test_a_check_leaves_alone_what_needs_a_person(host: Host) -> None:

@@ -13,6 +13,8 @@ from agent.worker.log_items import engine_outcome_items
 from agent.worker.steps.docker.perform import discard, perform, record_outcome
 from agent.worker.steps.engines import attempted
 
+_DAMAGED = "interrupted; its snapshot is damaged, so that it could be neither finished nor rolled back"
+
 
 def recover_docker(context: JobContext) -> EngineOutcome | None:
     """Finish or roll back the change that an interrupted run left; return its outcome, None: there was none.
@@ -33,6 +35,21 @@ def recover_docker(context: JobContext) -> EngineOutcome | None:
     outcome = _finish(context, snapshot, run or _unrecorded(snapshot))
     log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
     return outcome
+
+
+def accept_damaged_snapshot(context: JobContext) -> None:
+    """Set a damaged snapshot aside, end the record of its run, and put daemon.json back.
+
+    Raises:
+        HostError: daemon.json cannot be put back.
+    """
+    docker = attempted(context.engines.docker)
+    if isinstance(docker, DockerFacts) and isinstance(docker.unit, EngineUnit):
+        context.engine_acts.operator.live_restore_as_before(docker.unit)
+    last = context.record.last_engine_run(Component.DOCKER)
+    if last is not None and last.finished_at is None:
+        record_outcome(context, replace(last, finished_at=context.machine.now(), message=_DAMAGED))
+    context.record.set_docker_snapshot_aside()
 
 
 def _finish(context: JobContext, snapshot: DockerSnapshot, run: EngineOutcome) -> EngineOutcome:
