@@ -31,6 +31,10 @@ class WeaveChangeRecord:
         reader = self._store.read(_NAME, WEAVE_SNAPSHOT_SCHEMA, keep=True)
         return weave_snapshot_from_document(reader) if reader else None
 
+    def set_aside(self) -> None:
+        """Set a damaged snapshot aside, once a person accepts Weave as it is."""
+        self._store.set_aside(_NAME)
+
     def save(self, snapshot: WeaveSnapshot, now: datetime) -> None:
         """Record Weave before a change and how far the change came.
 

@@ -1,11 +1,12 @@
 """`weave-upgrade`: bring Weave to the version of the manifest."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from agent.core.job_kinds import JobOption
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult, forecast_of
 from agent.core.model.engine_plan import Block, Component, EnginePlan, EngineWhy
-from agent.errors import ExitCode, HostError, PlanChangedError
+from agent.errors import ExitCode, HostError, PlanChangedError, RecordError
 from agent.report.engine_reasons import block_sentence
 from agent.state.documents.engine_outcome import engine_outcome_to_document
 from agent.state.weave_change import WeaveChangeRecord
@@ -20,6 +21,11 @@ from agent.worker.steps.weave.recover import recover_weave
 
 _PRE, _POST = "pre-weave.d", "post-weave.d"
 _SUCCESS = frozenset({EngineResult.UNCHANGED, EngineResult.UPGRADED, EngineResult.RESTARTED})
+_LOST = (
+    "what an interrupted upgrade of Weave began cannot be finished: have the router run, "
+    "then run `maestro-agent weave upgrade --after-failure`"
+)
+_DAMAGED = "interrupted; its snapshot is damaged, so that it could be neither finished nor rolled back"
 _IN_PROGRESS = "in progress; if this stays, the run was interrupted: `maestro-agent check` finishes it"
 
 
@@ -29,11 +35,31 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     Raises:
         PlanChangedError: the plan is not the requested one, or changed meanwhile; nothing was changed.
         HostError: an interrupted upgrade cannot be finished; nothing was changed.
+        RecordError: its snapshot is damaged, and no person accepts what runs; nothing was changed.
     """
     if JobOption.DRY_RUN in request.options:
         return planned_answer(context, Component.WEAVE, request.options)
+    _require_readable(context, request.options)
     recover_weave(context)
     return WeaveUpgrade(request, context).run()
+
+
+def _require_readable(context: JobContext, options: Collection[JobOption]) -> None:
+    """Check that the snapshot of an interrupted change is not damaged; with `AFTER_FAILURE` a person accepts that.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    record = WeaveChangeRecord(context.record.store)
+    try:
+        record.load()
+    except RecordError as error:
+        if JobOption.AFTER_FAILURE not in options:
+            raise RecordError(f"{error}; {_LOST}") from error
+        last = context.record.last_engine_run(Component.WEAVE)
+        if last is not None and last.finished_at is None:
+            record_outcome(context, replace(last, finished_at=context.machine.now(), message=_DAMAGED))
+        record.set_aside()
 
 
 class WeaveUpgrade:

@@ -17,7 +17,7 @@ from agent.core.manifest import Manifest
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.policy.policy import ScriptDigests
 from agent.core.weave.snapshot import SavedScript, WeavePhase
-from agent.errors import HostError, PlanChangedError
+from agent.errors import HostError, PlanChangedError, RecordError
 from agent.state.record import Record
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.jobs import docker_upgrade, weave_upgrade
@@ -286,6 +286,22 @@ def test_an_interrupted_run_is_finished_by_the_next_job(host: Host, act: int, *,
     assert not host.snapshot.exists
     assert host.weave.state == "running"
     assert host.recorded[-1] in {"weave upgraded", "weave interrupted"}
+
+
+def test_a_damaged_snapshot_of_an_interrupted_run_stays_until_a_person_accepts_what_runs(host: Host) -> None:
+    host.weave.kill_at = 1
+    with pytest.raises(KilledError):
+        host.upgrade()
+    Path(host.agent.store.path("weave-snapshot")).write_text("{")
+
+    host.agent.check()
+    stays = host.snapshot.exists
+    with pytest.raises(RecordError, match="--after-failure"):
+        host.upgrade()
+    host.upgrade(JobOption.AFTER_FAILURE)
+
+    assert (stays, host.snapshot.exists) == (True, False)
+    assert host.recorded[-1] == "weave interrupted"
 
 
 def test_a_hook_defers_the_upgrade(host: Host) -> None:

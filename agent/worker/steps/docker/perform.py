@@ -53,7 +53,8 @@ def perform(
     written = context.record.engine_run(outcome.id)
     if not ended.keeps_snapshot and written is not None and written.finished_at is not None:
         discard(context)  # else the disk is full: the next run records how it ended
-    context.record.save_engines(observe_engines(context))
+    with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
+        context.record.save_engines(observe_engines(context))
     return Performed(outcome=outcome, clean=not ended.faults)
 
 
