@@ -162,6 +162,23 @@ class RuntimeArchives(Protocol):
             BusyError: another program holds dpkg's lock. HostError: it cannot start.
         """
 
+    def unpack(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        """Do the same without configuring anything: files are replaced, no postinst runs.
+
+        Raises:
+            BusyError, HostError: as `install`.
+        """
+
+    def configure(self) -> str:
+        """Configure what `unpack` left; return dpkg's error, empty if none.
+
+        Raises:
+            BusyError, HostError: as `install`.
+        """
+
+    def program(self, file: str, name: str) -> AbstractContextManager[str]:
+        """Have a program of a kept archive in a temporary file; yields its path, empty if it cannot be run there."""
+
     def require_room(self) -> None:
         """Check that the largest kept archive can be unpacked.
 

@@ -26,7 +26,9 @@ class Restart:
     """Upstream version of the engine that starts."""
     live_restore: bool = False
     stops_slow_first: bool = True
-    """Whether the agent stops slow containers ahead; a package that restarts the engine leaves no time."""
+    """Whether slow containers are stopped ahead, as the agent does; by hand none is."""
+    by_package: bool = False
+    """Whether a postinst restarts the engine, so that dpkg configures packages between these stops and the restart."""
     unit_limit_s: float | None = 90.0
     """TimeoutStopUSec of the unit; None: no limit."""
 

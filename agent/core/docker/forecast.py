@@ -24,6 +24,8 @@ STOP_SLACK_S = 3.0
 """A container that the agent stops ends that much after its timeout at most."""
 CONTAINER_LEAD_S = 0.3
 """A container may end that much later than the engine begins to stop, or be started before the engine answers."""
+CONFIGURE_HIGH_S = 5.0
+"""Where a postinst restarts the engine, dpkg takes at most that long to get there after the slow containers' stop."""
 AGENT_START_HIGH_S = 3.0
 """The agent compares the containers and starts those that the engine did not; 1 s more for each."""
 
@@ -97,7 +99,8 @@ def _wait(one: Container, containers: tuple[Container, ...], restart: Restart) -
     stop = _stop(containers, restart)
     if one in first:  # all are stopped at once, and each is killed at its own timeout
         longest = max(other.stop_timeout_s for other in first) - one.stop_timeout_s
-        return Span(low=longest, high=longest + STOP_SLACK_S) + stop
+        dpkg = CONFIGURE_HIGH_S if restart.by_package else 0.0
+        return Span(low=longest, high=longest + STOP_SLACK_S + dpkg) + stop
     if one.handles_stop is True or restart.live_restore:
         return stop
     own = _with_kill(one.stop_timeout_s, restart) if one.stop_timeout_s < (restart.unit_limit_s or 1e9) else 0.0

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from agent.core.docker.observed import ENGINE_PACKAGES
+from agent.core.docker.packages import RESTARTS_ENGINE
 from agent.core.model.engine_plan import Downtime, EnginePlan, FixRoute, HeldFix
 from agent.core.model.plan import Held
 from agent.core.model.reasons import ReasonCode
 
 _OF_ENGINE = {*ENGINE_PACKAGES, "docker-cli", "docker-ce-cli", "docker-ce-rootless-extras"}
 """Packages that a version of the manifest moves."""
-_RESTARTS_ITSELF = "docker-ce"
 _NONE = Downtime(low_s=0, high_s=0, basis=())
 
 
@@ -26,7 +26,7 @@ def held_fixes(plan: EnginePlan, held: Sequence[Held], before: Iterable[HeldFix]
     """
     waiting = {one.package: one.since for one in before}
     updates = [one for one in held if one.cause.code is ReasonCode.CONTAINER_RUNTIME]
-    restarts = any(one.package == _RESTARTS_ITSELF for one in updates)
+    restarts = any(one.package == RESTARTS_ENGINE for one in updates)
     found = []
     for one in updates:
         route, downtime = _route(one, plan, restarts=restarts)

@@ -14,6 +14,8 @@ from agent.core.version_numbers import version_numbers
 MAIN = {Flavour.DOCKER_IO: "docker.io", Flavour.DOCKER_CE: "docker-ce"}
 _CLIENT = "docker-cli"
 """May be removed: before 26 docker.io has the client itself and conflicts with this package."""
+RESTARTS_ENGINE = "docker-ce"
+"""Its postinst restarts the engine (docker-ce-packaging); that of docker.io does not."""
 _OTHER = {"docker.io": "docker-ce", "docker-ce": "docker.io"}
 
 

@@ -90,7 +90,7 @@ def _restart_of(facts: DockerFacts, options: DockerOptions, starting: str | None
     return Restart(
         starting=starting or "",
         live_restore=facts.keeps_containers or _switches(facts, options),
-        stops_slow_first=not by_package,
+        by_package=by_package,
         unit_limit_s=unit.stop_timeout_s if isinstance(unit, EngineUnit) else None,
     )
 

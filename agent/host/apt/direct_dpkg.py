@@ -36,8 +36,10 @@ def configure_packages(channel: ChildChannel, packages: Sequence[PackageId] | No
                 _dpkg(channel, "--triggers-only", "--pending")
 
 
-def install_archives(channel: ChildChannel, files: Sequence[Path], remove: Sequence[str]) -> None:
+def install_archives(channel: ChildChannel, files: Sequence[Path], remove: Sequence[str], *, unpack: bool) -> None:
     """Have dpkg remove packages, then install archives, older versions included. The caller holds the frontend lock.
+
+    With `unpack` only the files are replaced, and the packages are left to be configured.
 
     With --auto-deconfigure, because a client that moved to its own package breaks the engine's package of before; with
     --force-remove-reinstreq, because a power cut while dpkg unpacks a package leaves it so.
@@ -47,7 +49,8 @@ def install_archives(channel: ChildChannel, files: Sequence[Path], remove: Seque
         if ready and remove:
             _dpkg(channel, "--force-remove-reinstreq", "--remove", *remove)
         if ready and files:
-            _dpkg(channel, "--auto-deconfigure", "--install", *map(str, files))
+            action = "--unpack" if unpack else "--install"
+            _dpkg(channel, "--auto-deconfigure", action, *map(str, files))
 
 
 def hold_packages(channel: ChildChannel, packages: Sequence[str]) -> None:

@@ -6,14 +6,15 @@ network nor a repository that still offers the old version.
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import apt_pkg
 
+from agent.core.model.package import PackageId
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.verify import HEALTHY_STATES, has_files
 from agent.core.ports import Archive
@@ -26,6 +27,9 @@ from agent.host.process.run import run_program
 
 _DOWNLOAD_S = 240.0
 """For one archive: below the 5 min after which a silent job counts as stalled."""
+_EXTRACT_S = 60.0
+_EXTRACT = 'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --wildcards "./usr/*bin/$3"'
+_UNFINISHED = frozenset({"unpacked", "half-configured"})
 _NEW = "new-"
 """Prefix of the directory in which an archive is until it is whole."""
 _DOWNLOAD = 'cd "$1" && exec apt-get -q -q download "$2"'
@@ -35,11 +39,11 @@ _DOWNLOAD = 'cd "$1" && exec apt-get -q -q download "$2"'
 class Dpkg(Protocol):
     """The methods of `Transactions` that are used here."""
 
-    def install_files(self, files: Sequence[Path], remove: Sequence[str]) -> TransactionReport:
-        """Remove packages, then install archives."""
+    def install_files(self, files: Sequence[Path], remove: Sequence[str], *, unpack: bool = False) -> TransactionReport:
+        """Remove packages, then install archives, or only unpack them."""
 
-    def repair(self, packages: None) -> TransactionReport:
-        """Configure all packages that are unfinished."""
+    def repair(self, packages: Sequence[PackageId] | None) -> TransactionReport:
+        """Configure packages that are unfinished, all (None) or these."""
 
     def hold(self, packages: Sequence[str]) -> TransactionReport:
         """Put packages on hold."""
@@ -53,6 +57,8 @@ class AptRuntimeArchives:
         self._directory = directory
         self._dpkg = dpkg
         self._alive = alive
+        self._unfinished_before: set[PackageId] = set()
+        """Packages that were not configured before `unpack`."""
 
     def keep(self, versions: Mapping[str, str]) -> Mapping[str, str]:
         """Keep the archives of these versions by package name; return file name by package.
@@ -76,8 +82,28 @@ class AptRuntimeArchives:
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         """Remove packages, then install kept archives, downgrades included; return dpkg's error, empty if none."""
-        report = self._dpkg.install_files([self._directory / name for name in files], remove)
-        return report.cause or "; ".join(report.errors.values()) or report.fatal
+        return _error(self._dpkg.install_files([self._directory / name for name in files], remove))
+
+    def unpack(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        """Remove packages, then replace the files of others, configure nothing; return dpkg's error."""
+        self._unfinished_before = set(_unfinished())
+        return _error(self._dpkg.install_files([self._directory / name for name in files], remove, unpack=True))
+
+    def configure(self) -> str:
+        """Configure what `unpack` left, also what it had to deconfigure; return dpkg's error, empty if none."""
+        left = [one for one in _unfinished() if one not in self._unfinished_before]
+        return _error(self._dpkg.repair(left)) if left else ""
+
+    @contextmanager
+    def program(self, file: str, name: str) -> Iterator[str]:
+        """Have a program of a kept archive in a temporary file; yields its path, empty if it cannot be run there."""
+        self._alive()
+        with TemporaryDirectory(prefix=_NEW, dir=self._directory) as new:
+            words = ("sh", "-c", _EXTRACT, "sh", str(self._directory / file), new, name)
+            run_program(words, limit_s=_EXTRACT_S, alive=self._alive)
+            found = next((str(path) for path in Path(new).glob(f"**/{name}")), "")
+            runs = found and run_program((found, "--version"), limit_s=_EXTRACT_S).code == 0
+            yield found if runs else ""
 
     def require_room(self) -> None:
         """Check that the largest kept archive can be unpacked; NoSpaceError says what is missing."""
@@ -143,6 +169,14 @@ class AptRuntimeArchives:
             with suppress(FileNotFoundError):
                 return Path(shutil.copyfile(path, directory / path.name)), ""
         return None, done.output or "no source offers it"
+
+
+def _unfinished() -> list[PackageId]:
+    return [package for package, state in dpkg_database.states().items() if state.state in _UNFINISHED]
+
+
+def _error(report: TransactionReport) -> str:
+    return report.cause or "; ".join(report.errors.values()) or report.fatal
 
 
 def _sync(path: Path) -> None:

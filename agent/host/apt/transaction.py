@@ -119,13 +119,13 @@ class Transactions:
         """
         return self._supervise(lambda channel: self._do_repair(channel, packages))
 
-    def install_files(self, files: Sequence[Path], remove: Sequence[str]) -> TransactionReport:
-        """Remove packages, then install archives, older versions included; by dpkg alone, without libapt.
+    def install_files(self, files: Sequence[Path], remove: Sequence[str], *, unpack: bool = False) -> TransactionReport:
+        """Remove packages, then install archives, older versions too, or only unpack them; by dpkg, without libapt.
 
         Raises:
             BusyError: as `install`.
         """
-        return self._by_dpkg(lambda channel: install_archives(channel, files, remove), packages=len(files))
+        return self._by_dpkg(lambda to: install_archives(to, files, remove, unpack=unpack), packages=len(files))
 
     def hold(self, packages: Sequence[str]) -> TransactionReport:
         """Put packages on hold, as `apt-mark hold` does.

@@ -1,9 +1,11 @@
 """The forecast holds against what was measured on real engines."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core.docker.fate import Restart
-from agent.core.docker.forecast import container_forecasts, engine_downtime
+from agent.core.docker.forecast import CONFIGURE_HIGH_S, container_forecasts, engine_downtime
 from agent.core.model.docker import Container, RestartPolicy, WeaveAttachment
 from agent.core.model.engine_plan import Fate
 from tests.core.docker.given_docker import container
@@ -76,6 +78,19 @@ def test_good_containers_do_not_wait_for_slow_ones_that_are_stopped_first() -> N
     timeout = _MIXED[-1].stop_timeout_s
     assert (found["good-0"].high_s < timeout, found["bad-0"].high_s < timeout) == (True, True)
     assert engine_downtime(_MIXED, Restart(starting="26.1.5")).basis == ("running-containers 8", "slow-stopped-first 3")
+
+
+def test_where_a_postinst_restarts_the_engine_only_the_containers_that_are_stopped_first_wait_for_dpkg() -> None:
+    usual = Restart(starting="26.1.5")
+    by_package = replace(usual, by_package=True)
+
+    waits = {
+        one.name.partition("-")[0]: later.high_s - one.high_s
+        for one, later in zip(container_forecasts(_MIXED, usual), container_forecasts(_MIXED, by_package), strict=True)
+    }
+
+    assert waits == {"good": 0.0, "bad": CONFIGURE_HIGH_S}
+    assert engine_downtime(_MIXED, by_package) == engine_downtime(_MIXED, usual)
 
 
 def test_B5_each_container_on_weave_network_delays_the_engine() -> None:  # noqa: N802 - the case's id

@@ -1,11 +1,10 @@
 """Changes Docker from the saved state of before: packages, restart, containers; rolls back by itself if that fails.
 
-The order keeps the outage short: packages are installed while the engine runs on, the new engine checks its
-configuration, containers that ignore the stop signal are stopped ahead, and only then the engine is restarted. Each
-phase is recorded before it begins, so that a later run can finish or roll back one that was interrupted.
+The order keeps the outage short: the new engine checks its configuration, packages are installed while the engine runs
+on, containers that ignore the stop signal are stopped ahead, and only then the engine is restarted. Each phase is
+recorded before it begins, so that a later run can finish or roll back one that was interrupted.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from agent.core.model.engine_outcome import EngineResult, Rollback
 from agent.core.model.engine_plan import PackageChange
 from agent.errors import BusyError, HostError, NoSpaceError, StoppedError
 from agent.report.engine_faults import fault_sentences
+from agent.worker.steps.docker.installer import Installer
 from agent.worker.steps.docker.starter import EngineStarter
 from agent.worker.steps.docker.tools import Course, Tools
 
@@ -45,8 +45,8 @@ class EngineChange:
         self._tools = tools
         self._course = Course(tools, snapshot)
         self._changes = snapshot.changes
-        self._unit = unit
         self._starter = EngineStarter(tools, self._course, unit)
+        self._installer = Installer(tools, self._course, self._starter, unit)
         self.containers = self._starter.containers
         """What was done to the containers."""
         self.attachments = self._starter.attachments
@@ -66,7 +66,7 @@ class EngineChange:
         if found := self._starter.keep_containers():  # ahead of packages that restart the engine themselves
             return self._closed(Ended(result=EngineResult.BLOCKED, faults=found))
         try:
-            found = self._install()
+            found = self._installer.validate_ahead() or self._install()
         except BusyError:
             self._starter.config_as_before(later=False)
             self._course.record(Phase.PREPARED)
@@ -135,8 +135,8 @@ class EngineChange:
         """Continue after the installation, given what is wrong with it."""
         if not found and (found := self._starter.keep_containers()) and not self._changes:
             return Ended(result=EngineResult.BLOCKED, faults=found)
-        if not found and self._changes and self._course.snapshot.unit_active:
-            found = self._validate()
+        if not found and self._changes:
+            found = self._installer.validate()
         if not found and (reason := self._tools.control.stop()) and not self._starter.is_disturbed():
             return self._stopped(reason)
         if not found:
@@ -173,7 +173,7 @@ class EngineChange:
 
     def _install(self) -> Faults:
         files = {one.package: one.file for one in self._course.snapshot.archives}
-        return self._run_dpkg(self._changes, files)
+        return self._installer.run(self._changes, files, forward=True)
 
     def _install_before(self) -> Faults:
         back = tuple(replace(one, before=one.after, after=one.before) for one in self._changes)
@@ -181,26 +181,7 @@ class EngineChange:
             files = self._tools.archives.keep({one.package: one.after for one in back if one.after is not None})
         except HostError as error:
             return (Fault(code=FaultCode.DPKG, values=(str(error),)),)
-        return self._run_dpkg(back, files)
-
-    def _run_dpkg(self, changes: tuple[PackageChange, ...], files: Mapping[str, str]) -> Faults:
-        """Install and remove packages; return what is wrong then, and dpkg's error. Raises BusyError, StoppedError."""
-        missing = [one.package for one in changes if one.after is not None and not files.get(one.package)]
-        if missing:
-            return (Fault(code=FaultCode.PACKAGES, values=tuple(missing)),)
-        try:
-            error = self._tools.archives.install(
-                [files[one.package] for one in changes if one.after is not None],
-                [one.package for one in changes if one.after is None],
-            )
-        except HostError as problem:
-            error = str(problem)
-        found = self._package_faults(changes)
-        return (*found, Fault(code=FaultCode.DPKG, values=(error,))) if found and error else found
-
-    def _validate(self) -> Faults:
-        problem = self._tools.operator.validate(self._unit)
-        return (Fault(code=FaultCode.CONFIG, values=(problem,)),) if problem else ()
+        return self._installer.run(back, files, forward=False)
 
     def _roll_back(self, found: Faults, *, reason: str = "") -> Ended:
         """Return to the packages of before, verified; forward again if the older engine does not start."""
@@ -212,6 +193,7 @@ class EngineChange:
         try:
             back = self._bring_back()
         except (BusyError, NoSpaceError, StoppedError) as error:
+            self._starter.containers.restore()
             waits = Rollback(done=False, reason=f"{reason}; the rollback waits: {error}")
             return Ended(result=EngineResult.INTERRUPTED, faults=found, rollback=waits, unfinished=True)
         if not any(fault.of_engine for fault in back):
@@ -233,6 +215,8 @@ class EngineChange:
         if self._progress() is not InstallationState.AS_BEFORE and (found := self._install_before()):
             if self._starter.is_disturbed():  # whatever runs: the containers of before belong on it
                 found = (*found, *self._starter.bring_up(None, any_version=True))
+            else:
+                self._starter.containers.restore()
             self._tools.archives.require_room()
             return found
         if self._starter.is_disturbed():  # also by Docker CE's packages, which restart the engine themselves

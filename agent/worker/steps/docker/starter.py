@@ -79,8 +79,20 @@ class EngineStarter:
         same_boot = self._before.boot_id == self._tools.boot_id
         return not same_boot or not isinstance(unit, EngineUnit) or unit.main_pid != self._before.main_pid
 
+    def stop_slow(self, message: str) -> None:
+        """Begin a restart: stop the containers for which the others would wait, unless all run on."""
+        self._course.enter(Phase.RESTARTING, message)
+        docker, slow = self._tools.observer.docker(), self.containers.slow
+        if slow and isinstance(docker.engine, RunningEngine) and not docker.keeps_containers:
+            self._tools.control.step(f"stopping {counted(slow, 'slow container')} first")
+            self.containers.stop_slow()
+
     def undisturbed(self, target: str | None) -> Faults:
-        """Return what is wrong with an engine that was never restarted: its replaced file is none of it."""
+        """Return what is wrong with an engine that was never restarted: its replaced file is none of it.
+
+        Containers that were stopped ahead of a restart are started first.
+        """
+        self.containers.restore()
         found = faults(self._before, self._tools.observer.docker(), target=target)
         return tuple(fault for fault in found if fault.code is not FaultCode.OLD_EXECUTABLE)
 
@@ -112,11 +124,7 @@ class EngineStarter:
         return target is not None and engine.executable_replaced is False and same_release(engine.version, target)
 
     def _restart(self) -> None:
-        self._course.enter(Phase.RESTARTING, "restarting the engine")
-        docker, slow = self._tools.observer.docker(), self.containers.slow
-        if slow and isinstance(docker.engine, RunningEngine) and not docker.keeps_containers:
-            self._tools.control.step(f"stopping {counted(slow, 'slow container')} first")
-            self.containers.stop_slow()
+        self.stop_slow("restarting the engine")
         state = self._operator.restart(limit_s=self._limit_s())
         if state.phase is not UnitPhase.RUNNING:
             self._tools.control.step(f"the engine is {state}")

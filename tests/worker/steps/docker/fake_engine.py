@@ -18,6 +18,7 @@ from agent.core.model.docker import (
     RunningEngine,
     WeaveAttachment,
 )
+from agent.core.model.engine_plan import PackageChange
 from agent.core.model.engine_state import EngineState
 from agent.core.model.weave import NO_WEAVE, WeaveFacts
 from agent.errors import BusyError, HostError, NoSpaceError
@@ -39,6 +40,10 @@ KEPT = (
     KeptArchive(package="docker-cli", file=f"docker-cli={NEW}"),
     KeptArchive(package="docker.io", file=f"docker.io={NEW}"),
 )
+
+
+CE_PACKAGES = ("docker-ce", "docker-ce-cli")
+IN_ARCHIVE = "/kept/new-1/usr/bin/dockerd"
 
 
 class Killed(BaseException):
@@ -66,6 +71,10 @@ class FakeEngine:
     """Names of containers that do not start."""
     problem: str | None = ""
     """Of the configuration."""
+    ahead: bool = False
+    """Whether the new engine can be run from its archive."""
+    restarts_itself: bool = False
+    """Whether the packages are those of Docker CE, whose postinst restarts the engine."""
     dpkg_busy: int = 0
     """How many of the next installations find dpkg's lock taken."""
     lost_archives: set[str] = field(default_factory=set)
@@ -95,6 +104,8 @@ class FakeEngine:
     """How often it was looked at Weave."""
     forgotten: bool = False
     """Whether the kept archives were removed."""
+    validated: list[str] = field(default_factory=list)
+    """The programs that checked the configuration."""
     done: list[str] = field(default_factory=list)
     saved: list[DockerSnapshot] = field(default_factory=list)
 
@@ -102,6 +113,11 @@ class FakeEngine:
     def phases(self) -> list[Phase]:
         """The phases that were recorded."""
         return [one.phase for one in self.saved]
+
+    @property
+    def main(self) -> str:
+        """The engine's package."""
+        return "docker-ce" if self.restarts_itself else "docker.io"
 
     @property
     def states(self) -> dict[str, str]:
@@ -162,19 +178,23 @@ class FakeEngine:
         return [name for name in packages if name not in self.held]
 
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
-        if self.dpkg_busy:
-            self.dpkg_busy -= 1
-            raise BusyError("dpkg is locked")
-        for name in remove:
-            self.packages.pop(name, None)
-        for package, _, version in (name.partition("=") for name in files):
-            self.packages[package] = (version, False)
-            self.held.discard(package)
+        self._unpack(files, remove)
         self.act("install")
         if self.no_room:
             return "dpkg failed"
         self._configure()
-        return "dpkg failed" if any(not complete for _, complete in self.packages.values()) else ""
+        return self._dpkg_error()
+
+    def unpack(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        self._unpack(files, remove)
+        self.act("unpack")
+        return ""
+
+    def configure(self) -> str:
+        self._raise_if_busy()
+        self.act("configure")
+        self._configure()
+        return self._dpkg_error()
 
     def finish(self) -> None:
         self._configure()
@@ -208,7 +228,8 @@ class FakeEngine:
         return 0 if self.running else 1
 
     def validate(self, unit: EngineUnit) -> str | None:
-        assert unit.arguments == UNIT.arguments
+        assert unit.arguments[1:] == UNIT.arguments[1:]
+        self.validated.append(unit.arguments[0])
         return self.problem
 
     def live_restore_on(self, unit: EngineUnit) -> str:
@@ -254,11 +275,30 @@ class FakeEngine:
     def _config(self) -> DaemonConfig:
         return LIVE_RESTORE if self.config_swapped else DaemonConfig(present=False)
 
+    def _raise_if_busy(self) -> None:
+        if self.dpkg_busy:
+            self.dpkg_busy -= 1
+            raise BusyError("dpkg is locked")
+
+    def _unpack(self, files: Sequence[str], remove: Sequence[str]) -> None:
+        self._raise_if_busy()
+        for name in remove:
+            self.packages.pop(name, None)
+        for package, _, version in (name.partition("=") for name in files):
+            self.packages[package] = (version, False)
+            self.held.discard(package)
+
+    def _dpkg_error(self) -> str:
+        return "dpkg failed" if any(not complete for _, complete in self.packages.values()) else ""
+
     def _configure(self) -> None:
+        left = {name for name, (_, complete) in self.packages.items() if not complete}
         self.packages = {name: (version, version not in self.refused) for name, (version, _) in self.packages.items()}
+        if self.restarts_itself and any(self.packages[name][1] for name in left & {self.main}):
+            self._start()
 
     def _start(self, *, rebooted: bool = False) -> None:
-        version = self.packages["docker.io"][0]
+        version = self.packages[self.main][0]
         known = self.facts.containers if isinstance(self.facts.containers, tuple) else CONTAINERS
         if version in self.broken or self.stopping:
             exited = tuple(replace(one, state="exited") for one in known)
@@ -302,6 +342,17 @@ class Archives:
     def install(self, files: Sequence[str], remove: Sequence[str]) -> str:
         return self.engine.install(files, remove)
 
+    def unpack(self, files: Sequence[str], remove: Sequence[str]) -> str:
+        return self.engine.unpack(files, remove)
+
+    def configure(self) -> str:
+        return self.engine.configure()
+
+    @contextmanager
+    def program(self, file: str, name: str) -> Iterator[str]:
+        assert (file.partition("=")[0], name) == (self.engine.main, "dockerd")
+        yield IN_ARCHIVE if self.engine.ahead else ""
+
     def require_room(self) -> None:
         if self.engine.no_room:
             raise NoSpaceError("not enough space for /usr", ())
@@ -317,6 +368,23 @@ class Archives:
 
     def states(self) -> Mapping[str, tuple[str, bool]]:
         return self.engine.states_of_packages()
+
+
+def docker_ce(**fields: Any) -> FakeEngine:
+    """Return a machine with Docker CE's packages; the new engine can be run from its archive."""
+    packages = dict.fromkeys(CE_PACKAGES, (OLD, True))
+    return FakeEngine(RUNS_OLD, **{"packages": packages, "restarts_itself": True, "ahead": True, **fields})
+
+
+def docker_ce_snapshot(**fields: Any) -> DockerSnapshot:
+    """Return the snapshot of that machine."""
+    saved = replace(snapshot().packages[0], package="docker-ce", file=f"docker-ce={OLD}")
+    return given_snapshot(
+        packages=(saved,),
+        changes=tuple(PackageChange(package=name, before=OLD, after=NEW) for name in CE_PACKAGES),
+        archives=tuple(KeptArchive(package=name, file=f"{name}={NEW}") for name in CE_PACKAGES),
+        **fields,
+    )
 
 
 def given_snapshot(**fields: Any) -> DockerSnapshot:

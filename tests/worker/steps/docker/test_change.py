@@ -1,5 +1,6 @@
 """The order and the ways back of a change of Docker, on an engine of values; real ones are in tests/machines."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,17 @@ from agent.core.model.facts import Unseen
 from agent.errors import BusyError, HostError, StoppedError
 from agent.worker.steps.docker.change import Ended
 from tests.core.docker.given_docker import LIVE_RESTORE, NEW, OLD, OLD_ENGINE, container, docker, snapshot
-from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, RUNS_OLD, FakeEngine, change_of, given_snapshot
+from tests.worker.steps.docker.fake_engine import (
+    BEFORE,
+    CONTAINERS,
+    IN_ARCHIVE,
+    RUNS_OLD,
+    FakeEngine,
+    change_of,
+    docker_ce,
+    docker_ce_snapshot,
+    given_snapshot,
+)
 
 HELD = replace(snapshot().packages[0], on_hold=True)
 
@@ -40,6 +51,69 @@ def test_with_live_restore_nothing_is_stopped_ahead() -> None:
     carry_out(engine, given_snapshot(live_restore=True))
 
     assert "stop slow" not in engine.done
+
+
+def test_packages_that_restart_the_engine_are_configured_after_the_slow_containers_are_stopped() -> None:
+    engine = docker_ce()
+
+    ended = carry_out(engine, docker_ce_snapshot())
+
+    assert (ended.result, ended.faults) == (EngineResult.UPGRADED, ())
+    assert engine.done == ["unpack", "stop slow", "configure", "start no", "stop off"]
+    assert engine.phases == [Phase.PACKAGES, Phase.RESTARTING, Phase.RESTORING]
+    assert engine.validated[0] == IN_ARCHIVE
+    assert engine.states == BEFORE
+
+
+@pytest.mark.parametrize(
+    "engine", [docker_ce, lambda **fields: FakeEngine(RUNS_OLD, ahead=True, **fields)], ids=["docker-ce", "docker.io"]
+)
+def test_a_configuration_that_the_engine_refuses_from_its_archive_changes_nothing(
+    engine: Callable[..., FakeEngine],
+) -> None:
+    machine = engine(problem="no such option")
+    before = docker_ce_snapshot() if machine.restarts_itself else given_snapshot()
+    packages = dict(machine.packages)
+
+    ended = carry_out(machine, before)
+
+    assert ended.result is EngineResult.ROLLED_BACK
+    assert [fault.code for fault in ended.faults] == []
+    assert (machine.done, machine.packages, machine.facts) == ([], packages, RUNS_OLD)
+
+
+def test_one_that_is_refused_only_after_the_files_were_replaced_stops_no_container_for_the_new_engine() -> None:
+    engine = docker_ce(problem="no such option", ahead=False)
+
+    ended = carry_out(engine, docker_ce_snapshot())
+
+    assert ended.result is EngineResult.ROLLED_BACK
+    assert engine.done[:4] == ["unpack", "unpack", "stop slow", "configure"]
+    assert engine.states == BEFORE
+
+
+@pytest.mark.parametrize("fields", [{"refused": {NEW}}, {"broken": {NEW}}], ids=["postinst fails", "engine dead"])
+def test_docker_ce_is_rolled_back_in_halves_too(fields: dict[str, set[str]]) -> None:
+    engine = docker_ce(**fields)
+
+    ended = carry_out(engine, docker_ce_snapshot())
+
+    assert ended.result is EngineResult.ROLLED_BACK
+    assert set(engine.packages.values()) == {(OLD, True)}
+    assert engine.states == BEFORE
+
+
+def test_where_dpkgs_lock_is_taken_between_the_halves_the_slow_containers_run_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = docker_ce()
+    monkeypatch.setattr(engine, "act", lambda name: _busy_from(engine, name, "stop slow"))
+
+    ended = carry_out(engine, docker_ce_snapshot())
+
+    assert (ended.result, ended.unfinished) == (EngineResult.INTERRUPTED, True)
+    assert engine.done == ["unpack", "stop slow", "start slow"]
+    assert engine.states == BEFORE
 
 
 def test_an_engine_that_its_package_has_restarted_is_not_restarted_again() -> None:
@@ -304,6 +378,12 @@ def test_nothing_is_changed_where_nothing_can_be_recorded() -> None:
     with pytest.raises(HostError):
         carry_out(engine)
     assert engine.done == []
+
+
+def _busy_from(engine: FakeEngine, name: str, act: str) -> None:
+    engine.done.append(name)
+    if name == act:
+        engine.dpkg_busy = 5
 
 
 def _busy_after(engine: FakeEngine, name: str) -> None:

@@ -17,6 +17,8 @@ from tests.worker.steps.docker.fake_engine import (
     FakeEngine,
     Killed,
     change_of,
+    docker_ce,
+    docker_ce_snapshot,
     given_snapshot,
 )
 
@@ -181,6 +183,21 @@ def test_a_kill_at_any_point_ends_with_an_engine_and_every_container(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("rebooted", [False, True], ids=["same boot", "rebooted"])
+def test_docker_ce_killed_at_any_point_ends_with_an_engine_and_every_container(fault: str, *, rebooted: bool) -> None:
+    before = docker_ce_snapshot()
+    whole = docker_ce(ahead=False, **FAULTS[fault])  # type: ignore[arg-type]
+    uninterrupted = change_of(whole, before).carry_out()
+
+    assert whole.done[0] == "unpack"
+    for at in range(len(whole.done)):
+        engine = docker_ce(ahead=False, dies_at=at, **FAULTS[fault])  # type: ignore[arg-type]
+        with pytest.raises(Killed):
+            change_of(engine, before).carry_out()
+        _check_end(engine, _resumed(engine, before, rebooted=rebooted), uninterrupted)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_second_kill_changes_nothing_of_it(fault: str) -> None:
     whole = FakeEngine(RUNS_OLD, **FAULTS[fault])  # type: ignore[arg-type]
     uninterrupted = change_of(whole).carry_out()
@@ -213,7 +230,7 @@ def _check_end(engine: FakeEngine, ended: Ended, uninterrupted: Ended) -> None:
         return
     up = ended.result in {UPGRADED, EngineResult.RESTARTED}
     assert not engine.config_swapped
-    version = engine.packages["docker.io"][0]
+    version = engine.packages[engine.main][0]
     assert version == (NEW if up or not given_changes(engine) else OLD)
     assert all(complete for _, complete in engine.packages.values())
     assert engine.running == version.partition("-")[0]
