@@ -7,6 +7,10 @@ from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.engine_ports import EngineObserver, EngineOperator
 from agent.core.model.docker import Container, DockerFacts, WeaveAttachment
 from agent.core.model.weave import RouterArguments, RouterReport, WeaveFacts, WeaveScript
+from agent.core.version_numbers import version_numbers
+from agent.core.weave.launch import image_environment
+from agent.core.weave.plan import weave_versions
+from agent.core.weave.releases import RELEASES
 
 RunScript = Callable[[str, tuple[str, ...], Mapping[str, str]], str]
 """Runs Weave's script with words and variables; returns the problem, empty: none."""
@@ -54,4 +58,13 @@ class AttachmentKeeper:
             return _NO_SCRIPT
         address = (one.weave_address,) if one.weave_address else ()
         given = dict(weave.arguments.environment) if isinstance(weave.arguments, RouterArguments) else {}
-        return self._run_script(weave.script.path, ("attach", *address, one.name), given)
+        variables = {**given, **_images(weave, weave.script)}
+        return self._run_script(weave.script.path, ("attach", *address, one.name), variables)
+
+
+def _images(weave: WeaveFacts, script: WeaveScript) -> dict[str, str]:
+    """Return the variables that name the script's image: not every script has them right (M1)."""
+    user = weave.vendor.value if weave.vendor and weave.vendor in RELEASES else ""
+    numbered = (one for one in (script.version, weave_versions(weave).running or "") if version_numbers(one))
+    version = next(numbered, "")
+    return image_environment(user, version) if version else {}

@@ -150,7 +150,9 @@ class FakeEngine:
         return self.weaves.pop(0) if len(self.weaves) > 1 else self.weaves[0]
 
     def run_weave(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> str:
-        assert (script, dict(environment)) == ("/usr/local/bin/weave", {"WEAVE_HTTP_ADDR": "127.0.0.1:7784"})
+        images_of = {"DOCKERHUB_USER": "rajchaudhuri", "WEAVE_VERSION": "2.9.0"}
+        assert script == "/usr/local/bin/weave"
+        assert dict(environment) == {"WEAVE_HTTP_ADDR": "127.0.0.1:7784", **images_of}
         if words[-1] in self.unable_to_attach:
             return "no address is free"
         known = self.facts.containers

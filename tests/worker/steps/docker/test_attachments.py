@@ -7,7 +7,7 @@ import pytest
 from agent.core.docker.verify import FaultCode
 from agent.core.model.docker import Container, WeaveAttachment
 from agent.core.model.engine_outcome import EngineResult
-from agent.core.model.weave import NO_WEAVE, RouterArguments, RouterReport, WeaveFacts, WeaveKind, WeaveScript
+from agent.core.model.weave import NO_WEAVE, RouterArguments, RouterReport, Vendor, WeaveFacts, WeaveKind, WeaveScript
 from agent.worker.steps.docker.change import EngineChange
 from tests.core.docker.given_docker import OLD_ENGINE, container, docker
 from tests.worker.steps.docker.fake_engine import FakeEngine, change_of, given_snapshot
@@ -19,6 +19,8 @@ WEAVE = WeaveFacts(
     script=WeaveScript(path="/usr/local/bin/weave", version="2.9.0", sha256=""),
     arguments=RouterArguments(words=(), environment=(("WEAVE_HTTP_ADDR", "127.0.0.1:7784"),), encrypted=False),
     report=REPORT,
+    image="rajchaudhuri/weave:2.9.0",
+    vendor=Vendor.RAJCHAUDHURI,
 )
 NOT_YET = replace(WEAVE, report=replace(REPORT, ready=False))
 
