@@ -26,6 +26,10 @@ RouterFaults = tuple[RouterFault, ...]
 _POLL_S = 0.5
 _PATIENCE_S = 60.0
 """For a launched router to be as before: it is ready within 1.4 s, peers are connected within 1 s more (2.4)."""
+_SETTLE_S = 30.0
+"""For the last ones of several peers, which try again after some seconds; the first one was connected by then."""
+_NETWORK_S = 10.0
+"""For the network of a router that is ready."""
 _GIVEN_UP_S = 6.0
 """For one whose container does not run: the engine restarts it within a second."""
 _UNUSABLE = frozenset({"created", "paused", "dead"})
@@ -88,14 +92,26 @@ class RouterChange:
         if any(map(decisive, self._faults(expected))):
             if found := self._launch(expected.version):
                 return found
-            if not self._wait(expected, _answers):
-                return self._faults(expected)
+            if not _answers(found := self._wait(expected, _answers)):
+                return found
         self._course.enter(WeavePhase.RESTORING, "bringing back connections and containers")
         self._reattach()
-        self._wait(expected, lambda found: not any(map(decisive, found)))
+        found = self._wait(expected, lambda seen: not any(map(decisive, seen)))
         if self._down_since is not None:
             self.down_s = round(self._tools.clock() - self._down_since, 3)
-        return self._faults(expected)
+        return found if any(map(decisive, found)) else self._settle(expected, decisive)
+
+    def _settle(self, expected: ExpectedWeave, decisive: Callable[[RouterFault], bool]) -> RouterFaults:
+        """Wait for the last peers and addresses; return what is wrong then.
+
+        A decisive fault that shows only now gets its whole time: one late answer is no reason to roll back.
+        """
+
+        def good(found: RouterFaults) -> bool:
+            return not any(map(decisive, found))
+
+        found = self._wait(expected, lambda seen: good(seen) and _settled(seen), min(_SETTLE_S, _PATIENCE_S))
+        return found if good(found) else self._wait(expected, good)
 
     def _launch(self, version: str) -> RouterFaults:
         if found := self.stop():
@@ -125,7 +141,7 @@ class RouterChange:
         if isinstance(weave.report, RouterReport) and (lost := missing_targets(saved.report, weave.report)):
             self._note("connect", self._script(connect_words(lost)))
         try:
-            network = self._network()
+            network = self._network_of_router()
         except HostError as error:
             self._note("network", str(error))
             return
@@ -140,15 +156,18 @@ class RouterChange:
             if not problem:
                 self.started.add(one.name)
 
-    def _wait(self, expected: ExpectedWeave, enough: Callable[[RouterFaults], bool]) -> bool:
-        """Wait until `enough` holds for the faults; return whether it does."""
+    def _wait(
+        self, expected: ExpectedWeave, enough: Callable[[RouterFaults], bool], patience_s: float | None = None
+    ) -> RouterFaults:
+        """Wait until `enough` holds for the faults, or for the time that a router gets; return the last ones."""
+        limit = _PATIENCE_S if patience_s is None else patience_s
         begun = self._tools.clock()
         while True:
             found = self._faults(expected)
             waited = self._tools.clock() - begun
             down = any(one.code is RouterFaultCode.ROUTER_DOWN for one in found)
-            if enough(found) or waited >= (_GIVEN_UP_S if down else _PATIENCE_S):
-                return enough(found)
+            if enough(found) or waited >= (_GIVEN_UP_S if down else limit):
+                return found
             self._tools.control.alive()
             self._tools.pause(_POLL_S)
 
@@ -196,6 +215,16 @@ class RouterChange:
         seen = attempted(lambda: observer.weave(observer.docker()))
         return WeaveFacts(kind=WeaveKind.SCRIPT, report=seen) if isinstance(seen, Unseen) else seen
 
+    def _network_of_router(self) -> WeaveNetwork:
+        """Return the network, once the launched router has made it if there was one before; raises HostError."""
+        begun = self._tools.clock()
+        while True:
+            network = self._network()
+            waited = self._tools.clock() - begun
+            if network.id or not self._course.snapshot.network.id or waited >= min(_NETWORK_S, _PATIENCE_S):
+                return network
+            self._tools.pause(_POLL_S)
+
     def _network(self) -> WeaveNetwork:
         """Return the network; raises HostError."""
         docker = attempted(self._tools.observer.docker)
@@ -205,6 +234,14 @@ class RouterChange:
 
 
 _UNANSWERED = frozenset({RouterFaultCode.ROUTER_DOWN, RouterFaultCode.ROUTER_SILENT, RouterFaultCode.NOT_READY})
+
+
+_SETTLING = frozenset({RouterFaultCode.PEERS_LOST, RouterFaultCode.TARGETS_LOST, RouterFaultCode.ADDRESSES_LOST})
+"""Faults that are normal for some seconds after a launch."""
+
+
+def _settled(found: RouterFaults) -> bool:
+    return not any(one.code in _SETTLING for one in found)
 
 
 def _answers(found: RouterFaults) -> bool:

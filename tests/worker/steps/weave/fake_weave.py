@@ -56,6 +56,10 @@ class FakeWeave:
     """SHA-256 of the fetched script that is not installed."""
     kill_at: int = -1
     """Number of the act at which the job is killed, before it is done; negative: never."""
+    late: dict[str, object] = field(default_factory=dict)
+    """What the router of the new version shows only after 5 s, instead of `report_fields`."""
+    network_at: float = 0.0
+    """When a launched router has made its network, in seconds."""
     now: float = 0.0
 
     def act(self, what: str) -> None:
@@ -91,7 +95,8 @@ class FakeWeave:
 
     def network(self, docker: DockerFacts, also: Collection[str] = ()) -> WeaveNetwork:
         del docker, also
-        return WeaveNetwork(id=self.network_id, containers=tuple(self.containers.values()))
+        known = "" if "install" in self.done and self.now < self.network_at else self.network_id
+        return WeaveNetwork(id=known, containers=tuple(self.containers.values()))
 
     def password(self) -> str:
         return self.known_password
@@ -192,6 +197,8 @@ class FakeWeave:
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
+        if self.late and self.now >= 5:
+            self.report_fields = self.late
 
 
 class FakeFiles:

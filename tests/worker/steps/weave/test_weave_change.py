@@ -10,7 +10,7 @@ from agent.core.weave.snapshot import AttachedContainer, WeavePhase, WeaveSnapsh
 from agent.core.weave.verify import RouterFaultCode
 from agent.errors import HostError
 from agent.worker.steps.weave.change import WeaveChange, WeaveEnded
-from tests.core.weave.given_weave import ARGUMENTS, NEW, OLD, REPORT, attached, weave_snapshot
+from tests.core.weave.given_weave import ARGUMENTS, NEW, OLD, OTHER_PEER, PEER, REPORT, attached, weave_snapshot
 from tests.worker.steps.weave.fake_weave import PASSWORD, FakeWeave, KilledError, tools
 
 LAUNCH = "launch --ipalloc-range 10.2.0.0/16 192.168.77.2"
@@ -103,6 +103,36 @@ def test_what_the_version_of_before_may_not_have_is_rolled_back(fields: dict[str
     assert (fake.script, fake.version, fake.state) == ("old", OLD, "running")
     assert fake.done[-2:] == ["restore", LAUNCH]
     assert fake.phases[-1] is WeavePhase.ROLLING_BACK
+
+
+def test_2_4_the_last_peer_may_be_connected_some_seconds_after_the_first() -> None:
+    fake, saved = given(report_fields={"established": (PEER,)}, late={"established": (PEER, OTHER_PEER)})
+    saved = replace(saved, report=replace(REPORT, established=(PEER, OTHER_PEER)))
+
+    ended = WeaveChange(tools(fake), saved).carry_out()
+
+    assert ended == WeaveEnded(result=EngineResult.UPGRADED)
+
+
+def test_2_4_a_peer_that_stays_away_is_a_fault_after_a_while_and_no_reason_to_go_back() -> None:
+    fake, saved = given()
+    saved = replace(saved, report=replace(REPORT, established=(PEER, OTHER_PEER)))
+
+    ended = WeaveChange(tools(fake), saved).carry_out()
+
+    assert (ended.result, codes(ended)) == (EngineResult.UPGRADED, [RouterFaultCode.PEERS_LOST])
+    assert 30 <= fake.now < 60
+
+
+def test_seen_w4_a_container_is_connected_only_to_a_network_that_is_there() -> None:
+    fake, saved = given(STOPPED, network_at=3.0)
+
+    ended = WeaveChange(tools(fake), saved).carry_out()
+
+    assert ended == WeaveEnded(result=EngineResult.UPGRADED)
+    assert fake.done[-1] == "reconnect stopped"
+    assert fake.containers["stopped"].network_id == fake.network_id
+    assert fake.now >= 3.0
 
 
 def test_d47_where_the_version_of_before_does_not_run_either_nothing_is_tried_again() -> None:
