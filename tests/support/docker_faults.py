@@ -184,7 +184,7 @@ def _of_packages() -> tuple[DockerFault, ...]:
         DockerFault(name="engine-dead-live", prepare=partial(_live, dead), results=_BACK),
         DockerFault(name="engine-flaps", prepare=flaps, results=_BACK),
         DockerFault(name="engine-flaps-live", prepare=partial(_live, flaps), results=_BACK),
-        DockerFault(name="dpkg-killed", strike=_kill_dpkg, results=_BACK),
+        DockerFault(name="dpkg-killed", strike=_kill_dpkg, results=_EITHER),
     )
 
 
