@@ -71,8 +71,8 @@ class EngineOperator(Protocol):
     def restart(self, *, limit_s: float) -> EngineState:
         """Restart the engine; return its final state, or the last one seen at the deadline."""
 
-    def stop(self, *, limit_s: float) -> EngineState:
-        """Stop the engine and its socket; return as `restart`."""
+    def stop(self, *, limit_s: float, with_socket: bool) -> EngineState:
+        """Stop the engine, and its socket, which would start it at the next connection; return as `restart`."""
 
     def settle(self, *, limit_s: float) -> EngineState:
         """Wait until the unit's state is final, whoever changes it; return as `restart`."""

@@ -78,6 +78,10 @@ class DockerSnapshot:
     """Why it is being rolled back; empty before that."""
     switch_live_restore: bool = False
     """Whether live-restore is switched on for the restart, and daemon.json put back after it."""
+    socket_active: bool = False
+    """Whether docker.socket was active: then a stopped engine starts at the next connection, which stays so."""
+    hooked: bool = False
+    """Whether a pre-hook ran, so that the post-hooks have to, also after a crash."""
 
     @property
     def announced(self) -> frozenset[str]:

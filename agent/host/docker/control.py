@@ -63,9 +63,9 @@ class EngineControl:
         """Start the engine and return its final state, as `restart`."""
         return self._job("start", limit_s)
 
-    def stop(self, *, limit_s: float) -> EngineState:
+    def stop(self, *, limit_s: float, with_socket: bool = True) -> EngineState:
         """Stop the engine, and its socket, which would start it again; return its final state, as `restart`."""
-        self._call("stop", "--no-block", SOCKET_UNIT, self._unit)
+        self._call("stop", "--no-block", *([SOCKET_UNIT] if with_socket else []), self._unit)
         return self.wait_for_final_state(limit_s=limit_s)
 
     def shutting_down(self) -> bool:

@@ -28,9 +28,9 @@ class LocalEngineOperator:
         self._control.reload_units()
         return self._control.restart(limit_s=limit_s)
 
-    def stop(self, *, limit_s: float) -> EngineState:
-        """Stop the engine and its socket; return as `restart`."""
-        return self._control.stop(limit_s=limit_s)
+    def stop(self, *, limit_s: float, with_socket: bool) -> EngineState:
+        """Stop the engine, and its socket, which would start it at the next connection; return as `restart`."""
+        return self._control.stop(limit_s=limit_s, with_socket=with_socket)
 
     def settle(self, *, limit_s: float) -> EngineState:
         """Wait until the unit's state is final, whoever changes it; return as `restart`."""

@@ -34,6 +34,8 @@ def snapshot_to_document(snapshot: DockerSnapshot, generated_at: datetime) -> Do
         "main_pid": snapshot.main_pid,
         "reason": snapshot.reason,
         "switch_live_restore": snapshot.switch_live_restore,
+        "socket_active": snapshot.socket_active,
+        "hooked": snapshot.hooked,
     }
 
 
@@ -61,6 +63,8 @@ def snapshot_from_document(document: JsonReader) -> DockerSnapshot:
         main_pid=_optional_integer(document, "main_pid"),
         reason=document.optional_text("reason") or "",
         switch_live_restore=document.optional_boolean("switch_live_restore") or False,
+        socket_active=document.optional_boolean("socket_active") or False,
+        hooked=document.optional_boolean("hooked") or False,
     )
 
 

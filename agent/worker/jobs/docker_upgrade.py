@@ -17,11 +17,11 @@ from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps.docker import prepare
 from agent.worker.steps.docker.perform import perform, record_outcome
 from agent.worker.steps.docker.prepare import Kept, NotNowError, Prospect
-from agent.worker.steps.docker.recover import accept_damaged_snapshot, recover_docker
+from agent.worker.steps.docker.recover import POST_HOOKS, accept_damaged_snapshot, recover_docker
 from agent.worker.steps.docker.take import take_snapshot
 from agent.worker.steps.engines import docker_options, engine_document, planned_answer
 
-_PRE, _POST = "pre-docker.d", "post-docker.d"
+_PRE = "pre-docker.d"
 _EXIT_CODES = {
     EngineResult.UNCHANGED: ExitCode.OK,
     EngineResult.UPGRADED: ExitCode.OK,
@@ -133,7 +133,7 @@ class DockerUpgrade:
     def _run_post_hooks(self) -> None:
         """Run the post-hooks, whatever the result: a pre-hook may have drained the machine."""
         if self._hooked:
-            self._context.engine_acts.host.run_hooks(_POST, self._document())
+            self._context.engine_acts.host.run_hooks(POST_HOOKS, self._document())
 
     def _change(self, found: Prospect, kept: Kept) -> JobAnswer:
         context, docker = self._context, found.docker
@@ -150,6 +150,7 @@ class DockerUpgrade:
             )
         except HostError as error:  # what cannot be saved cannot be brought back
             raise NotNowError(Block(why=EngineWhy.UNRESPONSIVE, values=(str(error),))) from error
+        snapshot = replace(snapshot, hooked=self._hooked)
         try:
             context.record.save_docker_snapshot(snapshot, context.machine.now())
             context.record.save_engine_outcome(self._outcome, context.machine.now(), block_sentence)

@@ -339,6 +339,20 @@ def test_hooks_run_before_and_after_a_change(host: Host) -> None:
     assert host.engines.host.hooks == ["pre-docker.d", "post-docker.d"]
 
 
+def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Host) -> None:
+    host.engines.host.verdicts["pre-docker.d"] = HookVerdict(ran=1)
+    host.engine.dies_at = 0
+    with pytest.raises(Killed):
+        host.upgrade()
+    host.engine.dies_at = None
+    host.engines.host.hooks.clear()  # those of the killed process
+
+    host.agent.check()
+    host.agent.check()
+
+    assert host.engines.host.hooks == ["post-docker.d"]
+
+
 def test_another_plan_than_the_requested_one_is_refused(host: Host) -> None:
     plan = host.upgrade(JobOption.DRY_RUN).document
     assert plan is not None

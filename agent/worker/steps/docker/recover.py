@@ -8,11 +8,14 @@ from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.engine_plan import Component
 from agent.errors import HostError
 from agent.host import log
+from agent.report.engine_reasons import block_sentence
+from agent.state.documents.engine_outcome import engine_outcome_to_document
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
 from agent.worker.steps.docker.perform import discard, perform, record_outcome
 from agent.worker.steps.engines import attempted
 
+POST_HOOKS = "post-docker.d"
 _DAMAGED = "interrupted; its snapshot is damaged, so that it could be neither finished nor rolled back"
 
 
@@ -33,6 +36,9 @@ def recover_docker(context: JobContext) -> EngineOutcome | None:
         return None
     context.control.step(f"finishing the interrupted upgrade of Docker (run {snapshot.run_id})")
     outcome = _finish(context, snapshot, run or _unrecorded(snapshot))
+    if snapshot.hooked and outcome.finished_at is not None:  # a pre-hook may have drained the machine
+        document = engine_outcome_to_document(outcome, context.machine.now(), block_sentence)
+        context.engine_acts.host.run_hooks(POST_HOOKS, document)
     log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
     return outcome
 

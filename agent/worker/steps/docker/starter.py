@@ -111,7 +111,7 @@ class EngineStarter:
     def _keep_stopped(self) -> Faults:
         """Stop an engine that a maintainer script started although it had been stopped."""
         if faults(self._before, self._tools.observer.docker(), target=None):
-            self._operator.stop(limit_s=self._limit_s())
+            self._operator.stop(limit_s=self._limit_s(), with_socket=not self._before.socket_active)
         return faults(self._before, self._tools.observer.docker(), target=None)
 
     def _runs(self, target: str | None, *, any_version: bool) -> bool:

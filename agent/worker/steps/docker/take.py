@@ -64,6 +64,7 @@ def take_snapshot(
         archives=tuple(KeptArchive(package=package, file=file) for package, file in sorted(kept[1].items())),
         main_pid=unit.main_pid if unit else None,
         switch_live_restore=live_restore and engine is not None and not docker.keeps_containers,
+        socket_active=unit.socket_active if unit else False,
     )
 
 

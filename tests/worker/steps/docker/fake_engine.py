@@ -216,9 +216,9 @@ class FakeEngine:
         self._start()
         return _state("active" if self.running else "failed")
 
-    def stop(self, *, limit_s: float) -> EngineState:
+    def stop(self, *, limit_s: float, with_socket: bool) -> EngineState:
         assert limit_s > 0
-        self.act("stop")
+        self.act("stop with socket" if with_socket else "stop")
         self.facts = docker(unit=replace(UNIT, active_state="inactive", main_pid=None), engine=None, containers=None)
         return _state("inactive")
 

@@ -208,13 +208,17 @@ def test_a_hold_that_is_lost_is_reported() -> None:
     assert [fault.code for fault in ended.faults] == [FaultCode.HOLD]
 
 
-def test_an_engine_that_was_stopped_is_stopped_again_after_its_package_started_it() -> None:
+@pytest.mark.parametrize(("socket_active", "stop"), [(False, "stop with socket"), (True, "stop")])
+def test_an_engine_that_was_stopped_is_stopped_again_after_its_package_started_it(
+    stop: str, *, socket_active: bool
+) -> None:
     engine = FakeEngine(docker())
+    stopped = given_snapshot(unit_active=False, containers=None, engine_version=None, socket_active=socket_active)
 
-    ended = carry_out(engine, given_snapshot(unit_active=False, containers=None, engine_version=None))
+    ended = carry_out(engine, stopped)
 
     assert (ended.result, ended.faults) == (EngineResult.UPGRADED, ())
-    assert engine.done == ["install", "stop"]
+    assert engine.done == ["install", stop]
 
 
 def test_a_lost_container_is_no_reason_to_roll_back() -> None:
