@@ -12,7 +12,7 @@ help:
 	@echo "make test-all       run all tests on Debian 12, 13 and testing (root)"
 	@echo "make faults         cut power at many points of an upgrade, deliver 10,000 events through faults, upgrade Docker"
 	@echo "                    through 40 faults (root); PARTS=\"power reports docker\" for some parts"
-	@echo "make forecast       compare forecast and measured downtime of Docker in five rounds of upgrades and ways back (root)"
+	@echo "make forecast       compare forecast and measured downtime of Docker and of Weave in five rounds of upgrades and ways back (root)"
 	@echo "make fuzz           a million damaged inputs for every parser of foreign text, guided by coverage"
 	@echo "make daemon-faults  kill the daemon during jobs and let the agent upgrade itself, many times (root)"
 	@echo "make deb            build the Debian packages into build/"
@@ -41,7 +41,7 @@ faults-docker:
 	$(PYTHON) -m tests.faults.docker_upgrades
 
 forecast:
-	MAESTRO_FORECAST_ROUNDS=5 $(PYTHON) -m pytest -q -s tests/machines/test_docker_forecast.py
+	MAESTRO_FORECAST_ROUNDS=5 $(PYTHON) -m pytest -q -s tests/machines/test_docker_forecast.py tests/machines/test_weave_forecast.py
 
 fuzz:
 	tools/test-tools

@@ -48,23 +48,23 @@ class Booted(Machine):
         self._console = console
         super().__init__(self._find_leader(0))
 
-    def wait_until_up(self) -> str:
+    def wait_until_up(self, limit_s: float = BOOT_S) -> str:
         """Return once the machine has finished booting; return its state as systemd names it."""
-        deadline = time.monotonic() + BOOT_S
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 state = self.run("systemctl is-system-running", timeout=10).stdout.strip()
                 if state in {"running", "degraded"}:
                     return state
             time.sleep(0.1)
-        raise AssertionError(f"not up after {BOOT_S} s: {self.run('systemctl list-jobs; systemctl --failed').stdout}")
+        raise AssertionError(f"not up after {limit_s} s: {self.run('systemctl list-jobs; systemctl --failed').stdout}")
 
-    def reboot(self, *, orderly: bool = True) -> None:
+    def reboot(self, *, orderly: bool = True, limit_s: float = BOOT_S) -> None:
         """Reboot, and wait until it is up again. Without `orderly` every process ends at once, as if reset."""
         before = self.leader
         self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=30)
         self.leader = self._find_leader(before)
-        self.wait_until_up()
+        self.wait_until_up(limit_s)
 
     @contextlib.contextmanager
     def almost_full(self, left_kib: int) -> Iterator[None]:

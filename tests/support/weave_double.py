@@ -43,12 +43,18 @@ _FAULTS = "/etc/weave-double.json"
 _TEMPLATE = CHECKOUT / "tests/support/weave_programs/script.sh"
 _FIRST_WITH_TERMINAL = (2, 8, 3)
 _OTHER_SERVER = """
-import http.server
+import http.server, time
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response({status})
         self.end_headers()
-http.server.HTTPServer(("127.0.0.1", 6784), Handler).serve_forever()
+while True:
+    try:
+        server = http.server.HTTPServer(("127.0.0.1", 6784), Handler)
+        break
+    except OSError:
+        time.sleep(0.02)
+server.serve_forever()
 """
 _LOOP = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 
@@ -131,7 +137,7 @@ class WeaveDouble:
 
     @contextlib.contextmanager
     def port_taken(self, status: int) -> Iterator[None]:
-        """Have another server on port 6784 that answers every request with a status."""
+        """Have another server on port 6784, as soon as that is free, that answers every request with a status."""
         program = _OTHER_SERVER.format(status=status)
         server = self.machine.start(shlex.join(["/usr/bin/python3", "-c", program]))
         try:

@@ -144,8 +144,8 @@ def test_only_traffic_between_machines_stops() -> None:
     found = plan(FORK, "2.9.0")
 
     assert found.downtime
-    assert found.downtime.low_s == pytest.approx(1.5)
-    assert found.downtime.high_s == pytest.approx(3.3)
+    assert found.downtime.low_s == pytest.approx(0.9)
+    assert found.downtime.high_s == pytest.approx(5.5)
     assert {one.name: one.will for one in found.containers} == {
         "weave": Fate.RESTARTS,
         "on-network": Fate.KEEPS_RUNNING,
