@@ -80,7 +80,7 @@ def test_a_machine_that_is_reset_in_the_middle_ends_with_one_version_peers_and_c
     before, states, addresses = seen(weave), weave.engine.states(), weave.addresses()
 
     kill_in(phase, weave)
-    weave.machine.reboot(orderly=False, limit_s=150)  # the engine waits 15 s per container of the network (2.2)
+    weave.machine.reboot(orderly=False, limit_s=150)  # 15 s per container of the network (2.2)
     kept.agent("check --wait", timeout=200)
 
     outcome = kept.agent("history last --json").json

@@ -145,7 +145,7 @@ def test_only_traffic_between_machines_stops() -> None:
 
     assert found.downtime
     assert found.downtime.low_s == pytest.approx(0.9)
-    assert found.downtime.high_s == pytest.approx(5.5)
+    assert found.downtime.high_s == pytest.approx(7.8)
     assert {one.name: one.will for one in found.containers} == {
         "weave": Fate.RESTARTS,
         "on-network": Fate.KEEPS_RUNNING,
