@@ -7,7 +7,7 @@ from enum import Enum
 from agent.core.docker.restore import restoration, unattached
 from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.docker.versions import same_release, upstream
-from agent.core.model.docker import ContainerTimes, DockerFacts, EngineUnit, RunningEngine
+from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import ContainerDowntime
 from agent.core.model.engine_plan import PackageChange
 
@@ -76,6 +76,7 @@ older engine may not start on a newer one's data.
 """
 
 
+_SECONDS = len("2026-11-23T05:00:00")
 _MANY = 2
 """Containers that are down count as the engine's fault from one in so many on."""
 
@@ -161,12 +162,18 @@ def downtimes(snapshot: DockerSnapshot, times: Mapping[str, ContainerTimes]) -> 
     found = []
     for one in snapshot.containers or ():
         now = times.get(one.name)
-        if not one.running or now is None or now.finished_at is None or now.finished_at < snapshot.taken_at:
+        if not one.running or now is None or now.finished_at is None or _kept_running(one, now):
             continue
         back = now.started_at if now.running else None
         down_s = round((back - now.finished_at).total_seconds(), 3) if back is not None else None
         found.append(ContainerDowntime(name=one.name, down_s=down_s if down_s is not None and down_s >= 0 else None))
     return tuple(found)
+
+
+def _kept_running(before: Container, now: ContainerTimes) -> bool:
+    """Whether a container runs since the time of before: no clock that was set meanwhile matters for that."""
+    started = now.started_at
+    return now.running and started is not None and f"{started:%Y-%m-%dT%H:%M:%S}" == before.started_at[:_SECONDS]
 
 
 def _arrived(wanted: str | None, state: tuple[str, bool] | None) -> bool:

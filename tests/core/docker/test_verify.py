@@ -209,6 +209,14 @@ def test_the_downtime_of_a_container_is_from_its_end_to_its_next_start() -> None
     )
 
 
+def test_a_clock_that_was_set_back_meanwhile_hides_no_downtime() -> None:
+    hour_s = -3600.0
+
+    found = downtimes(snapshot(container("web")), {"web": times(hour_s + 10, hour_s + 12.5)})
+
+    assert found == (ContainerDowntime(name="web", down_s=2.5),)
+
+
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
