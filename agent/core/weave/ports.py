@@ -42,7 +42,7 @@ class RouterOperator(Protocol):
         """Whether a systemd unit is active."""
 
     def change_unit(self, verb: str, unit: str) -> str:
-        """Start or stop a systemd unit."""
+        """Stop or restart a systemd unit; "restart" starts a stopped one."""
 
     def run_script(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> str:
         """Run Weave's script; the problem is its output without the password. No problem proves nothing (W6)."""

@@ -141,7 +141,7 @@ def _report_faults(before: RouterReport, now: RouterReport) -> Iterator[RouterFa
         yield _fault(RouterFaultCode.ADDRESSES_WAIT)
     lost = sorted(set(before.established) - set(now.established))
     refused = [one for one in now.failed if one not in before.failed and _is_own_fault(one)]
-    if refused:
+    if refused and (lost or not before.established):  # else it is another one that is not let in
         yield _fault(RouterFaultCode.REFUSED, *refused)
     elif lost and not now.established:
         yield _fault(RouterFaultCode.DISCONNECTED, *lost)

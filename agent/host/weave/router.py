@@ -98,7 +98,7 @@ class LocalRouterOperator:
         return run_program(("systemctl", "is-active", unit), limit_s=_NAME_S).code == 0
 
     def change_unit(self, verb: str, unit: str) -> str:
-        """Start or stop a systemd unit; return the problem."""
+        """Stop or restart a systemd unit; return the problem."""
         return _problem(run_program(("systemctl", verb, unit), limit_s=_UNIT_S, alive=self._alive))
 
     def run_script(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> str:

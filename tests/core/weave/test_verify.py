@@ -86,6 +86,12 @@ def test_w9_a_refusal_of_before_is_no_fault() -> None:
     assert router_faults(before, weave(report=replace(NOW, failed=(reason,))), network(), EXPECTED) == ()
 
 
+def test_w9_another_machine_that_is_refused_is_no_fault_while_the_peers_of_before_are_connected() -> None:
+    after = weave(report=replace(NOW, failed=("Unable to decrypt TCP msg",)))
+
+    assert router_faults(weave_snapshot(), after, network(), EXPECTED) == ()
+
+
 def test_one_peer_of_two_may_have_gone_meanwhile() -> None:
     before = weave_snapshot(report=replace(REPORT, established=(PEER, OTHER_PEER)))
 

@@ -75,8 +75,8 @@ def accept_failure(context: JobContext, options: Collection[JobOption]) -> None:
         return
     if JobOption.AFTER_FAILURE not in options:
         raise WeaveNotNowError(Block(why=EngineWhy.FAILED_BEFORE, values=(snapshot.run_id,)))
+    context.weave_acts.files.forget(snapshot.script)  # first: without the record nothing would remove the password
     record.finish()
-    context.weave_acts.files.forget(snapshot.script)
 
 
 def fetch(context: JobContext, found: WeaveProspect) -> str:

@@ -121,7 +121,8 @@ class RouterChange:
         if self._weave().container_state in _UNUSABLE:
             self._router.remove_router()
         if saved.unit:
-            self._note("launch", self._router.change_unit("start", saved.unit))
+            # not "start": a unit with RemainAfterExit is still active when its router has died
+            self._note("launch", self._router.change_unit("restart", saved.unit))
             return ()
         if saved.arguments is None:
             return (_step("the arguments of the router are unknown"),)

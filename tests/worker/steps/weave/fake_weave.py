@@ -116,7 +116,10 @@ class FakeWeave:
 
     def change_unit(self, verb: str, unit: str) -> str:
         self.act(f"{verb} {unit}")
-        return self._launch() if verb == "start" else self._stop()
+        if verb == "restart":
+            self._stop()
+            return self._launch()
+        return self._stop()
 
     def run_script(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> str:
         assert script == "/usr/local/bin/weave"

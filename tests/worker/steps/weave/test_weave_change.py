@@ -50,7 +50,16 @@ def test_w17_a_unit_stops_and_starts_its_router() -> None:
     ended = WeaveChange(tools(fake), replace(saved, unit="weave.service")).carry_out()
 
     assert ended.result is EngineResult.UPGRADED
-    assert fake.done == ["stop weave.service", "install", "start weave.service"]
+    assert fake.done == ["stop weave.service", "install", "restart weave.service"]
+
+
+def test_w17_a_unit_whose_router_died_is_restarted_with_the_script_of_before() -> None:
+    fake, saved = given(broken={NEW})
+
+    ended = WeaveChange(tools(fake), replace(saved, unit="weave.service")).carry_out()
+
+    assert ended.result is EngineResult.ROLLED_BACK
+    assert (fake.done[-2:], fake.version) == (["restore", "restart weave.service"], OLD)
 
 
 def test_w6_a_router_that_the_script_does_not_stop_is_stopped_by_the_engine() -> None:
