@@ -1,13 +1,19 @@
 """Kept archives are whole and the expected ones, by real libapt on signed repositories."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from agent.core.model.facts import PackageState
+from agent.core.model.package import PackageId
+from agent.core.model.transaction import TransactionReport
 from agent.errors import NoSpaceError
 from agent.host.apt.runtime_archives import AptRuntimeArchives, Dpkg
+from agent.host.dpkg import database as dpkg_database
 from tests.support.private_apt import PrivateApt
 from tests.support.repository import Signer, package
 
@@ -121,3 +127,61 @@ def test_room_is_needed_for_the_files_of_the_largest_archive(tmp_path: Path, kib
 
     with nullcontext() if fits else pytest.raises(NoSpaceError, match="/usr"):
         archives.require_room()
+
+
+@pytest.mark.parametrize(
+    ("place", "leads_to", "runs"),
+    [
+        pytest.param("/usr/bin/dockerd", "/bin/true", True, id="usr-bin"),
+        pytest.param("/usr/sbin/dockerd", "/bin/true", True, id="usr-sbin"),
+        pytest.param("/usr/bin/dockerd", "/bin/false", False, id="does not run here"),
+        pytest.param("/usr/bin/docker", "/bin/true", False, id="not in the archive"),
+    ],
+)
+def test_a_program_is_run_from_its_archive(tmp_path: Path, place: str, leads_to: str, runs: bool) -> None:  # noqa: FBT001
+    (tmp_path / FILE).write_bytes(replace(ENGINE, links=((place, leads_to),)).build())
+    archives = AptRuntimeArchives(tmp_path, cast("Dpkg", None))
+
+    with archives.program(FILE, "dockerd") as path:
+        assert (bool(path), path.endswith(place)) == (runs, runs)
+    assert [one.name for one in tmp_path.iterdir()] == [FILE]
+
+
+def test_without_the_archive_no_program_is_run(tmp_path: Path) -> None:
+    with AptRuntimeArchives(tmp_path, cast("Dpkg", None)).program(FILE, "dockerd") as path:
+        assert path == ""
+
+
+class HalfWayDpkg:
+    """dpkg that leaves packages unpacked, and notes which it configures."""
+
+    def __init__(self) -> None:
+        self.configured: list[str] = []
+
+    def install_files(self, files: Sequence[Path], remove: Sequence[str], *, unpack: bool = False) -> TransactionReport:
+        assert (len(files), remove, unpack) == (1, (), True)
+        return TransactionReport()
+
+    def repair(self, packages: Sequence[PackageId] | None) -> TransactionReport:
+        self.configured += [one.name for one in packages or ()]
+        return TransactionReport()
+
+    def hold(self, packages: Sequence[str]) -> TransactionReport:
+        raise AssertionError(packages)
+
+
+def test_only_what_was_unpacked_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dpkg = HalfWayDpkg()
+    archives = AptRuntimeArchives(tmp_path, dpkg)
+    steps = iter((["other"], ["other", "docker-ce"]))
+    monkeypatch.setattr(
+        dpkg_database,
+        "states",
+        lambda: {
+            PackageId(name=name, architecture="amd64"): PackageState(version="1", state="unpacked")
+            for name in next(steps)
+        },
+    )
+
+    assert (archives.unpack([FILE], ()), archives.configure()) == ("", "")
+    assert dpkg.configured == ["docker-ce"]

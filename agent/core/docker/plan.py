@@ -13,7 +13,7 @@ from agent.core.docker.notices import (
     weave_opens_gate,
 )
 from agent.core.docker.observed import observed_docker
-from agent.core.docker.packages import MAIN, DockerOptions, PackagePorts, Resolved, resolve
+from agent.core.docker.packages import MAIN, RESTARTS_ENGINE, DockerOptions, PackagePorts, Resolved, resolve
 from agent.core.manifest import Manifest
 from agent.core.model.docker import Container, DockerFacts, EngineUnit, Flavour, RunningEngine, SwarmState
 from agent.core.model.engine_plan import (
@@ -104,7 +104,7 @@ def _restart_forecast(facts: DockerFacts, options: DockerOptions) -> Downtime | 
 
 def _with_restart(plan: EnginePlan, facts: DockerFacts, options: DockerOptions, *, major: bool) -> EnginePlan:
     containers = facts.containers if isinstance(facts.containers, tuple) else ()
-    by_package = bool(plan.packages) and facts.flavour is Flavour.DOCKER_CE  # its postinst restarts the engine
+    by_package = any(one.package == RESTARTS_ENGINE for one in plan.packages)
     restart = _restart_of(facts, options, plan.candidate or plan.installed, by_package=by_package)
     known = plan.restart_needed and isinstance(facts.containers, tuple)
     forecast = container_forecasts(containers, restart) if known else ()
