@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 
 from agent.cli.agreement import confirmed, is_terminal, use_default_signals
-from agent.cli.engine_plan import plan_request
+from agent.cli.engine_plan import allowed, plan_request
 from agent.cli.output import print_lines
 from agent.cli.run_job import answer_of, choose_runner, run_job, run_quietly
 from agent.core.job_control import Progress
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace, component: str) -> int:
         return run_job(
             look,
             as_json=arguments.json,
-            render=lambda document: engine_plan_lines(EngineView(document), every=arguments.all),
+            render=lambda document: engine_plan_lines(EngineView(document), every=arguments.all, allowed=allowed(look)),
             runner=_run_dry,
         )
     request = replace(look, kind=_KINDS[component])

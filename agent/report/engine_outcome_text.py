@@ -57,7 +57,9 @@ def headline(outcome: EngineOutcomeView) -> str:
     if _unfinished(outcome):
         ran = f"{name} ran {before}" if before else f"{name} was stopped"
         return f"{ran}, and {wanted} was interrupted. `maestro-agent {outcome.component} plan` shows what runs now."
-    if not (now or before or target):  # not installed, and not wanted
+    if not (now or before or target):
+        if outcome.blocked:
+            return f"{name} is not installed: nothing was changed, the upgrade is blocked."
         return outcome.message or f"{name} is not installed: nothing to do."
     if now is None and before is None and outcome.result in _DONE:
         kept = f"{target} is installed" if outcome.result == "upgraded" else "its packages are those of before"
@@ -69,11 +71,17 @@ def headline(outcome: EngineOutcomeView) -> str:
         "upgraded": f"{runs} (was {before}).",
         "restarted": f"{runs} (was {before}): it was restarted, no package changed.",
         "rolled-back": f"{runs}: {wanted} was rolled back.",
-        "blocked": f"{runs}: nothing was changed, {wanted} is blocked.",
+        "blocked": f"{runs}: nothing was changed, {_blocked_work(outcome)} is blocked.",
         "interrupted": f"{runs}: {wanted} was interrupted.",
         "failed-needs-attention": f"{runs}: {wanted} FAILED, and the agent does not try again.",
     }
     return texts.get(outcome.result, f"{runs}: {outcome.result}.")
+
+
+def _blocked_work(outcome: EngineOutcomeView) -> str:
+    """Without a target it is not known whether it would be just a restart: the version may not be available."""
+    known = outcome.target and outcome.target != outcome.before
+    return f"the upgrade to {outcome.target}" if known else "the upgrade"
 
 
 def engine_history_cells(outcome: EngineOutcomeView, *, running: bool = False) -> tuple[str, ...]:

@@ -1,11 +1,20 @@
 """A sentence for each block and each warning of an engine's plan: what is so, and what to do."""
 
+import errno
+import os
 from collections.abc import Mapping
 
 from agent.core.model.engine_plan import Block, EngineWarning, EngineWhy, Notice
 
+_ABSENT = ("none",)
+"""The flavour of what is not installed."""
+_DENIED = os.strerror(errno.EACCES)
+_DOWNGRADE = 3
+"""Values of a refused downgrade: installed, wanted, the option that allows it or "none"."""
 BLOCKS: Mapping[EngineWhy, str] = {
-    EngineWhy.VERSION_UNAVAILABLE: "No source has this version (asked; nearest): {}. Change the manifest.",
+    EngineWhy.VERSION_UNAVAILABLE: (
+        "No source has version {first}; the nearest are: {rest}. Change the manifest, or add a source that has it."
+    ),
     EngineWhy.NO_SOURCE: "Where Weave's script comes from is not configured: {}. Set weave.source and weave.sha256.",
     EngineWhy.UNSUPPORTED_FLAVOUR: "The agent cannot upgrade this kind of installation: {}.",
     EngineWhy.FLAVOUR_MISMATCH: "Only another vendor's package has this version (asked, installed, other): {}.",
@@ -13,9 +22,9 @@ BLOCKS: Mapping[EngineWhy, str] = {
         "On hold: {}. `apt-mark unhold` releases them; `--change-held` changes engine and client and holds them again."
     ),
     EngineWhy.WOULD_REMOVE: "apt would remove: {}.",
-    EngineWhy.DOWNGRADE_REFUSED: "This is a downgrade (installed, wanted, option that allows it): {}.",
-    EngineWhy.CONFIG_INVALID: "The engine would refuse its configuration, /etc/docker/daemon.json: {}. Correct it.",
-    EngineWhy.CONFIG_UNREADABLE: "The engine's configuration cannot be read: {}.",
+    EngineWhy.DOWNGRADE_REFUSED: "The manifest wants a version older than the installed one, {first}: {rest}.",
+    EngineWhy.CONFIG_INVALID: "Correct this file: {}",
+    EngineWhy.CONFIG_UNREADABLE: "The engine's configuration, /etc/docker/daemon.json, cannot be read: {}.",
     EngineWhy.API_TOO_NEW: "Docker and Weave do not fit (Docker, its API, Weave, its API, remedy): {}.",
     EngineWhy.SWARM: "The engine is part of a swarm: {}. Drain the node and leave the swarm, or upgrade by hand.",
     EngineWhy.NO_SPACE: "Too little disk space: {}.",
@@ -59,7 +68,16 @@ WARNINGS: Mapping[EngineWarning, str] = {
 
 def block_sentence(block: Block) -> str:
     """Return why an upgrade may not happen."""
-    return BLOCKS[block.why].format(_values(block.values))
+    if block.why is EngineWhy.UNSUPPORTED_FLAVOUR and block.values == _ABSENT:
+        return "It is not installed, and the agent does not install it. Install it, or remove it from the manifest."
+    if block.why is EngineWhy.UNRESPONSIVE and any(one.endswith(_DENIED) for one in block.values):
+        return f"Only root may connect to it: {_values(block.values)}. Run this command as root."
+    if block.why is EngineWhy.DOWNGRADE_REFUSED and len(block.values) == _DOWNGRADE:
+        installed, wanted, option = block.values
+        remedy = "no option allows it; change the manifest" if option == "none" else f"`{option}` allows it"
+        return f"{wanted} is older than the installed {installed}: {remedy}."
+    first, rest = _values(block.values[:1]), _values(block.values[1:])
+    return BLOCKS[block.why].format(_values(block.values), first=first, rest=rest)
 
 
 def warning_sentence(notice: Notice) -> str:

@@ -1,5 +1,6 @@
 """Renders `maestro.engine-plan/1` for people. Pure and light."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from agent.report.engine_basis import basis_text
@@ -12,6 +13,8 @@ from agent.state.timestamps import format_age, format_human
 MOST_CONTAINERS = 20
 """How many containers are listed without `--all`."""
 _WIDTH = 13
+_DAEMON_JSON = "/etc/docker/daemon.json"
+"""What a block names that is not about the manifest."""
 _FATES = {
     "is-removed": "removed",
     "needs-start": "started by the agent",
@@ -51,14 +54,16 @@ def engine_status_lines(engine: EngineView | None, component: str, now: datetime
         *(Line(f"  ! {reason}", hang=4, tone=Tone.HELD) for reason in engine_reasons(engine)),
         field("Checked", f"{format_human(engine.at)} ({format_age(engine.at, now)})", width=_WIDTH),
     ]
-    if engine.unseen is None:
+    if engine.containers:  # a plan without a restart lists none
         running = [one for one in engine.containers if one.state in {"running", "paused", "restarting"}]
         lines.append(field("Containers", f"{len(engine.containers)}, {len(running)} of them running", width=_WIDTH))
     return lines
 
 
-def engine_plan_lines(engine: EngineView, *, every: bool = False, command: bool = True) -> list[str]:
-    """Render a plan; `every`: all containers, `command`: with the command that carries out this plan."""
+def engine_plan_lines(
+    engine: EngineView, *, every: bool = False, command: bool = True, allowed: Sequence[str] = ()
+) -> list[str]:
+    """Render a plan; `every`: all containers, `command`: with the command for it, `allowed`: that command's options."""
     name = NAMES[engine.component]
     if engine.absent:
         return [f"{name}: not installed, and no manifest asks for it. Nothing to do."]
@@ -72,26 +77,31 @@ def engine_plan_lines(engine: EngineView, *, every: bool = False, command: bool 
         *_order_lines(engine),
         *_container_lines(engine, every=every),
         *([f"Nothing to do: {name} is as wanted."] if engine.nothing_to_do else []),
-        *(_command_lines(engine) if command else []),
+        *(_command_lines(engine, allowed) if command else []),
     ]
 
 
-def _command_lines(engine: EngineView) -> list[str]:
+def _command_lines(engine: EngineView, allowed: Sequence[str]) -> list[str]:
     if engine.nothing_to_do or engine.blocked:
         return []
-    return [f"Do exactly this: `maestro-agent {engine.component} upgrade --plan {engine.id}`"]
+    words = [
+        "maestro-agent",
+        engine.component,
+        "upgrade",
+        *(f"--{name}" for name in allowed),
+        "--plan",
+        engine.id or "",
+    ]
+    return [f"Do exactly this: `{' '.join(words)}`"]
 
 
 def _head_lines(engine: EngineView, name: str) -> list[str]:
     running = engine.running or ("not running" if engine.running_known else "unknown")
-    wanted = engine.wanted or "no manifest mentions it: no other version is installed"
-    if engine.wanted and engine.candidate != engine.wanted:
-        wanted += f" ({engine.candidate or 'not available'})"
     lines: list[str] = [
-        Line(f"{name} ({engine.flavour})"),
+        Line(name if engine.flavour == "none" else f"{name} ({engine.flavour})"),
         field("Installed", engine.installed or "not installed", width=_WIDTH),
         field("Running", running + (", a restart is pending" if engine.restart_pending else ""), width=_WIDTH),
-        field("Wanted", wanted, width=_WIDTH),
+        field("Wanted", _wanted(engine), width=_WIDTH),
     ]
     if engine.window is not None and not engine.nothing_to_do:
         window = window_text(engine.window.text, engine.window.opens_at, engine.window.closes_at, engine.at)
@@ -99,6 +109,18 @@ def _head_lines(engine: EngineView, name: str) -> list[str]:
     if not engine.nothing_to_do:
         lines.append(field("Downtime", _downtime(engine), width=_WIDTH))
     return lines
+
+
+def _wanted(engine: EngineView) -> str:
+    codes = [code for code, _ in engine.blocked]
+    if engine.wanted is None:
+        invalid = any(code == "config-invalid" and _DAEMON_JSON not in detail for code, detail in engine.blocked)
+        return (
+            "unknown, the manifest is invalid" if invalid else "no manifest mentions it: no other version is installed"
+        )
+    if engine.candidate is None:
+        return f"{engine.wanted} (not available)" if "version-unavailable" in codes else engine.wanted
+    return engine.wanted if engine.candidate == engine.wanted else f"{engine.wanted} ({engine.candidate})"
 
 
 def _downtime(engine: EngineView) -> str:

@@ -153,7 +153,8 @@ def _blocks(
 def _config_blocks(facts: DockerFacts) -> list[Block]:
     if isinstance(facts.config, Unseen):
         return [Block(why=EngineWhy.CONFIG_UNREADABLE, values=(facts.config.reason,))]
-    return [Block(why=EngineWhy.CONFIG_INVALID, values=(facts.config.problem,))] if facts.config.problem else []
+    problem = facts.config.problem
+    return [Block(why=EngineWhy.CONFIG_INVALID, values=(f"/etc/docker/daemon.json: {problem}",))] if problem else []
 
 
 def _order(

@@ -95,7 +95,10 @@ class DockerUpgrade:
             raise NotNowError(block)
         plan = found.plan
         if self._request.plan_id not in (None, plan.id):
-            raise PlanChangedError(f"the plan is {plan.id} by now, not {self._request.plan_id}; nothing was changed")
+            raise PlanChangedError(
+                f"the plan is {plan.id} by now, not {self._request.plan_id}; nothing was changed. "
+                "`maestro-agent docker plan` shows it"
+            )
         if plan.blocked:
             raise NotNowError(*plan.blocked)
         if plan.nothing_to_do:
@@ -124,6 +127,7 @@ class DockerUpgrade:
 
     def _run_pre_hooks(self, plan: EnginePlan) -> None:
         document = engine_document(self._context, Component.DOCKER, plan) or {}
+        self._context.control.step("running the hooks before the upgrade")
         verdict = self._context.engine_acts.host.run_hooks(_PRE, document)
         self._hooked = verdict.ran > 0
         if verdict.problem:

@@ -99,7 +99,10 @@ class WeaveUpgrade:
         plan = found.plan
         self._describe(plan)
         if self._request.plan_id not in (None, plan.id):
-            raise PlanChangedError(f"the plan is {plan.id} by now, not {self._request.plan_id}; nothing was changed")
+            raise PlanChangedError(
+                f"the plan is {plan.id} by now, not {self._request.plan_id}; nothing was changed. "
+                "`maestro-agent weave plan` shows it"
+            )
         if plan.blocked:
             raise WeaveNotNowError(*plan.blocked)
         if plan.nothing_to_do:
@@ -149,6 +152,7 @@ class WeaveUpgrade:
 
     def _run_pre_hooks(self, plan: EnginePlan) -> None:
         document = engine_document(self._context, Component.WEAVE, plan) or {}
+        self._context.control.step("running the hooks before the upgrade")
         verdict = self._context.engine_acts.host.run_hooks(_PRE, document)
         self._hooked = verdict.ran > 0
         if verdict.problem:

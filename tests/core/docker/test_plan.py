@@ -163,7 +163,8 @@ def test_D8_older_running_engine_is_only_restarted() -> None:  # noqa: N802 - th
         ),
         pytest.param(before(unit=_TIMEOUT), {}, EngineWhy.UNRESPONSIVE, ("timeout",), id="D30-systemd"),
         pytest.param(
-            before(config=DaemonConfig(present=True, problem="line 1")), {}, EngineWhy.CONFIG_INVALID, ("line 1",),
+            before(config=DaemonConfig(present=True, problem="line 1")), {}, EngineWhy.CONFIG_INVALID,
+            ("/etc/docker/daemon.json: line 1",),
             id="D49",
         ),
         pytest.param(

@@ -155,6 +155,18 @@ def test_the_most_serious_fate_is_listed_first() -> None:
     assert [line.split()[-1] for line in lines[-2:]] == ["once", "web"]
 
 
+def test_the_command_for_a_plan_has_the_options_that_the_plan_was_made_with() -> None:
+    lines = engine_plan_lines(view(blocked=()), allowed=["allow-major-downgrade"])
+
+    assert " --allow-major-downgrade --plan " in lines[-1]
+
+
+def test_status_counts_no_containers_where_the_record_lists_none() -> None:
+    counted = len(engine_status_lines(view(), "docker", given.NOW))
+
+    assert len(engine_status_lines(view(containers=()), "docker", given.NOW)) == counted - 1
+
+
 def test_status_of_an_absent_engine_is_one_line() -> None:
     assert len(engine_status_lines(None, "docker", given.NOW)) == 1
 
