@@ -39,7 +39,7 @@ _PEERS_HIGH_S = 1.0
 """From the launch until the peers are connected again: within 1 s (2.4)."""
 _SPEED = (0.6, 2.0)
 """How much of these times a faster or a busier machine takes. Whole outages on the double, on two processors: 1.6 to
-2.7 s at a load of 7 to 11, 3.9 to 6.0 s at a load of 18 to 23."""
+3.2 s at a load of 7 to 14, 3.9 to 6.0 s at a load of 18 to 23."""
 _OUTAGE_S = (
     round(_SCRIPT_S[0] * _SPEED[0], 1),
     round((_SCRIPT_S[1] + _AGENT_HIGH_S) * _SPEED[1] + _PEERS_HIGH_S, 1),
