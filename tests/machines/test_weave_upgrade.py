@@ -90,6 +90,21 @@ def test_w14_w22_an_upgrade_keeps_router_peers_containers_and_addresses(kept: Ke
     assert nothing_kept(weave)
 
 
+def test_2_5_a_route_that_overlaps_the_default_range_by_now_does_not_end_the_router(
+    kept: Kept, bare: WeaveDouble
+) -> None:
+    bare.launch("w2", WEAVE_PASSWORD=PASSWORD)
+    bare.machine.check("ip route add 10.0.0.0/8 dev lo")
+    try:
+        code, outcome = upgrade(kept)
+
+        assert (code, outcome["result"]) == (0, "upgraded"), outcome
+        assert bare.run("stop").returncode == 0
+        assert bare.run("launch w2").returncode == 1
+    finally:
+        bare.machine.run("ip route del 10.0.0.0/8 dev lo")
+
+
 def test_w14_the_password_is_in_no_file_of_the_agent_and_in_no_log(kept: Kept, weave: WeaveDouble) -> None:
     weave.set_fault(NEW, launch={"code": 1, "text": f"launch failed with {PASSWORD}"})
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import ipaddress
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ def launch(words: list[str]) -> None:
     if forced:
         raise EndedError(int(forced["code"]), str(forced["text"]))
     _refuse_another_router()
+    if not any(word.startswith(("--ipalloc-range", "--no-default-ipalloc")) for word in words):
+        _refuse_overlap()
     restart = "--no-restart" not in words
     own, password, address_range = _operators(words)
     env = _environment(password)
@@ -85,6 +88,17 @@ def _refuse_another_router() -> None:
         pass
     if found:
         ask("DELETE", f"/containers/{ROUTER}", version=api())
+
+
+def _refuse_overlap() -> None:
+    """Refuse the default range where a route of the host overlaps it; a given range is only warned of (2.5)."""
+    with open("/proc/net/route", encoding="ascii") as file:
+        rows = [line.split() for line in file][1:]
+    for link, address, mask in ((row[0], row[1], row[7]) for row in rows):
+        numbers = [ipaddress.IPv4Address(int(one, 16).to_bytes(4, "little")) for one in (address, mask)]
+        network = ipaddress.IPv4Network(f"{numbers[0]}/{numbers[1]}")
+        if link != "weave" and network.prefixlen and network.overlaps(ipaddress.IPv4Network(DEFAULT_RANGE)):
+            raise EndedError(1, f"ERROR: Default --ipalloc-range {DEFAULT_RANGE} overlaps with existing route on host.")
 
 
 def _present() -> Any:
