@@ -152,6 +152,11 @@ def test_without_the_archive_no_program_is_run(tmp_path: Path) -> None:
         assert path == ""
 
 
+def test_where_no_directory_can_be_made_no_program_is_run(tmp_path: Path) -> None:
+    with AptRuntimeArchives(tmp_path / "none", cast("Dpkg", None)).program(FILE, "dockerd") as path:
+        assert path == ""
+
+
 class HalfWayDpkg:
     """dpkg that leaves packages unpacked, and notes which it configures."""
 

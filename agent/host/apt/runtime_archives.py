@@ -98,7 +98,12 @@ class AptRuntimeArchives:
     def program(self, file: str, name: str) -> Iterator[str]:
         """Have a program of a kept archive in a temporary file; yields its path, empty if it cannot be run there."""
         self._alive()
-        with TemporaryDirectory(prefix=_NEW, dir=self._directory) as new:
+        try:
+            place = TemporaryDirectory(prefix=_NEW, dir=self._directory, ignore_cleanup_errors=True)
+        except OSError:  # the disk is full
+            yield ""
+            return
+        with place as new:
             words = ("sh", "-c", _EXTRACT, "sh", str(self._directory / file), new, name)
             run_program(words, limit_s=_EXTRACT_S, alive=self._alive)
             found = next((str(path) for path in Path(new).glob(f"**/{name}")), "")

@@ -93,7 +93,7 @@ class EngineStarter:
         Containers that were stopped ahead of a restart are started first.
         """
         self.containers.restore()
-        found = faults(self._before, self._tools.observer.docker(), target=target)
+        found = faults(self._before, patient_look(self._tools.observer, self._operator), target=target)
         return tuple(fault for fault in found if fault.code is not FaultCode.OLD_EXECUTABLE)
 
     def _restore(self, target: str | None) -> Faults:
