@@ -159,6 +159,8 @@ class EngineChange:
         """End an interrupted run whose packages are those of before, or somebody else's: only restore containers."""
         as_before = progress is InstallationState.AS_BEFORE
         if as_before and not self._starter.is_disturbed():
+            if self._course.snapshot.phase is not Phase.PACKAGES:  # slow containers may have been stopped ahead
+                self._starter.containers.restore()
             return Ended(result=EngineResult.INTERRUPTED)
         found = self._starter.bring_up(self._version_before() if as_before else None, any_version=not as_before)
         if as_before and any(fault.of_engine for fault in found):

@@ -9,7 +9,7 @@ from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.model.engine_outcome import EngineResult
 from agent.errors import HostError
 from agent.worker.steps.docker.change import Ended
-from tests.core.docker.given_docker import NEW, OLD, docker
+from tests.core.docker.given_docker import NEW, OLD, OLD_ENGINE, docker
 from tests.worker.steps.docker.fake_engine import (
     BEFORE,
     CONTAINERS,
@@ -98,6 +98,16 @@ def test_a_run_that_failed_is_never_touched() -> None:
 
     assert engine.done == []
     assert engine.saved == []
+
+
+def test_slow_containers_that_a_killed_run_stopped_run_again_where_somebody_put_the_packages_back() -> None:
+    stopped = tuple(replace(one, state="exited") if one.name == "slow" else one for one in CONTAINERS)
+    engine = FakeEngine(docker(*stopped, engine=OLD_ENGINE))
+
+    ended = change_of(engine, given_snapshot(phase=Phase.RESTARTING)).resume()
+
+    assert ended.result is EngineResult.INTERRUPTED
+    assert engine.states == BEFORE
 
 
 def test_dpkg_finishes_first() -> None:
