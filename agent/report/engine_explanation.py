@@ -84,8 +84,8 @@ def _manifest(component: str, engine: EngineView) -> Document:
         return _gate(
             "manifest",
             "shut",
-            f"the manifest wants {engine.wanted}: it is changed on request only",
-            opens=f"maestro-agent {component} upgrade",
+            f"the manifest wants {engine.wanted}, installed is {engine.installed or 'none'}",
+            opens=f"maestro-agent {component} {'plan' if engine.blocked else 'upgrade'}",
         )
     return _gate("manifest", "open", f"the manifest wants {engine.wanted}")
 

@@ -62,6 +62,16 @@ def test_without_a_window_or_without_work_there_is_no_such_gate() -> None:
     assert gate(replace(PLAN, packages=(), restart_needed=False, blocked=()), OPENS) is None
 
 
+def test_another_version_is_opened_by_an_upgrade_unless_that_is_blocked() -> None:
+    other = replace(PLAN, installed="20.10.24", wanted="26.1.5", candidate="26.1.5")
+    explained: list[Any] = [
+        explain_engine("docker", view(plan), NOW)["gates"] for plan in (other, replace(other, blocked=()))
+    ]
+    opens = [one["opens"] for gates in explained for one in gates if one["gate"] == "manifest"]
+
+    assert opens == ["maestro-agent docker plan", "maestro-agent docker upgrade"]
+
+
 def test_the_plan_shows_the_window() -> None:
     before = "\n".join(engine_plan_lines(view(PLAN)))
     within = "\n".join(engine_plan_lines(view(replace(PLAN, window=replace(WINDOW, opens_at=NOW)))))
