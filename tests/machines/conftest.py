@@ -86,3 +86,10 @@ def kept_engine(installed_beside_engine: Layers, signer: Signer) -> Iterator[tup
     """Return a machine for one test alone, with the agent and Debian 12's engine."""
     with engine_machine(layers=installed_beside_engine) as running:
         yield Kept(running.machine, signer, "bookworm"), running
+
+
+@pytest.fixture
+def kept_docker_ce(installed_beside_docker_ce: Layers, signer: Signer) -> Iterator[tuple[Kept, EngineMachine]]:
+    """Return a machine for one test alone, with the agent and Docker CE's packages."""
+    with engine_machine(layers=installed_beside_docker_ce) as running:
+        yield Kept(running.machine, signer, "bookworm"), running

@@ -48,6 +48,20 @@ def test_an_upgrade_that_is_killed_is_finished_by_the_next_check(
     _check_end(kept, engine, before)
 
 
+def test_docker_ce_that_is_killed_between_unpacking_and_configuring_is_finished_by_the_next_check(
+    kept_docker_ce: tuple[Kept, EngineMachine],
+) -> None:
+    kept, engine = prepared(kept_docker_ce)
+    before = engine.states()
+
+    kill_in("restarting", kept, engine)
+    state = engine.machine.check("dpkg-query -W -f '${db:Status-Status}' docker-ce")
+    kept.agent("check --wait", timeout=400)
+
+    assert state == "unpacked"
+    _check_end(kept, engine, before, package="docker-ce")
+
+
 def test_a_machine_that_is_reset_in_the_middle_of_the_restart_ends_with_every_container(
     kept_engine: tuple[Kept, EngineMachine],
 ) -> None:
@@ -117,12 +131,12 @@ def test_a_kill_while_live_restore_is_switched_on_leaves_the_owners_file_too(
     _check_end(kept, engine, before)
 
 
-def _check_end(kept: Kept, engine: EngineMachine, before: dict[str, str]) -> None:
+def _check_end(kept: Kept, engine: EngineMachine, before: dict[str, str], *, package: str = "docker.io") -> None:
     newest = kept.agent("history last --json").json
     assert newest["result"] in {"upgraded", "rolled-back", "interrupted"}
     version = engine.engine_version()
     assert version == (NEWER if newest["result"] == "upgraded" else OLDER)
-    assert (engine.machine.version("docker.io") or "").startswith(version)
+    assert f":{engine.machine.version(package)}".rpartition(":")[2].startswith(version)
     assert engine.states() == before
     assert not engine.machine.path(SNAPSHOT).exists()
     assert engine.machine.check("dpkg --audit") == ""
