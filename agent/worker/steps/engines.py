@@ -132,9 +132,9 @@ def plan_weave_upgrade(
 
 
 def _with_failure(context: JobContext, plan: EnginePlan, options: Collection[JobOption]) -> EnginePlan:
-    """Add the block of a run that failed and that no person has looked at."""
+    """Add the block of a run that failed and that no person has looked at, also where nothing is left to be done."""
     failed = context.record.failed_engine_run(plan.component)
-    if not failed or JobOption.AFTER_FAILURE in options or plan.nothing_to_do:
+    if not failed or JobOption.AFTER_FAILURE in options:
         return plan
     return replace(plan, blocked=(Block(why=EngineWhy.FAILED_BEFORE, values=(failed,)), *plan.blocked))
 

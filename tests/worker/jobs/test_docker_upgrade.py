@@ -441,6 +441,16 @@ def test_d47_what_needs_attention_keeps_everything_and_is_not_tried_again(host: 
     assert not host.engine.forgotten
 
 
+def test_after_a_failure_the_plan_is_blocked_also_where_the_wanted_version_is_installed(host: Host) -> None:
+    fail_completely(host)
+    host.engine.packages = {"docker.io": (NEW, True)}
+
+    plan = host.upgrade(JobOption.DRY_RUN)
+
+    assert plan.document is not None
+    assert (plan.exit_code, "failed-before" in str(plan.document["blocked"])) == (10, True)
+
+
 def test_after_a_failure_a_person_allows_the_next_upgrade_once_the_engine_runs(host: Host) -> None:
     fail_completely(host)
 
