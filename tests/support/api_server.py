@@ -27,8 +27,7 @@ def api_server(path: Path, script: Script) -> Iterator[list[str]]:
 
     def answer(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            head = connection.recv(65536).decode()
-            seen.append(head.split("\r\n")[0])
+            seen.append(_request(connection).split("\r\n")[0])
             script(connection, seen[-1])
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -40,6 +39,23 @@ def api_server(path: Path, script: Script) -> Iterator[list[str]]:
         listening.shutdown(socket.SHUT_RDWR)
         thread.join()
         listening.close()
+
+
+def _request(connection: socket.socket) -> str:
+    """Return a whole request: an answer before its body has arrived would end the client's sending with an error."""
+    text = ""
+    while not _complete(text):
+        received = connection.recv(65536).decode()
+        if not received:
+            break
+        text += received
+    return text
+
+
+def _complete(text: str) -> bool:
+    head, end, body = text.partition("\r\n\r\n")
+    lengths = [line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length:")]
+    return bool(end) and len(body) >= int(next(iter(lengths), "0"))
 
 
 def http_answer(body: str, status: str = "200 OK", headers: str = "") -> bytes:
