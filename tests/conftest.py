@@ -33,6 +33,21 @@ time.tzset()
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+_LONG_GROUPS = ("engines", "weave", "booted")
+"""Groups of tests on booted machines, which take minutes: a process each, from the start (`--dist loadgroup`)."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest groups: one that began last would run alone at the end."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("xdist_group")
+    name = mark.args[0] if mark is not None else ""
+    return _LONG_GROUPS.index(name) if name in _LONG_GROUPS else len(_LONG_GROUPS)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes a `codename` on Debian 12, one marked `every_release` and all of a thorough run on each."""
     marks = list(metafunc.definition.iter_markers())

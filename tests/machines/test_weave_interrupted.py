@@ -23,7 +23,7 @@ from tests.support.weave_machine import (
     weave_machine,
 )
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = pytest.mark.xdist_group("weave")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.support.weave_machine import (
     weave_machine,
 )
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = pytest.mark.xdist_group("weave")
 UNIT = """[Service]
 Type=simple
 Environment=WEAVE_PASSWORD={password} WEAVE_MTU=1300
