@@ -9,16 +9,12 @@ from agent.core.model.docker import NO_DOCKER, ContainerTimes, DockerFacts, Engi
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.facts import Unseen
 from agent.errors import HostError
-from agent.host import log
-from agent.report.engine_reasons import block_sentence
 from agent.worker.context import JobContext
-from agent.worker.log_items import engine_outcome_items
 from agent.worker.steps.docker.change import Ended, EngineChange
 from agent.worker.steps.docker.conclude import conclude
 from agent.worker.steps.docker.tools import Tools
+from agent.worker.steps.engine_upgrade import record_outcome
 from agent.worker.steps.engines import attempted, observe_engines
-
-_FAILED = frozenset({EngineResult.ROLLED_BACK, EngineResult.FAILED_NEEDS_ATTENTION, EngineResult.INTERRUPTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +52,6 @@ def perform(
     with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
         context.record.save_engines(observe_engines(context))
     return Performed(outcome=outcome, clean=not ended.faults)
-
-
-def record_outcome(context: JobContext, outcome: EngineOutcome) -> EngineOutcome:
-    """Record and log the outcome of a run; return it with a message if it could not be recorded."""
-    try:
-        context.record.save_engine_outcome(outcome, context.machine.now(), block_sentence)
-    except HostError as error:  # it must still be reported, above all when it cannot be written
-        outcome = replace(outcome, message=f"{outcome.message} {error}".strip())
-    name = log.LogEvent.ENGINE_FINISHED
-    if outcome.result in _FAILED:
-        name = log.LogEvent.ENGINE_FAILED
-    elif outcome.result is EngineResult.BLOCKED:
-        name = log.LogEvent.ENGINE_BLOCKED
-    log.event(name, run=outcome.id, **engine_outcome_items(outcome))
-    return outcome
 
 
 def _conclude(

@@ -13,6 +13,7 @@ from agent.core.model.weave import NO_WEAVE
 from agent.errors import HostError, NoSpaceError, PlanChangedError
 from agent.worker.context import JobContext
 from agent.worker.steps.docker.take import keep_archives
+from agent.worker.steps.engine_upgrade import NotNowError
 from agent.worker.steps.engines import attempted, plan_docker_upgrade
 
 Options = Collection[JobOption]
@@ -26,14 +27,6 @@ class Prospect:
 
     docker: DockerFacts
     plan: EnginePlan
-
-
-class NotNowError(Exception):
-    """The upgrade may not happen now; nothing was changed."""
-
-    def __init__(self, *blocks: Block) -> None:
-        super().__init__(", ".join(block.why.value for block in blocks))
-        self.blocks = blocks
 
 
 def look(context: JobContext, options: Options) -> Prospect | None:

@@ -4,19 +4,15 @@ from dataclasses import replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.model.docker import DockerFacts, EngineUnit, Flavour
-from agent.core.model.engine_outcome import EngineOutcome, EngineResult
+from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component
 from agent.errors import HostError
 from agent.host import log
-from agent.report.engine_reasons import block_sentence
-from agent.state.documents.engine_outcome import engine_outcome_to_document
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
-from agent.worker.steps.docker.perform import discard, perform, record_outcome
+from agent.worker.steps.docker.perform import discard, perform
+from agent.worker.steps.engine_upgrade import end_damaged, record_outcome, run_post_hooks, unrecorded
 from agent.worker.steps.engines import attempted
-
-POST_HOOKS = "post-docker.d"
-_DAMAGED = "interrupted; its snapshot is damaged, so that it could be neither finished nor rolled back"
 
 
 def recover_docker(context: JobContext) -> EngineOutcome | None:
@@ -35,10 +31,9 @@ def recover_docker(context: JobContext) -> EngineOutcome | None:
     if snapshot.phase is Phase.FAILED and run is not None and run.finished_at is not None:
         return None
     context.control.step(f"finishing the interrupted upgrade of Docker (run {snapshot.run_id})")
-    outcome = _finish(context, snapshot, run or _unrecorded(snapshot))
+    outcome = _finish(context, snapshot, run or unrecorded(Component.DOCKER, snapshot.run_id, snapshot.taken_at))
     if snapshot.hooked and outcome.finished_at is not None:  # a pre-hook may have drained the machine
-        document = engine_outcome_to_document(outcome, context.machine.now(), block_sentence)
-        context.engine_acts.host.run_hooks(POST_HOOKS, document)
+        run_post_hooks(context, outcome)
     log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
     return outcome
 
@@ -52,9 +47,7 @@ def accept_damaged_snapshot(context: JobContext) -> None:
     docker = attempted(context.engines.docker)
     if isinstance(docker, DockerFacts) and isinstance(docker.unit, EngineUnit):
         context.engine_acts.operator.live_restore_as_before(docker.unit)
-    last = context.record.last_engine_run(Component.DOCKER)
-    if last is not None and last.finished_at is None:
-        record_outcome(context, replace(last, finished_at=context.machine.now(), message=_DAMAGED))
+    end_damaged(context, Component.DOCKER)
     context.record.set_docker_snapshot_aside()
 
 
@@ -67,14 +60,3 @@ def _finish(context: JobContext, snapshot: DockerSnapshot, run: EngineOutcome) -
     if not isinstance(docker, DockerFacts) or not isinstance(docker.unit, EngineUnit):
         raise HostError("the interrupted upgrade of Docker cannot be finished: the state of docker.service is unknown")
     return perform(context, snapshot, docker.unit, lambda change: change.resume(), run).outcome
-
-
-def _unrecorded(snapshot: DockerSnapshot) -> EngineOutcome:
-    """Return the start of a run whose document is gone."""
-    return EngineOutcome(
-        id=snapshot.run_id,
-        component=Component.DOCKER,
-        started_at=snapshot.taken_at,
-        finished_at=None,
-        result=EngineResult.INTERRUPTED,
-    )

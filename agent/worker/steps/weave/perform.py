@@ -12,7 +12,7 @@ from agent.core.weave.snapshot import SavedScript, WeavePhase, WeaveSnapshot
 from agent.errors import HostError
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
-from agent.worker.steps.docker.perform import record_outcome
+from agent.worker.steps.engine_upgrade import record_outcome
 from agent.worker.steps.engines import attempted, observe_engines
 from agent.worker.steps.weave.change import WeaveChange, WeaveEnded
 from agent.worker.steps.weave.conclude import conclude_weave

@@ -16,6 +16,7 @@ from agent.core.weave.snapshot import UP, SavedScript, WeavePhase, WeaveSnapshot
 from agent.errors import HostError, PlanChangedError
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
+from agent.worker.steps.engine_upgrade import NotNowError
 from agent.worker.steps.engines import attempted, plan_weave_upgrade
 
 _T = TypeVar("_T")
@@ -42,20 +43,11 @@ class WeaveProspect:
         return self.plan.candidate or ""
 
 
-class WeaveNotNowError(Exception):
-    """The upgrade may not happen now; nothing was changed."""
-
-    def __init__(self, *blocks: Block, message: str = "") -> None:
-        super().__init__(message or ", ".join(block.why.value for block in blocks))
-        self.blocks = blocks
-        self.message = message
-
-
 def look(context: JobContext, options: Collection[JobOption]) -> WeaveProspect | None:
     """Observe and plan; None: Weave is neither installed nor wanted.
 
     Raises:
-        WeaveNotNowError: it could not be observed.
+        NotNowError: it could not be observed.
     """
     docker = _seen(attempted(context.engines.docker))
     weave = _seen(attempted(lambda: context.engines.weave(docker)))
@@ -67,14 +59,14 @@ def accept_failure(context: JobContext, options: Collection[JobOption]) -> None:
     """Forget an upgrade that needed attention, if a person has looked at Weave since.
 
     Raises:
-        WeaveNotNowError: nobody has. RecordError: its snapshot is damaged. HostError: it cannot be removed.
+        NotNowError: nobody has. RecordError: its snapshot is damaged. HostError: it cannot be removed.
     """
     record = WeaveChangeRecord(context.record.store)
     snapshot = record.load()
     if snapshot is None or snapshot.phase is not WeavePhase.FAILED:
         return
     if JobOption.AFTER_FAILURE not in options:
-        raise WeaveNotNowError(Block(why=EngineWhy.FAILED_BEFORE, values=(snapshot.run_id,)))
+        raise NotNowError(Block(why=EngineWhy.FAILED_BEFORE, values=(snapshot.run_id,)))
     context.weave_acts.files.forget(snapshot.script)  # first: without the record nothing would remove the password
     record.finish()
 
@@ -83,7 +75,7 @@ def fetch(context: JobContext, found: WeaveProspect) -> str:
     """Have the new script and its images on this machine; return the script's SHA-256, empty: it is installed.
 
     Raises:
-        WeaveNotNowError: they cannot be had; Weave runs on.
+        NotNowError: they cannot be had; Weave runs on.
     """
     acts, digest = context.weave_acts, ""
     try:
@@ -92,11 +84,11 @@ def fetch(context: JobContext, found: WeaveProspect) -> str:
             digest = acts.files.fetch(found.target, found.script)
         missing = acts.router.missing_images(_images(found)) if _runs(found.weave) else ()
     except HostError as error:
-        raise WeaveNotNowError(Block(why=EngineWhy.DOWNLOAD_FAILED, values=(str(error),))) from error
+        raise NotNowError(Block(why=EngineWhy.DOWNLOAD_FAILED, values=(str(error),))) from error
     for name in missing:
         context.control.step(f"pulling {name}")
         if problem := acts.router.pull(name):
-            raise WeaveNotNowError(Block(why=EngineWhy.DOWNLOAD_FAILED, values=(f"{name}: {problem}",)))
+            raise NotNowError(Block(why=EngineWhy.DOWNLOAD_FAILED, values=(f"{name}: {problem}",)))
     return digest
 
 
@@ -104,14 +96,14 @@ def require_names(context: JobContext, weave: WeaveFacts) -> None:
     """Check that each peer's name resolves: a launch with one that does not would end the router (M2).
 
     Raises:
-        WeaveNotNowError: one does not; Weave runs on.
+        NotNowError: one does not; Weave runs on.
     """
     if not _runs(weave) or not isinstance(weave.arguments, RouterArguments):
         return
     peers = wanted_peers(weave.arguments, weave.report if isinstance(weave.report, RouterReport) else None)
     if unknown := context.weave_acts.router.unresolved(peers):
         names = ", ".join(unknown)
-        raise WeaveNotNowError(
+        raise NotNowError(
             message=f"Nothing was changed: the names of these peers do not resolve: {names}. Correct them in DNS, or "
             f"remove them with `weave forget {unknown[0]}`."
         )
@@ -121,12 +113,12 @@ def require_same_work(first: EnginePlan, now: WeaveProspect | None) -> WeavePros
     """Return what was planned last, right before the change, if it is what was agreed to.
 
     Raises:
-        WeaveNotNowError: something blocks it by now. PlanChangedError: it is another plan.
+        NotNowError: something blocks it by now. PlanChangedError: it is another plan.
     """
     if now is None:
         raise PlanChangedError("Weave was removed meanwhile; nothing was changed")
     if now.plan.blocked:
-        raise WeaveNotNowError(*now.plan.blocked)
+        raise NotNowError(*now.plan.blocked)
     if (now.plan.packages, now.plan.restart_needed) != (first.packages, first.restart_needed):
         raise PlanChangedError("the plan changed while the upgrade was prepared; nothing was changed")
     return now
@@ -174,7 +166,7 @@ def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) 
 
 def _seen(found: _T | Unseen) -> _T:
     if isinstance(found, Unseen):
-        raise WeaveNotNowError(Block(why=EngineWhy.UNRESPONSIVE, values=(found.reason,)))
+        raise NotNowError(Block(why=EngineWhy.UNRESPONSIVE, values=(found.reason,)))
     return found
 
 

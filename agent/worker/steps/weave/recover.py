@@ -1,7 +1,7 @@
 """Finishes or rolls back a change of Weave that was interrupted, from the snapshot that it left."""
 
 from agent.core.model.docker import DockerFacts, RunningEngine
-from agent.core.model.engine_outcome import EngineOutcome, EngineResult
+from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component
 from agent.core.redact import remember_secrets
 from agent.core.weave.snapshot import WeavePhase
@@ -10,6 +10,7 @@ from agent.host import log
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
+from agent.worker.steps.engine_upgrade import unrecorded
 from agent.worker.steps.engines import attempted
 from agent.worker.steps.weave.perform import perform_weave
 
@@ -33,13 +34,7 @@ def recover_weave(context: JobContext) -> EngineOutcome | None:
         raise HostError("the interrupted upgrade of Weave cannot be finished: Docker does not answer")
     remember_secrets(filter(None, [context.weave_acts.files.password()]))
     context.control.step(f"finishing the interrupted upgrade of Weave (run {snapshot.run_id})")
-    begun = EngineOutcome(
-        id=snapshot.run_id,
-        component=Component.WEAVE,
-        started_at=snapshot.taken_at,
-        finished_at=None,
-        result=EngineResult.INTERRUPTED,
-    )
+    begun = unrecorded(Component.WEAVE, snapshot.run_id, snapshot.taken_at)
     outcome = perform_weave(context, snapshot, lambda change: change.resume(), run or begun).outcome
     log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
     return outcome
