@@ -8,6 +8,8 @@ import pytest
 from agent.core.model.docker import WeaveAttachment
 from agent.core.weave.snapshot import WeavePhase, WeaveSnapshot
 from agent.errors import RecordError
+from agent.state.documents.weave_snapshot import weave_snapshot_from_document, weave_snapshot_to_document
+from agent.state.json_reader import JsonReader
 from agent.state.store import Store
 from agent.state.weave_change import WeaveChangeRecord
 from tests.core.given import NOW
@@ -19,6 +21,7 @@ FULL = weave_snapshot(
     phase=WeavePhase.LAUNCHING,
     unit="weave.service",
     reason="not-ready",
+    hooked=True,
 )
 BARE = weave_snapshot(arguments=None, report=None, runs=False, target_sha256="")
 
@@ -29,6 +32,13 @@ def test_a_change_that_has_not_ended_is_found_again(tmp_path: Path, saved: Weave
 
     assert WeaveChangeRecord(Store(str(tmp_path))).load() == saved
     assert (tmp_path / "weave-snapshot.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_snapshot_of_an_earlier_version_is_one_without_hooks() -> None:
+    document = weave_snapshot_to_document(FULL, NOW)
+    del document["hooked"]
+
+    assert weave_snapshot_from_document(JsonReader(document, "x")) == replace(FULL, hooked=False)
 
 
 def test_a_change_that_has_ended_leaves_nothing(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ class WeaveSnapshot:
     network: WeaveNetwork
     reason: str = ""
     """Why it is being rolled back."""
+    hooked: bool = False
+    """Whether a pre-hook ran, so that the post-hooks have to, also after a crash."""
 
     @property
     def encrypted(self) -> bool:

@@ -31,6 +31,7 @@ def weave_snapshot_to_document(snapshot: WeaveSnapshot, generated_at: datetime) 
         "router": None if snapshot.report is None else _report_to_document(snapshot.report),
         "network": _network_to_document(snapshot.network),
         "reason": snapshot.reason,
+        "hooked": snapshot.hooked,
     }
 
 
@@ -53,6 +54,7 @@ def weave_snapshot_from_document(document: JsonReader) -> WeaveSnapshot:
         report=None if report is None else _report_from_document(report),
         network=_network_from_document(document.child("network")),
         reason=document.text("reason"),
+        hooked=document.optional_boolean("hooked") or False,
     )
 
 

@@ -93,7 +93,7 @@ class WeaveUpgrade:
             return self._upgrade.end(EngineResult.INTERRUPTED, f"stopped {reason}; nothing was changed")
         self._upgrade.save()
         try:
-            snapshot = prepare.take_weave_snapshot(context, now, digest)
+            snapshot = prepare.take_weave_snapshot(context, now, digest, hooked=self._upgrade.hooked)
             done = perform_weave(context, snapshot, lambda change: change.carry_out(), self._upgrade.outcome)
         except HostError as error:
             clear(context, found.script)

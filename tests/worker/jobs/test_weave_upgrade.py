@@ -314,6 +314,19 @@ def test_a_hook_defers_the_upgrade(host: Host) -> None:
     assert (host.weave.done, host.weave.staged) == ([], "")
 
 
+def test_after_a_kill_the_run_that_finishes_it_runs_the_post_hooks_once(host: Host) -> None:
+    host.engines.host.verdicts["pre-weave.d"] = HookVerdict(ran=1)
+    host.weave.kill_at = 1
+    with pytest.raises(KilledError):
+        host.upgrade()
+    host.engines.host.hooks.clear()  # those of the killed process
+
+    host.agent.check()
+    host.agent.check()
+
+    assert host.engines.host.hooks == ["post-weave.d"]
+
+
 def test_a_stop_request_before_the_stop_of_the_router_changes_nothing(host: Host) -> None:
     host.agent.stop = lambda: "on request"
 

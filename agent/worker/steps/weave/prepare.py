@@ -124,8 +124,8 @@ def require_same_work(first: EnginePlan, now: WeaveProspect | None) -> WeavePros
     return now
 
 
-def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) -> WeaveSnapshot:
-    """Record the snapshot, then keep script and password; `digest` as `fetch` returns it.
+def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str, *, hooked: bool) -> WeaveSnapshot:
+    """Record the snapshot, then keep script and password; `digest` as `fetch` returns it, `hooked`: a pre-hook ran.
 
     In this order, a later run finds what a killed one has kept, and removes the password.
 
@@ -156,6 +156,7 @@ def take_weave_snapshot(context: JobContext, found: WeaveProspect, digest: str) 
         arguments=arguments,
         report=weave.report if isinstance(weave.report, RouterReport) else None,
         network=acts.router.network(docker),
+        hooked=hooked,
     )
     record = WeaveChangeRecord(context.record.store)
     record.save(snapshot, context.machine.now())
