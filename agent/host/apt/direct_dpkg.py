@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 import apt_pkg
 
 from agent.core.model.package import PackageId
+from agent.core.packages.verify import has_files
 from agent.host.apt.transaction_report import FATAL, HOOK
 from agent.host.dpkg import database as dpkg_database
 from agent.host.dpkg.child import ChildChannel
@@ -41,16 +42,18 @@ def install_archives(channel: ChildChannel, files: Sequence[Path], remove: Seque
 
     With `unpack` only the files are replaced, and the packages are left to be configured.
 
-    With --auto-deconfigure, because a client that moved to its own package breaks the engine's package of before; with
-    --force-remove-reinstreq, because a power cut while dpkg unpacks a package leaves it so.
+    With --auto-deconfigure, because a client that moved to its own package breaks the engine's package of before. A
+    package that others of now depend on is removed last: dpkg refuses it until their archives of before are installed.
     """
     _merge_journal(channel)
     with _between_hooks(channel) as ready:
-        if ready and remove:
-            _dpkg(channel, "--force-remove-reinstreq", "--remove", *remove)
-        if ready and files:
+        if not ready:
+            return
+        _remove(channel, remove)
+        if files:
             action = "--unpack" if unpack else "--install"
             _dpkg(channel, "--auto-deconfigure", action, *map(str, files))
+            _remove(channel, _present(remove))
 
 
 def hold_packages(channel: ChildChannel, packages: Sequence[str]) -> None:
@@ -59,6 +62,21 @@ def hold_packages(channel: ChildChannel, packages: Sequence[str]) -> None:
         selections.writelines(f"{name} hold\n" for name in packages)
         selections.seek(0)
         _dpkg(channel, "--set-selections", stdin=selections.fileno())
+
+
+def _remove(channel: ChildChannel, packages: Sequence[str]) -> None:
+    """Remove packages, also one that a power cut left half-installed: --force-remove-reinstreq."""
+    if packages:
+        _dpkg(channel, "--force-remove-reinstreq", "--remove", *packages)
+
+
+def _present(names: Sequence[str]) -> list[str]:
+    """Return those of these packages of the native architecture that have files."""
+    if not names:
+        return []
+    native, states = apt_pkg.config.find("APT::Architecture"), dpkg_database.states()
+    there = {one.name for one, state in states.items() if one.architecture == native and has_files(state)}
+    return [name for name in names if name in there]
 
 
 def _merge_journal(channel: ChildChannel) -> None:
