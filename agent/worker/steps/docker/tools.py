@@ -1,14 +1,13 @@
 """What the steps of a change of Docker work with, and the record of how far it came."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.engine_ports import EngineObserver, EngineOperator, RuntimeArchives
 from agent.core.job_control import JobControl
-from agent.errors import HostError
 from agent.worker.steps.docker.attachments import RunScript
+from agent.worker.steps.engine_course import EngineCourse
 
 _FINAL = frozenset({Phase.ROLLING_BACK, Phase.FORWARD_AGAIN})
 """Phases that stay on record while the engine is restarted: a run that is interrupted in one goes on with it."""
@@ -30,35 +29,14 @@ class Tools:
     """Of the running kernel."""
 
 
-class Course:
+class Course(EngineCourse[DockerSnapshot, Phase]):
     """The snapshot of a change, with the phase that is on record."""
 
     def __init__(self, tools: Tools, snapshot: DockerSnapshot) -> None:
-        self._tools = tools
-        self.snapshot = snapshot
+        super().__init__(snapshot, tools.save, tools.control)
 
-    def begin(self, phase: Phase, message: str) -> None:
-        """Record the first phase that changes anything.
+    def _in_phase(self, phase: Phase, reason: str = "") -> DockerSnapshot:
+        return replace(self.snapshot, phase=phase, reason=reason or self.snapshot.reason)
 
-        Raises:
-            HostError: it cannot be recorded, so nothing may be changed.
-        """
-        begun = replace(self.snapshot, phase=phase)
-        self._tools.save(begun)
-        self.snapshot = begun
-        self._tools.control.step(message)
-
-    def enter(self, phase: Phase, message: str) -> None:
-        """Begin a phase; during a rollback that phase stays on record."""
-        if self.snapshot.phase not in _FINAL:
-            self.record(phase)
-        self._tools.control.step(message)
-
-    def record(self, phase: Phase, reason: str = "") -> None:
-        """Record a phase, and why it is being rolled back.
-
-        One that cannot be recorded is no reason to stop half way: a later run looks at the machine, too.
-        """
-        self.snapshot = replace(self.snapshot, phase=phase, reason=reason or self.snapshot.reason)
-        with suppress(HostError):
-            self._tools.save(self.snapshot)
+    def _is_final(self) -> bool:
+        return self.snapshot.phase in _FINAL

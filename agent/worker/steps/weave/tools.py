@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from agent.core.engine_ports import EngineObserver
 from agent.core.job_control import JobControl
 from agent.core.weave.ports import WeaveActs
 from agent.core.weave.snapshot import WeavePhase, WeaveSnapshot
-from agent.errors import HostError
+from agent.worker.steps.engine_course import EngineCourse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,35 +25,14 @@ class WeaveTools:
     """Seconds."""
 
 
-class WeaveCourse:
+class WeaveCourse(EngineCourse[WeaveSnapshot, WeavePhase]):
     """The snapshot of a change, with the phase that is on record."""
 
     def __init__(self, tools: WeaveTools, snapshot: WeaveSnapshot) -> None:
-        self._tools = tools
-        self.snapshot = snapshot
+        super().__init__(snapshot, tools.save, tools.control)
 
-    def begin(self, phase: WeavePhase, message: str) -> None:
-        """Record the first phase that changes anything.
+    def _in_phase(self, phase: WeavePhase, reason: str = "") -> WeaveSnapshot:
+        return replace(self.snapshot, phase=phase, reason=reason or self.snapshot.reason)
 
-        Raises:
-            HostError: it cannot be recorded, so nothing may be changed.
-        """
-        begun = replace(self.snapshot, phase=phase)
-        self._tools.save(begun)
-        self.snapshot = begun
-        self._tools.control.step(message)
-
-    def enter(self, phase: WeavePhase, message: str) -> None:
-        """Begin a phase; during a rollback that phase stays on record."""
-        if self.snapshot.phase is not WeavePhase.ROLLING_BACK:
-            self.record(phase)
-        self._tools.control.step(message)
-
-    def record(self, phase: WeavePhase, reason: str = "") -> None:
-        """Record a phase, and why it is being rolled back.
-
-        One that cannot be recorded is no reason to stop half way: a later run looks at the machine, too.
-        """
-        self.snapshot = replace(self.snapshot, phase=phase, reason=reason or self.snapshot.reason)
-        with suppress(HostError):
-            self._tools.save(self.snapshot)
+    def _is_final(self) -> bool:
+        return self.snapshot.phase is WeavePhase.ROLLING_BACK
