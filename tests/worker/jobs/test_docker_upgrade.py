@@ -1,6 +1,6 @@
 """`docker-upgrade` from the request to the record, on an engine of values; a real one is in tests/machines."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from agent.state.record import Record
 from agent.state.store import STATE, Store
 from agent.state.views import StateView
 from agent.worker.jobs import docker_upgrade
-from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.protocol import JobAnswer
 from tests.core.docker.given_docker import ENGINE, NEW, OLD, UNIT, container
 from tests.report.given_engine_outcome import INTERRUPTED
+from tests.worker.jobs.engine_upgrades import run_upgrade
 from tests.worker.jobs.simulator import Agent
 from tests.worker.steps.docker.fake_engine import BEFORE, CONTAINERS, FakeEngine, Killed
 
@@ -46,19 +47,7 @@ class Host:
 
     def upgrade(self, *options: JobOption, plan_id: str | None = None) -> JobAnswer:
         """Run the job."""
-        return self.run(JobKind.DOCKER_UPGRADE, options, plan_id)
-
-    def run(self, kind: JobKind, options: Collection[JobOption] = (), plan_id: str | None = None) -> JobAnswer:
-        context = self.agent.context
-        context = replace(context, run_id=context.record.new_run_id(self.agent.machine.now()))
-        request = JobRequest(
-            kind=kind,
-            plan_id=plan_id,
-            options=frozenset(options),
-            requested_by="ann",
-            state_dir=self.agent.store.directory,
-        )
-        return docker_upgrade.run(request, context)
+        return run_upgrade(self.agent, JobKind.DOCKER_UPGRADE, options, plan_id)
 
     @property
     def record(self) -> Record:

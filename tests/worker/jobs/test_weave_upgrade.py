@@ -20,12 +20,12 @@ from agent.core.weave.snapshot import SavedScript, WeavePhase
 from agent.errors import HostError, PlanChangedError, RecordError
 from agent.state.record import Record
 from agent.state.weave_change import WeaveChangeRecord
-from agent.worker.jobs import docker_upgrade, weave_upgrade
-from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.protocol import JobAnswer
 from agent.worker.steps.weave import router
 from tests.core.docker.given_docker import NEW as DOCKER_NEW
 from tests.core.docker.given_docker import OLD as DOCKER_OLD
 from tests.core.weave.given_weave import NEW, OLD
+from tests.worker.jobs.engine_upgrades import run_upgrade
 from tests.worker.jobs.simulator import Agent
 from tests.worker.steps.docker.fake_engine import CONTAINERS
 from tests.worker.steps.weave.fake_weave import PASSWORD, FakeWeave, KilledError
@@ -50,21 +50,7 @@ class Host:
 
     def upgrade(self, *options: JobOption, plan_id: str | None = None) -> JobAnswer:
         """Run the job."""
-        return self.run(JobKind.WEAVE_UPGRADE, options, plan_id)
-
-    def run(self, kind: JobKind, options: Collection[JobOption] = (), plan_id: str | None = None) -> JobAnswer:
-        context = self.agent.context
-        context = replace(context, run_id=context.record.new_run_id(self.agent.machine.now()))
-        request = JobRequest(
-            kind=kind,
-            plan_id=plan_id,
-            options=frozenset(options),
-            requested_by="ann",
-            state_dir=self.agent.store.directory,
-        )
-        if kind is JobKind.DOCKER_UPGRADE:
-            return docker_upgrade.run(request, context)
-        return weave_upgrade.run(request, context)
+        return run_upgrade(self.agent, JobKind.WEAVE_UPGRADE, options, plan_id)
 
     @property
     def snapshot(self) -> WeaveChangeRecord:
@@ -356,7 +342,7 @@ def test_b7_each_component_has_a_result_of_its_own(host: Host) -> None:
     host.engines.offered = {"docker.io": (DOCKER_NEW, DOCKER_OLD), "docker-cli": (DOCKER_NEW,)}
     host.engines.operator.broken = {DOCKER_NEW}
 
-    weave, docker = host.upgrade(), host.run(JobKind.DOCKER_UPGRADE)
+    weave, docker = host.upgrade(), run_upgrade(host.agent, JobKind.DOCKER_UPGRADE)
 
     assert (weave.exit_code, document(weave)["result"]) == (0, "upgraded")
     assert (docker.exit_code, document(docker)["result"]) == (1, "rolled-back")
