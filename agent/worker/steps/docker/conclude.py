@@ -19,6 +19,7 @@ def conclude(
     after: DockerFacts,
     ended: Ended,
     *,
+    installed: Mapping[str, str],
     times: Mapping[str, ContainerTimes],
     engine_down_s: float | None,
     started: Collection[str] = (),
@@ -26,7 +27,7 @@ def conclude(
     errors: Mapping[str, str] | None = None,
     now: datetime,
 ) -> EngineOutcome:
-    """Return the outcome of a change; `times` are those of the containers after it."""
+    """Return the outcome of a change: `installed` are all packages' versions after it, `times` the containers'."""
     engine = after.engine if isinstance(after.engine, RunningEngine) else None
     failed = "; ".join(f"{name}: {error}" for name, error in sorted((errors or {}).items()))
     return EngineOutcome(
@@ -38,7 +39,7 @@ def conclude(
         before=upstream(before.engine_version) if before.engine_version else None,
         target=before.target_version,
         running=upstream(engine.version) if engine else None,
-        packages=_changed(before, after),
+        packages=_changed(before, installed),
         engine_down_s=engine_down_s,
         containers_down=downtimes(before, times),
         containers_lost=_lost(before, after),
@@ -49,11 +50,11 @@ def conclude(
     )
 
 
-def _changed(before: DockerSnapshot, after: DockerFacts) -> tuple[PackageChange, ...]:
-    """Return the packages whose version is another one now."""
+def _changed(before: DockerSnapshot, installed: Mapping[str, str]) -> tuple[PackageChange, ...]:
+    """Return the packages whose version is another one now, dependencies of the engine included."""
     found = []
     for change in before.changes:
-        now = after.version_of(change.package)
+        now = installed.get(change.package)
         if now != change.before:
             found.append(PackageChange(package=change.package, before=change.before, after=now))
     return tuple(found)

@@ -67,6 +67,7 @@ def _conclude(
         snapshot,
         NO_DOCKER if isinstance(after, Unseen) else after,
         ended,
+        installed=_installed(context, snapshot),
         times=_times(context, after),
         engine_down_s=down_s,
         started=change.containers.started,
@@ -96,6 +97,14 @@ def _tools(context: JobContext) -> Tools:
         run_weave=context.weave_acts.router.run_script,
         boot_id=acts.host.boot_id(),
     )
+
+
+def _installed(context: JobContext, snapshot: DockerSnapshot) -> dict[str, str]:
+    """Return the version of each package; where dpkg's database cannot be read, those of before."""
+    states = attempted(context.engine_acts.archives.states)
+    if isinstance(states, Unseen):
+        return {one.package: one.before for one in snapshot.changes if one.before is not None}
+    return {name: version for name, (version, _complete) in states.items()}
 
 
 def _times(context: JobContext, after: DockerFacts | Unseen) -> dict[str, ContainerTimes]:

@@ -1,8 +1,14 @@
 """The outcome of a change of Docker: what is seen after it."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
-from agent.core.model.docker import ContainerTimes, DockerFacts, RuntimePackage
+import pytest
+
+from agent.core.docker.snapshot import DockerSnapshot
+from agent.core.model.docker import ContainerTimes, DockerFacts
 from agent.core.model.engine_outcome import ContainerDowntime, EngineOutcome, EngineResult
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.facts import Unseen
@@ -15,10 +21,24 @@ LATER = NOW + timedelta(minutes=1)
 BEFORE = snapshot(container("web"), container("once", auto_remove=True), container("off", state="exited"))
 
 
-def outcome(after: DockerFacts, **times: ContainerTimes) -> EngineOutcome:
-    """Return the outcome with that engine afterwards."""
-    ended = Ended(result=EngineResult.UPGRADED)
-    return conclude(BEFORE, after, ended, times=times, engine_down_s=2.5, errors={"web": "no such network"}, now=LATER)
+def outcome(
+    after: DockerFacts,
+    *,
+    before: DockerSnapshot = BEFORE,
+    installed: Mapping[str, str] = MappingProxyType({"docker.io": NEW}),
+    **times: ContainerTimes,
+) -> EngineOutcome:
+    """Return the outcome with that engine and these packages afterwards."""
+    return conclude(
+        before,
+        after,
+        Ended(result=EngineResult.UPGRADED),
+        installed=installed,
+        times=times,
+        engine_down_s=2.5,
+        errors={"web": "no such network"},
+        now=LATER,
+    )
 
 
 def test_versions_packages_and_outages_are_those_that_are_seen() -> None:
@@ -36,7 +56,26 @@ def test_versions_packages_and_outages_are_those_that_are_seen() -> None:
 
 
 def test_a_package_that_stayed_is_no_change() -> None:
-    assert outcome(docker(packages=(RuntimePackage(package="docker.io", version=OLD),))).packages == ()
+    assert outcome(docker(), installed={"docker.io": OLD}).packages == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "installed"),
+    [
+        pytest.param(
+            PackageChange(package="tini-static", before=None, after="0.19"), {"tini-static": "0.19"}, id="new"
+        ),
+        pytest.param(PackageChange(package="libc6", before="2.36", after="2.41"), {"libc6": "2.41"}, id="upgraded"),
+    ],
+)
+def test_a_changed_dependency_is_a_change(change: PackageChange, installed: dict[str, str]) -> None:
+    assert outcome(docker(), before=replace(BEFORE, changes=(change,)), installed=installed).packages == (change,)
+
+
+def test_a_dependency_that_is_as_before_again_is_no_change() -> None:
+    changes = (PackageChange(package="libc6", before="2.36", after="2.41"),)
+
+    assert outcome(docker(), before=replace(BEFORE, changes=changes), installed={"libc6": "2.36"}).packages == ()
 
 
 def test_a_container_that_is_down_or_gone_is_lost() -> None:
