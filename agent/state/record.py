@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.core.docker.snapshot import DockerSnapshot
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.engine_plan import Block, Component, HeldFix
 from agent.core.model.outcome import Outcome
@@ -16,7 +15,6 @@ from agent.core.reboot.services import ServiceScan
 from agent.core.schemas import (
     AHEAD_SCHEMA,
     CVES_SCHEMA,
-    DOCKER_SNAPSHOT_SCHEMA,
     ENGINE_OUTCOME_SCHEMA,
     OUTCOME_SCHEMA,
     PLANS_SCHEMA,
@@ -33,13 +31,12 @@ from agent.state.documents.caches import (
     refresh_from_document,
     refresh_to_document,
 )
-from agent.state.documents.docker_snapshot import snapshot_from_document, snapshot_to_document
 from agent.state.documents.engine_outcome import engine_outcome_from_document, engine_outcome_to_document
 from agent.state.documents.engine_plan import held_fixes_from_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
-from agent.state.store import AHEAD, CVES, DOCKER_SNAPSHOT, ENGINE_OUTCOMES, PLANS, REFRESH, STATE, Store
+from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, PLANS, REFRESH, SNAPSHOTS, STATE, Store
 from agent.state.timestamps import format_utc
 
 
@@ -216,39 +213,9 @@ class Record:
         """Record which archives are prefetched, before and after the download."""
         self._write(AHEAD, archives_to_document(archives, now))
 
-    @property
-    def has_docker_snapshot(self) -> bool:
-        """Whether a change of Docker has not finished, or failed."""
-        return self.store.has(DOCKER_SNAPSHOT)
-
-    def docker_snapshot(self) -> DockerSnapshot | None:
-        """Return what a change of Docker saved before it began and has not finished; None: nothing is unfinished.
-
-        Raises:
-            RecordError: the document is damaged: a person has to look at Docker. It stays, so that nothing goes on.
-        """
-        reader = self.store.read(DOCKER_SNAPSHOT, DOCKER_SNAPSHOT_SCHEMA, keep=True)
-        return snapshot_from_document(reader) if reader else None
-
-    def set_docker_snapshot_aside(self) -> None:
-        """Set a damaged snapshot aside, once a person accepts Docker as it is."""
-        self.store.set_aside(DOCKER_SNAPSHOT)
-
-    def save_docker_snapshot(self, snapshot: DockerSnapshot, now: datetime) -> None:
-        """Record Docker before a change and how far the change came; only root may read it.
-
-        Raises:
-            HostError: it cannot be written.
-        """
-        self.store.write(DOCKER_SNAPSHOT, snapshot_to_document(snapshot, now), mode=0o600)
-
-    def finish_docker_change(self) -> None:
-        """Remove the snapshot of a change that has ended and was verified.
-
-        Raises:
-            HostError: it cannot be removed.
-        """
-        self.store.remove(DOCKER_SNAPSHOT)
+    def has_unfinished(self, component: Component) -> bool:
+        """Whether a change of Docker or Weave has not ended, or failed, so that the next run has to look at it."""
+        return self.store.has(SNAPSHOTS[component.value])
 
     def _write(self, name: str, document: Document) -> None:
         """Write a document of a check: a failure is kept in `write_error`, because the plan is still valid."""

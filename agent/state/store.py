@@ -26,7 +26,8 @@ REFRESH = "refresh"
 CVES = "cves"
 PLANS = "plans"
 AHEAD = "ahead"
-DOCKER_SNAPSHOT = "docker-snapshot"
+SNAPSHOTS = {"docker": "docker-snapshot", "weave": "weave-snapshot"}
+"""What a change saved before it began, by component; there until it has ended."""
 ENGINE_OUTCOMES = {"docker": "docker-outcome", "weave": "weave-outcome"}
 """The outcome of the last run by component: `status` need not search the history."""
 _HISTORY = "history"

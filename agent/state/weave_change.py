@@ -1,14 +1,13 @@
 """The snapshot of a change of Weave that has not ended, for root alone. It has no password."""
 
-import os
 from datetime import datetime
 
 from agent.core.schemas import WEAVE_SNAPSHOT_SCHEMA
 from agent.core.weave.snapshot import WeaveSnapshot
 from agent.state.documents.weave_snapshot import weave_snapshot_from_document, weave_snapshot_to_document
-from agent.state.store import Store
+from agent.state.store import SNAPSHOTS, Store
 
-_NAME = "weave-snapshot"
+_NAME = SNAPSHOTS["weave"]
 
 
 class WeaveChangeRecord:
@@ -16,11 +15,6 @@ class WeaveChangeRecord:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-
-    @property
-    def exists(self) -> bool:
-        """Whether a change has not ended, so that the next run has to look at it."""
-        return os.path.exists(self._store.path(_NAME))
 
     def load(self) -> WeaveSnapshot | None:
         """Return what a change of Weave saved before it began and has not finished; None: nothing is unfinished.

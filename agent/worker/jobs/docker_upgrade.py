@@ -10,6 +10,7 @@ from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_outcome import EngineResult
 from agent.core.model.engine_plan import Block, Component, EngineWhy
 from agent.errors import BusyError, ExitCode, HostError, RecordError
+from agent.state.docker_change import DockerChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps.docker import prepare
@@ -93,14 +94,14 @@ class DockerUpgrade:
             raise NotNowError(Block(why=EngineWhy.UNRESPONSIVE, values=(str(error),))) from error
         snapshot = replace(snapshot, hooked=self._upgrade.hooked)
         try:
-            context.record.save_docker_snapshot(snapshot, context.machine.now())
+            DockerChangeRecord(context.record.store).save(snapshot, context.machine.now())
             self._upgrade.save()
             done = perform(context, snapshot, _unit(docker), lambda change: change.carry_out(), self._upgrade.outcome)
         except (BusyError, HostError) as error:
-            saved = context.record.docker_snapshot()
+            saved = DockerChangeRecord(context.record.store).load()
             if saved is not None and saved.phase is not Phase.PREPARED:
                 raise  # `recover_docker` finishes it
-            context.record.finish_docker_change()
+            DockerChangeRecord(context.record.store).finish()
             code = ExitCode.BUSY if isinstance(error, BusyError) else ExitCode.FAILED
             return self._upgrade.end(EngineResult.BLOCKED, f"nothing was changed: {error}", exit_code=code)
         return self._upgrade.changed(done.outcome, clean=done.clean)
@@ -113,7 +114,7 @@ def _require_readable(context: JobContext, options: Collection[JobOption]) -> No
         RecordError: it is damaged.
     """
     try:
-        context.record.docker_snapshot()
+        DockerChangeRecord(context.record.store).load()
     except RecordError as error:
         if JobOption.AFTER_FAILURE not in options:
             raise RecordError(f"{error}; {_LOST}") from error
@@ -126,7 +127,7 @@ def _require_finished(context: JobContext) -> None:
     Raises:
         HostError: one does; a later run goes on with it.
     """
-    snapshot = context.record.docker_snapshot()
+    snapshot = DockerChangeRecord(context.record.store).load()
     if snapshot is None or snapshot.phase is Phase.FAILED:
         return
     run = context.record.engine_run(snapshot.run_id)

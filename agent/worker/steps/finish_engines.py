@@ -7,20 +7,18 @@ from dataclasses import replace
 from agent.core.model.engine_plan import Component
 from agent.errors import AgentError, HostError
 from agent.host import log
-from agent.report.engine_reasons import block_sentence
-from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
 
 
 def finish_engine_upgrades(context: JobContext) -> None:
     """Finish or roll back upgrades that were interrupted; if that fails, the next job tries again."""
-    if context.record.has_docker_snapshot:
+    if context.record.has_unfinished(Component.DOCKER):
         _finish(context, "docker")
-    if WeaveChangeRecord(context.record.store).exists:  # after Docker, on which it runs
+    if context.record.has_unfinished(Component.WEAVE):  # after Docker, on which it runs
         _finish(context, "weave")
-    if not context.record.has_docker_snapshot:
+    if not context.record.has_unfinished(Component.DOCKER):
         _close(context, Component.DOCKER)
-    if not WeaveChangeRecord(context.record.store).exists:
+    if not context.record.has_unfinished(Component.WEAVE):
         _close(context, Component.WEAVE)
 
 
@@ -41,5 +39,6 @@ def _close(context: JobContext, component: Component) -> None:
         return
     now = context.machine.now()
     ended = replace(last, finished_at=now, message="interrupted before anything was changed")
+    sentence = importlib.import_module("agent.report.engine_reasons").block_sentence
     with suppress(HostError):
-        context.record.save_engine_outcome(ended, now, block_sentence)
+        context.record.save_engine_outcome(ended, now, sentence)

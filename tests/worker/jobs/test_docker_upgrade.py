@@ -12,11 +12,12 @@ from agent.core.engine_ports import HookVerdict, Simulation
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
 from agent.core.model.docker import NO_DOCKER, EngineUnit, RestartPolicy
-from agent.core.model.engine_plan import PackageChange
+from agent.core.model.engine_plan import Component, PackageChange
 from agent.core.model.facts import Unseen
 from agent.core.schemas import STATE_SCHEMA, Document
 from agent.errors import BusyError, HostError, PlanChangedError, RecordError
 from agent.report.engine_reasons import block_sentence
+from agent.state.docker_change import DockerChangeRecord
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
@@ -77,7 +78,7 @@ def whys(answer: JobAnswer) -> list[str]:
 
 def untouched(host: Host) -> bool:
     """Whether nothing at all was done to the engine, and nothing waits for a recovery."""
-    return not host.engine.done and not host.engine.saved and host.record.docker_snapshot() is None
+    return not host.engine.done and not host.engine.saved and DockerChangeRecord(host.record.store).load() is None
 
 
 def test_an_upgrade_is_carried_out_recorded_and_leaves_nothing_behind(host: Host) -> None:
@@ -96,7 +97,7 @@ def test_an_upgrade_is_carried_out_recorded_and_leaves_nothing_behind(host: Host
     assert found.forecast_s is not None
     assert found.engine_s == 1.0
     assert host.recorded == ["upgraded"]
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
     assert host.engine.forgotten
 
 
@@ -222,7 +223,7 @@ def test_d40_dpkg_locked_to_the_deadline_changes_nothing(host: Host) -> None:
 
     assert (answer.exit_code, outcome(answer).result) == (5, "blocked")
     assert host.engine.packages == {"docker.io": (OLD, True)}
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
     assert host.recorded == ["blocked"]
 
 
@@ -269,7 +270,7 @@ def test_an_engine_that_does_not_start_is_rolled_back(host: Host) -> None:
 
     assert (answer.exit_code, outcome(answer).result, outcome(answer).running) == (1, "rolled-back", "20.10.24")
     assert host.engine.states == BEFORE
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
 
 
 def test_d52_too_little_space_changes_nothing(host: Host) -> None:
@@ -453,7 +454,7 @@ def test_after_a_failure_a_person_allows_the_next_upgrade_once_the_engine_runs(h
     assert "failed-before" in whys(dead)
     assert "failed-before" in whys(refused)
     assert (done.exit_code, outcome(done).result) == (0, "upgraded")
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
 
 
 def test_an_interrupted_upgrade_is_finished_by_the_next(host: Host) -> None:
@@ -466,7 +467,7 @@ def test_an_interrupted_upgrade_is_finished_by_the_next(host: Host) -> None:
 
     assert (answer.exit_code, outcome(answer).result, outcome(answer).running) == (0, "unchanged", "26.1.5")
     assert host.recorded == ["unchanged", "upgraded"]
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
     assert host.engine.states == BEFORE
 
 
@@ -477,12 +478,12 @@ def test_an_interrupted_upgrade_is_finished_by_the_next_check(host: Host) -> Non
     host.engine.dies_at = None
 
     host.agent.check(refresh=False)
-    untouched_by_a_look = host.record.docker_snapshot() is not None
+    untouched_by_a_look = DockerChangeRecord(host.record.store).load() is not None
     host.agent.check()
 
     assert untouched_by_a_look
     assert host.recorded == ["upgraded"]
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
     assert host.engine.states == BEFORE
 
 
@@ -494,7 +495,7 @@ def test_a_check_succeeds_although_an_interrupted_upgrade_cannot_be_finished(hos
 
     host.agent.check()
 
-    assert host.record.docker_snapshot() is not None
+    assert DockerChangeRecord(host.record.store).load() is not None
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["by option", "by configuration"])
@@ -528,7 +529,7 @@ def test_a_rollback_that_waits_for_dpkgs_lock_has_no_end_on_record_until_a_check
     assert (answer.exit_code, waits.result, waits.finished_at, interrupted) == (1, "interrupted", None, True)
     assert host.recorded == ["rolled-back"]
     assert not engine_interrupted(host.agent.store)
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
 
 
 def test_while_a_rollback_waits_no_other_upgrade_begins_and_the_way_back_stays(
@@ -563,12 +564,12 @@ def test_a_damaged_snapshot_of_an_interrupted_upgrade_stays_until_a_person_accep
     Path(host.agent.store.path("docker-snapshot")).write_text(damage)
 
     host.agent.check()
-    interrupted, stays = engine_interrupted(host.agent.store), host.record.has_docker_snapshot
+    interrupted, stays = engine_interrupted(host.agent.store), host.record.has_unfinished(Component.DOCKER)
     with pytest.raises(RecordError, match="--after-failure"):
         host.upgrade()
     answer = host.upgrade(JobOption.AFTER_FAILURE)
 
-    assert (interrupted, stays, host.record.has_docker_snapshot) == (True, True, False)
+    assert (interrupted, stays, host.record.has_unfinished(Component.DOCKER)) == (True, True, False)
     assert answer.exit_code in {0, 10}
     assert host.recorded[-1] == "interrupted"
     assert not engine_interrupted(host.agent.store)
@@ -593,7 +594,7 @@ def test_where_docker_was_removed_since_nothing_is_left_to_finish(host: Host) ->
 
     host.agent.check()
 
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
     assert host.recorded == ["interrupted"]
 
 
@@ -606,7 +607,7 @@ def test_an_interrupted_upgrade_is_finished_by_the_next_upgrade_of_packages(host
     host.agent.upgrade()
 
     assert host.recorded[1] == "upgraded"
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
 
 
 def test_a_run_that_was_interrupted_before_its_snapshot_gets_its_end(host: Host) -> None:
@@ -637,10 +638,10 @@ def test_an_outcome_for_which_the_disk_is_full_is_recorded_by_the_next_run(
 
     assert "no space" in outcome(answer).message
     assert host.recorded == ["upgraded"]
-    assert host.record.docker_snapshot() is None
+    assert DockerChangeRecord(host.record.store).load() is None
 
 
 def saved(host: Host) -> DockerSnapshot:
-    found = host.record.docker_snapshot()
+    found = DockerChangeRecord(host.record.store).load()
     assert found is not None
     return found

@@ -86,7 +86,7 @@ def test_weave_is_upgraded_and_nothing_is_kept(host: Host) -> None:
     assert shown["packages"] == [{"package": "weave", "from": OLD, "to": NEW}]
     assert host.weave.done == ["stop", "install", LAUNCH]
     assert host.recorded == ["weave upgraded"]
-    assert not host.snapshot.exists
+    assert not host.agent.store.has("weave-snapshot")
     assert (host.engines.weave_files.password(), host.weave.staged) == ("", "")
     assert host.engines.host.hooks == ["pre-weave.d"]
 
@@ -127,7 +127,7 @@ def test_w7_w10_what_cannot_be_had_blocks_and_weave_runs_on(host: Host, fields: 
     assert [one["why"] for one in document(answer)["blocked"]] == [why]
     assert (host.weave.script, host.weave.state, host.weave.staged) == ("old", "running", "")
     assert "stop" not in host.weave.done
-    assert not host.snapshot.exists
+    assert not host.agent.store.has("weave-snapshot")
 
 
 def test_w10_a_missing_image_is_pulled_before_anything_stops(host: Host) -> None:
@@ -153,7 +153,7 @@ def test_seen_w9_a_router_whose_password_is_unknown_is_not_stopped(host: Host) -
     answer = host.upgrade()
 
     assert (answer.exit_code, document(answer)["result"]) == (1, "blocked")
-    assert (host.weave.done, host.weave.state, host.snapshot.exists) == ([], "running", False)
+    assert (host.weave.done, host.weave.state, host.agent.store.has("weave-snapshot")) == ([], "running", False)
 
 
 def test_a_full_disk_after_the_change_is_not_taken_for_one_before_it(
@@ -167,7 +167,7 @@ def test_a_full_disk_after_the_change_is_not_taken_for_one_before_it(
     answer = host.upgrade()
 
     assert (answer.exit_code, document(answer)["result"]) == (0, "upgraded")
-    assert (host.recorded, host.snapshot.exists) == (["weave upgraded"], False)
+    assert (host.recorded, host.agent.store.has("weave-snapshot")) == (["weave upgraded"], False)
 
 
 def test_an_outcome_that_cannot_be_written_is_recorded_by_the_next_run(
@@ -183,11 +183,11 @@ def test_an_outcome_that_cannot_be_written_is_recorded_by_the_next_run(
     with monkeypatch.context() as disk:
         disk.setattr(Record, "save_engine_outcome", full)
         assert document(host.upgrade())["result"] == "upgraded"
-    assert host.snapshot.exists
+    assert host.agent.store.has("weave-snapshot")
 
     host.agent.check()
 
-    assert (host.recorded, host.snapshot.exists) == (["weave upgraded"], False)
+    assert (host.recorded, host.agent.store.has("weave-snapshot")) == (["weave upgraded"], False)
 
 
 def test_seen_m2_a_peer_whose_name_does_not_resolve_defers_the_upgrade(host: Host) -> None:
@@ -208,7 +208,7 @@ def test_w11_a_router_that_dies_is_rolled_back_with_a_truthful_record(host: Host
     assert (answer.exit_code, document(answer)["result"]) == (1, "rolled-back")
     assert (document(answer)["running"], document(answer)["packages"]) == (OLD, [])
     assert document(answer)["rollback"]["done"] is True
-    assert not host.snapshot.exists
+    assert not host.agent.store.has("weave-snapshot")
 
 
 def test_d47_a_failed_rollback_blocks_the_next_run_until_a_person_has_looked(host: Host) -> None:
@@ -221,7 +221,7 @@ def test_d47_a_failed_rollback_blocks_the_next_run_until_a_person_has_looked(hos
     host.weave.broken, host.weave.state, host.weave.version = set(), "running", OLD
 
     assert document(host.upgrade(JobOption.AFTER_FAILURE))["result"] == "upgraded"
-    assert not host.snapshot.exists
+    assert not host.agent.store.has("weave-snapshot")
 
 
 def test_what_cannot_be_kept_changes_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +234,7 @@ def test_what_cannot_be_kept_changes_nothing(host: Host, monkeypatch: pytest.Mon
 
     assert (answer.exit_code, document(answer)["result"]) == (1, "blocked")
     assert "no space" in document(answer)["message"]
-    assert (host.weave.done, host.weave.staged, host.snapshot.exists) == ([], "", False)
+    assert (host.weave.done, host.weave.staged, host.agent.store.has("weave-snapshot")) == ([], "", False)
     assert host.recorded == ["weave blocked"]
 
 
@@ -252,7 +252,7 @@ def test_w14_a_run_that_is_killed_as_it_keeps_the_password_leaves_it_to_the_next
 
     host.agent.check()
 
-    assert (host.engines.weave_files.password(), host.snapshot.exists) == ("", False)
+    assert (host.engines.weave_files.password(), host.agent.store.has("weave-snapshot")) == ("", False)
     assert (host.weave.done, host.recorded) == ([], ["weave interrupted"])
 
 
@@ -262,14 +262,14 @@ def test_an_interrupted_run_is_finished_by_the_next_job(host: Host, act: int, *,
     host.weave.kill_at = act
     with pytest.raises(KilledError):
         host.upgrade()
-    assert host.snapshot.exists
+    assert host.agent.store.has("weave-snapshot")
 
     if by_check:
         host.agent.check()
     else:
         host.upgrade()
 
-    assert not host.snapshot.exists
+    assert not host.agent.store.has("weave-snapshot")
     assert host.weave.state == "running"
     assert host.recorded[-1] in {"weave upgraded", "weave interrupted"}
 
@@ -281,12 +281,12 @@ def test_a_damaged_snapshot_of_an_interrupted_run_stays_until_a_person_accepts_w
     Path(host.agent.store.path("weave-snapshot")).write_text("{")
 
     host.agent.check()
-    stays = host.snapshot.exists
+    stays = host.agent.store.has("weave-snapshot")
     with pytest.raises(RecordError, match="--after-failure"):
         host.upgrade()
     host.upgrade(JobOption.AFTER_FAILURE)
 
-    assert (stays, host.snapshot.exists) == (True, False)
+    assert (stays, host.agent.store.has("weave-snapshot")) == (True, False)
     assert host.recorded[-1] == "weave interrupted"
 
 

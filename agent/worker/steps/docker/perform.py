@@ -9,6 +9,7 @@ from agent.core.model.docker import NO_DOCKER, ContainerTimes, DockerFacts, Engi
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.facts import Unseen
 from agent.errors import HostError
+from agent.state.docker_change import DockerChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.steps.docker.change import Ended, EngineChange
 from agent.worker.steps.docker.conclude import conclude
@@ -92,7 +93,7 @@ def _tools(context: JobContext) -> Tools:
         observer=context.engines,
         operator=acts.operator,
         archives=acts.archives,
-        save=lambda snapshot: context.record.save_docker_snapshot(snapshot, context.machine.now()),
+        save=lambda snapshot: DockerChangeRecord(context.record.store).save(snapshot, context.machine.now()),
         control=context.control,
         run_weave=context.weave_acts.router.run_script,
         boot_id=acts.host.boot_id(),
@@ -126,5 +127,5 @@ def _note(snapshot: DockerSnapshot, ended: Ended) -> str:
 def discard(context: JobContext) -> None:
     """Remove what was kept for the way back; what stays although it is not needed harms nobody."""
     with suppress(HostError):
-        context.record.finish_docker_change()
+        DockerChangeRecord(context.record.store).finish()
         context.engine_acts.archives.forget()

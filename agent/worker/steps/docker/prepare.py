@@ -11,6 +11,7 @@ from agent.core.model.engine_plan import Block, EnginePlan, EngineStep, EngineWh
 from agent.core.model.facts import Unseen
 from agent.core.model.weave import NO_WEAVE
 from agent.errors import HostError, NoSpaceError, PlanChangedError
+from agent.state.docker_change import DockerChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.steps.docker.take import keep_archives
 from agent.worker.steps.engine_upgrade import NotNowError
@@ -54,13 +55,13 @@ def unfinished_failure(context: JobContext, options: Options, docker: DockerFact
 
     With `AFTER_FAILURE` it is accepted, provided that the engine runs again, if it ran before that upgrade.
     """
-    snapshot = context.record.docker_snapshot()
+    snapshot = DockerChangeRecord(context.record.store).load()
     if snapshot is None or snapshot.phase is not Phase.FAILED:
         return None
     if JobOption.AFTER_FAILURE in options and _is_well(snapshot, docker):
         if snapshot.switch_live_restore and isinstance(docker.unit, EngineUnit):
             context.engine_acts.operator.live_restore_as_before(docker.unit)
-        context.record.finish_docker_change()
+        DockerChangeRecord(context.record.store).finish()
         return None
     return Block(why=EngineWhy.FAILED_BEFORE, values=(snapshot.run_id,))
 

@@ -8,6 +8,7 @@ from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component
 from agent.errors import HostError
 from agent.host import log
+from agent.state.docker_change import DockerChangeRecord
 from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
 from agent.worker.steps.docker.perform import discard, perform
@@ -24,7 +25,7 @@ def recover_docker(context: JobContext) -> EngineOutcome | None:
         BusyError: another program holds dpkg's lock. HostError: the unit or the snapshot cannot be read. RecordError:
             the snapshot is damaged. The snapshot is still needed.
     """
-    snapshot = context.record.docker_snapshot()
+    snapshot = DockerChangeRecord(context.record.store).load()
     if snapshot is None:
         return None
     run = context.record.engine_run(snapshot.run_id)
@@ -48,7 +49,7 @@ def accept_damaged_snapshot(context: JobContext) -> None:
     if isinstance(docker, DockerFacts) and isinstance(docker.unit, EngineUnit):
         context.engine_acts.operator.live_restore_as_before(docker.unit)
     end_damaged(context, Component.DOCKER)
-    context.record.set_docker_snapshot_aside()
+    DockerChangeRecord(context.record.store).set_aside()
 
 
 def _finish(context: JobContext, snapshot: DockerSnapshot, run: EngineOutcome) -> EngineOutcome:
