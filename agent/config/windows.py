@@ -1,8 +1,9 @@
 """The section [windows]: named maintenance windows, and the keys that name one."""
 
+import importlib
 import re
 from collections.abc import Iterator, Mapping
-from zoneinfo import ZoneInfo
+from datetime import tzinfo
 
 from agent.config.cross_checks import Found
 from agent.config.schema import Key
@@ -56,8 +57,10 @@ def _refuse_name(_raw: object) -> str:
     raise ValueError("accepted as the name of a window: lower-case letters, digits, - and _, 40 at most")
 
 
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> tzinfo:
     try:
-        return ZoneInfo(name)
+        # Imported by name: few machines have a window with a time zone.
+        found: tzinfo = importlib.import_module("zoneinfo").ZoneInfo(name)
     except (OSError, ValueError, LookupError) as error:  # ZoneInfoNotFoundError is a LookupError
         raise ValueError(f"{name!r} is not a time zone of this machine's database, such as Europe/Berlin") from error
+    return found
