@@ -67,6 +67,8 @@ IMPORTS_BY_NAME = {
     "agent/config/manifest.py",  # PyYAML only where there is a manifest
     "endpoint/cli/main.py",  # one file a command: `token --help` must not pay for Flask
     "agent/worker/job_context.py",  # few jobs change an engine
+    "agent/config/windows.py",  # few machines have a window with a time zone
+    "agent/worker/steps/engine_documents.py",  # a machine without Docker and Weave does not load what plans them
     "agent/worker/steps/finish_engines.py",  # almost no job finishes an upgrade of Docker or Weave
 }
 LONGEST_FILE = 300

@@ -37,6 +37,9 @@ class Simulation:
 class EngineObserver(Protocol):
     """Observes Docker and Weave. Changes nothing and starts nothing."""
 
+    def present(self) -> bool:
+        """Return whether there is a sign of either; some calls of stat(2)."""
+
     def docker(self) -> DockerFacts:
         """Return what is known of Docker; quick if there is none."""
 

@@ -68,6 +68,9 @@ class SimulatedEngines:
         self.docker_facts = facts
         return self.operator
 
+    def present(self) -> bool:
+        return self.docker_facts != NO_DOCKER or self.weave_facts != NO_WEAVE
+
     def docker(self) -> DockerFacts:
         if self.operator.facts is NO_DOCKER:
             return self.docker_facts

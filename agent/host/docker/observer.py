@@ -13,6 +13,10 @@ _WEAVE = "agent.host.weave.observe"
 class LocalEngines:
     """The engines of this machine. The modules that read them are imported only where there is something to read."""
 
+    def present(self) -> bool:
+        """Return whether there is a sign of either; some calls of stat(2)."""
+        return docker_signs() or weave_signs()
+
     def docker(self) -> DockerFacts:
         """Return what is known of Docker; on a machine without it some calls of stat(2)."""
         if not docker_signs():

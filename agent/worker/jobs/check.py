@@ -10,7 +10,6 @@ from agent.core.model.scope import Scope
 from agent.errors import ExitCode
 from agent.host import log
 from agent.host.machine.user import is_root
-from agent.report.held_fixes import with_held_fixes
 from agent.state.documents.plan import plan_to_document
 from agent.state.record import ReadOnlyRecord, Record
 from agent.worker.context import JobContext
@@ -18,7 +17,7 @@ from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
-from agent.worker.steps.engines import fixes_in, observe_engines
+from agent.worker.steps.engine_documents import engine_documents, fixes_in, with_held_fixes
 from agent.worker.steps.finish_engines import finish_engine_upgrades
 from agent.worker.steps.select import select_requested
 
@@ -92,7 +91,7 @@ def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bo
 
     Return the plan as recorded: with the commands for fixes of the container runtime, whose cost is known only now.
     """
-    engines = observe_engines(context, planned.plan.held)
+    engines = engine_documents(context, planned.plan.held)
     planned = replace(planned, plan=with_held_fixes(planned.plan, fixes_in(engines)))
     plan = planned.plan
     planning.record_plan(context, plan, engines)

@@ -16,12 +16,11 @@ from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.core.schemas import Document
 from agent.errors import PlanChangedError
 from agent.host import log
-from agent.report.held_fixes import with_held_fixes
 from agent.report.plan_change import plan_change
 from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
-from agent.worker.steps.engines import observe_engines
+from agent.worker.steps.engine_documents import engine_documents, with_held_fixes
 from agent.worker.steps.observe import Observation, observe
 
 
@@ -96,7 +95,7 @@ def record_plan(
 ) -> tuple[str, ...] | Unseen:
     """Record a plan for `status`, with a scan of the services; return those that run replaced files.
 
-    `engines` as of `observe_engines`, which is called for None.
+    `engines` as of `engine_documents`, which is called for None.
 
     The plan counts as fresh until its lists are too old.
     """
@@ -107,7 +106,7 @@ def record_plan(
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
     # Lists without a date are stale anyway.
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
-    seen = observe_engines(context, plan.held) if engines is None else engines
+    seen = engine_documents(context, plan.held) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
     context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan, engines=seen)
     return scan.replaced

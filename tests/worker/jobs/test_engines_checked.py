@@ -1,5 +1,7 @@
 """A check records Docker and Weave, and succeeds whatever they do."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from agent.worker.jobs.explain import run as explain
 from agent.worker.protocol import JobRequest
 from tests.report.status.test_engines import NEWER
 from tests.worker.jobs.simulator import Agent
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def recorded(agent: Agent) -> StateView:
@@ -53,6 +57,7 @@ def test_an_engine_that_fails_is_recorded_with_the_reason(
     def fail() -> None:
         raise error
 
+    monkeypatch.setattr(agent.machine.engines, "present", lambda: True)
     monkeypatch.setattr(agent.machine.engines, "docker", fail)
 
     agent.check()
@@ -100,3 +105,11 @@ def test_explain_names_what_opens_the_gate_of_a_held_fix(tmp_path: Path) -> None
 def opens(document: Document | None) -> str:
     gates = JsonReader(document or {}, "explain").children("gates")
     return next(gate.text("opens") for gate in gates if gate.text("gate") == "runtime")
+
+
+def test_without_docker_and_weave_a_check_loads_nothing_that_plans_them() -> None:
+    code = "import sys, agent.worker.jobs.check, agent.worker.jobs.upgrade; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True)
+
+    planners = {"agent.core.docker.plan", "agent.core.weave.plan", "agent.worker.steps.engines", "zoneinfo"}
+    assert planners.isdisjoint(loaded.stdout.split())

@@ -141,6 +141,9 @@ class FakeEngine:
         self.boot_id, self.stopping = "another", False
         self._start(rebooted=True)
 
+    def present(self) -> bool:
+        return True
+
     def docker(self) -> DockerFacts:
         return self.facts
 

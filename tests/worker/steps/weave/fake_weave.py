@@ -70,6 +70,9 @@ class FakeWeave:
 
     # EngineObserver
 
+    def present(self) -> bool:
+        return True
+
     def docker(self) -> DockerFacts:
         return docker()
 
