@@ -22,6 +22,9 @@ BLOCKS: Mapping[EngineWhy, str] = {
         "On hold: {}. `apt-mark unhold` releases them; `--change-held` changes engine and client and holds them again."
     ),
     EngineWhy.WOULD_REMOVE: "apt would remove: {}.",
+    EngineWhy.WOULD_CHANGE: (
+        "It needs other versions of packages that are not Docker's: {}. Upgrade them first, or change the manifest."
+    ),
     EngineWhy.DOWNGRADE_REFUSED: "The manifest wants a version older than the installed one, {first}: {rest}.",
     EngineWhy.CONFIG_INVALID: "Correct this file: {}",
     EngineWhy.CONFIG_UNREADABLE: "The engine's configuration, /etc/docker/daemon.json, cannot be read: {}.",

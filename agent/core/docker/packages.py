@@ -110,4 +110,15 @@ def _simulated(facts: DockerFacts, main: str, simulation: Simulation, may_change
         blocks.append(Block(why=EngineWhy.BROKEN_DEPENDENCY, values=(simulation.problem,)))
     if removed:
         blocks.append(Block(why=EngineWhy.WOULD_REMOVE, values=tuple(sorted(removed))))
+    if changed_others := _changed_others(facts, simulation):
+        blocks.append(Block(why=EngineWhy.WOULD_CHANGE, values=changed_others))
     return tuple(blocks)
+
+
+def _changed_others(facts: DockerFacts, simulation: Simulation) -> tuple[str, ...]:
+    """Describe the changes of installed packages that are not of the runtime; new dependencies are no such change."""
+    return tuple(
+        f"{one.package} {one.before} -> {one.after}"
+        for one in simulation.changes
+        if one.before is not None and one.after is not None and facts.version_of(one.package) is None
+    )

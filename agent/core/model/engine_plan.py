@@ -23,6 +23,8 @@ class EngineWhy(Enum):
     FLAVOUR_MISMATCH = "flavour-mismatch"
     HELD_BY_ADMIN = "held-by-admin"
     WOULD_REMOVE = "would-remove"
+    WOULD_CHANGE = "would-change"
+    """Installed packages outside the container runtime would be changed: "libc6 2.36-9 -> 2.43-7"."""
     DOWNGRADE_REFUSED = "downgrade-refused"
     CONFIG_INVALID = "config-invalid"
     CONFIG_UNREADABLE = "config-unreadable"

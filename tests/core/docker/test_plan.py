@@ -63,6 +63,10 @@ def docker_ce(version: str = _CE_NEWER) -> DockerFacts:
     return docker(flavour=Flavour.DOCKER_CE, packages=packages, engine=engine)
 
 
+def _changed(package: str, old: str | None, new: str) -> PackageChange:
+    return PackageChange(package=package, before=old, after=new)
+
+
 def plan(
     facts: DockerFacts,
     *,
@@ -70,6 +74,7 @@ def plan(
     weave: WeaveFacts = NO_WEAVE,
     weave_wanted: str | None = None,
     removes: tuple[str, ...] = (),
+    also: tuple[PackageChange, ...] = (),
     problem: str = "",
     **options: Any,
 ) -> EnginePlan:
@@ -77,7 +82,7 @@ def plan(
         del held
         changes = [PackageChange(package=p, before=facts.version_of(p), after=v) for p, v in targets.items()]
         gone = [PackageChange(package=name, before="1", after=None) for name in removes]
-        return Simulation(changes=(*changes, *gone), problem=problem)
+        return Simulation(changes=(*changes, *gone, *also), problem=problem)
 
     def offers(package: str) -> tuple[Offer, ...]:
         return tuple(Offer(package=package, version=one, site="") for one in _OFFERED.get(package, ()))
@@ -140,6 +145,11 @@ def test_D8_older_running_engine_is_only_restarted() -> None:  # noqa: N802 - th
         pytest.param(
             before(), {"removes": ("runc", "docker-cli", "docker-compose-v2")}, EngineWhy.WOULD_REMOVE,
             ("docker-compose-v2", "runc"), id="D14-of-the-runtime",
+        ),
+        pytest.param(
+            before(packages=(_INSTALLED, replace(_CONTAINERD, package="runc"))),
+            {"also": (_changed("libc6", "2.36", "2.43"), _changed("runc", "1", "2"), _changed("new", None, "1"))},
+            EngineWhy.WOULD_CHANGE, ("libc6 2.36 -> 2.43",), id="D14-another-version",
         ),
         pytest.param(before(), {"problem": "libc6"}, EngineWhy.BROKEN_DEPENDENCY, ("libc6",), id="unmet-dependency"),
         pytest.param(NO_DOCKER, {}, EngineWhy.UNSUPPORTED_FLAVOUR, ("none",), id="D20"),
