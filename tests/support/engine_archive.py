@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,18 @@ OLDER = "20.10.24"
 """Debian 12's engine."""
 NEWER = "26.1.5"
 """Debian 13's engine, which installs on Debian 12; its client is in docker-cli."""
+NEWEST = "28.5.2"
+"""Debian testing's engine."""
 ARCHIVE = "/srv/engines"
 IMAGE_TREE = "/srv/image"
 _FORMAT = 1
 _OFFERED = {
     "bookworm": ("docker.io", "containerd", "runc"),
     "trixie": ("docker.io", "docker-cli", "containerd"),
+}
+_OFFERED_ON_TESTING = {
+    "forky": ("docker.io", "docker-cli", "tini-static"),
+    "trixie": ("docker.io", "docker-cli"),
 }
 _PIN = "Package: *\nPin: release n=trixie\nPin-Priority: 100\n"
 _POLICY = "/usr/sbin/policy-rc.d"
@@ -46,6 +52,16 @@ def engine_layers(version: str = OLDER) -> tuple[Path, ...]:
     base = bases.base("bookworm", bases.BOOTED)
     layers = (cached_layer(OLDER, (base,), _install_older), base)
     return layers if version == OLDER else (cached_layer(NEWER, layers, _install_newer), *layers)
+
+
+def layers_of_testing() -> tuple[Path, ...]:
+    """Return the layers of a Debian testing with Debian 13's engine; its own is offered by the archive in it.
+
+    Raises:
+        AssertionError, RuntimeError: testing's archive cannot be had, or has another engine by now.
+    """
+    base = bases.base("forky", bases.BOOTED)
+    return cached_layer(f"{NEWER}-{NEWEST}", (base,), _install_on_testing), base
 
 
 def exact_version(on: Machine, package: str, version: str) -> str:
@@ -85,26 +101,43 @@ def _install_older(on: Machine) -> None:
     on.write("/etc/apt/preferences.d/trixie", _PIN)
     on.check("apt-get -q update", timeout=300)
     on.check("apt-get -q -y install --no-install-recommends docker.io busybox-static", timeout=300)
+    _make_image(on)
+    _publish(on, _OFFERED)
+
+
+def _install_on_testing(on: Machine) -> None:
+    on.write("/etc/apt/sources.list", "".join(f"deb {bases.mirror()} {suite} main\n" for suite in ("forky", "trixie")))
+    on.write("/etc/apt/preferences.d/trixie", _PIN)
+    on.write("/etc/apt/apt.conf.d/90old", 'Acquire::Check-Valid-Until "false";\n')  # testing's lists may be old
+    on.check("apt-get -q update", timeout=300)
+    on.check(f"apt-cache madison docker.io | grep -F ' {NEWEST}+'")
+    packages = " ".join(engine_packages(on, NEWER))
+    on.check(f"apt-get -q -y install --no-install-recommends {packages} busybox-static", timeout=300)
+    _make_image(on)
+    _publish(on, _OFFERED_ON_TESTING)
+
+
+def _make_image(on: Machine) -> None:
     on.check(f"mkdir -p {IMAGE_TREE} && cp -a /bin/busybox {IMAGE_TREE}")
     on.check(f"cd {IMAGE_TREE} && mkdir bin && mv busybox bin && chroot . /bin/busybox --install -s /bin")
-    _publish(on)
-    on.path("/etc/apt/sources.list").unlink()
-    on.check("rm -rf /var/lib/apt/lists/* && apt-get -q update")
 
 
 def _install_newer(on: Machine) -> None:
     on.check(f"apt-get -q -y install --no-install-recommends {' '.join(engine_packages(on, NEWER))}", timeout=300)
 
 
-def _publish(on: Machine) -> None:
+def _publish(on: Machine, offered: Mapping[str, tuple[str, ...]]) -> None:
+    """Make an archive of these packages on the machine, by suite, and apt's only source of it."""
     with tempfile.TemporaryDirectory() as scratch:
         signer = Signer(Path(scratch, "gnupg"))
         try:
             on.write(_KEYRING, signer.public_key.decode())
-            for suite, names in _OFFERED.items():
+            for suite, names in offered.items():
                 _publish_suite(on, signer, suite, names)
         finally:
             signer.close()
+    on.path("/etc/apt/sources.list").unlink()
+    on.check("rm -rf /var/lib/apt/lists/* && apt-get -q update")
 
 
 def _publish_suite(on: Machine, signer: Signer, suite: str, names: tuple[str, ...]) -> None:
