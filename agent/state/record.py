@@ -34,7 +34,7 @@ from agent.state.documents.caches import (
 from agent.state.documents.engine_outcome import engine_outcome_from_document, engine_outcome_to_document
 from agent.state.documents.engine_plan import held_fixes_from_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
-from agent.state.documents.plan import state_to_document
+from agent.state.documents.plan import scan_to_document, state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
 from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, PLANS, REFRESH, SNAPSHOTS, STATE, Store
 from agent.state.timestamps import format_utc
@@ -180,11 +180,16 @@ class Record:
         except RecordError:
             return None
 
-    def save_engines(self, engines: Mapping[str, Document | None]) -> None:
-        """Replace Docker and Weave in the last check, if there was one. A failure is kept, as of a check."""
+    def save_engines(self, engines: Mapping[str, Document | None], scan: ServiceScan) -> None:
+        """Replace Docker and Weave in the last check, if there was one, and the services if it was in the same boot.
+
+        A failure is kept, as of a check.
+        """
         found = self.store.read_or_warn(STATE, STATE_SCHEMA)
         if found is not None:
-            self._write(STATE, {**found.raw, **engines})
+            services = scan_to_document(scan)
+            same_boot = found.raw.get("boot_id") == services["boot_id"]
+            self._write(STATE, {**found.raw, **(services if same_boot else {}), **engines})
 
     def findings(self) -> Findings:
         """Return the changelog findings; empty if the document is damaged."""

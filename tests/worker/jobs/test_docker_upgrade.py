@@ -113,6 +113,21 @@ def test_after_an_upgrade_the_status_shows_the_new_engine(host: Host) -> None:
     assert (docker.running, docker.differs, docker.restart_pending) == ("26.1.5", False, False)
 
 
+@pytest.mark.parametrize("rebooted", [False, True])
+def test_services_of_the_last_check_are_looked_at_again_in_the_same_boot(host: Host, *, rebooted: bool) -> None:
+    host.agent.machine.stale_units = {"docker.service"}
+    host.agent.check()
+    host.agent.machine.stale_units = set()
+    if rebooted:
+        host.agent.machine.boot += 1
+
+    host.upgrade()
+    state = host.agent.store.read(STATE, STATE_SCHEMA)
+
+    assert state is not None
+    assert state.raw["services"] == {"deleted_files": ["docker.service"] if rebooted else []}
+
+
 def test_d7_docker_as_wanted_and_running_is_left_alone(tmp_path: Path) -> None:
     host = Host(tmp_path, version=NEW, engine=ENGINE)
 

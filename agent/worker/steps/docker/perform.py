@@ -51,7 +51,7 @@ def perform(
     if not ended.keeps_snapshot and written is not None and written.finished_at is not None:
         discard(context)  # else the disk is full: the next run records how it ended
     with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
-        context.record.save_engines(observe_engines(context))
+        context.record.save_engines(observe_engines(context), context.machine.scan_services())
     return Performed(outcome=outcome, clean=not ended.faults)
 
 

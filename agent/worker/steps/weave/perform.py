@@ -57,7 +57,7 @@ def perform_weave(
     if not ended.keeps_snapshot and written is not None and written.finished_at is not None:
         clear(context, snapshot.script)  # else the disk is full: the next run records how it ended
     with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
-        context.record.save_engines(observe_engines(context))
+        context.record.save_engines(observe_engines(context), context.machine.scan_services())
     return WeavePerformed(outcome=outcome, clean=not ended.faults)
 
 
