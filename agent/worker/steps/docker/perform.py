@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
 from agent.core.model.docker import NO_DOCKER, ContainerTimes, DockerFacts, EngineUnit
@@ -14,17 +14,8 @@ from agent.worker.context import JobContext
 from agent.worker.steps.docker.change import Ended, EngineChange
 from agent.worker.steps.docker.conclude import conclude
 from agent.worker.steps.docker.tools import Tools
-from agent.worker.steps.engine_upgrade import record_outcome
-from agent.worker.steps.engines import attempted, observe_engines
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Performed:
-    """A change that has ended."""
-
-    outcome: EngineOutcome
-    clean: bool
-    """Whether nothing is wrong: every container that ran runs, and none that did not."""
+from agent.worker.steps.engine_close import Performed, close_change
+from agent.worker.steps.engines import attempted
 
 
 def perform(
@@ -46,12 +37,13 @@ def perform(
         ended = act(change)
         whole = snapshot.phase is Phase.PREPARED  # else the engine may have been down before, too
         down_s = meter.down_s if meter is not None and whole else None
-    outcome = record_outcome(context, _conclude(context, snapshot, change, ended, down_s, started))
-    written = context.record.engine_run(outcome.id)
-    if not ended.keeps_snapshot and written is not None and written.finished_at is not None:
-        discard(context)  # else the disk is full: the next run records how it ended
-    with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
-        context.record.save_engines(observe_engines(context), context.machine.scan_services())
+    outcome = close_change(
+        context,
+        _conclude(context, snapshot, change, ended, down_s),
+        started,
+        note=_note(snapshot, ended),
+        discard=None if ended.keeps_snapshot else lambda: discard(context),
+    )
     return Performed(outcome=outcome, clean=not ended.faults)
 
 
@@ -61,7 +53,6 @@ def _conclude(
     change: EngineChange,
     ended: Ended,
     down_s: float | None,
-    started: EngineOutcome,
 ) -> EngineOutcome:
     after = attempted(context.engines.docker)
     outcome = conclude(
@@ -76,15 +67,7 @@ def _conclude(
         errors={**change.containers.errors, **change.attachments.errors},
         now=context.machine.now(),
     )
-    return replace(
-        outcome,
-        started_at=started.started_at,
-        finished_at=None if ended.unfinished else outcome.finished_at,  # a check soon goes on
-        plan_id=started.plan_id,
-        forecast=started.forecast,
-        requested_by=started.requested_by,
-        message=outcome.message or _note(snapshot, ended),
-    )
+    return replace(outcome, finished_at=None) if ended.unfinished else outcome  # a check soon goes on
 
 
 def _tools(context: JobContext) -> Tools:

@@ -7,12 +7,11 @@ from agent.core.model.docker import DockerFacts, EngineUnit, Flavour
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.model.engine_plan import Component
 from agent.errors import HostError
-from agent.host import log
 from agent.state.docker_change import DockerChangeRecord
 from agent.worker.context import JobContext
-from agent.worker.log_items import engine_outcome_items
 from agent.worker.steps.docker.perform import discard, perform
-from agent.worker.steps.engine_upgrade import end_damaged, record_outcome, run_post_hooks, unrecorded
+from agent.worker.steps.engine_close import close_recovery
+from agent.worker.steps.engine_upgrade import end_damaged, record_outcome, unrecorded
 from agent.worker.steps.engines import attempted
 
 
@@ -33,10 +32,7 @@ def recover_docker(context: JobContext) -> EngineOutcome | None:
         return None
     context.control.step(f"finishing the interrupted upgrade of Docker (run {snapshot.run_id})")
     outcome = _finish(context, snapshot, run or unrecorded(Component.DOCKER, snapshot.run_id, snapshot.taken_at))
-    if snapshot.hooked and outcome.finished_at is not None:  # a pre-hook may have drained the machine
-        run_post_hooks(context, outcome)
-    log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
-    return outcome
+    return close_recovery(context, outcome, hooked=snapshot.hooked)
 
 
 def accept_damaged_snapshot(context: JobContext) -> None:

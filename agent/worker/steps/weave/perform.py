@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from agent.core.model.docker import NO_DOCKER
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
@@ -12,25 +11,16 @@ from agent.core.weave.snapshot import SavedScript, WeavePhase, WeaveSnapshot
 from agent.errors import HostError
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
-from agent.worker.steps.engine_upgrade import record_outcome
-from agent.worker.steps.engines import attempted, observe_engines
+from agent.worker.steps.engine_close import Performed, close_change
+from agent.worker.steps.engines import attempted
 from agent.worker.steps.weave.change import WeaveChange, WeaveEnded
 from agent.worker.steps.weave.conclude import conclude_weave
 from agent.worker.steps.weave.tools import WeaveTools
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeavePerformed:
-    """A change that has ended."""
-
-    outcome: EngineOutcome
-    clean: bool
-    """Whether nothing is wrong."""
-
-
 def perform_weave(
     context: JobContext, snapshot: WeaveSnapshot, act: Callable[[WeaveChange], WeaveEnded], started: EngineOutcome
-) -> WeavePerformed:
+) -> Performed:
     """Do `act` with the change; record its outcome, and keep snapshot, script and password only while they are needed.
 
     `started` is the run's outcome as it was recorded at its start.
@@ -43,22 +33,14 @@ def perform_weave(
     docker = attempted(context.engines.docker)
     weave = attempted(lambda: context.engines.weave(NO_DOCKER if isinstance(docker, Unseen) else docker))
     after = NO_WEAVE if isinstance(weave, Unseen) else weave
-    outcome = conclude_weave(snapshot, after, ended, change.router, context.machine.now())
-    outcome = replace(
-        outcome,
-        started_at=started.started_at,
-        plan_id=started.plan_id,
-        forecast=started.forecast,
-        requested_by=started.requested_by,
-        message=outcome.message or _note(snapshot, ended),
+    outcome = close_change(
+        context,
+        conclude_weave(snapshot, after, ended, change.router, context.machine.now()),
+        started,
+        note=_note(snapshot, ended),
+        discard=None if ended.keeps_snapshot else lambda: clear(context, snapshot.script),
     )
-    outcome = record_outcome(context, outcome)
-    written = context.record.engine_run(outcome.id)
-    if not ended.keeps_snapshot and written is not None and written.finished_at is not None:
-        clear(context, snapshot.script)  # else the disk is full: the next run records how it ended
-    with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
-        context.record.save_engines(observe_engines(context), context.machine.scan_services())
-    return WeavePerformed(outcome=outcome, clean=not ended.faults)
+    return Performed(outcome=outcome, clean=not ended.faults)
 
 
 def clear(context: JobContext, script: SavedScript) -> None:

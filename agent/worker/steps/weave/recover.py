@@ -6,11 +6,10 @@ from agent.core.model.engine_plan import Component
 from agent.core.redact import remember_secrets
 from agent.core.weave.snapshot import WeavePhase
 from agent.errors import HostError
-from agent.host import log
 from agent.state.weave_change import WeaveChangeRecord
 from agent.worker.context import JobContext
-from agent.worker.log_items import engine_outcome_items
-from agent.worker.steps.engine_upgrade import run_post_hooks, unrecorded
+from agent.worker.steps.engine_close import close_recovery
+from agent.worker.steps.engine_upgrade import unrecorded
 from agent.worker.steps.engines import attempted
 from agent.worker.steps.weave.perform import perform_weave
 
@@ -36,7 +35,4 @@ def recover_weave(context: JobContext) -> EngineOutcome | None:
     context.control.step(f"finishing the interrupted upgrade of Weave (run {snapshot.run_id})")
     begun = unrecorded(Component.WEAVE, snapshot.run_id, snapshot.taken_at)
     outcome = perform_weave(context, snapshot, lambda change: change.resume(), run or begun).outcome
-    if snapshot.hooked and outcome.finished_at is not None:  # a pre-hook may have drained the machine
-        run_post_hooks(context, outcome)
-    log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
-    return outcome
+    return close_recovery(context, outcome, hooked=snapshot.hooked)

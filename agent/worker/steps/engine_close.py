@@ -1,0 +1,60 @@
+"""How a change of Docker or of Weave is closed, whether it was carried out or resumed."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from agent.core.model.engine_outcome import EngineOutcome
+from agent.errors import HostError
+from agent.host import log
+from agent.worker.context import JobContext
+from agent.worker.log_items import engine_outcome_items
+from agent.worker.steps.engine_upgrade import record_outcome, run_post_hooks
+from agent.worker.steps.engines import observe_engines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """A change that has ended."""
+
+    outcome: EngineOutcome
+    clean: bool
+    """Whether nothing is wrong: every container that ran runs, and none that did not."""
+
+
+def close_change(
+    context: JobContext,
+    outcome: EngineOutcome,
+    started: EngineOutcome,
+    *,
+    note: str,
+    discard: Callable[[], None] | None,
+) -> EngineOutcome:
+    """Record the outcome and what the engines are now; return it as recorded.
+
+    `started` is the run's outcome as it was recorded at its start, `note` the message where the outcome has none.
+    `discard` removes what was kept for the way back; None: it is still needed.
+    """
+    outcome = replace(
+        outcome,
+        started_at=started.started_at,
+        plan_id=started.plan_id,
+        forecast=started.forecast,
+        requested_by=started.requested_by,
+        message=outcome.message or note,
+    )
+    outcome = record_outcome(context, outcome)
+    written = context.record.engine_run(outcome.id)
+    if discard is not None and written is not None and written.finished_at is not None:
+        discard()  # else the disk is full: the next run records how it ended
+    with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
+        context.record.save_engines(observe_engines(context), context.machine.scan_services())
+    return outcome
+
+
+def close_recovery(context: JobContext, outcome: EngineOutcome, *, hooked: bool) -> EngineOutcome:
+    """Run the post-hooks that an interrupted run owes, and log its end; return the outcome."""
+    if hooked and outcome.finished_at is not None:  # a pre-hook may have drained the machine
+        run_post_hooks(context, outcome)
+    log.event(log.LogEvent.ENGINE_RECOVERED, run=outcome.id, **engine_outcome_items(outcome))
+    return outcome
