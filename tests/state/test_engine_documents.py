@@ -90,7 +90,7 @@ def test_what_was_not_measured_is_null() -> None:
 
 @pytest.mark.parametrize(
     "saved",
-    [snapshot(FULL_CONTAINER), snapshot(unit_active=False, containers=None, engine_version=None, config_sha256="ab")],
+    [snapshot(FULL_CONTAINER), snapshot(unit_active=False, containers=None, engine_version=None)],
     ids=["containers", "stopped"],
 )
 @pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)

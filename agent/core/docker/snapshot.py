@@ -62,11 +62,7 @@ class DockerSnapshot:
     """Empty: only a restart."""
     packages: tuple[SavedPackage, ...]
     unit_active: bool
-    unit_file_state: str
-    """systemd's UnitFileState of docker.service."""
     boot_id: str
-    config_sha256: str | None
-    """Of /etc/docker/daemon.json; None: there is no such file."""
     live_restore: bool
     containers: tuple[Container, ...] | None
     """None: no engine ran, so no container did."""

@@ -1,8 +1,6 @@
 """Takes the snapshot of Docker that a change starts from, with the archives of before and after."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from agent.core.docker.snapshot import DockerSnapshot, KeptArchive, Phase, SavedPackage, obstacle, unit_active
@@ -10,8 +8,6 @@ from agent.core.engine_ports import RuntimeArchives
 from agent.core.model.docker import DockerFacts, EngineUnit, RunningEngine
 from agent.core.model.engine_plan import PackageChange
 from agent.errors import HostError
-
-_CONFIG = "/etc/docker/daemon.json"
 
 
 def keep_archives(
@@ -56,9 +52,7 @@ def take_snapshot(
         changes=tuple(changes),
         packages=_saved(docker, kept[0]),
         unit_active=unit_active(docker),
-        unit_file_state=unit.unit_file_state if unit else "",
         boot_id=boot_id,
-        config_sha256=_config_sha256(),
         live_restore=engine.live_restore if engine else False,
         containers=docker.containers if isinstance(docker.containers, tuple) else None,
         archives=tuple(KeptArchive(package=package, file=file) for package, file in sorted(kept[1].items())),
@@ -73,9 +67,3 @@ def _saved(docker: DockerFacts, files: Mapping[str, str]) -> tuple[SavedPackage,
         SavedPackage(package=one.package, version=one.version, on_hold=one.on_hold, file=files.get(one.package, ""))
         for one in docker.packages
     )
-
-
-def _config_sha256() -> str | None:
-    with suppress(OSError), open(_CONFIG, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-    return None
