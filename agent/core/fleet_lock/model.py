@@ -1,0 +1,57 @@
+"""A slot of a FleetLock server, as frozen values: what the record has of it, and what a call ended with.
+
+The protocol is "FleetLock" of Zincati: a client takes a slot of its group before it reboots (`/v1/pre-reboot`) and
+gives it back once it is up again (`/v1/steady-state`). Both calls are idempotent for the client that sends them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Literal
+
+LockWhy = Literal["", "fleet-lock", "lock-unreachable"]
+"""Why a call did not succeed: the server refused, or nothing certain is known. Empty: it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockAnswer:
+    """What a call to take or to give back a slot ended with."""
+
+    granted: bool
+    """True: the slot is taken, or given back."""
+    why: LockWhy = ""
+    detail: str = ""
+    """The server's message or the fault, in one line without secrets; empty if there is none."""
+    retry_after: timedelta | None = None
+    """When the server wants to be asked again (Retry-After); None: it does not say."""
+
+
+class LockPhase(Enum):
+    """How far a lock came. Each phase is on disk before the call that follows it."""
+
+    INTENT = "intent"
+    """About to be taken, or taken and the answer got lost."""
+    HELD = "held"
+    RELEASING = "releasing"
+    """About to be given back, or given back and the answer got lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLock:
+    """A slot that this host holds, or may hold: a call without a certain answer counts as taken."""
+
+    phase: LockPhase
+    url: str
+    """Base URL of the server that was called; the slot is given back there, whatever is configured by then."""
+    group: str
+    id: str
+    """This host's name at the server."""
+    since: datetime
+    """When the record of it was begun."""
+    boot_id: str
+    soft_reboots: int
+    """The boot in which it was taken: the kernel's boot id, and systemd's SoftRebootsCount."""
+    run_id: str = ""
+    """The run that took it; empty if it is unknown."""
+    kept: str = ""
+    """Why only a person may release it: the problems after the reboot; empty: the next job may."""
