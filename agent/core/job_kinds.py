@@ -10,10 +10,16 @@ from agent.core.schemas import (
     ENGINE_OUTCOME_SCHEMA,
     ENGINE_PLAN_SCHEMA,
     EXPLAIN_SCHEMA,
+    FLEET_LOCK_SCHEMA,
     OUTCOME_SCHEMA,
     PLAN_SCHEMA,
+    REBOOT_OUTCOME_SCHEMA,
+    RESTART_OUTCOME_SCHEMA,
     RUN_SCHEMAS,
 )
+
+_GROUPS = ("docker", "weave", "lock")
+"""Commands with subcommands: `docker-plan` is the job of `docker plan`."""
 
 
 class JobTrait(Enum):
@@ -27,10 +33,12 @@ class JobTrait(Enum):
     """The worker runs it for a request on its socket; other jobs run in the process of the command."""
     SCHEDULED = "scheduled"
     """The daemon starts it, `status` shows it and metrics count it."""
+    COMPLETES = "completes"
+    """It completes the outcome of an earlier run and leaves none of its own."""
 
 
 class JobOption(Enum):
-    """What a request for an upgrade of Docker or Weave asks for or allows; a plan counts them, too."""
+    """What a request asks for or allows beyond its job; a plan of Docker or Weave counts them, too."""
 
     DRY_RUN = "dry-run"
     """Answer with the plan; change and record nothing."""
@@ -46,6 +54,18 @@ class JobOption(Enum):
     """Switch live-restore on for the restart."""
     AFTER_FAILURE = "after-failure"
     """A person has looked at the engine after an upgrade that needed attention: make a new plan from what runs now."""
+    IF_REQUIRED = "if-required"
+    """Reboot: only where something requires it."""
+    REBOOT_IF_REQUIRED = "reboot-if-required"
+    """Upgrade: reboot afterwards through the gates, where something requires it and the run was without failures."""
+    DESPITE_LAST_RUN = "despite-last-run"
+    """Reboot although the last upgrade failed."""
+    DESPITE_SESSIONS = "despite-sessions"
+    """Reboot although somebody is logged in."""
+    DESPITE_SCHEDULED = "despite-scheduled"
+    """Replace a reboot that somebody else has scheduled."""
+    DESPITE_LOCK = "despite-lock"
+    """Reboot without the fleet lock."""
 
 
 class JobKind(Enum):
@@ -62,6 +82,13 @@ class JobKind(Enum):
     WEAVE_PLAN = "weave-plan", ENGINE_PLAN_SCHEMA
     DOCKER_UPGRADE = "docker-upgrade", ENGINE_OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
     WEAVE_UPGRADE = "weave-upgrade", ENGINE_OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
+    REBOOT = "reboot", REBOOT_OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
+    VERIFY_REBOOT = (
+        *("verify-reboot", REBOOT_OUTCOME_SCHEMA),
+        *(JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT, JobTrait.COMPLETES),
+    )
+    RESTART_SERVICES = "restart-services", RESTART_OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
+    RELEASE_LOCK = "lock-release", FLEET_LOCK_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
 
     def __new__(cls, name: str, document: str = "", *traits: JobTrait) -> "JobKind":
         """Build a member; the defaults are for the lookup by name, `JobKind("check")`, which type-checks as a call."""
@@ -79,7 +106,8 @@ class JobKind(Enum):
     @property
     def command(self) -> str:
         """The command that runs it, without the program's name."""
-        return str(self.value).replace("-", " ")
+        first, _, rest = str(self.value).partition("-")
+        return f"{first} {rest}" if first in _GROUPS else str(self.value)
 
     @property
     def over_socket(self) -> bool:
@@ -89,7 +117,7 @@ class JobKind(Enum):
     @property
     def in_history(self) -> bool:
         """Whether each of its runs leaves an outcome that `history` shows."""
-        return self.document in RUN_SCHEMAS
+        return self.document in RUN_SCHEMAS and JobTrait.COMPLETES not in self.traits
 
     def needs_root(self, *, refresh: bool) -> bool:
         """Return whether root is needed, and with it the job lock and an entry in jobs.json."""
@@ -104,3 +132,7 @@ WINDOW_JOBS = {JobKind.WEAVE_UPGRADE: "weave", JobKind.DOCKER_UPGRADE: "docker"}
 
 Weave is first where both are due: a newer Docker may need a newer Weave, never the other way round.
 """
+REBOOT_JOBS = (JobKind.REBOOT, JobKind.VERIFY_REBOOT)
+"""Jobs that the daemon starts where the configuration, or a document that only root writes, asks for a reboot."""
+DAEMON_JOBS = (*SCHEDULED_JOBS, *WINDOW_JOBS, *REBOOT_JOBS)
+"""Every job that the daemon may start."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.core.clock import is_future
-from agent.core.job_kinds import SCHEDULED_JOBS, WINDOW_JOBS, JobKind
+from agent.core.job_kinds import DAEMON_JOBS, JobKind
 from agent.core.schedule.slots import JobAttempts
 from agent.errors import SUCCESS_CODES, AgentError, ExitCode, RecordError
 from agent.host import log
@@ -20,8 +20,6 @@ from agent.worker.protocol import JobAnswer, JobRequest
 
 STALL_TIMEOUT_S = 300.0
 """A job that makes progress sends a line at least every 30 s; one that is silent for longer than this is stalled."""
-
-_JOBS = (*SCHEDULED_JOBS, *WINDOW_JOBS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +86,13 @@ class JobDispatcher:
             alive = worker_pid(self._store.directory) is not None
             recorded = _recorded_attempts(document, alive=alive)
             return JobsOverview(
-                attempts={job: _latest(recorded.get(job, JobAttempts()), self._unrecorded.get(job)) for job in _JOBS},
+                attempts={job: _latest(recorded.get(job, JobAttempts()), self._unrecorded.get(job)) for job in DAEMON_JOBS},
                 known_since=document.optional_time("since") if document else None,
                 running=running_job(document) if document and alive else None,
             )
         except RecordError as error:
             log.event(log.LogEvent.RECORD_DAMAGED, error=str(error))
-            return JobsOverview(attempts={job: self._unrecorded.get(job, JobAttempts()) for job in _JOBS})
+            return JobsOverview(attempts={job: self._unrecorded.get(job, JobAttempts()) for job in DAEMON_JOBS})
 
     def problems(self, status: JobsOverview) -> list[str]:
         """Return a message for each job whose last attempt failed."""
@@ -125,7 +123,7 @@ def _recorded_attempts(document: JsonReader | None, *, alive: bool) -> dict[JobK
     """Return the attempts of those jobs that are in the record."""
     if document is None:
         return {}
-    entries = {job: document.child("jobs").optional_child(job.value) for job in _JOBS}
+    entries = {job: document.child("jobs").optional_child(job.value) for job in DAEMON_JOBS}
     return {job: _attempts(entry, alive=alive) for job, entry in entries.items() if entry}
 
 

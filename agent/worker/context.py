@@ -8,6 +8,7 @@ from agent.core.job_control import JobControl
 from agent.core.manifest import NO_MANIFEST, Manifest
 from agent.core.policy.policy import Policy
 from agent.core.ports import Machine, PackageEngine
+from agent.core.reboot.ports import RebootActs
 from agent.core.weave.ports import WeaveActs
 from agent.state.record import Record
 
@@ -23,6 +24,7 @@ class JobContext:
     engine_packages: EnginePackages
     open_engine_acts: Callable[[], EngineActs]
     open_weave_acts: Callable[[], WeaveActs]
+    open_reboot_acts: Callable[[], RebootActs]
     record: Record
     control: JobControl
     manifest: Manifest = NO_MANIFEST
@@ -38,3 +40,8 @@ class JobContext:
     def weave_acts(self) -> WeaveActs:
         """What changes Weave; loaded at its first use."""
         return self.open_weave_acts()
+
+    @property
+    def reboot_acts(self) -> RebootActs:
+        """What reboots this machine; loaded at its first use."""
+        return self.open_reboot_acts()

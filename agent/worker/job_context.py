@@ -46,8 +46,9 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         machine=LocalMachine(),
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(engine),
-        open_engine_acts=cache(lambda: _acts().engine_acts(store, engine, control)),
-        open_weave_acts=cache(lambda: _acts().weave_acts(store, policy, control)),
+        open_engine_acts=cache(lambda: _acts("engine").engine_acts(store, engine, control)),
+        open_weave_acts=cache(lambda: _acts("engine").weave_acts(store, policy, control)),
+        open_reboot_acts=cache(lambda: _acts("reboot").reboot_acts(store, policy, control)),
         record=record,
         control=control,
         manifest=manifest,
@@ -55,9 +56,9 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
     )
 
 
-def _acts() -> Any:
-    """Return the module by name: few jobs change an engine, and it loads an HTTP library and threads."""
-    return importlib.import_module("agent.worker.engine_acts")
+def _acts(what: str) -> Any:
+    """Return a module by name: few jobs change an engine or reboot, and it loads an HTTP library and threads."""
+    return importlib.import_module(f"agent.worker.{what}_acts")
 
 
 def _origin(request: JobRequest, run_id: str) -> RunOrigin:

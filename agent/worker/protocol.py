@@ -4,6 +4,7 @@ The same values pass over the pipe between a command and the job that it forks.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from agent.state.json_reader import JsonReader
 MAX_REQUEST_BYTES = 4096
 _MAX_REQUESTED_BY = 64
 """Characters of `requested_by` that are kept."""
+_SESSION = re.compile(r"[A-Za-z0-9]{0,32}")
+"""An id of a session of logind: "3", "c1"; empty for none."""
 _FIELDS = {
     "schema",
     "job",
@@ -30,6 +33,7 @@ _FIELDS = {
     "wait",
     "omit_document",
     "requested_by",
+    "session",
 }
 
 
@@ -55,6 +59,8 @@ class JobRequest:
     """Answer without the document, which is recorded anyway."""
     requested_by: str = ""
     """For the record: "schedule", or a user's name."""
+    session: str = ""
+    """The requester's session of logind (XDG_SESSION_ID), which does not delay a reboot; empty: unknown or none."""
     config: Path | None = None
     state_dir: str
 
@@ -97,6 +103,7 @@ def encode_request(request: JobRequest) -> bytes:
     document |= {"packages": list(request.packages)} if request.packages else {}
     document |= {} if request.prefetch else {"prefetch": False}
     document |= {"options": sorted(one.value for one in request.options)} if request.options else {}
+    document |= {"session": request.session} if request.session else {}
     line = f"{json.dumps(document)}\n".encode()
     if len(line) > MAX_REQUEST_BYTES:
         raise UsageError(f"too many packages for one request: it may have {MAX_REQUEST_BYTES} bytes")
@@ -131,6 +138,7 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
             wait=reader.boolean("wait"),
             omit_document=reader.boolean("omit_document"),
             requested_by=reader.text("requested_by")[:_MAX_REQUESTED_BY],
+            session=_session(reader),
             state_dir=state_dir,
         )
     except RecordError as error:
@@ -146,6 +154,14 @@ def _package_names(reader: JsonReader) -> tuple[str, ...]:
     if wrong is not None:
         raise UsageError(f"request: {wrong[:40]!r} is not a package name")
     return names
+
+
+def _session(reader: JsonReader) -> str:
+    """Return the requester's session; clients of earlier versions send none."""
+    session = reader.optional_text("session") or ""
+    if not _SESSION.fullmatch(session):
+        raise UsageError(f"request: {session[:40]!r} is not a session of logind")
+    return session
 
 
 def encode_progress(message: str) -> bytes:

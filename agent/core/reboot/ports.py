@@ -1,0 +1,71 @@
+"""What a reboot needs from a machine and from the fleet lock, as protocols."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from agent.core.engine_ports import HookVerdict
+from agent.core.fleet_lock.model import HeldLock, LockAnswer
+from agent.core.model.facts import Unseen
+from agent.core.reboot.gates import GateFacts
+from agent.core.reboot.model import BootIdentity
+
+
+class RebootHost(Protocol):
+    """This machine, as far as its reboot is concerned. Every call has a deadline."""
+
+    def boot(self) -> BootIdentity:
+        """Return the identity of the running boot; an empty boot id if it cannot be read."""
+
+    def gate_facts(self) -> GateFacts:
+        """Return what the local gates are judged by; changes nothing."""
+
+    def failed_units(self) -> tuple[str, ...] | Unseen:
+        """Return the names of the units that have failed, sorted."""
+
+    def run_hooks(self, name: str, document: Mapping[str, object]) -> HookVerdict:
+        """Run the administrator's hooks of a directory such as "pre-reboot.d", with a document on standard input."""
+
+    def wall(self, message: str) -> None:
+        """Write a message to every logged-in user; a failure is logged."""
+
+    def schedule(self, at: datetime) -> None:
+        """Have logind reboot at a time, so that others see it in `shutdown --show`. Raises HostError."""
+
+    def cancel(self) -> None:
+        """Cancel what `schedule` scheduled, if it is still that. Raises HostError."""
+
+    def reboot(self) -> None:
+        """Have logind reboot now; returns once it has accepted. Raises HostError."""
+
+    def stopping(self) -> bool:
+        """Whether the machine is going down already."""
+
+    def wait_until_started(self, limit: timedelta) -> datetime | None:
+        """Wait until the boot has finished; return when it did, None: not within the limit."""
+
+
+class FleetLock(Protocol):
+    """The lock that lets only some hosts of a fleet reboot at the same time."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is one."""
+
+    def acquire(self, reason: str) -> LockAnswer:
+        """Request the lock; the intent is recorded first. Never raises for the server's sake. Raises HostError."""
+
+    def release(self) -> LockAnswer:
+        """Release the lock, if this host holds it or may hold it; granted: it is not held any more."""
+
+    def held(self) -> HeldLock | None:
+        """Return the lock that this host holds, or may hold, by its record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebootActs:
+    """What reboots a machine."""
+
+    host: RebootHost
+    lock: FleetLock
