@@ -86,7 +86,9 @@ class JobDispatcher:
             alive = worker_pid(self._store.directory) is not None
             recorded = _recorded_attempts(document, alive=alive)
             return JobsOverview(
-                attempts={job: _latest(recorded.get(job, JobAttempts()), self._unrecorded.get(job)) for job in DAEMON_JOBS},
+                attempts={
+                    job: _latest(recorded.get(job, JobAttempts()), self._unrecorded.get(job)) for job in DAEMON_JOBS
+                },
                 known_since=document.optional_time("since") if document else None,
                 running=running_job(document) if document and alive else None,
             )

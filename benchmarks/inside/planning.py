@@ -23,6 +23,7 @@ from agent.state.record import Record
 from agent.state.store import Store
 from agent.worker.context import JobContext
 from agent.worker.engine_acts import engine_acts, weave_acts
+from agent.worker.reboot_acts import reboot_acts
 from agent.worker.steps import plan as planning
 
 
@@ -51,6 +52,7 @@ def plan() -> tuple[int, int] | None:
         engine_packages=AptEnginePackages(),
         open_engine_acts=lambda: engine_acts(record.store, engine, control),
         open_weave_acts=lambda: weave_acts(record.store, policy, control),
+        open_reboot_acts=lambda: reboot_acts(record.store, policy, control),
         record=record,
         control=control,
     )

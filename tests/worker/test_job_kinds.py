@@ -33,6 +33,10 @@ def test_a_job_is_found_by_its_name_and_names_its_document(kind: JobKind) -> Non
         (JobKind.DOCKER_PLAN, set()),
         (JobKind.DOCKER_UPGRADE, {"over_socket", "in_history", "root", "root_to_refresh"}),
         (JobKind.WEAVE_UPGRADE, {"over_socket", "in_history", "root", "root_to_refresh"}),
+        (JobKind.REBOOT, {"over_socket", "in_history", "root", "root_to_refresh"}),
+        (JobKind.VERIFY_REBOOT, {"over_socket", "root", "root_to_refresh"}),
+        (JobKind.RESTART_SERVICES, {"over_socket", "in_history", "root", "root_to_refresh"}),
+        (JobKind.RELEASE_LOCK, {"over_socket", "root", "root_to_refresh"}),
     ],
 )
 def test_the_traits_of_a_job(kind: JobKind, traits: set[str]) -> None:
@@ -46,3 +50,16 @@ def test_the_traits_of_a_job(kind: JobKind, traits: set[str]) -> None:
 
     assert {name for name, holds in found.items() if holds} == traits
     assert (kind in RECORDED_JOBS) is kind.needs_root(refresh=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        (JobKind.UPGRADE, "upgrade"),
+        (JobKind.DOCKER_UPGRADE, "docker upgrade"),
+        (JobKind.RELEASE_LOCK, "lock release"),
+        (JobKind.RESTART_SERVICES, "restart-services"),
+    ],
+)
+def test_a_job_names_its_command(kind: JobKind, command: str) -> None:
+    assert kind.command == command

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 
-class Gate(Enum):
+class RebootGate(Enum):
     """Every gate, in the order in which they are asked."""
 
     POLICY = "policy"
@@ -51,7 +51,7 @@ class RebootWhy(Enum):
 class GateState:
     """One gate at one moment."""
 
-    gate: Gate
+    gate: RebootGate
     verdict: Verdict
     why: RebootWhy | None = None
     """None for an open gate, and for one that was not asked."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.job_kinds import JobOption
-from agent.core.reboot.gates import Gate, GateState
+from agent.core.reboot.gates import GateState, RebootGate
 from agent.core.reboot.request import RebootOrigin
 
 
@@ -94,7 +94,7 @@ class RebootOutcome:
     origin: RebootOrigin
     requested_by: str = ""
     if_required: bool = False
-    despite: tuple[Gate, ...] = ()
+    despite: tuple[RebootGate, ...] = ()
     """Gates that were passed by request although they were closed."""
     reason: RebootReason | None = None
     """None: it could not be read."""

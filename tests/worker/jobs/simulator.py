@@ -14,6 +14,7 @@ from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.ports import RefreshResult
+from agent.core.reboot.ports import RebootActs
 from agent.core.weave.ports import WeaveActs
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
@@ -37,6 +38,7 @@ class Agent:
         self.manifest = NO_MANIFEST
         self.stop: StopReason = lambda: ""
         self.progress: list[str] = []
+        self.reboot_acts: RebootActs | None = None
 
     @property
     def context(self) -> JobContext:
@@ -54,10 +56,15 @@ class Agent:
             open_weave_acts=lambda: WeaveActs(
                 router=self.machine.engines.weave_fake, files=self.machine.engines.weave_files
             ),
+            open_reboot_acts=self._reboot_acts,
             manifest=self.manifest,
             record=Record(self.store),
             control=JobControl(progress=self.progress.append, stop=lambda: self.stop()),
         )
+
+    def _reboot_acts(self) -> RebootActs:
+        assert self.reboot_acts is not None, "the test has none"
+        return self.reboot_acts
 
     def check(
         self, scope: Scope = Scope.SECURITY, *, refresh: bool = True, remember: bool = True, only: Sequence[str] = ()
