@@ -47,6 +47,17 @@ class RebootWhy(Enum):
     SCHEDULED_BY_OTHER = "scheduled-by-other"
 
 
+class RebootOrigin(Enum):
+    """Who wants the reboot. Nothing else starts one."""
+
+    POLICY = "policy"
+    """The configuration: in a maintenance window."""
+    REQUEST = "request"
+    """Root, now."""
+    SCHEDULE = "schedule"
+    """Root, earlier, for now: a document that only root writes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateState:
     """One gate at one moment."""

@@ -5,8 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.job_kinds import JobOption
-from agent.core.reboot.gates import GateState, RebootGate
-from agent.core.reboot.request import RebootOrigin
+from agent.core.reboot.gates import GateState, RebootGate, RebootOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,5 +171,5 @@ class RebootSchedule:
     created_at: datetime
     requested_by: str = ""
     options: frozenset[JobOption] = frozenset()
-    """As in `RebootRequest`."""
+    """`IF_REQUIRED`, and the `DESPITE_…` ones."""
     comment: str = ""
