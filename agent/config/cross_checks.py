@@ -1,13 +1,16 @@
-"""Cross-checks of exporter settings: values that are valid alone and contradict each other."""
+"""Cross-checks of exporters and reboots: values that are valid alone and contradict each other."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from agent.config.reboot_parsers import ENDPOINT
 from agent.config.schema import Value
+from agent.core.policy.policy import RebootMode
 
 Found = Mapping[str, tuple[Value, str]]
 """Value and source by dotted key name."""
+_LOCK_ACCESS = ("fleetlock_ca_file", "fleetlock_token_file", "fleetlock_client_cert", "fleetlock_client_key")
 
 
 def exporter_problems(found: Found) -> Iterator[str]:
@@ -39,6 +42,35 @@ def _otlp_problems(found: Found) -> Iterator[str]:
         )
     if found["otlp.ca_file"][0]:
         yield f"{source}: otlp.url = {url!r}: accepted with otlp.ca_file: https"
+
+
+def reboot_problems(found: Found) -> Iterator[str]:
+    """Yield one message for each contradiction in [reboot]."""
+    mode, source = found["reboot.policy"]
+    if mode is RebootMode.WINDOW and not found["reboot.window"][0]:
+        yield f"{source}: reboot.policy = 'window': requires reboot.window"
+    url, source = found["reboot.fleetlock_url"]
+    if url == ENDPOINT and not found["endpoint.url"][0]:
+        yield f"{source}: reboot.fleetlock_url = 'endpoint': requires endpoint.url"
+    for name in _LOCK_ACCESS:
+        value, source = found[f"reboot.{name}"]
+        if value and not url:
+            yield f"{source}: reboot.{name}: requires reboot.fleetlock_url"
+        elif value and url == ENDPOINT:
+            yield f'{source}: reboot.{name}: not with reboot.fleetlock_url = "endpoint", which uses that of [endpoint]'
+        elif value and not _is_protected(str(url)):
+            yield (
+                f"{source}: reboot.{name}: accepted with a reboot.fleetlock_url that is https or of this machine: "
+                "otherwise nothing protects it"
+            )
+    key, source = found["reboot.fleetlock_client_key"]
+    if key and not found["reboot.fleetlock_client_cert"][0]:
+        yield f"{source}: reboot.fleetlock_client_key: requires reboot.fleetlock_client_cert"
+
+
+def _is_protected(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or _is_this_machine(parts.hostname or "")
 
 
 def _is_this_machine(host: str) -> bool:

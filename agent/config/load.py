@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
-from agent.config.cross_checks import exporter_problems
+from agent.config.cross_checks import exporter_problems, reboot_problems
 from agent.config.fragments import Fragment, read_fragments
 from agent.config.package_patterns import UnmatchedNamesError
 from agent.config.schema import KEYS, Key, Value
@@ -26,7 +26,12 @@ DEFAULT_SOURCE = "default"
 _USER = re.compile(r"(//|^'(?!\w+://)).*@")
 """User and password of a URL, also of one without a scheme."""
 _QUERY = re.compile(r"(//[^?#]*[?#]).*")
-_SECRET = frozenset({"endpoint.token_file", "endpoint.client_key", "otlp.headers_file"})
+_SECRET = frozenset(
+    {
+        *("endpoint.token_file", "endpoint.client_key", "otlp.headers_file"),
+        *("reboot.fleetlock_token_file", "reboot.fleetlock_client_key"),
+    }
+)
 """Keys whose value may be the secret itself by mistake, instead of the file that holds it."""
 _MAX_SHOWN = 200
 
@@ -96,6 +101,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
     inputs["security.origins"] = _matching_origins(inputs["security.origins"], distro, problems, unmatched)
     found = {name: (entry.value, entry.source) for name, entry in inputs.items()}
     problems += [*exporter_problems(found), *window_problems(found)]
+    problems += reboot_problems(found) if not problems else ()  # no second message about a value that is not valid
     text = "\n".join(map(redact, problems + unmatched))
     if problems:
         raise ConfigError(text)

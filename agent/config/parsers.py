@@ -47,17 +47,20 @@ def parse_duration(raw: object) -> timedelta:
 
 def parse_interval(raw: object) -> timedelta:
     """Accept a duration from ten minutes to a week."""
-    return _within(raw, timedelta(minutes=10), timedelta(days=7), 'from "10m" to "7d"')
+    return duration_within(raw, timedelta(minutes=10), timedelta(days=7), 'from "10m" to "7d"')
 
 
 def parse_splay(raw: object) -> timedelta:
     """Accept a duration of at most twelve hours; "0s" disables the splay."""
     return (
-        timedelta(0) if raw == "0s" else _within(raw, timedelta(seconds=1), timedelta(hours=12), 'from "0s" to "12h"')
+        timedelta(0)
+        if raw == "0s"
+        else duration_within(raw, timedelta(seconds=1), timedelta(hours=12), 'from "0s" to "12h"')
     )
 
 
-def _within(raw: object, least: timedelta, most: timedelta, accepted: str) -> timedelta:
+def duration_within(raw: object, least: timedelta, most: timedelta, accepted: str) -> timedelta:
+    """Accept a duration between two bounds; `accepted` names them."""
     found = parse_duration(raw)
     if not least <= found <= most:
         raise ValueError(f"accepted: a duration {accepted}")
@@ -107,7 +110,7 @@ def parse_url(raw: object) -> str:
     """Accept the URL of an endpoint: HTTPS, or HTTP on this machine, without credentials; "" for none."""
     if raw == "":
         return ""
-    found = _match_url(raw)
+    found = match_url(raw)
     if found is None or (found["scheme"] == "http" and found["host"] not in _LOOPBACK):
         raise ValueError(
             'accepted: a URL such as "https://endpoint.example.org" without user, query or fragment '
@@ -120,7 +123,7 @@ def parse_collector_url(raw: object) -> str:
     """Accept the URL of an OpenTelemetry collector, or "" for none."""
     if raw == "":
         return ""
-    found = _match_url(raw)
+    found = match_url(raw)
     if found is None:
         raise ValueError(
             'accepted: a URL such as "https://collector.example:4318" without user, password or query, or ""'
@@ -134,13 +137,14 @@ def parse_proxy(raw: object) -> str:
     """Accept the URL of a proxy without credentials; "" for none."""
     if raw == "":
         return ""
-    found = _match_url(raw)
+    found = match_url(raw)
     if found is None or found["path"].strip("/"):
         raise ValueError('accepted: a URL such as "http://proxy.example.org:3128" without user or path, or ""')
     return found[0].rstrip("/")
 
 
-def _match_url(raw: object) -> re.Match[str] | None:
+def match_url(raw: object) -> re.Match[str] | None:
+    """Match a URL without user, query and fragment; groups scheme, host, port and path."""
     found = _URL.fullmatch(raw) if isinstance(raw, str) else None
     if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT or not _is_host(found["host"]):
         return None
@@ -192,7 +196,7 @@ def parse_script_source(raw: object) -> str:
         raise ValueError(_SCRIPT_SOURCE)  # noqa: TRY004 - the parsers' one error is ValueError
     if raw == "" or (raw.startswith("/") and raw.isprintable()):
         return raw
-    found = _match_url(raw.replace(_VERSION, "0"))
+    found = match_url(raw.replace(_VERSION, "0"))
     if _VERSION not in raw or found is None or (found["scheme"] == "http" and found["host"] not in _LOOPBACK):
         raise ValueError(_SCRIPT_SOURCE)
     return raw
@@ -218,12 +222,12 @@ def parse_textfile(raw: object) -> str:
 
 def parse_export_interval(raw: object) -> timedelta:
     """Accept a duration from a minute to an hour."""
-    return _within(raw, timedelta(minutes=1), timedelta(hours=1), 'from "1m" to "1h"')
+    return duration_within(raw, timedelta(minutes=1), timedelta(hours=1), 'from "1m" to "1h"')
 
 
 def parse_request_timeout(raw: object) -> timedelta:
     """Accept a duration from a second to five minutes."""
-    return _within(raw, timedelta(seconds=1), timedelta(minutes=5), 'from "1s" to "5m"')
+    return duration_within(raw, timedelta(seconds=1), timedelta(minutes=5), 'from "1s" to "5m"')
 
 
 def parse_size(raw: object) -> int:
@@ -233,7 +237,7 @@ def parse_size(raw: object) -> int:
 
 def parse_age(raw: object) -> timedelta:
     """Accept a duration of at most ten years: it is subtracted from now, and dates before year 1 do not exist."""
-    return _within(raw, timedelta(seconds=1), timedelta(days=3650), 'from "1s" to "3650d"')
+    return duration_within(raw, timedelta(seconds=1), timedelta(days=3650), 'from "1s" to "3650d"')
 
 
 def parse_burst(raw: object) -> int:

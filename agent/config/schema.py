@@ -34,9 +34,23 @@ from agent.config.parsers import (
     parse_vendor,
     parse_window_name,
 )
-from agent.core.policy.policy import Conffiles, PrefetchMode, ScriptDigests
+from agent.config.reboot_parsers import (
+    parse_expected,
+    parse_fleetlock_group,
+    parse_fleetlock_id,
+    parse_fleetlock_url,
+    parse_grace,
+    parse_hook_timeout,
+    parse_not_before,
+    parse_reboot_mode,
+    parse_sessions_mode,
+    parse_unit_patterns,
+    parse_warning,
+)
+from agent.core.policy.policy import Conffiles, PrefetchMode, RebootMode, ScriptDigests, SessionsMode
 
-Value = str | bool | int | tuple[str, ...] | timedelta | time | Conffiles | PrefetchMode | ScriptDigests
+Choice = Conffiles | PrefetchMode | RebootMode | SessionsMode
+Value = str | bool | int | tuple[str, ...] | timedelta | time | Choice | ScriptDigests
 """A parsed configuration value."""
 
 
@@ -61,6 +75,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="agent", name="upgrade", parse=parse_flag, default=True),
     Key(section="agent", name="upgrade_at", parse=parse_time, default=time(4, 0)),
     Key(section="agent", name="splay", parse=parse_splay, default=timedelta(hours=2)),
+    Key(section="agent", name="upgrade_window", parse=parse_window_name, default=""),
     Key(section="security", name="origins", parse=parse_origins, default=None),
     Key(section="security", name="blocklist", parse=parse_package_patterns, default=()),
     Key(section="security", name="allowlist", parse=parse_package_patterns, default=()),
@@ -82,6 +97,22 @@ KEYS: tuple[Key, ...] = (
     Key(section="weave", name="source", parse=parse_script_source, default=""),
     Key(section="weave", name="sha256", parse=parse_digests, default=ScriptDigests()),
     Key(section="weave", name="window", parse=parse_window_name, default=""),
+    Key(section="reboot", name="policy", parse=parse_reboot_mode, default=RebootMode.NEVER),
+    Key(section="reboot", name="window", parse=parse_window_name, default=""),
+    Key(section="reboot", name="not_before", parse=parse_not_before, default=""),
+    Key(section="reboot", name="expected", parse=parse_expected, default=timedelta(minutes=10)),
+    Key(section="reboot", name="sessions", parse=parse_sessions_mode, default=SessionsMode.WAIT),
+    Key(section="reboot", name="grace", parse=parse_grace, default=timedelta(minutes=10)),
+    Key(section="reboot", name="warning", parse=parse_warning, default=timedelta(minutes=1)),
+    Key(section="reboot", name="hook_timeout", parse=parse_hook_timeout, default=timedelta(minutes=5)),
+    Key(section="reboot", name="fleetlock_url", parse=parse_fleetlock_url, default=""),
+    Key(section="reboot", name="fleetlock_group", parse=parse_fleetlock_group, default="default"),
+    Key(section="reboot", name="fleetlock_id", parse=parse_fleetlock_id, default="app"),
+    Key(section="reboot", name="fleetlock_ca_file", parse=parse_path, default=""),
+    Key(section="reboot", name="fleetlock_token_file", parse=parse_path, default=""),
+    Key(section="reboot", name="fleetlock_client_cert", parse=parse_path, default=""),
+    Key(section="reboot", name="fleetlock_client_key", parse=parse_path, default=""),
+    Key(section="services", name="never_restart", parse=parse_unit_patterns, default=()),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),

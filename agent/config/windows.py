@@ -7,11 +7,13 @@ from datetime import tzinfo
 
 from agent.config.cross_checks import Found
 from agent.config.schema import Key
+from agent.core.policy.policy import RebootPolicy
+from agent.core.reboot.opening import RebootRules
 from agent.core.windows import Window, parse_window
 
 SECTION = "windows"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_USERS = ("docker.window", "weave.window")
+_USERS = ("agent.upgrade_window", "docker.window", "weave.window", "reboot.window")
 """Keys whose value is a window's name."""
 
 
@@ -22,6 +24,14 @@ def window_of(text: str) -> Window:
         ValueError: it is none, or this machine's database does not have its time zone.
     """
     return parse_window(text, _zone)
+
+
+def reboot_rules(policy: RebootPolicy) -> RebootRules:
+    """Return what decides about reboots, from a policy whose window is its text."""
+    try:
+        return RebootRules(policy=policy, window=window_of(policy.window) if policy.window else None)
+    except ValueError as error:  # the time zone has gone from the database
+        return RebootRules(policy=policy, window_problem=f"reboot.window: {error}")
 
 
 def window_key(name: str) -> Key | None:

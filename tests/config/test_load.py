@@ -35,6 +35,7 @@ check_interval = "3h"
 upgrade = false
 upgrade_at = "23:30"
 splay = "0s"
+upgrade_window = "night" # the daily upgrade
 
 [security]
 origins = ["origin=Debian,codename=${distro_codename}-security", "origin=Docker"]
@@ -122,7 +123,11 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
     assert policy.security.remove_old_kernels is False
     assert policy.security.conffiles is Conffiles.HOLD
     assert policy.agent == AgentPolicy(
-        check_interval=timedelta(hours=3), upgrade=False, upgrade_at=time(23, 30), splay=timedelta(0)
+        check_interval=timedelta(hours=3),
+        upgrade=False,
+        upgrade_at=time(23, 30),
+        splay=timedelta(0),
+        upgrade_window="2nd Sat 22:00-02:00 Europe/Berlin",
     )
     assert policy.apt.lock_timeout == timedelta(seconds=90)
     assert policy.apt.refresh_timeout == timedelta(minutes=5)
@@ -156,7 +161,7 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
         max_age=timedelta(days=60),
         burst=100,
     )
-    elsewhere = {"metrics", "otlp"}  # in test_cross_checks.py
+    elsewhere = {"metrics", "otlp", "reboot", "services"}  # in test_cross_checks.py and test_reboot.py
     assert {entry.source for entry in inputs.values() if entry.key.section not in elsewhere} == {str(path)}
 
 
@@ -226,6 +231,11 @@ _MUTATIONS: list[tuple[str, str, str]] = [
         '"nigth"',
         "docker.window = 'nigth': accepted: the name of a window in [windows], or \"\" for none; known: night",
     ),
+    (
+        '"night" # the daily upgrade',
+        '"nite"',
+        "agent.upgrade_window = 'nite': accepted: the name of a window in [windows], or \"\" for none; known: night",
+    ),
     ('"night" # Docker', "5", "docker.window = 5: accepted: the name of a window in [windows]"),
     ("2nd Sat", "2nd", "windows.night = '2nd 22:00-02:00 Europe/Berlin': accepted:"),
     ('"2nd Sat 22:00-02:00 Europe/Berlin"', '["Sat"]', "windows.night = ['Sat']: accepted: a window"),
@@ -243,7 +253,8 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     (
         "[apt]",
         "[zzzz]",
-        "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, security, weave, windows",
+        "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, reboot, security, services, "
+        "weave, windows",
     ),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
     ("blocklist", "blacklist", "unknown key 'security.blacklist'; did you mean 'security.blocklist'?"),

@@ -24,6 +24,22 @@ class PrefetchMode(Enum):
     ALL = "all"
 
 
+class RebootMode(Enum):
+    """When the daemon reboots the machine by itself, if a reboot is required."""
+
+    NEVER = "never"
+    WINDOW = "window"
+
+
+class SessionsMode(Enum):
+    """What a reboot does while users are logged in."""
+
+    WAIT = "wait"
+    """It sends them a message, waits for the time of grace, and then goes ahead."""
+    NEVER = "never"
+    """It does not happen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityPolicy:
     """Which updates count as security updates, and which packages are not touched."""
@@ -61,6 +77,8 @@ class AgentPolicy:
     """In the machine's local time."""
     splay: timedelta
     """How long after that the last machine of a fleet starts."""
+    upgrade_window: str = ""
+    """The only window in which the daily upgrade starts, as its text; empty: at any time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +118,44 @@ class WeavePolicy:
     """Only a version with a checksum here can be installed."""
     window: str
     """When the daemon upgrades Weave by itself, as the text of a window; empty: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebootPolicy:
+    """When a required reboot is taken, what has to be clear before, and the fleet lock."""
+
+    policy: RebootMode = RebootMode.NEVER
+    window: str = ""
+    """The window of `RebootMode.WINDOW`, as its text."""
+    not_before: str = ""
+    """The hold-off: no reboot in a window before that date or time; empty: none."""
+    expected: timedelta = timedelta(minutes=10)
+    """How long hooks and the reboot itself take together, so that they end within the window."""
+    sessions: SessionsMode = SessionsMode.WAIT
+    grace: timedelta = timedelta(minutes=10)
+    """How long a reboot waits for users to log out."""
+    warning: timedelta = timedelta(minutes=1)
+    """How long before the reboot the last message is sent, if users are logged in."""
+    hook_timeout: timedelta = timedelta(minutes=5)
+    """For one hook."""
+    fleetlock_url: str = ""
+    """Base URL of the FleetLock server; "endpoint": that of `EndpointPolicy`, with its credentials; empty: no lock."""
+    fleetlock_group: str = "default"
+    fleetlock_id: str = "app"
+    """Id of this machine: "app" or "zincati" for one that is derived from the machine id, or the id itself."""
+    fleetlock_ca_file: str = ""
+    """Empty: the system's CAs."""
+    fleetlock_token_file: str = ""
+    fleetlock_client_cert: str = ""
+    fleetlock_client_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicesPolicy:
+    """Which services `restart-services` leaves alone, beside those of its own list."""
+
+    never_restart: tuple[str, ...] = ()
+    """Shell patterns of unit names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +209,6 @@ class Policy:
     """The whole policy of this machine."""
 
     agent: AgentPolicy
-
     security: SecurityPolicy
     apt: AptPolicy
     docker: DockerPolicy
@@ -161,3 +216,5 @@ class Policy:
     endpoint: EndpointPolicy
     metrics: MetricsPolicy
     otlp: OtlpPolicy
+    reboot: RebootPolicy = RebootPolicy()
+    services: ServicesPolicy = ServicesPolicy()
