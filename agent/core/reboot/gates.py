@@ -1,8 +1,11 @@
-"""The gates of a reboot: what has to be open before the machine reboots. Pure."""
+"""The gates of a reboot, in their order, and what they look at, as frozen values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+
+from agent.core.model.facts import Unseen
 
 
 class RebootGate(Enum):
@@ -21,12 +24,11 @@ class RebootGate(Enum):
 
 
 class Verdict(Enum):
-    """What a gate says."""
+    """Verdict of one gate; unknown counts as closed."""
 
     OPEN = "open"
     CLOSED = "closed"
     UNKNOWN = "unknown"
-    """Counts as closed."""
     NOT_ASKED = "not-asked"
 
 
@@ -48,36 +50,117 @@ class RebootWhy(Enum):
 
 
 class RebootOrigin(Enum):
-    """Who wants the reboot. Nothing else starts one."""
+    """Who wants the reboot."""
 
     POLICY = "policy"
     """The configuration: in a maintenance window."""
     REQUEST = "request"
     """Root, now."""
     SCHEDULE = "schedule"
-    """Root, earlier, for now: a document that only root writes."""
+    """Root, earlier, for now."""
+
+
+PASSABLE = frozenset({RebootGate.LAST_RUN, RebootGate.SESSIONS, RebootGate.SCHEDULED_BY_OTHER, RebootGate.FLEET_LOCK})
+"""Gates that a request may pass although they are closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateState:
-    """One gate at one moment."""
+    """One gate: its verdict, and why."""
 
     gate: RebootGate
     verdict: Verdict
     why: RebootWhy | None = None
-    """None for an open gate, and for one that was not asked."""
+    """None: it is open, or was not asked."""
     detail: str = ""
+    """One clause without a full stop; untrusted text in it is redacted where it is shown."""
     until: datetime | None = None
-    """When it opens; None: unknown."""
+    """When it opens by itself; None: unknown, or never."""
     retry: bool = False
     """Whether it may open by itself."""
+    passed: bool = False
+    """Whether it is closed, and the request passes it all the same."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps the machine from a reboot."""
+        return self.verdict in {Verdict.CLOSED, Verdict.UNKNOWN} and not self.passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSession:
+    """A login session of class `user`."""
+
+    id: str
+    """logind's id; empty for one of utmp(5)."""
+    user: str
+    terminal: str = ""
+    """Empty: none, as for a command over ssh."""
+    remote: str = ""
+    """The host from which the user is logged in; empty: unknown or local."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inhibitor:
+    """A program that blocks shutdowns (systemd-inhibit(1), mode `block`)."""
+
+    who: str
+    why: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledShutdown:
+    """A reboot or power-off that is scheduled at logind."""
+
+    kind: str
+    """logind's word: "reboot", "poweroff", "halt", "kexec"; with "dry-" in front nothing happens then."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """How the last upgrade run ended."""
+
+    result: str
+    failed: tuple[str, ...] = ()
+    """Packages that failed."""
+    trusted: bool = True
+    """Whether the machine may be rebooted after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
-    """What the local gates are judged by."""
+    """What the gates ask of this machine, at one moment."""
+
+    last_run: LastRun | None | Unseen = None
+    """None: there was none."""
+    unfinished: tuple[str, ...] | Unseen = ()
+    """Packages that dpkg left unfinished, and its journal."""
+    running: str | Unseen = ""
+    """The job or the package manager that works now, as text; empty: none."""
+    sessions: tuple[UserSession, ...] | Unseen = ()
+    inhibitors: tuple[Inhibitor, ...] | Unseen = ()
+    scheduled: ScheduledShutdown | None | Unseen = None
+    logind: bool = True
+    """Whether logind runs. Without it there are neither inhibitors nor scheduled shutdowns."""
 
 
-def first_closed(states: tuple[GateState, ...]) -> GateState | None:
-    """Return the first gate that is closed or unknown; None: all are open."""
-    return next((state for state in states if state.verdict in {Verdict.CLOSED, Verdict.UNKNOWN}), None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRequest:
+    """A wish to reboot."""
+
+    origin: RebootOrigin
+    despite: frozenset[RebootGate] = frozenset()
+    """Gates that it passes although they are closed; of `PASSABLE`."""
+    session: str = ""
+    """logind's id of the session of the person who asks, which does not count; empty: none."""
+    warned_at: datetime | None = None
+    """When the users were asked to log out; None: not yet."""
+    own_shutdown: datetime | None = None
+    """When the agent itself has scheduled a reboot at logind; None: it has not."""
+
+
+def first_closed(states: Iterable[GateState]) -> GateState | None:
+    """Return the first gate that keeps the machine from a reboot; None: none does."""
+    return next((state for state in states if state.blocks), None)

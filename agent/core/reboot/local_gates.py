@@ -1,0 +1,172 @@
+"""The gates of a reboot that look at this machine: each with its verdict, the reason, and until when. Pure.
+
+Hooks and the fleet lock come after them, and then these once more.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+
+from agent.core.model.facts import Unseen
+from agent.core.policy.policy import RebootMode, SessionsMode
+from agent.core.reboot.gates import (
+    PASSABLE,
+    GateFacts,
+    GateRequest,
+    GateState,
+    LastRun,
+    RebootGate,
+    RebootOrigin,
+    RebootWhy,
+    UserSession,
+    Verdict,
+)
+from agent.core.reboot.opening import RebootRules, opens_at, reboot_standing
+from agent.core.windows import WindowState
+
+_OWN_SCHEDULE_TOLERANCE = timedelta(seconds=2)
+_SHOWN = 3
+"""Names in one detail."""
+_NO_LOGIND = "logind does not run"
+
+
+def local_gates(
+    facts: GateFacts, request: GateRequest, rules: RebootRules, *, now: datetime, local: tzinfo
+) -> tuple[GateState, ...]:
+    """Return the state of every gate of this machine, in order; `local` is the machine's time zone."""
+    found = (
+        _policy(request, rules),
+        _window(request, rules, now, local),
+        _last_run(facts.last_run),
+        _dpkg(facts.unfinished),
+        _job_running(facts.running),
+        _sessions(facts, request, rules, now),
+        _inhibited(facts),
+        _scheduled(facts, request),
+    )
+    return tuple(_with_despite(state, request) for state in found)
+
+
+def _with_despite(state: GateState, request: GateRequest) -> GateState:
+    passed = state.blocks and state.gate in request.despite & PASSABLE
+    return replace(state, passed=True) if passed else state
+
+
+def _open(gate: RebootGate, detail: str = "") -> GateState:
+    return GateState(gate=gate, verdict=Verdict.OPEN, detail=detail)
+
+
+def _unknown(gate: RebootGate, why: RebootWhy, unseen: Unseen) -> GateState:
+    return GateState(gate=gate, verdict=Verdict.UNKNOWN, why=why, detail=unseen.reason, retry=True)
+
+
+def _policy(request: GateRequest, rules: RebootRules) -> GateState:
+    gate = RebootGate.POLICY
+    if request.origin is not RebootOrigin.POLICY:
+        return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail="requested by root")
+    if rules.policy.policy is RebootMode.WINDOW:
+        return _open(gate, 'reboot.policy is "window"')
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=RebootWhy.POLICY_NEVER, detail='reboot.policy is "never"')
+
+
+def _window(request: GateRequest, rules: RebootRules, now: datetime, local: tzinfo) -> GateState:
+    gate, why = RebootGate.WINDOW, RebootWhy.OUTSIDE_WINDOW
+    if request.origin is not RebootOrigin.POLICY:
+        return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail="requested by root")
+    if rules.window_problem:
+        return _unknown(gate, why, Unseen(reason=rules.window_problem))
+    if rules.window is None:
+        return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail="reboot.window names no window")
+    found = reboot_standing(rules, rules.window, now, local)
+    if found.state is WindowState.OPEN:
+        return _open(gate, f"open: {rules.window.text}")
+    until = opens_at(rules, found, local)
+    if until is None:
+        detail = f"no opening of {rules.window.text} has room for a reboot"
+    elif found.opening.start <= now < until:
+        detail = f"on hold by reboot.not_before: {rules.policy.not_before}"
+    else:
+        detail = f"outside {rules.window.text}"
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, until=until, retry=until is not None)
+
+
+def _last_run(last: LastRun | None | Unseen) -> GateState:
+    gate, why = RebootGate.LAST_RUN, RebootWhy.RUN_FAILED
+    if isinstance(last, Unseen):
+        return _unknown(gate, why, last)
+    if last is None:
+        return _open(gate, "no upgrade run yet")
+    if last.trusted and not last.failed:
+        return _open(gate, f"the last upgrade: {last.result}")
+    failed = f"; failed: {_named(last.failed)}" if last.failed else ""
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=f"the last upgrade: {last.result}{failed}")
+
+
+def _dpkg(unfinished: tuple[str, ...] | Unseen) -> GateState:
+    gate, why = RebootGate.DPKG, RebootWhy.DPKG_UNFINISHED
+    if isinstance(unfinished, Unseen):
+        return _unknown(gate, why, unfinished)
+    if not unfinished:
+        return _open(gate)
+    detail = f"left unfinished by dpkg: {_named(unfinished)}"
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail)
+
+
+def _job_running(running: str | Unseen) -> GateState:
+    gate, why = RebootGate.JOB_RUNNING, RebootWhy.JOB_RUNNING
+    if isinstance(running, Unseen):
+        return _unknown(gate, why, running)
+    if not running:
+        return _open(gate)
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=running, retry=True)
+
+
+def _sessions(facts: GateFacts, request: GateRequest, rules: RebootRules, now: datetime) -> GateState:
+    gate, why = RebootGate.SESSIONS, RebootWhy.SESSIONS
+    if isinstance(facts.sessions, Unseen):
+        return _unknown(gate, why, facts.sessions)
+    others = [one for one in facts.sessions if not (one.id and one.id == request.session)]
+    if not others:
+        return _open(gate, "" if facts.logind else _NO_LOGIND)
+    who = f"logged in: {_named(tuple(dict.fromkeys(map(_session_text, others))))}"
+    if rules.policy.sessions is SessionsMode.NEVER:
+        detail = f'{who}; reboot.sessions is "never"'
+        return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, retry=True)
+    # A clock that was set back since the message must not make the grace longer.
+    until = min(request.warned_at or now, now) + rules.policy.grace
+    if until <= now:
+        return _open(gate, f"{who}; the time of grace is over")
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=who, until=until, retry=True)
+
+
+def _inhibited(facts: GateFacts) -> GateState:
+    gate, why = RebootGate.INHIBITED, RebootWhy.INHIBITED
+    if isinstance(facts.inhibitors, Unseen):
+        return _unknown(gate, why, facts.inhibitors)
+    if not facts.inhibitors:
+        return _open(gate, "" if facts.logind else _NO_LOGIND)
+    names = tuple(f"{one.who} (pid {one.pid}): {one.why}" for one in facts.inhibitors)
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=f"blocked by {_named(names)}", retry=True)
+
+
+def _scheduled(facts: GateFacts, request: GateRequest) -> GateState:
+    gate, why = RebootGate.SCHEDULED_BY_OTHER, RebootWhy.SCHEDULED_BY_OTHER
+    found = facts.scheduled
+    if isinstance(found, Unseen):
+        return _unknown(gate, why, found)
+    if found is None:
+        return _open(gate, "" if facts.logind else _NO_LOGIND)
+    own = request.own_shutdown
+    if found.kind.startswith("dry-") or (own and abs(found.at - own) <= _OWN_SCHEDULE_TOLERANCE):
+        return _open(gate)
+    detail = f"somebody has scheduled: {found.kind}"
+    return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, until=found.at, retry=True)
+
+
+def _session_text(session: UserSession) -> str:
+    place = " ".join(part for part in (session.terminal, session.remote and f"from {session.remote}") if part)
+    return f"{session.user} ({place})" if place else session.user
+
+
+def _named(names: tuple[str, ...]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
