@@ -99,15 +99,20 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
                     problems.append(message)
                     inputs.setdefault(name, Input(key=key, value="", source=str(fragment.path)))  # a window: its name
     inputs["security.origins"] = _matching_origins(inputs["security.origins"], distro, problems, unmatched)
-    found = {name: (entry.value, entry.source) for name, entry in inputs.items()}
-    problems += [*exporter_problems(found), *window_problems(found)]
-    problems += reboot_problems(found) if not problems else ()  # no second message about a value that is not valid
+    problems += _contradictions(inputs, valid=not problems)
     text = "\n".join(map(redact, problems + unmatched))
     if problems:
         raise ConfigError(text)
     if unmatched:
         raise UnmatchedPatternsError(text, inputs)
     return inputs
+
+
+def _contradictions(inputs: Inputs, *, valid: bool) -> list[str]:
+    """Return one message for each contradiction between values; those of reboots only if every value is valid."""
+    found = {name: (entry.value, entry.source) for name, entry in inputs.items()}
+    problems = [*exporter_problems(found), *window_problems(found)]
+    return problems if problems or not valid else list(reboot_problems(found))
 
 
 def to_policy(inputs: Inputs, distro: Distro) -> Policy:
