@@ -6,7 +6,7 @@ a service has not reloaded.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.core.model.facts import Unseen
 
@@ -26,16 +26,33 @@ _MAPPED = re.compile(rb"[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ [
 Read-only mappings, such as locales or caches, are data; needrestart ignores them, too.
 """
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,250}\.(?:service|scope|socket|mount|swap)")
+_USER_SLICE = re.compile(r"user-([0-9]{1,10})\.slice")
+_USER_MANAGER = re.compile(r"user@([0-9]{1,10})\.service")
 _OURS, _OUR_DAEMON = "maestro-agent", "maestro-agent.service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacedFile:
+    """A replaced or deleted file that still runs, under the name that it had."""
+
+    path: str
+    units: tuple[str, ...]
+    """As in `ServiceScan.replaced`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceScan:
-    """Units that ran replaced files at one moment; valid only for that boot."""
+    """Units that ran replaced files at one moment; valid only for that boot, and until the next soft-reboot."""
 
     boot_id: str | None
     replaced: tuple[str, ...] | Unseen
     """Units that still run replaced files, sorted; the program of a process that belongs to no unit."""
+    files: tuple[ReplacedFile, ...] = ()
+    """Those files, sorted by path."""
+    users: tuple[tuple[str, str], ...] = ()
+    """The login sessions and user managers in `replaced`, each with the name of its user."""
+    soft_reboots: int | None = None
+    """systemd's SoftRebootsCount of that boot; None if unknown, as where systemd does not run or has no soft-reboot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +62,24 @@ class Process:
     program: str
     """`/proc/PID/comm`: set by the process itself, so untrusted."""
     unit: str | None
+    files: frozenset[str] = field(default_factory=frozenset)
+    """The replaced files."""
+    uid: int | None = None
+    """The user of the session or the user manager to which the process belongs; None for all others."""
 
 
-def maps_deleted_files(maps: bytes, program: bytes, places: tuple[bytes, ...] = PACKAGE_DIRECTORIES) -> bool:
-    """Whether a process maps code of a deleted file below `places`, from its `maps` and the target of its `exe`.
+def deleted_files(maps: bytes, program: bytes, places: tuple[bytes, ...] = PACKAGE_DIRECTORIES) -> frozenset[bytes]:
+    """Return the deleted files below `places` whose code a process maps, from its `maps` and the target of its `exe`.
 
     A program that moved its code to huge pages no longer maps its own file; `exe` still points to it.
     """
-    own = program.endswith(_DELETED) and _counts(program, places)
-    return own or any(_counts(path, places) for path in _deleted(maps))
+    own = [program.removesuffix(_DELETED)] if program.endswith(_DELETED) else []
+    return frozenset(path for path in (*own, *_deleted(maps)) if _counts(path, places))
+
+
+def maps_deleted_files(maps: bytes, program: bytes, places: tuple[bytes, ...] = PACKAGE_DIRECTORIES) -> bool:
+    """Whether a process maps code of a deleted file, as `deleted_files` finds them."""
+    return bool(deleted_files(maps, program, places))
 
 
 def unit_of(cgroups: bytes) -> str | None:
@@ -68,9 +94,38 @@ def unit_of(cgroups: bytes) -> str | None:
     return _first_unit(paths.get("name=systemd", "")) or _first_unit(paths.get("", ""))
 
 
+def session_user(cgroups: bytes) -> int | None:
+    """Return the user of a process's login session or user manager, from its `cgroup` file; None for other units.
+
+    The slices of systemd-logind(8) name the user: /user.slice/user-1000.slice/session-3.scope.
+    """
+    paths = dict(_paths(cgroups))
+    path = next((paths[name] for name in ("name=systemd", "") if _first_unit(paths.get(name, ""))), "")
+    unit = _first_unit(path) or ""
+    found = _USER_MANAGER.fullmatch(unit)
+    if found is None and unit.startswith("session-"):
+        found = next(filter(None, map(_USER_SLICE.fullmatch, path.split("/"))), None)
+    return int(found[1]) if found else None
+
+
 def unit_names(processes: Iterable[Process]) -> tuple[str, ...]:
     """Return the units or programs of these processes, sorted, without duplicates; none of the agent's own."""
-    return tuple(sorted({one.unit or _printable(one.program) for one in processes if not _is_ours(one)}))
+    return tuple(sorted({_name(one) for one in processes if not _is_ours(one)}))
+
+
+def replaced_files(processes: Iterable[Process]) -> tuple[ReplacedFile, ...]:
+    """Return the files that these processes run, each with its units; not those of the agent's own processes."""
+    found: dict[str, set[str]] = {}
+    for one in processes:
+        for path in () if _is_ours(one) else one.files:
+            found.setdefault(path, set()).add(_name(one))
+    return tuple(ReplacedFile(path=path, units=tuple(sorted(units))) for path, units in sorted(found.items()))
+
+
+def session_uids(processes: Iterable[Process]) -> dict[str, int]:
+    """Return the users of those units that are login sessions or user managers."""
+    found = {_name(one): one.uid for one in processes if one.uid is not None and not _is_ours(one)}
+    return dict(sorted(found.items()))
 
 
 def _counts(path: bytes, places: tuple[bytes, ...]) -> bool:
@@ -101,6 +156,10 @@ def _first_unit(path: str) -> str | None:
         if name and not name.endswith(".slice"):
             return name if _UNIT.fullmatch(name) else None
     return None
+
+
+def _name(process: Process) -> str:
+    return process.unit or _printable(process.program)
 
 
 def _is_ours(process: Process) -> bool:

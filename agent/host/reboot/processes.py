@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from agent.core.model.facts import Unseen
-from agent.core.reboot.services import PACKAGE_DIRECTORIES, Process, maps_deleted_files, unit_names, unit_of
+from agent.core.reboot.services import (
+    PACKAGE_DIRECTORIES,
+    Process,
+    deleted_files,
+    maps_deleted_files,
+    session_user,
+    unit_names,
+    unit_of,
+)
 
 _TIMEOUT_S = 30.0
 """A hundred times the time for a thousand processes."""
@@ -23,7 +31,15 @@ _MAX_FILE_BYTES = 1 << 26
 def scan_replaced_files(
     proc: str = "/proc", directories: tuple[bytes, ...] = PACKAGE_DIRECTORIES, timeout_s: float = _TIMEOUT_S
 ) -> tuple[str, ...] | Unseen:
-    """Return the units that run replaced files, sorted; processes outside of units by program name.
+    """Return the units that run replaced files, sorted; processes outside of units by program name."""
+    found = scan_processes(proc, directories, timeout_s)
+    return found if isinstance(found, Unseen) else unit_names(found)
+
+
+def scan_processes(
+    proc: str = "/proc", directories: tuple[bytes, ...] = PACKAGE_DIRECTORIES, timeout_s: float = _TIMEOUT_S
+) -> tuple[Process, ...] | Unseen:
+    """Return the processes that run replaced files.
 
     Processes that exit during the scan are skipped. Reading a process's maps blocks while its mappings change, which
     may in turn be blocked by a dead file server: hence the separate thread, which is abandoned at the timeout.
@@ -52,7 +68,7 @@ class _ProcessScan:
         self._deadline = deadline
         self._host_namespaces: set[str] = set()
         """Mount namespaces with a process whose root is this machine's; filled when first needed."""
-        self.found: tuple[str, ...] | Unseen = Unseen(reason="the scan of all processes timed out")
+        self.found: tuple[Process, ...] | Unseen = Unseen(reason="the scan of all processes timed out")
 
     def run(self) -> None:
         """Scan, and set `found`."""
@@ -60,22 +76,22 @@ class _ProcessScan:
             own_root = os.stat("/")
             pids = [name for name in os.listdir(self._proc) if name.isdecimal()]
             # Not the agent itself: it may run files that it just replaced, and is about to exit.
-            stale = [pid for pid in pids if int(pid) != os.getpid() and self._is_stale(pid)]
+            stale = {pid: files for pid in pids if int(pid) != os.getpid() and (files := self._stale_files(pid))}
             ours = [pid for pid in stale if self._runs_host_files(pid, pids, own_root)]
-            self.found = unit_names(process for pid in ours for process in self._describe(pid))
+            self.found = tuple(process for pid in ours for process in self._describe(pid, stale[pid]))
         except TimeoutError:
             return
         except OSError as error:
             self.found = Unseen(reason=f"{os.fsdecode(error.filename or self._proc)}: {error.strerror}")
 
-    def _is_stale(self, pid: str) -> bool:
+    def _stale_files(self, pid: str) -> frozenset[bytes]:
         if time.monotonic() > self._deadline:
             raise TimeoutError
         try:
             program = _program(f"{self._proc}/{pid}/exe")
-            return maps_deleted_files(_read(f"{self._proc}/{pid}/maps"), program, self._directories)
+            return deleted_files(_read(f"{self._proc}/{pid}/maps"), program, self._directories)
         except (FileNotFoundError, ProcessLookupError):
-            return False  # it has exited, or is a kernel thread, which has no program
+            return frozenset()  # it has exited, or is a kernel thread, which has no program
 
     def _runs_host_files(self, pid: str, pids: list[str], own_root: os.stat_result) -> bool:
         """Whether the process runs this machine's files and not a container's.
@@ -105,10 +121,16 @@ class _ProcessScan:
         except OSError:  # not permissions, as `exe` was readable: the root is on a dead file server, or on a FUSE file
             return False  # system that only its user may enter, as in rootless containers
 
-    def _describe(self, pid: str) -> Iterator[Process]:
+    def _describe(self, pid: str, files: frozenset[bytes]) -> Iterator[Process]:
         with suppress(FileNotFoundError, ProcessLookupError):
             program = _read(f"{self._proc}/{pid}/comm").decode("utf-8", "replace").rstrip("\n")
-            yield Process(program=program, unit=unit_of(_read(f"{self._proc}/{pid}/cgroup")))
+            cgroups = _read(f"{self._proc}/{pid}/cgroup")
+            yield Process(
+                program=program,
+                unit=unit_of(cgroups),
+                files=frozenset(path.decode("utf-8", "replace") for path in files),
+                uid=session_user(cgroups),
+            )
 
 
 def _program(path: str) -> bytes:

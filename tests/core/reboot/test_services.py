@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.reboot.services import Process, maps_deleted_files, unit_names, unit_of
+from agent.core.reboot.services import (
+    Process,
+    ReplacedFile,
+    deleted_files,
+    maps_deleted_files,
+    replaced_files,
+    session_uids,
+    session_user,
+    unit_names,
+    unit_of,
+)
 
 SSHD = b"""\
 55d0a9e00000-55d0a9e0c000 r--p 00000000 fe:01 1311 /usr/sbin/sshd
@@ -108,6 +118,12 @@ def test_only_complete_maps_lines_count(parts: list[bytes]) -> None:
     assert maps_deleted_files(text, b"") is bool(replaced)
 
 
+def test_the_deleted_files_of_a_process_have_the_names_that_they_had() -> None:
+    found = deleted_files(SSHD % (DELETED, DELETED), b"/usr/sbin/sshd (deleted)")
+
+    assert found == {b"/usr/sbin/sshd", b"/usr/lib/x86_64-linux-gnu/libcrypto.so.3"}
+
+
 UNIFIED = "0::{}\n"
 OLD = "12:pids:{0}\n4:memory:/elsewhere\n1:name=systemd:{0}\n"
 HYBRID = "5:devices:{0}\n1:name=systemd:{0}\n0::{0}\n"
@@ -162,3 +178,34 @@ def test_the_agents_own_processes_are_ignored() -> None:
     processes = [Process(program="maestro-agent", unit=unit) for unit in units]
 
     assert unit_names([*processes, Process(program="python3", unit="maestro-agent.service")]) == ()
+
+
+@pytest.mark.parametrize("layout", [UNIFIED, OLD, HYBRID], ids=["unified", "old", "hybrid"])
+@pytest.mark.parametrize(
+    ("path", "uid"),
+    [
+        ("/user.slice/user-1000.slice/session-3.scope", 1000),
+        ("/user.slice/user-0.slice/session-c1.scope", 0),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/syncthing.service", 1000),
+        ("/system.slice/ssh.service", None),
+        ("/machine.slice/web.scope/user.slice/user-1000.slice/session-3.scope", None),
+        ("/user.slice/session-3.scope", None),
+        ("/", None),
+    ],
+)
+def test_the_slice_of_a_session_names_its_user(path: str, uid: int | None, layout: str) -> None:
+    assert session_user(layout.format(path).encode()) == uid
+
+
+def test_each_replaced_file_has_its_units_but_the_agents() -> None:
+    processes = [
+        Process(program="sshd", unit="session-3.scope", files=frozenset({"/usr/lib/a.so"}), uid=1000),
+        Process(program="cron", unit="cron.service", files=frozenset({"/usr/lib/a.so", "/usr/sbin/cron"})),
+        Process(program="maestro-agent", unit="session-4.scope", files=frozenset({"/usr/lib/b.so"}), uid=1001),
+    ]
+
+    assert replaced_files(processes) == (
+        ReplacedFile(path="/usr/lib/a.so", units=("cron.service", "session-3.scope")),
+        ReplacedFile(path="/usr/sbin/cron", units=("cron.service",)),
+    )
+    assert session_uids(processes) == {"session-3.scope": 1000}
