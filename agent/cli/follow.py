@@ -8,15 +8,13 @@ from agent.cli.output import ProgressLine, print_error, print_lines, write_out
 from agent.core.redact import redact_document
 from agent.core.schemas import PROGRESS_SCHEMA, STATE_SCHEMA
 from agent.errors import ExitCode, RecordError
-from agent.report.engine_outcome_text import engine_outcome_lines
-from agent.report.outcome_text import outcome_lines
 from agent.report.plan_text import plan_lines
-from agent.state.engine_outcome_view import EngineOutcomeView
+from agent.report.run_text import run_lines
 from agent.state.job_progress import ProgressReader
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
 from agent.state.timestamps import format_human
-from agent.state.views import OutcomeView, PlanView, run_view
+from agent.state.views import PlanView
 
 EXAMPLE = "example: maestro-agent follow --wait   (waits for the next job, then follows it)"
 _POLL_S = 0.2
@@ -148,11 +146,6 @@ class _TextView(_View):
         """Return what the command that started the job shows: the outcome of an upgrade, the plan of a check."""
         if self.reader.run is not None:
             run = self._store.read_run(self.reader.run)
-            return _outcome_lines(run) if run is not None else []
+            return run_lines(run) if run is not None else []
         state = None if failed else self._store.read(STATE, STATE_SCHEMA)
         return plan_lines(PlanView(state.child("plan"))) if state is not None else []
-
-
-def _outcome_lines(run: JsonReader) -> list[str]:
-    view = run_view(run)
-    return engine_outcome_lines(view) if isinstance(view, EngineOutcomeView) else outcome_lines(OutcomeView(run))

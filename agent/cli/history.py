@@ -9,13 +9,12 @@ from agent.cli.flags import add_verbose
 from agent.cli.output import print_error, print_json, print_lines
 from agent.core.schemas import HISTORY_SCHEMA
 from agent.errors import ExitCode, RecordError, UsageError
-from agent.report.engine_outcome_text import engine_history_cells, engine_outcome_lines
 from agent.report.layout import columns
-from agent.report.outcome_text import history_cells, log_line, outcome_lines, undo_lines
+from agent.report.outcome_text import log_line, undo_lines
+from agent.report.run_text import run_cells, run_lines
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
 from agent.report.status.restarts import restart_lines
-from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.store import Store
 from agent.state.timestamps import format_utc, utc_now
 from agent.state.views import OutcomeView, RunView, run_view
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         running = _running(store)
-        rows = [_cells(found, running=found.id == running) for found in runs]
+        rows = [run_cells(found, running=found.id == running) for found in runs]
         print_lines(columns(rows, indent=0) or ["No run on record yet."])
     return ExitCode.OK
 
@@ -71,18 +70,12 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
     else:
         log = store.log_path(run_id)
         running = _running(store) == run_id
-        view = run_view(found)
-        if isinstance(view, EngineOutcomeView):
-            lines = engine_outcome_lines(view, running=running, verbose=arguments.verbose)
-            print_lines([*lines, *([log_line(log)] if os.path.exists(log) else [])])
-            return ExitCode.OK
-        outcome = OutcomeView(found)
-        lines = outcome_lines(outcome, running=running, verbose=arguments.verbose)
-        lines += restart_lines(outcome.restart, past=True)
+        lines = run_lines(found, running=running, verbose=arguments.verbose)
+        upgrade = OutcomeView(found) if isinstance(run_view(found), RunView) else None
+        lines += restart_lines(upgrade.restart, past=True) if upgrade else []
         if os.path.exists(log) and log_line(log) not in lines:
             lines.append(log_line(log))
-        lines += undo_lines(outcome)
-        print_lines(lines)
+        print_lines([*lines, *(undo_lines(upgrade) if upgrade else [])])
     return ExitCode.OK
 
 
@@ -96,12 +89,6 @@ def _running(store: Store) -> str | None:
         found = store.read_run(newest)
         return newest if found is not None and running.is_run(run_view(found)) else None
     return None
-
-
-def _cells(run: RunView | EngineOutcomeView, *, running: bool) -> tuple[str, ...]:
-    if isinstance(run, EngineOutcomeView):
-        return engine_history_cells(run, running=running)
-    return history_cells(run, running=running)
 
 
 def _count(text: str) -> int:

@@ -5,15 +5,16 @@ Constructors raise RecordError if a field is missing or has the wrong type. Fiel
 write are optional. The encoders are in `agent.state.documents`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.package_label import label_of, package_label
-from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, Document
+from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, Document
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import engine_view
 from agent.state.json_reader import JsonReader
+from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.timestamps import format_utc
 
 JOB_NAMES = tuple(kind.value for kind in SCHEDULED_JOBS)
@@ -218,9 +219,18 @@ class RunView:
         self.duration_s = run.number("duration_s") if ended else None
 
 
-def run_view(run: JsonReader) -> RunView | EngineOutcomeView:
+AnyRunView = RunView | EngineOutcomeView | RebootOutcomeView
+"""A run of the history."""
+_RUN_VIEWS: Mapping[str, Callable[[JsonReader], AnyRunView]] = {
+    ENGINE_OUTCOME_SCHEMA: EngineOutcomeView,
+    REBOOT_OUTCOME_SCHEMA: RebootOutcomeView,
+}
+"""By schema; any other one is that of an upgrade."""
+
+
+def run_view(run: JsonReader) -> AnyRunView:
     """Return the view of a run of the history by its schema."""
-    return EngineOutcomeView(run) if run.text("schema") == ENGINE_OUTCOME_SCHEMA else RunView(run)
+    return _RUN_VIEWS.get(run.text("schema"), RunView)(run)
 
 
 class OutcomeView(RunView):

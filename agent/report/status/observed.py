@@ -11,7 +11,7 @@ from agent.report.status.exporters import ExporterView
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
-from agent.state.views import JOB_NAMES, JobView, RebootView, RunView, StateView
+from agent.state.views import JOB_NAMES, AnyRunView, JobView, RebootView, RunView, StateView
 
 _MAX_SILENCE = timedelta(minutes=2)
 """The daemon updates its status file every 30 s (`agent.daemon.service`)."""
@@ -62,7 +62,7 @@ class RunningJob:
             "progress": self.progress or None,
         }
 
-    def is_run(self, run: RunView | EngineOutcomeView) -> bool:
+    def is_run(self, run: AnyRunView) -> bool:
         """Return whether the last run on record is the one in progress: that of the running job."""
         return self.job is None or (self.job[0] == run.job and run.started_at >= self.job[1])
 

@@ -1,0 +1,32 @@
+"""Renders a run of the history for people, whatever job left it. Pure and light."""
+
+from agent.report.engine_outcome_text import engine_history_cells, engine_outcome_lines
+from agent.report.outcome_text import history_cells, outcome_lines
+from agent.report.reboot_outcome_text import reboot_history_cells, reboot_outcome_lines
+from agent.state.engine_outcome_view import EngineOutcomeView
+from agent.state.json_reader import JsonReader
+from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.views import AnyRunView, OutcomeView, run_view
+
+
+def run_lines(run: JsonReader, *, running: bool = False, verbose: bool = False) -> list[str]:
+    """Render a run; `running`: it is in progress now.
+
+    Raises:
+        RecordError: the document is malformed.
+    """
+    view = run_view(run)
+    if isinstance(view, EngineOutcomeView):
+        return engine_outcome_lines(view, running=running, verbose=verbose)
+    if isinstance(view, RebootOutcomeView):
+        return reboot_outcome_lines(view, running=running, verbose=verbose)
+    return outcome_lines(OutcomeView(run), running=running, verbose=verbose)
+
+
+def run_cells(run: AnyRunView, *, running: bool = False) -> tuple[str, ...]:
+    """Return a run as cells of the history: id, start, who requested it, duration, result."""
+    if isinstance(run, EngineOutcomeView):
+        return engine_history_cells(run, running=running)
+    if isinstance(run, RebootOutcomeView):
+        return reboot_history_cells(run, running=running)
+    return history_cells(run, running=running)
