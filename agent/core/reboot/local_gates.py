@@ -156,7 +156,8 @@ def _scheduled(facts: GateFacts, request: GateRequest) -> GateState:
     if found is None:
         return _open(gate, "" if facts.logind else _NO_LOGIND)
     own = request.own_shutdown
-    if found.kind.startswith("dry-") or (own and abs(found.at - own) <= _OWN_SCHEDULE_TOLERANCE):
+    is_own = own is not None and found.kind == "reboot" and abs(found.at - own) <= _OWN_SCHEDULE_TOLERANCE
+    if is_own or found.kind.startswith("dry-"):
         return _open(gate)
     detail = f"somebody has scheduled: {found.kind}"
     return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, until=found.at, retry=True)
