@@ -30,6 +30,11 @@ SNAPSHOTS = {"docker": "docker-snapshot", "weave": "weave-snapshot"}
 """What a change saved before it began, by component; there until it has ended."""
 ENGINE_OUTCOMES = {"docker": "docker-outcome", "weave": "weave-outcome"}
 """The outcome of the last run by component: `status` need not search the history."""
+REBOOT = "reboot"
+"""The course of the reboot that is under way or waits."""
+REBOOT_SCHEDULE = "reboot-schedule"
+REBOOT_OUTCOME = "reboot-outcome"
+"""The outcome of the last reboot, as `ENGINE_OUTCOMES`."""
 _HISTORY = "history"
 _KEPT_RUNS = 500
 

@@ -33,6 +33,8 @@ class RebootResult(Enum):
     """The job ended before it started the reboot."""
     REQUESTED = "requested"
     """Started, and not verified yet."""
+    WOULD_REBOOT = "would-reboot"
+    """Of a dry run: no gate of this machine is closed."""
 
 
 class RebootTrouble(Enum):
@@ -115,6 +117,13 @@ class RebootOutcome:
     """One sentence with what the fields above do not show; may be empty."""
 
     @property
+    def rebooted(self) -> bool | None:
+        """Whether the machine has booted since; None: that is not known yet."""
+        if self.boot_before is None or self.boot_after is None:
+            return False if self.finished_at is not None else None
+        return self.boot_after != self.boot_before
+
+    @property
     def downtime_s(self) -> float | None:
         """From the last moment before to the end of the boot; None: unknown, or there was none."""
         if self.fired_at is None or self.back_at is None:
@@ -144,6 +153,7 @@ class RebootCourse:
     """The reboot that is under way: what a job has to know that finishes it after the boot, or after a crash."""
 
     run_id: str
+    origin: RebootOrigin
     phase: RebootPhase
     entered_at: datetime
     """When the phase began."""
@@ -156,7 +166,9 @@ class RebootCourse:
     failed_units: tuple[str, ...] | None = None
     """Units that had failed before; None: unknown."""
     blocked: GateState | None = None
-    """What is waited for."""
+    """What is waited for, or what stopped it."""
+    warned_at: datetime | None = None
+    """When users were asked to log out; None: not yet."""
     retry_at: datetime | None = None
     """When the daemon tries again."""
 

@@ -1,6 +1,6 @@
 """What a reboot needs from a machine and from the fleet lock, as protocols."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -42,6 +42,9 @@ class RebootHost(Protocol):
     def stopping(self) -> bool:
         """Whether the machine is going down already."""
 
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+
     def wait_until_started(self, limit: timedelta) -> datetime | None:
         """Wait until the boot has finished; return when it did, None: not within the limit."""
 
@@ -59,6 +62,9 @@ class FleetLock(Protocol):
     def release(self) -> LockAnswer:
         """Release the lock, if this host holds it or may hold it; granted: it is not held any more."""
 
+    def keep(self, why: str) -> None:
+        """Record that only a person may release the lock, and why: the machine came back with problems."""
+
     def held(self) -> HeldLock | None:
         """Return the lock that this host holds, or may hold, by its record."""
 
@@ -69,3 +75,5 @@ class RebootActs:
 
     host: RebootHost
     lock: FleetLock
+    send_report: Callable[[], None]
+    """Queues what there is to report, and sends it if that is quick."""

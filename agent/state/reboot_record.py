@@ -1,0 +1,87 @@
+"""The record of reboots: reboot.json, reboot-schedule.json, and the outcome in the history. Root writes it."""
+
+from datetime import datetime
+
+from agent.core.reboot.model import RebootCourse, RebootOutcome, RebootSchedule
+from agent.core.schemas import REBOOT_OUTCOME_SCHEMA, REBOOT_SCHEDULE_SCHEMA, REBOOT_SCHEMA
+from agent.errors import RecordError
+from agent.state.documents.reboot_course import (
+    course_from_document,
+    course_to_document,
+    schedule_from_document,
+    schedule_to_document,
+)
+from agent.state.documents.reboot_outcome import reboot_outcome_from_document, reboot_outcome_to_document
+from agent.state.store import REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, Store
+
+
+class RebootRecord:
+    """The documents of reboots in a store. Every write is fsynced and raises HostError if it fails."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def has_course(self) -> bool:
+        """Return whether a reboot is under way or waits; cheap."""
+        return self._store.has(REBOOT)
+
+    def load_course(self) -> RebootCourse | None:
+        """Return the reboot that is under way or waits; None: there is none.
+
+        Raises:
+            RecordError: the document is damaged. It stays until `set_course_aside`: it may name a lock that is held.
+        """
+        reader = self._store.read(REBOOT, REBOOT_SCHEMA, keep=True)
+        return course_from_document(reader) if reader else None
+
+    def save_course(self, course: RebootCourse, now: datetime) -> None:
+        """Record how far a reboot has come."""
+        self._store.write(REBOOT, course_to_document(course, now))
+
+    def end_course(self) -> None:
+        """Remove the course of a reboot that has ended."""
+        self._store.remove(REBOOT)
+
+    def set_course_aside(self) -> None:
+        """Set a damaged course aside."""
+        self._store.set_aside(REBOOT)
+
+    def load_schedule(self) -> RebootSchedule | None:
+        """Return the reboot that root has scheduled; None: there is none.
+
+        Raises:
+            RecordError: the document is damaged.
+        """
+        reader = self._store.read(REBOOT_SCHEDULE, REBOOT_SCHEDULE_SCHEMA)
+        return schedule_from_document(reader) if reader else None
+
+    def save_schedule(self, schedule: RebootSchedule, now: datetime) -> None:
+        """Record a reboot for later."""
+        self._store.write(REBOOT_SCHEDULE, schedule_to_document(schedule, now))
+
+    def end_schedule(self) -> None:
+        """Remove the scheduled reboot, if there is one."""
+        self._store.remove(REBOOT_SCHEDULE)
+
+    def save_outcome(self, outcome: RebootOutcome, now: datetime) -> None:
+        """Record the outcome so far: in the history, and as the last one."""
+        document = reboot_outcome_to_document(outcome, now)
+        self._store.write(REBOOT_OUTCOME, document)
+        self._store.write_run(outcome.id, document)
+
+    def outcome(self, run_id: str) -> RebootOutcome | None:
+        """Return the outcome of a run; None if it is not on record or is damaged."""
+        try:
+            run = self._store.read_run(run_id)
+            is_reboot = run is not None and run.text("schema") == REBOOT_OUTCOME_SCHEMA
+            return reboot_outcome_from_document(run) if run is not None and is_reboot else None
+        except RecordError:
+            return None
+
+    def last_outcome(self) -> RebootOutcome | None:
+        """Return the last outcome; None as of `outcome`."""
+        found = self._store.read_or_warn(REBOOT_OUTCOME, REBOOT_OUTCOME_SCHEMA)
+        try:
+            return reboot_outcome_from_document(found) if found is not None else None
+        except RecordError:
+            return None
