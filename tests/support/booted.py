@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from tests.support.cgroup import control_group
 from tests.support.machine import Machine
 
 _START = r"""
 set -e
-at=$1 lower=$2 name=$3 keep=$4
-shift 4
+at=$1 lower=$2 name=$3 keep=$4 group=$5
+shift 5
+echo $$ >"$group/cgroup.procs"
 mount --make-rprivate / 2>/dev/null || { mount --bind "$at" "$at"; mount --make-private "$at"; }
 mount -t tmpfs -o mode=755 machine "$at"
 mkdir "$at/upper" "$at/work" "$at/root"
@@ -115,6 +117,12 @@ class Booted(Machine):
         )
         return [json.loads(line) for line in found.splitlines()]
 
+    def _log(self) -> str:
+        """Return the units that failed, and the end of the journal: systemctl(1) itself gives no cause."""
+        return self.run(
+            "systemctl --failed --no-legend; journalctl --sync; journalctl --no-pager -n 60 -o short-precise"
+        ).stdout
+
     def _enter(self, command: str, user: str | None) -> list[str]:
         entry = ["nsenter", "-t", str(self.leader), "-m", "-p", "-r", "-w", "-i", "-u", "-n", "-C"]
         if user is not None:
@@ -143,10 +151,14 @@ def booted(*layers: Path, keep: Path | None = None, options: tuple[str, ...] = (
     `options` are further ones of systemd-nspawn(1).
     """
     prefix = "maestro-booted-"
-    with tempfile.TemporaryDirectory(prefix=prefix) as mountpoint, tempfile.TemporaryFile() as console:
+    name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix) as mountpoint,
+        tempfile.TemporaryFile() as console,
+        control_group(f"maestro-{name}") as group,
+    ):
         lower = ":".join(map(str, layers))
-        name = f"m{os.getpid()}x{time.monotonic_ns() % 1_000_000}"
-        script = ["sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or ""), *options]
+        script = ["sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or ""), str(group), *options]
         outer = subprocess.Popen(
             ["unshare", "--mount", "--propagation=unchanged", *script],
             stdin=subprocess.DEVNULL,

@@ -109,7 +109,7 @@ class Machine:
         """Run a command that must succeed; return its output."""
         done = self.run(command, timeout=timeout)
         if done.returncode:
-            raise AssertionError(f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self._log()}")
         return done.stdout
 
     def processes(self, words: str) -> list[int]:
@@ -139,6 +139,10 @@ class Machine:
         """Return the installed version of a package; None where it is not fully installed."""
         shown = self.run(f"dpkg-query -W -f '${{db:Status-Status}} ${{Version}}' {shlex.quote(package)}").stdout.split()
         return shown[1] if len(shown) == 2 and shown[0] == "installed" else None
+
+    def _log(self) -> str:
+        """Return what this kind of machine has logged lately, for the message of a command that failed."""
+        return ""
 
     def _enter(self, command: str, user: str | None) -> list[str]:
         entry = ["nsenter", "-t", str(self.leader), "-m", "-p", "-r", "-w"]
