@@ -53,5 +53,34 @@ class HeldLock:
     """The boot in which it was taken: the kernel's boot id, and systemd's SoftRebootsCount."""
     run_id: str = ""
     """The run that took it; empty if it is unknown."""
+    reason: str = ""
+    """What it was taken for."""
     kept: str = ""
     """Why only a person may release it: the problems after the reboot; empty: the next job may."""
+    released_at: datetime | None = None
+    """When the server confirmed that the slot is given back; the record stays while a call is not settled."""
+    acquire_settles_at: datetime | None = None
+    """Until when a call to take it that has no answer may still be carried out; None: each has one."""
+    release_settles_at: datetime | None = None
+    """The same of a call to give it back: a slot that is taken before then could be lost again unnoticed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRefusal:
+    """The last call that did not succeed, for `status` and `explain`."""
+
+    at: datetime
+    since: datetime
+    """When the first one of an unbroken series was."""
+    answer: LockAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRecord:
+    """What is on record: a slot, and a call that did not succeed since."""
+
+    lock: HeldLock | None = None
+    refusal: LockRefusal | None = None
+
+
+NO_LOCK = LockRecord()
