@@ -26,6 +26,7 @@ REFRESH = "refresh"
 CVES = "cves"
 PLANS = "plans"
 AHEAD = "ahead"
+FLEET_LOCK = "fleet-lock"
 SNAPSHOTS = {"docker": "docker-snapshot", "weave": "weave-snapshot"}
 """What a change saved before it began, by component; there until it has ended."""
 ENGINE_OUTCOMES = {"docker": "docker-outcome", "weave": "weave-outcome"}

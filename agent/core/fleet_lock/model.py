@@ -65,10 +65,18 @@ class HeldLock:
     """The same of a call to give it back: a slot that is taken before then could be lost again unnoticed."""
 
 
+class LockCall(Enum):
+    """The two calls."""
+
+    ACQUIRE = "acquire"
+    RELEASE = "release"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRefusal:
     """The last call that did not succeed, for `status` and `explain`."""
 
+    call: LockCall
     at: datetime
     since: datetime
     """When the first one of an unbroken series was."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core.fleet_lock.answers import Meaning
-from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockPhase, LockRecord, LockRefusal
+from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockCall, LockPhase, LockRecord, LockRefusal
 from agent.core.fleet_lock.server import LockServer
 
 ACQUIRE_SETTLES = timedelta(minutes=30)
@@ -48,9 +48,8 @@ def must_be_released_first(lock: HeldLock, server: LockServer) -> bool:
 
 def intended(lock: HeldLock, now: datetime, *, before: HeldLock | None) -> HeldLock:
     """Return what is on record during a call to take the slot; `before` is what was there, of the same slot."""
-    if before is not None and before.phase is LockPhase.HELD:
-        return before
-    return replace(lock, phase=LockPhase.INTENT, acquire_settles_at=now + ACQUIRE_SETTLES)
+    during = before if before is not None and before.phase is LockPhase.HELD else replace(lock, phase=LockPhase.INTENT)
+    return replace(during, acquire_settles_at=now + ACQUIRE_SETTLES)
 
 
 def after_acquire(lock: HeldLock, meaning: Meaning, now: datetime, *, before: HeldLock | None) -> HeldLock | None:
@@ -59,12 +58,11 @@ def after_acquire(lock: HeldLock, meaning: Meaning, now: datetime, *, before: He
     answered = replace(lock, acquire_settles_at=earlier)
     if meaning is Meaning.DONE:
         return replace(answered, phase=LockPhase.HELD)
+    in_flight = now + ACQUIRE_SETTLES if meaning is Meaning.IN_FLIGHT else earlier
     if before is not None and before.phase is LockPhase.HELD and meaning is not Meaning.REFUSED:
-        return before
-    if meaning is Meaning.UNCERTAIN:
-        return replace(answered, phase=LockPhase.RELEASING)
-    if meaning is Meaning.IN_FLIGHT:
-        return replace(lock, phase=LockPhase.RELEASING, acquire_settles_at=now + ACQUIRE_SETTLES)
+        return replace(before, acquire_settles_at=in_flight)
+    if meaning in {Meaning.UNCERTAIN, Meaning.IN_FLIGHT}:
+        return replace(lock, phase=LockPhase.RELEASING, acquire_settles_at=in_flight)
     return _unless_settled(replace(answered, phase=LockPhase.RELEASING, released_at=now), now)
 
 
@@ -91,10 +89,15 @@ def _is_settling(lock: HeldLock, now: datetime) -> bool:
     )
 
 
-def with_answer(record: LockRecord, answer: LockAnswer, now: datetime) -> LockRecord:
-    """Return a record with a call's answer: one that did not succeed is kept, and since when its series lasts."""
-    if answer.granted:
-        return replace(record, refusal=None)
+def with_answer(record: LockRecord, call: LockCall, answer: LockAnswer, now: datetime) -> LockRecord:
+    """Return a record with a call's answer: one that did not succeed stays until the same call does.
+
+    A slot that was taken ends both.
+    """
     before = record.refusal
-    since = before.since if before is not None and before.answer.why == answer.why and before.since <= now else now
-    return replace(record, refusal=LockRefusal(at=now, since=since, answer=answer))
+    if answer.granted:
+        ends = before is not None and call in {before.call, LockCall.ACQUIRE}
+        return replace(record, refusal=None) if ends else record
+    same = before is not None and (before.call, before.answer.why) == (call, answer.why) and before.since <= now
+    since = before.since if before is not None and same else now
+    return replace(record, refusal=LockRefusal(call=call, at=now, since=since, answer=answer))

@@ -5,8 +5,6 @@ Responses are untrusted input. No redirect is followed, certificates are always 
 
 import gzip
 import json
-import os
-import re
 import ssl
 import uuid
 from collections.abc import Mapping
@@ -18,7 +16,7 @@ import urllib3
 
 from agent.core.policy.policy import EndpointPolicy
 from agent.core.schedule.backoff import ResponseClass, classify_status
-from agent.errors import ConfigError
+from agent.host.bearer_token import read_endpoint_token, require_readable
 from agent.host.http import (
     causes,
     error_reason,
@@ -30,17 +28,11 @@ from agent.host.http import (
     session,
 )
 from agent.host.process.alarm import time_limit
-from agent.state.safe_open import open_regular
 from agent.state.timestamps import utc_now
 from agent.version import VERSION
 
-_CREDENTIAL = "endpoint-token"
-_CREDENTIALS = "/run/credentials/maestro-agent.service"
-"""systemd's directory for the running daemon: an exporter started by a person does not inherit the variable for it."""
 _RECEIPT_BYTES = 1 << 20
 _ERROR_BYTES = 1 << 16
-_TOKEN_BYTES = 1 << 14
-_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _NOT_OFFERED = frozenset({requests.codes.not_found, requests.codes.method_not_allowed})
 
 
@@ -81,12 +73,11 @@ class EndpointClient:
             "Accept-Encoding": "identity",  # no compressed response: it could be a bomb
             "Content-Type": "application/json",
         }
-        self._token = _token(policy.token_file)
+        self._token = read_endpoint_token(policy.token_file)
         if self._token:
             remember_header(self._token)
             self._session.headers["Authorization"] = f"Bearer {self._token}"
-        for path in (policy.ca_file, policy.client_cert, policy.client_key):
-            _must_be_readable(path)
+        require_readable(policy.ca_file, policy.client_cert, policy.client_key)
         self._session.verify = policy.ca_file or True
         if policy.client_cert:
             self._session.cert = (policy.client_cert, policy.client_key or policy.client_cert)
@@ -159,32 +150,6 @@ class EndpointClient:
             retry_after=retry_after(response.headers.get("Retry-After"), there or utc_now()),
             skew=skew,
         )
-
-
-def _token(path: str) -> str:
-    """Read the token; empty if none is configured."""
-    inherited = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY") or _CREDENTIALS, _CREDENTIAL)
-    if not path and not os.path.exists(inherited):
-        return ""
-    place = path or inherited
-    try:
-        with open(place, encoding="ascii", opener=open_regular) as file:
-            token = file.read(_TOKEN_BYTES).strip()
-    except OSError as error:
-        raise ConfigError(f"{place}: the token cannot be read: {error.strerror}") from error
-    except ValueError:
-        token = ""
-    if not _TOKEN.fullmatch(token):
-        raise ConfigError(f"{place}: holds no token: one line of ASCII without spaces")
-    return token
-
-
-def _must_be_readable(path: str) -> None:
-    try:
-        if path:
-            os.close(open_regular(path, os.O_RDONLY))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _problem_text(status: int, reason: str, text: str) -> str:
