@@ -1,17 +1,14 @@
 """The configured FleetLock server, the requests to it, and this host's name there. Pure."""
 
 import json
-import re
 from dataclasses import dataclass
 from enum import Enum
 
 ACQUIRE, RELEASE = "/v1/pre-reboot", "/v1/steady-state"
 PROTOCOL_HEADER = "fleet-lock-protocol"
 """Must be "true": it keeps a redirected or forged form from taking a lock."""
-DEFAULT_GROUP = "default"
-_GROUP = re.compile(r"[A-Za-z0-9.-]{1,128}")
-"""The protocol's set of characters."""
-_ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
+ENDPOINT_URL = "endpoint"
+"""The value of `reboot.fleetlock_url` for the endpoint that reports are sent to."""
 
 
 class IdScheme(Enum):
@@ -39,16 +36,6 @@ class LockServer:
     client_cert: str = ""
     client_key: str = ""
     proxy: str = ""
-
-
-def is_group(text: str) -> bool:
-    """Return whether a text may be a group."""
-    return _GROUP.fullmatch(text) is not None
-
-
-def is_lock_id(text: str) -> bool:
-    """Return whether a text may be an id: ASCII, for some servers make keys of a database of it."""
-    return _ID.fullmatch(text) is not None
 
 
 def joined(base: str, path: str) -> str:

@@ -1,0 +1,47 @@
+"""The FleetLock server that the policy names, and this host's id there."""
+
+import uuid
+
+from agent.core.fleet_lock.server import ENDPOINT_URL, IdScheme, LockServer
+from agent.core.policy.policy import Policy
+from agent.host.machine.facts import app_specific, host_id
+from agent.host.machine.identity import machine_id
+
+_ZINCATI = uuid.UUID("de35106b6ec24688b63afddaa156679b")
+"""Zincati's application ID (src/identity/mod.rs)."""
+
+
+def configured_server(policy: Policy) -> LockServer | None:
+    """Return the configured server; None: no lock is needed to reboot."""
+    reboot, endpoint = policy.reboot, policy.endpoint
+    if not reboot.fleetlock_url:
+        return None
+    lock_id = lock_id_of(reboot.fleetlock_id, machine_id())
+    if reboot.fleetlock_url == ENDPOINT_URL:
+        return LockServer(
+            url=endpoint.url,
+            group=reboot.fleetlock_group,
+            id=lock_id,
+            token_file=endpoint.token_file,
+            inherits_token=True,
+            ca_file=endpoint.ca_file,
+            client_cert=endpoint.client_cert,
+            client_key=endpoint.client_key,
+            proxy=endpoint.proxy,
+        )
+    return LockServer(
+        url=reboot.fleetlock_url,
+        group=reboot.fleetlock_group,
+        id=lock_id,
+        token_file=reboot.fleetlock_token_file,
+        ca_file=reboot.fleetlock_ca_file,
+        client_cert=reboot.fleetlock_client_cert,
+        client_key=reboot.fleetlock_client_key,
+    )
+
+
+def lock_id_of(scheme: str, machine: str) -> str:
+    """Return the id by `reboot.fleetlock_id`; `machine` is the machine-id, which cannot be derived from it."""
+    if scheme == IdScheme.APP.value:
+        return host_id()
+    return uuid.UUID(app_specific(machine, _ZINCATI)).hex if scheme == IdScheme.ZINCATI.value else scheme
