@@ -26,7 +26,7 @@ def policy(reboot: RebootPolicy) -> Policy:
         endpoint=replace(
             given.NO_ENDPOINT,
             url="https://reports.example.org",
-            token_file="/etc/own",
+            token_file="/etc/own",  # noqa: S106 - a path
             ca_file="",
             proxy="http://proxy",
         ),
@@ -42,7 +42,7 @@ def test_a_server_has_credentials_of_its_own() -> None:
         url="https://locks.example.org",
         group="web",
         id="host-7",
-        token_file="/etc/token",
+        token_file="/etc/token",  # noqa: S106 - a path
         ca_file="/etc/ca.pem",
         client_cert="/etc/client.pem",
         client_key="/etc/client.key",
@@ -54,7 +54,7 @@ def test_the_endpoint_is_reached_as_reports_are() -> None:
         url="https://reports.example.org",
         group="web",
         id=host_id(),
-        token_file="/etc/own",
+        token_file="/etc/own",  # noqa: S106 - a path
         inherits_token=True,
         proxy="http://proxy",
     )
