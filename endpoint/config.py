@@ -2,6 +2,7 @@
 
 import ipaddress
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from endpoint.core.locks import is_group
 from endpoint.core.timestamps import parse_duration
 from endpoint.errors import ConfigError
 
@@ -18,6 +20,7 @@ else:  # Ubuntu 22.04
     import tomli as tomllib
 
 _LAST_PORT = 65535
+_KINDS = {int: "a whole number", str: "text", bool: "true or false"}
 _FOREVER = "forever"
 _UNIX = "unix:"
 _LEAST, _MOST = timedelta(days=1), timedelta(days=36500)
@@ -107,6 +110,22 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Locks:
+    """Reboot slots of the FleetLock protocol."""
+
+    groups: Mapping[str, int] = field(default_factory=lambda: {"default": 1})
+    """How many hosts of each group may reboot at the same time; 0: none."""
+    without_token: bool = False
+    """Whether clients need neither a token nor a certificate, on these paths only."""
+    stale_after: str = "1h"
+
+    @property
+    def stale_age(self) -> timedelta:
+        """Return after how long a holder counts as stale."""
+        return parse_duration(self.stale_after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration, with its defaults."""
 
@@ -116,6 +135,7 @@ class Config:
     store: Retention = field(default_factory=Retention)
     limits: Limits = field(default_factory=Limits)
     fleet: Fleet = field(default_factory=Fleet)
+    locks: Locks = field(default_factory=Locks)
 
     @property
     def behind_proxy(self) -> bool:
@@ -175,10 +195,23 @@ def _value(default: Any, raw: object, place: str) -> object:
         if raw not in choices:
             raise ConfigError(f"{place}: must be one of {', '.join(choices)}")
         return type(default)(raw)
+    if isinstance(default, Mapping):
+        return _groups(raw, place)
     if type(raw) is not type(default):
-        raise ConfigError(f"{place}: must be {'a whole number' if isinstance(default, int) else 'text'}")
-    if isinstance(raw, int) and not 1 <= raw <= 1_000_000:  # noqa: PLR2004 - larger numbers are typing errors
+        raise ConfigError(f"{place}: must be {_KINDS[type(default)]}")
+    if type(raw) is int and not 1 <= raw <= 1_000_000:  # noqa: PLR2004 - larger numbers are typing errors
         raise ConfigError(f"{place}: must be between 1 and 1000000")
+    return raw
+
+
+def _groups(raw: object, place: str) -> dict[str, int]:
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{place}: must be a table, as {{ default = 1 }}")
+    for name, slots in raw.items():
+        if not is_group(name):
+            raise ConfigError(f"{place}: {name!r} is not a group: letters, digits, dots and hyphens, at most 64")
+        if type(slots) is not int or not 0 <= slots <= 1_000_000:  # noqa: PLR2004 - larger numbers are typing errors
+            raise ConfigError(f"{place}.{name}: must be a whole number between 0 and 1000000")
     return raw
 
 
@@ -217,6 +250,10 @@ def _check_times(config: Config) -> None:
         ("fleet.forget_after", config.fleet.forget_after),
     ):
         _check_duration(name, text)
+    try:
+        parse_duration(config.locks.stale_after)
+    except ValueError as error:
+        raise ConfigError('locks.stale_after: must be a duration, as "1h"') from error
     expire_after = config.fleet.expire_after
     if expire_after is not None and expire_after <= config.fleet.silent_after:
         raise ConfigError("fleet.forget_after: must be more than fleet.silent_after_s")

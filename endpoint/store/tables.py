@@ -92,3 +92,57 @@ UPKEEP = sa.Table(
     sa.Column("due_at", sa.Float, nullable=False),
 )
 """One row: when the next deletion of old data is due, whichever process does it."""
+
+LOCK_GROUPS = sa.Table(
+    "lock_groups",
+    METADATA,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("next_ticket", sa.BigInteger, nullable=False),
+    # Mean time of a reboot in this group, in seconds.
+    sa.Column("mean_hold_s", sa.Float),
+)
+"""One row per group of hosts that was ever used; each call locks it, so that the calls of a group are serial."""
+
+LOCK_HOLDERS = sa.Table(
+    "lock_holders",
+    METADATA,
+    sa.Column("group_name", sa.ForeignKey("lock_groups.name"), primary_key=True),
+    sa.Column("client_id", sa.String(256), primary_key=True),
+    # The host that the credentials are bound to.
+    sa.Column("host_id", sa.String(36)),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("last_asked_at", sa.Float, nullable=False),
+    sa.Column("reason", sa.String(256), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+)
+
+LOCK_WAITERS = sa.Table(
+    "lock_waiters",
+    METADATA,
+    sa.Column("group_name", sa.ForeignKey("lock_groups.name"), primary_key=True),
+    sa.Column("client_id", sa.String(256), primary_key=True),
+    sa.Column("host_id", sa.String(36)),
+    sa.Column("ticket", sa.BigInteger, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("asked_at", sa.Float, nullable=False),
+    sa.Column("hint_s", sa.Float, nullable=False),
+    sa.Column("late_s", sa.Float),
+    # Not in an index: each request changes it.
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Index("lock_waiters_in_order", "group_name", "ticket"),
+)
+"""The clients that were refused, in the order of their tickets; see `core.locks.Waiter`."""
+
+LOCK_RELEASES = sa.Table(
+    "lock_releases",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("released_at", sa.Float, nullable=False),
+    sa.Column("group_name", sa.String(64), nullable=False),
+    sa.Column("client_id", sa.String(256), nullable=False),
+    sa.Column("host_id", sa.String(36)),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("released_by", sa.String(64), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+)
+"""Slots that a person released with `locks release`."""

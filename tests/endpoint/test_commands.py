@@ -152,6 +152,12 @@ def test_invalid_arguments_of_try_are_usage_errors(arguments: tuple[str, ...], t
         ("[store]\nkeep_events = '999999999d'", "store.keep_events: must be between 1d and 36500d"),
         ("[fleet]\nforget_after = 'never'", "fleet.forget_after: must be a duration"),
         ("[fleet]\nforget_after = '1d'\nsilent_after_s = 86400", "must be more than fleet.silent_after_s"),
+        ("[locks]\ngroups = 5", "locks.groups: must be a table, as { default = 1 }"),
+        ("[locks]\ngroups = { 'a b' = 1 }", "locks.groups: 'a b' is not a group"),
+        ("[locks]\ngroups = { a = -1 }", "locks.groups.a: must be a whole number between 0 and 1000000"),
+        ("[locks]\ngroups = { a = true }", "locks.groups.a: must be a whole number"),
+        ("[locks]\nwithout_token = 1", "locks.without_token: must be true or false"),
+        ("[locks]\nstale_after = 'forever'", 'locks.stale_after: must be a duration, as "1h"'),
         ("[", "is not valid TOML"),
     ],
 )
@@ -204,7 +210,7 @@ def test_the_example_holds_every_setting_with_its_default(tmp_path: Path) -> Non
     file.write_text("\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines()))
 
     assert read_config(file) == Config()
-    for table in ("server", "tls", "database", "store", "limits", "fleet"):
+    for table in ("server", "tls", "database", "store", "limits", "fleet", "locks"):
         for name in vars(type(getattr(Config(), table)))["__slots__"]:
             assert f"{name} = " in text, name
 

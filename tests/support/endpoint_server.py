@@ -35,8 +35,14 @@ def write_config(file: Path, database: str, *more: Tables) -> None:
             tables.setdefault(table, {}).update(values)
     lines = []
     for table, values in tables.items():
-        lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
+        lines += [f"[{table}]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
     file.write_text("\n".join(lines) + "\n")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(name)} = {_toml(item)}' for name, item in value.items())}}}"
+    return json.dumps(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +198,12 @@ class Requests(ABC):
         """Put a single heartbeat."""
         path = f"/v1/hosts/{host}/instances/{instance}/heartbeats/{sequence}"
         return self.send("PUT", path, json.dumps({"hash": state_hash}).encode(), Content_Encoding="identity")
+
+    def fleet_lock(self, operation: str, client: str, group: str = "default", **headers: str) -> Answer:
+        """Send what a FleetLock client sends; it names no content type."""
+        data = json.dumps({"client_params": {"id": client, "group": group}}).encode()
+        fields = {"fleet_lock_protocol": "true", "Content_Encoding": "identity", "Content_Type": "", **headers}
+        return self.send("POST", f"/v1/{operation}", data, **fields)
 
     def get(self, path: str) -> Answer:
         return self.send("GET", path, None)

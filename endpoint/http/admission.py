@@ -1,0 +1,112 @@
+"""Admits requests: who sends, for which host, and how often."""
+
+import math
+import time
+from threading import Lock
+
+from flask import request
+
+from endpoint.config import Config
+from endpoint.core.rate_limit import RateLimiter
+from endpoint.errors import LaterError, RefusedError
+from endpoint.http.auth import Authenticator, Caller, Certificate, peer_certificate
+from endpoint.http.tls import BufferedTLSSocket
+from endpoint.store.database import Database
+from endpoint.store.tokens import Role, Tokens
+
+
+class Admission:
+    """Authenticates the sender of the current request, and applies the rate limit of its host."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self._config = config
+        self._authenticator = Authenticator(Tokens(database))
+        limits = config.limits
+        self._rates = RateLimiter(per_minute=limits.requests_per_minute, burst=limits.burst)
+        self._lock = Lock()
+
+    def caller(self) -> Caller:
+        """Authenticate the sender.
+
+        Raises:
+            RefusedError: 401 or 403.
+            StoreError: the database does not answer.
+        """
+        return self._caller(request.headers.get("Authorization", ""))
+
+    def _caller(self, authorization: str) -> Caller:
+        connection = request.environ.get("gunicorn.socket")
+        caller = self._authenticator.caller(authorization, self._certificate())
+        if isinstance(connection, BufferedTLSSocket):
+            connection.mark_authenticated()  # the request now has its full time
+        return caller
+
+    def administrator(self) -> None:
+        """Require an administrator's token.
+
+        Raises:
+            RefusedError: 401 or 403.
+            StoreError: the database does not answer.
+        """
+        if self.caller().role is not Role.ADMIN:
+            raise RefusedError(403, "this needs an administrator's token")
+
+    def sender(self) -> Caller:
+        """Authenticate an agent; if it is bound to one host, its rate limit applies before the body is read.
+
+        Raises:
+            RefusedError: 401, 403 or 429.
+            StoreError: the database does not answer.
+        """
+        return self._sender(request.headers.get("Authorization", ""))
+
+    def lock_client(self, *, without_token: bool) -> Caller | None:
+        """Authenticate a FleetLock client; None: it has neither a token nor a certificate, which may be permitted.
+
+        Such a client cannot send a bearer token, but many send the user and password of their URL (RFC 7617): then the
+        password is the token.
+
+        Raises:
+            RefusedError: 401, 403 or 429.
+            StoreError: the database does not answer.
+        """
+        authorization = request.headers.get("Authorization", "")
+        if request.authorization is not None and request.authorization.type == "basic":
+            authorization = f"Bearer {request.authorization.password}"
+        if without_token and not authorization and self._certificate() is None:
+            return None
+        return self._sender(authorization)
+
+    def _sender(self, authorization: str) -> Caller:
+        caller = self._caller(authorization)
+        if caller.role is not Role.AGENT:
+            raise RefusedError(403, "an administrator's token cannot send messages")
+        if caller.host_id is not None:
+            self.count(caller.host_id)
+        return caller
+
+    def _certificate(self) -> Certificate | None:
+        connection = request.environ.get("gunicorn.socket")
+        return peer_certificate(connection, request.headers, proxy_verifies=self._config.proxy_verifies)
+
+    def admit(self, caller: Caller, host: object) -> None:
+        """Check that the caller may send for the host, and apply the rate limit.
+
+        Raises:
+            RefusedError: 403 or 429.
+        """
+        if caller.host_id is None:
+            self.count(host[:36] if isinstance(host, str) else f"unknown host at {request.remote_addr}")
+        elif isinstance(host, str) and caller.host_id != host:
+            raise RefusedError(403, f"these credentials are not valid for host {host[:36]}")
+
+    def count(self, host: str) -> None:
+        """Apply the rate limit of one host.
+
+        Raises:
+            LaterError: the host exceeds it.
+        """
+        with self._lock:
+            wait = self._rates.wait_s(host, time.monotonic())
+        if wait > 0:
+            raise LaterError(429, "this host exceeds its rate limit", math.ceil(wait))

@@ -1,0 +1,93 @@
+"""A FleetLock server's tables in memory, with the endpoint's own decisions; and a fleet in simulated time."""
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from endpoint.core.lock_decisions import LockView, decide
+from endpoint.core.locks import Holder, LockCall, LockOperation, LockResult, LockStatus, Waiter
+
+
+@dataclass(kw_only=True)
+class LockTable:
+    """One group."""
+
+    slots: int = 1
+    group: str = "default"
+    holders: dict[str, Holder] = field(default_factory=dict)
+    waiters: dict[str, Waiter] = field(default_factory=dict)
+    next_ticket: int = 1
+    mean_hold_s: float | None = None
+
+    def lock(self, client: str, now_s: float, **more: str) -> LockResult:
+        return self.carry_out(self.call(LockOperation.LOCK, client, **more), now_s)
+
+    def unlock(self, client: str, now_s: float, **more: str) -> LockResult:
+        return self.carry_out(self.call(LockOperation.UNLOCK, client, **more), now_s)
+
+    def call(self, operation: LockOperation, client: str, host: str | None = None) -> LockCall:
+        return LockCall(operation=operation, group=self.group, client_id=client, slots=self.slots, host_id=host)
+
+    def carry_out(self, call: LockCall, now_s: float) -> LockResult:
+        """Decide a call, and apply the decision."""
+        alive = {name: waiter for name, waiter in self.waiters.items() if waiter.expires_s > now_s}
+        own = alive.get(call.client_id)
+        view = LockView(
+            call=call,
+            now_s=now_s,
+            next_ticket=self.next_ticket,
+            mean_hold_s=self.mean_hold_s,
+            holders=tuple(sorted(self.holders.values(), key=lambda holder: holder.since_s)),
+            waiter=own,
+            ahead=sum(own is None or waiter.ticket < own.ticket for waiter in alive.values()),
+        )
+        decision = decide(view)
+        if decision.give_back is not None:
+            del self.holders[decision.give_back.client_id]
+        if decision.mean_hold_s is not None:
+            self.mean_hold_s = decision.mean_hold_s
+        if decision.leave:
+            self.waiters.pop(call.client_id, None)
+        if decision.hold is not None:
+            if view.own is not None:
+                del self.holders[view.own.client_id]
+            self.holders[decision.hold.client_id] = decision.hold
+        if decision.queue is not None:
+            self.next_ticket += own is None
+            self.waiters[call.client_id] = decision.queue
+        return decision.result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """How the clients of a fleet behave."""
+
+    interval: Callable[[int, int], float]
+    """Seconds until a refused client asks again, by its number and the Retry-After of the answer."""
+    reboot_s: Callable[[int], float]
+    """How long a client keeps its slot."""
+    gives_up: Callable[[int], bool] = lambda _number: False
+    """Whether a client is switched off after it was refused once."""
+
+
+def waits(kind: Kind, *, clients: int, slots: int) -> list[float]:
+    """Let all clients of one group ask at once; return how long each waited for its slot, in the order of the slots.
+
+    Clients that give up are not among them.
+    """
+    table = LockTable(slots=slots)
+    counter = itertools.count()
+    due = [(number / 1000, next(counter), number, LockOperation.LOCK) for number in range(clients)]
+    found: list[float] = []
+    while due:
+        now, _, number, operation = heapq.heappop(due)
+        answer = table.carry_out(table.call(operation, str(number)), now)
+        assert len(table.holders) <= slots
+        if answer.status is LockStatus.GRANTED:
+            found.append(now - number / 1000)
+            heapq.heappush(due, (now + kind.reboot_s(number), next(counter), number, LockOperation.UNLOCK))
+        elif operation is LockOperation.LOCK and not kind.gives_up(number):
+            later = now + kind.interval(number, answer.retry_after_s)
+            heapq.heappush(due, (later, next(counter), number, LockOperation.LOCK))
+    return found
