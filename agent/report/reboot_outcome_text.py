@@ -3,6 +3,8 @@
 The first line is what is true now: whether the machine was rebooted, and if not, why.
 """
 
+from collections.abc import Sequence
+
 from agent.report.layout import Line, Tone, field
 from agent.report.text import counted
 from agent.state.reboot_outcome_view import RebootGateView, RebootOutcomeView
@@ -19,6 +21,7 @@ _WORDS = {
     "failed": "FAILED",
     "interrupted": "interrupted",
     "requested": "not verified yet",
+    "would-reboot": "a dry run",
 }
 """Words for people; documents keep the value."""
 _TONES = {
@@ -64,6 +67,7 @@ _LOCKS = {
     "kept": "KEPT: no other machine of the group takes this slot",
     "releasing": "not released yet, the next job tries again",
 }
+_SIGNS = {"open": "+", "closed": "-", "unknown": "?"}
 _ORIGINS = {"schedule": "as scheduled", "policy": "in the maintenance window"}
 
 
@@ -96,6 +100,7 @@ def headline(outcome: RebootOutcomeView) -> str:
         "failed": "Not rebooted: the reboot FAILED.",
         "interrupted": "Not rebooted: the job was interrupted before it triggered the reboot.",
         "requested": "The machine reboots now; the next job after the boot verifies it.",
+        "would-reboot": "The machine would reboot: no gate is closed.",
     }
     return texts.get(outcome.result, f"Reboot: {outcome.result}.")
 
@@ -149,20 +154,26 @@ def _note_lines(outcome: RebootOutcomeView) -> list[str]:
 
 def _gate_lines(outcome: RebootOutcomeView, *, verbose: bool) -> list[str]:
     """List the closed gates, with `verbose` all that were asked."""
-    shown = [one for one in outcome.gates if verbose or one.verdict in {"closed", "unknown"}]
-    if outcome.result != "blocked" and not verbose:
-        return []
-    if not shown and outcome.blocked:
-        shown = [outcome.blocked]
-    return [_gate_line(one) for one in shown]
+    if verbose:
+        return gate_lines(outcome.gates)
+    if outcome.result != "blocked":
+        return gate_lines([one for one in outcome.gates if one.passed])
+    found = [one for one in outcome.gates if one.blocks or one.passed]
+    return gate_lines(found or ([outcome.blocked] if outcome.blocked else []))
+
+
+def gate_lines(gates: Sequence[RebootGateView]) -> list[str]:
+    """Render gates, a line each."""
+    return [_gate_line(one) for one in gates]
 
 
 def _gate_line(gate: RebootGateView) -> Line:
-    closed = gate.verdict in {"closed", "unknown"}
-    text = gate_reason(gate) if closed else gate.detail or gate.verdict
+    text = gate_reason(gate) if gate.blocks or gate.passed else gate.detail or gate.verdict.replace("-", " ")
     until = f", until {format_human(gate.until)}" if gate.until else ""
-    sign = "-" if gate.verdict == "closed" else "?" if closed else "+" if gate.verdict == "open" else " "
-    return Line(f"  {sign} {gate.gate:<19}{text}{until}", hang=23, tone=Tone.HELD if closed else None)
+    passed = "; passed, as requested" if gate.passed else ""
+    sign = "!" if gate.passed else _SIGNS.get(gate.verdict, " ")
+    tone = Tone.HELD if gate.blocks or gate.passed else None
+    return Line(f"  {sign} {gate.gate:<19}{text}{until}{passed}", hang=23, tone=tone)
 
 
 def _fact_lines(outcome: RebootOutcomeView) -> list[str]:

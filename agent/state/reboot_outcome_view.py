@@ -16,6 +16,13 @@ class RebootGateView:
         """When it opens; None: unknown."""
         self.retry = part.boolean("retry")
         """Whether it may open by itself."""
+        self.passed = part.boolean("passed")
+        """Whether it is closed, and the request passes it all the same."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps the machine from a reboot."""
+        return self.verdict in {"closed", "unknown"} and not self.passed
 
 
 class RebootOutcomeView:

@@ -1,80 +1,92 @@
-"""Outcomes of reboots, as documents: one of each result."""
+"""Outcomes of reboots: one of each result."""
 
-from typing import Any
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
-from agent.core.schemas import REBOOT_OUTCOME_SCHEMA
+from agent.core.reboot.gates import GateState, RebootGate, RebootOrigin, RebootWhy, Verdict
+from agent.core.reboot.model import (
+    BootIdentity,
+    LockUse,
+    RebootOutcome,
+    RebootProblem,
+    RebootReason,
+    RebootResult,
+    RebootTrouble,
+)
+from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 
-Fields = dict[str, Any]
-
-SESSIONS: Fields = {
-    "gate": "sessions",
-    "verdict": "closed",
-    "why": "sessions",
-    "detail": "alice is logged in since 2026-11-28 22:14 UTC (pts/0, from 192.0.2.7)",
-    "until": "2026-11-29T02:10:00Z",
-    "retry": True,
-}
-OPEN: Fields = {"gate": "dpkg", "verdict": "open", "why": None, "detail": "", "until": None, "retry": False}
-REBOOTED: Fields = {
-    "schema": REBOOT_OUTCOME_SCHEMA,
-    "generated_at": "2026-11-29T02:01:40Z",
-    "id": "20261129T020000Z",
-    "started_at": "2026-11-29T02:00:00Z",
-    "finished_at": "2026-11-29T02:01:40Z",
-    "result": "rebooted",
-    "origin": "request",
-    "requested_by": "alice",
-    "if_required": True,
-    "despite": [],
-    "reason": {"required": True, "packages": ["linux-image-6.1.0-28-amd64"], "since": "2026-11-27T04:12:00Z"},
-    "gates": [OPEN],
-    "blocked": None,
-    "boot_before": {"boot_id": "0a5c6b1e-8b1f-4c0d-9a59-6d5a0c2f1e77", "soft_reboots": 0},
-    "boot_after": {"boot_id": "f3f0c7f2-5d3c-4d55-8a34-6a3f9f1b2c10", "soft_reboots": 0},
-    "kernel_before": "6.1.0-27-amd64",
-    "kernel_expected": "6.1.0-28-amd64",
-    "kernel_after": "6.1.0-28-amd64",
-    "fired_at": "2026-11-29T02:00:12Z",
-    "back_at": "2026-11-29T02:00:54Z",
-    "downtime_s": 42.0,
-    "problems": [],
-    "lock": "released",
-    "message": "",
-}
-_NOT_DONE: Fields = {
-    **dict.fromkeys(("boot_after", "kernel_after", "fired_at", "back_at", "downtime_s")),
-    "lock": "none",
-}
-PROBLEMS: Fields = {
-    **REBOOTED,
-    "result": "rebooted-with-problems",
-    "problems": [
-        {"code": "old-kernel", "detail": "kernel 6.1.0-27-amd64 runs, 6.1.0-28-amd64 is expected"},
-        {"code": "unit-failed", "detail": "nginx.service has failed since the boot"},
-    ],
-    "kernel_after": "6.1.0-27-amd64",
-    "lock": "kept",
-}
-_UNDONE: Fields = {**REBOOTED, **_NOT_DONE}
-_FIRED: Fields = {**_UNDONE, "fired_at": REBOOTED["fired_at"]}
-EACH: dict[str, Fields] = {
-    "rebooted": REBOOTED,
-    "rebooted-with-problems": PROBLEMS,
-    "not-rebooted": {**_FIRED, "result": "not-rebooted", "lock": "released"},
-    "not-required": {
-        **_UNDONE,
-        "result": "not-required",
-        "reason": {"required": False, "packages": [], "since": None},
-    },
-    "blocked": {**_UNDONE, "result": "blocked", "gates": [OPEN, SESSIONS], "blocked": SESSIONS},
-    "failed": {**_UNDONE, "result": "failed", "message": "logind: Access denied", "lock": "releasing"},
-    "interrupted": {**_UNDONE, "result": "interrupted"},
-    "requested": {**_FIRED, "result": "requested", "finished_at": None, "lock": "held"},
+STARTED = datetime(2026, 11, 29, 2, 0, tzinfo=timezone.utc)
+OPEN = GateState(gate=RebootGate.DPKG, verdict=Verdict.OPEN)
+SESSIONS = GateState(
+    gate=RebootGate.SESSIONS,
+    verdict=Verdict.CLOSED,
+    why=RebootWhy.SESSIONS,
+    detail="alice is logged in (pts/0, from 192.0.2.7)",
+    until=STARTED + timedelta(minutes=10),
+    retry=True,
+)
+BEFORE = RebootOutcome(
+    id="20261129T020000Z",
+    started_at=STARTED,
+    finished_at=STARTED + timedelta(seconds=12),
+    result=RebootResult.FAILED,
+    origin=RebootOrigin.REQUEST,
+    requested_by="alice",
+    if_required=True,
+    reason=RebootReason(
+        required=True, packages=("linux-image-6.1.0-28-amd64",), since=STARTED - timedelta(days=2, hours=5)
+    ),
+    gates=(OPEN,),
+    boot_before=BootIdentity(boot_id="0a5c6b1e-8b1f-4c0d-9a59-6d5a0c2f1e77", soft_reboots=0),
+    kernel_before="6.1.0-27-amd64",
+    kernel_expected="6.1.0-28-amd64",
+)
+"""Of a reboot that was not started."""
+REBOOTED = replace(
+    BEFORE,
+    result=RebootResult.REBOOTED,
+    finished_at=STARTED + timedelta(seconds=100),
+    boot_after=BootIdentity(boot_id="f3f0c7f2-5d3c-4d55-8a34-6a3f9f1b2c10", soft_reboots=0),
+    kernel_after="6.1.0-28-amd64",
+    fired_at=STARTED + timedelta(seconds=12),
+    back_at=STARTED + timedelta(seconds=54),
+    lock=LockUse.RELEASED,
+)
+PROBLEMS = replace(
+    REBOOTED,
+    result=RebootResult.REBOOTED_WITH_PROBLEMS,
+    kernel_after="6.1.0-27-amd64",
+    problems=(
+        RebootProblem(code=RebootTrouble.OLD_KERNEL, detail="kernel 6.1.0-27-amd64 runs, 6.1.0-28-amd64 was expected"),
+        RebootProblem(code=RebootTrouble.UNIT_FAILED, detail="nginx.service has failed since the boot"),
+    ),
+    lock=LockUse.KEPT,
+)
+BLOCKED = replace(BEFORE, result=RebootResult.BLOCKED, gates=(OPEN, SESSIONS), blocked=SESSIONS)
+WOULD = replace(BEFORE, result=RebootResult.WOULD_REBOOT)
+EACH = {
+    RebootResult.REBOOTED: REBOOTED,
+    RebootResult.REBOOTED_WITH_PROBLEMS: PROBLEMS,
+    RebootResult.NOT_REBOOTED: replace(
+        BEFORE, result=RebootResult.NOT_REBOOTED, fired_at=STARTED + timedelta(seconds=12), lock=LockUse.RELEASED
+    ),
+    RebootResult.NOT_REQUIRED: replace(BEFORE, result=RebootResult.NOT_REQUIRED, reason=RebootReason(required=False)),
+    RebootResult.BLOCKED: BLOCKED,
+    RebootResult.FAILED: replace(BEFORE, message="logind: Access denied", lock=LockUse.RELEASING),
+    RebootResult.INTERRUPTED: replace(BEFORE, result=RebootResult.INTERRUPTED),
+    RebootResult.REQUESTED: replace(
+        BEFORE,
+        result=RebootResult.REQUESTED,
+        finished_at=None,
+        fired_at=STARTED + timedelta(seconds=12),
+        lock=LockUse.HELD,
+    ),
+    RebootResult.WOULD_REBOOT: WOULD,
 }
 """By result."""
 
 
-def view(document: Fields) -> RebootOutcomeView:
-    return RebootOutcomeView(JsonReader(document, "run"))
+def view(outcome: RebootOutcome) -> RebootOutcomeView:
+    return RebootOutcomeView(JsonReader(reboot_outcome_to_document(outcome, STARTED), "run"))

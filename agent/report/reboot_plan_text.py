@@ -1,0 +1,107 @@
+"""Renders what `reboot` is about to do, for a person who has to agree, and what is scheduled. Pure.
+
+The plan is `maestro.reboot-outcome/1` of a dry run; the containers are those that the last check saw.
+"""
+
+from datetime import datetime, timedelta
+
+from agent.core.reboot.model import RebootSchedule
+from agent.report.layout import Line, Tone, field
+from agent.report.reboot_outcome_text import duration, gate_lines, headline
+from agent.report.text import counted
+from agent.state.engine_view import EngineContainerView, EngineView
+from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.timestamps import format_human
+
+_WIDTH = 13
+_STARTED_BY_DOCKER = {"always", "unless-stopped"}
+"""Restart policies with which Docker starts a container at its own start, if it ran at its end."""
+
+
+def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, *, verbose: bool = False) -> list[str]:
+    """Render why a reboot is required, the gates, and the containers that do not come back."""
+    shut = [gate for gate in plan.gates if verbose or gate.blocks or gate.passed or gate.detail]
+    clear = [gate.gate for gate in plan.gates if gate not in shut and gate.verdict == "open"]
+    return [
+        Line(headline(plan), hang=2, tone=Tone.ATTENTION if plan.result == "blocked" else None),
+        field("Required", _required(plan), width=_WIDTH),
+        *_kernel_lines(plan),
+        *(["Gates:"] if plan.gates else []),
+        *gate_lines(shut),
+        *([Line(f"  + {', '.join(clear)}: open", hang=4)] if clear else []),
+        *_container_lines(docker),
+    ]
+
+
+def schedule_lines(schedule: RebootSchedule, now: datetime, *, if_required: bool) -> list[str]:
+    """Render a reboot that is scheduled."""
+    needed = ", if one is required then" if if_required else ""
+    return [
+        Line(
+            f"The reboot is scheduled for {format_human(schedule.at)}, in {_ahead(schedule.at - now)}{needed}.", hang=2
+        ),
+        Line(f"While a gate is closed then, it is tried again until {format_human(schedule.until)}.", hang=2),
+        Line("`maestro-agent reboot --cancel` ends it; `maestro-agent explain reboot` shows the gates.", hang=2),
+    ]
+
+
+def schedule_message(schedule: RebootSchedule, host: str, *, if_required: bool) -> str:
+    """Return what logged-in users read about a scheduled reboot."""
+    by = f", requested by {schedule.requested_by}" if schedule.requested_by else ""
+    needed = " if that is required" if if_required else ""
+    comment = f": {schedule.comment}" if schedule.comment else ""
+    return f"{host} reboots at {format_human(schedule.at)}{needed}{by}{comment}"
+
+
+def cancelled_message(schedule: RebootSchedule, host: str) -> str:
+    """Return what logged-in users read once it is cancelled."""
+    return f"The reboot of {host} at {format_human(schedule.at)} is cancelled"
+
+
+def _required(plan: RebootOutcomeView) -> str:
+    if plan.required is None:
+        return "unknown"
+    if not plan.required:
+        return "no"
+    since = f", since {format_human(plan.required_since)}" if plan.required_since else ""
+    return f"by {', '.join(plan.packages) or 'a package that is not named'}{since}"
+
+
+def _kernel_lines(plan: RebootOutcomeView) -> list[str]:
+    before, expected = plan.kernel_before, plan.kernel_expected
+    if not before:
+        return []
+    boots = f", {expected} boots" if expected and expected != before else ""
+    return [field("Kernel", f"{before} runs{boots}", width=_WIDTH)]
+
+
+def _container_lines(docker: EngineView | None) -> list[str]:
+    """Name the running containers that Docker does not start by itself: after a reboot the agent starts none."""
+    if docker is None or docker.unseen is not None:
+        return []
+    running = [one for one in docker.containers if one.state == "running"]
+    left = [f"{one.name} ({one.policy})" for one in running if not _comes_back(one)]
+    again = len(running) - len(left)
+    lines: list[str] = (
+        [field("Docker", f"{counted(again, 'container')} started again by Docker", width=_WIDTH)] if again else []
+    )
+    if left:
+        text = f"{'':<{_WIDTH}}not started by themselves, by restart policy: {', '.join(left)}"
+        lines.append(Line(text if lines else f"{'Docker':<{_WIDTH}}{text.strip()}", hang=_WIDTH, tone=Tone.ATTENTION))
+    return lines
+
+
+def _comes_back(container: EngineContainerView) -> bool:
+    """Whether Docker starts a container that runs now at its own start; live-restore does not outlast a reboot."""
+    if container.will == "keeps-running":
+        return container.policy in _STARTED_BY_DOCKER
+    return container.will == "restarts"
+
+
+def _ahead(delay: timedelta) -> str:
+    """Return a delay in its largest units: "2 d 3 h", "35 min"."""
+    hours = round(delay.total_seconds() / 3600)
+    if hours < 48:  # noqa: PLR2004 - two days
+        return duration(max(delay.total_seconds(), 0.0))
+    days, rest = divmod(hours, 24)
+    return f"{days} d {rest} h" if rest else f"{days} d"

@@ -1,0 +1,132 @@
+"""What a person reads before a reboot, and about one that is scheduled."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agent.core.model.engine_plan import ContainerForecast, EnginePlan, Fate
+from agent.core.reboot.model import RebootOutcome, RebootReason, RebootSchedule
+from agent.report.layout import display_width, lay_out
+from agent.report.reboot_plan_text import (
+    cancelled_message,
+    reboot_plan_lines,
+    schedule_lines,
+    schedule_message,
+)
+from agent.state.documents.engine_plan import engine_plan_to_document
+from agent.state.engine_view import EngineView
+from agent.state.json_reader import JsonReader
+from tests.report.given_reboot_outcome import BLOCKED, OPEN, SESSIONS, STARTED, WOULD, view
+from tests.state.test_engine_plan_document import FULL, SENTENCES
+
+SCHEDULE = RebootSchedule(
+    at=STARTED + timedelta(days=6),
+    until=STARTED + timedelta(days=6, hours=2),
+    created_at=STARTED,
+    requested_by="alice",
+    comment="kernel",
+)
+
+
+def container(name: str, *, policy: str, will: Fate, state: str = "running") -> ContainerForecast:
+    return ContainerForecast(id=name * 8, name=name, state=state, policy=policy, will=will)
+
+
+def docker(*containers: ContainerForecast) -> EngineView:
+    plan: EnginePlan = replace(FULL, containers=containers)
+    return EngineView(JsonReader(engine_plan_to_document(plan, STARTED, SENTENCES), "plan"))
+
+
+def text(outcome: RebootOutcome, engine: EngineView | None = None, *, verbose: bool = False) -> str:
+    return "\n".join(reboot_plan_lines(view(outcome), engine, verbose=verbose))
+
+
+def test_the_plan_shows_why_a_reboot_is_required_and_which_kernel_boots() -> None:
+    shown = text(WOULD)
+
+    assert "linux-image-6.1.0-28-amd64, since" in shown
+    assert "6.1.0-27-amd64 runs, 6.1.0-28-amd64 boots" in shown
+    assert "+ dpkg: open" in shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [(None, "unknown"), (RebootReason(required=False), "no"), (RebootReason(required=True), "not named")],
+    ids=["unseen", "not-required", "no-package"],
+)
+def test_the_plan_says_whether_a_reboot_is_required(reason: RebootReason | None, words: str) -> None:
+    line = next(line for line in text(replace(WOULD, reason=reason)).splitlines() if line.startswith("Required"))
+
+    assert line.endswith(words)
+
+
+def test_a_closed_gate_is_shown_with_its_reason() -> None:
+    assert f"- sessions           {SESSIONS.detail}, until" in text(BLOCKED)
+    assert "+ dpkg               open" in text(BLOCKED, verbose=True)
+
+
+def test_containers_that_do_not_come_back_are_named_with_their_policy() -> None:
+    engine = docker(
+        container("web", policy="always", will=Fate.RESTARTS),
+        container("live", policy="always", will=Fate.KEEPS_RUNNING),
+        container("job", policy="no", will=Fate.NEEDS_START),
+        container("kept", policy="no", will=Fate.KEEPS_RUNNING),
+        container("once", policy="no", will=Fate.IS_REMOVED),
+        container("off", policy="no", will=Fate.STOPS, state="exited"),
+    )
+
+    shown = text(WOULD, engine)
+
+    assert "2 containers" in shown
+    assert "job (no), kept (no), once (no)" in shown
+    assert "off" not in shown
+
+
+def test_a_machine_without_running_containers_shows_no_docker() -> None:
+    assert "Docker" not in text(WOULD)
+    assert "Docker" not in text(WOULD, docker(container("off", policy="no", will=Fate.STOPS, state="exited")))
+
+
+def test_where_no_container_comes_back_the_line_still_names_docker() -> None:
+    shown = text(WOULD, docker(container("job", policy="no", will=Fate.NEEDS_START)))
+
+    assert any(line.startswith("Docker       not started") for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_every_screen_fits_its_terminal(width: int) -> None:
+    engine = docker(*(container(f"worker-{n}", policy="no", will=Fate.NEEDS_START) for n in range(30)))
+    passed = replace(BLOCKED, gates=(OPEN, replace(SESSIONS, passed=True)))
+    lines = [
+        *reboot_plan_lines(view(BLOCKED), engine, verbose=True),
+        *reboot_plan_lines(view(passed), engine),
+        *schedule_lines(SCHEDULE, STARTED, if_required=True),
+    ]
+
+    assert [line for line, _ in lay_out(lines, width) if display_width(line) > width and "`" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("delay", "words"),
+    [
+        (timedelta(minutes=30), "in 30 min"),
+        (timedelta(hours=47), "in 47 h"),
+        (timedelta(days=6), "in 6 d"),
+        (timedelta(days=6, hours=3), "in 6 d 3 h"),
+    ],
+    ids=str,
+)
+def test_a_scheduled_reboot_is_shown_with_how_far_ahead_it_is(delay: timedelta, words: str) -> None:
+    first, *_ = schedule_lines(replace(SCHEDULE, at=STARTED + delay), STARTED, if_required=False)
+
+    assert first.endswith(f"{words}.")
+    assert "if one is required" not in first
+
+
+def test_users_read_when_the_machine_reboots_who_asked_and_why() -> None:
+    message = schedule_message(SCHEDULE, "web-3", if_required=True)
+
+    assert message.startswith("web-3 reboots at 2026-12-05 ")
+    assert message.endswith("if that is required, requested by alice: kernel")
+    assert "cancelled" in cancelled_message(SCHEDULE, "web-3")
