@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agent.core.model.docker import EngineUnit
 from agent.core.model.facts import Unseen
 from agent.host.process.run import ProgramResult, run_program
+from agent.host.time_span import time_span
 
 SERVICE = "docker.service"
 _SOCKET_UNIT = "docker.socket"
@@ -16,11 +17,6 @@ _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,TimeoutStopUSec,NRestarts,ExecStart,Environment,"
     "EnvironmentFiles,NeedDaemonReload,Listen"
 )
-_SECONDS = {
-    "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
-    "y": 31557600.0,
-}  # fmt: skip
-"""systemd.time(7), as systemctl writes time spans."""
 _ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
 _FILE = re.compile(r"(.+) \(ignore_errors=(?:yes|no)\)")
 _LISTENS = re.compile(r"(/\S+) \(Stream\)")
@@ -68,17 +64,6 @@ def read_unit(systemctl: Systemctl = call_systemctl) -> SeenUnit | Unseen | None
         needs_reload=service.get("NeedDaemonReload") == "yes",
     )
     return SeenUnit(unit=unit, socket_path=listens[1] if listens else "")
-
-
-def time_span(text: str) -> float | None:
-    """Return seconds of a time span as systemctl writes it, "1min 30s"; None: no limit, or not such a text."""
-    total = 0.0
-    for word in text.split():
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-z]+)", word)
-        if match is None or match[2] not in _SECONDS:
-            return 0.0 if text == "0" else None
-        total += float(match[1]) * _SECONDS[match[2]]
-    return total
 
 
 def _values(block: str) -> dict[str, str]:

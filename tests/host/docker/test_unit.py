@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.model.docker import EngineUnit
 from agent.core.model.facts import Unseen
-from agent.host.docker.unit import SeenUnit, Systemctl, read_unit, time_span
+from agent.host.docker.unit import SeenUnit, Systemctl, read_unit
 from agent.host.process.run import ProgramResult
 
 _SOCKET = "Id=docker.socket\nLoadState=loaded\nActiveState={}\nListen=/run/docker.sock (Stream)\n"
@@ -94,11 +94,3 @@ def test_a_missing_unit_is_none() -> None:
 @pytest.mark.parametrize("code", [None, 1, 0])
 def test_without_an_answer_the_unit_is_unseen(text: str, code: int | None) -> None:
     assert isinstance(read_unit(_shows(text, code)), Unseen)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("1min 30s", 90.0), ("infinity", None), ("500ms", 0.5), ("2h 5min", 7500.0), ("1d", 86400.0), ("0", 0.0)],
-)
-def test_time_spans_are_read(text: str, seconds: float | None) -> None:
-    assert time_span(text) == seconds
