@@ -3,9 +3,11 @@
 from agent.report.engine_outcome_text import engine_history_cells, engine_outcome_lines
 from agent.report.outcome_text import history_cells, outcome_lines
 from agent.report.reboot_outcome_text import reboot_history_cells, reboot_outcome_lines
+from agent.report.restart_outcome_text import restart_history_cells, restart_outcome_lines
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.restart_outcome_view import RestartOutcomeView
 from agent.state.views import AnyRunView, OutcomeView, run_view
 
 
@@ -20,6 +22,8 @@ def run_lines(run: JsonReader, *, running: bool = False, verbose: bool = False) 
         return engine_outcome_lines(view, running=running, verbose=verbose)
     if isinstance(view, RebootOutcomeView):
         return reboot_outcome_lines(view, running=running, verbose=verbose)
+    if isinstance(view, RestartOutcomeView):
+        return restart_outcome_lines(view, running=running)
     return outcome_lines(OutcomeView(run), running=running, verbose=verbose)
 
 
@@ -29,4 +33,6 @@ def run_cells(run: AnyRunView, *, running: bool = False) -> tuple[str, ...]:
         return engine_history_cells(run, running=running)
     if isinstance(run, RebootOutcomeView):
         return reboot_history_cells(run, running=running)
+    if isinstance(run, RestartOutcomeView):
+        return restart_history_cells(run, running=running)
     return history_cells(run, running=running)

@@ -10,11 +10,12 @@ from datetime import datetime
 
 from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.package_label import label_of, package_label
-from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, Document
+from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA, Document
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import engine_view
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.restart_outcome_view import RestartOutcomeView
 from agent.state.timestamps import format_utc
 
 JOB_NAMES = tuple(kind.value for kind in SCHEDULED_JOBS)
@@ -219,11 +220,12 @@ class RunView:
         self.duration_s = run.number("duration_s") if ended else None
 
 
-AnyRunView = RunView | EngineOutcomeView | RebootOutcomeView
+AnyRunView = RunView | EngineOutcomeView | RebootOutcomeView | RestartOutcomeView
 """A run of the history."""
 _RUN_VIEWS: Mapping[str, Callable[[JsonReader], AnyRunView]] = {
     ENGINE_OUTCOME_SCHEMA: EngineOutcomeView,
     REBOOT_OUTCOME_SCHEMA: RebootOutcomeView,
+    RESTART_OUTCOME_SCHEMA: RestartOutcomeView,
 }
 """By schema; any other one is that of an upgrade."""
 
