@@ -95,6 +95,10 @@ class Exposure:
         return tuple(fix for fix in self.fixes if fix.active_at is None)
 
 
+NO_EXPOSURE = Exposure()
+"""No fix is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledFiles:
     """What dpkg's database has of one package."""

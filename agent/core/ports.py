@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from agent.core.exposure import InstalledFiles
 from agent.core.model.facts import (
     ADVISORY,
     APT_SOURCE,
@@ -229,3 +230,8 @@ class Machine(Protocol):
 
     def scan_services(self) -> ServiceScan:
         """Return what still runs replaced files. Takes a second for 10,000 processes."""
+
+    def installed_files(
+        self, packages: Collection[PackageId], paths: Collection[str]
+    ) -> Mapping[PackageId, InstalledFiles]:
+        """Return what dpkg's database has of some packages, with those of the paths that each owns."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.core.exposure import NO_EXPOSURE, Exposure
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.engine_plan import Block, Component, HeldFix
 from agent.core.model.outcome import Outcome
@@ -16,6 +17,7 @@ from agent.core.schemas import (
     AHEAD_SCHEMA,
     CVES_SCHEMA,
     ENGINE_OUTCOME_SCHEMA,
+    EXPOSURE_SCHEMA,
     OUTCOME_SCHEMA,
     PLANS_SCHEMA,
     REFRESH_SCHEMA,
@@ -33,10 +35,11 @@ from agent.state.documents.caches import (
 )
 from agent.state.documents.engine_outcome import engine_outcome_from_document, engine_outcome_to_document
 from agent.state.documents.engine_plan import held_fixes_from_document
+from agent.state.documents.exposure import exposure_from_document, exposure_summary, exposure_to_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
 from agent.state.documents.plan import scan_to_document, state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
-from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, PLANS, REFRESH, SNAPSHOTS, STATE, Store
+from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, EXPOSURE, PLANS, REFRESH, SNAPSHOTS, STATE, Store
 from agent.state.timestamps import format_utc
 
 
@@ -82,13 +85,14 @@ class Record:
         *,
         fresh_until: datetime,
         scan: ServiceScan,
+        exposure: Exposure = NO_EXPOSURE,
         engines: Mapping[str, Document | None] | None = None,
     ) -> None:
         """Record a check, its plan, the engines by component, and what ran meanwhile: `status` shows them."""
         document = state_to_document(
             plan, now, fresh_until=fresh_until, scan=scan, findings=self.findings(), engines=engines
         )
-        self._write(STATE, document)
+        self._write(STATE, {**document, "exposure": exposure_summary(exposure)})
 
     def last_plans(self) -> tuple[PlannedWork, ...]:
         """Return the work of the last plans, newest first; empty if the document is damaged."""
@@ -180,16 +184,33 @@ class Record:
         except RecordError:
             return None
 
-    def save_engines(self, engines: Mapping[str, Document | None], scan: ServiceScan) -> None:
-        """Replace Docker and Weave in the last check, if there was one, and the services if it was in the same boot.
+    def save_engines(self, engines: Mapping[str, Document | None]) -> None:
+        """Replace Docker and Weave in the last check, if there was one; a failure is kept, as of a check."""
+        found = self.store.read_or_warn(STATE, STATE_SCHEMA)
+        if found is not None:
+            self._write(STATE, {**found.raw, **engines})
 
-        A failure is kept, as of a check.
+    def save_services(self, scan: ServiceScan, exposure: Exposure, now: datetime) -> None:
+        """Replace the services and the fixes that are not active in the last check, if there was one.
+
+        The scan may be of a later boot than the check. A failure is kept, as of a check.
         """
         found = self.store.read_or_warn(STATE, STATE_SCHEMA)
         if found is not None:
-            services = scan_to_document(scan)
-            same_boot = found.raw.get("boot_id") == services["boot_id"]
-            self._write(STATE, {**found.raw, **(services if same_boot else {}), **engines})
+            seen = {**scan_to_document(scan), "exposure": exposure_summary(exposure)}
+            self._write(STATE, {**found.raw, **seen, "services_at": format_utc(now)})
+
+    def exposure(self) -> Exposure:
+        """Return the exposure clock; empty if the document is damaged."""
+        reader = self.store.read_or_warn(EXPOSURE, EXPOSURE_SCHEMA)
+        try:
+            return exposure_from_document(reader) if reader else NO_EXPOSURE
+        except RecordError:
+            return NO_EXPOSURE
+
+    def save_exposure(self, exposure: Exposure, now: datetime) -> None:
+        """Record the exposure clock."""
+        self._write(EXPOSURE, exposure_to_document(exposure, now))
 
     def findings(self) -> Findings:
         """Return the changelog findings; empty if the document is damaged."""

@@ -13,6 +13,7 @@ from agent.core.package_label import label_of, package_label
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA, Document
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.engine_view import engine_view
+from agent.state.exposure_view import ExposureView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.restart_outcome_view import RestartOutcomeView
@@ -187,6 +188,10 @@ class StateView:
         services = state.optional_child("services")
         self.deleted_files = services.texts("deleted_files") if services else None
         """Units that run deleted files; None if unknown."""
+        self.exposure = ExposureView.of(state.optional_child("exposure"))
+        """The fixes that are not active; None if unknown."""
+        self.services_at = state.optional_time("services_at") or self.generated_at
+        """When the services were seen."""
         self.docker = engine_view(state.optional_child("docker"))
         self.weave = engine_view(state.optional_child("weave"))
         self.plan = PlanView(state.child("plan"))

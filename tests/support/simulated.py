@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
+from agent.core.exposure import InstalledFiles
 from agent.core.kernel_release import image_release
 from agent.core.model.facts import (
     KnownPackage,
@@ -34,7 +35,7 @@ from agent.core.packages.decide import Veto
 from agent.core.packages.explain_cve import InstalledFixes
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.ports import Archive, ChangelogRequest, PackagesSeen, RefreshAttempt, RefreshResult
-from agent.core.reboot.services import ServiceScan
+from agent.core.reboot.services import ReplacedFile, ServiceScan
 from agent.errors import BusyError, ChangedError
 from tests.support.simulated_engines import SimulatedEngines
 
@@ -241,7 +242,22 @@ class Simulated:
     def scan_services(self) -> ServiceScan:
         stale = tuple(sorted(self.stale_units))
         replaced = Unseen(reason=self.unseen_processes) if self.unseen_processes else stale
-        return ServiceScan(boot_id=f"boot-{self.boot}", replaced=replaced)
+        files = tuple(
+            ReplacedFile(path=f"/usr/lib/{self.units[unit]}.so", units=(unit,))
+            for unit in ([] if self.unseen_processes else stale)
+            if unit in self.units
+        )
+        return ServiceScan(boot_id=f"boot-{self.boot}", replaced=replaced, files=files)
+
+    def installed_files(
+        self, packages: Collection[PackageId], paths: Collection[str]
+    ) -> Mapping[PackageId, InstalledFiles]:
+        return {
+            package: InstalledFiles(
+                unpacked_at=self.time, paths=frozenset({f"/usr/lib/{package.name}.so"}.intersection(paths))
+            )
+            for package in packages
+        }
 
     # the port PackageEngine
 

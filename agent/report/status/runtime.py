@@ -24,7 +24,7 @@ class Runtime:
         self.without_image = boot.kernel.without_image
         self.in_container = boot.in_container
         self.deleted_files = known.deleted_files if known else None
-        self.seen_at = known.generated_at if known else None
+        self.seen_at = known.services_at if known else None
 
     @property
     def reasons(self) -> list[str]:

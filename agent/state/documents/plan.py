@@ -125,11 +125,9 @@ def state_to_document(
 
 def scan_to_document(scan: ServiceScan) -> Document:
     """Return the part of `maestro.state/1` that is valid for one boot only; `agent.state.views` reads it."""
-    replaced = scan.replaced
-    return {
-        "boot_id": scan.boot_id,
-        "services": None if isinstance(replaced, Unseen) else {"deleted_files": list(replaced)},
-    }
+    replaced, users = scan.replaced, [{"unit": unit, "user": user} for unit, user in scan.users]
+    services = None if isinstance(replaced, Unseen) else {"deleted_files": list(replaced), "sessions": users}
+    return {"boot_id": scan.boot_id, "soft_reboots": scan.soft_reboots, "services": services}
 
 
 def _step_to_document(step: Step, findings: Findings) -> Document:

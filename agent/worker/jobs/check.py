@@ -94,9 +94,9 @@ def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bo
     engines = engine_documents(context, planned.plan.held)
     planned = replace(planned, plan=with_held_fixes(planned.plan, fixes_in(engines)))
     plan = planned.plan
-    planning.record_plan(context, plan, engines)
+    planning.record_plan(context, planned, engines)
     if prefetching and prefetch.prefetch_updates(context, planned) and context.record.is_current_plan(plan):
-        planning.record_plan(context, plan, engines)
+        planning.record_plan(context, planned, engines)
     return planned
 
 

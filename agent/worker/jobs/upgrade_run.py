@@ -62,7 +62,7 @@ class UpgradeRun:
         if refresh:
             self._refreshed = planning.refresh(self._context)
         current = self._observe_and_decide()
-        planning.record_plan(self._context, current.plan)
+        planning.record_plan(self._context, current)
         # Newer lists would have another plan than the requested one.
         self._may_refresh = refresh and not self._selection.fixed
         return self._selection.first(current)
@@ -241,7 +241,7 @@ class UpgradeRun:
         dropped = self._progress.retryable()
         observed = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped)
         after, self._after = observed.plan, observed.snapshot
-        replaced = planning.record_plan(self._context, after)
+        replaced = planning.record_plan(self._context, observed)
         known = {failure.package for failure in so_far.failed}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
         failed = (*so_far.failed, *unfinished)

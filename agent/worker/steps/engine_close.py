@@ -11,6 +11,7 @@ from agent.worker.context import JobContext
 from agent.worker.log_items import engine_outcome_items
 from agent.worker.steps.engine_upgrade import record_outcome, run_post_hooks
 from agent.worker.steps.engines import observe_engines
+from agent.worker.steps.exposure import record_services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ def close_change(
     if discard is not None and written is not None and written.finished_at is not None:
         discard()  # else the disk is full: the next run records how it ended
     with suppress(HostError):  # the outcome stands: this must not be taken for a failure before the change
-        context.record.save_engines(observe_engines(context), context.machine.scan_services())
+        record_services(context)
+        context.record.save_engines(observe_engines(context))
     return outcome
 
 

@@ -21,6 +21,7 @@ from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
 from agent.worker.steps.engine_documents import engine_documents, with_held_fixes
+from agent.worker.steps.exposure import record_exposure
 from agent.worker.steps.observe import Observation, observe
 
 
@@ -91,9 +92,9 @@ def require_plan(context: JobContext, plan: Plan, plan_id: str | None) -> None:
 
 
 def record_plan(
-    context: JobContext, plan: Plan, engines: Mapping[str, Document | None] | None = None
+    context: JobContext, planned: Planned, engines: Mapping[str, Document | None] | None = None
 ) -> tuple[str, ...] | Unseen:
-    """Record a plan for `status`, with a scan of the services; return those that run replaced files.
+    """Record a plan for `status`, with a scan of the services and the exposure; return those that run replaced files.
 
     `engines` as of `engine_documents`, which is called for None.
 
@@ -101,6 +102,7 @@ def record_plan(
     """
     if not context.record.writable:
         return Unseen(reason="not recorded")
+    plan = planned.plan
     scan = context.machine.scan_services()
     if isinstance(scan.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
@@ -108,5 +110,6 @@ def record_plan(
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     seen = engine_documents(context, plan.held) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
-    context.record.save_plan(plan, context.machine.now(), fresh_until=fresh_until, scan=scan, engines=seen)
+    exposure, now = record_exposure(context, planned.facts, scan), context.machine.now()
+    context.record.save_plan(plan, now, fresh_until=fresh_until, scan=scan, exposure=exposure, engines=seen)
     return scan.replaced

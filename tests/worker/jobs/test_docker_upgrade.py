@@ -114,7 +114,7 @@ def test_after_an_upgrade_the_status_shows_the_new_engine(host: Host) -> None:
 
 
 @pytest.mark.parametrize("rebooted", [False, True])
-def test_services_of_the_last_check_are_looked_at_again_in_the_same_boot(host: Host, *, rebooted: bool) -> None:
+def test_services_are_looked_at_again_after_an_upgrade_also_in_another_boot(host: Host, *, rebooted: bool) -> None:
     host.agent.machine.stale_units = {"docker.service"}
     host.agent.check()
     host.agent.machine.stale_units = set()
@@ -125,7 +125,10 @@ def test_services_of_the_last_check_are_looked_at_again_in_the_same_boot(host: H
     state = host.agent.store.read(STATE, STATE_SCHEMA)
 
     assert state is not None
-    assert state.raw["services"] == {"deleted_files": ["docker.service"] if rebooted else []}
+    assert (state.raw["services"], state.raw["boot_id"]) == (
+        {"deleted_files": [], "sessions": []},
+        f"boot-{host.agent.machine.boot}",
+    )
 
 
 def test_d7_docker_as_wanted_and_running_is_left_alone(tmp_path: Path) -> None:

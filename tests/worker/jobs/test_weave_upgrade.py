@@ -16,7 +16,6 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
 from agent.core.model.engine_outcome import EngineOutcome
 from agent.core.policy.policy import ScriptDigests
-from agent.core.reboot.services import ServiceScan
 from agent.core.weave.snapshot import SavedScript, WeavePhase
 from agent.errors import HostError, PlanChangedError, RecordError
 from agent.state.record import Record
@@ -160,7 +159,7 @@ def test_seen_w9_a_router_whose_password_is_unknown_is_not_stopped(host: Host) -
 def test_a_full_disk_after_the_change_is_not_taken_for_one_before_it(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(record: Record, engines: Collection[str], _scan: ServiceScan) -> None:
+    def full(record: Record, engines: Collection[str]) -> None:
         raise HostError(f"{record.store.directory}: no space for {len(engines)} engines")
 
     monkeypatch.setattr(Record, "save_engines", full)

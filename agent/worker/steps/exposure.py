@@ -1,0 +1,51 @@
+"""Keeps the exposure clock: at each check, after each run, and whenever the services were looked at again."""
+
+from collections.abc import Sequence
+
+from agent.core.exposure import Exposure, ExposureFacts, advance, observed_packages
+from agent.core.model.facts import Facts, ListsState, Reboot, Unseen, Update
+from agent.core.reboot.services import ServiceScan
+from agent.errors import HostError
+from agent.worker.context import JobContext
+
+_USABLE = (ListsState.FRESH, ListsState.PARTIAL)
+"""Lists of security sources that show what is on offer; an update that they lack was withdrawn."""
+
+
+def record_exposure(context: JobContext, facts: Facts, scan: ServiceScan) -> Exposure:
+    """Advance and record the exposure clock by an observation of a check or a run; return the fixes."""
+    offered = [update for update in facts.updates if update.security]
+    return _advanced(context, offered, scan, facts.reboot, complete=facts.lists.state in _USABLE)
+
+
+def record_services(context: JobContext) -> ServiceScan:
+    """Look at the services and the kernel again, after restarts or a boot; record both and return the scan."""
+    scan = context.machine.scan_services()
+    exposure = _advanced(context, (), scan, context.machine.reboot(), complete=False)
+    context.record.save_services(scan, exposure, context.machine.now())
+    return scan
+
+
+def _advanced(
+    context: JobContext, offered: Sequence[Update], scan: ServiceScan, reboot: Reboot | Unseen, *, complete: bool
+) -> Exposure:
+    before = context.record.exposure()
+    packages = observed_packages(before, offered)
+    try:
+        states = context.engine.states() if packages else {}
+    except HostError:  # nothing is known of the packages: nothing changes
+        return before
+    paths = [one.path for one in scan.files]
+    facts = ExposureFacts(
+        now=context.machine.now(),
+        offered=offered,
+        complete=complete,
+        states=states,
+        scan=scan,
+        files=context.machine.installed_files(packages, paths) if packages else {},
+        reboot=reboot,
+    )
+    after = advance(before, facts)
+    if after != before:
+        context.record.save_exposure(after, facts.now)
+    return after

@@ -1,0 +1,120 @@
+"""The exposure clock on a simulated machine: at each check and after each run."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.core.model.facts import Reboot
+from agent.state.exposure_view import ExposureView, FixView
+from agent.state.store import EXPOSURE, STATE
+from agent.state.views import StateView
+from agent.worker.steps.exposure import record_services
+from tests.support.simulated import Offer
+from tests.worker.jobs.simulator import Agent
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Agent:
+    """Return an agent on a machine with updates for a library that sshd runs."""
+    made = Agent(tmp_path / "state")
+    made.machine.offer("libssl3")
+    made.machine.units = {"ssh.service": "libssl3"}
+    return made
+
+
+def kept(agent: Agent) -> list[tuple[str, str]]:
+    """Return the version and the step of each fix."""
+    document = agent.store.read(EXPOSURE, "maestro.exposure/1")
+    return [(fix.version, fix.stage) for fix in map(FixView, document.children("fixes"))] if document else []
+
+
+def summary(agent: Agent) -> ExposureView:
+    document = agent.store.read(STATE, "maestro.state/1")
+    found = StateView(document).exposure if document else None
+    assert found is not None
+    return found
+
+
+def since(agent: Agent) -> datetime:
+    """Return since when the oldest fix is not active."""
+    return summary(agent).fixes[0].pending_since
+
+
+def test_a_check_records_when_a_fix_was_first_pending(agent: Agent) -> None:
+    agent.check()
+    first = since(agent)
+    agent.machine.time += 2 * DAY
+
+    agent.check()
+
+    assert (kept(agent), since(agent)) == ([("2", "pending")], first)
+
+
+def test_an_upgrade_records_that_a_fix_is_installed_and_who_runs_the_old_files(agent: Agent) -> None:
+    agent.check()
+    first = since(agent)
+    agent.machine.time += 9 * DAY
+
+    agent.upgrade()
+
+    assert kept(agent) == [("2", "installed")]
+    [fix] = summary(agent).fixes
+    assert (fix.waits_for, fix.units, fix.pending_since) == ("restart", ["ssh.service"], first)
+
+
+def test_a_restart_of_the_service_makes_it_active_at_the_next_look(agent: Agent) -> None:
+    agent.upgrade()
+    agent.machine.stale_units.clear()
+
+    record_services(agent.context)
+
+    assert kept(agent) == [("2", "active")]
+    assert (summary(agent).pending, summary(agent).installed) == (0, 0)
+
+
+def test_stale_lists_do_not_reset_the_clock(agent: Agent) -> None:
+    agent.check()
+    agent.machine.lists.clear()
+    agent.machine.time += 30 * DAY
+
+    agent.check(refresh=False)
+
+    assert kept(agent) == [("2", "pending")]
+
+
+def test_a_newer_version_inherits_the_date(agent: Agent) -> None:
+    agent.check()
+    first = since(agent)
+    agent.machine.time += DAY
+    agent.machine.publish(Offer(package="libssl3", version=3))
+
+    agent.check()
+
+    [fix] = summary(agent).fixes
+    assert (fix.version, fix.pending_since) == ("3", first)
+
+
+def test_a_fix_that_requires_a_reboot_waits_for_it(agent: Agent) -> None:
+    agent.machine.units = {}
+    agent.check()
+    agent.machine.required_reboot = Reboot(required=True, flagged=True, flag_packages=("libssl3",))
+    agent.upgrade()
+    waiting = summary(agent).fixes[0].waits_for
+    agent.machine.required_reboot = Reboot(required=False)
+    agent.machine.reboot_machine()
+
+    agent.check()
+
+    assert (waiting, kept(agent)) == ("reboot", [("2", "active")])
+
+
+def test_a_damaged_record_is_begun_again(agent: Agent) -> None:
+    agent.check()
+    Path(agent.store.path(EXPOSURE)).write_text('{"schema": "maestro.exposure/1"}')
+
+    agent.check()
+
+    assert kept(agent) == [("2", "pending")]
