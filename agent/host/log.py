@@ -113,6 +113,7 @@ class LogEvent(Enum):
     UPGRADE_POSTPONED = "upgrade.postponed", Level.WARNING, text.upgrade_sentence(" postponed")
     UPGRADE_STALE = "upgrade.stale", Level.WARNING, text.upgrade_sentence(" installed nothing")
     UPGRADE_STOPPED = "upgrade.stopped", Level.WARNING, text.upgrade_sentence(" stopped")
+    WALL_FAILED = "wall.failed", Level.WARNING, text.with_reason("the users could not be warned of the reboot")
 
     def __new__(cls, name: str, level: Level, sentence: "str | text.Sentence") -> "LogEvent":
         """Build a member whose value is its name."""

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.redact import redact_document
@@ -44,10 +45,12 @@ def find_hooks(directory: str) -> list[str]:
     return [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
 
 
-def run_hook(path: str, document: object, *, user: str | None, limit_s: float) -> HookResult:
+def run_hook(
+    path: str, document: object, *, user: str | None, limit_s: float, alive: Callable[[], None] = lambda: None
+) -> HookResult:
     """Run a hook with a JSON document on standard input, as a user (None: as this one), in its own process group.
 
-    The whole group is killed at the time limit. Never raises for the hook's sake.
+    The whole group is killed at the time limit; `alive` is called while it runs. Never raises for the hook's sake.
     """
     # In memory, because the hook may have to report a full disk, and readable for its user, who may open /dev/stdin.
     # Not a pipe: a hook that does not read must not block.
@@ -69,7 +72,7 @@ def run_hook(path: str, document: object, *, user: str | None, limit_s: float) -
         except (OSError, ValueError, LookupError) as error:
             return HookResult(problem=f"cannot be run: {error}", output="")
     with process:
-        return _result(process, limit_s)
+        return _result(process, limit_s, alive)
 
 
 def _identity(user: str) -> dict[str, object]:
@@ -78,10 +81,11 @@ def _identity(user: str) -> dict[str, object]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _result(process: "subprocess.Popen[bytes]", limit_s: float) -> HookResult:
+def _result(process: "subprocess.Popen[bytes]", limit_s: float, alive: Callable[[], None]) -> HookResult:
     deadline = time.monotonic() + limit_s
     output = b""
     while process.poll() is None and time.monotonic() < deadline:
+        alive()
         output += _available(process, _POLL_S)[: max(_MAX_OUTPUT - len(output), 0)]
     late = process.poll() is None
     with contextlib.suppress(ProcessLookupError):  # what it left running in the background, too

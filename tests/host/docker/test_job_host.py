@@ -6,14 +6,14 @@ import pytest
 
 from agent.core.engine_ports import HookVerdict
 from agent.errors import NoSpaceError
-from agent.host.docker import job_host
+from agent.host import hook_directory
 from agent.host.docker.job_host import LocalEngineHost
 
 
 @pytest.fixture
 def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the directory of the hooks that run before a change of Docker."""
-    monkeypatch.setattr(job_host, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(hook_directory, "DIRECTORY", str(tmp_path))
     directory = tmp_path / "pre-docker.d"
     directory.mkdir()
     return directory
