@@ -40,5 +40,5 @@ def check(kind: str, document: object) -> None:
 def check_event(event: Any) -> None:
     """Validate an event, and the document in it, against their schemas."""
     check("event", event)
-    if event["type"] == "outcome":
-        check("outcome", event["document"])
+    if event["type"] in {"outcome", "reboot-outcome"}:
+        check(event["type"], event["document"])
