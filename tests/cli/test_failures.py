@@ -20,6 +20,7 @@ from agent.state.job_lock import job_lock
 from agent.state.store import Store
 from tests.conftest import CHECKOUT
 from tests.core import given
+from tests.support.no_lists import WITHOUT_LISTS
 
 NOBODY = 65534
 READ_CONFIGURATION = (
@@ -44,7 +45,7 @@ def agent_for_everyone() -> Iterator[Path]:
 
 
 def run(arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["/usr/bin/python3", "-m", "agent", *arguments.split(), "--json"]
+    command = [*WITHOUT_LISTS, "/usr/bin/python3", "-m", "agent", *arguments.split(), "--json"]
     return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 

@@ -12,6 +12,7 @@ from agent.state.record import Record
 from agent.state.store import Store
 from tests.conftest import CHECKOUT
 from tests.core import given
+from tests.support.no_lists import WITHOUT_LISTS
 
 RUN = "20261123T051000Z"
 FOREIGN = "日本 é \u202e \x1b[31m"
@@ -77,7 +78,7 @@ def shell(command: str, record: Path, redirection: str, **environment: str) -> t
     line = f"cd {record}; PYTHONPATH={CHECKOUT} /usr/bin/python3 -m agent {options} {command} {redirection}"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
     done = subprocess.run(
-        ["bash", "-c", line],
+        [*WITHOUT_LISTS, "bash", "-c", line],
         env={**clean, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -120,6 +121,7 @@ def test_a_reader_that_has_gone_changes_no_exit_code(command: str, record: Path,
     try:
         done = subprocess.run(
             [
+                *WITHOUT_LISTS,
                 "/usr/bin/python3",
                 "-m",
                 "agent",
@@ -146,6 +148,7 @@ def test_a_terminal_of_a_one_byte_locale_or_one_that_hung_up_changes_no_exit_cod
     environment = {**os.environ, **LOCALES["POSIX"], "TERM": "xterm"}
     process = subprocess.Popen(
         [
+            *WITHOUT_LISTS,
             "/usr/bin/python3",
             "-m",
             "agent",
