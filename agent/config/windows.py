@@ -7,7 +7,8 @@ from datetime import tzinfo
 
 from agent.config.cross_checks import Found
 from agent.config.schema import Key
-from agent.core.policy.policy import RebootPolicy
+from agent.core.model.facts import Unseen
+from agent.core.policy.policy import AgentPolicy, RebootPolicy
 from agent.core.reboot.opening import RebootRules
 from agent.core.windows import Window, parse_window
 
@@ -32,6 +33,14 @@ def reboot_rules(policy: RebootPolicy) -> RebootRules:
         return RebootRules(policy=policy, window=window_of(policy.window) if policy.window else None)
     except ValueError as error:  # the time zone has gone from the database
         return RebootRules(policy=policy, window_problem=f"reboot.window: {error}")
+
+
+def upgrade_window(policy: AgentPolicy) -> Window | Unseen | None:
+    """Return the window of the daily upgrade, from a policy whose window is its text; None: there is none."""
+    try:
+        return window_of(policy.upgrade_window) if policy.upgrade_window else None
+    except ValueError as error:  # the time zone has gone from the database
+        return Unseen(reason=f"agent.upgrade_window: {error}")
 
 
 def window_key(name: str) -> Key | None:

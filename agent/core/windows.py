@@ -99,9 +99,9 @@ def parse_window(text: str, zone_of: Callable[[str], tzinfo]) -> Window:
 
 def standing(window: Window, now: datetime, *, needed: timedelta, local: tzinfo) -> Standing:
     """Return whether work that takes `needed` may start now; `local` is the machine's time zone."""
-    openings = _openings(window, now, local)
-    first = next(openings)
-    for opening in (first, *openings):
+    found = openings(window, now, local)
+    first = next(found)
+    for opening in (first, *found):
         latest = opening.latest_start(needed)
         if latest >= max(opening.start, now):
             state = WindowState.OPEN if opening.start <= now else WindowState.CLOSED
@@ -109,8 +109,13 @@ def standing(window: Window, now: datetime, *, needed: timedelta, local: tzinfo)
     return Standing(state=WindowState.TOO_SHORT, opening=first)
 
 
-def _openings(window: Window, now: datetime, local: tzinfo) -> Iterator[Opening]:
-    """Yield the openings that have not ended, the earliest first; there is at least one."""
+def is_open(window: Window, now: datetime, local: tzinfo) -> bool:
+    """Return whether a window is open; `local` is the machine's time zone."""
+    return next(openings(window, now, local)).start <= now
+
+
+def openings(window: Window, now: datetime, local: tzinfo) -> Iterator[Opening]:
+    """Yield the openings of two months that have not ended, the earliest first; there is at least one."""
     zone = window.zone or local
     today = now.astimezone(zone).date()
     for ahead in range(-2, _AHEAD):

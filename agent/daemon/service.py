@@ -13,8 +13,10 @@ from pathlib import Path
 
 from agent.config.accepted import AcceptedConfig, FilesState, FilesWatch, load_in_use
 from agent.config.load import load
+from agent.config.windows import upgrade_window
 from agent.core.clock import jumped
 from agent.core.job_kinds import JobKind
+from agent.core.model.facts import Unseen
 from agent.core.policy.policy import Policy
 from agent.core.schedule.engine_windows import after_boot
 from agent.core.schedule.jobs import ScheduleContext, next_runs
@@ -220,11 +222,13 @@ class Daemon:
             booted_at=booted_at(),
             packages_changed_at=packages_changed_at(),
             engine_interrupted=engine_interrupted(self._store),
+            upgrade_window=upgrade_window(self._policy.agent),
         )
 
     def _problems(self, jobs: JobsOverview, now: datetime) -> list[str]:
         """Return what needs a person, because it does not resolve by itself."""
-        problems = self._config_problems()
+        window = upgrade_window(self._policy.agent)
+        problems = [*self._config_problems(), *([window.reason] if isinstance(window, Unseen) else [])]
         problems += self._dispatcher.problems(jobs)
         limits = self._policy.apt.run_timeout + self._policy.apt.package_timeout
         if jobs.running is not None and now - jobs.running[1] > limits:

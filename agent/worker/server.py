@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
-from agent.core.job_kinds import WINDOW_JOBS
+from agent.core.job_kinds import WINDOW_JOBS, JobKind
 from agent.core.model.scope import Scope
 from agent.core.schedule.jobs import enabled_jobs
 from agent.errors import AgentError, ExitCode, UsageError
@@ -33,7 +33,7 @@ from agent.worker.protocol import (
     encode_progress,
 )
 from agent.worker.runner import run_in_process, stop_on_signal
-from agent.worker.window_jobs import window_runs
+from agent.worker.window_jobs import may_upgrade, window_runs
 
 _REQUEST_TIMEOUT_S = 5.0
 """Time limit for the peer to send its request."""
@@ -116,6 +116,8 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
             raise UsageError(f"request: {request.kind.value} is outside its maintenance window")
     elif request.kind not in enabled_jobs(policy.agent):
         raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
+    elif request.kind is JobKind.UPGRADE and not may_upgrade(policy.agent, utc_now(), local_zone()):
+        raise UsageError(f"request: {request.kind.value} is outside agent.upgrade_window")
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)
 
 

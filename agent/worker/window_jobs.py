@@ -1,16 +1,18 @@
-"""When Docker and Weave are upgraded in their maintenance windows, from the configuration and the record."""
+"""When what has a maintenance window starts: Docker and Weave from configuration and record, the daily upgrade."""
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
-from agent.config.windows import window_of
+from agent.config.windows import upgrade_window, window_of
 from agent.core.clock import is_future
 from agent.core.job_kinds import WINDOW_JOBS, JobKind
 from agent.core.model.engine_outcome import EngineResult
-from agent.core.policy.policy import Policy
+from agent.core.model.facts import Unseen
+from agent.core.policy.policy import AgentPolicy, Policy
 from agent.core.schedule.engine_windows import EngineWork, LastTry, window_start
 from agent.core.schedule.slots import JobAttempts
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, STATE_SCHEMA
+from agent.core.windows import is_open
 from agent.errors import RecordError
 from agent.host import log
 from agent.report.engine_window import longest_s
@@ -48,6 +50,12 @@ def window_runs(
         log.event(log.LogEvent.RECORD_DAMAGED, error=str(error))
         return {}
     return {job: at for job, at in starts.items() if at is not None}
+
+
+def may_upgrade(policy: AgentPolicy, now: datetime, local: tzinfo) -> bool:
+    """Return whether the daily upgrade may start now: not outside its window, and not if that cannot be read."""
+    window = upgrade_window(policy)
+    return window is None or (not isinstance(window, Unseen) and is_open(window, now, local))
 
 
 def _work(state: StateView | None, component: str) -> EngineWork:

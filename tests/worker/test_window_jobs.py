@@ -13,7 +13,7 @@ from agent.core.schedule.slots import JobAttempts
 from agent.report.engine_reasons import block_sentence
 from agent.state.record import Record
 from agent.state.store import Store
-from agent.worker.window_jobs import window_runs
+from agent.worker.window_jobs import may_upgrade, window_runs
 from tests.core import given
 from tests.report.given_engine_outcome import UPGRADED
 from tests.report.status.test_engines import plan_document
@@ -83,3 +83,20 @@ def test_a_damaged_record_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "docker-outcome.json").write_text("{")
 
     assert runs(store) == {}
+
+
+@pytest.mark.parametrize(
+    ("window", "now", "may"),
+    [
+        ("", OPENS - timedelta(days=1), True),
+        ("Sat 02:00-04:00", OPENS, True),
+        ("Sat 02:00-04:00", OPENS - timedelta(seconds=1), False),
+        ("Sat 02:00-04:00", OPENS + timedelta(hours=2), False),
+        ("Sat 02:00-04:00 Europe/Nowhere", OPENS, False),
+    ],
+    ids=["no window", "open", "too early", "too late", "its time zone has gone"],
+)
+def test_the_daily_upgrade_is_accepted_in_its_window_only(window: str, now: datetime, *, may: bool) -> None:
+    policy = replace(given.policy().agent, upgrade_window=window)
+
+    assert may_upgrade(policy, now, UTC) is may

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from agent.core.job_kinds import JobKind
+from agent.core.model.facts import Unseen
 from agent.core.policy.policy import AgentPolicy
-from agent.core.schedule.slots import Daily, Interval, JobAttempts, boot_grace_ends_at, next_run_at, stable_fraction
+from agent.core.schedule.slots import (
+    Daily,
+    Interval,
+    JobAttempts,
+    OnceAnOpening,
+    boot_grace_ends_at,
+    next_run_at,
+    stable_fraction,
+)
+from agent.core.windows import Window
 
 _SETTLED = timedelta(minutes=10)
 """Time without a change of dpkg's database after which somebody's work with packages counts as done."""
@@ -31,6 +41,8 @@ class ScheduleContext:
     """When dpkg's database last changed; None if unknown."""
     engine_interrupted: bool = False
     """Whether an upgrade of Docker or Weave was interrupted: a check finishes it or rolls it back."""
+    upgrade_window: Window | Unseen | None = None
+    """The only window in which the daily upgrade starts; None: at any time, Unseen: it cannot be read, so never."""
 
 
 def enabled_jobs(policy: AgentPolicy) -> frozenset[JobKind]:
@@ -67,9 +79,20 @@ def next_runs(
         # Containers may be down. A check that could not finish it is tried again, but not all the time.
         soon = now if checked.last is None else checked.last + _SETTLED
         found[JobKind.CHECK] = min(found[JobKind.CHECK], max(soon, host.up_since))
-    if JobKind.UPGRADE in enabled_jobs(policy):
-        offset = stable_fraction(host.machine, JobKind.UPGRADE.value)
-        slots = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=offset)
-        upgrade = next_run_at(slots, upgraded, now=now, up_since=host.up_since, share=share, at_first=False)
+    if JobKind.UPGRADE in enabled_jobs(policy) and not isinstance(host.upgrade_window, Unseen):
+        upgrade = _next_upgrade(policy, host.upgrade_window, upgraded, host, now)
         found = {JobKind.UPGRADE: upgrade, **found}  # first, if both are due at the same time
     return found
+
+
+def _next_upgrade(
+    policy: AgentPolicy, window: Window | None, upgraded: JobAttempts, host: ScheduleContext, now: datetime
+) -> datetime:
+    """Return when the daily upgrade starts: at its time, or once in each opening of its window and never outside."""
+    share, offset = stable_fraction(host.machine, "retry"), stable_fraction(host.machine, JobKind.UPGRADE.value)
+    if window is None:
+        daily = Daily(at=policy.upgrade_at, splay=policy.splay, zone=host.zone, share=offset)
+        return next_run_at(daily, upgraded, now=now, up_since=host.up_since, share=share, at_first=False)
+    slots = OnceAnOpening(window=window, splay=policy.splay, zone=host.zone, share=offset)
+    at = next_run_at(slots, upgraded, now=now, up_since=host.up_since, share=share, at_first=False)
+    return slots.admit(at, now)

@@ -6,11 +6,14 @@ most; a missed one gets one catch-up run.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from itertools import takewhile
 
 from agent.core.clock import JOB_ATTEMPT_TOLERANCE, is_future
 from agent.core.schedule.backoff import doubling_bound
+from agent.core.windows import Opening, Window, openings
 
 _FIRST_RETRY = timedelta(minutes=5)
 _MAX_RETRY = timedelta(hours=4)
@@ -19,6 +22,8 @@ _BOOT_GRACE = timedelta(minutes=5)
 _FIRST_RUN = timedelta(seconds=15)
 """Shortest time until a job that was never attempted, and need not wait for its slot."""
 _DAY = timedelta(days=1)
+_LONGEST_PAUSE = timedelta(days=40)
+"""Longer than a monthly window is closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,40 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnceAnOpening:
+    """Once in each opening of a maintenance window, plus this machine's part of the splay as far as it has room."""
+
+    window: Window
+    splay: timedelta
+    zone: tzinfo
+    share: float
+
+    def last(self, now: datetime) -> datetime:
+        """Return the latest slot that is not after now; a time long ago where there was none."""
+        past = now - _LONGEST_PAUSE
+        return max(takewhile(lambda slot: slot <= now, self._slots(past)), default=past)
+
+    def next(self, now: datetime) -> datetime:
+        """Return the earliest slot after now."""
+        return next(slot for slot in self._slots(now) if slot > now)
+
+    def admit(self, at: datetime, now: datetime) -> datetime:
+        """Return when a job starts that is due at a time: then if the window is open then, else in its next slot.
+
+        A slot that was missed counts as the one of the present opening.
+        """
+        start = max(at, now)
+        opening = next(openings(self.window, start, self.zone))
+        return max(at, self._slot(opening)) if at < opening.start else at
+
+    def _slots(self, since: datetime) -> Iterator[datetime]:
+        return map(self._slot, openings(self.window, since, self.zone))
+
+    def _slot(self, opening: Opening) -> datetime:
+        return opening.start + min(self.splay, (opening.end - opening.start) / 2) * self.share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobAttempts:
     """The recorded attempts of one job."""
 
@@ -82,7 +121,13 @@ def stable_fraction(machine: str, purpose: str) -> float:
 
 
 def next_run_at(
-    slots: Daily | Interval, attempts: JobAttempts, *, now: datetime, up_since: datetime, share: float, at_first: bool
+    slots: Daily | Interval | OnceAnOpening,
+    attempts: JobAttempts,
+    *,
+    now: datetime,
+    up_since: datetime,
+    share: float,
+    at_first: bool,
 ) -> datetime:
     """Return when the job starts next; a time that is not after now means at once.
 
