@@ -15,7 +15,7 @@ _maestro_endpoint() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == = ]] && continue
         case $before in
-            --config | --dir | --port | --name | --host) ;;
+            --config | --dir | --port | --name | --host | --why | --group) ;;
             *)
                 if [[ $word == -* ]]; then
                     before=$word
@@ -41,7 +41,7 @@ _maestro_endpoint() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --port | --name | --host) return ;;
+        --port | --name | --host | --why | --group) return ;;
     esac
 
     if [[ $current == -* ]]; then
@@ -50,13 +50,16 @@ _maestro_endpoint() {
             "") words+=" --version" ;;
             serve | gaps | tokenlist | tokenrevoke*) words+=" --config" ;;
             try) words+=" --dir --port" ;;
-            fleet) words+=" --config --json" ;;
+            fleet | locks | lockslist) words+=" --config --json" ;;
+            locksrelease*) words+=" --config --why --group" ;;
             tokenadd) words+=" --config --name --host --admin" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps token"
+        words="serve try fleet gaps locks token"
     elif [[ $verb == token && -z $subject ]]; then
         words="add list revoke"
+    elif [[ $verb == locks && -z $subject ]]; then
+        words="list release"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

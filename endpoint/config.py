@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from endpoint.core.lock_report import LockSettings
 from endpoint.core.locks import is_group
 from endpoint.core.timestamps import parse_duration
 from endpoint.errors import ConfigError
@@ -110,7 +111,7 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locks:
+class LockConfig:
     """Reboot slots of the FleetLock protocol."""
 
     groups: Mapping[str, int] = field(default_factory=lambda: {"default": 1})
@@ -120,9 +121,9 @@ class Locks:
     stale_after: str = "1h"
 
     @property
-    def stale_age(self) -> timedelta:
-        """Return after how long a holder counts as stale."""
-        return parse_duration(self.stale_after)
+    def settings(self) -> LockSettings:
+        """Return the slots, and after how long a holder counts as stale."""
+        return LockSettings(slots=self.groups, stale_after=parse_duration(self.stale_after))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ class Config:
     store: Retention = field(default_factory=Retention)
     limits: Limits = field(default_factory=Limits)
     fleet: Fleet = field(default_factory=Fleet)
-    locks: Locks = field(default_factory=Locks)
+    locks: LockConfig = field(default_factory=LockConfig)
 
     @property
     def behind_proxy(self) -> bool:

@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     one.set_defaults(module="fleet")
     one = commands.add_parser("gaps", parents=[common], help="events that are missing")
     one.set_defaults(module="gaps")
+    _add_locks(commands.add_parser("locks", parents=[common], help="reboot slots: who holds one, who waits"))
     _add_token(commands.add_parser("token", help="tokens of agents and administrators"), common)
     return parser
 
@@ -43,6 +44,21 @@ def _add_try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", type=Path, default=default, help=f"where all files are kept (default: {default})")
     parser.add_argument("--port", type=int, default=8443, help="on 127.0.0.1 (default: 8443)")
     parser.set_defaults(module="try_out")
+
+
+def _add_locks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print maestro.locks/1")
+    # Without defaults: those of an action would replace what was given before it.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--config", metavar="FILE", type=Path, help="instead of /etc/maestro-endpoint/config.toml")
+    actions = parser.add_subparsers(dest="action", metavar="COMMAND")
+    parser.set_defaults(module="locks", action="list")
+    one = actions.add_parser("list", parents=[common], help="the same")
+    one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print maestro.locks/1")
+    one = actions.add_parser("release", parents=[common], help="release the slot of a host that cannot do it itself")
+    one.add_argument("host", metavar="HOST", type=_printable, help="its name, host id or client id")
+    one.add_argument("--why", metavar="TEXT", type=_printable, required=True, help="for the record")
+    one.add_argument("--group", type=_printable, help="if it holds several")
 
 
 def _add_token(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

@@ -33,10 +33,17 @@ class Stream:
     gaps: Gaps
 
 
-def fleet_document(streams: Iterable[Stream], now: datetime, silent_after: timedelta) -> dict[str, Any]:
-    """Return `maestro.fleet/1`; `streams` must be grouped by host."""
+def fleet_document(
+    streams: Iterable[Stream],
+    now: datetime,
+    silent_after: timedelta,
+    locks: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return `maestro.fleet/1`; `streams` must be grouped by host, `locks` are the slots by host id."""
     by_host = [list(group) for _, group in groupby(streams, key=lambda stream: stream.host_id)]
     hosts = [_host(group, now, silent_after) for group in by_host]
+    for host in hosts:
+        host["lock"] = (locks or {}).get(host["host_id"])
     hosts.sort(key=lambda host: (host["name"] or "", host["host_id"]))
     return {"schema": SCHEMA, "generated_at": format_utc(now), "hosts": hosts}
 

@@ -16,7 +16,7 @@ def fleet_lines(document: Mapping[str, Any], now: datetime) -> list[str]:
     hosts = document["hosts"]
     if not hosts:
         return ["no host has reported yet"]
-    return [*_table([_HEAD, *(_row(host, now) for host in hosts)]), *_clone_lines(hosts), "", _summary(hosts)]
+    return [*table([_HEAD, *(_row(host, now) for host in hosts)]), *_clone_lines(hosts), "", _summary(hosts)]
 
 
 def gap_lines(streams: Iterable[Stream]) -> list[str]:
@@ -34,7 +34,7 @@ def gap_lines(streams: Iterable[Stream]) -> list[str]:
             if spans
         ]
         if parts:
-            lines.append(f"{_clean(name)} ({stream.host_id}, outbox {stream.instance_id}): {'; '.join(parts)}")
+            lines.append(f"{clean(name)} ({stream.host_id}, outbox {stream.instance_id}): {'; '.join(parts)}")
     return lines or ["no gaps"]
 
 
@@ -43,7 +43,7 @@ def _clone_lines(hosts: Iterable[Mapping[str, Any]]) -> list[str]:
     clones = [host for host in hosts if host["agents"] > 1]
     lines = [
         f"{host['host_id']}: {host['agents']} agents report under this id "
-        f"({', '.join(map(_clean, host['agent_names'][:_MAX_NAMES])) or 'names unknown'})"
+        f"({', '.join(map(clean, host['agent_names'][:_MAX_NAMES])) or 'names unknown'})"
         for host in clones
     ]
     remedy = (
@@ -56,13 +56,13 @@ def _row(host: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     seen = format_age(parse_utc(host["last_seen_at"]), now)
     events = [f"{host[f'{kind}_events']} {kind}" for kind in ("missing", "lost") if host[f"{kind}_events"]]
     return (
-        _clean(host["name"] or "-"),
+        clean(host["name"] or "-"),
         f"{seen}, SILENT" if host["silent"] else seen,
-        _clean(host["health"] or "?"),
+        clean(host["health"] or "?"),
         _count(host["pending"]),
         _count(host["held"]),
-        _reboot(host, now),
-        _clean(host["last_result"] or "-"),
+        f"{_reboot(host, now)}{_slot(host, now)}",
+        clean(host["last_result"] or "-"),
         ", ".join(events) or "complete",
         host["host_id"],
     )
@@ -83,12 +83,21 @@ def _reboot(host: Mapping[str, Any], now: datetime) -> str:
         return "required"
 
 
-def _clean(text: str) -> str:
+def _slot(host: Mapping[str, Any], now: datetime) -> str:
+    """Return how long the host has held a reboot slot."""
+    lock = host["lock"]
+    if lock is None:
+        return ""
+    return f", slot held for {format_age(parse_utc(lock['since']), now)}{' (STALE)' if lock['stale'] else ''}"
+
+
+def clean(text: str, most: int = 64) -> str:
     """Replace control characters, which could move the cursor: a host chooses its own name."""
-    return "".join(character if character.isprintable() else "?" for character in text)[:64]
+    return "".join(character if character.isprintable() else "?" for character in text)[:most]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align the columns of rows."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -101,8 +110,10 @@ def _summary(hosts: Sequence[Mapping[str, Any]]) -> str:
         "silent": sum(host["silent"] for host in hosts),
         "with missing events": sum(bool(host["missing_events"]) for host in hosts),
         "sharing an id": sum(host["agents"] > 1 for host in hosts),
+        "with a stale slot": sum(host["lock"] is not None and host["lock"]["stale"] for host in hosts),
     }
-    if not counts["sharing an id"]:
-        del counts["sharing an id"]
+    for seldom in ("sharing an id", "with a stale slot"):
+        if not counts[seldom]:
+            del counts[seldom]
     summary = ", ".join(f"{count} {what}" for what, count in counts.items())
     return f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}: {summary}"

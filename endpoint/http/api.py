@@ -16,6 +16,8 @@ from endpoint.config import Config
 from endpoint.core.deduplicate import Deduplicated, MessageResult, MessageStatus
 from endpoint.core.fleet import fleet_document
 from endpoint.core.json_body import parse_json
+from endpoint.core.lock_metrics import lock_metrics
+from endpoint.core.lock_report import locks_by_host, locks_document
 from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbeat_address, read_message
 from endpoint.errors import RefusedError, StoreError
 from endpoint.http.admission import Admission
@@ -35,6 +37,7 @@ from endpoint.http.lock_api import LockApi
 from endpoint.http.validation import Validators
 from endpoint.store.database import Database
 from endpoint.store.ingest import Ingest
+from endpoint.store.lock_queries import LockQueries
 from endpoint.store.queries import FleetQueries
 
 _MAX_MESSAGES = 500
@@ -53,6 +56,7 @@ class Api:
         self._admission = admission
         self._ingest = Ingest(database)
         self._queries = FleetQueries(database)
+        self._locks = LockQueries(database)
         self._validators = Validators()
         self._large = Lock()
 
@@ -95,7 +99,23 @@ class Api:
         """Return `maestro.fleet/1`; administrators only."""
         self._admission.administrator()
         now, fleet = datetime.now(timezone.utc), self._config.fleet
-        return json_answer(fleet_document(self._queries.streams(now, fleet.expire_after), now, fleet.silent_after))
+        streams = self._queries.streams(now, fleet.expire_after)
+        locks = locks_by_host(self._locks.locks(now), streams, now, self._config.locks.settings)
+        return json_answer(fleet_document(streams, now, fleet.silent_after, locks))
+
+    def locks(self) -> Response:
+        """Return `maestro.locks/1`; administrators only."""
+        self._admission.administrator()
+        now = datetime.now(timezone.utc)
+        streams = self._queries.streams(now, self._config.fleet.expire_after)
+        return json_answer(locks_document(self._locks.locks(now), streams, now, self._config.locks.settings))
+
+    def metrics(self) -> Response:
+        """Return the slots as Prometheus' text; administrators only."""
+        self._admission.administrator()
+        now = datetime.now(timezone.utc)
+        page = lock_metrics(self._locks.locks(now), now, self._config.locks.settings)
+        return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _read(self, document: Any, *, precisely: bool) -> Batch:
         messages = document.get("messages") if isinstance(document, dict) else None
@@ -129,6 +149,8 @@ def make_app(config: Config, database: Database) -> Flask:
         (_HEARTBEATS, "heartbeat", api.heartbeat, "PUT"),
         ("/v1/health", "health", api.health, "GET"),
         ("/v1/fleet", "fleet", api.fleet, "GET"),
+        ("/v1/locks", "locks", api.locks, "GET"),
+        ("/v1/metrics", "metrics", api.metrics, "GET"),
         (LOCK_PATH, "pre-reboot", locks.pre_reboot, "POST"),
         (UNLOCK_PATH, "steady-state", locks.steady_state, "POST"),
     )

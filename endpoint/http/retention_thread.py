@@ -1,12 +1,14 @@
-"""Deletes old data in a background thread; checks every minute whether a deletion is due."""
+"""Deletes old data in a background thread, and logs stale slots; checks every minute whether the next turn is due."""
 
 from datetime import datetime, timezone
 from threading import Event, Thread
 
 from endpoint import log
 from endpoint.config import Config
+from endpoint.core.lock_report import locks_document
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
+from endpoint.store.lock_queries import LockQueries
 from endpoint.store.retention import RetentionStore, RetentionTurn
 
 _CHECK_S = 60.0
@@ -20,6 +22,7 @@ class RetentionThread:
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
         self._retention = RetentionStore(database)
+        self._locks = LockQueries(database)
         self._ending = Event()
 
     def start(self) -> None:
@@ -47,6 +50,7 @@ class RetentionThread:
             )
         if turn is not RetentionTurn.NOW:
             return
+        self._log_stale_slots(now)
         event_retention, expire_after = self._config.store.event_retention, self._config.fleet.expire_after
         events = states = 0
         for deleted in self._retention.events(now, event_retention) if event_retention is not None else ():
@@ -57,3 +61,11 @@ class RetentionThread:
             self._ending.wait(_PAUSE_S)
         if events or states:
             log.event("upkeep.done", events=events, states=states)
+
+    def _log_stale_slots(self, now: datetime) -> None:
+        """Log each slot that is held for too long, once an hour: its host may have failed, and blocks its group."""
+        document = locks_document(self._locks.locks(now), (), now, self._config.locks.settings)
+        for group in document["groups"]:
+            for holder in group["holders"]:
+                if holder["stale"]:
+                    log.event("lock.stale", group=group["name"], client=holder["client_id"], since=holder["since"])

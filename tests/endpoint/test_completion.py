@@ -8,7 +8,10 @@ import pytest
 from tests.support.endpoint_server import CHECKOUT
 from tests.support.local_endpoint import run_command
 
-COMMANDS = ("", "serve", "try", "fleet", "gaps", "token", "token add", "token list", "token revoke")
+COMMANDS = (
+    *("", "serve", "try", "fleet", "gaps", "locks", "locks list", "locks release"),
+    *("token", "token add", "token list", "token revoke"),
+)
 COMPLETE = """
 . completion/maestro-endpoint.bash
 COMP_WORDS=(maestro-endpoint "$@"); COMP_CWORD=$#
@@ -42,5 +45,6 @@ def test_an_options_value_is_not_taken_for_a_command() -> None:
     }
     assert offered("try", "--dir", "docs/end") == {"compopt", "-o", "filenames", "docs/endpoint"}
     assert offered("token", "add", "--name", "") == set()
+    assert offered("locks", "release", "--why", "") == set()
     assert offered("token", "--config", "x", "") == {"add", "list", "revoke"}
     assert offered("fleet", "--config", "=", "docs/endpoint/op") >= {"docs/endpoint/openapi.yaml"}

@@ -1,0 +1,72 @@
+"""`maestro-endpoint locks`: who holds a reboot slot and who waits; release one of a host that cannot."""
+
+import argparse
+import json
+import os
+import pwd
+from datetime import datetime, timezone
+
+from endpoint.config import Config, read_config
+from endpoint.core.lock_report import Hosts, locks_document
+from endpoint.core.lock_text import lock_lines
+from endpoint.core.locks import Holder
+from endpoint.core.timestamps import format_age
+from endpoint.errors import UsageError
+from endpoint.store.database import Database
+from endpoint.store.lock_queries import ByPerson, LockQueries
+from endpoint.store.queries import FleetQueries
+from endpoint.store.session import open_database
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the action that `locks` was given; without one, list."""
+    config, now = read_config(arguments.config), datetime.now(timezone.utc)
+    name = _user()
+    with open_database(config) as database:
+        if arguments.action == "release":
+            _release(arguments, database, ByPerson(name=name, why=arguments.why, at=now))
+        else:
+            _list(arguments, config, database, now)
+
+
+def _list(arguments: argparse.Namespace, config: Config, database: Database, now: datetime) -> None:
+    streams = FleetQueries(database).streams(now, config.fleet.expire_after)
+    document = locks_document(LockQueries(database).locks(now), streams, now, config.locks.settings)
+    print(json.dumps(document, indent=2) if arguments.json else "\n".join(lock_lines(document, now)))
+
+
+def _release(arguments: argparse.Namespace, database: Database, person: ByPerson) -> None:
+    queries = LockQueries(database)
+    hosts = Hosts(FleetQueries(database).streams(person.at))
+    found = [
+        holder
+        for group in queries.locks(person.at).groups
+        for holder in group.holders
+        if arguments.group in {None, group.name} and arguments.host in _names(holder, hosts)
+    ]
+    if not found:
+        raise UsageError(f"{arguments.host!a} holds no slot; `maestro-endpoint locks` lists the holders")
+    if len(found) > 1:
+        listed = ", ".join(f"{holder.client_id} ({holder.group})" for holder in found)
+        raise UsageError(f"{arguments.host!a} may be any of {listed}: give the id, and --group")
+    queries.release(found[0], person)
+    held = format_age(datetime.fromtimestamp(found[0].since_s, timezone.utc), person.at)
+    print(f"released: {found[0].client_id}, group {found[0].group}, held for {held}; recorded for {person.name}")
+
+
+def _names(holder: Holder, hosts: Hosts) -> set[str]:
+    """Return what a person may call a holder."""
+    host = hosts.find(holder.client_id, holder.host_id)
+    name = ((host.state or {}).get("host") or {}).get("name") if host is not None else None
+    return {str(text) for text in (holder.client_id, holder.host_id, host.host_id if host else None, name) if text}
+
+
+def _user() -> str:
+    """Return the person's name; the process may become another user to write to SQLite's file."""
+    asked = os.environ.get("SUDO_USER", "")
+    if os.geteuid() == 0 and asked.isprintable() and asked:
+        return asked[:64]
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
