@@ -179,6 +179,9 @@ class PackageEngine(Protocol):
     def wait_for_dpkg(self) -> bool:
         """Wait until no other program holds dpkg's locks, or too long; return whether one held them."""
 
+    def require_idle_dpkg(self) -> None:
+        """Wait until no other program holds dpkg's locks. Raises BusyError and StoppedError."""
+
     def refresh(self) -> RefreshAttempt:
         """Fetch the package lists."""
 

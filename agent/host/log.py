@@ -102,6 +102,9 @@ class LogEvent(Enum):
         Level.WARNING,
         text.with_reason("request from pid {pid}, uid {uid} rejected", "reason"),
     )
+    SERVICES_FAILED = "services.failed", Level.ERROR, text.restart_sentence
+    """A service did not stay active after its restart, or could not be restarted."""
+    SERVICES_RESTARTED = "services.restarted", Level.INFO, text.restart_sentence
     SERVICES_UNSEEN = (
         "services.unseen",
         Level.WARNING,

@@ -126,6 +126,15 @@ def engine_sentence(fields: Fields) -> str:
     return f"{head}{versions}{'; ' if parts else ''}{'; '.join(parts)}"
 
 
+def restart_sentence(fields: Fields) -> str:
+    """Return how a restart of services ended: the failed ones first."""
+    failed = _counted(fields, "failed", "failed", "service")
+    restarted = _counted(fields, "restarted", "restarted", "service")
+    left = _counted(fields, "left", "left", "unit")
+    head = f"restart of services {fields.get('run', '')}: {fields.get('result', '')}"
+    return "; ".join((head, *failed, *restarted, *left))
+
+
 def started_sentence(fields: Fields) -> str:
     """Return which job started, and who requested it."""
     requested_by = fields.get("requested_by")

@@ -35,6 +35,13 @@ def _engine_outcome(document: object) -> str:
     return f"upgrade of {_field(document, 'component')}: {_field(document, 'result')}, {versions}{why}"
 
 
+def _restart_outcome(document: object) -> str:
+    found = value_at(document, "units")
+    results = [str(value_at(unit, "result")) for unit in found] if isinstance(found, list) else []
+    counts = ", ".join(f"{results.count(name)} {name}" for name in ("restarted", "failed", "left"))
+    return f"restart of services: {_field(document, 'result')}, {counts}"
+
+
 def _job_failed(document: object) -> str:
     message = value_at(document, "message")
     why = f": {message}" if isinstance(message, str) and message else ""
@@ -54,6 +61,7 @@ def _messages_lost(document: object) -> str:
 _SENTENCES: dict[str, Callable[[object], str]] = {
     "outcome": _outcome,
     "engine-outcome": _engine_outcome,
+    "restart-outcome": _restart_outcome,
     "job-failed": _job_failed,
     "rebooted": _rebooted,
     "reboot-required": lambda document: f"a reboot is required{_names(document)}",

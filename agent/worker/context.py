@@ -9,6 +9,7 @@ from agent.core.manifest import NO_MANIFEST, Manifest
 from agent.core.policy.policy import Policy
 from agent.core.ports import Machine, PackageEngine
 from agent.core.reboot.ports import RebootActs
+from agent.core.restart.ports import ServiceControl
 from agent.core.weave.ports import WeaveActs
 from agent.state.record import Record
 
@@ -22,6 +23,7 @@ class JobContext:
     machine: Machine
     engines: EngineObserver
     engine_packages: EnginePackages
+    services: ServiceControl
     open_engine_acts: Callable[[], EngineActs]
     open_weave_acts: Callable[[], WeaveActs]
     open_reboot_acts: Callable[[], RebootActs]

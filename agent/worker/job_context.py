@@ -16,6 +16,7 @@ from agent.host.docker.observer import LocalEngines
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.process.deadline import with_time_limit
+from agent.host.service_control import SystemdServices
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.record import Record
 from agent.worker.context import JobContext
@@ -46,6 +47,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         machine=LocalMachine(),
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(engine),
+        services=SystemdServices(alive=control.alive),
         open_engine_acts=cache(lambda: _acts("engine").engine_acts(store, engine, control)),
         open_weave_acts=cache(lambda: _acts("engine").weave_acts(store, policy, control)),
         open_reboot_acts=cache(lambda: _acts("reboot").reboot_acts(store, policy, control)),

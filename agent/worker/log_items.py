@@ -8,6 +8,7 @@ from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.package import OfPackage
 from agent.core.model.plan import Held, Step
 from agent.core.package_label import package_labels
+from agent.core.restart.model import RestartOutcome, UnitResult
 
 
 def changes(steps: Sequence[Step]) -> list[str]:
@@ -63,6 +64,17 @@ def engine_outcome_items(outcome: EngineOutcome) -> dict[str, object]:
         "lost": list(outcome.containers_lost),
         "engine_down_s": outcome.engine_down_s,
         "message": outcome.message,
+    }
+
+
+def restart_items(outcome: RestartOutcome) -> dict[str, object]:
+    """Return the fields of the entry of a restart of services."""
+    of = {result: [one for one in outcome.units if one.result is result] for result in UnitResult}
+    return {
+        "result": outcome.result.value,
+        "restarted": [one.unit for one in of[UnitResult.RESTARTED]],
+        "failed": [f"{one.unit}: {one.detail}" for one in of[UnitResult.FAILED]],
+        "left": [f"{one.unit} ({one.why.value})" for one in of[UnitResult.LEFT] if one.why],
     }
 
 

@@ -19,6 +19,7 @@ from agent.host.apt.snapshot import AgentFiles
 from agent.host.docker.observer import LocalEngines
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
+from agent.host.service_control import SystemdServices
 from agent.state.record import Record
 from agent.state.store import Store
 from agent.worker.context import JobContext
@@ -50,6 +51,7 @@ def plan() -> tuple[int, int] | None:
         machine=LocalMachine(),
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(),
+        services=SystemdServices(),
         open_engine_acts=lambda: engine_acts(record.store, engine, control),
         open_weave_acts=lambda: weave_acts(record.store, policy, control),
         open_reboot_acts=lambda: reboot_acts(record.store, policy, control),

@@ -132,6 +132,8 @@ class Simulated:
 
     only_newest: frozenset[str] = frozenset()
     """Packages whose installed version no repository offers any more."""
+    dpkg_busy = False
+    """Whether another program holds dpkg's lock until the deadline."""
     cause = ""
     """Why no transaction changes any package; empty if they do."""
     hook_error = ""
@@ -273,6 +275,10 @@ class Simulated:
         if finish is not None:
             finish()
         return finish is not None
+
+    def require_idle_dpkg(self) -> None:
+        if self.dpkg_busy:
+            raise BusyError("apt-get (pid 4711) holds dpkg's lock")
 
     def refresh(self) -> RefreshAttempt:
         self._act("refresh")

@@ -95,6 +95,14 @@ class AptEngine:
             waiter.wait_until_free(dpkg_database.lock_files())
         return bool(waiter.wait.by)
 
+    def require_idle_dpkg(self) -> None:
+        """Wait until no other program holds dpkg's locks.
+
+        Raises:
+            BusyError: one did up to the deadline. StoppedError: a stop was requested.
+        """
+        self._lock_waiter().wait_until_free(dpkg_database.lock_files())
+
     def refresh(self) -> RefreshAttempt:
         """Fetch the package lists."""
         self._release()

@@ -173,7 +173,7 @@ def _record(message: Document) -> Document:
 
 
 def _severity(word: str, document: object) -> Severity:
-    if word in {"outcome", "engine-outcome"}:
+    if word in {"outcome", "engine-outcome", "restart-outcome"}:
         return _BY_RESULT.get(str(value_at(document, "result")), Severity.WARN)
     return _BY_TYPE.get(word, Severity.INFO)
 

@@ -15,6 +15,7 @@ from agent.worker.log_items import outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import prefetch
 from agent.worker.steps.finish_engines import finish_engine_upgrades
+from agent.worker.steps.finish_restart import finish_interrupted_restart
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
 from agent.worker.steps.select import RunSelection
 
@@ -104,6 +105,7 @@ class _Beginning:
             HostError: it cannot be written.
         """
         if not self._recorded:
+            finish_interrupted_restart(self._context)
             self.left = recover_interrupted_run(self._context.record, self._context.engine.states)
             self._context.record.save_outcome(self._started, self._started.started_at)
             self._recorded = True

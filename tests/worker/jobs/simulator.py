@@ -25,6 +25,7 @@ from agent.worker.jobs.upgrade import upgrade
 from agent.worker.steps.select import RunSelection
 from tests.core import given
 from tests.support.simulated import Simulated
+from tests.support.simulated_services import SimulatedServices
 from tests.worker.steps.docker.fake_engine import Archives
 
 
@@ -39,6 +40,7 @@ class Agent:
         self.stop: StopReason = lambda: ""
         self.progress: list[str] = []
         self.reboot_acts: RebootActs | None = None
+        self.services = SimulatedServices(self.machine)
 
     @property
     def context(self) -> JobContext:
@@ -48,6 +50,7 @@ class Agent:
             machine=self.machine,
             engines=self.machine.engines,
             engine_packages=self.machine.engines,
+            services=self.services,
             open_engine_acts=lambda: EngineActs(
                 operator=self.machine.engines.operator,
                 archives=Archives(self.machine.engines.operator),
