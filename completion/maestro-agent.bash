@@ -19,7 +19,7 @@ _maestro_agent() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == = ]] && continue
         case $before in
-            --config | --plan | --run-dir | --number | -n) ;;
+            --config | --plan | --run-dir | --number | -n | --at | --despite | --comment) ;;
             --state-dir) state_dir=$word ;;
             *)
                 if [[ $word == -* ]]; then
@@ -46,7 +46,11 @@ _maestro_agent() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --plan | --number | -n) return ;;
+        --despite)
+            mapfile -t COMPREPLY < <(compgen -W "last-run sessions scheduled-by-other fleet-lock" -- "$current")
+            return
+            ;;
+        --plan | --number | -n | --at | --comment) return ;;
     esac
 
     if [[ $current == -* ]]; then
@@ -64,6 +68,11 @@ _maestro_agent() {
                     weave) words+=" --allow-major" ;;
                 esac
                 ;;
+            reboot)
+                words+=" --if-required --at --cancel --dry-run --despite --comment --yes --wait --json --quiet"
+                ;;
+            restart-services) words+=" --dry-run --yes --wait --json --quiet" ;;
+            lock) words+=" --wait --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
             history) words+=" --number --verbose --json" ;;
@@ -71,7 +80,7 @@ _maestro_agent() {
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade explain docker weave follow history report config run help"
+        words="status check upgrade explain docker weave reboot restart-services lock follow history report config run help"
     elif [[ $verb == upgrade ]]; then
         words=$(_maestro_agent_packages "$current")
     elif [[ $verb == explain ]]; then
@@ -84,7 +93,8 @@ _maestro_agent() {
                 ;;
             config) words="check show accept" ;;
             docker | weave) words="status plan upgrade" ;;
-            help) words="status check upgrade explain docker weave follow history report config run" ;;
+            lock) words="status release" ;;
+            help) words="status check upgrade explain docker weave reboot restart-services lock follow history report config run" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -1,6 +1,6 @@
 # Fish completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
 
-set -l commands status check upgrade explain docker weave follow history report run config help
+set -l commands status check upgrade explain docker weave reboot restart-services lock follow history report run config help
 
 function __maestro_agent_packages
     set -l word (commandline -ct)
@@ -38,6 +38,9 @@ complete -c maestro-agent -n $first -a upgrade -d 'install security updates'
 complete -c maestro-agent -n $first -a explain -d 'show why a package is upgraded or not, or a reboot due'
 complete -c maestro-agent -n $first -a docker -d 'show or upgrade Docker'
 complete -c maestro-agent -n $first -a weave -d 'show or upgrade Weave'
+complete -c maestro-agent -n $first -a reboot -d 'reboot through the gates, now or later'
+complete -c maestro-agent -n $first -a restart-services -d 'restart services that run replaced files'
+complete -c maestro-agent -n $first -a lock -d 'show or release the fleet lock'
 complete -c maestro-agent -n $first -a follow -d 'show the progress of the running job'
 complete -c maestro-agent -n $first -a history -d 'list past runs, or show one completely'
 complete -c maestro-agent -n $first -a report -d 'show the status report, or send it'
@@ -52,7 +55,7 @@ function __maestro_agent_for
     for word in $words[2..]
         if test $skip = 0
             set skip 1
-        else if contains -- $word --config --state-dir --plan --run-dir --number -n
+        else if contains -- $word --config --state-dir --plan --run-dir --number -n --at --despite --comment
             set skip 0
         else if not string match -q -- '-*' $word
             contains -- $word $argv
@@ -62,13 +65,13 @@ function __maestro_agent_for
     return 1
 end
 
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave follow history report config' -l json -d 'print a JSON document'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave reboot restart-services lock follow history report config' -l json -d 'print a JSON document'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave history' -s v -l verbose -d 'list everything'
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade docker weave' -s q -l quiet -d 'print nothing unless something needs a person'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave' -l plan -x -d 'exit 6 unless the plan is still this one'
-complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave' -l wait -d 'wait for a running job'
+complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave reboot restart-services lock' -l wait -d 'wait for a running job'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l security -d 'security updates only'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l all -d 'every package to its newest version'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print the plan, change nothing'
@@ -87,6 +90,14 @@ complete -c maestro-agent -n '__maestro_agent_for docker' -l remove-containers -
 complete -c maestro-agent -n '__maestro_agent_for docker' -l change-held -d 'change engine and client although they are on hold'
 complete -c maestro-agent -n '__maestro_agent_for docker' -l live-restore -d 'switch live-restore on first'
 complete -c maestro-agent -n '__maestro_agent_for weave' -l allow-major -d 'let the manifest ask for another major version'
+complete -c maestro-agent -n '__maestro_agent_for reboot' -l if-required -d 'do nothing if no reboot is required'
+complete -c maestro-agent -n '__maestro_agent_for reboot' -l at -x -d 'reboot at this time'
+complete -c maestro-agent -n '__maestro_agent_for reboot' -l cancel -d 'end what is scheduled'
+complete -c maestro-agent -n '__maestro_agent_for reboot restart-services' -l dry-run -d 'print what would be done, do nothing'
+complete -c maestro-agent -n '__maestro_agent_for reboot' -l despite -x -a 'last-run sessions scheduled-by-other fleet-lock' -d 'reboot although this gate is closed'
+complete -c maestro-agent -n '__maestro_agent_for reboot' -l comment -x -d 'for the record and for logged-in users'
+complete -c maestro-agent -n '__maestro_agent_for reboot restart-services' -s y -l yes -d 'do not ask'
+complete -c maestro-agent -n '__maestro_agent_for lock' -a 'status release'
 complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'
 complete -c maestro-agent -n '__maestro_agent_for history' -s n -l number -x -d 'list only the newest runs'
 complete -c maestro-agent -n '__maestro_agent_for history' -k -a '(__maestro_agent_runs)'

@@ -59,6 +59,7 @@ STARTS_ITSELF = "agent/host/process/spawn.py"
 IMPORTS_BY_NAME = {
     "agent/core/packages/gates/registry.py",  # one file a gate: one line registers it
     "agent/cli/command_line.py",  # one file a command: `status` must not pay for the others
+    "agent/cli/lock.py",  # the same of `lock status`
     "agent/cli/engine.py",  # `docker status` must not pay for what runs jobs
     "agent/worker/runner.py",  # one file a job: a process loads only the job that it runs
     "agent/host/docker/observer.py",  # a machine without Docker does not load what reads it

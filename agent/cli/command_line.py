@@ -22,6 +22,9 @@ COMMANDS = {
     "explain": "show why a package is upgraded or not, or a reboot due",
     "docker": "show Docker's versions, plan or apply the manifest's",
     "weave": "show Weave's versions, plan or apply the manifest's",
+    "reboot": "reboot through the gates, now or at a time",
+    "restart-services": "restart services that run replaced files",
+    "lock": "show or release the fleet lock of this machine",
     "follow": "show the running job's progress up to its result",
     "history": "list past runs, or show one completely",
     "report": "show the status report, or send it",
@@ -31,7 +34,17 @@ COMMANDS = {
 }
 HIDDEN_COMMANDS = {f"export-{one.value}": f"run the {one.value} exporter" for one in ExporterName}
 """Commands that only the agent runs, each in its own process (`agent.cli.export`); `--help` does not list them."""
-_OPTIONS_WITH_VALUE = {"--config", "--state-dir", "--run-dir", "--plan", "--number", "-n"}
+_OPTIONS_WITH_VALUE = {
+    "--config",
+    "--state-dir",
+    "--run-dir",
+    "--plan",
+    "--number",
+    "-n",
+    "--at",
+    "--despite",
+    "--comment",
+}
 _HELP = {"-h", "--help"}
 _EPILOG = """\
 `maestro-agent help COMMAND` shows the options of a command.
@@ -44,7 +57,7 @@ exit codes:
   4   needs root
   5   busy
   6   the plan is no longer the requested one
-  10  attention: updates are pending or held back
+  10  attention: updates are pending or held back, a gate is closed
   78  configuration error
 
 example: maestro-agent check; maestro-agent upgrade"""
@@ -67,6 +80,14 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         except OSError:
             columns = 80
         super().__init__(prog, width=columns - 2)
+
+
+class _CommandsFormatter(_HelpFormatter):
+    """The same for the list of commands: argparse does not count its indent, and would break the longest one's line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = max(map(len, COMMANDS)) + 4
 
 
 class _Parser(argparse.ArgumentParser):
@@ -129,7 +150,7 @@ def _program_parser() -> _Parser:
         usage="maestro-agent [--config FILE] [--state-dir DIR] COMMAND [OPTION...]",
         description="Keeps a server patched with security updates, and shows what is missing and why.",
         epilog=_EPILOG,
-        formatter_class=_HelpFormatter,
+        formatter_class=_CommandsFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"maestro-agent {VERSION}")
@@ -142,7 +163,7 @@ def _program_parser() -> _Parser:
 
 def _command_parser(verb: str) -> _Parser:
     hidden = HIDDEN_COMMANDS.get(verb)
-    module: ModuleType = importlib.import_module(f"agent.cli.{'export' if hidden else verb}")
+    module: ModuleType = importlib.import_module(f"agent.cli.{'export' if hidden else verb.replace('-', '_')}")
     summary = hidden or COMMANDS[verb]
     parser = _Parser(
         prog=f"maestro-agent {verb}",

@@ -88,8 +88,10 @@ class LogEvent(Enum):
     PREFETCH_DELAYED = "prefetch.delayed", Level.INFO, text.with_reason("nothing was downloaded in advance")
     """Another program uses the archives, or the job was asked to stop."""
     PREFETCH_FAILED = "prefetch.failed", Level.WARNING, text.prefetch_sentence
+    REBOOT_CANCELLED = "reboot.cancelled", Level.INFO, "the reboot scheduled for {at} was cancelled by {requested_by}"
     REBOOT_CLEARED = "reboot.cleared", Level.INFO, "a reboot is no longer required"
     REBOOT_REQUIRED = "reboot.required", Level.WARNING, text.reboot_sentence
+    REBOOT_SCHEDULED = "reboot.scheduled", Level.INFO, "a reboot is scheduled for {at}, requested by {requested_by}"
     RECORD_DAMAGED = "record.damaged", Level.ERROR, text.with_reason("the record is damaged")
     RECORD_UNWRITTEN = "record.unwritten", Level.ERROR, text.with_reason("the {job} could not be recorded")
     REQUEST_ACCEPTED = "request.accepted", Level.DEBUG, "request for {job} from pid {pid}, uid {uid}"

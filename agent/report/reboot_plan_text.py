@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from agent.core.reboot.model import RebootSchedule
 from agent.report.layout import Line, Tone, field
-from agent.report.reboot_outcome_text import duration, gate_lines, headline
+from agent.report.reboot_outcome_text import duration, gate_lines, gate_reason, headline
 from agent.report.text import counted
 from agent.state.engine_view import EngineContainerView, EngineView
 from agent.state.reboot_outcome_view import RebootOutcomeView
@@ -23,7 +23,7 @@ def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, *, ver
     shut = [gate for gate in plan.gates if verbose or gate.blocks or gate.passed or gate.detail]
     clear = [gate.gate for gate in plan.gates if gate not in shut and gate.verdict == "open"]
     return [
-        Line(headline(plan), hang=2, tone=Tone.ATTENTION if plan.result == "blocked" else None),
+        Line(plan_headline(plan), hang=2, tone=Tone.ATTENTION if plan.result == "blocked" else None),
         field("Required", _required(plan), width=_WIDTH),
         *_kernel_lines(plan),
         *(["Gates:"] if plan.gates else []),
@@ -31,6 +31,22 @@ def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, *, ver
         *([Line(f"  + {', '.join(clear)}: open", hang=4)] if clear else []),
         *_container_lines(docker),
     ]
+
+
+def plan_headline(plan: RebootOutcomeView) -> str:
+    """Return what a reboot would do now."""
+    if plan.result == "not-required":
+        return "No reboot is required: nothing would be done."
+    if plan.blocked:
+        return f"A reboot is blocked: {gate_reason(plan.blocked).rstrip('.')}."
+    return headline(plan)
+
+
+def reboot_question(plan: RebootOutcomeView, host: str) -> str:
+    """Return what is asked on a terminal."""
+    if plan.blocked and plan.blocked.until:
+        return f"Ask users to log out, wait until {format_human(plan.blocked.until)} at most, then reboot {host}?"
+    return f"Reboot {host} now?"
 
 
 def schedule_lines(schedule: RebootSchedule, now: datetime, *, if_required: bool) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from agent.cli.command_line import COMMANDS, parse
 from tests.conftest import CHECKOUT
 
-PAGES = ("docs/maestro-agent.8", "docs/maestro-agent.toml.5", "docs/docker.md", "docs/weave.md")
+PAGES = ("docs/maestro-agent.8", "docs/maestro-agent.toml.5", "docs/docker.md", "docs/weave.md", "docs/reboots.md")
 _ID = "0123456789ab"
 
 
@@ -17,7 +17,7 @@ def help_examples() -> list[str]:
     """Return the commands of each command's example."""
     found = []
     for verb in sorted(set(COMMANDS) - {"help"}):
-        text = importlib.import_module(f"agent.cli.{verb}").EXAMPLE.removeprefix("example: ")
+        text = importlib.import_module(f"agent.cli.{verb.replace('-', '_')}").EXAMPLE.removeprefix("example: ")
         found += re.split(r"; ", text.partition("   (")[0])
     return found
 

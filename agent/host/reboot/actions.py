@@ -9,12 +9,12 @@ from agent.core.model.facts import Unseen
 from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import BootIdentity
 from agent.errors import HostError
-from agent.host import log
 from agent.host.hook_directory import run_hooks
 from agent.host.logind import cancel_shutdown, logind_runs, logind_state, reboot_now, schedule_reboot
 from agent.host.process.run import run_program
 from agent.host.reboot.gate_facts import read_gate_facts
 from agent.host.systemd import systemd_runs
+from agent.host.wall import send_wall
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 
@@ -61,10 +61,8 @@ class LocalRebootHost:
         return run_hooks(name, document, limit_s=self._hook_limit_s, alive=self._alive)
 
     def wall(self, message: str) -> None:
-        """Send a message to the terminals of all users who are logged in, as `wall` of util-linux does."""
-        done = run_program(["wall", message], limit_s=_LIMIT_S)
-        if done.code != 0:
-            log.event(log.LogEvent.WALL_FAILED, error=done.output)
+        """Send a message to everybody who is logged in; a failure is logged."""
+        send_wall(message)
 
     def schedule(self, at: datetime) -> None:
         """Have logind reboot at a time."""
