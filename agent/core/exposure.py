@@ -27,6 +27,8 @@ from agent.core.reboot.services import ReplacedFile, ServiceScan
 MAX_OPEN = 2000
 """Fixes that are not active: more than the packages of a large server that were never upgraded."""
 MAX_ACTIVE = 300
+MAX_UNITS = 50
+"""Units that are kept of one fix: a library such as libc is mapped by all of them."""
 _KERNEL_SOURCES = "linux-meta"
 """What the sources of Ubuntu's metapackages for kernels start with; they also build these, which run no kernel:"""
 _NO_KERNEL = ("linux-headers", "linux-tools", "linux-cloud-tools", "linux-libc-dev")
@@ -64,7 +66,7 @@ class Fix(OfPackage):
     """When a scan of the processes first found it in force."""
     needs_reboot: bool = False
     units: tuple[str, ...] = ()
-    """Units that still run replaced files of the package, as in `ServiceScan.replaced`."""
+    """Units that still run replaced files of the package, as in `ServiceScan.replaced`; not more than `MAX_UNITS`."""
 
     @property
     def stage(self) -> FixStage:
@@ -216,7 +218,7 @@ def _activated(fix: Fix, facts: ExposureFacts) -> Fix:
     reboot = facts.reboot
     needs_reboot = fix.needs_reboot if isinstance(reboot, Unseen) else _needs_reboot(fix, reboot)
     unseen = isinstance(facts.scan.replaced, Unseen)
-    units = fix.units if unseen else tuple(sorted(set(_units(facts.scan.files, facts.files.get(fix.id)))))
+    units = fix.units if unseen else tuple(sorted(set(_units(facts.scan.files, facts.files.get(fix.id)))))[:MAX_UNITS]
     known = not unseen and not isinstance(reboot, Unseen)
     active_at = facts.now if known and not needs_reboot and not units else None
     return replace(fix, needs_reboot=needs_reboot, units=units, active_at=active_at)

@@ -18,6 +18,9 @@ _UPDATE = ("package", "architecture", "installed", "candidate")
 _CVES = ("cves", "cves_complete")
 _STEP = (*_UPDATE, "origin", "archive", "new", "security", "download_bytes", *_CVES)
 _HELD = (*_UPDATE, "why", "detail", *_CVES)
+_FIX = (
+    *("package", "architecture", "source", "version", "stage", "pending_since", "installed_at", "waits_for", "units"),
+)
 _REPAIR = ("package", "architecture", "state")
 _FAILURE = ("package", "stage", "error", "detail")
 _SOURCE_ERROR = ("source", "fault", "detail", "security")
@@ -54,6 +57,7 @@ def report_document(
         "last_outcome": _last_outcome(RunView(run) if run else None),
         "reboot": found.raw.get("reboot"),
         "services": {"deleted_files": services.texts("deleted_files")} if services else None,
+        "exposure": _exposure(found.optional_child("exposure")),
         "docker": found.raw.get("docker"),
         "weave": found.raw.get("weave"),
         "jobs": found.raw.get("jobs"),
@@ -122,6 +126,13 @@ def _last_outcome(run: RunView | None) -> Document | None:
         "failed": [_pick(failure.raw, _FAILURE) for failure in run.failed],
         "message": run.message,
     }
+
+
+def _exposure(exposure: JsonReader | None) -> Document | None:
+    if exposure is None:
+        return None
+    fixes = [_pick(fix.raw, _FIX) for fix in exposure.children("fixes")]
+    return {**_pick(exposure.raw, ("pending", "installed", "oldest_since")), "fixes": fixes}
 
 
 def outbox_section(stats: OutboxStats) -> Document:

@@ -130,6 +130,14 @@ def by_job(value: Callable[[object], Number | None], field: str) -> Extractor:
     return points
 
 
+def fixes_by_stage(report: Document) -> Iterator[tuple[Labels, Number]]:
+    """Return the number of fixes that are not active by the step that they have reached."""
+    for stage in ("pending", "installed"):
+        found = as_number(value_at(report, "exposure", stage))
+        if found is not None:
+            yield (("stage", stage),), found
+
+
 def pending(report: Document) -> Iterator[tuple[Labels, Number]]:
     """Return the number of pending updates by class: security, other."""
     for word, field in (("security", "security_pending"), ("other", "other")):

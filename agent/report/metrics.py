@@ -17,6 +17,7 @@ from agent.report.metric_values import (
     Number,
     as_number,
     by_job,
+    fixes_by_stage,
     flag,
     held_reasons,
     info,
@@ -213,6 +214,18 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         unit="{unit}",
         help="Number of units that run deleted files; missing if unknown",
         points=length("services", "deleted_files"),
+    ),
+    MetricFamily(
+        name="maestro.fixes.inactive",
+        unit="{fix}",
+        help="Number of security fixes that are not active, by the step that they have reached",
+        points=fixes_by_stage,
+    ),
+    MetricFamily(
+        name="maestro.fixes.oldest_inactive_timestamp",
+        unit="s",
+        help="Since when the oldest security fix that is not active has been pending; missing if all are active",
+        points=timestamp("exposure", "oldest_since"),
     ),
     *ENGINE_FAMILIES,
     MetricFamily(

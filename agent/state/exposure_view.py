@@ -29,8 +29,9 @@ class FixView:
 class ExposureView:
     """How many fixes are at each step, and the oldest of each."""
 
-    def __init__(self, pending: int, installed: int | None, fixes: list[FixView]) -> None:
+    def __init__(self, pending: int | None, installed: int | None, fixes: list[FixView]) -> None:
         self.pending = pending
+        """None: unknown, because there are no current package lists."""
         self.installed = installed
         """None: unknown, because the machine has booted since."""
         self.fixes = fixes
@@ -47,6 +48,10 @@ class ExposureView:
     def after_boot(self) -> "ExposureView":
         """Return what is known once the machine has booted: services and kernels run other files than before."""
         return ExposureView(self.pending, None, [fix for fix in self.fixes if fix.stage == "pending"])
+
+    def without_lists(self) -> "ExposureView":
+        """Return what is known without current package lists: that no fix is pending does not show in stale ones."""
+        return ExposureView(self.pending or None, self.installed, self.fixes)
 
     @property
     def document(self) -> Document:

@@ -190,12 +190,20 @@ class StateView:
         """Units that run deleted files; None if unknown."""
         self.exposure = ExposureView.of(state.optional_child("exposure"))
         """The fixes that are not active; None if unknown."""
+        self.sessions = _sessions(services)
+        """Users by login session or user manager in `deleted_files`."""
         self.services_at = state.optional_time("services_at") or self.generated_at
         """When the services were seen."""
         self.docker = engine_view(state.optional_child("docker"))
         self.weave = engine_view(state.optional_child("weave"))
         self.plan = PlanView(state.child("plan"))
         self.seen_at = state.child("plan").time("seen_at")
+
+
+def _sessions(services: JsonReader | None) -> dict[str, str]:
+    """Return the users of sessions; none in documents of earlier versions."""
+    parts = services.optional_children("sessions") if services else ()
+    return {part.text("unit"): part.text("user") for part in parts}
 
 
 class RunView:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.output import print_json, print_lines
+from agent.core.exposure import NO_EXPOSURE, Exposure, Fix
 from agent.core.kernel_release import KernelComparison
 from agent.core.model.facts import Lists, ListsState, Reboot, SourceError, SourceFault, SourceLists, Unseen
 from agent.core.model.kernels import RunningKernel
@@ -35,6 +36,7 @@ from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed, RunningJob
 from agent.state.documents.explanation import explanation_to_document, reboot_explanation_to_document
+from agent.state.documents.exposure import exposure_summary
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
@@ -243,6 +245,28 @@ def reboot(flag: Reboot | Unseen) -> Document:
     return reboot_explanation_to_document(flag, NOW)
 
 
+EXPOSURE = Exposure(
+    fixes=(
+        Fix(
+            package="libssl3",
+            architecture="amd64",
+            version="3.0.15-1~deb12u1",
+            source="openssl",
+            pending_since=NOW - timedelta(days=9),
+            installed_at=NOW - timedelta(days=8),
+            units=("cron.service", "ssh.service"),
+        ),
+        Fix(
+            package="a",
+            architecture="amd64",
+            version="2",
+            source="a",
+            pending_since=NOW - timedelta(days=1),
+        ),
+    )
+)
+
+
 def status(
     made: Plan | None, last: Outcome | None, flag: Reboot | None = None, running: RunningJob | None = None
 ) -> Status:
@@ -251,6 +275,7 @@ def status(
         "generated_at": "2026-11-23T05:10:01Z",
         "fresh_until": "2026-11-24T17:10:00Z",
         **scan_to_document(given.WATCHED),
+        "exposure": exposure_summary(EXPOSURE if flag else NO_EXPOSURE),
         "plan": plan(made) if made else None,
     }
     observed = Observed(

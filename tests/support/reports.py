@@ -89,6 +89,21 @@ def full() -> Raw:
         },
         "reboot": {"required": True, "packages": ["linux-image-6.1.0-3-amd64"], "since": MOMENT},
         "services": {"deleted_files": ["ssh.service", "cron.service"]},
+        "exposure": {
+            "pending": 1, "installed": 1, "oldest_since": MOMENT,
+            "fixes": [
+                {
+                    "package": "libssl3", "architecture": "amd64", "source": "openssl", "version": "3.0.15-1",
+                    "stage": "installed", "pending_since": MOMENT, "installed_at": MOMENT, "waits_for": "restart",
+                    "units": ["cron.service"],
+                },
+                {
+                    "package": "curl", "architecture": "amd64", "source": "curl", "version": "7.88.1-10+deb12u7",
+                    "stage": "pending", "pending_since": MOMENT, "installed_at": None, "waits_for": "upgrade",
+                    "units": [],
+                },
+            ],
+        },
         "docker": engine("docker"),
         "weave": engine("weave"),
         "jobs": {"check": {**job, "consecutive_failures": 0}, "upgrade": {**job, "consecutive_failures": 2}},
@@ -109,7 +124,7 @@ def unknown() -> Raw:
     report["agent"].update(started_at=None, state=None, automatic=None)
     for part in ("kernel", "updates"):
         report[part] = dict.fromkeys(report[part])
-    for part in ("lists", "last_outcome", "reboot", "services", "docker", "weave", "jobs", "outbox"):
+    for part in ("lists", "last_outcome", "reboot", "services", "exposure", "docker", "weave", "jobs", "outbox"):
         report[part] = None
     return {**report, "warnings": [], "reasons": [], "health": "unknown"}
 

@@ -10,8 +10,11 @@ _OF_USER = re.compile(r"user@([0-9]+)\.service")
 _SUFFIX = ".service"
 
 
-def restart_advice(unit: str) -> str:
-    """Return a unit or program with what restarts it: "ssh (`systemctl restart ssh`)"."""
+def restart_advice(unit: str, user_name: str = "") -> str:
+    """Return a unit or program with what restarts it: "ssh (`systemctl restart ssh`)".
+
+    `user_name` is that of the user to whom a session or a user manager belongs; empty if unknown.
+    """
     command = restart_command(unit)
     if command is not None:
         name = "systemd" if unit == "init.scope" else unit.removesuffix(_SUFFIX)
@@ -20,9 +23,9 @@ def restart_advice(unit: str) -> str:
         return f"{unit.removesuffix(_SUFFIX)} (reboot)"
     user = _OF_USER.fullmatch(unit)
     if user:
-        return f"the services of user {user[1]} (`systemctl restart user@{user[1]}` ends them)"
+        return f"the services of {user_name or f'user {user[1]}'} (`systemctl restart user@{user[1]}` ends them)"
     if unit.startswith("session-") and unit.endswith(".scope"):
-        return f"{unit.removesuffix('.scope')} (log out)"
+        return f"{unit.removesuffix('.scope')} ({f'{user_name} has to log in again' if user_name else 'log out'})"
     return unit if "." in unit else f"{unit} (no unit: restart by hand)"
 
 

@@ -56,7 +56,20 @@ def test_an_observation_of_this_boot_is_shown_with_its_time() -> None:
     assert part(record("cron.service"))["services"] == {
         "seen_at": "2026-11-23T03:10:00Z",
         "deleted_files": ["cron.service"],
+        "sessions": [],
     }
+
+
+def test_a_session_is_shown_with_its_user() -> None:
+    scan = ServiceScan(boot_id=given.BOOT, replaced=("session-3.scope",), users=(("session-3.scope", "bob"),))
+    state = {**record(), **scan_to_document(scan)}
+
+    assert part(state)["services"]["sessions"] == [{"unit": "session-3.scope", "user": "bob"}]
+    assert text(state)[1:] == ["Restart needed   1 (checked 2 hours ago)"]
+    assert restart_advice("session-3.scope", "bob") == "session-3 (bob has to log in again)"
+    assert restart_advice("user@1000.service", "bob") == (
+        "the services of bob (`systemctl restart user@1000` ends them)"
+    )
 
 
 def test_a_kernel_without_image_asks_for_attention_and_names_its_package() -> None:
