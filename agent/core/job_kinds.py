@@ -66,6 +66,8 @@ class JobOption(Enum):
     """Replace a reboot that somebody else has scheduled."""
     DESPITE_LOCK = "despite-lock"
     """Reboot without the fleet lock."""
+    FORGET_LOCK = "forget-lock"
+    """Release of the fleet lock: only remove its record, for a server that does not exist any more."""
 
 
 class JobKind(Enum):

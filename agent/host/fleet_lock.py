@@ -25,6 +25,7 @@ from agent.core.fleet_lock.transitions import (
 )
 from agent.core.reboot.model import BootIdentity
 from agent.errors import HostError, RecordError
+from agent.host import log
 from agent.host.fleet_lock_client import FleetLockClient, LockTimeouts
 from agent.host.http import one_line
 from agent.state.fleet_lock_record import FleetLockRecord
@@ -130,7 +131,8 @@ class LocalFleetLock:
         """
         record = self._record.load()
         if record.lock is not None:
-            self._save(replace(record, lock=replace(record.lock, kept=why)))
+            self._save(replace(record, lock=replace(record.lock, kept=one_line(why))))
+            log.event(log.LogEvent.LOCK_KEPT, group=record.lock.group, reason=why)
 
     def forget(self) -> None:
         """Remove the record of a slot whose server does not exist any more, without a call.
@@ -165,6 +167,7 @@ class LocalFleetLock:
         answer = self._call(server, ACQUIRE)
         meaning = meaning_of_acquire(answer)
         result = _answer(answer, meaning)
+        _log(new, LockCall.ACQUIRE, result)
         after = replace(during, lock=after_acquire(new, meaning, self._now(), before=before))
         recorded = with_answer(after, LockCall.ACQUIRE, result, self._now())
         try:
@@ -200,6 +203,7 @@ class LocalFleetLock:
         answer = self._call(self._server_of(lock), RELEASE)
         meaning = meaning_of_release(answer)
         result = _answer(answer, meaning)
+        _log(lock, LockCall.RELEASE, result)
         after = replace(record, lock=after_release(during, meaning, self._now(), before=lock))
         self._save(with_answer(after, LockCall.RELEASE, result, self._now()))
         return result
@@ -236,6 +240,14 @@ def _answer(answer: ServerAnswer, meaning: Meaning) -> LockAnswer:
         return _GRANTED
     why: LockWhy = "fleet-lock" if meaning is Meaning.REFUSED else "lock-unreachable"
     return LockAnswer(granted=False, why=why, detail=one_line(describe(answer)), retry_after=answer.retry_after)
+
+
+def _log(lock: HeldLock, call: LockCall, answer: LockAnswer) -> None:
+    if answer.granted:
+        name = log.LogEvent.LOCK_ACQUIRED if call is LockCall.ACQUIRE else log.LogEvent.LOCK_RELEASED
+    else:
+        name = log.LogEvent.LOCK_REFUSED if answer.why == "fleet-lock" else log.LogEvent.LOCK_UNREACHABLE
+    log.event(name, group=lock.group, url=lock.url, call=call.value, reason=lock.reason, error=answer.detail)
 
 
 def _unreachable(detail: str, retry_after: timedelta | None = None) -> LockAnswer:

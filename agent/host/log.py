@@ -79,6 +79,11 @@ class LogEvent(Enum):
     JOB_STOPPED = "job.stopped", Level.WARNING, text.with_reason("{job} stopped")
     LISTS_INCOMPLETE = "lists.incomplete", Level.WARNING, text.lists_sentence
     LISTS_REFRESHED = "lists.refreshed", Level.INFO, "package lists refreshed"
+    LOCK_ACQUIRED = "lock.acquired", Level.INFO, text.with_reason("fleet lock of group {group} taken", "reason")
+    LOCK_KEPT = "lock.kept", Level.WARNING, text.with_reason("fleet lock of group {group} kept", "reason")
+    LOCK_REFUSED = "lock.refused", Level.INFO, text.with_reason("no fleet lock of group {group} is free")
+    LOCK_RELEASED = "lock.released", Level.INFO, "fleet lock of group {group} released"
+    LOCK_UNREACHABLE = "lock.unreachable", Level.WARNING, text.with_reason("fleet lock of group {group}: {call} failed")
     NOTIFY_BUG = "notify.bug", Level.ERROR, text.with_reason("internal error while notifying", "exception")
     NOTIFY_FAILED = "notify.failed", Level.WARNING, text.hook_sentence
     NOTIFY_SENT = "notify.sent", Level.INFO, text.hook_sentence

@@ -7,6 +7,7 @@ heathcliff26/fleetlock. Own code, made from their documented answers.
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
 ACQUIRE, RELEASE = "/v1/pre-reboot", "/v1/steady-state"
-LOST = ("hang", "reset-before", "half-line", "half-body", "lost-answer", "delayed")
-"""Faults after which the client has no answer. The request of a delayed one is carried out by `LockServers.deliver`."""
+LOST = ("hang", "reset-before", "half-line", "half-body", "lost-answer", "delayed", "late")
+"""Faults after which the client has no answer: the server is silent, resets the connection, or is cut off.
+
+After "delayed" (silence) and "late" (reset) the request is carried out by `LockServer.deliver`.
+"""
 ANSWERED = ("redirect", "error-after", "garbage", "huge", "page", "unavailable", "too-many", "not-found")
 FAULTS = (*LOST, *ANSWERED)
 _CARRIED_OUT = frozenset({"half-line", "half-body", "lost-answer", "error-after"})
@@ -201,13 +205,13 @@ class _Handler(BaseHTTPRequestHandler):
         served.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
         fault = served.faults.pop(0) if served.faults else ""
         self.close_connection = True
-        if fault == "delayed":
+        if fault in {"delayed", "late"}:
             served.delayed.append((self.path, json.loads(body)))
         if fault in {"hang", "delayed"}:
             with contextlib.suppress(OSError):  # until the client gives up
                 self.connection.recv(1)
             return
-        if fault == "reset-before":
+        if fault in {"reset-before", "late"}:
             self._reset()
             return
         reply = self._reply(body) if not fault or fault in _CARRIED_OUT else Reply(status=200)
@@ -253,12 +257,14 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def lock_server(backend: Backend) -> Iterator[LockServer]:
+def lock_server(backend: Backend, tls: ssl.SSLContext | None = None) -> Iterator[LockServer]:
     """Serve a backend on the loopback address until the block ends."""
     served = LockServer(backend=backend)
     server = _Server(("127.0.0.1", 0), _Handler)
     server.served = served
-    served.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:  # the handshake is the handler's, in its own thread
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    served.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -68,6 +68,9 @@ class FleetLock(Protocol):
     def held(self) -> HeldLock | None:
         """Return the lock that this host holds, or may hold, by its record."""
 
+    def forget(self) -> None:
+        """Remove the record of a lock whose server does not exist any more, without a call."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebootActs:

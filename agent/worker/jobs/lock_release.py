@@ -1,14 +1,56 @@
-"""`lock-release`: not built yet."""
+"""`lock-release`: give this host's fleet lock back, on the decision of a person."""
 
-from agent.errors import HostError
+from agent.core.fleet_lock.model import LockRecord
+from agent.core.job_kinds import JobOption
+from agent.core.schemas import Document
+from agent.errors import ExitCode, RecordError
+from agent.state.documents.fleet_lock import lock_to_document
+from agent.state.fleet_lock_record import FleetLockRecord
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 
 
-def run(_request: JobRequest, _context: JobContext) -> JobAnswer:
-    """Refuse.
+def run(request: JobRequest, context: JobContext) -> JobAnswer:
+    """Release the lock, kept or not; with `FORGET_LOCK` only remove its record. Exit 0: none is held any more, 1 else.
 
     Raises:
-        HostError: always.
+        HostError: the record cannot be written.
+        RecordError: it is damaged, and no server is configured at which to release.
     """
-    raise HostError("lock-release: this version of the agent cannot do it yet")
+    record, lock = FleetLockRecord(context.record.store), context.reboot_acts.lock
+    before = _readable(record)
+    if before == LockRecord():
+        return _answer(context, before, "not-held")
+    if JobOption.FORGET_LOCK in request.options:
+        lock.forget()
+        return _answer(context, before, "forgotten")
+    context.control.step("releasing the fleet lock")
+    answer = lock.release()
+    if answer.granted:
+        held = before is None or before.lock is not None
+        return _answer(context, before, "released" if held else "not-held")
+    return _answer(context, before, "not-released", answer.detail)
+
+
+def _readable(record: FleetLockRecord) -> LockRecord | None:
+    """Return what is on record; None: it is damaged, so that a lock may be held."""
+    try:
+        return record.load()
+    except RecordError:
+        return None
+
+
+def _answer(context: JobContext, before: LockRecord | None, result: str, detail: str = "") -> JobAnswer:
+    """Return the record after the job, with what it did and what was on record before it."""
+    now = context.machine.now()
+    after = _readable(FleetLockRecord(context.record.store)) or LockRecord()
+    was = lock_to_document(before, now) if before is not None and before.lock is not None else {}
+    kept = ("url", "group", "id", "since", "reason", "kept", "run_id")
+    document: Document = {
+        **lock_to_document(after, now),
+        "result": result,
+        "detail": detail or None,
+        "was": {name: was[name] for name in kept} if was else None,
+    }
+    error = f"the fleet lock is not released: {detail}" if result == "not-released" else ""
+    return JobAnswer(exit_code=ExitCode.FAILED if error else ExitCode.OK, document=document, error=error)
