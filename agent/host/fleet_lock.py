@@ -164,7 +164,7 @@ class LocalFleetLock:
         before, new = record.lock, self._new(record.lock, server, reason)
         during = replace(record, lock=intended(new, self._now(), before=before))
         self._save(during)
-        answer = self._call(server, ACQUIRE)
+        answer = self._call(server, ACQUIRE, new.reason)
         meaning = meaning_of_acquire(answer)
         result = _answer(answer, meaning)
         _log(new, LockCall.ACQUIRE, result)
@@ -222,10 +222,10 @@ class LocalFleetLock:
         ca_file = self._server.ca_file if self._server is not None else ""
         return LockServer(url=lock.url, group=lock.group, id=lock.id, ca_file=ca_file)
 
-    def _call(self, server: LockServer, path: str) -> ServerAnswer:
+    def _call(self, server: LockServer, path: str, reason: str = "") -> ServerAnswer:
         self._alive()
         limit = self._timeouts.acquire if path == ACQUIRE else self._timeouts.release
-        return FleetLockClient(server).call(path, limit)
+        return FleetLockClient(server).call(path, limit, reason)
 
     def _save(self, record: LockRecord) -> None:
         self._record.save(record, self._now())

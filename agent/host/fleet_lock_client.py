@@ -12,7 +12,14 @@ import requests
 import urllib3
 
 from agent.core.fleet_lock.answers import ServerAnswer
-from agent.core.fleet_lock.server import PROTOCOL_HEADER, LockServer, joined, request_body
+from agent.core.fleet_lock.server import (
+    PROTOCOL_HEADER,
+    REASON_HEADER,
+    LockServer,
+    joined,
+    reason_header,
+    request_body,
+)
 from agent.errors import ConfigError
 from agent.host.bearer_token import read_endpoint_token, read_token, require_readable
 from agent.host.http import causes, error_reason, one_line, read_bounded, remember_header, retry_after, session
@@ -47,11 +54,14 @@ class FleetLockClient:
         """Take the server; reads no file and sends nothing yet."""
         self._server = server
 
-    def call(self, path: str, limit: timedelta) -> ServerAnswer:
-        """Send one request for this host and its group to `path`; return what came back."""
+    def call(self, path: str, limit: timedelta, reason: str = "") -> ServerAnswer:
+        """Send one request for this host and its group to `path`; return what came back.
+
+        The reason is for the agent's own endpoint; no other server gets it.
+        """
         try:
             with session() as opened:
-                self._prepare(opened)
+                self._prepare(opened, reason)
                 with time_limit(limit):
                     return self._exchange(opened, path, limit)
         except ConfigError as error:
@@ -59,7 +69,7 @@ class FleetLockClient:
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return ServerAnswer(fault=one_line(error_reason(error)), sent=not _never_sent(error))
 
-    def _prepare(self, opened: requests.Session) -> None:
+    def _prepare(self, opened: requests.Session, reason: str) -> None:
         """Set headers and credentials.
 
         Raises:
@@ -71,7 +81,9 @@ class FleetLockClient:
             "Accept-Encoding": "identity",
             PROTOCOL_HEADER: "true",
         }
-        token = (read_endpoint_token if server.inherits_token else read_token)(server.token_file)
+        if server.is_endpoint and reason_header(reason):
+            opened.headers[REASON_HEADER] = reason_header(reason)
+        token = (read_endpoint_token if server.is_endpoint else read_token)(server.token_file)
         if token:
             remember_header(token)
             opened.headers["Authorization"] = f"Bearer {token}"

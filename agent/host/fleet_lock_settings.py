@@ -23,7 +23,7 @@ def configured_server(policy: Policy) -> LockServer | None:
             group=reboot.fleetlock_group,
             id=lock_id,
             token_file=endpoint.token_file,
-            inherits_token=True,
+            is_endpoint=True,
             ca_file=endpoint.ca_file,
             client_cert=endpoint.client_cert,
             client_key=endpoint.client_key,

@@ -7,8 +7,11 @@ from enum import Enum
 ACQUIRE, RELEASE = "/v1/pre-reboot", "/v1/steady-state"
 PROTOCOL_HEADER = "fleet-lock-protocol"
 """Must be "true": it keeps a redirected or forged form from taking a lock."""
+REASON_HEADER = "Maestro-Lock-Reason"
+"""Of maestro-endpoint, which shows it beside the holder."""
 ENDPOINT_URL = "endpoint"
 """The value of `reboot.fleetlock_url` for the endpoint that reports are sent to."""
+_LONGEST_REASON = 256
 
 
 class IdScheme(Enum):
@@ -29,8 +32,9 @@ class LockServer:
     group: str
     id: str
     token_file: str = ""
-    inherits_token: bool = False
-    """Whether the daemon's credential is the token, if no file is named: for the agent's own endpoint."""
+    is_endpoint: bool = False
+    """Whether it is the agent's own endpoint: the daemon's credential is the token, if no file is named, and a header
+    has the reason, which the protocol has no place for."""
     ca_file: str = ""
     """Empty: the system's CAs."""
     client_cert: str = ""
@@ -41,6 +45,11 @@ class LockServer:
 def joined(base: str, path: str) -> str:
     """Return the URL of a call. RFC 3986 would replace the last segment of a base without a slash at its end."""
     return f"{base.rstrip('/')}{path}"
+
+
+def reason_header(reason: str) -> str:
+    """Return a reason as the value of a header: ASCII, in one line, at most 256 characters."""
+    return "".join(char if " " <= char <= "~" else "?" for char in reason).strip()[:_LONGEST_REASON]
 
 
 def request_body(lock_id: str, group: str) -> bytes:

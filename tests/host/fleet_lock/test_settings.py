@@ -55,7 +55,7 @@ def test_the_endpoint_is_reached_as_reports_are() -> None:
         group="web",
         id=host_id(),
         token_file="/etc/own",  # noqa: S106 - a path
-        inherits_token=True,
+        is_endpoint=True,
         proxy="http://proxy",
     )
 
