@@ -1,14 +1,25 @@
 """The FleetLock server that the policy names, and this host's id there."""
 
 import uuid
+from collections.abc import Callable
 
 from agent.core.fleet_lock.server import ENDPOINT_URL, IdScheme, LockServer
 from agent.core.policy.policy import Policy
+from agent.host.fleet_lock import LocalFleetLock, LockOwner
 from agent.host.machine.facts import app_specific, host_id
 from agent.host.machine.identity import machine_id
+from agent.state.fleet_lock_record import FleetLockRecord
+from agent.state.store import Store
 
 _ZINCATI = uuid.UUID("de35106b6ec24688b63afddaa156679b")
 """Zincati's application ID (src/identity/mod.rs)."""
+
+
+def open_fleet_lock(
+    store: Store, policy: Policy, owner: LockOwner, alive: Callable[[], None] = lambda: None
+) -> LocalFleetLock:
+    """Return this host's slot at the configured server; `alive` is called before each request."""
+    return LocalFleetLock(configured_server(policy), FleetLockRecord(store), owner, alive=alive)
 
 
 def configured_server(policy: Policy) -> LockServer | None:

@@ -36,7 +36,7 @@ def host(tmp_path: Path, server: LockServer) -> LockHost:
 def release(host: LockHost, *options: JobOption) -> JobAnswer:
     agent = Agent(host.directory)
     no_host: Any = None
-    agent.reboot_acts = RebootActs(host=no_host, lock=host.lock())
+    agent.reboot_acts = RebootActs(host=no_host, lock=host.lock(), send_report=lambda: None)
     request = JobRequest(kind=JobKind.RELEASE_LOCK, options=frozenset(options), state_dir=str(host.directory))
     return run(request, agent.context)
 
