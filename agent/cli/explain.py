@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from agent.cli.flags import add_verbose
 from agent.cli.options import config_path
 from agent.cli.output import ProgressLine, failure_document, print_error, print_json, print_lines
+from agent.cli.reboot_look import look_at_reboot
 from agent.core.job_kinds import JobKind
 from agent.core.schemas import EXPLANATIONS_SCHEMA, STATE_SCHEMA, Document
 from agent.errors import ExitCode, UsageError
 from agent.host.machine.identity import local_zone
-from agent.host.reboot.facts import read_reboot
 from agent.report.engine_explanation import explain_engine, unknown_engine
 from agent.report.engine_window import window_now
 from agent.report.explanation_text import explanation_lines
-from agent.state.documents.explanation import reboot_explanation_to_document
+from agent.report.reboot_explanation import explain_reboot
 from agent.state.json_reader import JsonReader
 from agent.state.store import STATE, Store
 from agent.state.timestamps import format_utc, utc_now
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _explain(arguments: argparse.Namespace, subject: str) -> JobAnswer:
     """Explain one subject; an unknown package is an answer, so that the others are explained."""
     if subject == "reboot":
-        document = reboot_explanation_to_document(read_reboot(), utc_now())
+        document = explain_reboot(look_at_reboot(config_path(arguments), arguments.state_dir), utc_now())
         return JobAnswer(exit_code=_REBOOT_CODES[str(document["conclusion"])], document=document)
     if subject in _ENGINES:
         document = _explain_engine(arguments.state_dir, subject)

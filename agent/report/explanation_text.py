@@ -5,8 +5,9 @@ from agent.report.cve_text import cve_lines
 from agent.report.layout import Line, Tone
 from agent.report.text import counted
 from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_human
 
-_SIGN = {"open": "+", "shut": "-", "unknown": "?"}
+_SIGN = {"open": "+", "shut": "-", "unknown": "?", "not-asked": " "}
 _NO_OBSTACLE = {"installed", "offer", "required"}
 """Gates that say what there is to do; shut, they hold nothing back."""
 _CLEAR = "nothing in the way"
@@ -52,30 +53,61 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
             )
         )
     head = Line(f"{subject}: {_CONCLUSIONS.get(conclusion, conclusion)}", tone=_TONES.get(conclusion))
-    return [head, *_cve_lines(document, verbose=verbose), *_gate_lines(document, conclusion, verbose=verbose)]
+    return [
+        head,
+        *_reboot_lines(document),
+        *_cve_lines(document, verbose=verbose),
+        *_gate_lines(document, verbose=verbose),
+    ]
 
 
-def _gate_lines(document: JsonReader, conclusion: str, *, verbose: bool) -> list[str]:
+def _gate_lines(document: JsonReader, *, verbose: bool) -> list[str]:
     lines: list[str] = []
     clear = []
-    for gate in document.children("gates"):
+    gates = list(document.children("gates"))
+    width = max([_GATE_WIDTH, *(len(gate.text("gate")) + 1 for gate in gates if not _is_clear(gate))])
+    for gate in gates:
         name, verdict, reason = gate.text("gate"), gate.text("verdict"), gate.text("reason")
         opens = gate.optional_text("opens")
-        if name == "owner" and conclusion != "required":
-            continue  # nothing to open
-        if not verbose and verdict == "open" and reason == _CLEAR:
+        until = gate.optional_time("until")
+        if not verbose and _is_clear(gate):
             clear.append(name)
             continue
         blocks = verdict == "shut" and (name not in _NO_OBSTACLE or (name == "installed" and bool(opens)))
         sign = " " if verdict == "shut" and not blocks else _SIGN.get(verdict, "?")
         tone = Tone.HELD if blocks else None
-        hang = _GATE_WIDTH + 4
-        lines.append(Line(f"  {sign} {name:<{_GATE_WIDTH - 1}} {reason}", hang=hang, tone=tone))
+        hang = width + 4
+        text = f"{reason}; opens {format_human(until)}" if until else reason
+        lines.append(Line(f"  {sign} {name:<{width - 1}} {text}", hang=hang, tone=tone))
         if opens:
             lines.append(Line(f"{' ' * hang}opens: {opens}", hang=hang + 7, tone=tone))
     if clear:
         lines.append(Line(f"  + {', '.join(clear)}: clear", hang=4))
     return lines
+
+
+def _is_clear(gate: JsonReader) -> bool:
+    return gate.text("verdict") == "open" and gate.text("reason") == _CLEAR
+
+
+def _reboot_lines(document: JsonReader) -> list[str]:
+    """Return whether a reboot is under way or scheduled, and what of the record could not be read."""
+    lines: list[str] = [Line(f"  ! {problem}", hang=4, tone=Tone.FAILED) for problem in _problems(document)]
+    underway, scheduled = document.optional_child("underway"), document.optional_child("scheduled")
+    if underway is not None:
+        waits, retry_at = underway.text("phase") == "waiting", underway.optional_time("retry_at")
+        doing = "a reboot waits for a gate" if waits else f"a reboot is under way ({underway.text('phase')})"
+        again = f", next try {format_human(retry_at)}" if retry_at else ""
+        lines.append(Line(f"  {doing} since {format_human(underway.time('since'))}{again}", hang=4))
+    if scheduled is not None:
+        by = f" by {scheduled.optional_text('requested_by')}" if scheduled.optional_text("requested_by") else ""
+        when = format_human(scheduled.time("at"))
+        lines.append(Line(f"  scheduled{by} for {when}; `maestro-agent reboot --cancel` cancels it", hang=4))
+    return lines
+
+
+def _problems(document: JsonReader) -> list[str]:
+    return document.optional_texts("problems") or []
 
 
 def _cve_lines(document: JsonReader, *, verbose: bool) -> list[str]:

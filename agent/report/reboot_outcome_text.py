@@ -47,7 +47,7 @@ REASONS = {
     "scheduled-by-other": "another program has scheduled a shutdown",
 }
 """By code; shown where a gate has no detail."""
-_REMEDIES = {
+REMEDIES = {
     "policy-never": "`maestro-agent reboot` as root reboots now.",
     "outside-window": "Wait for the window, or reboot now: `maestro-agent reboot`.",
     "run-failed": "See `maestro-agent history last`, correct the cause; or `maestro-agent reboot --despite last-run`.",
@@ -203,7 +203,7 @@ def _run_line(outcome: RebootOutcomeView) -> Line:
 def _next_steps(outcome: RebootOutcomeView) -> list[str]:
     """Return what to do next; nothing where all is well."""
     if outcome.result == "blocked" and outcome.blocked:
-        remedy = _REMEDIES.get(outcome.blocked.why or "")
+        remedy = REMEDIES.get(outcome.blocked.why or "")
         return [remedy] if remedy else []
     if outcome.result == "rebooted-with-problems":
         steps = ["`systemctl --failed`, `journalctl -b -p err` show the cause."]

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -25,17 +25,24 @@ from agent.core.model.scope import Scope
 from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import Explanation, explain_package
+from agent.core.policy.policy import RebootMode, RebootPolicy
+from agent.core.reboot.gates import GateFacts, GateRequest, LastRun, RebootOrigin, UserSession
+from agent.core.reboot.local_gates import local_gates
+from agent.core.reboot.model import RebootSchedule
+from agent.core.reboot.opening import RebootRules
 from agent.core.schemas import Document
+from agent.core.windows import parse_window
 from agent.report.engine_outcome_text import engine_outcome_lines
 from agent.report.explanation_text import explanation_lines
 from agent.report.layout import columns
 from agent.report.outcome_text import history_cells, outcome_lines
 from agent.report.plan_text import plan_lines
 from agent.report.reasons import gate_texts
+from agent.report.reboot_explanation import RebootLook, explain_reboot
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import CurrentBoot, Observed, RunningJob
-from agent.state.documents.explanation import explanation_to_document, reboot_explanation_to_document
+from agent.state.documents.explanation import explanation_to_document
 from agent.state.documents.exposure import exposure_summary
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document, scan_to_document
@@ -242,7 +249,17 @@ def kernel() -> Document:
 
 
 def reboot(flag: Reboot | Unseen) -> Document:
-    return reboot_explanation_to_document(flag, NOW)
+    """Explain a reboot: one that is required waits for users and for the fleet lock, and is scheduled."""
+    policy = RebootPolicy(policy=RebootMode.WINDOW, window="Sat 02:00-04:00")
+    rules = RebootRules(policy=policy, window=parse_window(policy.window, lambda _name: timezone.utc))
+    users = (UserSession(id="3", user="alice", terminal="pts/0", remote="192.0.2.7"),)
+    facts = GateFacts(last_run=LastRun(result="updated"), sessions=users if flag is REBOOT else ())
+    states = local_gates(facts, GateRequest(origin=RebootOrigin.POLICY), rules, now=NOW, local=timezone.utc)
+    look = RebootLook(reboot=flag, gates=states, hooks=2, lock_server="https://lock.example.org, group web")
+    if flag is REBOOT:
+        schedule = RebootSchedule(at=LATER, until=LATER + timedelta(hours=2), created_at=NOW, requested_by="root")
+        look = replace(look, schedule=schedule)
+    return explain_reboot(look, NOW)
 
 
 EXPOSURE = Exposure(

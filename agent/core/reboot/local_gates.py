@@ -72,6 +72,8 @@ def _window(request: GateRequest, rules: RebootRules, now: datetime, local: tzin
     gate, why = RebootGate.WINDOW, RebootWhy.OUTSIDE_WINDOW
     if request.origin is not RebootOrigin.POLICY:
         return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail="requested by root")
+    if rules.policy.policy is RebootMode.NEVER:
+        return GateState(gate=gate, verdict=Verdict.NOT_ASKED, detail="no reboot by the configuration")
     if rules.window_problem:
         return _unknown(gate, why, Unseen(reason=rules.window_problem))
     if rules.window is None:
@@ -131,6 +133,8 @@ def _sessions(facts: GateFacts, request: GateRequest, rules: RebootRules, now: d
     if rules.policy.sessions is SessionsMode.NEVER:
         detail = f'{who}; reboot.sessions is "never"'
         return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, retry=True)
+    if rules.policy.grace and request.warned_at is None:
+        return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=who, retry=True)
     # A clock that was set back since the message must not make the grace longer.
     until = min(request.warned_at or now, now) + rules.policy.grace
     if until <= now:

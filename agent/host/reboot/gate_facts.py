@@ -1,5 +1,6 @@
 """What the gates of a reboot look at, read from this machine and its record."""
 
+import os
 from dataclasses import replace
 
 from agent.core.model.facts import Unseen
@@ -55,9 +56,11 @@ def _last_run(store: Store) -> LastRun | None | Unseen:
     return LastRun(result=result, failed=failed, trusted=result not in _UNTRUSTED)
 
 
-def _running(store: Store) -> str:
+def _running(store: Store) -> str | Unseen:
     if worker_pid(store.directory) is not None:
         return describe_running(store)
+    if any(os.path.exists(path) and not os.access(path, os.R_OK) for path in _LOCKS):
+        return Unseen(reason="only root can see whether a package manager works")
     found = first_holder(_LOCKS)
     return f"{found[1]} holds {found[0]}" if found else ""
 

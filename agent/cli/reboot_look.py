@@ -1,0 +1,74 @@
+"""What `explain reboot` looks at: the need, the gates of this machine, and the record. Changes nothing."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from agent.config.load import load
+from agent.config.reboot_parsers import ENDPOINT
+from agent.config.windows import reboot_rules
+from agent.core.fleet_lock.model import NO_LOCK
+from agent.core.policy.policy import RebootPolicy
+from agent.core.reboot.gates import GateRequest, GateState, RebootGate, RebootOrigin, Verdict
+from agent.core.reboot.local_gates import local_gates
+from agent.core.reboot.opening import RebootRules
+from agent.errors import AgentError, ConfigError
+from agent.host.hook_directory import DIRECTORY
+from agent.host.machine.identity import local_zone
+from agent.host.machine.os_release import read_distro
+from agent.host.process.hooks import find_hooks
+from agent.host.reboot.facts import read_reboot
+from agent.host.reboot.gate_facts import read_gate_facts
+from agent.report.reboot_explanation import RebootLook
+from agent.state.fleet_lock_record import FleetLockRecord
+from agent.state.reboot_record import RebootRecord
+from agent.state.store import Store
+from agent.state.timestamps import utc_now
+
+_Read = TypeVar("_Read")
+
+
+def look_at_reboot(config: Path | None, state_dir: str) -> RebootLook:
+    """Look at everything that a reboot depends on, as the daemon would for one in a window; the lock by its record."""
+    store, problems = Store(state_dir), list[str]()
+    record = RebootRecord(store)
+    rules, server, problem = _rules(config)
+    course = _read(record.load_course, None, problems)
+    request = GateRequest(origin=RebootOrigin.POLICY, warned_at=course.warned_at if course else None)
+    gates = local_gates(read_gate_facts(store), request, rules, now=utc_now(), local=local_zone())
+    return RebootLook(
+        reboot=read_reboot(),
+        gates=[_unconfigured(state, problem) if problem else state for state in gates],
+        hooks=len(find_hooks(os.path.join(DIRECTORY, "pre-reboot.d"))),
+        lock_server=server,
+        lock=_read(FleetLockRecord(store).load, NO_LOCK, problems),
+        course=course,
+        schedule=_read(record.load_schedule, None, problems),
+        problems=tuple(problems),
+    )
+
+
+def _rules(config: Path | None) -> tuple[RebootRules, str, str]:
+    """Return the rules; URL and group of the fleet lock; and why the configuration cannot be read, or empty."""
+    try:
+        policy, _ = load(config, read_distro())
+    except ConfigError as error:
+        return RebootRules(policy=RebootPolicy()), "", f"the configuration is invalid: {str(error).splitlines()[0]}"
+    server = policy.endpoint.url if policy.reboot.fleetlock_url == ENDPOINT else policy.reboot.fleetlock_url
+    return reboot_rules(policy.reboot), f"{server}, group {policy.reboot.fleetlock_group}" if server else "", ""
+
+
+def _unconfigured(state: GateState, problem: str) -> GateState:
+    """Return the state of a gate without the configuration: unknown if it asks for that."""
+    if state.gate not in {RebootGate.POLICY, RebootGate.WINDOW}:
+        return state
+    return GateState(gate=state.gate, verdict=Verdict.UNKNOWN, detail=problem)
+
+
+def _read(read: Callable[[], _Read], otherwise: _Read, problems: list[str]) -> _Read:
+    try:
+        return read()
+    except AgentError as error:
+        problems.append(str(error))
+        return otherwise
