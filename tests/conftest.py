@@ -33,8 +33,15 @@ time.tzset()
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
-_LONG_GROUPS = ("engines", "weave", "booted")
-"""Groups of tests on booted machines, which take minutes: a process each, from the start (`--dist loadgroup`)."""
+_LONG_GROUPS = (
+    *("weave-1", "weave-2", "engines-1", "engines-2"),
+    *("booted-1", "booted-2", "engines-3", "weave-3", "package", "endpoint-installed"),
+)
+"""Groups of tests on booted machines, which take minutes: they begin, the longest first (`--dist loadgroup`).
+
+They wait more than they compute: for engines, containers and clocks. Files of one kind are in several groups, so that
+none is longer than a process's share of the run.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

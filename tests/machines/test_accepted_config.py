@@ -6,7 +6,7 @@ from tests.machines.test_daemon_lifecycle import FAILED
 from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.repository import package
 
-pytestmark = pytest.mark.xdist_group("booted")
+pytestmark = pytest.mark.xdist_group("booted-1")
 DROP_IN = "/etc/maestro-agent/config.d/50-mine.toml"
 COPY = f"{RECORD}/accepted-config.json"
 
@@ -17,6 +17,7 @@ def problems(host: Kept) -> str:
 
 
 def wait_for_problem(host: Kept, words: str) -> None:
+    host.tick()
     host.wait(words, f"maestro-agent status | grep -q '{words}'")
 
 
@@ -34,6 +35,7 @@ def test_a_wrong_drop_in_stops_neither_the_daemon_nor_its_jobs(own: Kept) -> Non
         f"{RECORD}/jobs.json",
         FAILED.replace("PAST", own.machine.check("date -ud '-1 hour' +%Y-%m-%dT%H:%M:%SZ").strip()),
     )
+    own.tick()
     own.wait("the upgrade", "dpkg-query -W -f '${Version}' a | grep -qx 2", 120)
     own.wait_for_idle()
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support import bases
 from tests.support.booted import booted
 
-pytestmark = pytest.mark.xdist_group("booted")
+pytestmark = pytest.mark.xdist_group("booted-2")
 
 
 def test_no_machine_sees_the_control_groups_of_another(booted_codename: str) -> None:

@@ -13,7 +13,7 @@ from tests.support.recorded import RECORD, SOCKET, UNIT, WORKER, WORKER_SOCKET, 
 from tests.support.repository import Signer, package
 from tests.support.scenario import answer, names
 
-pytestmark = pytest.mark.xdist_group("booted")
+pytestmark = pytest.mark.xdist_group("booted-2")
 EXPOSED_AT_MOST = {"maestro-agent.service": 1.5, "maestro-agent-worker@.service": 8.7}
 
 

@@ -11,7 +11,7 @@ from tests.support.daemon_faults import Trial
 from tests.support.recorded import UNIT, Kept
 from tests.support.repository import Signer
 
-pytestmark = pytest.mark.xdist_group("booted")
+pytestmark = pytest.mark.xdist_group("booted-2")
 SEED = 4
 
 

@@ -9,7 +9,7 @@ from tests.support.forgeries import CONNECT, FLOOD, FORGE, FORGERIES, HOLD, LOCK
 from tests.support.recorded import RECORD, SOCKET, UNIT, WORKER_SOCKET, Kept
 from tests.support.repository import package
 
-pytestmark = pytest.mark.xdist_group("booted")
+pytestmark = pytest.mark.xdist_group("booted-2")
 UNPRIVILEGED = ("65534", "mallory")
 PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "plans.json", "running", "progress"}
 """What of the record everybody may read: `status` and `history` show all of it."""

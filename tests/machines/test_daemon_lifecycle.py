@@ -11,7 +11,7 @@ from tests.support.recorded import RECORD, UNIT, WORKER, WORKER_SOCKET, Kept, ne
 from tests.support.repository import Ready, Signer, package
 from tests.support.scenario import Scenario
 
-pytestmark = pytest.mark.xdist_group("booted")
+pytestmark = pytest.mark.xdist_group("booted-1")
 TRACES = "find / -xdev -name '*maestro*' -not -path '/srv/*' -not -path '/proc/*' -not -path '/var/log/*'"
 REFUSING = "#!/bin/sh\nexit 101\n"
 

@@ -20,7 +20,7 @@ from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
 from tests.support.recorded import Kept
 from tests.support.repository import Signer
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = pytest.mark.xdist_group("engines-1")
 
 ROUNDS = int(os.environ.get("MAESTRO_FORECAST_ROUNDS", "1"))
 POLICIES = ("no", "always", "unless-stopped", "on-failure:3")

@@ -14,7 +14,7 @@ from tests.support.recorded import Kept
 from tests.support.repository import Signer
 from tests.support.scenario import Answer
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = pytest.mark.xdist_group("engines-1")
 STATE = "/var/lib/maestro-agent"
 HOOK = "/etc/maestro-agent/hooks/pre-docker.d/10-test"
 LOCKED = """/usr/bin/python3 -c '

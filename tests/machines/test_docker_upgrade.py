@@ -5,7 +5,7 @@ import pytest
 from tests.support.engines import NEWER, OLDER, EngineMachine
 from tests.support.recorded import WORKER, Kept
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = pytest.mark.xdist_group("engines-2")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
 STATE = "/var/lib/maestro-agent"
 POLICIES = ("no", "always", "unless-stopped", "on-failure:3")

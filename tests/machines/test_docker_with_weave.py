@@ -11,7 +11,7 @@ from tests.support.recorded import Kept
 from tests.support.repository import Signer
 from tests.support.weave_double import Peer, WeaveDouble, script_text
 
-pytestmark = pytest.mark.xdist_group("weave")
+pytestmark = pytest.mark.xdist_group("weave-1")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
 PEER = Peer(name="ce:2c:3b:a6:0f:10", nickname="w2")
 

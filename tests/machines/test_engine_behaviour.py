@@ -9,7 +9,7 @@ from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
 from tests.support.recorded import Kept
 from tests.support.repository import Signer
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = pytest.mark.xdist_group("engines-3")
 APT_ERROR = 100
 _CONNECT = 'import socket; socket.socket(socket.AF_UNIX).connect("/run/docker.sock")'
 

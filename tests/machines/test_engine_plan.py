@@ -5,7 +5,7 @@ import pytest
 from tests.support.engines import NEWER, OLDER, EngineMachine
 from tests.support.recorded import Kept
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = pytest.mark.xdist_group("engines-1")
 MANIFEST = "/etc/maestro-agent/manifest.yml"
 
 

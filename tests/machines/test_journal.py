@@ -7,7 +7,7 @@ import pytest
 from tests.support.recorded import Kept
 from tests.support.repository import package
 
-pytestmark = pytest.mark.xdist_group("booted")
+pytestmark = pytest.mark.xdist_group("booted-1")
 PROBLEMS = "--priority=warning"
 HOOKS = "/etc/maestro-agent/notify.d"
 MOTD = "/etc/update-motd.d/95-maestro-agent"

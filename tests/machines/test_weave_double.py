@@ -8,7 +8,7 @@ from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
 from tests.support.weave_double import Peer, WeaveDouble
 from tests.support.weave_images import Release, load_images
 
-pytestmark = pytest.mark.xdist_group("weave")
+pytestmark = pytest.mark.xdist_group("weave-2")
 PASSWORD = "s3cr3t"  # noqa: S105 - an example
 PEER = Peer(name="ce:2c:3b:a6:0f:10", nickname="w2", password=PASSWORD)
 

@@ -23,7 +23,7 @@ from tests.support.weave_machine import (
     weave_machine,
 )
 
-pytestmark = pytest.mark.xdist_group("weave")
+pytestmark = pytest.mark.xdist_group("weave-2")
 
 
 @pytest.fixture(scope="module")

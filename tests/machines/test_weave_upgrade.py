@@ -25,7 +25,7 @@ from tests.support.weave_machine import (
     weave_machine,
 )
 
-pytestmark = pytest.mark.xdist_group("weave")
+pytestmark = pytest.mark.xdist_group("weave-3")
 UNIT = """[Service]
 Type=simple
 Environment=WEAVE_PASSWORD={password} WEAVE_MTU=1300
