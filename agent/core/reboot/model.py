@@ -116,6 +116,10 @@ class RebootOutcome:
     message: str = ""
     """One sentence with what the fields above do not show; may be empty."""
 
+    def was_for(self, schedule: "RebootSchedule") -> bool:
+        """Return whether this reboot was that of a schedule, and not of one that was made since."""
+        return self.origin is RebootOrigin.SCHEDULE and schedule.created_at <= self.started_at
+
     @property
     def rebooted(self) -> bool | None:
         """Whether the machine has booted since; None: that is not known yet."""

@@ -50,17 +50,23 @@ class RebootHost(Protocol):
 
 
 class FleetLock(Protocol):
-    """The lock that lets only some hosts of a fleet reboot at the same time."""
+    """The lock that lets only some hosts of a fleet reboot at the same time. Every method may raise HostError.
+
+    Those that read its record raise RecordError, too.
+    """
 
     @property
     def configured(self) -> bool:
-        """Whether there is one."""
+        """Whether a lock is needed to reboot."""
 
     def acquire(self, reason: str) -> LockAnswer:
-        """Request the lock; the intent is recorded first. Never raises for the server's sake. Raises HostError."""
+        """Request the lock; what may be held by then is on record before. Never raises for the server's sake."""
 
     def release(self) -> LockAnswer:
-        """Release the lock, if this host holds it or may hold it; granted: it is not held any more."""
+        """Release the lock that this host holds, or may hold; granted: none is held any more."""
+
+    def release_leftover(self, *, reboot_pending: bool) -> LockAnswer | None:
+        """Release the lock of a run that has ended or was killed, unless a person has to; None: there is none."""
 
     def keep(self, why: str) -> None:
         """Record that only a person may release the lock, and why: the machine came back with problems."""

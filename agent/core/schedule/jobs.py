@@ -96,3 +96,8 @@ def _next_upgrade(
     slots = OnceAnOpening(window=window, splay=policy.splay, zone=host.zone, share=offset)
     at = next_run_at(slots, upgraded, now=now, up_since=host.up_since, share=share, at_first=False)
     return slots.admit(at, now)
+
+
+def first_due(due: Mapping[JobKind, datetime], now: datetime) -> JobKind:
+    """Return the job that starts first; a reboot after every other job that is due, so that it is for them, too."""
+    return min(due, key=lambda job: (due[job] > now, job is JobKind.REBOOT and due[job] <= now, due[job]))

@@ -1,0 +1,99 @@
+"""When the daemon has the machine rebooted: as root has scheduled it, or in the window of the policy. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from agent.core.job_kinds import JobOption
+from agent.core.reboot.gates import GateState, RebootOrigin
+from agent.core.reboot.model import RebootCourse, RebootOutcome, RebootPhase, RebootReason, RebootResult, RebootSchedule
+from agent.core.reboot.opening import RebootRules, opens_at, reboot_standing
+from agent.core.windows import Opening, WindowState
+
+_RETRY = timedelta(minutes=2)
+_LONGEST_RETRY = timedelta(minutes=30)
+"""A server that asks for a longer pause is asked again all the same: the window would be over."""
+_NEEDS_PERSON = frozenset({RebootResult.REBOOTED_WITH_PROBLEMS, RebootResult.NOT_REBOOTED, RebootResult.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebootWish:
+    """A reboot that is asked for: by a command, by a schedule, or by the configuration."""
+
+    origin: RebootOrigin
+    at: datetime
+    """When its next try is due; a time in the past means at once."""
+    options: frozenset[JobOption] = frozenset({JobOption.IF_REQUIRED})
+    requested_by: str = ""
+    session: str = ""
+    """The requester's session of logind, which does not count; empty: unknown or none."""
+    schedule: RebootSchedule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebootPast:
+    """What is on record of reboots."""
+
+    course: RebootCourse | None = None
+    last: RebootOutcome | None = None
+
+
+def scheduled_wish(schedule: RebootSchedule, past: RebootPast) -> RebootWish:
+    """Return the reboot that root has scheduled. A try is due at its end, too, which gives it up."""
+    waiting = _waiting(past, RebootOrigin.SCHEDULE)
+    retry_at = waiting.retry_at if waiting is not None and waiting.entered_at >= schedule.created_at else None
+    return RebootWish(
+        origin=RebootOrigin.SCHEDULE,
+        at=min(max(schedule.at, retry_at or schedule.at), schedule.until),
+        options=schedule.options,
+        requested_by=schedule.requested_by,
+        schedule=schedule,
+    )
+
+
+def policy_wish(
+    rules: RebootRules, required: RebootReason, past: RebootPast, *, now: datetime, local: tzinfo
+) -> RebootWish | None:
+    """Return the reboot that the configuration asks for; None: none.
+
+    In each opening of the window the machine is rebooted once at most. What a reboot did not resolve, or a person has
+    to look at, is no reason for another one.
+    """
+    if not rules.allows_windows or rules.window is None or not required.required or _is_unresolved(past, required):
+        return None
+    found = reboot_standing(rules, rules.window, now, local)
+    if found.state is WindowState.OPEN and _was_tried(past, found.opening):
+        found = reboot_standing(rules, rules.window, found.opening.end, local)
+    at, waiting = opens_at(rules, found, local), _waiting(past, RebootOrigin.POLICY)
+    if at is None:
+        return None
+    retry_at = waiting.retry_at if waiting is not None and found.opening.start <= waiting.entered_at else None
+    return RebootWish(origin=RebootOrigin.POLICY, at=max(at, retry_at or at))
+
+
+def next_try(now: datetime, blocked: GateState, *, share: float, retry_after: timedelta | None) -> datetime:
+    """Return when a reboot that waits for a gate is tried again; `share` is this machine's, in [0, 1)."""
+    pause = _RETRY * (0.75 + share / 2)
+    if retry_after is not None:
+        return now + min(max(pause, retry_after), _LONGEST_RETRY)
+    soon = now + pause
+    return min(soon, blocked.until) if blocked.until is not None and blocked.until > now else soon
+
+
+def _waiting(past: RebootPast, origin: RebootOrigin) -> RebootCourse | None:
+    course = past.course
+    return course if course and course.phase is RebootPhase.WAITING and course.origin is origin else None
+
+
+def _was_tried(past: RebootPast, opening: Opening) -> bool:
+    """Return whether the machine was rebooted in this opening, or a hook failed: that is not tried twice."""
+    waiting, fired_at = _waiting(past, RebootOrigin.POLICY), past.last.fired_at if past.last else None
+    given_up = waiting is not None and waiting.retry_at is None and opening.start <= waiting.entered_at
+    return given_up or (fired_at is not None and opening.start <= fired_at < opening.end)
+
+
+def _is_unresolved(past: RebootPast, required: RebootReason) -> bool:
+    """Return whether the last reboot was for the same reason and needs a person."""
+    last = past.last
+    if last is None or last.reason is None or last.result not in _NEEDS_PERSON:
+        return False
+    return (last.reason.packages, last.reason.since) == (required.packages, required.since)
