@@ -19,7 +19,7 @@ from agent.core.job_kinds import JobKind
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import Policy
 from agent.core.schedule.engine_windows import after_boot
-from agent.core.schedule.jobs import ScheduleContext, next_runs
+from agent.core.schedule.jobs import ScheduleContext, first_due, next_runs
 from agent.core.schedule.slots import stable_fraction
 from agent.daemon.export_supervisor import ExportSupervisor
 from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOverview
@@ -27,6 +27,7 @@ from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
 from agent.host import log
 from agent.host.changes import packages_changed_at
+from agent.host.machine.boot_id import boot_id
 from agent.host.machine.boot_time import booted_at
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
@@ -42,6 +43,7 @@ from agent.state.job_status import describe_running
 from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
+from agent.worker.reboot_runs import reboot_runs
 from agent.worker.window_jobs import window_runs
 
 _TICK_S = 30.0
@@ -155,7 +157,8 @@ class Daemon:
         share = stable_fraction(self._machine, "retry")
         windows = window_runs(self._policy, self._store, jobs.attempts, now, context.zone)
         due |= {job: after_boot(at, up_since=context.up_since, share=share) for job, at in windows.items()}
-        first = min(due, key=lambda job: due[job])
+        due |= self._reboot_runs(jobs, context, share, now)
+        first = first_due(due, now)
         delayed = ""
         if due[first] <= now and self._dispatcher.job is None:
             delayed = self._reason_to_delay()
@@ -167,6 +170,16 @@ class Daemon:
         self._supervisor.tick(self._policy, self._machine, now, up_since)
         busy = self._dispatcher.job is not None or not self._supervisor.idle
         self._should_restart = self._started_current and not busy and not self._is_working() and runs_replaced_files()
+
+    def _reboot_runs(
+        self, jobs: JobsOverview, context: ScheduleContext, share: float, now: datetime
+    ) -> dict[JobKind, datetime]:
+        """Return when the machine is rebooted and when a reboot is verified; no reboot while the machine is booting."""
+        found = reboot_runs(self._policy, self._store, jobs.attempts, boot_id=boot_id(), now=now, local=context.zone)
+        reboot_at = found.get(JobKind.REBOOT)
+        if reboot_at is not None:
+            found[JobKind.REBOOT] = after_boot(reboot_at, up_since=context.up_since, share=share)
+        return found
 
     def _is_working(self) -> bool:
         """Return whether any job is running; files may still be replaced until it ends."""

@@ -97,6 +97,16 @@ class LogEvent(Enum):
     REBOOT_CLEARED = "reboot.cleared", Level.INFO, "a reboot is no longer required"
     REBOOT_REQUIRED = "reboot.required", Level.WARNING, text.reboot_sentence
     REBOOT_SCHEDULED = "reboot.scheduled", Level.INFO, "a reboot is scheduled for {at}, requested by {requested_by}"
+    REBOOT_BLOCKED = "reboot.blocked", Level.WARNING, text.reboot_outcome_sentence
+    REBOOT_FAILED = "reboot.failed", Level.ERROR, text.reboot_outcome_sentence
+    """It did not happen, or the machine came back with problems."""
+    REBOOT_STARTED = "reboot.started", Level.INFO, text.reboot_outcome_sentence
+    REBOOT_UNFINISHED = (
+        "reboot.unfinished",
+        Level.WARNING,
+        text.with_reason("the reboot of an earlier job could not be finished"),
+    )
+    REBOOT_VERIFIED = "reboot.verified", Level.INFO, text.reboot_outcome_sentence
     RECORD_DAMAGED = "record.damaged", Level.ERROR, text.with_reason("the record is damaged")
     RECORD_UNWRITTEN = "record.unwritten", Level.ERROR, text.with_reason("the {job} could not be recorded")
     REQUEST_ACCEPTED = "request.accepted", Level.DEBUG, "request for {job} from pid {pid}, uid {uid}"

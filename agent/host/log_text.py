@@ -135,6 +135,18 @@ def restart_sentence(fields: Fields) -> str:
     return "; ".join((head, *failed, *restarted, *left))
 
 
+def reboot_outcome_sentence(fields: Fields) -> str:
+    """Return how a reboot ended: what is wrong first."""
+    problems = _numbered(fields, "problems", "{count} wrong")
+    blocked = [one_line(fields["blocked"], _MAX_REASON)] if fields.get("blocked") else []
+    down = [f"down for {fields['downtime_s']} s"] if fields.get("downtime_s") is not None else []
+    lock = {"kept": ["the fleet lock is kept"], "releasing": ["the fleet lock is not released yet"]}
+    message = one_line(fields.get("message") or "", _MAX_REASON)
+    parts = [*problems, *blocked, *down, *lock.get(str(fields.get("lock")), []), *([message] if message else [])]
+    head = f"reboot {fields.get('run', '')}: {fields.get('result', '')}"
+    return f"{head}{'; ' if parts else ''}{'; '.join(parts)}"
+
+
 def started_sentence(fields: Fields) -> str:
     """Return which job started, and who requested it."""
     requested_by = fields.get("requested_by")

@@ -50,7 +50,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         services=SystemdServices(alive=control.alive),
         open_engine_acts=cache(lambda: _acts("engine").engine_acts(store, engine, control)),
         open_weave_acts=cache(lambda: _acts("engine").weave_acts(store, policy, control)),
-        open_reboot_acts=cache(lambda: _acts("reboot").reboot_acts(store, policy, control)),
+        open_reboot_acts=cache(lambda: _acts("reboot").reboot_acts(store, policy, control, run_id)),
         record=record,
         control=control,
         manifest=manifest,

@@ -9,6 +9,7 @@ from agent.core.model.package import OfPackage
 from agent.core.model.plan import Held, Step
 from agent.core.package_label import package_labels
 from agent.core.restart.model import RestartOutcome, UnitResult
+from agent.core.reboot.model import RebootOutcome
 
 
 def changes(steps: Sequence[Step]) -> list[str]:
@@ -75,6 +76,18 @@ def restart_items(outcome: RestartOutcome) -> dict[str, object]:
         "restarted": [one.unit for one in of[UnitResult.RESTARTED]],
         "failed": [f"{one.unit}: {one.detail}" for one in of[UnitResult.FAILED]],
         "left": [f"{one.unit} ({one.why.value})" for one in of[UnitResult.LEFT] if one.why],
+def reboot_outcome_items(outcome: RebootOutcome) -> dict[str, object]:
+    """Return the fields of a reboot's entry."""
+    blocked = outcome.blocked
+    return {
+        "result": outcome.result.value,
+        "origin": outcome.origin.value,
+        "packages": list(outcome.reason.packages) if outcome.reason else [],
+        "blocked": f"{blocked.detail} ({blocked.why.value if blocked.why else blocked.gate.value})" if blocked else "",
+        "problems": [f"{one.detail} ({one.code.value})" for one in outcome.problems],
+        "downtime_s": outcome.downtime_s,
+        "lock": outcome.lock.value,
+        "message": outcome.message,
     }
 
 

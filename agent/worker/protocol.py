@@ -81,6 +81,8 @@ class JobAnswer:
     """Whether jobs.json has this attempt; if not, the daemon counts it itself."""
     warnings: tuple[str, ...] = ()
     """Messages for a person that change nothing about the result: a damaged document of the record."""
+    follow_up: JobRequest | None = None
+    """A job that the same process runs next; its outcome becomes a part of this answer. Never sent."""
 
 
 def encode_request(request: JobRequest) -> bytes:

@@ -7,7 +7,7 @@ from agent.errors import HostError
 from agent.state.store import Store
 
 
-def reboot_acts(_store: Store, _policy: Policy, _control: JobControl) -> RebootActs:
+def reboot_acts(_store: Store, _policy: Policy, _control: JobControl, _run_id: str) -> RebootActs:
     """Return what reboots this machine.
 
     Raises:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from agent.core.job_control import JobControl, Progress, StopReason
 from agent.core.job_kinds import JobKind
 from agent.core.redact import redact
+from agent.core.schemas import REBOOT_OUTCOME_SCHEMA
 from agent.errors import (
     AgentError,
     BusyError,
@@ -84,10 +85,31 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
         if not is_root():
             raise PrivilegeError(_needs_root(request.kind))
         answer = _run_alone(function, request, control, record)
-        _notify(record.store, request)
+        if not _goes_down(answer):
+            _notify(record.store, request)
+        if answer.follow_up is not None:
+            answer = _with_follow_up(answer, answer.follow_up, control)
     else:
         answer = function(request, open_context(request, control, record))
     return replace(answer, warnings=tuple(warnings))
+
+
+def _with_follow_up(answer: JobAnswer, request: JobRequest, control: JobControl) -> JobAnswer:
+    """Run the job that follows; return the answer with its outcome. The worse of both exit codes counts."""
+    try:
+        then = run_in_process(request, control)
+    except AgentError as error:
+        then = JobAnswer(exit_code=error.exit_code, error=str(error))
+    document = {**(answer.document or {}), "reboot_outcome": then.document}
+    errors = "; ".join(part for part in (answer.error, then.error) if part)
+    code = then.exit_code if then.exit_code != ExitCode.OK else answer.exit_code
+    return replace(answer, document=document, error=errors, exit_code=code, follow_up=None)
+
+
+def _goes_down(answer: JobAnswer) -> bool:
+    """Return whether the machine is being rebooted, so that there is no time for notifications."""
+    document = answer.document or {}
+    return document.get("schema") == REBOOT_OUTCOME_SCHEMA and document.get("result") == "requested"
 
 
 def run_forked(request: JobRequest, progress: Progress) -> JobAnswer:

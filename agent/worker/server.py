@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
-from agent.core.job_kinds import WINDOW_JOBS, JobKind
+from agent.core.job_kinds import REBOOT_JOBS, WINDOW_JOBS, JobKind
 from agent.core.model.scope import Scope
 from agent.core.schedule.jobs import enabled_jobs
 from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
+from agent.host.machine.boot_id import boot_id
 from agent.host.machine.identity import local_zone
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import DAEMON_USER
@@ -32,6 +33,7 @@ from agent.worker.protocol import (
     encode_answer,
     encode_progress,
 )
+from agent.worker.reboot_runs import reboot_runs
 from agent.worker.runner import run_in_process, stop_on_signal
 from agent.worker.window_jobs import may_upgrade, window_runs
 
@@ -114,6 +116,11 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
         start = window_runs(policy, Store(DEFAULT_DIRECTORY), {}, now, local_zone()).get(request.kind)
         if start is None or start > now:
             raise UsageError(f"request: {request.kind.value} is outside its maintenance window")
+    elif request.kind in REBOOT_JOBS:
+        store, now = Store(DEFAULT_DIRECTORY), utc_now()
+        start = reboot_runs(policy, store, {}, boot_id=boot_id(), now=now, local=local_zone()).get(request.kind)
+        if start is None or start > now:
+            raise UsageError(f"request: nothing that root has written asks for {request.kind.value} now")
     elif request.kind not in enabled_jobs(policy.agent):
         raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
     elif request.kind is JobKind.UPGRADE and not may_upgrade(policy.agent, utc_now(), local_zone()):

@@ -54,7 +54,7 @@ def plan() -> tuple[int, int] | None:
         services=SystemdServices(),
         open_engine_acts=lambda: engine_acts(record.store, engine, control),
         open_weave_acts=lambda: weave_acts(record.store, policy, control),
-        open_reboot_acts=lambda: reboot_acts(record.store, policy, control),
+        open_reboot_acts=lambda: reboot_acts(record.store, policy, control, ""),
         record=record,
         control=control,
     )

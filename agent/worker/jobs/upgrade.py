@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 
+from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
@@ -15,6 +16,7 @@ from agent.worker.log_items import outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import prefetch
 from agent.worker.steps.finish_engines import finish_engine_upgrades
+from agent.worker.steps.finish_reboot import finish_earlier_reboot
 from agent.worker.steps.finish_restart import finish_interrupted_restart
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
 from agent.worker.steps.select import RunSelection
@@ -28,6 +30,7 @@ _EXIT_CODES = {
     Result.BUSY: ExitCode.BUSY,
     Result.STALE: ExitCode.STALE,
 }
+_MAY_REBOOT = frozenset({Result.UP_TO_DATE, Result.UPDATED, Result.DEGRADED})
 _MAX_FAILED_ENTRIES = 20
 """Failed packages with a log entry of their own; the run's entry has all."""
 _EVENTS = {
@@ -47,7 +50,24 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     selection = RunSelection(context, request.plan_id, request.packages)
     outcome = upgrade(context, request.scope, selection, refresh=request.refresh, requested_by=request.requested_by)
     document = outcome_to_document(outcome, context.machine.now(), context.record.findings())
-    return JobAnswer(exit_code=_EXIT_CODES[outcome.result], document=document)
+    return JobAnswer(
+        exit_code=_EXIT_CODES[outcome.result], document=document, follow_up=_reboot_request(request, outcome)
+    )
+
+
+def _reboot_request(request: JobRequest, outcome: Outcome) -> JobRequest | None:
+    """Return the reboot that was requested together with the upgrade; None: none, or the run has failures."""
+    wanted = JobOption.REBOOT_IF_REQUIRED in request.options
+    if not wanted or outcome.failed or outcome.result not in _MAY_REBOOT:
+        return None
+    return replace(
+        request,
+        kind=JobKind.REBOOT,
+        options=frozenset({JobOption.IF_REQUIRED}),
+        packages=(),
+        plan_id=None,
+        wait=True,
+    )
 
 
 def upgrade(
@@ -114,6 +134,7 @@ class _Beginning:
 def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning, *, refresh: bool) -> Outcome:
     try:
         with context.engine.apt_daily_lock():
+            finish_earlier_reboot(context)
             finish_engine_upgrades(context)
             planned = upgrade_run.plan(refresh=refresh)
             beginning.record()

@@ -1,0 +1,102 @@
+"""When the machine is rebooted without a command, and when a reboot is verified: from the configuration and the record.
+
+The daemon asks, and the worker asks again before it obeys: only what root has written counts.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
+
+from agent.config.windows import reboot_rules
+from agent.core.clock import is_future
+from agent.core.fleet_lock.transitions import release_is_due
+from agent.core.job_kinds import JobKind
+from agent.core.policy.policy import Policy, RebootMode
+from agent.core.reboot.course import finish_at
+from agent.core.reboot.model import RebootPhase, RebootReason
+from agent.core.schedule.reboots import RebootPast, RebootWish, policy_wish, scheduled_wish
+from agent.core.schedule.slots import JobAttempts
+from agent.errors import RecordError
+from agent.host import log
+from agent.host.reboot.need import read_reboot_need
+from agent.state.fleet_lock_record import FleetLockRecord
+from agent.state.reboot_record import RebootRecord
+from agent.state.store import Store
+
+_PAUSE = timedelta(minutes=2)
+"""Between two jobs that could not do what they are for."""
+
+
+def reboot_runs(
+    policy: Policy,
+    store: Store,
+    attempts: Mapping[JobKind, JobAttempts],
+    *,
+    boot_id: str | None,
+    now: datetime,
+    local: tzinfo,
+) -> dict[JobKind, datetime]:
+    """Return when the daemon has the machine rebooted, and when it has a reboot verified; else a job is left out.
+
+    A damaged record is logged, and the machine is not rebooted.
+    """
+    found: dict[JobKind, datetime] = {}
+    verify_at = verification_at(store, boot_id, now)
+    if verify_at is not None:
+        found[JobKind.VERIFY_REBOOT] = _paced(verify_at, attempts.get(JobKind.VERIFY_REBOOT))
+    wish = reboot_wish(policy, store, now, local)
+    if wish is not None:
+        last = attempts.get(JobKind.REBOOT)
+        found[JobKind.REBOOT] = _paced(wish.at, last) if last and last.failures else wish.at
+    return found
+
+
+def verification_at(store: Store, boot_id: str | None, now: datetime) -> datetime | None:
+    """Return when a job may finish a reboot that is under way, or release a lock that is left; None: there is none."""
+    try:
+        course = RebootRecord(store).load_course()
+        if course is None or course.phase is RebootPhase.WAITING:
+            return now if _lock_left(store, now) else None
+    except RecordError:
+        return now  # the job says what is wrong, and sets it aside
+    at = finish_at(course, boot_id)
+    return now if at is None or is_future(course.entered_at, now) else at
+
+
+def reboot_wish(policy: Policy, store: Store, now: datetime, local: tzinfo) -> RebootWish | None:
+    """Return the reboot that root has scheduled or the configuration asks for; None: there is none, or it began."""
+    record = RebootRecord(store)
+    try:
+        schedule = record.load_schedule()
+        if schedule is None and policy.reboot.policy is RebootMode.NEVER:
+            return None
+        course = record.load_course()
+        if course is not None and course.phase is not RebootPhase.WAITING:
+            return None
+        # One that was recorded while the clock was ahead does not count.
+        waiting = None if course is not None and is_future(course.entered_at, now) else course
+        past = RebootPast(course=waiting, last=record.last_outcome())
+    except RecordError as error:
+        log.event(log.LogEvent.RECORD_DAMAGED, error=str(error))
+        return None
+    if schedule is not None:
+        return scheduled_wish(schedule, past)
+    required = _required()
+    return policy_wish(reboot_rules(policy.reboot), required, past, now=now, local=local) if required else None
+
+
+def _lock_left(store: Store, now: datetime) -> bool:
+    """Return whether a job has to release a lock. Raises RecordError."""
+    lock = FleetLockRecord(store).load().lock
+    return lock is not None and release_is_due(lock, now, reboot_pending=False)
+
+
+def _required() -> RebootReason | None:
+    with suppress(OSError):  # `status` reports it
+        need = read_reboot_need().view
+        return RebootReason(required=need.required, packages=tuple(need.packages), since=need.since)
+    return None
+
+
+def _paced(at: datetime, last: JobAttempts | None) -> datetime:
+    return max(at, last.last + _PAUSE) if last is not None and last.last is not None else at

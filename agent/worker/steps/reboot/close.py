@@ -1,0 +1,111 @@
+"""Ends a reboot that did not happen, or that was verified: its hooks, its lock, its outcome."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+from agent.core.reboot.model import (
+    LockUse,
+    RebootCourse,
+    RebootOutcome,
+    RebootPhase,
+    RebootResult,
+)
+from agent.core.reboot.ports import FleetLock
+from agent.errors import AgentError, ExitCode, HostError
+from agent.host import log
+from agent.state.documents.reboot_outcome import reboot_outcome_to_document
+from agent.state.reboot_record import RebootRecord
+from agent.worker.context import JobContext
+from agent.worker.log_items import reboot_outcome_items
+from agent.worker.protocol import JobAnswer
+
+PRE_HOOKS, POST_HOOKS = "pre-reboot.d", "post-reboot.d"
+_EVENTS = {
+    RebootResult.REBOOTED: log.LogEvent.REBOOT_VERIFIED,
+    RebootResult.NOT_REQUIRED: log.LogEvent.REBOOT_VERIFIED,
+    RebootResult.REQUESTED: log.LogEvent.REBOOT_STARTED,
+    RebootResult.BLOCKED: log.LogEvent.REBOOT_BLOCKED,
+}
+"""REBOOT_FAILED for all others."""
+_EXIT_CODES = {
+    RebootResult.REBOOTED: ExitCode.OK,
+    RebootResult.NOT_REQUIRED: ExitCode.OK,
+    RebootResult.REQUESTED: ExitCode.OK,
+    RebootResult.WOULD_REBOOT: ExitCode.OK,
+    RebootResult.BLOCKED: ExitCode.ATTENTION,
+    RebootResult.REBOOTED_WITH_PROBLEMS: ExitCode.ATTENTION,
+    RebootResult.NOT_REBOOTED: ExitCode.ATTENTION,
+}
+"""FAILED for all others."""
+
+
+def record_outcome(context: JobContext, outcome: RebootOutcome) -> RebootOutcome:
+    """Record and log an outcome; return it with a message if it could not be recorded."""
+    try:
+        RebootRecord(context.record.store).save_outcome(outcome, context.machine.now())
+    except HostError as error:  # it must still be reported, above all when it cannot be written
+        outcome = replace(outcome, message=f"{outcome.message} {error}".strip())
+    log_outcome(outcome)
+    return outcome
+
+
+def log_outcome(outcome: RebootOutcome) -> None:
+    """Log how far a reboot came."""
+    name = _EVENTS.get(outcome.result, log.LogEvent.REBOOT_FAILED)
+    log.event(name, run=outcome.id, **reboot_outcome_items(outcome))
+
+
+def answer_with(context: JobContext, outcome: RebootOutcome) -> JobAnswer:
+    """Return a job's answer with an outcome."""
+    code = _EXIT_CODES.get(outcome.result, ExitCode.FAILED)
+    return JobAnswer(exit_code=code, document=reboot_outcome_to_document(outcome, context.machine.now()))
+
+
+def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> tuple[RebootCourse, RebootOutcome]:
+    """Undo what was prepared for a reboot that does not happen: the hooks, so that the machine serves again, the lock.
+
+    Each step is recorded as done; one that is not is done again by the next job.
+    """
+    acts = context.reboot_acts
+    if course.phase in {RebootPhase.ANNOUNCED, RebootPhase.FIRED}:
+        with suppress(HostError):
+            acts.host.cancel()
+    if course.hooked:
+        document = reboot_outcome_to_document(outcome, context.machine.now())
+        acts.host.run_hooks(POST_HOOKS, {**document, "rebooted": False})
+        course = _saved(context, replace(course, hooked=False))
+    if course.locked:
+        outcome = replace(outcome, lock=release(context, acts.lock))
+        course = _saved(context, replace(course, locked=False))
+    return course, outcome
+
+
+def release(context: JobContext, lock: FleetLock) -> LockUse:
+    """Release the lock, if one is held; a failure is reported, and the next job tries again."""
+    try:
+        if lock.held() is None:
+            return LockUse.NONE
+        context.control.step("releasing the fleet lock")
+        answer = lock.release()
+    except AgentError as error:
+        context.control.step(f"the fleet lock could not be released: {error}")
+        return LockUse.RELEASING
+    if not answer.granted:
+        context.control.step(f"the fleet lock could not be released yet: {answer.detail}")
+    return LockUse.RELEASED if answer.granted else LockUse.RELEASING
+
+
+def end_course(context: JobContext, outcome: RebootOutcome) -> None:
+    """Remove the course and, of a reboot that was scheduled, the schedule that it was for."""
+    record = RebootRecord(context.record.store)
+    with suppress(AgentError):  # the next job tries again
+        schedule = record.load_schedule()
+        if schedule is not None and outcome.was_for(schedule):
+            record.end_schedule()
+        record.end_course()
+
+
+def _saved(context: JobContext, course: RebootCourse) -> RebootCourse:
+    with suppress(HostError):  # it would be done a second time at worst
+        RebootRecord(context.record.store).save_course(course, context.machine.now())
+    return course

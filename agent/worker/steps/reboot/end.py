@@ -1,0 +1,105 @@
+"""How a try to reboot ends without a reboot: what was prepared is undone, and the record has why."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from agent.core.job_kinds import JobOption
+from agent.core.model.facts import Unseen
+from agent.core.reboot.gates import GateState, RebootOrigin, RebootWhy
+from agent.core.reboot.model import RebootOutcome, RebootPhase, RebootResult
+from agent.core.schedule.reboots import next_try
+from agent.core.schedule.slots import stable_fraction
+from agent.errors import HostError
+from agent.host.machine.identity import machine_id
+from agent.worker.steps.reboot.attempt import GateClosedError, RebootAttempt
+from agent.worker.steps.reboot.close import end_course, record_outcome, undo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a try ends."""
+
+    result: RebootResult
+    message: str = ""
+    blocked: GateState | None = None
+    waits: bool = False
+    """Whether the daemon tries again."""
+    retry_at: datetime | None = None
+    """When; None: not in this window."""
+
+
+def is_needed(attempt: RebootAttempt) -> bool:
+    """Return whether the machine is to be rebooted: where that is wished only if required, whether it is.
+
+    Raises:
+        HostError: that is unknown.
+    """
+    if JobOption.IF_REQUIRED not in attempt.wish.options:
+        return True
+    if isinstance(attempt.need, Unseen):
+        raise HostError(f"whether a reboot is required is unknown: {attempt.need.reason}; nothing was done")
+    return attempt.need.required
+
+
+def not_required(attempt: RebootAttempt) -> RebootOutcome:
+    """Return that there is no need; only a reboot that root has scheduled leaves that in the history."""
+    attempt.outcome = replace(
+        attempt.outcome, result=RebootResult.NOT_REQUIRED, message="", finished_at=attempt.now(), boot_before=None
+    )
+    if attempt.wish.origin is RebootOrigin.SCHEDULE:
+        attempt.outcome = record_outcome(attempt.context, attempt.outcome)
+    if JobOption.DRY_RUN not in attempt.wish.options:
+        end_course(attempt.context, attempt.outcome)
+    return attempt.outcome
+
+
+def dry_run(attempt: RebootAttempt) -> RebootOutcome:
+    """Return what would happen now, by the gates of this machine."""
+    closed = attempt.ask()
+    result = RebootResult.BLOCKED if closed else RebootResult.WOULD_REBOOT
+    return replace(attempt.outcome, result=result, blocked=closed, message="", finished_at=attempt.now())
+
+
+def expired(attempt: RebootAttempt) -> RebootOutcome:
+    """Give up a scheduled reboot whose time is over."""
+    blocked = attempt.before.blocked if attempt.before else None
+    message = "the time for the scheduled reboot is over"
+    return end(attempt, End(result=RebootResult.BLOCKED, message=message, blocked=blocked))
+
+
+def end_blocked(attempt: RebootAttempt, closed: GateClosedError) -> RebootOutcome:
+    """Undo and record; a reboot that root has scheduled, or the configuration asks for, waits where that may help."""
+    wish, state, now = attempt.wish, closed.state, attempt.now()
+    by_policy = wish.origin is RebootOrigin.POLICY and state.why is not RebootWhy.POLICY_NEVER
+    waits = by_policy or (wish.origin is RebootOrigin.SCHEDULE and state.retry)
+    if wish.schedule is not None and wish.schedule.until <= now:
+        waits = False
+    retry = next_try(now, state, share=stable_fraction(machine_id(), "reboot"), retry_after=closed.retry_after)
+    # A hook that failed is not run again in this window.
+    retry_at = None if state.why is RebootWhy.HOOK_FAILED else retry
+    return end(attempt, End(result=RebootResult.BLOCKED, blocked=state, waits=waits, retry_at=retry_at))
+
+
+def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
+    """Undo what was prepared, and record that the machine is not rebooted, or waits."""
+    context = attempt.context
+    outcome = replace(attempt.outcome, result=how.result, message=how.message, blocked=how.blocked, fired_at=None)
+    course = replace(attempt.course, blocked=how.blocked)
+    if course.phase is not RebootPhase.WAITING:
+        course, outcome = undo(context, course, outcome)
+    outcome = replace(outcome, finished_at=attempt.now())
+    if not (how.waits and _is_repeated(attempt, how.blocked)):
+        outcome = record_outcome(context, outcome)
+    if how.waits:
+        now = attempt.now()
+        waiting = replace(course, phase=RebootPhase.WAITING, entered_at=now, retry_at=how.retry_at)
+        attempt.record.save_course(waiting, now)
+    else:
+        end_course(context, outcome)
+    return outcome
+
+
+def _is_repeated(attempt: RebootAttempt, blocked: GateState | None) -> bool:
+    """Return whether the last try, too, waited for this gate, so that the history has it."""
+    known = attempt.before.blocked if attempt.before else None
+    return known is not None and blocked is not None and (known.gate, known.why) == (blocked.gate, blocked.why)

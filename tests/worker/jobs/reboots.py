@@ -1,0 +1,121 @@
+"""Runs the jobs of reboots on a simulated machine, and kills them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from agent.core.job_kinds import JobKind, JobOption
+from agent.core.policy.policy import RebootPolicy
+from agent.core.reboot.gates import RebootOrigin
+from agent.core.reboot.model import RebootOutcome, RebootSchedule
+from agent.core.reboot.ports import RebootActs
+from agent.core.schemas import Document
+from agent.state.job_status import REQUESTED_BY_SCHEDULE
+from agent.state.reboot_record import RebootRecord
+from agent.state.store import Store
+from agent.worker.jobs import reboot, verify_reboot
+from agent.worker.protocol import JobAnswer, JobRequest
+from tests.support.simulated_reboot import REQUIRED, SimulatedLock, SimulatedRebootHost, Steps
+from tests.worker.jobs.simulator import Agent
+
+_JOBS = {JobKind.REBOOT: reboot.run, JobKind.VERIFY_REBOOT: verify_reboot.run}
+
+
+class SteppedStore(Store):
+    """A store whose every change is a step, before which the process may be killed."""
+
+    def __init__(self, directory: str, steps: Steps) -> None:
+        super().__init__(directory)
+        self._steps = steps
+
+    def write(self, name: str, document: Document, *, mode: int = 0o644) -> None:
+        self._steps.step(f"write {name.partition('/')[0]}")
+        super().write(name, document, mode=mode)
+
+    def remove(self, name: str) -> None:
+        if self.has(name):
+            self._steps.step(f"remove {name}")
+        super().remove(name)
+
+
+class Rebooting:
+    """An agent, its machine and its fleet lock; a reboot is required."""
+
+    def __init__(self, directory: Path, *, locked: bool = True, **policy: object) -> None:
+        self.agent = Agent(directory)
+        self.steps = Steps()
+        self.agent.store = SteppedStore(str(directory), self.steps)
+        self.machine = self.agent.machine
+        self.host = SimulatedRebootHost(self.machine, self.steps)
+        self.lock = SimulatedLock(self.steps, configured=locked)
+        self.agent.reboot_acts = RebootActs(
+            host=self.host, lock=self.lock, send_report=lambda: self.steps.step("report")
+        )
+        self.agent.policy = replace(self.agent.policy, reboot=RebootPolicy(**policy))  # type: ignore[arg-type]
+        self.machine.required_reboot = REQUIRED
+        self.record = RebootRecord(self.agent.store)
+
+    def job(self, kind: JobKind, options: Collection[JobOption] = (), by: str = "ann", session: str = "") -> JobAnswer:
+        """Run a job, under a new id."""
+        context = self.agent.context
+        run_id = context.record.new_run_id(self.machine.now()) if kind.in_history else ""
+        request = JobRequest(
+            kind=kind,
+            options=frozenset(options),
+            requested_by=by,
+            session=session,
+            state_dir=self.agent.store.directory,
+        )
+        return _JOBS[kind](request, replace(context, run_id=run_id))
+
+    def reboot(self, *options: JobOption, session: str = "") -> JobAnswer:
+        return self.job(JobKind.REBOOT, options, session=session)
+
+    def scheduled(self) -> JobAnswer:
+        """Have the daemon request a reboot."""
+        return self.job(JobKind.REBOOT, by=REQUESTED_BY_SCHEDULE)
+
+    def verify(self) -> JobAnswer:
+        return self.job(JobKind.VERIFY_REBOOT, by=REQUESTED_BY_SCHEDULE)
+
+    def schedule(self, *options: JobOption, hours: float = 2) -> RebootSchedule:
+        """Have root schedule a reboot for now."""
+        now = self.machine.now()
+        schedule = RebootSchedule(
+            at=now, until=now + timedelta(hours=hours), created_at=now, requested_by="ann", options=frozenset(options)
+        )
+        self.record.save_schedule(schedule, now)
+        return schedule
+
+    @property
+    def last(self) -> RebootOutcome:
+        found = self.record.last_outcome()
+        assert found is not None
+        return found
+
+    def course(self) -> str:
+        """Return the phase on record; empty: none."""
+        course = self.record.load_course()
+        return course.phase.value if course else ""
+
+    def outcomes(self) -> list[RebootOutcome]:
+        """Return the outcomes in the history, oldest first."""
+        found = [self.record.outcome(run) for run in reversed(self.agent.store.run_ids())]
+        return [one for one in found if one is not None]
+
+    def done(self, *names: str) -> list[str]:
+        """Return those of the named steps that were done, in order."""
+        return [step for step in self.steps.done if step in names]
+
+
+def result(answer: JobAnswer) -> object:
+    return document(answer)["result"]
+
+
+def document(answer: JobAnswer) -> Mapping[str, object]:
+    assert answer.document is not None
+    return answer.document
+
+
+BY_SCHEDULE = RebootOrigin.SCHEDULE
