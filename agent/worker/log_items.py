@@ -8,8 +8,8 @@ from agent.core.model.outcome import Failure, Outcome
 from agent.core.model.package import OfPackage
 from agent.core.model.plan import Held, Step
 from agent.core.package_label import package_labels
-from agent.core.restart.model import RestartOutcome, UnitResult
 from agent.core.reboot.model import RebootOutcome
+from agent.core.restart.model import RestartOutcome, UnitResult
 
 
 def changes(steps: Sequence[Step]) -> list[str]:
@@ -76,6 +76,9 @@ def restart_items(outcome: RestartOutcome) -> dict[str, object]:
         "restarted": [one.unit for one in of[UnitResult.RESTARTED]],
         "failed": [f"{one.unit}: {one.detail}" for one in of[UnitResult.FAILED]],
         "left": [f"{one.unit} ({one.why.value})" for one in of[UnitResult.LEFT] if one.why],
+    }
+
+
 def reboot_outcome_items(outcome: RebootOutcome) -> dict[str, object]:
     """Return the fields of a reboot's entry."""
     blocked = outcome.blocked

@@ -3,14 +3,38 @@
 from agent.core.job_control import JobControl
 from agent.core.policy.policy import Policy
 from agent.core.reboot.ports import RebootActs
-from agent.errors import HostError
+from agent.host.fleet_lock import LocalFleetLock, LockOwner
+from agent.host.fleet_lock_settings import configured_server
+from agent.host.machine.boot_id import boot_id
+from agent.host.process.run import run_program
+from agent.host.reboot.actions import LocalRebootHost
+from agent.report.targets import enabled_targets
+from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.store import Store
 
+_REPORT_LIMIT_S = 20.0
+"""For all exporters. They may be killed at any point: what is not sent then is sent after the boot."""
 
-def reboot_acts(_store: Store, _policy: Policy, _control: JobControl, _run_id: str) -> RebootActs:
-    """Return what reboots this machine.
 
-    Raises:
-        HostError: always.
-    """
-    raise HostError("this version of the agent cannot reboot yet")
+def reboot_acts(store: Store, policy: Policy, control: JobControl, run_id: str) -> RebootActs:
+    """Return what reboots this machine; `run_id` is that of the run, empty if there is none."""
+    host = LocalRebootHost(store, boot_id=boot_id() or "", hook_limit=policy.reboot.hook_timeout, alive=control.alive)
+    lock = LocalFleetLock(
+        configured_server(policy),
+        FleetLockRecord(store),
+        LockOwner(boot=host.boot, run_id=run_id),
+        alive=control.alive,
+    )
+
+    def send_report() -> None:
+        if not list(enabled_targets(policy)):
+            return
+        done = run_program(
+            ["maestro-agent", "--state-dir", store.directory, "report", "--send"],
+            limit_s=_REPORT_LIMIT_S,
+            alive=control.alive,
+        )
+        if done.code != 0:
+            control.step("the report is sent after the reboot")
+
+    return RebootActs(host=host, lock=lock, send_report=send_report)

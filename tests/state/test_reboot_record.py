@@ -70,6 +70,7 @@ COURSE = RebootCourse(
     blocked=CLOSED,
     warned_at=NOW,
     retry_at=NOW + timedelta(minutes=2),
+    shutdown_at=NOW + timedelta(minutes=3),
 )
 SCHEDULE = RebootSchedule(
     at=NOW,

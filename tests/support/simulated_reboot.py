@@ -90,6 +90,9 @@ class SimulatedLock:
         if self.on_record is not None:
             self.on_record = replace(self.on_record, kept=why)
 
+    def forget(self) -> None:
+        self.on_record = None
+
     def held(self) -> HeldLock | None:
         return self.on_record
 
@@ -144,8 +147,8 @@ class SimulatedRebootHost:
         self.steps.step("schedule")
         self.announced = at
 
-    def cancel(self) -> None:
-        self.announced = None
+    def cancel(self, at: datetime) -> None:
+        self.announced = None if self.announced == at else self.announced
 
     def reboot(self) -> None:
         self.steps.step("reboot")

@@ -175,6 +175,8 @@ class RebootCourse:
     """When users were asked to log out; None: not yet."""
     retry_at: datetime | None = None
     """When the daemon tries again."""
+    shutdown_at: datetime | None = None
+    """When logind reboots, as it is shown to others; None: nothing is scheduled there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

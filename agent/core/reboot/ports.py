@@ -33,8 +33,8 @@ class RebootHost(Protocol):
     def schedule(self, at: datetime) -> None:
         """Have logind reboot at a time, so that others see it in `shutdown --show`. Raises HostError."""
 
-    def cancel(self) -> None:
-        """Cancel what `schedule` scheduled, if it is still that. Raises HostError."""
+    def cancel(self, at: datetime) -> None:
+        """Cancel what `schedule` scheduled for that time, if it is still that. Raises HostError."""
 
     def reboot(self) -> None:
         """Have logind reboot now; returns once it has accepted. Raises HostError."""

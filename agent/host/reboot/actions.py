@@ -35,7 +35,6 @@ class LocalRebootHost:
         self._boot_id = boot_id
         self._hook_limit_s = hook_limit.total_seconds()
         self._alive = alive
-        self._scheduled: datetime | None = None
 
     def boot(self) -> BootIdentity:
         """Return the identity of the running boot; systemd counts soft-reboots since 254."""
@@ -66,18 +65,15 @@ class LocalRebootHost:
 
     def schedule(self, at: datetime) -> None:
         """Have logind reboot at a time."""
-        self._scheduled = at
         schedule_reboot(at)
 
-    def cancel(self) -> None:
-        """Cancel what `schedule` scheduled; what another program has put in its place stays."""
-        found = logind_state() if self._scheduled else None
+    def cancel(self, at: datetime) -> None:
+        """Cancel what was scheduled for that time; what another program has put in its place stays."""
+        found = logind_state()
         if isinstance(found, Unseen):
             raise HostError(f"the scheduled reboot cannot be cancelled: {found.reason}")
-        ours = found and found.scheduled and found.scheduled.kind == "reboot" and found.scheduled.at == self._scheduled
-        if ours:
+        if found.scheduled and found.scheduled.kind == "reboot" and found.scheduled.at == at:
             cancel_shutdown()
-        self._scheduled = None
 
     def reboot(self) -> None:
         """Have logind reboot now, or systemd where logind does not run."""
@@ -94,6 +90,10 @@ class LocalRebootHost:
         """Whether logind or systemd shuts the machine down."""
         found = logind_state()
         return (not isinstance(found, Unseen) and found.stopping) or _system_state() == "stopping"
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
 
     def wait_until_started(self, limit: timedelta) -> datetime | None:
         """Wait until systemd has finished booting; return when it did, by the clock as it is set now."""

@@ -37,6 +37,7 @@ def course_to_document(course: RebootCourse, generated_at: datetime) -> Document
         "blocked": gate_to_document(course.blocked) if course.blocked else None,
         "warned_at": _time(course.warned_at),
         "retry_at": _time(course.retry_at),
+        "shutdown_at": _time(course.shutdown_at),
     }
 
 
@@ -55,6 +56,7 @@ def course_from_document(part: JsonReader) -> RebootCourse:
         blocked=gate_from_document(blocked) if blocked else None,
         warned_at=part.optional_time("warned_at"),
         retry_at=part.optional_time("retry_at"),
+        shutdown_at=part.optional_time("shutdown_at"),
     )
 
 

@@ -59,7 +59,6 @@ class RebootAttempt:
         self.record = RebootRecord(context.record.store)
         self.policy = context.policy.reboot
         self.need: Reboot | Unseen = context.machine.reboot()
-        self.own_shutdown: datetime | None = None
         self.later: tuple[GateState, ...] = ()
         """The gates after the local ones: hooks, and the fleet lock."""
         self._rules = reboot_rules(self.policy)
@@ -104,7 +103,7 @@ class RebootAttempt:
             despite=frozenset(self.outcome.despite),
             session=self.wish.session,
             warned_at=self.course.warned_at,
-            own_shutdown=self.own_shutdown,
+            own_shutdown=self.course.shutdown_at,
         )
         states = local_gates(self._facts, request, self._rules, now=now or self.now(), local=self._zone)
         self.outcome = replace(self.outcome, gates=(*states, *self.later))

@@ -7,7 +7,6 @@ from agent.core.reboot.model import (
     LockUse,
     RebootCourse,
     RebootOutcome,
-    RebootPhase,
     RebootResult,
 )
 from agent.core.reboot.ports import FleetLock
@@ -65,11 +64,14 @@ def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> t
     """Undo what was prepared for a reboot that does not happen: the hooks, so that the machine serves again, the lock.
 
     Each step is recorded as done; one that is not is done again by the next job.
+
+    Raises:
+        HostError: logind may still reboot: it does not cancel what is scheduled there.
     """
     acts = context.reboot_acts
-    if course.phase in {RebootPhase.ANNOUNCED, RebootPhase.FIRED}:
-        with suppress(HostError):
-            acts.host.cancel()
+    if course.shutdown_at is not None:
+        acts.host.cancel(course.shutdown_at)  # first: else logind would reboot a machine that serves again
+        course = _saved(context, replace(course, shutdown_at=None))
     if course.hooked:
         document = reboot_outcome_to_document(outcome, context.machine.now())
         acts.host.run_hooks(POST_HOOKS, {**document, "rebooted": False})

@@ -172,11 +172,12 @@ def _warn(attempt: RebootAttempt, moment: datetime) -> None:
     )
     attempt.context.control.step("logged-in users are warned")
     attempt.host.wall(message)
-    attempt.own_shutdown = moment + _MARGIN
+    shutdown_at = (moment + _MARGIN).replace(microsecond=0)  # as the record has it
+    attempt.course = replace(attempt.course, shutdown_at=shutdown_at)
+    attempt.record.save_course(attempt.course, attempt.now())
     try:
-        attempt.host.schedule(attempt.own_shutdown)
+        attempt.host.schedule(shutdown_at)
     except HostError as error:
-        attempt.own_shutdown = None
         attempt.context.control.step(f"`shutdown --show` does not show the reboot: {error}")
     began = attempt.now()
     try:
