@@ -3,13 +3,12 @@
 from agent.core.job_control import JobControl
 from agent.core.policy.policy import Policy
 from agent.core.reboot.ports import RebootActs
-from agent.host.fleet_lock import LocalFleetLock, LockOwner
-from agent.host.fleet_lock_settings import configured_server
+from agent.host.fleet_lock import LockOwner
+from agent.host.fleet_lock_settings import open_fleet_lock
 from agent.host.machine.boot_id import boot_id
 from agent.host.process.run import run_program
 from agent.host.reboot.actions import LocalRebootHost
 from agent.report.targets import enabled_targets
-from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.store import Store
 
 _REPORT_LIMIT_S = 20.0
@@ -19,12 +18,7 @@ _REPORT_LIMIT_S = 20.0
 def reboot_acts(store: Store, policy: Policy, control: JobControl, run_id: str) -> RebootActs:
     """Return what reboots this machine; `run_id` is that of the run, empty if there is none."""
     host = LocalRebootHost(store, boot_id=boot_id() or "", hook_limit=policy.reboot.hook_timeout, alive=control.alive)
-    lock = LocalFleetLock(
-        configured_server(policy),
-        FleetLockRecord(store),
-        LockOwner(boot=host.boot, run_id=run_id),
-        alive=control.alive,
-    )
+    lock = open_fleet_lock(store, policy, LockOwner(boot=host.boot, run_id=run_id), control.alive)
 
     def send_report() -> None:
         if not list(enabled_targets(policy)):

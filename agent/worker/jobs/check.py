@@ -18,9 +18,7 @@ from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
 from agent.worker.steps.engine_documents import engine_documents, fixes_in, with_held_fixes
-from agent.worker.steps.finish_engines import finish_engine_upgrades
-from agent.worker.steps.finish_reboot import finish_earlier_reboot
-from agent.worker.steps.finish_restart import finish_interrupted_restart
+from agent.worker.steps.finish_earlier import finish_earlier_jobs
 from agent.worker.steps.select import select_requested
 
 
@@ -67,9 +65,7 @@ def check(
     """
     with context.engine.apt_daily_lock() if refresh else nullcontext():
         if refresh and remember:
-            finish_interrupted_restart(context)
-            finish_earlier_reboot(context)
-            finish_engine_upgrades(context)
+            finish_earlier_jobs(context)
         refreshed = planning.refresh(context) if refresh else context.record.load_refresh()
         planned = planning.observe_and_decide(context, scope, refreshed)
         if remember and (planned.plan.repair or planned.plan.journal) and context.engine.wait_for_dpkg():

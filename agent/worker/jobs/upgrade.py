@@ -15,8 +15,7 @@ from agent.worker.jobs.upgrade_run import UpgradeRun
 from agent.worker.log_items import outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import prefetch
-from agent.worker.steps.finish_engines import finish_engine_upgrades
-from agent.worker.steps.finish_reboot import finish_earlier_reboot
+from agent.worker.steps.finish_earlier import finish_earlier_jobs
 from agent.worker.steps.finish_restart import finish_interrupted_restart
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
 from agent.worker.steps.select import RunSelection
@@ -134,8 +133,7 @@ class _Beginning:
 def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning, *, refresh: bool) -> Outcome:
     try:
         with context.engine.apt_daily_lock():
-            finish_earlier_reboot(context)
-            finish_engine_upgrades(context)
+            finish_earlier_jobs(context)
             planned = upgrade_run.plan(refresh=refresh)
             beginning.record()
             return upgrade_run.execute(planned)
