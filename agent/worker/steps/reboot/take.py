@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from agent.core.fleet_lock.model import LockAnswer
 from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Unseen
+from agent.core.policy.policy import SessionsMode
 from agent.core.reboot.gates import GateState, RebootGate, RebootOrigin, RebootWhy, Verdict
 from agent.core.reboot.model import LockUse, RebootOutcome, RebootPhase, RebootResult
 from agent.core.schedule.reboots import RebootWish
@@ -82,22 +83,27 @@ def _pass_local_gates(attempt: RebootAttempt) -> None:
             return attempt.require_open()
         except GateClosedError as closed:
             state = closed.state
-            if state.gate is not RebootGate.SESSIONS or state.until is None:
+            waits = state.verdict is Verdict.CLOSED and attempt.policy.sessions is SessionsMode.WAIT
+            if state.gate is not RebootGate.SESSIONS or not waits:
                 raise
             if attempt.course.warned_at is None:
-                _ask_to_log_out(attempt, state, state.until)
+                state = _ask_to_log_out(attempt, state)
             if attempt.wish.origin is not RebootOrigin.REQUEST:
-                raise
+                raise GateClosedError(state) from None
         attempt.context.control.alive()
         attempt.host.pause(_SESSIONS_POLL_S)
 
 
-def _ask_to_log_out(attempt: RebootAttempt, state: GateState, until: datetime) -> None:
-    attempt.course = replace(attempt.course, warned_at=attempt.now())
+def _ask_to_log_out(attempt: RebootAttempt, state: GateState) -> GateState:
+    """Write the message; return the gate's state with the end of the grace."""
+    now = attempt.now()
+    until = now + attempt.policy.grace
+    attempt.course = replace(attempt.course, warned_at=now)
     attempt.context.control.step(f"waiting for users to log out ({state.detail})")
     attempt.host.wall(
         log_out_message(until, requested_by=attempt.wish.requested_by, why=attempt.why, comment=_comment(attempt.wish))
     )
+    return replace(state, until=until)
 
 
 def _run_hooks(attempt: RebootAttempt) -> None:
