@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, before, docker, fleet, idle, plans, processes, reports, upgrades, wire
+from benchmarks import answers, before, docker, fleet, idle, locks, plans, processes, reports, upgrades, wire
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -25,7 +25,13 @@ PARTS = {
     "before": before.before,
     "docker": docker.docker,
 }
-ALONE = {"wire": wire.wire, "endpoint": reports.endpoint, "processes": processes.processes, "fleet": fleet.fleet}
+ALONE = {
+    "wire": wire.wire,
+    "endpoint": reports.endpoint,
+    "locks": locks.locks,
+    "processes": processes.processes,
+    "fleet": fleet.fleet,
+}
 """Parts that need no machine."""
 
 
