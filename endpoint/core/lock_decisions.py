@@ -81,13 +81,12 @@ def _result(view: LockView, status: LockStatus, after_s: int = 0) -> LockResult:
 
 
 def _unlock(view: LockView) -> LockDecision:
-    leave = view.waiter is not None
+    """Give back; a place in the queue is kept: a client that got no answer gives back what it may hold and asks again."""
     if view.own is None:
-        return LockDecision(result=_result(view, LockStatus.NOT_HELD), leave=leave)
+        return LockDecision(result=_result(view, LockStatus.NOT_HELD))
     return LockDecision(
         result=_result(view, LockStatus.RELEASED),
         give_back=view.own,
-        leave=leave,
         mean_hold_s=mean_hold_after(view.mean_hold_s, view.now_s - view.own.since_s),
     )
 

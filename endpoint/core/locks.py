@@ -25,8 +25,8 @@ _FIRST_TURN_S = 360.0
 _LATER_TURN_S = 30.0
 _LATE_FACTOR = 1.25
 _MAX_LATE_S = 900.0
-_UNKNOWN_HOLD_S = 180.0
-"""Assumed time of a reboot until the first one in a group has ended."""
+_UNKNOWN_HOLD_S = 30.0
+"""Assumed time of a reboot until the first one in a group has ended; too short costs only calls."""
 _MAX_HOLD_S = 3600.0
 """A slot that was held longer says nothing about the time of a reboot."""
 _NEW_SHARE = 0.2

@@ -53,6 +53,19 @@ def test_the_first_client_refused_is_the_first_served() -> None:
     assert table.lock("c", 22).status is GRANTED
 
 
+def test_giving_back_what_is_not_held_costs_no_place_in_the_queue() -> None:
+    table = LockTable()
+    table.lock("a", 0)
+    table.lock("b", 1)
+    table.lock("c", 2)
+
+    table.unlock("b", 3)
+    table.unlock("a", 4)
+
+    assert table.lock("c", 5).status is QUEUED
+    assert table.lock("b", 6).status is GRANTED
+
+
 def test_a_slot_is_not_reserved_for_a_client_that_stopped_asking() -> None:
     table = LockTable()
     table.lock("a", 0)
@@ -145,7 +158,7 @@ def test_an_id_that_is_bound_to_a_host_is_of_no_use_to_another() -> None:
         ([0.0, 80.0], 1, 100.0, 40),
         ([0.0, 80.0], 2, 100.0, 50),
         ([90.0, 10.0, 50.0], 1, 100.0, 45),
-        ([100.0], 0, None, 90),
+        ([100.0], 0, None, 15),
     ],
 )  # fmt: skip
 def test_a_client_returns_after_half_of_its_expected_wait(
