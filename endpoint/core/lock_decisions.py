@@ -81,7 +81,7 @@ def _result(view: LockView, status: LockStatus, after_s: int = 0) -> LockResult:
 
 
 def _unlock(view: LockView) -> LockDecision:
-    """Give back; a place in the queue is kept: a client that got no answer gives back what it may hold and asks again."""
+    """Give back; a place in the queue is kept: a client without an answer gives back what it may hold, then asks."""
     if view.own is None:
         return LockDecision(result=_result(view, LockStatus.NOT_HELD))
     return LockDecision(

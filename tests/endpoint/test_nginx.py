@@ -86,6 +86,14 @@ def agent(proxied: EndpointServer, proxied_token: str) -> Client:
     return proxied.client(proxied_token)
 
 
+def test_lock_calls_and_their_errors_pass_unchanged(proxied: EndpointServer, agent: Client) -> None:
+    asked = [agent.fleet_lock(call, "a") for call in ("pre-reboot", "pre-reboot", "steady-state")]
+    refused = proxied.client().fleet_lock("pre-reboot", "b")
+
+    assert [(answer.status, answer.body) for answer in asked] == [(200, b"")] * 3
+    assert (refused.status, refused.json["kind"]) == (401, "unauthenticated")
+
+
 def test_messages_heartbeats_and_errors_pass_unchanged(proxied: EndpointServer, agent: Client) -> None:
     box = known(agent)
 
