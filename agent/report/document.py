@@ -25,6 +25,7 @@ _REPAIR = ("package", "architecture", "state")
 _FAILURE = ("package", "stage", "error", "detail")
 _SOURCE_ERROR = ("source", "fault", "detail", "security")
 _OBSERVED = ("generated_at", "seen_at")
+_AS_IN_STATUS = ("reboot", "reboots", "docker", "weave", "jobs")
 _TIMESTAMPS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 
@@ -55,12 +56,9 @@ def report_document(
         "lists": _lists(plan_view.lists.raw) if plan_view else None,
         "updates": _updates(plan_view),
         "last_outcome": _last_outcome(RunView(run) if run else None),
-        "reboot": found.raw.get("reboot"),
         "services": {"deleted_files": services.texts("deleted_files")} if services else None,
         "exposure": _exposure(found.optional_child("exposure")),
-        "docker": found.raw.get("docker"),
-        "weave": found.raw.get("weave"),
-        "jobs": found.raw.get("jobs"),
+        **{name: found.raw.get(name) for name in _AS_IN_STATUS},
         "outbox": outbox_section(outbox) if outbox else None,
         "warnings": [*warnings, *(daemon.texts("problems") if daemon else [])],
         "health": found.text("health"),

@@ -42,6 +42,15 @@ def _restart_outcome(document: object) -> str:
     return f"restart of services: {_field(document, 'result')}, {counts}"
 
 
+def _reboot_outcome(document: object) -> str:
+    down, problems = value_at(document, "downtime_s"), value_at(document, "problems")
+    details = [str(value_at(one, "detail")) for one in problems] if isinstance(problems, list) else []
+    why, message = value_at(document, "blocked", "detail"), value_at(document, "message")
+    parts = [f"down for {down} s"] if isinstance(down, int | float) else []
+    parts += [*details, *(text for text in (why, message) if isinstance(text, str) and text)]
+    return f"reboot: {'; '.join([_field(document, 'result'), *parts])}"
+
+
 def _job_failed(document: object) -> str:
     message = value_at(document, "message")
     why = f": {message}" if isinstance(message, str) and message else ""
@@ -61,6 +70,7 @@ def _messages_lost(document: object) -> str:
 _SENTENCES: dict[str, Callable[[object], str]] = {
     "outcome": _outcome,
     "engine-outcome": _engine_outcome,
+    "reboot-outcome": _reboot_outcome,
     "restart-outcome": _restart_outcome,
     "job-failed": _job_failed,
     "rebooted": _rebooted,

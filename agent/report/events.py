@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA
+from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA
 from agent.errors import SUCCESS_CODES
 from agent.state.timestamps import format_utc, parse_utc_or_none
 
-_KINDS = {ENGINE_OUTCOME_SCHEMA: "engine-outcome", RESTART_OUTCOME_SCHEMA: "restart-outcome"}
+_KINDS = {
+    ENGINE_OUTCOME_SCHEMA: "engine-outcome",
+    REBOOT_OUTCOME_SCHEMA: "reboot-outcome",
+    RESTART_OUTCOME_SCHEMA: "restart-outcome",
+}
 """Kind of the event of a run by the schema of its document; "outcome" for all others."""
 Fields = Mapping[str, object]
 Cursor = dict[str, object]

@@ -29,6 +29,7 @@ from agent.report.metric_values import (
     states,
     timestamp,
 )
+from agent.report.reboot_metrics import REBOOT_FAMILIES
 from agent.report.status.automatic import AUTOMATIC_STATES
 
 _HEALTH = ("healthy", "attention", "unknown")
@@ -227,6 +228,7 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         help="Since when the oldest security fix that is not active has been pending; missing if all are active",
         points=timestamp("exposure", "oldest_since"),
     ),
+    *REBOOT_FAMILIES,
     *ENGINE_FAMILIES,
     MetricFamily(
         name="maestro.job.last_start_timestamp",

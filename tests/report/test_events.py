@@ -4,10 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import pytest
+
+from agent.core.reboot.model import RebootResult
 from agent.report.event_text import event_sentence
 from agent.report.events import Cursor, DaemonStart, Event, Fields, Snapshot, initial_cursor, new_events
+from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from tests.report.given import BOOT, NEXT_BOOT, NOON, check_event, golden
 from tests.report.given_engine_outcome import UPGRADED, view
+from tests.report.given_reboot_outcome import EACH
 
 HOUR = timedelta(hours=1)
 LONG_AGO = NOON - timedelta(days=365)
@@ -96,6 +101,18 @@ def test_an_upgrade_of_docker_is_an_event_of_its_own_kind() -> None:
 
     assert kinds(events) == ["engine-outcome"]
     assert event_sentence("engine-outcome", events[0].document).startswith("upgrade of docker: upgraded, 20.10.24 ran")
+
+
+@pytest.mark.parametrize("result", EACH, ids=lambda result: result.value)
+def test_a_reboot_is_an_event_once_it_is_finished(result: RebootResult) -> None:
+    outcome = EACH[result]
+    document = reboot_outcome_to_document(outcome, NOON)
+    record = Record(runs={outcome.id: document})
+
+    events, _ = advance(initial_cursor(Record().seen, LONG_AGO), record)
+
+    assert kinds(events) == (["reboot-outcome"] if outcome.finished_at else [])
+    assert result.value in event_sentence("reboot-outcome", document)
 
 
 def test_unfinished_run_is_an_event_when_it_ends_even_after_later_ones() -> None:

@@ -88,6 +88,17 @@ def full() -> Raw:
             "failed": golden("outcome")["failed"], "message": "1 failed",
         },
         "reboot": {"required": True, "packages": ["linux-image-6.1.0-3-amd64"], "since": MOMENT},
+        "reboots": {
+            "last": {
+                "id": "20261123T020000Z", "result": "rebooted", "origin": "policy", "started_at": MOMENT,
+                "finished_at": MOMENT, "downtime_s": 42.5, "why": None, "lock": "released",
+                "problems": [{"code": "unit-failed", "detail": "nginx.service has failed since the boot"}],
+            },
+            "scheduled": {
+                "at": MOMENT, "until": MOMENT, "if_required": True, "requested_by": "alice", "comment": "kernel",
+            },
+            "waiting": {"gate": "sessions", "why": "sessions", "detail": "alice is logged in"},
+        },
         "services": {"deleted_files": ["ssh.service", "cron.service"]},
         "exposure": {
             "pending": 1, "installed": 1, "oldest_since": MOMENT,
@@ -124,7 +135,8 @@ def unknown() -> Raw:
     report["agent"].update(started_at=None, state=None, automatic=None)
     for part in ("kernel", "updates"):
         report[part] = dict.fromkeys(report[part])
-    for part in ("lists", "last_outcome", "reboot", "services", "exposure", "docker", "weave", "jobs", "outbox"):
+    parts = ("lists", "last_outcome", "reboot", "reboots", "services", "exposure", "docker", "weave", "jobs", "outbox")
+    for part in parts:
         report[part] = None
     return {**report, "warnings": [], "reasons": [], "health": "unknown"}
 

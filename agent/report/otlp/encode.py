@@ -42,9 +42,11 @@ class Severity(Enum):
 
 _BY_RESULT = {
     **dict.fromkeys(("failed", "failed-needs-attention", "rolled-back"), Severity.ERROR),
+    **dict.fromkeys(("rebooted-with-problems", "not-rebooted"), Severity.ERROR),
+    **dict.fromkeys(("rebooted", "not-required"), Severity.INFO),
     **dict.fromkeys(("up-to-date", "updated", "unchanged", "upgraded", "restarted"), Severity.INFO),
 }
-"""Of packages, and of Docker or Weave; WARN for all others."""
+"""Of packages, of Docker or Weave, and of reboots; WARN for all others."""
 _BY_TYPE = {
     "job-failed": Severity.ERROR,
     "messages-lost": Severity.ERROR,
@@ -173,7 +175,7 @@ def _record(message: Document) -> Document:
 
 
 def _severity(word: str, document: object) -> Severity:
-    if word in {"outcome", "engine-outcome", "restart-outcome"}:
+    if word in {"outcome", "engine-outcome", "reboot-outcome", "restart-outcome"}:
         return _BY_RESULT.get(str(value_at(document, "result")), Severity.WARN)
     return _BY_TYPE.get(word, Severity.INFO)
 

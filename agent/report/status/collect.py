@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from agent.core.exporters import ExporterName
-from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, OUTCOME_SCHEMA, STATE_SCHEMA
+from agent.core.schemas import (
+    ENGINE_OUTCOME_SCHEMA,
+    OUTCOME_SCHEMA,
+    REBOOT_OUTCOME_SCHEMA,
+    REBOOT_SCHEDULE_SCHEMA,
+    REBOOT_SCHEMA,
+    STATE_SCHEMA,
+)
 from agent.errors import RecordError
 from agent.host.changes import changed_since
 from agent.host.machine.boot_id import boot_id
@@ -17,7 +24,7 @@ from agent.host.reboot.need import RebootNeed, read_reboot_need
 from agent.host.systemd import systemd_runs
 from agent.host.unit_file import UnitState, masked_worker_unit, unit_state
 from agent.report.status.exporters import ExporterView
-from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RunningJob
+from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RebootDocuments, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.exporter_status import read_exporter_status, status_entry
@@ -25,7 +32,9 @@ from agent.state.job_lock import worker_pid
 from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
 from agent.state.json_reader import JsonReader
-from agent.state.store import ENGINE_OUTCOMES, STATE, Store
+from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.reboot_view import RebootCourseView, RebootScheduleView
+from agent.state.store import ENGINE_OUTCOMES, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
 from agent.state.views import JobView, RunView, StateView, job_views
 
 
@@ -51,6 +60,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         masked_worker=masked_worker_unit() if unit is not None else "",
         exporters=_exporters(run_dir),
         engine_runs=_engine_runs(store),
+        reboots=_reboots(store),
     )
 
 
@@ -87,6 +97,30 @@ def _engine_runs(store: Store) -> Mapping[str, EngineOutcomeView | Damaged]:
         except RecordError as error:
             runs[component] = Damaged(str(error))
     return runs
+
+
+def _reboots(store: Store) -> RebootDocuments:
+    found = RebootDocuments()
+
+    def last() -> None:
+        document = store.read(REBOOT_OUTCOME, REBOOT_OUTCOME_SCHEMA)
+        found.last = RebootOutcomeView(document) if document else None
+
+    def schedule() -> None:
+        document = store.read(REBOOT_SCHEDULE, REBOOT_SCHEDULE_SCHEMA)
+        found.schedule = RebootScheduleView(document) if document else None
+
+    def course() -> None:
+        # A damaged one stays where it is: the next job needs it.
+        document = store.read(REBOOT, REBOOT_SCHEMA, keep=True)
+        found.course = RebootCourseView(document) if document else None
+
+    for read in (last, schedule, course):
+        try:
+            read()
+        except RecordError as error:
+            found.damaged.append(str(error))
+    return found
 
 
 def _jobs(store: Store) -> tuple[Mapping[str, JobView] | Damaged | None, tuple[str, datetime] | None]:

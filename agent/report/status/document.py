@@ -11,6 +11,7 @@ from agent.report.status.health import Health
 from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
+from agent.report.status.reboots import Reboots
 from agent.report.status.runtime import Runtime
 from agent.state.timestamps import format_utc
 from agent.state.views import JOB_NAMES
@@ -40,6 +41,7 @@ class Status:
         self.runtime = Runtime(self.state, observed.boot)
         runs = {name: one for name, one in observed.engine_runs.items() if not isinstance(one, Damaged)}
         self.engines = Engines(self.state, runs, self.running)
+        self.reboots = Reboots(observed.reboots, now)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
@@ -66,6 +68,7 @@ class Status:
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.runtime.reasons,
             *self.engines.reasons,
+            *self.reboots.reasons,
             *self.automatic.reasons,
             *(self.daemon.problems if self.daemon else []),
             *job_reasons(self.jobs),
@@ -96,6 +99,7 @@ def status_document(status: Status) -> Document:
         "last_run": run.raw if run else None,
         "running": {**running.document, "last_run": status.run_in_progress} if running else None,
         "reboot": status.reboot.document if status.reboot else None,
+        "reboots": status.reboots.document,
         **status.engines.document,
         "reporting": exporters_section(status.exporters),
         "daemon": status.daemon.document if status.daemon else None,

@@ -41,6 +41,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
         lines += status.runtime.lines(now, width=WIDTH, verbose=verbose)
     lines += status.engines.lines(WIDTH)
     lines.append(_field("Reboot", _reboot(status.reboot)))
+    lines += status.reboots.lines(WIDTH)
     return lines
 
 

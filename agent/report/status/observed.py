@@ -10,6 +10,8 @@ from agent.host.unit_file import UnitState
 from agent.report.status.exporters import ExporterView
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.json_reader import JsonReader
+from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.reboot_view import RebootCourseView, RebootScheduleView
 from agent.state.timestamps import format_utc
 from agent.state.views import JOB_NAMES, AnyRunView, JobView, RebootView, RunView, StateView
 
@@ -95,6 +97,17 @@ class DaemonView:
         return self.seen_at if self.seen_at is not None and now - self.seen_at > _MAX_SILENCE else None
 
 
+class RebootDocuments:
+    """What the record has of reboots; None for a document that does not exist or is damaged."""
+
+    def __init__(self) -> None:
+        self.last: RebootOutcomeView | None = None
+        self.schedule: RebootScheduleView | None = None
+        self.course: RebootCourseView | None = None
+        """What is under way, or waits."""
+        self.damaged: list[str] = []
+
+
 class Observed:
     """All parts; None for a part that does not exist."""
 
@@ -115,6 +128,7 @@ class Observed:
         masked_worker: str = "",
         exporters: Mapping[ExporterName, ExporterView | Damaged] | None = None,
         engine_runs: Mapping[str, EngineOutcomeView | Damaged] | None = None,
+        reboots: RebootDocuments | None = None,
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
         self.host = host
@@ -131,6 +145,7 @@ class Observed:
         self.masked_worker = masked_worker
         self.exporters = exporters or {}
         self.engine_runs = engine_runs or {}
+        self.reboots = reboots or RebootDocuments()
 
     @property
     def damaged(self) -> list[str]:
@@ -143,4 +158,4 @@ class Observed:
             *self.exporters.values(),
             *self.engine_runs.values(),
         )
-        return [part.reason for part in parts if isinstance(part, Damaged)]
+        return [*(part.reason for part in parts if isinstance(part, Damaged)), *self.reboots.damaged]

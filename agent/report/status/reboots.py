@@ -1,0 +1,116 @@
+"""Reboots in `status`, by the record: the last, the scheduled, and one that waits for a gate. Pure and light."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from agent.core.schemas import Document
+from agent.report.layout import Line, Tone, field
+from agent.report.reboot_outcome_text import duration, gate_reason, headline
+from agent.report.status.observed import RebootDocuments
+from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.reboot_view import RebootCourseView, RebootScheduleView
+from agent.state.timestamps import format_age, format_human, format_utc
+
+_REASONS = {
+    "rebooted-with-problems": "the last reboot left problems",
+    "not-rebooted": "the last reboot did not happen",
+    "failed": "the last reboot failed",
+}
+"""Results that need a person."""
+_RECENT = timedelta(days=7)
+"""How long a reboot is a reason for attention that left nothing behind but its outcome."""
+
+
+class Reboots:
+    """What the record has of reboots; None for what there is not, or what is damaged."""
+
+    def __init__(self, found: RebootDocuments, now: datetime) -> None:
+        self.last = found.last
+        self.schedule = found.schedule
+        course = found.course
+        self.waiting = course if course and course.phase == "waiting" and course.blocked else None
+        self._now = now
+
+    @property
+    def document(self) -> Document:
+        """Return the `reboots` of the status."""
+        return {
+            "last": _last_document(self.last) if self.last else None,
+            "scheduled": _schedule_document(self.schedule) if self.schedule else None,
+            "waiting": _waiting_document(self.waiting) if self.waiting else None,
+        }
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return why a person should look at the last reboot."""
+        last = self.last
+        if last is None or not (last.lock == "kept" or self._now - last.started_at < _RECENT):
+            return []
+        history = f"`maestro-agent history {last.id}`"
+        if last.result in _REASONS:
+            lock = ", and the fleet lock is kept" if last.lock == "kept" else ""
+            return [f"{_REASONS[last.result]}{lock}: {history}"]
+        if last.result == "blocked" and last.origin == "schedule" and not self.waiting:
+            return [f"the scheduled reboot was given up: {history}"]
+        return []
+
+    def lines(self, width: int) -> Iterator[Line]:
+        """Render a line for each that there is."""
+        if self.last is not None and self.last.finished_at is not None:
+            tone = Tone.FAILED if self.reasons else None
+            age = format_age(self.last.started_at, self._now)
+            text = f"{format_human(self.last.started_at)} ({age}): {_last_text(self.last)}"
+            yield field("Last reboot", text, width=width, tone=tone)
+        if self.schedule is not None:
+            yield field("Reboot at", _schedule_text(self.schedule), width=width, tone=Tone.ATTENTION)
+        if self.waiting is not None and self.waiting.blocked is not None:
+            again = f"; next try {format_human(self.waiting.retry_at)}" if self.waiting.retry_at else ""
+            text = f"{gate_reason(self.waiting.blocked)}{again}"
+            yield field("Reboot waits", text, width=width, tone=Tone.HELD)
+
+
+def _last_text(last: RebootOutcomeView) -> str:
+    if last.result == "rebooted":
+        return "done" + (f", down for {duration(last.downtime_s)}" if last.downtime_s is not None else "")
+    text = headline(last)
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _schedule_text(schedule: RebootScheduleView) -> str:
+    needed = ", if required" if schedule.if_required else ""
+    by = f"; requested by {schedule.requested_by}" if schedule.requested_by else ""
+    comment = f": {schedule.comment}" if schedule.comment else ""
+    return f"{format_human(schedule.at)}{needed}{by}{comment}"
+
+
+def _last_document(last: RebootOutcomeView) -> Document:
+    return {
+        "id": last.id,
+        "result": last.result,
+        "origin": last.origin,
+        "started_at": format_utc(last.started_at),
+        "finished_at": format_utc(last.finished_at) if last.finished_at else None,
+        "downtime_s": last.downtime_s,
+        "why": last.blocked.why if last.blocked else None,
+        "problems": [{"code": code, "detail": detail} for code, detail in last.problems],
+        "lock": last.lock,
+    }
+
+
+def _schedule_document(schedule: RebootScheduleView) -> Document:
+    return {
+        "at": format_utc(schedule.at),
+        "until": format_utc(schedule.until),
+        "if_required": schedule.if_required,
+        "requested_by": schedule.requested_by or None,
+        "comment": schedule.comment or None,
+    }
+
+
+def _waiting_document(course: RebootCourseView) -> Document:
+    blocked = course.blocked
+    return {
+        "gate": blocked.gate if blocked else None,
+        "why": blocked.why if blocked else None,
+        "detail": gate_reason(blocked) if blocked else None,
+    }

@@ -1,0 +1,135 @@
+"""Reboots in `status`: the last one, the scheduled one, and what a reboot waits for."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.core.job_kinds import JobOption
+from agent.core.reboot.gates import RebootOrigin
+from agent.core.reboot.model import (
+    BootIdentity,
+    LockUse,
+    RebootCourse,
+    RebootOutcome,
+    RebootPhase,
+    RebootResult,
+    RebootSchedule,
+)
+from agent.report.layout import display_width, lay_out
+from agent.report.status.collect import collect_status
+from agent.report.status.document import Status, build_status, status_document
+from agent.report.status.lines import status_lines
+from agent.report.status.needs import needs
+from agent.state.reboot_record import RebootRecord
+from agent.state.store import Store
+from tests.report.given_reboot_outcome import BLOCKED, EACH, PROBLEMS, REBOOTED, SESSIONS, STARTED
+
+NOW = STARTED + timedelta(minutes=10)
+SCHEDULE = RebootSchedule(
+    at=STARTED + timedelta(days=6),
+    until=STARTED + timedelta(days=6, hours=2),
+    created_at=STARTED,
+    requested_by="alice",
+    options=frozenset({JobOption.IF_REQUIRED}),
+    comment="kernel",
+)
+WAITING = RebootCourse(
+    run_id="20261129T020000Z",
+    origin=RebootOrigin.SCHEDULE,
+    phase=RebootPhase.WAITING,
+    entered_at=STARTED,
+    boot=BootIdentity(boot_id="b", soft_reboots=0),
+    blocked=SESSIONS,
+    retry_at=NOW + timedelta(minutes=2),
+)
+NEED_PERSON = {RebootResult.REBOOTED_WITH_PROBLEMS, RebootResult.NOT_REBOOTED, RebootResult.FAILED}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path))
+
+
+def status_of(store: Store, now: datetime = NOW) -> Status:
+    return build_status(collect_status(store, run_dir=store.directory), now)
+
+
+def after(store: Store, outcome: RebootOutcome, now: datetime = NOW) -> Status:
+    RebootRecord(store).save_outcome(outcome, NOW)
+    return status_of(store, now)
+
+
+def text(status: Status) -> str:
+    return "\n".join(status_lines(status))
+
+
+@pytest.mark.parametrize("result", EACH, ids=lambda result: result.value)
+def test_only_a_reboot_that_failed_or_left_problems_needs_a_person(store: Store, result: RebootResult) -> None:
+    status = after(store, EACH[result])
+
+    assert bool(status.reboots.reasons) is (result in NEED_PERSON)
+    assert ("reboot-failed" in {need.code for need in needs(status)}) is (result in NEED_PERSON)
+    assert set(status.reboots.reasons) <= set(status.attention)
+
+
+def test_it_is_no_reason_for_attention_after_a_week_unless_the_lock_is_kept(store: Store) -> None:
+    later = NOW + timedelta(days=8)
+
+    assert after(store, PROBLEMS, later).reboots.reasons
+    assert not after(store, replace(PROBLEMS, lock=LockUse.NONE), later).reboots.reasons
+
+
+def test_a_scheduled_reboot_that_was_given_up_needs_a_person(store: Store) -> None:
+    given_up = replace(BLOCKED, origin=RebootOrigin.SCHEDULE)
+
+    assert after(store, given_up).reboots.reasons
+    RebootRecord(store).save_course(WAITING, NOW)
+    assert not status_of(store).reboots.reasons
+
+
+def test_the_last_reboot_is_shown_with_its_downtime(store: Store) -> None:
+    assert "done, down for 42 s" in text(after(store, REBOOTED))
+
+
+def test_the_scheduled_reboot_is_shown_with_who_asked_and_why(store: Store) -> None:
+    RebootRecord(store).save_schedule(SCHEDULE, NOW)
+
+    assert ", if required; requested by alice: kernel" in text(status_of(store))
+
+
+def test_what_a_reboot_waits_for_is_shown_with_the_next_try(store: Store) -> None:
+    RebootRecord(store).save_course(WAITING, NOW)
+
+    shown = text(status_of(store))
+
+    assert f"{SESSIONS.detail}; next try " in shown
+
+
+def test_without_a_reboot_on_record_status_is_as_before(store: Store) -> None:
+    status = status_of(store)
+
+    assert status_document(status)["reboots"] == {"last": None, "scheduled": None, "waiting": None}
+    assert "Last reboot" not in text(status)
+
+
+@pytest.mark.parametrize("name", ["reboot-outcome", "reboot-schedule", "reboot"])
+def test_a_damaged_document_is_unknown_and_a_course_stays(store: Store, name: str) -> None:
+    path = Path(store.path(name))
+    path.write_text("{")
+
+    status = status_of(store)
+
+    assert any(name in reason for reason in status.unknown)
+    assert path.exists() is (name == "reboot")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_every_screen_fits_its_terminal(store: Store, width: int) -> None:
+    record = RebootRecord(store)
+    record.save_schedule(SCHEDULE, NOW)
+    record.save_course(WAITING, NOW)
+    lines = list(after(store, PROBLEMS).reboots.lines(17))
+
+    assert [line for line, _ in lay_out(lines, width) if display_width(line) > width and "`" not in line] == []
