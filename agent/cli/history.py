@@ -7,15 +7,17 @@ from itertools import islice
 
 from agent.cli.flags import add_verbose
 from agent.cli.output import print_error, print_json, print_lines
-from agent.core.schemas import HISTORY_SCHEMA
+from agent.core.schemas import EXPOSURE_SCHEMA, HISTORY_SCHEMA
 from agent.errors import ExitCode, RecordError, UsageError
+from agent.report.exposure_text import run_fixes_lines
 from agent.report.layout import columns
 from agent.report.outcome_text import log_line, undo_lines
 from agent.report.run_text import run_cells, run_lines
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
 from agent.report.status.restarts import restart_lines
-from agent.state.store import Store
+from agent.state.exposure_view import FixView, fix_views
+from agent.state.store import EXPOSURE, Store
 from agent.state.timestamps import format_utc, utc_now
 from agent.state.views import OutcomeView, RunView, run_view
 
@@ -73,10 +75,20 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
         lines = run_lines(found, running=running, verbose=arguments.verbose)
         upgrade = OutcomeView(found) if isinstance(run_view(found), RunView) else None
         lines += restart_lines(upgrade.restart, past=True) if upgrade else []
+        lines += run_fixes_lines(_fixes(store, upgrade)) if upgrade else []
         if os.path.exists(log) and log_line(log) not in lines:
             lines.append(log_line(log))
         print_lines([*lines, *(undo_lines(upgrade) if upgrade else [])])
     return ExitCode.OK
+
+
+def _fixes(store: Store, run: OutcomeView) -> list[FixView]:
+    """Return the security fixes that a run installed, as far as the exposure clock still has them."""
+    installed = {(part.package, part.architecture, part.candidate) for part in run.changed}
+    with suppress(RecordError):  # the run is shown without them
+        found = fix_views(store.read(EXPOSURE, EXPOSURE_SCHEMA))
+        return [fix for fix in found if (fix.package, fix.architecture, fix.version) in installed]
+    return []
 
 
 def _running(store: Store) -> str | None:

@@ -2,8 +2,10 @@
 
 from agent.core.package_label import package_label
 from agent.report.cve_text import cve_lines
+from agent.report.exposure_text import fix_text
 from agent.report.layout import Line, Tone
 from agent.report.text import counted
+from agent.state.exposure_view import FixView
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_human
 
@@ -57,6 +59,7 @@ def explanation_lines(document: JsonReader, *, verbose: bool = False) -> list[st
         head,
         *_reboot_lines(document),
         *_cve_lines(document, verbose=verbose),
+        *_fix_lines(document, verbose=verbose),
         *_gate_lines(document, verbose=verbose),
     ]
 
@@ -108,6 +111,15 @@ def _reboot_lines(document: JsonReader) -> list[str]:
 
 def _problems(document: JsonReader) -> list[str]:
     return document.optional_texts("problems") or []
+
+
+def _fix_lines(document: JsonReader, *, verbose: bool) -> list[str]:
+    """Show the steps of the package's security fixes: those that are not active and the last one, or all."""
+    if document.text("subject") != "package":
+        return []
+    fixes = [FixView(part) for part in document.optional_children("exposure")]
+    shown = fixes if verbose else [fix for fix in fixes if fix.active_at is None] or fixes[:1]
+    return [Line(f"  security fix {fix_text(fix)}", hang=4) for fix in shown]
 
 
 def _cve_lines(document: JsonReader, *, verbose: bool) -> list[str]:

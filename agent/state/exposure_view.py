@@ -14,7 +14,8 @@ class FixView:
     def __init__(self, part: JsonReader) -> None:
         self.raw = part.raw
         self.package = part.text("package")
-        self.label = package_label(self.package, part.text("architecture"))
+        self.architecture = part.text("architecture")
+        self.label = package_label(self.package, self.architecture)
         self.source = part.text("source")
         self.version = part.text("version")
         self.stage = part.text("stage")
@@ -24,6 +25,15 @@ class FixView:
         self.waits_for = part.optional_text("waits_for")
         """One of `agent.core.exposure.WaitsFor`; None: nothing, or not known."""
         self.units = part.texts("units")
+
+
+def fix_views(document: JsonReader | None) -> list[FixView]:
+    """Return the fixes of `maestro.exposure/1`; none without a document.
+
+    Raises:
+        RecordError: it is malformed.
+    """
+    return [FixView(part) for part in document.children("fixes")] if document is not None else []
 
 
 class ExposureView:

@@ -229,10 +229,38 @@ def run(made: Outcome) -> Document:
     return outcome_to_document(made, NOW + timedelta(minutes=1), READINGS)
 
 
+OPENSSL = Exposure(
+    fixes=(
+        Fix(
+            package="openssl",
+            architecture="amd64",
+            version="2",
+            source="openssl",
+            pending_since=NOW - timedelta(days=9),
+        ),
+        Fix(
+            package="openssl",
+            architecture="amd64",
+            version="1",
+            source="openssl",
+            pending_since=NOW - timedelta(days=90),
+            installed_at=NOW - timedelta(days=89),
+            active_at=NOW - timedelta(days=88),
+        ),
+    )
+)
+
+
 def explanation(found: Explanation, findings: Findings = NO_FINDINGS) -> Document:
     """Return the document of an explanation; a gate added to the registry changes no golden file."""
     shown = tuple(gate for gate in found.gates if gate.name in GATES_SHOWN)
-    return explanation_to_document(replace(found, gates=shown), NOW, findings, wording=gate_texts)
+    return explanation_to_document(
+        replace(found, gates=shown),
+        NOW,
+        findings,
+        wording=gate_texts,
+        exposure=OPENSSL if found.candidate else NO_EXPOSURE,
+    )
 
 
 def package() -> Document:

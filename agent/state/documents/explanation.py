@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from agent.core.exposure import NO_EXPOSURE, Exposure
 from agent.core.package_label import package_label
 from agent.core.packages.cves import NO_FINDINGS, Findings, VersionChange, findings_for
 from agent.core.packages.explain import Explanation, GateReport
 from agent.core.schemas import EXPLAIN_SCHEMA, Document
+from agent.state.documents.exposure import fix_to_document
 from agent.state.documents.parts import cves_to_document
 from agent.state.timestamps import format_utc
 
@@ -17,6 +19,7 @@ def explanation_to_document(
     findings: Findings = NO_FINDINGS,
     *,
     wording: Callable[[GateReport, str], tuple[str, str | None]],
+    exposure: Exposure = NO_EXPOSURE,
 ) -> Document:
     """Return `maestro.explain/1`; `findings` are the changelog findings by version change.
 
@@ -38,6 +41,11 @@ def explanation_to_document(
         "candidate": explanation.candidate,
         "conclusion": explanation.conclusion.value,
         **cves_to_document(findings_for(findings, subject)),
+        "exposure": [
+            fix_to_document(fix)
+            for fix in exposure.fixes
+            if (fix.package, fix.architecture) == (explanation.package, explanation.architecture)
+        ],
         "gates": [
             {"gate": gate.name, "verdict": gate.verdict.value, "reason": reason, "until": None, "opens": opens}
             for gate in explanation.gates

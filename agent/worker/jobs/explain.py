@@ -1,5 +1,6 @@
 """`explain`: why one package is upgraded or not, or what fixes a CVE. Changes and records nothing."""
 
+from agent.core.exposure import Exposure
 from agent.core.model.scope import Scope
 from agent.core.packages.explain import Conclusion, Explanation, explain_package
 from agent.core.packages.explain_cve import CveConclusion, CveExplanation, cve_id, explain_cve, looks_like_cve
@@ -9,6 +10,7 @@ from agent.state.documents.cve_explanation import cve_explanation_to_document
 from agent.state.documents.explanation import explanation_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.steps.exposure import observe_exposure
 from agent.worker.steps.observe import observe
 from agent.worker.steps.plan import decide
 
@@ -38,9 +40,14 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         about = explain_one_cve(context, request.package)
         document = cve_explanation_to_document(about, context.machine.now())
         return JobAnswer(exit_code=_EXIT_CODES[about.conclusion], document=document)
-    explanation = explain(context, request.package)
-    wording = fix_wording(context.record.held_fixes())
-    document = explanation_to_document(explanation, context.machine.now(), context.record.findings(), wording=wording)
+    explanation, exposure = explain(context, request.package)
+    document = explanation_to_document(
+        explanation,
+        context.machine.now(),
+        context.record.findings(),
+        wording=fix_wording(context.record.held_fixes()),
+        exposure=exposure,
+    )
     return JobAnswer(exit_code=_EXIT_CODES[explanation.conclusion], document=document)
 
 
@@ -59,8 +66,8 @@ def explain_one_cve(context: JobContext, name: str) -> CveExplanation:
     return explain_cve(cve, plan, context.record.findings(), context.engine.installed_fixes(cve))
 
 
-def explain(context: JobContext, name: str) -> Explanation:
-    """Observe, decide, and return every gate of one package with its verdict.
+def explain(context: JobContext, name: str) -> tuple[Explanation, Exposure]:
+    """Observe, decide, and return every gate of one package with its verdict, and the steps of all security fixes.
 
     Raises:
         UsageError: apt knows no package of that name.
@@ -73,4 +80,5 @@ def explain(context: JobContext, name: str) -> Explanation:
         hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
         raise UsageError(f"no package named {name!r} is known to apt on this machine{hint}")
     plan = decide(context, Scope.SECURITY, observation)
-    return explain_package(context.policy, observation.facts, plan, known)
+    explanation = explain_package(context.policy, observation.facts, plan, known)
+    return explanation, observe_exposure(context, observation.facts)

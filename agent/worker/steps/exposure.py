@@ -14,8 +14,7 @@ _USABLE = (ListsState.FRESH, ListsState.PARTIAL)
 
 def record_exposure(context: JobContext, facts: Facts, scan: ServiceScan) -> Exposure:
     """Advance and record the exposure clock by an observation of a check or a run; return the fixes."""
-    offered = [update for update in facts.updates if update.security]
-    return _advanced(context, offered, scan, facts.reboot, complete=facts.lists.state in _USABLE)
+    return _advanced(context, facts.updates, scan, facts.reboot, complete=_complete(facts))
 
 
 def record_services(context: JobContext) -> ServiceScan:
@@ -26,8 +25,25 @@ def record_services(context: JobContext) -> ServiceScan:
     return scan
 
 
+def observe_exposure(context: JobContext, facts: Facts) -> Exposure:
+    """Return the fixes by an observation of now; records nothing."""
+    return _advanced(
+        context, facts.updates, context.machine.scan_services(), facts.reboot, complete=_complete(facts), record=False
+    )
+
+
+def _complete(facts: Facts) -> bool:
+    return facts.lists.state in _USABLE
+
+
 def _advanced(
-    context: JobContext, offered: Sequence[Update], scan: ServiceScan, reboot: Reboot | Unseen, *, complete: bool
+    context: JobContext,
+    offered: Sequence[Update],
+    scan: ServiceScan,
+    reboot: Reboot | Unseen,
+    *,
+    complete: bool,
+    record: bool = True,
 ) -> Exposure:
     before = context.record.exposure()
     packages = observed_packages(before, offered)
@@ -46,6 +62,6 @@ def _advanced(
         reboot=reboot,
     )
     after = advance(before, facts)
-    if after != before:
+    if record and after != before:
         context.record.save_exposure(after, facts.now)
     return after

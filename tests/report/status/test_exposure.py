@@ -7,7 +7,8 @@ import pytest
 
 from agent.core.exposure import NO_EXPOSURE, Exposure, Fix
 from agent.core.model.facts import Lists, ListsState
-from agent.report.status.exposure import exposure_lines, fix_text, why_inactive
+from agent.report.exposure_text import fix_text, run_fixes_lines, why_inactive
+from agent.report.status.exposure import exposure_lines
 from agent.report.status.observed import CurrentBoot
 from agent.report.status.runtime import Runtime
 from agent.state.documents.exposure import exposure_summary, fix_to_document
@@ -121,3 +122,17 @@ def test_all_shows_the_oldest_fixes_with_their_dates() -> None:
     )
     assert second.strip() == "curl 8: pending since 2026-11-21 (not installed)"
     assert "active 2026" not in fix_text(FixView(JsonReader(fix_to_document(PENDING), "fix")))
+
+
+def test_a_run_in_the_history_says_which_of_its_fixes_are_active() -> None:
+    active = Fix(
+        package="curl", architecture="amd64", version="8", source="curl", pending_since=NOW, installed_at=NOW,
+        active_at=NOW,
+    )  # fmt: skip
+    views = [FixView(JsonReader(fix_to_document(fix), "fix")) for fix in (INSTALLED, active)]
+
+    assert run_fixes_lines([]) == []
+    assert run_fixes_lines(views[1:]) == ["1 security fix: active since 2026-11-23."]
+    assert run_fixes_lines(views) == [
+        "2 security fixes, 1 not active: libssl3 (cron.service still runs the old version)"
+    ]

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.exposure import FixStage
 from agent.core.model.facts import Reboot
 from agent.state.exposure_view import ExposureView, FixView
 from agent.state.store import EXPOSURE, STATE
 from agent.state.views import StateView
+from agent.worker.jobs.explain import explain
 from agent.worker.steps.exposure import record_services
 from tests.support.simulated import Offer
 from tests.worker.jobs.simulator import Agent
@@ -118,3 +120,13 @@ def test_a_damaged_record_is_begun_again(agent: Agent) -> None:
     agent.check()
 
     assert kept(agent) == [("2", "pending")]
+
+
+def test_explain_looks_at_a_fix_now_and_records_nothing(agent: Agent) -> None:
+    agent.upgrade()
+    agent.machine.stale_units.clear()
+
+    _, exposure = explain(agent.context, "libssl3")
+
+    assert [(fix.version, fix.stage) for fix in exposure.fixes] == [("2", FixStage.ACTIVE)]
+    assert kept(agent) == [("2", "installed")]

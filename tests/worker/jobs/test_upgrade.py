@@ -515,7 +515,7 @@ def test_an_explanation_changes_and_records_nothing(agent: Agent) -> None:
     agent.machine.on_hold.add("a")
     agent.verified(hours=1)
 
-    explanation = explain(agent.context, "a")
+    explanation, _ = explain(agent.context, "a")
 
     assert explanation.conclusion.value == "held"
     assert agent.machine.done == []
