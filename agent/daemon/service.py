@@ -32,6 +32,7 @@ from agent.host.machine.boot_time import booted_at
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
+from agent.host.machine.soft_reboots import soft_rebooted_at
 from agent.host.process.spawn import replace_self
 from agent.host.reboot.need import read_reboot_need
 from agent.host.reboot.processes import runs_replaced_files
@@ -74,6 +75,7 @@ class Daemon:
         self._status_file = DaemonStatusFile(run_dir, utc_now())
         self._started_s = self._ticked_s = time.monotonic()
         self._clock_offset_s = _clock_offset_s()
+        self._soft_rebooted_at = soft_rebooted_at()  # which starts the daemon again
         self._scheduler = Scheduler()
         self._dispatcher = JobDispatcher(self._store)
         self._supervisor = ExportSupervisor(config, self._store, run_dir, accepted=accepted)
@@ -232,7 +234,7 @@ class Daemon:
             zone=local_zone(),
             up_since=now - up,
             known_since=known_since,
-            booted_at=booted_at(),
+            booted_at=max(filter(None, (booted_at(), self._soft_rebooted_at))),
             packages_changed_at=packages_changed_at(),
             engine_interrupted=engine_interrupted(self._store),
             upgrade_window=upgrade_window(self._policy.agent),

@@ -41,6 +41,7 @@ from agent.state.documents.plan import scan_to_document, state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
 from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, EXPOSURE, PLANS, REFRESH, SNAPSHOTS, STATE, Store
 from agent.state.timestamps import format_utc
+from agent.state.views import StateView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +190,15 @@ class Record:
         found = self.store.read_or_warn(STATE, STATE_SCHEMA)
         if found is not None:
             self._write(STATE, {**found.raw, **engines})
+
+    def reboot_required_since(self, boot_id: str | None) -> datetime | None:
+        """Return since when a reboot was required at the last check; None if that was in another boot, or none was."""
+        reader = self.store.read_or_warn(STATE, STATE_SCHEMA)
+        try:
+            state = StateView(reader) if reader else None
+        except RecordError:
+            return None
+        return state.reboot_required_since(boot_id) if state else None
 
     def save_services(self, scan: ServiceScan, exposure: Exposure, now: datetime) -> None:
         """Replace the services and the fixes that are not active in the last check, if there was one.

@@ -150,6 +150,12 @@ class RebootView:
             return None
         return cls(part.texts("packages"), part.optional_time("since"), required=part.boolean("required"))
 
+    def since_at_least(self, earlier: datetime | None) -> "RebootView":
+        """Return the same requirement with an earlier time that is on record; None: none is."""
+        if not self.required or earlier is None or (self.since is not None and self.since <= earlier):
+            return self
+        return RebootView(self.packages, earlier, required=True)
+
     @property
     def document(self) -> Document:
         """Return the part."""
@@ -198,6 +204,16 @@ class StateView:
         self.weave = engine_view(state.optional_child("weave"))
         self.plan = PlanView(state.child("plan"))
         self.seen_at = state.child("plan").time("seen_at")
+
+    def reboot_required_since(self, boot_id: str | None) -> datetime | None:
+        """Return since when a reboot was required at the check, if that was in this boot and one was required.
+
+        The flag is touched, and a newer kernel replaced, each time another package asks for a reboot: their own times
+        say when that was last. A soft-reboot changes neither the flag nor the kernel, and keeps the boot id.
+        """
+        reboot = self.plan.reboot
+        same_boot = boot_id is not None and self.boot_id == boot_id
+        return reboot.since if reboot is not None and reboot.required and same_boot else None
 
 
 def _sessions(services: JsonReader | None) -> dict[str, str]:

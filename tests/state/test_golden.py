@@ -229,7 +229,7 @@ def run(made: Outcome) -> Document:
     return outcome_to_document(made, NOW + timedelta(minutes=1), READINGS)
 
 
-OPENSSL = Exposure(
+FIXES_OF_OPENSSL = Exposure(
     fixes=(
         Fix(
             package="openssl",
@@ -259,7 +259,7 @@ def explanation(found: Explanation, findings: Findings = NO_FINDINGS) -> Documen
         NOW,
         findings,
         wording=gate_texts,
-        exposure=OPENSSL if found.candidate else NO_EXPOSURE,
+        exposure=FIXES_OF_OPENSSL if found.candidate else NO_EXPOSURE,
     )
 
 

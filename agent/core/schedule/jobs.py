@@ -36,7 +36,7 @@ class ScheduleContext:
     known_since: datetime | None = None
     """Start of the first job ever recorded on this machine; None if there was none."""
     booted_at: datetime | None = None
-    """By the clock as it is set now."""
+    """By the clock as it is set now; the last soft-reboot, which restarts all services, counts as a boot."""
     packages_changed_at: datetime | None = None
     """When dpkg's database last changed; None if unknown."""
     engine_interrupted: bool = False

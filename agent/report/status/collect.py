@@ -35,7 +35,7 @@ from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
 from agent.state.store import ENGINE_OUTCOMES, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
-from agent.state.views import JobView, RunView, StateView, job_views
+from agent.state.views import JobView, RebootView, RunView, StateView, job_views
 
 
 def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
@@ -44,11 +44,11 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
     jobs, running = _jobs(store)
     need = _reboot_need()
     unit = unit_state() if systemd_runs() else None
-    state = _state(store)
+    state, boot = _state(store), _boot(need)
     return Observed(
         host=os.uname().nodename,
-        boot=_boot(need),
-        reboot=need if isinstance(need, Damaged) else need.view,
+        boot=boot,
+        reboot=need if isinstance(need, Damaged) else _reboot(need, state, boot),
         os=os_name(),
         changed=changed_since(state.seen_at) if isinstance(state, StateView) else (),
         state=state,
@@ -68,6 +68,11 @@ def _boot(need: RebootNeed | Damaged) -> CurrentBoot:
     if isinstance(need, Damaged):
         return CurrentBoot(boot_id(), os.uname().release)
     return CurrentBoot(boot_id(), None, need.kernel, in_container=need.in_container)
+
+
+def _reboot(need: RebootNeed, state: StateView | Damaged | None, boot: CurrentBoot) -> RebootView:
+    earlier = state.reboot_required_since(boot.boot_id) if isinstance(state, StateView) else None
+    return need.view.since_at_least(earlier)
 
 
 def _state(store: Store) -> StateView | Damaged | None:

@@ -1,12 +1,12 @@
 """The running kernel and services in `status`: services are known for the current boot only."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from agent.core.kernel_release import KernelComparison
-from agent.core.model.facts import Unseen
+from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.services import ServiceScan
 from agent.errors import RecordError
 from agent.report.status.document import build_status
@@ -18,7 +18,7 @@ from agent.report.status.runtime import Runtime
 from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
-from agent.state.views import StateView
+from agent.state.views import RebootView, StateView
 from tests.core import given
 
 NOW = given.NOW
@@ -218,3 +218,30 @@ def test_an_upgrade_ends_with_what_is_to_be_restarted_or_without_a_line() -> Non
         "(2 still run replaced files): nginx (`systemctl restart nginx`), systemd (`systemctl daemon-reexec`)" in line
     )
     assert restart_lines([]) == []
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "required", "now", "expected"),
+    [
+        (given.BOOT, True, NOW, NOW - timedelta(days=2)),
+        (given.BOOT, True, None, NOW - timedelta(days=2)),
+        (given.BOOT, True, NOW - timedelta(days=3), NOW - timedelta(days=3)),
+        ("another", True, NOW, NOW),
+        (None, True, NOW, NOW),
+        (given.BOOT, False, NOW, NOW),
+    ],
+    ids=["touched-again", "unknown-now", "earlier-now", "another-boot", "no-boot-id", "not-required-then"],
+)
+def test_since_when_a_reboot_is_required_is_kept_within_a_boot(
+    boot_id: str | None, now: datetime | None, expected: datetime, *, required: bool
+) -> None:
+    reboot = Reboot(required=required, since=NOW - timedelta(days=2) if required else None)
+    state = StateView(JsonReader({**record(), "plan": plan_to_document(given.plan(reboot=reboot), NOW)}, "state"))
+
+    view = RebootView((), now, required=True).since_at_least(state.reboot_required_since(boot_id))
+
+    assert view.since == expected
+
+
+def test_a_reboot_that_is_not_required_has_no_time() -> None:
+    assert RebootView((), None, required=False).since_at_least(NOW).since is None

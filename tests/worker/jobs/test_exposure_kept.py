@@ -130,3 +130,30 @@ def test_explain_looks_at_a_fix_now_and_records_nothing(agent: Agent) -> None:
 
     assert [(fix.version, fix.stage) for fix in exposure.fixes] == [("2", FixStage.ACTIVE)]
     assert kept(agent) == [("2", "installed")]
+
+
+def test_a_reboot_is_required_since_the_first_package_that_asked_in_this_boot(agent: Agent) -> None:
+    first, later = agent.machine.time - 2 * DAY, agent.machine.time - DAY
+    found = []
+    for since in (first, later):  # another package touched the flag
+        agent.machine.required_reboot = Reboot(required=True, flagged=True, since=since)
+        agent.check()
+        found.append(agent.last_plan().child("reboot").time("since"))
+    agent.machine.reboot_machine()
+    agent.check()
+    found.append(agent.last_plan().child("reboot").time("since"))
+
+    assert found == [first, first, later]
+
+
+def test_a_reboot_that_was_not_required_in_between_is_required_since_the_second_time(agent: Agent) -> None:
+    first, later = agent.machine.time - 2 * DAY, agent.machine.time - DAY
+    for reboot in (
+        Reboot(required=True, since=first),
+        Reboot(required=False),
+        Reboot(required=True, since=later),
+    ):
+        agent.machine.required_reboot = reboot
+        agent.check()
+
+    assert agent.last_plan().child("reboot").time("since") == later
