@@ -8,7 +8,6 @@ write are optional. The encoders are in `agent.state.documents`.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from agent.core.job_kinds import SCHEDULED_JOBS
 from agent.core.package_label import label_of, package_label
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA, Document
 from agent.state.engine_outcome_view import EngineOutcomeView
@@ -18,8 +17,6 @@ from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.restart_outcome_view import RestartOutcomeView
 from agent.state.timestamps import format_utc
-
-JOB_NAMES = tuple(kind.value for kind in SCHEDULED_JOBS)
 
 
 class PartView:
@@ -284,23 +281,3 @@ class OutcomeView(RunView):
         self.restart = [part.text("unit") for part in run.optional_children("restart")]
         """Units that still ran replaced files after the run; empty if there were none, or if that is not known."""
         self.reboot = RebootView.of(run.optional_child("reboot"))
-
-
-class JobView:
-    """One kind of job in `maestro.jobs/1`."""
-
-    def __init__(self, entry: JsonReader) -> None:
-        self.started_at = entry.optional_text("started_at")
-        self.finished_at = entry.optional_text("finished_at")
-        self.exit_code = None if entry.raw.get("exit_code") is None else int(entry.number("exit_code"))
-        self.failures = int(entry.number("failures"))
-
-
-def job_views(document: JsonReader) -> Mapping[str, JobView]:
-    """Return the jobs of `maestro.jobs/1` by name.
-
-    Raises:
-        RecordError: the document is malformed.
-    """
-    jobs = document.child("jobs")
-    return {name: JobView(entry) for name in JOB_NAMES if (entry := jobs.optional_child(name)) is not None}

@@ -31,11 +31,12 @@ from agent.state.exporter_status import read_exporter_status, status_entry
 from agent.state.job_lock import worker_pid
 from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
+from agent.state.job_views import JobView, job_views
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
 from agent.state.store import ENGINE_OUTCOMES, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
-from agent.state.views import JobView, RebootView, RunView, StateView, job_views
+from agent.state.views import RebootView, RunView, StateView
 
 
 def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:

@@ -13,8 +13,8 @@ from agent.report.status.observed import Damaged, Observed
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
 from agent.report.status.reboots import Reboots
 from agent.report.status.runtime import Runtime
+from agent.state.job_views import JOB_NAMES
 from agent.state.timestamps import format_utc
-from agent.state.views import JOB_NAMES
 from agent.version import VERSION
 
 

@@ -9,11 +9,12 @@ from agent.core.schemas import Document
 from agent.host.unit_file import UnitState
 from agent.report.status.exporters import ExporterView
 from agent.state.engine_outcome_view import EngineOutcomeView
+from agent.state.job_views import JOB_NAMES, JobView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
 from agent.state.timestamps import format_utc
-from agent.state.views import JOB_NAMES, AnyRunView, JobView, RebootView, RunView, StateView
+from agent.state.views import AnyRunView, RebootView, RunView, StateView
 
 _MAX_SILENCE = timedelta(minutes=2)
 """The daemon updates its status file every 30 s (`agent.daemon.service`)."""

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from agent.report.status.lists import unknown_reasons
 from agent.report.status.observed import DaemonView, Observed, RunningJob
+from agent.state.job_views import JobView
 from agent.state.timestamps import format_human
-from agent.state.views import JobView, PlanView, RunView, StateView
+from agent.state.views import PlanView, RunView, StateView
 
 _RESULTS = {"failed": "failed", "interrupted": "was interrupted", "busy": "found the package manager busy"}
 

@@ -20,11 +20,12 @@ from agent.report.status.lines import status_lines
 from agent.report.status.observed import DaemonView, Damaged, Observed, RunningJob
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document
+from agent.state.job_views import JobView
 from agent.state.json_reader import JsonReader
 from agent.state.record import Record
 from agent.state.store import STATE, Store
 from agent.state.timestamps import format_age, format_utc, parse_utc
-from agent.state.views import JobView, RebootView, RunView, StateView
+from agent.state.views import RebootView, RunView, StateView
 from tests.core import given
 
 NOW = given.NOW
