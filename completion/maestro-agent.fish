@@ -70,6 +70,7 @@ complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain d
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
+complete -c maestro-agent -n '__maestro_agent_for upgrade' -l reboot-if-required -d 'reboot afterwards, if that is required and nothing failed'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave' -l plan -x -d 'exit 6 unless the plan is still this one'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave reboot restart-services lock' -l wait -d 'wait for a running job'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l security -d 'security updates only'

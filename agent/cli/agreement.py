@@ -37,7 +37,7 @@ def agreed(request: JobRequest, *, verbose: bool) -> JobRequest | int:
     Raises:
         AgentError: the plan cannot be made, or is not the requested one. StoppedError: Ctrl-C instead of an answer.
     """
-    look = replace(request, kind=JobKind.CHECK, prefetch=False)
+    look = replace(request, kind=JobKind.CHECK, prefetch=False, options=frozenset())
     answer = answer_of(look, choose_runner(look, run_inline) if look.refresh else run_inline)
     use_default_signals()
     if answer.document is None:

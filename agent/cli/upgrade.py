@@ -6,15 +6,18 @@ from agent.cli.agreement import agreed, is_terminal
 from agent.cli.flags import add_output, add_verbose, add_wait
 from agent.cli.options import config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job, run_quietly, running_notice
-from agent.core.job_kinds import JobKind
+from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.scope import Scope
+from agent.host.machine.session import own_session
 from agent.host.machine.user import is_root
 from agent.report.outcome_text import outcome_lines
 from agent.report.plan_text import plan_lines
+from agent.report.reboot_outcome_text import reboot_outcome_lines
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
 from agent.report.status.restarts import restart_lines
 from agent.state.json_reader import JsonReader
+from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.store import Store
 from agent.state.timestamps import utc_now
 from agent.state.views import OutcomeView, PlanView
@@ -38,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan from the lists as they are; change nothing"
     )
+    parser.add_argument(
+        "--reboot-if-required",
+        action="store_true",
+        help="reboot afterwards through the gates, if that is required and nothing failed",
+    )
     parser.add_argument("--plan", metavar="ID", help="change nothing, and exit 6, unless the plan is still this one")
     parser.add_argument(
         "-y", "--yes", action="store_true", help="do not ask on a terminal; scripts and --json are never asked"
@@ -56,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         remember=not arguments.dry_run,
         plan_id=arguments.plan,
         packages=tuple(dict.fromkeys(arguments.packages)),
+        options=frozenset({JobOption.REBOOT_IF_REQUIRED} if arguments.reboot_if_required else ()),
+        session=own_session() if arguments.reboot_if_required else "",
         wait=arguments.wait,
         requested_by=requested_by(),
         config=config_path(arguments),
@@ -85,9 +95,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _result_lines(document: JsonReader, arguments: argparse.Namespace) -> list[str]:
-    """Render the outcome, and which services still run replaced files after it."""
+    """Render the outcome, which services still run replaced files after it, and the reboot that followed."""
     outcome = OutcomeView(document)
     lines = outcome_lines(outcome, verbose=arguments.verbose)
+    reboot = document.optional_child("reboot_outcome")
+    if reboot is not None:
+        return [*lines, *reboot_outcome_lines(RebootOutcomeView(reboot))]
     if not outcome.changed:
         return lines
     status = build_status(collect_status(Store(arguments.state_dir)), utc_now())

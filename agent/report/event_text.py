@@ -51,6 +51,10 @@ def _reboot_outcome(document: object) -> str:
     return f"reboot: {'; '.join([_field(document, 'result'), *parts])}"
 
 
+def _reboot_started(document: object) -> str:
+    return f"the machine goes down for a reboot{_names(value_at(document, 'reason'))}"
+
+
 def _job_failed(document: object) -> str:
     message = value_at(document, "message")
     why = f": {message}" if isinstance(message, str) and message else ""
@@ -71,6 +75,7 @@ _SENTENCES: dict[str, Callable[[object], str]] = {
     "outcome": _outcome,
     "engine-outcome": _engine_outcome,
     "reboot-outcome": _reboot_outcome,
+    "reboot-started": _reboot_started,
     "restart-outcome": _restart_outcome,
     "job-failed": _job_failed,
     "rebooted": _rebooted,

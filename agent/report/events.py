@@ -99,7 +99,9 @@ def _runs(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
     """Return the runs that finished since; unfinished and unreadable ones stay open for the next time."""
     left_open = cursor.get("open")
     unfinished = set(left_open) if isinstance(left_open, list) else set()
-    events, still_open = [], []
+    before = cursor.get("begun")
+    known = set(before) if isinstance(before, list) else set()
+    events, still_open, begun = [], [], []
     for run_id in sorted({*unseen_runs(cursor, seen.runs), *unfinished.intersection(seen.runs)}):
         document = seen.read_run(run_id)
         finished = parse_utc_or_none(document.get("finished_at")) if document else None
@@ -107,11 +109,22 @@ def _runs(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
             events.append(
                 Event(kind=_KINDS.get(str(document.get("schema")), "outcome"), at=finished, document=document)
             )
-        else:
-            still_open.append(run_id)
+            continue
+        still_open.append(run_id)
+        at = _begun_at(document)
+        if document is not None and at is not None:
+            begun.append(run_id)
+            events += [] if run_id in known else [Event(kind="reboot-started", at=at, document=document)]
     if not seen.runs:
-        return events, {"runs": cursor.get("runs"), "open": left_open}
-    return events, {"runs": sorted(seen.runs), "open": still_open}
+        return events, {"runs": cursor.get("runs"), "open": left_open, "begun": before or []}
+    return events, {"runs": sorted(seen.runs), "open": still_open, "begun": begun}
+
+
+def _begun_at(document: Fields | None) -> datetime | None:
+    """Return since when the machine goes down for a reboot; None: it is no such run."""
+    if document is None or (document.get("schema"), document.get("result")) != (REBOOT_OUTCOME_SCHEMA, "requested"):
+        return None
+    return parse_utc_or_none(document.get("fired_at"))
 
 
 def _boot(cursor: Cursor, seen: Snapshot) -> Iterator[Event]:

@@ -21,19 +21,6 @@ def stopped_message() -> str:
     return "maestro-agent: the announced reboot does not happen now."
 
 
-def scheduled_message(at: datetime, *, requested_by: str, comment: str = "") -> str:
-    """Return the message that a reboot was scheduled."""
-    return (
-        f"{_head(requested_by, '')} {format_human(at)} (`maestro-agent reboot --cancel` ends that).{_comment(comment)}"
-    )
-
-
-def cancelled_message(at: datetime, *, requested_by: str) -> str:
-    """Return the message that a scheduled reboot was cancelled."""
-    by = f" by {requested_by}" if requested_by else ""
-    return f"maestro-agent: the reboot scheduled for {format_human(at)} was cancelled{by}."
-
-
 def why_required(need: Reboot | Unseen) -> str:
     """Return what requires a reboot, as the end of a clause; empty if nothing does, or that is unknown."""
     if isinstance(need, Unseen) or not need.required:

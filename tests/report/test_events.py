@@ -12,7 +12,7 @@ from agent.report.events import Cursor, DaemonStart, Event, Fields, Snapshot, in
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from tests.report.given import BOOT, NEXT_BOOT, NOON, check_event, golden
 from tests.report.given_engine_outcome import UPGRADED, view
-from tests.report.given_reboot_outcome import EACH
+from tests.report.given_reboot_outcome import EACH, REBOOTED, STARTED
 
 HOUR = timedelta(hours=1)
 LONG_AGO = NOON - timedelta(days=365)
@@ -104,15 +104,38 @@ def test_an_upgrade_of_docker_is_an_event_of_its_own_kind() -> None:
 
 
 @pytest.mark.parametrize("result", EACH, ids=lambda result: result.value)
-def test_a_reboot_is_an_event_once_it_is_finished(result: RebootResult) -> None:
+def test_each_result_of_a_reboot_is_an_event(result: RebootResult) -> None:
     outcome = EACH[result]
     document = reboot_outcome_to_document(outcome, NOON)
     record = Record(runs={outcome.id: document})
 
     events, _ = advance(initial_cursor(Record().seen, LONG_AGO), record)
 
-    assert kinds(events) == (["reboot-outcome"] if outcome.finished_at else [])
+    assert kinds(events) == ["reboot-outcome" if outcome.finished_at else "reboot-started"]
     assert result.value in event_sentence("reboot-outcome", document)
+
+
+def test_a_reboot_is_an_event_when_the_machine_goes_down_and_one_when_it_was_verified() -> None:
+    before = cursor_of(Record(runs=run(1)))
+    done: Fields = {**reboot_outcome_to_document(REBOOTED, STARTED), "id": "20261101T000002Z"}
+    going: Fields = {**done, "finished_at": None, "result": "requested", "fired_at": "2026-11-01T02:00:00Z"}
+
+    went, cursor = advance(before, Record(runs={**run(1), "20261101T000002Z": going}))
+    back, _ = advance(cursor, Record(runs={**run(1), "20261101T000002Z": done}))
+    at_once, _ = advance(before, Record(runs={**run(1), "20261101T000002Z": done}))
+
+    assert (kinds(went), kinds(back), kinds(at_once)) == (["reboot-started"], ["reboot-outcome"], ["reboot-outcome"])
+    assert went[0].at.isoformat() == "2026-11-01T02:00:00+00:00"
+    assert event_sentence(back[0].kind, back[0].document) == "reboot: rebooted; down for 42.0 s"
+
+
+def test_a_reboot_that_is_only_prepared_is_no_event() -> None:
+    before = cursor_of(Record(runs=run(1)))
+    begun: Fields = reboot_outcome_to_document(
+        replace(REBOOTED, finished_at=None, result=RebootResult.INTERRUPTED, fired_at=None), STARTED
+    )
+
+    assert advance(before, Record(runs={**run(1), "20261101T000002Z": begun}))[0] == []
 
 
 def test_unfinished_run_is_an_event_when_it_ends_even_after_later_ones() -> None:
