@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from endpoint.store.database import Database
 from endpoint.store.tables import LOCK_HOLDERS
 from tests.endpoint.conftest import POSTGRESQL, database_url
-from tests.host.fleet_lock.test_schedules import STEPS, Fleet
+from tests.host.fleet_lock.test_schedules import SCHEDULES, Fleet
 from tests.support.local_endpoint import LocalClient, LocalEndpoint
 from tests.support.lock_hosts import GROUP
 from tests.support.lock_servers import Reply, lock_server
@@ -58,12 +57,15 @@ class Endpoints:
 def endpoints(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Endpoints]:
     """Return two endpoints on each kind of database, in a short run, too."""
     url = database_url(request.param, tmp_path, request)
+    many: dict[str, object] = {"requests_per_minute": 1_000_000, "burst": 1_000_000}
     groups = {f"with-{slots}.{number}": slots for slots in (1, 2) for number in range(MOST_SCHEDULES)}
     with ExitStack() as stack:
         made = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
-            endpoint = LocalEndpoint(directory=tmp_path / name, database=url, settings={"locks": {"groups": groups}})
+            endpoint = LocalEndpoint(
+                directory=tmp_path / name, database=url, settings={"locks": {"groups": groups}, "limits": many}
+            )
             endpoint.configure()
             endpoint.start()
             stack.callback(endpoint.end)
@@ -82,4 +84,4 @@ def test_no_schedule_breaks_the_lock_of_two_endpoints(endpoints: Endpoints) -> N
 
     with lock_server(endpoints.of(1)) as served:
         Ours.served = served
-        run_state_machine_as_test(Ours, settings=settings(stateful_step_count=STEPS))
+        run_state_machine_as_test(Ours, settings=SCHEDULES)

@@ -25,7 +25,6 @@ from hypothesis.stateful import (
 
 from agent.core.fleet_lock.transitions import ACQUIRE_SETTLES, RELEASE_SETTLES
 from agent.host.fleet_lock_client import LockTimeouts
-from tests.support.endpoint_locks import endpoint_backend
 from tests.support.lock_hosts import GROUP, Clock, KilledError, LockHost
 from tests.support.lock_servers import ACQUIRE, ANSWERED, DIALECTS, Backend, LockServer, lock_server
 
@@ -217,21 +216,3 @@ def test_no_schedule_breaks_the_lock(dialect: str) -> None:
     with lock_server(DIALECTS[dialect]({GROUP: 1})) as served:
         Dialect.served = served
         run_state_machine_as_test(Dialect, settings=SCHEDULES)
-
-
-def test_no_schedule_breaks_the_lock_of_the_own_endpoint(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        backends = {
-            slots: stack.enter_context(endpoint_backend(tmp_path / str(slots), {GROUP: slots})) for slots in (1, 2)
-        }
-
-        def cleared(slots: int) -> Backend:
-            backends[slots].clear()
-            return backends[slots]
-
-        class Endpoint(Fleet):
-            backend = staticmethod(cleared)
-            most_slots = 2
-            served = stack.enter_context(lock_server(backends[1]))
-
-        run_state_machine_as_test(Endpoint, settings=SCHEDULES)
