@@ -7,6 +7,7 @@ from datetime import datetime
 from agent.core.exposure import NO_EXPOSURE, Exposure
 from agent.core.model.engine_outcome import EngineOutcome, EngineResult
 from agent.core.model.engine_plan import Block, Component, HeldFix
+from agent.core.model.facts import Reboot, Unseen
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
 from agent.core.packages.cves import Findings
@@ -37,6 +38,7 @@ from agent.state.documents.engine_outcome import engine_outcome_from_document, e
 from agent.state.documents.engine_plan import held_fixes_from_document
 from agent.state.documents.exposure import exposure_from_document, exposure_summary, exposure_to_document
 from agent.state.documents.outcome import outcome_from_document, outcome_to_document
+from agent.state.documents.parts import reboot_to_document
 from agent.state.documents.plan import scan_to_document, state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
 from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, EXPOSURE, PLANS, REFRESH, SNAPSHOTS, STATE, Store
@@ -200,15 +202,17 @@ class Record:
             return None
         return state.reboot_required_since(boot_id) if state else None
 
-    def save_services(self, scan: ServiceScan, exposure: Exposure, now: datetime) -> None:
-        """Replace the services and the fixes that are not active in the last check, if there was one.
+    def save_services(self, scan: ServiceScan, exposure: Exposure, reboot: Reboot | Unseen, now: datetime) -> None:
+        """Replace the services, the inactive fixes and the required reboot in the last check, if there was one.
 
         The scan may be of a later boot than the check. A failure is kept, as of a check.
         """
         found = self.store.read_or_warn(STATE, STATE_SCHEMA)
         if found is not None:
-            seen = {**scan_to_document(scan), "exposure": exposure_summary(exposure)}
-            self._write(STATE, {**found.raw, **seen, "services_at": format_utc(now)})
+            seen = {**scan_to_document(scan), "exposure": exposure_summary(exposure), "services_at": format_utc(now)}
+            plan = found.raw.get("plan")
+            newer = {**plan, "reboot": reboot_to_document(reboot)} if isinstance(plan, Mapping) else plan
+            self._write(STATE, {**found.raw, **seen, "plan": newer})
 
     def exposure(self) -> Exposure:
         """Return the exposure clock; empty if the document is damaged."""

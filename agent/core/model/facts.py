@@ -1,6 +1,6 @@
 """Facts observed on the machine, as frozen values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -158,6 +158,12 @@ class Reboot:
     kernel: RunningKernel = UNKNOWN_KERNEL
     host_kernel: bool = False
     """Whether this is a container, whose kernel is the host's."""
+
+    def since_at_least(self, earlier: datetime | None) -> "Reboot":
+        """Return the same requirement with an earlier time that is on record; None: none is."""
+        if not self.required or earlier is None or (self.since is not None and self.since <= earlier):
+            return self
+        return replace(self, since=earlier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

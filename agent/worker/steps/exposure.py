@@ -19,10 +19,17 @@ def record_exposure(context: JobContext, facts: Facts, scan: ServiceScan) -> Exp
 
 def record_services(context: JobContext) -> ServiceScan:
     """Look at the services and the kernel again, after restarts or a boot; record both and return the scan."""
-    scan = context.machine.scan_services()
-    exposure = _advanced(context, (), scan, context.machine.reboot(), complete=False)
-    context.record.save_services(scan, exposure, context.machine.now())
+    scan, reboot = context.machine.scan_services(), context.machine.reboot()
+    exposure = _advanced(context, (), scan, reboot, complete=False)
+    context.record.save_services(scan, exposure, reboot_since(context, reboot, scan), context.machine.now())
     return scan
+
+
+def reboot_since(context: JobContext, reboot: Reboot | Unseen, scan: ServiceScan) -> Reboot | Unseen:
+    """Return a required reboot with the time that the record has of this boot, if that is earlier."""
+    if isinstance(reboot, Unseen):
+        return reboot
+    return reboot.since_at_least(context.record.reboot_required_since(scan.boot_id))
 
 
 def observe_exposure(context: JobContext, facts: Facts) -> Exposure:

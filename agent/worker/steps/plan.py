@@ -6,9 +6,8 @@ needs no special handling.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from agent.core.model.facts import Facts, Reboot, Unseen
+from agent.core.model.facts import Facts, Unseen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal
 from agent.core.model.scope import Scope
@@ -22,7 +21,7 @@ from agent.report.reasons import with_sentences
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
 from agent.worker.steps.engine_documents import engine_documents, with_held_fixes
-from agent.worker.steps.exposure import record_exposure
+from agent.worker.steps.exposure import reboot_since, record_exposure
 from agent.worker.steps.observe import Observation, observe
 
 
@@ -104,7 +103,7 @@ def record_plan(
     if not context.record.writable:
         return Unseen(reason="not recorded")
     scan = context.machine.scan_services()
-    plan = replace(planned.plan, reboot=_since(planned.plan.reboot, context.record.reboot_required_since(scan.boot_id)))
+    plan = replace(planned.plan, reboot=reboot_since(context, planned.plan.reboot, scan))
     if isinstance(scan.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)
     # Lists without a date are stale anyway.
@@ -114,10 +113,3 @@ def record_plan(
     exposure, now = record_exposure(context, planned.facts, scan), context.machine.now()
     context.record.save_plan(plan, now, fresh_until=fresh_until, scan=scan, exposure=exposure, engines=seen)
     return scan.replaced
-
-
-def _since(reboot: Reboot | Unseen, earlier: datetime | None) -> Reboot | Unseen:
-    """Return a required reboot with the time that the check before has on record, if that is earlier."""
-    if isinstance(reboot, Unseen) or not reboot.required or earlier is None:
-        return reboot
-    return replace(reboot, since=earlier if reboot.since is None else min(reboot.since, earlier))

@@ -157,3 +157,19 @@ def test_a_reboot_that_was_not_required_in_between_is_required_since_the_second_
         agent.check()
 
     assert agent.last_plan().child("reboot").time("since") == later
+
+
+def test_what_is_recorded_after_a_boot_is_of_that_boot(agent: Agent) -> None:
+    first = agent.machine.time - 2 * DAY
+    agent.machine.required_reboot = Reboot(required=True, since=first)
+    agent.upgrade()
+    agent.machine.reboot_machine()
+    agent.machine.required_reboot = Reboot(required=False)
+    record_services(agent.context)
+    later = agent.machine.time
+    agent.machine.required_reboot = Reboot(required=True, since=later)
+
+    agent.check()
+
+    assert kept(agent) == [("2", "active")]
+    assert agent.last_plan().child("reboot").time("since") == later.replace(microsecond=0)
