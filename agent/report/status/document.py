@@ -7,7 +7,7 @@ from agent.core.schemas import STATUS_SCHEMA, Document
 from agent.report.status.automatic import Automatic
 from agent.report.status.engines import Engines
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
-from agent.report.status.fleet_lock import FleetLock
+from agent.report.status.fleet_lock import LockStatus
 from agent.report.status.health import Health
 from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
@@ -43,7 +43,7 @@ class Status:
         runs = {name: one for name, one in observed.engine_runs.items() if not isinstance(one, Damaged)}
         self.engines = Engines(self.state, runs, self.running)
         self.reboots = Reboots(observed.reboots, now)
-        self.fleet_lock = FleetLock(observed.reboots.lock, now)
+        self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)

@@ -13,7 +13,7 @@ _LONG = timedelta(hours=1)
 _PHASES = {"held": "held", "intent": "may be held (no answer of the server)", "releasing": "not given back yet"}
 
 
-class FleetLock:
+class LockStatus:
     """What the record has of the fleet lock; `found` is None if there is nothing."""
 
     def __init__(self, found: FleetLockView | None, now: datetime) -> None:
