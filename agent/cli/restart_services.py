@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Restart; exit 0 all that may be restarted run, 10 some failed, 1 failed or not agreed to, 5 busy."""
+    """Restart; exit 0 nothing is left, 10 a unit is left to a person, 1 a service failed or not agreed to, 5 busy."""
     request = JobRequest(
         kind=JobKind.RESTART_SERVICES,
         wait=arguments.wait,

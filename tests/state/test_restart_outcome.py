@@ -1,8 +1,11 @@
 """`maestro.restart-outcome/1`: it decodes to what it was encoded from, and its view shows every field."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from enum import Enum
 
+import jsonschema
 import pytest
 
 from agent.core.restart.model import LeftWhy, RestartAction, RestartOutcome, RestartResult, RestartUnit, UnitResult
@@ -11,6 +14,7 @@ from agent.report.restart_reasons import restart_sentence
 from agent.state.documents.restart_outcome import restart_outcome_from_document, restart_outcome_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.restart_outcome_view import RestartOutcomeView
+from tests.conftest import CHECKOUT
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 DONE = RestartUnit(
@@ -39,6 +43,7 @@ OUTCOME = RestartOutcome(
     message="a note",
     requested_by="alice",
 )
+SCHEMA = json.loads((CHECKOUT / "schemas/maestro.restart-outcome-1.json").read_text())
 BEGUN = replace(OUTCOME, finished_at=None, result=RestartResult.INTERRUPTED, remaining=None, message="")
 
 
@@ -83,3 +88,28 @@ def test_an_unknown_reason_is_refused() -> None:
 
     with pytest.raises(RecordError):
         restart_outcome_from_document(JsonReader(document, "run"))
+
+
+@pytest.mark.parametrize(
+    "outcome", [OUTCOME, BEGUN, replace(OUTCOME, id="", requested_by="")], ids=["done", "begun", "dry-run"]
+)
+def test_a_document_has_the_shape_of_its_schema(outcome: RestartOutcome) -> None:
+    document = json.loads(json.dumps(restart_outcome_to_document(outcome, NOW, restart_sentence)))
+
+    assert [error.message for error in jsonschema.Draft7Validator(SCHEMA).iter_errors(document)] == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "field", "words"),
+    [
+        (None, "result", RestartResult),
+        ("unit", "action", RestartAction),
+        ("unit", "result", UnitResult),
+        ("unit", "why", LeftWhy),
+    ],
+    ids=["result", "action", "unit-result", "why"],
+)
+def test_the_schema_knows_every_value_of_an_enum(definition: str | None, field: str, words: type[Enum]) -> None:
+    part = SCHEMA["definitions"][definition] if definition else SCHEMA
+
+    assert set(part["properties"][field]["enum"]) - {None} == {word.value for word in words}

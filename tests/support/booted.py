@@ -39,7 +39,7 @@ while :; do
 done
 [ -z "$keep" ] || cp -a "$at/upper" "$keep"
 """
-BOOT_S = 180
+BOOT_S = 60
 
 
 class Booted(Machine):
@@ -55,7 +55,7 @@ class Booted(Machine):
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                state = self.run("systemctl is-system-running", timeout=30).stdout.strip()
+                state = self.run("systemctl is-system-running", timeout=10).stdout.strip()
                 if state in {"running", "degraded"}:
                     return state
             time.sleep(0.1)
@@ -64,7 +64,7 @@ class Booted(Machine):
     def reboot(self, *, orderly: bool = True, limit_s: float = BOOT_S) -> None:
         """Reboot, and wait until it is up again. Without `orderly` every process ends at once, as if reset."""
         before = self.leader
-        self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=120)
+        self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=30)
         self.leader = self._find_leader(before)
         self.wait_until_up(limit_s)
 

@@ -7,7 +7,7 @@ from agent.report.restart_reasons import restart_sentence
 from agent.state.documents.restart_outcome import restart_outcome_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
-from agent.worker.steps.finish_restart import finish_interrupted_restart
+from agent.worker.steps.finish_earlier import finish_earlier_jobs
 from agent.worker.steps.restart import RestartRun
 
 _NO_PERSON = frozenset({LeftWhy.AGENT, LeftWhy.ENDS_BY_ITSELF})
@@ -19,7 +19,8 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     """Restart the services, and answer with the outcome; for a dry run with the plan.
 
     Raises:
-        BusyError: another program held dpkg's lock up to the deadline; nothing was restarted.
+        BusyError: another program held dpkg's lock up to the deadline, or the machine is going down; nothing was
+            restarted.
         StoppedError: a stop was requested before.
         HostError: the processes cannot be read, systemd does not answer, or the run cannot be recorded.
     """
@@ -27,7 +28,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     if JobOption.DRY_RUN in request.options:
         return _answer(services.plan(), context)
     with context.engine.apt_daily_lock():
-        finish_interrupted_restart(context)
+        finish_earlier_jobs(context)
         context.engine.require_idle_dpkg()  # a service may not start on half of its files
         return _answer(services.run(), context)
 
