@@ -65,6 +65,10 @@ class Booted(Machine):
         """Reboot, and wait until it is up again. Without `orderly` every process ends at once, as if reset."""
         before = self.leader
         self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=30)
+        self.follow_reboot(before, limit_s)
+
+    def follow_reboot(self, before: int, limit_s: float = BOOT_S) -> None:
+        """Wait until a machine that reboots by itself is up again; `before` is its leader before."""
         self.leader = self._find_leader(before)
         self.wait_until_up(limit_s)
 

@@ -81,8 +81,8 @@ class RebootAttempt:
         self.outcome = self._begun(now)
 
     def now(self) -> datetime:
-        """Return the time."""
-        return self.context.machine.now()
+        """Return the time, to the second as the record has it."""
+        return self.context.machine.now().replace(microsecond=0)
 
     @property
     def why(self) -> str:

@@ -58,7 +58,7 @@ def _seen(
         result=RebootResult.REBOOTED,
         boot_after=context.reboot_acts.host.boot(),
         kernel_after=None if isinstance(seen.reboot, Unseen) else seen.reboot.kernel.running,
-        back_at=seen.started_at,
+        back_at=seen.started_at.replace(microsecond=0) if seen.started_at else None,  # as the record has it
         problems=problems,
         message="" if outcome.fired_at else _BY_OTHERS,
     )

@@ -1,0 +1,204 @@
+"""Reboots that the daemon requests, as root has scheduled them: tried again while a gate is closed, until their end."""
+
+from collections.abc import Callable
+from datetime import timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from agent.core.engine_ports import HookVerdict
+from agent.core.fleet_lock.model import LockAnswer
+from agent.core.job_kinds import JobKind, JobOption
+from agent.core.model.facts import Reboot
+from agent.core.reboot.gates import GateFacts, RebootOrigin, RebootWhy, UserSession
+from agent.core.reboot.model import RebootResult
+from agent.errors import ExitCode, NothingDoneError
+from agent.worker.reboot_runs import reboot_runs
+from tests.support.simulated_reboot import REFUSED
+from tests.worker.jobs.reboots import Rebooting, result
+
+BOB = UserSession(id="7", user="bob")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Rebooting:
+    made = Rebooting(tmp_path)
+    made.schedule(JobOption.IF_REQUIRED)
+    return made
+
+
+def due(world: Rebooting) -> dict[str, timedelta]:
+    """Return in which time the daemon requests which job."""
+    now = world.machine.now()
+    found = reboot_runs(
+        world.agent.policy,
+        world.agent.store,
+        {},
+        boot_id=world.host.identity.boot_id,
+        now=now,
+        local=timezone.utc,
+    )
+    return {job.value: at - now for job, at in found.items()}
+
+
+def test_a_scheduled_reboot_is_carried_out_and_its_schedule_ends_with_it(world: Rebooting) -> None:
+    assert due(world) == {"reboot": timedelta()}
+    world.scheduled()
+    assert (world.host.reboots, world.last.origin, world.last.requested_by) == (1, RebootOrigin.SCHEDULE, "ann")
+    assert due(world) == {"verify-reboot": 5 * MINUTE}
+
+    world.host.come_back()
+    assert list(due(world)) == ["verify-reboot"]
+    world.verify()
+    assert (due(world), world.record.load_schedule(), world.host.reboots) == ({}, None, 1)
+
+
+def test_it_is_not_carried_out_early(world: Rebooting) -> None:
+    world.machine.time -= MINUTE
+    with pytest.raises(NothingDoneError):
+        world.scheduled()
+    assert (due(world), world.host.reboots) == ({"reboot": MINUTE}, 0)
+
+
+def test_a_schedule_that_was_made_after_the_reboot_began_stays(world: Rebooting) -> None:
+    world.scheduled()
+    world.machine.time += MINUTE
+    later = world.schedule()
+    world.host.come_back()
+    world.verify()
+
+    assert world.record.load_schedule() == later
+
+
+def test_users_get_one_message_and_the_next_try_comes_when_their_time_is_over(world: Rebooting) -> None:
+    world.host.facts = GateFacts(sessions=(BOB,))
+    began = world.machine.now()
+    tries = 0
+    while not world.host.reboots:
+        assert tries < 10
+        tries += 1
+        world.machine.time += due(world)["reboot"]
+        world.scheduled()
+
+    assert (world.machine.now() - began) == 11 * MINUTE  # the grace, and the warning
+    assert len(world.host.walls) == 2
+    assert [one.result for one in world.outcomes()] == [RebootResult.BLOCKED, RebootResult.REQUESTED]
+
+
+def test_the_same_closed_gate_is_in_the_history_once(world: Rebooting) -> None:
+    world.host.inhibit()
+    for _ in range(5):
+        answer = world.scheduled()
+        assert (answer.exit_code, result(answer), world.course()) == (ExitCode.ATTENTION, "blocked", "waiting")
+        world.machine.time += due(world)["reboot"]
+    world.host.facts = GateFacts(running="apt-get, pid 7")
+    world.scheduled()
+
+    found = [one.blocked.why if one.blocked else None for one in world.outcomes()]
+    assert found == [RebootWhy.INHIBITED, RebootWhy.JOB_RUNNING]
+
+
+def test_a_reboot_that_is_still_blocked_at_its_end_is_given_up(world: Rebooting) -> None:
+    world.host.inhibit()
+    while world.record.load_schedule() is not None:
+        world.scheduled()
+        world.machine.time += due(world).get("reboot", timedelta())
+
+    assert (world.last.result, world.course(), world.host.reboots) == (RebootResult.BLOCKED, "", 0)
+    assert world.last.message != ""
+    assert world.last.blocked is not None
+    assert world.last.blocked.why is RebootWhy.INHIBITED
+
+
+def test_a_machine_that_was_off_at_the_time_is_not_rebooted_later(world: Rebooting) -> None:
+    world.machine.time += timedelta(hours=3)
+    world.scheduled()
+
+    assert (world.last.result, world.host.reboots, world.record.load_schedule()) == (RebootResult.BLOCKED, 0, None)
+
+
+def test_a_gate_that_does_not_open_by_itself_ends_the_schedule(world: Rebooting) -> None:
+    world.host.verdicts["pre-reboot.d"] = [HookVerdict(ran=1, problem="10-drain: exit code 1")]
+    world.scheduled()
+
+    assert (world.last.result, world.course(), world.record.load_schedule()) == (RebootResult.BLOCKED, "", None)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "pause"),
+    [
+        pytest.param(REFUSED, None, id="refused"),
+        pytest.param(
+            LockAnswer(granted=False, why="fleet-lock", detail="full", retry_after=7 * MINUTE), 7 * MINUTE, id="asked"
+        ),
+    ],
+)
+def test_a_refused_lock_is_asked_for_again_when_the_server_says(
+    world: Rebooting, refusal: LockAnswer, pause: timedelta | None
+) -> None:
+    world.lock.refusals = [refusal]
+    world.scheduled()
+    again = due(world)["reboot"]
+    assert again == pause or (pause is None and 1.5 * MINUTE <= again <= 2.5 * MINUTE)
+
+    world.machine.time += again
+    world.scheduled()
+    assert (world.host.reboots, world.lock.taken) == (1, True)
+
+
+def test_a_need_that_has_gone_ends_the_schedule(world: Rebooting) -> None:
+    world.machine.required_reboot = Reboot(required=False)
+    world.scheduled()
+
+    assert (world.last.result, world.record.load_schedule(), due(world)) == (RebootResult.NOT_REQUIRED, None, {})
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda world: world.record.end_schedule(), id="cancelled"),
+        pytest.param(lambda world: world.schedule(hours=9), id="replaced"),
+    ],
+)
+def test_a_schedule_that_is_cancelled_during_the_warning_stops_it(
+    world: Rebooting, act: Callable[[Rebooting], object]
+) -> None:
+    world.schedule(JobOption.DESPITE_SESSIONS)
+    world.host.facts = GateFacts(sessions=(BOB,))
+    world.host.on_pause = lambda: act(world)
+    world.scheduled()
+
+    assert (world.last.result, world.host.reboots, world.lock.taken) == (RebootResult.INTERRUPTED, 0, False)
+
+
+def test_a_waiting_reboot_is_forgotten_by_the_next_boot(world: Rebooting) -> None:
+    world.host.inhibit()
+    world.scheduled()
+    world.host.come_back()
+    world.record.end_schedule()
+    world.agent.check()
+
+    assert world.course() == ""
+
+
+def test_a_try_that_was_recorded_while_the_clock_was_ahead_does_not_count(world: Rebooting) -> None:
+    world.machine.time += timedelta(hours=1)
+    world.host.inhibit()
+    world.scheduled()
+    world.machine.time -= timedelta(hours=1)
+
+    assert due(world) == {"reboot": timedelta()}
+
+
+def test_a_damaged_schedule_reboots_nothing(world: Rebooting) -> None:
+    Path(world.agent.store.path("reboot-schedule")).write_text("{")
+    assert due(world) == {}
+    with pytest.raises(NothingDoneError):
+        world.job(JobKind.REBOOT, by="schedule")
+
+
+def test_a_damaged_course_is_looked_at_by_a_job(world: Rebooting) -> None:
+    Path(world.agent.store.path("reboot")).write_text("{")
+
+    assert due(world) == {"verify-reboot": timedelta()}
