@@ -107,7 +107,8 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
         UsageError: it is anything else.
         ConfigError: the configuration is wrong.
     """
-    chosen = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY or request.options
+    limited = request.plan_id is not None or request.packages or request.scope is not Scope.SECURITY
+    chosen = limited or request.options or request.session
     if request.wait or chosen or not request.prefetch:
         raise UsageError("request: only root may choose a scope, a plan, packages or options, or wait for another job")
     policy = load_in_use(DEFAULT_DIRECTORY, read_distro()).policy

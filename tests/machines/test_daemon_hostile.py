@@ -170,6 +170,12 @@ def test_the_requester_is_recorded_from_the_peer_credentials(attacked: Kept) -> 
         ({"scope": "all"}, "only root may choose"),
         ({"plan_id": "0123456789ab"}, "only root may choose"),
         ({"job": "upgrade"}, "upgrade is not scheduled"),
+        ({"job": "reboot"}, "asks for reboot now"),
+        ({"job": "reboot", "options": ["despite-lock"]}, "only root may choose"),
+        ({"job": "reboot", "session": "3"}, "only root may choose"),
+        ({"job": "verify-reboot"}, "asks for verify-reboot now"),
+        ({"job": "restart-services"}, "restart-services is not scheduled"),
+        ({"job": "lock-release"}, "lock-release is not scheduled"),
     ],
 )
 def test_the_daemon_may_request_scheduled_jobs_only(attacked: Kept, changes: dict[str, object], said: str) -> None:

@@ -1,6 +1,7 @@
 """Reboots of a booted machine by the agent: the flag of a real package, real logind, hooks, outbox."""
 
 import json
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_a_block_inhibitor_stops_it_and_the_daemon_does_not_reboot_by_itself(fla
 
 def test_a_scheduled_reboot_is_carried_out_by_the_daemon_once(flagged: Kept) -> None:
     before = flagged.machine.leader
-    scheduled = flagged.agent("reboot --at +1m --comment kernel --json")
+    scheduled = flagged.agent("reboot --at +5s --comment kernel --json")
     shown = flagged.status()
     flagged.machine.follow_reboot(before, 200)
     flagged.wait_for_daemon()
@@ -114,3 +115,51 @@ def test_a_scheduled_reboot_is_carried_out_by_the_daemon_once(flagged: Kept) -> 
     assert not flagged.machine.path(f"{RECORD}/reboot-schedule.json").exists()
     assert flagged.machine.leader == again
     assert len(noted(flagged, "pre-reboot.d")) == 1
+
+
+WINDOW = '[windows]\nnow = "daily {}"\n[reboot]\npolicy = "window"\nwindow = "now"\nexpected = "1m"\n'
+
+
+def configure_window(host: Kept, *, hours_ahead: int) -> None:
+    """Have the window of the policy open half an hour before that time, for an hour and a half."""
+    middle = datetime.now(timezone.utc) + timedelta(hours=hours_ahead)
+    span = f"{middle - timedelta(minutes=30):%H:%M}-{middle + timedelta(hours=1):%H:%M} UTC"
+    host.machine.write("/etc/maestro-agent/config.d/60-window.toml", WINDOW.format(span))
+    host.machine.check(f"systemctl reload {UNIT}")
+    host.tick()
+
+
+def test_the_policy_reboots_inside_its_window_and_not_again(flagged: Kept) -> None:
+    before = flagged.machine.leader
+    # The window was open before the daemon started: it would wait until the boot is some minutes old.
+    flagged.machine.check(
+        "sed -i 's/_BOOT_GRACE = timedelta(minutes=5)/_BOOT_GRACE = timedelta(seconds=5)/' "
+        "/usr/share/maestro-agent/agent/core/schedule/slots.py && "
+        f"systemctl restart {UNIT}"
+    )
+    flagged.wait_for_daemon()
+    configure_window(flagged, hours_ahead=0)
+    flagged.machine.follow_reboot(before, 180)
+    flagged.wait_for_daemon()
+    flagged.wait("the reboot is verified", f'grep -q \'"finished_at": "\' {RECORD}/reboot-outcome.json')
+    last, again = outcome(flagged), flagged.machine.leader
+    flagged.machine.check("dpkg-reconfigure -f noninteractive dbus")
+    for _ in range(3):
+        flagged.tick()
+        flagged.wait_for_idle()
+
+    assert (last["result"], last["origin"], last["requested_by"]) == ("rebooted", "policy", None)
+    assert flagged.status()["reboot"]["required"] is True
+    assert flagged.machine.leader == again
+    assert flagged.machine.run(f"test -e {RECORD}/reboot.json").returncode != 0
+
+
+def test_the_policy_does_not_reboot_outside_its_window(flagged: Kept) -> None:
+    configure_window(flagged, hours_ahead=6)
+    for _ in range(3):
+        flagged.tick()
+        flagged.wait_for_idle()
+    explained = flagged.agent("explain reboot")
+
+    assert outcome(flagged) is None
+    assert "outside" in explained.out

@@ -69,7 +69,7 @@ class Booted(Machine):
 
     def follow_reboot(self, before: int, limit_s: float = BOOT_S) -> None:
         """Wait until a machine that reboots by itself is up again; `before` is its leader before."""
-        self.leader = self._find_leader(before)
+        self.leader = self._find_leader(before, limit_s)
         self.wait_until_up(limit_s)
 
     @contextlib.contextmanager
@@ -99,6 +99,11 @@ class Booted(Machine):
         """Return the mount point of the file system that holds what the machine writes, as seen from outside of it."""
         mounts = Path(f"/proc/{_parent(self.leader)}/mounts").read_text().splitlines()
         return next(fields[1] for fields in map(str.split, mounts) if fields[0] == "machine" and fields[2] == "tmpfs")
+
+    def rebooted_unasked(self) -> bool:
+        """Return whether the machine has rebooted since the last reboot that the test knows of."""
+        leaders = {child for nspawn in _children(self._outer.pid) for child in _children(nspawn)}
+        return self._outer.poll() is None and bool(leaders) and self.leader not in leaders
 
     def power_off(self) -> None:
         """End the machine in an orderly way (systemd(1), SIGRTMIN+4), and wait until it has ended."""
@@ -133,8 +138,8 @@ class Booted(Machine):
             return [*entry, "setpriv", f"--reuid={user}", "--regid=65534", "--clear-groups", "sh", "-c", command]
         return [*entry, "sh", "-c", command]
 
-    def _find_leader(self, before: int) -> int:
-        deadline = time.monotonic() + BOOT_S
+    def _find_leader(self, before: int, limit_s: float = BOOT_S) -> int:
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             for nspawn in _children(self._outer.pid):
                 for child in _children(nspawn):
@@ -173,6 +178,7 @@ def booted(*layers: Path, keep: Path | None = None, options: tuple[str, ...] = (
             running = Booted(outer, console)
             running.wait_until_up()
             yield running
+            assert not running.rebooted_unasked(), "the machine was rebooted, and no test asked for it"
         finally:
             _end(outer)
 

@@ -220,3 +220,44 @@ def test_a_run_of_some_packages_is_no_attempt_of_the_schedule(
 
     entry = json.loads(Path(request.state_dir, "jobs.json").read_text())["jobs"]["upgrade"]
     assert (entry["exit_code"], entry["attempted_at"] is not None) == (0, attempted)
+
+
+@pytest.mark.parametrize(
+    ("upgraded", "rebooted", "code"), [(0, 0, 0), (10, 0, 10), (0, 10, 10), (10, 1, 1)], ids=lambda code: str(code)
+)
+def test_the_answer_has_the_outcome_of_the_job_that_follows_and_the_worse_exit_code(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest], upgraded: int, rebooted: int, code: int
+) -> None:
+    """Each of both is recorded under its own name."""
+    answers = {
+        JobKind.UPGRADE: JobAnswer(
+            exit_code=upgraded, document={"result": "updated"}, follow_up=request_for(JobKind.REBOOT)
+        ),
+        JobKind.REBOOT: JobAnswer(exit_code=rebooted, document={"result": "requested"}),
+    }
+    monkeypatch.setattr(runner, "job_function", lambda kind: lambda _request, _context: answers[kind])
+
+    answer = run_in_process(request_for(JobKind.UPGRADE), CONTROL)
+
+    assert answer.document == {"result": "updated", "reboot_outcome": {"result": "requested"}}
+    assert (answer.exit_code, answer.follow_up) == (code, None)
+    assert [(recorded(request_for(kind)) or (None,))[0] for kind in answers] == [upgraded, rebooted]
+
+
+def test_a_following_job_that_cannot_start_does_not_lose_the_answer(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    answers: dict[JobKind, JobAnswer] = {
+        JobKind.UPGRADE: JobAnswer(exit_code=0, document={"result": "updated"}, follow_up=request_for(JobKind.REBOOT))
+    }
+
+    def function(kind: JobKind) -> JobFunction:
+        if kind not in answers:
+            raise HostError("no module")
+        return lambda _request, _context: answers[kind]
+
+    monkeypatch.setattr(runner, "job_function", function)
+    answer = run_in_process(request_for(JobKind.UPGRADE), CONTROL)
+
+    assert answer.document == {"result": "updated", "reboot_outcome": None}
+    assert (answer.exit_code, answer.error) == (1, "no module")

@@ -166,7 +166,11 @@ def test_a_schedule_that_is_cancelled_during_the_warning_stops_it(
 ) -> None:
     world.schedule(JobOption.DESPITE_SESSIONS)
     world.host.facts = GateFacts(sessions=(BOB,))
-    world.host.on_pause = lambda: act(world)
+
+    def change() -> None:
+        act(world)
+
+    world.host.on_pause = change
     world.scheduled()
 
     assert (world.last.result, world.host.reboots, world.lock.taken) == (RebootResult.INTERRUPTED, 0, False)
