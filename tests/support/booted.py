@@ -64,7 +64,7 @@ class Booted(Machine):
     def reboot(self, *, orderly: bool = True, limit_s: float = BOOT_S) -> None:
         """Reboot, and wait until it is up again. Without `orderly` every process ends at once, as if reset."""
         before = self.leader
-        self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=30)
+        self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=120)
         self.follow_reboot(before, limit_s)
 
     def follow_reboot(self, before: int, limit_s: float = BOOT_S) -> None:

@@ -1,0 +1,269 @@
+"""The gates of a reboot on booted machines: each one closes alone and is named by `explain reboot`.
+
+With MAESTRO_TEST_RELEASES="bookworm trixie forky" on systemd 252, 257 and 262.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.core.reboot.gates import RebootGate
+from tests.support import bases
+from tests.support.booted import booted
+from tests.support.recorded import Kept, installed_layer
+from tests.support.repository import Signer, package
+
+Layers = tuple[Path, ...]
+LOGINS = (*bases.BOOTED, "libpam-systemd", "openssh-server")
+"""A server on which people can log in."""
+WINDOW = "/etc/maestro-agent/config.d/20-reboot.toml"
+_ALWAYS = '[reboot]\npolicy = "window"\nwindow = "any"\n[windows]\nany = "daily 00:00-24:00"\n'
+_HOST = """
+import json, sys
+from datetime import datetime, timedelta, timezone
+sys.path.insert(0, "/usr/share/maestro-agent")
+from agent.errors import HostError
+from agent.host.logind import logind_state
+from agent.host.machine.boot_id import boot_id
+from agent.host.reboot.actions import LocalRebootHost
+from agent.state.store import Store
+host = LocalRebootHost(Store(), boot_id=boot_id(), hook_limit=timedelta(seconds=5))
+"""
+_SSH = "ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i /root/key"
+
+
+@pytest.fixture(scope="module")
+def login_layers(
+    booted_codename: str, deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Layers]:
+    """Return the layers of a machine with the agent and an ssh server."""
+    directory = tmp_path_factory.mktemp("logins")
+    below = (bases.base(booted_codename, LOGINS),)
+    with installed_layer(booted_codename, deb, signer, directory, on=below) as layers:
+        yield layers
+
+
+@pytest.fixture
+def server(booted_codename: str, login_layers: Layers, signer: Signer) -> Iterator[Kept]:
+    """Return a machine for one test alone; users root and bob may log in with /root/key."""
+    with booted(*login_layers) as running:
+        running.write(WINDOW, _ALWAYS)
+        running.check(
+            "ssh-keygen -q -t ed25519 -N '' -f /root/key && useradd -m bob && mkdir -p /root/.ssh /home/bob/.ssh && "
+            "cat /root/key.pub > /root/.ssh/authorized_keys && cp /root/key.pub /home/bob/.ssh/authorized_keys && "
+            "chown -R bob /home/bob/.ssh && chmod 700 /root/.ssh /home/bob/.ssh"
+        )
+        yield Kept(running, signer, booted_codename)
+
+
+def gates(kept: Kept, *, user: str | None = None) -> dict[str, Any]:
+    document = kept.agent("explain reboot --json", user=user).json
+    return {gate["gate"]: gate for gate in document["gates"]}
+
+
+def closed(kept: Kept) -> dict[str, str]:
+    """Return the reason code of each gate that is closed or unknown."""
+    shut = {"shut", "unknown"}
+    return {name: gate["why"] for name, gate in gates(kept).items() if gate["verdict"] in shut and name != "required"}
+
+
+def act(kept: Kept, code: str) -> str:
+    """Run code with `host`, the adapter of this machine."""
+    done = kept.python(_HOST + code)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_every_gate_is_named_and_all_are_open_on_a_quiet_machine(server: Kept) -> None:
+    found = gates(server)
+
+    assert list(found) == ["required", *(gate.value for gate in RebootGate)]
+    assert closed(server) == {}
+    assert {gate["verdict"] for name, gate in found.items() if name != "required"} == {"open"}
+
+
+def test_policy_and_window_close_alone(server: Kept) -> None:
+    elsewhere = f"{datetime.now(timezone.utc) + timedelta(days=2):%a} 00:00-24:00 UTC"
+    server.machine.write(WINDOW, _ALWAYS.replace("daily 00:00-24:00", elsewhere))
+    outside = gates(server)["window"]
+    outside_alone = closed(server)
+    server.machine.write(
+        WINDOW, f"{_ALWAYS}[agent]\nupgrade = false\n".replace('"any"\n[', '"any"\nnot_before = "2099-01-01"\n[')
+    )
+    held = closed(server)
+    server.machine.write(WINDOW, "")
+
+    assert (outside_alone, outside["until"] is not None) == ({"window": "outside-window"}, True)
+    assert held == {"window": "outside-window"}
+    assert closed(server) == {"policy": "policy-never"}
+
+
+def test_an_inhibitor_closes_its_gate_and_stops_the_reboot_where_systemd_enforces_it(server: Kept) -> None:
+    server.machine.check(
+        "systemd-run -q --unit=blocker systemd-inhibit --what=shutdown --mode=block --who=backup --why='a backup' sleep 600"
+    )
+    server.wait("the inhibitor", "systemd-inhibit --list --no-legend | grep -q backup")
+    blocked = gates(server)["inhibited"]
+    alone = closed(server)
+    refused = ""
+    if server.codename != "bookworm":  # systemd 252 ignores it for root: the gate alone stops the reboot there
+        refused = act(server, "try:\n    host.reboot()\nexcept HostError as error:\n    print(error)\n")
+    server.machine.check("systemctl stop blocker")
+
+    assert alone == {"inhibited": "inhibited"}
+    assert "backup" in blocked["reason"]
+    assert "a backup" in blocked["reason"]
+    assert server.codename == "bookworm" or "enied" in refused
+    assert closed(server) == {}
+
+
+@pytest.mark.parametrize("mode", ["delay", "block-weak"])
+def test_what_only_delays_a_shutdown_closes_nothing(server: Kept, mode: str) -> None:
+    if mode == "block-weak" and server.codename == "bookworm":
+        pytest.skip("systemd 252 does not know it")
+    server.machine.check(
+        f"systemd-run -q --unit=delays systemd-inhibit --what=shutdown --mode={mode} --who=soft sleep 600"
+    )
+    server.wait("the inhibitor", "systemd-inhibit --list --no-legend | grep -q soft")
+
+    assert closed(server) == {}
+
+
+def test_a_shutdown_that_somebody_scheduled_closes_its_gate_until_then(server: Kept) -> None:
+    server.machine.check("shutdown -P +40")
+    found, alone = gates(server)["scheduled-by-other"], closed(server)
+    server.machine.check("shutdown -c")
+
+    assert alone == {"scheduled-by-other": "scheduled-by-other"}
+    assert "poweroff" in found["reason"]
+    assert found["until"] is not None
+    assert closed(server) == {}
+
+
+def test_a_reboot_at_logind_is_visible_read_back_and_cancelled_only_if_it_is_still_the_own_one(server: Kept) -> None:
+    shown = act(
+        server,
+        """
+at = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(minutes=30)
+host.schedule(at)
+first = logind_state().scheduled
+import subprocess
+seen = subprocess.run(["shutdown", "--show"], capture_output=True, text=True)
+host.cancel()
+gone = logind_state().scheduled
+host.schedule(at)
+subprocess.run(["shutdown", "-P", "+40"], check=True, capture_output=True)
+host.cancel()
+other = logind_state().scheduled
+print(json.dumps([first.kind, first.at == at, "Reboot scheduled" in seen.stdout + seen.stderr, gone, other.kind]))
+""",
+    )
+
+    assert json.loads(shown) == ["reboot", True, True, None, "poweroff"]
+
+
+def test_logged_in_users_close_their_gate_and_read_the_message(server: Kept) -> None:
+    log_in = f"systemd-run -q --unit=login --collect script -qfc \"{_SSH} -tt bob@127.0.0.1 'sleep 600'\" /srv/seen"
+    server.machine.check(log_in)
+    server.wait("the session", "loginctl list-sessions --no-legend | grep -q bob")
+    found, alone = gates(server)["sessions"], closed(server)
+    by_user = gates(server, user="bob")["sessions"]
+    act(server, "host.wall('this machine reboots at noon')\n")
+    server.wait("the message", "grep -q 'this machine reboots at noon' /srv/seen")
+    server.machine.check("systemctl stop login")
+    server.wait("no session", "! loginctl list-sessions --no-legend | grep -q bob")
+
+    assert alone == {"sessions": "sessions"}
+    assert "bob" in found["reason"]
+    assert "127.0.0.1" in found["reason"]
+    assert by_user["verdict"] == "shut"
+    assert closed(server) == {}
+
+
+@pytest.mark.parametrize("who", ["root", "bob"])
+def test_a_login_without_a_terminal_counts_and_a_timer_or_service_does_not(server: Kept, who: str) -> None:
+    server.machine.check("systemd-run -q --unit=job -p PAMName=login -p User=bob sleep 600")
+    server.machine.check("systemd-run -q --unit=plain -p User=bob sleep 600")
+    time.sleep(1)
+    before = closed(server)
+    server.machine.check(f"systemd-run -q --unit=login --collect {_SSH} {who}@127.0.0.1 'sleep 600'")
+    server.wait("the session", "loginctl list-sessions --no-legend | grep -qv background")
+    server.wait("its user", f"maestro-agent explain reboot | grep -q 'logged in: {who}'")
+
+    assert before == {}
+    assert closed(server) == {"sessions": "sessions"}
+
+
+def test_root_at_a_terminal_counts(server: Kept) -> None:
+    """systemd 256 and later give it a class of its own, "user-early"."""
+    server.machine.check(
+        f"systemd-run -q --unit=login --collect script -qfc \"{_SSH} -tt root@127.0.0.1 'sleep 600'\" /srv/seen"
+    )
+    server.wait("the session", "maestro-agent explain reboot | grep -q 'logged in: root (pts'")
+
+    assert closed(server) == {"sessions": "sessions"}
+
+
+def test_a_failed_upgrade_and_what_dpkg_left_unfinished_close_their_gates(server: Kept) -> None:
+    server.have(package("a", "2", postinst="exit 1"))
+    server.agent("upgrade")
+    both = gates(server)
+    server.machine.check("sed -i 's/exit 1/exit 0/' /var/lib/dpkg/info/a.postinst && dpkg --configure -a")
+
+    assert (both["last-run"]["why"], both["dpkg"]["why"]) == ("run-failed", "dpkg-unfinished")
+    assert "a" in both["dpkg"]["reason"]
+    assert closed(server) == {"last-run": "run-failed"}
+
+
+def test_pending_triggers_alone_are_unfinished_work(server: Kept) -> None:
+    server.have(package("a", "2"))
+    server.machine.check("dpkg-trigger --by-package=a ldconfig")
+
+    assert closed(server) == {"dpkg": "dpkg-unfinished"}
+
+
+def test_a_package_manager_at_work_closes_its_gate(server: Kept) -> None:
+    server.machine.check(
+        "systemd-run -q --unit=holder python3 -c 'import apt_pkg, time; apt_pkg.init(); apt_pkg.pkgsystem_lock(); time.sleep(600)'"
+    )
+    server.wait("the lock", "maestro-agent explain reboot | grep -q 'holds /var/lib/dpkg/lock'")
+
+    assert closed(server) == {"job-running": "job-running"}
+    assert gates(server, user="bob")["job-running"]["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize("how", ["logind", "dbus"])
+def test_without_logind_nobody_can_hold_a_reboot_up_and_without_its_answer_everybody_does(
+    server: Kept, how: str
+) -> None:
+    if how == "dbus":
+        server.machine.check("mv /usr/bin/busctl /usr/bin/busctl.gone")
+        server.machine.write("/usr/bin/busctl", "#!/bin/sh\nsleep 600\n", mode=0o755)
+        three = {"sessions": "sessions", "inhibited": "inhibited", "scheduled-by-other": "scheduled-by-other"}
+        assert closed(server) == three
+        assert {gates(server)[name]["verdict"] for name in three} == {"unknown"}
+        return
+    server.machine.check("systemctl mask -q --now systemd-logind.service")
+
+    assert closed(server) == {}
+    assert gates(server)["inhibited"]["reason"] == "logind does not run"
+
+
+def test_the_machine_reboots_through_logind_and_its_boot_is_another_one(server: Kept) -> None:
+    before = act(server, "print(host.boot(), host.stopping(), host.failed_units())\n")
+    server.machine.check("systemd-run -q --unit=fails false; sleep 1; true")
+    failed = act(server, "print(host.failed_units())\n")
+    server.python(_HOST + "host.reboot()\n")
+    server.machine.follow_reboot(server.machine.leader)
+    after = act(server, "print(host.boot(), host.wait_until_started(timedelta(seconds=60)), host.failed_units())\n")
+
+    assert "fails.service" in failed
+    assert before.split()[0] != after.split()[0]
+    assert "False ()" in before
+    assert "datetime" not in after
+    assert "()" in after
