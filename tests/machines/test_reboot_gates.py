@@ -18,6 +18,7 @@ from tests.support.booted import booted
 from tests.support.recorded import Kept, installed_layer
 from tests.support.repository import Signer, package
 
+pytestmark = pytest.mark.xdist_group("booted-reboots")
 Layers = tuple[Path, ...]
 LOGINS = (*bases.BOOTED, "libpam-systemd", "openssh-server")
 """A server on which people can log in."""
@@ -104,9 +105,8 @@ def test_policy_and_window_close_alone(server: Kept) -> None:
 
 
 def test_an_inhibitor_closes_its_gate_and_stops_the_reboot_where_systemd_enforces_it(server: Kept) -> None:
-    server.machine.check(
-        "systemd-run -q --unit=blocker systemd-inhibit --what=shutdown --mode=block --who=backup --why='a backup' sleep 600"
-    )
+    inhibit = "systemd-inhibit --what=shutdown --mode=block --who=backup --why='a backup' sleep 600"
+    server.machine.check(f"systemd-run -q --unit=blocker {inhibit}")
     server.wait("the inhibitor", "systemd-inhibit --list --no-legend | grep -q backup")
     blocked = gates(server)["inhibited"]
     alone = closed(server)
@@ -228,9 +228,8 @@ def test_pending_triggers_alone_are_unfinished_work(server: Kept) -> None:
 
 
 def test_a_package_manager_at_work_closes_its_gate(server: Kept) -> None:
-    server.machine.check(
-        "systemd-run -q --unit=holder python3 -c 'import apt_pkg, time; apt_pkg.init(); apt_pkg.pkgsystem_lock(); time.sleep(600)'"
-    )
+    hold = "import apt_pkg, time; apt_pkg.init(); apt_pkg.pkgsystem_lock(); time.sleep(600)"
+    server.machine.check(f"systemd-run -q --unit=holder python3 -c '{hold}'")
     server.wait("the lock", "maestro-agent explain reboot | grep -q 'holds /var/lib/dpkg/lock'")
 
     assert closed(server) == {"job-running": "job-running"}
