@@ -1,6 +1,7 @@
 """Owners of replaced files, from dpkg's file lists."""
 
 import os
+import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -12,6 +13,7 @@ FOREIGN = PackageId(name="libssl3", architecture="i386")
 CRON = PackageId(name="cron", architecture="amd64")
 GONE = PackageId(name="gone", architecture="amd64")
 LIBRARY = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
+NATIVE = subprocess.run(["dpkg", "--print-architecture"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 AT = datetime(2026, 11, 20, tzinfo=timezone.utc)
 
 
@@ -37,7 +39,24 @@ def test_each_package_has_its_own_of_the_files_and_the_time_of_its_unpacking(tmp
     }
 
 
-def test_the_real_database_knows_who_owns_dpkg() -> None:
-    dpkg = PackageId(name="dpkg", architecture="amd64")
+def test_the_owners_of_the_code_of_this_process_are_those_that_dpkg_names() -> None:
+    maps = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines()]
+    code = {line[5] for line in maps if len(line) > 5 and "x" in line[1] and line[5].startswith(("/usr/lib/", "/lib/"))}
+    owners = {path: owner for path in code if (owner := dpkg_owner(path)) is not None}
 
-    assert find_installed_files((dpkg,), ("/usr/bin/dpkg",))[dpkg].paths == {"/usr/bin/dpkg"}
+    found = find_installed_files(set(owners.values()), code)
+
+    assert len(owners) > 2, "libc and others"
+    assert {path: owner for owner, files in found.items() for path in files.paths} == owners
+
+
+def dpkg_owner(path: str) -> PackageId | None:
+    """Return the package that dpkg-query names for a file, under either name that a merged /usr gives it."""
+    for name in (path, path.removeprefix("/usr") if path.startswith("/usr/") else f"/usr{path}"):
+        shown = subprocess.run(
+            ["dpkg-query", "-S", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+        )
+        if shown.returncode == 0:
+            package, _, architecture = shown.stdout.partition(": ")[0].partition(":")
+            return PackageId(name=package, architecture=architecture or NATIVE)
+    return None
