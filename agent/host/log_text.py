@@ -97,7 +97,7 @@ def export_sentence(fields: Fields) -> str:
 def reboot_sentence(fields: Fields) -> str:
     """Return that a reboot is required, and by which packages."""
     names = _joined(_items(fields, "packages"))
-    return f"a reboot is required{f' by {names}' if names else ''}; the agent never reboots by itself"
+    return f"a reboot is required{f' by {names}' if names else ''}: `maestro-agent explain reboot`"
 
 
 def hook_sentence(fields: Fields) -> str:

@@ -134,7 +134,7 @@ def reboot_line(reboot: RebootView | None) -> str:
         return "No reboot is required."
     by = f" ({', '.join(reboot.packages)})" if reboot.packages else ""
     since = f" since {format_human(reboot.since)}" if reboot.since else ""
-    return f"Reboot required{by}{since}. The agent never reboots by itself."
+    return f"Reboot required{by}{since}: `maestro-agent explain reboot`."
 
 
 def origin_of(step: StepView) -> str:
