@@ -20,6 +20,7 @@ from agent.worker.steps.docker.recover import accept_damaged_snapshot, recover_d
 from agent.worker.steps.docker.take import take_snapshot
 from agent.worker.steps.engine_upgrade import EngineUpgrade, NotNowError
 from agent.worker.steps.engines import docker_options, planned_answer
+from agent.worker.steps.finish_reboot import finish_earlier_reboot
 
 _LOST = (
     "what an interrupted upgrade of Docker began cannot be finished: have the engine and its containers run, "
@@ -31,7 +32,8 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     """Upgrade Docker, and answer with the outcome; for a dry run with the plan.
 
     Raises:
-        BusyError: another program held a lock of the package manager up to the deadline; nothing was changed.
+        BusyError: another program held a lock of the package manager up to the deadline, or the machine is going down;
+            nothing was changed.
         PlanChangedError: the plan is not the requested one, or changed meanwhile; nothing was changed.
         HostError: an interrupted upgrade cannot be finished; nothing was changed.
         RecordError: its snapshot is damaged, and no person accepts what runs; nothing was changed.
@@ -39,6 +41,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     if JobOption.DRY_RUN in request.options:
         return planned_answer(context, Component.DOCKER, request.options)
     with context.engine.apt_daily_lock():
+        finish_earlier_reboot(context)
         _require_readable(context, request.options)
         recover_docker(context)
         _require_finished(context)

@@ -11,6 +11,7 @@ from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps.engine_upgrade import EngineUpgrade, NotNowError, end_damaged
 from agent.worker.steps.engines import planned_answer
+from agent.worker.steps.finish_reboot import finish_earlier_reboot
 from agent.worker.steps.weave import prepare
 from agent.worker.steps.weave.perform import clear, perform_weave
 from agent.worker.steps.weave.prepare import WeaveProspect
@@ -26,12 +27,14 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     """Upgrade Weave, and answer with the outcome; for a dry run with the plan.
 
     Raises:
+        BusyError: the machine is going down; nothing was changed.
         PlanChangedError: the plan is not the requested one, or changed meanwhile; nothing was changed.
         HostError: an interrupted upgrade cannot be finished; nothing was changed.
         RecordError: its snapshot is damaged, and no person accepts what runs; nothing was changed.
     """
     if JobOption.DRY_RUN in request.options:
         return planned_answer(context, Component.WEAVE, request.options)
+    finish_earlier_reboot(context)
     _require_readable(context, request.options)
     recover_weave(context)
     return WeaveUpgrade(request, context).run()

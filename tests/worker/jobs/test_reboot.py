@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from agent.core.reboot.gates import GateFacts, LastRun, RebootGate, RebootWhy, S
 from agent.core.reboot.model import LockUse, RebootResult, RebootTrouble
 from agent.errors import BusyError, ExitCode, HostError, NothingDoneError
 from tests.support.simulated_reboot import DOWN_S, NEW, OLD, REFUSED, REQUIRED, UNREACHABLE
+from tests.worker.jobs.engine_upgrades import run_upgrade
 from tests.worker.jobs.reboots import Rebooting, document, result
 
 BOB = UserSession(id="7", user="bob", terminal="pts/1")
@@ -97,6 +99,15 @@ def test_a_dry_run_asks_the_gates_and_changes_nothing(world: Rebooting) -> None:
     found = document(world.reboot(JobOption.DRY_RUN))
 
     assert (found["result"], world.steps.done) == ("blocked", [])
+
+
+def test_a_dry_run_says_until_when_it_would_wait_for_users(world: Rebooting) -> None:
+    world.host.facts = GateFacts(sessions=(BOB,))
+    found = document(world.reboot(JobOption.DRY_RUN))["blocked"]
+
+    assert isinstance(found, dict)
+    assert (found["gate"], found["until"]) == ("sessions", "2026-11-23T05:20:00Z")
+    assert world.host.walls == []
 
 
 _ALONE: list[tuple[str, Callable[[Rebooting], None], RebootGate, RebootWhy]] = [
@@ -309,7 +320,9 @@ def test_a_request_to_stop_undoes_what_was_prepared(world: Rebooting) -> None:
 
 def test_nothing_starts_while_the_machine_goes_down(world: Rebooting) -> None:
     world.reboot()
-    for job in (world.reboot, world.verify, world.agent.check):
+    jobs: list[Callable[[], object]] = [world.reboot, world.verify, world.agent.check]
+    jobs += [partial(run_upgrade, world.agent, kind) for kind in (JobKind.DOCKER_UPGRADE, JobKind.WEAVE_UPGRADE)]
+    for job in jobs:
         with pytest.raises(BusyError):
             job()
     assert world.host.reboots == 1

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from agent.config.windows import reboot_rules
 from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Reboot, Unseen
+from agent.core.policy.policy import SessionsMode
 from agent.core.reboot.course import continued
-from agent.core.reboot.gates import GateFacts, GateRequest, GateState, RebootGate, UserSession, first_closed
+from agent.core.reboot.gates import GateFacts, GateRequest, GateState, RebootGate, UserSession, Verdict, first_closed
 from agent.core.reboot.local_gates import local_gates
 from agent.core.reboot.model import (
     RebootCourse,
@@ -123,6 +124,11 @@ class RebootAttempt:
                 raise StoppedError("the scheduled reboot was cancelled or changed")
         if closed := self.ask(now):
             raise GateClosedError(closed)
+
+    def waits_for_sessions(self, state: GateState) -> bool:
+        """Return whether a closed gate is that of sessions, and opens once users had time to log out."""
+        waits = state.verdict is Verdict.CLOSED and self.policy.sessions is SessionsMode.WAIT
+        return waits and state.gate is RebootGate.SESSIONS
 
     def answered(self, state: GateState) -> None:
         """Add the state of a later gate to the outcome."""

@@ -56,6 +56,8 @@ def not_required(attempt: RebootAttempt) -> RebootOutcome:
 def dry_run(attempt: RebootAttempt) -> RebootOutcome:
     """Return what would happen now, by the gates of this machine."""
     closed = attempt.ask()
+    if closed is not None and attempt.waits_for_sessions(closed):
+        closed = replace(closed, until=attempt.now() + attempt.policy.grace)
     result = RebootResult.BLOCKED if closed else RebootResult.WOULD_REBOOT
     return replace(attempt.outcome, result=result, blocked=closed, message="", finished_at=attempt.now())
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from agent.core.fleet_lock.model import LockAnswer
 from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Unseen
-from agent.core.policy.policy import SessionsMode
 from agent.core.reboot.gates import GateState, RebootGate, RebootOrigin, RebootWhy, Verdict
 from agent.core.reboot.model import LockUse, RebootOutcome, RebootPhase, RebootResult
 from agent.core.schedule.reboots import RebootWish
@@ -83,8 +82,7 @@ def _pass_local_gates(attempt: RebootAttempt) -> None:
             return attempt.require_open()
         except GateClosedError as closed:
             state = closed.state
-            waits = state.verdict is Verdict.CLOSED and attempt.policy.sessions is SessionsMode.WAIT
-            if state.gate is not RebootGate.SESSIONS or not waits:
+            if not attempt.waits_for_sessions(state):
                 raise
             if attempt.course.warned_at is None:
                 state = _ask_to_log_out(attempt, state)
