@@ -18,8 +18,10 @@ from agent.core.fleet_lock.model import (
     LockRefusal,
 )
 from agent.errors import RecordError
+from agent.state.documents.fleet_lock import lock_to_document
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.store import Store
+from tests.state.test_reboot_schemas import faults
 
 NOW = datetime(2026, 11, 29, 2, 0, tzinfo=timezone.utc)
 LOCK = HeldLock(
@@ -51,17 +53,23 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path))
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        LockRecord(lock=LOCK, refusal=REFUSAL),
-        LockRecord(lock=BARE),
-        *(LockRecord(lock=replace(BARE, phase=phase)) for phase in LockPhase),
-        LockRecord(refusal=REFUSAL),
-        LockRecord(refusal=replace(REFUSAL, answer=replace(REFUSAL.answer, why="lock-unreachable", retry_after=None))),
-    ],
-    ids=["everything", "bare", *(phase.value for phase in LockPhase), "refused", "unreachable"],
-)
+RECORDS = {
+    "everything": LockRecord(lock=LOCK, refusal=REFUSAL),
+    "bare": LockRecord(lock=BARE),
+    **{phase.value: LockRecord(lock=replace(BARE, phase=phase)) for phase in LockPhase},
+    "refused": LockRecord(refusal=REFUSAL),
+    "unreachable": LockRecord(
+        refusal=replace(REFUSAL, answer=replace(REFUSAL.answer, why="lock-unreachable", retry_after=None))
+    ),
+}
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
+def test_every_document_is_valid(record: LockRecord) -> None:
+    assert faults("fleet-lock", lock_to_document(record, NOW)) == []
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 def test_what_is_written_is_read_again(store: Store, record: LockRecord) -> None:
     FleetLockRecord(store).save(record, NOW)
 

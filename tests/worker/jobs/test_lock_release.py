@@ -12,6 +12,7 @@ from agent.core.reboot.ports import RebootActs
 from agent.errors import ExitCode
 from agent.worker.jobs.lock_release import run
 from agent.worker.protocol import JobAnswer, JobRequest
+from tests.state.test_reboot_schemas import faults
 from tests.support.lock_hosts import GROUP, LockHost
 from tests.support.lock_servers import Heathcliff, LockServer, lock_server
 from tests.worker.jobs.simulator import Agent
@@ -43,6 +44,7 @@ def release(host: LockHost, *options: JobOption) -> JobAnswer:
 
 def result(answer: JobAnswer) -> tuple[object, object, int]:
     assert answer.document is not None
+    assert faults("fleet-lock", answer.document) == []
     return answer.document["result"], answer.document["phase"], answer.exit_code
 
 
