@@ -72,7 +72,7 @@ _maestro_agent() {
                 words+=" --if-required --at --cancel --dry-run --despite --comment --yes --wait --json --quiet"
                 ;;
             restart-services) words+=" --dry-run --yes --wait --json --quiet" ;;
-            lock) words+=" --wait --json" ;;
+            lock) words+=" --forget --wait --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
             history) words+=" --number --verbose --json" ;;

@@ -98,6 +98,7 @@ complete -c maestro-agent -n '__maestro_agent_for reboot restart-services' -l dr
 complete -c maestro-agent -n '__maestro_agent_for reboot' -l despite -x -a 'last-run sessions scheduled-by-other fleet-lock' -d 'reboot although this gate is closed'
 complete -c maestro-agent -n '__maestro_agent_for reboot' -l comment -x -d 'for the record and for logged-in users'
 complete -c maestro-agent -n '__maestro_agent_for reboot restart-services' -s y -l yes -d 'do not ask'
+complete -c maestro-agent -n '__maestro_agent_for lock' -l forget -d 'remove the record without asking the server'
 complete -c maestro-agent -n '__maestro_agent_for lock' -a 'status release'
 complete -c maestro-agent -n '__maestro_agent_for follow' -l wait -d 'wait for the next job'
 complete -c maestro-agent -n '__maestro_agent_for history' -s n -l number -x -d 'list only the newest runs'

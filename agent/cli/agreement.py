@@ -1,5 +1,6 @@
 """Shows a person the plan before it is carried out, and asks. The run installs exactly that plan, or nothing."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import TextIO
 
 from agent.cli.output import print_lines, write_out
 from agent.cli.run_job import answer_of, choose_runner
-from agent.core.job_kinds import JobKind
+from agent.core.job_kinds import JobKind, JobOption
 from agent.errors import ExitCode, StoppedError
 from agent.host.dpkg.unit_files import restarted_units
 from agent.report.layout import Line
@@ -32,7 +33,7 @@ def is_terminal() -> bool:
 def agreed(request: JobRequest, *, verbose: bool) -> JobRequest | int:
     """Show the plan of an upgrade and ask; return the request for exactly that plan, or an exit code.
 
-    If there is nothing to do, no question is asked.
+    If there is nothing to do, and no reboot is requested, no question is asked.
 
     Raises:
         AgentError: the plan cannot be made, or is not the requested one. StoppedError: Ctrl-C instead of an answer.
@@ -44,11 +45,11 @@ def agreed(request: JobRequest, *, verbose: bool) -> JobRequest | int:
         return answer.exit_code
     plan = PlanView(JsonReader(answer.document, "plan"))
     exactly = replace(request, plan_id=plan.id, refresh=False)
-    work = _work(plan)
-    if not work:
+    question = _question(plan, reboot=JobOption.REBOOT_IF_REQUIRED in request.options)
+    if not question:
         return exactly
     shown = [*plan_lines(plan, verbose=verbose, command=False), *_restart_lines(plan)]
-    if confirmed(shown, f"{work}?"):
+    if confirmed(shown, question):
         return exactly
     print_lines(["Nothing was changed."])
     return ExitCode.FAILED
@@ -58,6 +59,15 @@ def use_default_signals() -> None:
     """Have Ctrl-C raise KeyboardInterrupt again: a job in this process had handlers of its own."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+
+
+def _question(plan: PlanView, *, reboot: bool) -> str:
+    """Return the question; empty if there is nothing to do."""
+    work = _work(plan)
+    then = f"reboot {os.uname().nodename} if that is required"
+    if not work:
+        return f"{then[:1].upper()}{then[1:]}?" if reboot else ""
+    return f"{work}, then {then}?" if reboot else f"{work}?"
 
 
 def _work(plan: PlanView) -> str:

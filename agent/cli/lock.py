@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="status",
         help="status: what is on record (default); release: give the lock back",
     )
+    parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="of release: remove the record without asking the server, for one that does not exist any more",
+    )
     add_wait(parser)
     parser.add_argument("--json", action="store_true", help="print maestro.fleet-lock/1")
 
@@ -39,8 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         # Imported by name: `lock status` does not pay for what runs jobs.
         code: int = importlib.import_module("agent.cli.lock_release").run(arguments)
         return code
-    if arguments.wait:
-        raise UsageError("--wait is not an option of `lock status`")
+    wrong = next((name for name in ("wait", "forget") if getattr(arguments, name)), None)
+    if wrong is not None:
+        raise UsageError(f"--{wrong} is not an option of `lock status`")
     now = utc_now()
     found = Store(arguments.state_dir).read(FLEET_LOCK, FLEET_LOCK_SCHEMA, keep=True)
     document = found or JsonReader(_free(format_utc(now)), FLEET_LOCK)

@@ -4,7 +4,7 @@ import argparse
 
 from agent.cli.options import config_path, requested_by
 from agent.cli.run_job import choose_runner, run_job
-from agent.core.job_kinds import JobKind
+from agent.core.job_kinds import JobKind, JobOption
 from agent.report.fleet_lock_text import release_lines
 from agent.state.fleet_lock_view import FleetLockView
 from agent.worker.protocol import JobRequest
@@ -15,6 +15,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Release; exit 0 no lock is held any more, 1 the server refused or could not be reached, 5 another job runs."""
     request = JobRequest(
         kind=JobKind.RELEASE_LOCK,
+        options=frozenset({JobOption.FORGET_LOCK} if arguments.forget else ()),
         wait=arguments.wait,
         requested_by=requested_by(),
         config=config_path(arguments),

@@ -18,14 +18,15 @@ from agent.host import log
 from agent.host.machine.identity import local_zone
 from agent.host.machine.user import is_root
 from agent.host.wall import send_wall
-from agent.report.reboot_plan_text import cancelled_message, schedule_lines, schedule_message
+from agent.report.reboot_messages import cancelled_message, scheduled_message
+from agent.report.reboot_plan_text import schedule_lines
 from agent.state.daemon_status import read_daemon_status
 from agent.state.documents.reboot_course import schedule_to_document
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import read_job_status, running_job
 from agent.state.reboot_record import RebootRecord
 from agent.state.store import DEFAULT_DIRECTORY, Store
-from agent.state.timestamps import format_utc, utc_now
+from agent.state.timestamps import format_human, format_utc, utc_now
 
 _TRIED_FOR = timedelta(hours=2)
 """How long a reboot is tried again whose time has come, while a gate is closed."""
@@ -46,7 +47,7 @@ def schedule(arguments: argparse.Namespace, options: frozenset[JobOption]) -> in
     log.set_up()
     log.event(log.LogEvent.REBOOT_SCHEDULED, at=format_utc(made.at), requested_by=made.requested_by)
     needed = JobOption.IF_REQUIRED in options
-    _notify_users(arguments.state_dir, schedule_message(made, os.uname().nodename, if_required=needed))
+    _notify_users(arguments.state_dir, _message(made))
     if read_daemon_status() is None:
         print_error("the daemon does not run, and nothing else carries this out: `systemctl start maestro-agent`")
     if arguments.json:
@@ -73,13 +74,13 @@ def cancel(arguments: argparse.Namespace) -> int:
     log.set_up()
     if found is not None:
         log.event(log.LogEvent.REBOOT_CANCELLED, at=format_utc(found.at), requested_by=requested_by())
-        _notify_users(arguments.state_dir, cancelled_message(found, os.uname().nodename))
+        _notify_users(arguments.state_dir, cancelled_message(found.at, requested_by=requested_by()))
     if arguments.json:
         print_json(_nothing_scheduled(now))
     elif not arguments.quiet:
-        lines = [cancelled_message(found, os.uname().nodename)] if found else []
+        lines = [f"The reboot scheduled for {format_human(found.at)} is cancelled."] if found else []
         lines += ["The reboot that was about to begin is asked to stop: `maestro-agent follow`"] if stopped else []
-        print_lines([f"{line}." for line in lines] or ["No reboot is scheduled."])
+        print_lines(lines or ["No reboot is scheduled."])
     return ExitCode.OK
 
 
@@ -107,6 +108,12 @@ def _schedule(arguments: argparse.Namespace, options: frozenset[JobOption], now:
         options=options,
         comment=redact(" ".join((arguments.comment or "").split()))[:_LONGEST_COMMENT],
     )
+
+
+def _message(made: RebootSchedule) -> str:
+    """Return what logged-in users read."""
+    needed = JobOption.IF_REQUIRED in made.options
+    return scheduled_message(made.at, requested_by=made.requested_by, if_required=needed, comment=made.comment)
 
 
 def _stop_running(state_dir: str) -> bool:

@@ -25,7 +25,7 @@ _REPAIR = ("package", "architecture", "state")
 _FAILURE = ("package", "stage", "error", "detail")
 _SOURCE_ERROR = ("source", "fault", "detail", "security")
 _OBSERVED = ("generated_at", "seen_at")
-_AS_IN_STATUS = ("reboot", "reboots", "docker", "weave", "jobs")
+_AS_IN_STATUS = ("reboot", "reboots", "fleet_lock", "docker", "weave", "jobs")
 _TIMESTAMPS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 

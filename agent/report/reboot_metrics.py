@@ -18,6 +18,12 @@ def _blocked(report: Document) -> Iterator[tuple[Labels, Number]]:
         yield (("why", str(found)),), 1
 
 
+def _kept(report: Document) -> Iterator[tuple[Labels, Number]]:
+    """Return whether the fleet lock waits for a person; nothing if nothing is on record of one."""
+    if isinstance(value_at(report, "fleet_lock", "phase"), str):
+        yield (), int(value_at(report, "fleet_lock", "kept") is not None)
+
+
 REBOOT_FAMILIES = (
     MetricFamily(
         name="maestro.reboot.last_result",
@@ -52,6 +58,23 @@ REBOOT_FAMILIES = (
         name="maestro.reboot.blocked",
         help="Always 1; the label is the reason that a reboot waits for; missing if none waits",
         points=_blocked,
+    ),
+    MetricFamily(
+        name="maestro.fleet_lock.since_timestamp",
+        unit="s",
+        help="Since when this machine holds, or may hold, a fleet lock; missing if it holds none",
+        points=timestamp("fleet_lock", "since"),
+    ),
+    MetricFamily(
+        name="maestro.fleet_lock.kept",
+        help="Whether the fleet lock is kept until a person releases it: 1 or 0; missing if none was requested",
+        points=_kept,
+    ),
+    MetricFamily(
+        name="maestro.fleet_lock.failing_since_timestamp",
+        unit="s",
+        help="Since when calls to the lock server do not succeed, refusals included; missing if the last one did",
+        points=timestamp("fleet_lock", "refusal", "since"),
     ),
 )
 """In the order of docs/metrics.md."""

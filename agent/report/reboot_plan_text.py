@@ -61,19 +61,6 @@ def schedule_lines(schedule: RebootSchedule, now: datetime, *, if_required: bool
     ]
 
 
-def schedule_message(schedule: RebootSchedule, host: str, *, if_required: bool) -> str:
-    """Return what logged-in users read about a scheduled reboot."""
-    by = f", requested by {schedule.requested_by}" if schedule.requested_by else ""
-    needed = " if that is required" if if_required else ""
-    comment = f": {schedule.comment}" if schedule.comment else ""
-    return f"{host} reboots at {format_human(schedule.at)}{needed}{by}{comment}"
-
-
-def cancelled_message(schedule: RebootSchedule, host: str) -> str:
-    """Return what logged-in users read once it is cancelled."""
-    return f"The reboot of {host} at {format_human(schedule.at)} is cancelled"
-
-
 def _required(plan: RebootOutcomeView) -> str:
     if plan.required is None:
         return "unknown"

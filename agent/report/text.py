@@ -132,7 +132,8 @@ def reboot_line(reboot: RebootView | None) -> str:
         return "Unknown whether a reboot is required."
     if not reboot.required:
         return "No reboot is required."
-    by = f" ({', '.join(reboot.packages)})" if reboot.packages else ""
+    names = [f"{name}, removed since" if name in reboot.removed else name for name in reboot.packages]
+    by = f" ({'; '.join(names) if reboot.removed else ', '.join(names)})" if names else ""
     since = f" since {format_human(reboot.since)}" if reboot.since else ""
     return f"Reboot required{by}{since}: `maestro-agent explain reboot`."
 

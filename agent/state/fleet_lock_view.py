@@ -29,6 +29,8 @@ class FleetLockView:
         """None: no slot is on record."""
         self.kept = document.optional_text("kept")
         """Why only a person may release it; None: the next job may."""
+        self.released_at = document.optional_time("released_at")
+        """When the server confirmed the release of a slot whose record stays for a while; None: it has not."""
         refusal = document.optional_child("refusal")
         self.refusal = LockRefusalView(refusal) if refusal else None
         self.result = document.optional_text("result")

@@ -135,8 +135,12 @@ class ListsView:
 class RebootView:
     """The `reboot` of any document; None stands for one that could not be read."""
 
-    def __init__(self, packages: Sequence[str], since: datetime | None, *, required: bool) -> None:
+    def __init__(
+        self, packages: Sequence[str], since: datetime | None, *, required: bool, removed: Sequence[str] = ()
+    ) -> None:
         self.required = required
+        self.removed = removed
+        """Those of the packages that were removed since they asked for a reboot; documents do not hold it."""
         self.packages = packages
         self.since = since
 
@@ -151,7 +155,7 @@ class RebootView:
         """Return the same requirement with an earlier time that is on record; None: none is."""
         if not self.required or earlier is None or (self.since is not None and self.since <= earlier):
             return self
-        return RebootView(self.packages, earlier, required=True)
+        return RebootView(self.packages, earlier, required=True, removed=self.removed)
 
     @property
     def document(self) -> Document:

@@ -60,7 +60,7 @@ def zsh(*words: str) -> set[str]:
         _read_until(own, "ready")
         os.write(own, f"maestro-agent {' '.join(words)}\t".encode())
         shown = _read_until(own, None)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         os.close(own)
     return set(re.findall(r"<([^<>]+)>", shown)) - {"end"}
 

@@ -42,7 +42,7 @@ def test_a_job_is_followed_line_by_line_up_to_its_exit_code(tmp_path: Path) -> N
         job.step("unpacking zlib1g (2 of 2)")
         second = line(following)
         job.end(10)
-        rest, errors = following.communicate(timeout=30)
+        rest, errors = following.communicate(timeout=60)
 
     assert head.startswith(f"check (pid {os.getpid()}), started ")
     assert head.endswith(", requested by alice")
@@ -55,7 +55,7 @@ def test_an_error_ends_it_with_the_message_and_the_exit_code(tmp_path: Path) -> 
     with follow(tmp_path) as following:
         line(following)
         job.end(5, "apt-get (pid 812) holds the lock")
-        _, errors = following.communicate(timeout=30)
+        _, errors = following.communicate(timeout=60)
 
     assert errors == "maestro-agent: apt-get (pid 812) holds the lock\n"
     assert following.returncode == 5
@@ -68,7 +68,7 @@ def test_json_is_one_document_for_each_line(tmp_path: Path) -> None:
         job.progress("downloading")
         progress = json.loads(line(following))
         job.end(0)
-        rest, _ = following.communicate(timeout=30)
+        rest, _ = following.communicate(timeout=60)
 
     assert (head["schema"], head["job"]) == ("maestro.progress/1", "check")
     assert progress["progress"] == "downloading"
@@ -77,8 +77,8 @@ def test_json_is_one_document_for_each_line(tmp_path: Path) -> None:
 
 def test_without_a_job_it_says_so_and_succeeds(tmp_path: Path) -> None:
     with follow(tmp_path) as text, follow(tmp_path, "--json") as as_json:
-        said, _ = text.communicate(timeout=30)
-        document, _ = as_json.communicate(timeout=30)
+        said, _ = text.communicate(timeout=60)
+        document, _ = as_json.communicate(timeout=60)
 
     assert said == "No job is running.\n"
     assert json.loads(document)["job"] is None
@@ -91,7 +91,7 @@ def test_with_wait_it_follows_the_next_job(tmp_path: Path) -> None:
         job = writer(tmp_path)
         head = line(following)
         job.end(0)
-        following.communicate(timeout=30)
+        following.communicate(timeout=60)
 
     assert head.startswith("check (pid ")
     assert following.returncode == 0
@@ -113,9 +113,9 @@ time.sleep(60)
             line(following)
             job.send_signal(signal.SIGKILL)
             job.wait()
-            _, errors = following.communicate(timeout=30)
+            _, errors = following.communicate(timeout=60)
     with follow(tmp_path) as later:
-        said, _ = later.communicate(timeout=30)
+        said, _ = later.communicate(timeout=60)
 
     assert "ended without a result" in errors
     assert following.returncode == 1

@@ -82,8 +82,26 @@ def test_a_damaged_record_is_unknown_and_stays(tmp_path: Path) -> None:
     assert (tmp_path / "fleet-lock.json").exists()
 
 
-def test_an_option_of_release_is_refused_for_status(tmp_path: Path) -> None:
-    assert main(["lock", "--wait", "--state-dir", str(tmp_path)]) == 2
+@pytest.mark.parametrize("option", ["--wait", "--forget"])
+def test_an_option_of_release_is_refused_for_status(tmp_path: Path, option: str) -> None:
+    assert main(["lock", option, "--state-dir", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize("words", [["release"], ["release", "--forget"]], ids=" ".join)
+def test_a_release_of_no_lock_is_done(tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lock", *words, "--state-dir", str(tmp_path)]) == 0
+
+    assert "No fleet lock was held" in capsys.readouterr().out
+
+
+def test_a_lock_whose_server_is_gone_can_be_forgotten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = FleetLockRecord(Store(str(tmp_path)))
+    record.save(RECORDS["kept"], NOW)
+
+    assert main(["lock", "release", "--forget", "--json", "--state-dir", str(tmp_path)]) == 0
+
+    assert json.loads(capsys.readouterr().out)["result"] == "forgotten"
+    assert record.load() == LockRecord()
 
 
 def test_a_kept_lock_is_shown_with_its_reason_and_the_command_that_releases_it() -> None:

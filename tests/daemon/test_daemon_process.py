@@ -31,7 +31,7 @@ class Running:
     directory: Path
     messages: list[str] = field(default_factory=list)
 
-    def wait_for(self, text: str, seconds: float = 20) -> str:
+    def wait_for(self, text: str, seconds: float = 60) -> str:
         """Return the next notification that contains the text."""
         deadline = time.monotonic() + seconds
         while True:
@@ -103,7 +103,7 @@ def test_it_stops_on_a_signal_and_removes_its_status_file(directory: Path, numbe
         running.process.send_signal(number)
 
         assert "STOPPING=1" in running.wait_for("STOPPING=1")
-        assert running.process.wait(timeout=10) == 0
+        assert running.process.wait(timeout=60) == 0
         assert not (directory / "run/daemon.json").exists()
 
 
@@ -166,7 +166,7 @@ def test_a_clock_step_changes_the_schedule_within_seconds(directory: Path, step:
         before = str(running.status["seen_at"])
         clock.write_text(step)
 
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 25  # a regular tick comes after 30 s
         while str(running.status["seen_at"])[:13] == before[:13]:
             assert time.monotonic() < deadline, f"the daemon is still at {before}"
             time.sleep(0.1)

@@ -45,7 +45,7 @@ def worker(path: Path, behave: Callable[[socket.socket], None]) -> Iterator[list
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield requested
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
 
 def run(dispatcher: JobDispatcher, job: JobKind = JobKind.CHECK) -> JobDispatcher:
@@ -80,7 +80,7 @@ def test_a_job_is_requested_and_its_progress_received(store: Store, tmp_path: Pa
             pass
         seen.append(dispatcher.progress)
         received.set()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
     assert requested == ["check"]
     assert seen == ["half way"]

@@ -29,9 +29,9 @@ def test_work_runs_at_once_and_again_on_request() -> None:
     scheduler.every(3600, ticks.release)
     scheduler.start()
 
-    assert ticks.acquire(timeout=10)
+    assert ticks.acquire(timeout=60)
     scheduler.run_now()
-    assert ticks.acquire(timeout=10)
+    assert ticks.acquire(timeout=60)
     scheduler.once(once.set)
     assert once.wait(10)
     scheduler.stop()

@@ -66,7 +66,7 @@ def running_try(out: Path, directory: Path) -> Iterator[subprocess.Popen[bytes]]
     try:
         wait_for_instructions(out)
         port = int(command[-1])
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not is_listening(port) and time.monotonic() < deadline:
             time.sleep(0.05)
         yield process
@@ -81,7 +81,7 @@ def is_listening(port: int) -> bool:
 
 
 def wait_for_instructions(out: Path) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while "Ctrl-C" not in out.read_text():
         assert time.monotonic() < deadline, out.read_text()
         time.sleep(0.1)

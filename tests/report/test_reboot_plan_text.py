@@ -8,12 +8,7 @@ import pytest
 from agent.core.model.engine_plan import ContainerForecast, EnginePlan, Fate
 from agent.core.reboot.model import RebootOutcome, RebootReason, RebootSchedule
 from agent.report.layout import display_width, lay_out
-from agent.report.reboot_plan_text import (
-    cancelled_message,
-    reboot_plan_lines,
-    schedule_lines,
-    schedule_message,
-)
+from agent.report.reboot_plan_text import reboot_plan_lines, schedule_lines
 from agent.state.documents.engine_plan import engine_plan_to_document
 from agent.state.engine_view import EngineView
 from agent.state.json_reader import JsonReader
@@ -122,11 +117,3 @@ def test_a_scheduled_reboot_is_shown_with_how_far_ahead_it_is(delay: timedelta, 
 
     assert first.endswith(f"{words}.")
     assert "if one is required" not in first
-
-
-def test_users_read_when_the_machine_reboots_who_asked_and_why() -> None:
-    message = schedule_message(SCHEDULE, "web-3", if_required=True)
-
-    assert message.startswith("web-3 reboots at 2026-12-05 ")
-    assert message.endswith("if that is required, requested by alice: kernel")
-    assert "cancelled" in cancelled_message(SCHEDULE, "web-3")

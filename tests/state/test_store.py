@@ -306,7 +306,7 @@ def test_a_second_job_gets_an_error_with_the_pid_of_the_first(
 def test_the_pid_of_the_running_job_is_known(store: Store, other_job: "subprocess.Popen[bytes]") -> None:
     assert worker_pid(store.directory) == other_job.pid
 
-    other_job.communicate(timeout=10)
+    other_job.communicate(timeout=60)
 
     assert worker_pid(store.directory) is None
 
@@ -317,7 +317,7 @@ def test_a_job_does_not_see_itself_as_another(store: Store) -> None:
 
 
 def test_a_job_can_start_after_the_first_has_ended(store: Store, other_job: "subprocess.Popen[bytes]") -> None:
-    other_job.communicate(timeout=10)
+    other_job.communicate(timeout=60)
 
     with job_lock(store):
         assert other_job.returncode == 0
@@ -325,7 +325,7 @@ def test_a_job_can_start_after_the_first_has_ended(store: Store, other_job: "sub
 
 def test_a_killed_job_leaves_no_lock(store: Store, other_job: "subprocess.Popen[bytes]") -> None:
     other_job.kill()
-    other_job.wait(timeout=10)
+    other_job.wait(timeout=60)
 
     with job_lock(store):
         assert other_job.returncode == -signal.SIGKILL

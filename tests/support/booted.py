@@ -39,7 +39,7 @@ while :; do
 done
 [ -z "$keep" ] || cp -a "$at/upper" "$keep"
 """
-BOOT_S = 60
+BOOT_S = 180
 
 
 class Booted(Machine):
@@ -55,7 +55,7 @@ class Booted(Machine):
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                state = self.run("systemctl is-system-running", timeout=10).stdout.strip()
+                state = self.run("systemctl is-system-running", timeout=30).stdout.strip()
                 if state in {"running", "degraded"}:
                     return state
             time.sleep(0.1)

@@ -21,7 +21,7 @@ from typing import Any
 from tests.support.authority import Authority, Certificate
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-_START_S = 20.0
+_START_S = 60.0
 
 
 Tables = dict[str, dict[str, object]]
@@ -237,7 +237,7 @@ class Client(Requests):
         context = ssl.create_default_context(cafile=str(self.server.authority.file))
         if self.certificate is not None:
             context.load_cert_chain(self.certificate.file, self.certificate.key)
-        return http.client.HTTPSConnection("127.0.0.1", self.server.port, context=context, timeout=20)
+        return http.client.HTTPSConnection("127.0.0.1", self.server.port, context=context, timeout=60)
 
     def close(self) -> None:
         if self.connection is not None:

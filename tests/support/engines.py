@@ -24,7 +24,7 @@ class EngineMachine:
     def __init__(self, machine: Booted) -> None:
         self.machine = machine
 
-    def docker(self, command: str, *, timeout: float = 120) -> str:
+    def docker(self, command: str, *, timeout: float = 300) -> str:
         """Run the Docker client, which must succeed; return its output without the last line end."""
         return self.machine.check(f"docker {command}", timeout=timeout).rstrip("\n")
 
@@ -91,7 +91,7 @@ class EngineMachine:
         """Write daemon.json."""
         self.machine.write("/etc/docker/daemon.json", text)
 
-    def wait(self, words: str, condition: str, seconds: float = 60) -> None:
+    def wait(self, words: str, condition: str, seconds: float = 180) -> None:
         """Wait until a shell command succeeds on the machine."""
         deadline = time.monotonic() + seconds
         while self.machine.run(condition).returncode:

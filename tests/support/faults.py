@@ -309,7 +309,7 @@ def _cut_off(running: Machine, point: Point, after_s: float) -> float | None:
 
 def _wait_until_dead(running: Machine) -> None:
     """Wait until only the first process is left: a killed process may stay in the kernel for a moment."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := crash_checks.alive(running):
         assert time.monotonic() < deadline, f"still alive: {left}"
         time.sleep(0.002)

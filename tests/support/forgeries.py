@@ -49,7 +49,7 @@ FORGERIES = {
     "a list": ([b"[]\n"], "request"),
     "deep": ([b"[" * 4000 + b"\n"], "request: "),
     "another version": ([b'{"schema": "maestro.job-request/2"}\n'], "is not supported"),
-    "another verb": ([request(job="reboot")], "'reboot' is not a valid"),
+    "another verb": ([request(job="no-such-job")], "'no-such-job' is not a valid"),
     "a verb that the socket does not offer": ([request(job="explain")], "not available over the socket"),
     "another scope": ([request(scope="kernel")], "'kernel' is not a valid"),
     "another directory": ([request(state_dir="/srv")], "unknown field 'state_dir'"),

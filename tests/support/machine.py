@@ -91,7 +91,7 @@ class Machine:
         )
 
     def run(
-        self, command: str, *, user: str | None = None, timeout: float = 120, **environment: str
+        self, command: str, *, user: str | None = None, timeout: float = 300, **environment: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run a shell command inside to its end; never raises for its exit code."""
         return subprocess.run(
@@ -105,7 +105,7 @@ class Machine:
             env={**ENVIRONMENT, **environment},
         )
 
-    def check(self, command: str, *, timeout: float = 120) -> str:
+    def check(self, command: str, *, timeout: float = 300) -> str:
         """Run a command that must succeed; return its output."""
         done = self.run(command, timeout=timeout)
         if done.returncode:
@@ -123,7 +123,7 @@ class Machine:
                         found.append(int(entry.name))
         return sorted(found)
 
-    def wait_for(self, words: str, *, gone: bool = False, seconds: float = 30) -> None:
+    def wait_for(self, words: str, *, gone: bool = False, seconds: float = 120) -> None:
         """Wait until a process with these words in its command line is there, or gone."""
         deadline = time.monotonic() + seconds
         while bool(self.processes(words)) is gone:
@@ -173,7 +173,7 @@ def machine(*layers: Path) -> Iterator[Machine]:
 
 def _leader(outer: "subprocess.Popen[bytes]") -> int:
     children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if outer.poll() is not None:
             assert outer.stderr is not None

@@ -97,7 +97,7 @@ class Kept(Scenario):
         else:
             self._security.add(*packages)
 
-    def wait(self, words: str, condition: str, seconds: float = 60) -> None:
+    def wait(self, words: str, condition: str, seconds: float = 180) -> None:
         """Wait until a shell command succeeds on the machine."""
         deadline = time.monotonic() + seconds
         while self.machine.run(condition).returncode:
@@ -115,7 +115,7 @@ class Kept(Scenario):
             self.machine.run(f"systemctl reload {UNIT}")
             time.sleep(1)
 
-    def wait_for_daemon(self, other_than: int = 0, seconds: float = 60) -> int:
+    def wait_for_daemon(self, other_than: int = 0, seconds: float = 180) -> int:
         """Wait until the daemon is ready, as another process than the given one; return its pid."""
         pid, state = f"$(systemctl show -P MainPID {UNIT})", f"$(systemctl show -P SubState {UNIT})"
         self.wait("the daemon", f"p={pid}; test $p -gt 0 -a $p -ne {other_than} -a {state} = running", seconds)
@@ -125,7 +125,7 @@ class Kept(Scenario):
         """Have the daemon do now what it does twice a minute. Unlike a reload, this accepts no configuration."""
         self.machine.check(f"systemctl kill --kill-who=main -s HUP {UNIT}")
 
-    def wait_for_idle(self, seconds: float = 60) -> None:
+    def wait_for_idle(self, seconds: float = 180) -> None:
         """Wait until no job runs."""
         self.machine.wait_for(WORKER, gone=True, seconds=seconds)
 

@@ -99,6 +99,13 @@ def full() -> Raw:
             },
             "waiting": {"gate": "sessions", "why": "sessions", "detail": "alice is logged in"},
         },
+        "fleet_lock": {
+            "phase": "held", "group": "web", "url": "https://lock.example.org", "id": "host-a", "since": MOMENT,
+            "run_id": "20261123T020000Z", "kept": "nginx.service has failed since the boot",
+            "refusal": {
+                "call": "release", "since": MOMENT, "at": MOMENT, "why": "lock-unreachable", "detail": "HTTP 503",
+            },
+        },
         "services": {"deleted_files": ["ssh.service", "cron.service"]},
         "exposure": {
             "pending": 1, "installed": 1, "oldest_since": MOMENT,
@@ -135,7 +142,19 @@ def unknown() -> Raw:
     report["agent"].update(started_at=None, state=None, automatic=None)
     for part in ("kernel", "updates"):
         report[part] = dict.fromkeys(report[part])
-    parts = ("lists", "last_outcome", "reboot", "reboots", "services", "exposure", "docker", "weave", "jobs", "outbox")
+    parts = (
+        "lists",
+        "last_outcome",
+        "reboot",
+        "reboots",
+        "fleet_lock",
+        "services",
+        "exposure",
+        "docker",
+        "weave",
+        "jobs",
+        "outbox",
+    )
     for part in parts:
         report[part] = None
     return {**report, "warnings": [], "reasons": [], "health": "unknown"}

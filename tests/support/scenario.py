@@ -106,7 +106,7 @@ class Scenario:
         """Write /etc/maestro-agent/config.toml."""
         self.machine.write("/etc/maestro-agent/config.toml", text)
 
-    def agent(self, arguments: str, *, user: str | None = None, timeout: float = 120) -> Answer:
+    def agent(self, arguments: str, *, user: str | None = None, timeout: float = 300) -> Answer:
         """Run `maestro-agent`; a traceback is never an answer."""
         return answer(self.machine.run(f"maestro-agent {arguments}", user=user, timeout=timeout))
 

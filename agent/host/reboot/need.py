@@ -47,7 +47,8 @@ class RebootNeed:
     def view(self) -> RebootView:
         """The `reboot` of documents; `since` is the earlier of the flag and the first newer kernel."""
         since = datetime.fromtimestamp(min(*self._since, LATEST), timezone.utc) if self._since else None
-        return RebootView(sorted(self._packages), since, required=self.flagged or bool(self.kernel.newer))
+        required = self.flagged or bool(self.kernel.newer)
+        return RebootView(sorted(self._packages), since, required=required, removed=self.gone)
 
 
 def read_reboot_need(root: str = "/") -> RebootNeed:

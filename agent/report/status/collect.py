@@ -10,6 +10,7 @@ from datetime import datetime
 from agent.core.exporters import ExporterName
 from agent.core.schemas import (
     ENGINE_OUTCOME_SCHEMA,
+    FLEET_LOCK_SCHEMA,
     OUTCOME_SCHEMA,
     REBOOT_OUTCOME_SCHEMA,
     REBOOT_SCHEDULE_SCHEMA,
@@ -28,6 +29,7 @@ from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Obser
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.exporter_status import read_exporter_status, status_entry
+from agent.state.fleet_lock_view import FleetLockView
 from agent.state.job_lock import worker_pid
 from agent.state.job_progress import last_message
 from agent.state.job_status import read_job_status, running_job
@@ -35,7 +37,7 @@ from agent.state.job_views import JobView, job_views
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
-from agent.state.store import ENGINE_OUTCOMES, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
+from agent.state.store import ENGINE_OUTCOMES, FLEET_LOCK, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
 from agent.state.views import RebootView, RunView, StateView
 
 
@@ -121,7 +123,11 @@ def _reboots(store: Store) -> RebootDocuments:
         document = store.read(REBOOT, REBOOT_SCHEMA, keep=True)
         found.course = RebootCourseView(document) if document else None
 
-    for read in (last, schedule, course):
+    def lock() -> None:
+        document = store.read(FLEET_LOCK, FLEET_LOCK_SCHEMA, keep=True)
+        found.lock = FleetLockView(document) if document else None
+
+    for read in (last, schedule, course, lock):
         try:
             read()
         except RecordError as error:

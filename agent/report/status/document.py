@@ -7,6 +7,7 @@ from agent.core.schemas import STATUS_SCHEMA, Document
 from agent.report.status.automatic import Automatic
 from agent.report.status.engines import Engines
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
+from agent.report.status.fleet_lock import LockStatus
 from agent.report.status.health import Health
 from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
@@ -42,6 +43,7 @@ class Status:
         runs = {name: one for name, one in observed.engine_runs.items() if not isinstance(one, Damaged)}
         self.engines = Engines(self.state, runs, self.running)
         self.reboots = Reboots(observed.reboots, now)
+        self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
@@ -69,6 +71,7 @@ class Status:
             *self.runtime.reasons,
             *self.engines.reasons,
             *self.reboots.reasons,
+            *self.fleet_lock.reasons,
             *self.automatic.reasons,
             *(self.daemon.problems if self.daemon else []),
             *job_reasons(self.jobs),
@@ -100,6 +103,7 @@ def status_document(status: Status) -> Document:
         "running": {**running.document, "last_run": status.run_in_progress} if running else None,
         "reboot": status.reboot.document if status.reboot else None,
         "reboots": status.reboots.document,
+        "fleet_lock": status.fleet_lock.document,
         **status.engines.document,
         "reporting": exporters_section(status.exporters),
         "daemon": status.daemon.document if status.daemon else None,

@@ -42,6 +42,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
     lines += status.engines.lines(WIDTH)
     lines.append(_field("Reboot", _reboot(status.reboot)))
     lines += status.reboots.lines(WIDTH)
+    lines += status.fleet_lock.lines(WIDTH)
     return lines
 
 

@@ -39,6 +39,7 @@ def needs(status: Status) -> list[Need]:
             found.append(Need(f"{name}-restart", pending_restart(engine)))
     found += [Need(f"{run.component}-{run.result}", text, [run.id]) for run, text in status.engines.failures]
     found += [Need("reboot-failed", text, [text]) for text in status.reboots.reasons]
+    found += [Need("fleet-lock", text) for text in status.fleet_lock.reasons]
     found += [Need("automatic", text) for text in status.automatic.reasons]
     found += [Need("daemon", text, [text]) for text in (status.daemon.problems if status.daemon else [])]
     found += [Need("job", text, [text.split()[0]]) for text in job_reasons(status.jobs)]

@@ -9,6 +9,7 @@ from agent.core.schemas import Document
 from agent.host.unit_file import UnitState
 from agent.report.status.exporters import ExporterView
 from agent.state.engine_outcome_view import EngineOutcomeView
+from agent.state.fleet_lock_view import FleetLockView
 from agent.state.job_views import JOB_NAMES, JobView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
@@ -106,6 +107,7 @@ class RebootDocuments:
         self.schedule: RebootScheduleView | None = None
         self.course: RebootCourseView | None = None
         """What is under way, or waits."""
+        self.lock: FleetLockView | None = None
         self.damaged: list[str] = []
 
 

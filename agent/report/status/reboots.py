@@ -44,12 +44,11 @@ class Reboots:
     def reasons(self) -> list[str]:
         """Return why a person should look at the last reboot."""
         last = self.last
-        if last is None or not (last.lock == "kept" or self._now - last.started_at < _RECENT):
+        if last is None or self._now - last.started_at >= _RECENT:
             return []
         history = f"`maestro-agent history {last.id}`"
         if last.result in _REASONS:
-            lock = ", and the fleet lock is kept" if last.lock == "kept" else ""
-            return [f"{_REASONS[last.result]}{lock}: {history}"]
+            return [f"{_REASONS[last.result]}: {history}"]
         if last.result == "blocked" and last.origin == "schedule" and not self.waiting:
             return [f"the scheduled reboot was given up: {history}"]
         return []

@@ -18,6 +18,7 @@ from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
 from agent.report.status.observed import DaemonView, Damaged, Observed, RunningJob
+from agent.report.text import reboot_line
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document
 from agent.state.job_views import JobView
@@ -499,3 +500,11 @@ def test_a_job_that_failed_repeatedly_is_a_reason_for_attention() -> None:
     assert document["reasons"] == ["check failed 3 times in a row: `journalctl -t maestro-agent -p warning`"]
     assert document["jobs"]["check"]["consecutive_failures"] == 3
     assert document["jobs"]["upgrade"]["last_exit_code"] == 1
+
+
+def test_a_package_that_asked_for_a_reboot_and_is_gone_says_so() -> None:
+    packages = ["dbus", "linux-image-6.1.0-3-amd64"]
+    reboot = RebootView(packages, None, required=True, removed=["linux-image-6.1.0-3-amd64"])
+
+    assert "(dbus; linux-image-6.1.0-3-amd64, removed since)" in reboot_line(reboot)
+    assert "(dbus, linux-image-6.1.0-3-amd64)" in reboot_line(RebootView(packages, None, required=True))
