@@ -10,7 +10,7 @@ from tests.support.booted import booted
 from tests.support.engine_archive import engine_layers
 from tests.support.engine_packages import ce_layers
 from tests.support.engines import EngineMachine, engine_machine, engine_options
-from tests.support.recorded import Kept, installed_layer
+from tests.support.recorded import Kept, installed_layer, stop_daemon
 from tests.support.repository import Signer
 
 Layers = tuple[Path, ...]
@@ -83,13 +83,15 @@ def installed_beside_docker_ce(deb: Path, signer: Signer, tmp_path_factory: pyte
 
 @pytest.fixture
 def kept_engine(installed_beside_engine: Layers, signer: Signer) -> Iterator[tuple[Kept, EngineMachine]]:
-    """Return a machine for one test alone, with the agent and Debian 12's engine."""
+    """Return a machine for one test alone, with the agent, whose daemon is stopped, and Debian 12's engine."""
     with engine_machine(layers=installed_beside_engine) as running:
+        stop_daemon(running.machine)
         yield Kept(running.machine, signer, "bookworm"), running
 
 
 @pytest.fixture
 def kept_docker_ce(installed_beside_docker_ce: Layers, signer: Signer) -> Iterator[tuple[Kept, EngineMachine]]:
-    """Return a machine for one test alone, with the agent and Docker CE's packages."""
+    """Return a machine for one test alone, with the agent, whose daemon is stopped, and Docker CE's packages."""
     with engine_machine(layers=installed_beside_docker_ce) as running:
+        stop_daemon(running.machine)
         yield Kept(running.machine, signer, "bookworm"), running

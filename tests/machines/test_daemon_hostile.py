@@ -11,7 +11,7 @@ from tests.support.repository import package
 
 pytestmark = pytest.mark.xdist_group("booted-2")
 UNPRIVILEGED = ("65534", "mallory")
-PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "plans.json", "running", "progress"}
+PUBLIC = {"state.json", "refresh.json", "jobs.json", "cves.json", "exposure.json", "plans.json", "running", "progress"}
 """What of the record everybody may read: `status` and `history` show all of it."""
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from agent.host.docker.actions import parse_time
 from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
+from tests.support.forecasts import within
 from tests.support.recorded import Kept
 from tests.support.repository import Signer
 
@@ -58,12 +59,12 @@ class Measured:
 
     def misses(self) -> list[str]:
         """Return what lies outside its range."""
-        low, high = self.expected["engine_s"]
-        found = [] if low <= self.engine_s <= high else [f"engine: {self.engine_s} not in {low}-{high}"]
+        expected = self.expected["engine_s"]
+        found = [] if within(self.engine_s, expected) else [f"engine: {self.engine_s} not in {expected}"]
         for name, seconds in self.containers.items():
-            low, high = self.expected["containers"].get(name, (0, 0))
-            if not low <= round(seconds, 1) <= high:
-                found.append(f"{name}: {seconds:.2f} not in {low}-{high}")
+            expected = self.expected["containers"].get(name, (0, 0))
+            if not within(round(seconds, 1), expected):
+                found.append(f"{name}: {seconds:.2f} not in {expected}")
         return found
 
     def line(self) -> str:

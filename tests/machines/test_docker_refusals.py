@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.engine_archive import ARCHIVE
 from tests.support.engines import NEWER, OLDER, EngineMachine, engine_machine
-from tests.support.recorded import Kept
+from tests.support.recorded import Kept, stop_daemon
 from tests.support.repository import Signer
 from tests.support.scenario import Answer
 
@@ -22,7 +22,7 @@ import fcntl, time
 file = open("/var/lib/dpkg/lock-frontend", "w")
 fcntl.lockf(file, fcntl.LOCK_EX)
 print("held", flush=True)
-time.sleep(60)'"""
+time.sleep(600)'"""
 
 
 class Host:
@@ -50,6 +50,7 @@ class Host:
 def shared(installed_beside_engine: tuple[Path, ...], signer: Signer) -> Iterator[Host]:
     """Return the machine: Docker 20.10.24 with a container runs, the manifest wants 26.1.5."""
     with engine_machine(layers=installed_beside_engine) as engine:
+        stop_daemon(engine.machine)
         engine.run_container("web", policy="always")
         manifest = f"docker:\n  configuration:\n    docker_version: {NEWER}\n"
         engine.machine.write("/etc/maestro-agent/manifest.yml", manifest)

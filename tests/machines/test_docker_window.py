@@ -50,6 +50,7 @@ def test_the_daemon_upgrades_docker_in_its_window_and_only_there(kept_engine: tu
     engine.run_container("job")
     before = engine.states()
     kept.machine.write(MANIFEST, f"docker:\n  configuration:\n    docker_version: {NEWER}\n")
+    kept.machine.check(f"systemctl start {UNIT}")
     configure(kept, closed())
     kept.wait_for_daemon()
     kept.agent("check --wait")

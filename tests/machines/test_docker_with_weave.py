@@ -7,6 +7,7 @@ import pytest
 
 from tests.machines.conftest import Layers
 from tests.support.engines import NEWER, OLDER, engine_machine
+from tests.support.forecasts import within
 from tests.support.recorded import Kept
 from tests.support.repository import Signer
 from tests.support.weave_double import Peer, WeaveDouble, script_text
@@ -71,8 +72,7 @@ def test_b5_seen_w3_every_container_of_the_network_runs_again_and_those_attached
         "weavedb": "stops",
         "weavevolumes-2.9.0": "stops",
     }
-    low, high = planned["downtime"]["expected_s"]
-    assert low <= outcome["downtime"]["engine_s"] <= high
+    assert within(outcome["downtime"]["engine_s"], planned["downtime"]["expected_s"])
 
 
 def test_with_live_restore_no_container_of_the_network_is_down_and_no_address_changes(

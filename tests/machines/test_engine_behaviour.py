@@ -117,6 +117,7 @@ def test_the_client_goes_with_the_older_engine(engine: EngineMachine) -> None:
 
 def test_agent_and_engine_run_on_one_machine(kept_engine: tuple[Kept, EngineMachine]) -> None:
     kept, engine = kept_engine
+    kept.machine.check("systemctl start maestro-agent")
     kept.wait_for_daemon()
     assert engine.engine_version() == OLDER
     assert engine.running() == set()

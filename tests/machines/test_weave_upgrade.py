@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.machines.conftest import Layers
+from tests.support.forecasts import within
 from tests.support.recorded import RECORD, Kept
 from tests.support.repository import Signer
 from tests.support.weave_double import WeaveDouble, script_text
@@ -186,8 +187,7 @@ def test_w17_a_unit_launches_its_router(kept: Kept, bare: WeaveDouble) -> None:
         code, outcome = upgrade(kept)
 
         assert (code, outcome["result"]) == (0, "upgraded"), outcome
-        low, high = outcome["forecast"]["engine_s"]
-        assert low <= outcome["downtime"]["engine_s"] <= high
+        assert within(outcome["downtime"]["engine_s"], outcome["forecast"]["engine_s"])
         assert bare.machine.run("systemctl is-active weave.service").stdout.strip() == "active"
         assert (seen(bare), bare.report()["Version"]) == (before, NEW)
     finally:

@@ -16,7 +16,7 @@ from tests.support.recorded import WORKER, Kept, installed_layer
 from tests.support.repository import Signer
 from tests.support.scenario import Answer
 
-COMMAND = "maestro-agent docker upgrade --yes --json --remove-containers"
+COMMAND = "maestro-agent docker upgrade --yes --json --remove-containers --wait"
 LONGEST_S = 240.0
 """For one command; beyond it the run is a failure."""
 _MANIFEST = "/etc/maestro-agent/manifest.yml"

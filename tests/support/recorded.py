@@ -66,6 +66,11 @@ def put_off(machine: Machine) -> None:
     machine.write("/etc/maestro-agent/config.d/10-put-off.toml", text)
 
 
+def stop_daemon(machine: Machine) -> None:
+    """Have no job begin by itself: the first one is due within minutes, and another one would be refused meanwhile."""
+    machine.check(f"systemctl stop {UNIT}")
+
+
 class Kept(Scenario):
     """The machine and its agent."""
 
