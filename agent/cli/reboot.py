@@ -13,11 +13,12 @@ from agent.cli.run_job import answer_of, choose_runner, run_job, run_quietly
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.schemas import STATE_SCHEMA
 from agent.errors import ExitCode, UsageError
+from agent.host.hook_directory import DIRECTORY
 from agent.host.machine.session import own_session
 from agent.host.machine.user import is_root
+from agent.host.process.hooks import find_hooks
 from agent.report.reboot_outcome_text import reboot_outcome_lines
 from agent.report.reboot_plan_text import reboot_plan_lines, reboot_question
-from agent.state.engine_view import EngineView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.store import STATE, Store
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         return run_job(
             _look(request),
             as_json=arguments.json,
-            render=lambda document: reboot_plan_lines(RebootOutcomeView(document), _docker(arguments.state_dir)),
+            render=lambda document: _plan_lines(RebootOutcomeView(document), arguments.state_dir),
             runner=choose_runner(request, run_inline),
         )
     if arguments.quiet:
@@ -141,14 +142,14 @@ def _refused(request: JobRequest) -> int | None:
     waits = plan.blocked is not None and plan.blocked.gate == "sessions" and plan.blocked.until is not None
     if plan.result != "would-reboot" and not waits:
         return None
-    shown = reboot_plan_lines(plan, _docker(request.state_dir))
-    if confirmed(shown, reboot_question(plan, os.uname().nodename)):
+    if confirmed(_plan_lines(plan, request.state_dir), reboot_question(plan, os.uname().nodename)):
         return None
     print_lines(["Nothing was done."])
     return ExitCode.FAILED
 
 
-def _docker(state_dir: str) -> EngineView | None:
-    """Return Docker as the last check saw it; None: it is not there, or nothing is known of it."""
+def _plan_lines(plan: RebootOutcomeView, state_dir: str) -> list[str]:
+    """Render the plan, with Docker as the last check saw it."""
     found = Store(state_dir).read_or_warn(STATE, STATE_SCHEMA)
-    return StateView(found).docker if found else None
+    hooks = [os.path.basename(path) for path in find_hooks(os.path.join(DIRECTORY, "pre-reboot.d"))]
+    return reboot_plan_lines(plan, StateView(found).docker if found else None, hooks)

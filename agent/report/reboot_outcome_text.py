@@ -187,9 +187,6 @@ def _fact_lines(outcome: RebootOutcomeView) -> list[str]:
     if outcome.lock in _LOCKS:
         tone = Tone.ATTENTION if outcome.lock in {"kept", "releasing"} else None
         lines.append(field("Fleet lock", _LOCKS[outcome.lock], width=_WIDTH, tone=tone))
-    if outcome.fired_at and outcome.back_at:
-        span = f"{format_human(outcome.fired_at)} to {format_human(outcome.back_at)}"
-        lines.append(field("Down", span, width=_WIDTH))
     return lines
 
 

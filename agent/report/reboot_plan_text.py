@@ -3,6 +3,7 @@
 The plan is `maestro.reboot-outcome/1` of a dry run; the containers are those that the last check saw.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from agent.core.reboot.model import RebootSchedule
@@ -18,10 +19,10 @@ _STARTED_BY_DOCKER = {"always", "unless-stopped"}
 """Restart policies with which Docker starts a container at its own start, if it ran at its end."""
 
 
-def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, *, verbose: bool = False) -> list[str]:
-    """Render why a reboot is required, the gates, and the containers that do not come back."""
-    shut = [gate for gate in plan.gates if verbose or gate.blocks or gate.passed or gate.detail]
-    clear = [gate.gate for gate in plan.gates if gate not in shut and gate.verdict == "open"]
+def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, hooks: Sequence[str] = ()) -> list[str]:
+    """Render why a reboot is required, the gates, the hooks, and the containers that do not come back."""
+    shut = [gate for gate in plan.gates if gate.blocks or gate.passed]
+    clear = [gate.gate for gate in plan.gates if gate.verdict == "open"]
     return [
         Line(plan_headline(plan), hang=2, tone=Tone.ATTENTION if plan.result == "blocked" else None),
         field("Required", _required(plan), width=_WIDTH),
@@ -29,6 +30,7 @@ def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, *, ver
         *(["Gates:"] if plan.gates else []),
         *gate_lines(shut),
         *([Line(f"  + {', '.join(clear)}: open", hang=4)] if clear else []),
+        *([field("Hooks", f"{', '.join(hooks)}: run before the reboot", width=_WIDTH)] if hooks else []),
         *_container_lines(docker),
     ]
 

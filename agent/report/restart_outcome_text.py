@@ -101,8 +101,8 @@ def _what(unit: RestartUnitView) -> str:
 
 
 def _remaining_lines(outcome: RestartOutcomeView) -> list[Line]:
-    """Name those that still run replaced files although they were not left alone."""
-    left = {unit.unit for unit in outcome.of_result("left")}
+    """Name those that still run replaced files and are neither left alone nor about to be restarted."""
+    left = {unit.unit for unit in outcome.of_result("left", "planned")}
     more = [name for name in outcome.remaining or () if name not in left]
     return [field("Remaining", f"{', '.join(more)} still run replaced files", width=_WIDTH)] if more else []
 

@@ -33,8 +33,8 @@ def docker(*containers: ContainerForecast) -> EngineView:
     return EngineView(JsonReader(engine_plan_to_document(plan, STARTED, SENTENCES), "plan"))
 
 
-def text(outcome: RebootOutcome, engine: EngineView | None = None, *, verbose: bool = False) -> str:
-    return "\n".join(reboot_plan_lines(view(outcome), engine, verbose=verbose))
+def text(outcome: RebootOutcome, engine: EngineView | None = None) -> str:
+    return "\n".join(reboot_plan_lines(view(outcome), engine))
 
 
 def test_the_plan_shows_why_a_reboot_is_required_and_which_kernel_boots() -> None:
@@ -58,7 +58,11 @@ def test_the_plan_says_whether_a_reboot_is_required(reason: RebootReason | None,
 
 def test_a_closed_gate_is_shown_with_its_reason() -> None:
     assert f"- sessions           {SESSIONS.detail}, until" in text(BLOCKED)
-    assert "+ dpkg               open" in text(BLOCKED, verbose=True)
+    assert "+ dpkg: open" in text(BLOCKED)
+
+
+def test_the_hooks_that_run_before_it_are_named() -> None:
+    assert "10-drain, 20-failover" in "\n".join(reboot_plan_lines(view(WOULD), None, ["10-drain", "20-failover"]))
 
 
 def test_containers_that_do_not_come_back_are_named_with_their_policy() -> None:
@@ -94,7 +98,7 @@ def test_every_screen_fits_its_terminal(width: int) -> None:
     engine = docker(*(container(f"worker-{n}", policy="no", will=Fate.NEEDS_START) for n in range(30)))
     passed = replace(BLOCKED, gates=(OPEN, replace(SESSIONS, passed=True)))
     lines = [
-        *reboot_plan_lines(view(BLOCKED), engine, verbose=True),
+        *reboot_plan_lines(view(BLOCKED), engine, ["10-drain"]),
         *reboot_plan_lines(view(passed), engine),
         *schedule_lines(SCHEDULE, STARTED, if_required=True),
     ]
