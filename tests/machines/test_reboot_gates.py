@@ -20,7 +20,7 @@ from tests.support.repository import Signer, package
 
 pytestmark = pytest.mark.xdist_group("booted-reboots")
 Layers = tuple[Path, ...]
-LOGINS = (*bases.BOOTED, "libpam-systemd", "openssh-server")
+LOGINS = (*bases.BOOTED, "libpam-systemd", "openssh-client", "openssh-server")
 """A server on which people can log in."""
 WINDOW = "/etc/maestro-agent/config.d/20-reboot.toml"
 _ALWAYS = '[reboot]\npolicy = "window"\nwindow = "any"\n[windows]\nany = "daily 00:00-24:00"\n'
