@@ -3,7 +3,7 @@
 import importlib
 import re
 from collections.abc import Iterator, Mapping
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
 from agent.config.cross_checks import Found
 from agent.config.schema import Key
@@ -59,6 +59,19 @@ def window_problems(found: Found) -> Iterator[str]:
         if value and value not in names:
             known = f"; known: {', '.join(sorted(names))}" if names else ""
             yield f'{source}: {key} = {value!r}: accepted: the name of a window in [windows], or "" for none{known}'
+    yield from _too_short(found)
+
+
+def _too_short(found: Found) -> Iterator[str]:
+    """Yield a message if no opening of the window of reboots has room for one."""
+    name, source = found["reboot.window"]
+    text, _ = found.get(f"{SECTION}.{name}", ("", ""))
+    expected, warning = found["reboot.expected"][0], found["reboot.warning"][0]
+    if not text or not isinstance(expected, timedelta) or not isinstance(warning, timedelta):
+        return
+    window = window_of(str(text))
+    if timedelta(minutes=window.end - window.start) < expected + warning:
+        yield f"{source}: reboot.window = {name!r}: shorter than reboot.expected and reboot.warning together"
 
 
 def resolved(values: Mapping[str, object]) -> Mapping[str, object]:

@@ -84,6 +84,10 @@ def test_the_rules_have_the_window_and_how_much_of_it_a_reboot_needs(tmp_path: P
     assert (rules.window.text, rules.needed, rules.allows_windows) == ("Sat 02:00-04:00", timedelta(minutes=22), True)
 
 
+def test_a_window_may_be_just_as_long_as_a_reboot(tmp_path: Path) -> None:
+    assert loaded(tmp_path, GOOD.replace('"20m"', '"118m"')).reboot.expected == timedelta(minutes=118)
+
+
 def test_a_window_whose_time_zone_has_gone_is_a_problem_and_no_window() -> None:
     rules = reboot_rules(RebootPolicy(policy=RebootMode.WINDOW, window="Sat 02:00-04:00 Europe/Berlni"))
 
@@ -102,6 +106,7 @@ _MUTATIONS = [
     ('"2026-12-27"', '"27.12.2026"', "reboot.not_before = '27.12.2026': accepted: a date"),
     ('"2026-12-27"', '"2026-02-30"', "reboot.not_before = '2026-02-30': day is out of range"),
     ('"2026-12-27"', '"2026-12-27 25:00"', "reboot.not_before = '2026-12-27 25:00': hour must be"),
+    ('"20m"', '"119m"', "reboot.window = 'night': shorter than reboot.expected and reboot.warning together"),
     ('"20m"', '"10s"', """reboot.expected = '10s': accepted: a duration from "1m" to "12h\""""),
     ('sessions = "never"', 'sessions = "ask"', """reboot.sessions = 'ask': accepted: "wait" or "never\""""),
     ('grace = "0s"', 'grace = "13h"', """reboot.grace = '13h': accepted: a duration from "0s" to "12h\""""),
