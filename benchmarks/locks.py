@@ -26,8 +26,8 @@ from tests.support.postgres import cluster
 
 HOSTS = 10_000
 GROUPS = 50
-SLOTS = 5
-REBOOT_S = 10.0
+SLOTS = 10
+REBOOT_S = 20.0
 CONNECTIONS = 16
 WORKERS = 2
 _CALLS_PER_S = 300

@@ -10,8 +10,10 @@ from endpoint.core.locks import (
     LockResult,
     LockStatus,
     Waiter,
+    is_near,
     is_of_another_host,
     is_turn,
+    may_pass,
     mean_hold_after,
     retry_after_s,
 )
@@ -34,6 +36,19 @@ class LockView:
     """The client's own place in the queue; None: it has none, or lost it."""
     ahead: int
     """Clients before it, or all that wait if it has no place."""
+    first: tuple[Waiter, ...] = ()
+    """The first clients in the queue, one for each free slot; only needed if this one `is_near`."""
+
+    @property
+    def free(self) -> int:
+        """Return the number of free slots; negative if there are fewer slots than holders."""
+        return self.call.slots - len(self.holders)
+
+    @property
+    def is_near(self) -> bool:
+        """Return whether the clients before this one decide; a client that was never refused passes none."""
+        held = len(self.holders)
+        return self.waiter is not None and is_near(slots=self.call.slots, held=held, ahead=self.ahead)
 
     @property
     def own(self) -> Holder | None:
@@ -56,6 +71,8 @@ class LockDecision:
     """The client's place in the queue from now on."""
     leave: bool = False
     """True: the client's place in the queue is removed."""
+    passed: tuple[Waiter, ...] = ()
+    """Clients at the head of the queue that are passed now."""
     mean_hold_s: float | None = None
     """The group's new mean time of a reboot; None: unchanged."""
 
@@ -71,6 +88,8 @@ def decide(view: LockView) -> LockDecision:
         return _keep(view, view.own)
     if is_turn(slots=view.call.slots, held=len(view.holders), ahead=view.ahead):
         return _grant(view)
+    if view.is_near and may_pass(free=view.free, first=view.first, now_s=view.now_s):
+        return _grant(view, passed=view.first)
     return _refuse(view)
 
 
@@ -104,7 +123,7 @@ def _keep(view: LockView, own: Holder) -> LockDecision:
     return LockDecision(result=_result(view, LockStatus.ALREADY_HELD), hold=renewed)
 
 
-def _grant(view: LockView) -> LockDecision:
+def _grant(view: LockView, passed: tuple[Waiter, ...] = ()) -> LockDecision:
     call = view.call
     held = Holder(
         group=call.group,
@@ -115,7 +134,7 @@ def _grant(view: LockView) -> LockDecision:
         reason=call.reason,
         address=call.address,
     )
-    return LockDecision(result=_result(view, LockStatus.GRANTED), hold=held, leave=True)
+    return LockDecision(result=_result(view, LockStatus.GRANTED), hold=held, leave=True, passed=passed)
 
 
 def _refuse(view: LockView) -> LockDecision:
@@ -137,6 +156,7 @@ def _refuse(view: LockView) -> LockDecision:
         late_s=known.late_at(view.now_s) if known is not None else None,
         asked_s=view.now_s,
         hint_s=float(after_s),
+        passed=known.passed if known is not None else 0,
         host_id=call.host_id or (known.host_id if known is not None else None),
     )
     return LockDecision(result=result, queue=place)

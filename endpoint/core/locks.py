@@ -2,7 +2,7 @@
 
 Pure: `now` is an argument; times are Unix seconds. The protocol, FleetLock (docs/endpoint/README.md), has no queue: a
 refused client can only ask again. Here the first client refused is the first served: a free slot is reserved for the
-clients that asked earlier, as long as they keep asking.
+clients that asked earlier, as long as they keep asking; one that asks seldom is passed by the next, so many times.
 """
 
 import math
@@ -15,8 +15,8 @@ from typing import TypeGuard
 MAX_ID = 256
 _GROUP = re.compile(r"[a-zA-Z0-9.-]{1,64}")
 """The protocol's expression, with a limit."""
-MAX_HINT_S = 300
-"""Longest Retry-After; zincati asks every 300 s, whatever the answer says."""
+MAX_HINT_S = 120
+"""Longest Retry-After: an estimate may be far too long, as when reboots suddenly take a third of the time."""
 _MIN_HINT_S = 10
 _SHARE = 0.5
 """Part of the expected wait after which a client should ask again: it then gets a better estimate."""
@@ -31,6 +31,12 @@ _MAX_HOLD_S = 3600.0
 """A slot that was held longer says nothing about the time of a reboot."""
 _NEW_SHARE = 0.2
 _LEAST_OF_HOLD = 1 / 30
+_NEXT, _NEXT_BY_SLOT = 10, 2
+"""How far ahead of its turn a client may get a slot that would stay free."""
+_MAX_PASSED = 20
+"""Then a free slot waits for the client: so nobody starves."""
+_SOON_S = 15.0
+"""A client that is expected this soon is waited for."""
 
 
 class LockOperation(Enum):
@@ -99,6 +105,13 @@ class Waiter:
     late_s: float | None = None
     """How long after that time it asked the last time; None: it has asked only once."""
     host_id: str | None = None
+    passed: int = 0
+    """How often a later client got a slot that was reserved for this one."""
+
+    @property
+    def is_due_s(self) -> float:
+        """Return when this client is expected to ask again."""
+        return self.asked_s + self.hint_s + (self.late_s or 0.0)
 
     @property
     def expires_s(self) -> float:
@@ -145,6 +158,22 @@ def is_client_id(value: object) -> TypeGuard[str]:
 def is_turn(*, slots: int, held: int, ahead: int) -> bool:
     """Return whether a client gets a slot: more are free than clients wait before it."""
     return ahead < slots - held
+
+
+def is_near(*, slots: int, held: int, ahead: int) -> bool:
+    """Return whether a slot is free that is reserved for others, and this client's turn comes soon."""
+    free = slots - held
+    return 0 < free <= ahead < free + _NEXT + slots * _NEXT_BY_SLOT
+
+
+def may_pass(*, free: int, first: Sequence[Waiter], now_s: float) -> bool:
+    """Return whether a client that is near may get a free slot before the first ones in the queue, one for each slot.
+
+    Some clients ask only every few minutes, and their slot would stay free until then. A slot is kept for each that is
+    about to ask, and all are if one was passed too often.
+    """
+    soon = sum(abs(waiter.is_due_s - now_s) <= _SOON_S for waiter in first)
+    return soon < free and all(waiter.passed < _MAX_PASSED for waiter in first)
 
 
 def retry_after_s(

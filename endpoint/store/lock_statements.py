@@ -40,6 +40,15 @@ QUEUE_LENGTHS = (
     )
     .group_by(LOCK_WAITERS.c.group_name)
 )
+FIRST = (
+    sa.select(LOCK_WAITERS)
+    .where(
+        LOCK_WAITERS.c.group_name == sa.bindparam("of"),
+        LOCK_WAITERS.c.expires_at > sa.bindparam("now"),
+    )
+    .order_by(LOCK_WAITERS.c.ticket)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _HOLDER = (LOCK_HOLDERS.c.group_name == sa.bindparam("of"), LOCK_HOLDERS.c.client_id == sa.bindparam("client"))
 _WAITER = (LOCK_WAITERS.c.group_name == sa.bindparam("of"), LOCK_WAITERS.c.client_id == sa.bindparam("client"))
 TAKE = sa.insert(LOCK_HOLDERS)
@@ -56,6 +65,11 @@ ASK_AGAIN = (
     sa.update(LOCK_WAITERS)
     .where(*_WAITER)
     .values({name: sa.bindparam(f"new_{name}") for name in ("host_id", "asked_at", "hint_s", "late_s", "expires_at")})
+)
+PASS = (
+    sa.update(LOCK_WAITERS)
+    .where(LOCK_WAITERS.c.group_name == sa.bindparam("of"), LOCK_WAITERS.c.ticket == sa.bindparam("place"))
+    .values(passed=LOCK_WAITERS.c.passed + 1)
 )
 LEAVE = sa.delete(LOCK_WAITERS).where(*_WAITER)
 CLEAN_UP = sa.delete(LOCK_WAITERS).where(

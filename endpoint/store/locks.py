@@ -5,6 +5,7 @@ Calls that arrive together are committed together, at most one of each group: th
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -90,7 +91,7 @@ def _views(connection: Connection, names: list[str], arrived: Sequence[_Arrived]
         waiting = {row.group_name: row.waiting for row in rows}
     for call, _ in arrived:
         place = places.get((call.group, call.client_id))
-        yield LockView(
+        view = LockView(
             call=call,
             now_s=now_s,
             next_ticket=groups[call.group].next_ticket,
@@ -99,6 +100,13 @@ def _views(connection: Connection, names: list[str], arrived: Sequence[_Arrived]
             waiter=_waiter(place) if place is not None else None,
             ahead=place.ahead if place is not None else waiting.get(call.group, 0),
         )
+        yield replace(view, first=_first(connection, view)) if view.is_near else view
+
+
+def _first(connection: Connection, view: LockView) -> tuple[Waiter, ...]:
+    """Return the head of the queue: few, and only where a slot is free."""
+    rows = connection.execute(sql.FIRST, {"of": view.call.group, "now": view.now_s, "most": view.free})
+    return tuple(_waiter(row) for row in rows)
 
 
 class _Changes:
@@ -118,6 +126,8 @@ class _Changes:
             self._add(sql.GIVE_BACK, of=group, client=decision.give_back.client_id)
         if decision.mean_hold_s is not None:
             self._add(sql.NEW_MEAN, of=group, mean=decision.mean_hold_s)
+        for waiter in decision.passed:
+            self._add(sql.PASS, of=group, place=waiter.ticket)
         if decision.leave:
             self._add(sql.LEAVE, of=group, client=client)
         if decision.hold is not None:
@@ -150,7 +160,9 @@ class _Changes:
             self._add(sql.ASK_AGAIN, of=group, client=client, **renewed)
             return
         self._add(sql.CLEAN_UP, of=group, now=view.now_s, host=view.call.host_id)
-        self._add(sql.QUEUE, group_name=group, client_id=client, ticket=place.ticket, since=place.since_s, **values)
+        self._add(
+            sql.QUEUE, group_name=group, client_id=client, ticket=place.ticket, since=place.since_s, passed=0, **values
+        )
         self._add(sql.NEXT_TICKET, of=group)
 
 
@@ -175,4 +187,5 @@ def _waiter(row: Any) -> Waiter:
         hint_s=row.hint_s,
         late_s=row.late_s,
         host_id=row.host_id,
+        passed=row.passed,
     )

@@ -127,6 +127,7 @@ LOCK_WAITERS = sa.Table(
     sa.Column("asked_at", sa.Float, nullable=False),
     sa.Column("hint_s", sa.Float, nullable=False),
     sa.Column("late_s", sa.Float),
+    sa.Column("passed", sa.Integer, nullable=False),
     # Not in an index: each request changes it.
     sa.Column("expires_at", sa.Float, nullable=False),
     sa.Index("lock_waiters_in_order", "group_name", "ticket"),

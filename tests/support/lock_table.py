@@ -3,9 +3,9 @@
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from endpoint.core.lock_decisions import LockView, decide
+from endpoint.core.lock_decisions import LockDecision, LockView, decide
 from endpoint.core.locks import Holder, LockCall, LockOperation, LockResult, LockStatus, Waiter
 
 
@@ -33,30 +33,48 @@ class LockTable:
         """Decide a call, and apply the decision."""
         alive = {name: waiter for name, waiter in self.waiters.items() if waiter.expires_s > now_s}
         own = alive.get(call.client_id)
+        earlier = [waiter for waiter in alive.values() if own is None or waiter.ticket < own.ticket]
         view = LockView(
             call=call,
             now_s=now_s,
             next_ticket=self.next_ticket,
             mean_hold_s=self.mean_hold_s,
-            holders=tuple(sorted(self.holders.values(), key=lambda holder: holder.since_s)),
+            holders=tuple(sorted(self.holders.values(), key=lambda holder: (holder.since_s, holder.client_id))),
             waiter=own,
-            ahead=sum(own is None or waiter.ticket < own.ticket for waiter in alive.values()),
+            ahead=len(earlier),
         )
+        first = sorted(earlier, key=lambda waiter: waiter.ticket)[: max(0, view.free)]
+        view = replace(view, first=tuple(first))
         decision = decide(view)
+        self._apply(view, decision)
+        self._apply_to_queue(view, decision)
+        return decision.result
+
+    def _apply(self, view: LockView, decision: LockDecision) -> None:
         if decision.give_back is not None:
             del self.holders[decision.give_back.client_id]
         if decision.mean_hold_s is not None:
             self.mean_hold_s = decision.mean_hold_s
-        if decision.leave:
-            self.waiters.pop(call.client_id, None)
         if decision.hold is not None:
             if view.own is not None:
                 del self.holders[view.own.client_id]
             self.holders[decision.hold.client_id] = decision.hold
+
+    def _apply_to_queue(self, view: LockView, decision: LockDecision) -> None:
+        for name, waiter in self.waiters.items():
+            if waiter in decision.passed:
+                self.waiters[name] = replace(waiter, passed=waiter.passed + 1)
+        if decision.leave:
+            self.waiters.pop(view.call.client_id, None)
         if decision.queue is not None:
-            self.next_ticket += own is None
-            self.waiters[call.client_id] = decision.queue
-        return decision.result
+            if view.waiter is None:
+                self.next_ticket += 1
+                self._remove_places(view.call.host_id)
+            self.waiters[view.call.client_id] = decision.queue
+
+    def _remove_places(self, host: str | None) -> None:
+        for name in [name for name, waiter in self.waiters.items() if host is not None and waiter.host_id == host]:
+            del self.waiters[name]
 
 
 @dataclass(frozen=True, kw_only=True)

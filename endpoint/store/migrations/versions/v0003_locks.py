@@ -33,9 +33,14 @@ def upgrade() -> None:
         sa.Column("asked_at", sa.Float, nullable=False),
         sa.Column("hint_s", sa.Float, nullable=False),
         sa.Column("late_s", sa.Float),
+        sa.Column("passed", sa.Integer, nullable=False),
         sa.Column("expires_at", sa.Float, nullable=False),
     )
     op.create_index("lock_waiters_in_order", "lock_waiters", ["group_name", "ticket"])
+    _create_releases()
+
+
+def _create_releases() -> None:
     op.create_table(
         "lock_releases",
         sa.Column("id", sa.Integer, primary_key=True),
