@@ -28,9 +28,18 @@ class GunicornLogger(Logger):  # type: ignore[misc]
         """Log one event."""
         log.event("connection.failed", detail=msg % args if args else msg, error=repr(sys.exc_info()[1]))
 
-    def warning(self, msg: str, *args: Any, **_: Any) -> None:
+    def warning(self, msg: str, *args: Any, exc_info: bool = False, **_: Any) -> None:
         """Log one event; quoted parts of a request cannot start a new line."""
-        log.event("server.troubled", detail=msg % args if args else msg)
+        detail, error = msg % args if args else msg, sys.exc_info()[1]
+        if exc_info and error is not None:
+            log.exception("server.failed", error, detail=detail)
+        else:
+            log.event("server.troubled", detail=detail)
+
+    def info(self, msg: str, *args: Any, exc_info: bool = False, **_: Any) -> None:
+        """Log an exception that ends the server, which gunicorn 20 logs as information; nothing else."""
+        if exc_info:
+            self.warning(msg, *args, exc_info=True)
 
     error = critical = warning
 

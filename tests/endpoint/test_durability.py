@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 from endpoint.store.database import Database
@@ -221,3 +222,20 @@ def test_a_worker_that_dies_is_replaced(make_server: MakeServer) -> None:
 
     assert status == 200
     assert json.loads(server.run("fleet", "--json").stdout)["hosts"]
+
+
+def test_a_server_that_ends_on_its_own_says_why(make_server: MakeServer, tmp_path: Path) -> None:
+    certificate = Authority.make(tmp_path / "own").sign("localhost")
+    server = make_server(tls={"certificate": str(certificate.file), "key": str(certificate.key)})
+    server.start()
+    assert server.process is not None
+    Path(certificate.key).write_text("damaged")
+
+    for worker in psutil.Process(server.process.pid).children():
+        worker.kill()
+    code = server.process.wait(30)
+    server.process = None
+
+    assert code != 0
+    assert '"server.failed"' in server.journal
+    assert "the certificates cannot be used" in server.journal
