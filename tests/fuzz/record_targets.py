@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from agent.core.schemas import DAEMON_SCHEMA, EXPORTER_SCHEMA, JOBS_SCHEMA, STATE_SCHEMA
+from agent.core.schemas import DAEMON_SCHEMA, EXPORTER_SCHEMA, EXPOSURE_SCHEMA, JOBS_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
 from agent.report.explanation_text import explanation_lines
 from agent.report.layout import lay_out
@@ -43,8 +43,10 @@ def _files() -> dict[str, Any]:
             "generated_at": _MOMENT,
             "fresh_until": _MOMENT,
             "plan": golden("plan"),
-            "services": None,
+            "services": golden("status")["services"],
+            "exposure": golden("status")["exposure"],
         },
+        "exposure.json": {"schema": EXPOSURE_SCHEMA, "generated_at": _MOMENT, **golden("status")["exposure"]},
         "jobs.json": {
             "schema": JOBS_SCHEMA,
             "generated_at": _MOMENT,
@@ -101,7 +103,8 @@ def _read_all(directory: Path) -> None:
         list(lay_out(status_lines(status, verbose=verbose), 60))
     exposition(ReportSource(store, run_dir).metrics_report(), compatible_names=True)
     record = Record(store)
-    for read in (record.load_refresh, record.findings, record.prefetched, record.last_plans, record.interrupted_run):
+    reads = (record.load_refresh, record.findings, record.prefetched, record.last_plans, record.exposure)
+    for read in (*reads, record.interrupted_run):
         read()
 
 
