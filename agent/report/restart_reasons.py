@@ -10,8 +10,8 @@ _ENDS = {
     "connection": "it serves one connection and ends with it",
 }
 _SENTENCES: dict[LeftWhy, Callable[[str], str]] = {
-    LeftWhy.NEEDS_REBOOT: lambda breaks: f"{breaks}: reboot",
-    LeftWhy.NEVER_RESTARTED: lambda breaks: f"{breaks}: restart it by hand, or reboot",
+    LeftWhy.NEEDS_REBOOT: lambda breaks: f"{breaks}; it needs a reboot",
+    LeftWhy.NEVER_RESTARTED: lambda breaks: f"{breaks}; restart it by hand, or reboot",
     LeftWhy.CONFIGURED: lambda pattern: f"services.never_restart has {pattern!r}",
     LeftWhy.AGENT: lambda _value: "it is part of the agent, which restarts itself",
     LeftWhy.SESSION: lambda uid: f"user {uid} has to log in again" if uid else "its user has to log in again",

@@ -82,7 +82,7 @@ def test_each_unit_has_its_reason() -> None:
     shown = text("restarted")
 
     assert "systemd itself  re-executed" in shown
-    assert "a restart disconnects every client of the bus: reboot" in shown
+    assert "a restart disconnects every client of the bus; it needs a reboot" in shown
     assert "Remaining    cron.service still run replaced files" in shown
 
 

@@ -61,7 +61,7 @@ def test_the_view_has_the_sentence_of_each_unit() -> None:
 
     assert (view.job, view.duration_s, view.remaining) == ("restart-services", 9.0, ["dbus.service"])
     assert [unit.unit for unit in view.of_result("left")] == ["dbus.service"]
-    assert view.units[1].detail.endswith(": reboot")
+    assert view.units[1].detail.endswith("; it needs a reboot")
 
 
 @pytest.mark.parametrize("why", LeftWhy, ids=lambda why: why.value)
