@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.recorded import RECORD, UNIT, Kept
+from tests.support.repository import package
 
 pytestmark = pytest.mark.xdist_group("booted-1")
 NOBODY_THERE = '[endpoint]\nurl = "https://127.0.0.1:1"\ninterval = "1m"\n'
@@ -163,3 +164,30 @@ def test_the_policy_does_not_reboot_outside_its_window(flagged: Kept) -> None:
 
     assert outcome(flagged) is None
     assert "outside" in explained.out
+
+
+def test_an_upgrade_that_fails_is_not_followed_by_a_reboot_and_closes_the_gates(flagged: Kept) -> None:
+    leader = flagged.machine.leader
+    flagged.have(package("broken", "2", postinst="exit 1"))
+
+    done = flagged.agent("upgrade --reboot-if-required --json --wait")
+    alone = flagged.agent("reboot --if-required --json")
+
+    assert (done.code, done.json["result"], done.json.get("reboot_outcome")) == (1, "failed", None)
+    assert (alone.code, alone.json["result"]) == (10, "blocked")
+    assert alone.json["blocked"]["why"] in {"run-failed", "dpkg-unfinished"}
+    assert (flagged.machine.leader, noted(flagged, "pre-reboot.d")) == (leader, [])
+
+
+def test_an_upgrade_is_followed_by_the_reboot_that_was_requested_with_it(flagged: Kept) -> None:
+    before = flagged.machine.leader
+    flagged.have(package("fine", "2"))
+
+    done = flagged.agent("upgrade --reboot-if-required --json --wait")
+    flagged.machine.follow_reboot(before)
+    flagged.wait_for_daemon()
+    flagged.wait("the reboot is verified", f'grep -q \'"finished_at": "\' {RECORD}/reboot-outcome.json')
+    last = outcome(flagged)
+
+    assert (done.code, done.json["result"], done.json["reboot_outcome"]["result"]) == (0, "updated", "requested")
+    assert (last["id"], last["result"]) == (done.json["reboot_outcome"]["id"], "rebooted")
