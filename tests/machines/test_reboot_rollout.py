@@ -63,6 +63,7 @@ class Member:
         self.host.machine.follow_reboot(before, 120, at_once=self.serve)
         self.host.wait("verified", f'grep -q \'"finished_at": "\' {RECORD}/reboot-outcome.json', 120)
         self.host.wait_for_idle(120)
+        self.host.wait("the lock", f'! grep -q \'"lock": "releasing"\' {RECORD}/reboot-outcome.json', 200)
         return json.loads(self.host.machine.path(f"{RECORD}/reboot-outcome.json").read_text())
 
 

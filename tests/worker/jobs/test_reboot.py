@@ -432,16 +432,25 @@ def test_a_soft_reboot_does_not_count_as_the_reboot_of_a_kernel(world: Rebooting
     )
 
 
+def test_the_release_is_tried_again_while_the_network_comes_up(world: Rebooting) -> None:
+    world.reboot()
+    world.host.come_back()
+    world.lock.deaf = [UNREACHABLE] * 3
+    world.verify()
+
+    assert (world.last.lock, world.lock.taken) == (LockUse.RELEASED, False)
+
+
 def test_a_lock_that_cannot_be_released_is_released_by_the_next_job(world: Rebooting) -> None:
     world.reboot()
     world.host.come_back()
-    world.lock.deaf = [UNREACHABLE, UNREACHABLE]
+    world.lock.deaf = [UNREACHABLE] * 5
     world.verify()
     assert (world.last.lock, world.lock.taken, world.course()) == (LockUse.RELEASING, True, "")
 
     Path(world.agent.store.path("fleet-lock")).write_text("{}")  # as the adapter leaves it
     assert world.verify().exit_code == ExitCode.OK
-    assert not world.lock.taken
+    assert (world.last.lock, world.lock.taken) == (LockUse.RELEASED, False)
 
 
 def test_a_damaged_course_does_not_lose_the_lock(world: Rebooting) -> None:

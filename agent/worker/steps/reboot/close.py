@@ -9,7 +9,6 @@ from agent.core.reboot.model import (
     RebootOutcome,
     RebootResult,
 )
-from agent.core.reboot.ports import FleetLock
 from agent.errors import AgentError, ExitCode, HostError
 from agent.host import log
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
@@ -19,6 +18,7 @@ from agent.worker.log_items import reboot_outcome_items
 from agent.worker.protocol import JobAnswer
 
 PRE_HOOKS, POST_HOOKS = "pre-reboot.d", "post-reboot.d"
+_RELEASE_PAUSE_S = 5.0
 _EVENTS = {
     RebootResult.REBOOTED: log.LogEvent.REBOOT_VERIFIED,
     RebootResult.NOT_REQUIRED: log.LogEvent.REBOOT_VERIFIED,
@@ -77,18 +77,25 @@ def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> t
         acts.host.run_hooks(POST_HOOKS, {**document, "rebooted": False})
         course = _saved(context, replace(course, hooked=False))
     if course.locked:
-        outcome = replace(outcome, lock=release(context, acts.lock))
+        outcome = replace(outcome, lock=release(context))
         course = _saved(context, replace(course, locked=False))
     return course, outcome
 
 
-def release(context: JobContext, lock: FleetLock) -> LockUse:
+def release(context: JobContext, *, tries: int = 1) -> LockUse:
     """Release the lock, if one is held; a failure is reported, and the next job tries again."""
+    lock, host = context.reboot_acts.lock, context.reboot_acts.host
     try:
         if lock.held() is None:
             return LockUse.NONE
         context.control.step("releasing the fleet lock")
         answer = lock.release()
+        for _ in range(tries - 1):
+            if answer.granted:
+                break
+            context.control.alive()
+            host.pause(_RELEASE_PAUSE_S)
+            answer = lock.release()
     except AgentError as error:
         context.control.step(f"the fleet lock could not be released: {error}")
         return LockUse.RELEASING

@@ -3,12 +3,13 @@
 Loaded by name, and only where a reboot or a fleet lock is on record.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from agent.core.reboot.course import CourseEnd, course_end
 from agent.core.reboot.model import LockUse, RebootCourse, RebootOutcome, RebootPhase, RebootResult
-from agent.errors import AgentError, BusyError, RecordError
+from agent.errors import AgentError, BusyError, HostError, RecordError
 from agent.host import log
 from agent.state.reboot_record import RebootRecord
 from agent.worker.context import JobContext
@@ -62,7 +63,18 @@ def _release_leftover(context: JobContext, *, pending: bool) -> bool:
         return False
     done = "was released" if answer.granted else f"could not be released yet: {answer.detail}"
     context.control.step(f"the fleet lock of an earlier run {done}")
+    if answer.granted:
+        _note_release(context)
     return not answer.granted
+
+
+def _note_release(context: JobContext) -> None:
+    """Record that the lock of the last reboot, which could not be released at its end, is released now."""
+    record = RebootRecord(context.record.store)
+    last = record.last_outcome()
+    if last is not None and last.lock is LockUse.RELEASING:
+        with suppress(HostError):  # it only reads as if it were still held
+            record.save_outcome(replace(last, lock=LockUse.RELEASED), context.machine.now())
 
 
 def _load(context: JobContext, record: RebootRecord) -> RebootCourse | None:

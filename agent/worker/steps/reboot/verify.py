@@ -21,6 +21,8 @@ from agent.worker.steps.reboot.close import POST_HOOKS, end_course, record_outco
 
 BOOT_LIMIT = timedelta(minutes=10)
 """For the boot to finish: systemd gives a unit 90 s by default, one after another."""
+_RELEASE_TRIES = 4
+"""Right after the boot the network may not be there yet; other machines wait for the lock."""
 _BY_OTHERS = "the machine booted before the agent asked for it"
 
 
@@ -44,7 +46,7 @@ def verify(context: JobContext, course: RebootCourse, outcome: RebootOutcome, wa
         outcome = record_outcome(context, replace(outcome, finished_at=context.machine.now()))
         _require_recorded(context, outcome)
     if outcome.lock is LockUse.RELEASING:
-        outcome = replace(outcome, lock=release(context, context.reboot_acts.lock))
+        outcome = replace(outcome, lock=release(context, tries=_RELEASE_TRIES))
         RebootRecord(context.record.store).save_outcome(outcome, context.machine.now())
     end_course(context, outcome)
     return outcome
