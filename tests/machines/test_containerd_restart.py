@@ -10,6 +10,7 @@ from agent.core.restart.verdict import SETTLE_S, judge
 from agent.host.service_control import SystemdServices
 from tests.support.engines import EngineMachine, engine_machine
 
+pytestmark = pytest.mark.xdist_group("engines-1")
 CONTAINERD = "containerd.service"
 _REPLACE = "cp -a /usr/bin/{0} /usr/bin/{0}.new && mv /usr/bin/{0}.new /usr/bin/{0}"
 

@@ -15,7 +15,7 @@ from tests.support.machine import machine
 from tests.support.recorded import Kept, installed_layer
 from tests.support.repository import Signer
 
-pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("booted")]
+pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("booted-restarts")]
 
 SERVER = (*bases.BOOTED, "cron", "libpam-systemd", "needrestart", "nginx-light", "openssh-server", "rsyslog")
 LIBRARIES = "libc6 libcap2 libsystemd0 libpam0g $(dpkg-query -W -f '${Package} ' 'libssl3*')"

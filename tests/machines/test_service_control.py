@@ -12,6 +12,7 @@ from agent.host.service_control import SystemdServices
 from tests.support import bases
 from tests.support.booted import Booted, booted
 
+pytestmark = pytest.mark.xdist_group("booted-restarts")
 LIMIT_S = 30.0
 UNITS = {
     "steady.service": "[Service]\nExecStart=sleep infinity\n",

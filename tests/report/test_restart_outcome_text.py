@@ -1,11 +1,14 @@
 """The text of `restart-services`: its first line is how many services were restarted."""
 
+import contextlib
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
 from agent.core.restart.model import LeftWhy, RestartAction, RestartOutcome, RestartResult, RestartUnit, UnitResult
+from agent.errors import RecordError
 from agent.report.layout import display_width, lay_out
 from agent.report.restart_outcome_text import restart_history_cells, restart_outcome_lines
 from agent.report.restart_reasons import restart_sentence
@@ -102,3 +105,28 @@ def test_the_line_of_the_history(name: str) -> None:
 def test_a_run_in_progress_is_followed() -> None:
     assert "`maestro-agent follow`" in restart_outcome_lines(view("interrupted"), running=True)[0]
     assert restart_history_cells(view("interrupted"), running=True)[-1] == "restart-services: running"
+
+
+SPOILS: tuple[Any, ...] = (None, 0, True, "", "x", [], {}, [None], [{}], {"unit": 1})
+
+
+@pytest.mark.parametrize("key", ["id", "result", "message", "started_at", "finished_at", "units", "remaining"])
+@pytest.mark.parametrize("spoil", SPOILS, ids=repr)
+def test_a_damaged_document_is_refused_or_shown(key: str, spoil: Any) -> None:
+    document = {**restart_outcome_to_document(DONE, NOW, restart_sentence), key: spoil}
+
+    with contextlib.suppress(RecordError):
+        damaged = RestartOutcomeView(JsonReader(document, "run"))
+        assert list(lay_out(restart_outcome_lines(damaged), 60))
+        assert len(restart_history_cells(damaged)) == 5
+
+
+@pytest.mark.parametrize("key", ["unit", "action", "result", "why", "detail", "restarts_with", "duration_s"])
+@pytest.mark.parametrize("spoil", SPOILS, ids=repr)
+def test_a_damaged_unit_is_refused_or_shown(key: str, spoil: Any) -> None:
+    document = restart_outcome_to_document(DONE, NOW, restart_sentence)
+    units: Any = document["units"]
+    units[0][key] = spoil
+
+    with contextlib.suppress(RecordError):
+        assert restart_outcome_lines(RestartOutcomeView(JsonReader(document, "run")))

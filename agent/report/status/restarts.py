@@ -36,4 +36,7 @@ def restart_lines(units: Sequence[str], *, past: bool = False) -> list[str]:
     advice = ", ".join(map(restart_advice, units))
     still = "ran" if past else "still run"
     start = f"Restart needed{' after this run' if past else ''} ({len(units)} {still} replaced files)"
-    return [Line(f"{start}: {advice}", hang=2, tone=None if past else Tone.ATTENTION)]
+    if past:
+        return [Line(f"{start}: {advice}", hang=2)]
+    one_pass = "; `maestro-agent restart-services` restarts the services" if any(map(restart_command, units)) else ""
+    return [Line(f"{start}: {advice}{one_pass}", hang=2, tone=Tone.ATTENTION)]

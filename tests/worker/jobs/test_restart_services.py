@@ -11,6 +11,7 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.policy.policy import ServicesPolicy
 from agent.core.restart.model import SystemdUnit
 from agent.errors import BusyError, ExitCode, HostError
+from agent.report.event_text import event_sentence
 from agent.report.events import Event, Snapshot, initial_cursor, new_events
 from agent.state.store import STATE
 from agent.worker.jobs.restart_services import run
@@ -336,9 +337,12 @@ def events(agent: Agent) -> list[Event]:
 def test_a_run_is_an_event(agent: Agent) -> None:
     restart(agent)
 
-    assert [(event.kind, event.document["schema"]) for event in events(agent)] == [
+    found = events(agent)
+    assert [(event.kind, event.document["schema"]) for event in found] == [
         ("restart-outcome", "maestro.restart-outcome/1")
     ]
+    sentence = event_sentence("restart-outcome", found[0].document)
+    assert sentence == "restart of services: restarted, 2 restarted, 0 failed, 1 left"
 
 
 def test_an_interrupted_run_is_an_event_once_it_has_ended(interrupted: Agent) -> None:
