@@ -23,6 +23,7 @@ from agent.core.model.facts import PackageState, Reboot, Unseen, Update
 from agent.core.model.package import OfPackage, PackageId
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.reboot.services import ReplacedFile, ServiceScan
+from agent.core.restart_commands import NEEDS_REBOOT
 
 MAX_OPEN = 2000
 """Fixes that are not active: more than the packages of a large server that were never upgraded."""
@@ -65,6 +66,7 @@ class Fix(OfPackage):
     active_at: datetime | None = None
     """When a scan of the processes first found it in force."""
     needs_reboot: bool = False
+    """Whether a package asked for a reboot, or it is a kernel that does not run."""
     units: tuple[str, ...] = ()
     """Units that still run replaced files of the package, as in `ServiceScan.replaced`; not more than `MAX_UNITS`."""
 
@@ -82,7 +84,9 @@ class Fix(OfPackage):
             return None
         if self.installed_at is None:
             return WaitsFor.UPGRADE
-        return WaitsFor.REBOOT if self.needs_reboot else WaitsFor.RESTART if self.units else None
+        if self.needs_reboot or not NEEDS_REBOOT.isdisjoint(self.units):
+            return WaitsFor.REBOOT
+        return WaitsFor.RESTART if self.units else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

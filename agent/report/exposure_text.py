@@ -22,10 +22,11 @@ def why_inactive(fix: FixView) -> str:
     """Return what keeps a fix from being active; empty if it is active."""
     if fix.active_at is not None:
         return ""
-    if fix.waits_for == "restart" and fix.units:
+    if fix.units:
         name, *others = fix.units
         more = f" and {len(others)} more" if others else ""
-        return f"{name}{more} still run{'' if others else 's'} the old version"
+        reboot = ", needs a reboot" if fix.waits_for == "reboot" else ""
+        return f"{name}{more} still run{'' if others else 's'} the old version{reboot}"
     return _WAITS.get(fix.waits_for or "", "not known whether it is in use")
 
 

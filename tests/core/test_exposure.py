@@ -34,6 +34,7 @@ IDLE = ServiceScan(boot_id=given.BOOT, replaced=())
 CRON = ServiceScan(
     boot_id=given.BOOT, replaced=("cron.service",), files=(ReplacedFile(path=LIBRARY, units=("cron.service",)),)
 )
+LOGIND = replace(CRON, files=(ReplacedFile(path=LIBRARY, units=("systemd-logind.service",)),))
 FILES = InstalledFiles(unpacked_at=given.NOW + 2 * DAY, paths=frozenset({LIBRARY}))
 
 
@@ -145,6 +146,7 @@ def test_each_course_ends_with_these_versions_and_days(course: str) -> None:
         pytest.param(
             facts(3, "2", reboot=Reboot(required=True, flag_packages=("libssl3",))), WaitsFor.REBOOT, (), id="reboot"
         ),
+        pytest.param(facts(3, "2", scan=LOGIND), WaitsFor.REBOOT, ("systemd-logind.service",), id="no-restart"),
         pytest.param(facts(3, "2"), None, (), id="active"),
         pytest.param(facts(3, "2", reboot=Unseen(reason="x")), None, (), id="unknown"),
     ],

@@ -97,3 +97,10 @@ def test_a_view_has_each_field_of_the_document() -> None:
         INSTALLED.installed_at,
         None,
     )
+
+
+def test_the_first_documents_had_only_what_is_waited_for() -> None:
+    document = exposure_to_document(Exposure(fixes=(KERNEL,)), given.NOW)
+    document["fixes"] = [{**fix_to_document(KERNEL), "needs_reboot": None}]
+
+    assert exposure_from_document(JsonReader(document, "exposure")).fixes == (KERNEL,)

@@ -56,6 +56,7 @@ def fix_to_document(fix: Fix) -> Document:
         "active_at": format_utc(fix.active_at) if fix.active_at else None,
         "waits_for": waits_for.value if waits_for else None,
         "units": list(fix.units),
+        "needs_reboot": fix.needs_reboot,
     }
 
 
@@ -73,6 +74,12 @@ def _fix_from_document(part: JsonReader) -> Fix:
         pending_since=part.time("pending_since"),
         installed_at=part.optional_time("installed_at"),
         active_at=part.optional_time("active_at"),
-        needs_reboot=part.optional_text("waits_for") == "reboot",
+        needs_reboot=_needs_reboot(part),
         units=tuple(part.texts("units")),
     )
+
+
+def _needs_reboot(part: JsonReader) -> bool:
+    """Return the field; the first documents had it only in `waits_for`."""
+    found = part.optional_boolean("needs_reboot")
+    return part.optional_text("waits_for") == "reboot" if found is None else found

@@ -99,13 +99,14 @@ def test_the_json_of_a_boot_ago_knows_no_number_of_installed_fixes() -> None:
     ("changes", "why"),
     [
         ({"installed_at": None, "units": ()}, "not installed"),
-        ({"needs_reboot": True}, "needs a reboot"),
+        ({"needs_reboot": True, "units": ()}, "needs a reboot"),
+        ({"units": ("dbus.service",)}, "dbus.service still runs the old version, needs a reboot"),
         ({}, "cron.service still runs the old version"),
         ({"units": ("a.service", "b.service", "c.service")}, "a.service and 2 more still run the old version"),
         ({"units": ()}, "not known whether it is in use"),
         ({"active_at": NOW}, ""),
     ],
-    ids=["pending", "reboot", "restart", "restarts", "unknown", "active"],
+    ids=["pending", "reboot", "dbus", "restart", "restarts", "unknown", "active"],
 )
 def test_why_a_fix_is_not_active(changes: dict[str, Any], why: str) -> None:
     fields = {name: getattr(INSTALLED, name) for name in INSTALLED.__slots__}
