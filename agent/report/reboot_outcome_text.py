@@ -112,7 +112,7 @@ def reboot_history_cells(outcome: RebootOutcomeView, *, running: bool = False) -
         parts += [f"{duration(outcome.downtime_s)} down"] if outcome.downtime_s is not None else []
         parts += [counted(len(outcome.problems), "problem")] if outcome.problems else []
         parts += [outcome.blocked.why or outcome.blocked.gate] if outcome.blocked else []
-    by = "timer" if outcome.requested_by == "schedule" else outcome.requested_by or "-"
+    by = "timer" if outcome.origin == "policy" else outcome.requested_by or "-"
     took = "-" if outcome.duration_s is None or running else f"{outcome.duration_s:.0f} s"
     return (outcome.id, format_human(outcome.started_at), by, took, ", ".join(parts))
 
@@ -135,10 +135,9 @@ def gate_reason(gate: RebootGateView) -> str:
 
 
 def _kernel(outcome: RebootOutcomeView) -> str:
+    """Return which kernel runs now, if it is another one."""
     before, after = outcome.kernel_before, outcome.kernel_after
-    if not after:
-        return ""
-    return f"; kernel {after} runs" + (f" (was {before})" if before and before != after else "")
+    return f"; kernel {after} runs (was {before})" if before and after and before != after else ""
 
 
 def _blocked(gate: RebootGateView | None) -> str:

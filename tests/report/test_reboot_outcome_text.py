@@ -112,8 +112,8 @@ def test_a_running_reboot_is_shown_as_such() -> None:
     assert reboot_history_cells(outcome, running=True)[-2:] == ("-", "reboot: running")
 
 
-def test_the_schedule_is_shown_as_the_timer() -> None:
-    outcome = replace(REBOOTED, requested_by="schedule", origin=RebootOrigin.POLICY)
+def test_a_reboot_by_the_configuration_is_shown_as_the_timers() -> None:
+    outcome = replace(REBOOTED, requested_by="", origin=RebootOrigin.POLICY)
 
     assert reboot_history_cells(view(outcome))[2] == "timer"
     assert "in the maintenance window" in text(outcome)
