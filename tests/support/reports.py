@@ -4,7 +4,9 @@ import copy
 import json
 from typing import Any
 
+from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from tests.conftest import CHECKOUT
+from tests.report.given_reboot_outcome import REBOOTED
 
 Raw = dict[str, Any]
 MOMENT = "2026-11-23T08:10:00Z"
@@ -165,6 +167,7 @@ DOCUMENTS: dict[str, Raw] = {
     "outcome": golden("outcome"),
     "agent-started": {"version": "0.5.0", "previous_version": None, "started_at": MOMENT, "boot_id": BOOT},
     "rebooted": {"boot_id": BOOT, "previous_boot_id": None, "booted_at": MOMENT, "kernel": "6.1.0-3-amd64"},
+    "reboot-outcome": reboot_outcome_to_document(REBOOTED, REBOOTED.started_at),
     "reboot-required": {"packages": ["linux-image-amd64", "libc6"], "since": MOMENT},
     "reboot-cleared": {"packages": ["libc6"], "since": None},
     "job-failed": {"job": "check", "exit_code": 1, "consecutive_failures": 3, "message": "no network"},
