@@ -10,24 +10,24 @@ from pathlib import Path
 @contextlib.contextmanager
 def relay(file: Path, port: int) -> Iterator[None]:
     """Pass connections to the socket on to the port until the block ends."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(file))
+    entrance = socket.socket(socket.AF_UNIX)
+    entrance.bind(str(file))
     file.chmod(0o777)
-    listener.listen(32)
-    thread = threading.Thread(target=_accept, args=(listener, port), daemon=True)
+    entrance.listen(32)
+    thread = threading.Thread(target=_accept, args=(entrance, port), daemon=True)
     thread.start()
     try:
         yield
     finally:
-        listener.shutdown(socket.SHUT_RDWR)  # otherwise accept() goes on
-        listener.close()
+        entrance.shutdown(socket.SHUT_RDWR)  # otherwise accept() goes on
+        entrance.close()
         thread.join(5)
 
 
-def _accept(listener: socket.socket, port: int) -> None:
+def _accept(entrance: socket.socket, port: int) -> None:
     with contextlib.suppress(OSError):
         while True:
-            connection, _ = listener.accept()
+            connection, _ = entrance.accept()
             threading.Thread(target=_pass_on, args=(connection, port), daemon=True).start()
 
 
