@@ -209,6 +209,29 @@ def test_root_at_a_terminal_counts(server: Kept) -> None:
     assert closed(server) == {"sessions": "sessions"}
 
 
+def test_a_reboot_that_waits_for_users_asks_them_and_is_stopped_by_cancel(server: Kept) -> None:
+    server.wait_for_daemon()
+    leader = server.machine.leader
+    server.machine.check(
+        f"systemd-run -q --unit=login --collect script -qfc \"{_SSH} -tt bob@127.0.0.1 'sleep 600'\" /srv/seen"
+    )
+    server.wait("the session", "maestro-agent explain reboot | grep -q 'logged in: bob'")
+
+    server.machine.check("systemd-run -q --unit=asked maestro-agent reboot --yes")
+    server.wait("the message", "grep -q 'Please log out' /srv/seen")
+    shown = server.machine.check("maestro-agent status | grep ^Running")
+    cancelled = server.agent("reboot --cancel")
+    server.wait_for_idle()
+    last = server.agent("history last --json").json
+    print(server.machine.path("/srv/seen").read_text(), shown, cancelled.out, server.agent("history last").out)
+
+    assert cancelled.code == 0
+    assert "asked to stop" in cancelled.out
+    assert (last["result"], last["fired_at"]) == ("interrupted", None)
+    assert server.machine.leader == leader
+    assert server.machine.run("systemctl is-system-running").stdout.strip() in {"running", "degraded"}
+
+
 def test_a_failed_upgrade_and_what_dpkg_left_unfinished_close_their_gates(server: Kept) -> None:
     server.have(package("a", "2", postinst="exit 1"))
     server.agent("upgrade")
