@@ -12,7 +12,7 @@ from agent.core.restart.never import never_restarted
 from tests.support import bases
 from tests.support.booted import booted
 from tests.support.machine import machine
-from tests.support.recorded import Kept, installed_layer
+from tests.support.recorded import RECORD, WORKER, Kept, installed_layer
 from tests.support.repository import Signer
 
 pytestmark = [pytest.mark.archive, pytest.mark.xdist_group("booted-restarts")]
@@ -34,6 +34,8 @@ def archives(release: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy("/etc/resolv.conf", throwaway.path("/etc/resolv.conf"))
         line = f"deb {bases.security_mirror()} {release}-security main\n"
         throwaway.write("/etc/apt/sources.list.d/security.list", line)
+        # Debian testing's Release files are valid for a week only: no reason not to test with what the archive has
+        throwaway.write("/etc/apt/apt.conf.d/90valid", 'Acquire::Check-Valid-Until "false";\n')
         throwaway.check("apt-get -q update", timeout=300)
         throwaway.check("apt-get -qy --download-only upgrade", timeout=600)
         throwaway.check(f"apt-get -qy --download-only --reinstall install {LIBRARIES}", timeout=300)
@@ -137,6 +139,25 @@ def test_the_run_is_in_history_status_and_journal(server: Kept) -> None:
     assert (again["result"], last["schema"], last["id"]) == ("unchanged", "maestro.restart-outcome/1", again["id"])
     assert status["services"]["deleted_files"] == again["remaining"]
     assert server.machine.log_entries("MAESTRO_EVENT=services.failed", "MAESTRO_JOB=restart-services")
+
+
+def test_a_kill_leaves_the_service_running_and_the_next_job_ends_the_record(server: Kept) -> None:
+    server.machine.check("cp -a /usr/sbin/cron /usr/sbin/cron.new && mv /usr/sbin/cron.new /usr/sbin/cron")
+    command = server.machine.start("maestro-agent restart-services --json --wait")
+    newest = f"$(ls {RECORD}/history/*.json | tail -1)"
+    server.wait("the restart", f"grep -q restarting {newest}")
+
+    server.machine.kill("KILL", WORKER)
+    command.communicate(timeout=60)
+    left = server.agent("history last --json").json
+    server.check("--wait")
+    ended = server.agent("history last --json").json
+
+    assert brief(left)["cron.service"] == "restarting"
+    assert (left["result"], left["finished_at"]) == ("interrupted", None)
+    assert (ended["id"], ended["result"], ended["finished_at"] is None) == (left["id"], "interrupted", False)
+    assert server.machine.check("systemctl is-active cron").strip() == "active"
+    assert command.returncode == 1
 
 
 def test_nothing_of_the_agent_rebooted_the_machine(server: Kept) -> None:
