@@ -1,5 +1,6 @@
 """`reboot`: reboot this machine through the gates; `verify-reboot` goes on after the boot."""
 
+from agent.core.job_kinds import JobOption
 from agent.core.model.engine_plan import Component
 from agent.core.reboot.gates import RebootOrigin
 from agent.core.schedule.reboots import RebootWish
@@ -24,12 +25,17 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         BusyError: the machine is going down.
         HostError: nothing was done; the message says why.
     """
+    if JobOption.DRY_RUN not in request.options:
+        _finish_earlier(context)
+    return take(context, _wish(request, context))
+
+
+def _finish_earlier(context: JobContext) -> None:
     if has_reboot_left(context.record.store):
         finish_reboot(context, wait=BOOT_LIMIT)
     if context.record.has_unfinished(Component.DOCKER) or context.record.has_unfinished(Component.WEAVE):
         with context.engine.apt_daily_lock():
             finish_engine_upgrades(context)
-    return take(context, _wish(request, context))
 
 
 def _wish(request: JobRequest, context: JobContext) -> RebootWish:

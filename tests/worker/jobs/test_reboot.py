@@ -101,6 +101,15 @@ def test_a_dry_run_asks_the_gates_and_changes_nothing(world: Rebooting) -> None:
     assert (found["result"], world.steps.done) == ("blocked", [])
 
 
+def test_a_dry_run_leaves_an_earlier_reboot_to_a_job(world: Rebooting) -> None:
+    world.reboot()
+    world.host.come_back()
+    world.steps.done.clear()
+    world.reboot(JobOption.DRY_RUN)
+
+    assert (world.steps.done, world.course()) == ([], "fired")
+
+
 def test_a_dry_run_says_until_when_it_would_wait_for_users(world: Rebooting) -> None:
     world.host.facts = GateFacts(sessions=(BOB,))
     found = document(world.reboot(JobOption.DRY_RUN))["blocked"]

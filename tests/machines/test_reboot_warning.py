@@ -1,0 +1,57 @@
+"""The last minute before a reboot, with a user logged in: visible to others, watched, and cancelled after a kill."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.machines.test_reboot_gates import login_layers, server
+from tests.support.recorded import RECORD, Kept
+
+__all__ = ["login_layers", "server"]
+pytestmark = pytest.mark.xdist_group("booted-1")
+LOG_IN = (
+    "systemd-run -q --unit=login --collect ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+    "-i /root/key bob@127.0.0.1 'sleep 600'"
+)
+INHIBIT = "systemd-run -q --unit=backup --collect systemd-inhibit --what=shutdown --who=backup --mode=block sleep 600"
+SCHEDULED = "shutdown --show 2>&1 | grep -q 'Reboot scheduled'"
+
+
+def begin(host: Kept, unit: str) -> None:
+    """Request a reboot, and wait for its warning."""
+    host.machine.check(f"systemd-run -q --unit={unit} --collect maestro-agent reboot --yes --despite sessions")
+    host.wait("the warning", SCHEDULED)
+
+
+def end(host: Kept, result: str) -> Any:
+    """Wait for a result; return the outcome."""
+    host.wait(result, f'grep -q \'"result": "{result}"\' {RECORD}/reboot-outcome.json')
+    host.wait_for_idle()
+    return json.loads(host.machine.path(f"{RECORD}/reboot-outcome.json").read_text())
+
+
+def test_an_inhibitor_a_cancellation_and_a_kill_during_the_warning_each_stop_it(server: Kept) -> None:
+    leader = server.machine.leader
+    server.machine.check(LOG_IN)
+    server.wait("the session", "loginctl list-sessions --no-legend | grep -q bob")
+
+    begin(server, "first")
+    server.machine.check(INHIBIT)
+    blocked, left_1 = end(server, "blocked"), server.machine.run(SCHEDULED).returncode
+    server.machine.check("systemctl stop backup")
+
+    begin(server, "second")
+    server.machine.check("maestro-agent reboot --cancel")
+    cancelled, left_2 = end(server, "interrupted"), server.machine.run(SCHEDULED).returncode
+
+    begin(server, "third")
+    server.machine.check(f"kill -9 $(cut -d' ' -f1 {RECORD}/running)")
+    assert server.machine.run(SCHEDULED).returncode == 0
+    server.wait("the daemon notices", f"test ! -e {RECORD}/reboot.json")
+    killed, left_3 = end(server, "interrupted"), server.machine.run(SCHEDULED).returncode
+
+    assert (blocked["blocked"]["why"], left_1) == ("inhibited", 1)
+    assert (cancelled["rebooted"], left_2) == (False, 1)
+    assert (killed["id"] != cancelled["id"], killed["rebooted"], left_3) == (True, False, 1)
+    assert server.machine.leader == leader
