@@ -129,6 +129,24 @@ def test_a_body_that_is_not_json_is_400(body: bytes, lock: LocalClient) -> None:
     assert (answer.status, kind(answer)) == (400, "bad_request")
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "expected"),
+    [
+        (b" " * ((1 << 20) + 1), {}, 413, "body_too_large"),
+        (b"{}", {"Content_Encoding": "br"}, 415, "unsupported_encoding"),
+        (b"{}", {"Transfer_Encoding": "chunked"}, 411, "length_required"),
+        (b"{}", {"Content_Encoding": "gzip"}, 400, "bad_request"),
+    ],
+    ids=["too-large", "encoding", "chunked", "not-gzip"],
+)
+def test_a_body_beyond_the_limits_is_rejected_in_the_protocols_form(
+    body: bytes, headers: dict[str, str], status: int, expected: str, lock: LocalClient
+) -> None:
+    answer = raw(lock, body, **headers)
+
+    assert (answer.status, kind(answer)) == (status, expected)
+
+
 # The schema does not forbid other members; the servers in use ignore them.
 def test_other_members_are_ignored(lock: LocalClient) -> None:
     body = {"client_params": {"id": "a", "group": "default", "node": 5}, "more": [1]}
