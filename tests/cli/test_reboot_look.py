@@ -1,0 +1,49 @@
+"""What `explain reboot` looks at: a part that cannot be read hides no other one."""
+
+from pathlib import Path
+
+from agent.cli.reboot_look import look_at_reboot
+from agent.core.reboot.gates import RebootGate, Verdict
+
+GOOD = '[reboot]\nfleetlock_url = "https://lock.example.org"\nfleetlock_group = "web"\n'
+
+
+def look(directory: Path, text: str) -> tuple[dict[RebootGate, Verdict], str, tuple[str, ...]]:
+    config = directory / "config.toml"
+    config.write_text(text)
+    found = look_at_reboot(config, str(directory))
+    return {state.gate: state.verdict for state in found.gates}, found.lock_server, found.problems
+
+
+def test_server_and_group_of_the_lock_are_those_of_the_configuration(tmp_path: Path) -> None:
+    verdicts, server, problems = look(tmp_path, GOOD)
+
+    assert (server, problems) == ("https://lock.example.org, group web", ())
+    assert list(verdicts) == list(RebootGate)[:8]
+    assert verdicts[RebootGate.POLICY] is Verdict.CLOSED
+
+
+def test_the_endpoint_as_lock_server_is_named_by_its_url(tmp_path: Path) -> None:
+    text = '[endpoint]\nurl = "https://endpoint.example.org"\n[reboot]\nfleetlock_url = "endpoint"\n'
+
+    assert look(tmp_path, text)[1] == "https://endpoint.example.org, group default"
+
+
+def test_with_a_wrong_configuration_policy_and_window_are_unknown_and_the_others_are_asked(tmp_path: Path) -> None:
+    verdicts, server, _ = look(tmp_path, "[reboot]\npolicy = 5\n")
+
+    assert {gate for gate, verdict in verdicts.items() if verdict is Verdict.UNKNOWN} >= {
+        RebootGate.POLICY,
+        RebootGate.WINDOW,
+    }
+    assert (server, RebootGate.DPKG in verdicts) == ("", True)
+
+
+def test_damaged_documents_are_problems_and_the_gates_are_asked_all_the_same(tmp_path: Path) -> None:
+    for name in ("reboot", "reboot-schedule", "fleet-lock"):
+        (tmp_path / f"{name}.json").write_text("{")
+
+    verdicts, _, problems = look(tmp_path, GOOD)
+
+    assert len(problems) == 3
+    assert len(verdicts) == 8
