@@ -10,7 +10,10 @@ _MEANT = {
     "explain": ("info", "show", "why", "policy", "search", "hold", "held"),
     "follow": ("watch", "tail", "progress", "attach"),
     "history": ("log", "logs", "list-runs", "runs", "undo", "rollback"),
+    "lock": ("unlock", "release", "locks", "fleetlock"),
+    "reboot": ("shutdown", "reboot-now", "restart-host"),
     "report": ("send", "push", "publish", "metrics"),
+    "restart-services": ("restart", "needrestart", "restart-service", "try-restart"),
     "run": ("daemon", "start", "serve"),
     "status": ("list", "state", "health", "ls", "overview"),
     "upgrade": (

@@ -151,6 +151,7 @@ def _hash(document: Mapping[str, object]) -> str:
     for name, left_out in (
         ("agent", ("state",)),
         ("updates", ("seen_at",)),
+        ("reboots", ("next_at",)),
         ("docker", _OBSERVED),
         ("weave", _OBSERVED),
     ):

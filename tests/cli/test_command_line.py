@@ -27,6 +27,9 @@ PEOPLE_TYPE = {
     "dist-upgrade": "upgrade",
     "log": "history",
     "watch": "follow",
+    "rebot": "reboot",
+    "needrestart": "restart-services",
+    "unlock": "lock",
     "CVE-2026-1234": "explain CVE-2026-1234",
     "libssl3": "explain libssl3",
 }

@@ -99,6 +99,7 @@ def full() -> Raw:
             "scheduled": {
                 "at": MOMENT, "until": MOMENT, "if_required": True, "requested_by": "alice", "comment": "kernel",
             },
+            "next_at": MOMENT,
             "waiting": {"gate": "sessions", "why": "sessions", "detail": "alice is logged in"},
         },
         "fleet_lock": {

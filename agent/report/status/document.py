@@ -42,7 +42,7 @@ class Status:
         self.runtime = Runtime(self.state, observed.boot)
         runs = {name: one for name, one in observed.engine_runs.items() if not isinstance(one, Damaged)}
         self.engines = Engines(self.state, runs, self.running)
-        self.reboots = Reboots(observed.reboots, now)
+        self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]

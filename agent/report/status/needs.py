@@ -30,7 +30,7 @@ def needs(status: Status) -> list[Need]:
     found = [*_unknown(status), *_run(status.last_run, status)]
     if status.state is not None:
         found += _plan(status.state.plan, automatic=status.automatic.state == "on")
-    if status.reboot is not None and status.reboot.required:
+    if status.reboot is not None and status.reboot.required and not status.reboots.by_itself:
         names = ", ".join(status.reboot.packages)
         found.append(Need("reboot", f"a reboot is required{f' by {names}' if names else ''}"))
     for engine in (status.engines.docker, status.engines.weave):

@@ -88,6 +88,8 @@ class DaemonView:
         """What a person has to fix."""
         runs = status.child("next") if status else None
         self.next_runs = {name: runs.optional_text(name) if runs else None for name in JOB_NAMES}
+        self.reboot_at = runs.optional_time("reboot") if runs else None
+        """When it has the machine rebooted, by a schedule or in a window; None: it does not."""
 
     @property
     def document(self) -> Document:

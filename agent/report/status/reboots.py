@@ -24,11 +24,13 @@ _RECENT = timedelta(days=7)
 class Reboots:
     """What the record has of reboots; None for what there is not, or what is damaged."""
 
-    def __init__(self, found: RebootDocuments, now: datetime) -> None:
+    def __init__(self, found: RebootDocuments, now: datetime, next_at: datetime | None = None) -> None:
+        """Take the record, and when the daemon has the machine rebooted; None: it does not."""
         self.last = found.last
         self.schedule = found.schedule
         course = found.course
         self.waiting = course if course and course.phase == "waiting" and course.blocked else None
+        self.next_at = next_at
         self._now = now
 
     @property
@@ -38,7 +40,13 @@ class Reboots:
             "last": _last_document(self.last) if self.last else None,
             "scheduled": _schedule_document(self.schedule) if self.schedule else None,
             "waiting": _waiting_document(self.waiting) if self.waiting else None,
+            "next_at": format_utc(self.next_at) if self.next_at else None,
         }
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether a required reboot needs nobody: the daemon carries it out, and it waits for no gate."""
+        return (self.schedule is not None or self.next_at is not None) and self.waiting is None
 
     @property
     def reasons(self) -> list[str]:
@@ -62,6 +70,8 @@ class Reboots:
             yield field("Last reboot", text, width=width, tone=tone)
         if self.schedule is not None:
             yield field("Reboot at", _schedule_text(self.schedule), width=width, tone=Tone.ATTENTION)
+        elif self.next_at is not None and self.waiting is None:
+            yield field("Reboot at", f"{format_human(self.next_at)}, in the maintenance window", width=width)
         if self.waiting is not None and self.waiting.blocked is not None:
             again = f"; next try {format_human(self.waiting.retry_at)}" if self.waiting.retry_at else ""
             text = f"{gate_reason(self.waiting.blocked)}{again}"

@@ -16,13 +16,18 @@ from agent.core.reboot.model import (
     RebootResult,
     RebootSchedule,
 )
+from agent.core.schemas import Document
 from agent.report.layout import display_width, lay_out
 from agent.report.status.collect import collect_status
 from agent.report.status.document import Status, build_status, status_document
 from agent.report.status.lines import status_lines
 from agent.report.status.needs import needs
+from agent.report.status.observed import DaemonView, RebootDocuments
+from agent.report.status.reboots import Reboots
+from agent.state.json_reader import JsonReader
 from agent.state.reboot_record import RebootRecord
 from agent.state.store import Store
+from agent.state.views import RebootView
 from tests.report.given_reboot_outcome import BLOCKED, EACH, PROBLEMS, REBOOTED, SESSIONS, STARTED
 
 NOW = STARTED + timedelta(minutes=10)
@@ -107,7 +112,7 @@ def test_what_a_reboot_waits_for_is_shown_with_the_next_try(store: Store) -> Non
 def test_without_a_reboot_on_record_status_is_as_before(store: Store) -> None:
     status = status_of(store)
 
-    assert status_document(status)["reboots"] == {"last": None, "scheduled": None, "waiting": None}
+    assert status_document(status)["reboots"] == dict.fromkeys(("last", "scheduled", "waiting", "next_at"))
     assert "Last reboot" not in text(status)
 
 
@@ -130,3 +135,47 @@ def test_every_screen_fits_its_terminal(store: Store, width: int) -> None:
     lines = list(after(store, PROBLEMS).reboots.lines(17))
 
     assert [line for line, _ in lay_out(lines, width) if display_width(line) > width and "`" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "waiting", "planned", "needed"),
+    [
+        (False, False, False, True),
+        (True, False, False, False),
+        (False, False, True, False),
+        (True, True, True, True),
+        (False, True, True, True),
+    ],
+)
+def test_a_required_reboot_needs_nobody_if_the_daemon_carries_it_out(
+    store: Store, *, schedule: bool, waiting: bool, planned: bool, needed: bool
+) -> None:
+    record = RebootRecord(store)
+    if schedule:
+        record.save_schedule(SCHEDULE, NOW)
+    if waiting:
+        record.save_course(WAITING, NOW)
+    status = status_of(store)
+    status.reboot = RebootView(["dbus"], STARTED, required=True)
+    status.reboots.next_at = NOW if planned else None
+
+    assert ("reboot" in {need.code for need in needs(status)}) is needed
+
+
+def test_a_reboot_in_the_window_is_shown_with_its_time() -> None:
+    shown = Reboots(RebootDocuments(), NOW, SCHEDULE.at)
+
+    assert "in the maintenance window" in "".join(shown.lines(17))
+    assert shown.document["next_at"] == "2026-12-05T02:00:00Z"
+
+
+def test_when_the_daemon_has_the_machine_rebooted_is_read_from_its_status() -> None:
+    names = dict.fromkeys(("version", "started_at", "doing"))
+    document: Document = {
+        **names,
+        "seen_at": "2026-11-29T02:10:00Z",
+        "problems": [],
+        "next": {"reboot": "2026-12-05T02:00:00Z"},
+    }
+
+    assert DaemonView(1, JsonReader(document, "daemon")).reboot_at == SCHEDULE.at
