@@ -86,8 +86,11 @@ def reboot_wish(policy: Policy, store: Store, now: datetime, local: tzinfo) -> R
 
 
 def _lock_left(store: Store, now: datetime) -> bool:
-    """Return whether a job has to release a lock. Raises RecordError."""
-    lock = FleetLockRecord(store).load().lock
+    """Return whether a job has to release a lock. What a damaged record may name only a person releases."""
+    try:
+        lock = FleetLockRecord(store).load().lock
+    except RecordError:
+        return False  # `status` reports it
     return lock is not None and release_is_due(lock, now, reboot_pending=False)
 
 

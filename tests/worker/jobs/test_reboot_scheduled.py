@@ -1,24 +1,27 @@
 """Reboots that the daemon requests, as root has scheduled them: tried again while a gate is closed, until their end."""
 
 from collections.abc import Callable
-from datetime import timedelta, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from agent.core.engine_ports import HookVerdict
-from agent.core.fleet_lock.model import LockAnswer
+from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockPhase, LockRecord
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot
 from agent.core.reboot.gates import GateFacts, RebootOrigin, RebootWhy, UserSession
 from agent.core.reboot.model import RebootResult
 from agent.errors import ExitCode, NothingDoneError
+from agent.state.fleet_lock_record import FleetLockRecord
 from agent.worker.reboot_runs import reboot_runs
 from tests.support.simulated_reboot import REFUSED
 from tests.worker.jobs.reboots import Rebooting, result
 
 BOB = UserSession(id="7", user="bob")
 MINUTE = timedelta(minutes=1)
+BEGAN = datetime(2026, 11, 23, 2, 0, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -206,3 +209,40 @@ def test_a_damaged_course_is_looked_at_by_a_job(world: Rebooting) -> None:
     Path(world.agent.store.path("reboot")).write_text("{")
 
     assert due(world) == {"verify-reboot": timedelta()}
+
+
+LEFT = HeldLock(
+    phase=LockPhase.RELEASING,
+    url="http://127.0.0.1:1",
+    group="web",
+    id="host-a",
+    since=BEGAN,
+    boot_id="b",
+    soft_reboots=0,
+)
+
+
+@pytest.mark.parametrize(
+    ("lock", "jobs"),
+    [
+        (LEFT, ["verify-reboot"]),
+        (replace(LEFT, phase=LockPhase.HELD), ["verify-reboot"]),
+        (replace(LEFT, phase=LockPhase.HELD, kept="cron.service failed"), []),
+    ],
+    ids=["releasing", "of-a-killed-run", "kept"],
+)
+def test_a_lock_that_is_left_has_the_daemon_start_a_job_that_releases_it(
+    tmp_path: Path, lock: HeldLock, jobs: list[str]
+) -> None:
+    world = Rebooting(tmp_path)
+    FleetLockRecord(world.agent.store).save(LockRecord(lock=lock), BEGAN)
+
+    assert list(due(world)) == jobs
+
+
+def test_a_damaged_record_of_the_lock_is_left_to_a_person(tmp_path: Path) -> None:
+    world = Rebooting(tmp_path)
+    FleetLockRecord(world.agent.store).save(LockRecord(lock=LEFT), BEGAN)
+    Path(world.agent.store.path("fleet-lock")).write_text("{")
+
+    assert due(world) == {}
