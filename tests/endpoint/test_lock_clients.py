@@ -93,6 +93,37 @@ def test_the_agent_takes_waits_and_gives_back_and_says_why(endpoint: EndpointSer
     assert holders(endpoint, GROUP) == []
 
 
+def test_a_host_that_comes_back_ill_stops_the_rollout_until_a_person_releases_it(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    server = make_server(locks=LOCKS)
+    server.start()
+    agents = [Agent(endpoint=server, directory=tmp_path / f"host-{number}") for number in range(5)]
+    done: list[int] = []
+
+    def try_all() -> None:
+        for number, agent in enumerate(agents):
+            if number in done or not agent.host.lock(server=agent.server).acquire("kernel").granted:
+                continue
+            done.append(number)
+            if number == 2:
+                agent.host.lock(server=agent.server).keep("cron.service failed")
+            else:
+                assert agent.host.lock(server=agent.server).release().granted
+
+    for _ in range(3):
+        try_all()
+    stopped = list(done)
+    released = server.run("locks", "release", agents[2].id, "--why", "cron is repaired")
+    for _ in range(3):
+        try_all()
+
+    assert stopped == [0, 1, 2]
+    assert released.returncode == 0, released.stderr
+    assert done == [0, 1, 2, 3, 4]
+    assert holders(server, GROUP) == []
+
+
 def test_a_certificate_of_another_host_cannot_use_the_id(
     endpoint: EndpointServer, authority: Authority, tmp_path: Path
 ) -> None:
