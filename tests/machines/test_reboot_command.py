@@ -1,10 +1,11 @@
 """`reboot`, `restart-services` and `lock` at a terminal of a booted machine: what is shown, asked and done."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.support.recorded import RECORD, Kept
+from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.terminal import at_terminal
 
 pytestmark = pytest.mark.xdist_group("booted-2")
@@ -77,6 +78,25 @@ def test_a_scheduled_reboot_is_shown_and_can_be_cancelled(flagged: Kept) -> None
     assert not flagged.machine.path(f"{RECORD}/reboot-schedule.json").exists()
     assert flagged.machine.log_entries("MAESTRO_EVENT=reboot.scheduled")
     assert flagged.machine.log_entries("MAESTRO_EVENT=reboot.cancelled")
+
+
+def test_a_reboot_that_the_daemon_does_in_its_window_needs_nobody(flagged: Kept) -> None:
+    flagged.agent("check --wait")
+    before = flagged.agent("status --quiet").out
+    day = datetime.now(timezone.utc) + timedelta(days=2)
+    window = f'[reboot]\npolicy = "window"\nwindow = "nights"\n[windows]\nnights = "{day:%a} 02:00-04:00 UTC"\n'
+    flagged.machine.write("/etc/maestro-agent/config.d/20-reboot.toml", window)
+    flagged.machine.check(f"systemctl reload {UNIT}")
+    flagged.wait("the daemon knows when", "grep -q '\"reboot\": ' /run/maestro-agent/daemon.json")
+
+    status, found = flagged.agent("status").out, flagged.status()
+    after = flagged.agent("status --quiet").out
+    print(status)
+
+    assert "a reboot is required" in before
+    assert "a reboot is required" not in after
+    assert "in the maintenance window" in status
+    assert found["reboots"]["next_at"].startswith(f"{day:%Y-%m-%d}T")
 
 
 def test_a_person_sees_which_services_are_restarted_and_which_not(own: Kept) -> None:
