@@ -2,10 +2,15 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from agent.core.job_kinds import JobOption
+from agent.core.policy.policy import RebootMode, RebootPolicy
+from agent.core.reboot.gates import RebootOrigin
+from agent.core.reboot.model import BootIdentity, RebootCourse, RebootPhase, RebootSchedule
 from agent.core.schemas import DAEMON_SCHEMA, EXPORTER_SCHEMA, EXPOSURE_SCHEMA, JOBS_SCHEMA, STATE_SCHEMA
 from agent.errors import RecordError
 from agent.report.explanation_text import explanation_lines
@@ -19,13 +24,18 @@ from agent.report.source import ReportSource
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status, status_document
 from agent.report.status.lines import status_lines
+from agent.state.documents.reboot_course import course_to_document, schedule_to_document
+from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.process_id import own_process_id
 from agent.state.record import Record
 from agent.state.store import Store
 from agent.state.views import OutcomeView, PlanView
+from agent.worker.reboot_runs import reboot_runs
+from tests.core import given
 from tests.fuzz.mutation import Choices
 from tests.fuzz.target import CHECKOUT, CHOICES, Parse, Target, documents, golden
+from tests.report.given_reboot_outcome import PROBLEMS, SESSIONS
 
 _MOMENT = "2026-11-23T08:10:00Z"
 _NOW = datetime(2026, 11, 23, 8, 10, tzinfo=timezone.utc)
@@ -54,6 +64,7 @@ def _files() -> dict[str, Any]:
             "jobs": golden("status")["jobs"],
         },
         _RUN: golden("outcome"),
+        **_reboot_files(),
         "run/daemon.json": {
             "schema": DAEMON_SCHEMA,
             "process": own_process_id(),
@@ -69,6 +80,27 @@ def _files() -> dict[str, Any]:
             "generated_at": _MOMENT,
             "exporters": golden("status")["reporting"],
         },
+    }
+
+
+def _reboot_files() -> dict[str, Any]:
+    """Return a reboot that waits for a gate, one that is scheduled, and the last outcome."""
+    course = RebootCourse(
+        run_id="20261123T081000Z",
+        origin=RebootOrigin.POLICY,
+        phase=RebootPhase.FIRED,
+        entered_at=_NOW,
+        boot=BootIdentity(boot_id=_HOST, soft_reboots=1),
+        failed_units=("cron.service",),
+        blocked=SESSIONS,
+        warned_at=_NOW,
+        retry_at=_NOW,
+    )
+    schedule = RebootSchedule(at=_NOW, until=_NOW, created_at=_NOW, options=frozenset({JobOption.IF_REQUIRED}))
+    return {
+        "reboot.json": course_to_document(course, _NOW),
+        "reboot-schedule.json": schedule_to_document(schedule, _NOW),
+        "reboot-outcome.json": reboot_outcome_to_document(PROBLEMS, _NOW),
     }
 
 
@@ -106,6 +138,9 @@ def _read_all(directory: Path) -> None:
     reads = (record.load_refresh, record.findings, record.prefetched, record.last_plans, record.exposure)
     for read in (*reads, record.interrupted_run):
         read()
+    window = RebootPolicy(policy=RebootMode.WINDOW, window="Mon 02:00-04:00")
+    for policy in (RebootPolicy(), window):
+        reboot_runs(replace(given.policy(), reboot=policy), store, {}, boot_id=_HOST, now=_NOW, local=timezone.utc)
 
 
 def _outbox(directory: Path) -> Parse:

@@ -1,6 +1,6 @@
 """What became of a reboot that is on record as under way. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 
 from agent.core.reboot.gates import RebootOrigin
@@ -12,6 +12,7 @@ _CONTIGUOUS = timedelta(minutes=15)
 """Tries of a reboot that waits belong together if the next one comes within this time of when it was due."""
 
 _FORGOTTEN = timedelta(days=1)
+_LATEST = datetime.max.replace(tzinfo=timezone.utc) - GOING_DOWN
 
 
 class CourseEnd(Enum):
@@ -55,14 +56,15 @@ def finish_at(course: RebootCourse, boot_id: str | None) -> datetime | None:
     if course.phase is RebootPhase.WAITING:
         return None
     going_down = course.phase is RebootPhase.FIRED and boot_id in (None, course.boot.boot_id)
-    return course.entered_at + GOING_DOWN if going_down else course.entered_at
+    return min(course.entered_at, _LATEST) + GOING_DOWN if going_down else course.entered_at
 
 
 def continued(course: RebootCourse | None, origin: RebootOrigin, boot: BootIdentity, now: datetime) -> bool:
     """Return whether a try of a reboot goes on with the waiting of the tries before it."""
     if course is None or course.phase is not RebootPhase.WAITING or (course.origin, course.boot) != (origin, boot):
         return False
-    return course.entered_at <= now <= (course.retry_at or course.entered_at) + _CONTIGUOUS
+    # Nothing is added to a recorded time: it may be the last one that a datetime can hold.
+    return course.entered_at <= now and now - _CONTIGUOUS <= (course.retry_at or course.entered_at)
 
 
 def _is_recent(moment: datetime, now: datetime) -> bool:
