@@ -34,8 +34,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 _LONG_GROUPS = (
-    *("weave-1", "weave-2", "engines-1", "engines-2"),
-    *("booted-1", "booted-2", "engines-3", "weave-3", "package", "endpoint-installed"),
+    *("engines-2", "engines-1", "weave-1", "weave-2", "booted-2", "booted-1", "engines-3"),
+    *("booted-restarts", "booted-reboots", "weave-3", "package", "endpoint-installed"),
 )
 """Groups of tests on booted machines, which take minutes: they begin, the longest first (`--dist loadgroup`).
 

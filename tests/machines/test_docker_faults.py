@@ -9,7 +9,7 @@ from tests.support import docker_faults
 from tests.support.docker_trial import Ground
 from tests.support.repository import Signer
 
-pytestmark = pytest.mark.xdist_group("engines-2")
+pytestmark = pytest.mark.xdist_group("engines-3")
 SEED = 14
 CHOSEN = ("job-killed-5", "engine-killed-3", "rebooted-3")
 

@@ -27,6 +27,8 @@ def _booted() -> None:
 def _others() -> None:
     for codename in bases.codenames():
         bases.base(codename)
+    for codename in bases.codenames():
+        bases.base(codename, bases.BOOTED)
 
 
 if __name__ == "__main__":
