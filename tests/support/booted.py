@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -67,15 +67,9 @@ class Booted(Machine):
         self.run("systemctl reboot" if orderly else "systemctl reboot --force --force", timeout=120)
         self.follow_reboot(before, limit_s)
 
-    def follow_reboot(
-        self, before: int, limit_s: float = BOOT_S, *, at_once: Callable[[], None] = lambda: None
-    ) -> None:
-        """Wait until a machine that reboots by itself is up again; `before` is its leader before.
-
-        `at_once` is called as soon as it boots: its network is a new one.
-        """
+    def follow_reboot(self, before: int, limit_s: float = BOOT_S) -> None:
+        """Wait until a machine that reboots by itself is up again; `before` is its leader before."""
         self.leader = self._find_leader(before, limit_s)
-        at_once()
         self.wait_until_up(limit_s)
 
     @contextlib.contextmanager
