@@ -12,6 +12,7 @@ _PHASES = {
     "held": "held",
     "releasing": "being released; the next job tries again",
 }
+_GIVEN_BACK = "given back; a later job repeats that, because an earlier call has no answer"
 _RESULTS = {
     "released": "The fleet lock is released: the next machine of the group may reboot.",
     "not-held": "No fleet lock was held.",
@@ -24,6 +25,8 @@ def lock_lines(lock: FleetLockView, now: datetime) -> list[str]:
     if lock.free:
         return ["This machine holds no fleet lock.", *_refusal_lines(lock)]
     since = f" since {format_human(lock.since)} ({format_age(lock.since, now)})" if lock.since else ""
+    if lock.released_at:
+        return [field("Fleet lock", _GIVEN_BACK, width=_WIDTH), *_refusal_lines(lock)]
     phase = "KEPT" if lock.kept else _PHASES.get(lock.phase, lock.phase)
     tone = Tone.FAILED if lock.kept else None
     return [

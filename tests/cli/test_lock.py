@@ -138,3 +138,11 @@ def test_every_screen_fits_its_terminal(name: str, width: int) -> None:
     lines = lock_lines(view(RECORDS[name]), NOW)
 
     assert [line for line, _ in lay_out(lines, width) if display_width(line) > width and "`" not in line] == []
+
+
+def test_a_lock_that_is_given_back_is_not_said_to_be_held() -> None:
+    given_back = replace(
+        HELD, phase=LockPhase.RELEASING, released_at=NOW, acquire_settles_at=NOW + timedelta(minutes=9)
+    )
+
+    assert "given back" in text(LockRecord(lock=given_back))
