@@ -102,7 +102,9 @@ def test_a_reboot_that_the_daemon_does_in_its_window_needs_nobody(flagged: Kept)
 def test_a_person_sees_which_services_are_restarted_and_which_not(own: Kept) -> None:
     own.wait_for_daemon()
     for name in ("web", "worker"):
-        own.machine.write(f"/etc/systemd/system/{name}.service", f"[Service]\nExecStart=/usr/bin/{name} infinity\n")
+        own.machine.write(
+            f"/etc/systemd/system/{name}.service", f"[Service]\nType=exec\nExecStart=/usr/bin/{name} infinity\n"
+        )
         own.machine.check(f"cp /usr/bin/sleep /usr/bin/{name} && systemctl daemon-reload && systemctl start {name}")
     for program in ("web", "worker", "dbus-daemon"):
         own.machine.check(f"cp /usr/bin/{program} /usr/bin/.new && mv /usr/bin/.new /usr/bin/{program}")
