@@ -95,7 +95,7 @@ def test_real_fixes_wait_for_those_services_that_run_their_old_files(server: Kep
     assert {fix["stage"] for fix in installed.values()} == {"installed"}
     assert {name for name, fix in installed.items() if fix["units"]} == running & names
     assert {unit for fix in installed.values() for unit in fix["units"]} <= units
-    assert {"cron.service", "ssh.service"} <= units
+    assert "ssh.service" in units, "it maps libraries of nearly every update"
 
     server.agent("restart-services --json --wait --yes", timeout=300)
     left = inactive(server)
