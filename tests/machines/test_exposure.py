@@ -116,7 +116,7 @@ def test_a_flag_is_kept_over_a_soft_reboot_since_it_was_first_set_and_services_a
 
     touched = own.status()
     pid = own.daemon_pid()
-    own.machine.run("systemctl soft-reboot")
+    own.machine.soft_reboot()
     own.wait_for_daemon(other_than=pid, seconds=120)
     daemon = own.daemon()
     own.check("--wait")

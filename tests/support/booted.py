@@ -20,8 +20,8 @@ from tests.support.machine import Machine
 
 _START = r"""
 set -e
-at=$1 lower=$2 name=$3 keep=$4 group=$5
-shift 5
+at=$1 lower=$2 name=$3 keep=$4 group=$5 boots=$6
+shift 6
 echo $$ >"$group/cgroup.procs"
 mount --make-rprivate / 2>/dev/null || { mount --bind "$at" "$at"; mount --make-private "$at"; }
 mount -t tmpfs -o mode=755 machine "$at"
@@ -33,6 +33,7 @@ ln -sf /dev/null "$at/root/etc/systemd/system/systemd-modules-load.service"
 export UNIFIED_CGROUP_HIERARCHY=1
 set +e
 while :; do
+    echo boot >>"$boots"
     systemd-nspawn -q -D "$at/root" -b --keep-unit --register=no --private-network --console=pipe \
         --link-journal=no --machine="$name" "$@" </dev/null
     [ $? -eq 133 ] || break
@@ -45,9 +46,14 @@ BOOT_S = 180
 class Booted(Machine):
     """One machine that has booted; its leader changes with every reboot."""
 
-    def __init__(self, outer: "subprocess.Popen[bytes]", console: IO[bytes]) -> None:
+    def __init__(self, outer: "subprocess.Popen[bytes]", console: IO[bytes], boots: Path) -> None:
         self._outer = outer
         self._console = console
+        self._boots = boots
+        self._asked = 0
+        """Reboots that the test asked for."""
+        self._soft_asked = 0
+        self._off_asked = False
         super().__init__(self._find_leader(0))
 
     def wait_until_up(self, limit_s: float = BOOT_S) -> str:
@@ -69,6 +75,7 @@ class Booted(Machine):
 
     def follow_reboot(self, before: int, limit_s: float = BOOT_S) -> None:
         """Wait until a machine that reboots by itself is up again; `before` is its leader before."""
+        self._asked += 1
         self.leader = self._find_leader(before, limit_s)
         self.wait_until_up(limit_s)
 
@@ -100,13 +107,32 @@ class Booted(Machine):
         mounts = Path(f"/proc/{_parent(self.leader)}/mounts").read_text().splitlines()
         return next(fields[1] for fields in map(str.split, mounts) if fields[0] == "machine" and fields[2] == "tmpfs")
 
-    def rebooted_unasked(self) -> bool:
-        """Return whether the machine has rebooted since the last reboot that the test knows of."""
-        leaders = {child for nspawn in _children(self._outer.pid) for child in _children(nspawn)}
-        return self._outer.poll() is None and bool(leaders) and self.leader not in leaders
+    def soft_reboot(self) -> None:
+        """Have systemd start everything but the kernel again; returns at once."""
+        self._soft_asked += 1
+        self.run("systemctl soft-reboot")
+
+    def unasked(self) -> str:
+        """Return what no test asked for: reboots, soft-reboots, an end of the machine; empty if there is none."""
+        boots, expected = len(self._boots.read_text().splitlines()), 1 + self._asked
+        if boots != expected:
+            return f"it was booted {boots} times, and the test asked for {expected}"
+        if self._off_asked:
+            return ""
+        if self._outer.poll() is not None:
+            return "it was powered off"
+        state = self.run("systemctl is-system-running", timeout=30).stdout.strip()
+        if state == "stopping":
+            return "it is going down"
+        soft = self.run("systemctl show -P SoftRebootsCount", timeout=30).stdout.strip()
+        # The kernel's boot is a new one for every machine and reboot here; systemd counts within it.
+        if soft.isdecimal() and not self._asked and int(soft) != self._soft_asked:
+            return f"it was soft-rebooted {soft} times, and the test asked for {self._soft_asked}"
+        return ""
 
     def power_off(self) -> None:
         """End the machine in an orderly way (systemd(1), SIGRTMIN+4), and wait until it has ended."""
+        self._off_asked = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.leader, signal.SIGRTMIN + 4)
         self._outer.wait(BOOT_S)
@@ -156,6 +182,8 @@ class Booted(Machine):
 def booted(*layers: Path, keep: Path | None = None, options: tuple[str, ...] = ()) -> Iterator[Booted]:
     """Boot a machine on the given layers, uppermost first; it is ended with the block, whatever runs in it.
 
+    No machine is rebooted or ends without the test's request: else AssertionError is raised at the end of the block.
+
     What was changed on a machine that is powered off within the block is kept as a layer for others, if asked for.
     `options` are further ones of systemd-nspawn(1).
     """
@@ -164,10 +192,12 @@ def booted(*layers: Path, keep: Path | None = None, options: tuple[str, ...] = (
     with (
         tempfile.TemporaryDirectory(prefix=prefix) as mountpoint,
         tempfile.TemporaryFile() as console,
+        tempfile.NamedTemporaryFile(prefix=prefix) as boots,
         control_group(f"maestro-{name}") as group,
     ):
         lower = ":".join(map(str, layers))
-        script = ["sh", "-c", _START, "booted", mountpoint, lower, name, str(keep or ""), str(group), *options]
+        values = [mountpoint, lower, name, str(keep or ""), str(group), boots.name, *options]
+        script = ["sh", "-c", _START, "booted", *values]
         outer = subprocess.Popen(
             ["unshare", "--mount", "--propagation=unchanged", *script],
             stdin=subprocess.DEVNULL,
@@ -175,10 +205,10 @@ def booted(*layers: Path, keep: Path | None = None, options: tuple[str, ...] = (
             stderr=console,
         )
         try:
-            running = Booted(outer, console)
+            running = Booted(outer, console, Path(boots.name))
             running.wait_until_up()
             yield running
-            assert not running.rebooted_unasked(), "the machine was rebooted, and no test asked for it"
+            assert not (unasked := running.unasked()), unasked
         finally:
             _end(outer)
 
