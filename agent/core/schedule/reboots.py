@@ -92,8 +92,18 @@ def _was_tried(past: RebootPast, opening: Opening) -> bool:
 
 
 def _is_unresolved(past: RebootPast, required: RebootReason) -> bool:
-    """Return whether the last reboot was for the same reason and needs a person."""
+    """Return whether the last reboot needs a person, and what requires one now did so before it.
+
+    The same reason counts whatever its time: the clock may have been set back since.
+    """
     last = past.last
     if last is None or last.reason is None or last.result not in _NEEDS_PERSON:
         return False
-    return (last.reason.packages, last.reason.since) == (required.packages, required.since)
+    if required.since is not None and required.since <= (last.fired_at or last.started_at):
+        return True
+    return (last.reason.packages, _to_second(last.reason.since)) == (required.packages, _to_second(required.since))
+
+
+def _to_second(when: datetime | None) -> datetime | None:
+    """Return a time as documents have it."""
+    return when.replace(microsecond=0) if when is not None else None

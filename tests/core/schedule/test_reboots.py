@@ -132,6 +132,21 @@ def test_what_needs_a_person_is_not_tried_again_for_the_same_reason(result: Rebo
     assert at(OPENS + WEEK, past, need=newer) == OPENS + WEEK
 
 
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        pytest.param(replace(NEED, since=OPENS - WEEK + timedelta(microseconds=1)), True, id="by-the-time-of-a-file"),
+        pytest.param(replace(NEED, packages=("linux-image",), since=OPENS - WEEK), True, id="the-flag-alone-is-gone"),
+        pytest.param(replace(NEED, packages=("other",), since=None), False, id="unknown-since-when"),
+        pytest.param(replace(NEED, packages=("other",), since=OPENS + MINUTE * 9), False, id="set-after-it"),
+    ],
+)
+def test_a_reason_from_before_a_reboot_that_needs_a_person_is_the_same_one(now: RebootReason, *, same: bool) -> None:
+    past = RebootPast(last=replace(DONE, result=RebootResult.REBOOTED_WITH_PROBLEMS))
+
+    assert at(OPENS + WEEK, past, need=now) == (None if same else OPENS + WEEK)
+
+
 def test_a_policy_reboot_that_waits_is_tried_again_at_its_time() -> None:
     waiting = replace(WAITING, origin=RebootOrigin.POLICY)
 
