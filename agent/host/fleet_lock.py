@@ -192,6 +192,7 @@ class LocalFleetLock:
             soft_reboots=boot.soft_reboots,
             run_id=self._owner.run_id,
             reason=one_line(reason),
+            kept=before.kept if before is not None and held else "",
         )
 
     def _release(self, record: LockRecord) -> LockAnswer:

@@ -53,6 +53,8 @@ class SimulatedLock:
         """Of the next calls to release it."""
 
     def acquire(self, reason: str) -> LockAnswer:
+        before = self.on_record
+        kept = before.kept if before else ""
         self.on_record = HeldLock(
             phase=LockPhase.INTENT,
             url="https://lock",
@@ -62,11 +64,13 @@ class SimulatedLock:
             boot_id="",
             soft_reboots=0,
             reason=reason,
+            kept=kept,
         )
         self.steps.step("acquire")
         if self.refusals:
-            self.on_record = None
-            return self.refusals.pop(0)
+            answer = self.refusals.pop(0)
+            self.on_record = before if answer.why == "lock-unreachable" else None
+            return answer
         self.taken = True
         self.steps.step("acquired")
         self.on_record = replace(self.on_record, phase=LockPhase.HELD)

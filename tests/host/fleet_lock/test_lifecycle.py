@@ -151,7 +151,7 @@ def test_a_host_that_came_back_ill_may_reboot_again_with_its_slot(host: LockHost
     host.clock.pass_by(timedelta(hours=1))
 
     assert host.lock().acquire("cron").granted
-    assert (held(host).kept, held(host).run_id, held(host).since) == ("", "run-2", taken_at)
+    assert (held(host).kept, held(host).run_id, held(host).since) == ("cron.service failed", "run-2", taken_at)
 
 
 def test_a_slot_that_a_person_released_at_the_server_is_not_taken_for_held(

@@ -421,6 +421,48 @@ def test_a_unit_that_had_failed_before_is_no_problem(world: Rebooting) -> None:
     assert world.last.problems == ()
 
 
+@pytest.fixture
+def ill(world: Rebooting) -> Rebooting:
+    """Return a machine that keeps the lock, as cron has failed since its reboot."""
+    world.reboot()
+    world.host.come_back()
+    world.host.failed = ("cron.service",)
+    world.verify()
+    assert world.last.lock is LockUse.KEPT
+    return world
+
+
+def test_a_unit_for_which_the_lock_is_kept_is_a_problem_until_it_runs_again(ill: Rebooting) -> None:
+    ill.reboot()
+    ill.host.come_back()
+    ill.verify()
+    again = ill.last
+    ill.reboot()
+    ill.host.failed = ()
+    ill.host.come_back()
+    ill.verify()
+
+    assert (again.result, again.lock) == (RebootResult.REBOOTED_WITH_PROBLEMS, LockUse.KEPT)
+    assert (ill.last.result, ill.last.lock, ill.lock.taken) == (RebootResult.REBOOTED, LockUse.RELEASED, False)
+
+
+@pytest.mark.parametrize("stage", ["hooks", "lock", "logind"])
+def test_a_reboot_that_does_not_happen_leaves_a_lock_that_is_kept(ill: Rebooting, stage: str) -> None:
+    if stage == "hooks":
+        ill.host.verdicts["pre-reboot.d"] = [DEFERRED]
+    elif stage == "lock":
+        ill.lock.refusals = [UNREACHABLE]
+    else:
+        ill.host.refuses = "Access denied"
+    ill.reboot()
+    ill.agent.check()
+
+    assert ill.last.rebooted is False
+    assert ill.lock.taken
+    assert ill.lock.on_record is not None
+    assert ill.lock.on_record.kept
+
+
 def test_a_flag_that_was_set_since_the_boot_is_no_problem(world: Rebooting) -> None:
     world.reboot()
     later = world.machine.now() + timedelta(seconds=DOWN_S + 5)

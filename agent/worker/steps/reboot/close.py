@@ -77,9 +77,18 @@ def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> t
         acts.host.run_hooks(POST_HOOKS, {**document, "rebooted": False})
         course = _saved(context, replace(course, hooked=False))
     if course.locked:
-        outcome = replace(outcome, lock=release(context))
+        outcome = replace(outcome, lock=_give_back(context))
         course = _saved(context, replace(course, locked=False))
     return course, outcome
+
+
+def _give_back(context: JobContext) -> LockUse:
+    """Release the lock of a reboot that does not happen; not one that was kept before, of a machine that is ill."""
+    with suppress(AgentError):  # `release` reports it
+        held = context.reboot_acts.lock.held()
+        if held is not None and held.kept:
+            return LockUse.KEPT
+    return release(context)
 
 
 def release(context: JobContext, *, tries: int = 1) -> LockUse:

@@ -3,6 +3,7 @@
 What closes on the way undoes what was prepared. The record has each step before it is carried out.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -159,14 +160,27 @@ def _announce(attempt: RebootAttempt) -> None:
     """Record that the reboot begins, queue the report, and warn whoever is logged in."""
     now = attempt.now()
     attempt.outcome = replace(attempt.outcome, result=RebootResult.REQUESTED, message="", fired_at=now)
-    failed = attempt.host.failed_units()
-    attempt.course = replace(attempt.course, failed_units=None if isinstance(failed, Unseen) else failed)
+    attempt.course = replace(attempt.course, failed_units=_failed_before(attempt))
     attempt.enter(RebootPhase.ANNOUNCED)
     attempt.context.control.step("reporting")
     attempt.context.reboot_acts.send_report()
     warning = attempt.policy.warning
     if attempt.others and warning:
         _warn(attempt, attempt.now() + warning)
+
+
+def _failed_before(attempt: RebootAttempt) -> tuple[str, ...] | None:
+    """Return the failed units that are no problem after the reboot; None: they are unknown.
+
+    Those for which the machine has kept the fleet lock are one until they run again.
+    """
+    failed, kept = attempt.host.failed_units(), ""
+    if isinstance(failed, Unseen):
+        return None
+    with suppress(AgentError):  # a damaged record of the lock stays for a person
+        held = attempt.lock.held()
+        kept = held.kept if held is not None else ""
+    return tuple(unit for unit in failed if unit not in kept.split())
 
 
 def _warn(attempt: RebootAttempt, moment: datetime) -> None:
