@@ -16,7 +16,11 @@ _PTS_MAJOR, _PTS_MAJORS = 136, 8
 
 
 def write_to_terminals(message: str) -> int:
-    """Write a message to each terminal of a login session; return how many got it. Never waits, and never raises."""
+    """Write a message to each terminal of a login session; return how many got it. Never waits, and never raises.
+
+    Control characters, which a terminal would act on, become question marks.
+    """
+    message = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in message)
     data = f"\n\a{message}\n\n".replace("\n", "\r\n").encode(errors="replace")
     return sum(_write(path, data) for path in session_terminals())
 

@@ -55,13 +55,13 @@ def test_a_message_is_written_and_a_terminal_that_is_full_or_gone_holds_nobody_u
     names = (os.ttyname(terminal), os.ttyname(full), "/dev/pts/no-such", str(no_terminal))
     monkeypatch.setattr(terminals, "session_terminals", lambda: names)
 
-    count = write_to_terminals("this machine reboots")
+    count = write_to_terminals("this machine reboots\x1b]0;title\x07")
     seen = os.read(reader, 4096)
     for descriptor in (reader, terminal, full_reader, full):
         os.close(descriptor)
 
     assert count == 1
-    assert b"this machine reboots\r" in seen
+    assert b"this machine reboots?]0;title?\r" in seen
     assert no_terminal.read_text() == "kept"
 
 
