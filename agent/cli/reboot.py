@@ -128,7 +128,8 @@ def _look(request: JobRequest) -> JobRequest:
 def _refused(request: JobRequest) -> int | None:
     """Show the plan and ask; return an exit code, or None to go on.
 
-    Where nothing is to be done, or a gate is closed that no time opens, no question is asked: the job records that.
+    Where nothing is to be done or a gate is closed, the plan is the answer, and no job runs: the gate might open
+    meanwhile, and the machine would reboot although nobody was asked.
 
     Raises:
         AgentError: the plan cannot be made. StoppedError: Ctrl-C instead of an answer.
@@ -139,13 +140,22 @@ def _refused(request: JobRequest) -> int | None:
     if answer.document is None:
         return answer.exit_code
     plan = RebootOutcomeView(JsonReader(answer.document, "plan"))
-    waits = plan.blocked is not None and plan.blocked.gate == "sessions" and plan.blocked.until is not None
-    if plan.result != "would-reboot" and not waits:
-        return None
-    if confirmed(_plan_lines(plan, request.state_dir), reboot_question(plan, os.uname().nodename)):
+    lines = _plan_lines(plan, request.state_dir)
+    if plan.result != "would-reboot" and not _is_waited_for(plan, request):
+        print_lines(lines)
+        return answer.exit_code
+    if confirmed(lines, reboot_question(plan, os.uname().nodename)):
         return None
     print_lines(["Nothing was done."])
     return ExitCode.FAILED
+
+
+def _is_waited_for(plan: RebootOutcomeView, request: JobRequest) -> bool:
+    """Return whether the job waits for the closed gate: for users to log out, or with `--wait` for another job."""
+    gate = plan.blocked
+    if gate is None:
+        return False
+    return (gate.gate == "sessions" and gate.until is not None) or (gate.gate == "job-running" and request.wait)
 
 
 def _plan_lines(plan: RebootOutcomeView, state_dir: str) -> list[str]:

@@ -83,7 +83,7 @@ def reboot_outcome_lines(outcome: RebootOutcomeView, *, running: bool = False, v
         *_gate_lines(outcome, verbose=verbose),
         *_fact_lines(outcome),
         _run_line(outcome),
-        *(field("" if place else "Next", step, width=_WIDTH) for place, step in enumerate(_next_steps(outcome))),
+        *(field("" if place else "Next", step, width=_WIDTH) for place, step in enumerate(next_steps(outcome))),
     ]
 
 
@@ -196,7 +196,7 @@ def _run_line(outcome: RebootOutcomeView) -> Line:
     return field("Run", f"{outcome.id}, started {format_human(outcome.started_at)}{took}{by}{how}", width=_WIDTH)
 
 
-def _next_steps(outcome: RebootOutcomeView) -> list[str]:
+def next_steps(outcome: RebootOutcomeView) -> list[str]:
     """Return what to do next; nothing where all is well."""
     if outcome.result == "blocked" and outcome.blocked:
         remedy = REMEDIES.get(outcome.blocked.why or "")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from agent.core.reboot.model import RebootSchedule
 from agent.report.layout import Line, Tone, field
-from agent.report.reboot_outcome_text import duration, gate_lines, gate_reason, headline
+from agent.report.reboot_outcome_text import duration, gate_lines, gate_reason, headline, next_steps
 from agent.report.text import counted
 from agent.state.engine_view import EngineContainerView, EngineView
 from agent.state.reboot_outcome_view import RebootOutcomeView
@@ -32,6 +32,7 @@ def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, hooks:
         *([Line(f"  + {', '.join(clear)}: open", hang=4)] if clear else []),
         *([field("Hooks", f"{', '.join(hooks)}: run before the reboot", width=_WIDTH)] if hooks else []),
         *_container_lines(docker),
+        *(field("Next", step, width=_WIDTH) for step in next_steps(plan)),
     ]
 
 
@@ -40,7 +41,7 @@ def plan_headline(plan: RebootOutcomeView) -> str:
     if plan.result == "not-required":
         return "No reboot is required: nothing would be done."
     if plan.blocked:
-        return f"A reboot is blocked: {gate_reason(plan.blocked).rstrip('.')}."
+        return f"No reboot now: {gate_reason(plan.blocked).rstrip('.')}."
     return headline(plan)
 
 

@@ -58,6 +58,7 @@ def test_a_closed_gate_is_named_and_nothing_is_asked(flagged: Kept) -> None:
     print(done.text, look.out)
 
     assert done.code == 10
+    assert flagged.runs() == [], "no job ran: the gate could have opened meanwhile, and nobody was asked"
     assert "backup" in done.text
     assert QUESTION not in done.text
     assert look.code == 10
