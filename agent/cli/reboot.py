@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 from agent.cli.agreement import confirmed, is_terminal, use_default_signals
@@ -10,19 +11,18 @@ from agent.cli.options import config_path, requested_by
 from agent.cli.output import print_lines
 from agent.cli.reboot_schedule import cancel, schedule
 from agent.cli.run_job import answer_of, choose_runner, run_job, run_quietly
+from agent.core.docker.boot import after_boot
 from agent.core.job_kinds import JobKind, JobOption
-from agent.core.schemas import STATE_SCHEMA
-from agent.errors import ExitCode, UsageError
+from agent.errors import ExitCode, HostError, UsageError
+from agent.host.docker.observer import LocalEngines
 from agent.host.hook_directory import DIRECTORY
 from agent.host.machine.session import own_session
 from agent.host.machine.user import is_root
 from agent.host.process.hooks import find_hooks
 from agent.report.reboot_outcome_text import reboot_outcome_lines
-from agent.report.reboot_plan_text import reboot_plan_lines, reboot_question
+from agent.report.reboot_plan_text import NO_CONTAINERS, reboot_plan_lines, reboot_question
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
-from agent.state.store import STATE, Store
-from agent.state.views import StateView
 from agent.worker.protocol import JobRequest
 from agent.worker.runner import run_forked, run_inline
 
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         return run_job(
             _look(request),
             as_json=arguments.json,
-            render=lambda document: _plan_lines(RebootOutcomeView(document), arguments.state_dir),
+            render=lambda document: _plan_lines(RebootOutcomeView(document)),
             runner=choose_runner(request, run_inline),
         )
     if arguments.quiet:
@@ -140,7 +140,7 @@ def _refused(request: JobRequest) -> int | None:
     if answer.document is None:
         return answer.exit_code
     plan = RebootOutcomeView(JsonReader(answer.document, "plan"))
-    lines = _plan_lines(plan, request.state_dir)
+    lines = _plan_lines(plan)
     if plan.result != "would-reboot" and not _is_waited_for(plan, request):
         print_lines(lines)
         return answer.exit_code
@@ -158,8 +158,10 @@ def _is_waited_for(plan: RebootOutcomeView, request: JobRequest) -> bool:
     return (gate.gate == "sessions" and gate.until is not None) or (gate.gate == "job-running" and request.wait)
 
 
-def _plan_lines(plan: RebootOutcomeView, state_dir: str) -> list[str]:
-    """Render the plan, with Docker as the last check saw it."""
-    found = Store(state_dir).read_or_warn(STATE, STATE_SCHEMA)
+def _plan_lines(plan: RebootOutcomeView) -> list[str]:
+    """Render the plan, with the hooks and the containers of this moment."""
     hooks = [os.path.basename(path) for path in find_hooks(os.path.join(DIRECTORY, "pre-reboot.d"))]
-    return reboot_plan_lines(plan, StateView(found).docker if found else None, hooks)
+    containers = NO_CONTAINERS
+    with suppress(HostError):  # the plan is shown without them
+        containers = after_boot(LocalEngines().docker())
+    return reboot_plan_lines(plan, containers, hooks)

@@ -1,25 +1,26 @@
 """Renders what `reboot` is about to do, for a person who has to agree, and what is scheduled. Pure.
 
-The plan is `maestro.reboot-outcome/1` of a dry run; the containers are those that the last check saw.
+The plan is `maestro.reboot-outcome/1` of a dry run; the containers are as they run now.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from agent.core.docker.boot import BootFate
 from agent.core.reboot.model import RebootSchedule
 from agent.report.layout import Line, Tone, field
 from agent.report.reboot_outcome_text import duration, gate_lines, gate_reason, headline, next_steps
 from agent.report.text import counted
-from agent.state.engine_view import EngineContainerView, EngineView
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.timestamps import format_human
 
 _WIDTH = 13
-_STARTED_BY_DOCKER = {"always", "unless-stopped"}
-"""Restart policies with which Docker starts a container at its own start, if it ran at its end."""
+NO_CONTAINERS = BootFate()
 
 
-def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, hooks: Sequence[str] = ()) -> list[str]:
+def reboot_plan_lines(
+    plan: RebootOutcomeView, containers: BootFate = NO_CONTAINERS, hooks: Sequence[str] = ()
+) -> list[str]:
     """Render why a reboot is required, the gates, the hooks, and the containers that do not come back."""
     shut = [gate for gate in plan.gates if gate.blocks or gate.passed]
     clear = [gate.gate for gate in plan.gates if gate.verdict == "open"]
@@ -31,7 +32,7 @@ def reboot_plan_lines(plan: RebootOutcomeView, docker: EngineView | None, hooks:
         *gate_lines(shut),
         *([Line(f"  + {', '.join(clear)}: open", hang=4)] if clear else []),
         *([field("Hooks", f"{', '.join(hooks)}: run before the reboot", width=_WIDTH)] if hooks else []),
-        *_container_lines(docker),
+        *_container_lines(containers),
         *(field("Next", step, width=_WIDTH) for step in next_steps(plan)),
     ]
 
@@ -81,27 +82,13 @@ def _kernel_lines(plan: RebootOutcomeView) -> list[str]:
     return [field("Kernel", f"{before} runs{boots}", width=_WIDTH)]
 
 
-def _container_lines(docker: EngineView | None) -> list[str]:
-    """Name the running containers that Docker does not start by itself: after a reboot the agent starts none."""
-    if docker is None or docker.unseen is not None:
-        return []
-    running = [one for one in docker.containers if one.state == "running"]
-    left = [f"{one.name} ({one.policy})" for one in running if not _comes_back(one)]
-    again = len(running) - len(left)
-    lines: list[str] = (
-        [field("Docker", f"{counted(again, 'container')} started again by Docker", width=_WIDTH)] if again else []
-    )
-    if left:
-        text = f"{'':<{_WIDTH}}not started by themselves, by restart policy: {', '.join(left)}"
-        lines.append(Line(text if lines else f"{'Docker':<{_WIDTH}}{text.strip()}", hang=_WIDTH, tone=Tone.ATTENTION))
-    return lines
-
-
-def _comes_back(container: EngineContainerView) -> bool:
-    """Whether Docker starts a container that runs now at its own start; live-restore does not outlast a reboot."""
-    if container.will == "keeps-running":
-        return container.policy in _STARTED_BY_DOCKER
-    return container.will == "restarts"
+def _container_lines(containers: BootFate) -> list[str]:
+    """Name the running containers that nobody starts after a reboot."""
+    again, left = len(containers.again), [f"{one.name} ({one.policy.value})" for one in containers.left]
+    parts = [f"{counted(again, 'container')} started again by Docker"] if again else []
+    parts += [f"NOT started again, by restart policy: {', '.join(left)}"] if left else []
+    tone = Tone.ATTENTION if left else None
+    return [field("" if place else "Docker", part, width=_WIDTH, tone=tone) for place, part in enumerate(parts)]
 
 
 def _ahead(delay: timedelta) -> str:

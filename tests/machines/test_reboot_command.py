@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from tests.support.engines import EngineMachine
 from tests.support.recorded import RECORD, UNIT, Kept
 from tests.support.terminal import at_terminal
 
@@ -125,6 +126,27 @@ def test_a_person_sees_which_services_are_restarted_and_which_not(own: Kept) -> 
     assert "dbus" in no.text
     assert "web" not in again.out
     assert own.runs()
+
+
+@pytest.mark.xdist_group("engines-3")
+def test_the_containers_that_do_not_come_back_are_named_before(kept_engine: tuple[Kept, EngineMachine]) -> None:
+    kept, engine = kept_engine
+    for name, policy in (("web", "always"), ("db", "unless-stopped"), ("job", "no")):
+        engine.run_container(name, policy=policy)
+
+    plan = kept.agent("reboot --dry-run")
+    before = kept.machine.leader
+    kept.agent("reboot")
+    kept.machine.follow_reboot(before)
+    kept.wait("the engine", "docker ps")
+    kept.wait("the containers", "docker ps --format '{{.Names}}' | grep -q web")
+    running = set(kept.machine.check("docker ps --format '{{.Names}}'").split())
+    print(plan.out, running)
+
+    assert plan.code == 0
+    assert "2 containers started again" in plan.out
+    assert "job (no)" in plan.out
+    assert running == {"web", "db"}
 
 
 def test_without_root_nothing_is_scheduled_and_the_gates_are_shown(flagged: Kept) -> None:

@@ -5,15 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from agent.core.model.engine_plan import ContainerForecast, EnginePlan, Fate
+from agent.core.docker.boot import BootFate
+from agent.core.model.docker import RestartPolicy
 from agent.core.reboot.model import RebootOutcome, RebootReason, RebootSchedule
 from agent.report.layout import display_width, lay_out
-from agent.report.reboot_plan_text import reboot_plan_lines, schedule_lines
-from agent.state.documents.engine_plan import engine_plan_to_document
-from agent.state.engine_view import EngineView
-from agent.state.json_reader import JsonReader
+from agent.report.reboot_plan_text import NO_CONTAINERS, reboot_plan_lines, schedule_lines
+from tests.core.docker.given_docker import container
 from tests.report.given_reboot_outcome import BLOCKED, OPEN, SESSIONS, STARTED, WOULD, view
-from tests.state.test_engine_plan_document import FULL, SENTENCES
 
 SCHEDULE = RebootSchedule(
     at=STARTED + timedelta(days=6),
@@ -24,17 +22,8 @@ SCHEDULE = RebootSchedule(
 )
 
 
-def container(name: str, *, policy: str, will: Fate, state: str = "running") -> ContainerForecast:
-    return ContainerForecast(id=name * 8, name=name, state=state, policy=policy, will=will)
-
-
-def docker(*containers: ContainerForecast) -> EngineView:
-    plan: EnginePlan = replace(FULL, containers=containers)
-    return EngineView(JsonReader(engine_plan_to_document(plan, STARTED, SENTENCES), "plan"))
-
-
-def text(outcome: RebootOutcome, engine: EngineView | None = None) -> str:
-    return "\n".join(reboot_plan_lines(view(outcome), engine))
+def text(outcome: RebootOutcome, containers: BootFate = NO_CONTAINERS) -> str:
+    return "\n".join(reboot_plan_lines(view(outcome), containers))
 
 
 def test_the_plan_shows_why_a_reboot_is_required_and_which_kernel_boots() -> None:
@@ -62,40 +51,31 @@ def test_a_closed_gate_is_shown_with_its_reason() -> None:
 
 
 def test_the_hooks_that_run_before_it_are_named() -> None:
-    assert "10-drain, 20-failover" in "\n".join(reboot_plan_lines(view(WOULD), None, ["10-drain", "20-failover"]))
+    assert "10-drain, 20-failover" in "\n".join(reboot_plan_lines(view(WOULD), hooks=["10-drain", "20-failover"]))
 
 
 def test_containers_that_do_not_come_back_are_named_with_their_policy() -> None:
-    engine = docker(
-        container("web", policy="always", will=Fate.RESTARTS),
-        container("live", policy="always", will=Fate.KEEPS_RUNNING),
-        container("job", policy="no", will=Fate.NEEDS_START),
-        container("kept", policy="no", will=Fate.KEEPS_RUNNING),
-        container("once", policy="no", will=Fate.IS_REMOVED),
-        container("off", policy="no", will=Fate.STOPS, state="exited"),
-    )
+    job = container("job", policy=RestartPolicy.NO)
 
-    shown = text(WOULD, engine)
+    shown = text(WOULD, BootFate(again=(container("web"), container("db")), left=(job,)))
 
-    assert "2 containers" in shown
-    assert "job (no), kept (no), once (no)" in shown
-    assert "off" not in shown
+    assert "2 containers started again" in shown
+    assert "NOT started again, by restart policy: job (no)" in shown
 
 
 def test_a_machine_without_running_containers_shows_no_docker() -> None:
     assert "Docker" not in text(WOULD)
-    assert "Docker" not in text(WOULD, docker(container("off", policy="no", will=Fate.STOPS, state="exited")))
 
 
 def test_where_no_container_comes_back_the_line_still_names_docker() -> None:
-    shown = text(WOULD, docker(container("job", policy="no", will=Fate.NEEDS_START)))
+    shown = text(WOULD, BootFate(left=(container("job", policy=RestartPolicy.NO),)))
 
-    assert any(line.startswith("Docker       not started") for line in shown.splitlines())
+    assert any(line.startswith("Docker       NOT started") for line in shown.splitlines())
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_every_screen_fits_its_terminal(width: int) -> None:
-    engine = docker(*(container(f"worker-{n}", policy="no", will=Fate.NEEDS_START) for n in range(30)))
+    engine = BootFate(left=tuple(container(f"worker-{n}", policy=RestartPolicy.NO) for n in range(30)))
     passed = replace(BLOCKED, gates=(OPEN, replace(SESSIONS, passed=True)))
     lines = [
         *reboot_plan_lines(view(BLOCKED), engine, ["10-drain"]),
