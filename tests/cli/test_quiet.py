@@ -15,21 +15,26 @@ from agent.core.job_control import Progress
 from agent.core.job_kinds import JobKind
 from agent.errors import BusyError
 from agent.report.notification import notification_document
+from agent.report.status.lines import status_lines
 from agent.report.status.needs import Need
+from agent.state.reboot_record import RebootRecord
+from agent.state.store import Store
 from agent.worker.protocol import JobAnswer, JobRequest
 from tests.conftest import CHECKOUT
 from tests.core import given
 from tests.report.status.test_needs import AUTOMATIC
+from tests.report.status.test_reboots import NOW, SCHEDULE, status_of
 from tests.report.status.test_status import REBOOT, built
 
 SNIPPET = CHECKOUT / "debian/update-motd"
 
 
-def motd(tmp_path: Path, output: str, code: int = 0) -> str:
-    """Run the snippet with a `maestro-agent` that prints this."""
-    (tmp_path / "said").write_text(output)
+def motd(tmp_path: Path, output: str, code: int = 0, status: str = "") -> str:
+    """Run the snippet with a `maestro-agent` that prints this for `status --quiet`, and `status`."""
+    (tmp_path / "status --quiet").write_text(output)
+    (tmp_path / "status").write_text(status)
     program = tmp_path / "maestro-agent"
-    program.write_text(f"#!/bin/sh\n[ \"$*\" = 'status --quiet' ] || exit 2\ncat {tmp_path}/said\nexit {code}\n")
+    program.write_text(f'#!/bin/sh\ncat "{tmp_path}/$*" || exit 2\nexit {code}\n')
     program.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run([str(SNIPPET)], env=environment, capture_output=True, text=True, check=True)
@@ -75,6 +80,15 @@ def test_a_quiet_job_that_finds_another_one_at_work_prints_nothing(
 def test_the_message_of_the_day_is_empty_where_nobody_is_needed(tmp_path: Path) -> None:
     assert motd(tmp_path, "") == ""
     assert motd(tmp_path, "", code=1) == ""
+
+
+def test_the_message_of_the_day_says_when_the_machine_reboots(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "record"))
+    Path(store.directory).mkdir()
+    RebootRecord(store).save_schedule(SCHEDULE, NOW)
+    status = "".join(f"{line}\n" for line in status_lines(status_of(store)))
+
+    assert motd(tmp_path, "", status=status).startswith(f"maestro-agent: this machine reboots at {SCHEDULE.at:%Y}-")
 
 
 def test_the_message_of_the_day_has_at_most_two_lines(tmp_path: Path) -> None:
