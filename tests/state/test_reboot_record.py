@@ -141,3 +141,8 @@ def test_a_damaged_course_stays_because_it_may_name_a_lock(store: Store) -> None
             RebootRecord(store).load_course()
     RebootRecord(store).set_course_aside()
     assert not RebootRecord(store).has_course()
+
+
+def test_with_a_clock_that_was_set_back_meanwhile_the_downtime_is_unknown() -> None:
+    assert OUTCOME.downtime_s == 71
+    assert replace(OUTCOME, back_at=NOW - timedelta(seconds=1)).downtime_s is None

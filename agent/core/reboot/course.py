@@ -36,7 +36,7 @@ def course_end(course: RebootCourse, boot: BootIdentity, now: datetime, *, stopp
     """Return what became of a reboot that no job carries out now; `boot` is the running one."""
     waits = course.phase is RebootPhase.WAITING
     if not boot.boot_id:
-        return CourseEnd.UNDER_WAY
+        return CourseEnd.WAITS if waits else CourseEnd.UNDER_WAY
     if boot != course.boot:
         return CourseEnd.OVER if waits else CourseEnd.BACK
     if waits:

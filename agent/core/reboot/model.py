@@ -130,9 +130,9 @@ class RebootOutcome:
     @property
     def downtime_s(self) -> float | None:
         """From the last moment before to the end of the boot; None: unknown, or there was none."""
-        if self.fired_at is None or self.back_at is None:
-            return None
-        return max((self.back_at - self.fired_at).total_seconds(), 0.0)
+        if self.fired_at is None or self.back_at is None or self.back_at < self.fired_at:
+            return None  # the clock was set back meanwhile
+        return (self.back_at - self.fired_at).total_seconds()
 
 
 class RebootPhase(Enum):

@@ -11,6 +11,7 @@ from agent.core.reboot.model import BootIdentity
 from agent.errors import HostError
 from agent.host.hook_directory import run_hooks
 from agent.host.logind import cancel_shutdown, logind_runs, logind_state, reboot_now, schedule_reboot
+from agent.host.machine.soft_reboots import soft_reboots
 from agent.host.process.run import run_program
 from agent.host.reboot.gate_facts import read_gate_facts
 from agent.host.systemd import systemd_runs
@@ -20,8 +21,8 @@ from agent.state.timestamps import utc_now
 
 _LIMIT_S = 20.0
 _POLL_S = 1.0
-_BOOTING = frozenset({"initializing", "starting", ""})
-"""What `systemctl is-system-running` says while a machine boots; nothing if systemd does not answer yet."""
+_BOOTED = frozenset({"running", "degraded", "maintenance", "stopping", "offline"})
+"""States of `systemctl is-system-running` once a boot has ended; all else is one under way, or no answer yet."""
 
 
 class LocalRebootHost:
@@ -37,9 +38,9 @@ class LocalRebootHost:
         self._alive = alive
 
     def boot(self) -> BootIdentity:
-        """Return the identity of the running boot; systemd counts soft-reboots since 254."""
-        count = _shown("SoftRebootsCount")
-        return BootIdentity(boot_id=self._boot_id, soft_reboots=int(count) if count.isdecimal() else 0)
+        """Return the identity of the running boot; unknown if systemd does not answer, whose count is a part of it."""
+        count = soft_reboots() if systemd_runs() else 0
+        return BootIdentity(boot_id=self._boot_id if count is not None else "", soft_reboots=count or 0)
 
     def gate_facts(self) -> GateFacts:
         """Look at what the local gates ask."""
@@ -98,19 +99,20 @@ class LocalRebootHost:
     def wait_until_started(self, limit: timedelta) -> datetime | None:
         """Wait until systemd has finished booting; return when it did, by the clock as it is set now."""
         deadline = time.monotonic() + limit.total_seconds()
-        while _system_state() in _BOOTING:
+        while _system_state() not in _BOOTED:
             if time.monotonic() >= deadline:
                 return None
             self._alive()
             time.sleep(_POLL_S)
         finished = _shown("FinishTimestampMonotonic")
-        ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - int(finished) / 1e6 if finished.isdecimal() else 0.0
+        known = finished.isdecimal() and int(finished) > 0  # 0 in maintenance, which is no end of a boot
+        ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - int(finished) / 1e6 if known else 0.0
         return utc_now() - timedelta(seconds=max(ago_s, 0.0))
 
 
 def _system_state() -> str:
-    """Return the state of the whole system (systemctl(1), is-system-running), which is no error if it is degraded."""
-    return run_program(["systemctl", "is-system-running"], limit_s=_LIMIT_S).output
+    """Return the state of the whole system (systemctl(1), is-system-running), after what systemctl says of errors."""
+    return run_program(["systemctl", "is-system-running"], limit_s=_LIMIT_S).output.rpartition("\n")[2]
 
 
 def _shown(name: str) -> str:

@@ -39,6 +39,7 @@ MINUTE = timedelta(minutes=1)
         ("fired", SOFT, 0, False, CourseEnd.BACK),
         ("verifying", NEXT, 0, False, CourseEnd.BACK),
         ("fired", BootIdentity(boot_id="", soft_reboots=0), 9, False, CourseEnd.UNDER_WAY),
+        ("waiting", BootIdentity(boot_id="", soft_reboots=0), 9, False, CourseEnd.WAITS),
     ],
     ids=lambda value: str(getattr(value, "value", getattr(value, "boot_id", value))),
 )

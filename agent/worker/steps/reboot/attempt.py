@@ -67,7 +67,8 @@ class RebootAttempt:
         self._facts = GateFacts()
         now, boot = self.now(), self.host.boot()
         if not boot.boot_id:
-            raise HostError("the boot id cannot be read (/proc/sys/kernel/random/boot_id); nothing was done")
+            unknown = "the boot cannot be identified (/proc/sys/kernel/random/boot_id, systemd's SoftRebootsCount)"
+            raise HostError(f"{unknown}; nothing was done")
         before = self._last_try()
         self.before = before if continued(before, wish.origin, boot, now) else None
         """The tries before this one, which waited; None: it is the first one."""
