@@ -134,6 +134,25 @@ def test_a_schedule_is_kept_until_it_has_ended(store: Store) -> None:
     assert record.load_schedule() is None
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({"at": "2026-11-28T17:59:59Z"}, id="due-before-it-was-made"),
+        pytest.param({"until": "2026-11-29T01:59:59Z"}, id="over-before-it-is-due"),
+        pytest.param({"options": ["dry-run"]}, id="option-of-another-job"),
+        pytest.param({"options": ["force"]}, id="unknown-option"),
+    ],
+)
+def test_a_schedule_that_the_agent_never_writes_is_damaged(store: Store, damage: dict[str, object]) -> None:
+    record = RebootRecord(store)
+    record.save_schedule(SCHEDULE, NOW)
+    path = Path(store.path("reboot-schedule"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+
+    with pytest.raises(RecordError):
+        record.load_schedule()
+
+
 def test_a_damaged_course_stays_because_it_may_name_a_lock(store: Store) -> None:
     Path(store.path(REBOOT)).write_text('{"schema": "maestro.reboot/1", "phase": "sideways"}')
     for _ in range(2):

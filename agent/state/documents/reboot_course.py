@@ -20,6 +20,15 @@ from agent.state.documents.reboot_outcome import (
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
+_OPTIONS = (
+    JobOption.IF_REQUIRED,
+    JobOption.DESPITE_LAST_RUN,
+    JobOption.DESPITE_SESSIONS,
+    JobOption.DESPITE_SCHEDULED,
+    JobOption.DESPITE_LOCK,
+)
+"""What a scheduled reboot may ask for or allow."""
+
 
 def course_to_document(course: RebootCourse, generated_at: datetime) -> Document:
     """Return `maestro.reboot/1`."""
@@ -75,11 +84,17 @@ def schedule_to_document(schedule: RebootSchedule, generated_at: datetime) -> Do
 
 
 def schedule_from_document(part: JsonReader) -> RebootSchedule:
-    """Return a scheduled reboot."""
+    """Return a scheduled reboot.
+
+    One that is due before it was made is refused: it would not end with its reboot (`RebootOutcome.was_for`).
+    """
+    created_at, at, until = part.time("created_at"), part.time("at"), part.time("until")
+    if not created_at <= at <= until:
+        raise RecordError("created_at, at and until: not in this order")
     return RebootSchedule(
-        at=part.time("at"),
-        until=part.time("until"),
-        created_at=part.time("created_at"),
+        at=at,
+        until=until,
+        created_at=created_at,
         requested_by=part.optional_text("requested_by") or "",
         options=frozenset(map(_option, part.texts("options"))),
         comment=part.optional_text("comment") or "",
@@ -87,10 +102,10 @@ def schedule_from_document(part: JsonReader) -> RebootSchedule:
 
 
 def _option(name: str) -> JobOption:
-    try:
-        return JobOption(name)
-    except ValueError as error:
-        raise RecordError(f"options: {name!r} is not a known option") from error
+    found = next((option for option in _OPTIONS if option.value == name), None)
+    if found is None:
+        raise RecordError(f"options: {name!r} is not an option of a scheduled reboot")
+    return found
 
 
 def _time(moment: datetime | None) -> str | None:
