@@ -107,6 +107,7 @@ _MUTATIONS = [
     ('"2026-12-27"', '"2026-02-30"', "reboot.not_before = '2026-02-30': day is out of range"),
     ('"2026-12-27"', '"2026-12-27 25:00"', "reboot.not_before = '2026-12-27 25:00': hour must be"),
     ('"20m"', '"119m"', "reboot.window = 'night': shorter than reboot.expected and reboot.warning together"),
+    ('"2026-12-27"', '"9999-12-31"', "reboot.not_before = '9999-12-31': the year is beyond 9000; accepted: a date"),
     ('"20m"', '"10s"', """reboot.expected = '10s': accepted: a duration from "1m" to "12h\""""),
     ('sessions = "never"', 'sessions = "ask"', """reboot.sessions = 'ask': accepted: "wait" or "never\""""),
     ('grace = "0s"', 'grace = "13h"', """reboot.grace = '13h': accepted: a duration from "0s" to "12h\""""),

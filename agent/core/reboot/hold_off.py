@@ -7,6 +7,8 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[T ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2})?)(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+_LATEST_YEAR = 9000
+"""Windows are searched for some months after a hold-off, and Python's calendar ends in 9999."""
 _ACCEPTED = 'accepted: a date such as "2026-12-27", or a time such as "2026-12-27T04:00" or "2026-12-27T04:00:00+01:00"'
 
 
@@ -22,9 +24,12 @@ def parse_hold_off(text: str) -> datetime:
     # Rewritten: until Python 3.11 `fromisoformat` knew no Z.
     zone = "+00:00" if found and found["zone"] == "Z" else (found["zone"] or "" if found else "")
     try:
-        return datetime.fromisoformat(f"{found['date']}T{found['time']}{zone}" if found else text)
+        moment = datetime.fromisoformat(f"{found['date']}T{found['time']}{zone}" if found else text)
     except ValueError as error:
         raise ValueError(f"{error}; {_ACCEPTED}") from error
+    if moment.year > _LATEST_YEAR:
+        raise ValueError(f"the year is beyond {_LATEST_YEAR}; {_ACCEPTED}")
+    return moment
 
 
 def hold_off_ends(text: str, local: tzinfo) -> datetime | None:
