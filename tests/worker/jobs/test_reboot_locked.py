@@ -10,6 +10,7 @@ import pytest
 
 from agent.core.fleet_lock.server import LockServer as Configured
 from agent.core.fleet_lock.transitions import ACQUIRE_SETTLES
+from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import LockUse, RebootResult
 from agent.errors import BusyError, NothingDoneError
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
@@ -150,3 +151,17 @@ def test_a_machine_that_came_back_ill_keeps_the_slot_through_all_later_jobs(
     world.machine.time += timedelta(days=1)
     world.verify()
     assert semaphores.holders() == {(GROUP, "this-host")}
+
+    world.host.before_reboot = world.host.inhibit
+    world.reboot()
+    assert (world.last.result, world.last.lock) == (RebootResult.BLOCKED, LockUse.KEPT)
+    go_on(world)
+    assert semaphores.holders() == {(GROUP, "this-host")}
+
+    world.host.before_reboot, world.host.refuses, world.host.facts = lambda: None, "", GateFacts()
+    world.reboot()
+    world.host.come_back()
+    world.host.failed = ()
+    go_on(world)
+    assert (world.last.result, world.last.lock) == (RebootResult.REBOOTED, LockUse.RELEASED)
+    require_free(world, semaphores)
