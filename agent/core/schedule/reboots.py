@@ -10,6 +10,8 @@ from agent.core.reboot.opening import RebootRules, opens_at, reboot_standing
 from agent.core.windows import Opening, WindowState
 
 _RETRY = timedelta(minutes=2)
+_LEAST_RETRY = timedelta(seconds=30)
+"""For a lock server that asks for less than `_RETRY`, where no hook has to run again."""
 _LONGEST_RETRY = timedelta(minutes=30)
 """A server that asks for a longer pause is asked again all the same: the window would be over."""
 _NEEDS_PERSON = frozenset({RebootResult.REBOOTED_WITH_PROBLEMS, RebootResult.NOT_REBOOTED, RebootResult.FAILED})
@@ -70,11 +72,16 @@ def policy_wish(
     return RebootWish(origin=RebootOrigin.POLICY, at=max(at, retry_at or at))
 
 
-def next_try(now: datetime, blocked: GateState, *, share: float, retry_after: timedelta | None) -> datetime:
-    """Return when a reboot that waits for a gate is tried again; `share` is this machine's, in [0, 1)."""
+def next_try(
+    now: datetime, blocked: GateState, *, share: float, retry_after: timedelta | None, hooked: bool
+) -> datetime:
+    """Return when a reboot that waits for a gate is tried again; `share` is this machine's, in [0, 1).
+
+    `retry_after` is what the lock server asks for; `hooked`: hooks of pre-reboot.d run again with each try.
+    """
     pause = _RETRY * (0.75 + share / 2)
     if retry_after is not None:
-        return now + min(max(pause, retry_after), _LONGEST_RETRY)
+        return now + min(max(pause if hooked else _LEAST_RETRY, retry_after), _LONGEST_RETRY)
     soon = now + pause
     return min(soon, blocked.until) if blocked.until is not None and blocked.until > now else soon
 

@@ -169,18 +169,29 @@ def test_after_a_hook_that_failed_the_policy_waits_for_the_next_window() -> None
         pytest.param(-MINUTE, None, 90, 150, id="should-be-open"),
         pytest.param(None, timedelta(minutes=7), 420, 420, id="as-the-server-asks"),
         pytest.param(None, timedelta(days=7), 1800, 1800, id="not-as-long-as-the-server-asks"),
-        pytest.param(None, timedelta(seconds=1), 90, 150, id="not-as-often-as-the-server-allows"),
+        pytest.param(None, timedelta(seconds=45), 45, 45, id="as-soon-as-the-server-asks"),
+        pytest.param(None, timedelta(seconds=1), 30, 30, id="not-as-often-as-the-server-allows"),
     ],
 )
 def test_the_next_try(until: timedelta | None, retry_after: timedelta | None, low_s: int, high_s: int) -> None:
     state = replace(CLOSED, until=OPENS + until if until is not None else None)
     for share in (0, 0.5, 0.999):
-        pause = next_try(OPENS, state, share=share, retry_after=retry_after) - OPENS
+        pause = next_try(OPENS, state, share=share, retry_after=retry_after, hooked=False) - OPENS
         assert low_s <= pause.total_seconds() <= high_s
 
 
+@pytest.mark.parametrize("after_s", [1, 45, 600])
+def test_hooks_are_not_run_again_more_often_than_about_every_two_minutes(after_s: int) -> None:
+    asked = timedelta(seconds=after_s)
+    found = next_try(OPENS, CLOSED, share=0.5, retry_after=asked, hooked=True)
+
+    assert found == OPENS + max(2 * MINUTE, asked)
+
+
 def test_the_machines_of_a_fleet_do_not_all_try_at_the_same_moment() -> None:
-    assert next_try(OPENS, CLOSED, share=0, retry_after=None) < next_try(OPENS, CLOSED, share=0.9, retry_after=None)
+    first, last = (next_try(OPENS, CLOSED, share=share, retry_after=None, hooked=False) for share in (0, 0.9))
+
+    assert first < last
 
 
 def test_a_reboot_starts_after_every_other_job_that_is_due() -> None:

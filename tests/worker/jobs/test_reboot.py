@@ -543,6 +543,23 @@ def test_the_policy_reboots_in_its_window(tmp_path: Path, monkeypatch: pytest.Mo
     assert world.host.reboots == 0
 
 
+def test_a_reboot_in_a_window_that_somebody_stopped_comes_in_the_next_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC")
+    _requires(world, monkeypatch)
+    world.agent.stop = lambda: "on request"
+    world.scheduled()
+    assert (world.last.result, world.host.reboots, world.lock.taken) == (RebootResult.INTERRUPTED, 0, False)
+
+    world.agent.stop = lambda: ""
+    with pytest.raises(NothingDoneError):
+        world.scheduled()
+    world.machine.time += timedelta(days=7)
+    world.scheduled()
+    assert world.host.reboots == 1
+
+
 def test_a_window_that_ends_while_hooks_run_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC")
     _requires(world, monkeypatch)

@@ -179,6 +179,19 @@ def test_a_schedule_that_is_cancelled_during_the_warning_stops_it(
     assert (world.last.result, world.host.reboots, world.lock.taken) == (RebootResult.INTERRUPTED, 0, False)
 
 
+def test_a_request_that_is_blocked_at_once_leaves_the_waiting_of_another_reboot(world: Rebooting) -> None:
+    world.host.inhibit()
+    world.scheduled()
+    before = world.record.load_course()
+    for answer in (world.reboot(), world.reboot(JobOption.IF_REQUIRED)):
+        assert answer.exit_code is ExitCode.ATTENTION
+    world.machine.required_reboot = Reboot(required=False)
+    assert world.reboot(JobOption.IF_REQUIRED).exit_code is ExitCode.OK
+
+    assert before is not None
+    assert world.record.load_course() == before
+
+
 def test_a_waiting_reboot_is_forgotten_by_the_next_boot(world: Rebooting) -> None:
     world.host.inhibit()
     world.scheduled()

@@ -48,7 +48,7 @@ def not_required(attempt: RebootAttempt) -> RebootOutcome:
     )
     if attempt.wish.origin is RebootOrigin.SCHEDULE:
         attempt.outcome = record_outcome(attempt.context, attempt.outcome)
-    if JobOption.DRY_RUN not in attempt.wish.options:
+    if JobOption.DRY_RUN not in attempt.wish.options and _began(attempt):
         end_course(attempt.context, attempt.outcome)
     return attempt.outcome
 
@@ -76,10 +76,22 @@ def end_blocked(attempt: RebootAttempt, closed: GateClosedError) -> RebootOutcom
     waits = by_policy or (wish.origin is RebootOrigin.SCHEDULE and state.retry)
     if wish.schedule is not None and wish.schedule.until <= now:
         waits = False
-    retry = next_try(now, state, share=stable_fraction(machine_id(), "reboot"), retry_after=closed.retry_after)
+    retry = next_try(
+        now,
+        state,
+        share=stable_fraction(machine_id(), "reboot"),
+        retry_after=closed.retry_after,
+        hooked=attempt.course.hooked,
+    )
     # A hook that failed is not run again in this window.
     retry_at = None if state.why is RebootWhy.HOOK_FAILED else retry
     return end(attempt, End(result=RebootResult.BLOCKED, blocked=state, waits=waits, retry_at=retry_at))
+
+
+def end_stopped(attempt: RebootAttempt, reason: str) -> RebootOutcome:
+    """Undo and record; what somebody has stopped is not tried again in this opening of a window."""
+    by_policy = attempt.wish.origin is RebootOrigin.POLICY
+    return end(attempt, End(result=RebootResult.INTERRUPTED, message=reason, waits=by_policy))
 
 
 def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
@@ -96,9 +108,14 @@ def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
         now = attempt.now()
         waiting = replace(course, phase=RebootPhase.WAITING, entered_at=now, retry_at=how.retry_at)
         attempt.record.save_course(waiting, now)
-    else:
+    elif _began(attempt):
         end_course(context, outcome)
     return outcome
+
+
+def _began(attempt: RebootAttempt) -> bool:
+    """Return whether the course on record is that of this try: not before a request has passed the first gates."""
+    return attempt.wish.origin is not RebootOrigin.REQUEST or attempt.course.phase is not RebootPhase.WAITING
 
 
 def _is_repeated(attempt: RebootAttempt, blocked: GateState | None) -> bool:

@@ -20,7 +20,7 @@ from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer
 from agent.worker.steps.reboot.attempt import GateClosedError, RebootAttempt
 from agent.worker.steps.reboot.close import PRE_HOOKS, answer_with, log_outcome
-from agent.worker.steps.reboot.end import End, dry_run, end, end_blocked, expired, is_needed, not_required
+from agent.worker.steps.reboot.end import End, dry_run, end, end_blocked, end_stopped, expired, is_needed, not_required
 
 _SESSIONS_POLL_S = 5.0
 _WATCH_S = 1.0
@@ -53,7 +53,7 @@ def _take(attempt: RebootAttempt) -> RebootOutcome:
     except GateClosedError as closed:
         return end_blocked(attempt, closed)
     except StoppedError as error:
-        return end(attempt, End(result=RebootResult.INTERRUPTED, message=str(error)))
+        return end_stopped(attempt, str(error))
     except AgentError as error:
         return end(attempt, End(result=RebootResult.FAILED, message=str(error)))
     return attempt.outcome
