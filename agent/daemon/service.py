@@ -32,11 +32,11 @@ from agent.host.machine.boot_time import booted_at
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro
-from agent.host.machine.soft_reboots import soft_rebooted_at
 from agent.host.process.spawn import replace_self
 from agent.host.reboot.need import read_reboot_need
 from agent.host.reboot.processes import runs_replaced_files
 from agent.host.sd_notify import notify, watchdog_s
+from agent.host.soft_reboots import soft_rebooted_at
 from agent.state.daemon_status import DaemonStatusFile
 from agent.state.engine_interrupted import engine_interrupted
 from agent.state.job_lock import worker_pid

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from agent.host.machine import soft_reboots as reading
+from agent.host import soft_reboots as reading
 from agent.host.process.run import ProgramResult
 
 AT = 1_795_000_000

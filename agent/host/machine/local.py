@@ -10,9 +10,9 @@ from agent.core.model.package import PackageId
 from agent.core.reboot.services import ServiceScan, replaced_files, session_uids, unit_names
 from agent.host.dpkg.package_files import find_installed_files
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.soft_reboots import soft_reboots
 from agent.host.reboot.facts import read_reboot
 from agent.host.reboot.processes import scan_processes
+from agent.host.soft_reboots import soft_reboots
 from agent.state.timestamps import utc_now
 
 

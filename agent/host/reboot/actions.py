@@ -11,9 +11,9 @@ from agent.core.reboot.model import BootIdentity
 from agent.errors import HostError
 from agent.host.hook_directory import run_hooks
 from agent.host.logind import cancel_shutdown, logind_runs, logind_state, reboot_now, schedule_reboot
-from agent.host.machine.soft_reboots import soft_reboots
 from agent.host.process.run import run_program
 from agent.host.reboot.gate_facts import read_gate_facts
+from agent.host.soft_reboots import soft_reboots
 from agent.host.systemd import systemd_runs
 from agent.host.wall import send_wall
 from agent.state.store import Store

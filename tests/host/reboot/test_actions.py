@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.reboot.model import BootIdentity
-from agent.host.machine import soft_reboots
+from agent.host import soft_reboots
 from agent.host.process.run import ProgramResult
 from agent.host.reboot import actions
 from agent.host.reboot.actions import LocalRebootHost

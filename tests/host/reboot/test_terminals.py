@@ -3,7 +3,7 @@
 import os
 import pty
 import subprocess
-from contextlib import suppress
+import time
 from pathlib import Path
 
 import pytest
@@ -40,16 +40,25 @@ def test_a_machine_without_proc_has_none(tmp_path: Path) -> None:
     assert session_terminals(str(tmp_path / "none")) == ()
 
 
+def fill(terminal: int) -> None:
+    """Write until nothing more fits for a while: the kernel moves on in the background what was written."""
+    os.set_blocking(terminal, False)
+    refused = 0
+    while refused < 10:
+        try:
+            os.write(terminal, b"x" * 4096)
+            refused = 0
+        except BlockingIOError:
+            refused += 1
+            time.sleep(0.01)
+
+
 def test_a_message_is_written_and_a_terminal_that_is_full_or_gone_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     reader, terminal = pty.openpty()
     full_reader, full = pty.openpty()
-    os.set_blocking(full, False)
-    for size in (4096, 1):
-        with suppress(BlockingIOError):
-            while os.write(full, b"x" * size):
-                pass
+    fill(full)
     no_terminal = tmp_path / "file"
     no_terminal.write_text("kept")
     names = (os.ttyname(terminal), os.ttyname(full), "/dev/pts/no-such", str(no_terminal))
