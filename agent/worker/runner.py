@@ -13,9 +13,10 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from types import ModuleType
 
 from agent.core.job_control import JobControl, Progress, StopReason
-from agent.core.job_kinds import JobKind
+from agent.core.job_kinds import JobKind, JobOption
 from agent.core.redact import redact
 from agent.core.schemas import REBOOT_OUTCOME_SCHEMA
 from agent.errors import (
@@ -81,6 +82,9 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
     record = open_record(Store(request.state_dir, warn=warn))
     # Imported before the job lock is waited for: the job that holds it may replace this program's files.
     function = job_function(request.kind)
+    if JobOption.REBOOT_IF_REQUIRED in request.options:  # the upgrade itself may replace them, too
+        job_function(JobKind.REBOOT)
+        _imported("agent.worker.reboot_acts")
     if request.needs_root:
         if not is_root():
             raise PrivilegeError(_needs_root(request.kind))
@@ -154,11 +158,15 @@ def job_function(kind: JobKind) -> JobFunction:
     Raises:
         HostError: a module of the distribution is missing.
     """
+    function: JobFunction = _imported(kind.module).run
+    return function
+
+
+def _imported(module: str) -> ModuleType:
     try:
-        function: JobFunction = importlib.import_module(kind.module).run
+        return importlib.import_module(module)
     except ImportError as error:
         raise HostError(missing_module(error)) from error
-    return function
 
 
 def _needs_root(kind: JobKind) -> str:

@@ -1,16 +1,18 @@
 """A job that needs root holds the job lock and is recorded; its answer says so."""
 
+import importlib
 import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
+from types import ModuleType
 
 import pytest
 
 from agent.core.job_control import JobControl
-from agent.core.job_kinds import JobKind
+from agent.core.job_kinds import JobKind, JobOption
 from agent.errors import BusyError, HostError, PlanChangedError, PrivilegeError
 from agent.state.job_status import read_job_status
 from agent.state.store import Store
@@ -72,6 +74,30 @@ def test_the_jobs_module_is_imported_before_the_job_lock_is_waited_for(
         run_in_process(request_for(JobKind.UPGRADE), CONTROL)
 
     assert order == ["import", "lock"]
+
+
+def test_the_modules_of_the_job_that_follows_are_imported_before_the_upgrade_may_replace_them(
+    monkeypatch: pytest.MonkeyPatch, request_for: Callable[..., JobRequest]
+) -> None:
+    order: list[str] = []
+    load = importlib.import_module
+
+    def note(name: str) -> ModuleType:
+        order.append(name)
+        return load(name)
+
+    def refused(_store: Store) -> None:
+        order.append("lock")
+        raise BusyError("busy")
+
+    monkeypatch.setattr(importlib, "import_module", note)
+    monkeypatch.setattr(runner, "job_lock", refused)
+    request = replace(request_for(JobKind.UPGRADE), options=frozenset({JobOption.REBOOT_IF_REQUIRED}))
+
+    with pytest.raises(BusyError):
+        run_in_process(request, CONTROL)
+
+    assert {JobKind.REBOOT.module, "agent.worker.reboot_acts"} <= set(order[: order.index("lock")])
 
 
 def recorded(request: JobRequest) -> tuple[float, float] | None:
