@@ -26,9 +26,9 @@ from agent.daemon.job_dispatcher import STALL_TIMEOUT_S, JobDispatcher, JobsOver
 from agent.daemon.scheduler import Scheduler
 from agent.errors import AgentError
 from agent.host import log
+from agent.host.boot_time import booted_at
 from agent.host.changes import packages_changed_at
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.boot_time import booted_at
 from agent.host.machine.cloud_init import is_cloud_init_running
 from agent.host.machine.identity import local_zone, machine_id
 from agent.host.machine.os_release import read_distro

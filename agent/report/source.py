@@ -10,7 +10,7 @@ from agent.core.exporters import ExporterName
 from agent.core.schedule.exports import ExportState
 from agent.core.schemas import Document
 from agent.errors import RecordError
-from agent.host.machine.boot_time import booted_at
+from agent.host.boot_time import booted_at
 from agent.host.machine.facts import host_facts
 from agent.host.reboot.need import read_reboot_need
 from agent.report.document import NO_INSTANCE, report_document

@@ -78,6 +78,15 @@ class RebootRecord:
         except RecordError:
             return None
 
+    def last_fired(self) -> RebootOutcome | None:
+        """Return the newest outcome of the history whose reboot was asked of systemd; None: there is none.
+
+        Raises:
+            RecordError: the history cannot be read.
+        """
+        found = (self.outcome(run_id) for run_id in self._store.run_ids())
+        return next((outcome for outcome in found if outcome is not None and outcome.fired_at is not None), None)
+
     def last_outcome(self) -> RebootOutcome | None:
         """Return the last outcome; None as of `outcome`."""
         found = self._store.read_or_warn(REBOOT_OUTCOME, REBOOT_OUTCOME_SCHEMA)

@@ -1,11 +1,13 @@
 """What reboots this machine. Imported by name, only by a job that does."""
 
+from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
 from agent.core.policy.policy import Policy
 from agent.core.reboot.ports import RebootActs
 from agent.host.fleet_lock import LockOwner
 from agent.host.fleet_lock_settings import open_fleet_lock
 from agent.host.machine.boot_id import boot_id
+from agent.host.machine.os_release import read_distro
 from agent.host.process.run import run_program
 from agent.host.reboot.actions import LocalRebootHost
 from agent.report.targets import enabled_targets
@@ -31,4 +33,9 @@ def reboot_acts(store: Store, policy: Policy, control: JobControl, run_id: str) 
         if done.code != 0:
             control.step("the report is sent after the reboot")
 
-    return RebootActs(host=host, lock=lock, send_report=send_report)
+    return RebootActs(
+        host=host,
+        lock=lock,
+        policy=lambda: load_in_use(store.directory, read_distro()).policy.reboot,
+        send_report=send_report,
+    )

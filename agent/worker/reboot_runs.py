@@ -5,6 +5,7 @@ The daemon asks, and the worker asks again before it obeys: only what root has w
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 from agent.config.windows import reboot_rules
@@ -82,7 +83,23 @@ def reboot_wish(policy: Policy, store: Store, now: datetime, local: tzinfo) -> R
     if schedule is not None:
         return scheduled_wish(schedule, past)
     required = _required()
-    return policy_wish(reboot_rules(policy.reboot), required, past, now=now, local=local) if required else None
+    return _policy_wish(policy, record, required, past, now, local) if required else None
+
+
+def _policy_wish(
+    policy: Policy, record: RebootRecord, required: RebootReason, past: RebootPast, now: datetime, local: tzinfo
+) -> RebootWish | None:
+    rules = reboot_rules(policy.reboot)
+    wish = policy_wish(rules, required, past, now=now, local=local)
+    if wish is None or wish.at > now or past.last is None or past.last.fired_at is not None:
+        return wish
+    # The last outcome is of a try that was blocked, as of a command: the last reboot before it counts nevertheless.
+    try:
+        fired = record.last_fired()
+    except RecordError as error:
+        log.event(log.LogEvent.RECORD_DAMAGED, error=str(error))
+        return None
+    return policy_wish(rules, required, replace(past, last=fired), now=now, local=local)
 
 
 def _lock_left(store: Store, now: datetime) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.host.machine.boot_time import booted_at
+from agent.host.boot_time import booted_at
 
 
 @pytest.fixture

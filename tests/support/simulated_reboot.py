@@ -130,6 +130,9 @@ class SimulatedRebootHost:
     def boot(self) -> BootIdentity:
         return self.identity
 
+    def up_since(self) -> datetime:
+        return self.booted_at
+
     def gate_facts(self) -> GateFacts:
         return self.facts
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from agent.core.engine_ports import HookVerdict
 from agent.core.fleet_lock.model import HeldLock, LockAnswer
 from agent.core.model.facts import Unseen
+from agent.core.policy.policy import RebootPolicy
 from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import BootIdentity
 
@@ -17,6 +18,9 @@ class RebootHost(Protocol):
 
     def boot(self) -> BootIdentity:
         """Return the identity of the running boot; an empty boot id if it cannot be read."""
+
+    def up_since(self) -> datetime:
+        """Return when this boot began, or the last soft-reboot, by the clock as it is set now."""
 
     def gate_facts(self) -> GateFacts:
         """Return what the local gates are judged by; changes nothing."""
@@ -84,5 +88,8 @@ class RebootActs:
 
     host: RebootHost
     lock: FleetLock
+    policy: Callable[[], RebootPolicy]
+    """Reads the configuration that is in use now: it may have changed while hooks ran or users were warned. Raises
+    ConfigError."""
     send_report: Callable[[], None]
     """Queues what there is to report, and sends it if that is quick."""

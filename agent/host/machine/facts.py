@@ -9,8 +9,8 @@ from datetime import datetime
 
 from agent.core.model.host import HostFacts
 from agent.errors import HostError
+from agent.host.boot_time import booted_at
 from agent.host.machine.boot_id import boot_id
-from agent.host.machine.boot_time import booted_at
 from agent.host.machine.identity import machine_id
 from agent.host.machine.os_release import read_distro
 

@@ -9,11 +9,12 @@ from agent.core.model.facts import Unseen
 from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import BootIdentity
 from agent.errors import HostError
+from agent.host.boot_time import booted_at
 from agent.host.hook_directory import run_hooks
 from agent.host.logind import cancel_shutdown, logind_runs, logind_state, reboot_now, schedule_reboot
 from agent.host.process.run import run_program
 from agent.host.reboot.gate_facts import read_gate_facts
-from agent.host.soft_reboots import soft_reboots
+from agent.host.soft_reboots import soft_rebooted_at, soft_reboots
 from agent.host.systemd import systemd_runs
 from agent.host.wall import send_wall
 from agent.state.store import Store
@@ -41,6 +42,10 @@ class LocalRebootHost:
         """Return the identity of the running boot; unknown if systemd does not answer, whose count is a part of it."""
         count = soft_reboots() if systemd_runs() else 0
         return BootIdentity(boot_id=self._boot_id if count is not None else "", soft_reboots=count or 0)
+
+    def up_since(self) -> datetime:
+        """Return when the kernel or, after a soft-reboot, userspace started."""
+        return max(filter(None, (booted_at(), soft_rebooted_at())))
 
     def gate_facts(self) -> GateFacts:
         """Look at what the local gates ask."""

@@ -50,7 +50,10 @@ class Rebooting:
         self.host = SimulatedRebootHost(self.machine, self.steps)
         self.lock = SimulatedLock(self.steps, configured=locked)
         self.agent.reboot_acts = RebootActs(
-            host=self.host, lock=self.lock, send_report=lambda: self.steps.step("report")
+            host=self.host,
+            lock=self.lock,
+            policy=lambda: self.agent.policy.reboot,
+            send_report=lambda: self.steps.step("report"),
         )
         self.agent.policy = replace(self.agent.policy, reboot=RebootPolicy(**policy))  # type: ignore[arg-type]
         self.machine.required_reboot = REQUIRED

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent.core.job_kinds import JobKind, JobOption
+from agent.core.policy.policy import RebootPolicy
 from agent.core.reboot.ports import RebootActs
 from agent.errors import ExitCode
 from agent.worker.jobs.lock_release import run
@@ -37,7 +38,7 @@ def host(tmp_path: Path, server: LockServer) -> LockHost:
 def release(host: LockHost, *options: JobOption) -> JobAnswer:
     agent = Agent(host.directory)
     no_host: Any = None
-    agent.reboot_acts = RebootActs(host=no_host, lock=host.lock(), send_report=lambda: None)
+    agent.reboot_acts = RebootActs(host=no_host, lock=host.lock(), policy=RebootPolicy, send_report=lambda: None)
     request = JobRequest(kind=JobKind.RELEASE_LOCK, options=frozenset(options), state_dir=str(host.directory))
     return run(request, agent.context)
 

@@ -12,7 +12,7 @@ from agent.core.engine_ports import HookVerdict
 from agent.core.fleet_lock.model import LockAnswer
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot, Unseen
-from agent.core.policy.policy import RebootMode, SessionsMode
+from agent.core.policy.policy import RebootMode, RebootPolicy, SessionsMode
 from agent.core.reboot.gates import GateFacts, LastRun, RebootGate, RebootWhy, ScheduledShutdown, UserSession
 from agent.core.reboot.model import LockUse, RebootResult, RebootTrouble
 from agent.errors import BusyError, ExitCode, HostError, NothingDoneError
@@ -557,6 +557,38 @@ def test_a_reboot_in_a_window_that_somebody_stopped_comes_in_the_next_opening(
         world.scheduled()
     world.machine.time += timedelta(days=7)
     world.scheduled()
+    assert world.host.reboots == 1
+
+
+def test_a_configuration_that_changes_during_the_warning_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC", grace=timedelta())
+    _requires(world, monkeypatch)
+    world.host.facts = GateFacts(sessions=(BOB,))
+    world.host.on_pause = lambda: setattr(world.agent, "policy", replace(world.agent.policy, reboot=RebootPolicy()))
+    world.scheduled()
+
+    assert (closed(world), world.host.reboots) == ((RebootGate.POLICY, RebootWhy.POLICY_NEVER), 0)
+    assert (world.lock.taken, world.course()) == (False, "")
+
+
+def test_a_blocked_request_does_not_make_the_opening_one_in_which_the_machine_was_not_rebooted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Rebooting(tmp_path, policy=RebootMode.WINDOW, window="Mon 05:00-07:00 UTC")
+    _requires(world, monkeypatch)
+    world.scheduled()
+    world.host.come_back()
+    world.verify()
+    world.machine.required_reboot = REQUIRED
+    world.host.inhibit()
+    world.reboot()
+    world.host.facts, world.host.refuses = GateFacts(), ""
+    assert world.last.result is RebootResult.BLOCKED
+
+    with pytest.raises(NothingDoneError):
+        world.scheduled()
     assert world.host.reboots == 1
 
 

@@ -121,6 +121,16 @@ def test_a_machine_that_was_off_at_the_time_is_not_rebooted_later(world: Rebooti
     assert (world.last.result, world.host.reboots, world.record.load_schedule()) == (RebootResult.BLOCKED, 0, None)
 
 
+@pytest.mark.parametrize("soft", [False, True], ids=["boot", "soft-reboot"])
+def test_a_boot_after_its_time_ends_the_schedule(world: Rebooting, *, soft: bool) -> None:
+    world.schedule()
+    world.machine.time += MINUTE
+    world.host.come_back(soft=soft)
+    world.scheduled()
+
+    assert (world.last.result, world.host.reboots, world.record.load_schedule()) == (RebootResult.NOT_REQUIRED, 0, None)
+
+
 def test_a_gate_that_does_not_open_by_itself_ends_the_schedule(world: Rebooting) -> None:
     world.host.verdicts["pre-reboot.d"] = [HookVerdict(ran=1, problem="10-drain: exit code 1")]
     world.scheduled()

@@ -10,7 +10,16 @@ from agent.core.job_kinds import JobOption
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.policy.policy import SessionsMode
 from agent.core.reboot.course import continued
-from agent.core.reboot.gates import GateFacts, GateRequest, GateState, RebootGate, UserSession, Verdict, first_closed
+from agent.core.reboot.gates import (
+    GateFacts,
+    GateRequest,
+    GateState,
+    RebootGate,
+    RebootOrigin,
+    UserSession,
+    Verdict,
+    first_closed,
+)
 from agent.core.reboot.local_gates import local_gates
 from agent.core.reboot.model import (
     RebootCourse,
@@ -116,6 +125,7 @@ class RebootAttempt:
 
         Raises:
             GateClosedError: one is. StoppedError: the job was asked to stop, or the schedule was cancelled.
+            ConfigError: the configuration in use cannot be read.
         """
         if reason := self.context.control.stop():
             raise StoppedError(f"stopped {reason}; the machine is not rebooted")
@@ -123,6 +133,8 @@ class RebootAttempt:
         with suppress(RecordError):
             if wanted is not None and self.record.load_schedule() != wanted:
                 raise StoppedError("the scheduled reboot was cancelled or changed")
+        if self.wish.origin is RebootOrigin.POLICY:
+            self._rules = reboot_rules(self.context.reboot_acts.policy())
         if closed := self.ask(now):
             raise GateClosedError(closed)
 

@@ -40,6 +40,8 @@ def take(context: JobContext, wish: RebootWish) -> JobAnswer:
         outcome = not_required(attempt)
     elif JobOption.DRY_RUN in wish.options:
         outcome = dry_run(attempt)
+    elif wish.schedule is not None and wish.schedule.at < attempt.host.up_since():
+        outcome = end(attempt, End(result=RebootResult.NOT_REQUIRED, message="the machine has booted since that time"))
     elif wish.schedule is not None and wish.schedule.until <= attempt.now():
         outcome = expired(attempt)
     else:
