@@ -92,8 +92,23 @@ def test_everybody_may_read_it(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"phase": "lost"}, {"url": None}, {"since": "yesterday"}, {"boot": None}, {"refusal": {"at": "now"}}],
-    ids=["phase", "url", "since", "boot", "refusal"],
+    [
+        {"phase": "lost"},
+        {"url": None},
+        {"since": "yesterday"},
+        {"boot": None},
+        {"refusal": {"at": "now"}},
+        {
+            "refusal": {
+                **dict.fromkeys(("at", "since"), "2026-11-29T02:00:00Z"),
+                "call": "acquire",
+                "why": "fleet-lock",
+                "detail": "full",
+                "retry_after_s": 9e14,
+            }
+        },
+    ],
+    ids=["phase", "url", "since", "boot", "refusal", "longer-than-a-duration"],
 )
 def test_a_damaged_one_is_an_error_and_stays(store: Store, change: dict[str, object]) -> None:
     FleetLockRecord(store).save(LockRecord(lock=LOCK, refusal=REFUSAL), NOW)

@@ -83,15 +83,18 @@ def _refusal_from_document(part: JsonReader) -> LockRefusal:
     why = _WHYS.get(part.text("why"))
     if why is None:
         raise RecordError(f"why: {part.text('why')!r} is not a known value")
-    seconds = None if part.raw.get("retry_after_s") is None else part.number("retry_after_s")
-    answer = LockAnswer(
-        granted=False,
-        why=why,
-        detail=part.text("detail"),
-        retry_after=None if seconds is None else timedelta(seconds=seconds),
-    )
+    answer = LockAnswer(granted=False, why=why, detail=part.text("detail"), retry_after=_retry_after(part))
     call = enum_from_document(part, "call", LockCall)
     return LockRefusal(call=call, at=part.time("at"), since=part.time("since"), answer=answer)
+
+
+def _retry_after(part: JsonReader) -> timedelta | None:
+    if part.raw.get("retry_after_s") is None:
+        return None
+    try:
+        return timedelta(seconds=part.number("retry_after_s"))
+    except OverflowError as error:
+        raise RecordError(f"retry_after_s: {part.raw['retry_after_s']!r} is no duration") from error
 
 
 def _time(when: datetime | None) -> str | None:
