@@ -15,7 +15,7 @@ from agent.report.outcome_text import log_line, undo_lines
 from agent.report.run_text import run_cells, run_lines
 from agent.report.status.collect import collect_status
 from agent.report.status.document import build_status
-from agent.report.status.restarts import restart_lines
+from agent.report.status.restarts import past_restart_lines
 from agent.state.exposure_view import FixView, fix_views
 from agent.state.store import EXPOSURE, Store
 from agent.state.timestamps import format_utc, utc_now
@@ -74,7 +74,7 @@ def _show_one(store: Store, arguments: argparse.Namespace) -> int:
         running = _running(store) == run_id
         lines = run_lines(found, running=running, verbose=arguments.verbose)
         upgrade = OutcomeView(found) if isinstance(run_view(found), RunView) else None
-        lines += restart_lines(upgrade.restart, past=True) if upgrade else []
+        lines += past_restart_lines(upgrade.restart) if upgrade else []
         lines += run_fixes_lines(_fixes(store, upgrade)) if upgrade else []
         if os.path.exists(log) and log_line(log) not in lines:
             lines.append(log_line(log))

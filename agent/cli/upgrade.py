@@ -104,4 +104,4 @@ def _result_lines(document: JsonReader, arguments: argparse.Namespace) -> list[s
     if not outcome.changed:
         return lines
     status = build_status(collect_status(Store(arguments.state_dir)), utc_now())
-    return [*lines, *restart_lines(status.runtime.deleted_files or ())]
+    return [*lines, *restart_lines(status.runtime.deleted_files or (), status.runtime.needed_restarts)]

@@ -23,7 +23,7 @@ from agent.core.model.facts import PackageState, Reboot, Unseen, Update
 from agent.core.model.package import OfPackage, PackageId
 from agent.core.packages.verify import HEALTHY_STATES
 from agent.core.reboot.services import ReplacedFile, ServiceScan
-from agent.core.restart_commands import NEEDS_REBOOT
+from agent.core.restart.never import needs_reboot
 
 MAX_OPEN = 2000
 """Fixes that are not active: more than the packages of a large server that were never upgraded."""
@@ -84,7 +84,7 @@ class Fix(OfPackage):
             return None
         if self.installed_at is None:
             return WaitsFor.UPGRADE
-        if self.needs_reboot or not NEEDS_REBOOT.isdisjoint(self.units):
+        if self.needs_reboot or any(map(needs_reboot, self.units)):
             return WaitsFor.REBOOT
         return WaitsFor.RESTART if self.units else None
 

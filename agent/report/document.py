@@ -56,7 +56,7 @@ def report_document(
         "lists": _lists(plan_view.lists.raw) if plan_view else None,
         "updates": _updates(plan_view),
         "last_outcome": _last_outcome(RunView(run) if run else None),
-        "services": {"deleted_files": services.texts("deleted_files")} if services else None,
+        "services": _services(services) if services else None,
         "exposure": _exposure(found.optional_child("exposure")),
         **{name: found.raw.get(name) for name in _AS_IN_STATUS},
         "outbox": outbox_section(outbox) if outbox else None,
@@ -88,6 +88,11 @@ def _agent(status: JsonReader, daemon: JsonReader | None, version: str) -> Docum
         "state": ("working" if status.raw.get("running") else "idle") if alive else None,
         "automatic": automatic.optional_text("state") if automatic else None,
     }
+
+
+def _services(services: JsonReader) -> Document:
+    failed = [one.text("unit") for one in services.optional_children("failed_restarts")]
+    return {"deleted_files": services.texts("deleted_files"), "failed_restarts": failed}
 
 
 def _lists(lists: Mapping[str, object]) -> Document:

@@ -217,6 +217,12 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         points=length("services", "deleted_files"),
     ),
     MetricFamily(
+        name="maestro.services.failed_restarts",
+        unit="{unit}",
+        help="Number of units whose restart by restart-services failed and that were not active since",
+        points=length("services", "failed_restarts"),
+    ),
+    MetricFamily(
         name="maestro.fixes.inactive",
         unit="{fix}",
         help="Number of security fixes that are not active, by the step that they have reached",

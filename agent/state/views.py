@@ -16,6 +16,7 @@ from agent.state.exposure_view import ExposureView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.restart_outcome_view import RestartOutcomeView
+from agent.state.restart_view import failed_restarts, needed_restarts
 from agent.state.timestamps import format_utc
 
 
@@ -199,6 +200,9 @@ class StateView:
         """The fixes that are not active; None if unknown."""
         self.sessions = _sessions(services)
         """Users by login session or user manager in `deleted_files`."""
+        self.needed_restarts = needed_restarts(services)
+        """What helps each of `deleted_files`, by unit; units are missing of which that is not known."""
+        self.failed_restarts = failed_restarts(state)
         self.services_at = state.optional_time("services_at") or self.generated_at
         """When the services were seen."""
         self.docker = engine_view(state.optional_child("docker"))

@@ -26,6 +26,7 @@ from agent.core.policy.policy import (
     WeavePolicy,
 )
 from agent.core.reboot.services import ServiceScan
+from agent.core.restart.model import RestartAction, RestartUnit, UnitResult
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
 FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)
@@ -37,7 +38,14 @@ REMOVAL = KernelRemoval(
     reason="superseded by 6.1.0-3-amd64, and not running",
 )
 BOOT = "b0000000-0000-4000-8000-000000000001"
-WATCHED = ServiceScan(boot_id=BOOT, replaced=("cron.service", "ssh.service"))
+WATCHED = ServiceScan(
+    boot_id=BOOT,
+    replaced=("cron.service", "ssh.service"),
+    restarts=tuple(
+        RestartUnit(unit=unit, action=RestartAction.RESTART, result=UnitResult.PLANNED)
+        for unit in ("cron.service", "ssh.service")
+    ),
+)
 REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
 
 NO_ENDPOINT = EndpointPolicy(

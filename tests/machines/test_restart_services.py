@@ -141,6 +141,24 @@ def test_the_run_is_in_history_status_and_journal(server: Kept) -> None:
     assert server.machine.log_entries("MAESTRO_EVENT=services.failed", "MAESTRO_JOB=restart-services")
 
 
+def test_status_gives_what_helps_each_unit_and_names_the_service_that_did_not_survive(server: Kept) -> None:
+    _, plan = restart(server, "--dry-run")
+    dead = server.status()
+    code = server.agent("status").code
+    server.machine.check("rm -f /run/broken; systemctl reset-failed dies; systemctl start dies && sleep 1")
+    server.check("--wait")
+    well = server.status()
+
+    services = dead["services"]
+    assert {one["unit"]: one["why"] for one in services["restarts"]} == {
+        one["unit"]: one["why"] for one in plan["units"]
+    }
+    assert {one["unit"]: one["remedy"] for one in services["restarts"]}["passing.service"] == "restart what started it"
+    assert services["failed_restarts"] == [{"unit": "dies.service", "active_state": "failed"}]
+    assert (code, dead["health"]) == (10, "attention")
+    assert well["services"]["failed_restarts"] == []
+
+
 def test_a_kill_leaves_the_restart_to_systemd_and_the_next_job_ends_the_record(server: Kept) -> None:
     server.machine.write("/etc/systemd/system/cron.service.d/slow.conf", "[Service]\nExecStartPre=sleep 15\n")
     server.machine.check("systemctl daemon-reload")

@@ -38,7 +38,7 @@ def test_the_report_has_the_runtime_without_its_timestamp() -> None:
     found: Any = report(golden("status"))
 
     assert found["kernel"] == {"running": "6.1.0-18-amd64", "newest": "6.1.0-20-amd64", "outdated": True}
-    assert found["services"] == {"deleted_files": ["cron.service", "ssh.service"]}
+    assert found["services"] == {"deleted_files": ["cron.service", "ssh.service"], "failed_restarts": []}
 
 
 def test_counts_are_those_of_the_plan() -> None:

@@ -109,7 +109,7 @@ def full() -> Raw:
                 "call": "release", "since": MOMENT, "at": MOMENT, "why": "lock-unreachable", "detail": "HTTP 503",
             },
         },
-        "services": {"deleted_files": ["ssh.service", "cron.service"]},
+        "services": {"deleted_files": ["ssh.service", "cron.service"], "failed_restarts": ["app.service"]},
         "exposure": {
             "pending": 1, "installed": 1, "oldest_since": MOMENT,
             "fixes": [

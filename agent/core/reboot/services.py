@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agent.core.model.facts import Unseen
+from agent.core.restart.model import FailedRestart, RestartUnit
 
 PACKAGE_DIRECTORIES = (b"/usr/", b"/opt/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/bin/", b"/sbin/")
 """Directories of packaged executables and libraries.
@@ -53,6 +54,10 @@ class ServiceScan:
     """The login sessions and user managers in `replaced`, each with the name of its user."""
     soft_reboots: int | None = None
     """systemd's SoftRebootsCount of that boot; None if unknown, as where systemd does not run or has no soft-reboot."""
+    restarts: tuple[RestartUnit, ...] = ()
+    """What `restart-services` would do with each of `replaced`; units are missing of which systemd did not answer."""
+    failed_restarts: tuple[FailedRestart, ...] = ()
+    """Services whose restart by `restart-services` failed, and that are not active again; sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

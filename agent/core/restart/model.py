@@ -150,6 +150,15 @@ class RestartUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRestart:
+    """A service whose restart failed, and that was not seen active since."""
+
+    unit: str
+    active_state: str = ""
+    """As read last; empty if systemd did not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestartOutcome:
     """A run of `restart-services`, or the plan of a dry run."""
 

@@ -59,6 +59,8 @@ _REASONS = tuple(
     for breaks, prefixes in names.items()
 )
 _AGENT = "maestro-agent"
+_OF_SYSTEMD_RUN = re.compile(r"run-(?:[pru][0-9a-f]|[0-9]).*\.service")
+"""Transient units to which nobody gave a name."""
 
 
 def never_restarted(unit: str, patterns: Collection[str] = ()) -> NeverRestarted | None:
@@ -77,3 +79,19 @@ def never_restarted(unit: str, patterns: Collection[str] = ()) -> NeverRestarted
     if unit != MANAGER_UNIT and not unit.endswith(_SUFFIX):
         return NeverRestarted(why=LeftWhy.NOT_A_SERVICE if "." in unit else LeftWhy.NO_UNIT)
     return next((reason for prefixes, reason in _REASONS if unit.startswith(prefixes)), None)
+
+
+def needs_reboot(unit: str) -> bool:
+    """Whether only a reboot makes a unit run current files, by its name."""
+    found = never_restarted(unit)
+    return found is not None and found.why is LeftWhy.NEEDS_REBOOT
+
+
+def restart_command(unit: str) -> str | None:
+    """Return the command that restarts a unit; None if its name shows that it is not restarted."""
+    if never_restarted(unit) is not None or _OF_SYSTEMD_RUN.fullmatch(unit):
+        return None
+    if unit == MANAGER_UNIT:
+        return "systemctl daemon-reexec"
+    name = unit.removesuffix(_SUFFIX)
+    return f"systemctl restart '{name}'" if "\\" in name else f"systemctl restart {name}"

@@ -4,7 +4,15 @@
 service down; hence the wait before, and the second look some seconds later.
 """
 
-from agent.core.restart.model import STEPPING, RestartOutcome, RestartResult, SystemdUnit, UnitResult
+from agent.core.restart.model import (
+    MANAGER_UNIT,
+    STEPPING,
+    FailedRestart,
+    RestartOutcome,
+    RestartResult,
+    SystemdUnit,
+    UnitResult,
+)
 
 SETTLE_S = 4.0
 """How long after its restart a unit is read again."""
@@ -58,3 +66,19 @@ def restart_result(outcome: RestartOutcome, *, stopped: bool = False) -> Restart
     if UnitResult.FAILED in tried:
         return RestartResult.DEGRADED if UnitResult.RESTARTED in tried else RestartResult.FAILED
     return RestartResult.RESTARTED if UnitResult.RESTARTED in tried else RestartResult.UNCHANGED
+
+
+def still_failed(unit: str, seen: SystemdUnit | None, *, was_inactive: bool) -> FailedRestart | None:
+    """Return that a service whose restart failed is still not active; None: it is well, or a person dealt with it.
+
+    `seen` None: systemd did not answer, so that it stays on record. A unit that was failed and is inactive now was
+    reset by somebody. One that was inactive from the start, because it ended without an error, stays, and so does one
+    of which nothing was known (`was_inactive`).
+    """
+    if seen is None:
+        return FailedRestart(unit=unit)
+    if unit == MANAGER_UNIT or seen.active_state == "active" or seen.load_state != "loaded":
+        return None
+    if seen.active_state == "inactive" and not was_inactive:
+        return None
+    return FailedRestart(unit=unit, active_state=seen.active_state)

@@ -1,42 +1,53 @@
-"""The command that makes a unit run current files. Pure and light."""
+"""What makes a unit run current files, by the record of the last scan. Pure and light."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from agent.core.restart_commands import NEEDS_REBOOT, restart_command
 from agent.report.layout import Line, Tone
+from agent.state.restart_view import NeededRestartView
 
-_OF_USER = re.compile(r"user@([0-9]+)\.service")
+COMMAND = "`maestro-agent restart-services`"
 _SUFFIX = ".service"
 
 
-def restart_advice(unit: str, user_name: str = "") -> str:
-    """Return a unit or program with what restarts it: "ssh (`systemctl restart ssh`)".
+def restart_advice(unit: str, needed: NeededRestartView | None) -> str:
+    """Return a unit or program with what helps it: "ssh" for `restart-services`, else "dbus (reboot)".
 
-    `user_name` is that of the user to whom a session or a user manager belongs; empty if unknown.
+    `needed` None: it is not known what helps.
     """
-    command = restart_command(unit)
-    if command is not None:
-        name = "systemd" if unit == "init.scope" else unit.removesuffix(_SUFFIX)
-        return f"{name} (`{command}`)"
-    if unit in NEEDS_REBOOT:
-        return f"{unit.removesuffix(_SUFFIX)} (reboot)"
-    user = _OF_USER.fullmatch(unit)
-    if user:
-        return f"the services of {user_name or f'user {user[1]}'} (`systemctl restart user@{user[1]}` ends them)"
-    if unit.startswith("session-") and unit.endswith(".scope"):
-        return f"{unit.removesuffix('.scope')} ({f'{user_name} has to log in again' if user_name else 'log out'})"
-    return unit if "." in unit else f"{unit} (no unit: restart by hand)"
+    name = "systemd" if unit == "init.scope" else unit.removesuffix(_SUFFIX).removesuffix(".scope")
+    return f"{name} ({needed.remedy})" if needed is not None and needed.remedy else name
 
 
-def restart_lines(units: Sequence[str], *, past: bool = False) -> list[str]:
-    """Name the units that run replaced files after an upgrade, or did so at the end of a past one; [] for none."""
+def restart_summary(needed: Iterable[NeededRestartView | None]) -> str:
+    """Return the command for those units that it restarts; empty if it restarts none of them."""
+    units = list(needed)
+    if None in units:
+        return f"{COMMAND} restarts services"
+    count = sum(one is not None and one.action != "none" for one in units)
+    if not count:
+        return ""
+    return f"run {COMMAND}" if count == len(units) else f"{COMMAND} restarts {count}"
+
+
+def by_advice(units: Sequence[str], needed: dict[str, NeededRestartView]) -> list[str]:
+    """Return each unit with what helps it: first those that `restart-services` restarts."""
+    left = [unit for unit in units if unit in needed and needed[unit].action == "none"]
+    return [restart_advice(unit, needed.get(unit)) for unit in (*(one for one in units if one not in left), *left)]
+
+
+def restart_lines(units: Sequence[str], needed: dict[str, NeededRestartView]) -> list[str]:
+    """Name the units that run replaced files after an upgrade, with what helps each; [] for none."""
     if not units:
         return []
-    advice = ", ".join(map(restart_advice, units))
-    still = "ran" if past else "still run"
-    start = f"Restart needed{' after this run' if past else ''} ({len(units)} {still} replaced files)"
-    if past:
-        return [Line(f"{start}: {advice}", hang=2)]
-    one_pass = "; `maestro-agent restart-services` restarts the services" if any(map(restart_command, units)) else ""
-    return [Line(f"{start}: {advice}{one_pass}", hang=2, tone=Tone.ATTENTION)]
+    command = restart_summary(map(needed.get, units))
+    advice = ", ".join(by_advice(units, needed))
+    text = f"Restart needed ({len(units)} still run replaced files): {advice}{f'; {command}' if command else ''}"
+    return [Line(text, hang=2, tone=Tone.ATTENTION)]
+
+
+def past_restart_lines(units: Sequence[str]) -> list[str]:
+    """Name the units that ran replaced files at the end of a past run; [] for none. `status` has those of now."""
+    if not units:
+        return []
+    names = ", ".join(restart_advice(unit, None) for unit in units)
+    return [Line(f"Restart needed after this run ({len(units)} ran replaced files): {names}", hang=2)]

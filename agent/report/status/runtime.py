@@ -9,8 +9,9 @@ from agent.core.schemas import Document
 from agent.report.layout import Line, field
 from agent.report.status.exposure import exposure_lines
 from agent.report.status.observed import CurrentBoot
-from agent.report.status.restarts import restart_advice
+from agent.report.status.restarts import by_advice, restart_summary
 from agent.state.exposure_view import ExposureView
+from agent.state.restart_view import FailedRestartView
 from agent.state.timestamps import format_age, format_utc
 from agent.state.views import StateView
 
@@ -28,6 +29,9 @@ class Runtime:
         self.without_image = boot.kernel.without_image
         self.in_container = boot.in_container
         self.deleted_files = known.deleted_files if known else None
+        self.needed_restarts = known.needed_restarts if known else {}
+        """What helps each of `deleted_files`, as far as it is known."""
+        self.failed_restarts = known.failed_restarts if known else []
         self.sessions = known.sessions if known else {}
         """Users by session or user manager."""
         self.exposure = _exposure(state, same_boot=known is not None)
@@ -35,7 +39,16 @@ class Runtime:
 
     @property
     def reasons(self) -> list[str]:
-        """Return that a kernel cannot be booted."""
+        """Return that a kernel cannot be booted, or that a service did not survive its restart."""
+        return [*self._kernel_reasons, *self.failures.values()]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Return the services whose restart failed, and that were not active at the last check, with a sentence."""
+        return {one.unit: _failure(one) for one in self.failed_restarts}
+
+    @property
+    def _kernel_reasons(self) -> list[str]:
         return [
             f"{package} is installed but its image is missing from /boot (`apt-get install --reinstall {package}`)"
             for package in self.without_image
@@ -52,6 +65,8 @@ class Runtime:
                 "seen_at": format_utc(self.seen_at),
                 "deleted_files": self.deleted_files,
                 "sessions": [{"unit": unit, "user": user} for unit, user in self.sessions.items()],
+                "restarts": [one.document for one in self.needed_restarts.values()],
+                "failed_restarts": [one.document for one in self.failed_restarts],
             },
             "exposure": self.exposure.document if self.exposure else None,
         }
@@ -63,7 +78,7 @@ class Runtime:
             field("Kernel", self._kernel(), width=width),
             field("Restart needed", self._services(now), width=width),
         ]
-        advice = [restart_advice(name, self.sessions.get(name, "")) for name in self.deleted_files or ()]
+        advice = by_advice(self.deleted_files or (), self.needed_restarts)
         if verbose:
             return [*lines, *(Line(f"{'':{width}}{one}", hang=width) for one in advice)]
         shown = advice[:_MAX_UNITS]
@@ -86,7 +101,18 @@ class Runtime:
     def _services(self, now: datetime) -> str:
         if self.deleted_files is None or self.seen_at is None:
             return "unknown until the next check"
-        return f"{len(self.deleted_files) or 'none'} (checked {format_age(self.seen_at, now)})"
+        command = restart_summary(map(self.needed_restarts.get, self.deleted_files))
+        count = f"{len(self.deleted_files) or 'none'} (checked {format_age(self.seen_at, now)})"
+        return f"{count}: {command}" if command else count
+
+
+def _failure(failed: FailedRestartView) -> str:
+    """Return a sentence; a unit that systemd did not show at the last check may be well by now."""
+    name = failed.unit.removesuffix(".service")
+    state = f"is {failed.active_state}" if failed.active_state else "may be down"
+    return (
+        f"{name} {state} since `restart-services` restarted it: `systemctl status {name}`, then `maestro-agent check`"
+    )
 
 
 def _exposure(state: StateView | None, *, same_boot: bool) -> ExposureView | None:

@@ -9,7 +9,7 @@ from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import NO_FINDINGS, Findings, findings_of
-from agent.core.restart_commands import restart_command
+from agent.core.restart.never import restart_command
 from agent.core.schemas import OUTCOME_SCHEMA, Document
 from agent.state.documents.parts import (
     cves_to_document,

@@ -15,6 +15,7 @@ from agent.core.packages.cves import (
     unlabelled_security_fixes,
 )
 from agent.core.reboot.services import ServiceScan
+from agent.core.restart.remedy import remedy
 from agent.core.schemas import PLAN_SCHEMA, STATE_SCHEMA, Document
 from agent.state.documents.parts import (
     cves_to_document,
@@ -125,9 +126,20 @@ def state_to_document(
 
 def scan_to_document(scan: ServiceScan) -> Document:
     """Return the part of `maestro.state/1` that is valid for one boot only; `agent.state.views` reads it."""
-    replaced, users = scan.replaced, [{"unit": unit, "user": user} for unit, user in scan.users]
-    services = None if isinstance(replaced, Unseen) else {"deleted_files": list(replaced), "sessions": users}
-    return {"boot_id": scan.boot_id, "soft_reboots": scan.soft_reboots, "services": services}
+    users = [{"unit": unit, "user": user} for unit, user in scan.users]
+    restarts = [
+        {"unit": one.unit, "action": one.action.value, "why": one.why.value if one.why else None, "remedy": remedy(one)}
+        for one in scan.restarts
+    ]
+    failed = [{"unit": one.unit, "active_state": one.active_state or None} for one in scan.failed_restarts]
+    return {
+        "boot_id": scan.boot_id,
+        "soft_reboots": scan.soft_reboots,
+        "services": None
+        if isinstance(scan.replaced, Unseen)
+        else {"deleted_files": list(scan.replaced), "sessions": users, "restarts": restarts},
+        "failed_restarts": failed,
+    }
 
 
 def _step_to_document(step: Step, findings: Findings) -> Document:

@@ -1,12 +1,13 @@
 """Keeps the exposure clock: at each check, after each run, and whenever the services were looked at again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agent.core.exposure import Exposure, ExposureFacts, advance, observed_packages
 from agent.core.model.facts import Facts, ListsState, Reboot, Unseen, Update
 from agent.core.reboot.services import ServiceScan
 from agent.errors import HostError
 from agent.worker.context import JobContext
+from agent.worker.steps.services import observe_services
 
 _USABLE = (ListsState.FRESH, ListsState.PARTIAL)
 """Lists of security sources that show what is on offer; an update that they lack was withdrawn."""
@@ -17,9 +18,12 @@ def record_exposure(context: JobContext, facts: Facts, scan: ServiceScan) -> Exp
     return _advanced(context, facts.updates, scan, facts.reboot, complete=_complete(facts))
 
 
-def record_services(context: JobContext) -> ServiceScan:
-    """Look at the services and the kernel again, after restarts or a boot; record both and return the scan."""
-    scan, reboot = context.machine.scan_services(), context.machine.reboot()
+def record_services(context: JobContext, failed: Collection[str] = ()) -> ServiceScan:
+    """Look at the services and the kernel again, after restarts or a boot; record both and return the scan.
+
+    `failed` are services whose restart just failed.
+    """
+    scan, reboot = observe_services(context, failed), context.machine.reboot()
     exposure = _advanced(context, (), scan, reboot, complete=False)
     context.record.save_services(scan, exposure, reboot_since(context, reboot, scan), context.machine.now())
     return scan

@@ -4,6 +4,8 @@ from contextlib import suppress
 
 from agent.core.schemas import RESTART_OUTCOME_SCHEMA
 from agent.errors import HostError, RecordError
+from agent.state.restart_outcome_view import RestartOutcomeView
+from agent.state.restart_record import watch_restarts
 from agent.state.timestamps import format_utc
 from agent.worker.context import JobContext
 
@@ -21,4 +23,6 @@ def finish_interrupted_restart(context: JobContext) -> None:
         run = store.read_run(newest) if newest else None
         if run is None or run.text("schema") != RESTART_OUTCOME_SCHEMA or run.optional_text("finished_at"):
             return
+        units = RestartOutcomeView(run).of_result("restarting", "failed")
+        watch_restarts(store, [unit.unit for unit in units])
         store.write_run(newest, {**run.raw, "finished_at": format_utc(context.machine.now()), "message": _MESSAGE})

@@ -23,6 +23,7 @@ from agent.worker.log_items import source_errors
 from agent.worker.steps.engine_documents import engine_documents, with_held_fixes
 from agent.worker.steps.exposure import reboot_since, record_exposure
 from agent.worker.steps.observe import Observation, observe
+from agent.worker.steps.services import observe_services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ def record_plan(
     """
     if not context.record.writable:
         return Unseen(reason="not recorded")
-    scan = context.machine.scan_services()
+    scan = observe_services(context)
     plan = replace(planned.plan, reboot=reboot_since(context, planned.plan.reboot, scan))
     if isinstance(scan.replaced, Unseen):
         log.event(log.LogEvent.SERVICES_UNSEEN, reason=scan.replaced.reason)

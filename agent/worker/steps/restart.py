@@ -15,8 +15,7 @@ from agent.core.restart.model import (
     SystemdUnit,
     UnitResult,
 )
-from agent.core.restart.never import never_restarted
-from agent.core.restart.plan import MAX_FAILURES, left, plan_restarts, why_left
+from agent.core.restart.plan import MAX_FAILURES, left, why_left
 from agent.core.restart.verdict import (
     LONGEST_LIMIT_WAIT_S,
     SETTLE_S,
@@ -32,6 +31,7 @@ from agent.state.documents.restart_outcome import restart_outcome_to_document
 from agent.worker.context import JobContext
 from agent.worker.log_items import restart_items
 from agent.worker.steps.exposure import record_services
+from agent.worker.steps.services import planned_restarts
 
 _REEXEC_LIMIT_S = 90.0
 
@@ -60,10 +60,7 @@ class RestartRun:
         scan = self._context.machine.scan_services()
         if isinstance(scan.replaced, Unseen):
             raise HostError(f"which services run replaced files is unknown: {scan.replaced.reason}")
-        names = [name for name in scan.replaced if never_restarted(name, self._never) is None]
-        self._units = self._context.services.units(names) if names else {}
-        users = dict(scan.users)
-        units = tuple(_with_user(one, users) for one in plan_restarts(scan.replaced, self._units, self._never))
+        self._units, units = planned_restarts(self._context, scan, scan.replaced)
         planned = replace(self.outcome, id="", result=RestartResult.PLANNED, units=units, remaining=scan.replaced)
         return replace(planned, finished_at=self._context.machine.now())
 
@@ -150,7 +147,9 @@ class RestartRun:
         self._save()
 
     def _end(self, *, stopped: bool) -> RestartOutcome:
-        remaining = record_services(self._context).replaced
+        failures = [one for one in self.outcome.units if one.result is UnitResult.FAILED]
+        broken = [name for one in failures for name in (one.unit, *one.restarts_with)]
+        remaining = record_services(self._context, broken).replaced
         seen = None if isinstance(remaining, Unseen) else remaining
         units = tuple(_still_outdated(one) if one.unit in (seen or ()) else one for one in self.outcome.units)
         self.outcome = replace(self.outcome, units=units, remaining=seen, finished_at=self._context.machine.now())
@@ -184,8 +183,3 @@ def _still_outdated(unit: RestartUnit) -> RestartUnit:
     if unit.action is not RestartAction.REEXEC or unit.result is not UnitResult.RESTARTED:
         return unit
     return replace(unit, result=UnitResult.FAILED, detail="it still runs replaced files")
-
-
-def _with_user(unit: RestartUnit, users: Mapping[str, str]) -> RestartUnit:
-    name = users.get(unit.unit)
-    return replace(unit, values=(name,)) if name and unit.why is LeftWhy.SESSION else unit

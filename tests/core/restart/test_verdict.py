@@ -12,7 +12,7 @@ from agent.core.restart.model import (
     SystemdUnit,
     UnitResult,
 )
-from agent.core.restart.verdict import judge, restart_limit_s, restart_result, start_limit_wait_s
+from agent.core.restart.verdict import judge, restart_limit_s, restart_result, start_limit_wait_s, still_failed
 from tests.core.restart.given_units import unit
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
@@ -122,3 +122,25 @@ def test_the_result_of_a_run(results: tuple[UnitResult, ...], *, stopped: bool, 
     run = RestartOutcome(id="1", started_at=NOW, finished_at=NOW, result=RestartResult.INTERRUPTED, units=units)
 
     assert restart_result(run, stopped=stopped) is expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "was_inactive", "kept"),
+    [
+        (unit("app.service"), False, None),
+        (unit("app.service", active_state="failed"), False, "failed"),
+        (unit("app.service", active_state="activating"), False, "activating"),
+        (unit("app.service", active_state="inactive"), True, "inactive"),
+        (unit("app.service", active_state="inactive"), False, None),
+        (unit("app.service", active_state="inactive", load_state="masked"), True, None),
+        (unit("app.service", active_state="inactive", load_state="not-found"), True, None),
+        (None, False, ""),
+    ],
+    ids=["active", "failed", "starting", "inactive", "reset-by-a-person", "masked", "gone", "no-answer"],
+)
+def test_a_failed_restart_is_kept_until_the_service_is_well(
+    seen: SystemdUnit | None, kept: str | None, *, was_inactive: bool
+) -> None:
+    found = still_failed("app.service", seen, was_inactive=was_inactive)
+
+    assert (found.active_state if found else None) == kept

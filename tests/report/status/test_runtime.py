@@ -8,12 +8,15 @@ import pytest
 from agent.core.kernel_release import KernelComparison
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.services import ServiceScan
+from agent.core.restart.model import RestartAction, RestartUnit, UnitResult
+from agent.core.restart.never import never_restarted
 from agent.errors import RecordError
 from agent.report.status.document import build_status
 from agent.report.status.health import Health
 from agent.report.status.lines import status_lines
+from agent.report.status.needs import needs
 from agent.report.status.observed import CurrentBoot, Observed
-from agent.report.status.restarts import restart_advice, restart_lines
+from agent.report.status.restarts import COMMAND, restart_lines
 from agent.report.status.runtime import Runtime
 from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.json_reader import JsonReader
@@ -30,14 +33,38 @@ REBUILT = KernelComparison(RUNNING, RUNNING, ((RUNNING, "6.1.9-2"),))
 PRESENT = CurrentBoot(given.BOOT, RUNNING)
 
 
+def planned(unit: str) -> RestartUnit:
+    """Return what `restart-services` plans for a running service."""
+    found = never_restarted(unit)
+    if found is not None:
+        return RestartUnit(
+            unit=unit,
+            action=RestartAction.NONE,
+            result=UnitResult.LEFT,
+            why=found.why,
+            values=found.values,
+        )
+    return RestartUnit(unit=unit, action=RestartAction.RESTART, result=UnitResult.PLANNED)
+
+
 def record(*units: str, unseen: str = "", boot_id: str | None = given.BOOT) -> dict[str, Any]:
-    watched = ServiceScan(boot_id=boot_id, replaced=Unseen(reason=unseen) if unseen else units)
+    watched = ServiceScan(
+        boot_id=boot_id,
+        replaced=Unseen(reason=unseen) if unseen else units,
+        restarts=tuple(planned(unit) for unit in units),
+    )
     return {
         "generated_at": format_utc(NOW - timedelta(hours=2)),
         "fresh_until": format_utc(NOW + timedelta(hours=36)),
         **scan_to_document(watched),
         "plan": plan_to_document(given.plan(), NOW),
     }
+
+
+def without_restarts(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of an earlier version."""
+    state["services"].pop("restarts")
+    return state
 
 
 def part(state: dict[str, Any] | None, present: CurrentBoot = PRESENT) -> dict[str, Any]:
@@ -57,6 +84,8 @@ def test_an_observation_of_this_boot_is_shown_with_its_time() -> None:
         "seen_at": "2026-11-23T03:10:00Z",
         "deleted_files": ["cron.service"],
         "sessions": [],
+        "restarts": [{"unit": "cron.service", "action": "restart", "why": None, "remedy": ""}],
+        "failed_restarts": [],
     }
 
 
@@ -65,11 +94,9 @@ def test_a_session_is_shown_with_its_user() -> None:
     state = {**record(), **scan_to_document(scan)}
 
     assert part(state)["services"]["sessions"] == [{"unit": "session-3.scope", "user": "bob"}]
-    assert text(state)[1:] == ["Restart needed   1 (checked 2 hours ago)"]
-    assert restart_advice("session-3.scope", "bob") == "session-3 (bob has to log in again)"
-    assert restart_advice("user@1000.service", "bob") == (
-        "the services of bob (`systemctl restart user@1000` ends them)"
-    )
+    assert text(state)[1:] == [
+        "Restart needed   1 (checked 2 hours ago): `maestro-agent restart-services` restarts services"
+    ]
 
 
 def test_a_kernel_without_image_asks_for_attention_and_names_its_package() -> None:
@@ -161,20 +188,27 @@ def test_the_kernel_of_a_container_is_its_hosts() -> None:
     ("state", "expected"),
     [
         (record(), ["none (checked 2 hours ago)"]),
-        (record("a.service"), ["1 (checked 2 hours ago)", "a (`systemctl restart a`)"]),
+        (record("a.service"), [f"1 (checked 2 hours ago): run {COMMAND}", "a"]),
+        (record("docker.service"), ["1 (checked 2 hours ago)", "docker (`maestro-agent docker plan`, or a reboot)"]),
+        (
+            record("a.service", "dbus.service", "ssh.service"),
+            [f"3 (checked 2 hours ago): {COMMAND} restarts 2", "a, ssh, dbus (reboot)"],
+        ),
+        (
+            without_restarts(record("a.service", "dbus.service")),
+            [f"2 (checked 2 hours ago): {COMMAND} restarts services", "a, dbus"],
+        ),
         (
             record("init.scope", *(f"{letter}.service" for letter in "abcdefghi")),
             [
-                "10 (checked 2 hours ago)",
-                "systemd (`systemctl daemon-reexec`), "
-                + ", ".join(f"{one} (`systemctl restart {one}`)" for one in "abcdefg")
-                + " and 2 more (`maestro-agent status --all`)",
+                f"10 (checked 2 hours ago): run {COMMAND}",
+                "systemd, a, b, c, d, e, f, g and 2 more (`maestro-agent status --all`)",
             ],
         ),
         (record(unseen="no"), ["unknown until the next check"]),
     ],
 )
-def test_services_that_need_a_restart_come_with_their_commands_and_change_no_health(
+def test_services_that_need_a_restart_come_with_what_helps_and_change_no_health(
     state: dict[str, Any], expected: list[str]
 ) -> None:
     status = build_status(Observed(state=StateView(JsonReader(state, "state")), boot=CurrentBoot(given.BOOT)), NOW)
@@ -192,32 +226,32 @@ def test_all_services_are_listed_on_request() -> None:
     assert len(runtime.lines(NOW, width=17, verbose=True)) == 2 + 12
 
 
-@pytest.mark.parametrize(
-    ("unit", "advice"),
-    [
-        ("init.scope", "systemd (`systemctl daemon-reexec`)"),
-        ("ssh.service", "ssh (`systemctl restart ssh`)"),
-        ("getty@tty1.service", "getty@tty1 (`systemctl restart getty@tty1`)"),
-        (r"mnt\x2ddata.service", r"mnt\x2ddata (`systemctl restart 'mnt\x2ddata'`)"),
-        ("dbus.service", "dbus (reboot)"),
-        ("user@1000.service", "the services of user 1000 (`systemctl restart user@1000` ends them)"),
-        ("session-3.scope", "session-3 (log out)"),
-        ("machine-web.scope", "machine-web.scope"),
-        ("cups.socket", "cups.socket"),
-        ("screen", "screen (no unit: restart by hand)"),
-    ],
-)
-def test_what_restarts_a_unit(unit: str, advice: str) -> None:
-    assert restart_advice(unit) == advice
-
-
 def test_an_upgrade_ends_with_what_is_to_be_restarted_or_without_a_line() -> None:
-    (line,) = restart_lines(["nginx.service", "init.scope"])
+    needed = StateView(JsonReader(record("nginx.service", "dbus.service"), "state")).needed_restarts
 
-    assert (
-        "(2 still run replaced files): nginx (`systemctl restart nginx`), systemd (`systemctl daemon-reexec`)" in line
-    )
-    assert restart_lines([]) == []
+    (line,) = restart_lines(["dbus.service", "nginx.service"], needed)
+
+    assert f"(2 still run replaced files): nginx, dbus (reboot); {COMMAND} restarts 1" in line
+    assert restart_lines([], {}) == []
+
+
+def failed(active_state: str | None, boot_id: str = given.BOOT) -> Observed:
+    state = {**record(boot_id=boot_id), "failed_restarts": [{"unit": "app.service", "active_state": active_state}]}
+    return Observed(state=StateView(JsonReader(state, "state")), boot=CurrentBoot(given.BOOT))
+
+
+@pytest.mark.parametrize("active_state", ["failed", "inactive", None])
+def test_a_service_whose_restart_failed_needs_a_person(active_state: str | None) -> None:
+    status = build_status(failed(active_state), NOW)
+
+    assert status.health is Health.ATTENTION
+    assert [(need.code, need.key) for need in needs(status)] == [("service-failed", "service-failed app.service")]
+    services: Any = status.runtime.document["services"]
+    assert services["failed_restarts"] == [{"unit": "app.service", "active_state": active_state}]
+
+
+def test_a_failed_restart_of_another_boot_is_unknown() -> None:
+    assert build_status(failed("failed", "another"), NOW).health is Health.HEALTHY
 
 
 @pytest.mark.parametrize(

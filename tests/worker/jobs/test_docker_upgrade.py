@@ -126,7 +126,7 @@ def test_services_are_looked_at_again_after_an_upgrade_also_in_another_boot(host
 
     assert state is not None
     assert (state.raw["services"], state.raw["boot_id"]) == (
-        {"deleted_files": [], "sessions": []},
+        {"deleted_files": [], "sessions": [], "restarts": []},
         f"boot-{host.agent.machine.boot}",
     )
 

@@ -13,6 +13,7 @@ from agent.core.restart.model import SystemdUnit
 from agent.errors import BusyError, ExitCode, HostError
 from agent.report.event_text import event_sentence
 from agent.report.events import Event, Snapshot, initial_cursor, new_events
+from agent.state.restart_view import failed_restarts, needed_restarts
 from agent.state.store import STATE
 from agent.worker.jobs.restart_services import run
 from agent.worker.protocol import JobAnswer, JobRequest
@@ -133,6 +134,52 @@ def test_a_unit_that_dies_at_once_fails_the_run(agent: Agent) -> None:
     assert (done["result"], answer.exit_code) == ("degraded", ExitCode.FAILED)
     assert done["units"][0]["unit_result"] == "exit-code"
     assert [entry.event for entry in entries if entry.event.startswith("services.")] == ["services.failed"]
+
+
+def failed_on_record(agent: Agent) -> list[str]:
+    state = agent.store.read(STATE, "maestro.state/1")
+    return [one.unit for one in failed_restarts(state)] if state else []
+
+
+def test_a_failed_service_stays_on_record_until_a_check_sees_it_well(agent: Agent) -> None:
+    agent.services.dies = {"cron.service"}
+    restart(agent)
+    agent.machine.stale_units = {"ssh.service"}
+    restart(agent)
+    after_another_run = failed_on_record(agent)
+    agent.check()
+    after_a_check = failed_on_record(agent)
+    agent.services.silent = True
+    agent.check()
+    without_an_answer = failed_on_record(agent)
+    agent.services.silent = False
+    agent.services.known["cron.service"] = unit("cron.service")
+    agent.check()
+
+    assert after_another_run == after_a_check == without_an_answer == ["cron.service"]
+    assert failed_on_record(agent) == []
+
+
+def test_a_check_records_what_helps_each_unit(agent: Agent) -> None:
+    agent.services.known["ssh.service"] = unit("ssh.service", transient=True)
+
+    agent.check()
+
+    assert helped(agent) == {"cron.service": "", "dbus.service": "reboot", "ssh.service": "restart what started it"}
+
+
+def test_without_an_answer_of_systemd_only_names_show_what_helps(agent: Agent) -> None:
+    agent.services.silent = True
+
+    agent.check()
+
+    assert helped(agent) == {"dbus.service": "reboot"}
+
+
+def helped(agent: Agent) -> dict[str, str]:
+    state = agent.store.read(STATE, "maestro.state/1")
+    found = needed_restarts(state.child("services") if state else None)
+    return {one.unit: one.remedy for one in found.values()}
 
 
 def test_an_error_of_systemctl_fails_the_unit(agent: Agent) -> None:
@@ -314,6 +361,15 @@ def test_the_next_job_ends_the_record_of_an_interrupted_run(interrupted: Agent, 
     ended = interrupted.store.read_run(run_id)
     assert ended is not None
     assert (ended.text("result"), ended.optional_text("finished_at") is None) == ("interrupted", False)
+
+
+@pytest.mark.parametrize("active_state", ["active", "failed", "inactive"])
+def test_a_check_after_a_kill_sees_whether_the_service_survived(interrupted: Agent, active_state: str) -> None:
+    interrupted.services.known["cron.service"] = unit("cron.service", active_state=active_state)
+
+    interrupted.check()
+
+    assert failed_on_record(interrupted) == ([] if active_state == "active" else ["cron.service"])
 
 
 def events(agent: Agent) -> list[Event]:

@@ -2,14 +2,22 @@
 
 import pytest
 
-from agent.core.restart_commands import restart_command
+from agent.core.restart.never import restart_command
 
 
 @pytest.mark.parametrize(
     ("unit", "command"),
     [
         ("ssh.service", "systemctl restart ssh"),
-        ("getty@tty1.service", "systemctl restart getty@tty1"),
+        ("app@web.service", "systemctl restart app@web"),
+        ("getty@tty1.service", None),
+        ("docker.service", None),
+        ("docker-proxy.service", None),
+        ("run-r4f1a2b3c.service", None),
+        ("run-p812-i900.service", None),
+        ("run-u12.service", None),
+        ("runner.service", "systemctl restart runner"),
+        ("maestro-agent.service", None),
         (r"mnt\x2ddata.service", r"systemctl restart 'mnt\x2ddata'"),
         ("init.scope", "systemctl daemon-reexec"),
         ("dbus.service", None),
