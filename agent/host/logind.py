@@ -22,6 +22,8 @@ _PROPERTIES = "org.freedesktop.DBus.Properties"
 _LIMIT_S = 10
 _NEVER_USEC = (1 << 64) - 1
 """logind's time of a shutdown that is not scheduled."""
+_AT_ONCE_USEC = 0
+"""Of a reboot without a schedule, which has begun or was refused; seen on systemd 257."""
 _STOPPED = frozenset({"inactive", ""})
 """Values of ActiveState in which logind does not run; empty: there is no such unit."""
 _MOST_SESSIONS = 100
@@ -113,7 +115,7 @@ def _state() -> LogindState:
     found = _properties(_PATH, _MANAGER)
     kind, usec = found["ScheduledShutdown"]
     scheduled = None
-    if kind and usec != _NEVER_USEC:
+    if kind and usec not in {_AT_ONCE_USEC, _NEVER_USEC}:
         scheduled = ScheduledShutdown(kind=str(kind), at=_EPOCH + timedelta(microseconds=int(usec)))
     return LogindState(
         blocked="shutdown" in str(found["BlockInhibited"]).split(":"),

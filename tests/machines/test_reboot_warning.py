@@ -55,3 +55,17 @@ def test_an_inhibitor_a_cancellation_and_a_kill_during_the_warning_each_stop_it(
     assert (cancelled["rebooted"], left_2) == (False, 1)
     assert (killed["id"] != cancelled["id"], killed["rebooted"], left_3) == (True, False, 1)
     assert server.machine.leader == leader
+
+
+def test_a_reboot_by_somebody_else_during_the_warning_is_verified_as_one(server: Kept) -> None:
+    before = server.machine.leader
+    server.machine.check(LOG_IN)
+    server.wait("the session", "loginctl list-sessions --no-legend | grep -q bob")
+
+    begin(server, "first")
+    server.machine.run("systemctl reboot")
+    server.machine.follow_reboot(before)
+    server.wait("it is verified", f"test ! -e {RECORD}/reboot.json")
+    last = json.loads(server.machine.path(f"{RECORD}/reboot-outcome.json").read_text())
+
+    assert (last["result"], last["blocked"], last["rebooted"]) == ("rebooted", None, True)

@@ -105,13 +105,14 @@ def test_a_machine_with_another_init_has_no_logind(
         (manager(), logind.LogindState(blocked=False, scheduled=None, stopping=False)),
         (manager("sleep:idle"), logind.LogindState(blocked=False, scheduled=None, stopping=False)),
         (manager("shutdown:sleep"), logind.LogindState(blocked=True, scheduled=None, stopping=False)),
+        (manager(scheduled=("reboot", 0)), logind.LogindState(blocked=False, scheduled=None, stopping=False)),
         (manager(stopping=True), logind.LogindState(blocked=False, scheduled=None, stopping=True)),
         (
             manager(scheduled=("poweroff", USEC)),
             logind.LogindState(blocked=False, scheduled=ScheduledShutdown(kind="poweroff", at=AT), stopping=False),
         ),
     ],
-    ids=["idle", "other blocks", "blocked", "stopping", "scheduled"],
+    ids=["idle", "other blocks", "blocked", "at once", "stopping", "scheduled"],
 )
 def test_the_state_of_logind(
     calls: dict[str, ProgramResult], answer: ProgramResult, expected: logind.LogindState

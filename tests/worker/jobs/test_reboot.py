@@ -421,6 +421,38 @@ def test_a_unit_that_had_failed_before_is_no_problem(world: Rebooting) -> None:
     assert world.last.problems == ()
 
 
+def reboots_by_somebody(world: Rebooting) -> None:
+    world.host.down = True
+
+
+def stops_the_services(world: Rebooting) -> None:
+    """systemd ends the worker on its way down."""
+    world.host.down = True
+    world.agent.stop = lambda: "by systemd"
+
+
+@pytest.mark.parametrize("act", [reboots_by_somebody, stops_the_services])
+def test_the_lock_is_held_while_somebody_else_takes_the_machine_down(
+    tmp_path: Path, act: Callable[[Rebooting], None]
+) -> None:
+    world = Rebooting(tmp_path, warning=timedelta(seconds=30))
+    world.host.facts = GateFacts(sessions=(BOB,))
+
+    def shut() -> None:
+        act(world)
+        world.host.facts = GateFacts(running="apt")
+
+    world.host.on_pause = shut
+    with pytest.raises(BusyError):
+        world.reboot(JobOption.DESPITE_SESSIONS)
+    held, phase = world.lock.taken, world.course()
+    world.host.come_back()
+    world.verify()
+
+    assert (held, phase, world.done("release")) == (True, "announced", ["release"])
+    assert (world.last.result, world.lock.taken) == (RebootResult.REBOOTED, False)
+
+
 @pytest.fixture
 def ill(world: Rebooting) -> Rebooting:
     """Return a machine that keeps the lock, as cron has failed since its reboot."""

@@ -9,7 +9,7 @@ from agent.core.reboot.gates import GateState, RebootOrigin, RebootWhy
 from agent.core.reboot.model import RebootOutcome, RebootPhase, RebootResult
 from agent.core.schedule.reboots import next_try
 from agent.core.schedule.slots import stable_fraction
-from agent.errors import HostError
+from agent.errors import BusyError, HostError
 from agent.host.machine.identity import machine_id
 from agent.worker.steps.reboot.attempt import GateClosedError, RebootAttempt
 from agent.worker.steps.reboot.close import end_course, record_outcome, undo
@@ -95,8 +95,14 @@ def end_stopped(attempt: RebootAttempt, reason: str) -> RebootOutcome:
 
 
 def end(attempt: RebootAttempt, how: End) -> RebootOutcome:
-    """Undo what was prepared, and record that the machine is not rebooted, or waits."""
+    """Undo what was prepared, and record that the machine is not rebooted, or waits.
+
+    Raises:
+        BusyError: the machine is going down. The lock is held until it is verified after the boot.
+    """
     context = attempt.context
+    if attempt.course.phase is not RebootPhase.WAITING and attempt.host.stopping():
+        raise BusyError("the machine is going down; the reboot is verified after the boot")
     outcome = replace(attempt.outcome, result=how.result, message=how.message, blocked=how.blocked, fired_at=None)
     course = replace(attempt.course, blocked=how.blocked)
     if course.phase is not RebootPhase.WAITING:

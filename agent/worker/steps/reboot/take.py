@@ -206,7 +206,8 @@ def _warn(attempt: RebootAttempt, moment: datetime) -> None:
             attempt.context.control.alive()
             attempt.host.pause(_WATCH_S)
     except (GateClosedError, StoppedError):
-        attempt.host.wall(stopped_message())
+        if not attempt.host.stopping():
+            attempt.host.wall(stopped_message())
         raise
 
 
