@@ -269,6 +269,17 @@ def test_the_session_of_the_person_who_asks_does_not_count(world: Rebooting) -> 
     assert (world.host.reboots, world.host.walls) == (1, [])
 
 
+def test_nobody_is_asked_to_log_out_while_another_gate_is_closed(world: Rebooting) -> None:
+    world.host.facts = GateFacts(sessions=(BOB,))
+    world.host.inhibit()
+
+    answer = world.reboot()
+
+    assert (answer.exit_code, world.last.result) == (ExitCode.ATTENTION, RebootResult.BLOCKED)
+    assert closed(world) == (RebootGate.INHIBITED, RebootWhy.INHIBITED)
+    assert world.host.walls == []
+
+
 def test_sessions_may_forbid_a_reboot(tmp_path: Path) -> None:
     world = Rebooting(tmp_path, sessions=SessionsMode.NEVER)
     world.host.facts = GateFacts(sessions=(BOB,))

@@ -107,7 +107,10 @@ class RebootAttempt:
         return () if isinstance(seen, Unseen) else tuple(one for one in seen if one.id != self.wish.session)
 
     def ask(self, now: datetime | None = None) -> GateState | None:
-        """Ask every gate of this machine; return the first one that is closed. `now`: as of then, for the window."""
+        """Ask every gate of this machine; return the one that decides, None if all are open.
+
+        `now`: as of then, for the window.
+        """
         self._facts = self.host.gate_facts()
         request = GateRequest(
             origin=self.wish.origin,
@@ -118,7 +121,11 @@ class RebootAttempt:
         )
         states = local_gates(self._facts, request, self._rules, now=now or self.now(), local=self._zone)
         self.outcome = replace(self.outcome, gates=(*states, *self.later))
-        return first_closed(states)
+        closed = first_closed(states)
+        if closed is not None and self.waits_for_sessions(closed):
+            # Users are asked to log out, and waited for, only once nothing else keeps the machine from a reboot.
+            return first_closed(state for state in states if state is not closed) or closed
+        return closed
 
     def require_open(self, now: datetime | None = None) -> None:
         """Check that no gate of this machine is closed.
