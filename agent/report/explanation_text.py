@@ -28,6 +28,10 @@ _CONCLUSIONS = {
     "not-managed": "not in the manifest",
     "unknown": "unknown",
 }
+_PHASES = {
+    "waiting": "a reboot waits for a gate",
+    "fired": "a reboot was triggered, and is not verified yet,",
+}
 _TONES = {
     "held": Tone.HELD,
     "would-install": Tone.ATTENTION,
@@ -68,7 +72,8 @@ def _gate_lines(document: JsonReader, *, verbose: bool) -> list[str]:
     lines: list[str] = []
     clear = []
     gates = list(document.children("gates"))
-    width = max([_GATE_WIDTH, *(len(gate.text("gate")) + 1 for gate in gates if not _is_clear(gate))])
+    shown = [gate.text("gate") for gate in gates if verbose or not _is_clear(gate)]
+    width = max([_GATE_WIDTH, *(len(name) + 1 for name in shown)])
     for gate in gates:
         name, verdict, reason = gate.text("gate"), gate.text("verdict"), gate.text("reason")
         opens = gate.optional_text("opens")
@@ -98,8 +103,8 @@ def _reboot_lines(document: JsonReader) -> list[str]:
     lines: list[str] = [Line(f"  ! {problem}", hang=4, tone=Tone.FAILED) for problem in _problems(document)]
     underway, scheduled = document.optional_child("underway"), document.optional_child("scheduled")
     if underway is not None:
-        waits, retry_at = underway.text("phase") == "waiting", underway.optional_time("retry_at")
-        doing = "a reboot waits for a gate" if waits else f"a reboot is under way ({underway.text('phase')})"
+        phase, retry_at = underway.text("phase"), underway.optional_time("retry_at")
+        doing = _PHASES.get(phase, f"a reboot is under way ({phase})")
         again = f", next try {format_human(retry_at)}" if retry_at else ""
         lines.append(Line(f"  {doing} since {format_human(underway.time('since'))}{again}", hang=4))
     if scheduled is not None:

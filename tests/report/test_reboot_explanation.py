@@ -140,3 +140,10 @@ def test_whether_a_reboot_is_required_may_be_unknown() -> None:
     document = explain_reboot(replace(LOOK, reboot=Unseen(reason="no such file")), NOW)
 
     assert (document["conclusion"], document["reboot"]) == ("unknown", None)
+
+
+def test_a_reboot_that_is_not_verified_yet_is_not_said_to_be_under_way() -> None:
+    fired = text(replace(LOOK, course=replace(COURSE, phase=RebootPhase.FIRED)))
+
+    assert "not verified yet" in fired
+    assert "under way" not in fired

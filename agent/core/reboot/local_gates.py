@@ -20,6 +20,7 @@ from agent.core.reboot.gates import (
     UserSession,
     Verdict,
 )
+from agent.core.reboot.hold_off import hold_off_ends
 from agent.core.reboot.opening import RebootRules, opens_at, reboot_standing
 from agent.core.windows import WindowState
 
@@ -81,10 +82,10 @@ def _window(request: GateRequest, rules: RebootRules, now: datetime, local: tzin
     found = reboot_standing(rules, rules.window, now, local)
     if found.state is WindowState.OPEN:
         return _open(gate, f"open: {rules.window.text}")
-    until = opens_at(rules, found, local)
+    until, hold_off = opens_at(rules, found, local), hold_off_ends(rules.policy.not_before, local)
     if until is None:
         detail = f"no opening of {rules.window.text} has room for a reboot"
-    elif found.opening.start <= now < until:
+    elif hold_off is not None and now < hold_off:
         detail = f"on hold by reboot.not_before: {rules.policy.not_before}"
     else:
         detail = f"outside {rules.window.text}"
@@ -163,7 +164,7 @@ def _scheduled(facts: GateFacts, request: GateRequest) -> GateState:
     is_own = own is not None and found.kind == "reboot" and abs(found.at - own) <= _OWN_SCHEDULE_TOLERANCE
     if is_own or found.kind.startswith("dry-"):
         return _open(gate)
-    detail = f"somebody has scheduled: {found.kind}"
+    detail = f"another program has scheduled a {found.kind}"
     return GateState(gate=gate, verdict=Verdict.CLOSED, why=why, detail=detail, until=found.at, retry=True)
 
 

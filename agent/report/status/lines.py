@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from agent.core.job_kinds import DAEMON_JOBS
 from agent.report.layout import Line, Tone, field
 from agent.report.outcome_text import result_text
 from agent.report.status.document import Status
@@ -14,6 +15,7 @@ from agent.state.views import PlanView, RebootView
 
 WIDTH = 17
 """Columns of the labels."""
+_JOBS = frozenset(kind.value for kind in DAEMON_JOBS)
 _MAX_STEPS = 8
 _FAILED = ("failed", "interrupted")
 _CHANGED = {
@@ -35,7 +37,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
         lines += _plan_lines(state.plan, verbose=verbose)
     lines += [*_run_lines(status), *_running_lines(status.running, now)]
     lines.append(_field("Automatic", status.automatic.text(now)))
-    lines += _daemon_lines(status.daemon)
+    lines += _daemon_lines(status.daemon, status.running)
     lines += exporter_lines(status.exporters, now, width=WIDTH)
     if state is not None:
         lines += status.runtime.lines(now, width=WIDTH, verbose=verbose)
@@ -79,11 +81,13 @@ def _running_lines(running: RunningJob | None, now: datetime) -> list[str]:
     return [_field("Running", f"{name} (pid {running.pid}){started}{progress}")]
 
 
-def _daemon_lines(daemon: DaemonView | None) -> list[str]:
+def _daemon_lines(daemon: DaemonView | None, running: RunningJob | None) -> list[str]:
     if daemon is None or daemon.pid is None:
         return []
     doing = daemon.fields["doing"] or "starting"
-    busy = "" if doing.startswith("next ") else f": {doing}"  # "Automatic" has the times
+    # "Automatic" has the times. The daemon writes its file twice a minute: a job in it may have ended since.
+    over = running is None and doing.partition(": ")[0] in _JOBS
+    busy = "" if over or doing.startswith("next ") else f": {doing}"
     return [_field("Daemon", f"running (pid {daemon.pid}){busy}")]
 
 

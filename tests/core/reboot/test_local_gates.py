@@ -193,6 +193,12 @@ def test_a_hold_off_ends_in_the_first_opening_that_has_room_after_it(hold_off: s
     assert asked(rules=held, now=until)[RebootGate.WINDOW].verdict is Verdict.OPEN
 
 
+def test_a_hold_off_is_named_outside_of_the_window_too() -> None:
+    held = asked(rules=rules(not_before="2026-12-27"), now=NOW - timedelta(hours=1))[RebootGate.WINDOW]
+
+    assert "2026-12-27" in held.detail
+
+
 def test_a_hold_off_that_is_over_changes_nothing() -> None:
     assert asked(rules=rules(not_before="2026-11-28"))[RebootGate.WINDOW].verdict is Verdict.OPEN
 

@@ -443,6 +443,15 @@ def test_a_living_daemon_is_shown_with_its_next_job() -> None:
     assert "Daemon           running (pid 812)" in status_lines(status)
 
 
+def test_a_job_that_has_ended_is_not_shown_as_what_the_daemon_does() -> None:
+    daemon = DaemonView(812, daemon_status(doing="verify-reboot: starting"))
+    job = RunningJob(900, ("verify-reboot", NOW))
+
+    assert "Daemon           running (pid 812)" in status_lines(built(given.plan(), daemon=daemon))
+    busy = "Daemon           running (pid 812): verify-reboot: starting"
+    assert busy in status_lines(built(given.plan(), daemon=daemon, running=job))
+
+
 def test_a_dead_daemon_makes_the_health_unknown() -> None:
     health, document = status_of(given.plan(), daemon=DaemonView(None, None))
 
