@@ -43,6 +43,7 @@ def schedule(arguments: argparse.Namespace, options: frozenset[JobOption]) -> in
     now = utc_now().replace(microsecond=0)
     made = _schedule(arguments, options, now)
     record = RebootRecord(Store(arguments.state_dir))
+    replaced = _recorded(record)
     record.save_schedule(made, now)
     log.set_up()
     log.event(log.LogEvent.REBOOT_SCHEDULED, at=format_utc(made.at), requested_by=made.requested_by)
@@ -53,7 +54,7 @@ def schedule(arguments: argparse.Namespace, options: frozenset[JobOption]) -> in
     if arguments.json:
         print_json(schedule_to_document(made, now))
     elif not arguments.quiet:
-        print_lines(schedule_lines(made, now, if_required=needed))
+        print_lines(schedule_lines(made, now, if_required=needed, replaced=replaced))
     return ExitCode.OK
 
 
@@ -66,9 +67,7 @@ def cancel(arguments: argparse.Namespace) -> int:
     _require_root()
     now = utc_now()
     record = RebootRecord(Store(arguments.state_dir))
-    found = None
-    with suppress(RecordError):  # a damaged one is removed, too
-        found = record.load_schedule()
+    found = _recorded(record)
     record.end_schedule()
     stopped = _stop_running(arguments.state_dir)
     log.set_up()
@@ -90,9 +89,16 @@ def _notify_users(state_dir: str, message: str) -> None:
         send_wall(redact(message))
 
 
+def _recorded(record: RebootRecord) -> RebootSchedule | None:
+    """Return what is scheduled; a damaged schedule is none: it is replaced or removed, too."""
+    with suppress(RecordError):
+        return record.load_schedule()
+    return None
+
+
 def _require_root() -> None:
     if not is_root():
-        raise PrivilegeError("`maestro-agent reboot` needs root")
+        raise PrivilegeError("reboot needs root (`sudo maestro-agent reboot`)")
 
 
 def _schedule(arguments: argparse.Namespace, options: frozenset[JobOption], now: datetime) -> RebootSchedule:

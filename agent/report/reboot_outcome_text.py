@@ -131,6 +131,8 @@ def duration(seconds: float) -> str:
 
 def gate_reason(gate: RebootGateView) -> str:
     """Return why a gate is closed, for people."""
+    if gate.detail and gate.why == "lock-unreachable":
+        return f"no slot from the lock server: {gate.detail}"
     return gate.detail or REASONS.get(gate.why or "", gate.why or f"the gate {gate.gate} is {gate.verdict}")
 
 

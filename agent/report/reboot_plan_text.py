@@ -41,6 +41,9 @@ def plan_headline(plan: RebootOutcomeView) -> str:
     """Return what a reboot would do now."""
     if plan.result == "not-required":
         return "No reboot is required: nothing would be done."
+    if plan.blocked and plan.blocked.until and plan.blocked.gate == "sessions":
+        until = format_human(plan.blocked.until)
+        return f"A reboot asks users to log out, and waits until {until} at most: {gate_reason(plan.blocked)}."
     if plan.blocked:
         return f"No reboot now: {gate_reason(plan.blocked).rstrip('.')}."
     return headline(plan)
@@ -53,13 +56,17 @@ def reboot_question(plan: RebootOutcomeView, host: str) -> str:
     return f"Reboot {host} now?"
 
 
-def schedule_lines(schedule: RebootSchedule, now: datetime, *, if_required: bool) -> list[str]:
-    """Render a reboot that is scheduled."""
+def schedule_lines(
+    schedule: RebootSchedule, now: datetime, *, if_required: bool, replaced: RebootSchedule | None = None
+) -> list[str]:
+    """Render a reboot that is scheduled, and the one in whose place it is."""
     needed = ", if one is required then" if if_required else ""
+    before = [f"The one that was scheduled for {format_human(replaced.at)} is replaced."] if replaced else []
     return [
         Line(
             f"The reboot is scheduled for {format_human(schedule.at)}, in {_ahead(schedule.at - now)}{needed}.", hang=2
         ),
+        *before,
         Line(f"While a gate is closed then, it is tried again until {format_human(schedule.until)}.", hang=2),
         Line("`maestro-agent reboot --cancel` ends it; `maestro-agent explain reboot` shows the gates.", hang=2),
     ]

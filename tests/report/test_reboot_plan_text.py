@@ -10,6 +10,7 @@ from agent.core.model.docker import RestartPolicy
 from agent.core.reboot.model import RebootOutcome, RebootReason, RebootSchedule
 from agent.report.layout import display_width, lay_out
 from agent.report.reboot_plan_text import NO_CONTAINERS, reboot_plan_lines, schedule_lines
+from agent.state.timestamps import format_human
 from tests.core.docker.given_docker import container
 from tests.report.given_reboot_outcome import BLOCKED, OPEN, SESSIONS, STARTED, WOULD, view
 
@@ -101,3 +102,21 @@ def test_a_scheduled_reboot_is_shown_with_how_far_ahead_it_is(delay: timedelta, 
 
     assert first.endswith(f"{words}.")
     assert "if one is required" not in first
+
+
+def test_a_schedule_that_replaces_another_one_names_its_time() -> None:
+    before = replace(SCHEDULE, at=STARTED + timedelta(days=1))
+
+    _, second, *_ = schedule_lines(SCHEDULE, STARTED, if_required=False, replaced=before)
+
+    assert format_human(before.at) in second
+    assert len(schedule_lines(SCHEDULE, STARTED, if_required=False)) == 3
+
+
+def test_a_reboot_that_waits_for_users_is_not_called_blocked() -> None:
+    waits = replace(BLOCKED, blocked=replace(SESSIONS, until=STARTED + timedelta(minutes=10)))
+
+    first = text(waits).splitlines()[0]
+
+    assert format_human(STARTED + timedelta(minutes=10)) in first
+    assert "blocked" not in first
