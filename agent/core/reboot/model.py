@@ -148,8 +148,6 @@ class RebootPhase(Enum):
     """Users are warned."""
     FIRED = "fired"
     """systemd is asked to reboot."""
-    VERIFYING = "verifying"
-    """The machine is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

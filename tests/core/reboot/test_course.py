@@ -37,7 +37,6 @@ MINUTE = timedelta(minutes=1)
         ("fired", BOOT, 25, True, CourseEnd.UNDER_WAY),
         ("fired", NEXT, 0, False, CourseEnd.BACK),
         ("fired", SOFT, 0, False, CourseEnd.BACK),
-        ("verifying", NEXT, 0, False, CourseEnd.BACK),
         ("fired", BootIdentity(boot_id="", soft_reboots=0), 9, False, CourseEnd.UNDER_WAY),
         ("waiting", BootIdentity(boot_id="", soft_reboots=0), 9, False, CourseEnd.WAITS),
     ],

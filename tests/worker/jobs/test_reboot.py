@@ -16,6 +16,7 @@ from agent.core.policy.policy import RebootMode, RebootPolicy, SessionsMode
 from agent.core.reboot.gates import GateFacts, LastRun, RebootGate, RebootWhy, ScheduledShutdown, UserSession
 from agent.core.reboot.model import LockUse, RebootResult, RebootTrouble
 from agent.errors import BusyError, ExitCode, HostError, NothingDoneError
+from agent.report.reboot_messages import stopped_message
 from tests.support.simulated_reboot import DOWN_S, NEW, OLD, REFUSED, REQUIRED, UNREACHABLE
 from tests.worker.jobs.engine_upgrades import run_upgrade
 from tests.worker.jobs.reboots import Rebooting, document, result
@@ -298,6 +299,33 @@ def test_the_last_warning_is_visible_at_logind_and_watched(world: Rebooting) -> 
     assert fired is not None
     assert (world.host.reboots, len(seen)) == (1, 60)
     assert all(at is not None and at > fired for at in seen)
+
+
+def test_a_clock_that_is_set_back_makes_grace_and_warning_little_longer(world: Rebooting) -> None:
+    world.host.facts = GateFacts(sessions=(BOB,))
+    pauses = 0
+
+    def pass_by() -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses in {60, 185}:  # in the middle of each: 120 pauses of 5 s, then 60 of 1 s
+            world.machine.time -= timedelta(days=1)
+
+    world.host.on_pause = pass_by
+    world.reboot()
+
+    assert (world.host.reboots, pauses) == (1, 60 + 120 + 60)
+
+
+@pytest.mark.parametrize("refuses", ["inhibited", "logind"])
+def test_users_who_were_warned_hear_that_systemd_refuses(world: Rebooting, refuses: str) -> None:
+    world.host.facts = GateFacts(sessions=(BOB,))
+    world.host.before_reboot = world.host.inhibit if refuses == "inhibited" else lambda: None
+    world.host.refuses = "Connection reset by peer"
+    world.reboot(JobOption.DESPITE_SESSIONS)
+
+    assert (world.host.reboots, world.host.announced, world.lock.taken) == (0, None, False)
+    assert world.host.walls[1:] == [stopped_message()]
 
 
 def test_a_block_inhibitor_taken_during_the_warning_stops_it(world: Rebooting) -> None:

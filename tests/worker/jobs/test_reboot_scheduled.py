@@ -10,10 +10,10 @@ import pytest
 from agent.core.engine_ports import HookVerdict
 from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockPhase, LockRecord
 from agent.core.job_kinds import JobKind, JobOption
-from agent.core.model.facts import Reboot
+from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.gates import GateFacts, RebootOrigin, RebootWhy, UserSession
 from agent.core.reboot.model import RebootResult
-from agent.errors import ExitCode, NothingDoneError
+from agent.errors import ExitCode, HostError, NothingDoneError
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.worker.reboot_runs import reboot_runs
 from tests.support.simulated_reboot import REFUSED
@@ -116,6 +116,16 @@ def test_a_reboot_that_is_still_blocked_at_its_end_is_given_up(world: Rebooting)
 
 def test_a_machine_that_was_off_at_the_time_is_not_rebooted_later(world: Rebooting) -> None:
     world.machine.time += timedelta(hours=3)
+    world.scheduled()
+
+    assert (world.last.result, world.host.reboots, world.record.load_schedule()) == (RebootResult.BLOCKED, 0, None)
+
+
+def test_a_schedule_ends_although_it_is_unknown_whether_a_reboot_is_required(world: Rebooting) -> None:
+    world.machine.required_reboot = Unseen(reason="dpkg's database cannot be read")
+    with pytest.raises(HostError):
+        world.scheduled()
+    world.machine.time += timedelta(hours=2)
     world.scheduled()
 
     assert (world.last.result, world.host.reboots, world.record.load_schedule()) == (RebootResult.BLOCKED, 0, None)

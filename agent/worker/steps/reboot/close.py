@@ -11,6 +11,7 @@ from agent.core.reboot.model import (
 )
 from agent.errors import AgentError, ExitCode, HostError
 from agent.host import log
+from agent.report.reboot_messages import stopped_message
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.state.reboot_record import RebootRecord
 from agent.worker.context import JobContext
@@ -63,7 +64,7 @@ def answer_with(context: JobContext, outcome: RebootOutcome) -> JobAnswer:
 def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> tuple[RebootCourse, RebootOutcome]:
     """Undo what was prepared for a reboot that does not happen: the hooks, so that the machine serves again, the lock.
 
-    Each step is recorded as done; one that is not is done again by the next job.
+    Users who were warned get a message. Each step is recorded as done; one that is not is done again by the next job.
 
     Raises:
         HostError: logind may still reboot: it does not cancel what is scheduled there.
@@ -71,6 +72,7 @@ def undo(context: JobContext, course: RebootCourse, outcome: RebootOutcome) -> t
     acts = context.reboot_acts
     if course.shutdown_at is not None:
         acts.host.cancel(course.shutdown_at)  # first: else logind would reboot a machine that serves again
+        acts.host.wall(stopped_message())
         course = _saved(context, replace(course, shutdown_at=None))
     if course.hooked:
         document = reboot_outcome_to_document(outcome, context.machine.now())

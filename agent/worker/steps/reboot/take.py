@@ -14,7 +14,7 @@ from agent.core.reboot.gates import GateState, RebootGate, RebootOrigin, RebootW
 from agent.core.reboot.model import LockUse, RebootOutcome, RebootPhase, RebootResult
 from agent.core.schedule.reboots import RebootWish
 from agent.errors import AgentError, HostError, StoppedError
-from agent.report.reboot_messages import last_message, log_out_message, stopped_message
+from agent.report.reboot_messages import last_message, log_out_message
 from agent.state.documents.reboot_outcome import reboot_outcome_to_document
 from agent.worker.context import JobContext
 from agent.worker.protocol import JobAnswer
@@ -36,13 +36,16 @@ def take(context: JobContext, wish: RebootWish) -> JobAnswer:
         HostError: nothing was done: the boot or, for a reboot only if required, the need is unknown.
     """
     attempt = RebootAttempt(context, wish)
-    if not is_needed(attempt):
+    is_over = wish.schedule is not None and wish.schedule.until <= attempt.now()
+    if is_over and isinstance(attempt.need, Unseen):
+        outcome = expired(attempt)
+    elif not is_needed(attempt):
         outcome = not_required(attempt)
     elif JobOption.DRY_RUN in wish.options:
         outcome = dry_run(attempt)
     elif wish.schedule is not None and wish.schedule.at < attempt.host.up_since():
         outcome = end(attempt, End(result=RebootResult.NOT_REQUIRED, message="the machine has booted since that time"))
-    elif wish.schedule is not None and wish.schedule.until <= attempt.now():
+    elif is_over:
         outcome = expired(attempt)
     else:
         outcome = _take(attempt)
@@ -89,6 +92,8 @@ def _pass_local_gates(attempt: RebootAttempt) -> None:
                 raise
             if attempt.course.warned_at is None:
                 state = _ask_to_log_out(attempt, state)
+            elif attempt.course.warned_at > attempt.now():  # the clock was set back: the grace begins again, once
+                attempt.course = replace(attempt.course, warned_at=attempt.now())
             if attempt.wish.origin is not RebootOrigin.REQUEST:
                 raise GateClosedError(state) from None
         attempt.context.control.alive()
@@ -199,16 +204,12 @@ def _warn(attempt: RebootAttempt, moment: datetime) -> None:
         attempt.host.schedule(shutdown_at)
     except HostError as error:
         attempt.context.control.step(f"`shutdown --show` does not show the reboot: {error}")
-    began = attempt.now()
-    try:
-        while attempt.now() < moment:
-            attempt.require_open(began)  # the window's latest start was judged before the warning
-            attempt.context.control.alive()
-            attempt.host.pause(_WATCH_S)
-    except (GateClosedError, StoppedError):
-        if not attempt.host.stopping():
-            attempt.host.wall(stopped_message())
-        raise
+    began, left_s = attempt.now(), attempt.policy.warning.total_seconds()
+    while attempt.now() < moment and left_s > 0:  # a clock that is set back does not make the warning longer
+        attempt.require_open(began)  # the window's latest start was judged before the warning
+        attempt.context.control.alive()
+        attempt.host.pause(_WATCH_S)
+        left_s -= _WATCH_S
 
 
 def _fire(attempt: RebootAttempt) -> None:
