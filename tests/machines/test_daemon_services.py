@@ -55,7 +55,9 @@ def test_services_with_a_replaced_library_are_reported_until_restarted(own: Kept
         {"unit": "sandboxed.service", "command": "systemctl restart sandboxed"},
     ]
     assert later == ["sandboxed.service"]
-    assert "1 (checked just now): run `maestro-agent restart-services`\n                 sandboxed\n" in said
+    assert (
+        "1 (checked just now)\n                 sandboxed (restart what started it)\n" in said
+    )  # a unit of systemd-run
     assert own.status(user="65534")["health"] == "healthy"
 
 
