@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from agent.cli.output import ProgressLine, print_error, print_failure, print_json, print_lines
 from agent.cli.quiet import print_recorded_needs
 from agent.core.job_control import Progress
+from agent.core.job_kinds import JobKind
 from agent.errors import BusyError, ExitCode, StoppedError
 from agent.host.machine.user import is_root
 from agent.host.systemd import systemd_runs
@@ -40,9 +41,10 @@ def via_worker(request: JobRequest, progress: Progress) -> JobAnswer:
                 progress("waiting: too many concurrent requests")
                 time.sleep(1)
     except KeyboardInterrupt:
+        cancels = ", `maestro-agent reboot --cancel` ends it" if request.kind is JobKind.REBOOT else ""
         raise StoppedError(
             f"detached; the {request.kind.value} continues: `maestro-agent follow` shows its progress and its result, "
-            "`journalctl -ft maestro-agent` its log"
+            f"`journalctl -ft maestro-agent` its log{cancels}"
         ) from None
 
 
