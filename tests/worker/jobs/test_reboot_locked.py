@@ -14,6 +14,7 @@ from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import LockUse, RebootResult
 from agent.errors import BusyError, NothingDoneError
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
+from agent.host.fleet_lock_client import LockTimeouts
 from agent.state.fleet_lock_record import FleetLockRecord
 from tests.support.lock_hosts import GROUP, SHORT
 from tests.support.lock_servers import DIALECTS, FAULTS, LockServer, Semaphores, lock_server
@@ -21,6 +22,8 @@ from tests.support.simulated import Killed
 from tests.worker.jobs.reboots import Rebooting
 
 OTHER = (GROUP, "another-host")
+PATIENT = LockTimeouts(acquire=timedelta(minutes=1), release=timedelta(minutes=1))
+"""Where no call hangs: a bound for a busy machine."""
 
 
 @pytest.fixture(params=list(DIALECTS))
@@ -34,13 +37,13 @@ def server(semaphores: Semaphores) -> Iterator[LockServer]:
         yield served
 
 
-def begin(directory: Path, server: LockServer) -> Rebooting:
+def begin(directory: Path, server: LockServer, timeouts: LockTimeouts = PATIENT) -> Rebooting:
     world = Rebooting(directory)
     lock = LocalFleetLock(
         Configured(url=server.url, group=GROUP, id="this-host"),
         FleetLockRecord(world.agent.store),
         LockOwner(boot=world.host.boot, run_id="run"),
-        timeouts=SHORT,
+        timeouts=timeouts,
         alive=lambda: world.steps.step("call"),
         now=world.machine.now,
     )
@@ -95,7 +98,7 @@ def test_a_kill_at_any_step_neither_leaks_the_slot_nor_reboots_without_it(
 def test_a_fault_on_the_first_call_stops_the_reboot_and_leaks_nothing(
     tmp_path: Path, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
-    world = begin(tmp_path, server)
+    world = begin(tmp_path, server, replace(PATIENT, acquire=SHORT.acquire))
     server.faults = [fault]
     world.reboot()
     server.deliver()
@@ -109,7 +112,7 @@ def test_a_fault_on_the_first_call_stops_the_reboot_and_leaks_nothing(
 def test_a_release_that_fails_after_the_boot_is_repeated_by_a_later_job(
     tmp_path: Path, server: LockServer, semaphores: Semaphores, fault: str
 ) -> None:
-    world = begin(tmp_path, server)
+    world = begin(tmp_path, server, replace(PATIENT, release=SHORT.release))
     world.reboot()
     world.host.come_back()
     server.faults = [fault] * 9
