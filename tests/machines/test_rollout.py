@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import bases
 from tests.support.authority import Authority
 from tests.support.booted import booted
 from tests.support.endpoint_server import Client, EndpointServer, free_port
@@ -17,7 +18,7 @@ from tests.support.relay import relay
 from tests.support.repository import Signer
 
 pytestmark = pytest.mark.xdist_group("booted-3")
-HOSTS, ILL = 5, 2
+HOSTS, ILL = (5, 2) if bases.thorough() else (3, 1)
 """How many machines, and which of them comes back with a failed unit."""
 _CONFIG = """
 [reboot]
