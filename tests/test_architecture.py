@@ -71,6 +71,7 @@ IMPORTS_BY_NAME = {
     "agent/config/windows.py",  # few machines have a window with a time zone
     "agent/worker/steps/engine_documents.py",  # a machine without Docker and Weave does not load what plans them
     "agent/worker/steps/finish_engines.py",  # almost no job finishes an upgrade of Docker or Weave
+    "agent/host/fleet_lock.py",  # almost no job calls a lock server
     "agent/worker/steps/finish_reboot.py",  # almost no job finishes a reboot
 }
 LONGEST_FILE = 300

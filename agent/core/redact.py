@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 
 REDACTED = "..."
+_LONGEST_LINE = 300
 _SLASHES = r"(?:/|\\/){2}"
 _START = r"(?<![^\s'\"(<\[=,])"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
@@ -229,3 +230,8 @@ def _encoded(value: str, safe: str) -> str:
     """Do what urllib.parse.quote does, which is too heavy an import for `status`."""
     raw = value.encode("utf-8", "surrogateescape")
     return "".join(chr(byte) if chr(byte) in _ALPHANUMERIC + safe else f"%{byte:02X}" for byte in raw)
+
+
+def one_line(text: str) -> str:
+    """Return foreign text as one line of at most 300 characters, without terminal control characters and secrets."""
+    return redact(" ".join("".join(char if char.isprintable() else " " for char in text).split()))[:_LONGEST_LINE]

@@ -4,13 +4,14 @@ The record is on disk before each call, so that a host that is killed at any mom
 at a time (job lock): nothing here guards against another process.
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.core.fleet_lock.answers import Meaning, ServerAnswer, describe, meaning_of_acquire, meaning_of_release
 from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockCall, LockPhase, LockRecord, LockWhy
-from agent.core.fleet_lock.server import ACQUIRE, RELEASE, LockServer
+from agent.core.fleet_lock.server import ACQUIRE, RELEASE, LockServer, LockTimeouts
 from agent.core.fleet_lock.transitions import (
     RELEASE_SETTLES,
     after_acquire,
@@ -24,10 +25,9 @@ from agent.core.fleet_lock.transitions import (
     with_answer,
 )
 from agent.core.reboot.model import BootIdentity
+from agent.core.redact import one_line
 from agent.errors import HostError, RecordError
 from agent.host import log
-from agent.host.fleet_lock_client import FleetLockClient, LockTimeouts
-from agent.host.http import one_line
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.timestamps import utc_now
 
@@ -226,7 +226,10 @@ class LocalFleetLock:
     def _call(self, server: LockServer, path: str, reason: str = "") -> ServerAnswer:
         self._alive()
         limit = self._timeouts.acquire if path == ACQUIRE else self._timeouts.release
-        return FleetLockClient(server).call(path, limit, reason)
+        # Almost no job calls a lock server: the others do not load an HTTP library.
+        client = importlib.import_module("agent.host.fleet_lock_client").FleetLockClient(server)
+        answer: ServerAnswer = client.call(path, limit, reason)
+        return answer
 
     def _save(self, record: LockRecord) -> None:
         self._record.save(record, self._now())

@@ -5,7 +5,6 @@ Responses are untrusted input: bounded, never followed to another address, with 
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 import requests
@@ -20,9 +19,10 @@ from agent.core.fleet_lock.server import (
     reason_header,
     request_body,
 )
+from agent.core.redact import one_line
 from agent.errors import ConfigError
 from agent.host.bearer_token import read_endpoint_token, read_token, require_readable
-from agent.host.http import causes, error_reason, one_line, read_bounded, remember_header, retry_after, session
+from agent.host.http import causes, error_reason, read_bounded, remember_header, retry_after, session
 from agent.host.process.alarm import time_limit
 from agent.state.timestamps import utc_now
 from agent.version import VERSION
@@ -36,15 +36,6 @@ _NOT_CONNECTED = (
 """Errors after which the server has not seen the request."""
 _NO_TUNNEL = "Tunnel connection failed"
 """Start of http.client's message when a proxy refuses to connect."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockTimeouts:
-    """How long one call may take, from the connection to the end of the answer."""
-
-    acquire: timedelta = timedelta(minutes=4)
-    """poseidon/fleetlock drains the Kubernetes node meanwhile. Below the 5 min after which a silent job is stalled."""
-    release: timedelta = timedelta(seconds=30)
 
 
 class FleetLockClient:

@@ -12,7 +12,6 @@ from agent.core.redact import redact, remember_secrets
 
 _LONGEST_WAIT = timedelta(hours=1)
 _CHUNK_BYTES = 16384
-_LONGEST_LINE = 300
 _SHORTEST_SECRET = 8
 
 
@@ -67,11 +66,6 @@ def error_reason(error: BaseException) -> str:
     refused = next(filter(None, map(_certificate_fault, chain)), "")
     broken = next((one for one in chain if isinstance(one, HTTPException)), chain[-1])
     return redact(refused or next(filter(None, map(_own_fault, reversed(chain))), type(broken).__name__))
-
-
-def one_line(text: str) -> str:
-    """Return foreign text as one line of at most 300 characters, without terminal control characters and secrets."""
-    return redact(" ".join("".join(char if char.isprintable() else " " for char in text).split()))[:_LONGEST_LINE]
 
 
 def remember_header(value: str) -> None:

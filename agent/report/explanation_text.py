@@ -14,6 +14,8 @@ _NO_OBSTACLE = {"installed", "offer", "required"}
 """Gates that say what there is to do; shut, they hold nothing back."""
 _CLEAR = "nothing in the way"
 _GATE_WIDTH = 17
+_OPENS_HANG = 10
+"""Of what opens a gate: its longest command fits into 60 columns."""
 _CONCLUSIONS = {
     "would-install": "update pending, the next upgrade installs it",
     "held": "held back",
@@ -88,7 +90,7 @@ def _gate_lines(document: JsonReader, *, verbose: bool) -> list[str]:
         text = f"{reason}; opens {format_human(until)}" if until else reason
         lines.append(Line(f"  {sign} {name:<{width - 1}} {text}", hang=hang, tone=tone))
         if opens:
-            lines.append(Line(f"{' ' * hang}opens: {opens}", hang=hang + 7, tone=tone))
+            lines.append(Line(f"{' ' * hang}opens: {opens}", hang=_OPENS_HANG, tone=tone))
     if clear:
         lines.append(Line(f"  + {', '.join(clear)}: clear", hang=4))
     return lines

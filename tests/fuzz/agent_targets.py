@@ -13,7 +13,7 @@ from agent.config.manifest import read_manifest
 from agent.core.packages.changelog import collect_findings, parse_entries
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import DockerPolicy
-from agent.core.redact import redact
+from agent.core.redact import one_line, redact
 from agent.errors import ConfigError, HostError, RecordError, UsageError
 from agent.host import http
 from agent.host.apt.changelog_files import lines
@@ -220,7 +220,7 @@ def _text(data: bytes) -> None:
         )
     http.http_date(text)
     http.retry_after(text, _NOW)
-    http.one_line(text)
+    one_line(text)
 
 
 TARGETS = (

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from agent.core.fleet_lock.model import LockRecord
-from agent.core.fleet_lock.server import LockServer
+from agent.core.fleet_lock.server import LockServer, LockTimeouts
 from agent.core.reboot.model import BootIdentity
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
-from agent.host.fleet_lock_client import LockTimeouts
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.state.store import Store
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 
 ACQUIRE, RELEASE = "/v1/pre-reboot", "/v1/steady-state"
@@ -40,6 +41,15 @@ class LockServer:
     client_cert: str = ""
     client_key: str = ""
     proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTimeouts:
+    """How long one call may take, from the connection to the end of the answer."""
+
+    acquire: timedelta = timedelta(minutes=4)
+    """poseidon/fleetlock drains the Kubernetes node meanwhile. Below the 5 min after which a silent job is stalled."""
+    release: timedelta = timedelta(seconds=30)
 
 
 def joined(base: str, path: str) -> str:

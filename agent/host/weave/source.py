@@ -7,8 +7,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import requests.utils
 
+from agent.core.redact import one_line
 from agent.errors import HostError
-from agent.host.http import error_reason, one_line, session
+from agent.host.http import error_reason, session
 
 MOST_BYTES = 4 << 20
 """The script of 2.8.1 has 50 kB."""

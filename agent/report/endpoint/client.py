@@ -15,13 +15,13 @@ import requests
 import urllib3
 
 from agent.core.policy.policy import EndpointPolicy
+from agent.core.redact import one_line
 from agent.core.schedule.backoff import ResponseClass, classify_status
 from agent.host.bearer_token import read_endpoint_token, require_readable
 from agent.host.http import (
     causes,
     error_reason,
     http_date,
-    one_line,
     read_bounded,
     remember_header,
     retry_after,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from agent.core.redact import one_line
 from agent.core.schedule.backoff import ResponseClass
-from agent.host.http import one_line
 from agent.report.endpoint.client import EndpointResponse
 from agent.report.endpoint.messages import (
     MAX_MESSAGES,

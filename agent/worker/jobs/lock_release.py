@@ -3,7 +3,7 @@
 from agent.core.fleet_lock.model import LockRecord
 from agent.core.job_kinds import JobOption
 from agent.core.schemas import Document
-from agent.errors import ExitCode, RecordError
+from agent.errors import BusyError, ExitCode, RecordError
 from agent.state.documents.fleet_lock import lock_to_document
 from agent.state.fleet_lock_record import FleetLockRecord
 from agent.worker.context import JobContext
@@ -14,6 +14,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     """Release the lock, kept or not; with `FORGET_LOCK` only remove its record. Exit 0: none is held any more, 1 else.
 
     Raises:
+        BusyError: the machine is going down: another one could reboot meanwhile.
         HostError: the record cannot be written.
         RecordError: it is damaged, and no server is configured at which to release.
     """
@@ -21,6 +22,8 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     before = _readable(record)
     if before == LockRecord():
         return _answer(context, before, "not-held")
+    if context.reboot_acts.host.stopping():
+        raise BusyError("the machine is going down; its fleet lock is released after the boot")
     if JobOption.FORGET_LOCK in request.options:
         lock.forget()
         return _answer(context, before, "forgotten")

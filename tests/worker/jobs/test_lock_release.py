@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.policy.policy import RebootPolicy
 from agent.core.reboot.ports import RebootActs
-from agent.errors import ExitCode
+from agent.errors import BusyError, ExitCode
 from agent.worker.jobs.lock_release import run
 from agent.worker.protocol import JobAnswer, JobRequest
 from tests.state.test_reboot_schemas import faults
@@ -35,10 +36,10 @@ def host(tmp_path: Path, server: LockServer) -> LockHost:
     return LockHost(name="host-a", directory=tmp_path, url=server.url)
 
 
-def release(host: LockHost, *options: JobOption) -> JobAnswer:
+def release(host: LockHost, *options: JobOption, stopping: bool = False) -> JobAnswer:
     agent = Agent(host.directory)
-    no_host: Any = None
-    agent.reboot_acts = RebootActs(host=no_host, lock=host.lock(), policy=RebootPolicy, send_report=lambda: None)
+    machine: Any = SimpleNamespace(stopping=lambda: stopping)
+    agent.reboot_acts = RebootActs(host=machine, lock=host.lock(), policy=RebootPolicy, send_report=lambda: None)
     request = JobRequest(kind=JobKind.RELEASE_LOCK, options=frozenset(options), state_dir=str(host.directory))
     return run(request, agent.context)
 
@@ -47,6 +48,18 @@ def result(answer: JobAnswer) -> tuple[object, object, int]:
     assert answer.document is not None
     assert faults("fleet-lock", answer.document) == []
     return answer.document["result"], answer.document["phase"], answer.exit_code
+
+
+def test_a_slot_is_not_given_back_while_the_machine_goes_down(host: LockHost, semaphores: Heathcliff) -> None:
+    host.lock().acquire("kernel")
+
+    with pytest.raises(BusyError):
+        release(host, stopping=True)
+    with pytest.raises(BusyError):
+        release(host, JobOption.FORGET_LOCK, stopping=True)
+
+    assert semaphores.holders() == {(GROUP, "host-a")}
+    assert host.record.load().lock is not None
 
 
 def test_a_kept_slot_is_given_back(host: LockHost, semaphores: Heathcliff) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from agent.core.fleet_lock.server import LockServer as Configured
+from agent.core.fleet_lock.server import LockTimeouts
 from agent.core.fleet_lock.transitions import ACQUIRE_SETTLES
 from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import LockUse, RebootResult
 from agent.errors import BusyError, NothingDoneError
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
-from agent.host.fleet_lock_client import LockTimeouts
 from agent.state.fleet_lock_record import FleetLockRecord
 from tests.support.lock_hosts import GROUP, SHORT
 from tests.support.lock_servers import DIALECTS, FAULTS, LockServer, Semaphores, lock_server
