@@ -24,7 +24,8 @@ def _part(text: str) -> _Part:
     found = [(_letters(letters), *_number(digits)) for letters, digits in _PAIR.findall(text)]
     while found and found[-1] == _END:
         found.pop()
-    return (*found, _END)
+    # Two: the first pair of another text may compare as the end, and a tilde follow it, as of "0" and "0~".
+    return (*found, _END, _END)
 
 
 def _letters(text: str) -> tuple[int, ...]:

@@ -119,12 +119,16 @@ class Booted(Machine):
             return f"it was booted {boots} times, and the test asked for {expected}"
         if self._off_asked:
             return ""
-        if self._outer.poll() is not None:
-            return "it was powered off"
-        state = self.run("systemctl is-system-running", timeout=30).stdout.strip()
+        return "it was powered off" if self._outer.poll() is not None else self._going_or_softly_rebooted()
+
+    def _going_or_softly_rebooted(self) -> str:
+        try:
+            state = self.run("systemctl is-system-running", timeout=60).stdout.strip()
+            soft = self.run("systemctl show -P SoftRebootsCount", timeout=60).stdout.strip()
+        except subprocess.TimeoutExpired:  # a command that enters a machine at its end may hang
+            return "it does not answer"
         if state == "stopping":
             return "it is going down"
-        soft = self.run("systemctl show -P SoftRebootsCount", timeout=30).stdout.strip()
         # The kernel's boot is a new one for every machine and reboot here; systemd counts within it.
         if soft.isdecimal() and not self._asked and int(soft) != self._soft_asked:
             return f"it was soft-rebooted {soft} times, and the test asked for {self._soft_asked}"
