@@ -1,6 +1,7 @@
 """Runs the jobs of reboots on a simulated machine, and kills them."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from agent.core.reboot.gates import RebootOrigin
 from agent.core.reboot.model import RebootOutcome, RebootSchedule
 from agent.core.reboot.ports import RebootActs
 from agent.core.schemas import Document
+from agent.errors import BusyError, NothingDoneError
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.reboot_record import RebootRecord
 from agent.state.store import Store
@@ -81,6 +83,16 @@ class Rebooting:
 
     def verify(self) -> JobAnswer:
         return self.job(JobKind.VERIFY_REBOOT, by=REQUESTED_BY_SCHEDULE)
+
+    def go_on(self, *, jobs: int, every: timedelta) -> None:
+        """Let the machine go down if it was asked to, and have the next jobs run."""
+        self.steps.kill_at = None
+        if self.host.down:
+            self.host.come_back()
+        for _ in range(jobs):
+            with suppress(NothingDoneError, BusyError):  # BusyError: it may be going down
+                self.verify()
+            self.machine.time += every
 
     def schedule(self, *options: JobOption, hours: float = 2) -> RebootSchedule:
         """Have root schedule a reboot for now."""

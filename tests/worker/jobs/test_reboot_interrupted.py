@@ -10,7 +10,7 @@ import pytest
 from agent.core.model.facts import Reboot
 from agent.core.reboot.gates import GateFacts, UserSession
 from agent.core.reboot.model import RebootResult
-from agent.errors import BusyError, NothingDoneError
+from agent.errors import NothingDoneError
 from tests.support.simulated import Killed
 from tests.worker.jobs.reboots import Rebooting
 
@@ -39,14 +39,7 @@ def reboot_and_return(world: Rebooting) -> None:
 
 
 def go_on(world: Rebooting) -> None:
-    """Let the machine go down if it was asked to, and have the next jobs run."""
-    world.steps.kill_at = None
-    if world.host.down:
-        world.host.come_back()
-    for _ in range(2):
-        with suppress(NothingDoneError, BusyError):  # BusyError: it may be going down
-            world.verify()
-        world.machine.time += timedelta(minutes=6)
+    world.go_on(jobs=2, every=timedelta(minutes=6))
 
 
 def require_clean(world: Rebooting) -> None:

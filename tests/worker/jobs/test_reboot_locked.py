@@ -1,7 +1,6 @@
 """Reboots with the real client of the fleet lock at servers of three dialects: kills at every step, faulty calls."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from agent.core.fleet_lock.server import LockTimeouts
 from agent.core.fleet_lock.transitions import ACQUIRE_SETTLES
 from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import LockUse, RebootResult
-from agent.errors import BusyError, NothingDoneError
 from agent.host.fleet_lock import LocalFleetLock, LockOwner
 from agent.state.fleet_lock_record import FleetLockRecord
 from tests.support.lock_hosts import GROUP, SHORT
@@ -61,13 +59,7 @@ def reboot_and_return(world: Rebooting) -> None:
 
 def go_on(world: Rebooting) -> None:
     """Have the next jobs run, until no call can be unsettled any more."""
-    world.steps.kill_at = None
-    if world.host.down:
-        world.host.come_back()
-    for _ in range(3):
-        with suppress(NothingDoneError, BusyError):
-            world.verify()
-        world.machine.time += ACQUIRE_SETTLES
+    world.go_on(jobs=3, every=ACQUIRE_SETTLES)
 
 
 def require_free(world: Rebooting, semaphores: Semaphores) -> None:
