@@ -42,7 +42,7 @@ def faults(name: str, document: Any) -> list[str]:
 def test_every_document_of_the_contract_has_a_schema() -> None:
     names = (
         *("batch", "event", "fleet", "heartbeat", "notification", "outcome", "reboot-outcome", "reboot-schedule"),
-        *("receipt", "report", "locks", "fleet-lock", "restart-outcome"),
+        *("receipt", "report", "request", "locks", "fleet-lock", "restart-outcome"),
     )
 
     assert [f"maestro.{name}-1" for name in sorted(names)] == NAMES
@@ -147,7 +147,7 @@ def test_the_page_documents_every_member_and_status() -> None:
     mentioned = set(re.findall(r"[a-z][a-z0-9_-]*", page))
     openapi = yaml.safe_load((CHECKOUT / "docs/endpoint/openapi.yaml").read_text())
 
-    for name in ("maestro.batch-1", "maestro.receipt-1", "maestro.report-1", "maestro.event-1"):
+    for name in ("maestro.batch-1", "maestro.receipt-1", "maestro.report-1", "maestro.event-1", "maestro.request-1"):
         schema = strict(name)
         inner = [*schema["properties"].values(), *schema.get("definitions", {}).values()]
         members = {member for part in [schema, *inner] for member in part.get("properties", {})}
