@@ -47,6 +47,7 @@ from agent.config.reboot_parsers import (
     parse_unit_patterns,
     parse_warning,
 )
+from agent.config.soak_parsers import parse_cohort, parse_overrides, parse_rollout, parse_soak
 from agent.core.policy.policy import Conffiles, PrefetchMode, RebootMode, ScriptDigests, SessionsMode
 
 Choice = Conffiles | PrefetchMode | RebootMode | SessionsMode
@@ -82,6 +83,11 @@ KEYS: tuple[Key, ...] = (
     Key(section="security", name="include_runtime", parse=parse_flag, default=False),
     Key(section="security", name="remove_old_kernels", parse=parse_flag, default=True),
     Key(section="security", name="conffiles", parse=parse_conffiles, default=Conffiles.KEEP),
+    Key(section="soak", name="security", parse=parse_soak, default=timedelta(0)),
+    Key(section="soak", name="other", parse=parse_soak, default=timedelta(0)),
+    Key(section="soak", name="rollout", parse=parse_rollout, default=timedelta(0)),
+    Key(section="soak", name="cohort", parse=parse_cohort, default="auto"),
+    Key(section="soak", name="override", parse=parse_overrides, default=()),
     Key(section="apt", name="lock_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="refresh_timeout", parse=parse_duration, default=timedelta(minutes=10)),
     Key(section="apt", name="max_list_age", parse=parse_duration, default=timedelta(hours=36)),

@@ -161,7 +161,7 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
         max_age=timedelta(days=60),
         burst=100,
     )
-    elsewhere = {"metrics", "otlp", "reboot", "services"}  # in test_cross_checks.py and test_reboot.py
+    elsewhere = {"metrics", "otlp", "reboot", "services", "soak"}  # in the other files of this folder
     assert {entry.source for entry in inputs.values() if entry.key.section not in elsewhere} == {str(path)}
 
 
@@ -254,7 +254,7 @@ _MUTATIONS: list[tuple[str, str, str]] = [
         "[apt]",
         "[zzzz]",
         "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, reboot, security, services, "
-        "weave, windows",
+        "soak, weave, windows",
     ),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),
     ("blocklist", "blacklist", "unknown key 'security.blacklist'; did you mean 'security.blocklist'?"),

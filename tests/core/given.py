@@ -10,6 +10,7 @@ from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Held, Plan, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.model.scope import Scope
+from agent.core.model.waiting import Age, Snooze
 from agent.core.policy.origins import parse_pattern
 from agent.core.policy.policy import (
     AgentPolicy,
@@ -23,6 +24,7 @@ from agent.core.policy.policy import (
     PrefetchMode,
     ScriptDigests,
     SecurityPolicy,
+    SoakPolicy,
     WeavePolicy,
 )
 from agent.core.reboot.services import ServiceScan
@@ -63,8 +65,14 @@ NO_ENDPOINT = EndpointPolicy(
 )
 
 
-def policy(**security: Any) -> Policy:
-    """Return a policy with every gate open, except for the given fields of its security part."""
+SOAK = SoakPolicy(security=timedelta(days=7), other=timedelta(days=14), rollout=timedelta(days=10), cohort="50")
+
+
+NO_SOAK = SoakPolicy()
+
+
+def policy(soak: SoakPolicy = NO_SOAK, **security: Any) -> Policy:
+    """Return a policy with every gate open, except for its soak and the given fields of its security part."""
     open_everywhere = SecurityPolicy(
         origins=(parse_pattern("origin=Debian,codename=bookworm-security", {}),),
         blocklist=(),
@@ -91,6 +99,7 @@ def policy(**security: Any) -> Policy:
         weave=WeavePolicy(vendor="", source="", sha256=ScriptDigests(), window=""),
         endpoint=NO_ENDPOINT,
         metrics=MetricsPolicy(textfile="", compatible_names=False),
+        soak=soak,
         otlp=OtlpPolicy(url="", headers_file="", ca_file="", timeout=timedelta(seconds=30), logs=True, metrics=True),
     )
 
@@ -155,6 +164,19 @@ def outcome(**changes: Any) -> Outcome:
         id="20261123T051000Z", scope=Scope.SECURITY, started_at=NOW, finished_at=None, result=Result.INTERRUPTED
     )
     return replace(started, **changes)
+
+
+def snooze(what: str = "a", **changes: Any) -> Snooze:
+    """Return a snooze of a package or a CVE, made a day ago, for a week from now."""
+    made = Snooze(
+        what=what, until=NOW + timedelta(days=7), comment="after the fair", by="ann", at=NOW - timedelta(days=1)
+    )
+    return replace(made, **changes)
+
+
+def age(seen_ago: timedelta = timedelta(0), cohort: int = 50, **changes: Any) -> Age:
+    """Return the age of an update that was first seen some time ago."""
+    return replace(Age(first_seen_at=NOW - seen_ago, observed_at=NOW, cohort=cohort), **changes)
 
 
 def known(package: str = "a", **changes: Any) -> KnownPackage:

@@ -6,6 +6,7 @@ from enum import Enum
 
 from agent.core.model.kernels import NO_KERNEL_FACTS, UNKNOWN_KERNEL, KernelFacts, RunningKernel
 from agent.core.model.package import OfPackage
+from agent.core.model.waiting import Age, Snooze
 
 
 class ListsState(Enum):
@@ -127,6 +128,14 @@ class Update(OfPackage):
     """Phased-Update-Percentage that defers this version on this machine; None if it is not deferred."""
     source: str = ""
     """Source package of the candidate; empty if unknown."""
+    cves: tuple[str, ...] = ()
+    """CVE ids that its changelog names, as far as it was read."""
+    cves_complete: bool = False
+    """Whether `cves` has all of them."""
+    snoozes: tuple[Snooze, ...] = ()
+    """Those in force that name its package or one of its CVEs; whether they hold it: `agent.core.packages.snoozes`."""
+    age: Age | None = None
+    """How long this machine has known of it; None: unknown, or it need not wait."""
 
 
 UNMET_DEPENDENCIES = "unmet-dependencies"
@@ -179,6 +188,8 @@ class Facts:
     kernels: KernelFacts = NO_KERNEL_FACTS
     journal: bool = False
     """Whether an interrupted dpkg left journal entries that are not merged into its database yet."""
+    snoozes: tuple[Snooze, ...] = ()
+    """Those in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,9 @@ class Why(Enum):
     FAILED_BEFORE = "failed-before"
     NO_SPACE = "no-space"
     CONFFILE = "conffile"
+    SNOOZED = "snoozed"
+    SOAKING = "soaking"
+    NOT_IN_COHORT = "not-in-cohort"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

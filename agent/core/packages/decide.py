@@ -4,7 +4,7 @@ Pure given the package resolver (libapt), which is a parameter.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.core.model.facts import Facts, Repair, Update
@@ -19,6 +19,8 @@ from agent.core.packages.fallback import next_attempt
 from agent.core.packages.gates.allowlist import not_allowlisted
 from agent.core.packages.gates.veto import veto
 from agent.core.packages.kernels import obsolete_kernels
+from agent.core.packages.postponed import postponed
+from agent.core.packages.soak import waive
 from agent.core.policy.policy import Policy
 
 Veto = Callable[[PackageId], Refusal | None]
@@ -34,17 +36,25 @@ def decide(
     dropped: Mapping[PackageId, Refusal],
     resolve: Resolve,
     groups: Sequence[AtomicGroup] = ATOMIC_GROUPS,
+    *,
+    despite_soak: Collection[str] = (),
 ) -> Plan:
     """Return the plan for these facts; `dropped` as in `admit`.
 
+    `despite_soak` are packages (`name` or `name:architecture`) and CVE ids that a person asked for: their updates do
+    not wait for soak and cohort, nor does what they need. The plan is whole; `selection` takes the part of it.
+
     Exceptions of `resolve` are not caught.
     """
+    facts = waive(facts, despite_soak)
     withdrawn: dict[str, Refusal] = {}
     """Packages of atomic groups, by name: a group's architectures are withdrawn together."""
     admission = admit(policy, facts, scope, dropped, groups)
+    waits = postponed(policy, facts, scope, admission, soaking=not despite_soak)
 
     def untouchable(package: PackageId) -> Refusal | None:
-        return veto(policy, package.name) or dropped.get(package) or withdrawn.get(package.name)
+        refusal = veto(policy, package.name) or waits.refusal(package)
+        return refusal or dropped.get(package) or withdrawn.get(package.name)
 
     tried, held = admission.admitted, tuple[Held, ...]()
     resolution = resolve(tried, untouchable)

@@ -74,7 +74,10 @@ _CONFFILES = GateReport(
     opens=Opener.KEEP_CONFFILES,
 )
 _UNUSABLE = {ListsState.STALE: "stale", ListsState.NEVER: "missing"}
-_OF_ANOTHER = {Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINNED}
+_OF_ANOTHER = {
+    *(Why.HELD_BY_ADMIN, Why.BLOCKLISTED, Why.RUNTIME_MANAGED, Why.PINNED),
+    *(Why.SNOOZED, Why.SOAKING, Why.NOT_IN_COHORT),
+}
 """Reasons that, if the resolver gives them, concern a dependency of the update and not the update itself."""
 
 

@@ -4,16 +4,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.core.model.facts import Facts, KnownPackage, ListsState
-from agent.core.model.package import OfPackage, PackageId, is_package_name
+from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Step
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.decide import plan_id
 from agent.core.packages.explain import explain_package
+from agent.core.packages.named import names_package
 from agent.core.policy.policy import Policy
 from agent.errors import ExitCode
 
-_ANY_ARCHITECTURE = "all"
-"""dpkg counts packages for all architectures as the native one's."""
 _WORST_FIRST = (ExitCode.USAGE, ExitCode.ATTENTION, ExitCode.STALE, ExitCode.FAILED)
 
 
@@ -29,25 +28,19 @@ class Absence:
     """Whether apt knows a package of that name."""
 
 
-def matches(name: str, item: OfPackage) -> bool:
-    """Whether `name` or `name:architecture` means this package."""
-    base, _, architecture = name.partition(":")
-    return is_package_name(name) and item.package == base and architecture in {"", _ANY_ARCHITECTURE, item.architecture}
-
-
 def wanted(names: Iterable[str], steps: Sequence[Step]) -> frozenset[PackageId]:
     """Return the packages of the steps that the names mean."""
-    return frozenset(step.id for name in names for step in steps if matches(name, step))
+    return frozenset(step.id for name in names for step in steps if names_package(name, step.id))
 
 
 def missing(names: Iterable[str], plan: Plan) -> list[str]:
     """Return the names that mean no step of the plan, each once."""
-    return [name for name in dict.fromkeys(names) if not any(matches(name, step) for step in plan.install)]
+    return [name for name in dict.fromkeys(names) if not any(names_package(name, step.id) for step in plan.install)]
 
 
 def absence(policy: Policy, facts: Facts, plan: Plan, name: str, known: KnownPackage | None) -> Absence:
     """Return why a name is in no step; `known` is the package as apt knows it, None if apt does not."""
-    held = next((item for item in plan.held if matches(name, item)), None)
+    held = next((item for item in plan.held if names_package(name, item.id)), None)
     if held is not None:
         return Absence(name=name, exit_code=ExitCode.ATTENTION, text=f"held back: {held.detail}")
     if known is None:

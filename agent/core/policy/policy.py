@@ -159,6 +159,22 @@ class ServicesPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoakPolicy:
+    """How long an update waits after this machine has first seen it, by class, and the staged rollout of a fleet."""
+
+    security: timedelta = timedelta(0)
+    """For an update from a security origin."""
+    other: timedelta = timedelta(0)
+    """For any other update."""
+    rollout: timedelta = timedelta(0)
+    """How long after the soak the last machine of a fleet installs it."""
+    cohort: str = "auto"
+    """This machine's part of the rollout, "0" to "99"; "auto": derived from the machine id."""
+    override: tuple[str, ...] = ()
+    """What does not wait: shell patterns of package names, and CVE ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointPolicy:
     """The endpoint that reports are sent to."""
 
@@ -218,3 +234,4 @@ class Policy:
     otlp: OtlpPolicy
     reboot: RebootPolicy = RebootPolicy()
     services: ServicesPolicy = ServicesPolicy()
+    soak: SoakPolicy = SoakPolicy()

@@ -18,6 +18,8 @@ _SHUT: list[tuple[str, Why, dict[str, Any], dict[str, Any]]] = [
     ("runtime", Why.RUNTIME_MANAGED, {"package": "runc"}, {}),
     ("allowlist", Why.NOT_ALLOWLISTED, {}, {"allowlist": ("z",)}),
     ("signature", Why.UNTRUSTED, {"trusted": False}, {}),
+    ("snooze", Why.SNOOZED, {"snoozes": (given.snooze("a"), given.snooze("runc"))}, {}),
+    ("soak", Why.SOAKING, {"age": given.age()}, {"soak": given.SOAK}),
     ("rollout", Why.PHASED, {"phased": 20}, {}),
     ("apt-preferences", Why.PINNED, {"pin": "kept out"}, {}),
 ]

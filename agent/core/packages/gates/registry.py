@@ -17,6 +17,8 @@ _ORDER = (
     "runtime",
     "allowlist",
     "signature",
+    "snooze",
+    "soak",
     "rollout",
     "apt_preferences",
 )

@@ -1,0 +1,69 @@
+"""Snoozes: which updates and packages they hold. Pure.
+
+A snoozed package is like one on hold. A snoozed CVE holds an update only if every CVE of the update is snoozed, and its
+changelog was read completely: otherwise the update fixes something that nobody decided to leave open.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from agent.core.model.facts import Update
+from agent.core.model.package import PackageId
+from agent.core.model.plan import Refusal, Why
+from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.model.waiting import Snooze
+from agent.core.packages.named import names_package
+from agent.core.policy.policy import Policy
+
+
+def in_force(snoozes: Iterable[Snooze], now: datetime) -> tuple[Snooze, ...]:
+    """Return the snoozes that are not over."""
+    return tuple(one for one in snoozes if one.ended_at is None and now < one.until)
+
+
+def snoozed_package(snoozes: Iterable[Snooze], package: PackageId) -> Refusal | None:
+    """Return that a package is snoozed, until the latest of its snoozes ends; None: it is not."""
+    found = [one for one in snoozes if names_package(one.what, package)]
+    if not found:
+        return None
+    last = max(found, key=lambda one: one.until)
+    values = (last.what, last.until, last.by, last.comment)
+    return Refusal(why=Why.SNOOZED, reason=Reason(code=ReasonCode.SNOOZED, values=values))
+
+
+def snoozed(_policy: Policy, update: Update) -> Refusal | None:
+    """Return that an update is snoozed, by its package or by all its CVEs; None: it is not."""
+    by_package = snoozed_package(update.snoozes, update.id)
+    if by_package is not None:
+        return by_package
+    found = _of_all_cves(update)
+    if not found:
+        return None
+    first = min(found, key=lambda one: one.until)
+    values = (", ".join(update.cves), first.until, first.by, first.comment)
+    return Refusal(why=Why.SNOOZED, reason=Reason(code=ReasonCode.SNOOZED_CVES, values=values))
+
+
+def with_snoozes(update: Update, snoozes: Iterable[Snooze]) -> Update:
+    """Return the update with those snoozes that name its package or one of its CVEs."""
+    found = tuple(one for one in snoozes if names_package(one.what, update.id) or one.what in update.cves)
+    return replace(update, snoozes=found) if found else update
+
+
+def open_in_spite(update: Update) -> tuple[Snooze, ...]:
+    """Return the snoozes of CVEs that an update fixes and that do not hold it."""
+    if snoozed_package(update.snoozes, update.id) is not None or _of_all_cves(update):
+        return ()
+    return update.snoozes
+
+
+def _of_all_cves(update: Update) -> Collection[Snooze]:
+    """Return one snooze for each CVE of an update, the one that ends last; none unless all are snoozed."""
+    if not update.cves or not update.cves_complete:
+        return ()
+    latest: dict[str, Snooze] = {}
+    for one in sorted(update.snoozes, key=lambda one: one.until):
+        latest[one.what] = one
+    found = [latest[cve] for cve in update.cves if cve in latest]
+    return found if len(found) == len(update.cves) else ()

@@ -1,0 +1,62 @@
+"""Soak and cohort: when an update that this machine has first seen at some time is due. Pure.
+
+An update is due at first seen + soak of its class + rollout x cohort / 100.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from agent.core.model.facts import Facts, Update
+from agent.core.model.plan import Refusal, Why
+from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.model.waiting import Age
+from agent.core.packages.named import is_named
+from agent.core.policy.policy import Policy, SoakPolicy
+
+COHORTS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """When an update is due."""
+
+    soaked_at: datetime
+    """When its soak ends."""
+    at: datetime
+    """When the rollout reaches this machine; not before `soaked_at`."""
+
+
+def due(soak: SoakPolicy, age: Age, *, security: bool) -> Due:
+    """Return when an update of that age and class is due."""
+    soaked_at = age.first_seen_at + (soak.security if security else soak.other)
+    return Due(soaked_at=soaked_at, at=soaked_at + soak.rollout * age.cohort / COHORTS)
+
+
+def waiting(policy: Policy, update: Update) -> Refusal | None:
+    """Return why an update is not due yet; None if it is, if nothing is known of its age, or if it is exempt."""
+    age = update.age
+    if age is None or is_exempt(policy.soak, update):
+        return None
+    found = due(policy.soak, age, security=update.security)
+    if age.observed_at < found.soaked_at:
+        reason = Reason(code=ReasonCode.SOAKING, values=(age.first_seen_at, found.soaked_at))
+        return Refusal(why=Why.SOAKING, reason=reason)
+    if age.observed_at < found.at:
+        values = (age.first_seen_at, str(age.cohort), found.at)
+        return Refusal(why=Why.NOT_IN_COHORT, reason=Reason(code=ReasonCode.NOT_IN_COHORT, values=values))
+    return None
+
+
+def is_exempt(soak: SoakPolicy, update: Update) -> bool:
+    """Whether `soak.override` names the update, by a pattern of its name or by a CVE."""
+    return any(fnmatchcase(update.package, one) or one in update.cves for one in soak.override)
+
+
+def waive(facts: Facts, names: Collection[str]) -> Facts:
+    """Return the facts in which the updates that are named by package or CVE do not wait for soak and cohort."""
+    if not names:
+        return facts
+    updates = (replace(update, age=None) if is_named(update, names) else update for update in facts.updates)
+    return replace(facts, updates=tuple(updates))
