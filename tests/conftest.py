@@ -74,6 +74,13 @@ def _restore_logging() -> Iterator[None]:
     vars(endpoint_log._LOG).pop("bind", None)  # noqa: SLF001 - structlog keeps its cached logger there
 
 
+@pytest.fixture
+def root_directory() -> Iterator[Path]:
+    """Return a directory that root alone can change, up to `/`; pytest's own is below /tmp."""
+    with tempfile.TemporaryDirectory(dir="/run") as directory:
+        yield Path(directory)
+
+
 @pytest.fixture(scope="session")
 def agent_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file system layer that holds the agent where its package puts it."""

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.core.hooks import HookVerdict
 from agent.core.model.docker import Container, ContainerTimes, DockerFacts, EngineUnit
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.engine_state import EngineState
@@ -115,18 +116,6 @@ class EngineOperator(Protocol):
 
     def measure(self) -> AbstractContextManager[OutageMeter]:
         """Measure the engine's outage during the block. Only for an engine that runs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookVerdict:
-    """How the hooks of one directory ended: up to the first one that failed."""
-
-    ran: int = 0
-    """How many were started."""
-    problem: str = ""
-    """Name of the hook that failed, and why; empty if none did."""
-    deferred: bool = False
-    """Whether that hook asks to try again later (exit code 75, EX_TEMPFAIL of sysexits.h)."""
 
 
 class EngineHost(Protocol):

@@ -1,16 +1,34 @@
-"""Runs the hooks of a directory of `/etc/maestro-agent/hooks` before and after a change, as root."""
+"""Runs the hooks of a directory of `/etc/maestro-agent/hooks` before and after a change, as root (docs/hooks.md)."""
 
 import os
 import time
 from collections.abc import Callable, Mapping
 
-from agent.core.engine_ports import HookVerdict
+from agent.core.hooks import HookVerdict
 from agent.host import log
 from agent.host.process.hooks import HookResult, find_hooks, run_hook
 
 DIRECTORY = "/etc/maestro-agent/hooks"
 _LATER = 75
 """EX_TEMPFAIL of sysexits.h."""
+_UPGRADE_LIMIT_S = 240.0
+_UPGRADE_TOTAL_S = 600.0
+
+
+class LocalHooks:
+    """The hooks of this machine before and after an upgrade of packages."""
+
+    def __init__(self, *, alive: Callable[[], None] = lambda: None) -> None:
+        """Take what is called while a hook runs."""
+        self._alive = alive
+
+    def has_hooks(self, name: str) -> bool:
+        """Return whether a directory has a hook."""
+        return bool(find_hooks(os.path.join(DIRECTORY, name)))
+
+    def run_hooks(self, name: str, document: Mapping[str, object]) -> HookVerdict:
+        """Run the hooks of a directory as root."""
+        return run_hooks(name, document, limit_s=_UPGRADE_LIMIT_S, total_s=_UPGRADE_TOTAL_S, alive=self._alive)
 
 
 def run_hooks(
@@ -21,26 +39,33 @@ def run_hooks(
     total_s: float | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> HookVerdict:
-    """Run the hooks of a directory in the order of their names, up to the first one that fails.
+    """Run the hooks of a directory in the order of their names.
+
+    Those of a `pre-` directory up to the first one that fails. Of a `post-` directory all run: one that fails must not
+    keep the next one from taking back what its counterpart did before the change.
 
     `limit_s` is for each hook and `total_s` for all of them (None: no limit); `alive` is called while they run.
     """
     deadline = None if total_s is None else time.monotonic() + total_s
-    hooks = find_hooks(os.path.join(DIRECTORY, name))
-    for number, path in enumerate(hooks, 1):
+    ran, problems, deferred = 0, list[str](), False
+    for path in find_hooks(os.path.join(DIRECTORY, name)):
         left_s = limit_s if deadline is None else min(limit_s, deadline - time.monotonic())
         result = _run(path, document, left_s, alive)
         label = f"{name}/{os.path.basename(path)}"
-        log.event(log.LogEvent.HOOK_RAN, hook=label, output=result.output, error=result.problem)
+        event = log.LogEvent.HOOK_FAILED if result.problem else log.LogEvent.HOOK_RAN
+        log.event(event, hook=label, output=result.output, error=result.problem)
+        ran += result.started
         if result.problem:
             output = f": {result.output}" if result.output else ""
-            return HookVerdict(
-                ran=number, problem=f"{label}: {result.problem}{output}", deferred=result.exit_code == _LATER
-            )
-    return HookVerdict(ran=len(hooks))
+            problems.append(f"{label}: {result.problem}{output}")
+            deferred = deferred or result.exit_code == _LATER
+            if not name.startswith("post-"):
+                break
+    return HookVerdict(ran=ran, problem="; ".join(problems), deferred=deferred)
 
 
 def _run(path: str, document: Mapping[str, object], limit_s: float, alive: Callable[[], None]) -> HookResult:
     if limit_s <= 0:
-        return HookResult(problem="no time left for it", output="")
-    return run_hook(path, document, user=None, limit_s=limit_s, alive=alive)
+        return HookResult(problem="no time left for it", output="", started=False)
+    name = os.path.basename(os.path.dirname(path)).removesuffix(".d")
+    return run_hook(path, document, user=None, limit_s=limit_s, alive=alive, variables={"MAESTRO_HOOK": name})

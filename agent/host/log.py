@@ -63,6 +63,12 @@ class LogEvent(Enum):
     )
     EXPORT_DONE = "export.done", Level.INFO, text.export_sentence
     EXPORT_FAILED = "export.failed", Level.WARNING, text.export_sentence
+    HOOK_FAILED = "hook.failed", Level.WARNING, text.engine_hook_sentence
+    HOOKS_FINISHED = (
+        "hooks.finished",
+        Level.WARNING,
+        text.with_reason("the hooks after run {run}, which was interrupted, ran"),
+    )
     HOOK_RAN = "hook.ran", Level.INFO, text.engine_hook_sentence
     JOB_ANSWERED = "job.answered", Level.DEBUG, "the worker answered: {job}, exit code {exit_code}"
     JOB_BUG = "job.bug", Level.ERROR, text.with_reason("internal error while requesting {job}", "exception")
@@ -130,6 +136,7 @@ class LogEvent(Enum):
     UPGRADE_FAILED = "upgrade.failed", Level.ERROR, text.failed_upgrade_sentence()
     UPGRADE_FINISHED = "upgrade.finished", Level.INFO, text.upgrade_sentence()
     UPGRADE_INTERRUPTED = "upgrade.interrupted", Level.WARNING, text.upgrade_sentence(" was interrupted")
+    UPGRADE_DEFERRED = "upgrade.deferred", Level.WARNING, text.upgrade_sentence(" deferred by a hook")
     UPGRADE_POSTPONED = "upgrade.postponed", Level.WARNING, text.upgrade_sentence(" postponed")
     UPGRADE_STALE = "upgrade.stale", Level.WARNING, text.upgrade_sentence(" installed nothing")
     UPGRADE_STOPPED = "upgrade.stopped", Level.WARNING, text.upgrade_sentence(" stopped")

@@ -108,7 +108,7 @@ def hook_sentence(fields: Fields) -> str:
 
 
 def engine_hook_sentence(fields: Fields) -> str:
-    """Return how a hook of an upgrade of Docker or Weave ended, with its output."""
+    """Return how a hook before or after a change ended, with its output."""
     output = one_line(fields.get("output") or "", _MAX_REASON)
     return f"hook {fields.get('hook', '')}{_reason(fields.get('error')) or ' ran'}{f': {output}' if output else ''}"
 

@@ -58,7 +58,8 @@ def _run(path: str, document: object, left_s: float) -> HookResult:
     if left_s <= 0:
         return HookResult(problem="no time left for it", output="")
     user = next((name for name in _USERS if uid_of(name) is not None), None) if is_root() else None
-    return run_hook(path, document, user=user, limit_s=min(left_s, _HOOK_LIMIT_S))
+    limit_s = min(left_s, _HOOK_LIMIT_S)
+    return run_hook(path, document, user=user, limit_s=limit_s, variables={"MAESTRO_HOOK": "notify"})
 
 
 def _log(name: str, found: list[Need], result: HookResult) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agent.core.engine_ports import HookVerdict, Offer, Simulation
+from agent.core.engine_ports import Offer, Simulation
+from agent.core.hooks import HookVerdict
 from agent.core.model.docker import NO_DOCKER, Container, DockerFacts, RuntimePackage
 from agent.core.model.engine_plan import PackageChange
 from agent.core.model.weave import NO_WEAVE, WeaveFacts

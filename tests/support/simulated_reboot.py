@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from agent.core.engine_ports import HookVerdict
 from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockPhase
+from agent.core.hooks import HookVerdict
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.model.kernels import RunningKernel
 from agent.core.reboot.gates import GateFacts, Inhibitor

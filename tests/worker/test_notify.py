@@ -60,8 +60,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    return Machine(tmp_path, monkeypatch)
+def machine(root_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(root_directory, monkeypatch)
 
 
 def test_a_hook_is_run_when_a_person_is_needed_and_when_that_ends_and_not_in_between(machine: Machine) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from agent.core.engine_ports import HookVerdict
 from agent.core.fleet_lock.model import HeldLock, LockAnswer
+from agent.core.hooks import HookVerdict
 from agent.core.model.facts import Unseen
 from agent.core.policy.policy import RebootPolicy
 from agent.core.reboot.gates import GateFacts

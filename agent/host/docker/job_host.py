@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 
-from agent.core.engine_ports import HookVerdict
+from agent.core.hooks import HookVerdict
 from agent.host.apt.disk_space import require_free
 from agent.host.dpkg import database as dpkg_database
 from agent.host.hook_directory import run_hooks

@@ -1,4 +1,7 @@
-"""Runs an administrator's hooks: executables of a directory, by the rules of run-parts(8), each with a time limit."""
+"""Runs an administrator's hooks: executables of a directory, by the rules of run-parts(8), each with a time limit.
+
+The contract is docs/hooks.md.
+"""
 
 import contextlib
 import json
@@ -9,11 +12,12 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.core.redact import redact_document
 from agent.host.process.environment import LANGUAGE, PATH
+from agent.host.process.file_trust import distrust
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """run-parts(8): no dot, so that backups and files of dpkg (`.dpkg-new`) are not run."""
@@ -21,6 +25,7 @@ _MAX_OUTPUT = 4096
 """Bytes of output that are kept."""
 _POLL_S = 0.2
 _ENVIRONMENT = {**LANGUAGE, "PATH": PATH, "HOME": "/"}
+_NO_VARIABLES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,8 @@ class HookResult:
     """The start of what it wrote to standard output and standard error."""
     exit_code: int | None = None
     """None: it did not end by itself."""
+    started: bool = True
+    """False: others than root can change it, so that it was not run as root."""
 
 
 def find_hooks(directory: str) -> list[str]:
@@ -46,12 +53,21 @@ def find_hooks(directory: str) -> list[str]:
 
 
 def run_hook(
-    path: str, document: object, *, user: str | None, limit_s: float, alive: Callable[[], None] = lambda: None
+    path: str,
+    document: object,
+    *,
+    user: str | None,
+    limit_s: float,
+    alive: Callable[[], None] = lambda: None,
+    variables: Mapping[str, str] = _NO_VARIABLES,
 ) -> HookResult:
     """Run a hook with a JSON document on standard input, as a user (None: as this one), in its own process group.
 
-    The whole group is killed at the time limit; `alive` is called while it runs. Never raises for the hook's sake.
+    `variables` are added to its environment. As root only a file is run that nobody else can change. The whole group
+    is killed at the time limit; `alive` is called while it runs. Never raises for the hook's sake.
     """
+    if user is None and os.geteuid() == 0 and (problem := distrust(path)):
+        return HookResult(problem=f"not run: {problem}", output="", started=False)
     # In memory, because the hook may have to report a full disk, and readable for its user, who may open /dev/stdin.
     # Not a pipe: a hook that does not read must not block.
     with open(os.memfd_create("notification"), "w+b") as given:
@@ -65,7 +81,7 @@ def run_hook(
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                env=_ENVIRONMENT,
+                env={**_ENVIRONMENT, **variables},
                 start_new_session=True,
                 **identity,  # type: ignore[call-overload] # one of two fixed sets of keywords
             )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from agent.core.engine_ports import HookVerdict
+from agent.core.hooks import HookVerdict
 from agent.core.model.facts import Unseen
 from agent.core.reboot.gates import GateFacts
 from agent.core.reboot.model import BootIdentity

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.engine_ports import HookVerdict
+from agent.core.hooks import HookVerdict
 from agent.errors import NoSpaceError
 from agent.host import hook_directory
 from agent.host.docker.job_host import LocalEngineHost
 
 
 @pytest.fixture
-def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hooks(root_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the directory of the hooks that run before a change of Docker."""
-    monkeypatch.setattr(hook_directory, "DIRECTORY", str(tmp_path))
-    directory = tmp_path / "pre-docker.d"
+    monkeypatch.setattr(hook_directory, "DIRECTORY", str(root_directory))
+    directory = root_directory / "pre-docker.d"
     directory.mkdir()
     return directory
 

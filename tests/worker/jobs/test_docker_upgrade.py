@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agent.core.docker.snapshot import DockerSnapshot, Phase
-from agent.core.engine_ports import HookVerdict, Simulation
+from agent.core.engine_ports import Simulation
+from agent.core.hooks import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
 from agent.core.model.docker import NO_DOCKER, EngineUnit, RestartPolicy

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.engine_ports import HookVerdict
 from agent.core.fleet_lock.model import HeldLock, LockAnswer, LockPhase, LockRecord
+from agent.core.hooks import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.reboot.gates import GateFacts, RebootOrigin, RebootWhy, UserSession

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.engine_ports import HookVerdict
+from agent.core.hooks import HookVerdict
 from agent.core.job_kinds import JobKind, JobOption
 from agent.core.manifest import Manifest
 from agent.core.model.engine_outcome import EngineOutcome
