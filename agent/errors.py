@@ -63,6 +63,10 @@ class BusyError(AgentError):
     exit_code = ExitCode.BUSY
 
 
+class DeferredError(BusyError):
+    """Nobody has to act, retry later: a hook asks for that; nothing was installed."""
+
+
 class StoppedError(AgentError):
     """The job was asked to stop and stopped at a safe point."""
 

@@ -23,6 +23,7 @@ _RESULTS = {
     "failed": "FAILED",
     "interrupted": "interrupted",
     "busy": "not started, the package manager was busy",
+    "deferred": "nothing installed, a hook asks for a later time",
     "stale": "nothing done, the package lists are out of date",
 }
 """Words for people; documents keep the value."""

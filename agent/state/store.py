@@ -32,6 +32,8 @@ SNAPSHOTS = {"docker": "docker-snapshot", "weave": "weave-snapshot"}
 """What a change saved before it began, by component; there until it has ended."""
 ENGINE_OUTCOMES = {"docker": "docker-outcome", "weave": "weave-outcome"}
 """The outcome of the last run by component: `status` need not search the history."""
+OWED_HOOKS = "owed-hooks"
+"""The upgrade run whose hooks of post-upgrade.d have to run; there from before those of pre-upgrade.d until then."""
 REBOOT = "reboot"
 """The course of the reboot that is under way or waits."""
 REBOOT_SCHEDULE = "reboot-schedule"

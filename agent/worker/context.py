@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.engine_ports import EngineActs, EngineObserver, EnginePackages
+from agent.core.hooks import HookRunner
 from agent.core.job_control import JobControl
 from agent.core.manifest import NO_MANIFEST, Manifest
 from agent.core.policy.policy import Policy
@@ -24,6 +25,7 @@ class JobContext:
     engines: EngineObserver
     engine_packages: EnginePackages
     services: ServiceControl
+    hooks: HookRunner
     open_engine_acts: Callable[[], EngineActs]
     open_weave_acts: Callable[[], WeaveActs]
     open_reboot_acts: Callable[[], RebootActs]

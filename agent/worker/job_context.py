@@ -13,6 +13,7 @@ from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.history import RunOrigin
 from agent.host.apt.snapshot import AgentFiles
 from agent.host.docker.observer import LocalEngines
+from agent.host.hook_directory import LocalHooks
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.process.deadline import with_time_limit
@@ -48,6 +49,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(engine),
         services=SystemdServices(alive=control.alive),
+        hooks=LocalHooks(alive=control.alive),
         open_engine_acts=cache(lambda: _acts("engine").engine_acts(store, engine, control)),
         open_weave_acts=cache(lambda: _acts("engine").weave_acts(store, policy, control)),
         open_reboot_acts=cache(lambda: _acts("reboot").reboot_acts(store, policy, control, run_id)),

@@ -17,6 +17,7 @@ from agent.host.apt.engine import AptEngine
 from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.snapshot import AgentFiles
 from agent.host.docker.observer import LocalEngines
+from agent.host.hook_directory import LocalHooks
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.service_control import SystemdServices
@@ -52,6 +53,7 @@ def plan() -> tuple[int, int] | None:
         engines=LocalEngines(),
         engine_packages=AptEnginePackages(),
         services=SystemdServices(),
+        hooks=LocalHooks(),
         open_engine_acts=lambda: engine_acts(record.store, engine, control),
         open_weave_acts=lambda: weave_acts(record.store, policy, control),
         open_reboot_acts=lambda: reboot_acts(record.store, policy, control, ""),

@@ -20,6 +20,8 @@ class Result(Enum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     BUSY = "busy"
+    DEFERRED = "deferred"
+    """A hook of pre-upgrade.d asks for a later time; nothing was installed."""
     STALE = "stale"
 
 

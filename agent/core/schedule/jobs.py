@@ -40,7 +40,7 @@ class ScheduleContext:
     packages_changed_at: datetime | None = None
     """When dpkg's database last changed; None if unknown."""
     engine_interrupted: bool = False
-    """Whether an upgrade of Docker or Weave was interrupted: a check finishes it or rolls it back."""
+    """Whether an upgrade was interrupted: a check finishes or rolls back that of an engine, and runs owed hooks."""
     upgrade_window: Window | Unseen | None = None
     """The only window in which the daily upgrade starts; None: at any time, Unseen: it cannot be read, so never."""
 

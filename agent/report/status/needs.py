@@ -15,6 +15,9 @@ from agent.state.views import PlanView, RunView
 _ON_PURPOSE = {"held-by-admin", "blocklisted", "not-allowlisted", "pinned", "phased", "runtime-managed"}
 """Why an update is held that the configuration, or the rollout, holds back until it is changed or is due."""
 
+_RETRIED = frozenset({"busy", "deferred"})
+"""Results of runs that the daemon tries again; one that stays shows as a failing job."""
+
 
 class Need:
     """One need; two with the same `key` are the same need, however their texts differ."""
@@ -56,7 +59,7 @@ def _unknown(status: Status) -> list[Need]:
 
 def _run(run: RunView | None, status: Status) -> list[Need]:
     reasons = run_reasons(run, status.running)
-    if run is None or not reasons or run.result == "busy":
+    if run is None or not reasons or run.result in _RETRIED:
         return []
     failed = [f"{part.package.partition(':')[0]} ({part.stage}): {part.error}" for part in run.failed]
     if failed:

@@ -9,7 +9,12 @@ from agent.state.job_views import JobView
 from agent.state.timestamps import format_human
 from agent.state.views import PlanView, RunView, StateView
 
-_RESULTS = {"failed": "failed", "interrupted": "was interrupted", "busy": "found the package manager busy"}
+_RESULTS = {
+    "failed": "failed",
+    "interrupted": "was interrupted",
+    "busy": "found the package manager busy",
+    "deferred": "was deferred by a hook",
+}
 
 
 def record_reasons(observed: Observed, state: StateView | None, now: datetime) -> list[str]:

@@ -21,6 +21,7 @@ from agent.worker.steps.docker.take import take_snapshot
 from agent.worker.steps.engine_upgrade import EngineUpgrade, NotNowError
 from agent.worker.steps.engines import docker_options, planned_answer
 from agent.worker.steps.finish_reboot import finish_earlier_reboot
+from agent.worker.steps.upgrade_hooks import finish_owed_hooks
 
 _LOST = (
     "what an interrupted upgrade of Docker began cannot be finished: have the engine and its containers run, "
@@ -42,6 +43,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         return planned_answer(context, Component.DOCKER, request.options)
     with context.engine.apt_daily_lock():
         finish_earlier_reboot(context)
+        finish_owed_hooks(context)
         _require_readable(context, request.options)
         recover_docker(context)
         _require_finished(context)

@@ -15,6 +15,7 @@ from agent.worker.steps.finish_reboot import has_reboot_left
 from agent.worker.steps.reboot.finish import finish_reboot
 from agent.worker.steps.reboot.take import take
 from agent.worker.steps.reboot.verify import BOOT_LIMIT
+from agent.worker.steps.upgrade_hooks import finish_owed_hooks
 
 
 def run(request: JobRequest, context: JobContext) -> JobAnswer:
@@ -36,6 +37,7 @@ def _finish_earlier(context: JobContext) -> None:
     if context.record.has_unfinished(Component.DOCKER) or context.record.has_unfinished(Component.WEAVE):
         with context.engine.apt_daily_lock():
             finish_engine_upgrades(context)
+    finish_owed_hooks(context)
 
 
 def _wish(request: JobRequest, context: JobContext) -> RebootWish:

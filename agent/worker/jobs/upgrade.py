@@ -7,7 +7,7 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Step
 from agent.core.model.scope import Scope
-from agent.errors import BusyError, ExitCode, HostError, StoppedError
+from agent.errors import BusyError, DeferredError, ExitCode, HostError, StoppedError
 from agent.host import log
 from agent.state.documents.outcome import outcome_to_document
 from agent.worker.context import JobContext
@@ -27,6 +27,7 @@ _EXIT_CODES = {
     Result.FAILED: ExitCode.FAILED,
     Result.INTERRUPTED: ExitCode.FAILED,
     Result.BUSY: ExitCode.BUSY,
+    Result.DEFERRED: ExitCode.BUSY,
     Result.STALE: ExitCode.STALE,
 }
 _MAY_REBOOT = frozenset({Result.UP_TO_DATE, Result.UPDATED, Result.DEGRADED})
@@ -36,6 +37,7 @@ _EVENTS = {
     Result.FAILED: log.LogEvent.UPGRADE_FAILED,
     Result.INTERRUPTED: log.LogEvent.UPGRADE_STOPPED,
     Result.BUSY: log.LogEvent.UPGRADE_POSTPONED,
+    Result.DEFERRED: log.LogEvent.UPGRADE_DEFERRED,
     Result.STALE: log.LogEvent.UPGRADE_STALE,
 }
 
@@ -99,11 +101,20 @@ def upgrade(
     log_path = context.record.store.log_path(outcome.id)
     outcome = replace(outcome, log=log_path if os.path.exists(log_path) else "")
     prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)
+    outcome = _recorded(context, outcome)
+    after_hooks = upgrade_run.hooks.run_after(outcome)
+    if after_hooks != outcome:
+        outcome = _recorded(context, after_hooks)
+    _log_outcome(outcome)
+    return outcome
+
+
+def _recorded(context: JobContext, outcome: Outcome) -> Outcome:
+    """Record the outcome; return it, failed if that is not possible: above all then it must be reported."""
     try:
         context.record.save_outcome(outcome, context.machine.now())
-    except HostError as error:  # the outcome must still be reported, above all when it cannot be written
-        outcome = replace(outcome, result=Result.FAILED, message=f"{outcome.message} {error}".strip())
-    _log_outcome(outcome)
+    except HostError as error:
+        return replace(outcome, result=Result.FAILED, message=f"{outcome.message} {error}".strip())
     return outcome
 
 
@@ -137,6 +148,8 @@ def _execute(context: JobContext, upgrade_run: UpgradeRun, beginning: _Beginning
             planned = upgrade_run.plan(refresh=refresh)
             beginning.record()
             return upgrade_run.execute(planned)
+    except DeferredError as error:
+        return upgrade_run.abort(Result.DEFERRED, str(error))
     except BusyError as error:
         return upgrade_run.abort(Result.BUSY, str(error))
     except StoppedError as error:

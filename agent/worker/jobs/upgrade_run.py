@@ -1,6 +1,6 @@
 """One upgrade run, from the first plan to the verification. The record always holds what it has done so far."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -26,6 +26,7 @@ from agent.worker.steps.plan import Planned
 from agent.worker.steps.remove import remove_kernels
 from agent.worker.steps.repair import not_repaired, still_unfinished
 from agent.worker.steps.select import RunSelection
+from agent.worker.steps.upgrade_hooks import UpgradeHooks
 
 _MAX_REPLANS = 4
 """How often a run plans again because packages changed while it ran."""
@@ -45,6 +46,7 @@ class UpgradeRun:
         self._reinstalling = False
         """Whether plans also reinstall what dpkg can finish only from its archive; set by a repair."""
         self._unrepaired: Mapping[PackageId, Failure] = {}
+        self.hooks = UpgradeHooks(context)
         self._cause = ""
         """What is wrong with dpkg or with a hook, although the run went on."""
         self._after: PackageSnapshot | None = None
@@ -172,12 +174,12 @@ class UpgradeRun:
             else:
                 return
 
-    def _download(self, current: Planned) -> tuple[Step, ...]:
-        """Return the steps whose packages are downloaded; a package that is not available is excluded."""
+    def _download(self, current: Planned) -> Plan:
+        """Return the plan with the steps whose packages are downloaded; one that is not available is excluded."""
         while current.plan.install and not self._control.stop():
             decision = self._download_once(current)
             if isinstance(decision, Install):
-                return decision.steps
+                return replace(current.plan, install=decision.steps)
             if isinstance(decision, Refresh):
                 self._may_refresh = False
                 self._refreshed = planning.refresh(self._context)
@@ -187,7 +189,7 @@ class UpgradeRun:
             else:
                 self._progress = self._progress.without(decision.excluded)
             current = self._plan()
-        return ()
+        return replace(current.plan, install=())
 
     def _download_once(self, current: Planned) -> Install | Replan | Refresh:
         plan = current.plan
@@ -211,9 +213,15 @@ class UpgradeRun:
         dropped = self._progress.dropped
         return {package: text for package, text in download.conffile_prompts().items() if package not in dropped}
 
-    def _install(self, steps: Sequence[Step]) -> None:
-        """Install the steps in as few transactions as possible; each is recorded before it starts."""
-        batches = pack(steps)
+    def _install(self, plan: Plan) -> None:
+        """Run the hooks, and install the steps in as few transactions as possible; each is recorded before it starts.
+
+        The hooks come after the downloads, so that a drained machine is back as soon as possible.
+        """
+        self.hooks.run_before(plan)
+        if self._control.stop():
+            return
+        batches = pack(plan.install)
         for number, batch in enumerate(batches, start=1):
             packages = counted(len(batch), "package")
             self._control.step(f"installing {packages}, transaction {number} of {len(batches)}")

@@ -12,6 +12,7 @@ from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps.engine_upgrade import EngineUpgrade, NotNowError, end_damaged
 from agent.worker.steps.engines import planned_answer
 from agent.worker.steps.finish_reboot import finish_earlier_reboot
+from agent.worker.steps.upgrade_hooks import finish_owed_hooks
 from agent.worker.steps.weave import prepare
 from agent.worker.steps.weave.perform import clear, perform_weave
 from agent.worker.steps.weave.prepare import WeaveProspect
@@ -35,6 +36,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     if JobOption.DRY_RUN in request.options:
         return planned_answer(context, Component.WEAVE, request.options)
     finish_earlier_reboot(context)
+    finish_owed_hooks(context)
     _require_readable(context, request.options)
     recover_weave(context)
     return WeaveUpgrade(request, context).run()

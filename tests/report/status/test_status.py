@@ -105,7 +105,7 @@ def test_other_available_updates_need_no_attention() -> None:
 def test_a_run_that_did_not_succeed_needs_attention(result: Result) -> None:
     health, document = status_of(given.plan(), ended(result))
 
-    wants = result in {Result.FAILED, Result.INTERRUPTED, Result.BUSY}
+    wants = result in {Result.FAILED, Result.INTERRUPTED, Result.BUSY, Result.DEFERRED}
     assert health is (Health.ATTENTION if wants else Health.HEALTHY)
     assert [reason for reason in document["reasons"] if result.value in reason and "history" in reason] == document[
         "reasons"

@@ -25,6 +25,7 @@ from agent.worker.jobs.upgrade import upgrade
 from agent.worker.steps.select import RunSelection
 from tests.core import given
 from tests.support.simulated import Simulated
+from tests.support.simulated_hooks import SimulatedHooks
 from tests.support.simulated_services import SimulatedServices
 from tests.worker.steps.docker.fake_engine import Archives
 
@@ -41,6 +42,7 @@ class Agent:
         self.progress: list[str] = []
         self.reboot_acts: RebootActs | None = None
         self.services = SimulatedServices(self.machine)
+        self.hooks = SimulatedHooks()
 
     @property
     def context(self) -> JobContext:
@@ -51,6 +53,7 @@ class Agent:
             engines=self.machine.engines,
             engine_packages=self.machine.engines,
             services=self.services,
+            hooks=self.hooks,
             open_engine_acts=lambda: EngineActs(
                 operator=self.machine.engines.operator,
                 archives=Archives(self.machine.engines.operator),

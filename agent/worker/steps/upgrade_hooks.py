@@ -1,0 +1,95 @@
+"""The hooks of pre-upgrade.d before the first package of a run is installed, and those of post-upgrade.d after it.
+
+A hook before may have drained the machine, so that the hooks after it run whatever the result is, and after a kill or a
+power cut in the next job. What is owed is on record before the first hook starts.
+"""
+
+from contextlib import suppress
+
+from agent.core.hooks import POST_UPGRADE, PRE_UPGRADE
+from agent.core.model.outcome import Outcome
+from agent.core.model.plan import Plan
+from agent.core.packages import verify
+from agent.core.schemas import OUTCOME_SCHEMA, Document
+from agent.errors import DeferredError, HostError, RecordError
+from agent.host import log
+from agent.state.documents.outcome import outcome_to_document
+from agent.state.documents.plan import plan_to_document
+from agent.state.owed_hooks import owe_hooks, owed_run, settle_hooks
+from agent.worker.context import JobContext
+
+
+class UpgradeHooks:
+    """The hooks of one run."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._before = False
+        """Whether the hooks before it have had their turn: once, however often the run plans again."""
+        self._owed = False
+
+    def run_before(self, plan: Plan) -> None:
+        """Run the hooks before the steps of this plan; does nothing the second time.
+
+        Raises:
+            DeferredError: a hook asks for a later time.
+            HostError: a hook failed, or what is owed cannot be recorded.
+        """
+        hooks, store = self._context.hooks, self._context.record.store
+        if self._before or not plan.install:
+            return
+        self._before = True
+        if not (hooks.has_hooks(PRE_UPGRADE) or hooks.has_hooks(POST_UPGRADE)):
+            return
+        now = self._context.machine.now()
+        owe_hooks(store, self._context.run_id, now)
+        self._owed = True
+        self._context.control.step("running the hooks before the upgrade")
+        verdict = hooks.run_hooks(PRE_UPGRADE, plan_to_document(plan, now, self._context.record.findings()))
+        if not verdict.problem:
+            return
+        if not verdict.ran:
+            self._settle()
+        if verdict.deferred:
+            raise DeferredError(f"deferred, nothing was installed: {verdict.problem}")
+        raise HostError(f"nothing was installed: {verdict.problem}")
+
+    def run_after(self, outcome: Outcome) -> Outcome:
+        """Run the hooks after the run, if they are owed; return the outcome, degraded if one fails."""
+        if not self._owed:
+            return outcome
+        document = outcome_to_document(outcome, self._context.machine.now(), self._context.record.findings())
+        problem = _run_after(self._context, document)
+        self._settle()
+        return verify.with_cause(outcome, problem)
+
+    def _settle(self) -> None:
+        self._owed = False
+        with suppress(HostError):  # a full disk: the next job runs them once more
+            settle_hooks(self._context.record.store)
+
+
+def finish_owed_hooks(context: JobContext) -> None:
+    """Run the hooks after an upgrade run that was interrupted; once more if this job is interrupted, too."""
+    store = context.record.store
+    run_id = owed_run(store)
+    if run_id is None:
+        return
+    problem = _run_after(context, _interrupted(context, run_id))
+    log.event(log.LogEvent.HOOKS_FINISHED, run=run_id, error=problem)
+    with suppress(HostError):
+        settle_hooks(store)
+
+
+def _run_after(context: JobContext, document: Document) -> str:
+    context.control.step("running the hooks after the upgrade")
+    return context.hooks.run_hooks(POST_UPGRADE, document).problem
+
+
+def _interrupted(context: JobContext, run_id: str) -> Document:
+    """Return what is on record of a run; only its id and result if nothing is."""
+    with suppress(RecordError):
+        run = context.record.store.read_run(run_id) if run_id else None
+        if run is not None:
+            return dict(run.raw)
+    return {"schema": OUTCOME_SCHEMA, "id": run_id, "result": "interrupted"}
