@@ -9,6 +9,9 @@ _DEFAULT_ORIGINS: Mapping[str, tuple[str, ...]] = {
         "origin=Ubuntu,archive=${distro_codename}-security",
         "origin=UbuntuESMApps,archive=${distro_codename}-apps-security",
         "origin=UbuntuESM,archive=${distro_codename}-infra-security",
+        # Pro's Legacy add-on, which follows ESM: as in Ubuntu's configuration of unattended-upgrades 2.13.
+        "origin=UbuntuESMApps,archive=${distro_codename}-apps-legacy-security",
+        "origin=UbuntuESM,archive=${distro_codename}-infra-legacy-security",
     ),
     "debian": ("origin=Debian,codename=${distro_codename}-security,label=Debian-Security",),
 }

@@ -35,6 +35,8 @@ def test_debian_defaults_to_the_security_archive(release: ReleaseFields, *, secu
         (ReleaseFields(origin="UbuntuESMApps", archive="noble-apps-security"), True),
         (ReleaseFields(origin="UbuntuESM", archive="noble-infra-security"), True),
         (ReleaseFields(origin="Ubuntu", archive="noble-updates"), False),
+        (ReleaseFields(origin="UbuntuESMApps", archive="noble-apps-legacy-security"), True),
+        (ReleaseFields(origin="UbuntuESM", archive="noble-infra-legacy-security"), True),
         (ReleaseFields(origin="UbuntuESM", archive="noble-infra-updates"), False),
         (ReleaseFields(origin="Ubuntu", archive="jammy-security"), False),
         (ReleaseFields(origin="LP-PPA-somebody", archive="noble-security"), False),
