@@ -23,6 +23,7 @@ from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, KernelRemoval
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Resolution, Step
+from agent.core.model.release import Release
 from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
@@ -230,6 +231,9 @@ class Machine(Protocol):
 
     def reboot(self) -> Reboot | Unseen:
         """Return whether a reboot is required."""
+
+    def release(self) -> Release | None:
+        """Return the release of the distribution; None if it is unknown."""
 
     def scan_services(self) -> ServiceScan:
         """Return what still runs replaced files. Takes a second for 10,000 processes."""

@@ -53,6 +53,7 @@ def report_document(
         "host": {**_host(host), "instance_id": instance_id},
         "agent": _agent(found, daemon, version),
         "kernel": dict(found.child("kernel").raw),
+        "release": found.raw.get("release"),
         "lists": _lists(plan_view.lists.raw) if plan_view else None,
         "updates": _updates(plan_view),
         "last_outcome": _last_outcome(RunView(run) if run else None),

@@ -30,6 +30,7 @@ from agent.report.metric_values import (
     timestamp,
 )
 from agent.report.reboot_metrics import REBOOT_FAMILIES
+from agent.report.release_metrics import RELEASE_FAMILIES
 from agent.report.status.automatic import AUTOMATIC_STATES
 
 _HEALTH = ("healthy", "attention", "unknown")
@@ -102,6 +103,7 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     MetricFamily(
         name="maestro.warnings", unit="{warning}", help="Number of warnings in the report", points=length("warnings")
     ),
+    *RELEASE_FAMILIES,
     MetricFamily(
         name="maestro.lists.state",
         help="1 for the current state of the package lists, else 0",

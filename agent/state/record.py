@@ -10,6 +10,7 @@ from agent.core.model.engine_plan import Block, Component, HeldFix
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.model.outcome import Outcome
 from agent.core.model.plan import Plan
+from agent.core.model.release import ReleaseSupport
 from agent.core.packages.cves import Findings
 from agent.core.packages.plan_difference import PlannedWork, with_newest, work_of
 from agent.core.ports import Archive, RefreshResult
@@ -41,6 +42,7 @@ from agent.state.documents.outcome import outcome_from_document, outcome_to_docu
 from agent.state.documents.parts import reboot_to_document
 from agent.state.documents.plan import scan_to_document, state_to_document
 from agent.state.documents.plans import plans_from_document, plans_to_document
+from agent.state.documents.release import release_to_document
 from agent.state.store import AHEAD, CVES, ENGINE_OUTCOMES, EXPOSURE, PLANS, REFRESH, SNAPSHOTS, STATE, Store
 from agent.state.timestamps import format_utc
 from agent.state.views import StateView
@@ -90,12 +92,14 @@ class Record:
         scan: ServiceScan,
         exposure: Exposure = NO_EXPOSURE,
         engines: Mapping[str, Document | None] | None = None,
+        release: ReleaseSupport | None = None,
     ) -> None:
         """Record a check, its plan, the engines by component, and what ran meanwhile: `status` shows them."""
         document = state_to_document(
             plan, now, fresh_until=fresh_until, scan=scan, findings=self.findings(), engines=engines
         )
-        self._write(STATE, {**document, "exposure": exposure_summary(exposure)})
+        shown = release_to_document(release) if release is not None else None
+        self._write(STATE, {**document, "exposure": exposure_summary(exposure), "release": shown})
 
     def last_plans(self) -> tuple[PlannedWork, ...]:
         """Return the work of the last plans, newest first; empty if the document is damaged."""

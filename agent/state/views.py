@@ -15,6 +15,7 @@ from agent.state.engine_view import engine_view
 from agent.state.exposure_view import ExposureView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
+from agent.state.release_view import ReleaseView
 from agent.state.restart_outcome_view import RestartOutcomeView
 from agent.state.restart_view import failed_restarts, needed_restarts
 from agent.state.timestamps import format_utc
@@ -207,6 +208,8 @@ class StateView:
         """When the services were seen."""
         self.docker = engine_view(state.optional_child("docker"))
         self.weave = engine_view(state.optional_child("weave"))
+        self.release = ReleaseView.of(state.optional_child("release"))
+        """None in documents of earlier versions, or if it could not be read."""
         self.plan = PlanView(state.child("plan"))
         self.seen_at = state.child("plan").time("seen_at")
 

@@ -63,6 +63,8 @@ def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict
         "reported_at": format_utc(newest.reported_at) if newest.reported_at else None,
         # Of clones, one may be fine while another is not.
         "health": state.get("health") if len(agents) == 1 else None,
+        "release_support": _part(state, "release").get("support"),
+        "release_until": _part(state, "release").get("until"),
         "pending": _part(state, "updates").get("security_pending"),
         "held": _part(state, "updates").get("held"),
         "reboot_required": _part(state, "reboot").get("required"),

@@ -107,12 +107,13 @@ def _summary(hosts: Sequence[Mapping[str, Any]]) -> str:
         "pending": sum(bool(host["pending"]) for host in hosts),
         "with held updates": sum(bool(host["held"]) for host in hosts),
         "to reboot": sum(bool(host["reboot_required"]) for host in hosts),
+        "past the end of security updates": sum(host["release_support"] == "ended" for host in hosts),
         "silent": sum(host["silent"] for host in hosts),
         "with missing events": sum(bool(host["missing_events"]) for host in hosts),
         "sharing an id": sum(host["agents"] > 1 for host in hosts),
         "with a stale slot": sum(host["lock"] is not None and host["lock"]["stale"] for host in hosts),
     }
-    for seldom in ("sharing an id", "with a stale slot"):
+    for seldom in ("past the end of security updates", "sharing an id", "with a stale slot"):
         if not counts[seldom]:
             del counts[seldom]
     summary = ", ".join(f"{count} {what}" for what, count in counts.items())

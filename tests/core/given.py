@@ -9,6 +9,7 @@ from agent.core.model.kernels import KernelRemoval
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Held, Plan, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
+from agent.core.model.release import Release
 from agent.core.model.scope import Scope
 from agent.core.model.waiting import Age, Snooze
 from agent.core.policy.origins import parse_pattern
@@ -47,6 +48,12 @@ WATCHED = ServiceScan(
         RestartUnit(unit=unit, action=RestartAction.RESTART, result=UnitResult.PLANNED)
         for unit in ("cron.service", "ssh.service")
     ),
+)
+BOOKWORM = Release(
+    distribution="debian",
+    version="12",
+    codename="bookworm",
+    row={"eol": "2026-07-11", "eol-lts": "2028-06-30", "eol-elts": "2033-06-30"},
 )
 REPAIR = Repair(package="r", architecture="amd64", state="half-configured")
 

@@ -81,6 +81,34 @@ def test_ubuntu_takes_security_and_esm(host: Scenario) -> None:
     ]
 
 
+def test_ubuntu_takes_the_legacy_archives_of_pro(host: Scenario) -> None:
+    host.be_ubuntu()
+    host.offer("esm-apps-legacy", package("b", "2"))
+    host.offer("esm-infra-legacy", package("c", "2"))
+
+    assert names(host.check()["install"]) == ["b", "c"]
+
+
+def test_a_phase_of_the_release_counts_once_its_archive_is_a_source_that_apt_uses(host: Scenario) -> None:
+    def covered() -> list[str]:
+        host.check()
+        release = host.agent("status --json").json["release"]
+        assert (release["distribution"], release["codename"], release["support"]) == ("ubuntu", "noble", "supported")
+        return [phase["name"] for phase in release["phases"] if phase["covered"]]
+
+    host.be_ubuntu()
+    host.offer("security", package("a", "2"))
+    assert covered() == ["standard"]
+
+    host.offer("esm-infra", package("c", "2"))
+    assert covered() == ["standard", "esm"]
+
+    host.machine.write(
+        "/etc/apt/preferences.d/ubuntu-esm-infra", "Package: *\nPin: release o=UbuntuESM\nPin-Priority: -32768\n"
+    )
+    assert covered() == ["standard"]
+
+
 @pytest.mark.every_release
 def test_a_new_dependency_from_security_is_installed_and_marked_automatic(host: Scenario) -> None:
     host.offer("security", package("a", "2", depends="n"))

@@ -21,6 +21,7 @@ from agent.core.model.kernels import RunningKernel
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Why
+from agent.core.model.release import release_support
 from agent.core.model.scope import Scope
 from agent.core.packages.cves import NO_FINDINGS, ChangelogFindings, Findings, VersionChange
 from agent.core.packages.decide import plan_id
@@ -46,6 +47,7 @@ from agent.state.documents.explanation import explanation_to_document
 from agent.state.documents.exposure import exposure_summary
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document, scan_to_document
+from agent.state.documents.release import release_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.views import OutcomeView, PlanView, RebootView, RunView, StateView
 from tests.core import given
@@ -321,6 +323,7 @@ def status(
         "fresh_until": "2026-11-24T17:10:00Z",
         **scan_to_document(given.WATCHED),
         "exposure": exposure_summary(EXPOSURE if flag else NO_EXPOSURE),
+        "release": release_to_document(release_support(given.BOOKWORM, PARTIAL)),
         "plan": plan(made) if made else None,
     }
     observed = Observed(

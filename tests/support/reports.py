@@ -78,6 +78,7 @@ def full() -> Raw:
         },
         "agent": {"version": "0.5.0", "started_at": MOMENT, "state": "idle", "automatic": "on"},
         "kernel": {"running": "6.1.0-1-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
+        "release": status["release"],
         "lists": plan["lists"],
         "updates": {
             "seen_at": MOMENT, "scope": "security", "security_pending": len(plan["install"]),
@@ -146,6 +147,7 @@ def unknown() -> Raw:
     for part in ("kernel", "updates"):
         report[part] = dict.fromkeys(report[part])
     parts = (
+        "release",
         "lists",
         "last_outcome",
         "reboot",

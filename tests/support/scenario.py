@@ -26,6 +26,18 @@ _UBUNTU = {
         "suite": "noble-apps-security",
         "codename": "noble",
     },
+    "esm-apps-legacy": {
+        "origin": "UbuntuESMApps",
+        "label": "UbuntuESMApps",
+        "suite": "noble-apps-legacy-security",
+        "codename": "noble",
+    },
+    "esm-infra-legacy": {
+        "origin": "UbuntuESM",
+        "label": "UbuntuESM",
+        "suite": "noble-infra-legacy-security",
+        "codename": "noble",
+    },
     "esm-infra": {"origin": "UbuntuESM", "label": "UbuntuESM", "suite": "noble-infra-security", "codename": "noble"},
 }
 

@@ -28,6 +28,7 @@ from agent.core.model.outcome import LockWait, Stage
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
 from agent.core.model.reasons import text_reason
+from agent.core.model.release import Release
 from agent.core.model.scope import Scope
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange
@@ -233,6 +234,9 @@ class Simulated:
         """Return the number of transactions."""
         return sum(one.startswith("install ") for one in self.done)
 
+    distribution: Release | None = None
+    """What `release` returns."""
+
     # the port Machine
 
     def now(self) -> datetime:
@@ -240,6 +244,9 @@ class Simulated:
 
     def reboot(self) -> Reboot | Unseen:
         return self.required_reboot
+
+    def release(self) -> Release | None:
+        return self.distribution
 
     def scan_services(self) -> ServiceScan:
         stale = tuple(sorted(self.stale_units))

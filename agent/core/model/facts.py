@@ -93,6 +93,12 @@ class SourceLists:
     """When they were last fetched or confirmed, by whomever, and authenticated; None if that is unknown."""
     released_at: datetime | None
     """When the archive published them: the Date of its Release file."""
+    origin: str = ""
+    """Origin of its Release file; this and what follows is in no document."""
+    archive: str = ""
+    """Suite of its Release file."""
+    enabled: bool = True
+    """False: apt's preferences exclude everything in it, as the Pro client does for a service that is not enabled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

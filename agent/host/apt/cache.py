@@ -209,6 +209,13 @@ class PackageCache:
             file.id for file in self.pkg_cache.file_list if prefixes and file.filename.startswith(prefixes)
         )
 
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """Paths of the index files that apt's preferences exclude: a negative priority (apt_preferences(5))."""
+        policy = self.depcache.policy
+        files = (file for file in self.pkg_cache.file_list if not file.not_source)
+        return tuple(file.filename for file in files if self._priorities.get(file.id, policy.get_priority(file)) < 0)
+
     @cached_property
     def kept_by_apt(self) -> frozenset[int]:
         """IDs of installed packages that `apt-get upgrade` would keep back, for phasing among other reasons.

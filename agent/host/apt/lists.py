@@ -50,7 +50,13 @@ def assess(
     Fresh means: a security source exists, all of them are complete, authenticated, and were fetched or confirmed within
     `max_age`, and no source failed. Without evidence the lists are not fresh.
     """
-    sources = [_Assessed(source, patterns, refreshed, now) for source in read_sources(cache.sources)]
+    excluded = cache.excluded
+    sources = [
+        _Assessed(
+            source, patterns, refreshed, now, enabled=not any(one.startswith(source.path_prefix) for one in excluded)
+        )
+        for source in read_sources(cache.sources)
+    ]
     security = [one for one in sources if one.security and one.source.offered]
     errors = (*_errors(sources, refreshed), *_foreign_packages(cache))
     if not any(one.usable for one in security):
@@ -69,9 +75,16 @@ class _Assessed:
     """One source, what is on record of it, and what is true of its lists now."""
 
     def __init__(
-        self, source: Source, patterns: tuple[OriginPattern, ...], refreshed: RefreshResult, now: datetime
+        self,
+        source: Source,
+        patterns: tuple[OriginPattern, ...],
+        refreshed: RefreshResult,
+        now: datetime,
+        *,
+        enabled: bool = True,
     ) -> None:
         self.source = source
+        self._enabled = enabled
         self.security = source.offers(patterns)
         self.released_at = source.time("Date")
         self._now = now
@@ -88,6 +101,9 @@ class _Assessed:
             security=self.security if self.security or self.source.fetched else None,
             verified_at=self.verified_at,
             released_at=self.released_at,
+            origin=self.source.field("Origin"),
+            archive=self.source.field("Suite"),
+            enabled=self._enabled,
         )
 
     @property

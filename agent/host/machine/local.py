@@ -7,9 +7,11 @@ from datetime import datetime
 from agent.core.exposure import InstalledFiles
 from agent.core.model.facts import Reboot, Unseen
 from agent.core.model.package import PackageId
+from agent.core.model.release import Release
 from agent.core.reboot.services import ServiceScan, replaced_files, session_uids, unit_names
 from agent.host.dpkg.package_files import find_installed_files
 from agent.host.machine.boot_id import boot_id
+from agent.host.machine.distro_info import read_release
 from agent.host.reboot.facts import read_reboot
 from agent.host.reboot.processes import scan_processes
 from agent.host.soft_reboots import soft_reboots
@@ -26,6 +28,10 @@ class LocalMachine:
     def reboot(self) -> Reboot | Unseen:
         """Return whether a reboot is required."""
         return read_reboot()
+
+    def release(self) -> Release | None:
+        """Return the release of the distribution; None if it is unknown."""
+        return read_release()
 
     def scan_services(self) -> ServiceScan:
         """Scan all processes for replaced files."""

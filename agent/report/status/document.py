@@ -13,6 +13,7 @@ from agent.report.status.lists import attention_reasons
 from agent.report.status.observed import Damaged, Observed
 from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reasons, record_reasons, run_reasons
 from agent.report.status.reboots import Reboots
+from agent.report.status.release_support import ReleaseStatus
 from agent.report.status.runtime import Runtime
 from agent.state.job_views import JOB_NAMES
 from agent.state.timestamps import format_utc
@@ -42,6 +43,7 @@ class Status:
         self.runtime = Runtime(self.state, observed.boot)
         runs = {name: one for name, one in observed.engine_runs.items() if not isinstance(one, Damaged)}
         self.engines = Engines(self.state, runs, self.running)
+        self.release = ReleaseStatus(self.state.release if self.state else None, now)
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
@@ -66,6 +68,7 @@ class Status:
         return [
             *(plan_reasons(self.state.plan, self.running) if self.state else []),
             *(attention_reasons(self.state, self.now) if self.state else []),
+            *self.release.reasons,
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.runtime.reasons,
@@ -94,6 +97,7 @@ def status_document(status: Status) -> Document:
         "reasons": [*status.unknown, *status.attention],
         "agent": {"version": status.version},
         "os": status.os,
+        "release": status.release.document,
         "looked_at": format_utc(state.generated_at) if state else None,
         "changed_since_check": status.changed,
         "fresh_until": format_utc(state.fresh_until) if state else None,

@@ -31,6 +31,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
     lines: list[str] = [f"{status.host}: {status.health.value.upper()}"]
     lines += [Line(f"  ! {reason}", hang=4, tone=Tone.HELD) for reason in (*status.unknown, *status.attention)]
     lines.append(_field("Agent", f"{status.version} on {status.os or 'an unknown system'}"))
+    lines += status.release.lines(WIDTH)
     if state is not None:
         lines.append(_check_line(status, state.generated_at))
         lines += lists_lines(state.plan.lists, now, width=WIDTH, verbose=verbose)

@@ -36,6 +36,7 @@ def needs(status: Status) -> list[Need]:
     if status.reboot is not None and status.reboot.required and not status.reboots.by_itself:
         names = ", ".join(status.reboot.packages)
         found.append(Need("reboot", f"a reboot is required{f' by {names}' if names else ''}"))
+    found += [Need("release-support", text, [status.release.support.state.value]) for text in status.release.reasons]
     found += [Need("service-failed", text, [unit]) for unit, text in status.runtime.failures.items()]
     for engine in (status.engines.docker, status.engines.weave):
         if engine is not None and engine.restart_pending:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from agent.core.model.facts import Facts, Unseen
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal
+from agent.core.model.release import release_support
 from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
 from agent.core.ports import PackageSnapshot, RefreshResult
@@ -112,5 +113,9 @@ def record_plan(
     seen = engine_documents(context, plan.held) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
     exposure, now = record_exposure(context, planned.facts, scan), context.machine.now()
-    context.record.save_plan(plan, now, fresh_until=fresh_until, scan=scan, exposure=exposure, engines=seen)
+    found = context.machine.release()
+    release = release_support(found, plan.lists) if found is not None else None
+    context.record.save_plan(
+        plan, now, fresh_until=fresh_until, scan=scan, exposure=exposure, engines=seen, release=release
+    )
     return scan.replaced
