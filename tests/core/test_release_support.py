@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -112,9 +113,9 @@ def test_the_phase_that_could_follow_is_named_until_it_is_over() -> None:
     assert [phase.name if phase else None for phase in found] == ["esm", "esm-legacy", None]
 
 
-def lists(state: ListsState = ListsState.FRESH, **fields: object) -> Lists:
-    parts = {"source": "s", "security": True, "verified_at": given.NOW, "released_at": None, **fields}
-    return Lists(state=state, updated_at=given.NOW, sources=(SourceLists(**parts),))  # type: ignore[arg-type]
+def lists(state: ListsState = ListsState.FRESH, **fields: Any) -> Lists:
+    parts: dict[str, Any] = {"source": "s", "security": True, "verified_at": given.NOW, "released_at": None, **fields}
+    return Lists(state=state, updated_at=given.NOW, sources=(SourceLists(**parts),))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def lists(state: ListsState = ListsState.FRESH, **fields: object) -> Lists:
         pytest.param({"enabled": False}, False, id="excluded-by-preferences"),
     ],
 )
-def test_a_phase_counts_only_where_its_archive_is_in_use(fields: Mapping[str, object], *, covered: bool) -> None:
+def test_a_phase_counts_only_where_its_archive_is_in_use(fields: Mapping[str, Any], *, covered: bool) -> None:
     jammy = Release(distribution="ubuntu", codename="jammy", row=JAMMY)
     esm = {"origin": "UbuntuESM", "archive": "jammy-infra-security"}
 
