@@ -39,6 +39,7 @@ REBOOT = "reboot"
 REBOOT_SCHEDULE = "reboot-schedule"
 REBOOT_OUTCOME = "reboot-outcome"
 """The outcome of the last reboot, as `ENGINE_OUTCOMES`."""
+REQUESTS = "requests"
 _HISTORY = "history"
 _KEPT_RUNS = 500
 

@@ -17,6 +17,12 @@ def format_utc(when: datetime) -> str:
     return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def format_exact(when: datetime) -> str:
+    """Return a time as RFC 3339 in UTC, to the microsecond; without a fraction where it has none."""
+    utc = when.astimezone(timezone.utc)
+    return f"{utc:%Y-%m-%dT%H:%M:%S.%f}Z" if utc.microsecond else format_utc(utc)
+
+
 def minus_clamped(when: datetime, by: timedelta) -> datetime:
     """Subtract, but not beyond the earliest datetime."""
     return when - min(by, when - datetime.min.replace(tzinfo=timezone.utc))

@@ -1,0 +1,94 @@
+"""`maestro.requests/1`: all requests of the endpoint on record. Pure. The decoder raises RecordError."""
+
+from datetime import datetime
+
+from agent.core.requests.model import Book, Entry, RequestState, RequestWhy, Step
+from agent.core.schemas import REQUESTS_SCHEMA, Document
+from agent.errors import RecordError
+from agent.state.documents.parts import enum_from_document
+from agent.state.json_reader import JsonReader
+from agent.state.timestamps import format_exact, format_utc
+
+
+def book_to_document(book: Book, generated_at: datetime) -> Document:
+    """Return `maestro.requests/1`, without signatures."""
+    return {
+        "schema": REQUESTS_SCHEMA,
+        "generated_at": format_utc(generated_at),
+        "id": book.id,
+        "sequence": book.sequence,
+        "floor": format_exact(book.floor) if book.floor else None,
+        "requests": [_entry_to_document(entry) for entry in book.entries],
+    }
+
+
+def book_from_document(reader: JsonReader) -> Book:
+    """Return the record in a document."""
+    return Book(
+        id=reader.text("id"),
+        entries=tuple(_entry_from_document(part) for part in reader.children("requests")),
+        floor=reader.optional_time("floor"),
+        sequence=int(reader.number("sequence")),
+    )
+
+
+def _entry_to_document(entry: Entry) -> Document:
+    return {
+        "id": entry.id,
+        "verb": entry.verb,
+        "digest": entry.digest or None,
+        "created_at": _time(entry.created_at),
+        "expires_at": _time(entry.expires_at),
+        "requested_by": entry.requested_by or None,
+        "signed_by": entry.signed_by or None,
+        "request": dict(entry.document) if entry.document is not None else None,
+        "steps": [_step_to_document(step) for step in entry.steps],
+        "conflict": _step_to_document(entry.conflict) if entry.conflict else None,
+        "repeated_at": _time(entry.repeated_at),
+    }
+
+
+def _entry_from_document(part: JsonReader) -> Entry:
+    request, conflict = part.optional_child("request"), part.optional_child("conflict")
+    steps = tuple(_step_from_document(step) for step in part.children("steps"))
+    if not steps:
+        raise RecordError(f"request {part.text('id')}: no steps")
+    return Entry(
+        id=part.text("id"),
+        verb=part.text("verb"),
+        digest=part.optional_text("digest") or "",
+        created_at=part.optional_time("created_at"),
+        expires_at=part.optional_time("expires_at"),
+        requested_by=part.optional_text("requested_by") or "",
+        signed_by=part.optional_text("signed_by") or "",
+        document=dict(request.raw) if request else None,
+        steps=steps,
+        conflict=_step_from_document(conflict) if conflict else None,
+        repeated_at=part.optional_time("repeated_at"),
+    )
+
+
+def _step_to_document(step: Step) -> Document:
+    return {
+        "state": step.state.value,
+        "at": format_utc(step.at),
+        "sequence": step.sequence,
+        "why": step.why.value if step.why else None,
+        "detail": step.detail or None,
+        "run": step.run or None,
+    }
+
+
+def _step_from_document(part: JsonReader) -> Step:
+    return Step(
+        state=enum_from_document(part, "state", RequestState),
+        at=part.time("at"),
+        sequence=int(part.number("sequence")),
+        why=enum_from_document(part, "why", RequestWhy) if part.raw.get("why") is not None else None,
+        detail=part.optional_text("detail") or "",
+        run=part.optional_text("run") or "",
+    )
+
+
+def _time(when: datetime | None) -> str | None:
+    return format_exact(when) if when is not None else None

@@ -1,0 +1,89 @@
+"""The record of requests, requests.json. Root writes it, and fsyncs it before anything is done for a request."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from agent.core.requests.book import new_book
+from agent.core.requests.model import Book
+from agent.core.schemas import REQUESTS_SCHEMA
+from agent.errors import BusyError, RecordError
+from agent.state.documents.requests import book_from_document, book_to_document
+from agent.state.file_lock import exclusive
+from agent.state.store import REQUESTS, Store
+from agent.state.timestamps import format_exact
+
+_LOCK_LIMIT_S = 10.0
+_LOCK_POLL_S = 0.05
+
+
+class RequestsRecord:
+    """The document requests.json in a store."""
+
+    def __init__(self, store: Store, warn: Callable[[str], None] = lambda _message: None) -> None:
+        """Take the store, and what is called with a message where the document is damaged."""
+        self.store = store
+        self._warn = warn
+
+    def exists(self) -> bool:
+        """Return whether any request was ever recorded; cheap."""
+        return self.store.has(REQUESTS)
+
+    def load(self) -> Book | None:
+        """Return the record; None: there is none yet.
+
+        Raises:
+            RecordError: it is damaged. It stays.
+        """
+        reader = self.store.read(REQUESTS, REQUESTS_SCHEMA, keep=True)
+        return book_from_document(reader) if reader else None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from changing the record for the length of the block.
+
+        Raises:
+            BusyError: another process holds it for too long. HostError: the lock file cannot be opened.
+        """
+        path = os.path.join(self.store.directory, "requests.lock")
+        busy = "another process (pid {pid}) is changing the record of requests"
+        end = time.monotonic() + _LOCK_LIMIT_S
+        while True:
+            lock = exclusive(path, busy=busy)
+            try:
+                lock.__enter__()
+            except BusyError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_LOCK_POLL_S)
+                continue
+            break
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def change(self, change: Callable[[Book], Book], now: datetime) -> Book:
+        """Apply a change to the record and write it; return the new one.
+
+        A damaged record is set aside. The new one refuses all requests that the old one may have had.
+
+        Raises:
+            BusyError: another process holds it for too long. HostError: it cannot be written; nothing has changed.
+        """
+        with self.locked():
+            before = self._load_or_begin(now)
+            after = change(before)
+            if after != before:
+                self.store.write(REQUESTS, book_to_document(after, now))
+            return after
+
+    def _load_or_begin(self, now: datetime) -> Book:
+        try:
+            return self.load() or new_book(format_exact(now))
+        except RecordError as error:
+            self._warn(str(error))
+            self.store.set_aside(REQUESTS)
+            return new_book(format_exact(now), lost_at=now)
