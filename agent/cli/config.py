@@ -13,6 +13,7 @@ from agent.config.fragments import ignored_files
 from agent.config.load import Inputs, load
 from agent.config.manifest import read_manifest
 from agent.config.schema import Value
+from agent.config.signers import check_signers
 from agent.core.manifest import ManifestValue
 from agent.core.policy.policy import ScriptDigests
 from agent.core.schemas import CONFIG_SCHEMA
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     ignored = list(ignored_files(config_path(arguments)))
     policy, inputs = load(config_path(arguments), read_distro())
     manifest = read_manifest(policy.docker)
+    check_signers(policy.requests)
     if arguments.json:
         print_json(_document(inputs, manifest, ignored))
     elif arguments.action == "check":

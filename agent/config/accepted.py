@@ -19,6 +19,7 @@ from typing import Any
 from agent.config.fragments import Fragment, configuration_files, read_fragments
 from agent.config.load import Inputs, UnmatchedPatternsError, load, merge, to_policy
 from agent.config.manifest import check_values, load_manifest, read_manifest
+from agent.config.signers import check_signers
 from agent.core.manifest import Manifest, ManifestValue, to_manifest
 from agent.core.policy.distro import Distro
 from agent.core.policy.policy import DockerPolicy, Policy
@@ -73,7 +74,9 @@ def accept(directory: str, distro: Distro, at: str, group: int) -> None:
     """
     signature = _signature()
     fragments = read_fragments(None)
-    docker = to_policy(merge(fragments, distro), distro).docker
+    policy = to_policy(merge(fragments, distro), distro)
+    docker = policy.docker
+    check_signers(policy.requests)
     signature += _manifest_signature(docker)
     manifest = read_manifest(docker)
     document = {

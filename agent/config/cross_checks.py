@@ -14,9 +14,12 @@ _LOCK_ACCESS = ("fleetlock_ca_file", "fleetlock_token_file", "fleetlock_client_c
 
 
 def exporter_problems(found: Found) -> Iterator[str]:
-    """Yield one message for each contradiction in [endpoint] and [otlp]."""
+    """Yield one message for each contradiction in [endpoint], [otlp] and [requests]."""
     yield from _endpoint_problems(found)
     yield from _otlp_problems(found)
+    allow, source = found["requests.allow"]
+    if allow and not found["endpoint.url"][0]:
+        yield f"{source}: requests.allow: requires endpoint.url, where requests come from"
 
 
 def _endpoint_problems(found: Found) -> Iterator[str]:

@@ -16,6 +16,11 @@ _LAST_PORT = 65535
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VENDORS = ("", "weaveworks", "rajchaudhuri")
 """The values of `agent.core.model.weave.Vendor` that can be wanted."""
+_VERBS = (
+    *("check", "send-report", "upgrade-security", "upgrade-fixes"),
+    *("reboot-if-required", "apply-docker", "apply-weave"),
+)
+"""The values of `agent.core.requests.model.Verb`."""
 _VERSION = "{version}"
 _SCRIPT_SOURCE = (
     'accepted: a URL such as "https://example.org/weave-{version}" (http:// only for 127.0.0.1, [::1] and localhost), '
@@ -188,6 +193,13 @@ def parse_vendor(raw: object) -> str:
     if not isinstance(raw, str) or raw not in _VENDORS:
         raise ValueError('accepted: "weaveworks" or "rajchaudhuri", or "" for the one that is installed')
     return raw
+
+
+def parse_verbs(raw: object) -> tuple[str, ...]:
+    """Accept a list of the verbs of requests, each once."""
+    if not isinstance(raw, list) or not all(one in _VERBS for one in raw) or len(set(raw)) != len(raw):
+        raise ValueError(f"accepted: a list of {', '.join(_VERBS)}, each once; [] for none")
+    return tuple(raw)
 
 
 def parse_script_source(raw: object) -> str:

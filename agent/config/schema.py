@@ -32,6 +32,7 @@ from agent.config.parsers import (
     parse_time,
     parse_url,
     parse_vendor,
+    parse_verbs,
     parse_window_name,
 )
 from agent.config.reboot_parsers import (
@@ -130,6 +131,8 @@ KEYS: tuple[Key, ...] = (
     Key(section="endpoint", name="max_bytes", parse=parse_size, default=16_000_000),
     Key(section="endpoint", name="max_age", parse=parse_age, default=timedelta(days=30)),
     Key(section="endpoint", name="burst", parse=parse_burst, default=500),
+    Key(section="requests", name="allow", parse=parse_verbs, default=()),
+    Key(section="requests", name="signers", parse=parse_path, default=""),
     Key(section="metrics", name="textfile", parse=parse_textfile, default=""),
     Key(section="metrics", name="compatible_names", parse=parse_flag, default=False),
     Key(section="otlp", name="url", parse=parse_collector_url, default=""),

@@ -9,9 +9,9 @@ from datetime import datetime
 from agent.core.requests.book import new_book
 from agent.core.requests.model import Book
 from agent.core.schemas import REQUESTS_SCHEMA
-from agent.errors import BusyError, RecordError
+from agent.errors import BusyError, HostError, RecordError
 from agent.state.documents.requests import book_from_document, book_to_document
-from agent.state.file_lock import exclusive
+from agent.state.file_lock import holder_pid, try_lock
 from agent.state.store import REQUESTS, Store
 from agent.state.timestamps import format_exact
 
@@ -47,23 +47,23 @@ class RequestsRecord:
         Raises:
             BusyError: another process holds it for too long. HostError: the lock file cannot be opened.
         """
-        path = os.path.join(self.store.directory, "requests.lock")
-        busy = "another process (pid {pid}) is changing the record of requests"
-        end = time.monotonic() + _LOCK_LIMIT_S
-        while True:
-            lock = exclusive(path, busy=busy)
-            try:
-                lock.__enter__()
-            except BusyError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(_LOCK_POLL_S)
-                continue
-            break
+        descriptor = self._wait_for_lock(os.path.join(self.store.directory, "requests.lock"))
         try:
             yield
         finally:
-            lock.__exit__(None, None, None)
+            os.close(descriptor)
+
+    def _wait_for_lock(self, path: str) -> int:
+        end = time.monotonic() + _LOCK_LIMIT_S
+        while time.monotonic() < end:
+            try:
+                descriptor = try_lock(path, 0o600)
+            except OSError as error:
+                raise HostError(f"{path}: cannot be opened: {error.strerror}") from error
+            if descriptor is not None:
+                return descriptor
+            time.sleep(_LOCK_POLL_S)
+        raise BusyError(f"{path}: another process (pid {holder_pid(path)}) is changing the record of requests")
 
     def change(self, change: Callable[[Book], Book], now: datetime) -> Book:
         """Apply a change to the record and write it; return the new one.

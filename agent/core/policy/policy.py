@@ -195,6 +195,16 @@ class EndpointPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsPolicy:
+    """Which requests of the endpoint this machine carries out."""
+
+    allow: tuple[str, ...] = ()
+    """Values of `agent.core.requests.model.Verb`; empty: none."""
+    signers: str = ""
+    """Path of an allowed-signers file (ssh-keygen(1)): only requests signed by them run; empty: unsigned ones, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsPolicy:
     """Metrics for Prometheus' node exporter."""
 
@@ -235,3 +245,4 @@ class Policy:
     reboot: RebootPolicy = RebootPolicy()
     services: ServicesPolicy = ServicesPolicy()
     soak: SoakPolicy = SoakPolicy()
+    requests: RequestsPolicy = RequestsPolicy()

@@ -27,6 +27,8 @@ class RequestRules:
     windows: Mapping[Verb, WorkWindow]
     """By verb; one that is not there has no window."""
     local: tzinfo
+    signed: bool = False
+    """Whether only signed requests run."""
 
 
 def refusal_before(found: Request | Malformed, rules: RequestRules, book: Book, now: datetime) -> Refusal | None:
@@ -70,6 +72,15 @@ def refusal_of_window(request: Request, rules: RequestRules, now: datetime) -> R
     if at is None or at >= request.expires_at:
         return Refusal(why=RequestWhy.NO_WINDOW, detail="no window that is long enough opens before it expires")
     return None
+
+
+def refusal_now(request: Request, signed_by: str, rules: RequestRules) -> Refusal | None:
+    """Return why a request that was accepted may not begin: the configuration has changed since. None: it may."""
+    if rules.signed and not signed_by:
+        return Refusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set since it was accepted")
+    if request.in_window and request.verb not in rules.windows:
+        return Refusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {request.verb.value}")
+    return _of_permission(request, rules)
 
 
 def starts_at(request: Request, rules: RequestRules, now: datetime) -> datetime | None:

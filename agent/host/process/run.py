@@ -33,21 +33,24 @@ def run_program(
     limit_s: float,
     environment: Mapping[str, str] = MappingProxyType({}),
     alive: Callable[[], None] = lambda: None,
+    input_file: str = os.devnull,
 ) -> ProgramResult:
-    """Run a program with nothing on its standard input, and kill it at the deadline. Never raises for its sake.
+    """Run a program, and kill it at the deadline. Never raises for its sake.
 
-    `environment` are variables beside those of `system_environment`; `alive` is called while it runs.
+    `environment` are variables beside those of `system_environment`; `alive` is called while it runs; `input_file` is
+    its standard input.
     """
     try:
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**system_environment(os.environ), **environment},
-            cwd="/",
-            start_new_session=True,
-        )
+        with open(input_file, "rb") as given:
+            process = subprocess.Popen(
+                arguments,
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**system_environment(os.environ), **environment},
+                cwd="/",
+                start_new_session=True,
+            )
     except OSError as error:
         return ProgramResult(code=None, output=f"{arguments[0]}: {error.strerror}")
     with process:

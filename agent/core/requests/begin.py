@@ -1,0 +1,58 @@
+"""Which accepted request begins next, and when something is to be done about one. Pure."""
+
+from datetime import datetime
+
+from agent.core.requests.book import open_entries, with_expired, with_running, with_step
+from agent.core.requests.judge import RequestRules, refusal_now, starts_at
+from agent.core.requests.model import Book, Ending, Entry, Refusal, Request, RequestState, RequestWhy
+from agent.core.requests.wire import read_request
+
+
+def with_next_running(book: Book, rules: RequestRules, now: datetime) -> tuple[Book, Request | None]:
+    """Return the record in which the next due request runs, and that request; None: none is due.
+
+    What the configuration no longer allows is refused, and what is too late expires.
+    """
+    book = with_expired(book, now)
+    for entry in _accepted(book):
+        request = _request(entry)
+        refusal = _refusal(entry, request, rules)
+        if refusal is not None:
+            ending = Ending(state=RequestState.REFUSED, why=refusal.why, detail=refusal.detail)
+            book = with_step(book, entry, ending, now)
+        elif request is not None and _is_due(request, rules, now):
+            return with_running(book, entry, now), request
+    return book, None
+
+
+def next_at(book: Book, rules: RequestRules, now: datetime) -> datetime | None:
+    """Return when a job has something to do about requests; a time that is not after now means at once, None: never."""
+    return min((_entry_at(entry, rules, now) for entry in open_entries(book)), default=None)
+
+
+def _entry_at(entry: Entry, rules: RequestRules, now: datetime) -> datetime:
+    request = _request(entry)
+    if entry.state is not RequestState.ACCEPTED or request is None or _refusal(entry, request, rules) is not None:
+        return now
+    start = starts_at(request, rules, now)
+    return request.expires_at if start is None else min(start, request.expires_at)
+
+
+def _accepted(book: Book) -> tuple[Entry, ...]:
+    return tuple(entry for entry in open_entries(book) if entry.state is RequestState.ACCEPTED)
+
+
+def _request(entry: Entry) -> Request | None:
+    found = read_request(entry.document) if entry.document is not None else None
+    return found if isinstance(found, Request) else None
+
+
+def _refusal(entry: Entry, request: Request | None, rules: RequestRules) -> Refusal | None:
+    if request is None:
+        return Refusal(why=RequestWhy.INVALID, detail="its content is no longer readable")
+    return refusal_now(request, entry.signed_by, rules)
+
+
+def _is_due(request: Request, rules: RequestRules, now: datetime) -> bool:
+    start = starts_at(request, rules, now)
+    return start is not None and start <= now
