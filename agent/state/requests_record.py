@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from agent.core.requests.book import new_book
-from agent.core.requests.model import Book
+from agent.core.requests.model import RequestBook
 from agent.core.schemas import REQUESTS_SCHEMA
 from agent.errors import BusyError, HostError, RecordError
 from agent.state.documents.requests import book_from_document, book_to_document
@@ -31,7 +31,7 @@ class RequestsRecord:
         """Return whether any request was ever recorded; cheap."""
         return self.store.has(REQUESTS)
 
-    def load(self) -> Book | None:
+    def load(self) -> RequestBook | None:
         """Return the record; None: there is none yet.
 
         Raises:
@@ -65,7 +65,7 @@ class RequestsRecord:
             time.sleep(_LOCK_POLL_S)
         raise BusyError(f"{path}: another process (pid {holder_pid(path)}) is changing the record of requests")
 
-    def change(self, change: Callable[[Book], Book], now: datetime) -> Book:
+    def change(self, change: Callable[[RequestBook], RequestBook], now: datetime) -> RequestBook:
         """Apply a change to the record and write it; return the new one.
 
         A damaged record is set aside. The new one refuses all requests that the old one may have had.
@@ -80,7 +80,7 @@ class RequestsRecord:
                 self.store.write(REQUESTS, book_to_document(after, now))
             return after
 
-    def _load_or_begin(self, now: datetime) -> Book:
+    def _load_or_begin(self, now: datetime) -> RequestBook:
         try:
             return self.load() or new_book(format_exact(now))
         except RecordError as error:

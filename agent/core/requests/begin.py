@@ -4,11 +4,19 @@ from datetime import datetime
 
 from agent.core.requests.book import open_entries, with_expired, with_running, with_step
 from agent.core.requests.judge import RequestRules, refusal_now, starts_at
-from agent.core.requests.model import Book, Ending, Entry, Refusal, Request, RequestState, RequestWhy
+from agent.core.requests.model import (
+    Ending,
+    Request,
+    RequestBook,
+    RequestEntry,
+    RequestRefusal,
+    RequestState,
+    RequestWhy,
+)
 from agent.core.requests.wire import read_request
 
 
-def with_next_running(book: Book, rules: RequestRules, now: datetime) -> tuple[Book, Request | None]:
+def with_next_running(book: RequestBook, rules: RequestRules, now: datetime) -> tuple[RequestBook, Request | None]:
     """Return the record in which the next due request runs, and that request; None: none is due.
 
     What the configuration no longer allows is refused, and what is too late expires.
@@ -25,12 +33,12 @@ def with_next_running(book: Book, rules: RequestRules, now: datetime) -> tuple[B
     return book, None
 
 
-def next_at(book: Book, rules: RequestRules, now: datetime) -> datetime | None:
+def next_at(book: RequestBook, rules: RequestRules, now: datetime) -> datetime | None:
     """Return when a job has something to do about requests; a time that is not after now means at once, None: never."""
     return min((_entry_at(entry, rules, now) for entry in open_entries(book)), default=None)
 
 
-def _entry_at(entry: Entry, rules: RequestRules, now: datetime) -> datetime:
+def _entry_at(entry: RequestEntry, rules: RequestRules, now: datetime) -> datetime:
     request = _request(entry)
     if entry.state is not RequestState.ACCEPTED or request is None or _refusal(entry, request, rules) is not None:
         return now
@@ -38,18 +46,18 @@ def _entry_at(entry: Entry, rules: RequestRules, now: datetime) -> datetime:
     return request.expires_at if start is None else min(start, request.expires_at)
 
 
-def _accepted(book: Book) -> tuple[Entry, ...]:
+def _accepted(book: RequestBook) -> tuple[RequestEntry, ...]:
     return tuple(entry for entry in open_entries(book) if entry.state is RequestState.ACCEPTED)
 
 
-def _request(entry: Entry) -> Request | None:
+def _request(entry: RequestEntry) -> Request | None:
     found = read_request(entry.document) if entry.document is not None else None
     return found if isinstance(found, Request) else None
 
 
-def _refusal(entry: Entry, request: Request | None, rules: RequestRules) -> Refusal | None:
+def _refusal(entry: RequestEntry, request: Request | None, rules: RequestRules) -> RequestRefusal | None:
     if request is None:
-        return Refusal(why=RequestWhy.INVALID, detail="its content is no longer readable")
+        return RequestRefusal(why=RequestWhy.INVALID, detail="its content is no longer readable")
     return refusal_now(request, entry.signed_by, rules)
 
 

@@ -1,4 +1,4 @@
-"""How the record of requests changes with each step of their lives. Pure; every function returns a new `Book`.
+"""How the record of requests changes with each step of their lives. Pure; every function returns a new `RequestBook`.
 
 An id is on record before anything is done for it, and what has ended never runs again. Of what is removed, the greatest
 `created_at` stays as the floor: a request that is not younger may be one of those and is refused, whatever the clock of
@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 from agent.core.redact import one_line
 from agent.core.requests.model import (
     Authentic,
-    Book,
     Ending,
-    Entry,
+    LifeStep,
     Malformed,
-    Refusal,
     Request,
+    RequestBook,
+    RequestEntry,
+    RequestRefusal,
     RequestState,
     RequestWhy,
-    Step,
 )
 from agent.core.requests.wire import UNKNOWN
 
@@ -36,30 +36,30 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the endpoint's clock may be ahead of this machine's."""
 
 
-def new_book(book_id: str, *, lost_at: datetime | None = None) -> Book:
+def new_book(book_id: str, *, lost_at: datetime | None = None) -> RequestBook:
     """Return an empty record; `lost_at` is when one was found damaged: what that one had must not run again."""
-    return Book(id=book_id, floor=lost_at + CLOCK_TOLERANCE if lost_at else None)
+    return RequestBook(id=book_id, floor=lost_at + CLOCK_TOLERANCE if lost_at else None)
 
 
-def open_entries(book: Book) -> tuple[Entry, ...]:
+def open_entries(book: RequestBook) -> tuple[RequestEntry, ...]:
     """Return the entries that have not ended, the oldest first."""
     return tuple(entry for entry in book.entries if not entry.ended)
 
 
-def with_refused(book: Book, found: Request | Malformed, refusal: Refusal, now: datetime) -> Book:
+def with_refused(book: RequestBook, found: Request | Malformed, refusal: RequestRefusal, now: datetime) -> RequestBook:
     """Record a request that is not accepted."""
     ending = Ending(state=RequestState.REFUSED, why=refusal.why, detail=refusal.detail)
     return _appended(book, _entry(found, now), (Ending(state=RequestState.RECEIVED), ending), now)
 
 
-def with_accepted(book: Book, request: Request, authentic: Authentic, now: datetime) -> Book:
+def with_accepted(book: RequestBook, request: Request, authentic: Authentic, now: datetime) -> RequestBook:
     """Record a request that will run."""
     entry = replace(_entry(request, now), signed_by=one_line(authentic.signed_by), document=request.document)
     steps = (Ending(state=RequestState.RECEIVED), Ending(state=RequestState.ACCEPTED))
     return _appended(book, entry, steps, now)
 
 
-def with_known(book: Book, entry: Entry, digest: str, now: datetime) -> Book:
+def with_known(book: RequestBook, entry: RequestEntry, digest: str, now: datetime) -> RequestBook:
     """Record that a known id arrived again: its last step is sent again, or other content is refused.
 
     Nothing runs in either case.
@@ -77,13 +77,13 @@ def with_known(book: Book, entry: Entry, digest: str, now: datetime) -> Book:
     return _replaced(book, replace(entry, steps=(*entry.steps[:-1], repeated), repeated_at=now), events=1)
 
 
-def with_cancelled(book: Book, ids: Iterable[str], now: datetime) -> Book:
+def with_cancelled(book: RequestBook, ids: Iterable[str], now: datetime) -> RequestBook:
     """Cancel requests that have not begun. Of an unknown id the entry stays: its request may arrive later."""
     ending = Ending(state=RequestState.CANCELLED)
     for request_id in ids:
         entry = book.find(request_id)
         if entry is None:
-            book = _appended(book, Entry(id=request_id, verb=UNKNOWN, steps=()), (ending,), now)
+            book = _appended(book, RequestEntry(id=request_id, verb=UNKNOWN, steps=()), (ending,), now)
         elif entry.state is RequestState.ACCEPTED:
             book = with_step(book, entry, ending, now)
         elif entry.ended:
@@ -91,7 +91,7 @@ def with_cancelled(book: Book, ids: Iterable[str], now: datetime) -> Book:
     return book
 
 
-def with_expired(book: Book, now: datetime) -> Book:
+def with_expired(book: RequestBook, now: datetime) -> RequestBook:
     """End the accepted requests whose time is over."""
     for entry in open_entries(book):
         if entry.state is RequestState.ACCEPTED and entry.expires_at is not None and entry.expires_at <= now:
@@ -99,12 +99,12 @@ def with_expired(book: Book, now: datetime) -> Book:
     return book
 
 
-def with_running(book: Book, entry: Entry, now: datetime) -> Book:
+def with_running(book: RequestBook, entry: RequestEntry, now: datetime) -> RequestBook:
     """Record that the work for a request begins: written before the work, which therefore happens once at most."""
     return with_step(book, entry, Ending(state=RequestState.RUNNING), now)
 
 
-def with_ending(book: Book, request_id: str, ending: Ending, now: datetime) -> Book:
+def with_ending(book: RequestBook, request_id: str, ending: Ending, now: datetime) -> RequestBook:
     """Record how a running request ended; nothing changes if it has ended already."""
     entry = book.find(request_id)
     if entry is None or entry.state is not RequestState.RUNNING:
@@ -112,7 +112,7 @@ def with_ending(book: Book, request_id: str, ending: Ending, now: datetime) -> B
     return with_step(book, entry, ending, now)
 
 
-def with_settled(book: Book, found: Callable[[Entry], Ending | None], now: datetime) -> Book:
+def with_settled(book: RequestBook, found: Callable[[RequestEntry], Ending | None], now: datetime) -> RequestBook:
     """End the running requests whose work is over; `found` returns how, or None for work that goes on after a boot.
 
     No job may be running.
@@ -124,21 +124,21 @@ def with_settled(book: Book, found: Callable[[Entry], Ending | None], now: datet
     return book
 
 
-def with_step(book: Book, entry: Entry, ending: Ending, now: datetime) -> Book:
+def with_step(book: RequestBook, entry: RequestEntry, ending: Ending, now: datetime) -> RequestBook:
     """Add one step to an entry; one that has ended keeps no content."""
     steps = (*entry.steps, _step(book, ending, now))
     changed = replace(entry, steps=steps, repeated_at=None)
     return _replaced(book, replace(changed, document=None if changed.ended else changed.document), events=1)
 
 
-def _appended(book: Book, entry: Entry, endings: Collection[Ending], now: datetime) -> Book:
+def _appended(book: RequestBook, entry: RequestEntry, endings: Collection[Ending], now: datetime) -> RequestBook:
     steps = tuple(_step(book, ending, now, behind=number) for number, ending in enumerate(endings))
     whole = replace(entry, steps=steps)
     return _purged(replace(book, entries=(*book.entries, whole), sequence=book.sequence + len(steps)))
 
 
-def _step(book: Book, ending: Ending, now: datetime, *, behind: int = 0) -> Step:
-    return Step(
+def _step(book: RequestBook, ending: Ending, now: datetime, *, behind: int = 0) -> LifeStep:
+    return LifeStep(
         state=ending.state,
         at=now,
         sequence=book.sequence + 1 + behind,
@@ -148,16 +148,16 @@ def _step(book: Book, ending: Ending, now: datetime, *, behind: int = 0) -> Step
     )
 
 
-def _replaced(book: Book, entry: Entry, *, events: int) -> Book:
+def _replaced(book: RequestBook, entry: RequestEntry, *, events: int) -> RequestBook:
     entries = tuple(entry if one.id == entry.id else one for one in book.entries)
     return replace(book, entries=entries, sequence=book.sequence + events)
 
 
-def _entry(found: Request | Malformed, now: datetime) -> Entry:
+def _entry(found: Request | Malformed, now: datetime) -> RequestEntry:
     """Return an entry without steps; a time ahead of the clock does not lift the floor above the clock."""
     if isinstance(found, Malformed):
-        return Entry(id=found.id, verb=found.verb, digest=found.digest, steps=())
-    return Entry(
+        return RequestEntry(id=found.id, verb=found.verb, digest=found.digest, steps=())
+    return RequestEntry(
         id=found.id,
         verb=found.verb.value,
         digest=found.digest,
@@ -168,7 +168,7 @@ def _entry(found: Request | Malformed, now: datetime) -> Entry:
     )
 
 
-def _purged(book: Book) -> Book:
+def _purged(book: RequestBook) -> RequestBook:
     """Remove what is too much: of what has ended, the requests that were created first."""
     excess = len(book.entries) - KEPT
     if excess <= 0:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agent.core.requests.model import Ending, Entry, RequestState, RequestWhy, Verb
+from agent.core.requests.model import Ending, RequestEntry, RequestState, RequestWhy, Verb
 from agent.core.schemas import (
     ENGINE_OUTCOME_SCHEMA,
     OUTCOME_SCHEMA,
@@ -62,7 +62,7 @@ def ending_of_runs(runs: Sequence[Mapping[str, object]]) -> Ending | None:
     return last
 
 
-def ending_on_record(entry: Entry, runs: Sequence[Mapping[str, object]], *, reboots: bool) -> Ending | None:
+def ending_on_record(entry: RequestEntry, runs: Sequence[Mapping[str, object]], *, reboots: bool) -> Ending | None:
     """Return how a running request ends whose job is gone, by the runs that the history has of it, the oldest first.
 
     `reboots`: a reboot is under way or waits to be verified; then a run that has begun one has not ended. None: wait.
@@ -80,7 +80,7 @@ def ending_on_record(entry: Entry, runs: Sequence[Mapping[str, object]], *, rebo
     return found
 
 
-def _lacks_reboot(entry: Entry, runs: Sequence[Mapping[str, object]]) -> bool:
+def _lacks_reboot(entry: RequestEntry, runs: Sequence[Mapping[str, object]]) -> bool:
     arguments = entry.document.get("arguments") if entry.document is not None else None
     wanted = isinstance(arguments, Mapping) and arguments.get("reboot") == "if-required"
     reboot = any(run.get("schema") == REBOOT_OUTCOME_SCHEMA for run in runs)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from agent.core.requests.book import CLOCK_TOLERANCE, MOST_OPEN, open_entries
-from agent.core.requests.model import Book, Malformed, Refusal, Request, RequestWhy, Verb
+from agent.core.requests.model import Malformed, Request, RequestBook, RequestRefusal, RequestWhy, Verb
 from agent.core.windows import Window, WindowState, standing
 
 
@@ -31,55 +31,59 @@ class RequestRules:
     """Whether only signed requests run."""
 
 
-def refusal_before(found: Request | Malformed, rules: RequestRules, book: Book, now: datetime) -> Refusal | None:
+def refusal_before(
+    found: Request | Malformed, rules: RequestRules, book: RequestBook, now: datetime
+) -> RequestRefusal | None:
     """Return why a request is not accepted, whoever it is from; None: nothing speaks against it so far."""
     if isinstance(found, Malformed):
-        return Refusal(why=found.why, detail=found.detail)
+        return RequestRefusal(why=found.why, detail=found.detail)
     refusals = (_of_permission(found, rules), _of_time(found, book, now), _of_load(book))
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 
-def _of_permission(request: Request, rules: RequestRules) -> Refusal | None:
+def _of_permission(request: Request, rules: RequestRules) -> RequestRefusal | None:
     if request.host_id != rules.host_id:
-        return Refusal(why=RequestWhy.NOT_FOR_THIS_HOST)
+        return RequestRefusal(why=RequestWhy.NOT_FOR_THIS_HOST)
     missing = [verb.value for verb in request.needs if verb not in rules.allow]
     if missing:
-        return Refusal(why=RequestWhy.NOT_ALLOWED, detail=f"requests.allow does not have {', '.join(missing)}")
+        return RequestRefusal(why=RequestWhy.NOT_ALLOWED, detail=f"requests.allow does not have {', '.join(missing)}")
     return None
 
 
-def _of_time(request: Request, book: Book, now: datetime) -> Refusal | None:
+def _of_time(request: Request, book: RequestBook, now: datetime) -> RequestRefusal | None:
     if book.floor is not None and request.created_at <= book.floor:
-        return Refusal(why=RequestWhy.STALE, detail="created before requests that are no longer on record")
+        return RequestRefusal(why=RequestWhy.STALE, detail="created before requests that are no longer on record")
     if request.created_at > now + CLOCK_TOLERANCE:
-        return Refusal(why=RequestWhy.INVALID, detail="created in the future: check the clocks of host and endpoint")
-    return Refusal(why=RequestWhy.EXPIRED) if request.expires_at <= now else None
+        return RequestRefusal(
+            why=RequestWhy.INVALID, detail="created in the future: check the clocks of host and endpoint"
+        )
+    return RequestRefusal(why=RequestWhy.EXPIRED) if request.expires_at <= now else None
 
 
-def _of_load(book: Book) -> Refusal | None:
+def _of_load(book: RequestBook) -> RequestRefusal | None:
     if len(open_entries(book)) < MOST_OPEN:
         return None
-    return Refusal(why=RequestWhy.BUSY_TOO_LONG, detail=f"{MOST_OPEN} requests have not ended yet")
+    return RequestRefusal(why=RequestWhy.BUSY_TOO_LONG, detail=f"{MOST_OPEN} requests have not ended yet")
 
 
-def refusal_of_window(request: Request, rules: RequestRules, now: datetime) -> Refusal | None:
+def refusal_of_window(request: Request, rules: RequestRules, now: datetime) -> RequestRefusal | None:
     """Return why a request for a maintenance window is not accepted; None: a window opens before it expires."""
     if not request.in_window:
         return None
     if request.verb not in rules.windows:
-        return Refusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {request.verb.value}")
+        return RequestRefusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {request.verb.value}")
     at = starts_at(request, rules, now)
     if at is None or at >= request.expires_at:
-        return Refusal(why=RequestWhy.NO_WINDOW, detail="no window that is long enough opens before it expires")
+        return RequestRefusal(why=RequestWhy.NO_WINDOW, detail="no window that is long enough opens before it expires")
     return None
 
 
-def refusal_now(request: Request, signed_by: str, rules: RequestRules) -> Refusal | None:
+def refusal_now(request: Request, signed_by: str, rules: RequestRules) -> RequestRefusal | None:
     """Return why a request that was accepted may not begin: the configuration has changed since. None: it may."""
     if rules.signed and not signed_by:
-        return Refusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set since it was accepted")
+        return RequestRefusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set since it was accepted")
     if request.in_window and request.verb not in rules.windows:
-        return Refusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {request.verb.value}")
+        return RequestRefusal(why=RequestWhy.NO_WINDOW, detail=f"no window is configured for {request.verb.value}")
     return _of_permission(request, rules)
 
 

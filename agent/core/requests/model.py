@@ -107,7 +107,7 @@ class Malformed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class LifeStep:
     """One change of a request's state."""
 
     state: RequestState
@@ -121,7 +121,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RequestEntry:
     """One request on record."""
 
     id: str
@@ -136,15 +136,15 @@ class Entry:
     """Principal of the verified signature; empty: none."""
     document: Mapping[str, object] | None = None
     """The request without its signature, until it has ended."""
-    steps: tuple[Step, ...]
+    steps: tuple[LifeStep, ...]
     """At least one, in order."""
-    conflict: Step | None = None
+    conflict: LifeStep | None = None
     """The refusal of another request with the same id."""
     repeated_at: datetime | None = None
     """When the last step was last put into the events again."""
 
     @property
-    def last(self) -> Step:
+    def last(self) -> LifeStep:
         """The step that the request's state comes from."""
         return self.steps[-1]
 
@@ -160,24 +160,24 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class RequestBook:
     """All requests on record (`requests.json`): what makes each id run at most once."""
 
     id: str
     """Identity of this record: the events of another one are numbered from 1 again."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[RequestEntry, ...] = ()
     floor: datetime | None = None
     """The latest `created_at` of the entries that were removed: a request that is not younger may be one of them."""
     sequence: int = 0
     """Of the newest event."""
 
-    def find(self, request_id: str) -> Entry | None:
+    def find(self, request_id: str) -> RequestEntry | None:
         """Return the entry of an id; None: there is none."""
         return next((entry for entry in self.entries if entry.id == request_id), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class RequestRefusal:
     """Why a request is not accepted."""
 
     why: RequestWhy

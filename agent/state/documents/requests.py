@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from agent.core.requests.model import Book, Entry, RequestState, RequestWhy, Step
+from agent.core.requests.model import LifeStep, RequestBook, RequestEntry, RequestState, RequestWhy
 from agent.core.schemas import REQUESTS_SCHEMA, Document
 from agent.errors import RecordError
 from agent.state.documents.parts import enum_from_document
@@ -10,7 +10,7 @@ from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_exact, format_utc
 
 
-def book_to_document(book: Book, generated_at: datetime) -> Document:
+def book_to_document(book: RequestBook, generated_at: datetime) -> Document:
     """Return `maestro.requests/1`, without signatures."""
     return {
         "schema": REQUESTS_SCHEMA,
@@ -22,9 +22,9 @@ def book_to_document(book: Book, generated_at: datetime) -> Document:
     }
 
 
-def book_from_document(reader: JsonReader) -> Book:
+def book_from_document(reader: JsonReader) -> RequestBook:
     """Return the record in a document."""
-    return Book(
+    return RequestBook(
         id=reader.text("id"),
         entries=tuple(_entry_from_document(part) for part in reader.children("requests")),
         floor=reader.optional_time("floor"),
@@ -32,7 +32,7 @@ def book_from_document(reader: JsonReader) -> Book:
     )
 
 
-def _entry_to_document(entry: Entry) -> Document:
+def _entry_to_document(entry: RequestEntry) -> Document:
     return {
         "id": entry.id,
         "verb": entry.verb,
@@ -48,12 +48,12 @@ def _entry_to_document(entry: Entry) -> Document:
     }
 
 
-def _entry_from_document(part: JsonReader) -> Entry:
+def _entry_from_document(part: JsonReader) -> RequestEntry:
     request, conflict = part.optional_child("request"), part.optional_child("conflict")
     steps = tuple(_step_from_document(step) for step in part.children("steps"))
     if not steps:
         raise RecordError(f"request {part.text('id')}: no steps")
-    return Entry(
+    return RequestEntry(
         id=part.text("id"),
         verb=part.text("verb"),
         digest=part.optional_text("digest") or "",
@@ -68,7 +68,7 @@ def _entry_from_document(part: JsonReader) -> Entry:
     )
 
 
-def _step_to_document(step: Step) -> Document:
+def _step_to_document(step: LifeStep) -> Document:
     return {
         "state": step.state.value,
         "at": format_utc(step.at),
@@ -79,8 +79,8 @@ def _step_to_document(step: Step) -> Document:
     }
 
 
-def _step_from_document(part: JsonReader) -> Step:
-    return Step(
+def _step_from_document(part: JsonReader) -> LifeStep:
+    return LifeStep(
         state=enum_from_document(part, "state", RequestState),
         at=part.time("at"),
         sequence=int(part.number("sequence")),

@@ -17,7 +17,16 @@ from agent.core.requests.book import (
     with_refused,
 )
 from agent.core.requests.judge import refusal_before
-from agent.core.requests.model import Authentic, Book, Ending, Entry, Refusal, RequestState, RequestWhy, Verb
+from agent.core.requests.model import (
+    Authentic,
+    Ending,
+    RequestBook,
+    RequestEntry,
+    RequestRefusal,
+    RequestState,
+    RequestWhy,
+    Verb,
+)
 from tests.core.given import NOW
 from tests.core.requests.given_request import DAY, SATURDAY, malformed, request, request_id, rules
 
@@ -26,21 +35,21 @@ EMPTY = new_book("b")
 LATER = NOW + timedelta(hours=1)
 
 
-def entry_of(book: Book, number: int = 1) -> Entry:
+def entry_of(book: RequestBook, number: int = 1) -> RequestEntry:
     found = book.find(request_id(number))
     assert found is not None
     return found
 
 
-def states(book: Book, number: int = 1) -> list[str]:
+def states(book: RequestBook, number: int = 1) -> list[str]:
     return [step.state.value for step in entry_of(book, number).steps]
 
 
-def accepted(number: int = 1, book: Book = EMPTY, created_at: datetime = NOW) -> Book:
+def accepted(number: int = 1, book: RequestBook = EMPTY, created_at: datetime = NOW) -> RequestBook:
     return with_accepted(book, request(number, created_at=created_at), Authentic(), NOW)
 
 
-def running(book: Book) -> Book:
+def running(book: RequestBook) -> RequestBook:
     book, begun = with_next_running(book, rules(), NOW)
     assert begun is not None
     return book
@@ -151,7 +160,7 @@ def test_an_id_that_is_cancelled_before_its_request_arrives_never_runs() -> None
 
 def test_a_malformed_request_is_on_record_as_refused() -> None:
     fault = malformed(verb="run")
-    book = with_refused(EMPTY, fault, Refusal(why=fault.why), NOW)
+    book = with_refused(EMPTY, fault, RequestRefusal(why=fault.why), NOW)
 
     assert states(book) == ["received", "refused"]
     assert entry_of(book).verb == "run"
@@ -175,7 +184,7 @@ def test_what_is_removed_is_stale_for_ever() -> None:
 def test_what_has_not_ended_is_never_removed() -> None:
     book = accepted(9999, created_at=NOW - DAY / 2)
     for number in range(KEPT + 100):
-        refused = Refusal(why=RequestWhy.NOT_CONFIRMED)
+        refused = RequestRefusal(why=RequestWhy.NOT_CONFIRMED)
         book = with_refused(book, request(number), refused, NOW)
 
     assert book.find(request_id(9999)) is not None
@@ -188,7 +197,7 @@ def test_a_creation_ahead_of_the_clock_does_not_lift_the_floor_far() -> None:
     book = EMPTY
     for number in range(KEPT + 100):
         future = request(number, created_at=NOW + 3650 * DAY)
-        book = with_refused(book, future, Refusal(why=RequestWhy.INVALID), NOW)
+        book = with_refused(book, future, RequestRefusal(why=RequestWhy.INVALID), NOW)
 
     assert book.floor is not None
     assert book.floor <= NOW + timedelta(minutes=5)

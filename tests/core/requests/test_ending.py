@@ -6,7 +6,7 @@ import pytest
 
 from agent.core.requests.book import new_book, with_accepted, with_running
 from agent.core.requests.ending import JobEnd, ending_of_job, ending_on_record
-from agent.core.requests.model import Authentic, Entry, RequestState, RequestWhy
+from agent.core.requests.model import Authentic, RequestEntry, RequestState, RequestWhy
 from tests.core.given import NOW
 from tests.core.requests.given_request import request
 
@@ -32,7 +32,7 @@ def engine(result: str, **fields: Any) -> dict[str, Any]:
     return outcome(result, schema="maestro.engine-outcome/1", **fields)
 
 
-def begun(**changed: Any) -> Entry:
+def begun(**changed: Any) -> RequestEntry:
     book = with_accepted(new_book("b"), request(**changed), Authentic(), NOW)
     return with_running(book, book.entries[0], NOW).entries[0]
 

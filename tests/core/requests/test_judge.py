@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.requests.book import MOST_OPEN, new_book, with_accepted
 from agent.core.requests.judge import refusal_before, refusal_now, refusal_of_window, starts_at
-from agent.core.requests.model import Authentic, Book, RequestWhy, Verb
+from agent.core.requests.model import Authentic, RequestBook, RequestWhy, Verb
 from tests.core.given import NOW
 from tests.core.requests.given_request import DAY, SATURDAY, malformed, request, rules
 
@@ -64,7 +64,7 @@ def test_a_reboot_after_an_upgrade_has_to_be_allowed_too() -> None:
 
 
 def test_a_request_that_is_not_younger_than_the_floor_is_stale() -> None:
-    book = Book(id="b", floor=NOW)
+    book = RequestBook(id="b", floor=NOW)
 
     found = refusal_before(request(), ALL, book, NOW)
 

@@ -10,12 +10,12 @@ from agent.core.requests.begin import with_next_running
 from agent.core.requests.book import with_accepted, with_cancelled, with_ending, with_known, with_refused, with_settled
 from agent.core.requests.ending import JobEnd, ending_of_job, ending_on_record
 from agent.core.requests.judge import RequestRules, refusal_before, refusal_of_window
-from agent.core.requests.model import Authentic, Book, Ending, Entry, Malformed, Refusal, Request
+from agent.core.requests.model import Authentic, Ending, Malformed, Request, RequestBook, RequestEntry, RequestRefusal
 from agent.core.requests.wire import read_request
 from agent.errors import RecordError, UsageError
 from agent.state.requests_record import RequestsRecord
 
-Authenticate = Callable[[Request], Authentic | Refusal]
+Authenticate = Callable[[Request], Authentic | RequestRefusal]
 """Returns who a request is from. Raises HostError where that cannot be found out now: nothing is recorded then."""
 RunsOf = Callable[[str], Sequence[Mapping[str, object]]]
 """Returns the documents of the runs in the history that a request, by its id, has caused; the oldest first."""
@@ -63,7 +63,7 @@ class RequestDesk:
         """
         now = self._now()
 
-        def found(entry: Entry) -> Ending | None:
+        def found(entry: RequestEntry) -> Ending | None:
             return ending_on_record(entry, runs_of(entry.id), reboots=reboots)
 
         self._record.change(lambda book: with_settled(book, found, now), now)
@@ -76,7 +76,7 @@ class RequestDesk:
         """
         now, begun = self._now(), None
 
-        def change(book: Book) -> Book:
+        def change(book: RequestBook) -> RequestBook:
             nonlocal begun
             book, begun = with_next_running(book, self._rules, now)
             return book
@@ -101,7 +101,7 @@ class RequestDesk:
         except RecordError:
             book = None
         known = book is not None and book.find(request.id) is not None
-        return not known and refusal_before(request, self._rules, book or Book(id=""), self._now()) is None
+        return not known and refusal_before(request, self._rules, book or RequestBook(id=""), self._now()) is None
 
 
 def run_next(desk: RequestDesk, run: Callable[[Request], JobEnd], runs_of: RunsOf, *, reboots: bool) -> Request | None:
@@ -114,15 +114,19 @@ def run_next(desk: RequestDesk, run: Callable[[Request], JobEnd], runs_of: RunsO
 
 
 def _received(
-    book: Book, found: Request | Malformed, proof: Authentic | Refusal | None, rules: RequestRules, now: datetime
-) -> Book:
+    book: RequestBook,
+    found: Request | Malformed,
+    proof: Authentic | RequestRefusal | None,
+    rules: RequestRules,
+    now: datetime,
+) -> RequestBook:
     known = book.find(found.id)
     if known is not None:
         return with_known(book, known, found.digest, now)
     refusal = refusal_before(found, rules, book, now)
     if refusal is not None or isinstance(found, Malformed):
         return with_refused(book, found, refusal, now) if refusal is not None else book
-    if isinstance(proof, Refusal):
+    if isinstance(proof, RequestRefusal):
         return with_refused(book, found, proof, now)
     if proof is None:  # the record has changed meanwhile; the endpoint sends the request again
         return book

@@ -9,7 +9,7 @@ import pytest
 
 from agent.core.requests.ending import JobEnd
 from agent.core.requests.judge import RequestRules
-from agent.core.requests.model import Authentic, Book, Entry, Refusal, Request, RequestWhy, Verb
+from agent.core.requests.model import Authentic, Request, RequestBook, RequestEntry, RequestRefusal, RequestWhy, Verb
 from agent.errors import HostError, UsageError
 from agent.state.requests_record import RequestsRecord
 from agent.state.store import REQUESTS, Store
@@ -32,7 +32,7 @@ class Host:
         self.now = NOW
         self.rules: RequestRules = rules()
         self.record = RequestsRecord(Store(str(directory)))
-        self.proof: Authentic | Refusal | HostError = Authentic()
+        self.proof: Authentic | RequestRefusal | HostError = Authentic()
         self.asked: list[str] = []
         self.ran: list[str] = []
         self.history: dict[str, list[Mapping[str, object]]] = {}
@@ -52,7 +52,7 @@ class Host:
     def settle(self) -> None:
         self.desk.settle(self._runs_of, reboots=self.reboots)
 
-    def entry(self, number: int = 1) -> Entry:
+    def entry(self, number: int = 1) -> RequestEntry:
         book = self.record.load()
         found = book.find(request_id(number)) if book is not None else None
         assert found is not None
@@ -61,7 +61,7 @@ class Host:
     def states(self, number: int = 1) -> list[str]:
         return [step.state.value for step in self.entry(number).steps]
 
-    def authenticate(self, request: Request) -> Authentic | Refusal:
+    def authenticate(self, request: Request) -> Authentic | RequestRefusal:
         self.asked.append(request.id)
         if isinstance(self.proof, HostError):
             raise self.proof
@@ -97,7 +97,7 @@ def test_an_allowed_request_runs_once(host: Host) -> None:
 
 @pytest.mark.parametrize("why", [RequestWhy.UNSIGNED, RequestWhy.BAD_SIGNATURE, RequestWhy.NOT_CONFIRMED])
 def test_one_that_is_not_authentic_never_runs(host: Host, why: RequestWhy) -> None:
-    host.proof = Refusal(why=why)
+    host.proof = RequestRefusal(why=why)
     host.receive()
     host.proof = Authentic()
     host.receive()
@@ -234,6 +234,6 @@ def test_the_order_of_records_is_that_of_their_events(host: Host) -> None:
         host.receive(number)
     host.run()
     book = host.record.load()
-    assert isinstance(book, Book)
+    assert isinstance(book, RequestBook)
 
     assert sorted(step.sequence for entry in book.entries for step in entry.steps) == list(range(1, 9))
