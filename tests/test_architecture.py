@@ -37,7 +37,7 @@ RANKS: Mapping[str, tuple[set[str], ...]] = {
 """Rooms from the ground up: a module imports modules of lower rank, or of its own room."""
 PURE = {
     *("collections", "collections.abc", "contextlib", "dataclasses", "datetime", "difflib", "enum", "fnmatch"),
-    *("hashlib", "itertools", "json", "math", "re", "typing", "zlib"),
+    *("hashlib", "hmac", "itertools", "json", "math", "re", "typing", "zlib"),
 }
 """What a core may import besides itself; `datetime` for its values, not for its clock."""
 CLOCKS = {"now", "utcnow", "today"}

@@ -25,6 +25,8 @@ STATE = "state"
 REFRESH = "refresh"
 CVES = "cves"
 EXPOSURE = "exposure"
+FIRST_SEEN = "first-seen"
+SNOOZES = "snoozes"
 PLANS = "plans"
 AHEAD = "ahead"
 FLEET_LOCK = "fleet-lock"
@@ -142,6 +144,10 @@ class Store:
             return
         except OSError as error:
             raise HostError(f"{path}: cannot be removed: {error.strerror}") from error
+
+    def warn(self, message: str) -> None:
+        """Report a document that cannot be used, as `read_or_warn` does."""
+        self._warn(message)
 
     def read_or_warn(self, name: str, schema: str) -> JsonReader | None:
         """Return a document as `read` does; None with a warning if it cannot be read."""

@@ -32,6 +32,8 @@ class JobContext:
     record: Record
     control: JobControl
     manifest: Manifest = NO_MANIFEST
+    machine_id: str = ""
+    """Confidential: only digests of it for one purpose leave a function."""
     run_id: str = ""
     """Id of this run in the history; empty for a job that leaves no outcome there."""
 

@@ -14,6 +14,7 @@ from agent.host.apt.history import RunOrigin
 from agent.host.apt.snapshot import AgentFiles
 from agent.host.docker.observer import LocalEngines
 from agent.host.hook_directory import LocalHooks
+from agent.host.machine.identity import machine_id
 from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.process.deadline import with_time_limit
@@ -56,6 +57,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         record=record,
         control=control,
         manifest=manifest,
+        machine_id=machine_id(),
         run_id=run_id,
     )
 

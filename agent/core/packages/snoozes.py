@@ -6,7 +6,7 @@ changelog was read completely: otherwise the update fixes something that nobody 
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.core.model.facts import Update
 from agent.core.model.package import PackageId
@@ -16,10 +16,22 @@ from agent.core.model.waiting import Snooze
 from agent.core.packages.named import names_package
 from agent.core.policy.policy import Policy
 
+_KEPT = timedelta(days=90)
+"""How long a snooze that is over is kept, for the list of all."""
+
 
 def in_force(snoozes: Iterable[Snooze], now: datetime) -> tuple[Snooze, ...]:
     """Return the snoozes that are not over."""
     return tuple(one for one in snoozes if one.ended_at is None and now < one.until)
+
+
+def ended(snoozes: Iterable[Snooze], now: datetime) -> tuple[Snooze, ...]:
+    """Return the snoozes with the end of those whose time is over; those that ended long ago are dropped.
+
+    An end that lies ahead was seen by a clock that was wrong: it is kept, since the snooze is over all the same.
+    """
+    noted = (one if one.ended_at or now < one.until else replace(one, ended_at=now) for one in snoozes)
+    return tuple(one for one in noted if one.ended_at is None or now - one.ended_at < _KEPT)
 
 
 def snoozed_package(snoozes: Iterable[Snooze], package: PackageId) -> Refusal | None:

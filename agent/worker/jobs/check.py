@@ -83,7 +83,7 @@ def check(
         held=held_items(plan.held),
         repair=[f"{item.label} ({item.state})" for item in plan.repair],
     )
-    return select_requested(context, planned, requested).plan
+    return select_requested(context, planning.without_soak(context, planned, requested), requested).plan
 
 
 def _recorded(context: JobContext, planned: planning.Planned, *, prefetching: bool) -> planning.Planned:

@@ -61,7 +61,7 @@ def explain_one_cve(context: JobContext, name: str) -> CveExplanation:
     cve = cve_id(name)
     if cve is None:
         raise UsageError(f"{name[:40]!r} is not the id of a CVE, such as CVE-2024-12345")
-    observation = observe(context.engine, context.machine, context.record.load_refresh())
+    observation = observe(context, context.record.load_refresh())
     plan = decide(context, Scope.SECURITY, observation)
     return explain_cve(cve, plan, context.record.findings(), context.engine.installed_fixes(cve))
 
@@ -73,7 +73,7 @@ def explain(context: JobContext, name: str) -> tuple[Explanation, Exposure]:
         UsageError: apt knows no package of that name.
         HostError: the machine cannot be observed.
     """
-    observation = observe(context.engine, context.machine, context.record.load_refresh())
+    observation = observe(context, context.record.load_refresh())
     known = observation.snapshot.find(name)
     if known is None:
         similar = observation.snapshot.similar(name)

@@ -67,7 +67,7 @@ class UpgradeRun:
         planning.record_plan(self._context, current)
         # Newer lists would have another plan than the requested one.
         self._may_refresh = refresh and not self._selection.fixed
-        return self._selection.first(current)
+        return self._selection.first(self._as_requested(current))
 
     def execute(self, current: Planned) -> Outcome:
         """Repair, remove obsolete kernels, download and install as planned, then verify.
@@ -101,6 +101,9 @@ class UpgradeRun:
         scope, dropped = self._progress.outcome.scope, self._progress.dropped
         return planning.observe_and_decide(self._context, scope, self._refreshed, dropped)
 
+    def _as_requested(self, planned: Planned) -> Planned:
+        return planning.without_soak(self._context, planned, self._selection.requested, self._progress.dropped)
+
     def with_undo(self, outcome: Outcome) -> Outcome:
         """Add how to take the run back; best effort."""
         with suppress(HostError):
@@ -109,7 +112,7 @@ class UpgradeRun:
         return outcome
 
     def _plan(self) -> Planned:
-        current = self._selection.later(self._observe_and_decide())
+        current = self._selection.later(self._as_requested(self._observe_and_decide()))
         if not self._reinstalling:
             return current
         install = (*current.plan.install, *self._reinstallations(current))
@@ -248,8 +251,10 @@ class UpgradeRun:
         so_far = self._progress.outcome
         dropped = self._progress.retryable()
         observed = planning.observe_and_decide(self._context, so_far.scope, self._refreshed, dropped)
-        after, self._after = observed.plan, observed.snapshot
         replaced = planning.record_plan(self._context, observed)
+        requested = self._selection.requested
+        after = planning.without_soak(self._context, observed, requested, dropped).plan
+        self._after = observed.snapshot
         known = {failure.package for failure in so_far.failed}
         unfinished = still_unfinished(self._context.policy, after, self._engine.states, self._unrepaired, known)
         failed = (*so_far.failed, *unfinished)

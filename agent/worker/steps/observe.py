@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from agent.core.model.facts import Facts
-from agent.core.ports import Machine, PackageEngine, PackageSnapshot, RefreshResult
+from agent.core.ports import PackageSnapshot, RefreshResult
+from agent.worker.context import JobContext
+from agent.worker.steps.waiting import with_waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,21 +17,21 @@ class Observation:
     """The packages that the facts are about."""
 
 
-def observe(engine: PackageEngine, machine: Machine, refreshed: RefreshResult) -> Observation:
-    """Observe the machine; all facts are of this moment.
+def observe(context: JobContext, refreshed: RefreshResult) -> Observation:
+    """Observe the machine; all facts are of this moment, and of the record what decides how long an update waits.
 
     Raises:
         HostError: the packages cannot be observed.
     """
-    now = machine.now()
-    snapshot = engine.open(now, refreshed)
+    now = context.machine.now()
+    snapshot = context.engine.open(now, refreshed)
     facts = Facts(
         seen_at=now,
         lists=snapshot.seen.lists,
         updates=snapshot.seen.updates,
         repair=snapshot.seen.repair,
-        reboot=machine.reboot(),
+        reboot=context.machine.reboot(),
         kernels=snapshot.seen.kernels,
         journal=snapshot.seen.journal,
     )
-    return Observation(facts=facts, snapshot=snapshot)
+    return Observation(facts=with_waiting(context, facts), snapshot=snapshot)

@@ -4,7 +4,7 @@ Level-triggered: each plan is made from the machine as it is now, so a crash, a 
 needs no special handling.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from agent.core.model.facts import Facts, Unseen
@@ -13,6 +13,7 @@ from agent.core.model.plan import Plan, Refusal
 from agent.core.model.release import release_support
 from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
+from agent.core.packages.soak import waiting
 from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.core.schemas import Document
 from agent.errors import PlanChangedError
@@ -25,6 +26,7 @@ from agent.worker.steps.engine_documents import engine_documents, with_held_fixe
 from agent.worker.steps.exposure import reboot_since, record_exposure
 from agent.worker.steps.observe import Observation, observe
 from agent.worker.steps.services import observe_services
+from agent.worker.steps.waiting import record_waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +65,39 @@ def observe_and_decide(
     Raises:
         HostError: the machine cannot be observed.
     """
-    observation = observe(context.engine, context.machine, refreshed)
+    observation = observe(context, refreshed)
     plan = decide(context, scope, observation, dropped)
     return Planned(plan=plan, facts=observation.facts, snapshot=observation.snapshot)
 
 
+def without_soak(
+    context: JobContext,
+    planned: Planned,
+    names: Collection[str],
+    dropped: Mapping[PackageId, Refusal] | None = None,
+) -> Planned:
+    """Return the plan in which what a person named does not wait for soak and cohort, nor does what it needs.
+
+    `names` as `despite_soak` of `agent.core.packages.decide`. Such a plan is carried out and never recorded as what is
+    pending: the daily upgrade still waits.
+
+    Raises:
+        HostError: the packages cannot be observed.
+    """
+    if not names or all(waiting(context.policy, update) is None for update in planned.facts.updates):
+        return planned
+    observation = Observation(facts=planned.facts, snapshot=planned.snapshot)
+    return replace(planned, plan=decide(context, planned.plan.scope, observation, dropped, despite_soak=names))
+
+
 def decide(
-    context: JobContext, scope: Scope, observation: Observation, dropped: Mapping[PackageId, Refusal] | None = None
+    context: JobContext,
+    scope: Scope,
+    observation: Observation,
+    dropped: Mapping[PackageId, Refusal] | None = None,
+    despite_soak: Collection[str] = (),
 ) -> Plan:
-    """Plan from an observation, with the resolver of its snapshot."""
+    """Plan from an observation, with the resolver of its snapshot; `despite_soak` as in the core's `decide`."""
     snapshot = observation.snapshot
     plan = deciding.decide(
         context.policy,
@@ -79,6 +105,7 @@ def decide(
         scope,
         dropped or {},
         lambda admitted, veto: snapshot.resolve(admitted, scope, veto),
+        despite_soak=despite_soak,
     )
     return with_held_fixes(with_sentences(plan), context.record.held_fixes())
 
@@ -112,6 +139,7 @@ def record_plan(
     fresh_until = (plan.lists.updated_at or plan.seen_at) + context.policy.apt.max_list_age
     seen = engine_documents(context, plan.held) if engines is None else engines
     context.record.keep_plan(plan, context.machine.now())
+    record_waiting(context, planned.facts)
     exposure, now = record_exposure(context, planned.facts, scan), context.machine.now()
     found = context.machine.release()
     release = release_support(found, plan.lists) if found is not None else None
