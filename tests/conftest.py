@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from agent.host import log
 from agent.host.log_target import discard
 from endpoint import log as endpoint_log
-from tests.support import bases
+from tests.support import bases, once
 from tests.support.machine import machine
 from tests.support.repository import Signer
 from tests.support.scenario import Scenario
@@ -81,17 +81,32 @@ def root_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
+def pytest_configure() -> None:
+    """Make the directory of what all processes of this run share."""
+    once.begin()
+
+
+def pytest_unconfigure() -> None:
+    """Remove it."""
+    once.end()
+
+
 @pytest.fixture(scope="session")
-def agent_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def agent_layer() -> Path:
     """Return a file system layer that holds the agent where its package puts it."""
-    layer = tmp_path_factory.mktemp("layer")
-    layer.chmod(0o755)
+    bases.build_missing()
+    return once.once("agent", _install_agent) / "layer"
+
+
+def _install_agent(directory: Path) -> None:
+    layer = directory / "layer"
+    layer.mkdir()
     command = ["make", "--no-print-directory", "-C", str(CHECKOUT), "install", f"DESTDIR={layer}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    bases.build_missing()
     for codename in bases.codenames():
-        _compile_agent(layer, bases.base(codename), tmp_path_factory.mktemp("compiled"))
-    return layer
+        scratch = directory / codename
+        scratch.mkdir()
+        _compile_agent(layer, bases.base(codename), scratch)
 
 
 def _compile_agent(layer: Path, base: Path, scratch: Path) -> None:
@@ -105,10 +120,13 @@ def _compile_agent(layer: Path, base: Path, scratch: Path) -> None:
 
 @pytest.fixture(scope="session")
 def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
-    """Return the key that the tests' repositories are signed with."""
-    made = Signer(tmp_path_factory.mktemp("key") / "gnupg")
-    yield made
-    made.close()
+    """Return the key that the tests' repositories are signed with: one for all processes, whose gpg-agents differ."""
+    made = once.once("key", lambda directory: Signer(directory / "gnupg").close()) / "gnupg"
+    home = tmp_path_factory.mktemp("key") / "gnupg"
+    shutil.copytree(made, home, ignore=shutil.ignore_patterns("S.*"))
+    one = Signer(home)
+    yield one
+    one.close()
 
 
 @pytest.fixture
@@ -119,17 +137,15 @@ def host(codename: str, agent_layer: Path, signer: Signer) -> Iterator[Scenario]
 
 
 @pytest.fixture(scope="session")
-def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the agent's package, with the endpoint's beside it; built once for all processes of a run."""
-    base = tmp_path_factory.getbasetemp()
-    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    made = run / "deb"
+def deb() -> Path:
+    """Return the agent's package, with the endpoint's beside it."""
+    return next(once.once("deb", _build_packages).glob("maestro-agent_*_all.deb"))
+
+
+def _build_packages(directory: Path) -> None:
     with (Path(tempfile.gettempdir()) / "maestro-agent-build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another run may build in the same checkout
-        if not made.exists():
-            done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr[-3000:]
-            made.mkdir()
-            for built in (CHECKOUT / "build").glob("maestro-*_*"):
-                shutil.copy(built, made)
-    return next(made.glob("maestro-agent_*_all.deb"))
+        done = subprocess.run([str(CHECKOUT / "tools/build-deb")], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        for built in (CHECKOUT / "build").glob("maestro-*_*"):
+            shutil.copy(built, directory)

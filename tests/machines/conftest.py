@@ -1,4 +1,4 @@
-"""Fixtures: booted machines; the agent is installed on them once for all tests of a process."""
+"""Fixtures: booted machines; the agent is installed on each kind of them once for all tests of a run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,8 @@ from tests.support.booted import booted
 from tests.support.engine_archive import engine_layers
 from tests.support.engine_packages import ce_layers
 from tests.support.engines import EngineMachine, engine_machine, engine_options
-from tests.support.recorded import Kept, installed_layer, stop_daemon
+from tests.support.once import once
+from tests.support.recorded import Kept, install_layer, stop_daemon
 from tests.support.repository import Signer
 
 Layers = tuple[Path, ...]
@@ -23,12 +24,14 @@ def booted_codename(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def installed(
-    booted_codename: str, deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Layers]:
+def installed(booted_codename: str, deb: Path, signer: Signer) -> Layers:
     """Return the layers of a machine on which the agent is installed and has not checked yet."""
-    with installed_layer(booted_codename, deb, signer, tmp_path_factory.mktemp("installed")) as layers:
-        yield layers
+    below = (bases.base(booted_codename, bases.BOOTED),)
+
+    def make(directory: Path) -> None:
+        install_layer(booted_codename, deb, signer, directory / "layer", below=below)
+
+    return once(f"installed-{booted_codename}", make) / "layer", *below
 
 
 @pytest.fixture
@@ -60,25 +63,23 @@ def engine() -> Iterator[EngineMachine]:
 
 
 @pytest.fixture(scope="session")
-def installed_beside_engine(deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layers]:
+def installed_beside_engine(deb: Path, signer: Signer) -> Layers:
     """Return the layers of a Debian 12 with its engine and the agent."""
-    directory = tmp_path_factory.mktemp("beside-engine")
-    with (
-        engine_options() as options,
-        installed_layer("bookworm", deb, signer, directory, on=engine_layers(), options=options) as layers,
-    ):
-        yield layers
+    return _installed_beside("engine", engine_layers(), deb, signer)
 
 
 @pytest.fixture(scope="session")
-def installed_beside_docker_ce(deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layers]:
+def installed_beside_docker_ce(deb: Path, signer: Signer) -> Layers:
     """Return the layers of a Debian 12 with Docker CE's packages and the agent."""
-    directory = tmp_path_factory.mktemp("beside-docker-ce")
-    with (
-        engine_options() as options,
-        installed_layer("bookworm", deb, signer, directory, on=ce_layers(), options=options) as layers,
-    ):
-        yield layers
+    return _installed_beside("docker-ce", ce_layers(), deb, signer)
+
+
+def _installed_beside(name: str, below: Layers, deb: Path, signer: Signer) -> Layers:
+    def make(directory: Path) -> None:
+        with engine_options() as options:
+            install_layer("bookworm", deb, signer, directory / "layer", below=below, options=options)
+
+    return once(f"installed-beside-{name}", make) / "layer", *below
 
 
 @pytest.fixture

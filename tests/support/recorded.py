@@ -160,6 +160,20 @@ class Kept(Scenario):
         return self.machine.run("python3 /srv/program.py", user=user)
 
 
+def install_layer(
+    codename: str, deb: Path, signer: Signer, layer: Path, *, below: tuple[Path, ...], options: tuple[str, ...] = ()
+) -> None:
+    """Install the agent with apt on a machine that has booted, and keep what that changed as a layer for others.
+
+    `below` are the layers to install it on; `options` are further ones of systemd-nspawn(1).
+    """
+    with booted(*below, keep=layer, options=options) as running:
+        Kept.bare(running, signer, codename, deb).install_agent()
+        put_off(running)
+        running.check(f"systemctl is-active {UNIT} {WORKER_SOCKET}")
+        running.power_off()
+
+
 @contextlib.contextmanager
 def installed_layer(
     codename: str,
@@ -170,16 +184,9 @@ def installed_layer(
     on: tuple[Path, ...] = (),
     options: tuple[str, ...] = (),
 ) -> Iterator[tuple[Path, ...]]:
-    """Install the agent with apt on a machine that has booted; give its layers to build others on.
-
-    `on` are the layers to install it on, not the plain release; `options` are further ones of systemd-nspawn(1).
-    """
+    """Install the agent on the given layers, or on the plain release; give the layers to build others on."""
     layer = directory / f"installed-{codename}-{os.getpid()}"
     below = on or (bases.base(codename, bases.BOOTED),)
-    with booted(*below, keep=layer, options=options) as running:
-        Kept.bare(running, signer, codename, deb).install_agent()
-        put_off(running)
-        running.check(f"systemctl is-active {UNIT} {WORKER_SOCKET}")
-        running.power_off()
+    install_layer(codename, deb, signer, layer, below=below, options=options)
     yield layer, *below
     subprocess.run(["rm", "-rf", str(layer)], check=True)

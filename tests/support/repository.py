@@ -20,12 +20,13 @@ class Signer:
     """A throwaway OpenPGP key; its public half is what a source's `signed-by` names."""
 
     def __init__(self, home: Path, *, faked: str = "", expires: str = "never") -> None:
-        """Make a key, at the present or a faked time (gpg's form: "20240101T000000")."""
+        """Make a key, at the present or a faked time (gpg's form: "20240101T000000"), or take the one that is there."""
         self._home = home
         self._clock = ["--faked-system-time", faked] if faked else []
-        home.mkdir(mode=0o700, parents=True)
-        identity = "Maestro Test Archive <archive@example.org>"
-        self._gpg("--quick-generate-key", identity, "ed25519", "sign", expires)
+        if not home.exists():
+            home.mkdir(mode=0o700, parents=True)
+            identity = "Maestro Test Archive <archive@example.org>"
+            self._gpg("--quick-generate-key", identity, "ed25519", "sign", expires)
         self.public_key = self._gpg("--armor", "--export")
 
     def sign(self, release: bytes, *, digest: str = "SHA512") -> bytes:

@@ -1,0 +1,36 @@
+"""What is made once for all processes of a run: the first process that needs it makes it, the others wait for it."""
+
+import fcntl
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+_VARIABLE = "MAESTRO_TEST_SHARED"
+
+
+def begin() -> None:
+    """Make the directory that the processes of a run share; those of pytest-xdist inherit its name."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="maestro-tests-")
+
+
+def end() -> None:
+    """Remove that directory, in the process that made it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        subprocess.run(["rm", "-rf", os.environ.pop(_VARIABLE)], check=True)
+
+
+def once(name: str, make: Callable[[Path], None]) -> Path:
+    """Return a directory that a function fills; a run that fails to fill it tries again in the next process."""
+    shared = Path(os.environ[_VARIABLE])
+    made = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            making = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=shared))
+            making.chmod(0o755)
+            make(making)
+            making.rename(made)
+    return made
