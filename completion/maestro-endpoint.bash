@@ -16,6 +16,8 @@ _maestro_endpoint() {
         [[ $word == = ]] && continue
         case $before in
             --config | --dir | --port | --name | --host | --why | --group) ;;
+            --tag | --add | --remove | --fix | --when | --reboot | --plan | --at-once) ;;
+            --stop-after | --expires | --comment | --sign-with | --with) ;;
             *)
                 if [[ $word == -* ]]; then
                     before=$word
@@ -31,7 +33,7 @@ _maestro_endpoint() {
     done
 
     case $previous in
-        --config)
+        --config | --sign-with | --with)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -41,7 +43,16 @@ _maestro_endpoint() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
+        --when)
+            mapfile -t COMPREPLY < <(compgen -W "now window" -- "$current")
+            return
+            ;;
+        --reboot)
+            mapfile -t COMPREPLY < <(compgen -W "no if-required" -- "$current")
+            return
+            ;;
         --port | --name | --host | --why | --group) return ;;
+        --tag | --add | --remove | --fix | --plan | --at-once | --stop-after | --expires | --comment) return ;;
     esac
 
     if [[ $current == -* ]]; then
@@ -53,13 +64,25 @@ _maestro_endpoint() {
             fleet | locks | lockslist) words+=" --config --json" ;;
             locksrelease*) words+=" --config --why --group" ;;
             tokenadd) words+=" --config --name --host --admin" ;;
+            tag*) words+=" --config --add --remove" ;;
+            requestslist | requestsshow*) words+=" --config --json" ;;
+            requestssign*) words+=" --config --with" ;;
+            requestscancel* | requestsresume*) words+=" --config" ;;
         esac
+        if [[ $verb == request ]]; then
+            words+=" --config --host --tag --all --fix --when --reboot --plan --at-once --stop-after --expires"
+            words+=" --comment --sign-with --sign-later --dry-run --json"
+        fi
     elif [[ -z $verb ]]; then
-        words="serve try fleet gaps locks token"
+        words="serve try fleet gaps locks request requests tag token"
     elif [[ $verb == token && -z $subject ]]; then
         words="add list revoke"
     elif [[ $verb == locks && -z $subject ]]; then
         words="list release"
+    elif [[ $verb == requests && -z $subject ]]; then
+        words="list show sign cancel resume"
+    elif [[ $verb == request && -z $subject ]]; then
+        words="check send-report upgrade-security upgrade-fixes reboot-if-required apply-docker apply-weave"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

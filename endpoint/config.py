@@ -22,8 +22,7 @@ else:  # Ubuntu 22.04
 
 _LAST_PORT = 65535
 _KINDS = {int: "a whole number", str: "text", bool: "true or false"}
-_FOREVER = "forever"
-_UNIX = "unix:"
+_FOREVER, _UNIX = "forever", "unix:"
 _LEAST, _MOST = timedelta(days=1), timedelta(days=36500)
 DEFAULT_PATH = Path("/etc/maestro-endpoint/config.toml")
 
@@ -127,6 +126,13 @@ class LockConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestConfig:
+    """Requests to hosts: whether a new one waits for a signature before it is delivered."""
+
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration, with its defaults."""
 
@@ -137,6 +143,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     fleet: Fleet = field(default_factory=Fleet)
     locks: LockConfig = field(default_factory=LockConfig)
+    requests: RequestConfig = field(default_factory=RequestConfig)
 
     @property
     def behind_proxy(self) -> bool:

@@ -2,10 +2,9 @@
 
 import argparse
 import json
-import os
-import pwd
 from datetime import datetime, timezone
 
+from endpoint.cli.person import calling_person
 from endpoint.config import Config, read_config
 from endpoint.core.lock_report import Hosts, locks_document
 from endpoint.core.lock_text import lock_lines
@@ -21,7 +20,7 @@ from endpoint.store.session import open_database
 def run(arguments: argparse.Namespace) -> None:
     """Run the action that `locks` was given; without one, list."""
     config, now = read_config(arguments.config), datetime.now(timezone.utc)
-    name = _user()
+    name = calling_person()
     with open_database(config) as database:
         if arguments.action == "release":
             _release(arguments, database, ByPerson(name=name, why=arguments.why, at=now))
@@ -59,14 +58,3 @@ def _names(holder: Holder, hosts: Hosts) -> set[str]:
     host = hosts.find(holder.client_id, holder.host_id)
     name = ((host.state or {}).get("host") or {}).get("name") if host is not None else None
     return {str(text) for text in (holder.client_id, holder.host_id, host.host_id if host else None, name) if text}
-
-
-def _user() -> str:
-    """Return the person's name; the process may become another user to write to SQLite's file."""
-    asked = os.environ.get("SUDO_USER", "")
-    if os.geteuid() == 0 and asked.isprintable() and asked:
-        return asked[:64]
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())

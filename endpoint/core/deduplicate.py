@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from endpoint.core.messages import Message, MessageKind
+from endpoint.core.requests import NO_DELIVERY, Delivery
 
 
 class MessageStatus(Enum):
@@ -74,6 +75,7 @@ class Deduplicated:
     latest: Message | None = None
     """The new latest state or heartbeat; None: unchanged."""
     resend_state: bool = False
+    delivery: Delivery = NO_DELIVERY
 
     @property
     def refused(self) -> int:

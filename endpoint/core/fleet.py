@@ -31,6 +31,8 @@ class Stream:
     highest_event: int
     refused: int
     gaps: Gaps
+    takes_requests: bool = False
+    """Whether its last contact said that the host takes requests."""
 
 
 def fleet_document(
@@ -59,6 +61,7 @@ def _host(streams: list[Stream], now: datetime, silent_after: timedelta) -> dict
         "agent_names": sorted({name for agent in agents if (name := _part(agent.state or {}, "host").get("name"))}),
         "agent_version": newest.agent_version,
         "last_seen_at": format_utc(newest.last_seen_at),
+        "takes_requests": newest.takes_requests,
         "silent": now - newest.last_seen_at > silent_after,
         "reported_at": format_utc(newest.reported_at) if newest.reported_at else None,
         # Of clones, one may be fine while another is not.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 REQUEST_SCHEMA = "maestro.request/1"
 SIGNATURE_NAMESPACE = "maestro-request"
@@ -17,3 +18,27 @@ def canonical_form(document: Mapping[str, object]) -> bytes:
     signed = {name: value for name, value in document.items() if name != "signature"}
     text = json.dumps(signed, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     return text.encode("utf-8")
+
+
+def request_document(form: str, signature: str | None) -> dict[str, object]:
+    """Return `maestro.request/1` from its canonical form and the signature over it."""
+    document: dict[str, object] = json.loads(form)
+    return {**document, "signature": signature}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What a receipt carries for one host."""
+
+    requests: tuple[Mapping[str, object], ...] = ()
+    """Each as `maestro.request/1`."""
+    cancelled: tuple[str, ...] = ()
+    """Ids of requests that are no longer wanted."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether the receipt has neither."""
+        return not self.requests and not self.cancelled
+
+
+NO_DELIVERY = Delivery()

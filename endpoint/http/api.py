@@ -34,6 +34,7 @@ from endpoint.http.exchange import (
     read_body,
 )
 from endpoint.http.lock_api import LockApi
+from endpoint.http.request_api import REQUEST_PATH, RequestApi, takes_requests
 from endpoint.http.validation import Validators
 from endpoint.store.database import Database
 from endpoint.store.ingest import Ingest
@@ -72,7 +73,7 @@ class Api:
         document = parse_json(data)
         self._admission.admit(caller, document.get("host_id") if isinstance(document, dict) else None)
         batch = self._read(document, precisely=len(data) <= _EXPLAINED_BYTES)
-        decided = self._ingest.put(batch, datetime.now(timezone.utc))
+        decided = self._ingest.put(batch, datetime.now(timezone.utc), takes_requests=takes_requests())
         _log(batch, decided)
         return json_answer(_receipt(decided))
 
@@ -84,9 +85,9 @@ class Api:
         document: Any = parse_json(read_body())
         _require(self._validators.heartbeat.fault(document), "maestro.heartbeat/1")
         batch = read_heartbeat(place, document)
-        decided = self._ingest.put(batch, datetime.now(timezone.utc))
+        decided = self._ingest.put(batch, datetime.now(timezone.utc), takes_requests=takes_requests())
         _log(batch, decided)
-        if decided.resend_state or any(result.code for result in decided.results):
+        if decided.resend_state or not decided.delivery.is_empty or any(result.code for result in decided.results):
             return json_answer(_receipt(decided))
         return no_content()
 
@@ -142,11 +143,13 @@ def make_app(config: Config, database: Database) -> Flask:
     """Build the WSGI application."""
     admission = Admission(config, database)
     api, locks = Api(config, database, admission), LockApi(config, database, admission)
+    requests = RequestApi(database, admission)
     app = Flask("maestro-endpoint", static_folder=None)
     app.url_map = Map(merge_slashes=False)  # a malformed path gets 404, never a redirect
     rules: tuple[tuple[str, str, Callable[..., Response], str], ...] = (
         ("/v1/messages", "messages", api.messages, "POST"),
         (_HEARTBEATS, "heartbeat", api.heartbeat, "PUT"),
+        (REQUEST_PATH, "request", requests.confirm, "GET"),
         ("/v1/health", "health", api.health, "GET"),
         ("/v1/fleet", "fleet", api.fleet, "GET"),
         ("/v1/locks", "locks", api.locks, "GET"),
@@ -182,6 +185,8 @@ def _receipt(decided: Deduplicated) -> dict[str, Any]:
         "schema": "maestro.receipt/1",
         "results": [_result(result) for result in decided.results],
         "resend_state": decided.resend_state,
+        **({"requests": list(decided.delivery.requests)} if decided.delivery.requests else {}),
+        **({"requests_cancelled": list(decided.delivery.cancelled)} if decided.delivery.cancelled else {}),
     }
 
 
@@ -197,7 +202,8 @@ def _result(result: MessageResult) -> dict[str, Any]:
 
 def _log(batch: Batch, decided: Deduplicated) -> None:
     refused = [result.detail for result in decided.results if result.status is MessageStatus.REFUSED]
-    if decided.state or decided.events or refused:
+    requests = [str(request["id"]) for request in decided.delivery.requests]
+    if decided.state or decided.events or refused or requests:
         log.event(
             "batch.stored",
             host=batch.host_id,
@@ -205,4 +211,5 @@ def _log(batch: Batch, decided: Deduplicated) -> None:
             events=len(decided.events),
             state=decided.state is not None,
             **({"refused": refused[:3]} if refused else {}),
+            **({"requests": requests} if requests else {}),
         )

@@ -8,6 +8,7 @@ from endpoint.config import Config
 from endpoint.core.lock_report import locks_document
 from endpoint.errors import StoreError
 from endpoint.store.database import Database
+from endpoint.store.deployments import DeploymentStore
 from endpoint.store.lock_queries import LockQueries
 from endpoint.store.retention import RetentionStore, RetentionTurn
 
@@ -23,6 +24,7 @@ class RetentionThread:
         self._config = config
         self._retention = RetentionStore(database)
         self._locks = LockQueries(database)
+        self._deployments = DeploymentStore(database)
         self._ending = Event()
 
     def start(self) -> None:
@@ -51,16 +53,20 @@ class RetentionThread:
         if turn is not RetentionTurn.NOW:
             return
         self._log_stale_slots(now)
+        self._deployments.expire(now)
         event_retention, expire_after = self._config.store.event_retention, self._config.fleet.expire_after
-        events = states = 0
+        events = states = deployments = 0
         for deleted in self._retention.events(now, event_retention) if event_retention is not None else ():
             events += deleted
             self._ending.wait(_PAUSE_S)
         for deleted in self._retention.states(now, expire_after) if expire_after is not None else ():
             states += deleted
             self._ending.wait(_PAUSE_S)
-        if events or states:
-            log.event("upkeep.done", events=events, states=states)
+        for deleted in self._retention.deployments(now, event_retention) if event_retention is not None else ():
+            deployments += deleted
+            self._ending.wait(_PAUSE_S)
+        if events or states or deployments:
+            log.event("upkeep.done", events=events, states=states, deployments=deployments)
 
     def _log_stale_slots(self, now: datetime) -> None:
         """Log each slot that is held for too long, once an hour: its host may have failed, and blocks its group."""

@@ -1,6 +1,6 @@
 """Stores batches: reads what is stored, lets `deduplicate` decide, and writes, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,11 @@ from sqlalchemy.engine import Connection
 
 from endpoint.core.deduplicate import Deduplicated, StoredKey, StreamKnowledge, deduplicate, deduplicate_new_stream
 from endpoint.core.messages import Batch, Message, MessageKind
+from endpoint.core.request_steps import read_step
+from endpoint.core.requests import NO_DELIVERY
 from endpoint.store.database import Database
 from endpoint.store.group_commit import GroupCommit
+from endpoint.store.requests import exchange_requests
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _CLOCK_TOLERANCE_S = 60.0
@@ -36,7 +39,10 @@ _FIRST_STATE = sa.insert(STATES).values(stream=sa.bindparam("of"), **_STATE_VALU
 _STATE = sa.update(STATES).where(STATES.c.stream == sa.bindparam("of")).values(**_STATE_VALUES)
 _CONTACT = {
     name: sa.bindparam(f"new_{name}")
-    for name in ("agent_version", "last_seen_at", "latest_sequence", "latest_key", "latest_digest", "state_hash")
+    for name in (
+        *("agent_version", "last_seen_at", "latest_sequence", "latest_key", "latest_digest", "state_hash"),
+        "takes_requests",
+    )
 }
 _UPDATE = (
     sa.update(STREAMS)
@@ -56,6 +62,7 @@ class _Received:
 
     batch: Batch
     at: float
+    takes_requests: bool
 
     @property
     def stream(self) -> tuple[str, str]:
@@ -72,13 +79,16 @@ class Ingest:
         self._replace_refusal = database.upsert(REFUSALS)
         self._commits = GroupCommit(self._commit, lambda received: received.stream)
 
-    def put(self, batch: Batch, now: datetime) -> Deduplicated:
+    def put(self, batch: Batch, now: datetime, *, takes_requests: bool = False) -> Deduplicated:
         """Store what is new in a batch; when this returns, it is durable.
+
+        The result has what is to be delivered if the host `takes_requests` in the response.
 
         Raises:
             StoreError: the database does not answer. Some of the batch may be stored; it can be sent again.
         """
-        return self._commits.submit(_Received(batch=batch, at=now.timestamp()))
+        received = _Received(batch=batch, at=now.timestamp(), takes_requests=takes_requests)
+        return self._commits.submit(received)
 
     def _commit(self, group: Sequence[_Received]) -> list[Deduplicated]:
         return self._database.write(lambda connection: self._put_all(connection, group))
@@ -106,7 +116,7 @@ class Ingest:
             if decided.state is not None:
                 values = {"of": stream.id, "at": received.at, "text": decided.state.text}
                 (states if stream.state_hash is not None else first_states).append(values)
-            changes.append(_changes(stream, received.batch, decided, received.at))
+            changes.append(_changes(stream, received, decided))
             results.append(decided)
         if first_states:
             connection.execute(_FIRST_STATE, first_states)
@@ -114,6 +124,7 @@ class Ingest:
             connection.execute(_STATE, states)
         if changes:
             connection.execute(_UPDATE, changes)
+        _exchange_requests(connection, list(zip(group, results, strict=True)), streams)
         return results
 
     def _streams(self, connection: Connection, group: Sequence[_Received]) -> dict[tuple[str, str], Any]:
@@ -149,6 +160,22 @@ class Ingest:
             connection.execute(self._replace_refusal, values)
 
 
+def _exchange_requests(
+    connection: Connection, pairs: Sequence[tuple[_Received, Deduplicated]], streams: Mapping[tuple[str, str], Any]
+) -> None:
+    """Add what is delivered to the results. A host without a stream gets nothing: its state is requested first."""
+    known = [(received, decided) for received, decided in pairs if received.stream in streams]
+    hosts = frozenset(received.batch.host_id for received, _ in known if received.takes_requests)
+    found = [read_step(received.batch.host_id, event) for received, decided in known for event in decided.events]
+    steps = [step for step in found if step is not None]
+    if not hosts and not steps:
+        return
+    deliveries = exchange_requests(connection, hosts, steps, max(received.at for received, _ in known))
+    for received, decided in known:
+        if received.takes_requests:
+            decided.delivery = deliveries.get(received.batch.host_id, NO_DELIVERY)
+
+
 def _locked(connection: Connection, names: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
     rows = connection.execute(_LOCKED_STREAMS, {"names": names})
     return {(row.host_id, row.instance_id): row for row in rows}
@@ -167,9 +194,10 @@ def _stored_keys(connection: Connection, stream: int, messages: Sequence[Message
     return [StoredKey(key=key, sequence=sequence, digest=digest) for key, sequence, digest in rows]
 
 
-def _changes(stream: Any, batch: Batch, decided: Deduplicated, now: float) -> dict[str, Any]:
-    latest, state = decided.latest, decided.state
+def _changes(stream: Any, received: _Received, decided: Deduplicated) -> dict[str, Any]:
+    latest, state, batch, now = decided.latest, decided.state, received.batch, received.at
     return {
+        "new_takes_requests": received.takes_requests,
         "stream": stream.id,
         "new_agent_version": stream.agent_version if batch.agent_version is None else batch.agent_version,
         # Another process may have stored a slightly later contact; one far in the future came from a wrong clock.

@@ -62,6 +62,7 @@ def _stream(connection: Connection, row: Any) -> Stream:
         events=row.events,
         highest_event=row.highest_event,
         refused=row.refused,
+        takes_requests=row.takes_requests,
         gaps=_gaps(connection, row, int(upto)) if upto - row.pruned_upto > row.events else _NO_GAPS,
     )
 

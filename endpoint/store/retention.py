@@ -1,4 +1,4 @@
-"""Deletes old data: the oldest events of each stream, and the states of silent streams.
+"""Deletes old data: the oldest events of each stream, the states of silent streams, and old deployments.
 
 Each step is a small transaction, so that no message waits long for it.
 """
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from endpoint.store.database import Database
-from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS, UPKEEP
+from endpoint.store.tables import DEPLOYMENTS, EVENTS, LOSSES, REFUSALS, REQUESTS, STATES, STREAMS, UPKEEP
 
 _STEP = 100
 _PERIOD_S = 3600.0
@@ -97,6 +97,20 @@ class RetentionStore:
         for stream in self._found(wanted):
             yield self._database.write(partial(_delete_state, stream=stream, before=before))
 
+    def deployments(self, now: datetime, retention: timedelta) -> Iterator[int]:
+        """Delete deployments that expired longer ago, with their requests; yield the number deleted in each step.
+
+        What people did with them stays recorded.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        wanted = sa.select(DEPLOYMENTS.c.id).where(DEPLOYMENTS.c.expires_at < (now - retention).timestamp())
+        with self._database.reading() as connection:
+            found = connection.execute(wanted).scalars().all()
+        for deployment in found:
+            yield self._database.write(partial(_delete_deployment, deployment=deployment))
+
     def _found(self, wanted: sa.sql.Select) -> Iterator[int]:
         last = 0
         while True:
@@ -136,3 +150,9 @@ def _delete_state(connection: Connection, *, stream: int, before: float) -> int:
     connection.execute(sa.delete(STATES).where(STATES.c.stream == stream))
     connection.execute(sa.update(STREAMS).where(STREAMS.c.id == stream).values(state_hash=None))
     return 1
+
+
+def _delete_deployment(connection: Connection, *, deployment: str) -> int:
+    connection.execute(sa.select(DEPLOYMENTS.c.id).where(DEPLOYMENTS.c.id == deployment).with_for_update())
+    connection.execute(sa.delete(REQUESTS).where(REQUESTS.c.deployment == deployment))
+    return int(connection.execute(sa.delete(DEPLOYMENTS).where(DEPLOYMENTS.c.id == deployment)).rowcount)

@@ -24,6 +24,8 @@ STREAMS = sa.Table(
     sa.Column("refused", sa.BigInteger, nullable=False),
     # Events up to this sequence were deleted after their retention; `events` counts the others.
     sa.Column("pruned_upto", sa.BigInteger, nullable=False, server_default="0"),
+    # Whether the last contact said that the host takes requests.
+    sa.Column("takes_requests", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("host_id", "instance_id"),
 )
 """One row per stream: one outbox of one host."""
@@ -147,3 +149,73 @@ LOCK_RELEASES = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
 )
 """Slots that a person released with `locks release`."""
+
+DEPLOYMENTS = sa.Table(
+    "deployments",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("verb", sa.String(64), nullable=False),
+    # A JSON object.
+    sa.Column("arguments", sa.Text, nullable=False),
+    sa.Column("plan_id", sa.String(64)),
+    sa.Column("comment", sa.String(256), nullable=False),
+    sa.Column("requested_by", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Column("at_once", sa.Integer, nullable=False),
+    sa.Column("stop_after", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(32), nullable=False),
+    # Counts of its requests, changed with them under a lock of this row.
+    sa.Column("in_flight", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+)
+"""One row per `maestro-endpoint request`; whoever changes one of its requests locks it first."""
+
+REQUESTS = sa.Table(
+    "requests",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("deployment", sa.ForeignKey("deployments.id"), nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("host_id", sa.String(36), nullable=False),
+    # The canonical form of `maestro.request/1`, and the signature over it.
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("signature", sa.Text),
+    sa.Column("status", sa.String(32), nullable=False),
+    # The last step that an event of the host reported.
+    sa.Column("host_step", sa.String(32)),
+    sa.Column("cancel_at", sa.Float),
+    sa.Column("delivered_at", sa.Float),
+    sa.Column("changed_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("why", sa.String(64)),
+    sa.Column("detail", sa.Text),
+    sa.Column("run", sa.String(256)),
+    sa.Column("signed_by", sa.String(256)),
+    sa.Index("requests_in_order", "deployment", "position"),
+)
+_OPEN = REQUESTS.c.ended_at.is_(None)
+sa.Index("requests_open", REQUESTS.c.host_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+"""Each contact of a host that takes requests looks for its open ones; most contacts find none."""
+
+REQUEST_ACTIONS = sa.Table(
+    "request_actions",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    # No foreign keys: the record outlives what it is about.
+    sa.Column("deployment", sa.String(36), nullable=False, index=True),
+    sa.Column("request", sa.String(36)),
+    sa.Column("action", sa.String(32), nullable=False),
+    # Null: the endpoint itself.
+    sa.Column("person", sa.String(64)),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+"""Who created, signed, cancelled or resumed a deployment, and when one stopped."""
+
+HOST_TAGS = sa.Table(
+    "host_tags",
+    METADATA,
+    sa.Column("host_id", sa.String(36), primary_key=True),
+    sa.Column("tag", sa.String(64), primary_key=True),
+)

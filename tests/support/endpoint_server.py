@@ -194,10 +194,11 @@ class Requests(ABC):
         """Post bytes as they are."""
         return self.send("POST", "/v1/messages", data, **{"Content_Encoding": "identity", **headers})
 
-    def beat(self, host: str, instance: str, sequence: object, state_hash: str) -> Answer:
+    def beat(self, host: str, instance: str, sequence: object, state_hash: str, **headers: str) -> Answer:
         """Put a single heartbeat."""
         path = f"/v1/hosts/{host}/instances/{instance}/heartbeats/{sequence}"
-        return self.send("PUT", path, json.dumps({"hash": state_hash}).encode(), Content_Encoding="identity")
+        fields = {"Content_Encoding": "identity", **headers}
+        return self.send("PUT", path, json.dumps({"hash": state_hash}).encode(), **fields)
 
     def fleet_lock(self, operation: str, client: str, group: str = "default", **headers: str) -> Answer:
         """Send what a FleetLock client sends; it names no content type."""

@@ -78,6 +78,12 @@ class LocalEndpoint:
         if self._opened is not None:
             self._opened.close()
 
+    @property
+    def opened(self) -> Database:
+        """Return its database."""
+        assert self._opened is not None
+        return self._opened
+
     def restart(self) -> None:
         self.end()
         self.start()

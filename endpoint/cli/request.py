@@ -1,0 +1,129 @@
+"""`maestro-endpoint request`: queue a request for each of several hosts."""
+
+import argparse
+import json
+import uuid
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from endpoint.cli.person import calling_person
+from endpoint.cli.signing import Sign, signer
+from endpoint.config import Config, read_config
+from endpoint.core.deployment_report import DeploymentRecord, RequestRecord, deployment_document
+from endpoint.core.deployment_text import counts_text, left_out_lines, work_text
+from endpoint.core.deployments import RequestStatus
+from endpoint.core.fleet import fleet_document
+from endpoint.core.host_choice import Choice, Wanted, choose
+from endpoint.core.request_arguments import Terms, Verb, Work, request_arguments, request_form
+from endpoint.core.timestamps import format_utc
+from endpoint.store.database import Database
+from endpoint.store.deployments import DeploymentStore, NewRequest
+from endpoint.store.queries import FleetQueries
+from endpoint.store.session import open_database
+from endpoint.store.tags import HostTags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _New:
+    """A deployment that is not stored yet."""
+
+    record: DeploymentRecord
+    forms: Mapping[str, tuple[str, str]]
+    """Host and canonical form by the request's id, in order."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Queue the requests, or show what would be queued."""
+    config, now, person = read_config(arguments.config), datetime.now(timezone.utc), calling_person()
+    key = None if arguments.dry_run else arguments.sign_with
+    with (
+        signer(key) if key is not None else nullcontext() as sign,
+        open_database(config) as database,
+    ):
+        choice = _choose(arguments, config, database, now)
+        new = _make(arguments, choice, person, now)
+        signatures = _sign(sign, new)
+        waits = not signatures and arguments.sign_with is None and (arguments.sign_later or config.requests.signed)
+        status = RequestStatus.WAITING_SIGNATURE if waits else RequestStatus.QUEUED
+        if not arguments.dry_run:
+            requests = [
+                NewRequest(id=identity, host_id=host, form=form, signature=signatures.get(identity))
+                for identity, (host, form) in new.forms.items()
+            ]
+            DeploymentStore(database).create(new.record, requests, status)
+    document = _document(new, choice, status, now, signed=arguments.sign_with is not None)
+    if arguments.json:
+        print(json.dumps(document, indent=2))
+    else:
+        print("\n".join(_lines(document, choice, dry=arguments.dry_run)))
+
+
+def _choose(arguments: argparse.Namespace, config: Config, database: Database, now: datetime) -> Choice:
+    streams = FleetQueries(database).streams(now, config.fleet.expire_after)
+    rows = fleet_document(streams, now, config.fleet.silent_after)["hosts"]
+    wanted = Wanted(names=tuple(arguments.host or ()), tags=tuple(arguments.tag or ()), everyone=arguments.all)
+    return choose(rows, HostTags(database).all(), wanted)
+
+
+def _make(arguments: argparse.Namespace, choice: Choice, person: str, now: datetime) -> _New:
+    work = Work(
+        verb=Verb(arguments.verb),
+        fixes=tuple(arguments.fix or ()),
+        when=arguments.when,
+        reboot=arguments.reboot,
+        plan_id=arguments.plan,
+    )
+    details = request_arguments(work, len(choice.hosts))
+    created = now.replace(microsecond=0)
+    expires = created + arguments.expires
+    terms = Terms(
+        created_at=format_utc(created), expires_at=format_utc(expires), requested_by=person, comment=arguments.comment
+    )
+    record = DeploymentRecord(
+        id=str(uuid.uuid4()),
+        verb=arguments.verb,
+        arguments=details,
+        plan_id=work.plan_id,
+        comment=terms.comment,
+        requested_by=person,
+        created_s=created.timestamp(),
+        expires_s=expires.timestamp(),
+        at_once=arguments.at_once,
+        stop_after=arguments.stop_after,
+    )
+    forms = {}
+    for host in choice.hosts:
+        identity = str(uuid.uuid4())
+        form = request_form(work, terms, identity=identity, host_id=host.host_id, arguments=details)
+        forms[identity] = (host.host_id, form)
+    return _New(record=record, forms=forms)
+
+
+def _sign(sign: Sign | None, new: _New) -> dict[str, str]:
+    return {} if sign is None else sign({identity: form for identity, (_, form) in new.forms.items()})
+
+
+def _document(new: _New, choice: Choice, status: RequestStatus, now: datetime, *, signed: bool) -> dict[str, Any]:
+    requests = [
+        RequestRecord(id=identity, host_id=host, status=status, signed=signed, changed_s=new.record.created_s)
+        for identity, (host, _) in new.forms.items()
+    ]
+    names = {host.host_id: host.name for host in choice.hosts if host.name is not None}
+    left_out = [{"host_id": host.host_id, "host": host.name, "why": why.value} for host, why in choice.left_out]
+    return {**deployment_document(new.record, requests, names, (), now), "left_out": left_out}
+
+
+def _lines(document: Mapping[str, Any], choice: Choice, *, dry: bool) -> list[str]:
+    done = "would queue" if dry else f"{document['id']}:"
+    lines = [
+        f"{done} {work_text(document)} for {len(choice.hosts)} host{'s' if len(choice.hosts) != 1 else ''}, "
+        f"{document['at_once']} at once, until {document['expires_at']}: {counts_text(document['counts'])}"
+    ]
+    if dry:
+        lines += [f"  {host.label}" for host in choice.hosts]
+    elif document["counts"]["waiting-signature"]:
+        lines.append(f"to sign: `maestro-endpoint requests sign {document['id'][:8]} --with KEY`")
+    return lines + left_out_lines(choice.left_out)

@@ -1,0 +1,77 @@
+"""`maestro-endpoint requests`: list, show, sign, cancel and resume deployments."""
+
+import argparse
+import json
+from datetime import datetime, timezone
+
+from endpoint.cli.person import calling_person
+from endpoint.cli.signing import signer
+from endpoint.config import Config, read_config
+from endpoint.core.deployment_report import deployment_document, deployments_document
+from endpoint.core.deployment_text import list_lines, show_lines
+from endpoint.core.deployments import RequestStatus
+from endpoint.core.fleet import fleet_document
+from endpoint.errors import UsageError
+from endpoint.store.database import Database
+from endpoint.store.deployments import DeploymentStore, Person
+from endpoint.store.queries import FleetQueries
+from endpoint.store.request_queries import RequestQueries
+from endpoint.store.session import open_database
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the action that `requests` was given."""
+    config = read_config(arguments.config)
+    person = Person(name=calling_person(), at=datetime.now(timezone.utc))
+    if arguments.action == "sign":
+        _sign(arguments, config, person)
+        return
+    with open_database(config) as database:
+        DeploymentStore(database).expire(person.at)
+        if arguments.action == "list":
+            document = deployments_document(RequestQueries(database).list(), person.at)
+            print(json.dumps(document, indent=2) if arguments.json else "\n".join(list_lines(document, person.at)))
+        elif arguments.action == "show":
+            _show(arguments, config, database, person.at)
+        elif arguments.action == "cancel":
+            _cancel(arguments.id, database, person)
+        else:
+            deployment = _deployment(database, arguments.id)
+            DeploymentStore(database).resume(deployment, person)
+            print(f"resumed: {deployment}")
+
+
+def _show(arguments: argparse.Namespace, config: Config, database: Database, now: datetime) -> None:
+    queries = RequestQueries(database)
+    record, requests, actions = queries.show(queries.find(arguments.id)[0])
+    streams = FleetQueries(database).streams(now, config.fleet.expire_after)
+    rows = fleet_document(streams, now, config.fleet.silent_after)["hosts"]
+    names = {row["host_id"]: row["name"] for row in rows if row["name"]}
+    document = deployment_document(record, requests, names, actions, now)
+    print(json.dumps(document, indent=2) if arguments.json else "\n".join(show_lines(document, now)))
+
+
+def _sign(arguments: argparse.Namespace, config: Config, person: Person) -> None:
+    with signer(arguments.key) as sign, open_database(config) as database:
+        DeploymentStore(database).expire(person.at)
+        deployment = _deployment(database, arguments.id)
+        forms = RequestQueries(database).documents(deployment, RequestStatus.WAITING_SIGNATURE)
+        if not forms:
+            raise UsageError("no request of it waits for a signature")
+        signed = DeploymentStore(database).sign(deployment, sign(forms), person)
+    print(f"signed: {signed} requests of {deployment}")
+
+
+def _cancel(text: str, database: Database, person: Person) -> None:
+    deployment, request = RequestQueries(database).find(text)
+    left = DeploymentStore(database).cancel(deployment, request, person)
+    print(f"cancelled: {request or deployment}")
+    if left:
+        print(f"{left} were delivered: their hosts get the cancellation, and may have started by then")
+
+
+def _deployment(database: Database, text: str) -> str:
+    deployment, request = RequestQueries(database).find(text)
+    if request is not None:
+        raise UsageError(f"{request} is the request of one host; its deployment is {deployment}")
+    return deployment

@@ -1,0 +1,134 @@
+"""Decides what a contact of hosts changes in their requests, and which requests the receipts carry. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from endpoint.core.deployments import (
+    IN_FLIGHT,
+    UNSENT,
+    Deployment,
+    DeploymentStatus,
+    QueuedRequest,
+    RequestStatus,
+    RequestStep,
+    advances,
+)
+
+MAX_REQUESTS = 20
+"""In one receipt."""
+MAX_CANCELLED = 100
+_GRACE_S = 3600.0
+"""After the expiry, until the endpoint assumes that a host without news did not start: the clocks may differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeView:
+    """The stored requests that a contact may touch."""
+
+    requests: tuple[QueuedRequest, ...]
+    """The oldest first: the open ones of `hosts`, and those that `steps` name."""
+    deployments: Mapping[str, Deployment]
+    hosts: frozenset[str]
+    """Those that take requests in the response to this contact."""
+    steps: tuple[RequestStep, ...] = ()
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestChange:
+    """A request as it is from now on."""
+
+    request: QueuedRequest
+    step: RequestStep | None = None
+    """The host's event; None: the endpoint delivers or ends it, or a person cancels it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """What must be stored, and then be in the receipts."""
+
+    requests: list[RequestChange] = field(default_factory=list)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    deliver: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Ids of requests by host."""
+    cancelled: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def changes(self) -> bool:
+        """Return whether anything must be stored."""
+        return bool(self.requests)
+
+
+def exchange(view: ExchangeView) -> Exchange:
+    """Apply the hosts' events, then choose what is delivered."""
+    made = Exchange()
+    requests = {request.id: request for request in view.requests}
+    for step in view.steps:
+        request = requests.get(step.request_id)
+        if request is not None and advances(request, step):
+            changed = replace(request, status=step.status, host_step=step.status)
+            _change(made, view, request, RequestChange(request=changed, step=step))
+            requests[request.id] = changed
+    for request in requests.values():
+        if request.host_id in view.hosts:
+            _deliver(made, view, request)
+    return made
+
+
+def _deliver(made: Exchange, view: ExchangeView, request: QueuedRequest) -> None:
+    deployment = made.deployments.get(request.deployment, view.deployments[request.deployment])
+    delivered, cancelled = made.deliver[request.host_id], made.cancelled[request.host_id]
+    if request.status in IN_FLIGHT and request.cancelling:
+        if len(cancelled) < MAX_CANCELLED:
+            cancelled.append(request.id)
+    elif len(delivered) >= MAX_REQUESTS:
+        return
+    elif request.status is RequestStatus.DELIVERED:
+        # The response may have been lost. A stopped deployment starts nothing more, not even that.
+        if deployment.status is DeploymentStatus.ACTIVE:
+            delivered.append(request.id)
+    elif request.status is RequestStatus.QUEUED and deployment.may_deliver(view.now_s):
+        changed = replace(request, status=RequestStatus.DELIVERED)
+        _change(made, view, request, RequestChange(request=changed))
+        delivered.append(request.id)
+
+
+def _change(made: Exchange, view: ExchangeView, before: QueuedRequest, change: RequestChange) -> None:
+    of = before.deployment
+    deployment = made.deployments.get(of, view.deployments[of])
+    why = change.step.why if change.step is not None else None
+    made.deployments[of] = deployment.counted(before.status, change.request.status, why)
+    made.requests.append(change)
+
+
+def expire(deployment: Deployment, requests: tuple[QueuedRequest, ...], now_s: float) -> Exchange:
+    """Return what ends because a deployment has expired.
+
+    A running request does not: its host reports the end, or a person cancels it. Nor does anything that was delivered,
+    before a grace time is over.
+    """
+    view = ExchangeView(requests=requests, deployments={deployment.id: deployment}, hosts=frozenset(), now_s=now_s)
+    made = Exchange()
+    for request in requests:
+        late = now_s >= deployment.expires_s + _GRACE_S
+        waits = request.status in IN_FLIGHT and request.status is not RequestStatus.RUNNING
+        if now_s >= deployment.expires_s and (request.status in UNSENT or (waits and late)):
+            _change(made, view, request, RequestChange(request=replace(request, status=RequestStatus.EXPIRED)))
+    return made
+
+
+def cancel(deployment: Deployment, requests: tuple[QueuedRequest, ...], now_s: float) -> Exchange:
+    """Return what changes if a person cancels these requests of a deployment.
+
+    A host that may have its request gets the cancellation, and says how it ended. After the expiry the person's word
+    ends it: the host may be lost.
+    """
+    view = ExchangeView(requests=requests, deployments={deployment.id: deployment}, hosts=frozenset(), now_s=now_s)
+    made = Exchange()
+    for request in requests:
+        if request.status in UNSENT or (request.status in IN_FLIGHT and now_s >= deployment.expires_s):
+            _change(made, view, request, RequestChange(request=replace(request, status=RequestStatus.CANCELLED)))
+        elif request.status in IN_FLIGHT and not request.cancelling:
+            _change(made, view, request, RequestChange(request=replace(request, cancelling=True)))
+    return made

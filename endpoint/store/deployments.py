@@ -1,0 +1,197 @@
+"""What people do with deployments: create, sign, cancel, resume; each action is recorded with its effect."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.core.deployment_report import DeploymentRecord
+from endpoint.core.deployments import Deployment, DeploymentStatus, QueuedRequest, RequestStatus
+from endpoint.core.request_exchange import cancel, expire
+from endpoint.core.timestamps import format_utc
+from endpoint.errors import UsageError
+from endpoint.store import request_statements as sql
+from endpoint.store.database import Database
+from endpoint.store.requests import lock_deployments, pairs_of, store_exchange
+from endpoint.store.tables import DEPLOYMENTS, REQUEST_ACTIONS, REQUESTS
+
+_OVERDUE = (
+    sa.select(REQUESTS.c.deployment)
+    .distinct()
+    .select_from(REQUESTS.join(DEPLOYMENTS))
+    .where(REQUESTS.c.ended_at.is_(None), DEPLOYMENTS.c.expires_at <= sa.bindparam("now"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRequest:
+    """A request that is to be queued."""
+
+    id: str
+    host_id: str
+    form: str
+    """The canonical form of `maestro.request/1`."""
+    signature: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who does something, and when."""
+
+    name: str
+    at: datetime
+
+    @property
+    def at_s(self) -> float:
+        """Return the time in Unix seconds."""
+        return self.at.timestamp()
+
+
+class DeploymentStore:
+    """Changes deployments; what it returns is durable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, record: DeploymentRecord, requests: Sequence[NewRequest], status: RequestStatus) -> None:
+        """Store a deployment and its requests, which are queued or wait for a signature.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        self._database.write(lambda connection: _create(connection, record, requests, status))
+
+    def sign(self, deployment: str, signatures: Mapping[str, str], person: Person) -> int:
+        """Queue requests that waited for these signatures, by id; return how many did.
+
+        Raises:
+            StoreError: the database does not answer.
+            UsageError: there is no such deployment.
+        """
+        return self._database.write(lambda connection: _sign(connection, deployment, signatures, person))
+
+    def cancel(self, deployment: str, request: str | None, person: Person) -> int:
+        """Cancel a deployment, or one of its requests; return how many requests wait for the end on their hosts.
+
+        Raises:
+            StoreError: the database does not answer.
+            UsageError: there is nothing left to cancel.
+        """
+        return self._database.write(lambda connection: _cancel(connection, deployment, request, person))
+
+    def resume(self, deployment: str, person: Person) -> None:
+        """Deliver a stopped deployment's requests again; failures count from zero.
+
+        Raises:
+            StoreError: the database does not answer.
+            UsageError: it is not stopped, or has expired.
+        """
+        self._database.write(lambda connection: _resume(connection, deployment, person))
+
+    def expire(self, now: datetime) -> int:
+        """End the requests of expired deployments that no host will start; return how many ended.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        now_s = now.timestamp()
+        with self._database.reading() as connection:
+            overdue = connection.execute(_OVERDUE, {"now": now_s}).scalars().all()
+        return sum(self._database.write(partial(_expire, deployment=one, now_s=now_s)) for one in overdue)
+
+
+def _create(
+    connection: Connection, record: DeploymentRecord, requests: Sequence[NewRequest], status: RequestStatus
+) -> None:
+    values = {
+        "id": record.id, "verb": record.verb, "arguments": json.dumps(record.arguments), "plan_id": record.plan_id,
+        "comment": record.comment, "requested_by": record.requested_by, "created_at": record.created_s,
+        "expires_at": record.expires_s, "at_once": record.at_once, "stop_after": record.stop_after,
+        "status": record.status.value, "in_flight": 0, "failures": 0,
+    }  # fmt: skip
+    connection.execute(sa.insert(DEPLOYMENTS), values)
+    rows = [
+        {
+            "id": request.id, "deployment": record.id, "position": position, "host_id": request.host_id,
+            "document": request.form, "signature": request.signature, "status": status.value,
+            "changed_at": record.created_s,
+        }
+        for position, request in enumerate(requests)
+    ]  # fmt: skip
+    connection.execute(sa.insert(REQUESTS), rows)
+    by = Person(name=record.requested_by, at=datetime.fromtimestamp(record.created_s, timezone.utc))
+    _note(connection, record.id, by, "created", f"{record.verb}: {len(requests)} hosts")
+
+
+def _sign(connection: Connection, deployment: str, signatures: Mapping[str, str], person: Person) -> int:
+    _locked(connection, deployment)
+    signed = 0
+    for request, signature in signatures.items():
+        values = {
+            "of": request, "old_status": RequestStatus.WAITING_SIGNATURE.value, "now": person.at_s,
+            "new_status": RequestStatus.QUEUED.value, "new_signature": signature,
+        }  # fmt: skip
+        signed += connection.execute(sql.SIGN, values).rowcount
+    if signed:
+        _note(connection, deployment, person, "signed", f"{signed} requests")
+    return signed
+
+
+def _cancel(connection: Connection, deployment: str, request: str | None, person: Person) -> int:
+    found = _locked(connection, deployment)
+    requests = tuple(one for one in _unended(connection, deployment) if request in {None, one.id})
+    if not requests:
+        raise UsageError("nothing to cancel: it has ended")
+    made = cancel(found, requests, person.at_s)
+    store_exchange(connection, made, {deployment: found}, person.at_s)
+    if request is None:
+        changed = sa.update(DEPLOYMENTS).where(DEPLOYMENTS.c.id == deployment)
+        connection.execute(changed.values(status=DeploymentStatus.CANCELLED.value))
+    _note(connection, deployment, person, "cancelled", "", request)
+    ended = sum(change.request.status is RequestStatus.CANCELLED for change in made.requests)
+    return len(requests) - ended
+
+
+def _resume(connection: Connection, deployment: str, person: Person) -> None:
+    found = _locked(connection, deployment)
+    if found.status is not DeploymentStatus.STOPPED:
+        raise UsageError(f"it is not stopped but {found.status.value}")
+    if person.at_s >= found.expires_s:
+        at = format_utc(datetime.fromtimestamp(found.expires_s, timezone.utc))
+        raise UsageError(f"it expired at {at}: make a new request")
+    changed = sa.update(DEPLOYMENTS).where(DEPLOYMENTS.c.id == deployment)
+    connection.execute(changed.values(status=DeploymentStatus.ACTIVE.value, failures=0))
+    _note(connection, deployment, person, "resumed", "")
+
+
+def _expire(connection: Connection, *, deployment: str, now_s: float) -> int:
+    found = _locked(connection, deployment)
+    made = expire(found, _unended(connection, deployment), now_s)
+    store_exchange(connection, made, {deployment: found}, now_s)
+    return len(made.requests)
+
+
+def _locked(connection: Connection, deployment: str) -> Deployment:
+    found = lock_deployments(connection, [deployment]).get(deployment)
+    if found is None:
+        raise UsageError(f"there is no deployment {deployment}")
+    return found
+
+
+def _unended(connection: Connection, deployment: str) -> tuple[QueuedRequest, ...]:
+    requests, _ = pairs_of(connection.execute(sql.UNENDED, {"of": deployment}))
+    return requests
+
+
+def _note(
+    connection: Connection, deployment: str, person: Person, action: str, detail: str, request: str | None = None
+) -> None:
+    values = {
+        "at": person.at_s, "deployment": deployment, "request": request, "action": action, "person": person.name,
+        "detail": detail,
+    }  # fmt: skip
+    connection.execute(sa.insert(REQUEST_ACTIONS), values)

@@ -1,0 +1,61 @@
+"""The SQL of deployments and requests, built once: that takes longer than running it."""
+
+import sqlalchemy as sa
+
+from endpoint.store.tables import DEPLOYMENTS, REQUESTS
+
+_DECIDES = (
+    *(REQUESTS.c.id, REQUESTS.c.deployment, REQUESTS.c.host_id, REQUESTS.c.status, REQUESTS.c.host_step),
+    *(REQUESTS.c.cancel_at, DEPLOYMENTS.c.status.label("of_status"), DEPLOYMENTS.c.at_once),
+    *(DEPLOYMENTS.c.stop_after, DEPLOYMENTS.c.expires_at, DEPLOYMENTS.c.in_flight, DEPLOYMENTS.c.failures),
+)
+_BOTH = sa.select(*_DECIDES).select_from(REQUESTS.join(DEPLOYMENTS))
+OPEN_OF_HOSTS = _BOTH.where(
+    REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)),
+    REQUESTS.c.ended_at.is_(None),  # as in the index
+).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position)
+NAMED = _BOTH.where(REQUESTS.c.id.in_(sa.bindparam("ids", expanding=True)))
+UNENDED = _BOTH.where(REQUESTS.c.deployment == sa.bindparam("of"), REQUESTS.c.ended_at.is_(None))
+LOCKED_DEPLOYMENTS = (
+    sa.select(DEPLOYMENTS)
+    .where(DEPLOYMENTS.c.id.in_(sa.bindparam("ids", expanding=True)))
+    # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
+    # transactions are serial.
+    .order_by(DEPLOYMENTS.c.id)
+    .with_for_update()
+)
+DOCUMENTS = sa.select(REQUESTS.c.id, REQUESTS.c.document, REQUESTS.c.signature).where(
+    REQUESTS.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_ONE = REQUESTS.c.id == sa.bindparam("of")
+DELIVER = (
+    sa.update(REQUESTS)
+    .where(_ONE)
+    .values(status=sa.bindparam("new_status"), delivered_at=sa.bindparam("now"), changed_at=sa.bindparam("now"))
+)
+END = (
+    sa.update(REQUESTS)
+    .where(_ONE)
+    .values(status=sa.bindparam("new_status"), ended_at=sa.bindparam("now"), changed_at=sa.bindparam("now"))
+)
+CANCEL = sa.update(REQUESTS).where(_ONE).values(cancel_at=sa.bindparam("now"))
+SIGN = (
+    sa.update(REQUESTS)
+    .where(_ONE, REQUESTS.c.status == sa.bindparam("old_status"))
+    .values(status=sa.bindparam("new_status"), signature=sa.bindparam("new_signature"), changed_at=sa.bindparam("now"))
+)
+STEP = (
+    sa.update(REQUESTS)
+    .where(_ONE)
+    .values(
+        status=sa.bindparam("new_status"),
+        host_step=sa.bindparam("new_status"),
+        changed_at=sa.bindparam("now"),
+        **{name: sa.bindparam(f"new_{name}") for name in ("ended_at", "why", "detail", "run", "signed_by")},
+    )
+)
+COUNTS = (
+    sa.update(DEPLOYMENTS)
+    .where(DEPLOYMENTS.c.id == sa.bindparam("of"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("status", "in_flight", "failures")})
+)

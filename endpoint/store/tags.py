@@ -1,0 +1,45 @@
+"""Tags of hosts: set by people, to choose the hosts of a deployment."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from endpoint.store.database import Database
+from endpoint.store.tables import HOST_TAGS
+
+
+class HostTags:
+    """All tags."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._add = database.insert_new(HOST_TAGS)
+
+    def all(self) -> dict[str, set[str]]:
+        """Return the tags by host id.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        rows = self._database.read(lambda connection: connection.execute(sa.select(HOST_TAGS)).all())
+        tags: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            tags[row.host_id].add(row.tag)
+        return dict(tags)
+
+    def change(self, host_id: str, *, add: Iterable[str], remove: Iterable[str]) -> None:
+        """Add and remove tags of a host.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        self._database.write(lambda connection: self._change(connection, host_id, sorted(set(add)), list(remove)))
+
+    def _change(self, connection: Connection, host_id: str, add: list[str], remove: list[str]) -> None:
+        if remove:
+            gone = HOST_TAGS.c.tag.in_(remove)
+            connection.execute(sa.delete(HOST_TAGS).where(HOST_TAGS.c.host_id == host_id, gone))
+        for tag in add:
+            connection.execute(self._add, {"host_id": host_id, "tag": tag})

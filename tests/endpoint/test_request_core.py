@@ -1,0 +1,230 @@
+"""Requests, pure: which event changes what, what is a failure, and a deployment's limits in any order of events."""
+
+import random
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from endpoint.core.deployments import (
+    ENDED,
+    IN_FLIGHT,
+    UNSENT,
+    Deployment,
+    DeploymentStatus,
+    QueuedRequest,
+    RequestStatus,
+    RequestStep,
+    advances,
+    is_failure,
+)
+from endpoint.core.request_exchange import MAX_CANCELLED, MAX_REQUESTS, ExchangeView, cancel, exchange, expire
+
+S = RequestStatus
+HOST = "h1"
+DEPLOYMENT = Deployment(id="d", status=DeploymentStatus.ACTIVE, at_once=2, stop_after=1, expires_s=1000.0)
+STEPS = (S.RECEIVED, S.ACCEPTED, S.RUNNING, *sorted(ENDED, key=lambda status: status.value))
+
+
+def queued(identity: str = "r1", status: RequestStatus = S.QUEUED, **changes: object) -> QueuedRequest:
+    made = QueuedRequest(id=identity, deployment="d", host_id=HOST, status=status)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def step(status: RequestStatus, identity: str = "r1", host: str = HOST, why: str | None = None) -> RequestStep:
+    return RequestStep(request_id=identity, host_id=host, status=status, why=why)
+
+
+def view(*requests: QueuedRequest, steps: tuple[RequestStep, ...] = (), **changes: object) -> ExchangeView:
+    deployment = replace(
+        DEPLOYMENT,
+        in_flight=sum(request.status in IN_FLIGHT for request in requests),
+        **changes,  # type: ignore[arg-type]
+    )
+    hosts = frozenset(request.host_id for request in requests)
+    return ExchangeView(requests=requests, deployments={"d": deployment}, hosts=hosts, steps=steps, now_s=0.0)
+
+
+def test_each_status_is_unsent_in_flight_or_ended() -> None:
+    assert sorted([*UNSENT, *IN_FLIGHT, *ENDED], key=list(S).index) == list(S)
+
+
+@pytest.mark.parametrize(
+    ("known", "event", "expected"),
+    [
+        (None, S.RECEIVED, True),
+        (None, S.DONE, True),
+        (S.RECEIVED, S.RECEIVED, False),
+        (S.RUNNING, S.ACCEPTED, False),
+        (S.ACCEPTED, S.EXPIRED, True),
+        (S.RUNNING, S.FAILED, True),
+        (S.DONE, S.FAILED, False),
+        (S.CANCELLED, S.RUNNING, False),
+    ],
+    ids=str,
+)
+def test_only_a_later_step_changes_a_request(
+    known: RequestStatus | None,
+    event: RequestStatus,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    request = queued(status=known or S.DELIVERED, host_step=known)
+
+    assert advances(request, step(event)) is expected
+    assert not advances(request, step(event, host="h2"))
+
+
+def test_what_the_endpoint_assumed_yields_to_the_host() -> None:
+    assumed = queued(status=S.EXPIRED)
+
+    made = exchange(view(assumed, steps=(step(S.RUNNING),)))
+
+    assert made.requests[0].request.status is S.RUNNING
+    assert made.deployments["d"].in_flight == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why", "expected"),
+    [
+        (S.RUNNING, S.FAILED, "interrupted", True),
+        (S.RECEIVED, S.REFUSED, "bad-signature", True),
+        (S.RECEIVED, S.REFUSED, "plan-changed", True),
+        (S.RECEIVED, S.REFUSED, None, True),
+        (S.RECEIVED, S.REFUSED, "a-reason-of-a-newer-agent", True),
+        (S.RECEIVED, S.REFUSED, "not-allowed", False),
+        (S.RECEIVED, S.REFUSED, "no-window", False),
+        (S.RECEIVED, S.REFUSED, "not-in-plan", False),
+        (S.DELIVERED, S.EXPIRED, None, True),
+        (S.QUEUED, S.EXPIRED, None, False),
+        (S.WAITING_SIGNATURE, S.EXPIRED, None, False),
+        (S.RUNNING, S.DONE, None, False),
+        (S.ACCEPTED, S.CANCELLED, None, False),
+    ],
+    ids=str,
+)
+def test_a_failure_is_what_speaks_against_going_on(
+    before: RequestStatus,
+    after: RequestStatus,
+    why: str | None,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert is_failure(before, after, why) is expected
+
+
+def test_a_receipt_is_bounded() -> None:
+    many = [queued(f"r{number}") for number in range(MAX_REQUESTS + 5)]
+    cancelled = [queued(f"c{number}", S.DELIVERED, cancelling=True) for number in range(MAX_CANCELLED + 5)]
+
+    made = exchange(view(*many, *cancelled, at_once=1000))
+
+    assert made.deliver[HOST] == [f"r{number}" for number in range(MAX_REQUESTS)]
+    assert len(made.cancelled[HOST]) == MAX_CANCELLED
+    assert made.deployments["d"].in_flight == MAX_REQUESTS + len(cancelled)
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "delivered"),
+    [
+        (S.QUEUED, {}, ["r1"]),
+        (S.DELIVERED, {}, ["r1"]),
+        (S.WAITING_SIGNATURE, {}, []),
+        (S.RECEIVED, {}, []),
+        (S.QUEUED, {"status": DeploymentStatus.STOPPED}, []),
+        (S.DELIVERED, {"status": DeploymentStatus.STOPPED}, []),
+        (S.QUEUED, {"expires_s": 0.0}, []),
+        (S.QUEUED, {"at_once": 0}, []),
+    ],
+    ids=str,
+)
+def test_what_is_delivered(status: RequestStatus, changes: dict[str, object], delivered: list[str]) -> None:
+    assert exchange(view(queued(status=status), **changes)).deliver[HOST] == delivered  # type: ignore[arg-type]
+
+
+def test_a_host_that_takes_no_requests_in_this_response_gets_none() -> None:
+    made = exchange(replace(view(queued()), hosts=frozenset()))
+
+    assert (dict(made.deliver), made.changes) == ({}, False)
+
+
+def test_a_slot_that_becomes_free_is_taken_in_the_same_contact() -> None:
+    full = view(queued("r0", S.RUNNING), queued("r1"), steps=(step(S.DONE, "r0"),), at_once=1)
+
+    made = exchange(full)
+
+    assert made.deliver[HOST] == ["r1"]
+    assert made.deployments["d"].in_flight == 1
+
+
+def test_expiry_and_cancellation_leave_what_runs_to_its_host() -> None:
+    requests = tuple(queued(f"r{number}", status) for number, status in enumerate(S) if status not in ENDED)
+    deployment = replace(DEPLOYMENT, in_flight=4, stop_after=9)
+
+    soon, late = (expire(deployment, requests, now_s) for now_s in (1000.0, 4600.0))
+    cancelled, ended = (cancel(deployment, requests, now_s) for now_s in (999.0, 1000.0))
+
+    assert [change.request.id for change in soon.requests] == ["r0", "r1"]
+    assert [change.request.id for change in late.requests] == ["r0", "r1", "r2", "r3", "r4"]
+    assert [(change.request.status in ENDED, change.request.cancelling) for change in cancelled.requests] == [
+        *[(True, False)] * 2,
+        *[(False, True)] * 4,
+    ]
+    assert ended.deployments["d"].in_flight == 0
+    assert expire(deployment, requests, 999.0).requests == []
+
+
+WHYS = ("not-allowed", "bad-signature", None)
+
+
+@dataclass(kw_only=True)
+class World:
+    """A deployment whose hosts report steps in any order and repeatedly, and steps of requests that are not theirs."""
+
+    chance: random.Random
+    deployment: Deployment
+    requests: dict[str, QueuedRequest]
+    delivered: set[str] = field(default_factory=set)
+
+    def contact(self) -> list[str]:
+        """Let three hosts report and be answered; return the requests that were delivered for the first time."""
+        hosts = frozenset(self.chance.sample(sorted({one.host_id for one in self.requests.values()}), 3))
+        steps = tuple(found for host in sorted(hosts) for found in self._steps(host))
+        named = {one.request_id for one in steps}
+        requests = tuple(one for one in self.requests.values() if one.host_id in hosts or one.id in named)
+        made = exchange(
+            ExchangeView(requests=requests, deployments={"d": self.deployment}, hosts=hosts, steps=steps, now_s=0.0)
+        )
+        for change in made.requests:
+            self.requests[change.request.id] = change.request
+        self.deployment = made.deployments.get("d", self.deployment)
+        new = [identity for ids in made.deliver.values() for identity in ids if identity not in self.delivered]
+        self.delivered.update(new)
+        return new
+
+    def _steps(self, host: str) -> list[RequestStep]:
+        known = [one.id for one in self.requests.values() if one.id in self.delivered or one.host_id != host]
+        return [
+            step(self.chance.choice(STEPS), self.chance.choice(known), host, self.chance.choice(WHYS))
+            for _ in range(self.chance.randrange(3))
+        ]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_no_order_of_events_breaks_the_limits(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a reproducible schedule
+    limit = chance.randrange(1, 6)
+    world = World(
+        chance=chance,
+        deployment=replace(DEPLOYMENT, at_once=limit, stop_after=chance.choice((1, 3, 100))),
+        requests={
+            f"r{number}": QueuedRequest(id=f"r{number}", deployment="d", host_id=f"h{number % 12}", status=S.QUEUED)
+            for number in range(20)
+        },
+    )
+
+    for _ in range(60):
+        stopped = world.deployment.status is DeploymentStatus.STOPPED
+        delivered = world.contact()
+
+        assert not (stopped and delivered)
+        flying = sum(request.status in IN_FLIGHT for request in world.requests.values())
+        assert flying == world.deployment.in_flight <= limit
+        assert stopped <= (world.deployment.failures >= world.deployment.stop_after)
