@@ -8,20 +8,24 @@ from enum import Enum
 
 from agent.cli.options import config_path
 from agent.cli.output import print_error, print_json, print_lines
-from agent.config.accepted import FilesState, FilesWatch, accept, load_accepted
+from agent.config.accepted import FilesState, FilesWatch, accept, load_accepted, load_in_use
 from agent.config.fragments import ignored_files
 from agent.config.load import Inputs, load
 from agent.config.manifest import read_manifest
 from agent.config.schema import Value
 from agent.config.signers import check_signers
 from agent.core.manifest import ManifestValue
+from agent.core.policy.distro import Distro
 from agent.core.policy.policy import ScriptDigests
 from agent.core.schemas import CONFIG_SCHEMA
-from agent.errors import AgentError, ConfigError, ExitCode, PrivilegeError, UsageError
+from agent.errors import AgentError, ConfigError, ExitCode, HostError, PrivilegeError, UsageError
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import daemon_group, is_root
+from agent.host.unattended_upgrades.switch import LocalDailyJob
+from agent.state.store import DEFAULT_DIRECTORY, Store
 from agent.state.timestamps import format_human, format_utc, utc_now
+from agent.worker.steps.daily_job import settle_daily_job
 
 EXAMPLE = "example: maestro-agent config show"
 
@@ -85,11 +89,24 @@ def _accept(arguments: argparse.Namespace) -> int:
         raise PrivilegeError("config accept needs root (`sudo systemctl reload maestro-agent` does it)")
     log.set_up()
     try:
-        accept(arguments.state_dir, read_distro(), format_utc(utc_now()), daemon_group())
+        distro = read_distro()
+        accept(arguments.state_dir, distro, format_utc(utc_now()), daemon_group())
     except AgentError as error:
         log.event(log.LogEvent.CONFIG_REJECTED, error=str(error))
         raise
+    _settle_daily_job(arguments.state_dir, distro)
     return ExitCode.OK
+
+
+def _settle_daily_job(state_dir: str, distro: Distro) -> None:
+    """Switch the distribution's daily job by the accepted mode; a failure is logged, and the next check tries again."""
+    if state_dir != DEFAULT_DIRECTORY:  # another record than the daemon's switches nothing
+        return
+    store, policy = Store(state_dir), load_in_use(state_dir, distro).policy
+    try:
+        settle_daily_job(LocalDailyJob(store), store, policy, utc_now())
+    except HostError as error:
+        log.event(log.LogEvent.DAILY_JOB_FAILED, mode=policy.unattended_upgrades.mode.value, error=str(error))
 
 
 def format_value(value: Value) -> str:

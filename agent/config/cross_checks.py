@@ -1,4 +1,4 @@
-"""Cross-checks of exporters and reboots: values that are valid alone and contradict each other."""
+"""Cross-checks of sections: values that are valid alone and contradict each other."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -6,11 +6,18 @@ from urllib.parse import urlsplit
 
 from agent.config.reboot_parsers import ENDPOINT
 from agent.config.schema import Value
-from agent.core.policy.policy import RebootMode
+from agent.core.policy.policy import DailyJobMode, RebootMode
 
 Found = Mapping[str, tuple[Value, str]]
 """Value and source by dotted key name."""
 _LOCK_ACCESS = ("fleetlock_ca_file", "fleetlock_token_file", "fleetlock_client_cert", "fleetlock_client_key")
+
+
+def daily_job_problems(found: Found) -> Iterator[str]:
+    """Yield a message if the distribution's daily job would be stood down and nothing would upgrade instead."""
+    mode, source = found["unattended_upgrades.mode"]
+    if mode is DailyJobMode.REPLACE and not found["agent.upgrade"][0]:
+        yield f"{source}: unattended_upgrades.mode = 'replace': requires agent.upgrade = true, or nobody upgrades"
 
 
 def exporter_problems(found: Found) -> Iterator[str]:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
-from agent.config.cross_checks import exporter_problems, reboot_problems
+from agent.config.cross_checks import daily_job_problems, exporter_problems, reboot_problems
 from agent.config.fragments import Fragment, read_fragments
 from agent.config.package_patterns import UnmatchedNamesError
 from agent.config.schema import KEYS, Key, Value
@@ -111,7 +111,7 @@ def merge(fragments: Iterable[Fragment], distro: Distro) -> Inputs:
 def _contradictions(inputs: Inputs, *, valid: bool) -> list[str]:
     """Return one message for each contradiction between values; those of reboots only if every value is valid."""
     found = {name: (entry.value, entry.source) for name, entry in inputs.items()}
-    problems = [*exporter_problems(found), *window_problems(found)]
+    problems = [*exporter_problems(found), *window_problems(found), *daily_job_problems(found)]
     return problems if problems or not valid else list(reboot_problems(found))
 
 

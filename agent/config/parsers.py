@@ -4,7 +4,7 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
-from agent.core.policy.policy import Conffiles, PrefetchMode, ScriptDigests
+from agent.core.policy.policy import Conffiles, DailyJobMode, PrefetchMode, ScriptDigests
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -101,6 +101,14 @@ def parse_conffiles(raw: object) -> Conffiles:
         return Conffiles(raw)
     except ValueError as error:
         raise ValueError('accepted: "keep" or "hold"') from error
+
+
+def parse_daily_job_mode(raw: object) -> DailyJobMode:
+    """Accept "coexist", "replace" or "delegate"."""
+    try:
+        return DailyJobMode(raw)
+    except ValueError as error:
+        raise ValueError('accepted: "coexist", "replace" or "delegate"') from error
 
 
 def parse_prefetch_mode(raw: object) -> PrefetchMode:

@@ -14,6 +14,7 @@ from agent.config.parsers import (
     parse_burst,
     parse_collector_url,
     parse_conffiles,
+    parse_daily_job_mode,
     parse_digests,
     parse_duration,
     parse_environment,
@@ -49,9 +50,9 @@ from agent.config.reboot_parsers import (
     parse_warning,
 )
 from agent.config.soak_parsers import parse_cohort, parse_overrides, parse_rollout, parse_soak
-from agent.core.policy.policy import Conffiles, PrefetchMode, RebootMode, ScriptDigests, SessionsMode
+from agent.core.policy.policy import Conffiles, DailyJobMode, PrefetchMode, RebootMode, ScriptDigests, SessionsMode
 
-Choice = Conffiles | PrefetchMode | RebootMode | SessionsMode
+Choice = Conffiles | DailyJobMode | PrefetchMode | RebootMode | SessionsMode
 Value = str | bool | int | tuple[str, ...] | timedelta | time | Choice | ScriptDigests
 """A parsed configuration value."""
 
@@ -120,6 +121,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="reboot", name="fleetlock_client_cert", parse=parse_path, default=""),
     Key(section="reboot", name="fleetlock_client_key", parse=parse_path, default=""),
     Key(section="services", name="never_restart", parse=parse_unit_patterns, default=()),
+    Key(section="unattended_upgrades", name="mode", parse=parse_daily_job_mode, default=DailyJobMode.COEXIST),
     Key(section="endpoint", name="url", parse=parse_url, default=""),
     Key(section="endpoint", name="token_file", parse=parse_path, default=""),
     Key(section="endpoint", name="ca_file", parse=parse_path, default=""),

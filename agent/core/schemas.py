@@ -43,6 +43,8 @@ SENT_SCHEMA = "maestro.sent/1"
 SNOOZES_SCHEMA = "maestro.snoozes/1"
 STATE_SCHEMA = "maestro.state/1"
 STATUS_SCHEMA = "maestro.status/1"
+UNATTENDED_UPGRADES_SCHEMA = "maestro.unattended-upgrades/1"
+UNATTENDED_UPGRADES_BEFORE_SCHEMA = "maestro.unattended-upgrades-before/1"
 WEAVE_SNAPSHOT_SCHEMA = "maestro.weave-snapshot/1"
 
 RUN_SCHEMAS = (OUTCOME_SCHEMA, ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA)

@@ -44,6 +44,7 @@ from agent.state.job_status import describe_running
 from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
+from agent.worker.daily_turn import stands_aside
 from agent.worker.reboot_runs import reboot_runs
 from agent.worker.window_jobs import window_runs
 
@@ -237,6 +238,7 @@ class Daemon:
             booted_at=max(filter(None, (booted_at(), self._soft_rebooted_at))),
             packages_changed_at=packages_changed_at(),
             engine_interrupted=engine_interrupted(self._store),
+            stands_aside=stands_aside(self._policy, self._store),
             upgrade_window=upgrade_window(self._policy.agent),
         )
 

@@ -40,6 +40,11 @@ class LogEvent(Enum):
     CLOCK_JUMPED = "clock.jumped", Level.INFO, "the clock was set; it is {now} now"
     CONFIG_REJECTED = "config.rejected", Level.ERROR, text.with_reason("the new configuration is invalid")
     CONFIG_RELOADED = "config.reloaded", Level.INFO, "configuration reloaded"
+    DAILY_JOB_FAILED = (
+        "daily-job.failed",
+        Level.WARNING,
+        text.with_reason("the distribution's daily job could not be switched as the mode {mode} asks"),
+    )
     DAEMON_BUG = "daemon.bug", Level.ERROR, text.with_reason("internal error in the daemon", "exception")
     DAEMON_FAILED = "daemon.failed", Level.ERROR, text.with_reason("the daemon cannot start")
     DAEMON_STARTED = "daemon.started", Level.INFO, text.daemon_sentence
@@ -95,6 +100,7 @@ class LogEvent(Enum):
     NOTIFY_SENT = "notify.sent", Level.INFO, text.hook_sentence
     PACKAGE_FAILED = "package.failed", Level.ERROR, text.with_reason("{package} could not be upgraded ({stage})")
     """One of the packages of a failed upgrade, so that an alert needs no list."""
+    PATCHER_CHANGED = "patcher.changed", Level.INFO, "security updates are installed daily by: {patcher} ({mode})"
     PREFETCH_DONE = "prefetch.done", Level.INFO, "downloaded in advance: {packages}"
     PREFETCH_DELAYED = "prefetch.delayed", Level.INFO, text.with_reason("nothing was downloaded in advance")
     """Another program uses the archives, or the job was asked to stop."""

@@ -42,6 +42,10 @@ REBOOT_SCHEDULE = "reboot-schedule"
 REBOOT_OUTCOME = "reboot-outcome"
 """The outcome of the last reboot, as `ENGINE_OUTCOMES`."""
 REQUESTS = "requests"
+UNATTENDED_UPGRADES = "unattended-upgrades"
+"""The distribution's daily job, and who patches this machine, as the last check saw them."""
+UNATTENDED_UPGRADES_BEFORE = "unattended-upgrades-before"
+"""How that job was before it was stood down; there until it is put back."""
 _HISTORY = "history"
 _KEPT_RUNS = 500
 

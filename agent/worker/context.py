@@ -1,7 +1,7 @@
 """The context of a job: ports, policy, record and control, as each step gets them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.core.engine_ports import EngineActs, EngineObserver, EnginePackages
 from agent.core.hooks import HookRunner
@@ -11,6 +11,7 @@ from agent.core.policy.policy import Policy
 from agent.core.ports import Machine, PackageEngine
 from agent.core.reboot.ports import RebootActs
 from agent.core.restart.ports import ServiceControl
+from agent.core.unattended_upgrades.ports import DailyJobPort, NoDailyJob
 from agent.core.weave.ports import WeaveActs
 from agent.state.record import Record
 
@@ -34,6 +35,7 @@ class JobContext:
     manifest: Manifest = NO_MANIFEST
     machine_id: str = ""
     """Confidential: only digests of it for one purpose leave a function."""
+    daily_job: DailyJobPort = field(default_factory=NoDailyJob)
     run_id: str = ""
     """Id of this run in the history; empty for a job that leaves no outcome there."""
 

@@ -19,6 +19,7 @@ from agent.host.machine.local import LocalMachine
 from agent.host.machine.os_release import read_distro
 from agent.host.process.deadline import with_time_limit
 from agent.host.service_control import SystemdServices
+from agent.host.unattended_upgrades.switch import LocalDailyJob
 from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.record import Record
 from agent.worker.context import JobContext
@@ -58,6 +59,7 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         control=control,
         manifest=manifest,
         machine_id=machine_id(),
+        daily_job=LocalDailyJob(store),
         run_id=run_id,
     )
 

@@ -14,6 +14,7 @@ from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
 from agent.core.job_kinds import REBOOT_JOBS, WINDOW_JOBS, JobKind
 from agent.core.model.scope import Scope
+from agent.core.policy.policy import DailyJobMode, Policy
 from agent.core.schedule.jobs import enabled_jobs
 from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
@@ -122,11 +123,16 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
         start = reboot_runs(policy, store, {}, boot_id=boot_id(), now=now, local=local_zone()).get(request.kind)
         if start is None or start > now:
             raise UsageError(f"request: nothing that root has written asks for {request.kind.value} now")
-    elif request.kind not in enabled_jobs(policy.agent):
+    elif request.kind not in enabled_jobs(policy.agent) or _is_delegated(request.kind, policy):
         raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
     elif request.kind is JobKind.UPGRADE and not may_upgrade(policy.agent, utc_now(), local_zone()):
         raise UsageError(f"request: {request.kind.value} is outside agent.upgrade_window")
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)
+
+
+def _is_delegated(job: JobKind, policy: Policy) -> bool:
+    """Return whether the configuration leaves the daily upgrade to the distribution's job, on or not."""
+    return job is JobKind.UPGRADE and policy.unattended_upgrades.mode is DailyJobMode.DELEGATE
 
 
 class ProgressSender:

@@ -139,7 +139,7 @@ DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 exec chroot "$root" sh -ec '
 printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 mkdir -p /srv/lists/partial
-apt-get -q -o Dir::State::lists=/srv/lists update
+apt-get -q -o Dir::State::lists=/srv/lists -o Acquire::Check-Valid-Until=false update
 apt-get -q -y -o Dir::State::lists=/srv/lists --no-install-recommends install "$@"
 rm -rf /srv/lists /usr/sbin/policy-rc.d /var/lib/apt/extended_states /var/cache/apt/*.bin' sh "$@"
 """

@@ -40,6 +40,17 @@ class SessionsMode(Enum):
     """It does not happen."""
 
 
+class DailyJobMode(Enum):
+    """How the agent shares the machine with the distribution's daily job, unattended-upgrades."""
+
+    COEXIST = "coexist"
+    """While that job is on, it installs the updates and the daemon upgrades nothing; else the daemon does."""
+    REPLACE = "replace"
+    """The job is stood down, and the daemon upgrades."""
+    DELEGATE = "delegate"
+    """The job installs the updates; the daemon never does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityPolicy:
     """Which updates count as security updates, and which packages are not touched."""
@@ -231,6 +242,13 @@ class OtlpPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnattendedUpgradesPolicy:
+    """Who installs the updates where the distribution has a daily job, too."""
+
+    mode: DailyJobMode = DailyJobMode.COEXIST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The whole policy of this machine."""
 
@@ -246,3 +264,4 @@ class Policy:
     services: ServicesPolicy = ServicesPolicy()
     soak: SoakPolicy = SoakPolicy()
     requests: RequestsPolicy = RequestsPolicy()
+    unattended_upgrades: UnattendedUpgradesPolicy = UnattendedUpgradesPolicy()

@@ -41,6 +41,8 @@ class ScheduleContext:
     """When dpkg's database last changed; None if unknown."""
     engine_interrupted: bool = False
     """Whether an upgrade was interrupted: a check finishes or rolls back that of an engine, and runs owed hooks."""
+    stands_aside: bool = False
+    """Whether the distribution's daily job installs the updates, so that the daemon upgrades nothing."""
     upgrade_window: Window | Unseen | None = None
     """The only window in which the daily upgrade starts; None: at any time, Unseen: it cannot be read, so never."""
 
@@ -79,7 +81,8 @@ def next_runs(
         # Containers may be down. A check that could not finish it is tried again, but not all the time.
         soon = now if checked.last is None else checked.last + _SETTLED
         found[JobKind.CHECK] = min(found[JobKind.CHECK], max(soon, host.up_since))
-    if JobKind.UPGRADE in enabled_jobs(policy) and not isinstance(host.upgrade_window, Unseen):
+    own = JobKind.UPGRADE in enabled_jobs(policy) and not host.stands_aside
+    if own and not isinstance(host.upgrade_window, Unseen):
         upgrade = _next_upgrade(policy, host.upgrade_window, upgraded, host, now)
         found = {JobKind.UPGRADE: upgrade, **found}  # first, if both are due at the same time
     return found

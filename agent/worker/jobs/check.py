@@ -11,12 +11,14 @@ from agent.errors import ExitCode
 from agent.host import log
 from agent.host.machine.user import is_root
 from agent.state.documents.plan import plan_to_document
+from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.record import ReadOnlyRecord, Record
 from agent.worker.context import JobContext
 from agent.worker.log_items import changes, held_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import plan as planning
 from agent.worker.steps import prefetch
+from agent.worker.steps.daily_job import settle_after_check
 from agent.worker.steps.engine_documents import engine_documents, fixes_in, with_held_fixes
 from agent.worker.steps.finish_earlier import finish_earlier_jobs
 from agent.worker.steps.select import select_requested
@@ -39,6 +41,8 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
         prefetching=request.prefetch,
         requested=request.packages,
     )
+    if request.remember:
+        settle_after_check(context, plan, scheduled=request.requested_by == REQUESTED_BY_SCHEDULE)
     planning.require_plan(context, plan, request.plan_id)
     document = plan_to_document(plan, context.machine.now(), context.record.findings())
     problem = _not_recorded(context.record) if request.remember else ""

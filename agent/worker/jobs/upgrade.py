@@ -10,11 +10,13 @@ from agent.core.model.scope import Scope
 from agent.errors import BusyError, DeferredError, ExitCode, HostError, StoppedError
 from agent.host import log
 from agent.state.documents.outcome import outcome_to_document
+from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.worker.context import JobContext
 from agent.worker.jobs.upgrade_run import UpgradeRun
 from agent.worker.log_items import outcome_items
 from agent.worker.protocol import JobAnswer, JobRequest
 from agent.worker.steps import prefetch
+from agent.worker.steps.daily_job import require_turn
 from agent.worker.steps.finish_earlier import finish_earlier_jobs
 from agent.worker.steps.finish_restart import finish_interrupted_restart
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
@@ -46,8 +48,11 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     """Upgrade, and answer with the outcome.
 
     Raises:
+        StandsAsideError: the daemon requests it, and the distribution's daily job installs the updates.
         HostError: the run cannot be recorded; nothing was changed.
     """
+    if request.requested_by == REQUESTED_BY_SCHEDULE:
+        require_turn(context)
     selection = RunSelection(context, request.plan_id, request.packages)
     outcome = upgrade(context, request.scope, selection, refresh=request.refresh, requested_by=request.requested_by)
     document = outcome_to_document(outcome, context.machine.now(), context.record.findings())

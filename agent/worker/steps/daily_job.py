@@ -1,0 +1,145 @@
+"""Keeps exactly one daily patcher: switches the distribution's job as the mode asks, and records who patches.
+
+`agent.core.unattended_upgrades.patcher` decides; ADR 15 has the reasons.
+"""
+
+from datetime import datetime
+
+from agent.core.exposure import Exposure, FixStage
+from agent.core.model.facts import Unseen
+from agent.core.model.plan import Plan
+from agent.core.policy.policy import DailyJobMode, Policy
+from agent.core.unattended_upgrades.model import DailyPatcher, Patcher, StandDown
+from agent.core.unattended_upgrades.patcher import daily_patcher, is_overdue
+from agent.core.unattended_upgrades.ports import DailyJobPort
+from agent.errors import ExitCode, HostError, NothingDoneError, RecordError
+from agent.host import log
+from agent.state.daily_job_view import read_daily_job
+from agent.state.documents.unattended_upgrades import daily_job_to_document
+from agent.state.store import UNATTENDED_UPGRADES, Store
+from agent.worker.context import JobContext
+
+
+class StandsAsideError(NothingDoneError):
+    """The distribution's daily job installs the updates, so that the scheduled upgrade does nothing."""
+
+    exit_code = ExitCode.OK
+
+
+def settle_daily_job(
+    job: DailyJobPort, store: Store, policy: Policy, now: datetime, *, oldest_pending: datetime | None = None
+) -> DailyPatcher:
+    """Switch the distribution's job as the accepted configuration asks; return and record who patches.
+
+    `oldest_pending` as of `is_overdue`. A switch that failed is recorded, logged, and tried again by the next check.
+
+    Raises:
+        HostError: it cannot be recorded.
+    """
+    problem = _switched(job, policy.unattended_upgrades.mode, now)
+    return record_daily_job(job, store, policy, now, oldest_pending=oldest_pending, problem=problem)
+
+
+def record_daily_job(
+    job: DailyJobPort,
+    store: Store,
+    policy: Policy,
+    now: datetime,
+    *,
+    oldest_pending: datetime | None = None,
+    problem: str = "",
+) -> DailyPatcher:
+    """Record who patches, and return it; changes nothing else. Parameters and errors as of `settle_daily_job`."""
+    mode, theirs = policy.unattended_upgrades.mode, job.look()
+    decided = daily_patcher(mode, upgrades=policy.agent.upgrade, theirs=theirs)
+    theirs_patches = decided.patcher is Patcher.UNATTENDED_UPGRADES
+    document = daily_job_to_document(
+        theirs,
+        decided,
+        mode=mode,
+        generated_at=now,
+        stood_down=_stood_down(job),
+        overdue="" if isinstance(theirs, Unseen) or not theirs_patches else is_overdue(theirs, oldest_pending, now),
+        problem=problem,
+    )
+    if _recorded_patcher(store) != decided.patcher.value:
+        log.event(log.LogEvent.PATCHER_CHANGED, patcher=decided.patcher.value, mode=mode.value)
+    store.write(UNATTENDED_UPGRADES, document)
+    return decided
+
+
+def settle_after_check(context: JobContext, plan: Plan, *, scheduled: bool) -> None:
+    """Record who patches after a check; one that the daemon requested switches the job, too, by the accepted mode.
+
+    Raises:
+        HostError: it cannot be recorded.
+    """
+    if not context.record.writable:
+        return
+    oldest = oldest_pending(context.record.exposure(), plan)
+    settle = settle_daily_job if scheduled else record_daily_job
+    settle(context.daily_job, context.record.store, context.policy, context.machine.now(), oldest_pending=oldest)
+
+
+def require_turn(context: JobContext) -> None:
+    """Check that the scheduled upgrade is the agent's, by the machine as it is now.
+
+    Raises:
+        StandsAsideError: it is not; that is on record, so that the daemon requests it no more.
+    """
+    store, now = context.record.store, context.machine.now()
+    problem = _switched(context.daily_job, context.policy.unattended_upgrades.mode, now)
+    decided = daily_patcher(
+        context.policy.unattended_upgrades.mode,
+        upgrades=context.policy.agent.upgrade,
+        theirs=context.daily_job.look(),
+    )
+    if decided.patcher is Patcher.AGENT:
+        return
+    if _recorded_patcher(store) != decided.patcher.value:  # else what the last check saw of it is kept
+        record_daily_job(context.daily_job, store, context.policy, now, problem=problem)
+    raise StandsAsideError("unattended-upgrades installs the security updates (`maestro-agent unattended-upgrades`)")
+
+
+def oldest_pending(exposure: Exposure, plan: Plan) -> datetime | None:
+    """Return when the oldest security update that may be installed was first seen; None: there is none."""
+    installable = {(step.package, step.architecture) for step in plan.install}
+    pending = [
+        fix.pending_since
+        for fix in exposure.inactive
+        if fix.stage is FixStage.PENDING and (fix.package, fix.architecture) in installable
+    ]
+    return min(pending, default=None)
+
+
+def _switched(job: DailyJobPort, mode: DailyJobMode, now: datetime) -> str:
+    """Switch the job as the mode asks; return why that failed, empty if it did not.
+
+    It is stood down in "replace" even where it is off or not installed: an upgrade of apt, or an installation, could
+    switch it on between two checks.
+    """
+    try:
+        by = job.stood_down()
+        if mode is DailyJobMode.REPLACE:
+            job.stand_down(by or StandDown.MODE, now)
+        elif by is StandDown.MODE or (by is not None and mode is DailyJobMode.DELEGATE):
+            job.put_back()
+    except (HostError, RecordError) as error:
+        log.event(log.LogEvent.DAILY_JOB_FAILED, mode=mode.value, error=str(error))
+        return str(error)
+    return ""
+
+
+def _stood_down(job: DailyJobPort) -> StandDown | None:
+    try:
+        return job.stood_down()
+    except RecordError:  # `problem` has it
+        return None
+
+
+def _recorded_patcher(store: Store) -> str:
+    try:
+        found = read_daily_job(store)
+    except RecordError:
+        return ""
+    return found.patcher if found is not None else ""
