@@ -14,6 +14,7 @@ from agent.core.schemas import (
     OUTCOME_SCHEMA,
     PLAN_SCHEMA,
     REBOOT_OUTCOME_SCHEMA,
+    REQUESTS_SCHEMA,
     RESTART_OUTCOME_SCHEMA,
     RUN_SCHEMAS,
 )
@@ -92,6 +93,10 @@ class JobKind(Enum):
     RESTART_SERVICES = "restart-services", RESTART_OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
     RELEASE_LOCK = "lock-release", FLEET_LOCK_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
 
+    REQUEST = "request", REQUESTS_SCHEMA, JobTrait.OVER_SOCKET
+    """Records a request of the endpoint, which an exporter carried here; runs nothing."""
+    RUN_REQUEST = "run-request", REQUESTS_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
+
     def __new__(cls, name: str, document: str = "", *traits: JobTrait) -> "JobKind":
         """Build a member; the defaults are for the lookup by name, `JobKind("check")`, which type-checks as a call."""
         kind = object.__new__(cls)
@@ -136,5 +141,7 @@ Weave is first where both are due: a newer Docker may need a newer Weave, never 
 """
 REBOOT_JOBS = (JobKind.REBOOT, JobKind.VERIFY_REBOOT)
 """Jobs that the daemon starts where the configuration, or a document that only root writes, asks for a reboot."""
-DAEMON_JOBS = (*SCHEDULED_JOBS, *WINDOW_JOBS, *REBOOT_JOBS)
+REQUEST_JOBS = (JobKind.REQUEST, JobKind.RUN_REQUEST)
+"""Jobs for requests of the endpoint: always under the accepted configuration."""
+DAEMON_JOBS = (*SCHEDULED_JOBS, *WINDOW_JOBS, *REBOOT_JOBS, JobKind.RUN_REQUEST)
 """Every job that the daemon may start."""

@@ -24,7 +24,7 @@ from agent.report.targets import ExportTarget, enabled_targets
 from agent.state.exporter_status import clear_exporter_status, exporter_status_or_none
 from agent.state.job_lock import worker_pid
 from agent.state.job_status import JOBS
-from agent.state.store import Store
+from agent.state.store import REQUESTS, Store
 
 _GRACE_S = 60.0
 """What an exporter may take beyond twice the timeout of one request."""
@@ -71,9 +71,13 @@ class ExportSupervisor:
         if worker_pid(self._store.directory) is not None:
             return None
         with suppress(OSError, RecordError):
-            jobs = os.stat(self._store.path(JOBS)).st_mtime_ns if os.path.exists(self._store.path(JOBS)) else 0
-            return (jobs, next(iter(self._store.run_ids()), ""), read_reboot_need().view.required)
+            changed = tuple(_changed_at(self._store.path(name)) for name in (JOBS, REQUESTS))
+            return (*changed, next(iter(self._store.run_ids()), ""), read_reboot_need().view.required)
         return None
+
+
+def _changed_at(path: str) -> int:
+    return os.stat(path).st_mtime_ns if os.path.exists(path) else 0
 
 
 class _ExporterProcess:

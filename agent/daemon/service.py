@@ -46,6 +46,7 @@ from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
 from agent.worker.daily_turn import stands_aside
 from agent.worker.reboot_runs import reboot_runs
+from agent.worker.request_runs import RequestsWatch
 from agent.worker.window_jobs import window_runs
 
 _TICK_S = 30.0
@@ -70,6 +71,7 @@ class Daemon:
         self._use_accepted = accepted
         self._accepted: AcceptedConfig | None = None
         self._files = FilesWatch()
+        self._requests = RequestsWatch(self._store)
         self._config_problem = ""
         self._policy = self._load_policy()
         self._machine = machine_id()
@@ -161,6 +163,8 @@ class Daemon:
         windows = window_runs(self._policy, self._store, jobs.attempts, now, context.zone)
         due |= {job: after_boot(at, up_since=context.up_since, share=share) for job, at in windows.items()}
         due |= self._reboot_runs(jobs, context, share, now)
+        request_at = self._requests.next_at(self._policy, jobs.attempts[JobKind.RUN_REQUEST], now, context.zone)
+        due |= {JobKind.RUN_REQUEST: request_at} if request_at is not None else {}
         first = first_due(due, now)
         delayed = ""
         if due[first] <= now and self._dispatcher.job is None:

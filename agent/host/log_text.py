@@ -100,6 +100,12 @@ def reboot_sentence(fields: Fields) -> str:
     return f"a reboot is required{f' by {names}' if names else ''}: `maestro-agent explain reboot`"
 
 
+def endpoint_request_sentence(fields: Fields) -> str:
+    """Return the new state of a request of the endpoint, who it is from, and why it was refused or has failed."""
+    head = f"request {fields.get('request', '')} ({fields.get('verb', '')}) of {fields.get('requested_by', '')}"
+    return f"{head}: {fields.get('state', '')}{_reason(fields.get('why'))}{_reason(fields.get('detail'))}"
+
+
 def hook_sentence(fields: Fields) -> str:
     """Return how a hook of notify.d ended, with its output."""
     head = f"notify.d/{fields.get('hook', '')} ({fields.get('what', '')})"

@@ -22,10 +22,16 @@ _LOCK_POLL_S = 0.05
 class RequestsRecord:
     """The document requests.json in a store."""
 
-    def __init__(self, store: Store, warn: Callable[[str], None] = lambda _message: None) -> None:
-        """Take the store, and what is called with a message where the document is damaged."""
+    def __init__(
+        self,
+        store: Store,
+        warn: Callable[[str], None] = lambda _message: None,
+        changed: Callable[[RequestBook, RequestBook], None] = lambda _before, _after: None,
+    ) -> None:
+        """Take the store, what is called with a message where the document is damaged, and after each change."""
         self.store = store
         self._warn = warn
+        self._changed = changed
 
     def exists(self) -> bool:
         """Return whether any request was ever recorded; cheap."""
@@ -78,7 +84,9 @@ class RequestsRecord:
             after = change(before)
             if after != before:
                 self.store.write(REQUESTS, book_to_document(after, now))
-            return after
+        if after != before:
+            self._changed(before, after)
+        return after
 
     def _load_or_begin(self, now: datetime) -> RequestBook:
         try:

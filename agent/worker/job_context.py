@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.config.accepted import load_for_job
 from agent.core.job_control import JobControl
+from agent.core.job_kinds import REQUEST_JOBS
 from agent.host.apt.engine import AptEngine
 from agent.host.apt.engine_packages import AptEnginePackages
 from agent.host.apt.history import RunOrigin
@@ -33,7 +34,8 @@ def open_context(request: JobRequest, control: JobControl, record: Record, run_i
         ConfigError: the configuration is wrong.
         HostError: the distribution is unknown.
     """
-    scheduled = request.requested_by == REQUESTED_BY_SCHEDULE
+    of_endpoint = request.kind in REQUEST_JOBS or request.request_id
+    scheduled = bool(of_endpoint) or request.requested_by == REQUESTED_BY_SCHEDULE
     policy, manifest = load_for_job(request.config, request.state_dir, read_distro(), scheduled=scheduled)
     limit, store = policy.apt.run_timeout, record.store
     late = f"out of time after {limit.total_seconds():.0f} s (apt.run_timeout)"

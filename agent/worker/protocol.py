@@ -12,11 +12,14 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.package import is_package_name
 from agent.core.model.scope import Scope
 from agent.core.redact import redact, redact_document
+from agent.core.requests.wire import is_request_id
 from agent.core.schemas import JOB_REQUEST_SCHEMA, Document
 from agent.errors import RecordError, UsageError
 from agent.state.json_reader import JsonReader
 
 MAX_REQUEST_BYTES = 4096
+MAX_CARRIED_BYTES = 32768
+"""With a request of the endpoint, whose signature may be long."""
 _MAX_REQUESTED_BY = 64
 """Characters of `requested_by` that are kept."""
 _SESSION = re.compile(r"[A-Za-z0-9]{0,32}")
@@ -34,6 +37,8 @@ _FIELDS = {
     "omit_document",
     "requested_by",
     "session",
+    "request",
+    "requests_cancelled",
 }
 
 
@@ -61,6 +66,12 @@ class JobRequest:
     """For the record: "schedule", or a user's name."""
     session: str = ""
     """The requester's session of logind (XDG_SESSION_ID), which does not delay a reboot; empty: unknown or none."""
+    carried: Document | None = None
+    """A request of the endpoint, as it was received; of `JobKind.REQUEST`."""
+    cancelled: tuple[str, ...] = ()
+    """Ids of requests of the endpoint that are no longer wanted; of `JobKind.REQUEST`."""
+    request_id: str = ""
+    """The request of the endpoint that this job is for; empty: none. Never sent."""
     config: Path | None = None
     state_dir: str
 
@@ -83,6 +94,8 @@ class JobAnswer:
     """Messages for a person that change nothing about the result: a damaged document of the record."""
     follow_up: JobRequest | None = None
     """A job that the same process runs next; its outcome becomes a part of this answer. Never sent."""
+    nothing_done: bool = False
+    """The request was refused before anything was done. Never sent."""
 
 
 def encode_request(request: JobRequest) -> bytes:
@@ -106,10 +119,17 @@ def encode_request(request: JobRequest) -> bytes:
     document |= {} if request.prefetch else {"prefetch": False}
     document |= {"options": sorted(one.value for one in request.options)} if request.options else {}
     document |= {"session": request.session} if request.session else {}
+    document |= {"request": request.carried} if request.carried is not None else {}
+    document |= {"requests_cancelled": list(request.cancelled)} if request.cancelled else {}
     line = f"{json.dumps(document)}\n".encode()
-    if len(line) > MAX_REQUEST_BYTES:
-        raise UsageError(f"too many packages for one request: it may have {MAX_REQUEST_BYTES} bytes")
+    most = _most_bytes(request.kind)
+    if len(line) > most:
+        raise UsageError(f"too many packages for one request: it may have {most} bytes")
     return line
+
+
+def _most_bytes(kind: JobKind) -> int:
+    return MAX_CARRIED_BYTES if kind is JobKind.REQUEST else MAX_REQUEST_BYTES
 
 
 def decode_request(line: bytes, state_dir: str) -> JobRequest:
@@ -129,6 +149,9 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
         kind, scope = JobKind(reader.text("job")), Scope(reader.text("scope"))
         if not kind.over_socket:
             raise UsageError(f"request: {kind.value!r} is not available over the socket")
+        if len(line) > _most_bytes(kind):
+            raise UsageError(f"request: longer than {_most_bytes(kind)} bytes")
+        carried, cancelled = _carried(reader, kind)
         return JobRequest(
             kind=kind,
             scope=scope,
@@ -141,6 +164,8 @@ def decode_request(line: bytes, state_dir: str) -> JobRequest:
             omit_document=reader.boolean("omit_document"),
             requested_by=reader.text("requested_by")[:_MAX_REQUESTED_BY],
             session=_session(reader),
+            carried=carried,
+            cancelled=cancelled,
             state_dir=state_dir,
         )
     except RecordError as error:
@@ -156,6 +181,20 @@ def _package_names(reader: JsonReader) -> tuple[str, ...]:
     if wrong is not None:
         raise UsageError(f"request: {wrong[:40]!r} is not a package name")
     return names
+
+
+def _carried(reader: JsonReader, kind: JobKind) -> tuple[Document | None, tuple[str, ...]]:
+    """Return the request of the endpoint, or the ids that it has cancelled: exactly one of both, and only with its job.
+
+    Raises:
+        UsageError: it is otherwise. What the request says is judged by its job.
+    """
+    found, cancelled = reader.optional_child("request"), tuple(reader.optional_texts("requests_cancelled") or ())
+    if (found is not None) + bool(cancelled) != (kind is JobKind.REQUEST):
+        raise UsageError("request: a request of the endpoint, or ids, belong to the job of requests and to no other")
+    if not all(map(is_request_id, cancelled)):
+        raise UsageError("request: not the id of a request of the endpoint")
+    return (dict(found.raw) if found is not None else None), cancelled
 
 
 def _session(reader: JsonReader) -> str:

@@ -92,18 +92,26 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
         if not _goes_down(answer):
             _notify(record.store, request)
         if answer.follow_up is not None:
-            answer = _with_follow_up(answer, answer.follow_up, control)
+            answer = _with_follow_up(request.kind, answer, answer.follow_up, control)
     else:
         answer = function(request, open_context(request, control, record))
     return replace(answer, warnings=tuple(warnings))
 
 
-def _with_follow_up(answer: JobAnswer, request: JobRequest, control: JobControl) -> JobAnswer:
-    """Run the job that follows; return the answer with its outcome. The worse of both exit codes counts."""
+def _with_follow_up(kind: JobKind, answer: JobAnswer, request: JobRequest, control: JobControl) -> JobAnswer:
+    """Run the job that follows; return the answer with its outcome. That of a request is recorded with the request."""
     try:
         then = run_in_process(request, control)
     except AgentError as error:
         then = JobAnswer(exit_code=error.exit_code, error=str(error))
+    if kind is JobKind.RUN_REQUEST:
+        _imported(kind.module).finish(Store(request.state_dir), request.request_id, then)
+        return replace(answer, follow_up=None)
+    return _joined(answer, then)
+
+
+def _joined(answer: JobAnswer, then: JobAnswer) -> JobAnswer:
+    """Return the answer with the outcome of the job that followed. The worse of both exit codes counts."""
     document = {**(answer.document or {}), "reboot_outcome": then.document}
     errors = "; ".join(part for part in (answer.error, then.error) if part)
     code = then.exit_code if then.exit_code != ExitCode.OK else answer.exit_code
@@ -231,7 +239,7 @@ def _run_alone(function: JobFunction, request: JobRequest, control: JobControl, 
             exit_code = error.exit_code
             refused = isinstance(error, NothingDoneError)
             report.failed(error)
-            answer = JobAnswer(exit_code=exit_code, error=str(error))
+            answer = JobAnswer(exit_code=exit_code, error=str(error), nothing_done=refused)
         finally:
             report.end()
             with suppress(HostError):  # the disk may be full by now; the answer must still be given

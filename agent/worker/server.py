@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
-from agent.core.job_kinds import REBOOT_JOBS, WINDOW_JOBS, JobKind
+from agent.core.job_kinds import REBOOT_JOBS, REQUEST_JOBS, WINDOW_JOBS, JobKind
 from agent.core.model.scope import Scope
 from agent.core.policy.policy import DailyJobMode, Policy
 from agent.core.schedule.jobs import enabled_jobs
+from agent.core.schedule.slots import JobAttempts
 from agent.errors import AgentError, ExitCode, UsageError
 from agent.host import log
 from agent.host.machine.boot_id import boot_id
@@ -27,7 +28,7 @@ from agent.state.job_status import REQUESTED_BY_SCHEDULE
 from agent.state.store import DEFAULT_DIRECTORY, Store
 from agent.state.timestamps import utc_now
 from agent.worker.protocol import (
-    MAX_REQUEST_BYTES,
+    MAX_CARRIED_BYTES,
     JobAnswer,
     JobRequest,
     decode_request,
@@ -35,6 +36,7 @@ from agent.worker.protocol import (
     encode_progress,
 )
 from agent.worker.reboot_runs import reboot_runs
+from agent.worker.request_runs import RequestsWatch
 from agent.worker.runner import run_in_process, stop_on_signal
 from agent.worker.window_jobs import may_upgrade, window_runs
 
@@ -113,21 +115,48 @@ def _restrict_to_schedule(request: JobRequest) -> JobRequest:
     if request.wait or chosen or not request.prefetch:
         raise UsageError("request: only root may choose a scope, a plan, packages or options, or wait for another job")
     policy = load_in_use(DEFAULT_DIRECTORY, read_distro()).policy
-    if request.kind in WINDOW_JOBS:
-        now = utc_now()
-        start = window_runs(policy, Store(DEFAULT_DIRECTORY), {}, now, local_zone()).get(request.kind)
-        if start is None or start > now:
-            raise UsageError(f"request: {request.kind.value} is outside its maintenance window")
-    elif request.kind in REBOOT_JOBS:
-        store, now = Store(DEFAULT_DIRECTORY), utc_now()
-        start = reboot_runs(policy, store, {}, boot_id=boot_id(), now=now, local=local_zone()).get(request.kind)
-        if start is None or start > now:
-            raise UsageError(f"request: nothing that root has written asks for {request.kind.value} now")
-    elif request.kind not in enabled_jobs(policy.agent) or _is_delegated(request.kind, policy):
-        raise UsageError(f"request: {request.kind.value} is not scheduled by the configuration")
-    elif request.kind is JobKind.UPGRADE and not may_upgrade(policy.agent, utc_now(), local_zone()):
-        raise UsageError(f"request: {request.kind.value} is outside agent.upgrade_window")
+    _require_due(request.kind, policy)
     return replace(request, requested_by=REQUESTED_BY_SCHEDULE)
+
+
+def _require_due(kind: JobKind, policy: Policy) -> None:
+    """Check that the configuration, or a document that only root writes, asks for a job now.
+
+    Raises:
+        UsageError: nothing does.
+    """
+    if kind in WINDOW_JOBS:
+        now = utc_now()
+        start = window_runs(policy, Store(DEFAULT_DIRECTORY), {}, now, local_zone()).get(kind)
+        if start is None or start > now:
+            raise UsageError(f"request: {kind.value} is outside its maintenance window")
+    elif kind in REBOOT_JOBS:
+        store, now = Store(DEFAULT_DIRECTORY), utc_now()
+        start = reboot_runs(policy, store, {}, boot_id=boot_id(), now=now, local=local_zone()).get(kind)
+        if start is None or start > now:
+            raise UsageError(f"request: nothing that root has written asks for {kind.value} now")
+    elif kind in REQUEST_JOBS:
+        _restrict_requests(kind, policy)
+    elif kind not in enabled_jobs(policy.agent) or _is_delegated(kind, policy):
+        raise UsageError(f"request: {kind.value} is not scheduled by the configuration")
+    elif kind is JobKind.UPGRADE and not may_upgrade(policy.agent, utc_now(), local_zone()):
+        raise UsageError(f"request: {kind.value} is outside agent.upgrade_window")
+
+
+def _restrict_requests(kind: JobKind, policy: Policy) -> None:
+    """Check a job for requests of the endpoint: what arrives is verified by the job, what runs is on record.
+
+    Raises:
+        UsageError: the configuration allows no request, or none is due.
+    """
+    if kind is JobKind.REQUEST:
+        if not policy.requests.allow:
+            raise UsageError("request: the configuration allows no request of an endpoint (requests.allow)")
+        return
+    now = utc_now()
+    start = RequestsWatch(Store(DEFAULT_DIRECTORY)).next_at(policy, JobAttempts(), now, local_zone())
+    if start is None or start > now:
+        raise UsageError("request: no request of the endpoint is due")
 
 
 def _is_delegated(job: JobKind, policy: Policy) -> bool:
@@ -163,13 +192,13 @@ def _read_line(connection: socket.socket) -> bytes:
     deadline = time.monotonic() + _REQUEST_TIMEOUT_S
     data = b""
     while b"\n" not in data:
-        if len(data) > MAX_REQUEST_BYTES:
-            raise UsageError(f"request: longer than {MAX_REQUEST_BYTES} bytes")
+        if len(data) > MAX_CARRIED_BYTES:
+            raise UsageError(f"request: longer than {MAX_CARRIED_BYTES} bytes")
         readable, _, _ = select.select([connection], [], [], max(deadline - time.monotonic(), 0))
         if not readable:
             raise UsageError(f"request: not complete after {_REQUEST_TIMEOUT_S:.0f} s")
         try:
-            chunk = connection.recv(MAX_REQUEST_BYTES)
+            chunk = connection.recv(MAX_CARRIED_BYTES)
         except OSError as error:
             raise UsageError(f"request: {error.strerror}") from error
         if not chunk:

@@ -37,6 +37,8 @@ def test_a_job_is_found_by_its_name_and_names_its_document(kind: JobKind) -> Non
         (JobKind.VERIFY_REBOOT, {"over_socket", "root", "root_to_refresh"}),
         (JobKind.RESTART_SERVICES, {"over_socket", "in_history", "root", "root_to_refresh"}),
         (JobKind.RELEASE_LOCK, {"over_socket", "root", "root_to_refresh"}),
+        (JobKind.REQUEST, {"over_socket"}),
+        (JobKind.RUN_REQUEST, {"over_socket", "root", "root_to_refresh"}),
     ],
 )
 def test_the_traits_of_a_job(kind: JobKind, traits: set[str]) -> None:

@@ -59,8 +59,8 @@ class EndpointResponse:
 class EndpointClient:
     """A session with the endpoint."""
 
-    def __init__(self, policy: EndpointPolicy) -> None:
-        """Prepare the session; sends nothing yet.
+    def __init__(self, policy: EndpointPolicy, *, takes_requests: bool = False) -> None:
+        """Prepare the session; sends nothing yet. `takes_requests`: receipts may carry requests of people.
 
         Raises:
             ConfigError: token, CA or certificate cannot be read.
@@ -73,6 +73,8 @@ class EndpointClient:
             "Accept-Encoding": "identity",  # no compressed response: it could be a bomb
             "Content-Type": "application/json",
         }
+        if takes_requests:
+            self._session.headers["Maestro-Requests"] = "1"
         self._token = read_endpoint_token(policy.token_file)
         if self._token:
             remember_header(self._token)
@@ -99,6 +101,10 @@ class EndpointClient:
         """Send a heartbeat outside a batch: the state still has this hash; never raises, either."""
         path = f"/v1/hosts/{host_id}/instances/{instance_id}/heartbeats/{sequence}"
         return self._ask("PUT", path, json.dumps({"hash": digest}, separators=(",", ":")).encode(), {})
+
+    def request(self, *, host_id: str, request_id: str) -> EndpointResponse:
+        """Fetch a request as the endpoint has it now; not `offered` where it has none with this id. Never raises."""
+        return self._ask("GET", f"/v1/hosts/{host_id}/requests/{request_id}", b"", {})
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,0 +1,74 @@
+"""Who a request is from: its signature, or the endpoint itself, which root asks over TLS.
+
+The process that carries a request has a network peer and no privileges: what it carries may be made up.
+"""
+
+import json
+from contextlib import closing
+
+from agent.config.signers import check_signers
+from agent.core.policy.policy import EndpointPolicy, Policy, RequestsPolicy
+from agent.core.requests.model import Authentic, Request, RequestRefusal, RequestWhy
+from agent.core.requests.wire import SIGNATURE_NAMESPACE, canonical_form
+from agent.core.schedule.backoff import ResponseClass
+from agent.errors import ConfigError, HostError
+from agent.host.ssh_signature import SignatureFault, find_signer
+from agent.report.endpoint.client import EndpointClient
+from agent.worker.steps.requests.desk import Authenticate
+
+_FAULTS = {
+    SignatureFault.BAD: RequestWhy.BAD_SIGNATURE,
+    SignatureFault.UNKNOWN_SIGNER: RequestWhy.SIGNER_UNKNOWN,
+}
+
+
+def authenticator(policy: Policy) -> Authenticate:
+    """Return the check that the configuration asks for."""
+    if policy.requests.signers:
+        return lambda request: by_signature(request, policy.requests)
+    return lambda request: by_endpoint(request, policy.endpoint)
+
+
+def by_signature(request: Request, policy: RequestsPolicy) -> Authentic | RequestRefusal:
+    """Return who has signed a request, or why it does not count as signed.
+
+    Raises:
+        HostError: ssh-keygen cannot be run.
+    """
+    if request.signature is None:
+        return RequestRefusal(why=RequestWhy.UNSIGNED, detail="requests.signers is set")
+    try:
+        check_signers(policy)
+    except ConfigError as error:
+        return RequestRefusal(why=RequestWhy.SIGNER_UNKNOWN, detail=str(error))
+    message = canonical_form(request.document)
+    found = find_signer(message, request.signature, policy.signers, SIGNATURE_NAMESPACE)
+    return RequestRefusal(why=_FAULTS[found]) if isinstance(found, SignatureFault) else Authentic(signed_by=found)
+
+
+def by_endpoint(request: Request, policy: EndpointPolicy) -> Authentic | RequestRefusal:
+    """Return that the endpoint has exactly this request, or that it has not.
+
+    Raises:
+        HostError: it cannot be asked now. ConfigError: its credentials cannot be read.
+    """
+    if not policy.url.startswith("https://"):
+        detail = "an unsigned request is confirmed over https only: set requests.signers, or an https endpoint.url"
+        return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail=detail)
+    with closing(EndpointClient(policy)) as client:
+        response = client.request(host_id=request.host_id, request_id=request.id)
+    if not response.offered:
+        return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail="the endpoint does not have it")
+    if response.response_class is not ResponseClass.OK:
+        raise HostError(f"the request cannot be confirmed with the endpoint: {response.why}")
+    if not _is_same(response.text, request):
+        return RequestRefusal(why=RequestWhy.NOT_CONFIRMED, detail="the endpoint has another one with this id")
+    return Authentic()
+
+
+def _is_same(text: str, request: Request) -> bool:
+    try:
+        found = json.loads(text)
+        return isinstance(found, dict) and canonical_form(found) == canonical_form(request.document)
+    except (ValueError, RecursionError):
+        return False
