@@ -8,23 +8,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 _VARIABLE = "MAESTRO_TEST_SHARED"
+_shared: list[Path] = []
+"""The directory: a job that a test runs in this process replaces its environment."""
 
 
 def begin() -> None:
     """Make the directory that the processes of a run share; those of pytest-xdist inherit its name."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="maestro-tests-")
+    _shared.append(Path(os.environ[_VARIABLE]))
 
 
 def end() -> None:
     """Remove that directory, in the process that made it."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        subprocess.run(["rm", "-rf", os.environ.pop(_VARIABLE)], check=True)
+        subprocess.run(["rm", "-rf", str(_shared.pop())], check=True)
 
 
 def once(name: str, make: Callable[[Path], None]) -> Path:
     """Return a directory that a function fills; a run that fails to fill it tries again in the next process."""
-    shared = Path(os.environ[_VARIABLE])
+    shared = _shared[-1]
     made = shared / name
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
