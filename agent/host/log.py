@@ -121,8 +121,8 @@ class LogEvent(Enum):
     REBOOT_VERIFIED = "reboot.verified", Level.INFO, text.reboot_outcome_sentence
     RECORD_DAMAGED = "record.damaged", Level.ERROR, text.with_reason("the record is damaged")
     RECORD_UNWRITTEN = "record.unwritten", Level.ERROR, text.with_reason("the {job} could not be recorded")
-    ENDPOINT_REQUEST = "endpoint-request.changed", Level.INFO, text.endpoint_request_sentence
-    ENDPOINT_REQUEST_REFUSED = "endpoint-request.refused", Level.WARNING, text.endpoint_request_sentence
+    ENDPOINT_REQUEST = "request.changed", Level.INFO, text.endpoint_request_sentence
+    ENDPOINT_REQUEST_REFUSED = "request.refused", Level.WARNING, text.endpoint_request_sentence
     REQUEST_ACCEPTED = "request.accepted", Level.DEBUG, "request for {job} from pid {pid}, uid {uid}"
     REQUEST_ANSWERED = "request.answered", Level.DEBUG, "{job} answered with exit code {exit_code}"
     REQUEST_BUG = "request.bug", Level.ERROR, text.with_reason("internal error in {job}", "exception")

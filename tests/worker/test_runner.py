@@ -228,7 +228,8 @@ def test_a_refused_request_leaves_the_entry_of_the_attempt_before(
     before = json.loads(document.read_text())["jobs"]
     answering(monkeypatch, PlanChangedError("another"))
 
-    assert run_in_process(request, CONTROL) == first == JobAnswer(exit_code=6, error="another", recorded=True)
+    refused = JobAnswer(exit_code=6, error="another", recorded=True, nothing_done=True)
+    assert run_in_process(request, CONTROL) == first == refused
     assert json.loads(document.read_text())["jobs"] == before
 
 
