@@ -19,7 +19,7 @@ _maestro_agent() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == = ]] && continue
         case $before in
-            --config | --plan | --run-dir | --number | -n | --at | --despite | --comment) ;;
+            --config | --plan | --run-dir | --number | -n | --at | --despite | --comment | --until) ;;
             --state-dir) state_dir=$word ;;
             *)
                 if [[ $word == -* ]]; then
@@ -50,7 +50,7 @@ _maestro_agent() {
             mapfile -t COMPREPLY < <(compgen -W "last-run sessions scheduled-by-other fleet-lock" -- "$current")
             return
             ;;
-        --plan | --number | -n | --at | --comment) return ;;
+        --plan | --number | -n | --at | --comment | --until) return ;;
     esac
 
     if [[ $current == -* ]]; then
@@ -59,6 +59,7 @@ _maestro_agent() {
             "") words+=" --version" ;;
             check) words+=" --verbose --no-refresh --plan --wait --json --quiet" ;;
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --reboot-if-required --plan --yes --wait --json --quiet" ;;
+            snooze) words+=" --until --comment --list --end --json --quiet" ;;
             status) words+=" --verbose --all --json --quiet" ;;
             explain) words+=" --verbose --json" ;;
             docker | weave)
@@ -80,8 +81,8 @@ _maestro_agent() {
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade explain docker weave reboot restart-services lock follow history report config run help"
-    elif [[ $verb == upgrade ]]; then
+        words="status check upgrade snooze explain docker weave reboot restart-services lock follow history report config run help"
+    elif [[ $verb == upgrade || $verb == snooze ]]; then
         words=$(_maestro_agent_packages "$current")
     elif [[ $verb == explain ]]; then
         words="reboot docker weave $(_maestro_agent_packages "$current")"
@@ -94,7 +95,7 @@ _maestro_agent() {
             config) words="check show accept" ;;
             docker | weave) words="status plan upgrade" ;;
             lock) words="status release" ;;
-            help) words="status check upgrade explain docker weave reboot restart-services lock follow history report config run" ;;
+            help) words="status check upgrade snooze explain docker weave reboot restart-services lock follow history report config run" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -1,6 +1,6 @@
 # Fish completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
 
-set -l commands status check upgrade explain docker weave reboot restart-services lock follow history report run config help
+set -l commands status check upgrade snooze explain docker weave reboot restart-services lock follow history report run config help
 
 function __maestro_agent_packages
     set -l word (commandline -ct)
@@ -35,6 +35,7 @@ complete -c maestro-agent -n $first -l version -d 'show the version'
 complete -c maestro-agent -n $first -a status -d 'show updates, runs, reboot need'
 complete -c maestro-agent -n $first -a check -d 'fetch the package lists, plan, record; installs nothing'
 complete -c maestro-agent -n $first -a upgrade -d 'install security updates'
+complete -c maestro-agent -n $first -a snooze -d 'leave an update alone until a date'
 complete -c maestro-agent -n $first -a explain -d 'show why a package is upgraded or not, or a reboot due'
 complete -c maestro-agent -n $first -a docker -d 'show or upgrade Docker'
 complete -c maestro-agent -n $first -a weave -d 'show or upgrade Weave'
@@ -55,7 +56,7 @@ function __maestro_agent_for
     for word in $words[2..]
         if test $skip = 0
             set skip 1
-        else if contains -- $word --config --state-dir --plan --run-dir --number -n --at --despite --comment
+        else if contains -- $word --config --state-dir --plan --run-dir --number -n --at --despite --comment --until
             set skip 0
         else if not string match -q -- '-*' $word
             contains -- $word $argv
@@ -65,9 +66,9 @@ function __maestro_agent_for
     return 1
 end
 
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave reboot restart-services lock follow history report config' -l json -d 'print a JSON document'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade snooze explain docker weave reboot restart-services lock follow history report config' -l json -d 'print a JSON document'
 complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave history' -s v -l verbose -d 'list everything'
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade snooze docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l reboot-if-required -d 'reboot afterwards, if that is required and nothing failed'
@@ -77,7 +78,7 @@ complete -c maestro-agent -n '__maestro_agent_for upgrade' -l security -d 'secur
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l all -d 'every package to its newest version'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print the plan, change nothing'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -s y -l yes -d 'do not ask'
-complete -c maestro-agent -n '__maestro_agent_for upgrade explain' -a '(__maestro_agent_packages)'
+complete -c maestro-agent -n '__maestro_agent_for upgrade snooze explain' -a '(__maestro_agent_packages)'
 complete -c maestro-agent -n '__maestro_agent_for explain' -a 'docker weave' -d 'as the last check saw it'
 complete -c maestro-agent -n '__maestro_agent_for explain' -a reboot -d 'whether a reboot is required'
 complete -c maestro-agent -n '__maestro_agent_for docker weave' -a 'status plan upgrade'
@@ -97,6 +98,10 @@ complete -c maestro-agent -n '__maestro_agent_for reboot' -l cancel -d 'end what
 complete -c maestro-agent -n '__maestro_agent_for reboot restart-services' -l dry-run -d 'print what would be done, do nothing'
 complete -c maestro-agent -n '__maestro_agent_for reboot' -l despite -x -a 'last-run sessions scheduled-by-other fleet-lock' -d 'reboot although this gate is closed'
 complete -c maestro-agent -n '__maestro_agent_for reboot' -l comment -x -d 'for the record and for logged-in users'
+complete -c maestro-agent -n '__maestro_agent_for snooze' -l until -x -d 'when it ends by itself'
+complete -c maestro-agent -n '__maestro_agent_for snooze' -l comment -x -d 'why, in one line'
+complete -c maestro-agent -n '__maestro_agent_for snooze' -l list -d 'show what is snoozed'
+complete -c maestro-agent -n '__maestro_agent_for snooze' -l end -d 'end the snoozes of these packages and CVEs now'
 complete -c maestro-agent -n '__maestro_agent_for reboot restart-services' -s y -l yes -d 'do not ask'
 complete -c maestro-agent -n '__maestro_agent_for lock' -l forget -d 'remove the record without asking the server'
 complete -c maestro-agent -n '__maestro_agent_for lock' -a 'status release'

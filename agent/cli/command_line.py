@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "show updates, runs, reboot need: no root, no network",
     "check": "fetch the package lists, plan, record; installs nothing",
     "upgrade": "install security updates (--all: every update)",
+    "snooze": "leave an update alone until a date, list or end that",
     "explain": "show why a package is upgraded or not, or a reboot due",
     "docker": "show Docker's versions, plan or apply the manifest's",
     "weave": "show Weave's versions, plan or apply the manifest's",
@@ -44,6 +45,7 @@ _OPTIONS_WITH_VALUE = {
     "--at",
     "--despite",
     "--comment",
+    "--until",
 }
 _HELP = {"-h", "--help"}
 _EPILOG = """\

@@ -141,6 +141,12 @@ class LogEvent(Enum):
         Level.WARNING,
         text.with_reason("which services run deleted files is unknown", "reason"),
     )
+    SNOOZE_ENDED = "snooze.ended", Level.INFO, "the snooze of {what} was ended by {requested_by}"
+    SNOOZE_SET = (
+        "snooze.set",
+        Level.INFO,
+        text.with_reason("{what} is snoozed until {until}, by {requested_by}", "comment"),
+    )
     UPGRADE_FAILED = "upgrade.failed", Level.ERROR, text.failed_upgrade_sentence()
     UPGRADE_FINISHED = "upgrade.finished", Level.INFO, text.upgrade_sentence()
     UPGRADE_INTERRUPTED = "upgrade.interrupted", Level.WARNING, text.upgrade_sentence(" was interrupted")

@@ -17,7 +17,7 @@ NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
 _UPDATE = ("package", "architecture", "installed", "candidate")
 _CVES = ("cves", "cves_complete")
 _STEP = (*_UPDATE, "origin", "archive", "new", "security", "download_bytes", *_CVES)
-_HELD = (*_UPDATE, "why", "detail", *_CVES)
+_HELD = (*_UPDATE, "why", "detail", "until", *_CVES)
 _FIX = (
     *("package", "architecture", "source", "version", "stage", "pending_since", "installed_at", "waits_for", "units"),
 )
@@ -25,7 +25,7 @@ _REPAIR = ("package", "architecture", "state")
 _FAILURE = ("package", "stage", "error", "detail")
 _SOURCE_ERROR = ("source", "fault", "detail", "security")
 _OBSERVED = ("generated_at", "seen_at")
-_AS_IN_STATUS = ("reboot", "reboots", "fleet_lock", "docker", "weave", "jobs")
+_AS_IN_STATUS = ("snoozes", "soak", "reboot", "reboots", "fleet_lock", "docker", "weave", "jobs")
 _TIMESTAMPS = ("last_started_at", "last_finished_at", "last_exit_code", "next_at")
 
 

@@ -32,6 +32,7 @@ from agent.report.metric_values import (
 from agent.report.reboot_metrics import REBOOT_FAMILIES
 from agent.report.release_metrics import RELEASE_FAMILIES
 from agent.report.status.automatic import AUTOMATIC_STATES
+from agent.report.waiting_metrics import WAITING_FAMILIES
 
 _HEALTH = ("healthy", "attention", "unknown")
 
@@ -104,6 +105,7 @@ METRIC_FAMILIES: tuple[MetricFamily, ...] = (
         name="maestro.warnings", unit="{warning}", help="Number of warnings in the report", points=length("warnings")
     ),
     *RELEASE_FAMILIES,
+    *WAITING_FAMILIES,
     MetricFamily(
         name="maestro.lists.state",
         help="1 for the current state of the package lists, else 0",

@@ -93,13 +93,15 @@ class Record:
         exposure: Exposure = NO_EXPOSURE,
         engines: Mapping[str, Document | None] | None = None,
         release: ReleaseSupport | None = None,
+        soak: Document | None = None,
     ) -> None:
         """Record a check, its plan, the engines by component, and what ran meanwhile: `status` shows them."""
         document = state_to_document(
             plan, now, fresh_until=fresh_until, scan=scan, findings=self.findings(), engines=engines
         )
         shown = release_to_document(release) if release is not None else None
-        self._write(STATE, {**document, "exposure": exposure_summary(exposure), "release": shown})
+        added = {"exposure": exposure_summary(exposure), "release": shown, "soak": soak}
+        self._write(STATE, {**document, **added})
 
     def last_plans(self) -> tuple[PlannedWork, ...]:
         """Return the work of the last plans, newest first; empty if the document is damaged."""

@@ -18,6 +18,7 @@ from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.release_view import ReleaseView
 from agent.state.restart_outcome_view import RestartOutcomeView
 from agent.state.restart_view import failed_restarts, needed_restarts
+from agent.state.soak_view import SoakView
 from agent.state.timestamps import format_utc
 
 
@@ -199,6 +200,7 @@ class StateView:
         """Units that run deleted files; None if unknown."""
         self.exposure = ExposureView.of(state.optional_child("exposure"))
         """The fixes that are not active; None if unknown."""
+        self.soak = SoakView.of(state.optional_child("soak"))
         self.sessions = _sessions(services)
         """Users by login session or user manager in `deleted_files`."""
         self.needed_restarts = needed_restarts(services)

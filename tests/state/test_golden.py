@@ -48,7 +48,10 @@ from agent.state.documents.exposure import exposure_summary
 from agent.state.documents.outcome import outcome_to_document
 from agent.state.documents.plan import plan_to_document, scan_to_document
 from agent.state.documents.release import release_to_document
+from agent.state.documents.snoozes import snooze_to_document
+from agent.state.documents.soak import soak_to_document
 from agent.state.json_reader import JsonReader
+from agent.state.snooze_view import SnoozeView
 from agent.state.views import OutcomeView, PlanView, RebootView, RunView, StateView
 from tests.core import given
 from tests.report.given_engine_outcome import (
@@ -324,8 +327,10 @@ def status(
         **scan_to_document(given.WATCHED),
         "exposure": exposure_summary(EXPOSURE if flag else NO_EXPOSURE),
         "release": release_to_document(release_support(given.BOOKWORM, PARTIAL)),
+        "soak": soak_to_document(given.SOAK, 50) if flag else None,
         "plan": plan(made) if made else None,
     }
+    snoozes = [SnoozeView(read(snooze_to_document(given.snooze("a"))))]
     observed = Observed(
         host="server1",
         os="Debian GNU/Linux 12 (bookworm)",
@@ -334,6 +339,7 @@ def status(
         state=StateView(read(state)) if made else None,
         last_run=RunView(read(run(last))) if last else None,
         running=running,
+        snoozes=snoozes if flag else None,
     )
     found = build_status(observed, LATER)
     found.version = "0.5.0"

@@ -79,6 +79,12 @@ def full() -> Raw:
         "agent": {"version": "0.5.0", "started_at": MOMENT, "state": "idle", "automatic": "on"},
         "kernel": {"running": "6.1.0-1-amd64", "newest": "6.1.0-3-amd64", "outdated": True},
         "release": status["release"],
+        "snoozes": [
+            {
+                "what": "CVE-2026-0001", "until": MOMENT, "comment": "not reachable here", "by": "alice", "at": MOMENT,
+            },
+        ],
+        "soak": {"security_s": 604800, "other_s": 1209600, "rollout_s": 864000, "cohort": 28, "override": []},
         "lists": plan["lists"],
         "updates": {
             "seen_at": MOMENT, "scope": "security", "security_pending": len(plan["install"]),
@@ -148,6 +154,8 @@ def unknown() -> Raw:
         report[part] = dict.fromkeys(report[part])
     parts = (
         "release",
+        "snoozes",
+        "soak",
         "lists",
         "last_outcome",
         "reboot",

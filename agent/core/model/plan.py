@@ -78,6 +78,8 @@ class Refusal:
     reason: Reason
     blocker: Blocker | None = None
     """None: the package itself, or no single package."""
+    until: datetime | None = None
+    """When it ends by itself; None: it does not, or not at a known time."""
 
     def after(self, clause: str) -> "Refusal":
         """Return the same refusal with a clause ahead, as the refusal of a package that needs this one."""
@@ -100,6 +102,8 @@ class Held(OfPackage):
     """Source package of the candidate; empty if unknown."""
     blocker: Blocker | None = None
     """As in `Refusal`; documents do not hold it."""
+    until: datetime | None = None
+    """As in `Refusal`."""
 
     @classmethod
     def of(cls, item: "Update | Step", refusal: Refusal) -> "Held":
@@ -113,12 +117,13 @@ class Held(OfPackage):
             cause=refusal.reason,
             source=item.source,
             blocker=refusal.blocker,
+            until=refusal.until,
         )
 
     @property
     def refusal(self) -> Refusal:
         """Why it is held."""
-        return Refusal(why=self.why, reason=self.cause, blocker=self.blocker)
+        return Refusal(why=self.why, reason=self.cause, blocker=self.blocker, until=self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ def snoozed_package(snoozes: Iterable[Snooze], package: PackageId) -> Refusal | 
         return None
     last = max(found, key=lambda one: one.until)
     values = (last.what, last.until, last.by, last.comment)
-    return Refusal(why=Why.SNOOZED, reason=Reason(code=ReasonCode.SNOOZED, values=values))
+    return Refusal(why=Why.SNOOZED, reason=Reason(code=ReasonCode.SNOOZED, values=values), until=last.until)
 
 
 def snoozed(_policy: Policy, update: Update) -> Refusal | None:
@@ -54,7 +54,7 @@ def snoozed(_policy: Policy, update: Update) -> Refusal | None:
         return None
     first = min(found, key=lambda one: one.until)
     values = (", ".join(update.cves), first.until, first.by, first.comment)
-    return Refusal(why=Why.SNOOZED, reason=Reason(code=ReasonCode.SNOOZED_CVES, values=values))
+    return Refusal(why=Why.SNOOZED, reason=Reason(code=ReasonCode.SNOOZED_CVES, values=values), until=first.until)
 
 
 def with_snoozes(update: Update, snoozes: Iterable[Snooze]) -> Update:

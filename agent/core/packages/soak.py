@@ -42,10 +42,11 @@ def waiting(policy: Policy, update: Update) -> Refusal | None:
     found = due(policy.soak, age, security=update.security)
     if age.observed_at < found.soaked_at:
         reason = Reason(code=ReasonCode.SOAKING, values=(age.first_seen_at, found.soaked_at))
-        return Refusal(why=Why.SOAKING, reason=reason)
+        return Refusal(why=Why.SOAKING, reason=reason, until=found.at)
     if age.observed_at < found.at:
         values = (age.first_seen_at, str(age.cohort), found.at)
-        return Refusal(why=Why.NOT_IN_COHORT, reason=Reason(code=ReasonCode.NOT_IN_COHORT, values=values))
+        reason = Reason(code=ReasonCode.NOT_IN_COHORT, values=values)
+        return Refusal(why=Why.NOT_IN_COHORT, reason=reason, until=found.at)
     return None
 
 

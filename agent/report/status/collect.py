@@ -37,6 +37,7 @@ from agent.state.job_views import JobView, job_views
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
+from agent.state.snooze_view import SnoozeView, read_snoozes
 from agent.state.store import ENGINE_OUTCOMES, FLEET_LOCK, REBOOT, REBOOT_OUTCOME, REBOOT_SCHEDULE, STATE, Store
 from agent.state.views import RebootView, RunView, StateView
 
@@ -64,6 +65,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         exporters=_exporters(run_dir),
         engine_runs=_engine_runs(store),
         reboots=_reboots(store),
+        snoozes=_snoozes(store),
     )
 
 
@@ -133,6 +135,13 @@ def _reboots(store: Store) -> RebootDocuments:
         except RecordError as error:
             found.damaged.append(str(error))
     return found
+
+
+def _snoozes(store: Store) -> list[SnoozeView] | Damaged:
+    try:
+        return read_snoozes(store)
+    except RecordError as error:
+        return Damaged(str(error))
 
 
 def _jobs(store: Store) -> tuple[Mapping[str, JobView] | Damaged | None, tuple[str, datetime] | None]:

@@ -15,6 +15,7 @@ from agent.report.status.reasons import daemon_reasons, job_reasons, plan_reason
 from agent.report.status.reboots import Reboots
 from agent.report.status.release_support import ReleaseStatus
 from agent.report.status.runtime import Runtime
+from agent.report.status.waiting import Waiting
 from agent.state.job_views import JOB_NAMES
 from agent.state.timestamps import format_utc
 from agent.version import VERSION
@@ -46,6 +47,7 @@ class Status:
         self.release = ReleaseStatus(self.state.release if self.state else None, now)
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
+        self.waiting = Waiting(observed.snoozes, self.state, now)
         self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
@@ -69,6 +71,7 @@ class Status:
             *(plan_reasons(self.state.plan, self.running) if self.state else []),
             *(attention_reasons(self.state, self.now) if self.state else []),
             *self.release.reasons,
+            *self.waiting.reasons,
             *run_reasons(self.last_run, self.running),
             *(["a reboot is required"] if self.reboot and self.reboot.required else []),
             *self.runtime.reasons,
@@ -102,6 +105,7 @@ def status_document(status: Status) -> Document:
         "changed_since_check": status.changed,
         "fresh_until": format_utc(state.fresh_until) if state else None,
         "plan": state.plan.raw if state else None,
+        **status.waiting.document,
         **status.runtime.document,
         "last_run": run.raw if run else None,
         "running": {**running.document, "last_run": status.run_in_progress} if running else None,

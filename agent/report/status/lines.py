@@ -36,6 +36,7 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
         lines.append(_check_line(status, state.generated_at))
         lines += lists_lines(state.plan.lists, now, width=WIDTH, verbose=verbose)
         lines += _plan_lines(state.plan, verbose=verbose)
+    lines += status.waiting.lines(WIDTH)
     lines += [*_run_lines(status), *_running_lines(status.running, now)]
     lines.append(_field("Automatic", status.automatic.text(now)))
     lines += _daemon_lines(status.daemon, status.running)

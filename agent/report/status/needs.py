@@ -12,7 +12,10 @@ from agent.report.status.exporters import exporter_reasons
 from agent.report.status.reasons import daemon_reasons, job_reasons, run_reasons
 from agent.state.views import PlanView, RunView
 
-_ON_PURPOSE = {"held-by-admin", "blocklisted", "not-allowlisted", "pinned", "phased", "runtime-managed"}
+_ON_PURPOSE = {
+    *("held-by-admin", "blocklisted", "not-allowlisted", "pinned", "phased", "runtime-managed"),
+    *("snoozed", "soaking", "not-in-cohort"),
+}
 """Why an update is held that the configuration, or the rollout, holds back until it is changed or is due."""
 
 _RETRIED = frozenset({"busy", "deferred"})
@@ -37,6 +40,7 @@ def needs(status: Status) -> list[Need]:
         names = ", ".join(status.reboot.packages)
         found.append(Need("reboot", f"a reboot is required{f' by {names}' if names else ''}"))
     found += [Need("release-support", text, [status.release.support.state.value]) for text in status.release.reasons]
+    found += [Need("snoozes", text) for text in status.waiting.reasons]
     found += [Need("service-failed", text, [unit]) for unit, text in status.runtime.failures.items()]
     for engine in (status.engines.docker, status.engines.weave):
         if engine is not None and engine.restart_pending:

@@ -14,6 +14,7 @@ from agent.state.job_views import JOB_NAMES, JobView
 from agent.state.json_reader import JsonReader
 from agent.state.reboot_outcome_view import RebootOutcomeView
 from agent.state.reboot_view import RebootCourseView, RebootScheduleView
+from agent.state.snooze_view import SnoozeView
 from agent.state.timestamps import format_utc
 from agent.state.views import AnyRunView, RebootView, RunView, StateView
 
@@ -134,6 +135,7 @@ class Observed:
         exporters: Mapping[ExporterName, ExporterView | Damaged] | None = None,
         engine_runs: Mapping[str, EngineOutcomeView | Damaged] | None = None,
         reboots: RebootDocuments | None = None,
+        snoozes: list[SnoozeView] | Damaged | None = None,
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
         self.host = host
@@ -151,6 +153,8 @@ class Observed:
         self.exporters = exporters or {}
         self.engine_runs = engine_runs or {}
         self.reboots = reboots or RebootDocuments()
+        self.snoozes = snoozes or []
+        """All on record; a damaged document makes nothing unknown: nothing is snoozed then."""
 
     @property
     def damaged(self) -> list[str]:

@@ -9,6 +9,8 @@ from agent.state.job_views import JobView
 from agent.state.timestamps import format_human
 from agent.state.views import PlanView, RunView, StateView
 
+_UNTIL_A_TIME = {"snoozed": "snoozed", "soaking": "soaking", "not-in-cohort": "waiting for the rollout"}
+"""Why updates are held that are released by themselves, and its words."""
 _RESULTS = {
     "failed": "failed",
     "interrupted": "was interrupted",
@@ -45,11 +47,18 @@ def plan_reasons(plan: PlanView, running: RunningJob | None) -> list[str]:
     if install:
         reasons.append(f"{install} {what}{'s' if install != 1 else ''} pending{advice}")
     if held:
-        reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back")
+        reasons.append(f"{held} {what}{'s are' if held != 1 else ' is'} held back{_waiting(plan)}")
     if plan.repair and not running:  # it may be at work on just these
         names = ", ".join(sorted({part.label for part in plan.repair}))
         reasons.append(f"packages unfinished or broken: {names}: run `maestro-agent upgrade`")
     return reasons
+
+
+def _waiting(plan: PlanView) -> str:
+    """Return how many of the held updates wait for a time, by reason: " (2 soaking, 1 snoozed)"."""
+    counts = ((sum(part.why == why for part in plan.held), word) for why, word in _UNTIL_A_TIME.items())
+    found = ", ".join(f"{count} {word}" for count, word in counts if count)
+    return f" ({found})" if found else ""
 
 
 def run_reasons(run: RunView | None, running: RunningJob | None) -> list[str]:

@@ -181,6 +181,7 @@ def held_to_document(held: Held, findings: Findings) -> Document:
         "candidate": held.candidate,
         "why": held.why.value,
         "detail": held.detail,
+        **({"until": format_utc(held.until)} if held.until else {}),
         **source_to_document(held),
         **cves_to_document(findings_of(findings, held)),
     }
@@ -195,6 +196,7 @@ def held_from_document(part: JsonReader) -> Held:
         candidate=part.text("candidate"),
         why=enum_from_document(part, "why", Why),
         detail=part.text("detail"),
+        until=part.optional_time("until"),
         source=part.optional_text("source") or "",
     )
 

@@ -13,6 +13,7 @@ from agent.core.model.plan import Plan, Refusal
 from agent.core.model.release import release_support
 from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
+from agent.core.packages.cohort import cohort_of
 from agent.core.packages.soak import waiting
 from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.core.schemas import Document
@@ -20,6 +21,7 @@ from agent.errors import PlanChangedError
 from agent.host import log
 from agent.report.plan_change import plan_change
 from agent.report.reasons import with_sentences
+from agent.state.documents.soak import soak_to_document
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
 from agent.worker.steps.engine_documents import engine_documents, with_held_fixes
@@ -141,9 +143,10 @@ def record_plan(
     context.record.keep_plan(plan, context.machine.now())
     record_waiting(context, planned.facts)
     exposure, now = record_exposure(context, planned.facts, scan), context.machine.now()
+    soak = soak_to_document(context.policy.soak, cohort_of(context.policy.soak, context.machine_id))
     found = context.machine.release()
     release = release_support(found, plan.lists) if found is not None else None
     context.record.save_plan(
-        plan, now, fresh_until=fresh_until, scan=scan, exposure=exposure, engines=seen, release=release
+        plan, now, fresh_until=fresh_until, scan=scan, exposure=exposure, engines=seen, release=release, soak=soak
     )
     return scan.replaced

@@ -21,6 +21,9 @@ ON_PURPOSE = {
     Why.PINNED,
     Why.PHASED,
     Why.RUNTIME_MANAGED,
+    Why.SNOOZED,
+    Why.SOAKING,
+    Why.NOT_IN_COHORT,
 }
 
 

@@ -1,0 +1,79 @@
+"""What a person asks of snoozes: what, until when, with which comment; and the snoozes after that. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone, tzinfo
+
+from agent.core.model.package import is_package_name
+from agent.core.model.waiting import Snooze
+from agent.core.packages.explain_cve import cve_id, looks_like_cve
+from agent.core.packages.snoozes import in_force
+from agent.core.reboot.hold_off import parse_hold_off
+
+MAX_IN_FORCE = 500
+LONGEST_COMMENT = 200
+_LONGEST = timedelta(days=366)
+_DAY = timedelta(days=1)
+
+
+def parse_what(text: str) -> str:
+    """Return what is to be snoozed: `package`, `package:architecture`, or a CVE id as it is written officially.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    cve = cve_id(text)
+    if cve is not None:
+        return cve
+    if looks_like_cve(text) or not is_package_name(text):
+        raise ValueError(f"{text[:60]!r}: accepted: a package, a package:architecture, or a CVE id")
+    return text
+
+
+def parse_until(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """Return when a snooze ends, in UTC: a date stands for the end of that day in the machine's time zone.
+
+    Raises:
+        ValueError: it is no date or time, lies in the past, or is more than a year ahead.
+    """
+    found = parse_hold_off(text.strip())
+    if found.tzinfo is None:
+        is_date = len(text.strip()) == len("2026-12-27")
+        # A day that begins in a gap of the local clock begins when the clock goes on.
+        found = (found + _DAY if is_date else found).replace(tzinfo=zone)
+    until = found.astimezone(timezone.utc)
+    if until <= now:
+        raise ValueError(f"{text[:60]!r} is in the past")
+    if until - now > _LONGEST:
+        raise ValueError(f"{text[:60]!r} is more than a year ahead")
+    return until
+
+
+def parse_comment(text: str) -> str:
+    """Return a comment without space around it.
+
+    Raises:
+        ValueError: it is empty, has several lines or other control characters, or is too long.
+    """
+    found = text.strip()
+    if not found or not found.isprintable() or len(found) > LONGEST_COMMENT:
+        raise ValueError(f"accepted: one line of at most {LONGEST_COMMENT} characters that says why")
+    return found
+
+
+def with_added(snoozes: Sequence[Snooze], made: Sequence[Snooze], now: datetime) -> tuple[Snooze, ...]:
+    """Return the snoozes with new ones, each in place of the one in force for the same package or CVE.
+
+    Raises:
+        ValueError: there would be too many.
+    """
+    replaced = {one.what for one in made}
+    after = (*(one for one in snoozes if one.ended_at or one.what not in replaced), *made)
+    if len(in_force(after, now)) > MAX_IN_FORCE:
+        raise ValueError(f"more than {MAX_IN_FORCE} snoozes: end some of them")
+    return after
+
+
+def with_end(snoozes: Iterable[Snooze], what: Collection[str], now: datetime) -> tuple[Snooze, ...]:
+    """Return the snoozes with those of these packages and CVEs ended now."""
+    return tuple(one if one.ended_at or one.what not in what else replace(one, ended_at=now) for one in snoozes)
