@@ -60,6 +60,7 @@ _maestro_agent() {
             check) words+=" --verbose --no-refresh --plan --wait --json --quiet" ;;
             upgrade) words+=" --verbose --security --all --no-refresh --dry-run --reboot-if-required --plan --yes --wait --json --quiet" ;;
             snooze) words+=" --until --comment --list --end --json --quiet" ;;
+            provision) words+=" --verbose --no-reboot --force --wait --json --quiet" ;;
             status) words+=" --verbose --all --json --quiet" ;;
             explain) words+=" --verbose --json" ;;
             docker | weave)
@@ -81,7 +82,7 @@ _maestro_agent() {
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade snooze explain docker weave reboot restart-services lock follow history report config run help"
+        words="status check upgrade provision snooze explain docker weave reboot restart-services lock follow history report config run help"
     elif [[ $verb == upgrade || $verb == snooze ]]; then
         words=$(_maestro_agent_packages "$current")
     elif [[ $verb == explain ]]; then
@@ -95,7 +96,7 @@ _maestro_agent() {
             config) words="check show accept" ;;
             docker | weave) words="status plan upgrade" ;;
             lock) words="status release" ;;
-            help) words="status check upgrade snooze explain docker weave reboot restart-services lock follow history report config run" ;;
+            help) words="status check upgrade provision snooze explain docker weave reboot restart-services lock follow history report config run" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

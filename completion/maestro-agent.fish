@@ -1,6 +1,6 @@
 # Fish completion for maestro-agent. Reads the dpkg database and the record; needs no network and no root.
 
-set -l commands status check upgrade snooze explain docker weave reboot restart-services lock follow history report run config help
+set -l commands status check upgrade provision snooze explain docker weave reboot restart-services lock follow history report run config help
 
 function __maestro_agent_packages
     set -l word (commandline -ct)
@@ -36,6 +36,7 @@ complete -c maestro-agent -n $first -a status -d 'show updates, runs, reboot nee
 complete -c maestro-agent -n $first -a check -d 'fetch the package lists, plan, record; installs nothing'
 complete -c maestro-agent -n $first -a upgrade -d 'install security updates'
 complete -c maestro-agent -n $first -a snooze -d 'leave an update alone until a date'
+complete -c maestro-agent -n $first -a provision -d 'new server: every package to its latest, restart'
 complete -c maestro-agent -n $first -a explain -d 'show why a package is upgraded or not, or a reboot due'
 complete -c maestro-agent -n $first -a docker -d 'show or upgrade Docker'
 complete -c maestro-agent -n $first -a weave -d 'show or upgrade Weave'
@@ -66,14 +67,16 @@ function __maestro_agent_for
     return 1
 end
 
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade snooze explain docker weave reboot restart-services lock follow history report config' -l json -d 'print a JSON document'
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade explain docker weave history' -s v -l verbose -d 'list everything'
-complete -c maestro-agent -n '__maestro_agent_for status check upgrade snooze docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision snooze explain docker weave reboot restart-services lock follow history report config' -l json -d 'print a JSON document'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision explain docker weave history' -s v -l verbose -d 'list everything'
+complete -c maestro-agent -n '__maestro_agent_for status check upgrade provision snooze docker weave reboot restart-services' -s q -l quiet -d 'print nothing unless something needs a person'
 complete -c maestro-agent -n '__maestro_agent_for status' -l all -d 'list everything'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade' -l no-refresh -d 'use the package lists as they are'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l reboot-if-required -d 'reboot afterwards, if that is required and nothing failed'
+complete -c maestro-agent -n '__maestro_agent_for provision' -l no-reboot -d 'leave a required restart to somebody else'
+complete -c maestro-agent -n '__maestro_agent_for provision' -l force -d 'also if this server was provisioned'
 complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave' -l plan -x -d 'exit 6 unless the plan is still this one'
-complete -c maestro-agent -n '__maestro_agent_for check upgrade docker weave reboot restart-services lock' -l wait -d 'wait for a running job'
+complete -c maestro-agent -n '__maestro_agent_for check upgrade provision docker weave reboot restart-services lock' -l wait -d 'wait for a running job'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l security -d 'security updates only'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l all -d 'every package to its newest version'
 complete -c maestro-agent -n '__maestro_agent_for upgrade' -l dry-run -d 'print the plan, change nothing'

@@ -86,6 +86,7 @@ class Package:
     current_state: int
     current_ver: Version | None
     essential: bool
+    important: bool
     inst_state: int
     selected_state: int
     version_list: list[Version]

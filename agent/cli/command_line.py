@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "fetch the package lists, plan, record; installs nothing",
     "upgrade": "install security updates (--all: every update)",
     "snooze": "leave an update alone until a date, list or end that",
+    "provision": "new server: every package to its latest, restart",
     "explain": "show why a package is upgraded or not, or a reboot due",
     "docker": "show Docker's versions, plan or apply the manifest's",
     "weave": "show Weave's versions, plan or apply the manifest's",

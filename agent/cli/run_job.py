@@ -63,12 +63,12 @@ def choose_runner(
 ) -> Callable[[JobRequest, Progress], JobAnswer]:
     """Return the worker for an ordinary job requested by root under systemd; else the given runner in this process."""
     ordinary = request.config is None and request.state_dir == DEFAULT_DIRECTORY and request.remember
-    if ordinary and is_root() and systemd_runs() and os.path.exists(SOCKET) and not _is_chroot():
+    if ordinary and is_root() and systemd_runs() and os.path.exists(SOCKET) and not is_chroot():
         return via_worker
     return local
 
 
-def _is_chroot() -> bool:
+def is_chroot() -> bool:
     """Whether init, and so the worker, has another root directory and would change that (as systemctl(1) checks)."""
     try:
         return not os.path.samefile("/", "/proc/1/root")

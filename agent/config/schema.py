@@ -120,6 +120,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="reboot", name="fleetlock_token_file", parse=parse_path, default=""),
     Key(section="reboot", name="fleetlock_client_cert", parse=parse_path, default=""),
     Key(section="reboot", name="fleetlock_client_key", parse=parse_path, default=""),
+    Key(section="provision", name="first_boot", parse=parse_flag, default=False),
     Key(section="services", name="never_restart", parse=parse_unit_patterns, default=()),
     Key(section="unattended_upgrades", name="mode", parse=parse_daily_job_mode, default=DailyJobMode.COEXIST),
     Key(section="endpoint", name="url", parse=parse_url, default=""),

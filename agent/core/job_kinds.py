@@ -67,6 +67,10 @@ class JobOption(Enum):
     """Replace a reboot that somebody else has scheduled."""
     DESPITE_LOCK = "despite-lock"
     """Reboot without the fleet lock."""
+    NO_REBOOT = "no-reboot"
+    """Provision: leave a required restart to somebody else."""
+    AGAIN = "again"
+    """Provision: also a server that was provisioned."""
     FORGET_LOCK = "forget-lock"
     """Release of the fleet lock: only remove its record, for a server that does not exist any more."""
 
@@ -80,6 +84,7 @@ class JobKind(Enum):
 
     CHECK = "check", PLAN_SCHEMA, JobTrait.SCHEDULED, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT_TO_REFRESH
     UPGRADE = "upgrade", OUTCOME_SCHEMA, JobTrait.SCHEDULED, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
+    PROVISION = "provision", OUTCOME_SCHEMA, JobTrait.OVER_SOCKET, JobTrait.NEEDS_ROOT
     EXPLAIN = "explain", EXPLAIN_SCHEMA
     DOCKER_PLAN = "docker-plan", ENGINE_PLAN_SCHEMA
     WEAVE_PLAN = "weave-plan", ENGINE_PLAN_SCHEMA
@@ -143,5 +148,5 @@ REBOOT_JOBS = (JobKind.REBOOT, JobKind.VERIFY_REBOOT)
 """Jobs that the daemon starts where the configuration, or a document that only root writes, asks for a reboot."""
 REQUEST_JOBS = (JobKind.REQUEST, JobKind.RUN_REQUEST)
 """Jobs for requests of the endpoint: always under the accepted configuration."""
-DAEMON_JOBS = (*SCHEDULED_JOBS, *WINDOW_JOBS, *REBOOT_JOBS, JobKind.RUN_REQUEST)
+DAEMON_JOBS = (*SCHEDULED_JOBS, *WINDOW_JOBS, *REBOOT_JOBS, JobKind.RUN_REQUEST, JobKind.PROVISION)
 """Every job that the daemon may start."""

@@ -45,6 +45,7 @@ from agent.state.store import Store
 from agent.state.timestamps import format_human, utc_now
 from agent.version import VERSION
 from agent.worker.daily_turn import stands_aside
+from agent.worker.provision_runs import provision_run
 from agent.worker.reboot_runs import reboot_runs
 from agent.worker.request_runs import RequestsWatch
 from agent.worker.window_jobs import window_runs
@@ -165,6 +166,8 @@ class Daemon:
         due |= self._reboot_runs(jobs, context, share, now)
         request_at = self._requests.next_at(self._policy, jobs.attempts[JobKind.RUN_REQUEST], now, context.zone)
         due |= {JobKind.RUN_REQUEST: request_at} if request_at is not None else {}
+        provision = provision_run(self._policy.provision, self._store, jobs.attempts.get(JobKind.PROVISION), now)
+        due |= {JobKind.PROVISION: provision} if provision is not None else {}
         first = first_due(due, now)
         delayed = ""
         if due[first] <= now and self._dispatcher.job is None:

@@ -27,6 +27,7 @@ _RESULTS = {
     "stale": "nothing done, the package lists are out of date",
 }
 """Words for people; documents keep the value."""
+_SCOPES = {"all": " (all updates)", "provision": " (provision)"}
 _BY_SCHEDULE = "schedule"
 
 
@@ -102,7 +103,7 @@ def history_cells(run: RunView, *, running: bool = False) -> tuple[str, ...]:
     ]
     duration = f"{run.duration_s:.0f} s" if run.duration_s is not None and not running else "-"
     result = "running" if running else result_text(run)
-    result += "" if run.scope == "security" else " (all updates)"
+    result += _SCOPES.get(run.scope, "")
     result += f" (only {', '.join(run.requested)})" if run.requested else ""
     return (
         run.id,

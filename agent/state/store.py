@@ -46,6 +46,8 @@ UNATTENDED_UPGRADES = "unattended-upgrades"
 """The distribution's daily job, and who patches this machine, as the last check saw them."""
 UNATTENDED_UPGRADES_BEFORE = "unattended-upgrades-before"
 """How that job was before it was stood down; there until it is put back."""
+PROVISION = "provision"
+"""How far the provisioning of this server has come."""
 _HISTORY = "history"
 _KEPT_RUNS = 500
 

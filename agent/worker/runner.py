@@ -82,7 +82,9 @@ def run_in_process(request: JobRequest, control: JobControl) -> JobAnswer:
     record = open_record(Store(request.state_dir, warn=warn))
     # Imported before the job lock is waited for: the job that holds it may replace this program's files.
     function = job_function(request.kind)
-    if JobOption.REBOOT_IF_REQUIRED in request.options:  # the upgrade itself may replace them, too
+    if (
+        request.kind is JobKind.PROVISION or JobOption.REBOOT_IF_REQUIRED in request.options
+    ):  # the upgrade itself may replace them, too
         job_function(JobKind.REBOOT)
         _imported("agent.worker.reboot_acts")
     if request.needs_root:

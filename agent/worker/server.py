@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime
 
 from agent.config.accepted import load_in_use
 from agent.core.job_control import JobControl
@@ -35,6 +36,7 @@ from agent.worker.protocol import (
     encode_answer,
     encode_progress,
 )
+from agent.worker.provision_runs import provision_run
 from agent.worker.reboot_runs import reboot_runs
 from agent.worker.request_runs import RequestsWatch
 from agent.worker.runner import run_in_process, stop_on_signal
@@ -130,9 +132,8 @@ def _require_due(kind: JobKind, policy: Policy) -> None:
         start = window_runs(policy, Store(DEFAULT_DIRECTORY), {}, now, local_zone()).get(kind)
         if start is None or start > now:
             raise UsageError(f"request: {kind.value} is outside its maintenance window")
-    elif kind in REBOOT_JOBS:
-        store, now = Store(DEFAULT_DIRECTORY), utc_now()
-        start = reboot_runs(policy, store, {}, boot_id=boot_id(), now=now, local=local_zone()).get(kind)
+    elif kind in {*REBOOT_JOBS, JobKind.PROVISION}:
+        start, now = _asked_for_at(kind, policy), utc_now()
         if start is None or start > now:
             raise UsageError(f"request: nothing that root has written asks for {kind.value} now")
     elif kind in REQUEST_JOBS:
@@ -162,6 +163,14 @@ def _restrict_requests(kind: JobKind, policy: Policy) -> None:
 def _is_delegated(job: JobKind, policy: Policy) -> bool:
     """Return whether the configuration leaves the daily upgrade to the distribution's job, on or not."""
     return job is JobKind.UPGRADE and policy.unattended_upgrades.mode is DailyJobMode.DELEGATE
+
+
+def _asked_for_at(kind: JobKind, policy: Policy) -> datetime | None:
+    """Return when root's documents ask for a reboot, its verification or provisioning; None: they do not."""
+    store, now = Store(DEFAULT_DIRECTORY), utc_now()
+    if kind is JobKind.PROVISION:
+        return provision_run(policy.provision, store, None, now)
+    return reboot_runs(policy, store, {}, boot_id=boot_id(), now=now, local=local_zone()).get(kind)
 
 
 class ProgressSender:

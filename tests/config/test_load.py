@@ -161,7 +161,8 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
         max_age=timedelta(days=60),
         burst=100,
     )
-    elsewhere = {"metrics", "otlp", "reboot", "requests", "services", "soak", "unattended_upgrades"}
+    # in the other files of this folder
+    elsewhere = {"metrics", "otlp", "provision", "reboot", "requests", "services", "soak", "unattended_upgrades"}
     assert {entry.source for entry in inputs.values() if entry.key.section not in elsewhere} == {str(path)}
 
 
@@ -253,7 +254,7 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     (
         "[apt]",
         "[zzzz]",
-        "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, reboot, requests, "
+        "unknown section 'zzzz'; known: agent, apt, docker, endpoint, metrics, otlp, provision, reboot, requests, "
         "security, services, soak, unattended_upgrades, weave, windows",
     ),
     ("[agent]", "interval = 1\n[agent]", "unknown key 'interval'"),

@@ -64,6 +64,25 @@ class Undo:
     """Why apt-get cannot do it."""
 
 
+class ProvisionPhase(Enum):
+    """How far provisioning has come."""
+
+    UPGRADING = "upgrading"
+    REBOOTING = "rebooting"
+    """A restart is required, and is taken once its gates are open."""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionNote:
+    """How far provisioning had come after a run that belongs to it."""
+
+    phase: ProvisionPhase
+    started_at: datetime
+    done_at: datetime | None = None
+    rebooted: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Outcome of a run. Its lists are read from dpkg's state afterwards, never from the plan."""
@@ -103,3 +122,5 @@ class Outcome:
     """One sentence with what the fields above do not show; may be empty."""
     requested_by: str = ""
     """`schedule`, or a user's name; empty if unknown."""
+    provision: ProvisionNote | None = None
+    """None: the run does not belong to provisioning."""

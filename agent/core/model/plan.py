@@ -10,7 +10,7 @@ from enum import Enum
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Unseen, Update
 from agent.core.model.kernels import KernelRemoval
-from agent.core.model.package import OfPackage
+from agent.core.model.package import OfPackage, PackageId
 from agent.core.model.reasons import NO_REASON, Reason
 from agent.core.model.scope import Scope
 
@@ -54,6 +54,8 @@ class Step(OfPackage):
     """Whether dpkg was interrupted while installing exactly this: any authenticated origin may provide it."""
     source: str = ""
     """Source package of the candidate; empty if unknown."""
+    replaces: tuple[PackageId, ...] = ()
+    """Installed packages that this one takes the place of: they are removed in the same transaction."""
 
     @property
     def new(self) -> bool:

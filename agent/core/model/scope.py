@@ -8,3 +8,5 @@ class Scope(Enum):
 
     SECURITY = "security"
     ALL = "all"
+    PROVISION = "provision"
+    """All, by the rules of a new server: packages that an update replaces are removed."""

@@ -124,6 +124,7 @@ def plan_id(
     """Return a digest of 12 hex digits: equal for the same work, different for any other."""
     lines = [scope.value]
     lines += [f"{s.id} {s.installed} {s.candidate} {s.origin} {s.archive}" for s in install]
+    lines += [f"{s.id} replaces {replaced}" for s in install for replaced in s.replaces]
     unfinished = [(r.id, r.state) for r in repair]
     unfinished += [(PackageId(name="dpkg", architecture=""), "interrupted")] if journal else []
     lines += [f"{package} {state}" for package, state in sorted(unfinished)]

@@ -89,7 +89,9 @@ def classify(plan_after: Plan, outcome: Outcome, *, stopped: bool) -> Result:
     if stopped and plan_after.install:
         return Result.INTERRUPTED
     fresh = plan_after.lists.state is ListsState.FRESH
-    if plan_after.held or plan_after.install or plan_after.unfinished or outcome.removed:
+    replaced = {package for step in outcome.upgraded for package in step.replaces}
+    unplanned = not replaced.issuperset(outcome.removed)
+    if plan_after.held or plan_after.install or plan_after.unfinished or unplanned:
         return Result.DEGRADED
     if fresh:
         changed = outcome.upgraded or outcome.repaired or outcome.journal_merged or outcome.removed_kernels

@@ -162,6 +162,14 @@ class RebootPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionPolicy:
+    """Whether a new server gets every package at its latest."""
+
+    first_boot: bool = False
+    """Whether the daemon provisions a server that booted for the first time a few days ago at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServicesPolicy:
     """Which services `restart-services` leaves alone, beside those of its own list."""
 
@@ -265,3 +273,4 @@ class Policy:
     soak: SoakPolicy = SoakPolicy()
     requests: RequestsPolicy = RequestsPolicy()
     unattended_upgrades: UnattendedUpgradesPolicy = UnattendedUpgradesPolicy()
+    provision: ProvisionPolicy = ProvisionPolicy()

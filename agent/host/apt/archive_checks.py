@@ -9,7 +9,7 @@ import apt_pkg
 from agent.errors import HostError
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import signed_sha256
-from agent.host.apt.resolve import find_version
+from agent.host.apt.marks import find_version
 from agent.host.process.run import run_program
 
 _READ_S = 120.0

@@ -159,9 +159,9 @@ class PackageCache:
             return frozenset()
         return frozenset(p.id for p in self.dpkg_packages if self.depcache.is_inst_broken(p))
 
-    def breaks_nothing(self) -> bool:
-        """Whether the marks remove no package and break none that was not broken before."""
-        if self.depcache.del_count:
+    def breaks_nothing(self, *, removed: int = 0) -> bool:
+        """Whether the marks remove no more packages than these and break none that was not broken before."""
+        if self.depcache.del_count > removed:
             return False
         broken = self.broken()
         new = self.depcache.broken_count - len(broken)  # a new package may be broken, too

@@ -27,7 +27,7 @@ from agent.host.apt.archives import archive_paths
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.changelog_files import Archives, ChangelogQuery, in_archives, installed
 from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors
-from agent.host.apt.resolve import find_version
+from agent.host.apt.marks import find_version
 from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import LockWaiter, locked
 from agent.host.machine.disk import free_bytes

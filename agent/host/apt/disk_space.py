@@ -10,7 +10,7 @@ import apt_pkg
 from agent.core.model.plan import Step
 from agent.errors import NoSpaceError
 from agent.host.apt.cache import PackageCache
-from agent.host.apt.resolve import marked
+from agent.host.apt.marks import marked
 from agent.host.dpkg import database as dpkg_database
 from agent.host.machine.disk import free_bytes
 

@@ -8,8 +8,9 @@ import apt_pkg
 from agent.core.model.package import PackageId
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import newer, offered
+from agent.host.apt.marks import find_version
 from agent.host.apt.needed_steps import needed_steps
-from agent.host.apt.resolve import find_version, to_step
+from agent.host.apt.resolve import to_step
 
 
 def with_companions(cache: PackageCache, old: Mapping[PackageId, str]) -> Mapping[PackageId, str] | None:

@@ -18,7 +18,7 @@ from agent.host.apt.archive_items import archive_items
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.disk_space import require_space
 from agent.host.apt.errors import LIBAPT_ERRORS, error_text, libapt_errors, plain_error
-from agent.host.apt.resolve import find_version, mark, marked
+from agent.host.apt.marks import find_version, mark, mark_replaced, marked
 from agent.host.dpkg.conffiles import conffile_prompts
 from agent.host.locks import LockWaiter, locked
 
@@ -78,9 +78,10 @@ def mark_exactly(cache: PackageCache, steps: Sequence[Step], allowed: frozenset[
                 depcache.set_reinstall(version.parent_pkg, True)
             else:
                 mark(cache, version, with_dependencies=False)
+        removed = mark_replaced(cache, steps)
     expected = {(step.package, step.architecture, step.candidate) for step in steps if step.installed != step.candidate}
     actual = {(v.parent_pkg.name, v.parent_pkg.architecture, v.ver_str) for v in marked(cache)}
-    if actual != expected or not cache.breaks_nothing():
+    if actual != expected or not cache.breaks_nothing(removed=removed):
         raise ChangedError("libapt would do more than was planned")
 
 

@@ -17,7 +17,7 @@ from agent.core.model.engine_plan import PackageChange
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import offered, origin_of, version_text
 from agent.host.apt.errors import LIBAPT_ERRORS, libapt_errors, message_of, plain_error
-from agent.host.apt.resolve import mark
+from agent.host.apt.marks import mark
 
 
 class CacheLender(Protocol):

@@ -31,6 +31,8 @@ def group_steps(
     packages = [cache.pkg_cache[step.package, step.architecture] for step in steps]
     for place, package in enumerate(packages):
         places[package.id] = place
+        # What needs a package that is removed has to go with the one that takes its place.
+        places.update((cache.pkg_cache[old.name, old.architecture].id, place) for old in steps[place].replaces)
         # contains a space, which package names must not (deb-control(5)), so the two cannot collide
         name = next((f"{group.name} group" for group in atomic if package.name in group), package.name)
         parents[find(by_name.setdefault(name, place))] = find(place)

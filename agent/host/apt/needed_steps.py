@@ -9,7 +9,7 @@ from agent.core.model.plan import Step
 from agent.core.packages.atomic_groups import ATOMIC_GROUPS, AtomicGroup
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.groups import group_steps
-from agent.host.apt.resolve import find_version, mark
+from agent.host.apt.marks import find_version, mark
 
 _POSITIVE = ("PreDepends", "Depends")
 _NEGATIVE = ("Conflicts", "Breaks")

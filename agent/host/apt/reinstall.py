@@ -10,7 +10,8 @@ from agent.core.model.plan import Step
 from agent.host.apt.cache import PackageCache
 from agent.host.apt.candidates import NEEDS_ARCHIVE, offered, unfinished
 from agent.host.apt.groups import group_steps
-from agent.host.apt.resolve import find_version, mark, marked, to_step
+from agent.host.apt.marks import find_version, mark, marked
+from agent.host.apt.resolve import to_step
 from agent.host.dpkg import database as dpkg_database
 
 

@@ -6,7 +6,7 @@ updates are tried one by one; each that does not fit is rolled back.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import apt_pkg
 
@@ -19,64 +19,55 @@ from agent.host.apt.cache import PackageCache, package_id
 from agent.host.apt.candidates import conflicting_origin, newer, offered, origin_of, phased, source_of, version_text
 from agent.host.apt.diagnosis import SearchScope, explain_refusal, unattainable
 from agent.host.apt.groups import group_steps
+from agent.host.apt.marks import find_version, mark, marked
+from agent.host.apt.replace import Replaced, Rules, replace_packages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOrigins:
+    """Index files by their ids: those that steps may come from, and those that make a step a security update."""
+
+    allowed: frozenset[int]
+    security: frozenset[int]
 
 
 def resolve(
-    cache: PackageCache, admitted: Sequence[Update], *, allowed: frozenset[int], security: frozenset[int], veto: Veto
+    cache: PackageCache, admitted: Sequence[Update], origins: StepOrigins, veto: Veto, *, replacing: bool = False
 ) -> Resolution:
     """Find the largest installable set of the admitted updates, with their dependencies.
 
-    `allowed` are the index files that steps may come from, `security` those that make a step a security update.
+    With `replacing`, packages that others of the set take the place of are removed (`agent.host.apt.replace`).
     Refused updates are returned with the gate that refused them.
     """
-    marks = _Marking(cache, allowed & cache.trusted, veto)
+    allowed = origins.allowed & cache.trusted
+    marks = _Marking(cache, allowed, veto)
     found = [(update, marks.version(update)) for update in admitted]
     refused = [held for update, version in found if (held := _deferred(cache, update, version)) is not None]
     deferred = {(held.package, held.architecture) for held in refused}
     pairs = [pair for pair in found if (pair[0].package, pair[0].architecture) not in deferred]
     if not pairs:
         return Resolution(steps=(), refused=tuple(refused))
-    bounds = SearchScope(allowed=allowed & cache.trusted, veto=veto)
+    bounds = SearchScope(allowed=allowed, veto=veto)
     stopped = [pair for pair in pairs if unattainable(cache, pair[1], bounds)]
     if not marks.all_at_once([version for _, version in pairs if not any(version is other for _, other in stopped)]):
-        cache.restrict_to(allowed & cache.trusted)
-        marks = _Marking(cache, allowed & cache.trusted, veto)
+        cache.restrict_to(allowed)
+        marks = _Marking(cache, allowed, veto)
         with apt_pkg.ActionGroup(cache.depcache):
             stopped = marks.one_by_one(pairs)
+    replaced = Replaced(versions=tuple(marks.marked_versions()))
+    if replacing and stopped:
+        replaced = replace_packages(
+            cache, replaced.versions, [version for _, version in stopped], Rules(allows=marks.allows, veto=veto)
+        )
+        taken = {version.parent_pkg.id for version in replaced.versions}
+        stopped = [pair for pair in stopped if pair[1].parent_pkg.id not in taken]
     bounds = replace(bounds, stopped=frozenset(version.parent_pkg.id for _, version in stopped))
     refused += [explain_refusal(cache, update, version, bounds) for update, version in stopped]
-    taken = [to_step(cache, version, allowed, security) for version in marks.marked_versions()]
-    return Resolution(steps=group_steps(cache, taken), refused=tuple(refused))
-
-
-def find_version(
-    cache: PackageCache, package: str, architecture: str, version: str, files: frozenset[int]
-) -> apt_pkg.Version | None:
-    """Return the version object of a package that one of these index files offers; None if there is none."""
-    if (package, architecture) not in cache.pkg_cache:
-        return None
-    for candidate in cache.pkg_cache[package, architecture].version_list:
-        if version_text(candidate) == version and offered(candidate, files):
-            return candidate
-    return None
-
-
-def mark(cache: PackageCache, version: apt_pkg.Version, *, with_dependencies: bool) -> None:
-    """Mark one version for installation; keeps the package's auto mark (new packages become auto)."""
-    package = version.parent_pkg
-    depcache = cache.depcache
-    automatic = package.current_ver is None or depcache.is_auto_installed(package)
-    depcache.set_candidate_ver(package, version)
-    depcache.mark_install(package, with_dependencies, True)
-    depcache.mark_auto(package, automatic)
-
-
-def marked(cache: PackageCache) -> list[apt_pkg.Version]:
-    """Return the versions that are marked for installation."""
-    depcache = cache.depcache
-    changed = (package for package in cache.pkg_cache.packages if not depcache.marked_keep(package))
-    versions = (depcache.get_candidate_ver(package) for package in changed if not depcache.marked_delete(package))
-    return [version for version in versions if version is not None]
+    steps = [
+        replace(to_step(cache, version, origins.allowed, origins.security), replaces=replaced.by(version))
+        for version in replaced.versions
+    ]
+    return Resolution(steps=group_steps(cache, steps), refused=tuple(refused))
 
 
 class _Marking:
@@ -136,7 +127,7 @@ class _Marking:
         return self._result
 
     def _all_allowed(self) -> bool:
-        return self._cache.breaks_nothing() and all(map(self._allowed, self._result))
+        return self._cache.breaks_nothing() and all(map(self.allows, self._result))
 
     def _try_one(self, version: apt_pkg.Version, wanted: dict[int, apt_pkg.Version]) -> bool:
         tried: dict[int, apt_pkg.Version] = {}
@@ -158,7 +149,7 @@ class _Marking:
         if not self._cache.breaks_nothing() or not self._depcache.marked_upgrade(version.parent_pkg):
             return False
         choices = [self._depcache.get_candidate_ver(package) for package in touched.values()]
-        return all(choice is not None and self._allowed(choice) for choice in choices)
+        return all(choice is not None and self.allows(choice) for choice in choices)
 
     def _roll_back(self, touched: dict[int, apt_pkg.Package]) -> None:
         for package in touched.values():
@@ -212,7 +203,8 @@ class _Marking:
                     found[parent.id] = wanted[parent.id]
         return list(found.values())
 
-    def _allowed(self, version: apt_pkg.Version) -> bool:
+    def allows(self, version: apt_pkg.Version) -> bool:
+        """Return whether a step may install a version."""
         package = version.parent_pkg
         return (
             offered(version, self._files)

@@ -26,9 +26,10 @@ from agent.host.apt.downgrades import with_companions
 from agent.host.apt.download import AptDownload, fetch, mark_exactly
 from agent.host.apt.kernels import kernel_facts
 from agent.host.apt.lists import assess
+from agent.host.apt.marks import find_version
 from agent.host.apt.needed_steps import needed_steps
 from agent.host.apt.reinstall import reinstallations
-from agent.host.apt.resolve import find_version, resolve
+from agent.host.apt.resolve import StepOrigins, resolve
 from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import LockWaiter
 from agent.host.process.deadline import with_time_limit
@@ -125,7 +126,8 @@ class AptPackageSnapshot:
         self._unmarked, self._marked = False, None
         security = self._cache.allowed(self._policy.security.origins)
         allowed = self._cache.allowed(allowed_origins(self._policy, scope))
-        resolution = resolve(self._cache, admitted, allowed=allowed, security=security, veto=veto)
+        origins = StepOrigins(allowed=allowed, security=security)
+        resolution = resolve(self._cache, admitted, origins, veto, replacing=scope is Scope.PROVISION)
         self._marked = frozenset(resolution.steps)
         return resolution
 

@@ -1,6 +1,7 @@
 """`maestro.outcome/1`, encoded and decoded side by side. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.core.model.kernels import KernelRemoval
@@ -26,9 +27,12 @@ from agent.state.documents.parts import (
     removal_to_document,
     repairs_from_document,
     repairs_to_document,
+    replaces_from_document,
+    replaces_to_document,
     requested_to_document,
     source_to_document,
 )
+from agent.state.documents.provision import note_from_document, note_to_document
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
 
@@ -50,6 +54,7 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         **({"undo": _undo_to_document(outcome.undo)} if outcome.undo else {}),
         **_restart_to_document(outcome.restart),
         **({"requested_by": outcome.requested_by} if outcome.requested_by else {}),
+        **({"provision": note_to_document(outcome.provision)} if outcome.provision else {}),
         "upgraded": [_change_to_document(step, findings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, findings) for step in outcome.upgraded if step.new],
         "underway": [_change_to_document(step, findings) for step in outcome.underway],
@@ -83,7 +88,6 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     outcome = Outcome(
         id=run.text("id"),
         scope=enum_from_document(run, "scope", Scope),
-        requested=tuple(run.optional_texts("requested") or ()),
         started_at=started_at,
         finished_at=finished_at,
         result=enum_from_document(run, "result", Result),
@@ -101,12 +105,21 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         lock=_lock_from_document(run.child("lock")),
         downloaded_bytes=int(run.number("downloaded_bytes")),
         message=run.text("message"),
+    )
+    return _with_later_fields(outcome, run), _findings(outcome, run)
+
+
+def _with_later_fields(outcome: Outcome, run: JsonReader) -> Outcome:
+    """Add the fields that documents of earlier versions do not have."""
+    return replace(
+        outcome,
+        requested=tuple(run.optional_texts("requested") or ()),
         log=run.optional_text("log") or "",
         undo=_undo_from_document(run.optional_child("undo")),
         restart=_restart_from_document(run),
         requested_by=run.optional_text("requested_by") or "",
+        provision=note_from_document(run.optional_child("provision")),
     )
-    return outcome, _findings(outcome, run)
 
 
 def _others_removed(run: JsonReader, kernels: Sequence[KernelRemoval]) -> tuple[PackageId, ...]:
@@ -170,6 +183,7 @@ def _change_to_document(step: Step, findings: Findings) -> Document:
         "origin": step.origin,
         "archive": step.archive,
         **source_to_document(step),
+        **replaces_to_document(step),
         **cves_to_document(findings_of(findings, step)),
     }
 
@@ -185,6 +199,7 @@ def _change_from_document(part: JsonReader) -> Step:
         security=True,
         download_bytes=0,
         source=part.optional_text("source") or "",
+        replaces=replaces_from_document(part),
     )
 
 

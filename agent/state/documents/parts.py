@@ -206,6 +206,16 @@ def source_to_document(item: Update | Step | Held) -> Document:
     return {"source": item.source} if item.source else {}
 
 
+def replaces_to_document(step: Step) -> Document:
+    """Return the field of what a step takes the place of; most steps are without it."""
+    return {"replaces": list(map(str, step.replaces))} if step.replaces else {}
+
+
+def replaces_from_document(part: JsonReader) -> tuple[PackageId, ...]:
+    """Return what a step takes the place of."""
+    return tuple(map(package_from_text, part.optional_texts("replaces") or ()))
+
+
 def requested_to_document(names: Sequence[str]) -> Document:
     """Return the field of a plan or a run that is limited to some packages; others are without it."""
     return {"requested": list(names)} if names else {}

@@ -31,6 +31,8 @@ from agent.state.documents.parts import (
     removal_to_document,
     repairs_from_document,
     repairs_to_document,
+    replaces_from_document,
+    replaces_to_document,
     requested_to_document,
     source_lists_to_document,
     source_to_document,
@@ -154,6 +156,7 @@ def _step_to_document(step: Step, findings: Findings) -> Document:
         "security": step.security,
         "download_bytes": step.download_bytes,
         **source_to_document(step),
+        **replaces_to_document(step),
         **cves_to_document(findings_of(findings, step)),
     }
 
@@ -169,6 +172,7 @@ def _step_from_document(part: JsonReader) -> Step:
         security=part.boolean("security"),
         download_bytes=int(part.number("download_bytes")),
         source=part.optional_text("source") or "",
+        replaces=replaces_from_document(part),
     )
 
 

@@ -1,6 +1,7 @@
 """`upgrade`: make a plan, execute it, verify and record the outcome."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from agent.core.job_kinds import JobKind, JobOption
@@ -22,7 +23,7 @@ from agent.worker.steps.finish_restart import finish_interrupted_restart
 from agent.worker.steps.recover import credit_late_arrivals, recover_interrupted_run
 from agent.worker.steps.select import RunSelection
 
-_EXIT_CODES = {
+EXIT_CODES = {
     Result.UP_TO_DATE: ExitCode.OK,
     Result.UPDATED: ExitCode.OK,
     Result.DEGRADED: ExitCode.ATTENTION,
@@ -57,7 +58,7 @@ def run(request: JobRequest, context: JobContext) -> JobAnswer:
     outcome = upgrade(context, request.scope, selection, refresh=request.refresh, requested_by=request.requested_by)
     document = outcome_to_document(outcome, context.machine.now(), context.record.findings())
     return JobAnswer(
-        exit_code=_EXIT_CODES[outcome.result], document=document, follow_up=_reboot_request(request, outcome)
+        exit_code=EXIT_CODES[outcome.result], document=document, follow_up=_reboot_request(request, outcome)
     )
 
 
@@ -77,9 +78,17 @@ def _reboot_request(request: JobRequest, outcome: Outcome) -> JobRequest | None:
 
 
 def upgrade(
-    context: JobContext, scope: Scope, selection: RunSelection, *, refresh: bool, requested_by: str = ""
+    context: JobContext,
+    scope: Scope,
+    selection: RunSelection,
+    *,
+    refresh: bool,
+    requested_by: str = "",
+    completed: Callable[[Outcome], Outcome] = lambda outcome: outcome,
 ) -> Outcome:
     """Plan, execute, verify, record. However the run ends, its outcome is returned and recorded.
+
+    `completed` adds to the outcome before it is recorded.
 
     Raises:
         NothingDoneError: the run is not possible as requested; nothing was done or recorded.
@@ -102,15 +111,20 @@ def upgrade(
     outcome = _execute(context, upgrade_run, beginning, refresh=refresh)
     beginning.record()  # if the run ended before its plan could be compared with the requested one
     outcome = credit_late_arrivals(outcome, beginning.left, context.engine.states)
-    outcome = upgrade_run.with_undo(outcome)
-    log_path = context.record.store.log_path(outcome.id)
-    outcome = replace(outcome, log=log_path if os.path.exists(log_path) else "")
-    prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)
-    outcome = _recorded(context, outcome)
+    outcome = _recorded(context, completed(_with_details(context, upgrade_run, outcome)))
     after_hooks = upgrade_run.hooks.run_after(outcome)
     if after_hooks != outcome:
         outcome = _recorded(context, after_hooks)
     _log_outcome(outcome)
+    return outcome
+
+
+def _with_details(context: JobContext, upgrade_run: UpgradeRun, outcome: Outcome) -> Outcome:
+    """Add how to take the run back and where the package manager's output is; read the new changelogs."""
+    outcome = upgrade_run.with_undo(outcome)
+    log_path = context.record.store.log_path(outcome.id)
+    outcome = replace(outcome, log=log_path if os.path.exists(log_path) else "")
+    prefetch.read_installed_changelogs(context, outcome, upgrade_run.after)
     return outcome
 
 

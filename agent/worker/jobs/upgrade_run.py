@@ -8,6 +8,7 @@ from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Failure, Outcome, Result
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Step
+from agent.core.model.scope import Scope
 from agent.core.packages import verify
 from agent.core.packages.after_download import Install, Refresh, Replan, after_download, without_oversized
 from agent.core.packages.batches import pack
@@ -30,6 +31,8 @@ from agent.worker.steps.upgrade_hooks import UpgradeHooks
 
 _MAX_REPLANS = 4
 """How often a run plans again because packages changed while it ran."""
+_MAX_ROUNDS = 3
+"""How often a run on a new server installs what is pending."""
 
 
 class UpgradeRun:
@@ -80,6 +83,7 @@ class UpgradeRun:
         current = self._remove_obsolete_kernels(current)
         try:
             self._install_with_replans(current)
+            self._install_what_follows()
         finally:
             self._engine.remove_downloads()
         return self._verify()
@@ -176,6 +180,16 @@ class UpgradeRun:
                 current = self._plan()
             else:
                 return
+
+    def _install_what_follows(self) -> None:
+        """Install what the first packages made possible, on a new server only: a later kernel, another library."""
+        for _ in range(_MAX_ROUNDS - 1):
+            if self._progress.outcome.scope is not Scope.PROVISION or self._control.stop():
+                return
+            current = self._plan()
+            if not current.plan.install:
+                return
+            self._install_with_replans(current)
 
     def _download(self, current: Planned) -> Plan:
         """Return the plan with the steps whose packages are downloaded; one that is not available is excluded."""

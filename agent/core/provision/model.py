@@ -1,0 +1,83 @@
+"""The course of provisioning: every package of a new server to its latest, then one restart if required. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+from agent.core.model.outcome import Outcome, ProvisionNote, ProvisionPhase, Result
+
+_DONE = frozenset({Result.UP_TO_DATE, Result.UPDATED, Result.DEGRADED})
+"""Results after which nothing is left that another attempt would install."""
+
+
+class NextStep(Enum):
+    """What a job does for a server in this phase."""
+
+    UPGRADE = "upgrade"
+    REBOOT = "reboot"
+    """The reboot that is still to be taken; the packages are as they are to be."""
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provision:
+    """How far provisioning has come on one server."""
+
+    machine: str
+    """Identity of the server, so that a copy of its disk is not taken for it."""
+    phase: ProvisionPhase
+    started_at: datetime
+    entered_at: datetime
+    """When the phase began."""
+    version: str
+    """Of the agent that began."""
+    requested_by: str = ""
+    reboot: bool = True
+    """Whether a required restart is taken."""
+    rebooted: bool = False
+    boot_id: str | None = None
+    """Of the kernel's boot in which the restart was asked for; None: it was not, or the boot is unknown."""
+    runs: tuple[str, ...] = ()
+    """Ids of its upgrade runs, oldest first."""
+    result: str = ""
+    """The result of the last run; empty: none has ended."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self.phase is ProvisionPhase.DONE
+
+    def begun(self, run_id: str) -> "Provision":
+        """Return it with an upgrade run that begins."""
+        return replace(self, runs=(*self.runs, run_id))
+
+    def resumed(self, boot_id: str | None, now: datetime) -> "Provision":
+        """Return it as a later job finds it: after the restart, the packages are looked at once more."""
+        if self.phase is not ProvisionPhase.REBOOTING or boot_id is None or boot_id == self.boot_id:
+            return self
+        return replace(self, phase=ProvisionPhase.UPGRADING, entered_at=now, rebooted=True)
+
+    def next_step(self, *, required: bool) -> NextStep:
+        """Return what a job does next; `required` is whether a restart is required, or that is unknown."""
+        if self.done:
+            return NextStep.NOTHING
+        return NextStep.REBOOT if self.phase is ProvisionPhase.REBOOTING and required else NextStep.UPGRADE
+
+    def after(self, outcome: Outcome, *, required: bool, boot_id: str | None, now: datetime) -> "Provision":
+        """Return it after an upgrade run: the same phase after a failure, so that a later job tries again."""
+        ended = replace(self, result=outcome.result.value)
+        if outcome.result not in _DONE or outcome.failed:
+            return ended
+        wanted = self.reboot and required and not self.rebooted
+        phase = ProvisionPhase.REBOOTING if wanted else ProvisionPhase.DONE
+        return replace(ended, phase=phase, entered_at=now, boot_id=boot_id if wanted else self.boot_id)
+
+    @property
+    def note(self) -> ProvisionNote:
+        """What the outcome of a run shows of it."""
+        return ProvisionNote(
+            phase=self.phase,
+            started_at=self.started_at,
+            done_at=self.entered_at if self.done else None,
+            rebooted=self.rebooted,
+        )

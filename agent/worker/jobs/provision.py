@@ -1,0 +1,139 @@
+"""`provision`: every package of a new server to its latest, then one restart if required; a later job goes on after it.
+
+provision.json has the phase before each change, so that a job that was killed, or a power cut, is continued by the
+next one. From its end on the agent installs security updates only.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+
+from agent.core.job_kinds import JobKind, JobOption
+from agent.core.model.facts import Unseen
+from agent.core.model.outcome import Outcome, ProvisionPhase
+from agent.core.model.scope import Scope
+from agent.core.provision.model import NextStep, Provision
+from agent.errors import ExitCode, HostError, NothingDoneError
+from agent.host.machine.boot_id import boot_id
+from agent.host.machine.facts import host_id
+from agent.state.documents.outcome import outcome_to_document
+from agent.state.job_status import REQUESTED_BY_SCHEDULE
+from agent.state.provision_record import load_or_forget, save_provision
+from agent.state.timestamps import format_human
+from agent.version import VERSION
+from agent.worker.context import JobContext
+from agent.worker.jobs.upgrade import EXIT_CODES, upgrade
+from agent.worker.protocol import JobAnswer, JobRequest
+from agent.worker.steps import plan as planning
+from agent.worker.steps.finish_reboot import has_reboot_left
+from agent.worker.steps.reboot.finish import finish_reboot
+from agent.worker.steps.reboot.verify import BOOT_LIMIT
+from agent.worker.steps.select import RunSelection
+
+_BY_DAEMON = "provision"
+"""Who requests the restart where the daemon requested the job: no window is asked for it."""
+
+
+class AlreadyProvisionedError(NothingDoneError):
+    """There is nothing to do."""
+
+    exit_code = ExitCode.OK
+
+
+def run(request: JobRequest, context: JobContext) -> JobAnswer:
+    """Provision this server, or go on where an earlier job ended; answer with the outcome of the upgrade run.
+
+    Raises:
+        AlreadyProvisionedError: this server was provisioned.
+        BusyError: the machine is going down.
+        HostError: the run cannot be recorded; nothing was changed.
+    """
+    if has_reboot_left(context.record.store):
+        finish_reboot(context, wait=BOOT_LIMIT)
+    current = _current(request, context)
+    step = current.next_step(required=_is_required(context))
+    if step is NextStep.REBOOT:
+        last = context.record.store.read_run(current.runs[-1]) if current.runs else None
+        document = dict(last.raw) if last is not None else None
+        return JobAnswer(exit_code=ExitCode.OK, document=document, follow_up=_reboot_request(request, current))
+    return _upgrade(request, context, current)
+
+
+def _current(request: JobRequest, context: JobContext) -> Provision:
+    """Return how far provisioning has come, with what this request changes about it, and record that.
+
+    Raises:
+        AlreadyProvisionedError: it has ended, and `--force` was not given.
+    """
+    store, now, machine = context.record.store, context.machine.now(), host_id()
+    found = load_or_forget(store)
+    if found is not None and found.machine != machine:
+        found = None  # the disk of another server
+    if found is not None and found.done and JobOption.AGAIN not in request.options:
+        raise AlreadyProvisionedError(
+            f"this server was provisioned {format_human(found.entered_at)}; `--force` provisions it again"
+        )
+    if found is None or found.done:
+        found = Provision(
+            machine=machine,
+            phase=ProvisionPhase.UPGRADING,
+            started_at=now,
+            entered_at=now,
+            version=VERSION,
+            requested_by=request.requested_by,
+        )
+    if request.requested_by != REQUESTED_BY_SCHEDULE:
+        found = replace(found, reboot=JobOption.NO_REBOOT not in request.options)
+    found = found.resumed(boot_id(), now)
+    save_provision(store, found, now)
+    return found
+
+
+def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> JobAnswer:
+    current = current.begun(context.run_id)
+    save_provision(context.record.store, current, context.machine.now())
+
+    def completed(outcome: Outcome) -> Outcome:
+        nonlocal current
+        required = isinstance(outcome.reboot, Unseen) or outcome.reboot.required
+        current = current.after(outcome, required=required, boot_id=boot_id(), now=context.machine.now())
+        return replace(outcome, provision=current.note)
+
+    outcome = upgrade(
+        context,
+        Scope.PROVISION,
+        RunSelection(context, None, ()),
+        refresh=request.refresh,
+        requested_by=request.requested_by,
+        completed=completed,
+    )
+    save_provision(context.record.store, current, context.machine.now())
+    _record_security_plan(context)
+    return JobAnswer(
+        exit_code=EXIT_CODES[outcome.result],
+        document=outcome_to_document(outcome, context.machine.now(), context.record.findings()),
+        follow_up=_reboot_request(request, current) if current.phase is ProvisionPhase.REBOOTING else None,
+    )
+
+
+def _record_security_plan(context: JobContext) -> None:
+    """Record what the agent would install from now on, for `status` and the report; the next check can do it, too."""
+    with suppress(HostError):
+        refreshed = context.record.load_refresh()
+        planning.record_plan(context, planning.observe_and_decide(context, Scope.SECURITY, refreshed))
+
+
+def _is_required(context: JobContext) -> bool:
+    reboot = context.machine.reboot()
+    return isinstance(reboot, Unseen) or reboot.required
+
+
+def _reboot_request(request: JobRequest, current: Provision) -> JobRequest:
+    """Return the restart, through the gates of one that a person requests: no window is asked."""
+    person = next((one for one in (request.requested_by, current.requested_by) if one != REQUESTED_BY_SCHEDULE), "")
+    return replace(
+        request,
+        kind=JobKind.REBOOT,
+        options=frozenset({JobOption.IF_REQUIRED}),
+        requested_by=person or _BY_DAEMON,
+        wait=True,
+    )

@@ -1,0 +1,71 @@
+"""How provisioning goes on after each run, reboot and crash."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agent.core.model.outcome import ProvisionPhase, Result
+from agent.core.provision.model import NextStep, Provision
+from tests.core import given
+
+NOW = given.NOW
+BEGUN = Provision(
+    machine="m", phase=ProvisionPhase.UPGRADING, started_at=NOW, entered_at=NOW, version="1", requested_by="ann"
+)
+REBOOTING = replace(BEGUN, phase=ProvisionPhase.REBOOTING, boot_id="one")
+LATER = NOW + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("result", "required", "before", "phase"),
+    [
+        (Result.UPDATED, False, BEGUN, ProvisionPhase.DONE),
+        (Result.UP_TO_DATE, False, BEGUN, ProvisionPhase.DONE),
+        (Result.DEGRADED, False, BEGUN, ProvisionPhase.DONE),
+        (Result.UPDATED, True, BEGUN, ProvisionPhase.REBOOTING),
+        (Result.UPDATED, True, replace(BEGUN, reboot=False), ProvisionPhase.DONE),
+        (Result.UPDATED, True, replace(BEGUN, rebooted=True), ProvisionPhase.DONE),
+        *[
+            (result, True, BEGUN, ProvisionPhase.UPGRADING)
+            for result in (Result.FAILED, Result.INTERRUPTED, Result.BUSY, Result.STALE, Result.DEFERRED)
+        ],
+    ],
+    ids=lambda value: value.value if isinstance(value, (Result, ProvisionPhase)) else "",
+)
+def test_a_run_ends_the_phase_or_is_tried_again(
+    result: Result, *, required: bool, before: Provision, phase: ProvisionPhase
+) -> None:
+    after = before.after(given.outcome(result=result), required=required, boot_id="one", now=LATER)
+
+    assert after.phase is phase
+    assert after.note.done_at == (LATER if phase is ProvisionPhase.DONE else None)
+    assert after.boot_id == ("one" if phase is ProvisionPhase.REBOOTING else None)
+
+
+@pytest.mark.parametrize(
+    ("found", "boot", "rebooted"),
+    [(REBOOTING, "two", True), (REBOOTING, "one", False), (REBOOTING, None, False), (BEGUN, "two", False)],
+    ids=["another-boot", "same-boot", "boot-unknown", "power-cut-during-the-upgrade"],
+)
+def test_only_a_boot_after_the_restart_was_asked_for_counts_as_it(
+    found: Provision, boot: str | None, *, rebooted: bool
+) -> None:
+    after = found.resumed(boot, LATER)
+
+    assert after.rebooted is rebooted
+    assert after.phase is (ProvisionPhase.UPGRADING if rebooted else found.phase)
+
+
+@pytest.mark.parametrize(
+    ("found", "required", "step"),
+    [
+        (BEGUN, True, NextStep.UPGRADE),
+        (REBOOTING, True, NextStep.REBOOT),
+        (REBOOTING, False, NextStep.UPGRADE),
+        (replace(BEGUN, phase=ProvisionPhase.DONE), True, NextStep.NOTHING),
+    ],
+    ids=["upgrading", "rebooting", "somebody-has-cleared-the-need", "done"],
+)
+def test_a_job_goes_on_where_the_last_one_ended(found: Provision, *, required: bool, step: NextStep) -> None:
+    assert found.next_step(required=required) is step

@@ -1,0 +1,73 @@
+"""When a server is provisioned without a command."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from agent.core.model.outcome import ProvisionPhase
+from agent.core.provision.model import Provision
+from agent.core.schedule.provision import NEW_FOR, NewServer, provision_at
+from agent.core.schedule.slots import JobAttempts
+from tests.core import given
+
+NOW = given.NOW
+HOUR = timedelta(hours=1)
+BEGUN = Provision(
+    machine="m", phase=ProvisionPhase.UPGRADING, started_at=NOW - HOUR, entered_at=NOW - HOUR, version="1"
+)
+DONE = replace(BEGUN, phase=ProvisionPhase.DONE)
+
+
+def due(
+    recorded: Provision | None,
+    *,
+    first_boot: bool = True,
+    age: timedelta | None = HOUR,
+    attempts: JobAttempts | None = None,
+) -> datetime | None:
+    server = NewServer(machine="m", first_booted_at=NOW - age if age is not None else None)
+    return provision_at(recorded, attempts, server, first_boot=first_boot, share=0.5, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "first_boot", "age", "starts"),
+    [
+        (None, True, HOUR, True),
+        (None, True, NEW_FOR, True),
+        (None, True, NEW_FOR + timedelta(seconds=1), False),
+        (None, True, -HOUR, True),
+        (None, True, None, False),
+        (None, False, HOUR, False),
+        (BEGUN, False, NEW_FOR * 9, True),
+        (replace(BEGUN, started_at=NOW - NEW_FOR - HOUR), True, HOUR, False),
+        (DONE, True, HOUR, False),
+        (replace(DONE, machine="another"), True, HOUR, True),
+        (replace(BEGUN, machine="another"), False, HOUR, False),
+    ],
+    ids=[
+        *("new", "just-new", "not-new-any-more", "clock-was-ahead-at-first-boot", "age-unknown", "switched-off"),
+        *("begun-by-a-person", "given-up", "done", "copy-of-a-provisioned-disk", "copy-of-one-under-way"),
+    ],
+)
+def test_a_new_server_is_provisioned_once(
+    recorded: Provision | None, *, first_boot: bool, age: timedelta | None, starts: bool
+) -> None:
+    at = due(recorded, first_boot=first_boot, age=age)
+
+    assert (at is not None) is starts
+    assert at is None or at <= NOW
+
+
+def test_after_failures_it_is_tried_again_with_growing_pauses() -> None:
+    pauses = [due(BEGUN, attempts=JobAttempts(last=NOW, failures=failures)) for failures in (1, 2, 3, 20)]
+
+    assert pauses == sorted(pause for pause in pauses if pause is not None and pause > NOW)
+    assert len(set(pauses)) == 4
+
+
+def test_the_next_phase_starts_at_once_after_a_job_without_failures() -> None:
+    at = due(BEGUN, attempts=JobAttempts(last=NOW, failures=0))
+
+    assert at is not None
+    assert at <= NOW

@@ -1,0 +1,210 @@
+"""`provision` with the real job and record on a simulated machine: killed, restarted and asked again at each phase."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.core.job_kinds import JobKind, JobOption
+from agent.core.model.facts import Reboot
+from agent.core.model.outcome import ProvisionPhase, Stage
+from agent.core.provision.model import Provision
+from agent.state.job_status import REQUESTED_BY_SCHEDULE
+from agent.state.provision_record import load_provision, save_provision
+from agent.worker.jobs import provision
+from agent.worker.protocol import JobAnswer, JobRequest
+from tests.support.simulated import Killed
+from tests.worker.jobs.simulator import Agent, raising
+
+
+class Server(Agent):
+    """A new server: its boot and identity are the test's."""
+
+    boot = "one"
+    machine_id = "m"
+
+    def provision(self, *options: JobOption, by: str = "ann") -> JobAnswer:
+        context = self.context
+        context = replace(context, run_id=context.record.new_run_id(self.machine.now()))
+        request = JobRequest(
+            kind=JobKind.PROVISION,
+            options=frozenset(options),
+            requested_by=by,
+            session="3",
+            state_dir=self.store.directory,
+        )
+        return provision.run(request, context)
+
+    def need_reboot(self) -> None:
+        self.machine.required_reboot = Reboot(required=True, packages=("dbus",))
+
+    def reboot(self) -> None:
+        self.boot += "+"
+        self.machine.required_reboot = Reboot(required=False)
+
+    @property
+    def recorded(self) -> Provision:
+        found = load_provision(self.store)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    made = Server(tmp_path)
+    made.machine.offer("nginx", "curl")
+    monkeypatch.setattr(provision, "boot_id", lambda: made.boot)
+    monkeypatch.setattr(provision, "host_id", lambda: made.machine_id)
+    return made
+
+
+def phase(answer: JobAnswer) -> object:
+    assert answer.document is not None
+    note = answer.document["provision"]
+    assert isinstance(note, dict)
+    return note["phase"]
+
+
+def test_without_a_required_restart_it_is_done_in_one_run(server: Server) -> None:
+    answer = server.provision()
+
+    assert (answer.exit_code, answer.follow_up, phase(answer)) == (0, None, "done")
+    assert server.machine.versions() == {"nginx": "2", "curl": "2"}
+    assert server.recorded.runs == tuple(server.store.run_ids())
+    assert server.last_plan().text("scope") == "security"
+
+
+def test_a_required_restart_follows_and_the_job_after_it_reports_the_end(server: Server) -> None:
+    server.need_reboot()
+    first = server.provision()
+    server.reboot()
+    server.machine.offer("kernel")
+    last = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert first.follow_up is not None
+    assert (first.follow_up.kind, first.follow_up.options) == (JobKind.REBOOT, frozenset({JobOption.IF_REQUIRED}))
+    assert (first.follow_up.requested_by, first.follow_up.session, phase(first)) == ("ann", "3", "rebooting")
+    assert (last.follow_up, phase(last), server.recorded.rebooted) == (None, "done", True)
+    assert server.machine.versions()["kernel"] == "2"
+
+
+def test_a_restart_is_taken_once_although_another_one_is_required_after_it(server: Server) -> None:
+    server.need_reboot()
+    server.provision()
+    server.reboot()
+    server.need_reboot()
+
+    last = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert (last.follow_up, phase(last)) == (None, "done")
+
+
+def test_a_restart_whose_gate_was_closed_is_asked_for_again_without_another_run(server: Server) -> None:
+    server.need_reboot()
+    first = server.provision()
+
+    again = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert again.follow_up is not None
+    assert (again.follow_up.kind, again.follow_up.requested_by) == (JobKind.REBOOT, "ann")
+    assert again.document is not None
+    assert first.document is not None
+    assert again.document["id"] == first.document["id"]
+    assert len(server.store.run_ids()) == 1
+
+
+def test_the_restart_of_a_first_boot_asks_for_no_window(server: Server) -> None:
+    server.need_reboot()
+
+    answer = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert answer.follow_up is not None
+    assert answer.follow_up.requested_by == "provision"
+
+
+def test_without_reboot_a_required_restart_is_left(server: Server) -> None:
+    server.need_reboot()
+
+    answer = server.provision(JobOption.NO_REBOOT)
+
+    assert (answer.follow_up, phase(answer)) == (None, "done")
+    assert answer.document is not None
+    assert answer.document["reboot"] == {"required": True, "packages": ["dbus"], "since": None}
+
+
+@pytest.mark.parametrize("place", ["before_fetch", "before_install"])
+def test_a_killed_job_is_continued_by_the_next_one(server: Server, place: str) -> None:
+    server.need_reboot()
+    getattr(server.machine, place).append(raising(Killed()))
+    with pytest.raises(Killed):
+        server.provision()
+    assert server.recorded.phase is ProvisionPhase.UPGRADING
+    server.reboot()  # a power cut is no restart that provisioning has taken
+    server.need_reboot()
+
+    answer = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert (phase(answer), server.recorded.rebooted) == ("rebooting", False)
+    assert server.machine.versions() == {"nginx": "2", "curl": "2"}
+    assert len(server.recorded.runs) == 2
+
+
+def test_a_job_killed_after_its_outcome_was_recorded_is_done_by_the_next_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+
+    def save(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise Killed
+        save_provision(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provision, "save_provision", save)
+    with pytest.raises(Killed):
+        server.provision()
+    assert not server.recorded.done
+
+    answer = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert (answer.exit_code, phase(answer), server.recorded.done) == (0, "done", True)
+
+
+def test_a_failed_run_is_tried_again(server: Server) -> None:
+    server.need_reboot()
+    server.machine.fails["nginx"] = Stage.CONFIGURE
+    first = server.provision()
+    server.machine.fails.clear()
+    second = server.provision(by=REQUESTED_BY_SCHEDULE)
+
+    assert (first.exit_code, first.follow_up, phase(first)) == (1, None, "upgrading")
+    assert (second.exit_code, phase(second)) == (0, "rebooting")
+
+
+def test_a_provisioned_server_is_left_alone_unless_asked_for_again(server: Server) -> None:
+    server.provision()
+    server.machine.offer("later")
+    with pytest.raises(provision.AlreadyProvisionedError) as refused:
+        server.provision()
+    before = server.machine.versions()["later"]
+    server.provision(JobOption.AGAIN)
+
+    assert refused.value.exit_code == 0
+    assert (before, server.machine.versions()["later"]) == ("1", "2")
+
+
+def test_a_copy_of_a_provisioned_disk_is_another_server(server: Server) -> None:
+    server.provision()
+    server.machine_id = "copy"
+    server.machine.offer("later")
+
+    answer = server.provision()
+
+    assert (phase(answer), server.machine.versions()["later"]) == ("done", "2")
+    assert server.recorded.machine == "copy"
+
+
+def test_a_damaged_record_is_set_aside_by_the_command(server: Server) -> None:
+    Path(server.store.path("provision")).write_text("{")
+
+    assert phase(server.provision()) == "done"
