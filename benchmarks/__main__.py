@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from benchmarks import answers, before, docker, fleet, idle, locks, plans, processes, reports, upgrades, wire
+from benchmarks import answers, before, docker, fleet, idle, locks, plans, processes, queue, reports, upgrades, wire
 from benchmarks.figures import Aims
 from benchmarks.roots import session
 from tests.support import bases
@@ -29,6 +29,7 @@ ALONE = {
     "wire": wire.wire,
     "endpoint": reports.endpoint,
     "locks": locks.locks,
+    "requests": queue.requests,
     "processes": processes.processes,
     "fleet": fleet.fleet,
 }

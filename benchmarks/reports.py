@@ -47,9 +47,9 @@ def endpoint(aims: Aims) -> None:
     """Measure both databases."""
     aims.where = "endpoint"
     for database in ("sqlite", "postgresql"):
-        with _server(database) as server:
+        with endpoint_server(database) as server:
             token, hosts = server.token("--name", "load"), [Outbox() for _ in range(HOSTS)]
-            load = measure(server, _reports(token, hosts, REPORTS))
+            load = measure(server, built_reports(token, hosts, REPORTS))
             beats = measure(server, _heartbeats(token, hosts, HEARTBEATS))
         _print_load(database, "report", load)
         _print_load(database, "heartbeat", beats)
@@ -89,14 +89,17 @@ def _cpu_s(server: EndpointServer) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def _reports(token: str, hosts: list[Outbox], count: int) -> Iterator[bytes]:
-    """Build all requests beforehand, so that the load generator costs little during the measurement."""
+def built_reports(token: str, hosts: list[Outbox], count: int, more: str = "") -> Iterator[bytes]:
+    """Build all requests beforehand, so that the load generator costs little during the measurement.
+
+    `more` are header lines.
+    """
     for number in range(count):
         host = hosts[number % len(hosts)]
         body = gzip.compress(json.dumps(host.batch(host.state(f"{number:016x}"))).encode(), 1)
         yield (
             f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-            "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
+            f"Content-Type: application/json\r\nContent-Encoding: gzip\r\n{more}"
             f"Content-Length: {len(body)}\r\n\r\n"
         ).encode() + body
 
@@ -138,7 +141,8 @@ def _post(server: EndpointServer, requests: deque[bytes], taken: list[float]) ->
 
 
 @contextmanager
-def _server(database: str) -> Iterator[EndpointServer]:
+def endpoint_server(database: str) -> Iterator[EndpointServer]:
+    """Run an endpoint on a kind of database until the block ends."""
     with tempfile.TemporaryDirectory(prefix="maestro-bench-") as name:
         directory = Path(name)
         authority = Authority.make(directory / "ca")

@@ -19,6 +19,7 @@ from endpoint.core.json_body import parse_json
 from endpoint.core.lock_metrics import lock_metrics
 from endpoint.core.lock_report import locks_by_host, locks_document
 from endpoint.core.messages import Batch, Message, read_heartbeat, read_heartbeat_address, read_message
+from endpoint.core.request_metrics import request_metrics
 from endpoint.errors import RefusedError, StoreError
 from endpoint.http.admission import Admission
 from endpoint.http.auth import Caller
@@ -40,6 +41,7 @@ from endpoint.store.database import Database
 from endpoint.store.ingest import Ingest
 from endpoint.store.lock_queries import LockQueries
 from endpoint.store.queries import FleetQueries
+from endpoint.store.request_queries import RequestQueries
 
 _MAX_MESSAGES = 500
 _LARGE_BYTES = 1 << 20
@@ -58,6 +60,7 @@ class Api:
         self._ingest = Ingest(database)
         self._queries = FleetQueries(database)
         self._locks = LockQueries(database)
+        self._requests = RequestQueries(database)
         self._validators = Validators()
         self._large = Lock()
 
@@ -112,10 +115,11 @@ class Api:
         return json_answer(locks_document(self._locks.locks(now), streams, now, self._config.locks.settings))
 
     def metrics(self) -> Response:
-        """Return the slots as Prometheus' text; administrators only."""
+        """Return the slots and the requests as Prometheus' text; administrators only."""
         self._admission.administrator()
         now = datetime.now(timezone.utc)
         page = lock_metrics(self._locks.locks(now), now, self._config.locks.settings)
+        page += request_metrics(*self._requests.open_counts(now))
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _read(self, document: Any, *, precisely: bool) -> Batch:

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,16 @@ _IN_FLIGHT = sa.select(REQUESTS.c.document, REQUESTS.c.signature).where(
     REQUESTS.c.host_id == sa.bindparam("host"),
     REQUESTS.c.status.in_(sorted(status.value for status in IN_FLIGHT)),
     REQUESTS.c.cancel_at.is_(None),
+)
+_OPEN_COUNTS = (
+    sa.select(REQUESTS.c.status, sa.func.count().label("requests"))
+    .where(REQUESTS.c.ended_at.is_(None))
+    .group_by(REQUESTS.c.status)
+)
+_STOPPED = (
+    sa.select(sa.func.count())
+    .select_from(DEPLOYMENTS)
+    .where(DEPLOYMENTS.c.status == DeploymentStatus.STOPPED.value, DEPLOYMENTS.c.expires_at > sa.bindparam("now"))
 )
 _LEAST_PREFIX = 4
 
@@ -52,6 +63,17 @@ class RequestQueries:
             StoreError: the database does not answer.
         """
         return self._database.read(_list)
+
+    def open_counts(self, now: datetime) -> tuple[dict[RequestStatus, int], int]:
+        """Return how many requests are open, by status, and how many deployments are stopped and not expired.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        values = {"now": now.timestamp()}
+        rows = self._database.read(lambda connection: connection.execute(_OPEN_COUNTS).all())
+        stopped = self._database.read(lambda connection: connection.execute(_STOPPED, values).scalar())
+        return {RequestStatus(row.status): row.requests for row in rows}, int(stopped or 0)
 
     def show(self, deployment: str) -> Shown:
         """Return a deployment with its requests in order, and the actions on it.

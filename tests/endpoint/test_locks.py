@@ -26,6 +26,7 @@ from endpoint.core.lock_report import (
 )
 from endpoint.core.lock_text import lock_lines
 from endpoint.core.locks import Holder, LockCall, LockOperation
+from endpoint.core.request_metrics import request_metrics
 from endpoint.errors import UsageError
 from endpoint.http.retention_thread import RetentionThread
 from endpoint.http.validation import strict
@@ -149,7 +150,7 @@ def test_promtool_accepts_the_rules_and_they_fire_exactly_when_they_should() -> 
 
 
 def test_rules_use_existing_metrics_and_each_has_a_test() -> None:
-    text, page = RULES.read_text(), lock_metrics(FULL, NOW, SETTINGS)
+    text, page = RULES.read_text(), lock_metrics(FULL, NOW, SETTINGS) + request_metrics({}, 0)
 
     assert set(re.findall(r"maestro_endpoint_[a-z_]+", text)) <= set(re.findall(r"maestro_endpoint_[a-z_]+", page))
     for alert in re.findall(r"alert: (\w+)", text):

@@ -20,6 +20,7 @@ from endpoint.store.tables import REQUEST_ACTIONS, UPKEEP
 from tests.endpoint.conftest import MakeEndpoint
 from tests.support.local_endpoint import LocalEndpoint
 from tests.support.messages import Outbox, Raw
+from tests.support.promtool import promtool
 from tests.support.request_hosts import RequestHost
 
 
@@ -386,6 +387,22 @@ def test_what_no_host_could_do_is_a_usage_error(site: LocalEndpoint, arguments: 
 
     assert site.run("request", *arguments).returncode == 2
     assert "nothing has been requested" in site.run("requests", "list").stdout
+
+
+def test_metrics_count_what_is_open_and_what_waits_for_a_person(site: LocalEndpoint) -> None:
+    hosts = [host(site, f"web{number}") for number in range(3)]
+    made = request(site, "check", "--all", "--at-once", "2")
+    found = [one for each in hosts[:2] for one in each.offered()]
+    hosts[0].step(found[0]["id"], "failed")
+
+    page = site.client(site.token("--admin")).get("/v1/metrics").body.decode()
+
+    assert counted(show(site, made["id"])) == {"queued": 1, "delivered": 1, "failed": 1}
+    assert 'maestro_endpoint_requests_open{status="delivered"} 1\n' in page
+    assert 'maestro_endpoint_requests_open{status="queued"} 1\n' in page
+    assert 'status="failed"' not in page
+    assert "maestro_endpoint_deployments_stopped 1\n" in page
+    assert promtool("check", "metrics", content=page) == (0, "")
 
 
 def test_the_list_has_the_latest_deployment_first(site: LocalEndpoint) -> None:

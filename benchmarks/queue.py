@@ -1,0 +1,68 @@
+"""What the queue of requests costs the endpoint: reports a second with and without it, in one run, as ratios.
+
+Each round measures all cases one after the other, so that other load affects all of them equally; figures are medians
+of the rounds' ratios.
+"""
+
+from collections import defaultdict
+from statistics import median
+
+from benchmarks.figures import Aims
+from benchmarks.reports import HOSTS, Load, built_reports, endpoint_server, measure
+from tests.support.endpoint_server import EndpointServer
+from tests.support.messages import Outbox
+from tests.support.request_hosts import TAKES, step_document
+
+ROUNDS = 7
+REPORTS = 1500
+AT_ONCE = 50
+_AIM = 0.9
+_TAKES = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in TAKES.items())
+NONE, EMPTY, FULL = "no queue", "an empty queue", f"a request for each host, {AT_ONCE} of them running"
+
+
+def requests(aims: Aims) -> None:
+    """Measure both databases."""
+    aims.where = "requests"
+    for database in ("sqlite", "postgresql"):
+        with endpoint_server(database) as server:
+            loads = _measure(server)
+        for case, found in loads.items():
+            per_second, cpu_ms = median(one.per_second for one in found), median(_cpu_ms(one) for one in found)
+            print(f"\n{database}, {case}: {per_second:.0f} reports/s, {cpu_ms:.2f} ms of the endpoint's processor each")
+        for case in (EMPTY, FULL):
+            pairs = list(zip(loads[case], loads[NONE], strict=True))
+            throughput = median(ours.per_second / base.per_second for ours, base in pairs)
+            processor = median(_cpu_ms(ours) / _cpu_ms(base) for ours, base in pairs)
+            print(f"{database}, {case}: {processor:.2f} times the processor time of no queue")
+            aims.at_least(f"throughput on {database} with {case}, as a share of that without,", throughput, _AIM)
+
+
+def _cpu_ms(load: Load) -> float:
+    return 1000 * load.endpoint_cpu_s / len(load.latencies_s)
+
+
+def _measure(server: EndpointServer) -> dict[str, list[Load]]:
+    token, loads = server.token("--name", "load"), defaultdict[str, list[Load]](list)
+    fleets = {case: [Outbox() for _ in range(HOSTS)] for case in (NONE, EMPTY, FULL)}
+    headers = {NONE: "", EMPTY: _TAKES, FULL: _TAKES}
+    for case, hosts in fleets.items():
+        measure(server, built_reports(token, hosts, HOSTS, headers[case]))
+    _queue(server, token, fleets[FULL])
+    for _ in range(ROUNDS):
+        for case, hosts in fleets.items():
+            loads[case].append(measure(server, built_reports(token, hosts, REPORTS, headers[case])))
+    return loads
+
+
+def _queue(server: EndpointServer, token: str, hosts: list[Outbox]) -> None:
+    """Request something of each host, and let as many as permitted begin."""
+    done = server.run("request", "check", "--at-once", str(AT_ONCE), "--host", *(host.host for host in hosts))
+    assert done.returncode == 0, done.stderr
+    client, running = server.client(token), 0
+    for host in hosts:
+        answer = client.post(host.batch(host.heartbeat()), **TAKES)
+        for request in answer.json.get("requests", []):
+            client.post(host.batch(host.event("request-running", step_document(request["id"]))), **TAKES)
+            running += 1
+    assert running == AT_ONCE, running
