@@ -16,12 +16,13 @@ from agent.errors import ConfigError, ExitCode
 from agent.host import log
 from agent.host.machine.os_release import read_distro
 from agent.host.machine.user import DAEMON_USER
-from agent.report.exporter import Exporter
+from agent.report.exporter import Exporter, carry_nothing
 from agent.report.outbox.file import OUTBOX_DIRECTORY
 from agent.report.runner import ExporterRun
 from agent.report.targets import enabled_targets
 from agent.state.daemon_status import RUN_DIRECTORY
 from agent.state.store import DEFAULT_DIRECTORY, Store
+from agent.worker.carry import carry_to_worker
 
 HOW_TO_CONFIGURE = "set endpoint.url, metrics.textfile or otlp.url (maestro-agent.toml(5))"
 
@@ -59,9 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     # By name, so that no exporter's libraries are loaded for another; the registry has the module.
     exporter: Exporter = importlib.import_module(name.module).create(policy)
     address = str(attrgetter(name.switch)(policy))
-    result = ExporterRun(name, exporter, Store(arguments.state_dir), arguments.run_dir, target=address).run(
-        target.timeout
-    )
+    # The worker's socket belongs to the state directory of the machine.
+    carry = carry_to_worker if arguments.state_dir == DEFAULT_DIRECTORY else carry_nothing
+    store = Store(arguments.state_dir)
+    result = ExporterRun(name, exporter, store, arguments.run_dir, target=address, carry=carry).run(target.timeout)
     failed = f"{'; ' if result.summary else ''}not sent: {result.why}" if result.why else "."
     print_lines([f"{name.value}: {result.summary}{failed}"])
     return ExitCode.FAILED if result.why else ExitCode.OK

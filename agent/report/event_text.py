@@ -1,13 +1,17 @@
 """One sentence per kind of event, for readers of log records. Pure."""
 
 from collections.abc import Callable
+from functools import partial
 
 from agent.report.metric_values import value_at
+
+_REQUEST = "request-"
+"""Events of requests of the endpoint."""
 
 
 def event_sentence(kind: str, document: object) -> str:
     """Return an event as one line; for an unknown kind, its name."""
-    render = _SENTENCES.get(kind)
+    render = partial(_request, kind) if kind.startswith(_REQUEST) else _SENTENCES.get(kind)
     return (render(document) if render else "") or kind.replace("-", " ")
 
 
@@ -53,6 +57,12 @@ def _reboot_outcome(document: object) -> str:
 
 def _reboot_started(document: object) -> str:
     return f"the machine goes down for a reboot{_names(value_at(document, 'reason'))}"
+
+
+def _request(kind: str, document: object) -> str:
+    head = f"request {_field(document, 'request_id')} ({_field(document, 'verb')}) {kind.removeprefix(_REQUEST)}"
+    reasons = (value_at(document, "why"), value_at(document, "detail"))
+    return ": ".join([head, *(reason for reason in reasons if isinstance(reason, str) and reason)])
 
 
 def _job_failed(document: object) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from agent.core.schemas import ENGINE_OUTCOME_SCHEMA, REBOOT_OUTCOME_SCHEMA, RESTART_OUTCOME_SCHEMA
 from agent.errors import SUCCESS_CODES
+from agent.state.request_steps import RequestSteps
 from agent.state.timestamps import format_utc, parse_utc_or_none
 
 _KINDS = {
@@ -56,13 +57,15 @@ class Snapshot:
     booted_at: datetime
     kernel: str | None
     daemon: DaemonStart | None
+    requests: RequestSteps | None = None
+    """The record of requests; None: there is none, or it cannot be read."""
 
 
 def initial_cursor(seen: Snapshot, since: datetime | None) -> Cursor:
     """Return the cursor of a new outbox: events before `since` count as sent; None: all existing ones do."""
     runs = seen.runs if since is None else [run for run in seen.runs if run < f"{since:%Y%m%dT%H%M%SZ}"]
     jobs = {name: entry.get("finished_at") for name, entry in seen.jobs.items() if since is None or _old(entry, since)}
-    return {"runs": sorted(runs), "open": [], "jobs": jobs}
+    return {"runs": sorted(runs), "open": [], "jobs": jobs, **_initial_requests(seen.requests, since)}
 
 
 def unseen_runs(cursor: Cursor, runs: Sequence[str]) -> list[str]:
@@ -74,7 +77,8 @@ def unseen_runs(cursor: Cursor, runs: Sequence[str]) -> list[str]:
 def new_events(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
     """Return the new events in the order in which they happened, and the cursor that covers them."""
     runs, run_cursor = _runs(cursor, seen)
-    events = [*runs, *_failed_jobs(cursor, seen), *_reboot(cursor, seen), *_boot(cursor, seen)]
+    requested = _new_steps(cursor.get("requests"), seen.requests)
+    events = [*runs, *requested, *_failed_jobs(cursor, seen), *_reboot(cursor, seen), *_boot(cursor, seen)]
     events.sort(key=lambda event: event.at)
     same_boot = cursor.get("boot_id") == seen.boot_id and isinstance(cursor.get("booted_at"), str)
     after: Cursor = {
@@ -86,8 +90,31 @@ def new_events(cursor: Cursor, seen: Snapshot) -> tuple[list[Event], Cursor]:
         "booted_at": cursor["booted_at"] if same_boot else format_utc(seen.booted_at),
         "reboot": _reboot_document(seen) if seen.reboot_known else cursor.get("reboot"),
         "daemon": {"version": seen.daemon.version, "at": seen.daemon.at} if seen.daemon else cursor.get("daemon"),
+        "requests": _request_cursor(seen.requests) if seen.requests else cursor.get("requests"),
     }
     return events, after
+
+
+def _new_steps(before: object, seen: RequestSteps | None) -> Iterator[Event]:
+    """Yield the steps of requests that are not covered yet, in the order of the record."""
+    if seen is None:
+        return
+    known = before if isinstance(before, dict) and before.get("id") == seen.id else {}
+    covered = known.get("sequence")
+    for step in seen.steps:
+        if not isinstance(covered, int) or step.sequence > covered:
+            yield Event(kind=f"request-{step.state}", at=step.at, document=step.document)
+
+
+def _initial_requests(seen: RequestSteps | None, since: datetime | None) -> Fields:
+    if seen is None:
+        return {}
+    old = [step.sequence for step in seen.steps if since is None or step.at < since]
+    return {"requests": {"id": seen.id, "sequence": max(old, default=0)}}
+
+
+def _request_cursor(seen: RequestSteps) -> Fields:
+    return {"id": seen.id, "sequence": seen.sequence}
 
 
 def _old(entry: Fields, since: datetime) -> bool:

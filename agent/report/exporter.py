@@ -1,10 +1,11 @@
 """What an exporter is: the protocol, what a run gets, and what it returns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from agent.core.requests.model import RequestOffers
 from agent.core.schedule.backoff import ResponseClass
 from agent.report.outbox.outbox import Outbox
 from agent.report.outbox.stream_state import StreamState
@@ -23,6 +24,15 @@ class QueueSettings:
     """How far back a new outbox starts."""
 
 
+Carry = Callable[[RequestOffers], str]
+"""Carries requests of people to the worker; returns what went wrong, for the log. The endpoint offers them again."""
+
+
+def carry_nothing(_offers: RequestOffers) -> str:
+    """Carry nothing: there is no worker."""
+    return "requests are not carried: no worker of this state directory"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportContext:
     """What one run works with."""
@@ -39,6 +49,7 @@ class ExportContext:
     """Why it cannot be used."""
     kept_state: StreamState = field(default_factory=StreamState)
     """The stream's state as an earlier run left it, which could not write it to the outbox."""
+    carry: Carry = carry_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

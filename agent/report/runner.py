@@ -19,7 +19,7 @@ from agent.host import log
 from agent.host.machine.facts import host_id
 from agent.report.document import outbox_section
 from agent.report.export_state import export_state_to_document
-from agent.report.exporter import ExportContext, Exporter, ExportResult, QueueSettings
+from agent.report.exporter import Carry, ExportContext, Exporter, ExportResult, QueueSettings, carry_nothing
 from agent.report.outbox.file import open_outbox
 from agent.report.outbox.stream_state import sent_part, stream_state_to_document
 from agent.report.source import ReportSource
@@ -31,9 +31,19 @@ from agent.state.timestamps import format_utc, utc_now
 class ExporterRun:
     """One run of one exporter."""
 
-    def __init__(self, name: ExporterName, exporter: Exporter, store: Store, run_dir: str, *, target: str = "") -> None:
-        """Take what to run, and where it sends to; reads nothing yet."""
+    def __init__(
+        self,
+        name: ExporterName,
+        exporter: Exporter,
+        store: Store,
+        run_dir: str,
+        *,
+        target: str = "",
+        carry: Carry = carry_nothing,
+    ) -> None:
+        """Take what to run, where it sends to, and what carries requests to the worker; reads nothing yet."""
         self._target = redact(target)
+        self._carry = carry
         self._name = name
         self._exporter = exporter
         self._state_dir = store.directory
@@ -59,7 +69,9 @@ class ExporterRun:
         with open_outbox(directory, host_id(), queue.limits, utc_now()) as outbox:
             self._source.enqueue_new_events(outbox, queue.reach)
             before = outbox.state.last_attempt or self._source.exporter_status(self._name).entry
-            context = ExportContext(source=self._source, time_limit=time_limit, last_attempt=before, outbox=outbox)
+            context = ExportContext(
+                source=self._source, time_limit=time_limit, last_attempt=before, outbox=outbox, carry=self._carry
+            )
             result = self._exporter.run(context)
             attempt, export_state = _after(before, outbox.state.export_state, result)
             with outbox.transaction() as tx:

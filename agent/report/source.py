@@ -23,6 +23,7 @@ from agent.report.status.document import build_status, status_document
 from agent.state.daemon_status import read_daemon_status
 from agent.state.exporter_status import exporter_status_or_none, status_entry
 from agent.state.job_status import read_job_status
+from agent.state.request_steps import RequestSteps, read_request_steps
 from agent.state.store import Store
 from agent.state.timestamps import minus_clamped, parse_utc_or_none, utc_now
 from agent.version import VERSION
@@ -136,6 +137,7 @@ class ReportSource:
             booted_at=booted_at(),
             kernel=facts.kernel,
             daemon=self._daemon(),
+            requests=self._requests(),
         )
 
     def _runs(self) -> list[str]:
@@ -159,6 +161,12 @@ class ReportSource:
             return {name: jobs.child(name).raw for name in names} if jobs else {}
         except RecordError:
             return {}
+
+    def _requests(self) -> RequestSteps | None:
+        try:
+            return read_request_steps(self._store)
+        except RecordError:
+            return None
 
     def _daemon(self) -> DaemonStart | None:
         try:

@@ -15,18 +15,22 @@ _MAX_LINE_BYTES = 64 * 1024 * 1024
 """A plan of ten thousand packages is about five million bytes."""
 
 
-def request_job(request: JobRequest, progress: Progress, path: str = SOCKET) -> JobAnswer:
+def request_job(
+    request: JobRequest, progress: Progress, path: str = SOCKET, *, silence_s: float | None = None
+) -> JobAnswer:
     """Have the worker run a job; `progress` gets its progress lines, an empty one is a keep-alive.
 
+    `silence_s` is how long it may send nothing; None: a job has no time limit here.
+
     Raises:
-        HostError: the worker cannot be reached, or it exited without an answer.
+        HostError: the worker cannot be reached, is silent for too long, or exited without an answer.
         BusyError: the connection was closed before the first line.
         PrivilegeError: this user may not use the socket.
     """
     with _connect(path) as connection:
         with suppress(ConnectionError):  # already closed: the loop below reads nothing
             connection.sendall(encode_request(request))
-        connection.settimeout(None)  # a job has no time limit here
+        connection.settimeout(silence_s)
         any_line = False
         for line in _lines(connection):
             any_line = True
@@ -68,6 +72,8 @@ def _lines(connection: socket.socket) -> Iterator[str]:
             chunk = connection.recv(65536)
         except ConnectionResetError:
             return
+        except TimeoutError as error:
+            raise HostError("the worker has not answered in time; the job goes on") from error
         if not chunk:
             return
         first, *others = chunk.split(b"\n")

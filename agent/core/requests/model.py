@@ -208,3 +208,6 @@ class RequestOffers:
     documents: tuple[Document, ...] = ()
     cancelled: tuple[str, ...] = ()
     """Ids."""
+
+
+NO_OFFERS = RequestOffers()

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.core.policy.policy import EndpointPolicy
+from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schemas import Document
 from agent.report.endpoint.client import EndpointResponse
@@ -43,6 +44,8 @@ class DeliveryResult:
     """Messages that the endpoint has settled."""
     more: bool = False
     """Whether events stay queued, beyond the burst or the time for one run."""
+    offers: RequestOffers = NO_OFFERS
+    """Requests of people in the last receipt that had any: each receipt repeats them."""
 
 
 class Delivery:
@@ -54,6 +57,7 @@ class Delivery:
         self._policy = policy
         self._peer = peer
         self._sent = 0
+        self._offers = NO_OFFERS
         self._report: Document = {}
         self._pending: Document | None = None
         """The report, until it was sent in this run."""
@@ -70,13 +74,14 @@ class Delivery:
         while messages := self._next_batch(now()):
             response = self._send(messages, now)
             if response.response_class not in {ResponseClass.OK, ResponseClass.REJECTED}:
-                return DeliveryResult(response=response, sent=self._sent)
+                return DeliveryResult(response=response, sent=self._sent, offers=self._offers)
             if time.monotonic() > deadline:
                 break
         if response.response_class is ResponseClass.REJECTED and not self._sent:
             return DeliveryResult(response=_of_class(ResponseClass.SERVER_ERROR, response), sent=0)
         done = EndpointResponse(response_class=ResponseClass.OK, skew=response.skew)
-        return DeliveryResult(response=done, sent=self._sent, more=self._outbox.stats().events > 0)
+        more = self._outbox.stats().events > 0
+        return DeliveryResult(response=done, sent=self._sent, more=more, offers=self._offers)
 
     def _send(self, messages: Sequence[Message], now: Clock) -> EndpointResponse:
         """Send these messages, and write what follows from the answer."""
@@ -86,6 +91,7 @@ class Delivery:
             self._pending = self._report if messages[0].kind is not MessageKind.EVENT else self._pending
         self._write(settlement, now())
         self._sent += settlement.sent
+        self._offers = settlement.offers if settlement.offers != NO_OFFERS else self._offers
         return settlement.response
 
     def _write(self, settlement: Settlement, now: datetime) -> None:

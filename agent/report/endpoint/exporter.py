@@ -5,6 +5,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 
 from agent.core.policy.policy import EndpointPolicy, Policy
+from agent.core.requests.model import NO_OFFERS
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schemas import Document
 from agent.errors import BusyError, ConfigError, HostError
@@ -22,15 +23,16 @@ from agent.state.timestamps import utc_now
 
 def create(policy: Policy) -> "EndpointExporter":
     """Return the exporter under this policy."""
-    return EndpointExporter(policy.endpoint)
+    return EndpointExporter(policy.endpoint, takes_requests=bool(policy.requests.allow))
 
 
 class EndpointExporter:
     """Sends to the endpoint (docs/endpoint)."""
 
-    def __init__(self, policy: EndpointPolicy) -> None:
-        """Take the settings; reads nothing yet."""
+    def __init__(self, policy: EndpointPolicy, *, takes_requests: bool = False) -> None:
+        """Take the settings; reads nothing yet. `takes_requests`: carry requests in receipts to the worker."""
         self._policy = policy
+        self._takes_requests = takes_requests
 
     @property
     def queue(self) -> QueueSettings:
@@ -48,7 +50,7 @@ class EndpointExporter:
             return self._send_report_alone(context)
         self._start_stream_for_new_endpoint(context.outbox)
         try:
-            client = EndpointClient(self._policy)
+            client = EndpointClient(self._policy, takes_requests=self._takes_requests)
         except ConfigError as error:
             return _result(_misconfigured(error), context.last_attempt, notable=True)
         with closing(client):
@@ -56,7 +58,11 @@ class EndpointExporter:
             delivered = Delivery(context.outbox, self._policy, client).run(report, utc_now)
         response = _with_refusal(delivered.response, context.outbox.state, report)
         result = _result(response, context.last_attempt, notable=delivered.sent != 1)  # a heartbeat is no news
-        return self._with_delivery(result, delivered)
+        result = self._with_delivery(result, delivered)
+        if not self._takes_requests or delivered.offers == NO_OFFERS:
+            return result
+        problem = context.carry(delivered.offers)
+        return replace(result, detail="; ".join(filter(None, (result.detail, problem))), notable=True)
 
     def _with_delivery(self, result: ExportResult, delivered: DeliveryResult) -> ExportResult:
         more = "; more are queued, and go out a minute later" if delivered.more else ""

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from agent.core.requests.model import NO_OFFERS, RequestOffers
+from agent.core.requests.wire import read_offers
 from agent.core.schemas import BATCH_SCHEMA, RECEIPT_SCHEMA, Document
 from agent.state.timestamps import format_utc
 
@@ -91,6 +93,8 @@ class Receipt:
     results: Sequence[MessageResult]
     """One for each message, in the batch's order."""
     resend_state: bool
+    offers: RequestOffers = NO_OFFERS
+    """Requests of people that it carries; not verified."""
 
 
 def batch_document(
@@ -125,7 +129,11 @@ def read_receipt(text: str, messages: Sequence[Message]) -> Receipt | None:
     results = [_result(one, message) for one, message in zip(found["results"], messages, strict=False)]
     if len(found["results"]) != len(messages) or None in results:
         return None
-    return Receipt(results=[one for one in results if one], resend_state=found.get("resend_state") is True)
+    return Receipt(
+        results=[one for one in results if one],
+        resend_state=found.get("resend_state") is True,
+        offers=read_offers(found),
+    )
 
 
 def _result(found: object, message: Message) -> MessageResult | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.core.redact import one_line
+from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.schedule.backoff import ResponseClass
 from agent.report.endpoint.client import EndpointResponse
 from agent.report.endpoint.messages import (
@@ -43,6 +44,8 @@ class Settlement:
     """Whether there was a receipt, so that losses can be reported."""
     start_stream: bool = False
     """The endpoint has other events of this stream, as after a restore of the disk: a new stream is to start."""
+    offers: RequestOffers = NO_OFFERS
+    """Requests of people that the receipt carries."""
 
 
 def batch_limit(state: StreamState) -> int:
@@ -107,6 +110,7 @@ def _settle_receipt(
         rejections=[(one.key, result.detail) for one, result in pairs if _is_rejection(one, result)],
         acknowledged=True,
         start_stream=reused,
+        offers=receipt.offers,
     )
 
 

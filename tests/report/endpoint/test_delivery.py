@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent.core.requests.model import NO_OFFERS, RequestOffers
 from agent.core.schedule.backoff import ResponseClass
 from agent.core.schedule.exports import ExportState
 from agent.core.schedule.slots import Interval
@@ -167,6 +168,35 @@ def test_events_of_days_without_an_endpoint_are_sent_without_exceeding_the_burst
     assert len(endpoint.states) == 1
     assert worst <= BURST
     assert attempts < 428 * DAYS
+
+
+@dataclass
+class OfferingEndpoint(FakeEndpoint):
+    """An endpoint whose receipts carry requests, also those of single heartbeats."""
+
+    offers: dict[str, Any] = field(default_factory=dict)
+
+    def post(self, batch: Any) -> EndpointResponse:
+        return self._with_offers(super().post(batch))
+
+    def heartbeat(self, **address: Any) -> EndpointResponse:
+        results = [result(f"h-{address['sequence']:020}")]
+        receipt = {"schema": "maestro.receipt/1", "results": results, "resend_state": False}
+        return self._with_offers(EndpointResponse(response_class=ResponseClass.OK, text=json.dumps(receipt)))
+
+    def _with_offers(self, response: EndpointResponse) -> EndpointResponse:
+        return replace(response, text=json.dumps({**json.loads(response.text), **self.offers}))
+
+
+def test_what_a_receipt_offers_is_passed_on(outbox: Outbox) -> None:
+    endpoint, cancelled = OfferingEndpoint(), "00000000-0000-4000-9000-000000000002"
+    assert deliver(outbox, endpoint).offers == NO_OFFERS
+    endpoint.offers = {"requests": [{"schema": "maestro.request/1"}], "requests_cancelled": [cancelled]}
+    wanted = RequestOffers(documents=({"schema": "maestro.request/1"},), cancelled=(cancelled,))
+
+    assert deliver(outbox, endpoint).offers == wanted, "in the receipt of a heartbeat"
+    add(outbox, "outcome")
+    assert deliver(outbox, endpoint).offers == wanted, "in that of a batch"
 
 
 def test_unchanged_state_is_a_heartbeat(outbox: Outbox) -> None:
