@@ -75,6 +75,7 @@ _maestro_agent() {
                 ;;
             restart-services) words+=" --dry-run --yes --wait --json --quiet" ;;
             lock) words+=" --forget --wait --json" ;;
+            unattended-upgrades) words+=" --json" ;;
             follow) words+=" --wait --json" ;;
             report) words+=" --show --send --run-dir --json" ;;
             history) words+=" --number --verbose --json" ;;
@@ -82,7 +83,7 @@ _maestro_agent() {
             *) words+=" --json" ;;
         esac
     elif [[ -z $verb ]]; then
-        words="status check upgrade provision snooze explain docker weave reboot restart-services lock follow history report config run help"
+        words="status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades follow history report config run help"
     elif [[ $verb == upgrade || $verb == snooze ]]; then
         words=$(_maestro_agent_packages "$current")
     elif [[ $verb == explain ]]; then
@@ -96,7 +97,8 @@ _maestro_agent() {
             config) words="check show accept" ;;
             docker | weave) words="status plan upgrade" ;;
             lock) words="status release" ;;
-            help) words="status check upgrade provision snooze explain docker weave reboot restart-services lock follow history report config run" ;;
+            unattended-upgrades) words="status enable disable restore" ;;
+            help) words="status check upgrade provision snooze explain docker weave reboot restart-services lock unattended-upgrades follow history report config run" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -27,6 +27,7 @@ COMMANDS = {
     "reboot": "reboot through the gates, now or at a time",
     "restart-services": "restart services that run replaced files",
     "lock": "show or release the fleet lock of this machine",
+    "unattended-upgrades": "show or switch the distribution's own daily job",
     "follow": "show the running job's progress up to its result",
     "history": "list past runs, or show one completely",
     "report": "show the status report, or send it",

@@ -82,12 +82,13 @@ def _host(host: HostFacts) -> Document:
 
 def _agent(status: JsonReader, daemon: JsonReader | None, version: str) -> Document:
     alive = daemon is not None and daemon.boolean("alive")
-    automatic = status.optional_child("automatic")
+    automatic, daily_job = status.optional_child("automatic"), status.optional_child("unattended_upgrades")
     return {
         "version": version,
         "started_at": daemon.optional_text("started_at") if daemon else None,
         "state": ("working" if status.raw.get("running") else "idle") if alive else None,
         "automatic": automatic.optional_text("state") if automatic else None,
+        "patcher": daily_job.optional_text("patcher") if daily_job else None,
     }
 
 

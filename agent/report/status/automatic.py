@@ -7,7 +7,12 @@ from agent.host.unit_file import UNIT, UnitState
 from agent.report.status.observed import DaemonView, Damaged
 from agent.state.timestamps import format_human, parse_utc_or_none
 
-AUTOMATIC_STATES = ("on", "checks-only", "stopped", "disabled", "masked")
+AUTOMATIC_STATES = ("on", "stands-aside", "checks-only", "stopped", "disabled", "masked")
+_HEADS = {
+    "on": "on",
+    "stands-aside": "only checks (unattended-upgrades installs the updates)",
+    "checks-only": "only checks (agent.upgrade = false)",
+}
 _OFF = {
     "stopped": f"{UNIT} is not running",
     "disabled": f"{UNIT} is disabled",
@@ -22,17 +27,25 @@ _TURN_ON = {
 class Automatic:
     """The state of automatic checks and upgrades."""
 
-    def __init__(self, daemon: DaemonView | Damaged | None, unit: UnitState | None, masked_worker: str = "") -> None:
+    def __init__(
+        self,
+        daemon: DaemonView | Damaged | None,
+        unit: UnitState | None,
+        masked_worker: str = "",
+        *,
+        stands_aside: bool = False,
+    ) -> None:
         """Take the daemon, the state of its unit, and a unit of the worker that is masked.
 
-        `unit` is None where systemd is not this machine's init.
+        `unit` is None where systemd is not this machine's init; with `stands_aside` the distribution's daily job
+        installs the updates.
         """
         self._unit = unit
         self._masked_worker = masked_worker
         self._known = not isinstance(daemon, Damaged)
         runs = daemon.next_runs if isinstance(daemon, DaemonView) else {}
         self._next = {name: parse_utc_or_none(runs.get(name)) for name in ("check", "upgrade")}
-        self.state = "masked" if masked_worker else _state(daemon, unit)
+        self.state = "masked" if masked_worker else _state(daemon, unit, stands_aside=stands_aside)
         """One of `AUTOMATIC_STATES`; None if unknown: no daemon runs, and systemd is to start none."""
 
     @property
@@ -68,18 +81,20 @@ class Automatic:
             return "off (no daemon is running)" if self._known else "unknown"
         if self.state in _OFF:
             return f"off ({_OFF[self.state]})"
-        head = "on" if self.state == "on" else "only checks (agent.upgrade = false)"
+        head = _HEADS[self.state]
         if self.starts_at_boot is False:
             head += " until the next boot"
         times = [f"next {name} {_when(at, now)}" for name, at in self._next.items() if at is not None]
         return f"{head}: {', '.join(times)}" if times else head
 
 
-def _state(daemon: DaemonView | Damaged | None, unit: UnitState | None) -> str | None:
+def _state(daemon: DaemonView | Damaged | None, unit: UnitState | None, *, stands_aside: bool) -> str | None:
     if isinstance(daemon, Damaged):
         return None
     if daemon is not None and daemon.pid is not None:
-        return "on" if daemon.next_runs["upgrade"] is not None else "checks-only"
+        if daemon.next_runs["upgrade"] is not None:
+            return "on"
+        return "stands-aside" if stands_aside else "checks-only"
     if unit is None or unit is UnitState.ABSENT:
         return None
     return "stopped" if unit is UnitState.ENABLED else unit.value

@@ -27,6 +27,7 @@ from agent.host.unit_file import UnitState, masked_worker_unit, unit_state
 from agent.report.status.exporters import ExporterView
 from agent.report.status.observed import CurrentBoot, DaemonView, Damaged, Observed, RebootDocuments, RunningJob
 from agent.state.daemon_status import RUN_DIRECTORY, read_daemon_status
+from agent.state.daily_job_view import DailyJobView, read_daily_job
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.exporter_status import read_exporter_status, status_entry
 from agent.state.fleet_lock_view import FleetLockView
@@ -66,6 +67,7 @@ def collect_status(store: Store, run_dir: str = RUN_DIRECTORY) -> Observed:
         engine_runs=_engine_runs(store),
         reboots=_reboots(store),
         snoozes=_snoozes(store),
+        daily_job=_daily_job(store),
     )
 
 
@@ -140,6 +142,13 @@ def _reboots(store: Store) -> RebootDocuments:
 def _snoozes(store: Store) -> list[SnoozeView] | Damaged:
     try:
         return read_snoozes(store)
+    except RecordError as error:
+        return Damaged(str(error))
+
+
+def _daily_job(store: Store) -> DailyJobView | Damaged | None:
+    try:
+        return read_daily_job(store)
     except RecordError as error:
         return Damaged(str(error))
 

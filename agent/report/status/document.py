@@ -4,6 +4,7 @@ from datetime import datetime
 
 from agent.core.exporters import ExporterName
 from agent.core.schemas import STATUS_SCHEMA, Document
+from agent.report.daily_job_text import daily_job_reasons
 from agent.report.status.automatic import Automatic
 from agent.report.status.engines import Engines
 from agent.report.status.exporters import ExporterView, exporter_reasons, exporters_section
@@ -48,7 +49,9 @@ class Status:
         self.reboots = Reboots(observed.reboots, now, self.daemon.reboot_at if self.daemon else None)
         self.fleet_lock = LockStatus(observed.reboots.lock, now)
         self.waiting = Waiting(observed.snoozes, self.state, now)
-        self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker)
+        self.daily_job = None if isinstance(observed.daily_job, Damaged) else observed.daily_job
+        theirs = self.daily_job is not None and self.daily_job.patcher == "unattended-upgrades"
+        self.automatic = Automatic(observed.daemon, observed.unit, observed.masked_worker, stands_aside=theirs)
         self.unknown = [*record_reasons(observed, self.state, now), *self._reboot_unknown(observed)]
         self.unknown += daemon_reasons(self.daemon, now)
         self.attention = self._attention()
@@ -79,6 +82,7 @@ class Status:
             *self.reboots.reasons,
             *self.fleet_lock.reasons,
             *self.automatic.reasons,
+            *daily_job_reasons(self.daily_job),
             *(self.daemon.problems if self.daemon else []),
             *job_reasons(self.jobs),
             *exporter_reasons(self.exporters, self.now),
@@ -116,6 +120,7 @@ def status_document(status: Status) -> Document:
         "reporting": exporters_section(status.exporters),
         "daemon": status.daemon.document if status.daemon else None,
         "automatic": status.automatic.document,
+        "unattended_upgrades": status.daily_job.raw if status.daily_job else None,
         "jobs": {name: _job(status, name) for name in JOB_NAMES},
     }
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from agent.core.job_kinds import DAEMON_JOBS
+from agent.report.daily_job_text import status_text
 from agent.report.layout import Line, Tone, field
 from agent.report.outcome_text import result_text
 from agent.report.status.document import Status
@@ -39,6 +40,8 @@ def status_lines(status: Status, *, verbose: bool = False) -> list[str]:
     lines += status.waiting.lines(WIDTH)
     lines += [*_run_lines(status), *_running_lines(status.running, now)]
     lines.append(_field("Automatic", status.automatic.text(now)))
+    if status.daily_job is not None and status.daily_job.version is not None:
+        lines.append(_field("Daily job", f"unattended-upgrades {status_text(status.daily_job)}"))
     lines += _daemon_lines(status.daemon, status.running)
     lines += exporter_lines(status.exporters, now, width=WIDTH)
     if state is not None:

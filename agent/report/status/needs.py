@@ -6,6 +6,7 @@ administrator holds back on purpose. Neither needs anybody.
 
 from collections.abc import Iterable
 
+from agent.report.daily_job_text import daily_job_reasons
 from agent.report.status.document import Status
 from agent.report.status.engines import pending_restart
 from agent.report.status.exporters import exporter_reasons
@@ -22,6 +23,10 @@ _RETRIED = frozenset({"busy", "deferred"})
 """Results of runs that the daemon tries again; one that stays shows as a failing job."""
 
 
+_AUTOMATIC = ("on", "stands-aside")
+"""States in which pending updates are installed without a person."""
+
+
 class Need:
     """One need; two with the same `key` are the same need, however their texts differ."""
 
@@ -35,7 +40,7 @@ def needs(status: Status) -> list[Need]:
     """Return what needs a person; empty if nothing does."""
     found = [*_unknown(status), *_run(status.last_run, status)]
     if status.state is not None:
-        found += _plan(status.state.plan, automatic=status.automatic.state == "on")
+        found += _plan(status.state.plan, automatic=status.automatic.state in _AUTOMATIC)
     if status.reboot is not None and status.reboot.required and not status.reboots.by_itself:
         names = ", ".join(status.reboot.packages)
         found.append(Need("reboot", f"a reboot is required{f' by {names}' if names else ''}"))
@@ -50,6 +55,7 @@ def needs(status: Status) -> list[Need]:
     found += [Need("reboot-failed", text, [text]) for text in status.reboots.reasons]
     found += [Need("fleet-lock", text) for text in status.fleet_lock.reasons]
     found += [Need("automatic", text) for text in status.automatic.reasons]
+    found += [Need("patcher", text, [text.partition(":")[0]]) for text in daily_job_reasons(status.daily_job)]
     found += [Need("daemon", text, [text]) for text in (status.daemon.problems if status.daemon else [])]
     found += [Need("job", text, [text.split()[0]]) for text in job_reasons(status.jobs)]
     failing = exporter_reasons(status.exporters, status.now)

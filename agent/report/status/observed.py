@@ -8,6 +8,7 @@ from agent.core.kernel_release import KernelComparison
 from agent.core.schemas import Document
 from agent.host.unit_file import UnitState
 from agent.report.status.exporters import ExporterView
+from agent.state.daily_job_view import DailyJobView
 from agent.state.engine_outcome_view import EngineOutcomeView
 from agent.state.fleet_lock_view import FleetLockView
 from agent.state.job_views import JOB_NAMES, JobView
@@ -136,6 +137,7 @@ class Observed:
         engine_runs: Mapping[str, EngineOutcomeView | Damaged] | None = None,
         reboots: RebootDocuments | None = None,
         snoozes: list[SnoozeView] | Damaged | None = None,
+        daily_job: DailyJobView | Damaged | None = None,
     ) -> None:
         """Take the parts; `reboot` None means that none is required, `unit` None that systemd is not init."""
         self.host = host
@@ -155,6 +157,7 @@ class Observed:
         self.reboots = reboots or RebootDocuments()
         self.snoozes = snoozes or []
         """All on record; a damaged document makes nothing unknown: nothing is snoozed then."""
+        self.daily_job = daily_job
 
     @property
     def damaged(self) -> list[str]:
@@ -166,5 +169,6 @@ class Observed:
             self.daemon,
             *self.exporters.values(),
             *self.engine_runs.values(),
+            self.daily_job,
         )
         return [*(part.reason for part in parts if isinstance(part, Damaged)), *self.reboots.damaged]
