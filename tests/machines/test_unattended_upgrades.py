@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ pytestmark = pytest.mark.xdist_group("booted-2")
 PEER = (*bases.BOOTED, "unattended-upgrades")
 TIMER = "apt-daily-upgrade.timer"
 DROP_IN = "/etc/maestro-agent/config.d/20-mode.toml"
+THEIRS = "unattended-upgrades"
+MASKED = ("masked", "inactive", "masked")
 OWN = "/etc/apt/apt.conf.d/52maestro-agent-daily-job"
 _ASK = r"""
 . /srv/check_stamp
@@ -57,12 +58,20 @@ def test_intervals_are_read_as_the_script_of_apt_reads_them(codename: str) -> No
     assert found == {text: parse_every(text) is not None for text in INTERVALS}
 
 
-@contextmanager
-def neighbours(codename: str, deb: Path, signer: Signer, directory: Path) -> Iterator[Kept]:
-    """Boot a machine that has unattended-upgrades, and then got the agent."""
-    base = bases.base(codename, PEER)
-    with installed_layer(codename, deb, signer, directory, on=(base,)) as layers, booted(*layers) as running:
-        yield Kept(running, signer, codename)
+@pytest.fixture(scope="module")
+def beside(
+    booted_codename: str, deb: Path, signer: Signer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, ...]]:
+    """Return the layers of a machine that has unattended-upgrades, and then got the agent."""
+    base = bases.base(booted_codename, PEER)
+    with installed_layer(booted_codename, deb, signer, tmp_path_factory.mktemp("beside"), on=(base,)) as layers:
+        yield layers
+
+
+@pytest.fixture
+def kept(beside: tuple[Path, ...], booted_codename: str, signer: Signer) -> Iterator[Kept]:
+    with booted(*beside) as running:
+        yield Kept(running, signer, booted_codename)
 
 
 class Days:
@@ -118,27 +127,67 @@ def timer(kept: Kept) -> tuple[str, ...]:
     return tuple(shown.split())
 
 
-def test_each_mode_is_entered_and_left_with_exactly_one_daily_patcher(
-    booted_codename: str, deb: Path, signer: Signer, tmp_path: Path
-) -> None:
-    with neighbours(booted_codename, deb, signer, tmp_path) as kept:
-        stood_up = timer(kept)
-        days = Days(kept)
-        found = {"coexist": days.patchers()}
-        configure(kept, "replace")
-        found["replace"] = days.patchers()
-        stood_down = timer(kept)
-        configure(kept, "delegate")
-        found["delegate"] = days.patchers()
-        configure(kept, "coexist")
-        kept.machine.check("systemctl disable --now apt-daily-upgrade.timer")
-        found["coexist-off"] = days.patchers()
+def modes(kept: Kept, days: Days, length: int) -> dict[str, list[list[str]]]:
+    """Have each mode for some days, and return who patched on each of them."""
+    found = {"coexist": [days.patchers() for _ in range(length)]}
+    for mode in ("replace", "delegate", "replace", "coexist"):
+        configure(kept, mode)
+        found[f"{mode}-{len(found)}"] = [days.patchers() for _ in range(length)]
+    kept.machine.check("systemctl disable --now apt-daily-upgrade.timer")
+    found["coexist-off"] = [days.patchers() for _ in range(length)]
+    return found
 
-        assert found == {
-            "coexist": ["unattended-upgrades"],
-            "replace": ["agent"],
-            "delegate": ["unattended-upgrades"],
-            "coexist-off": ["agent"],
-        }
-        assert (stood_up, stood_down) == (("loaded", "active", "enabled"), ("masked", "inactive", "masked"))
-        assert kept.machine.run("systemctl --failed --no-legend").stdout == ""
+
+def test_each_mode_is_entered_and_left_with_exactly_one_daily_patcher(kept: Kept) -> None:
+    length = 7 if bases.thorough() else 1
+    theirs, own = [["unattended-upgrades"]] * length, [["agent"]] * length
+
+    found = modes(kept, Days(kept), length)
+
+    assert found == {
+        "coexist": theirs,
+        "replace-1": own,
+        "delegate-2": theirs,
+        "replace-3": own,
+        "coexist-4": theirs,
+        "coexist-off": own,
+    }
+    assert timer(kept) == ("loaded", "inactive", "disabled")
+    assert kept.machine.run("systemctl --failed --no-legend").stdout == ""
+
+
+def test_commands_switch_the_job_and_the_removal_of_the_agent_puts_it_back(kept: Kept) -> None:
+    before, stood_up = daily_job(kept), timer(kept)
+    refused = kept.agent("unattended-upgrades disable", user="maestro-agent").code
+    kept.machine.check("maestro-agent unattended-upgrades disable")
+    disabled, stood_down, status = daily_job(kept), timer(kept), kept.status()
+    kept.machine.check(f"systemctl unmask {TIMER} && systemctl start {TIMER}")
+    unmasked = daily_job(kept)
+    kept.machine.check("maestro-agent unattended-upgrades enable")
+    enabled = daily_job(kept)
+    kept.machine.write("/etc/apt/apt.conf.d/60owner", '#clear APT::Periodic;\nAPT::Periodic::Enable "0";\n')
+    kept.machine.check(f"systemctl disable --now apt-daily.timer {TIMER}")
+    nothing = daily_job(kept)
+    failed = kept.agent("unattended-upgrades enable --json")
+    kept.machine.check("rm /etc/apt/apt.conf.d/60owner")
+    configure(kept, "replace")
+    replaced = timer(kept)
+    contradicted = kept.agent("unattended-upgrades enable").code
+    kept.machine.check("apt-get remove -y maestro-agent")
+
+    on = ("loaded", "active", "enabled")
+    assert (before["patcher"], before["on"], before["mode"], before["gaps"]) == (THEIRS, True, "coexist", [])
+    assert (refused, contradicted) == (4, 2)
+    assert (disabled["patcher"], disabled["stood_down"]) == ("agent", "command")
+    assert set(disabled["gaps"]) == {"upgrade-off", "timer-masked"}
+    assert status["unattended_upgrades"]["patcher"] == "agent"
+    assert (unmasked["patcher"], unmasked["gaps"]) == ("agent", ["upgrade-off"])
+    assert (enabled["patcher"], enabled["stood_down"]) == (THEIRS, None)
+    assert set(nothing["gaps"]) == {"periodic-off", "upgrade-off", "timer-disabled"}
+    assert (failed.code, failed.json["gaps"]) == (1, ["periodic-off", "upgrade-off"]), (
+        "a later file of the owner counts"
+    )
+    assert (stood_up, stood_down, replaced) == (on, MASKED, MASKED)
+    assert timer(kept) == on
+    assert not kept.machine.path(OWN).exists() or 'Upgrade "0"' not in kept.machine.path(OWN).read_text()
+    assert kept.machine.run("systemctl --failed --no-legend").stdout == ""
