@@ -69,6 +69,18 @@ def test_without_flag_and_newer_kernel_none_is_required(root: Root) -> None:
     assert (view.required, view.packages, view.since) == (False, [], None)
 
 
+@pytest.mark.parametrize("directory", ["run", "var/run"])
+def test_the_flag_of_other_tools_requires_a_reboot_too(root: Root, directory: str) -> None:
+    flag = root.path / directory / "reboot-needed"
+    flag.parent.mkdir(parents=True, exist_ok=True)
+    flag.touch()
+    os.utime(flag, (BEFORE, BEFORE))
+
+    view = root.need().view
+
+    assert (view.required, view.packages, view.since) == (True, [], moment(BEFORE))
+
+
 def test_a_newer_kernel_requires_a_reboot_without_a_flag(root: Root) -> None:
     root.install(NEW, "6.1.85-1")
 

@@ -165,7 +165,7 @@ class Reboot:
     packages: tuple[str, ...] = ()
     since: datetime | None = None
     flagged: bool = False
-    """Whether `/run/reboot-required` exists. This and what follows is in no document."""
+    """Whether the flag of `agent.host.reboot.flag` is set. This and what follows is in no document."""
     flag_packages: tuple[str, ...] = ()
     """Packages that set the flag by name."""
     removed: tuple[str, ...] = ()

@@ -1,8 +1,13 @@
-"""The reboot-required flag that packages set (update-notifier-common's convention). Light: imported by `status`."""
+"""The flag that packages set for a reboot. Light: imported by `status`.
+
+Its name is that of update-notifier-common's convention, or that of other tools, for which cloud-init looks as well.
+"""
 
 import os
 
-_FLAGS = ("run/reboot-required", "var/run/reboot-required")
+_FLAGS = tuple(
+    f"{directory}/{name}" for name in ("reboot-required", "reboot-needed") for directory in ("run", "var/run")
+)
 """Usually the same directory. If /var/run is not a symlink, packages may have written to either."""
 LATEST = 253402300799.0
 """The last second of the year 9999, Python's latest date."""

@@ -11,6 +11,7 @@ from agent.core.job_kinds import JobKind, JobOption
 from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Outcome, ProvisionPhase
 from agent.core.model.scope import Scope
+from agent.core.policy.policy import SoakPolicy
 from agent.core.provision.model import NextStep, Provision
 from agent.errors import ExitCode, HostError, NothingDoneError
 from agent.host.machine.boot_id import boot_id
@@ -98,10 +99,12 @@ def _upgrade(request: JobRequest, context: JobContext, current: Provision) -> Jo
         current = current.after(outcome, required=required, boot_id=boot_id(), now=context.machine.now())
         return replace(outcome, provision=current.note)
 
+    # A new server has no reason to wait for a fix; a snooze, a hold and the blocklist still count.
+    at_once = replace(context, policy=replace(context.policy, soak=SoakPolicy()))
     outcome = upgrade(
-        context,
+        at_once,
         Scope.PROVISION,
-        RunSelection(context, None, ()),
+        RunSelection(at_once, None, ()),
         refresh=request.refresh,
         requested_by=request.requested_by,
         completed=completed,
