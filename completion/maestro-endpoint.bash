@@ -17,7 +17,7 @@ _maestro_endpoint() {
         case $before in
             --config | --dir | --port | --name | --host | --why | --group) ;;
             --tag | --add | --remove | --fix | --when | --reboot | --plan | --at-once) ;;
-            --stop-after | --expires | --comment | --sign-with | --with) ;;
+            --stop-after | --expires | --comment | --sign-with | --with | --write | --read) ;;
             *)
                 if [[ $word == -* ]]; then
                     before=$word
@@ -38,7 +38,7 @@ _maestro_endpoint() {
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
             ;;
-        --dir)
+        --dir | --write | --read)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
@@ -66,7 +66,7 @@ _maestro_endpoint() {
             tokenadd) words+=" --config --name --host --admin" ;;
             tag*) words+=" --config --add --remove" ;;
             requestslist | requestsshow*) words+=" --config --json" ;;
-            requestssign*) words+=" --config --with" ;;
+            requestssign*) words+=" --config --with --write --read" ;;
             requestscancel* | requestsresume*) words+=" --config" ;;
         esac
         if [[ $verb == request ]]; then

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from endpoint.cli.person import calling_person
-from endpoint.cli.signing import Sign, signer
+from endpoint.cli.signing import Sign, as_caller, sign_with
 from endpoint.config import Config, read_config
 from endpoint.core.deployment_report import DeploymentRecord, RequestRecord, deployment_document
 from endpoint.core.deployment_text import counts_text, left_out_lines, work_text
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     config, now, person = read_config(arguments.config), datetime.now(timezone.utc), calling_person()
     key = None if arguments.dry_run else arguments.sign_with
     with (
-        signer(key) if key is not None else nullcontext() as sign,
+        as_caller(partial(sign_with, key)) if key is not None else nullcontext() as sign,
         open_database(config) as database,
     ):
         choice = _choose(arguments, config, database, now)

@@ -3,14 +3,16 @@
 import argparse
 import json
 from datetime import datetime, timezone
+from functools import partial
 
 from endpoint.cli.person import calling_person
-from endpoint.cli.signing import signer
+from endpoint.cli.signing import as_caller, read_signatures, sign_with, write_forms
 from endpoint.config import Config, read_config
 from endpoint.core.deployment_report import deployment_document, deployments_document
 from endpoint.core.deployment_text import list_lines, show_lines
 from endpoint.core.deployments import RequestStatus
 from endpoint.core.fleet import fleet_document
+from endpoint.core.requests import SIGNATURE_NAMESPACE
 from endpoint.errors import UsageError
 from endpoint.store.database import Database
 from endpoint.store.deployments import DeploymentStore, Person
@@ -52,14 +54,28 @@ def _show(arguments: argparse.Namespace, config: Config, database: Database, now
 
 
 def _sign(arguments: argparse.Namespace, config: Config, person: Person) -> None:
-    with signer(arguments.key) as sign, open_database(config) as database:
+    """Sign here, or write what is to be signed for a machine that has the key, or read what that one has signed."""
+    work = (
+        partial(sign_with, arguments.key)
+        if arguments.key is not None
+        else partial(write_forms, arguments.write)
+        if arguments.write is not None
+        else partial(read_signatures, arguments.read)
+    )
+    with as_caller(work) as sign, open_database(config) as database:
         DeploymentStore(database).expire(person.at)
         deployment = _deployment(database, arguments.id)
         forms = RequestQueries(database).documents(deployment, RequestStatus.WAITING_SIGNATURE)
         if not forms:
             raise UsageError("no request of it waits for a signature")
-        signed = DeploymentStore(database).sign(deployment, sign(forms), person)
-    print(f"signed: {signed} requests of {deployment}")
+        signatures = sign(forms)
+        signed = DeploymentStore(database).sign(deployment, signatures, person)
+    if arguments.write is not None:
+        print(
+            f"written: {len(forms)} files; to sign them: `ssh-keygen -Y sign -f KEY -n {SIGNATURE_NAMESPACE} FILE...`"
+        )
+    else:
+        print(f"signed: {signed} of {len(forms)} requests of {deployment}")
 
 
 def _cancel(text: str, database: Database, person: Person) -> None:

@@ -1,7 +1,7 @@
-"""Signs requests with `ssh-keygen`, as the person who runs the command.
+"""Signs requests with `ssh-keygen`: here, or elsewhere by way of files.
 
-A command may become the owner of SQLite's file, who must not be able to read the person's key: a child process that
-still is the person waits for what is to be signed.
+A command may become the owner of SQLite's file, who must not be able to use the person's key and files: a child
+process that still is the person waits for what is to be signed.
 """
 
 import subprocess
@@ -12,24 +12,22 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from endpoint.core.requests import SIGNATURE_NAMESPACE
+from endpoint.core.requests import SIGNATURE, SIGNATURE_NAMESPACE
 from endpoint.errors import EndpointError, UsageError
 
 Sign = Callable[[Mapping[str, str]], dict[str, str]]
-"""Takes canonical forms by id, returns signatures by id."""
+"""Takes canonical forms by id, returns signatures by id. It raises `UsageError` if the key or a file cannot be used,
+and `EndpointError` if there is no `ssh-keygen`."""
 _TIMEOUT_S = 600.0
 """A person may have to type a passphrase, or to touch a key."""
 _END_S = 5.0
 
 
 @contextmanager
-def signer(key: Path) -> Iterator[Sign]:
-    """Return what signs with this key, once; open it before the database.
-
-    `Sign` raises `UsageError` if the key cannot be used, and `EndpointError` if there is no `ssh-keygen`.
-    """
+def as_caller(work: Sign) -> Iterator[Sign]:
+    """Return what does `work` as the user who runs this command, once; open it before the database."""
     ours, theirs = get_context("fork").Pipe()
-    child = get_context("fork").Process(target=_serve, args=(key.absolute(), ours, theirs), daemon=True)
+    child = get_context("fork").Process(target=_serve, args=(work, ours, theirs), daemon=True)
     child.start()
     theirs.close()
 
@@ -50,19 +48,19 @@ def signer(key: Path) -> Iterator[Sign]:
         child.join(_END_S)
 
 
-def _serve(key: Path, unused: Connection, connection: Connection) -> None:
+def _serve(work: Sign, unused: Connection, connection: Connection) -> None:
     unused.close()
     try:
         forms = connection.recv()
     except EOFError:
         return  # nothing was to be signed
     try:
-        connection.send(sign_all(key, forms))
+        connection.send(work(forms))
     except EndpointError as error:
         connection.send(error)
 
 
-def sign_all(key: Path, forms: Mapping[str, str]) -> dict[str, str]:
+def sign_with(key: Path, forms: Mapping[str, str]) -> dict[str, str]:
     """Sign canonical forms, by id, with one call.
 
     Raises:
@@ -73,7 +71,7 @@ def sign_all(key: Path, forms: Mapping[str, str]) -> dict[str, str]:
         directory = Path(place)
         for identity, form in forms.items():
             (directory / identity).write_bytes(form.encode())
-        command = ["ssh-keygen", "-Y", "sign", "-f", str(key), "-n", SIGNATURE_NAMESPACE, *forms]
+        command = ["ssh-keygen", "-Y", "sign", "-f", str(key.absolute()), "-n", SIGNATURE_NAMESPACE, *forms]
         try:
             done = subprocess.run(
                 command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
@@ -87,3 +85,39 @@ def sign_all(key: Path, forms: Mapping[str, str]) -> dict[str, str]:
             last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
             raise UsageError(f"ssh-keygen cannot sign with {key}: {last[:256]}")
         return {identity: (directory / f"{identity}.sig").read_text(encoding="ascii") for identity in forms}
+
+
+def write_forms(directory: Path, forms: Mapping[str, str]) -> dict[str, str]:
+    """Write each form into a file named by its id, for a machine that has the key; return no signatures.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for identity, form in forms.items():
+            (directory / identity).write_bytes(form.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write the requests: {error}") from error
+    return {}
+
+
+def read_signatures(directory: Path, forms: Mapping[str, str]) -> dict[str, str]:
+    """Read the signatures of these forms that `ssh-keygen` wrote beside the files; others keep waiting.
+
+    Raises:
+        UsageError: there is none, or a file is no signature.
+    """
+    found = {}
+    try:
+        for identity in forms:
+            file = directory / f"{identity}.sig"
+            if file.exists():
+                found[identity] = file.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the signatures: {error}") from error
+    if not found:
+        raise UsageError(f"{directory} has no signature of these requests, as ID.sig")
+    if wrong := [identity for identity, text in found.items() if not SIGNATURE.fullmatch(text)]:
+        raise UsageError(f"{directory}/{wrong[0]}.sig is no signature of OpenSSH")
+    return found

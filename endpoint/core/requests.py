@@ -1,12 +1,17 @@
 """`maestro.request/1`: a request of a person to one host, and the form of it that is signed and compared. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 REQUEST_SCHEMA = "maestro.request/1"
 SIGNATURE_NAMESPACE = "maestro-request"
 """Of `ssh-keygen -Y sign -n`: a signature for another purpose is none for a request."""
+SIGNATURE = re.compile(
+    r"(?=.{1,16384}\Z)-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n?", re.DOTALL
+)
+"""As in the schema."""
 
 
 def canonical_form(document: Mapping[str, object]) -> bytes:

@@ -14,17 +14,18 @@ from endpoint.core.request_steps import read_step
 from endpoint.core.requests import NO_DELIVERY
 from endpoint.store.database import Database
 from endpoint.store.group_commit import GroupCommit
+from endpoint.store.request_statements import HAS_REQUESTS
 from endpoint.store.requests import exchange_requests
 from endpoint.store.tables import EVENTS, LOSSES, REFUSALS, STATES, STREAMS
 
 _CLOCK_TOLERANCE_S = 60.0
 _LOCKED_STREAMS = (
-    sa.select(STREAMS)
+    sa.select(STREAMS, HAS_REQUESTS.label("has_requests"))
     .where(sa.tuple_(STREAMS.c.host_id, STREAMS.c.instance_id).in_(sa.bindparam("names", expanding=True)))
     # Always in the same order: otherwise two processes could deadlock. SQLAlchemy omits the lock on SQLite, whose
     # transactions are serial.
     .order_by(STREAMS.c.host_id, STREAMS.c.instance_id)
-    .with_for_update()
+    .with_for_update(of=STREAMS)
 )
 _STORED_KEYS = sa.select(EVENTS.c.key, EVENTS.c.sequence, EVENTS.c.digest).where(
     EVENTS.c.stream == sa.bindparam("stream"),
@@ -165,7 +166,11 @@ def _exchange_requests(
 ) -> None:
     """Add what is delivered to the results. A host without a stream gets nothing: its state is requested first."""
     known = [(received, decided) for received, decided in pairs if received.stream in streams]
-    hosts = frozenset(received.batch.host_id for received, _ in known if received.takes_requests)
+    hosts = frozenset(
+        received.batch.host_id
+        for received, _ in known
+        if received.takes_requests and streams[received.stream].has_requests
+    )
     found = [read_step(received.batch.host_id, event) for received, decided in known for event in decided.events]
     steps = [step for step in found if step is not None]
     if not hosts and not steps:

@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from endpoint.store.tables import DEPLOYMENTS, REQUESTS
+from endpoint.core.deployments import DeploymentStatus, RequestStatus
+from endpoint.store.tables import DEPLOYMENTS, REQUESTS, STREAMS
 
 _DECIDES = (
     *(REQUESTS.c.id, REQUESTS.c.deployment, REQUESTS.c.host_id, REQUESTS.c.status, REQUESTS.c.host_step),
@@ -14,6 +15,31 @@ OPEN_OF_HOSTS = _BOTH.where(
     REQUESTS.c.host_id.in_(sa.bindparam("hosts", expanding=True)),
     REQUESTS.c.ended_at.is_(None),  # as in the index
 ).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id, REQUESTS.c.position)
+HAS_REQUESTS = (
+    sa.select(sa.literal(1))
+    .select_from(REQUESTS.join(DEPLOYMENTS))
+    .where(
+        REQUESTS.c.host_id == STREAMS.c.host_id,
+        REQUESTS.c.ended_at.is_(None),  # as in the index
+        sa.or_(
+            REQUESTS.c.cancel_at.is_not(None),
+            sa.and_(
+                DEPLOYMENTS.c.status == DeploymentStatus.ACTIVE.value,
+                sa.or_(
+                    REQUESTS.c.status == RequestStatus.DELIVERED.value,
+                    sa.and_(
+                        REQUESTS.c.status == RequestStatus.QUEUED.value,
+                        DEPLOYMENTS.c.in_flight < DEPLOYMENTS.c.at_once,
+                    ),
+                ),
+            ),
+        ),
+    )
+    .correlate(STREAMS)
+    .exists()
+)
+"""Whether a stream's host may get a request or a cancellation now. It is part of a query that is made anyway, because a
+query of its own costs each contact more than all the rest of the queue."""
 NAMED = _BOTH.where(REQUESTS.c.id.in_(sa.bindparam("ids", expanding=True)))
 UNENDED = _BOTH.where(REQUESTS.c.deployment == sa.bindparam("of"), REQUESTS.c.ended_at.is_(None))
 LOCKED_DEPLOYMENTS = (

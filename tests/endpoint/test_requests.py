@@ -360,6 +360,27 @@ def test_a_request_that_lacks_its_signature_waits_for_it(make_endpoint: MakeEndp
     assert counted(later) == {"queued": 1}
 
 
+def test_a_key_need_not_be_where_the_endpoint_is(site: LocalEndpoint, key: Path, tmp_path: Path) -> None:
+    hosts = [host(site, f"web{number}") for number in range(2)]
+    made = request(site, "check", "--all", "--sign-later")
+    place = tmp_path / "to sign"
+
+    early = site.run("requests", "sign", made["id"], "--read", str(place))
+    written = site.run("requests", "sign", made["id"], "--write", str(place))
+    names = sorted(path.name for path in place.iterdir())
+    (place / f"{names[0]}.sig").write_text("no signature")
+    wrong = site.run("requests", "sign", made["id"], "--read", str(place))
+    (place / f"{names[0]}.sig").unlink()
+    command = ["ssh-keygen", "-Y", "sign", "-f", str(key), "-n", "maestro-request", names[0]]
+    subprocess.run(command, cwd=place, check=True, timeout=60, capture_output=True)
+    read = site.run("requests", "sign", made["id"], "--read", str(place))
+
+    assert names == sorted(one["id"] for one in made["requests"])
+    assert [one.returncode for one in (early, written, wrong, read)] == [2, 0, 2, 0]
+    assert counted(show(site, made["id"])) == {"waiting-signature": 1, "queued": 1}
+    assert [verified(key, one) for each in hosts for one in each.offered()] == [True]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
