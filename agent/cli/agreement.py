@@ -77,6 +77,7 @@ def _work(plan: PlanView) -> str:
         for count, verb, noun in (
             (len(plan.install), "install", "package"),
             (len(plan.remove), "remove", "obsolete kernel package"),
+            (len(plan.unused), "remove", "unneeded package"),
             (len(plan.repair), "repair", "package"),
         )
         if count

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from datetime import time, timedelta
 
-from agent.core.policy.policy import Conffiles, DailyJobMode, PrefetchMode, ScriptDigests
+from agent.core.policy.policy import Conffiles, DailyJobMode, PrefetchMode, RemoveUnused, ScriptDigests
 
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -109,6 +109,14 @@ def parse_daily_job_mode(raw: object) -> DailyJobMode:
         return DailyJobMode(raw)
     except ValueError as error:
         raise ValueError('accepted: "coexist", "replace" or "delegate"') from error
+
+
+def parse_remove_unused(raw: object) -> RemoveUnused:
+    """Accept "never" or "new"."""
+    try:
+        return RemoveUnused(raw)
+    except ValueError as error:
+        raise ValueError('accepted: "never" or "new"') from error
 
 
 def parse_prefetch_mode(raw: object) -> PrefetchMode:

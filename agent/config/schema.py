@@ -25,6 +25,7 @@ from agent.config.parsers import (
     parse_path,
     parse_prefetch_mode,
     parse_proxy,
+    parse_remove_unused,
     parse_request_timeout,
     parse_script_source,
     parse_size,
@@ -50,9 +51,17 @@ from agent.config.reboot_parsers import (
     parse_warning,
 )
 from agent.config.soak_parsers import parse_cohort, parse_overrides, parse_rollout, parse_soak
-from agent.core.policy.policy import Conffiles, DailyJobMode, PrefetchMode, RebootMode, ScriptDigests, SessionsMode
+from agent.core.policy.policy import (
+    Conffiles,
+    DailyJobMode,
+    PrefetchMode,
+    RebootMode,
+    RemoveUnused,
+    ScriptDigests,
+    SessionsMode,
+)
 
-Choice = Conffiles | DailyJobMode | PrefetchMode | RebootMode | SessionsMode
+Choice = Conffiles | DailyJobMode | PrefetchMode | RebootMode | RemoveUnused | SessionsMode
 Value = str | bool | int | tuple[str, ...] | timedelta | time | Choice | ScriptDigests
 """A parsed configuration value."""
 
@@ -85,6 +94,7 @@ KEYS: tuple[Key, ...] = (
     Key(section="security", name="include_runtime", parse=parse_flag, default=False),
     Key(section="security", name="remove_old_kernels", parse=parse_flag, default=True),
     Key(section="security", name="conffiles", parse=parse_conffiles, default=Conffiles.KEEP),
+    Key(section="security", name="remove_unused", parse=parse_remove_unused, default=RemoveUnused.NEVER),
     Key(section="soak", name="security", parse=parse_soak, default=timedelta(0)),
     Key(section="soak", name="other", parse=parse_soak, default=timedelta(0)),
     Key(section="soak", name="rollout", parse=parse_rollout, default=timedelta(0)),

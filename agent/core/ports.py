@@ -19,7 +19,7 @@ from agent.core.model.facts import (
     Unseen,
     Update,
 )
-from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, KernelRemoval
+from agent.core.model.kernels import NO_KERNEL_FACTS, KernelFacts, NewlyUnneeded, Removal
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Resolution, Step
@@ -149,6 +149,9 @@ class PackageSnapshot(Protocol):
     def reinstallations(self, repair: Sequence[Repair]) -> tuple[Step, ...]:
         """Return steps that reinstall what dpkg can only finish from its archive."""
 
+    def unneeded_after(self, steps: Sequence[Step], scope: Scope) -> NewlyUnneeded:
+        """Return what apt calls unneeded once these steps are installed; what it calls so before them counts, too."""
+
     def needed_steps(self, steps: Sequence[Step], wanted: Collection[PackageId], scope: Scope) -> tuple[Step, ...]:
         """Return the smallest part of a plan's steps that installs the wanted ones and breaks nothing."""
 
@@ -195,7 +198,7 @@ class PackageEngine(Protocol):
         With `keep_going` an error does not stop it: the error may belong to another package that is still broken.
         """
 
-    def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
+    def remove(self, removals: Sequence[Removal]) -> TransactionReport:
         """Remove exactly these packages and keep their conffiles."""
 
     def repair(self) -> TransactionReport:

@@ -133,7 +133,10 @@ def _changed_lines(outcome: OutcomeView, *, verbose: bool) -> list[str]:
     lines += [
         f"  {name} {part.installed}" for name, part in zip(names(outcome.superseded), outcome.superseded, strict=True)
     ]
-    planned = {f"{part.package}:{part.architecture}" for part in outcome.superseded}
+    if outcome.unused:
+        lines.append(f"{counted(len(outcome.unused), 'package')} removed that nothing needs after this upgrade:")
+    lines += [f"  {name} {part.installed}" for name, part in zip(names(outcome.unused), outcome.unused, strict=True)]
+    planned = {f"{part.package}:{part.architecture}" for part in (*outcome.superseded, *outcome.unused)}
     return lines + [
         f"GONE {label_of(name)}: removed by dpkg, because an upgrade took over its last file"
         for name in outcome.removed

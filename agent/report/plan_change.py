@@ -39,7 +39,7 @@ def _changes(old: PlannedWork, plan: Plan) -> Iterable[str]:
         text = _named(found.changed, lambda name: f"{_apart(new, old, name)} (was {_apart(old, new, name)})")
         yield f"another version: {text}"
     if found.remove:
-        yield f"obsolete kernel packages: {_named(found.remove, lambda name: _presence(name in new.remove))}"
+        yield f"packages to remove: {_named(found.remove, lambda name: _presence(name in new.remove))}"
     if found.repair:
         yield f"unfinished packages: {_named(found.repair, lambda name: new.repair.get(name, 'finished'))}"
 

@@ -77,11 +77,14 @@ def _install_lines(plan: PlanView, *, verbose: bool) -> list[str]:
 
 
 def _removal_lines(plan: PlanView) -> list[str]:
-    """List obsolete kernel packages: those to remove, and those kept with the reason."""
+    """List packages to remove: obsolete kernels, what the plan makes unneeded; and kernels kept, with the reason."""
     lines: list[str] = []
     if plan.remove:
         lines.append(f"{counted(len(plan.remove), 'obsolete kernel package')} to remove:")
         lines += [f"  {name} {part.installed}" for name, part in zip(names(plan.remove), plan.remove, strict=True)]
+    if plan.unused:
+        lines.append(f"{counted(len(plan.unused), 'package')} to remove afterwards, because nothing needs them then:")
+        lines += [f"  {name} {part.installed}" for name, part in zip(names(plan.unused), plan.unused, strict=True)]
     if plan.kept:
         lines.append("Obsolete kernel packages that are kept:")
         lines += [f"  {name}: {part.reason}" for name, part in zip(names(plan.kept), plan.kept, strict=True)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.plan import Held, Plan, Why
 from agent.core.model.reasons import Reason, ReasonCode
 from agent.core.packages.explain import GateReport, Opener
@@ -34,6 +34,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     "so it is not known which installed kernels are still needed",
     ReasonCode.NEWEST_KERNEL: "belongs to the newest kernel",
     ReasonCode.PLANNED_KERNEL: "belongs to a kernel that this plan installs",
+    ReasonCode.UNUSED: "installed automatically, and nothing needs it after this upgrade",
     ReasonCode.NEEDED_BY: "needed by {0}, which stays",
     ReasonCode.GATE_OPEN: "nothing in the way",
     ReasonCode.LISTS_USABLE: "package lists are {0}, last verified {1}",
@@ -112,5 +113,5 @@ def _held(held: Held) -> Held:
     return replace(held, detail=sentence(held.cause))
 
 
-def _removal(removal: KernelRemoval) -> KernelRemoval:
+def _removal(removal: Removal) -> Removal:
     return replace(removal, reason=sentence(removal.cause))

@@ -75,7 +75,7 @@ class HeldView(UpdateView):
 
 
 class RemovalView(PackageView):
-    """An element of `remove`, `kept` or `superseded`."""
+    """An element of `remove`, `kept`, `superseded` or `unused`."""
 
     def __init__(self, part: JsonReader) -> None:
         super().__init__(part)
@@ -182,6 +182,8 @@ class PlanView:
         self.held = [HeldView(part) for part in plan.children("held")]
         self.remove = [RemovalView(part) for part in plan.optional_children("remove")]
         self.kept = [RemovalView(part) for part in plan.optional_children("kept")]
+        self.unused = [RemovalView(part) for part in plan.optional_children("unused")]
+        """Packages that the plan makes unneeded, and removes."""
         self.repair = [RepairView(part) for part in plan.children("repair")]
         self.other_updates = int(plan.number("other_updates"))
         self.hidden_security = [StepView(part) for part in plan.optional_children("hidden_security")]
@@ -284,6 +286,7 @@ class OutcomeView(RunView):
         self.changed = [UpdateView(part, "from", "to") for key in ("upgraded", "new") for part in run.children(key)]
         self.removed = run.texts("removed")
         self.superseded = [RemovalView(part) for part in run.optional_children("superseded")]
+        self.unused = [RemovalView(part) for part in run.optional_children("unused")]
         self.repaired = [RepairView(part) for part in run.children("repaired")]
         self.held = [HeldView(part) for part in run.children("held")]
         self.conffiles_kept = run.texts("conffiles_kept")

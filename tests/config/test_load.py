@@ -22,6 +22,7 @@ from agent.core.policy.policy import (
     EndpointPolicy,
     Policy,
     PrefetchMode,
+    RemoveUnused,
     ScriptDigests,
     WeavePolicy,
 )
@@ -44,6 +45,7 @@ allowlist = ["openssl", "lib*"]
 include_runtime = true
 remove_old_kernels = false
 conffiles = "hold"
+remove_unused = "new"
 
 [apt]
 lock_timeout = "90s"
@@ -122,6 +124,7 @@ def test_a_valid_file_sets_every_field(write: Write) -> None:
     assert policy.security.include_runtime is True
     assert policy.security.remove_old_kernels is False
     assert policy.security.conffiles is Conffiles.HOLD
+    assert policy.security.remove_unused is RemoveUnused.NEW
     assert policy.agent == AgentPolicy(
         check_interval=timedelta(hours=3),
         upgrade=False,
@@ -274,6 +277,8 @@ _MUTATIONS: list[tuple[str, str, str]] = [
     ('"hold"', '"ask"', """security.conffiles = 'ask': accepted: "keep" or "hold\""""),
     ('"hold"', "true", """security.conffiles = True: accepted: "keep" or "hold\""""),
     ('"hold"', '["hold"]', """security.conffiles = ['hold']: accepted: "keep" or "hold\""""),
+    ('"new"', '"all"', """security.remove_unused = 'all': accepted: "never" or "new\""""),
+    ('"new"', "true", """security.remove_unused = True: accepted: "never" or "new\""""),
     ('"all"', '"none"', f"apt.fetch_ahead = 'none': {_PREFETCH}"),
     ('"all"', "true", f"apt.fetch_ahead = True: {_PREFETCH}"),
     ('"all"', '["all"]', f"apt.fetch_ahead = ['all']: {_PREFETCH}"),

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
 from agent.core.model.facts import Facts, KnownPackage, Lists, ListsState, Reboot, Repair, Update
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.outcome import Outcome, Result
 from agent.core.model.plan import Held, Plan, Step, Why
 from agent.core.model.reasons import Reason, ReasonCode
@@ -33,7 +33,7 @@ from agent.core.restart.model import RestartAction, RestartUnit, UnitResult
 
 NOW = datetime(2026, 11, 23, 5, 10, tzinfo=timezone.utc)
 FRESH = Lists(state=ListsState.FRESH, updated_at=NOW)
-REMOVAL = KernelRemoval(
+REMOVAL = Removal(
     package="linux-image-6.1.0-1-amd64",
     architecture="amd64",
     version="6.1.1-1",

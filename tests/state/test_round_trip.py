@@ -12,7 +12,7 @@ from hypothesis import given as example
 from hypothesis import strategies as st
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, SourceError, SourceFault, SourceLists, Unseen
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Step, Why
@@ -82,7 +82,7 @@ HELD = st.builds(
     detail=WORDS,
     source=st.just("") | NAMES,
 )
-REMOVALS = st.builds(KernelRemoval, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS, reason=WORDS)
+REMOVALS = st.builds(Removal, package=NAMES, architecture=ARCHITECTURES, version=VERSIONS, reason=WORDS)
 PACKAGE_IDS = st.builds(PackageId, name=NAMES, architecture=ARCHITECTURES)
 DISAPPEARED = PACKAGE_IDS.map(lambda package: replace(package, name=f"removed-{package.name}"))
 """Never one of `REMOVALS`, whose names are shorter."""

@@ -23,7 +23,7 @@ from agent.core.model.facts import (
     Unseen,
     Update,
 )
-from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, KernelRemoval
+from agent.core.model.kernels import AutoRemovable, Dependency, KernelFacts, KernelImage, NewlyUnneeded, Removal
 from agent.core.model.outcome import LockWait, Stage
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Refusal, Resolution, Step, Why
@@ -102,6 +102,9 @@ class SimulatedSnapshot:
     def resolve(self, admitted: Sequence[Update], scope: Scope, veto: Veto) -> Resolution:
         return self.machine.resolve(admitted, scope, veto)
 
+    def unneeded_after(self, steps: Sequence[Step], scope: Scope) -> NewlyUnneeded:  # noqa: ARG002 - the port has it
+        return self.machine.unneeded_after(steps)
+
     def needed_steps(
         self,
         steps: Sequence[Step],
@@ -139,6 +142,8 @@ class Simulated:
     """Why no transaction changes any package; empty if they do."""
     hook_error = ""
     """Error of a hook that fails at the end of each transaction."""
+    frees: tuple[tuple[str, str], ...] = ()
+    """Packages, each with one that its next version makes unneeded."""
     boot = 1
 
     while_waiting: Callable[[], None] | None = None
@@ -333,6 +338,20 @@ class Simulated:
         steps = tuple(self._step(offer, number) for number, group in enumerate(groups) for offer in group.values())
         return Resolution(steps=steps, refused=tuple(refused))
 
+    def unneeded_after(self, steps: Sequence[Step]) -> NewlyUnneeded:
+        versions = {step.package: step.candidate for step in steps}
+        freed = {freed for package, freed in self.frees if package in versions}
+        found = [
+            AutoRemovable(
+                package=name,
+                architecture=ARCHITECTURE,
+                version=versions.get(name, str(self._version(name))),
+                on_hold=name in self.on_hold,
+            )
+            for name in sorted((self.unneeded | freed) & self.packages.keys())
+        ]
+        return NewlyUnneeded(packages=tuple(found), needs=self.needs)
+
     def needed_steps(self, steps: Sequence[Step], wanted: Collection[PackageId]) -> tuple[Step, ...]:
         by_name = {step.package: step for step in steps}
         found, pending = set[str](), [package.name for package in wanted]
@@ -374,10 +393,11 @@ class Simulated:
                     return TransactionReport(errors=errors)
             else:
                 self.put(step.package, int(step.candidate), "unpacked")
+                self.unneeded |= {freed for package, freed in self.frees if package == step.package}
         configured = self._configure(keep_going=keep_going)
         return TransactionReport(errors={**errors, **configured}, cause=self.hook_error)
 
-    def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
+    def remove(self, removals: Sequence[Removal]) -> TransactionReport:
         self._act("remove", removals)
         if self.before_remove:
             self.before_remove.popleft()()
@@ -444,7 +464,7 @@ class Simulated:
 
     # internals
 
-    def _act(self, what: str, steps: Sequence[Step | KernelRemoval] = ()) -> None:
+    def _act(self, what: str, steps: Sequence[Step | Removal] = ()) -> None:
         if self.holder:
             raise BusyError(f"{self.holder} holds /var/lib/dpkg/lock-frontend")
         self.done.append(" ".join([what, *(step.package for step in steps)]))

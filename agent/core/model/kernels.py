@@ -1,4 +1,4 @@
-"""Kernel images and facts about them, as frozen values."""
+"""Kernel images, packages that nothing needs, and facts about them, as frozen values."""
 
 from dataclasses import dataclass
 
@@ -34,6 +34,15 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewlyUnneeded:
+    """What becomes unneeded by some steps, with every dependency that one of these packages helps to satisfy."""
+
+    packages: tuple[AutoRemovable, ...] = ()
+    """In the versions that they have after the steps."""
+    needs: tuple[Dependency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KernelFacts:
     """Facts about the kernels."""
 
@@ -53,8 +62,8 @@ NO_KERNEL_FACTS = KernelFacts(running="", patterns=(), images=(), unneeded=(), n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KernelRemoval(OfPackage):
-    """A kernel package that is removed, or one that is kept although apt would remove it."""
+class Removal(OfPackage):
+    """A package that nothing needs and that is removed, or one that is kept although apt would remove it."""
 
     package: str
     architecture: str
@@ -68,8 +77,8 @@ class KernelRemoval(OfPackage):
 class ObsoleteKernels:
     """The kernels that apt marks as garbage: which are removed, and which are kept."""
 
-    remove: tuple[KernelRemoval, ...] = ()
-    kept: tuple[KernelRemoval, ...] = ()
+    remove: tuple[Removal, ...] = ()
+    kept: tuple[Removal, ...] = ()
 
 
 NO_OBSOLETE_KERNELS = ObsoleteKernels()

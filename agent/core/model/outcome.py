@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.model.facts import Lists, Reboot, Repair, Unseen
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Step
 from agent.core.model.scope import Scope
@@ -97,8 +97,10 @@ class Outcome:
     """Steps of the transaction that has started and whose end is not recorded yet."""
     removed: tuple[PackageId, ...] = ()
     """Packages that disappeared: an upgrade took over the last of their files, so dpkg removed them."""
-    removed_kernels: tuple[KernelRemoval, ...] = ()
+    removed_kernels: tuple[Removal, ...] = ()
     """Obsolete kernels that were removed as planned."""
+    removed_unused: tuple[Removal, ...] = ()
+    """Packages that the run itself made unneeded, and removed."""
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()
     repaired: tuple[Repair, ...] = ()

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, Lists, Reboot, Repair, Unseen, Update
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.package import OfPackage, PackageId
 from agent.core.model.reasons import NO_REASON, Reason
 from agent.core.model.scope import Scope
@@ -150,10 +150,12 @@ class Plan:
     reboot: Reboot | Unseen
     other_updates: int
     """How many available updates are neither security updates nor in this plan: the number of `others`."""
-    remove: tuple[KernelRemoval, ...] = ()
+    remove: tuple[Removal, ...] = ()
     """Obsolete kernels."""
-    kept: tuple[KernelRemoval, ...] = ()
+    kept: tuple[Removal, ...] = ()
     """Kernels that nothing needs but that are kept, with the reason."""
+    unused: tuple[Removal, ...] = ()
+    """Packages that the plan makes unneeded, and that the run removes in a transaction of its own after it."""
     others: tuple[Update, ...] = ()
     journal: bool = False
     """As in `Facts`; a repair merges the journal."""

@@ -50,6 +50,8 @@ class ReasonCode(Enum):
     NEEDED_BY = "needed-by"
     """The package that stays."""
 
+    UNUSED = "unused"
+
     # explain
     GATE_OPEN = "gate-open"
     LISTS_USABLE = "lists-usable"

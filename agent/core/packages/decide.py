@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.core.model.facts import Facts, Repair, Update
-from agent.core.model.kernels import NO_OBSOLETE_KERNELS, KernelRemoval, ObsoleteKernels
+from agent.core.model.kernels import NO_OBSOLETE_KERNELS, ObsoleteKernels, Removal
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Plan, Refusal, Resolution, Step
 from agent.core.model.reasons import Reason
@@ -113,12 +113,19 @@ def build_plan(
     )
 
 
+def with_unused(plan: Plan, unused: tuple[Removal, ...]) -> Plan:
+    """Return the plan with the packages that it makes unneeded and removes, and the id of that."""
+    identifier = plan_id(plan.scope, plan.install, plan.repair, plan.remove, unused=unused, journal=plan.journal)
+    return replace(plan, id=identifier, unused=unused)
+
+
 def plan_id(
     scope: Scope,
     install: Iterable[Step],
     repair: Iterable[Repair],
-    remove: Iterable[KernelRemoval] = (),
+    remove: Iterable[Removal] = (),
     *,
+    unused: Iterable[Removal] = (),
     journal: bool = False,
 ) -> str:
     """Return a digest of 12 hex digits: equal for the same work, different for any other."""
@@ -129,6 +136,7 @@ def plan_id(
     unfinished += [(PackageId(name="dpkg", architecture=""), "interrupted")] if journal else []
     lines += [f"{package} {state}" for package, state in sorted(unfinished)]
     lines += [f"-{r.id} {r.version}" for r in remove]
+    lines += [f"~{r.id} {r.version}" for r in unused]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable
 
 from agent.core.kernel_release import image_release
-from agent.core.model.kernels import AutoRemovable, KernelFacts, KernelRemoval, ObsoleteKernels
+from agent.core.model.kernels import AutoRemovable, KernelFacts, ObsoleteKernels, Removal
 from agent.core.model.package import PackageId
 from agent.core.model.reasons import NO_REASON, Reason, ReasonCode
+from agent.core.packages.removals import keep_needed, own_reason
 
 _RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+[^ ]*"
 _BEHIND = re.compile(r"-(?:common(?:-[a-z0-9]+)*|unsigned|dbg|dbgsym)$")
@@ -27,11 +28,9 @@ def obsolete_kernels(
     """
     found = [one for one in kernels.unneeded if release_of(one.package, kernels.patterns) is not None]
     guards = _ProtectedKernels(kernels, frozenset(planned))
-    reasons = {one.id: _own_reason(one) or veto(one.id) or guards.reason(one.package) for one in found}
+    reasons = {one.id: own_reason(one) or veto(one.id) or guards.reason(one.package) for one in found}
     going = {package for package, reason in reasons.items() if reason is None}
-    while still := next((n for n in kernels.needs if n.package not in going and going.issuperset(n.any_of)), None):
-        going.difference_update(still.any_of)
-        reasons.update(dict.fromkeys(still.any_of, Reason(code=ReasonCode.NEEDED_BY, values=(still.package.label,))))
+    reasons.update(keep_needed(going, kernels.needs))
     ordered = sorted(found, key=lambda one: one.id)
     return ObsoleteKernels(
         remove=tuple(
@@ -94,11 +93,5 @@ class _ProtectedKernels:
         return any(package.endswith(f"-{release}") or is_part_of(own, release) for release in releases)
 
 
-def _own_reason(one: AutoRemovable) -> Reason | None:
-    if one.on_hold:
-        return Reason(code=ReasonCode.ON_HOLD)
-    return None if one.automatic else Reason(code=ReasonCode.MARKED_MANUAL)
-
-
-def _removal(one: AutoRemovable, cause: Reason) -> KernelRemoval:
-    return KernelRemoval(package=one.package, architecture=one.architecture, version=one.version, cause=cause)
+def _removal(one: AutoRemovable, cause: Reason) -> Removal:
+    return Removal(package=one.package, architecture=one.architecture, version=one.version, cause=cause)

@@ -31,7 +31,7 @@ class PlannedWork:
     made_at: datetime
     install: Mapping[str, VersionStep] = field(default_factory=dict)
     remove: Mapping[str, str] = field(default_factory=dict)
-    """Versions of obsolete kernel packages."""
+    """Versions of obsolete kernel packages, and of packages that the plan makes unneeded."""
     repair: Mapping[str, str] = field(default_factory=dict)
     """dpkg's states; the interrupted journal is `dpkg:`."""
 
@@ -52,7 +52,7 @@ class PlanDifference:
     changed: tuple[str, ...] = ()
     """Packages that both install: from or to another version, or from another source."""
     remove: tuple[str, ...] = ()
-    """Obsolete kernel packages that only one of the two removes."""
+    """Packages that only one of the two removes."""
     repair: tuple[str, ...] = ()
     """Unfinished packages whose state is another."""
     scope: bool = False
@@ -67,7 +67,7 @@ def work_of(plan: Plan) -> PlannedWork:
         scope=plan.scope,
         made_at=plan.seen_at,
         install={str(step.id): _version_step(step) for step in plan.install},
-        remove={str(removal.id): removal.version for removal in plan.remove},
+        remove={str(removal.id): removal.version for removal in (*plan.remove, *plan.unused)},
         repair={**repair, "dpkg:": "interrupted"} if plan.journal else repair,
     )
 

@@ -71,6 +71,7 @@ def part_of(plan: Plan, steps: tuple[Step, ...], names: Sequence[str]) -> Plan:
         install=steps,
         remove=(),
         kept=(),
+        unused=(),
         requested=tuple(names),
     )
 

@@ -24,7 +24,8 @@ def undo_of(outcome: Outcome, offers: Offers, with_companions: Companions) -> Un
     obstacle = _obstacle(outcome, offers)
     if obstacle:
         return Undo(obstacle=obstacle)
-    versions = with_companions({step.id: step.installed for step in outcome.upgraded if step.installed})
+    upgraded = {step.id: step.installed for step in outcome.upgraded if step.installed}
+    versions = with_companions({**{one.id: one.version for one in outcome.removed_unused}, **upgraded})
     if versions is None:
         return Undo(obstacle="the old versions do not fit the other installed packages")
     old = [f"{package.label}={version}" for package, version in versions.items()]
@@ -38,11 +39,10 @@ def _obstacle(outcome: Outcome, offers: Offers) -> str:
     unfinished = [one.package.label for one in outcome.failed if one.stage is Stage.CONFIGURE]
     if unfinished:
         return f"{_names(unfinished)} failed in the new version and must be repaired first"
-    gone = [
-        f"{step.label} {step.installed}"
-        for step in outcome.upgraded
-        if step.installed and not offers(step.id, step.installed)
-    ]
+    old = [(step.id, step.installed) for step in outcome.upgraded if step.installed]
+    known = {package for package, _ in old}
+    old += [(one.id, one.version) for one in outcome.removed_unused if one.id not in known]
+    gone = [f"{package.label} {version}" for package, version in old if not offers(package, version)]
     return f"no package source offers {_names(gone)} any more" if gone else ""
 
 

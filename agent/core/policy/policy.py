@@ -16,6 +16,14 @@ class Conffiles(Enum):
     """Hold the package back."""
 
 
+class RemoveUnused(Enum):
+    """Which packages an upgrade removes because nothing needs them."""
+
+    NEVER = "never"
+    NEW = "new"
+    """Those that became unneeded by the run itself."""
+
+
 class PrefetchMode(Enum):
     """Which packages a check downloads in advance, to install them later and to read their changelogs."""
 
@@ -63,6 +71,7 @@ class SecurityPolicy:
     include_runtime: bool
     remove_old_kernels: bool
     conffiles: Conffiles
+    remove_unused: RemoveUnused = RemoveUnused.NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

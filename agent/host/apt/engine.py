@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.core.job_control import JobControl
 from agent.core.model.facts import PackageState
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
@@ -138,7 +138,7 @@ class AptEngine:
         self._release()
         return self._transactions.install_files(files, remove)
 
-    def remove(self, removals: Sequence[KernelRemoval]) -> TransactionReport:
+    def remove(self, removals: Sequence[Removal]) -> TransactionReport:
         """Remove exactly these packages in one transaction, in a child process."""
         self._release()
         return self._transactions.remove(removals, pending=not self._vetoed(self._unfinished()))

@@ -10,6 +10,7 @@ import apt_pkg
 
 from agent.core.job_control import JobControl
 from agent.core.model.facts import KnownPackage, Repair, Update
+from agent.core.model.kernels import NewlyUnneeded
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Resolution, Step
 from agent.core.model.scope import Scope
@@ -30,6 +31,7 @@ from agent.host.apt.marks import find_version
 from agent.host.apt.needed_steps import needed_steps
 from agent.host.apt.reinstall import reinstallations
 from agent.host.apt.resolve import StepOrigins, resolve
+from agent.host.apt.unneeded import unneeded
 from agent.host.dpkg import database as dpkg_database
 from agent.host.locks import LockWaiter
 from agent.host.process.deadline import with_time_limit
@@ -136,6 +138,14 @@ class AptPackageSnapshot:
         cache = PackageCache()
         return reinstallations(cache, repair, cache.allowed(self._policy.security.origins))
 
+    def unneeded_after(self, steps: Sequence[Step], scope: Scope) -> NewlyUnneeded:
+        """Return what apt calls unneeded once these steps are installed.
+
+        Raises:
+            ChangedError, HostError: as `mark_exactly`.
+        """
+        return unneeded(self._marked_with(steps, scope))
+
     def needed_steps(self, steps: Sequence[Step], wanted: Collection[PackageId], scope: Scope) -> tuple[Step, ...]:
         """Return the smallest part of a plan's steps that installs the wanted ones and breaks nothing."""
         cache = PackageCache()
@@ -186,7 +196,7 @@ class AptPackageSnapshot:
 
     def _marked_with(self, steps: Sequence[Step], scope: Scope) -> PackageCache:
         """Return a cache with exactly these steps marked: the own one, if it holds them already."""
-        if self._marked == frozenset(steps):
+        if self._marked == frozenset(steps) or (self._unmarked and not steps):
             return self._cache
         cache = PackageCache()
         mark_exactly(cache, steps, cache.allowed(allowed_origins(self._policy, scope)))

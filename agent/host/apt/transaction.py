@@ -11,7 +11,7 @@ from pathlib import Path
 import apt_pkg
 
 from agent.core.job_control import JobControl
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.outcome import LockWait
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
@@ -92,7 +92,7 @@ class Transactions:
 
         return self._supervise(work, packages=len(steps))
 
-    def remove(self, removals: Sequence[KernelRemoval], *, pending: bool) -> TransactionReport:
+    def remove(self, removals: Sequence[Removal], *, pending: bool) -> TransactionReport:
         """Remove exactly these packages, keeping conffiles; `pending` and return value as in `install`.
 
         Raises:

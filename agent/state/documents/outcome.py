@@ -1,10 +1,10 @@
 """`maestro.outcome/1`, encoded and decoded side by side. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.facts import Lists
+from agent.core.model.kernels import Removal
 from agent.core.model.outcome import Failure, LockWait, Outcome, Result, Stage, Undo
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Step
@@ -31,6 +31,7 @@ from agent.state.documents.parts import (
     replaces_to_document,
     requested_to_document,
     source_to_document,
+    unused_to_document,
 )
 from agent.state.documents.provision import note_from_document, note_to_document
 from agent.state.json_reader import JsonReader
@@ -58,8 +59,9 @@ def outcome_to_document(outcome: Outcome, generated_at: datetime, findings: Find
         "upgraded": [_change_to_document(step, findings) for step in outcome.upgraded if not step.new],
         "new": [_change_to_document(step, findings) for step in outcome.upgraded if step.new],
         "underway": [_change_to_document(step, findings) for step in outcome.underway],
-        "removed": sorted(map(str, (*outcome.removed, *(removal.id for removal in outcome.removed_kernels)))),
+        "removed": sorted(map(str, (*outcome.removed, *(removal.id for removal in _planned_removals(outcome))))),
         "superseded": [removal_to_document(removal) for removal in outcome.removed_kernels],
+        **unused_to_document(outcome.removed_unused),
         "held": [held_to_document(held, findings) for held in outcome.held],
         "failed": [_failure_to_document(failure) for failure in outcome.failed],
         "repaired": repairs_to_document(outcome.repaired, journal=outcome.journal_merged),
@@ -81,9 +83,8 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
     Raises:
         RecordError: the document is malformed.
     """
-    lists = run.optional_child("lists")
     started_at, finished_at = _times_from_document(run)
-    removed_kernels = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
+    removed, removed_kernels, removed_unused = _removed_from_document(run)
     repaired, journal_merged = repairs_from_document(run.children("repaired"))
     outcome = Outcome(
         id=run.text("id"),
@@ -93,15 +94,16 @@ def outcome_from_document(run: JsonReader) -> tuple[Outcome, Findings]:
         result=enum_from_document(run, "result", Result),
         upgraded=tuple(_change_from_document(part) for key in ("upgraded", "new") for part in run.children(key)),
         underway=tuple(_change_from_document(part) for part in run.optional_children("underway")),
-        removed=_others_removed(run, removed_kernels),
+        removed=removed,
         removed_kernels=removed_kernels,
+        removed_unused=removed_unused,
         held=tuple(held_from_document(part) for part in run.children("held")),
         failed=tuple(_failure_from_document(part) for part in run.children("failed")),
         repaired=repaired,
         journal_merged=journal_merged,
         conffiles_kept=tuple(run.texts("conffiles_kept")),
         reboot=reboot_from_document(run.optional_child("reboot")),
-        lists=lists_from_document(lists) if lists else None,
+        lists=_lists_from_document(run.optional_child("lists")),
         lock=_lock_from_document(run.child("lock")),
         downloaded_bytes=int(run.number("downloaded_bytes")),
         message=run.text("message"),
@@ -122,10 +124,23 @@ def _with_later_fields(outcome: Outcome, run: JsonReader) -> Outcome:
     )
 
 
-def _others_removed(run: JsonReader, kernels: Sequence[KernelRemoval]) -> tuple[PackageId, ...]:
-    """Return the removed packages but for the obsolete kernels."""
-    planned = {removal.id for removal in kernels}
-    return tuple(package for package in map(package_from_text, run.texts("removed")) if package not in planned)
+def _planned_removals(outcome: Outcome) -> tuple[Removal, ...]:
+    return (*outcome.removed_kernels, *outcome.removed_unused)
+
+
+def _removed_from_document(
+    run: JsonReader,
+) -> tuple[tuple[PackageId, ...], tuple[Removal, ...], tuple[Removal, ...]]:
+    """Return the removed packages that no plan named, the obsolete kernels, and the packages that became unneeded."""
+    kernels = tuple(removal_from_document(part) for part in run.optional_children("superseded"))
+    unused = tuple(removal_from_document(part) for part in run.optional_children("unused"))
+    planned = {removal.id for removal in (*kernels, *unused)}
+    others = (package for package in map(package_from_text, run.texts("removed")) if package not in planned)
+    return tuple(others), kernels, unused
+
+
+def _lists_from_document(part: JsonReader | None) -> Lists | None:
+    return lists_from_document(part) if part is not None else None
 
 
 def _lock_from_document(part: JsonReader) -> LockWait:

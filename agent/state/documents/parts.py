@@ -20,7 +20,7 @@ from agent.core.model.facts import (
     Unseen,
     Update,
 )
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Held, Step, Why
 from agent.core.packages.cves import ChangelogFindings, Findings, VersionChange, findings_of
@@ -152,8 +152,8 @@ def repair_from_document(part: JsonReader) -> Repair:
     return Repair(package=part.text("package"), architecture=part.text("architecture"), state=part.text("state"))
 
 
-def removal_to_document(removal: KernelRemoval) -> Document:
-    """Return an element of `remove`, `kept` or `superseded`."""
+def removal_to_document(removal: Removal) -> Document:
+    """Return an element of `remove`, `kept`, `superseded` or `unused`."""
     return {
         "package": removal.package,
         "architecture": removal.architecture,
@@ -162,9 +162,15 @@ def removal_to_document(removal: KernelRemoval) -> Document:
     }
 
 
-def removal_from_document(part: JsonReader) -> KernelRemoval:
-    """Return an obsolete kernel package."""
-    return KernelRemoval(
+def unused_to_document(unused: Iterable[Removal]) -> Document:
+    """Return the field of the packages that a run makes unneeded; absent if there are none."""
+    found = [removal_to_document(removal) for removal in unused]
+    return {"unused": found} if found else {}
+
+
+def removal_from_document(part: JsonReader) -> Removal:
+    """Return a package that is removed or kept."""
+    return Removal(
         package=part.text("package"),
         architecture=part.text("architecture"),
         version=part.text("installed"),

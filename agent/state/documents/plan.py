@@ -36,6 +36,7 @@ from agent.state.documents.parts import (
     requested_to_document,
     source_lists_to_document,
     source_to_document,
+    unused_to_document,
 )
 from agent.state.json_reader import JsonReader
 from agent.state.timestamps import format_utc
@@ -53,6 +54,7 @@ def plan_to_document(plan: Plan, generated_at: datetime, findings: Findings = NO
         "lists": {**lists_to_document(plan.lists), "sources": source_lists_to_document(plan.lists)},
         "remove": [removal_to_document(removal) for removal in plan.remove],
         "kept": [removal_to_document(removal) for removal in plan.kept],
+        **unused_to_document(plan.unused),
         "install": [_step_to_document(step, findings) for step in plan.install],
         "held": [held_to_document(held, findings) for held in plan.held],
         "other_updates": plan.other_updates,
@@ -90,6 +92,7 @@ def plan_from_document(plan: JsonReader) -> tuple[Plan, Findings]:
         other_updates=int(plan.number("other_updates")),
         remove=tuple(removal_from_document(part) for part in plan.optional_children("remove")),
         kept=tuple(removal_from_document(part) for part in plan.optional_children("kept")),
+        unused=tuple(removal_from_document(part) for part in plan.optional_children("unused")),
         others=tuple(_hidden_from_document(part) for part in hidden),
     )
     findings: dict[VersionChange, ChangelogFindings | None] = {

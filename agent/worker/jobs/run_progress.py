@@ -31,11 +31,20 @@ class RunProgress:
         """Add a removal of obsolete kernels."""
         outcome = replace(
             self.outcome,
-            removed_kernels=(*self.outcome.removed_kernels, *done.removed_kernels),
+            removed_kernels=(*self.outcome.removed_kernels, *done.removed),
             removed=(*self.outcome.removed, *done.others),
             failed=(*self.outcome.failed, *done.failed),
         )
         return replace(self, outcome=outcome).without(_failed_before(done.failed))
+
+    def with_unused_removed(self, done: RemovalResult) -> "RunProgress":
+        """Add a removal of packages that the run made unneeded; one that failed does not fail the run."""
+        outcome = replace(
+            self.outcome,
+            removed_unused=(*self.outcome.removed_unused, *done.removed),
+            removed=(*self.outcome.removed, *done.others),
+        )
+        return replace(self, outcome=outcome)
 
     def with_downloaded(self, size_bytes: int) -> "RunProgress":
         """Add downloaded bytes."""

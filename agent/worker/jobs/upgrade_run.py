@@ -7,7 +7,7 @@ from dataclasses import replace
 from agent.core.model.facts import Unseen
 from agent.core.model.outcome import Failure, Outcome, Result
 from agent.core.model.package import PackageId
-from agent.core.model.plan import Plan, Step
+from agent.core.model.plan import Plan
 from agent.core.model.scope import Scope
 from agent.core.packages import verify
 from agent.core.packages.after_download import Install, Refresh, Replan, after_download, without_oversized
@@ -24,9 +24,10 @@ from agent.worker.jobs.run_progress import RunProgress
 from agent.worker.steps import plan as planning
 from agent.worker.steps.install import run_transaction
 from agent.worker.steps.plan import Planned
-from agent.worker.steps.remove import remove_kernels
-from agent.worker.steps.repair import not_repaired, still_unfinished
+from agent.worker.steps.remove import remove_packages
+from agent.worker.steps.repair import not_repaired, still_unfinished, with_reinstallations
 from agent.worker.steps.select import RunSelection
+from agent.worker.steps.unused import UnusedPackages
 from agent.worker.steps.upgrade_hooks import UpgradeHooks
 
 _MAX_REPLANS = 4
@@ -50,6 +51,7 @@ class UpgradeRun:
         """Whether plans also reinstall what dpkg can finish only from its archive; set by a repair."""
         self._unrepaired: Mapping[PackageId, Failure] = {}
         self.hooks = UpgradeHooks(context)
+        self._unused = UnusedPackages(context)
         self._cause = ""
         """What is wrong with dpkg or with a hook, although the run went on."""
         self._after: PackageSnapshot | None = None
@@ -73,11 +75,12 @@ class UpgradeRun:
         return self._selection.first(self._as_requested(current))
 
     def execute(self, current: Planned) -> Outcome:
-        """Repair, remove obsolete kernels, download and install as planned, then verify.
+        """Repair, remove obsolete kernels, download and install as planned, remove what that made unneeded; verify.
 
         Raises:
             BusyError, HostError: the run cannot continue; `abort` returns the outcome.
         """
+        self._unused.begin(current.facts)
         if current.plan.repairable:
             current = self._repair(current.plan)
         current = self._remove_obsolete_kernels(current)
@@ -86,6 +89,7 @@ class UpgradeRun:
             self._install_what_follows()
         finally:
             self._engine.remove_downloads()
+        self._remove_unused()
         return self._verify()
 
     def abort(self, result: Result, message: str) -> Outcome:
@@ -119,26 +123,7 @@ class UpgradeRun:
         current = self._selection.later(self._as_requested(self._observe_and_decide()))
         if not self._reinstalling:
             return current
-        install = (*current.plan.install, *self._reinstallations(current))
-        return replace(current, plan=replace(current.plan, install=install))
-
-    def _reinstallations(self, current: Planned) -> tuple[Step, ...]:
-        """Return steps that reinstall packages at their current version, but for those that the plan upgrades.
-
-        A first installation that was interrupted comes with its dependencies: one that may not be installed stops it.
-        """
-        install = current.plan.install
-        planned = {step.id for step in install}
-        left = [item for item in current.plan.repair if item.id not in planned and self._may_touch(item.id)]
-        found = current.snapshot.reinstallations(left)
-        stopped = {step.group for step in found if not self._may_touch(step.id)}
-        first = 1 + max((step.group for step in install), default=0)
-        groups = {step.package: step.group for step in install}
-        return tuple(
-            replace(step, group=groups.get(step.package, first + step.group))
-            for step in found
-            if step.group not in stopped
-        )
+        return replace(current, plan=with_reinstallations(current.plan, current.snapshot, self._may_touch))
 
     def _may_touch(self, package: PackageId) -> bool:
         return package not in self._progress.dropped and veto(self._context.policy, package.name) is None
@@ -160,7 +145,8 @@ class UpgradeRun:
             if not current.plan.remove or self._control.stop():
                 break
             try:
-                done = remove_kernels(self._engine, current.plan.remove, self._control.step)
+                self._control.step(f"removing {counted(len(current.plan.remove), 'package')} of obsolete kernels")
+                done = remove_packages(self._engine, current.plan.remove)
             except ChangedError:
                 current = self._plan()
                 continue
@@ -235,6 +221,7 @@ class UpgradeRun:
 
         The hooks come after the downloads, so that a drained machine is back as soon as possible.
         """
+        self._unused.expect(plan)
         self.hooks.run_before(plan)
         if self._control.stop():
             return
@@ -255,6 +242,12 @@ class UpgradeRun:
             self._cause = done.cause or self._cause
             if self._control.stop():
                 return
+
+    def _remove_unused(self) -> None:
+        done = self._unused.remove(self._progress.outcome, self._refreshed)
+        if done.removed or done.others:
+            self._record(self._progress.with_unused_removed(done))
+        self._cause = "; ".join(filter(None, (self._cause, self._unused.problem)))
 
     def _record(self, progress: RunProgress) -> None:
         self._progress = progress

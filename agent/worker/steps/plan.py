@@ -15,12 +15,13 @@ from agent.core.model.scope import Scope
 from agent.core.packages import decide as deciding
 from agent.core.packages.cohort import cohort_of
 from agent.core.packages.soak import waiting
+from agent.core.packages.unused import removes_unused, unused_packages
 from agent.core.ports import PackageSnapshot, RefreshResult
 from agent.core.schemas import Document
 from agent.errors import PlanChangedError
 from agent.host import log
 from agent.report.plan_change import plan_change
-from agent.report.reasons import with_sentences
+from agent.report.reasons import sentence, with_sentences
 from agent.state.documents.soak import soak_to_document
 from agent.worker.context import JobContext
 from agent.worker.log_items import source_errors
@@ -109,7 +110,17 @@ def decide(
         lambda admitted, veto: snapshot.resolve(admitted, scope, veto),
         despite_soak=despite_soak,
     )
+    plan = planned_removals(context, plan, observation.facts, snapshot)
     return with_held_fixes(with_sentences(plan), context.record.held_fixes())
+
+
+def planned_removals(context: JobContext, plan: Plan, facts: Facts, snapshot: PackageSnapshot) -> Plan:
+    """Return the plan with what the run removes because the plan makes it unneeded, if the policy has that removed."""
+    if not (plan.install and removes_unused(context.policy)):
+        return plan
+    found = snapshot.unneeded_after(plan.install, plan.scope)
+    unused = unused_packages(context.policy, facts, found)
+    return deciding.with_unused(plan, tuple(replace(one, reason=sentence(one.cause)) for one in unused))
 
 
 def require_plan(context: JobContext, plan: Plan, plan_id: str | None) -> None:

@@ -1,32 +1,30 @@
-"""Removes obsolete kernels in one transaction and verifies it against dpkg's states."""
+"""Removes packages that nothing needs in one transaction and verifies it against dpkg's states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.core.job_control import Progress
 from agent.core.model.facts import PackageState
-from agent.core.model.kernels import KernelRemoval
+from agent.core.model.kernels import Removal
 from agent.core.model.outcome import Failure, Stage
 from agent.core.model.package import PackageId
 from agent.core.model.transaction import TransactionReport
 from agent.core.packages.verify import HEALTHY_STATES, disappeared_packages, has_files
 from agent.core.ports import PackageEngine
 from agent.errors import ChangedError, HostError
-from agent.report.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovalResult:
     """Result of a removal."""
 
-    removed_kernels: tuple[KernelRemoval, ...]
+    removed: tuple[Removal, ...]
     failed: tuple[Failure, ...]
     """Packages that caused an incomplete removal; the rest can be retried without them."""
     others: tuple[PackageId, ...]
     """Packages that disappeared although no removal named them."""
 
 
-def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], progress: Progress) -> RemovalResult:
+def remove_packages(engine: PackageEngine, removals: Sequence[Removal]) -> RemovalResult:
     """Remove packages; one that cannot be removed is returned as failed and does not end the run.
 
     Raises:
@@ -34,7 +32,6 @@ def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], pro
         ChangedError: packages changed since the removal was planned; nothing was done.
         HostError: dpkg or a hook failed as a whole; nothing was removed.
     """
-    progress(f"removing {counted(len(removals), 'package')} of obsolete kernels")
     before = engine.states()
     try:
         report = engine.remove(removals)
@@ -50,13 +47,13 @@ def remove_kernels(engine: PackageEngine, removals: Sequence[KernelRemoval], pro
     # dpkg stops at an error: the package that it names caused it, those that it did not reach did not.
     causes = [one for one in left if report.names(one.id) or states[one.id].state not in HEALTHY_STATES] or left
     return RemovalResult(
-        removed_kernels=tuple(removal for removal in removals if removal not in left),
+        removed=tuple(removal for removal in removals if removal not in left),
         failed=tuple(_failure(removal, states, report) for removal in causes),
         others=tuple(package for package in disappeared_packages(before, states) if package not in planned),
     )
 
 
-def _failure(removal: KernelRemoval, states: Mapping[PackageId, PackageState], report: TransactionReport) -> Failure:
+def _failure(removal: Removal, states: Mapping[PackageId, PackageState], report: TransactionReport) -> Failure:
     state = states[removal.id].state
     error = report.error_of(removal.id) or report.fatal or f"not removed: dpkg says {state}"
     return Failure(package=removal.id, stage=Stage.REMOVE, error=error, detail=f"dpkg state: {state}")

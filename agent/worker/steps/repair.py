@@ -1,6 +1,7 @@
 """Packages that dpkg has not finished after a repair, and what an administrator can do about each."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from agent.core.model.facts import UNMET_DEPENDENCIES, PackageState, Repair
 from agent.core.model.outcome import Failure, Stage
@@ -10,6 +11,7 @@ from agent.core.model.transaction import TransactionReport
 from agent.core.packages import verify
 from agent.core.packages.gates.veto import veto
 from agent.core.policy.policy import Policy
+from agent.core.ports import PackageSnapshot
 from agent.report.reasons import sentence
 
 States = Mapping[PackageId, PackageState]
@@ -25,6 +27,23 @@ def not_repaired(before: Sequence[PackageId], states: States, report: Transactio
             error = report.error_of(package) or of_all or f"dpkg could not finish it: {state.state}"
             found.append(Failure(package=package, stage=Stage.REPAIR, error=error, detail=f"dpkg state: {state.state}"))
     return found
+
+
+def with_reinstallations(plan: Plan, snapshot: PackageSnapshot, may_touch: Callable[[PackageId], bool]) -> Plan:
+    """Return the plan with steps that reinstall packages at their current version, but for those that it upgrades.
+
+    A first installation that was interrupted comes with its dependencies: one that may not be installed stops it.
+    """
+    planned = {step.id for step in plan.install}
+    left = [item for item in plan.repair if item.id not in planned and may_touch(item.id)]
+    found = snapshot.reinstallations(left)
+    stopped = {step.group for step in found if not may_touch(step.id)}
+    first = 1 + max((step.group for step in plan.install), default=0)
+    groups = {step.package: step.group for step in plan.install}
+    added = (
+        replace(step, group=groups.get(step.package, first + step.group)) for step in found if step.group not in stopped
+    )
+    return replace(plan, install=(*plan.install, *added))
 
 
 def still_unfinished(

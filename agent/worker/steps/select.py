@@ -49,7 +49,7 @@ class RunSelection:
     def later(self, planned: Planned) -> Planned:
         """Return the part of a later plan: what is left of the first one, where that was requested."""
         if self.requested:
-            planned = _part(planned, self.requested)
+            planned = _part(self._context, planned, self.requested)
         if self.fixed and self._first is not None:
             planned = replace(planned, plan=_restricted(planned.plan, self._first))
         return planned
@@ -72,16 +72,17 @@ def select_requested(context: JobContext, planned: Planned, names: Sequence[str]
     missing = selection.missing(names, planned.plan)
     if missing:
         raise _not_in_plan(context, planned, missing)
-    part = _part(planned, names)
+    part = _part(context, planned, names)
     if context.record.writable:
         context.record.keep_plan(part.plan, context.machine.now())
     return part
 
 
-def _part(planned: Planned, names: Sequence[str]) -> Planned:
+def _part(context: JobContext, planned: Planned, names: Sequence[str]) -> Planned:
     plan = planned.plan
     steps = planned.snapshot.needed_steps(plan.install, selection.wanted(names, plan.install), plan.scope)
-    return replace(planned, plan=selection.part_of(plan, steps, names))
+    part = selection.part_of(plan, steps, names)
+    return replace(planned, plan=planning.planned_removals(context, part, planned.facts, planned.snapshot))
 
 
 def _not_in_plan(context: JobContext, planned: Planned, names: Sequence[str]) -> NotInPlanError:
@@ -117,9 +118,11 @@ def _restricted(plan: Plan, agreed: Plan) -> Plan:
     """Return what is left of the agreed plan: no step that it has not, and no group of steps in part."""
     targets = {(step.id, step.candidate) for step in agreed.install}
     others = {step.group for step in plan.install if (step.id, step.candidate) not in targets}
+    unused = {removal.id for removal in agreed.unused}
     obsolete = {(removal.id, removal.version) for removal in agreed.remove}
     return replace(
         plan,
         install=tuple(step for step in plan.install if step.group not in others),
         remove=tuple(removal for removal in plan.remove if (removal.id, removal.version) in obsolete),
+        unused=tuple(removal for removal in plan.unused if removal.id in unused),
     )

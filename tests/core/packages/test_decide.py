@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.core.model.facts import Lists, ListsState, Reboot, Repair, Unseen, Update
-from agent.core.model.kernels import KernelRemoval, ObsoleteKernels
+from agent.core.model.kernels import ObsoleteKernels, Removal
 from agent.core.model.package import PackageId
 from agent.core.model.plan import Plan, Refusal, Resolution, Why
 from agent.core.model.reasons import ReasonCode, text_reason
@@ -214,7 +214,7 @@ def test_other_steps_change_the_plan_id(changes: dict[str, Any]) -> None:
 def test_another_removal_changes_the_plan_id() -> None:
     other = replace(given.REMOVAL, version="2")
 
-    def with_removals(*removals: KernelRemoval) -> Plan:
+    def with_removals(*removals: Removal) -> Plan:
         facts = given.facts()
         admission = admit(given.policy(), facts, Scope.SECURITY)
         found = ObsoleteKernels(remove=removals, kept=(given.REMOVAL,))
